@@ -1,4 +1,4 @@
-"""Real lines with planted copies, larger mixtures of them, and the pairs that are truly similar.
+"""Real paragraphs with planted copies, larger mixtures, and the pairs that are truly similar.
 
 The truth is computed without hashes: runs of six letters, or words, are numbered one by one, and
 all pairs above a similarity are found by an inverted index over the rarest of each line (the prefix
@@ -31,6 +31,9 @@ NOVELS = tuple(
 )
 PLANTED = 0.1
 """Share of the lines that are edited copies of others."""
+PARAGRAPH_CHARS = 160
+"""So that a paragraph has 100 letters, also without a tenth: of shorter texts only those that are
+spelt the same are near copies."""
 WIDTH = 6
 
 Edit = Callable[[str, random.Random], str]
@@ -52,8 +55,16 @@ def opened(path: Path) -> str:
 
 
 def real_lines(data: Path) -> list[str]:
-    """All lines of the lists in a folder of texts."""
-    return [line for name in LINES for line in opened(data / name).split("\n") if line.strip()]
+    """All lines of the lists in a folder of texts; neighbours are joined up to PARAGRAPH_CHARS."""
+    found: list[str] = []
+    for name in LINES:
+        held = ""
+        for line in opened(data / name).split("\n"):
+            held = f"{held} {line.strip()}".strip()
+            if len(held) >= PARAGRAPH_CHARS:
+                found.append(held)
+                held = ""
+    return found
 
 
 def one_letter(text: str, rng: random.Random) -> str:

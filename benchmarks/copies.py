@@ -1,9 +1,10 @@
 """Near copies beside datasketch and datatrove: what is found, how fast, in how much memory.
 
     python benchmarks/copies.py --data ../shared/data --peers VENV/bin/python [--rounds 3]
-        [--lines 200000] [--cells endonym datasketch …] [--work FOLDER]
+        [--lines 70000] [--cells endonym datasketch …] [--work FOLDER]
 
-Lines of real texts, a tenth of them edited copies of others. Each contender drops near copies from
+Paragraphs of real texts, which are lines of a list joined to 100 letters and more, a tenth of them
+edited copies of others; below they are called lines. Each contender drops near copies from
 a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine slows
 all of them. Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of which
 at most one line stays: of sets of runs of six letters, and of sets of words. Precision is the share
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--peers", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "copies")
-    parser.add_argument("--lines", type=int, default=200_000)
+    parser.add_argument("--lines", type=int, default=70_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", nargs="+", default=[*CELLS])
     parser.add_argument("--results", type=Path, default=RESULT)
@@ -63,7 +64,7 @@ def main() -> None:
     small = [each for each in asked.cells if each != LARGE]
     if not small:
         return
-    path = asked.work / f"{asked.lines}.jsonl"
+    path = asked.work / f"{asked.lines}-paragraphs.jsonl"
     records = with_copies(real_lines(asked.data), asked.lines)
     write_lines(path, records)
     truth = known_pairs(path, [str(each["text"]) for each in records])

@@ -121,7 +121,7 @@ def language_keys(language: str, documents: Sequence[str]) -> Keys:
         reasons["language"] = "documents must be in it"
         reasons["min_language_score"] = f"drops {share:.1%} of the sample: another language"
     lines = median(text.count("\n") + 1 for text in documents)
-    if parts and lines >= LEAST_LINES:
+    if is_safe and parts and lines >= LEAST_LINES:
         keys |= {"language": code, "split_languages": True}
         reasons["language"] = "documents must be in it"
         reasons["split_languages"] = (

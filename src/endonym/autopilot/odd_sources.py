@@ -186,7 +186,7 @@ def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
             sketches[key] = sketch(key, begin.texts, begin.text_bytes)
             files.setdefault(source.name, []).append(key)
     found = odd_ones(list(sketches.values()), language)
-    warnings += [found.doubt] if found.doubt else []
+    warnings += [found.doubt.replace("\0", "/")] if found.doubt else []
     for name, keys in files.items():
         odd = [key for key in keys if key in found.reasons]
         if odd:

@@ -1,8 +1,9 @@
 """What a recipe's cleaning does to a sample of its texts, before the corpus is made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from endonym.autopilot.text_size import beginning
@@ -12,12 +13,26 @@ from endonym.text.clean.rules import in_order
 from endonym.text.clean.tally import Tally
 from endonym.text.config import Clean
 from endonym.text.contrast import contrast_texts
-from endonym.text.copies.notes import DETAILS
+from endonym.text.copies.contamination import Contamination
+from endonym.text.copies.letters import Marks
+from endonym.text.copies.removal import removal
+from endonym.text.copies.tables import Tables
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawSet
+from endonym.text.sifting import (
+    Decisions,
+    EvaluationFile,
+    Judge,
+    asked_of,
+    decontaminating,
+    shortened,
+)
 
 SAMPLE_CHARS, TRIED_FILES = 2_000_000, 64
 """Characters that are read of all sources, and files of each."""
+
+Sized = tuple[Document, int]
+"""A document and its bytes as read."""
 
 
 @dataclass(slots=True)
@@ -46,14 +61,20 @@ class Tried:
         return in_order(self.tally.rules)
 
 
-def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] = ()) -> Tried:
-    """Clean a sample of every source as the corpus will be cleaned; writes nothing.
+def try_cleaning(
+    raw: Sequence[RawSet],
+    clean: Clean,
+    contrast: Sequence[Path] = (),
+    evaluation: Iterable[EvaluationFile] = (),
+) -> Tried:
+    """Clean a sample of every source as the corpus will be cleaned; leaves nothing behind.
 
     Rules that need the whole corpus see the sample alone, so they find less in it than they will.
+    evaluation: files whose texts must not stand in the corpus.
     """
     tried, cleaning = Tried(), Cleaning(clean)
     cleaning.tally = tried.tally
-    waiting: list[tuple[Document, int]] = []
+    waiting: list[Sized] = []
     for each in sampled_documents(raw, tried):
         size = len(each.text.encode("utf-8", "surrogatepass"))
         tried.documents += 1
@@ -68,18 +89,50 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
         texts = [document.text for document, _ in waiting]
         corpus = CorpusJudge(clean, facts_of(clean, texts, contrast_texts(contrast)))
         corpus.prepare(texts)
-    seen: dict[str, str] = {}
-    for document, size in waiting:
-        judged = cleaning.judged(document, size, corpus)
-        if isinstance(judged, Reject):
-            continue
-        if "exact" in clean.dedup and judged.text in seen:
-            detail = DETAILS["exact"].format(stayed=seen[judged.text])
-            tried.tally.dropped("exact", judged.text, detail, size)
-            continue
-        seen[judged.text] = f"{judged.source}/{judged.id}"
-        tried.kept += 1
+    judged = [(cleaning.judged(document, size, corpus), size) for document, size in waiting]
+    left = [(each, size) for each, size in judged if isinstance(each, Document)]
+    tried.kept = len(sifted(left, clean, evaluation, tried.tally))
     return tried
+
+
+def sifted(
+    documents: list[Sized], clean: Clean, evaluation: Iterable[EvaluationFile], tally: Tally
+) -> list[Sized]:
+    """Documents without evaluation texts and without copies."""
+    if files := list(evaluation):
+        judge = decontaminating(Contamination.of_files(files), [each.text for each, _ in documents])
+        documents = list(taken_out(documents, judge, clean, "decontaminate", tally=tally))
+    if not clean.dedup:
+        return documents
+
+    def texts(chosen: Marks | None) -> Iterator[str]:
+        return (each.text for n, (each, _) in enumerate(documents) if chosen is None or chosen[n])
+
+    with TemporaryDirectory() as folder, Tables(Path(folder) / "tables") as tables:
+        found = removal(tables, texts, asked_of(clean), len(documents))
+    names = [f"{each.source}/{each.id}" for each, _ in documents]
+    judge = Decisions(found, names.__getitem__).judge
+    return list(taken_out(documents, judge, clean, "paragraphs", tally=tally))
+
+
+def taken_out(
+    documents: Sequence[Sized], judge: Judge, clean: Clean, rule: str, *, tally: Tally
+) -> Iterator[Sized]:
+    """What is left of documents, counted as `text/sifting.py` counts it."""
+    for number, (document, size) in enumerate(documents):
+        tally.begin(document.id)
+        judged, found = judge(number, document), document
+        if isinstance(judged, Reject):
+            found = judged
+        elif judged is not None:
+            part, detail = judged
+            found = shortened(document, part, rule, detail, least=clean.min_chars or 0)
+            for text in part.removed if isinstance(found, Document) else ():
+                tally.removed(rule, text)
+        if isinstance(found, Document):
+            yield found, size
+        else:
+            tally.dropped(found.reason, document.text, found.detail, size)
 
 
 def sampled_documents(raw: Sequence[RawSet], tried: Tried) -> list[Document]:

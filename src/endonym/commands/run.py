@@ -27,6 +27,7 @@ from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
+from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
@@ -36,6 +37,7 @@ from endonym.report.page import write_report
 from endonym.report.scores import verdicts
 from endonym.store import Artifact, Store
 from endonym.text.clean.rules import in_order
+from endonym.text.copies.notes import distinct_names
 from endonym.text.files import RawSet
 
 SAMPLE_SHOWN = 100
@@ -241,7 +243,10 @@ def describe_plan(
 def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> dict[str, Any]:
     """What each rule did to the texts, or, before the corpus is made, does to a sample of them."""
     if corpus is None:
-        return try_cleaning(raw, recipe.clean, recipe.clean.contrast_files(recipe.folder)).as_dict()
+        contrast = recipe.clean.contrast_files(recipe.folder)
+        paths = recipe.evaluation_texts
+        texts = zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True)
+        return try_cleaning(raw, recipe.clean, contrast, texts).as_dict()
     total = corpus.numbers["total"]
     return {
         "documents": total["read"]["records"],

@@ -8,6 +8,7 @@ Source: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import Any
 
 from endonym.errors import printable
@@ -15,6 +16,7 @@ from endonym.export.dataset import COLUMNS, FOLDER
 from endonym.export.front_matter import hub_license, quoted
 from endonym.export.markdown import table
 from endonym.log import size
+from endonym.text.config import Clean
 from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
@@ -23,6 +25,8 @@ CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M
 UNKNOWN = "unknown"
 """What the hub calls a license that nobody has said."""
 LONGEST_VALUE = 60
+NOT_SHOWN = ("normalize", "max_unreadable")
+PATHS = ("contrast", "decontaminate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +154,21 @@ def _made(card: DatasetCard) -> str:
 
 
 def _rules(clean: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The keys of `[clean]` that were set, but those that have no effect on a text."""
-    for key, value in clean.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        if value not in (None, [], ()) and key not in ("normalize", "max_unreadable"):
-            shown = shown if len(shown) <= LONGEST_VALUE else shown[:LONGEST_VALUE] + "…"
-            yield key, printable(shown)
+    """The keys of `[clean]` that were set, but those that have no effect on a text.
+
+    A path is shown by its last name: where a file lay on one machine says nothing elsewhere.
+    """
+    usual = Clean().model_dump(mode="json")
+    given = Clean.model_validate(clean).model_dump(mode="json")
+    for key, value in given.items():
+        if value == usual[key] or key in NOT_SHOWN:
+            continue
+        values = value if isinstance(value, list) else [value]
+        if key in PATHS:
+            values = [PurePath(each).name for each in values]
+        shown = ", ".join(map(str, values))
+        shown = shown if len(shown) <= LONGEST_VALUE else shown[:LONGEST_VALUE] + "…"
+        yield key, printable(shown)
 
 
 def _limits(card: DatasetCard) -> str:

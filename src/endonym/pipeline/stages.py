@@ -19,6 +19,7 @@ from endonym.pipeline.types import (
     PretrainedTokenizer,
     StageContext,
 )
+from endonym.text.copies.notes import distinct_names
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
@@ -65,7 +66,12 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             contrast=config.contrast,
-            evaluation=[(path.name, texts_to_keep_out(path)) for path in config.evaluation],
+            evaluation=[
+                (name, texts_to_keep_out(path))
+                for name, path in zip(
+                    distinct_names(config.evaluation), config.evaluation, strict=True
+                )
+            ],
             work=ctx.work / "corpus",
             runner=crew,
             progress=ctx.log.progress,

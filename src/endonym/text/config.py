@@ -149,7 +149,9 @@ class Clean(Config):
         "deletes control characters",
     )
     mask: tuple[Literal["email", "phone", "card", "ip"], ...] = Field(
-        default=(), description="personal data that is replaced by `mask_with`"
+        default=(),
+        description="personal data that is replaced by `mask_with`; telephone numbers without + "
+        "are those of countries of `language`",
     )
     mask_with: str = Field(
         default="<{kind}>",
@@ -175,13 +177,15 @@ class Clean(Config):
     )
     split_languages: bool = Field(
         default=False,
-        description="take out the paragraphs of a document that are in another language",
+        description="take out the paragraphs of a document that are in another language; "
+        "without min_language_score drop documents of such paragraphs alone",
     )
     max_line_documents: int | None = Field(
         default=None,
         ge=1,
-        description="take out lines that stand in more documents: at the beginning and end of a "
-        "document all of them, within it those of at least 40 letters",
+        description="take out lines that stand in more documents: lines of at least 40 letters "
+        "wherever they stand, shorter ones at the beginning and end of a document if they also "
+        "stand in one of a hundred documents",
     )
     max_same_skeleton: int | None = Field(
         default=None,
@@ -281,7 +285,8 @@ class Clean(Config):
         description="which copies are dropped, in this order: exact, near, paragraphs\n"
         '    "exact" drops a document whose text stood before\n'
         '    "near" drops a document that is similar to another one; the better copy stays: less '
-        "worn, longer, earlier\n"
+        "worn, longer, with more accents, earlier. Texts of fewer than 100 letters must be equal "
+        "but for case, blanks and punctuation\n"
         '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
         "earlier document",
     )

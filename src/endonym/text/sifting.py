@@ -27,6 +27,7 @@ from endonym.text.copies.notes import DETAILS
 from endonym.text.copies.paragraphs import paragraphs, without
 from endonym.text.copies.reading import Involved
 from endonym.text.copies.removal import Removal, decided, every_row
+from endonym.text.copies.repeated import Copies, Cuts
 from endonym.text.copies.sharing import rows_that_share
 from endonym.text.copies.tables import Tables
 from endonym.text.corpus_stats import SourceStats
@@ -131,16 +132,23 @@ def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
     return folder
 
 
-def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
-    """Take evaluation texts out of the documents of a chunk."""
-    contamination = Contamination.load(unsifted.given)
-    judged = list(contamination.judge(unsifted.texts()))
+def decontaminating(contamination: Contamination, texts: Iterable[str]) -> Judge:
+    """What takes evaluation texts out of documents with these texts."""
+    judged = list(contamination.judge(texts))
 
     def judge(number: int, document: Document) -> tuple[Judged, str] | None:
         files = judged[number].files
         names = ", ".join(contamination.counts[file].file for file in files)
-        return (judged[number], f"runs of words that stand in {names}") if files else None
+        said = f"runs of its words or letters that stand in {names}"
+        return (judged[number], said) if files else None
 
+    return judge
+
+
+def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
+    """Take evaluation texts out of the documents of a chunk."""
+    contamination = Contamination.load(unsifted.given)
+    judge = decontaminating(contamination, unsifted.texts())
     made = sift(unsifted, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
     made["files"].append(write_array(unsifted.folder, f"{unsifted.name}-seen.npy", seen))
@@ -248,39 +256,49 @@ def write_clusters(
 
 
 class Decisions:
-    """What goes as a copy, of some neighbouring documents."""
+    """What goes as a copy, of some neighbouring documents.
 
-    def __init__(self, folder: Path, first: int, count: int) -> None:
+    found: what goes of them, the first of which is number 0; what stays in their place has any
+    number. name: from such a number to the document's source and id.
+    """
+
+    def __init__(self, found: Removal, name: Callable[[int], str]) -> None:
         self.goes: dict[int, tuple[str, int, float]] = {}
         for kind in STAYED:
-            documents, stayed, similarity = (
-                np.load(folder / f"{kind}-{name}.npy", mmap_mode="r")
-                for name in ("documents", "stayed", "similarity")
-            )
-            low, high = np.searchsorted(documents, [first, first + count])
-            columns = (each[low:high].tolist() for each in (documents, stayed, similarity))
+            columns = (each.tolist() for each in getattr(found, kind))
             for number, *rest in zip(*columns, strict=True):
-                self.goes[number - first] = (kind, *rest)
-        documents, parts = (
-            np.load(folder / f"cuts-{n}.npy", mmap_mode="r") for n in ("documents", "paragraphs")
-        )
-        low, high = np.searchsorted(documents, [first, first + count])
+                self.goes[number] = (kind, *rest)
         self.cuts: dict[int, list[int]] = {}
-        for number, part in zip(
-            documents[low:high].tolist(), parts[low:high].tolist(), strict=True
-        ):
-            self.cuts.setdefault(number - first, []).append(part)
-        scraps = np.load(folder / "scraps.npy", mmap_mode="r")
-        low, high = np.searchsorted(scraps, [first, first + count])
-        self.scraps = set((scraps[low:high] - first).tolist())
-        self.numbers = np.load(folder / "stayed.npy", mmap_mode="r")
-        self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
+        for number, part in zip(*(each.tolist() for each in found.cuts), strict=True):
+            self.cuts.setdefault(number, []).append(part)
+        self.scraps, self.name = set(found.scraps.tolist()), name
+
+    @classmethod
+    def read(cls, folder: Path, asked: Asked, first: int, count: int) -> "Decisions":
+        """Those of so many documents from the first on, in a folder that `decide` wrote."""
+
+        def mine(name: str, *others: str) -> list[Any]:
+            arrays = [np.load(folder / f"{each}.npy", mmap_mode="r") for each in (name, *others)]
+            low, high = np.searchsorted(arrays[0], [first, first + count])
+            numbers, *rest = (each[low:high] for each in arrays)
+            return [numbers - first, *rest]
+
+        exact, near = (
+            Copies(*mine(*(f"{kind}-{each}" for each in Copies._fields))) for kind in STAYED
+        )
+        cuts = Cuts(*mine(*(f"cuts-{each}" for each in Cuts._fields)))
+        numbers = np.load(folder / "stayed.npy", mmap_mode="r")
+        names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
+        return cls(
+            Removal(asked, exact, near, cuts, *mine("scraps")),
+            lambda stayed: names[int(np.searchsorted(numbers, stayed))].as_py(),
+        )
 
     def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:
         """See Judge."""
         if number in self.goes:
             kind, stayed, similarity = self.goes[number]
-            name = self.names[int(np.searchsorted(self.numbers, stayed))].as_py()
+            name = self.name(stayed)
             detail = DETAILS[kind].format(stayed=name, similarity=similarity)
             shown = document.text[:SHOWN_CHARS]
             return Reject(kind, document.id, document.source, detail, shown, stayed=name)
@@ -299,5 +317,5 @@ class Decisions:
 def sift_chunk(unsifted: Unsifted, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
     count = int(is_document(read_chunk(unsifted.chunk, ["reason"])).sum())
-    decisions = Decisions(unsifted.given, unsifted.first, count)
+    decisions = Decisions.read(unsifted.given, asked_of(unsifted.clean), unsifted.first, count)
     return sift(unsifted, decisions.judge, advance, "paragraphs")

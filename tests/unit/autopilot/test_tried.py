@@ -59,6 +59,23 @@ def test_the_whole_of_small_texts_is_cleaned_as_the_corpus_will_be(tmp_path: Pat
     }
 
 
+def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: Path) -> None:
+    texts = fables("fr")
+    long = [text for text in texts if len(text) > 400]
+    near = [f"{long[0]} Voilà tout.", f"{long[1].upper()}!"]
+    cut = f"{texts[4]}\n{max(long[2].splitlines(), key=len)}"
+    sets = raw(tmp_path, [*texts, *near, cut, texts[6], f"{NOTICE} Oui."])
+    clean = Clean(dedup=("exact", "near", "paragraphs"), normalize=("spaces",))
+    files = [("juge.txt", [texts[8]])]
+    found = try_cleaning(sets, clean, (), files).as_dict()
+    pairs = [(each.source, each.files) for each in sets]
+    card = make_corpus(pairs, clean, Split(seed=1), out=tmp_path / "out", evaluation=files)
+    total = card["total"]
+    assert found["kept"] == sum(kept["documents"] for kept in total["kept"].values())
+    assert found["rules"] == total["rules"]
+    assert {"exact", "near", "decontaminate"} <= set(found["rules"])
+
+
 def test_a_sample_of_large_texts_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SAMPLE_CHARS", 2_000)
     found = try_cleaning(raw(tmp_path, TATAR * 200), Clean(min_chars=45)).as_dict()

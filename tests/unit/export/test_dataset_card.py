@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from endonym.export.dataset_card import DatasetCard, readme, size_category
+from endonym.text.config import Clean
 
 KEPT = {
     "train": {"documents": 900, "bytes": 0, "text_bytes": 90_000, "chars": 50_000},
@@ -88,3 +89,23 @@ def test_a_language_without_a_code_is_not_told_to_the_hub() -> None:
 )
 def test_sizes_have_the_names_of_the_hub(documents: int, name: str) -> None:
     assert size_category(documents) == name
+
+
+def test_only_keys_that_were_set_are_shown_and_no_local_paths() -> None:
+    clean = Clean(
+        min_chars=20,
+        language="tt",
+        min_language_score=0.6,
+        contrast=("/home/alsu/күршеләр/ba.txt", "kk*.txt"),
+        decontaminate=("/home/alsu/сораулар.jsonl",),
+    )
+    text = card(clean=clean.model_dump())
+    rules = [line for line in text.splitlines() if line.startswith("* `") and " = " in line]
+    assert rules == [
+        "* `language = tt`",
+        "* `contrast = ba.txt, kk*.txt`",
+        "* `min_language_score = 0.6`",
+        "* `min_chars = 20`",
+        "* `decontaminate = сораулар.jsonl`",
+    ]
+    assert "alsu" not in text

@@ -48,7 +48,7 @@ EVALUATION = [("tasks.txt", drawn(4, 30, 1)), ("more.txt", drawn(2, 30, 2))]
 @pytest.fixture
 def sources(tmp_path: Path) -> list[tuple[Source, Any]]:
     """Two sources of several files, in which each rule of CLEAN finds something in two chunks."""
-    lines = [*drawn(90, 12, 3), "Кояш.", *RUSSIAN, *stubs(12), "Күк й\ufffdзе аяз бүген."]
+    lines = [*drawn(90, 18, 3), "Кояш.", *RUSSIAN, *stubs(12), "Күк й\ufffdзе аяз бүген."]
     for number in range(3):
         more = [f"{line} Бүген {number} градус." for line in lines[number:60:5]]
         asked = [EVALUATION[0][1][number], " ".join(EVALUATION[0][1][3 - number].split()[:9])]

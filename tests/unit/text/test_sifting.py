@@ -156,7 +156,7 @@ def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> Non
     sifted = Sifted(tmp_path, [[texts]], evaluation=[("unseen.txt", [LONG, OTHER])])
     assert sifted.texts() == [THIRD, FRENCH[0]]
     assert {each.detail for each in sifted.rejects("decontaminate")} == {
-        "runs of words that stand in unseen.txt"
+        "runs of its words or letters that stand in unseen.txt"
     }
     (counts,) = sifted.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (1, 1)

@@ -1,10 +1,10 @@
 """Lines that stand in many documents: menus, notices, signatures, running heads.
 
-Lines are compared without case, digits and signs. A document counts a line once. Lines that stand
-in more documents than the limit are taken out: at the beginning and the end of a document all of
-them, down to the first line that is its own; within it only long ones, since a short line such as
-"— Oui." is no boilerplate of novels. A document of one line has none: that is a copy, and the
-matter of `dedup`.
+Lines are compared without case, digits and signs. A document counts a line once. Long lines that
+stand in more documents than the limit are taken out wherever they stand. Short ones go at the
+beginning and the end of a document, down to the first line that is its own, and only if they also
+stand in COMMON_SHARE of all documents: in a large corpus more documents than any limit begin with a
+date or with "— Oui.". A document of one line has none: that is a copy, and the matter of `dedup`.
 """
 
 from collections.abc import Container
@@ -15,6 +15,8 @@ from endonym.text.clean.keyed import key_of
 
 LONG_LETTERS = 40
 """Letters of a line that is taken out wherever it stands."""
+COMMON_SHARE = 0.01
+"""Share of all documents in which a shorter line must stand."""
 SIGNS = regex.compile(r"[^\p{L}\p{M}]+")
 
 
@@ -29,13 +31,21 @@ def line_keys(text: str) -> set[int]:
     return {key_of(line) for line in lines} if "\n" in text else set()
 
 
-def without_boilerplate(text: str, frequent: Container[int]) -> tuple[str, list[str]]:
-    """A document without its boilerplate, and the lines that were taken out."""
+def without_boilerplate(
+    text: str, frequent: Container[int], common: Container[int]
+) -> tuple[str, list[str]]:
+    """A document without its boilerplate, and the lines that were taken out.
+
+    frequent: keys of lines in more documents than the limit. common: of those in a share of them.
+    """
     lines = text.split("\n")
     if len(lines) < 2:
         return text, []
     plain = [folded_line(line) for line in lines]
-    is_often = [bool(line) and key_of(line) in frequent for line in plain]
+    is_often = [
+        bool(line) and key_of(line) in (frequent if len(line) >= LONG_LETTERS else common)
+        for line in plain
+    ]
     if not any(is_often):
         return text, []
     is_kept = [

@@ -7,6 +7,7 @@ Between the two, rules that need the whole corpus are settled, if the recipe has
 from collections.abc import Callable
 from dataclasses import replace
 
+from endonym.log import counted
 from endonym.text.broken import broken
 from endonym.text.clean.corpus_rules import CorpusJudge
 from endonym.text.clean.mojibake import without_mojibake
@@ -27,7 +28,7 @@ def forgotten(document: Document, rule: str, part: str) -> None:
 class Cleaning:
     """The rules of a recipe, and what they did: `tally`, which a caller may replace.
 
-    removed: called with each part that is taken out of a document.
+    removed: called with each part that is taken out of a document that stays.
     """
 
     def __init__(self, clean: Clean, removed: Removed = forgotten) -> None:
@@ -56,15 +57,18 @@ class Cleaning:
         """
         self.tally.begin(document.id)
         text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
-        for rule, part in gone:
-            self.tally.removed(rule, part)
-            self._removed(document, rule, part)
         if gone:
             text = self._normalized(text)
         verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
         if verdict is None:
+            for rule, part in gone:
+                self.tally.removed(rule, part)
+                self._removed(document, rule, part)
             return replace(document, text=text) if gone else document
         reason, detail = verdict
-        self.tally.dropped(reason, text, detail, size)
-        shown = (text or document.text)[:SHOWN_CHARS]
+        if gone:  # They go with the document, and are shown in it.
+            names = ", ".join(dict.fromkeys(rule for rule, _ in gone))
+            detail += f", without {counted(len(gone), 'part')} by {names}"
+        self.tally.dropped(reason, document.text, detail, size)
+        shown = document.text[:SHOWN_CHARS]
         return Reject(reason, document.id, document.source, detail, shown)

@@ -16,6 +16,7 @@ What was counted, and the facts, can be saved to a folder of a few files. Memory
 step, and the facts are the same however the corpus is divided.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ import pyarrow as arrow
 
 from endonym.disk import json_bytes, read_json
 from endonym.text.chunks import read_chunk, write_chunk
-from endonym.text.clean.boilerplate import line_keys, without_boilerplate
+from endonym.text.clean.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
 from endonym.text.clean.keyed import key_of, keyed, load, merged, save, smallest, summed
 from endonym.text.clean.rules import Verdict
 from endonym.text.clean.skeletons import skeleton, word_keys
@@ -46,6 +47,8 @@ ARRAYS = ("lines", "words", "paragraphs", "skeletons")
 TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"
 TEXT = arrow.schema({"text": arrow.string()})
 NONE = np.zeros((0, 2), dtype=np.uint64)
+LEAST_SCORE = 0.5
+"""Of a document that all paragraphs in another language can make up."""
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
 
@@ -141,14 +144,16 @@ class Counted:
 class Facts:
     """What is known of a whole corpus.
 
-    lines: keys of lines in too many documents, sorted. usual: keys of words that are not rare.
-    sampled: the largest key of a paragraph in the sample; -1 if there is none. skeletons: keys of
-    those of too many documents, and the largest key of a document that is kept. learnt: the model
-    of the language, if a rule asks for it and there is enough text.
+    lines: keys of lines in too many documents, sorted; common: those of lines that also stand in a
+    share of all documents. usual: keys of words that are not rare. sampled: the largest key of a
+    paragraph in the sample; -1 if there is none. skeletons: keys of those of too many documents,
+    and the largest key of a document that is kept. learnt: the model of the language, if a rule
+    asks for it and there is enough text.
     """
 
     documents: int = 0
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
     sampled: int = -1
     skeletons: "np.ndarray" = field(default_factory=NONE.copy)
@@ -157,7 +162,7 @@ class Facts:
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"lines": self.lines, "skeletons": self.skeletons}
+        arrays = {"lines": self.lines, "common": self.common, "skeletons": self.skeletons}
         arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
         for name, array in arrays.items():
             save(array, folder / f"{name}.npy")
@@ -172,6 +177,7 @@ class Facts:
         return cls(
             documents,
             load(folder / "lines.npy"),
+            load(folder / "common.npy"),
             frozenset(load(folder / "usual.npy").tolist()),
             sampled,
             load(folder / "skeletons.npy"),
@@ -203,6 +209,7 @@ def combine(
     return Facts(
         documents,
         lines[:, 0].copy(),
+        lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
         frozenset(int(key) for key in usual[:, 0]),
         int(sample[-1, 0]) if len(sample) else -1,
     )
@@ -241,14 +248,15 @@ class CorpusJudge:
 
     def __init__(self, clean: Clean, facts: Facts) -> None:
         self.clean, self.facts = clean, facts
-        self.lines, self.most = Members(facts.lines), dict(map(tuple, facts.skeletons.tolist()))
+        self.lines, self.common = Members(facts.lines), Members(facts.common)
+        self.most = dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
         if asks_language(clean):
             self.identifier = Identifier(clean.language or "", facts.learnt)
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Look at documents that will be judged one by one: that is faster at once."""
-        if self.identifier is not None and self.clean.min_language_score is not None:
+        if self.identifier is not None:
             self.identifier.prepare(texts)
 
     def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
@@ -258,7 +266,7 @@ class CorpusJudge:
         """
         gone: list[tuple[str, str]] = []
         if self.clean.max_line_documents is not None:
-            text, lines = without_boilerplate(text, self.lines)
+            text, lines = without_boilerplate(text, self.lines, self.common)
             gone += [("max_line_documents", line) for line in lines]
         if self.clean.split_languages and "\n" in text and self.identifier is not None:
             lines = text.split("\n")
@@ -271,11 +279,19 @@ class CorpusJudge:
 
     def verdict(self, text: str) -> Verdict | None:
         """Why a document is dropped that no other rule drops."""
-        least = self.clean.min_language_score
-        if least is not None and self.identifier is not None:
-            score = self.identifier.score(text)
-            if score < least:
+        if self.identifier is not None:
+            score, least = self.identifier.score(text), self.clean.min_language_score
+            if least is not None and score < least:
                 return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
+            # Without its paragraphs in another language nothing would be left. A least score that
+            # the recipe names settles that for whole documents.
+            if (
+                self.clean.split_languages
+                and least is None
+                and score < LEAST_SCORE
+                and all(other_language(text.split("\n"), self.identifier))
+            ):
+                return "split_languages", "all its paragraphs are in another language"
         if self.clean.max_same_skeleton is not None:
             found = skeleton(text, self.facts.usual)
             largest = self.most.get(key_of(found)) if found else None

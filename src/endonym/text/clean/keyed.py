@@ -99,9 +99,15 @@ def summed(least: int) -> "Callable[[np.ndarray], np.ndarray]":
 
 
 def smallest(most: int) -> "Callable[[np.ndarray], np.ndarray]":
-    """A reduction: keys with more rows than `most`, each with the largest of its least values."""
+    """A reduction: keys with more values than `most`, each with the largest of its least values.
+
+    A value that stands in several rows of a key counts once.
+    """
 
     def reduced(rows: "np.ndarray") -> "np.ndarray":
+        again = np.zeros(len(rows), dtype=np.bool_)
+        again[1:] = (rows[1:] == rows[:-1]).all(axis=1)
+        rows = rows[~again]
         starts, sizes = groups(rows)
         large = sizes > most
         places = starts[large]

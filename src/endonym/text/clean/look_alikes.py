@@ -1,10 +1,11 @@
 """Letters of another script that look like the right ones, within words: `бaрның` with a Latin a.
 
 A word of one script stays as it is, and so does a word with a letter that has no twin in the other
-script (`Windowsның`), and an acronym with an ending (`HPның`): there, both scripts are meant. All
-others become words of the usual script, if all of their foreign letters have twins in it, or else
-of the script of most of their letters, on the same condition. The usual script is the recipe's, or
-else that of the text.
+script (`Windowsның`), and an acronym or a Roman numeral with an ending (`HPның`, `Xнчы`): there,
+both scripts are meant. So they are where a Greek letter is a symbol (`hν`). All others become words
+of the usual script, if all of their foreign letters have twins in it, or else of the script of most
+of their letters, on the same condition, and not of a few Greek ones. The usual script is the
+recipe's, or else that of the text.
 """
 
 import functools
@@ -20,6 +21,8 @@ aа eе oоο cс pрρ vν xх yу iіі jј sѕ hһ dԁ qԛ wԝ əә ëё ïї
 AАΑ BВΒ EЕΕ KКΚ MМΜ HНΗ OОΟ PРΡ CС TТΤ XХΧ YУ IІΙ JЈ SЅ ZΖ NΝ DԀ QԚ WԜ ƏӘ ËЁ ÏЇ ÖӦ ÄӒ ĂӐ ĔӖ ŸӰ
 """
 """Letters of the same shape: Latin, Cyrillic, and Greek where it has one."""
+SYMBOLS = "νρ"
+"""Letters of Greek that stay Greek beside other letters: formulas have them."""
 
 IN_LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0259\u1e00-\u1eff"
 IN_CYRILLIC = "\u0400-\u0482\u048a-\u052f\u1c80-\u1c8f\ua640-\ua66e\ua680-\ua69b"
@@ -31,8 +34,12 @@ MEETING = regex.compile(
     rf"|[{IN_GREEK}]\p{{M}}*[{IN_LATIN}{IN_CYRILLIC}]"
 )
 """Where two scripts meet within a word."""
+LEAST_GREEK = 4
+"""Greek letters of a word that is made Greek in a text of another script; fewer are symbols."""
 ACRONYM = regex.compile(r"(\p{Lu}{2,})([\p{Ll}\p{M}]+)")
 """Capitals with an ending in small letters."""
+NUMERAL = regex.compile(r"[IVX](?:нч[еы]\p{Ll}*|н[еы]ң\p{Ll}*|г[әа]|к[әа]|[дт][әа]н?)")
+"""A Roman numeral of one letter with a Turkic ending: no word begins so."""
 
 
 @functools.cache
@@ -51,7 +58,7 @@ def twins() -> dict[str, dict[str, str]]:
     for group in TWINS.split():
         for letter in group:
             for twin in group:
-                if letter != twin:
+                if letter != twin and letter not in SYMBOLS:
                     found[script_of(twin)].setdefault(letter, twin)
     return found
 
@@ -86,10 +93,14 @@ def in_one_script(word: str, usual: str) -> str:
     """A word of two scripts in one of them, if all letters of the other have a twin in it."""
     scripts = [name for letter in word if (name := script_of(letter))]
     possible = [name for name in dict.fromkeys(scripts) if is_possible(word, name)]
-    if not possible or is_acronym(word):
+    if not possible or is_acronym(word) or NUMERAL.fullmatch(word):
         return word
     chosen = usual
     if usual not in possible:
+        if scripts.count(GREEK) < LEAST_GREEK:
+            possible = [name for name in possible if name != GREEK]
+        if not possible:
+            return word
         chosen = max(possible, key=lambda name: (scripts.count(name), name))
         if 2 * scripts.count(chosen) <= len(scripts):
             return word

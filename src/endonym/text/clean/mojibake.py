@@ -1,8 +1,8 @@
 """Repairs mojibake: UTF-8 that an earlier program decoded with another encoding and saved.
 
 ftfy finds which encoding it was. It is asked only about lines with pairs of characters that no
-language has (`text/broken.py`), and may change nothing but such errors: its other changes, of
-quotation marks, ligatures, widths and entities, damage good text and are turned off.
+language has (`text/broken.py`), and only to repair encodings: its other changes, of quotation
+marks, ligatures, widths, entities, line ends and controls, damage good text or are other steps.
 """
 
 import functools
@@ -13,17 +13,10 @@ from endonym.text.broken import MOJIBAKE
 
 @functools.cache
 def fixer() -> Callable[[str], str]:
-    """ftfy with all but the repair of encodings turned off."""
+    """ftfy's repair of encodings alone."""
     import ftfy
 
-    config = ftfy.TextFixerConfig(
-        uncurl_quotes=False,
-        fix_latin_ligatures=False,
-        fix_character_width=False,
-        normalization=None,
-        unescape_html=False,
-    )
-    return lambda text: ftfy.fix_text(text, config)
+    return ftfy.fix_encoding
 
 
 def without_mojibake(text: str) -> str:

@@ -11,8 +11,9 @@ after: patterns again. Which texts:
 words_in: only words with a letter of this script, and words without a letter of any other in lines
 of that script. only_in: codes of languages; a line that is reliably in another one stays as it is.
 own: the language's letters beyond plain ones: a line with one of them is in the language, and one
-with other such letters alone is not. right: a pattern of
-what the step makes; `new` recommends the step only where some of the texts have that already.
+with other such letters alone is not. shared: letters of it that say neither. strange: a pattern
+that says that a line without own letters is in another language. right: a pattern of what the step
+makes; `new` recommends the step only where some of the texts have that already.
 """
 
 import functools
@@ -45,6 +46,8 @@ class PackStep(Config):
     words_in: str = ""
     only_in: tuple[str, ...] = ()
     own: str = ""
+    shared: str = ""
+    strange: str = ""
     right: str = ""
 
     def is_right(self, text: str) -> bool:
@@ -155,8 +158,10 @@ def _in_words(script: str, finds: "regex.Pattern[str]", change: Change) -> Chang
 def _in_lines(step: PackStep, finds: "regex.Pattern[str]", change: Change) -> Change:
     """The change in all lines but those that are reliably in another language."""
     own = step.own and regex.compile(f"[{regex.escape(step.own)}]")
-    known = regex.escape(step.own + "".join(step.letters))
-    foreign = step.own and regex.compile(rf"(?V1)[\p{{L}}--\p{{ASCII}}--[{known}]]")
+    known = regex.escape(step.own + step.shared + "".join(step.letters))
+    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{known}]]"] if step.own else []
+    strange += [step.strange] if step.strange else []
+    foreign = regex.compile(f"(?V1){'|'.join(strange)}") if strange else None
 
     def is_meant(line: str) -> bool:
         if own and own.search(line):

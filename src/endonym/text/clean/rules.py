@@ -156,7 +156,10 @@ def steps(clean: Clean) -> list[tuple[str, Step]]:
         (name, STEPS[name](clean) if name in STEPS else packs()[name].change())
         for name in clean.normalize
     ]
-    masks = [(f"mask {kind}", mask(kind, clean.mask_with.format(kind=kind))) for kind in clean.mask]
+    masks = [
+        (f"mask {kind}", mask(kind, clean.mask_with.format(kind=kind), clean.language))
+        for kind in clean.mask
+    ]
     return chosen + masks
 
 

@@ -18,8 +18,8 @@ from endonym.text.shingles import Indices
 LEADERS = (2, 8, 32, 128)
 """With how many of the best documents of a key the others are compared, round by round."""
 
-ORDER = "wear, letters DESC, document"
-"""The better copy: less worn, longer, earlier."""
+ORDER = "wear, letters DESC, accents DESC, document"
+"""The better copy: less worn, longer, of equal length with more accents, earlier."""
 
 
 class Candidates:
@@ -51,7 +51,8 @@ class Candidates:
         tables.run(f"""
             CREATE OR REPLACE TABLE ranked AS
             SELECT document, row_number() OVER (ORDER BY {ORDER}) - 1 AS rank FROM (
-                SELECT document, min(wear) AS wear, min(letters) AS letters
+                SELECT document, min(wear) AS wear, min(letters) AS letters,
+                       min(accents) AS accents
                 FROM near_keys SEMI JOIN members USING (document) GROUP BY document
             )
         """)
@@ -66,7 +67,7 @@ class Candidates:
         self.tables.run(f"""
             CREATE OR REPLACE TABLE same AS
             WITH kept AS (
-                SELECT DISTINCT document, high, low, wear, letters
+                SELECT DISTINCT document, high, low, wear, letters, accents
                 FROM near_keys ANTI JOIN gone USING (document)
             )
             SELECT document AS worse, better FROM (

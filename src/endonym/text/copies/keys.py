@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from endonym.text.copies.letters import digests, letters_of
+from endonym.text.copies.letters import Letters, digests, letters_of, mixed, spelling
 from endonym.text.copies.paragraphs import paragraphs
 from endonym.text.copies.shingles import (
     LONG_CHARS,
@@ -29,16 +29,17 @@ from endonym.text.copies.shingles import (
     shingles,
 )
 from endonym.text.copies.tables import Columns
-from endonym.text.copies.wear import wear
+from endonym.text.copies.wear import accents, wear
 from endonym.text.document_files import WholeFile
 from endonym.text.fold import portions
-from endonym.text.shingles import Indices
+from endonym.text.shingles import Indices, Numbers
 
 BATCH_CHARS = 1 << 19
 ROW_GROUP = 1 << 16
 
 LEAST_LETTERS = 100
-"""A shorter paragraph is no copy: greetings, refrains and headings come again by right."""
+"""A shorter paragraph is no copy: greetings, refrains and headings come again by right. A shorter
+text is a near copy only of one that is spelt the same: one word more or less makes another text."""
 
 Kind = Literal["exact", "paragraphs", "near"]
 
@@ -181,13 +182,28 @@ def near_keys(texts: Sequence[str], numbers: Indices, asked: Asked) -> Columns:
     if len(texts) == 1 and 2 * len(texts[0]) > LONG_CHARS:
         return long_near_keys(texts[0], int(numbers[0]), asked)
     folded = letters_of(texts)
-    keys = band_keys(shingles(folded), asked.bands)
-    high, low = digests(folded)
     letters = np.diff(folded.firsts)
-    columns: Columns = {"document": numbers, "letters": letters, "wear": wear(texts)}
+    columns: Columns = {"document": numbers, "letters": letters}
+    columns |= {"wear": wear(texts), "accents": accents(texts)}
+    high, low, bands = compared(texts, folded, asked)
     columns |= {"high": high, "low": low, "level": np.zeros_like(numbers)}
-    columns |= {f"band{number}": each for number, each in enumerate(keys)}
+    columns |= {f"band{number}": each for number, each in enumerate(bands)}
     return {name: values[letters > 0] for name, values in columns.items()}
+
+
+def compared(
+    texts: Sequence[str], folded: Letters, asked: Asked
+) -> tuple[Numbers, Numbers, list[Numbers]]:
+    """Digests in two halves, and keys of bands; of short texts both tell the spelling alone."""
+    high, low = digests(folded)
+    bands = list(band_keys(shingles(folded), asked.bands))
+    short = np.flatnonzero(np.diff(folded.firsts) < LEAST_LETTERS)
+    if len(short):
+        own = digests(letters_of([texts[place] for place in short.tolist()], spelling()))
+        high[short], low[short] = own
+        for band in bands:
+            band[short] = mixed(own[0] ^ own[1])
+    return high, low, bands
 
 
 def long_near_keys(text: str, number: int, asked: Asked) -> Columns:
@@ -201,6 +217,7 @@ def long_near_keys(text: str, number: int, asked: Asked) -> Columns:
         for above, hashes in enumerate(found)
     ]
     row = {"document": number, "letters": int(letters[0]), "wear": int(wear([text])[0])}
+    row["accents"] = sum(int(accents([portion])[0]) for portion in portions(text))
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
     columns |= {"high": np.repeat(high, 2), "low": np.repeat(low, 2)}
     columns["level"] = np.array([own, own + 1])

@@ -76,13 +76,24 @@ def kinds() -> Kinds:
     return found
 
 
-def letters_of(texts: Sequence[str]) -> Letters:
-    """The folded letters of texts. All texts are folded at once: most of them are short."""
+@functools.cache
+def spelling() -> Codes:
+    """For every code point itself, or 0 if it is no letter, mark or digit."""
+    kept = table(r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}]")
+    return np.where(kept, np.arange(len(kept), dtype=np.uint32), np.uint32(0))
+
+
+def letters_of(texts: Sequence[str], replaced: Codes | None = None) -> Letters:
+    """The folded letters of texts. All texts are folded at once: most of them are short.
+
+    replaced: what becomes of each code point in small letters with their accents apart; by default
+    what `text/fold.py` makes of it.
+    """
     joined = "\0".join(texts)
     if joined.count("\0") != max(0, len(texts) - 1):
         joined = "\0".join(text.replace("\0", " ") for text in texts)
     codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    letters = replacements()[codes]
+    letters = (replacements() if replaced is None else replaced)[codes]
     kept = np.flatnonzero(letters)
     ends = np.flatnonzero(codes == 0)
     firsts = np.concatenate(([0], np.searchsorted(kept, ends), [len(kept)]))

@@ -1,6 +1,6 @@
 """What a corpus says of copies and of evaluation texts: sentences, and the texts themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -27,10 +27,40 @@ def kept_out(card: Mapping[str, Any]) -> dict[str, str]:
 
 
 def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
-    """The sentence about one evaluation file, which a recipe names by its path; or none."""
+    """The sentence about one evaluation file, which a recipe names by its path; or none.
+
+    Of files that the path does not tell apart, the sentences of all.
+    """
     found = kept_out(card)
-    name = PurePath(file).name
-    return [found[name]] if name in found else []
+    exact = [name for name in found if _ends_alike(name, file, len(PurePath(name).parts))]
+    likely = [name for name in found if _ends_alike(name, file, len(_parts(file)))]
+    return [found[name] for name in exact or likely]
+
+
+def distinct_names(paths: Sequence[PurePath]) -> list[str]:
+    """Of each path its last parts, as few as tell it from the others."""
+    found: list[str] = []
+    for path in paths:
+        others = {other for other in paths if other != path}
+        counts = range(1, len(path.parts) + 1)
+        tails = (path.parts[-count:] for count in counts)
+        tail = next(
+            (tail for tail in tails if all(each.parts[-len(tail) :] != tail for each in others)),
+            path.parts,
+        )
+        found.append(PurePath(*tail).as_posix())
+    return found
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The names in a path that may climb out of its folder."""
+    return tuple(each for each in PurePath(path).parts if each != "..")
+
+
+def _ends_alike(one: str, other: str, count: int) -> bool:
+    """Whether so many of the last parts of two paths are the same."""
+    last = _parts(one)[-count:]
+    return bool(last) and last == _parts(other)[-count:]
 
 
 def _kept_out(each: dict[str, Any]) -> str:

@@ -1,10 +1,12 @@
 """How worn a text is: signs that a copy was spoilt on its way. The less worn copy is the better.
 
 Counted are U+FFFD, neighbouring letters of Latin and Cyrillic (look-alikes within a word), and
-capitals where most letters are capitals.
+capitals where most letters are capitals. Lost accents leave no sign: of copies of equal letters
+the one with more accents is the better.
 """
 
 import functools
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,6 +41,30 @@ def wear(texts: Sequence[str]) -> Indices:
     signs = _counted(both | (codes == REPLACEMENT), firsts)
     signs += np.where(capitals > small, capitals, 0)
     return 100 * signs // np.maximum(lengths, 1)
+
+
+ACCENTS = (0x300, 0x36F)
+CEDILLA = 0x327
+"""Romanian has commas below s and t, and cedillas for them in old fonts."""
+
+
+def accents(texts: Sequence[str]) -> Indices:
+    """Of each text, how many accents its letters have: two for each, but one for a cedilla.
+
+    An accent that makes no letter of its own, as that of stress in Cyrillic, is none.
+    """
+    joined = "\0".join(text.replace("\0", " ") for text in texts)
+    apart, composed = (_accents(unicodedata.normalize(form, joined)) for form in ("NFD", "NFC"))
+    return (apart - composed)[: len(texts)]
+
+
+def _accents(joined: str) -> Indices:
+    """The same for accents that stand apart, of texts with a zero between them."""
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    found = 2 * ((codes >= ACCENTS[0]) & (codes <= ACCENTS[1])).astype(np.int64)
+    found -= codes == CEDILLA
+    ends = np.append(np.flatnonzero(codes == 0), len(codes))
+    return np.diff(np.append(0, np.cumsum(found))[ends], prepend=0)
 
 
 def _counted(marks: "np.ndarray[tuple[int], np.dtype[np.bool_]]", firsts: Indices) -> Indices:

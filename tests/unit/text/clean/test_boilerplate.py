@@ -4,10 +4,16 @@ from collections import Counter
 
 from text_samples import TATAR
 
-from endonym.text.clean.boilerplate import line_keys, without_boilerplate
+from endonym.text.clean import boilerplate
+from endonym.text.clean.boilerplate import line_keys
 
 NOTICE = "Барлык хокуклар якланган, материалларны сайттан алганда сылтама мәҗбүри."
 MENU = ["Баш бит", "Яңалыклар", "Элемтә"]
+
+
+def without_boilerplate(text: str, frequent: set[int]) -> tuple[str, list[str]]:
+    """All frequent lines are common, as in a small corpus."""
+    return boilerplate.without_boilerplate(text, frequent, frequent)
 
 
 def frequent(pages: list[str], most: int) -> set[int]:
@@ -54,3 +60,10 @@ def test_taking_out_twice_takes_out_no_more():
 def test_a_page_of_boilerplate_alone_becomes_empty():
     pages = ["\n".join([*MENU, NOTICE])] * 5
     assert without_boilerplate(pages[0], frequent(pages, 2)) == ("", [*MENU, NOTICE])
+
+
+def test_a_short_line_that_is_frequent_and_not_common_stays():
+    pages = [page(number) for number in range(8)]
+    text, gone = boilerplate.without_boilerplate(pages[3], frequent(pages, 5), set())
+    assert gone == [NOTICE]
+    assert text.split("\n")[:4] == [*MENU, "3 нче бит"]

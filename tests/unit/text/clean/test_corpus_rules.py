@@ -70,6 +70,7 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
     found = facts_from(parts, tmp_path)
     assert found.documents == whole.documents == len(texts)
     assert np.array_equal(found.lines, whole.lines)
+    assert np.array_equal(found.common, whole.common)
     assert len(found.lines) == 1
     assert found.usual == whole.usual
     assert np.array_equal(found.skeletons, whole.skeletons)
@@ -131,12 +132,30 @@ def test_as_many_of_one_template_are_kept_as_the_recipe_says() -> None:
     assert "районындагы авыл" in verdict[1]
 
 
+def test_copies_of_one_text_do_not_drop_the_others_of_its_template() -> None:
+    clean = Clean(max_same_skeleton=6)
+    texts = stubs(6)
+    texts = [*texts, *texts[:1] * 30]
+    judge = CorpusJudge(clean, facts_of(clean, texts))
+    assert [judge.verdict(text) for text in texts] == [None] * len(texts)
+
+
 def test_judging_what_is_left_takes_nothing_more() -> None:
     texts = corpus()
     judge = CorpusJudge(CLEAN, facts_of(CLEAN, texts))
     for text in texts:
         once, _ = judge.shortened(text)
         assert judge.shortened(once) == (once, [])
+
+
+def test_short_lines_must_stand_in_a_share_of_all_documents() -> None:
+    clean = Clean(max_line_documents=5)
+    pages = [f"— Әйе.\n{line} {letter}" for line in TATAR for letter in "абвг"]
+    assert len(pages) > 10
+    for others, is_common in ((0, True), (101 * len(pages), False)):
+        texts = [*pages, *(f"{FRENCH[0]}\n{FRENCH[1]}" for _ in range(others))]
+        judge = CorpusJudge(clean, facts_of(clean, texts))
+        assert [bool(judge.shortened(text)[1]) for text in pages] == [is_common] * len(pages)
 
 
 def test_boilerplate_of_a_cleaned_corpus_is_none() -> None:
@@ -160,6 +179,18 @@ def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
     text, gone = judge.shortened(mixed)
     assert text == f"{FRENCH[0]}\n{FRENCH[1]}"
     assert gone == [("split_languages", RUSSIAN[0]), ("split_languages", RUSSIAN[1])]
+
+
+def test_a_document_all_in_another_language_is_dropped_where_paragraphs_are_taken_out() -> None:
+    clean = Clean(language="fr", split_languages=True)
+    judge = CorpusJudge(clean, facts_of(clean, corpus()))
+    for text in (RUSSIAN[0], "\n".join(RUSSIAN)):
+        assert judge.shortened(text) == (text, [])
+        assert judge.verdict(text) == (
+            "split_languages",
+            "all its paragraphs are in another language",
+        )
+    assert all(judge.verdict(text) is None for text in [*FRENCH, "\n".join(FRENCH)])
 
 
 @pytest.mark.parametrize("text", ["", "Oui.", "3 + 4 = 7", "\n\n"])

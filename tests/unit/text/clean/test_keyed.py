@@ -46,10 +46,11 @@ def test_of_large_groups_the_largest_of_the_least_values_is_kept(
 ) -> None:
     monkeypatch.setattr(module, "PORTION_ROWS", portion)
     every = parts(2)
-    values: dict[int, list[int]] = {}
+    values: dict[int, set[int]] = {}
     for part in every:
         for key, value in part:
-            values.setdefault(key, []).append(value)
+            values.setdefault(key, set()).add(value)
+    assert sum(len(part) for part in every) > sum(map(len, values.values()))
     found = merged([keyed(part) for part in every], smallest(5))
     wanted = {key: sorted(each)[4] for key, each in values.items() if len(each) > 5}
     assert {int(key): int(value) for key, value in found} == wanted

@@ -49,6 +49,28 @@ def test_words_that_are_meant_in_two_scripts_stay(word: str):
     assert one_script("cyrillic")(f"Ул {word} ачты.") == f"Ул {word} ачты."
 
 
+@pytest.mark.parametrize("word", ["hν", "ρgh", "νx", "Nαβ", "kΩ", "γH2AX", "νmax"])
+@pytest.mark.parametrize("script", ["latin", "cyrillic", None])
+def test_symbols_of_formulas_stay(script: str | None, word: str):
+    line = f"{FRENCH[0]} E = {word}"
+    assert one_script(script)(line) == line
+
+
+@pytest.mark.parametrize("word", ["Iнең", "Xнчы", "Xнең", "Xга", "XIнче", "IIнең"])
+def test_roman_numerals_with_an_ending_stay(word: str):
+    assert one_script("cyrillic")(f"Петр {word} урыны") == f"Петр {word} урыны"
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("Xалык", "Халык"), ("Xәлим", "Хәлим")])
+def test_words_that_begin_like_a_numeral_are_repaired(wrong: str, right: str):
+    assert one_script("cyrillic")(f"Бу {wrong}.") == f"Бу {right}."
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("Αθήvα", "Αθήνα"), ("vερό", "νερό")])
+def test_greek_words_are_written_in_greek_letters(wrong: str, right: str):
+    assert one_script("greek")(f"κόσμος {wrong}") == f"κόσμος {right}"
+
+
 def test_where_all_letters_have_twins_the_recipe_decides_and_then_the_text():
     word = "сoх"  # a Latin o
     assert one_script("cyrillic")(word) == "сох"

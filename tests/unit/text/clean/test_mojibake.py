@@ -40,3 +40,8 @@ def test_utf8_that_was_read_as_windows_1251_is_repaired(text: str):
 def test_only_the_broken_lines_change():
     lines = [FRENCH[0], "forÃªt", FRENCH[1]]
     assert without_mojibake("\n".join(lines)) == f"{FRENCH[0]}\nforêt\n{FRENCH[1]}"
+
+
+@pytest.mark.parametrize("sign", ["\ufeff", "\u206a", "\x1b[31m", "\u2028", "\r", "ﬁ", "’"])
+def test_nothing_else_in_a_broken_line_changes(sign: str):
+    assert without_mojibake(f"La forÃªt {sign}brÃ»le{sign}") == f"La forêt {sign}brûle{sign}"

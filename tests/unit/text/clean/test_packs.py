@@ -49,12 +49,21 @@ def test_romanian_gets_commas_below(text: str):
         "Kuş uçtu, çocuk şarkı söyledi.",
         "Le joueur de Beşiktaş a marqué deux buts.",
         "Şəhərdə yağış yağır.",
+        "Kâğıt üzerinde yazılmış şiirler hâlâ güzeldir.",
+        "Yazılmış şiirler hâlâ güzeldir.",
+        "millî şampiyon Beşiktaş",
+        "Zimanê me kurdî ye, şîna me pir e şev.",
     ],
 )
 def test_other_languages_keep_their_cedillas(text: str):
     assert changed("romanian_commas", text) == text
     both = f"{text}\n{ROMANIAN[0].translate(CEDILLAS)}"
     assert changed("romanian_commas", both) == f"{text}\n{ROMANIAN[0]}"
+
+
+@pytest.mark.parametrize("text", ["Și a plecat.", "Îl știi și tu.", "Mâine și poimâine."])
+def test_romanian_lines_without_letters_of_their_own_get_commas(text: str):
+    assert changed("romanian_commas", text.translate(CEDILLAS)) == text
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,8 @@ def test_many_khmer_signs_out_of_order_take_linear_time():
     ("wrong", "right"),
     [
         ("L'été, c'est aujourd'hui.", "L’été, c’est aujourd’hui."),
+        ("L‘eau de Hawai‘i, qu‘il boit", "L’eau de Hawai‘i, qu’il boit"),
+        ("La dérivée f′x est nulle.", "La dérivée f′x est nulle."),
         ("Il dit 'oui' et s`en va.", "Il dit 'oui' et s’en va."),
     ],
 )
@@ -119,6 +130,12 @@ def test_french_apostrophes(wrong: str, right: str):
         ("Quoi?!", "Quoi ?!"),
         ("À 12:30, voir http://exemple.fr et l&eacute;t&eacute; .", None),
         ("Le rapport est de 3:1.", None),
+        ("C: est le disque, et std::cout: ok.", None),
+        ("12:30: début de la séance.", None),
+        (
+            "Il prend sa vitamine C! Elle lui dit: oui.",
+            "Il prend sa vitamine C ! Elle lui dit : oui.",
+        ),
     ],
 )
 def test_french_spaces(wrong: str, right: str | None):

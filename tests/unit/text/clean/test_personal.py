@@ -7,22 +7,18 @@ import pytest
 from endonym.text.clean.personal import KINDS, mask
 
 
-def masked(text: str) -> str:
+def masked(text: str, language: str | None = None) -> str:
     for kind in KINDS:
-        text = mask(kind, f"<{kind}>")(text)
+        text = mask(kind, f"<{kind}>", language)(text)
     return text
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
+        ("+7 (843) 292-12-34 яки +33 1 23 45 67 89", "<phone> яки <phone>"),
         ("Язып җибәр: alsu.99@poçta.tatar яисә шалтырат.", "Язып җибәр: <email> яисә шалтырат."),
         ("Écrivez à l’adresse marie+jeux@exemple.fr.", "Écrivez à l’adresse <email>."),
-        ("Телефон: +7 (843) 292-12-34, кич белән.", "Телефон: <phone>, кич белән."),
-        ("8 (843) 292-12-34", "<phone>"),
-        ("(843) 292 12 34", "<phone>"),
-        ("Appelez le 01 23 45 67 89 !", "Appelez le <phone> !"),
-        ("Sunați la 0721-234-567.", "Sunați la <phone>."),
         ("កាត 4111 1111 1111 1111 ។", "កាត <card> ។"),
         ("адрес 192.168.10.7:8080", "адрес <ip>:8080"),
         ("2001:db8:0:0:0:ff00:42:8329 дип яза", "<ip> дип яза"),
@@ -30,6 +26,55 @@ def masked(text: str) -> str:
 )
 def test_the_usual_forms_are_found(text: str, found: str):
     assert masked(text) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("tt", "Телефон: +7 (843) 292-12-34, кич белән.", "Телефон: <phone>, кич белән."),
+        ("tt", "8 (843) 292-12-34", "<phone>"),
+        ("tt", "(843) 292 12 34", "<phone>"),
+        ("fr", "Appelez le 01 23 45 67 89 !", "Appelez le <phone> !"),
+        ("ro", "Sunați la 0721-234-567.", "Sunați la <phone>."),
+        ("ru", "Звоните 8-917-123-45-67 после шести.", "Звоните <phone> после шести."),
+        ("ro", "Telefon (021) 312 34 56.", "Telefon <phone>."),
+        ("km", "ទូរស័ព្ទ 012 345 678 ។", "ទូរស័ព្ទ <phone> ។"),
+        ("de", "Telefon 030 123456 oder (030) 901820", "Telefon 030 123456 oder <phone>"),
+        ("fr-CH", "Tél. 022 730 51 11", "Tél. <phone>"),
+    ],
+)
+def test_telephone_numbers_of_the_languages_countries_are_found(
+    language: str, text: str, found: str
+):
+    assert masked(text, language) == found
+
+
+@pytest.mark.parametrize("language", ["tt", "ro", "fr", "km", "ru", "de", "en", None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "La population est de 8 045 311 447 habitants.",
+        "Populația: 8.045.311.447 de oameni.",
+        "Бюджет — 800 000 000 сум, тагын +20 000 000 сум.",
+        "J. Phys. 12 (2004) 1023-1045; Nature (2010) 463-470.",
+        "(1886) 1890-1913 елларда",
+        "100 (200) 300 400, 0 10 20 30 40 50",
+        "№ 0348 1941 1945, 08 1945 1946",
+        "3.4.2.2. Încercarea; Версия 1.2.3.4; п. 4.1.2.1",
+        "2002 2003 2004 2005",
+    ],
+)
+def test_ordinary_numbers_stay_in_any_language(language: str | None, text: str):
+    assert masked(text, language) == text
+
+
+def test_a_number_ends_where_the_next_one_begins():
+    assert masked("Appelez le 01 23 45 67 89 12 fois", "fr") == "Appelez le <phone> 12 fois"
+    assert masked("+7 843 292 12 34 2020") == "<phone> 2020"
+
+
+def test_without_a_language_only_numbers_with_a_plus_are_found():
+    assert masked("01 23 45 67 89, +33 1 23 45 67 89") == "01 23 45 67 89, <phone>"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +95,7 @@ def test_other_numbers_stay(text: str):
 
 
 def test_a_mask_is_not_masked_again():
-    text = masked("alsu@pochta.ru +7 843 292 12 34 4111-1111-1111-1111 10.0.0.1")
+    text = masked("alsu@pochta.ru +7 843 292 12 34 4111-1111-1111-1111 10.0.0.201")
     assert text == "<email> <phone> <card> <ip>"
     assert masked(text) == text
 

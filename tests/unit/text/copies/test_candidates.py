@@ -24,6 +24,7 @@ def keys(path: Path, rows: list[tuple[int, int, int, int, int, int]]) -> Path:
         for name, each in zip(names, zip(*rows, strict=True), strict=True)
     }
     columns["low"] = columns["high"]
+    columns["accents"] = np.zeros_like(columns["document"])
     pq.write_table(pa.table(columns), path)
     return path
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from endonym.text.copies.notes import copies, kept_out, kept_out_of, staying_texts
+from endonym.text.copies.notes import copies, distinct_names, kept_out, kept_out_of, staying_texts
 
 FILE = {
     "file": "eval.txt",
@@ -29,6 +29,20 @@ def test_a_file_is_known_by_its_name_wherever_it_lies() -> None:
         "1 document shortened for it. 1.2 % of its runs of eight words still stand in the corpus."
     )
     assert kept_out_of(known, "other.txt") == kept_out_of({}, "eval.txt") == []
+
+
+def test_files_of_one_name_have_an_account_each() -> None:
+    paths = [Path("/a/ro/test.txt"), Path("/a/tt/test.txt"), Path("/a/tt/dev.txt")]
+    assert distinct_names(paths) == ["ro/test.txt", "tt/test.txt", "dev.txt"]
+    assert distinct_names([Path("/a/test.txt")] * 2) == ["test.txt", "test.txt"]
+    assert distinct_names([Path("/test.txt"), Path("/a/test.txt")]) == ["/test.txt", "a/test.txt"]
+    names = distinct_names(paths)
+    known = card(decontamination=[{**FILE, "file": name} for name in names])
+    for asked in ("../ro/test.txt", "ro/test.txt", "/a/ro/test.txt"):
+        (said,) = kept_out_of(known, asked)
+        assert said.startswith("Overlap with ro/test.txt ")
+    assert len(kept_out_of(known, "test.txt")) == 2
+    assert kept_out_of(known, "fr/test.txt") == []
 
 
 def test_what_was_not_compared_is_said() -> None:

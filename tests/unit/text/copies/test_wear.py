@@ -2,7 +2,7 @@
 
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.text.copies.wear import wear
+from endonym.text.copies.wear import accents, wear
 
 
 def test_good_texts_show_no_wear() -> None:
@@ -20,3 +20,8 @@ def test_lost_letters_look_alikes_and_capitals_show() -> None:
 
 def test_a_text_does_not_mix_with_the_one_before_it() -> None:
     assert not wear(["Кояш", "soleil", "", "көн"]).any()
+
+
+def test_accents_of_letters_are_counted_and_cedillas_count_half() -> None:
+    texts = ["și", "şi", "si", "", "бай", "баи\u0306", "сло\u0301во", "ខ្ញុំ", "a\0é"]
+    assert accents(texts).tolist() == [2, 1, 0, 0, 2, 2, 0, 0, 2]
