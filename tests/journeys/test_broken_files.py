@@ -320,7 +320,7 @@ def test_the_archive_and_the_file_of_leipzig_are_known_by_their_names():
         ("example.warc", 1, {}),
         ("example.warc.gz", 1, {}),
         ("example-iana.org-chunked.warc", 1, {}),
-        ("example-trunc.warc", 1, {"truncated": 1}),
+        ("example-trunc.warc", 0, {"truncated": 2}),  # its only page ends early, too
         ("example-bad-non-chunked.warc.gz", 1, {}),
         ("example.arc.gz", 1, {}),
         ("post-test.warc.gz", 0, {"not_a_page": 3}),
