@@ -19,7 +19,6 @@ from endonym.text.ocr import OcrFailed, Tesseract
 from endonym.text.scripts import script_counts
 
 LETTER = regex.compile(r"\p{L}|\p{M}")
-SCRIPT_NAMES = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Khmer", "Thai", "Devanagari")
 LSTM_LETTERS, LEGACY_LETTERS = 21, 1
 """Numbers of the lists of letters in a pack (tesseract/src/ccutil/tessdatamanager.h)."""
 MOST_TRIED, LEAST_COVERED = 6, 0.95

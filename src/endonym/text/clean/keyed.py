@@ -15,9 +15,6 @@ import numpy as np
 
 from endonym.text.document_files import WholeFile
 
-Keyed = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
-"""Rows of key and value, sorted by key, then value."""
-
 PORTION_ROWS = 4_000_000
 """Rows that are merged at once: 64 MB, and as much again to sort them."""
 HASH_BYTES = 8
