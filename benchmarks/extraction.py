@@ -39,8 +39,8 @@ from endonym.text import isolation
 from endonym.text.config import Source
 from endonym.text.document import Document
 from endonym.text.files import source_files
-from endonym.text.ocr import require_tesseract
-from endonym.text.ocr_packs import best_pack
+from endonym.text.pages.ocr import require_tesseract
+from endonym.text.pages.ocr_packs import best_pack
 from endonym.text.reader import read_file
 from endonym.text.readers.scans import LEAST_CONFIDENCE
 

@@ -67,8 +67,8 @@ def act(line: str) -> None:  # noqa: C901, PLR0915 - a table of what may happen
             sys.stderr.write("x" * 1_000_000)
         case "read-input":
             sys.stdin.read()
-        case "write":
-            Path("/tmp/endonym_evil").write_text("evil", encoding="utf-8")
+        case _ if line.startswith("write "):
+            Path(line.removeprefix("write ")).write_text("evil", encoding="utf-8")
         case "environment":
             raise ValueError(sorted(os.environ))
         case "environment-of-parent":

@@ -15,7 +15,7 @@ from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 from endonym.text.text_warnings import text_warnings
 
 pytestmark = NEEDED

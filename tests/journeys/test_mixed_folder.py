@@ -13,7 +13,7 @@ import made_documents as made
 import pytest
 
 from endonym.text.corpus import Corpus
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 
 Say = Callable[..., Any]
 

@@ -20,7 +20,7 @@ from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files
 from endonym.text.fold import folded
-from endonym.text.split import SIDES, Chosen, Looking, digest, held_out
+from endonym.text.held_out.split import SIDES, Chosen, Looking, digest, held_out
 
 STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
     lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))

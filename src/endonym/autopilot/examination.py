@@ -21,16 +21,16 @@ from endonym.text.clean.rules import STEPS, step_names
 from endonym.text.config import Clean, Source, Split
 from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import check_names, dropped_records, some_dropped
-from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Reject
 from endonym.text.document_files import REMOVED, read_lines
 from endonym.text.files import RawFile, size_on_disk
-from endonym.text.gather import RawChunk
 from endonym.text.language.votes import reliable_code
-from endonym.text.making import Chunk, Making
 from endonym.text.observing import Observed, Point, Seen, growth, observe_chunk, together
 from endonym.text.scripts import BRIEF_SCRIPTS
-from endonym.text.work import Progress, Work, no_progress
+from endonym.text.steps.corpus_stats import SourceStats
+from endonym.text.steps.gather import RawChunk
+from endonym.text.steps.making import Chunk, Making
+from endonym.text.steps.work import Progress, Work, no_progress
 from endonym.workers import Inline, Result, Runner
 
 LIMIT_BYTES = 300_000_000

@@ -14,8 +14,8 @@ from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.files import RawFile
-from endonym.text.ocr import OcrFailed, tesseract
-from endonym.text.ocr_packs import Picture, best_pack
+from endonym.text.pages.ocr import OcrFailed, tesseract
+from endonym.text.pages.ocr_packs import Picture, best_pack
 from endonym.text.parsers.unit import Refused
 from endonym.text.parsers.zipped import Bounded
 from endonym.text.reader import read_file

@@ -12,14 +12,14 @@ from endonym.text.clean.corpus_rules import CorpusJudge, facts_of, rounds
 from endonym.text.clean.rules import in_order
 from endonym.text.clean.tally import Tally
 from endonym.text.config import Clean
-from endonym.text.contrast import contrast_texts
 from endonym.text.copies.contamination import Contamination
 from endonym.text.copies.letters import Marks
 from endonym.text.copies.removal import removal
 from endonym.text.copies.tables import Tables
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawSet
-from endonym.text.sifting import (
+from endonym.text.steps.contrast import contrast_texts
+from endonym.text.steps.sifting import (
     Decisions,
     EvaluationFile,
     Judge,
@@ -118,7 +118,7 @@ def sifted(
 def taken_out(
     documents: Sequence[Sized], judge: Judge, clean: Clean, rule: str, *, tally: Tally
 ) -> Iterator[Sized]:
-    """What is left of documents, counted as `text/sifting.py` counts it."""
+    """What is left of documents, counted as `text/steps/sifting.py` counts it."""
     for number, (document, size) in enumerate(documents):
         tally.begin(document.id)
         judged, found = judge(number, document), document

@@ -36,8 +36,8 @@ from endonym.text.copies.notes import staying_texts
 from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import DROPPED, REMOVED
+from endonym.text.held_out.split import SIDES
 from endonym.text.reasons import in_words
-from endonym.text.split import SIDES
 
 SHOWN_CHARS, SHOWN_BYTES = 400, 2_000
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")

@@ -14,8 +14,8 @@ import pyarrow.parquet as parquet
 
 from endonym.text.corpus import Corpus
 from endonym.text.document import Document
+from endonym.text.held_out.split import SIDES, Side
 from endonym.text.provenance import KEYS
-from endonym.text.split import SIDES, Side
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000

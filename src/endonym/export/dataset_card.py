@@ -17,8 +17,8 @@ from endonym.export.front_matter import hub_license, quoted
 from endonym.export.markdown import table
 from endonym.log import size
 from endonym.text.config import Clean
+from endonym.text.held_out.split import SIDES
 from endonym.text.reasons import in_words
-from endonym.text.split import SIDES
 
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
 """Limits of the hub's categories of size, in documents, and how they are written."""

@@ -14,7 +14,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
-from endonym.text.ocr import tesseract
+from endonym.text.pages.ocr import tesseract
 from endonym.text.reader import no_access
 
 TRIED_FILES = 4

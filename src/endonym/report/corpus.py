@@ -14,7 +14,7 @@ from endonym.text.clean.rules import in_order
 from endonym.text.copies.notes import copies, kept_out
 from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 from endonym.tokenizer.tokenizer import Tokenizer
 
 KEPT_SHOWN = 2

@@ -2,8 +2,8 @@
 
 The sentences of an archive are shuffled, but a table beside them, `NAME-inv_so.txt`, has a line for
 each sentence whose source is known: the number of the source, a tab, the number of the sentence.
-With it the split keeps the sentences of an article together (text/split.py). A table that cannot be
-read says nothing.
+With it the split keeps the sentences of an article together (text/held_out/split.py). A table that
+cannot be read says nothing.
 """
 
 import re

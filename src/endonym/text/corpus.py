@@ -1,6 +1,6 @@
 """A corpus on disk: clean documents in three splits, dropped ones, and a card with the counts.
 
-The same raw files and configs always give the same bytes (text/making.py makes them).
+The same raw files and configs always give the same bytes (text/steps/making.py makes them).
 """
 
 import json
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.errors import CorpusError, RecipeError
 from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus_stats import SourceStats, total
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import DROPPED, read_lines
 from endonym.text.files import RawFile
-from endonym.text.split import HeldOut, Side
+from endonym.text.held_out.split import HeldOut, Side
+from endonym.text.steps.corpus_stats import SourceStats, total
+from endonym.text.steps.work import Progress, Work, no_progress
 from endonym.text.text_warnings import WARNINGS
-from endonym.text.work import Progress, Work, no_progress
 from endonym.workers import Inline, Runner
 
 if TYPE_CHECKING:
-    from endonym.text.sifting import EvaluationFile
+    from endonym.text.steps.sifting import EvaluationFile
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 CARD = "card.json"
@@ -55,7 +55,7 @@ def make_corpus(
     CorpusError if nothing, or too little to hold something out, is left.
     """
     # With DuckDB this takes a third of a second, which readers of a corpus save.
-    from endonym.text.making import Making
+    from endonym.text.steps.making import Making
 
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ class Document:
     id: `<file>#<record>` in its source, stable for the same raw files. source: the source's name.
     meta: notes of the reader (encoding, the record's own id), strings only.
     raw_bytes: how many bytes of the decompressed raw file this record took.
-    block: the number, in its corpus, of its block of neighbours (text/split.py).
+    block: the number, in its corpus, of its block of neighbours (text/held_out/split.py).
     position: its number among the kept documents of its corpus; one number is skipped where a raw
     file begins, so that consecutive numbers mean neighbours.
     """

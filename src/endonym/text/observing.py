@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import regex
 
-from endonym.text.chunks import read_chunk
 from endonym.text.clean.corpus_rules import Facts
 from endonym.text.clean.keyed import key_of, save
 from endonym.text.clean.skeletons import skeleton
 from endonym.text.document_files import seen_files
 from endonym.text.language.sample import Sample
 from endonym.text.scripts import COMMON_SCRIPTS, script_class
+from endonym.text.steps.chunks import read_chunk
 from endonym.text.text_warnings import example, text_warnings
 from endonym.workers import Result
 

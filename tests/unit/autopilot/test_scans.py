@@ -9,10 +9,10 @@ from made_documents import drawn_pdf, lines, pdf, zipped
 from text_samples import TATAR, files, records, refused, write
 
 from endonym.autopilot.scans import needs_ocr, pack_for, pack_of, page_of
-from endonym.text import ocr
 from endonym.text.config import Source
 from endonym.text.document import Reject
-from endonym.text.ocr import OcrFailed
+from endonym.text.pages import ocr
+from endonym.text.pages.ocr import OcrFailed
 
 CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 ALL = CYRILLIC + "әөүҗңһ" + (CYRILLIC + "әөүҗңһ").upper()

@@ -25,10 +25,10 @@ from endonym.autopilot.survey import (
     survey_texts,
 )
 from endonym.errors import MissingSource
-from endonym.text import ocr
 from endonym.text.config import Source
 from endonym.text.document import Document
 from endonym.text.files import source_files
+from endonym.text.pages import ocr
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from endonym.export.dataset import COLUMNS, SCHEMA, write_dataset
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from endonym.store import Artifact
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus
 from endonym.text.files import RawFile, RawSet
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer

@@ -18,7 +18,7 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus, some_dropped
 from endonym.text.document import Reject
 from endonym.text.document_files import GzipLines, reject_line
-from endonym.text.split import SIDES
+from endonym.text.held_out.split import SIDES
 
 CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
 

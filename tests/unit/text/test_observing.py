@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.text.chunks import RAW, write_chunk
 from endonym.text.clean.corpus_rules import facts_of
 from endonym.text.config import Clean
 from endonym.text.observing import (
@@ -18,6 +17,7 @@ from endonym.text.observing import (
     together,
     word_with,
 )
+from endonym.text.steps.chunks import RAW, write_chunk
 from endonym.workers import Result
 
 

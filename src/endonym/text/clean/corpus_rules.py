@@ -26,7 +26,6 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.disk import json_bytes, read_json
-from endonym.text.chunks import read_chunk, write_chunk
 from endonym.text.clean.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
 from endonym.text.clean.keyed import key_of, keyed, load, merged, save, smallest, summed
 from endonym.text.clean.rules import Verdict
@@ -42,6 +41,7 @@ from endonym.text.language.sample import (
     learn,
     smallest_keys,
 )
+from endonym.text.steps.chunks import read_chunk, write_chunk
 
 ARRAYS = ("lines", "words", "paragraphs", "skeletons")
 TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"

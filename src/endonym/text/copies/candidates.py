@@ -13,7 +13,7 @@ import numpy as np
 from endonym.text.copies.letters import Marks
 from endonym.text.copies.shingles import Bands
 from endonym.text.copies.tables import Tables
-from endonym.text.shingles import Indices
+from endonym.text.held_out.shingles import Indices
 
 LEADERS = (2, 8, 32, 128)
 """With how many of the best documents of a key the others are compared, round by round."""

@@ -16,7 +16,6 @@ import numpy as np
 import regex
 
 from endonym.disk import json_bytes, read_json
-from endonym.text.chunks import write_array
 from endonym.text.copies.keys import batches
 from endonym.text.copies.letters import (
     DENSE,
@@ -30,7 +29,8 @@ from endonym.text.copies.letters import (
 )
 from endonym.text.copies.paragraphs import Span, paragraphs, without
 from endonym.text.document_files import Whole, write_file
-from endonym.text.shingles import Indices, Numbers, spread
+from endonym.text.held_out.shingles import Indices, Numbers, spread
+from endonym.text.steps.chunks import write_array
 
 WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
 """Words, or letters of the other scripts, in a run: of long texts, and of short ones."""

@@ -32,7 +32,7 @@ from endonym.text.copies.tables import Columns
 from endonym.text.copies.wear import accents, wear
 from endonym.text.document_files import WholeFile
 from endonym.text.fold import portions
-from endonym.text.shingles import Indices, Numbers
+from endonym.text.held_out.shingles import Indices, Numbers
 
 BATCH_CHARS = 1 << 19
 ROW_GROUP = 1 << 16

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.text.fold import LETTERS, decomposed, replacements
+from endonym.text.held_out.shingles import FACTOR, HALF, MIXER, Indices, Numbers
 from endonym.text.scripts import BREAK_SCRIPTS, table
-from endonym.text.shingles import FACTOR, HALF, MIXER, Indices, Numbers
 
 APOSTROPHES = "'`´‘’"
 DENSE_SCRIPTS = ("han", "hiragana", "katakana", "yi")

@@ -18,7 +18,7 @@ from endonym.text.copies.letters import Marks
 from endonym.text.copies.repeated import Copies, gathered, no_copies
 from endonym.text.copies.sets import Sets, Shares
 from endonym.text.copies.tables import Tables
-from endonym.text.shingles import Indices
+from endonym.text.held_out.shingles import Indices
 
 Texts = Callable[[Marks], Iterator[str]]
 """From chosen documents to their texts, in order."""

@@ -28,7 +28,7 @@ from endonym.text.copies.repeated import (
     repeated_texts,
 )
 from endonym.text.copies.tables import Tables
-from endonym.text.shingles import Indices
+from endonym.text.held_out.shingles import Indices
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""

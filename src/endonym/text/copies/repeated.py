@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.text.copies.tables import Columns, Tables
-from endonym.text.shingles import Indices
+from endonym.text.held_out.shingles import Indices
 
 
 class Copies(NamedTuple):

@@ -15,7 +15,7 @@ from endonym.text.copies.keys import batches
 from endonym.text.copies.letters import letters_of
 from endonym.text.copies.shingles import LONG_CHARS, shingles
 from endonym.text.fold import portions
-from endonym.text.shingles import Indices, Numbers, ranges, spread
+from endonym.text.held_out.shingles import Indices, Numbers, ranges, spread
 
 KEPT = 1_024
 BITS = np.uint64(48)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.text.copies.keys import ROW_GROUP, Kind
-from endonym.text.shingles import Indices, Numbers
+from endonym.text.held_out.shingles import Indices, Numbers
 from endonym.workers import cluster_errors
 
 PARTITION_ROWS = 1 << 21

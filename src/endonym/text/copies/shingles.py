@@ -24,7 +24,7 @@ from endonym.text.copies.letters import (
     single_letters,
 )
 from endonym.text.fold import portions
-from endonym.text.shingles import FACTOR, Indices, Numbers
+from endonym.text.held_out.shingles import FACTOR, Indices, Numbers
 
 WIDTHS = {(SPACED, UNSPACED): 6, (DENSE,): 3}
 """Letters in a shingle, by the kind of their script."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from endonym.text.held_out.shingles import Indices
 from endonym.text.scripts import table
-from endonym.text.shingles import Indices
 
 REPLACEMENT = 0xFFFD
 LATIN, CYRILLIC = 1, 2

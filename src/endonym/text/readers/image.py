@@ -11,10 +11,10 @@ from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.content import Content
 from endonym.text.io.origin import Origin
-from endonym.text.layout.margins import without_margins
-from endonym.text.layout.page import Page
-from endonym.text.layout.paragraphs import rebuilt
-from endonym.text.ocr import OcrFailed
+from endonym.text.pages.margins import without_margins
+from endonym.text.pages.ocr import OcrFailed
+from endonym.text.pages.page import Page
+from endonym.text.pages.paragraphs import rebuilt
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk
 from endonym.text.readers.scans import ONLY_RUNNING, Eyes

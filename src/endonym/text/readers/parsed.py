@@ -12,7 +12,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content, Unusable
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Origin, too_long
 from endonym.text.isolation import LIMITS, Limits
-from endonym.text.layout.margins import NOTE
+from endonym.text.pages.margins import NOTE
 from endonym.text.parsers.unit import Options, Unit
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.reasons import is_unreadable

@@ -15,11 +15,11 @@ from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.content import Content
 from endonym.text.io.origin import Origin
-from endonym.text.layout.margins import without_margins
-from endonym.text.layout.page import Line, Page
-from endonym.text.layout.paragraphs import rebuilt
-from endonym.text.ocr import OcrFailed
-from endonym.text.page_quality import LETTER, quality
+from endonym.text.pages.margins import without_margins
+from endonym.text.pages.ocr import OcrFailed
+from endonym.text.pages.page import Line, Page
+from endonym.text.pages.page_quality import LETTER, quality
+from endonym.text.pages.paragraphs import rebuilt
 from endonym.text.parsers.pdf import PARTS
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk, units_of

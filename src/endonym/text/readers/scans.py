@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 
 from endonym.text.config import Source
-from endonym.text.layout.page import Line, Page
-from endonym.text.ocr import OcrFailed, OcrLine, Tesseract, require_tesseract
-from endonym.text.ocr_packs import best_pack
+from endonym.text.pages.ocr import OcrFailed, OcrLine, Tesseract, require_tesseract
+from endonym.text.pages.ocr_packs import best_pack
+from endonym.text.pages.page import Line, Page
 from endonym.text.parsers.unit import Unit
 
 LEAST_CONFIDENCE = 0.6

@@ -44,7 +44,7 @@ def test_pairs_are_compared_in_portions(tmp_path: Path, monkeypatch: pytest.Monk
     first, second = pairs(len(TEXTS))
     whole = sets.similarity(first, second)
     monkeypatch.setattr(module, "PAIRS_AT_ONCE", 3)
-    monkeypatch.setattr("endonym.text.shingles.MAX_PAIRS", 50)
+    monkeypatch.setattr("endonym.text.held_out.shingles.MAX_PAIRS", 50)
     assert (sets.similarity(first, second) == whole).all()
 
 

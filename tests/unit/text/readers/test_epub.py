@@ -58,12 +58,11 @@ def test_a_chapter_that_unpacks_to_half_a_gigabyte_is_left_out_in_time(tmp_path:
 
 
 def test_names_that_climb_out_are_named_and_nothing_is_written(tmp_path: Path):
-    more = {"../evil.txt": "x", "/tmp/endonym_evil.txt": "x", "..\\evil.txt": "x"}
+    more = {"../evil.txt": "x", f"{tmp_path}/endonym_evil.txt": "x", "..\\evil.txt": "x"}
     found = records(write(tmp_path, "a.epub", epub(BOOK, more=more)))
     assert kept(found) == ["\n\n".join(TATAR[:4])]
     assert reasons(found) == {"unsafe_member": 3}
     assert not list(tmp_path.rglob("*evil*"))
-    assert not Path("/tmp/endonym_evil.txt").exists()
 
 
 def test_a_spine_that_leads_out_or_in_a_circle_is_read_once(tmp_path: Path):

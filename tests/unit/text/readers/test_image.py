@@ -9,8 +9,8 @@ from fake_ocr import install, picture, remove
 from text_samples import FRENCH, TATAR, kept, reasons, records, refused, write
 
 from endonym.errors import SourceError
-from endonym.text import ocr
 from endonym.text.document import Document
+from endonym.text.pages import ocr
 from endonym.text.readers.image import tiff_pages
 
 LETTERS = "".join(sorted(set("".join(TATAR + FRENCH))))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from endonym.text.config import Source
-from endonym.text.ocr import OcrLine
+from endonym.text.pages.ocr import OcrLine
 from endonym.text.readers.scans import Eyes, placed
 
 

@@ -1,0 +1,1 @@
+"""What is held out, and that no training text nearly repeats it."""

@@ -1,1 +1,0 @@
-"""From lines on pages to paragraphs: running heads go, words and paragraphs are joined again."""

@@ -1,0 +1,58 @@
+"""Whether the text layer of a page is text."""
+
+import time
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
+
+from endonym.text.pages.page_quality import LIMITS, measures, quality
+
+OTHERS = {
+    "vietnamese": "Vừa rồi, cô ấy đã nói với tôi rằng ngày mai chúng ta sẽ được nghỉ học ở nhà",
+    "uzbek": "Sizning kitobingiz o‘qildi va g‘alaba qilindi degan so‘z aytildi bu kun",
+    "spanish": "¿Cómo está usted? ¡Qué día! Vive en el 1.º piso, con M.ª José, desde el 3º mes",
+    "code": "int main(void) { return fooBar(x->y, &z); } // see getElementById() and $HOME/.rc",
+    "contents": "1.1 Урман . . . . . . . . 12\n1.2 Елга . . . . . . . . 15\n1.3 Күл ...... 20",
+    "table": "1 234,5 67,8 % 90 12/34 56-78 2026 12:30 — 45 + 6 = 51 Казан 3 4 5 6 7 8",
+}
+BROKEN = {
+    "no table of letters": (
+        "\ue001\ue002 \ue003\ue004\ue005 \ue006\ue007 " * 4,
+        "without a meaning",
+    ),
+    "replaced": ("Бүг\ufffdн һ\ufffdва м\ufffdт\ufffdр " * 4, "without a meaning"),
+    "signs": ("!\"#$% &'()*+ ,-./ :;<=> ?@[\\] ^_`{|} " * 4, "signs instead"),
+    "limon": ("kñúMsURmGrKuNelak RKUEdl)anCYyxJMú kñúgkarsikSa nigsUmCUnBr " * 2, "within words"),
+    "cp1251 as latin": ("Áåç áàðàáûç óðìàíãà êөí ñàåí èðòә áåëәí áàëàëàð áàêөàäà " * 2, "accents"),
+    "old romanian": ("ºi a plecat spre þarã, unde îl aºtepta cu bucurie ºi cu dor ", "an old font"),
+    "two scripts": ("Кaзaн шәhәрe мaтyр бyлa, бeз aндa бapaбыз киләceдә дe ", "two scripts"),
+}
+
+
+@pytest.mark.parametrize(
+    "text", [*map(" ".join, (TATAR, KHMER, ROMANIAN, FRENCH, RUSSIAN)), *OTHERS.values()]
+)
+def test_text_of_every_kind_is_text(text: str):
+    score, _ = quality(text)
+    assert score >= 0.5
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_a_broken_font_leaves_is_not_and_the_cause_is_named(name: str):
+    text, cause = BROKEN[name]
+    score, worst = quality(text)
+    assert score < 0.5
+    assert cause in worst
+
+
+def test_a_page_with_few_words_is_not_judged():
+    assert quality("ºi þ") == (1.0, "")
+    assert quality("") == (1.0, "")
+    assert quality("Кояш")[0] == 1.0
+
+
+@pytest.mark.parametrize("sign", [".", "a", "b²", "º", "\ue000", " ", "аa"])
+def test_a_page_of_one_sign_without_end_is_judged_at_once(sign: str):
+    began = time.monotonic()
+    assert set(measures(sign * 2_000_000)) <= set(LIMITS)
+    assert time.monotonic() - began < 2

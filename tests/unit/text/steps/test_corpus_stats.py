@@ -1,0 +1,53 @@
+"""The counts of a corpus."""
+
+import pytest
+
+from endonym.errors import CorpusError
+from endonym.text.steps.corpus_stats import SourceStats, reasons_table, total
+
+
+def source_stats() -> SourceStats:
+    """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
+    made = SourceStats("tt", files=1)
+    for size in (4, 6, 5):
+        made.read.add(size)
+    made.drop("bad_json", 5, "a")
+    made.kept["train"].documents, made.kept["train"].bytes = 1, 4
+    made.kept["test"].documents, made.kept["test"].bytes = 1, 6
+    return made
+
+
+def test_what_is_read_is_kept_or_dropped():
+    source_stats().balance()
+
+
+@pytest.mark.parametrize("field", ["documents", "bytes"])
+def test_a_lost_record_or_byte_is_an_error(field: str):
+    made = source_stats()
+    setattr(made.kept["train"], field, 0)
+    with pytest.raises(CorpusError, match="do not balance"):
+        made.balance()
+
+
+def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
+    made = source_stats()
+    assert made.unreadable_share() == 5 / 15
+    made.read.add(1_000_000)
+    made.drop("unsupported_format", 1_000_000, "b.pdf")
+    assert made.unreadable_share() == 5 / 15
+    assert SourceStats("empty").unreadable_share() == 0.0
+
+
+def test_sources_add_up():
+    both = total([source_stats(), source_stats()])
+    assert both["read"] == {"records": 6, "bytes": 30}
+    assert both["kept"]["test"]["bytes"] == 12
+    assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
+
+
+def test_reasons_are_listed_the_most_frequent_first():
+    made = source_stats()
+    for _ in range(3):
+        made.drop("min_chars", 1, "a")
+    lines = reasons_table([made]).split("\n")
+    assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]
