@@ -26,7 +26,7 @@ def contenders() -> dict[str, Cell]:
     """The repeat of each contender that is quoted: ours the newest, a peer's the fastest."""
     found: dict[str, Cell] = {}
     for name in copies.CELLS:
-        key = f"{name} {LINES}"
+        key = copies.key_of(name, LINES)
         if not any("recall/runs" in cell for cell in COPIES.repeats(key)):
             continue
         peer = COPIES.best([key], lambda cell: cell.get("processor_seconds", float("inf")))[1]

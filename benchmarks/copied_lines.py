@@ -55,11 +55,16 @@ def opened(path: Path) -> str:
 
 
 def real_lines(data: Path) -> list[str]:
-    """All lines of the lists in a folder of texts; neighbours are joined up to PARAGRAPH_CHARS."""
+    """All lines of the lists and novels in a folder of texts; short neighbours are joined up to
+    PARAGRAPH_CHARS."""
+    texts = [opened(data / name) for name in LINES]
+    for name in NOVELS:
+        rows = (json.loads(row)["text"] for row in opened(data / name).split("\n") if row)
+        texts.append("\n".join(rows))
     found: list[str] = []
-    for name in LINES:
+    for text in texts:
         held = ""
-        for line in opened(data / name).split("\n"):
+        for line in text.split("\n"):
             held = f"{held} {line.strip()}".strip()
             if len(held) >= PARAGRAPH_CHARS:
                 found.append(held)
@@ -203,16 +208,12 @@ def mixture(data: Path, size: int) -> Iterator[str]:
     bytes; one in twenty is an earlier one with a sentence more."""
     rng = random.Random(9)
     pool = real_lines(data)
-    for name in NOVELS:
-        for line in opened(data / name).split("\n"):
-            if line.strip():
-                pool += [part for part in json.loads(line)["text"].split("\n") if part.strip()]
     recent: list[str] = []
     while size > 0:
         if recent and rng.random() < 0.05:
             text = f"{rng.choice(recent)}\n{rng.choice(pool)}"
         else:
-            text = "\n".join(rng.choice(pool) for _ in range(rng.randint(8, 40)))
+            text = "\n".join(rng.choice(pool) for _ in range(rng.randint(4, 16)))
         recent = [*recent[-999:], text]
         size -= len(text.encode()) + 1
         yield text

@@ -1,11 +1,11 @@
 """Near copies beside datasketch and datatrove: what is found, how fast, in how much memory.
 
     python benchmarks/copies.py --data ../shared/data --peers VENV/bin/python [--rounds 3]
-        [--lines 70000] [--cells endonym datasketch …] [--work FOLDER]
+        [--lines 200000] [--cells endonym datasketch …] [--work FOLDER]
 
-Paragraphs of real texts, which are lines of a list joined to 100 letters and more, a tenth of them
-edited copies of others; below they are called lines. Each contender drops near copies from
-a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine slows
+Lines of real lists and novels, a tenth of them edited copies of others. Short neighbouring lines
+are joined, as only texts of 100 letters and more are compared. Each contender drops near copies
+from a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine slows
 all of them. Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of which
 at most one line stays: of sets of runs of six letters, and of sets of words. Precision is the share
 of dropped lines that resemble (0.8, by runs or by words) a line that stays. Peers get their lines
@@ -28,6 +28,7 @@ import numpy as np
 from cells import RESULTS, ROOT, Cells
 from copied_lines import (
     EDITS,
+    PARAGRAPH_CHARS,
     Pairs,
     mixture,
     real_lines,
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--peers", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "copies")
-    parser.add_argument("--lines", type=int, default=70_000)
+    parser.add_argument("--lines", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", nargs="+", default=[*CELLS])
     parser.add_argument("--results", type=Path, default=RESULT)
@@ -64,7 +65,7 @@ def main() -> None:
     small = [each for each in asked.cells if each != LARGE]
     if not small:
         return
-    path = asked.work / f"{asked.lines}-paragraphs.jsonl"
+    path = asked.work / f"{asked.lines}-lines.jsonl"
     records = with_copies(real_lines(asked.data), asked.lines)
     write_lines(path, records)
     truth = known_pairs(path, [str(each["text"]) for each in records])
@@ -73,8 +74,13 @@ def main() -> None:
             ran = run(name, path, asked.peers, asked.work)
             kept = ran.pop("kept", None)
             found = judged(records, kept, truth) if kept is not None else {}
-            cells.keep(f"{name} {asked.lines}", {**ran, **found})
+            cells.keep(key_of(name, asked.lines), {**ran, **found})
             print(name, {**ran, **found}, flush=True)
+
+
+def key_of(name: str, lines: int) -> str:
+    """The name of a contender's cell. Cells without the number of letters are of shorter lines."""
+    return f"{name} {lines} of {PARAGRAPH_CHARS} letters"
 
 
 def known_pairs(path: Path, texts: list[str]) -> dict[str, Pairs]:

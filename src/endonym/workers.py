@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -42,6 +43,7 @@ Function = Callable[[Any, Advance], Result]
 TELL_SECONDS = 0.5
 """How often progress is told and read."""
 TRIES = 2
+REACH_SECONDS = 20
 MOST_SAID, SAID_CHARS = 4, 500
 """Lines and characters of what Ray says of an error."""
 RAY = "ray"
@@ -305,6 +307,7 @@ class Cluster(Afar):
     def __init__(self) -> None:
         import ray
 
+        require_reachable(os.environ.get("RAY_ADDRESS", ""))
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         with cluster_errors(f"--workers {RAY}"):
             ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
@@ -382,6 +385,22 @@ def require_ray() -> None:
             where=f"--workers {RAY}",
             do='Install it: pip install "endonym[cluster]", or give a number of processes.',
         )
+
+
+def require_reachable(address: str) -> None:
+    """Raise ClusterError if nothing answers at host:port; Ray would try for minutes in silence."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto", "local", or nothing: Ray knows.
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"nothing answers there: {error}",
+            where=f"RAY_ADDRESS={address}",
+            do="Start the cluster (`ray start --head --port 6379`), or name the address that it "
+            "prints. Without RAY_ADDRESS, --workers ray starts a cluster on this machine.",
+        ) from error
 
 
 @contextmanager

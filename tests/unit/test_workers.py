@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from endonym.workers import (
     Runner,
     Share,
     cluster_errors,
+    require_reachable,
     runner,
 )
 
@@ -296,3 +298,20 @@ def test_without_ray_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RecipeError, match="Ray is not installed") as caught, runner("ray"):
         pass
     assert 'pip install "endonym[cluster]"' in caught.value.do
+
+
+def test_a_cluster_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        require_reachable(f"127.0.0.1:{port}")
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    with pytest.raises(ClusterError, match="nothing answers") as caught, runner("ray"):
+        pass
+    assert caught.value.where == f"RAY_ADDRESS=127.0.0.1:{port}"
+    assert "ray start --head" in caught.value.do
+
+
+@pytest.mark.parametrize("address", ["", "auto", "local"])
+def test_addresses_that_ray_knows_are_left_to_it(address: str) -> None:
+    require_reachable(address)
