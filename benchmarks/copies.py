@@ -5,11 +5,11 @@
 
 Lines of real lists and novels, a tenth of them edited copies of others. Short neighbouring lines
 are joined, as only texts of 100 letters and more are compared. Each contender drops near copies
-from a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine slows
-all of them. Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of which
-at most one line stays: of sets of runs of six letters, and of sets of words. Precision is the share
-of dropped lines that resemble (0.8, by runs or by words) a line that stays. Peers get their lines
-folded already, which endonym does itself. `datasketch, wide` has its weights set for recall.
+from a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine
+slows all of them. Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of
+which at most one line stays: of sets of runs of six letters, and of sets of words. Precision is the
+share of dropped lines that resemble (0.8, by runs or by words) a line that stays. Peers get their
+lines folded already, which endonym does itself. `datasketch, wide` has its weights set for recall.
 `endonym 1 GB` is a mixture of documents through `dedup = ["exact", "near", "paragraphs"]`. Needs a
 virtual environment with `datasketch` and `datatrove[io,processing]`. Rounds are added to
 benchmarks/results/copies.json.
