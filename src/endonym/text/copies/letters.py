@@ -175,15 +175,17 @@ def runs(items: Items, texts: Letters, width: int) -> Runs:
     """
     count = max(0, len(items.hashes) - width + 1)
     if items.is_other.all():
-        count = 0
+        nothing = np.zeros(0, dtype=np.int64)
+        return Runs(nothing.astype(np.uint64), nothing, nothing)
     hashes = items.hashes[:count].copy()
     for offset in range(1, width):
         hashes *= FACTOR
         hashes += items.hashes[offset : offset + count]
     owners = np.repeat(np.arange(len(texts.firsts) - 1), np.diff(texts.firsts))[items.letters]
-    others = np.append(0, np.cumsum(items.is_other))
     whole = owners[:count] == owners[width - 1 :][:count]
-    whole &= others[width:][:count] == others[:count]
+    if items.is_other.any():
+        others = np.append(0, np.cumsum(items.is_other))
+        whole &= others[width:][:count] == others[:count]
     numbers = np.flatnonzero(whole)
     after = np.append(items.letters, len(texts.codes))
     return Runs(mixed(hashes[numbers]), items.letters[numbers], after[numbers + width] - 1)

@@ -82,10 +82,11 @@ def shingles(texts: Letters) -> Shingled:
     owners = np.searchsorted(texts.firsts, letters, side="right") - 1
     counts = np.bincount(owners, minlength=len(texts.firsts) - 1)
     short = np.flatnonzero((counts == 0) & (np.diff(texts.firsts) > 0))
-    hashes = np.concatenate((hashes, digests(texts)[0][short]))
-    owners = np.concatenate((owners, short))
+    if len(short):
+        hashes = np.concatenate((hashes, digests(texts)[0][short]))
+        owners = np.concatenate((owners, short))
+        counts[short] = 1
     order = np.argsort(owners, kind="stable")
-    counts[short] = 1
     return Shingled(hashes[order], np.append(0, np.cumsum(counts)))
 
 

@@ -61,13 +61,11 @@ def accents(texts: Sequence[str]) -> Indices:
 def _accents(joined: str) -> Indices:
     """The same for accents that stand apart, of texts with a zero between them."""
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    found = 2 * ((codes >= ACCENTS[0]) & (codes <= ACCENTS[1])).astype(np.int64)
-    found -= codes == CEDILLA
-    ends = np.append(np.flatnonzero(codes == 0), len(codes))
-    return np.diff(np.append(0, np.cumsum(found))[ends], prepend=0)
+    firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
+    found = 2 * _counted((codes >= ACCENTS[0]) & (codes <= ACCENTS[1]), firsts)
+    return found - _counted(codes == CEDILLA, firsts)
 
 
 def _counted(marks: "np.ndarray[tuple[int], np.dtype[np.bool_]]", firsts: Indices) -> Indices:
     """How many marks each text has."""
-    totals = np.append(0, np.cumsum(marks))
-    return totals[firsts[1:]] - totals[firsts[:-1]]
+    return np.diff(np.searchsorted(np.flatnonzero(marks), firsts))
