@@ -56,7 +56,7 @@ def edits() -> str:
     """The share of planted copies that are found, by what was changed."""
     found = contenders()
     rows = [
-        [edit, *(f"{100 * cell[f'found/{edit}']:.0f}" for cell in found.values())] for edit in EDITS
+        [edit, *(f"{100 * cell[f'found/{edit}']:.1f}" for cell in found.values())] for edit in EDITS
     ]
     return markdown(["found % of copies with", *found], rows)
 
