@@ -109,7 +109,7 @@ def findings_of(
     found: Examined, sources: Sequence[Source], survey: Survey | None, *, samples: int
 ) -> list[Finding]:
     """All findings, those that matter most first. survey: if the sources were guessed."""
-    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, samples)]
+    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, sources, samples)]
     every += _of_licences(found, sources)
     if survey is not None:
         every += _of_survey(survey, found, samples)
@@ -229,9 +229,11 @@ def _excluded(rejects: Sequence[Reject]) -> str:
     return exclude_line(list(names)) if names else ""
 
 
-def exclude_line(names: Sequence[str]) -> str:
-    """The key that leaves out files of these names."""
-    return f"exclude = {toml(tuple(names[:MOST_EXCLUDED]))}" if names else ""
+def exclude_line(names: Sequence[str], count: int = 0) -> str:
+    """The key that leaves out files of these names, of which there are so many or more."""
+    more = max(len(names), count) - len(names[:MOST_EXCLUDED])
+    cut = f"  # and {more:,} more" if more else ""
+    return f"exclude = {toml(tuple(names[:MOST_EXCLUDED]))}{cut}" if names else ""
 
 
 def _sources(names: Iterable[str]) -> str:
@@ -240,14 +242,53 @@ def _sources(names: Iterable[str]) -> str:
     return f"[[source]] {every}".strip()
 
 
-def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
+def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, Counter[str]]:
+    """By source the encodings that were guessed, UTF-8 aside, with the number of files."""
+    given = {each.name for each in sources if each.encoding is not None}
+    guesses = dict[str, Counter[str]]()
+    for stats in found.stats:
+        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
+        if some and stats.name not in given:
+            guesses[stats.name] = Counter(some)
+    return guesses
+
+
+def only_encoding(found: Examined, source: str) -> str:
+    """The encoding that was guessed for every file of a source; empty if there is none."""
+    (stats,) = (each for each in found.stats if each.name == source)
+    is_whole = found.files == found.all_files
+    is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
+    names = list(stats.encodings)
+    return names[0] if is_whole and len(names) == 1 else ""
+
+
+def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
+    """The line that names a source's encoding; for some of its files, how these get their own."""
+    if encoding := only_encoding(found, source):
+        return f'encoding = "{encoding}"  # of "{source}"'
+    lines: list[str] = []
+    for encoding, count in guessed.most_common():
+        names = [
+            PurePosixPath(place).name
+            for place, (name, _) in found.raw.named.items()
+            if name == encoding and place.partition("/")[0] == source
+        ]
+        lines += [
+            f'# Not all files of "{source}" are {encoding}. Give those that are a source with',
+            f'# encoding = "{encoding}"',
+            f'# and leave them out of "{source}":',
+            f"# {exclude_line(names, count)}",
+        ]
+    return "\n".join(lines)
+
+
+def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, and damage that stays."""
-    guessed = {n: c for n, c in found.raw.encodings.items() if not n.startswith("utf-")}
+    guesses, guessed = guessed_encodings(found, sources), Counter[str]()
+    for counts in guesses.values():
+        guessed.update(counts)
     if guessed:
-        files, examples = sum(guessed.values()), list[Example]()
-        for place, (encoding, text) in found.raw.named.items():
-            examples.append(Example(place, text, why=f"guessed: {encoding}"))
-        most = Counter(guessed).most_common(1)[0][0]
+        files, named = guessed.total(), found.raw.named.items()
         yield Finding(
             "encoding",
             *RULES["encoding"][:2],
@@ -255,10 +296,14 @@ def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
             files / max(1, found.raw.encodings.total()),
             of="file",
             weight=RULES["encoding"].weight,
-            recipe=f'encoding = "{most}"',
-            table=_sources(place.partition("/")[0] for place in found.raw.named),
-            groups=sorted(guessed.items(), key=lambda each: -each[1]),
-            examples=examples[:samples],
+            recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
+            table=_sources(guesses),
+            groups=guessed.most_common(),
+            examples=[
+                Example(place, text, why=f"guessed: {encoding}")
+                for place, (encoding, text) in named
+                if place.partition("/")[0] in guesses
+            ][:samples],
         )
     damaged = found.kept.damaged
     if damaged:

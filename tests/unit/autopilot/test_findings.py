@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from made_dirt import stubs
-from text_samples import FRENCH, TATAR, write
+from text_samples import FRENCH, RUSSIAN, TATAR, write
 
 from endonym.autopilot.examination import diagnostic_clean, examine
 from endonym.autopilot.findings import Example, Finding, exclude_line, findings_of, words_of
@@ -85,6 +85,28 @@ def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: 
     assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
     assert found.examples[0].why
     assert licence.name == "license"
+
+
+def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
+    """The finding about encodings of a source of these files."""
+    paths = [write(folder, name, content) for name, content in files.items()]
+    source = Source(name="old", path=str(folder))
+    raw = [RawFile(path=path, name=path.name) for path in paths]
+    examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
+    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    return found["encoding"]
+
+
+def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
+    old = "\n".join(RUSSIAN * 9).encode("cp1251")
+    whole = encodings_in(tmp_path / "whole", {"a.txt": old, "b.txt": old[:2000]})
+    assert whole.count == 2
+    assert whole.recipe == 'encoding = "cp1251"  # of "old"'
+    mixed = encodings_in(tmp_path / "mixed", {"a.txt": old, "b.txt": "\n".join(TATAR).encode()})
+    assert mixed.count == 1
+    assert all(line.startswith("#") for line in mixed.recipe.split("\n"))
+    assert '# encoding = "cp1251"' in mixed.recipe
+    assert '# exclude = ["a.txt"]' in mixed.recipe
 
 
 def test_every_rule_has_words():
