@@ -24,6 +24,7 @@ from endonym.autopilot.finding_words import (
     UNREAD_WEIGHT,
     Words,
 )
+from endonym.autopilot.globs import pattern
 from endonym.autopilot.survey import Survey
 from endonym.log import counted
 from endonym.recipe.written import toml
@@ -214,19 +215,20 @@ def _of_reader(found: Examined) -> Iterator[Finding]:
             count / max(1, found.documents + count),
             of="page" if is_page else "record",
             weight=UNREAD_WEIGHT,
-            recipe='ocr = "auto"' if is_page else _excluded(rejects),
+            recipe='ocr = "auto"' if is_page else _excluded(found, reason),
             table=_sources(each.source for each in rejects),
             examples=[_rejected(each, found) for each in rejects],
         )
 
 
-def _excluded(rejects: Sequence[Reject]) -> str:
-    """The line that leaves out the files of these rejects, if they are whole files."""
-    whole = [each for each in rejects if READER_REASONS.get(each.reason) in ("file", "unread")]
-    names = dict.fromkeys(
-        PurePosixPath(each.id.rpartition("#")[0] or each.id).name for each in whole
-    )
-    return exclude_line(list(names)) if names else ""
+def _excluded(found: Examined, reason: str) -> str:
+    """The lines that leave out the files that gave nothing for this reason."""
+    lines: list[str] = []
+    for source, files in found.unread.items():
+        names = [pattern(file.path) for file, why in files.items() if why == reason]
+        if names:
+            lines.append(f'{exclude_line(names)}  # of "{source}"'.replace("  # and", ", and"))
+    return "\n".join(lines)
 
 
 def exclude_line(names: Sequence[str], count: int = 0) -> str:
@@ -254,12 +256,12 @@ def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, C
 
 
 def only_encoding(found: Examined, source: str) -> str:
-    """The encoding that was guessed for every file of a source; empty if there is none."""
+    """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
     (stats,) = (each for each in found.stats if each.name == source)
     is_whole = found.files == found.all_files
     is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
-    names = list(stats.encodings)
-    return names[0] if is_whole and len(names) == 1 else ""
+    (name, *others) = [*stats.encodings, ""]
+    return name if is_whole and others == [""] and not name.startswith("utf-") else ""
 
 
 def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:

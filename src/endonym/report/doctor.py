@@ -71,6 +71,7 @@ def page(diagnosis: Diagnosis) -> str:
             "feeds": feeds(diagnosis),
             "recipe": diagnosis.recipe,
             "folder": str(diagnosis.patient.folder),
+            "changed": str(diagnosis.patient.recipe.path) if diagnosis.patient.recipe else "",
             "reading": f"{counted(found.files, 'file')}, {size(found.bytes)}, examined in "
             f"{duration(diagnosis.seconds)}",
         },
