@@ -222,20 +222,35 @@ def _of_reader(found: Examined) -> Iterator[Finding]:
 
 
 def _excluded(found: Examined, reason: str) -> str:
-    """The lines that leave out the files that gave nothing for this reason."""
-    lines: list[str] = []
-    for source, files in found.unread.items():
-        names = [pattern(file.path) for file, why in files.items() if why == reason]
-        if names:
-            lines.append(f'{exclude_line(names)}  # of "{source}"'.replace("  # and", ", and"))
-    return "\n".join(lines)
+    """The lines that leave out the files that gave nothing for this reason, or have them read."""
+    by_source = {
+        source: [pattern(file.path) for file, why in files.items() if why == reason]
+        for source, files in found.unread.items()
+    }
+    some = {source: names for source, names in by_source.items() if names}
+    line = own_encoding if reason == "unknown_encoding" else exclude_line
+    if len(some) == 1:
+        return "".join(map(line, some.values()))
+    return "\n".join(f"# {source}:\n{line(names)}" for source, names in some.items())
 
 
 def exclude_line(names: Sequence[str], count: int = 0) -> str:
     """The key that leaves out files of these names, of which there are so many or more."""
+    return f"exclude = {_shown(names, count)}" if names else ""
+
+
+def own_encoding(names: Sequence[str]) -> str:
+    """How files of these names are read whose encoding nobody can guess."""
+    if not names:
+        return ""
+    return f'# As a source of their own, with their encoding: {_shown(names)}\n# encoding = "…"'
+
+
+def _shown(names: Sequence[str], count: int = 0) -> str:
+    """The first names as TOML, and how many more there are."""
     more = max(len(names), count) - len(names[:MOST_EXCLUDED])
-    cut = f"  # and {more:,} more" if more else ""
-    return f"exclude = {toml(tuple(names[:MOST_EXCLUDED]))}{cut}" if names else ""
+    cut = f"  # and {more:,} more; the recipe leaves out all" if more else ""
+    return f"{toml(tuple(names[:MOST_EXCLUDED]))}{cut}"
 
 
 def _sources(names: Iterable[str]) -> str:
@@ -347,6 +362,7 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
     """Files that were left out when the sources were guessed."""
     files = max(1, survey.files)
     unread = [(path, why) for path, why in survey.skipped]
+    old = [PurePosixPath(path).name for path, why in unread if "encoding = " in why]
     if unread:
         words = RULES["unread_files"]
         yield Finding(
@@ -356,7 +372,7 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
             len(unread) / files,
             of="file",
             weight=words.weight,
-            recipe=exclude_line(survey.exclude()),
+            recipe="\n".join(filter(None, (exclude_line(survey.exclude()), own_encoding(old)))),
             table="[[source]] of their folder",
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
@@ -367,10 +383,12 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
             "odd_files",
             *words[:2],
             survey.odd_files,
-            survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes),
+            survey.odd_files / files,
             of="file",
             weight=words.weight,
-            recipe=exclude_line([PurePosixPath(source.path).name for source, _ in survey.odd]),
+            recipe=exclude_line(
+                [PurePosixPath(source.path).name for source, _ in survey.odd], survey.odd_files
+            ),
             table="[[source]] of their folder",
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from made_dirt import stubs
+from made_dirt import lines_of, stubs
 from text_samples import FRENCH, RUSSIAN, TATAR, write
 
 from endonym.autopilot.examination import diagnostic_clean, examine
@@ -85,6 +85,35 @@ def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: 
     assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
     assert found.examples[0].why
     assert licence.name == "license"
+
+
+def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
+    texts = tmp_path / "texts"
+    write(texts, "a.txt", "\n".join(TATAR))
+    old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
+    survey = look_through([texts], tmp_path)
+    left = found_in(tmp_path, TATAR, survey)["unread_files"]
+    assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
+    source = Source(name="old", path=str(old))
+    examined = examine(
+        [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
+    )
+    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
+    assert "exclude" not in found["unknown_encoding"].recipe
+
+
+def test_names_that_are_not_shown_are_counted():
+    names = [f"{number}.txt" for number in range(37)]
+    assert exclude_line(names).endswith("# and 25 more; the recipe leaves out all")
+    assert "more" not in exclude_line(names[:12])
+
+
+def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Path):
+    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=1.0)
+    survey.odd.append((Source(name="b", path="b.txt"), "French"))
+    found = found_in(tmp_path, TATAR, survey)["odd_files"]
+    assert (found.count, found.share) == (10, 0.25)
 
 
 def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
