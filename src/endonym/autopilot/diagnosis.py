@@ -239,8 +239,10 @@ def _concluded(patient: Patient, found: Examined, samples: int, began: float) ->
 
 
 def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
-    """The whole recipe of texts; of a recipe what changes in it."""
+    """The whole recipe of texts; of a recipe what changes in it; empty without any text."""
     sources = mended(found, patient.sources)
+    if not sources:
+        return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
         return recipe_text(patient.name, patient.code, sources, cleaning, notes=notes)

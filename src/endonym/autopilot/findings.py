@@ -184,8 +184,8 @@ def _examples(found: Examined, name: str, samples: int) -> list[Example]:
 
 def _spread(examples: list[Example], most: int) -> list[Example]:
     """At most so many, evenly spread."""
-    step = max(1, -(-len(examples) // most))
-    return examples[::step]
+    wanted = min(most, len(examples))
+    return [examples[len(examples) * number // wanted] for number in range(wanted)]
 
 
 def _rejected(reject: Reject, found: Examined) -> Example:
@@ -236,7 +236,8 @@ def _excluded(found: Examined, reason: str) -> str:
 
 def exclude_line(names: Sequence[str], count: int = 0) -> str:
     """The key that leaves out files of these names, of which there are so many or more."""
-    return f"exclude = {_shown(names, count)}" if names else ""
+    line = f"exclude = {_shown(names, count)}" if names else ""
+    return f"{line}: the whole recipe leaves out all" if "  # and " in line else line
 
 
 def own_encoding(names: Sequence[str]) -> str:
@@ -249,7 +250,7 @@ def own_encoding(names: Sequence[str]) -> str:
 def _shown(names: Sequence[str], count: int = 0) -> str:
     """The first names as TOML, and how many more there are."""
     more = max(len(names), count) - len(names[:MOST_EXCLUDED])
-    cut = f"  # and {more:,} more; the recipe leaves out all" if more else ""
+    cut = f"  # and {more:,} more" if more else ""
     return f"{toml(tuple(names[:MOST_EXCLUDED]))}{cut}"
 
 
@@ -294,7 +295,7 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
             f'# Not all files of "{source}" are {encoding}. Give those that are a source with',
             f'# encoding = "{encoding}"',
             f'# and leave them out of "{source}":',
-            f"# {exclude_line(names, count)}",
+            f"# exclude = {_shown(names, count)}",
         ]
     return "\n".join(lines)
 

@@ -113,6 +113,7 @@ def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
     found = diagnosis(tmp_path, language="tt")
     assert [each.name for each in found.findings] == ["unread_files"]
     assert "No text could be read" in found.verdict()
+    assert found.recipe == ""
 
 
 def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):

@@ -43,6 +43,11 @@ def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
     assert found_in(tmp_path, TATAR)["license"].severity == "small"
 
 
+def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
+    found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
+    assert len(found["look_alikes"].examples) == 20
+
+
 def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     found = found_in(tmp_path, [*TATAR, *stubs(60)])["max_same_skeleton"]
     assert found.count == 60
@@ -105,7 +110,7 @@ def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
 
 def test_names_that_are_not_shown_are_counted():
     names = [f"{number}.txt" for number in range(37)]
-    assert exclude_line(names).endswith("# and 25 more; the recipe leaves out all")
+    assert exclude_line(names).endswith("# and 25 more: the whole recipe leaves out all")
     assert "more" not in exclude_line(names[:12])
 
 

@@ -57,6 +57,7 @@ def test_a_page_about_nothing_is_a_page(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
     found = diagnose([tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True))
     assert "No text could be read" in page(found)
+    assert 'id="whole"' not in page(found)
 
 
 def test_changed_letters_are_marked_and_named():
