@@ -42,6 +42,29 @@ def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
     assert html.count("<h1") == 1
 
 
+def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a dropped document, a template, a near copy that stays, a rare word and a file's name."""
+    monkeypatch.chdir(tmp_path)
+    evil = "<script>alert(1)</script>"
+    copy = f"{TATAR[0]} {TATAR[1]} {evil} {TATAR[2]} {TATAR[3]}"
+    made = [each.replace(" авыл. ", f" авыл {evil}. ") for each in stubs(60)]
+    texts = [*TATAR, *made, copy, f"{copy} Шулай.", f"{evil}Безнeң{evil}", f"{evil} 1234567890123"]
+    write(tmp_path, f"{evil.replace('/', '')}.txt", "\n".join([*texts, f"{TATAR[4]} {evil}Щ"]))
+    write(tmp_path, "<script>bad.txt", bytes(range(256)) * 20)
+    found = diagnose(
+        [tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), language="tt"
+    )
+    by_name = {each.name: each for each in found.findings}
+    assert "<script>" in by_name["max_same_skeleton"].examples[0].text
+    assert "<script>" in by_name["near"].examples[0].other
+    assert "<script>" in by_name["look_alikes"].examples[0].before
+    assert "<script>" in by_name["near"].examples[0].place
+    assert "<script>" in by_name["unread_files"].examples[0].place
+    html = page(found)
+    assert html.count("<script") == 1
+    assert "&lt;script&gt;alert(1)" in html
+
+
 def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Diagnosis):
     html = page(made)
     titles = re.findall(r'<a href="#f-\d+">(.*?)</a>', html)
