@@ -8,6 +8,7 @@ texts are enough.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,9 +65,9 @@ class Examined:
     stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
     copies go, by source and id. clusters: of near copies, the largest first. templates: documents
-    by skeleton. languages: documents that are in another one, by its code. files, all_files,
-    all_bytes: examined and given. cut: whether only the beginnings of large files were read.
-    unread: by source the files that gave no document, as they are broken, each with the reason.
+    by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
+    files, all_files, all_bytes: examined and given. cut: whether only the beginnings of large files
+    were read. unread: by source the broken files that gave no document, each with the reason.
     """
 
     clean: Clean
@@ -79,13 +80,21 @@ class Examined:
     stayed: dict[str, str] = field(default_factory=dict[str, str])
     clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     templates: Counter[str] = field(default_factory=Counter[str])
-    languages: Counter[str] = field(default_factory=Counter[str])
+    foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
     files: int = 0
     all_files: int = 0
     bytes: int = 0
     all_bytes: int = 0
     cut: bool = False
+
+    @property
+    def languages(self) -> Counter[str]:
+        """Documents in another language or script, by the code of their language."""
+        whole = Counter[str]()
+        for each in self.foreign.values():
+            whole.update(each)
+        return whole
 
     @property
     def documents(self) -> int:
@@ -266,16 +275,9 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         found.templates[each.detail.partition(": ")[2]] += 1
     for skeleton, number in found.kept.stubs.items():
         found.templates[skeleton[:100]] += number
-    for number, each in enumerate(_foreign(out)):
-        if number >= IDENTIFIED:
-            break
-        found.languages[reliable_code(each.text)] += 1
-
-
-def _foreign(out: Path) -> Iterator[Reject]:
-    """The documents that are in another language or script."""
     for reason in FOREIGN:
-        yield from dropped_records(out, reason)
+        some = islice(dropped_records(out, reason), IDENTIFIED)
+        found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
 
 
 def _clusters(out: Path) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from endonym.autopilot.examination import Examined
+from endonym.autopilot.examination import FOREIGN, Examined
 from endonym.autopilot.finding_words import (
     MEASURED,
     MEASURED_MEANING,
@@ -140,8 +140,8 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
             count, groups = count + stay, found.templates.most_common(20)
         elif name == "near":
             groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
-        elif name == "min_language_score":
-            groups = found.languages.most_common()
+        elif name in FOREIGN:
+            groups = found.foreign.get(name, Counter()).most_common()
         yield Finding(
             name,
             words.title,

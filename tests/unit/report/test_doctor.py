@@ -5,16 +5,20 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from made_dirt import stubs
+from made_dirt import lines_of, stubs
 from text_samples import KHMER, TATAR, write
 
 from endonym.autopilot.diagnosis import Diagnosis, diagnose
+from endonym.autopilot.examination import FOREIGN
+from endonym.autopilot.findings import Finding
 from endonym.log import Log
 from endonym.report.doctor import (
     code_points,
     compared,
     gone_letters,
     growth_says,
+    languages,
+    named_groups,
     page,
     percent,
     rare_letters,
@@ -40,6 +44,26 @@ def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
     assert "<b>бүген" not in html
     assert "&lt;b&gt;бүген" in html
     assert html.count("<h1") == 1
+
+
+def test_languages_are_counted_for_each_reason_and_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """French and Khmer among Romanian, and a text of Romanian in Cyrillic letters."""
+    monkeypatch.chdir(tmp_path)
+    cyrillic = "Буника ышь бя кафяуа пе приспэ ши аскултэ врэбииле, димиляца девреме."
+    texts = [*lines_of("ro"), *[f"{each} {n}" for n, each in enumerate(lines_of("fr")[:3])]]
+    path = write(tmp_path, "a.txt", "\n".join([*texts, cyrillic, *lines_of("km")[:2]]) + "\n")
+    crew = nullcontext(Inline())
+    found = diagnose([path], crew=lambda size: crew, log=Log(quiet=True), language="ro")
+    by_name = {each.name: each for each in found.findings}
+    for name in FOREIGN:
+        assert sum(n for _, n in by_name[name].groups) == by_name[name].count
+    assert by_name["min_language_score"].groups == [("fr", 3)]
+    assert ("Khmer", "2") in named_groups(by_name["min_script_share"], own="ro")
+    own = Finding("min_script_share", "t", "m", 1, 0.1, groups=[("ro", 1)])
+    assert named_groups(own, own="ro") == [("Romanian in another script", "1")]
+    assert ("other: French", "3") in [each[:2] for each in languages(found)]
 
 
 def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
