@@ -99,13 +99,15 @@ def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
 
 
 def lines_for(name: str, clean: Clean) -> str:
-    """The lines of [clean] for a rule; empty if no key of it does anything."""
+    """The lines of [clean] for a rule; empty if no key of it does anything.
+
+    An item of a list is a comment, as several findings may be copied and a key may stand only once.
+    """
     given = clean.model_dump(exclude_defaults=True)
+    for key, names in (("normalize", step_names()), ("dedup", COPIES)):
+        if name in names:
+            return f"# in {key}: {toml(name)}" if name in given.get(key, ()) else ""
     keys = NEEDS.get(name, (name,))
-    if name in step_names():
-        keys = ("normalize",)
-    elif name in COPIES:
-        keys = ("dedup",)
     return "\n".join(f"{key} = {toml(given[key])}" for key in keys if key in given)
 
 

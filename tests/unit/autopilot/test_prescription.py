@@ -1,5 +1,6 @@
 """The recipe that mends what was found."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,21 @@ def test_a_rule_comes_with_the_keys_that_it_needs():
     assert (clean.language, clean.min_language_score) == ("tt", 0.2)
     assert (clean.script, clean.min_script_share) == ("cyrillic", 0.5)
     assert lines_for("min_language_score", clean) == 'language = "tt"\nmin_language_score = 0.2'
-    assert lines_for("near", clean) == 'dedup = ["exact", "near", "paragraphs"]'
+    assert lines_for("near", clean) == '# in dedup: "near"'
     assert lines_for("lost_letters", clean) == ""
 
 
 def test_each_finding_gets_its_lines():
     findings = [finding("look_alikes"), finding("max_line_documents")]
     first, second = prescribed(findings, recommended(EVERY, findings))
-    assert first.recipe == 'normalize = ["nfc", "zero_width", "look_alikes", "spaces"]'
+    assert first.recipe == '# in normalize: "look_alikes"'
     assert second.recipe == "max_line_documents = 10"
+
+
+def test_the_lines_of_all_findings_can_stand_in_one_table():
+    findings = [finding(name) for name in ("look_alikes", "nfc", "exact", "near", "max_digits")]
+    lines = [each.recipe for each in prescribed(findings, recommended(EVERY, findings))]
+    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": {"max_digits": 0.3}}
 
 
 def test_the_recipe_can_be_loaded(tmp_path: Path):
