@@ -100,10 +100,11 @@ class Diagnosis:
         else:
             said = f"{texts} in good order: nothing that matters was found."
         left = f"{counted(found.kept.documents, 'document')}, {size(found.kept.bytes)}"
-        return (
-            f"{said} With the recipe below {left} stay: about {rough(self.kept.tokens)} tokens, "
-            f"enough for a model of about {rough(self.kept.parameters)} parameters."
-        )
+        enough = "too little for any model here"
+        if self.kept.is_enough:
+            enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
+        tokens = f"about {rough(self.kept.tokens)} tokens"
+        return f"{said} With the recipe below {left} stay: {tokens}, {enough}."
 
     def read(self) -> list[str]:
         """What was read, where it is not everything, and what is doubtful."""

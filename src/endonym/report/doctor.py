@@ -275,7 +275,7 @@ def feeds(diagnosis: Diagnosis) -> list[list[str]]:
             whole(each.vocab),
             rough(each.tokens),
             f"{each.layers} layers × {each.dim}",
-            rough(each.parameters),
+            rough(each.parameters) if each.is_enough else "too few tokens",
         ]
         for name, each in sides
     ]

@@ -113,6 +113,7 @@ def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
     found = diagnosis(tmp_path, language="tt")
     assert [each.name for each in found.findings] == ["unread_files"]
     assert "No text could be read" in found.verdict()
+    assert not found.kept.is_enough
     assert found.recipe == ""
 
 
@@ -146,3 +147,9 @@ def test_a_language_is_known_guessed_or_not_told():
 def test_large_numbers_are_said_in_words():
     said = [rough(each) for each in (999, 1_234, 2_345_678, 3e9)]
     assert said == ["999", "1.2 thousand", "2.3 million", "3 billion"]
+
+
+def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
+    found = diagnosis(write(tmp_path, "a.txt", TATAR[:2]), language="tt")
+    assert "tokens, too little for any model here." in found.verdict()
+    assert "parameters" not in found.verdict()
