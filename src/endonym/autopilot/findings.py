@@ -26,7 +26,6 @@ from endonym.autopilot.finding_words import (
 )
 from endonym.autopilot.globs import pattern
 from endonym.autopilot.survey import Survey
-from endonym.log import counted
 from endonym.recipe.written import toml
 from endonym.text.clean.packs import packs
 from endonym.text.clean.tally import Tally
@@ -339,7 +338,6 @@ def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding
     """Sources without a licence, neither in the recipe nor in their documents."""
     silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
     if silent:
-        count = sum(found.raw.licences.get(name, {}).get("", 0) for name in silent)
         yield Finding(
             "license",
             *RULES["license"][:2],
@@ -347,9 +345,8 @@ def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding
             len(silent) / max(1, len(sources)),
             of="source",
             weight=RULES["license"].weight,
-            recipe='license = "CC-BY-SA-4.0"  # or what it is',
+            recipe='# license = "…"',
             table=_sources(silent),
-            groups=[(counted(count, "document"), count)] if count else [],
         )
 
 

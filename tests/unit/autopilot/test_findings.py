@@ -40,7 +40,14 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
     assert set(found_in(tmp_path, TATAR)) == {"license"}
-    assert found_in(tmp_path, TATAR)["license"].severity == "small"
+    licence = found_in(tmp_path, TATAR)["license"]
+    assert (licence.severity, licence.groups) == ("worth mending", [])
+    assert licence.recipe == '# license = "…"'
+
+
+def test_blanks_are_small_even_if_all_documents_have_them(tmp_path: Path):
+    found = found_in(tmp_path, [each.replace(" ", "  ") for each in TATAR])["spaces"]
+    assert (found.share, found.severity) == (1.0, "small")
 
 
 def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
