@@ -18,10 +18,18 @@ from endonym.autopilot.examination import (
 )
 from endonym.autopilot.findings import Finding, findings_of
 from endonym.autopilot.potential import Potential, potential
-from endonym.autopilot.prescription import prescribed, recipe_text, recommended
+from endonym.autopilot.prescription import (
+    changes_text,
+    clean_table,
+    mended,
+    prescribed,
+    recipe_text,
+    recommended,
+    unreadable,
+)
 from endonym.autopilot.survey import Survey, look_through
 from endonym.autopilot.tried import Tried, sampled_documents
-from endonym.errors import MissingSource, printable
+from endonym.errors import MissingSource, RecipeError, printable
 from endonym.log import Log, counted, number, size
 from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
@@ -49,6 +57,7 @@ class Patient:
     sample: str
     documents: Sequence[str]
     survey: Survey | None = None
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +100,11 @@ class Diagnosis:
         else:
             said = f"{texts} in good order: nothing that matters was found."
         left = f"{counted(found.kept.documents, 'document')}, {size(found.kept.bytes)}"
-        return (
-            f"{said} With the recipe below {left} stay: about {rough(self.kept.tokens)} tokens, "
-            f"enough for a model of about {rough(self.kept.parameters)} parameters."
-        )
+        enough = "too little for any model here"
+        if self.kept.is_enough:
+            enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
+        tokens = f"about {rough(self.kept.tokens)} tokens"
+        return f"{said} With the recipe below {left} stay: {tokens}, {enough}."
 
     def read(self) -> list[str]:
         """What was read, where it is not everything, and what is doubtful."""
@@ -171,9 +181,17 @@ def diagnose(
 ) -> Diagnosis:
     """Examine texts, or the sources of a recipe.
 
-    Raises MissingSource if a path has no file, RecipeError for a recipe that cannot be read.
+    Raises MissingSource if a path has no file, RecipeError for a recipe that cannot be read, or
+    that is not alone.
     """
     began = time.perf_counter()
+    recipes = [path for path in paths if path.suffix == ".toml"]
+    if recipes and len(paths) > 1:
+        raise RecipeError(
+            f"a recipe is examined alone, and {len(paths)} paths are given",
+            where=printable(str(recipes[0])),
+            do="Give one recipe, or files and folders of texts.",
+        )
     is_recipe = len(paths) == 1 and paths[0].suffix == ".toml" and paths[0].is_file()
     patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
     contrasted = list(contrast)
@@ -207,10 +225,11 @@ def _concluded(patient: Patient, found: Examined, samples: int, began: float) ->
     """The diagnosis from what was found."""
     sources = [each for each, _ in patient.sources]
     findings = findings_of(found, sources, patient.survey, samples=samples)
-    clean = recommended(found.clean, findings)
+    shares = unreadable(found)
+    clean = recommended(found.clean, findings, max(shares.values(), default=0.0))
     findings = prescribed(findings, clean)
-    notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-    recipe = recipe_text(patient.name, patient.code, sources, clean, findings=findings, notes=notes)
+    much = [name for name, share in shares.items() if share > Clean().max_unreadable]
+    recipe = _recipe(patient, found, clean_table(clean, findings, much))
     raw, kept = (
         potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
         for each in (found.raw, found.kept)
@@ -218,6 +237,23 @@ def _concluded(patient: Patient, found: Examined, samples: int, began: float) ->
     return Diagnosis(
         patient, found, findings, clean, recipe, raw, kept, time.perf_counter() - began
     )
+
+
+def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
+    """The whole recipe of texts; of a recipe what changes in it; empty without any text."""
+    sources = mended(found, patient.sources)
+    if not sources:
+        return ""
+    if patient.recipe is None:
+        notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
+        return recipe_text(patient.name, patient.code, sources, cleaning, notes=notes)
+    before = [source for source, _ in patient.sources]
+    tried, own = (
+        each.model_dump(exclude_defaults=True) for each in (found.clean, patient.recipe.clean)
+    )
+    changed = [each for each in sources if each not in before]
+    untried = [key for key in own if key not in tried]
+    return changes_text(patient.recipe.path, changed, cleaning, own=untried)
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
@@ -247,7 +283,8 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."
-    return Patient(recipe.name, recipe.folder, sources, code, why, "\n".join(texts), texts)
+    given = ("\n".join(texts), texts, None, recipe)
+    return Patient(recipe.name, recipe.folder, sources, code, why, *given)
 
 
 def known_language(given: str | None, documents: Sequence[str]) -> tuple[str, str]:

@@ -6,8 +6,9 @@ texts are enough.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +27,9 @@ from endonym.text.document_files import REMOVED, read_lines
 from endonym.text.files import RawFile, size_on_disk
 from endonym.text.language.votes import reliable_code
 from endonym.text.observing import Observed, Point, Seen, growth, observe_chunk, together
+from endonym.text.reasons import READER_REASONS
 from endonym.text.scripts import BRIEF_SCRIPTS
+from endonym.text.steps.chunks import RAW, read_chunk
 from endonym.text.steps.corpus_stats import SourceStats
 from endonym.text.steps.gather import RawChunk
 from endonym.text.steps.making import Chunk, Making
@@ -49,6 +52,8 @@ VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
 FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS = 300
+BROKEN = ("file", "unread")
+"""Kinds of reasons that say that a file as a whole is not read."""
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
@@ -60,8 +65,9 @@ class Examined:
     stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
     copies go, by source and id. clusters: of near copies, the largest first. templates: documents
-    by skeleton. languages: documents that are in another one, by its code. files, all_files,
-    all_bytes: examined and given. cut: whether only the beginnings of large files were read.
+    by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
+    files, all_files, all_bytes: examined and given. cut: whether only the beginnings of large files
+    were read. unread: by source the broken files that gave no document, each with the reason.
     """
 
     clean: Clean
@@ -74,12 +80,21 @@ class Examined:
     stayed: dict[str, str] = field(default_factory=dict[str, str])
     clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     templates: Counter[str] = field(default_factory=Counter[str])
-    languages: Counter[str] = field(default_factory=Counter[str])
+    foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
     files: int = 0
     all_files: int = 0
     bytes: int = 0
     all_bytes: int = 0
     cut: bool = False
+
+    @property
+    def languages(self) -> Counter[str]:
+        """Documents in another language or script, by the code of their language."""
+        whole = Counter[str]()
+        for each in self.foreign.values():
+            whole.update(each)
+        return whole
 
     @property
     def documents(self) -> int:
@@ -152,7 +167,7 @@ class Examining(Making):
             Observed(task.raw, task.source, folder, task.name, samples=self.samples)
             for task in tasks
         ]
-        self.raw = self.work.step("raw", observe_chunk, seen, sizes)
+        self.raw = self.work.step("raw", observe_raw, seen, sizes)
         return tasks, sizes
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
@@ -164,6 +179,28 @@ class Examining(Making):
             for number, each in enumerate(chunks)
         ]
         return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
+
+
+def observe_raw(observed: Observed, advance: Callable[[int], None]) -> Result:
+    """See observe_chunk; and by their numbers which files gave documents, and which are broken."""
+    table = read_chunk(observed.chunk, ["file", "reason"], RAW)
+    rows = set(zip(*(each.to_pylist() for each in table.columns), strict=True))
+    broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
+    given = sorted({file for file, reason in rows if reason is None})
+    seen = observe_chunk(observed, advance)
+    return seen | {"source": observed.source, "given": given, "broken": broken}
+
+
+def unread_files(sources: Sources, made: Sequence[Result]) -> dict[str, dict[RawFile, str]]:
+    """By source the files that are broken and gave no document, each with the reason."""
+    unread = dict[str, dict[RawFile, str]]()
+    for source, files in sources:
+        mine = [each for each in made if each["source"] == source.name]
+        given = {number for each in mine for number in each["given"]}
+        broken = [row for each in mine for row in each["broken"] if row[0] not in given]
+        if broken:
+            unread[source.name] = {files[number]: reason for number, reason in broken}
+    return unread
 
 
 def examine(
@@ -204,6 +241,7 @@ def examine(
         kept = making.kept(making.cleaned())
         found.stats = list(making.stats.values())
         found.raw, found.kept = together(making.raw, samples), together(kept, samples)
+        found.unread = unread_files(chosen, making.raw)
         for side, made in (("raw", making.raw), ("kept", kept)):
             found.growth[side] = growth(making.work.place(side), made)
         _read_out(found, out, samples)
@@ -237,16 +275,9 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         found.templates[each.detail.partition(": ")[2]] += 1
     for skeleton, number in found.kept.stubs.items():
         found.templates[skeleton[:100]] += number
-    for number, each in enumerate(_foreign(out)):
-        if number >= IDENTIFIED:
-            break
-        found.languages[reliable_code(each.text)] += 1
-
-
-def _foreign(out: Path) -> Iterator[Reject]:
-    """The documents that are in another language or script."""
     for reason in FOREIGN:
-        yield from dropped_records(out, reason)
+        some = islice(dropped_records(out, reason), IDENTIFIED)
+        found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
 
 
 def _clusters(out: Path) -> Iterator[dict[str, Any]]:

@@ -102,7 +102,7 @@ RULES = {
     "spaces": Words(
         "Blanks of several kinds",
         "No-break spaces, tabs, several blanks or empty lines in a row: harmless, and made one.",
-        0.02,
+        0.0009,
     ),
     "min_chars": Words("Nothing but a few characters", "Too short to be a text.", 0.1),
     "empty": Words("Empty documents", "Nothing that can be seen is in them.", 0.1),
@@ -111,7 +111,7 @@ RULES = {
         "No licence named",
         "Nobody can publish a model of these texts without knowing what they may be used under. "
         "Ask the owners, and write it down.",
-        0.0,
+        0.005,
     ),
     "encoding": Words(
         "Encodings that were guessed",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from endonym.autopilot.examination import Examined
+from endonym.autopilot.examination import FOREIGN, Examined
 from endonym.autopilot.finding_words import (
     MEASURED,
     MEASURED_MEANING,
@@ -24,8 +24,8 @@ from endonym.autopilot.finding_words import (
     UNREAD_WEIGHT,
     Words,
 )
+from endonym.autopilot.globs import pattern
 from endonym.autopilot.survey import Survey
-from endonym.log import counted
 from endonym.recipe.written import toml
 from endonym.text.clean.packs import packs
 from endonym.text.clean.tally import Tally
@@ -109,7 +109,7 @@ def findings_of(
     found: Examined, sources: Sequence[Source], survey: Survey | None, *, samples: int
 ) -> list[Finding]:
     """All findings, those that matter most first. survey: if the sources were guessed."""
-    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, samples)]
+    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, sources, samples)]
     every += _of_licences(found, sources)
     if survey is not None:
         every += _of_survey(survey, found, samples)
@@ -139,8 +139,8 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
             count, groups = count + stay, found.templates.most_common(20)
         elif name == "near":
             groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
-        elif name == "min_language_score":
-            groups = found.languages.most_common()
+        elif name in FOREIGN:
+            groups = found.foreign.get(name, Counter()).most_common()
         yield Finding(
             name,
             words.title,
@@ -183,8 +183,8 @@ def _examples(found: Examined, name: str, samples: int) -> list[Example]:
 
 def _spread(examples: list[Example], most: int) -> list[Example]:
     """At most so many, evenly spread."""
-    step = max(1, -(-len(examples) // most))
-    return examples[::step]
+    wanted = min(most, len(examples))
+    return [examples[len(examples) * number // wanted] for number in range(wanted)]
 
 
 def _rejected(reject: Reject, found: Examined) -> Example:
@@ -214,24 +214,43 @@ def _of_reader(found: Examined) -> Iterator[Finding]:
             count / max(1, found.documents + count),
             of="page" if is_page else "record",
             weight=UNREAD_WEIGHT,
-            recipe='ocr = "auto"' if is_page else _excluded(rejects),
+            recipe='ocr = "auto"' if is_page else _excluded(found, reason),
             table=_sources(each.source for each in rejects),
             examples=[_rejected(each, found) for each in rejects],
         )
 
 
-def _excluded(rejects: Sequence[Reject]) -> str:
-    """The line that leaves out the files of these rejects, if they are whole files."""
-    whole = [each for each in rejects if READER_REASONS.get(each.reason) in ("file", "unread")]
-    names = dict.fromkeys(
-        PurePosixPath(each.id.rpartition("#")[0] or each.id).name for each in whole
-    )
-    return exclude_line(list(names)) if names else ""
+def _excluded(found: Examined, reason: str) -> str:
+    """The lines that leave out the files that gave nothing for this reason, or have them read."""
+    by_source = {
+        source: [pattern(file.path) for file, why in files.items() if why == reason]
+        for source, files in found.unread.items()
+    }
+    some = {source: names for source, names in by_source.items() if names}
+    line = own_encoding if reason == "unknown_encoding" else exclude_line
+    if len(some) == 1:
+        return "".join(map(line, some.values()))
+    return "\n".join(f"# {source}:\n{line(names)}" for source, names in some.items())
 
 
-def exclude_line(names: Sequence[str]) -> str:
-    """The key that leaves out files of these names."""
-    return f"exclude = {toml(tuple(names[:MOST_EXCLUDED]))}" if names else ""
+def exclude_line(names: Sequence[str], count: int = 0) -> str:
+    """The key that leaves out files of these names, of which there are so many or more."""
+    line = f"exclude = {_shown(names, count)}" if names else ""
+    return f"{line}: the whole recipe leaves out all" if "  # and " in line else line
+
+
+def own_encoding(names: Sequence[str]) -> str:
+    """How files of these names are read whose encoding nobody can guess."""
+    if not names:
+        return ""
+    return f'# As a source of their own, with their encoding: {_shown(names)}\n# encoding = "…"'
+
+
+def _shown(names: Sequence[str], count: int = 0) -> str:
+    """The first names as TOML, and how many more there are."""
+    more = max(len(names), count) - len(names[:MOST_EXCLUDED])
+    cut = f"  # and {more:,} more" if more else ""
+    return f"{toml(tuple(names[:MOST_EXCLUDED]))}{cut}"
 
 
 def _sources(names: Iterable[str]) -> str:
@@ -240,14 +259,53 @@ def _sources(names: Iterable[str]) -> str:
     return f"[[source]] {every}".strip()
 
 
-def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
+def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, Counter[str]]:
+    """By source the encodings that were guessed, UTF-8 aside, with the number of files."""
+    given = {each.name for each in sources if each.encoding is not None}
+    guesses = dict[str, Counter[str]]()
+    for stats in found.stats:
+        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
+        if some and stats.name not in given:
+            guesses[stats.name] = Counter(some)
+    return guesses
+
+
+def only_encoding(found: Examined, source: str) -> str:
+    """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
+    (stats,) = (each for each in found.stats if each.name == source)
+    is_whole = found.files == found.all_files
+    is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
+    (name, *others) = [*stats.encodings, ""]
+    return name if is_whole and others == [""] and not name.startswith("utf-") else ""
+
+
+def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
+    """The line that names a source's encoding; for some of its files, how these get their own."""
+    if encoding := only_encoding(found, source):
+        return f'encoding = "{encoding}"  # of "{source}"'
+    lines: list[str] = []
+    for encoding, count in guessed.most_common():
+        names = [
+            PurePosixPath(place).name
+            for place, (name, _) in found.raw.named.items()
+            if name == encoding and place.partition("/")[0] == source
+        ]
+        lines += [
+            f'# Not all files of "{source}" are {encoding}. Give those that are a source with',
+            f'# encoding = "{encoding}"',
+            f'# and leave them out of "{source}":',
+            f"# exclude = {_shown(names, count)}",
+        ]
+    return "\n".join(lines)
+
+
+def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, and damage that stays."""
-    guessed = {n: c for n, c in found.raw.encodings.items() if not n.startswith("utf-")}
+    guesses, guessed = guessed_encodings(found, sources), Counter[str]()
+    for counts in guesses.values():
+        guessed.update(counts)
     if guessed:
-        files, examples = sum(guessed.values()), list[Example]()
-        for place, (encoding, text) in found.raw.named.items():
-            examples.append(Example(place, text, why=f"guessed: {encoding}"))
-        most = Counter(guessed).most_common(1)[0][0]
+        files, named = guessed.total(), found.raw.named.items()
         yield Finding(
             "encoding",
             *RULES["encoding"][:2],
@@ -255,10 +313,14 @@ def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
             files / max(1, found.raw.encodings.total()),
             of="file",
             weight=RULES["encoding"].weight,
-            recipe=f'encoding = "{most}"',
-            table=_sources(place.partition("/")[0] for place in found.raw.named),
-            groups=sorted(guessed.items(), key=lambda each: -each[1]),
-            examples=examples[:samples],
+            recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
+            table=_sources(guesses),
+            groups=guessed.most_common(),
+            examples=[
+                Example(place, text, why=f"guessed: {encoding}")
+                for place, (encoding, text) in named
+                if place.partition("/")[0] in guesses
+            ][:samples],
         )
     damaged = found.kept.damaged
     if damaged:
@@ -276,7 +338,6 @@ def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding
     """Sources without a licence, neither in the recipe nor in their documents."""
     silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
     if silent:
-        count = sum(found.raw.licences.get(name, {}).get("", 0) for name in silent)
         yield Finding(
             "license",
             *RULES["license"][:2],
@@ -284,9 +345,8 @@ def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding
             len(silent) / max(1, len(sources)),
             of="source",
             weight=RULES["license"].weight,
-            recipe='license = "CC-BY-SA-4.0"  # or what it is',
+            recipe='# license = "…"',
             table=_sources(silent),
-            groups=[(counted(count, "document"), count)] if count else [],
         )
 
 
@@ -300,6 +360,7 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
     """Files that were left out when the sources were guessed."""
     files = max(1, survey.files)
     unread = [(path, why) for path, why in survey.skipped]
+    old = [PurePosixPath(path).name for path, why in unread if "encoding = " in why]
     if unread:
         words = RULES["unread_files"]
         yield Finding(
@@ -309,7 +370,7 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
             len(unread) / files,
             of="file",
             weight=words.weight,
-            recipe=exclude_line(survey.exclude()),
+            recipe="\n".join(filter(None, (exclude_line(survey.exclude()), own_encoding(old)))),
             table="[[source]] of their folder",
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
@@ -320,10 +381,12 @@ def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Findin
             "odd_files",
             *words[:2],
             survey.odd_files,
-            survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes),
+            survey.odd_files / files,
             of="file",
             weight=words.weight,
-            recipe=exclude_line([PurePosixPath(source.path).name for source, _ in survey.odd]),
+            recipe=exclude_line(
+                [PurePosixPath(source.path).name for source, _ in survey.odd], survey.odd_files
+            ),
             table="[[source]] of their folder",
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

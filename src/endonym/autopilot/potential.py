@@ -6,17 +6,21 @@ from typing import Any
 
 from endonym.autopilot.model_size import (
     BYTES_PER_TOKEN,
-    LONGEST_TRAINING,
-    Facts,
+    TOKENS_PER_PARAMETER,
+    block_weights,
     choose_context,
     choose_shape,
     choose_vocab,
+    useful,
 )
 from endonym.autopilot.pace import usual_shape
-from endonym.autopilot.text_size import bytes_per_token
+from endonym.autopilot.phase import budget_of
+from endonym.autopilot.text_size import TextSize, bytes_per_token
 from endonym.model.count import parameters
 from endonym.model.keys import ModelKeys
+from endonym.text.config import Split
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
 
 LEAST_CHARS = 2_000
 """Characters of a sample on which a tokenizer is tried."""
@@ -26,8 +30,9 @@ LEAST_CHARS = 2_000
 class Potential:
     """bytes: of the text. tokens: of a tokenizer with `vocab` ids that is trained on a sample.
 
-    parameters: of the largest of the shapes that `endonym new` chooses from for which the tokens
-    suffice, each read LONGEST_TRAINING times; dim, layers: its shape.
+    parameters: of the shape that `endonym check` chooses for a recipe that leaves it open, by the
+    tokens that are not held out; dim, layers: this shape. is_enough: whether they suffice for it,
+    which is not so for the smallest shape of too little text.
     """
 
     bytes: int
@@ -36,6 +41,7 @@ class Potential:
     parameters: int
     dim: int
     layers: int
+    is_enough: bool
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -49,9 +55,12 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
     if sum(map(len, sample)) >= LEAST_CHARS:
         ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab), sample)
     tokens = int(text_bytes / ratio)
-    facts = Facts(text_bytes, tokens, tokens / max(1, documents))
-    shape = choose_shape(ModelKeys(), facts, lambda dim, layers: LONGEST_TRAINING * tokens)
+    size = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
+    facts = size.facts(Split(), ratio)
+    budget = budget_of([Phase(name="pretrain")], facts)
+    shape = choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
     dim, layers = shape["model.dim"].value, shape["model.layers"].value
     context = choose_context(facts, ModelKeys()).value
     total = parameters(usual_shape(dim, layers, vocab, context)).total
-    return Potential(text_bytes, tokens, vocab, total, dim, layers)
+    is_enough = TOKENS_PER_PARAMETER * block_weights(dim, layers) <= useful(budget, facts)
+    return Potential(text_bytes, tokens, vocab, total, dim, layers, is_enough)

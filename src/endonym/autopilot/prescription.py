@@ -1,16 +1,21 @@
 """The recipe that mends what the doctor has found: its sources and its [clean], to be copied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import floor
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from endonym.autopilot.evidence import ALWAYS
-from endonym.autopilot.findings import Finding
+from endonym.autopilot.examination import Examined, Sources
+from endonym.autopilot.findings import Finding, only_encoding
+from endonym.autopilot.globs import globs
 from endonym.config import Config
 from endonym.errors import printable
 from endonym.recipe.written import toml
 from endonym.text.clean.rules import step_names
 from endonym.text.config import Clean, Source
+from endonym.text.pages.ocr import tesseract
 
 NEEDS = {
     "min_language_score": ("language", "contrast", "min_language_score"),
@@ -25,15 +30,64 @@ TRAINING = "everything else is chosen from the texts and the machine"
 WIDE = 28
 
 
-def recommended(clean: Clean, findings: Sequence[Finding]) -> Clean:
-    """Of the rules that were switched on, those that did something, and those for every corpus."""
+def recommended(clean: Clean, findings: Sequence[Finding], unreadable: float = 0.0) -> Clean:
+    """Of the rules that were switched on, those that did something, and those for every corpus.
+
+    unreadable: the share of a source's bytes that cannot be read, and has to be allowed.
+    """
     names = {each.name for each in findings}
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     given = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "dedup": clean.dedup}
     for name in [each for each in given if each in names and each not in keys]:
         keys |= {key: given[key] for key in NEEDS.get(name, (name,)) if key in given}
+    if unreadable > Clean().max_unreadable:
+        keys["max_unreadable"] = min(1.0, (floor(100 * unreadable) + 1) / 100)
     return Clean.model_validate(keys)
+
+
+def mended(found: Examined, sources: Sources) -> list[Source]:
+    """The sources without files that gave nothing, with OCR for bad pages and certain encodings.
+
+    A source of which nothing is left is no part of it.
+    """
+    every: list[Source] = []
+    for source, files in sources:
+        unread, keys = found.unread.get(source.name, {}), dict[str, Any]()
+        if len(unread) == len(files):
+            continue
+        if unread:
+            given = [file.path for file in files if file not in unread]
+            home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
+            keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
+        if is_scan(found, source) and tesseract() is not None:
+            keys["ocr"] = "auto"
+        if source.encoding is None and (encoding := only_encoding(found, source.name)):
+            keys["encoding"] = encoding
+        every.append(source.model_copy(update=keys))
+    return every
+
+
+def is_scan(found: Examined, source: Source) -> bool:
+    """Whether pages of a source have no good text, and its recipe does not ask for OCR."""
+    return source.ocr is None and any(
+        page in stats.dropped
+        for stats in found.stats
+        for page in ("needs_ocr", "bad_text_layer")
+        if stats.name == source.name
+    )
+
+
+def unreadable(found: Examined) -> dict[str, float]:
+    """By source the share of bytes that cannot be read, without the files that gave nothing."""
+    shares = dict[str, float]()
+    for stats in found.stats:
+        names = {file.name for file in found.unread.get(stats.name, {})}
+        lost = stats.unreadable.total()
+        gone = sum(n for what, n in stats.unreadable.items() if what.partition("  ")[2] in names)
+        if lost > gone:
+            shares[stats.name] = (lost - gone) / (lost / stats.unreadable_share() - gone)
+    return shares
 
 
 def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
@@ -45,41 +99,59 @@ def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
 
 
 def lines_for(name: str, clean: Clean) -> str:
-    """The lines of [clean] for a rule; empty if no key of it does anything."""
+    """The lines of [clean] for a rule; empty if no key of it does anything.
+
+    An item of a list is a comment, as several findings may be copied and a key may stand only once.
+    """
     given = clean.model_dump(exclude_defaults=True)
+    for key, names in (("normalize", step_names()), ("dedup", COPIES)):
+        if name in names:
+            return f"# in {key}: {toml(name)}" if name in given.get(key, ()) else ""
     keys = NEEDS.get(name, (name,))
-    if name in step_names():
-        keys = ("normalize",)
-    elif name in COPIES:
-        keys = ("dedup",)
     return "\n".join(f"{key} = {toml(given[key])}" for key in keys if key in given)
 
 
 def recipe_text(
-    name: str,
-    language: str,
-    sources: Sequence[Source],
-    clean: Clean,
-    *,
-    findings: Sequence[Finding] = (),
-    notes: Sequence[str] = (),
+    name: str, language: str, sources: Sequence[Source], cleaning: str, *, notes: Sequence[str] = ()
 ) -> str:
-    """A recipe with these sources and this cleaning; each key that mends says what it mends.
-
-    notes: comments at its beginning.
-    """
+    """A recipe with these sources. cleaning: its table. notes: comments at its beginning."""
     head = [*(f"# {each}" for each in notes), f"name = {toml(name)}"]
     head.append(f"language = {toml(language or UNKNOWN)}")
-    parts = ["\n".join(map(printable, head))]
-    for source in sources:
-        lines = ["[[source]]", *_lines(source)]
-        if not source.license:
-            lines.append('# license = "…": what these texts may be used under')
-        parts.append("\n".join(lines))
+    phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
+    head_text = "\n".join(map(printable, head))
+    return "\n\n".join([head_text, *map(source_table, sources), cleaning, phase]) + "\n"
+
+
+def changes_text(
+    path: Path, sources: Sequence[Source], cleaning: str, *, own: Iterable[str] = ()
+) -> str:
+    """What to change in a recipe: its [clean], and these sources.
+
+    own: keys of its [clean] that were not tried.
+    """
+    notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
+    if sources:
+        names = ", ".join(f'"{each.name}"' for each in sources)
+        notes.append(f"# The same for [[source]] {names}.")
+    if keys := ", ".join(own):
+        notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")
+    return "\n\n".join(["\n".join(notes), *map(source_table, sources), cleaning]) + "\n"
+
+
+def source_table(source: Source) -> str:
+    """A source as a recipe writes it."""
+    lines = ["[[source]]", *_lines(source)]
+    if not source.license:
+        lines.append('# license = "…": what these texts may be used under')
+    return "\n".join(lines)
+
+
+def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
+    """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
     reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
-    parts.append("\n".join(["[clean]", *_lines(clean, reasons)]))
-    parts.append(f'[[phase]]  # {TRAINING}\nname = "pretrain"')
-    return "\n\n".join(parts) + "\n"
+    names = ", ".join(f'"{name}"' for name in unreadable)
+    reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"
+    return "\n".join(["[clean]", *_lines(clean, reasons)])
 
 
 def _lines(config: Config, reasons: dict[str, str] | None = None) -> list[str]:

@@ -232,7 +232,7 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
             said = message if usage else f"{message}\n{advice}".strip()
             return 2, _failure("UsageError", message, do=advice), said
         case KeyboardInterrupt() | click.Abort():
-            advice = "What was finished is kept. The same command goes on."
+            advice = str(error) or "What was finished is kept. The same command goes on."
             failure = _failure("Interrupted", "interrupted", do=advice)
             return 130, failure, f"\ninterrupted. {advice}"
         case OSError():

@@ -156,15 +156,18 @@ def doctor(
 
     if language is not None:
         require_language(language)
-    diagnosis = examining.examine_texts(
-        paths,
-        out=out,
-        log=settings.log(),
-        language=language,
-        contrast=contrast,
-        samples=examples,
-        workers=workers,
-    )
+    try:
+        diagnosis = examining.examine_texts(
+            paths,
+            out=out,
+            log=settings.log(),
+            language=language,
+            contrast=contrast,
+            samples=examples,
+            workers=workers,
+        )
+    except KeyboardInterrupt as stop:
+        raise click.Abort("Nothing is kept of it. The same command begins anew.") from stop
     if settings.is_json:
         print_json(examining.as_dict(diagnosis, out))
         return

@@ -2,12 +2,15 @@
 
 import difflib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from endonym.autopilot.diagnosis import Diagnosis, rough
+from endonym.autopilot.examination import FOREIGN
 from endonym.autopilot.findings import Finding
 from endonym.log import duration, size
 from endonym.report.formatting import counted, whole
@@ -52,7 +55,7 @@ def page(diagnosis: Diagnosis) -> str:
             "facts": facts(diagnosis),
             "findings": diagnosis.findings,
             "percent": percent,
-            "named_groups": named_groups,
+            "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),
             "compared": compared,
             "code_points": code_points,
             "first": FIRST_EXAMPLES,
@@ -71,6 +74,7 @@ def page(diagnosis: Diagnosis) -> str:
             "feeds": feeds(diagnosis),
             "recipe": diagnosis.recipe,
             "folder": str(diagnosis.patient.folder),
+            "changed": str(diagnosis.patient.recipe.path) if diagnosis.patient.recipe else "",
             "reading": f"{counted(found.files, 'file')}, {size(found.bytes)}, examined in "
             f"{duration(diagnosis.seconds)}",
         },
@@ -97,12 +101,20 @@ def percent(share: float) -> str:
     return "< 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %" if share < 0.995 else "100 %"
 
 
-def named_groups(finding: Finding) -> list[tuple[str, str]]:
-    """The groups of a finding, such as templates, with their sizes."""
-    names = {code: name for code, _ in finding.groups if (name := code)}
-    if finding.name == "min_language_score":
-        names = {code: language_name(code) for code in names}
-    return [(names.get(name) or "not told", whole(n)) for name, n in finding.groups]
+def named_groups(finding: Finding, own: str = "") -> list[tuple[str, str]]:
+    """The groups of a finding, such as templates, with their sizes. own: the corpus's language."""
+    is_foreign = finding.name in FOREIGN
+    groups = Counter[str]()
+    for name, n in finding.groups:
+        groups[foreign_name(finding.name, name, own) if is_foreign else name or "not told"] += n
+    return [(name, whole(n)) for name, n in groups.items()]
+
+
+def foreign_name(reason: str, code: str, own: str) -> str:
+    """The language of documents that go for one of FOREIGN; own: that of the corpus."""
+    if not code or (code == own and reason != "min_script_share"):
+        return "not told"
+    return language_name(code) + (" in another script" if code == own else "")
 
 
 Piece = tuple[str, bool]
@@ -151,8 +163,11 @@ def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
     found = diagnosis.found
     if not diagnosis.patient.code:
         return []
-    others = {language_name(code) if code else "not told": n for code, n in found.languages.items()}
-    foreign = sum(found.dropped(reason)[0] for reason in ("min_language_score", "min_script_share"))
+    code, others = diagnosis.patient.code.partition("-")[0], Counter[str]()
+    for reason, counts in found.foreign.items():
+        for each, n in counts.items():
+            others[foreign_name(reason, each, code)] += n
+    foreign = sum(found.dropped(reason)[0] for reason in FOREIGN)
     own = {language_name(diagnosis.patient.code): max(0, found.documents - foreign)}
     return shares(own, found.documents) + [
         (f"other: {name}", n, share) for name, n, share in shares(others, found.documents)
@@ -260,7 +275,7 @@ def feeds(diagnosis: Diagnosis) -> list[list[str]]:
             whole(each.vocab),
             rough(each.tokens),
             f"{each.layers} layers × {each.dim}",
-            rough(each.parameters),
+            rough(each.parameters) if each.is_enough else "too few tokens",
         ]
         for name, each in sides
     ]

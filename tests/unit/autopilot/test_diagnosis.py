@@ -1,17 +1,22 @@
 """From paths to findings."""
 
+import json
+import tomllib
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_dirt import lines_of, stubs
-from text_samples import FRENCH, TATAR, write
+from text_samples import FRENCH, TATAR, gzipped, numbered, write
 
 from endonym.autopilot.diagnosis import Diagnosis, diagnose, known_language, rough
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
+from endonym.text.config import Split
+from endonym.text.corpus import make_corpus
+from endonym.text.files import source_files
 from endonym.workers import Inline
 
 
@@ -45,17 +50,54 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert not told["read"]["is_sample"]
 
 
+def test_the_corpus_of_the_recipe_can_be_made_though_some_of_its_texts_are_broken(
+    texts: Path, tmp_path: Path
+):
+    """A folder of files that are read as a group, one of which no encoding fits; and bad JSON."""
+    good = [json.dumps({"text": each}, ensure_ascii=False) for each in numbered(60)]
+    (tmp_path / "p").mkdir()
+    write(tmp_path / "p", "good.txt", numbered(60, 100))
+    write(tmp_path / "p", "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
+    write(tmp_path / "p", "cut.txt.gz", gzipped("\n".join(numbered(60, 200)))[:-20])
+    write(tmp_path / "p", "bad.jsonl", "\n".join([*good, *["{no JSON" * 9] * 20]))
+    head = 'name = "a"\nlanguage = "tt"\n[[phase]]\nname = "a"\n'
+    source = '[[source]]\nname = "{0}"\npath = "p/{1}"\n'
+    given = source.format("p", "*.txt*") + 'document = "line"\n' + source.format("b", "bad.jsonl")
+    (tmp_path / "given.toml").write_text(head + given, encoding="utf-8")
+    found = diagnosis(tmp_path / "given.toml")
+    assert [each["exclude"] for each in tomllib.loads(found.recipe)["source"]] == [["old.txt"]]
+    assert 'so much of "b" may be unreadable' in found.recipe
+    (tmp_path / "recipe.toml").write_text(
+        head + source.format("b", "bad.jsonl") + found.recipe, encoding="utf-8"
+    )
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    raw = [(each, source_files(each, tmp_path)) for each in recipe.source]
+    card = make_corpus(raw, recipe.clean, Split(), out=tmp_path / "corpus")
+    assert card["sources"]["p"]["kept"]["train"]["documents"] > 60
+
+
+def test_a_recipe_is_examined_alone(texts: Path, tmp_path: Path):
+    path = write(tmp_path, "r.toml", 'name = "a"')
+    with pytest.raises(RecipeError, match="alone"):
+        diagnosis(path, texts)
+
+
 def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
     path = tmp_path / "recipe.toml"
     head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
     path.write_text(
-        head + 'document = "line"\nlicense = "CC0-1.0"\n[[phase]]\nname = "a"\n', encoding="utf-8"
+        head
+        + 'document = "line"\nlicense = "CC0-1.0"\n[clean]\nmin_words = 1\n[[phase]]\nname = "a"\n',
+        encoding="utf-8",
     )
     found = diagnosis(path)
     assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
     assert found.found.documents == len(TATAR) + 60
     assert "license" not in {each.name for each in found.findings}
     assert found.as_dict()["licenses"] == {"s": "CC0-1.0"}
+    assert f"in the place of [clean] in {path}" in found.recipe
+    assert "not tried here; keep them if you want them: min_words" in found.recipe
+    assert list(tomllib.loads(found.recipe)) == ["clean"]
 
 
 def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path: Path):
@@ -71,6 +113,8 @@ def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
     found = diagnosis(tmp_path, language="tt")
     assert [each.name for each in found.findings] == ["unread_files"]
     assert "No text could be read" in found.verdict()
+    assert not found.kept.is_enough
+    assert found.recipe == ""
 
 
 def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):
@@ -103,3 +147,9 @@ def test_a_language_is_known_guessed_or_not_told():
 def test_large_numbers_are_said_in_words():
     said = [rough(each) for each in (999, 1_234, 2_345_678, 3e9)]
     assert said == ["999", "1.2 thousand", "2.3 million", "3 billion"]
+
+
+def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
+    found = diagnosis(write(tmp_path, "a.txt", TATAR[:2]), language="tt")
+    assert "tokens, too little for any model here." in found.verdict()
+    assert "parameters" not in found.verdict()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from made_dirt import stubs
-from text_samples import FRENCH, TATAR, write
+from made_dirt import lines_of, stubs
+from text_samples import FRENCH, RUSSIAN, TATAR, write
 
 from endonym.autopilot.examination import diagnostic_clean, examine
 from endonym.autopilot.findings import Example, Finding, exclude_line, findings_of, words_of
@@ -40,7 +40,19 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
     assert set(found_in(tmp_path, TATAR)) == {"license"}
-    assert found_in(tmp_path, TATAR)["license"].severity == "small"
+    licence = found_in(tmp_path, TATAR)["license"]
+    assert (licence.severity, licence.groups) == ("worth mending", [])
+    assert licence.recipe == '# license = "…"'
+
+
+def test_blanks_are_small_even_if_all_documents_have_them(tmp_path: Path):
+    found = found_in(tmp_path, [each.replace(" ", "  ") for each in TATAR])["spaces"]
+    assert (found.share, found.severity) == (1.0, "small")
+
+
+def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
+    found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
+    assert len(found["look_alikes"].examples) == 20
 
 
 def test_templates_are_named_with_all_their_documents(tmp_path: Path):
@@ -85,6 +97,57 @@ def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: 
     assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
     assert found.examples[0].why
     assert licence.name == "license"
+
+
+def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
+    texts = tmp_path / "texts"
+    write(texts, "a.txt", "\n".join(TATAR))
+    old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
+    survey = look_through([texts], tmp_path)
+    left = found_in(tmp_path, TATAR, survey)["unread_files"]
+    assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
+    source = Source(name="old", path=str(old))
+    examined = examine(
+        [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
+    )
+    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
+    assert "exclude" not in found["unknown_encoding"].recipe
+
+
+def test_names_that_are_not_shown_are_counted():
+    names = [f"{number}.txt" for number in range(37)]
+    assert exclude_line(names).endswith("# and 25 more: the whole recipe leaves out all")
+    assert "more" not in exclude_line(names[:12])
+
+
+def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Path):
+    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=1.0)
+    survey.odd.append((Source(name="b", path="b.txt"), "French"))
+    found = found_in(tmp_path, TATAR, survey)["odd_files"]
+    assert (found.count, found.share) == (10, 0.25)
+
+
+def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
+    """The finding about encodings of a source of these files."""
+    paths = [write(folder, name, content) for name, content in files.items()]
+    source = Source(name="old", path=str(folder))
+    raw = [RawFile(path=path, name=path.name) for path in paths]
+    examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
+    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    return found["encoding"]
+
+
+def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
+    old = "\n".join(RUSSIAN).encode("cp1251")
+    whole = encodings_in(tmp_path / "whole", {"a.txt": old, "b.txt": old[:200]})
+    assert whole.count == 2
+    assert whole.recipe == 'encoding = "cp1251"  # of "old"'
+    mixed = encodings_in(tmp_path / "mixed", {"a.txt": old, "b.txt": "\n".join(TATAR).encode()})
+    assert mixed.count == 1
+    assert all(line.startswith("#") for line in mixed.recipe.split("\n"))
+    assert '# encoding = "cp1251"' in mixed.recipe
+    assert '# exclude = ["a.txt"]' in mixed.recipe
 
 
 def test_every_rule_has_words():

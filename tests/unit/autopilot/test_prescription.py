@@ -1,11 +1,24 @@
 """The recipe that mends what was found."""
 
+import tomllib
 from pathlib import Path
 
+import pytest
+
+from endonym.autopilot import prescription
+from endonym.autopilot.examination import Examined
 from endonym.autopilot.findings import Finding
-from endonym.autopilot.prescription import lines_for, prescribed, recipe_text, recommended
+from endonym.autopilot.prescription import (
+    clean_table,
+    lines_for,
+    prescribed,
+    recipe_text,
+    recommended,
+)
 from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
+from endonym.text.files import RawFile
+from endonym.text.steps.corpus_stats import SourceStats
 
 EVERY = Clean(
     normalize=("mojibake", "nfc", "zero_width", "look_alikes", "spaces"),
@@ -39,22 +52,28 @@ def test_a_rule_comes_with_the_keys_that_it_needs():
     assert (clean.language, clean.min_language_score) == ("tt", 0.2)
     assert (clean.script, clean.min_script_share) == ("cyrillic", 0.5)
     assert lines_for("min_language_score", clean) == 'language = "tt"\nmin_language_score = 0.2'
-    assert lines_for("near", clean) == 'dedup = ["exact", "near", "paragraphs"]'
+    assert lines_for("near", clean) == '# in dedup: "near"'
     assert lines_for("lost_letters", clean) == ""
 
 
 def test_each_finding_gets_its_lines():
     findings = [finding("look_alikes"), finding("max_line_documents")]
     first, second = prescribed(findings, recommended(EVERY, findings))
-    assert first.recipe == 'normalize = ["nfc", "zero_width", "look_alikes", "spaces"]'
+    assert first.recipe == '# in normalize: "look_alikes"'
     assert second.recipe == "max_line_documents = 10"
+
+
+def test_the_lines_of_all_findings_can_stand_in_one_table():
+    findings = [finding(name) for name in ("look_alikes", "nfc", "exact", "near", "max_digits")]
+    lines = [each.recipe for each in prescribed(findings, recommended(EVERY, findings))]
+    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": {"max_digits": 0.3}}
 
 
 def test_the_recipe_can_be_loaded(tmp_path: Path):
     findings = [finding("look_alikes"), finding("max_digits")]
     sources = [Source(name="a", path="a.txt", document="line"), Source(name="b", path="b.txt")]
     clean = recommended(EVERY, findings)
-    text = recipe_text("tatar", "tt", sources, clean, findings=findings, notes=["Save it."])
+    text = recipe_text("tatar", "tt", sources, clean_table(clean, findings), notes=["Save it."])
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
     recipe = Recipe.load(tmp_path / "recipe.toml")
     assert recipe.clean == clean
@@ -64,6 +83,22 @@ def test_the_recipe_can_be_loaded(tmp_path: Path):
 
 
 def test_a_language_that_nobody_named_is_no_error(tmp_path: Path):
-    text = recipe_text("a", "", [Source(name="a", path="a.txt")], Clean())
+    text = recipe_text("a", "", [Source(name="a", path="a.txt")], "[clean]")
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
     assert Recipe.load(tmp_path / "recipe.toml").language == "x-mine"
+
+
+def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch):
+    stats = SourceStats("book")
+    stats.drop("bad_text_layer", 100, "book.pdf")
+    sources = [(Source(name="book", path="book.pdf"), [RawFile(path=Path("b.pdf"), name="b.pdf")])]
+    for engine, ocr in ((None, None), ("tesseract", "auto")):
+        monkeypatch.setattr(prescription, "tesseract", lambda engine=engine: engine)
+        (source,) = prescription.mended(Examined(EVERY, stats=[stats]), sources)
+        assert source.ocr == ocr
+
+
+def test_of_a_source_that_gave_nothing_nothing_is_left():
+    file = RawFile(path=Path("b.pdf"), name="b.pdf")
+    found = Examined(EVERY, stats=[SourceStats("b")], unread={"b": {file: "damaged"}})
+    assert prescription.mended(found, [(Source(name="b", path="b.pdf"), [file])]) == []

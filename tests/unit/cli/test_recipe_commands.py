@@ -444,6 +444,19 @@ def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say, name: str
     assert not (tmp_path / "page.html").exists()
 
 
+def test_the_doctor_keeps_nothing_when_it_is_stopped(
+    tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: object, **keys: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("endonym.commands.doctor.examine_texts", stop)
+    said = command("doctor", tmp_path)
+    assert said.code == 130
+    assert "Nothing is kept of it." in said.err
+    assert "goes on" not in said.err
+
+
 def test_the_doctor_refuses_a_word_that_is_no_code(tmp_path: Path, command: Say) -> None:
     said = command("doctor", tmp_path, "--language", "Tatar!")
     assert said.code == 2

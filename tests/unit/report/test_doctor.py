@@ -5,16 +5,20 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from made_dirt import stubs
+from made_dirt import lines_of, stubs
 from text_samples import KHMER, TATAR, write
 
 from endonym.autopilot.diagnosis import Diagnosis, diagnose
+from endonym.autopilot.examination import FOREIGN
+from endonym.autopilot.findings import Finding
 from endonym.log import Log
 from endonym.report.doctor import (
     code_points,
     compared,
     gone_letters,
     growth_says,
+    languages,
+    named_groups,
     page,
     percent,
     rare_letters,
@@ -42,6 +46,49 @@ def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
     assert html.count("<h1") == 1
 
 
+def test_languages_are_counted_for_each_reason_and_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """French and Khmer among Romanian, and a text of Romanian in Cyrillic letters."""
+    monkeypatch.chdir(tmp_path)
+    cyrillic = "Буника ышь бя кафяуа пе приспэ ши аскултэ врэбииле, димиляца девреме."
+    texts = [*lines_of("ro"), *[f"{each} {n}" for n, each in enumerate(lines_of("fr")[:3])]]
+    path = write(tmp_path, "a.txt", "\n".join([*texts, cyrillic, *lines_of("km")[:2]]) + "\n")
+    crew = nullcontext(Inline())
+    found = diagnose([path], crew=lambda size: crew, log=Log(quiet=True), language="ro")
+    by_name = {each.name: each for each in found.findings}
+    for name in FOREIGN:
+        assert sum(n for _, n in by_name[name].groups) == by_name[name].count
+    assert by_name["min_language_score"].groups == [("fr", 3)]
+    assert ("Khmer", "2") in named_groups(by_name["min_script_share"], own="ro")
+    own = Finding("min_script_share", "t", "m", 1, 0.1, groups=[("ro", 1)])
+    assert named_groups(own, own="ro") == [("Romanian in another script", "1")]
+    assert ("other: French", "3") in [each[:2] for each in languages(found)]
+
+
+def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a dropped document, a template, a near copy that stays, a rare word and a file's name."""
+    monkeypatch.chdir(tmp_path)
+    evil = "<script>alert(1)</script>"
+    copy = f"{TATAR[0]} {TATAR[1]} {evil} {TATAR[2]} {TATAR[3]}"
+    made = [each.replace(" авыл. ", f" авыл {evil}. ") for each in stubs(60)]
+    texts = [*TATAR, *made, copy, f"{copy} Шулай.", f"{evil}Безнeң{evil}", f"{evil} 1234567890123"]
+    write(tmp_path, f"{evil.replace('/', '')}.txt", "\n".join([*texts, f"{TATAR[4]} {evil}Щ"]))
+    write(tmp_path, "<script>bad.txt", bytes(range(256)) * 20)
+    found = diagnose(
+        [tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), language="tt"
+    )
+    by_name = {each.name: each for each in found.findings}
+    assert "<script>" in by_name["max_same_skeleton"].examples[0].text
+    assert "<script>" in by_name["near"].examples[0].other
+    assert "<script>" in by_name["look_alikes"].examples[0].before
+    assert "<script>" in by_name["near"].examples[0].place
+    assert "<script>" in by_name["unread_files"].examples[0].place
+    html = page(found)
+    assert html.count("<script") == 1
+    assert "&lt;script&gt;alert(1)" in html
+
+
 def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Diagnosis):
     html = page(made)
     titles = re.findall(r'<a href="#f-\d+">(.*?)</a>', html)
@@ -57,6 +104,7 @@ def test_a_page_about_nothing_is_a_page(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
     found = diagnose([tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True))
     assert "No text could be read" in page(found)
+    assert 'id="whole"' not in page(found)
 
 
 def test_changed_letters_are_marked_and_named():
