@@ -307,7 +307,6 @@ class Cluster(Afar):
     def __init__(self) -> None:
         import ray
 
-        require_reachable(os.environ.get("RAY_ADDRESS", ""))
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         with cluster_errors(f"--workers {RAY}"):
             ray.init(include_dashboard=False, ignore_reinit_error=True, **given)

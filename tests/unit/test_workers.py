@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from endonym import workers
+from endonym.cli.recipe_commands import WorkersType
 from endonym.errors import ClusterError, LostWorker, RecipeError, SourceError
 from endonym.workers import (
     Afar,
@@ -301,13 +302,12 @@ def test_without_ray_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cluster_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         require_reachable(f"127.0.0.1:{port}")
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
-    with pytest.raises(ClusterError, match="nothing answers") as caught, runner("ray"):
-        pass
+    with pytest.raises(ClusterError, match="nothing answers") as caught:
+        WorkersType().convert("ray", None, None)
     assert caught.value.where == f"RAY_ADDRESS=127.0.0.1:{port}"
     assert "ray start --head" in caught.value.do
 

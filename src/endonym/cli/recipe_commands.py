@@ -1,6 +1,7 @@
 """Commands about a recipe: doctor, new, check, run, explain."""
 
 import json
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
-from endonym.workers import RAY
+from endonym.workers import RAY, require_reachable
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -38,6 +39,7 @@ class WorkersType(click.ParamType):
     ) -> int | str:
         """The number, or the word."""
         if value == RAY:
+            require_reachable(os.environ.get("RAY_ADDRESS", ""))
             return RAY
         if not str(value).isdecimal() or int(value) < 1:
             self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
