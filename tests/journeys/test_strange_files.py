@@ -39,7 +39,7 @@ PACKED = ("lzma.zip", "lzma_cut.zip", "bzip2.zip")
 HEADED = ("long_links.tar", "pax_headers.tar", "global_headers.tar")
 WHOLE = {*PACKED, *HEADED, *(name for name in STRANGE_NAMES if not name.endswith(".pdf"))}
 """Strange files that are whole texts; of all others something is refused, but for `KEPT`."""
-KEPT = {"marks.txt", "line_ends.txt", "members.txt.gz", "rows.parquet"}
+KEPT = {"marks.txt", "line_ends.txt", "members.txt.gz", "rows.parquet", "huge_number.jsonl"}
 
 
 def file_of(record: str) -> str:

@@ -8,7 +8,7 @@ texts are enough.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,8 +66,9 @@ class Examined:
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
     copies go, by source and id. clusters: of near copies, the largest first. templates: documents
     by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
-    files, all_files, all_bytes: examined and given. cut: whether only the beginnings of large files
-    were read. unread: by source the broken files that gave no document, each with the reason.
+    files, bytes: examined, about; all_files, all_bytes: given. cut: whether only the beginnings of
+    large files were read. unread: by source the broken files that gave no document, each with the
+    reason.
     """
 
     clean: Clean
@@ -221,8 +222,9 @@ def examine(
     check_names([source.name for source, _ in sources])
     chosen, found = sampled(sources, limit), Examined(clean)
     found.all_files, found.all_bytes = _sizes(sources)
-    found.files, found.bytes = _sizes(chosen)
-    found.cut = found.bytes > limit
+    most_bytes = shares(_sizes_of(chosen), limit)
+    found.files, found.bytes = _sizes(chosen, most_bytes)
+    found.cut = most_bytes is not None
     if not found.files:
         return found
     with TemporaryDirectory(prefix="endonym-doctor-") as name:
@@ -236,7 +238,7 @@ def examine(
             out=out,
             contrast=contrast,
             samples=samples,
-            most_bytes=limit // found.files if found.cut else None,
+            most_bytes=most_bytes,
         )
         kept = making.kept(making.cleaned())
         found.stats = list(making.stats.values())
@@ -249,16 +251,53 @@ def examine(
 
 
 def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
-    """Of large texts an evenly spread sample of files, of each source one at least."""
-    _, total = _sizes(sources)
-    step = max(1, -(-total // limit))
-    return [(source, list(files[step // 2 :: step] or files[:1])) for source, files in sources]
+    """Of large texts an evenly spread sample of files, of each source one at least.
+
+    A file is chosen with a chance in proportion to its size, so that small files do not stand for
+    large ones; as many files as the share of the bytes that may be read, or fewer.
+    """
+    files, total = _sizes(sources)
+    if total <= limit:
+        return [(source, list(files)) for source, files in sources]
+    stride = total / max(1, files // -(-total // limit))
+    return [(source, _each_so_many_bytes(files, stride)) for source, files in sources]
 
 
-def _sizes(sources: Sources) -> tuple[int, int]:
-    """How many files, and their bytes."""
-    every = [file for _, files in sources for file in files]
-    return len(every), sum(size_on_disk(file.path) for file in every)
+def _each_so_many_bytes(files: Sequence[RawFile], stride: float) -> list[RawFile]:
+    """The files in which every so many bytes of all of them end; the largest one at least."""
+    sizes = [size_on_disk(file.path) for file in files]
+    passed = [int(total / stride + 0.5) for total in accumulate(sizes, initial=0)]
+    ends = zip(files, pairwise(passed), strict=True)
+    chosen = [file for file, (before, after) in ends if after > before]
+    return chosen or [files[sizes.index(max(sizes))]] if files else []
+
+
+def shares(sizes: Sequence[int], limit: int) -> int | None:
+    """How many bytes may be read of each file, so that all have `limit`; None for all of them.
+
+    What small files leave is for the large ones.
+
+    >>> shares([10, 100, 200], 210)
+    100
+    """
+    left = limit
+    for number, each in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - number)
+        if each > share:
+            return share
+        left -= each
+    return None
+
+
+def _sizes_of(sources: Sources) -> list[int]:
+    """The bytes of every file."""
+    return [size_on_disk(file.path) for _, files in sources for file in files]
+
+
+def _sizes(sources: Sources, most_bytes: int | None = None) -> tuple[int, int]:
+    """How many files, and their bytes, of which so many are read of each at most."""
+    every = _sizes_of(sources)
+    return len(every), sum(each if most_bytes is None else min(each, most_bytes) for each in every)
 
 
 def _read_out(found: Examined, out: Path, samples: int) -> None:

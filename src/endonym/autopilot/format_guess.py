@@ -5,7 +5,6 @@ can change it.
 """
 
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ from endonym.text.readers.arrow import ERRORS, opened, too_large
 from endonym.text.readers.columns import is_text, texts
 from endonym.text.readers.parquet import batch_rows
 from endonym.text.readers.plain import VISIBLE
-from endonym.text.readers.records import DEFAULT_FIELD
+from endonym.text.readers.records import DEFAULT_FIELD, parsed
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.text.readers.tar import tar_members
 
@@ -205,7 +204,7 @@ def json_guess(head: str) -> Guess:
     rows: list[dict[str, Any]] = []
     for line in islice(filter(str.strip, head.split("\n")), LOOKED_AT_RECORDS):
         try:
-            value = json.loads(line)
+            value = parsed(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
@@ -219,7 +218,7 @@ def text_lengths(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
     for row in rows:
         for key, value in row.items():
             # A recipe is UTF-8 and cannot name a key with half a character.
-            if isinstance(value, str) and key == key.encode("utf-8", "ignore").decode():
+            if type(value) is str and key == key.encode("utf-8", "ignore").decode():
                 lengths.setdefault(key, []).append(len(value))
     return lengths
 

@@ -229,7 +229,9 @@ def read_beginning(found: Look, chars: int) -> None:
     if not found.documents:
         first = found.rejects[0] if found.rejects else None
         found.problem = (first.detail or first.reason) if first else "no text in it"
-        found.is_foreign = first is not None and first.reason in ("unsupported_format", "needs_ocr")
+        reason = first.reason if first else ""
+        is_read = found.format != ""  # but not this file, such as a page saved as MHTML
+        found.is_foreign = reason == "needs_ocr" or (reason == "unsupported_format" and not is_read)
 
 
 def some_text(looks: Sequence[Sequence[Look]]) -> str:
@@ -398,13 +400,16 @@ def _source(
     folder: Path,
 ) -> Source:
     """Append the source of these files, with a name of its own."""
-    first, is_alone = found[0], len(found) == 1 and not left_out
-    home = Path(os.path.commonpath([each.path.parent.absolute() for each in found]))
+    homes = {each.path.parent.absolute() for each in found}
+    first, home, is_deep = found[0], Path(os.path.commonpath(homes)), len(homes) > 1
+    # Files of this kind may lie elsewhere, where the path of this source does not lead.
+    above = {path: [*path.absolute().parents] for path in left_out}
+    left_out = {p: left_out[p] for p in left_out if home in above[p][: None if is_deep else 1]}
+    is_alone = len(found) == 1 and not left_out
     name = _unique(first.path if is_alone else home, taken)
     taken.add(name)
     path, reason = _relative(first.path, folder), first.reason
     if not is_alone:
-        is_deep = any(each.path.parent.absolute() != home for each in found)
         below = "/**/*" if is_deep else "/*"
         path = escape(_relative(home, folder)) + below + escape(kind(first.path))
         if len(found) > 1:

@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 
 from endonym.text.corpus import Corpus
 from endonym.text.document import Document
-from endonym.text.held_out.split import SIDES, Side
+from endonym.text.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.text.provenance import KEYS
 
 FOLDER = "data"
@@ -39,7 +39,8 @@ COLUMNS = {
     "license": "what its record or its source says; null if neither does",
     **{column: KEYS[key] for column, key in NOTED.items()},
     "meta": "other notes of the reader, as JSON",
-    "block": "documents with the same number are neighbours, and are in one split",
+    "block": "documents with the same number are neighbours; they are in one split, but for near "
+    f"copies that were moved and sources of fewer than {FEW_BLOCKS} blocks, split by documents",
 }
 """What each column holds."""
 

@@ -15,9 +15,9 @@ from endonym.errors import printable
 from endonym.export.dataset import COLUMNS, FOLDER
 from endonym.export.front_matter import hub_license, quoted
 from endonym.export.markdown import table
-from endonym.log import size
+from endonym.log import counted, size
 from endonym.text.config import Clean
-from endonym.text.held_out.split import SIDES
+from endonym.text.held_out.split import FEW_BLOCKS, SIDES
 from endonym.text.reasons import in_words
 
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
@@ -42,7 +42,7 @@ class DatasetCard:
 
 def readme(card: DatasetCard) -> str:
     """The file's text: the head that the hub reads, then Markdown for people."""
-    parts = [_summary(card), _use(), _sources(card), _columns(), _made(card), _limits(card)]
+    parts = [_summary(card), _use(card), _sources(card), _columns(), _made(card), _limits(card)]
     return _head(card) + "\n" + "\n\n".join(parts) + "\n"
 
 
@@ -98,8 +98,11 @@ Texts{of}, cleaned and divided by endonym {version("endonym")} to train and judg
 each source, and of each document where it says one."""
 
 
-def _use() -> str:
-    return """## Use
+def _use(card: DatasetCard) -> str:
+    """How it is opened, and what the splits are."""
+    moved = card.corpus["total"].get("near_copies_moved", 0)
+    divided = f": {counted(moved, 'document')}, so that some neighbours are divided" * bool(moved)
+    return f"""## Use
 
 ```python
 from datasets import load_dataset
@@ -108,8 +111,10 @@ texts = load_dataset(".")  # the folder of this file; on the hub, its name there
 print(texts["train"][0]["text"])
 ```
 
-`train` is for training, `dev` for every choice, `test` for the last judgement alone. Blocks of
-neighbouring documents are in one split, and near copies of a training text are in `train`."""
+`train` is for training, `dev` for every choice, `test` for the last judgement alone. They were
+drawn by blocks of neighbouring documents (in sources of fewer than {FEW_BLOCKS} blocks by
+documents). Documents of `dev` and `test` that nearly repeat a training text were then moved to
+`train`, and those of `test` that nearly repeat one of `dev` to `dev`{divided}."""
 
 
 def _sources(card: DatasetCard) -> str:

@@ -108,6 +108,7 @@ NormalizeStep = Literal[
     "look_alikes",
     "bashkir_letters",
     "chuvash_letters",
+    "persian_letters",
     "french_apostrophes",
     "french_spaces",
     "kazakh_letters",
@@ -136,6 +137,7 @@ class Clean(Config):
         "become those of the word\n"
         '    "bashkir_letters" writes ə ѳ ӊ ç қ in Cyrillic words as ә ө ң ҫ ҡ\n'
         '    "chuvash_letters" writes ă ĕ ç ÿ in Cyrillic words as ӑ ӗ ҫ ӳ\n'
+        '    "persian_letters" writes Arabic ي ى ك as ی ک; lines in other languages keep theirs\n'
         '    "french_apostrophes" writes the apostrophe between letters as ’\n'
         '    "french_spaces" puts one space before ; : ! ? and inside « »\n'
         '    "kazakh_letters" writes ə ѳ ӊ ҡ in Cyrillic words as ә ө ң қ\n'

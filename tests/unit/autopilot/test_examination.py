@@ -7,7 +7,7 @@ import pytest
 from made_dirt import lines_of, stubs
 from text_samples import FRENCH, KHMER, TATAR, write
 
-from endonym.autopilot.examination import diagnostic_clean, examine, guess_language, sampled
+from endonym.autopilot.examination import diagnostic_clean, examine, guess_language, sampled, shares
 from endonym.text.config import Source
 from endonym.text.files import RawFile
 
@@ -80,6 +80,41 @@ def test_of_one_large_file_the_beginning_is_examined(tmp_path: Path):
     found = examine([source(path)], clean, limit=path.stat().st_size // 4)
     assert found.cut
     assert 0 < found.documents < 15_000
+
+
+def test_so_much_is_read_of_each_large_file_as_the_limit_allows(tmp_path: Path):
+    texts = ["\n".join(f"{TATAR[n % 6]} {n} {m}" for n in range(1_000)) for m in range(4)]
+    small = write(tmp_path, "small.txt", TATAR[0])
+    given = [source(write(tmp_path, f"{m}.txt", each)) for m, each in enumerate(texts)]
+    given.append(source(small))
+    size = sum(len(each.encode()) for each in texts)
+    found = examine(given, diagnostic_clean("", TATAR[0], TATAR), limit=size // 2)
+    assert (found.files, found.all_files) == (5, 5)
+    assert found.cut
+    assert size // 2 - 5 <= found.bytes <= size // 2
+    for each in found.stats[:4]:  # not the first line alone, which was fetched with all others
+        assert each.read.bytes == pytest.approx(size // 8, rel=0.02)
+    assert found.stats[4].read.records == 1
+
+
+def test_what_small_files_leave_of_the_limit_is_for_the_large_ones():
+    assert shares([100] * 9 + [10_000_000], 3_000_000) == 2_999_100
+    assert shares([5, 5], 10) is None
+    assert shares([], 10) is None
+
+
+def test_small_files_do_not_stand_for_a_large_one(tmp_path: Path):
+    paths = [write(tmp_path, f"{n}.txt", TATAR[0]) for n in range(9)]
+    large = write(tmp_path, "large.txt", "\n".join(f"{TATAR[n % 6]} {n}" for n in range(9_000)))
+    files = [RawFile(path=path, name=path.name) for path in [*paths, large]]
+    whole = (Source(name="a", path=str(tmp_path), document="line"), files)
+    limit = large.stat().st_size // 3
+    ((_, some),) = sampled([whole], limit)
+    assert large in [file.path for file in some]
+    found = examine([whole], diagnostic_clean("", TATAR[0], TATAR), limit=limit)
+    assert found.cut
+    assert found.bytes == limit
+    assert found.stats[0].read.bytes == pytest.approx(limit, rel=0.05)
 
 
 @pytest.mark.parametrize("samples", [1, 4])

@@ -97,6 +97,17 @@ def test_text_in_a_table_is_the_longest_column(tmp_path: Path):
     assert guessed(write(tmp_path, "a.tsv", rows)) == {"column": 2}
 
 
+def test_a_table_whose_first_line_names_its_delimiter_has_its_header_after_that(tmp_path: Path):
+    rows = [f"{n};{text}, {text}" for n, text in enumerate(TATAR)]
+    path = write(tmp_path, "a.csv", ["sep=;", "id;җөмлә", *rows])
+    assert guessed(path) == {"column": "җөмлә"}
+
+
+def test_a_number_of_many_digits_is_no_text(tmp_path: Path):
+    raw = '{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}'
+    assert guessed(write(tmp_path, "a.jsonl", [raw] * 3)) == {"column": "tt"}
+
+
 def test_text_in_parquet_is_the_longest_string_column(tmp_path: Path):
     path = tmp_path / "a.parquet"
     parquet.write_table(arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]}), path)

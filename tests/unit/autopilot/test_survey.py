@@ -229,6 +229,28 @@ def test_an_empty_file_does_not_leave_out_its_namesakes_in_other_folders(tmp_pat
     assert "бер/chapter1.html" not in names
 
 
+def test_only_files_below_a_source_are_excluded_from_it(tmp_path: Path):
+    for number in range(3):
+        body = "".join(map(word_paragraph, [*TATAR, str(number)]))
+        write(tmp_path, f"t/хатлар/{number}.docx", docx(body))
+    write(tmp_path, "t/~$0.docx", bytes(162))
+    write(tmp_path, "t/хатлар/иске/broken.docx", b"PK")
+    ((source, reason),) = survey_texts([tmp_path / "t"], tmp_path, language="tt").sources
+    assert (source.path, source.exclude) == ("t/хатлар/*.docx", ())
+    assert "excluded" not in reason
+    write(tmp_path, "t/хатлар/~$1.docx", bytes(162))
+    ((source, reason),) = survey_texts([tmp_path / "t"], tmp_path, language="tt").sources
+    assert source.exclude == ("~$1.docx",)
+    assert "excluded: 1 file, the first because: a lock file of Word" in reason
+
+
+def test_a_page_saved_as_a_mail_does_not_leave_out_other_pages(tmp_path: Path):
+    for number in range(3):
+        write(tmp_path, f"t/{number}.html", xhtml([*TATAR, str(number)]))
+    write(tmp_path, "t/mail.html", "MIME-Version: 1.0\nContent-Type: multipart/related\n\nx")
+    assert survey_texts([tmp_path / "t"], tmp_path, language="tt").exclude() == ["mail.html"]
+
+
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:

@@ -109,3 +109,13 @@ def test_only_keys_that_were_set_are_shown_and_no_local_paths() -> None:
         "* `decontaminate = сораулар.jsonl`",
     ]
     assert "alsu" not in text
+
+
+def test_neighbours_that_were_divided_by_moving_near_copies_are_told() -> None:
+    text = " ".join(card().split())
+    assert "to `dev`." in text
+    assert "neighbours are divided" not in text
+    moved = card(corpus=CARD | {"total": CARD["total"] | {"near_copies_moved": 3}})
+    assert "to `dev`: 3 documents, so that some neighbours are divided." in " ".join(moved.split())
+    assert "but for near copies that were moved" in moved
+    assert "are in one split, and" not in moved

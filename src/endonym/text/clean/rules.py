@@ -142,6 +142,8 @@ OF_THE_CORPUS = ("max_line_documents", "split_languages")
 """Rules that need the whole corpus, and take out parts of a document before it is judged."""
 AFTER = ("min_language_score", "max_same_skeleton")
 """Rules that need the whole corpus, and judge a document that no other rule drops."""
+LAST = ("decontaminate", "exact", "near", "paragraphs")
+"""Rules that compare what the others leave with evaluation texts and with itself."""
 
 
 def step_names() -> list[str]:
@@ -230,6 +232,6 @@ def cleaner(clean: Clean, note: Note = unnoted) -> Callable[[str], tuple[str, Ve
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of rules in the order in which they apply; the others come first."""
     masks = [f"mask {kind}" for kind in KINDS]
-    order = [*step_names(), *masks, *OF_THE_CORPUS, *(drop.key for drop in DROPS), *AFTER, "exact"]
+    order = [*step_names(), *masks, *OF_THE_CORPUS, *(drop.key for drop in DROPS), *AFTER, *LAST]
     places = {name: place for place, name in enumerate(order)}
     return sorted(names, key=lambda name: (places.get(name, -1), name))

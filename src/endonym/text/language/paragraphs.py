@@ -2,7 +2,8 @@
 
 A paragraph is a line. Each has its log-odds of being in the language; a change of language between
 two lines costs SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so that a short line, which
-says little, goes with its neighbours. Taking the others out changes nothing about those that stay.
+says little, goes with its neighbours, and so does a heading in capitals, which often lacks its
+accents. Taking the others out changes nothing about those that stay.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,19 @@ from collections.abc import Sequence
 from endonym.text.language.identify import Identifier
 
 SWITCH_ODDS = 2.5
+HEADING_CHARS = 100
+"""Of a line in capitals that is no longer, nothing tells that it is in another language."""
 
 
 def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
     """For each line, whether it is in another language; blank lines go with the line before."""
-    return likeliest(identifier.odds(lines))
+    odds = zip(lines, identifier.odds(lines), strict=True)
+    return likeliest([max(0.0, each) if is_heading(line) else each for line, each in odds])
+
+
+def is_heading(line: str) -> bool:
+    """Whether a line is short and in capitals."""
+    return len(line) <= HEADING_CHARS and line.isupper()
 
 
 def likeliest(odds: Sequence[float]) -> list[bool]:

@@ -105,7 +105,7 @@ def spine(package: Any, folder: str, locked_names: set[str]) -> Iterator[Item]:
             continue
         other = manifest.get(item.get("fallback"))
         item = other if other is not None and not is_text(item) else item
-        given = unquote(item.get("href") or "")
+        given = place_of(item)
         name = posixpath.normpath(posixpath.join(folder, given))
         if name in seen:
             continue
@@ -128,8 +128,13 @@ def media_type(item: Any) -> str:
 
 def is_text(item: Any) -> bool:
     """Whether a member is text, by what the book says of it, or by its name."""
-    name = unquote(item.get("href") or "").lower()
+    name = place_of(item).lower()
     return media_type(item) in (*CHAPTERS, *XML, PLAIN) or name.endswith(CHAPTER_NAMES)
+
+
+def place_of(item: Any) -> str:
+    """The member that an entry of the list names, without the place in it (`#part-2`)."""
+    return unquote((item.get("href") or "").partition("#")[0])
 
 
 def locked(archive: Bounded) -> set[str]:

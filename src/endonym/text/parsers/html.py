@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import regex
+
 from endonym.text.parsers.markup import decoded, page_meta, page_text
 from endonym.text.parsers.unit import Options, Refused, Unit
 
 MAX_PAGE_BYTES = 64 << 20
+HEAD_BYTES = 2_048
+MHTML = regex.compile(
+    rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S
+)
+"""A page with its pictures, as browsers save it in one file: a mail (RFC 2557)."""
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
@@ -20,6 +27,9 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit]:
 
 def page(data: bytes, given: str | None) -> Unit:
     """The one unit."""
+    if MHTML.match(data[:HEAD_BYTES]):
+        what = "a web page saved as MHTML; save it as HTML"
+        return Unit(1, "", {}, len(data), "unsupported_format", what)
     text, encoding = decoded(data, None, given)
     meta = page_meta(text) | {"method": "html"}
     if encoding != "utf-8":

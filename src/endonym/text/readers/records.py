@@ -24,6 +24,30 @@ LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
 
 
+class LongInteger(str):
+    """An integer of more digits than Python makes a number of (4,300), as it is written."""
+
+    __slots__ = ()
+
+
+def parsed(line: str) -> Any:
+    """A value of JSON. Raises ValueError or RecursionError for what is none."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer that is too long
+        return json.loads(line, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | LongInteger:
+    """An integer as a number if Python can make one of it."""
+    try:
+        return int(digits)
+    except ValueError:
+        return LongInteger(digits)
+
+
 def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
     """The documents of a JSON lines file."""
     encoding, stream = utf8_stream(stream, source.encoding)
@@ -44,11 +68,11 @@ def record(
         detail = f"line {number}: more than {what} in one record"
         return origin.reject("too_deep", detail, record=number, raw=raw)
     try:
-        value = json.loads(line)
+        value = parsed(line)
     except RecursionError:
         detail = f"line {number}: the JSON is too deep, objects within objects without end"
         return origin.reject("too_deep", detail, record=number, raw=raw)
-    except ValueError as error:  # bad syntax, or a number of more than 4,300 digits
+    except ValueError as error:
         return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
     text, reason, detail = text_of(value, column)
     if reason:
@@ -82,7 +106,7 @@ def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
     text = value[name]
     if text is None:
         return "", "", ""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or isinstance(text, LongInteger):
         return "", "text_not_string", f'"{name}" holds a {type(text).__name__}, not a string'
     try:
         text.encode()

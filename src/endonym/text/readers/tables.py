@@ -2,11 +2,13 @@
 
 A column name refers to the header row; with a column number (from 1), every row is a record. In
 csv a field may be in double quotes and contain line ends (RFC 4180), and the delimiter is a comma,
-a semicolon or a tab, whichever the first row has most of. In tsv quotes have no meaning.
+a semicolon or a tab, whichever the first row has most of, or what a line `sep=;` before it names,
+as Excel writes it. In tsv quotes have no meaning.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -25,6 +27,8 @@ MAX_ROW_LINES = 10_000
 
 MAX_COLUMNS = 10_000
 """A row with more is rejected unsplit: each field takes far more memory than its letters."""
+
+SEPARATOR = re.compile(r'sep=([^\w"])', re.IGNORECASE)
 
 Numbered = tuple[int, str]
 
@@ -137,6 +141,9 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
             yield item
             continue
         if not VISIBLE.search(item[1]):
+            continue
+        if not delimiter and (named := SEPARATOR.fullmatch(item[1])):
+            delimiter = named[1]
             continue
         delimiter = delimiter or max(",;\t", key=item[1].count)
         gathered, refused = gather(item, lines, again)

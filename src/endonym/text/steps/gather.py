@@ -44,7 +44,7 @@ class Group:
     """Neighbouring raw files of one source, to be read to chunks in a folder.
 
     first: the number of the first file in its source. name: what its chunks' names begin with.
-    most_bytes: how much of each file is read, if not all of it.
+    most_bytes: about how much is read of each file that has more, if not all of it.
     """
 
     source: Source
@@ -106,10 +106,13 @@ def read_group(group: Group, advance: Callable[[int], None]) -> dict[str, Any]:
     """Read raw files to chunks; which these are, and the encodings of the files."""
     chunks = RawChunks(group)
     for number, file in enumerate(group.files, group.first):
-        progress = Progress(advance, size_of(file))
+        size, taken = size_of(file), 0
+        progress, most = Progress(advance, size), group.most_bytes
         for record in read_file(group.source, file, progress.read):
             chunks.add(record, number)
-            if group.most_bytes is not None and progress.done >= group.most_bytes:
+            # Readers fetch far more than one record; of a packed file a record has more bytes.
+            taken += record.raw_bytes
+            if most is not None and size > most and min(taken, progress.done) >= most:
                 break
         progress.read(progress.left)
     chunks.write()

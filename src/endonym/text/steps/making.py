@@ -82,7 +82,8 @@ class Chunk:
 class Making:
     """The steps of one corpus.
 
-    samples: of what each rule does. most_bytes: how much of each raw file is read, if not all.
+    samples: of what each rule does. most_bytes: about how much is read of each raw file that has
+    more, if not all.
     """
 
     def __init__(

@@ -391,9 +391,9 @@ WRONG_VALUES = {
         '[clean]\nnormalize = [\n  "nfc",\n  "space",\n]',
         10,
         'clean.normalize = "space" is not one of "mojibake", "nfc", "controls", "zero_width", '
-        '"look_alikes", "bashkir_letters", "chuvash_letters", "french_apostrophes", '
-        '"french_spaces", "kazakh_letters", "khmer_order", "kyrgyz_letters", "romanian_commas", '
-        '"tatar_letters", "spaces".',
+        '"look_alikes", "bashkir_letters", "chuvash_letters", "persian_letters", '
+        '"french_apostrophes", "french_spaces", "kazakh_letters", "khmer_order", '
+        '"kyrgyz_letters", "romanian_commas", "tatar_letters", "spaces".',
         '"space"',
         "Did you mean `spaces`?  Meanings: endonym explain clean.normalize",
     ),

@@ -81,6 +81,32 @@ def test_letters_that_stand_for_those_of_a_cyrillic_language(step: str, wrong: s
     assert changed(step, wrong) == right
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ديروز با دوستم به كتابخانه رفتيم.", "دیروز با دوستم به کتابخانه رفتیم."),
+        ("كتاب\u200cهاى من كجاست؟", "کتاب\u200cهای من کجاست؟"),
+        ("او مي\u200cگويد: «Linux يك سيستم است.»", "او می\u200cگوید: «Linux یک سیستم است.»"),
+    ],
+)
+def test_persian_is_written_with_its_own_yeh_and_kaf(wrong: str, right: str):
+    assert changed("persian_letters", wrong) == right
+    assert changed("persian_letters", right) == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ذهبت أمس إلى المكتبة مع صديقي وقرأت كتابا جميلا.",
+        "يكتب الطالب رسالة إلى صديقه في القاهرة كل يوم.",
+        "كوردستان وڵاتێكی جوانە",
+    ],
+)
+def test_other_languages_in_arabic_letters_keep_their_yeh_and_kaf(text: str):
+    both = f"{text}\nكتاب من كجاست و چه كسى آن را برد؟"
+    assert changed("persian_letters", both) == f"{text}\nکتاب من کجاست و چه کسی آن را برد؟"
+
+
 def test_latin_words_keep_their_schwa_beside_tatar():
     text = "Азәрбайҗанча «gəlir» дип языла."
     assert changed("tatar_letters", text) == text

@@ -1,9 +1,11 @@
 """Rules that refuse a text."""
 
+import random
+
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.text.clean.rules import cleaner
+from endonym.text.clean.rules import cleaner, in_order
 from endonym.text.config import Clean
 
 
@@ -75,3 +77,10 @@ def test_a_document_that_repeats_one_line_is_dropped():
 def test_the_reason_comes_with_a_sentence_about_this_text():
     found = cleaner(Clean(min_chars=100))("Кояш чыкты.")[1]
     assert found == ("min_chars", "11 characters, below 100")
+
+
+def test_rules_are_told_in_the_order_in_which_they_apply():
+    names = ["bad_json", "nfc", "tatar_letters", "spaces", "mask email", "split_languages"]
+    names += ["min_chars", "max_code_lines", "min_language_score", "max_same_skeleton"]
+    names += ["decontaminate", "exact", "near", "paragraphs"]
+    assert in_order(random.Random(7).sample(names, len(names))) == names

@@ -42,6 +42,7 @@ def test_of_a_longer_document_only_the_paragraph_is_taken_out() -> None:
     assert found.text == f"{OTHERS}\n\n{' '.join(FRENCH)}"
     assert found.removed == (SENTENCE,)
     assert (counts["dropped_documents"], counts["cut_documents"]) == (0, 1)
+    assert counts["overlap"] == 0  # nothing of it is left
 
 
 def test_twelve_words_in_a_row_are_no_overlap_and_thirteen_are() -> None:

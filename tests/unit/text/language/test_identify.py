@@ -59,6 +59,13 @@ def test_a_vote_counts_only_if_the_library_knows_the_language():
     assert identifier.score(RUSSIAN[0]) > 0.6  # nothing has been learnt, so nothing is known
 
 
+def test_a_text_that_is_repeated_is_no_surer_evidence():
+    mixed = " ".join([*" ".join(TATAR[:3]).split()[:12], *" ".join(RUSSIAN[:3]).split()[:8], ""])
+    few, many = Identifier("tt", learn(lines_of("tt"), "tt", {})).own_odds([mixed * 10, mixed * 40])
+    assert many == pytest.approx(few, abs=0.3)
+    assert abs(many) < 1.5  # as sure as can be is 2
+
+
 def test_texts_that_were_prepared_get_the_same_scores():
     learnt = learn(lines_of("fr"), "fr", {})
     texts = [*FRENCH, *TATAR, "Ici, " * 3000]

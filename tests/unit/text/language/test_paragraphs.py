@@ -3,10 +3,13 @@
 import itertools
 import random
 
+import pytest
+from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, TATAR
 
 from endonym.text.language.identify import Identifier
 from endonym.text.language.paragraphs import SWITCH_ODDS, likeliest, other_language
+from endonym.text.language.sample import learn
 
 
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:
@@ -51,3 +54,15 @@ def test_paragraphs_of_two_languages_are_told_apart_by_votes_alone():
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("title", ["DE PROFUNDIS CLAMAVI", "LA CLOCHE FELEE", "A UNE DAME CREOLE"])
+def test_a_title_in_capitals_goes_with_its_text(title: str):
+    identifier = Identifier("fr", learn(lines_of("fr"), "fr", {}))
+    assert other_language([title, *FRENCH[:3]], identifier) == [False] * 4
+    assert other_language([*RUSSIAN[:2], title, *RUSSIAN[2:4]], identifier) == [True] * 5
+
+
+def test_a_long_paragraph_in_capitals_is_judged():
+    lines = [*TATAR[:2], " ".join(RUSSIAN[:3]).upper(), *TATAR[2:4]]
+    assert other_language(lines, Identifier("tt")) == [False, False, True, False, False]

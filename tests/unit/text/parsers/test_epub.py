@@ -50,3 +50,18 @@ def test_chapters_in_plain_text_and_xml_are_read_and_a_picture_by_its_fallback(t
     }
     path = write(tmp_path, "a.epub", zipped(members))
     assert [each.text for each in units(str(path), 1, {})] == TATAR[:3]
+
+
+def test_a_place_within_a_chapter_is_no_part_of_its_name(tmp_path: Path):
+    package = """<package><manifest><item id="a" href="b.xhtml#x" media-type=""/>
+<item id="b" href="b%23.xhtml#y" media-type="text/html"/></manifest>
+<spine><itemref idref="a"/><itemref idref="b"/></spine></package>"""
+    members = {
+        "META-INF/container.xml": CONTAINER,
+        "OEBPS/book.opf": package,
+        "OEBPS/b.xhtml": xhtml(TATAR[:1]),
+        "OEBPS/b#.xhtml": xhtml(TATAR[1:2]),
+    }
+    path = write(tmp_path, "a.epub", zipped(members))
+    found = [(each.text, each.reason) for each in units(str(path), 1, {})]
+    assert found == [(TATAR[0], ""), (TATAR[1], "")]

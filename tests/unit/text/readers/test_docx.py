@@ -107,3 +107,12 @@ def test_a_file_that_needs_too_much_memory_is_one_and_not_damaged(tmp_path: Path
     looks = "<w:rPr><w:lang w:val='tt'/><w:b/></w:rPr>"
     body = f"<w:p><w:pPr>{looks}</w:pPr><w:r>{looks}<w:t>{TATAR[0]}</w:t></w:r></w:p>" * 250_000
     assert kept(records(write(tmp_path, "b.docx", docx(body))))
+
+
+def test_a_lock_file_of_word_is_called_so_and_is_no_damage(tmp_path: Path):
+    (found,) = records(write(tmp_path, "~$хат.docx", b"\x05Alsu" + bytes(157)))
+    (refusal,) = refused([found])
+    assert (refusal.reason, refusal.raw_bytes) == ("unsupported_format", 162)
+    assert refusal.detail == "a lock file of Word, no document"
+    path = write(tmp_path, "~$ике.docx", docx("".join(map(word_paragraph, TATAR))))
+    assert len(kept(records(path))) == 1

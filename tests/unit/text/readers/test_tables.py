@@ -99,3 +99,19 @@ def test_a_row_of_a_million_columns_is_refused_alone_and_unsplit(
     assert refusal.reason == "bad_row"
     assert refusal.detail == "line 2: the row has more than 10,000 columns"
     assert held < 40e6
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=|", "sep=\t", "\ufeffsep=;"])
+def test_a_first_line_may_name_the_delimiter_as_excel_writes_it(tmp_path: Path, first: str):
+    rows = [["id, n", "text"], *([str(n), f"{text}, {n}"] for n, text in enumerate(ROMANIAN))]
+    content = f"\n{first}\r\n" + table(rows, delimiter=first[-1])
+    content = content if first[0] == "s" else content.lstrip()
+    found = records(write(tmp_path, "a.csv", content))
+    assert kept(found) == [row[1] for row in rows[1:]]
+    assert found[0].id == ("a.csv#4" if content[0] == "\n" else "a.csv#3")
+
+
+def test_only_the_first_line_names_the_delimiter(tmp_path: Path):
+    path = write(tmp_path, "a.csv", ["text", "Кояш чыкты.", "sep=;", "sep=;"])
+    assert kept(records(path)) == ["Кояш чыкты.", "sep=;", "sep=;"]
+    assert kept(records(write(tmp_path, "b.csv", ["sep=a", "aәни"]), column=1)) == ["sep=a", "aәни"]
