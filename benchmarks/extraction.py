@@ -33,6 +33,8 @@ from typing import Any
 import main_text
 import regex
 from cells import RESULTS, ROOT, Cells, busy_cores
+from extraction_worker import below
+from extraction_worker import processor_seconds as processor_seconds_of
 from rapidfuzz.distance import Levenshtein
 
 from endonym.text import isolation
@@ -48,7 +50,7 @@ RESULT = RESULTS / "extraction.json"
 FOLDERS = ("pdf", "html", "epub", "ocr", "warc", "encoding", "broken")
 GUIDES = ("fr", "ro")
 PACKS = {"fr": ("fra", "frm", "eng"), "tt": ("Cyrillic", "kir", "kaz", "rus", "tat")}
-ROUNDS, LARGE_BYTES = 5, 6_000_000
+ROUNDS, LARGE_BYTES = 11, 6_000_000
 ONE_FORM = str.maketrans("’‘‛´`ʼ“”„«»", "''''''\"\"\"\"\"")
 LIST_SIGNS = regex.compile(
     r"^\s*(?:[•∘◦▪*+o-]\s+|[-=_*─═━┌┐└┘├┤┬┴┼│|+ ]+$)|[│┌┐└┘├┤┬┴┼─═|]", regex.M
@@ -254,11 +256,7 @@ def timed(read: Callable[[], int]) -> dict[str, float]:
 
 def processor_seconds() -> float:
     """Of this process and of the workers that wait, to a hundredth."""
-    found = time.process_time()
-    for process in isolation.IDLE.processes:
-        fields = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        found += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return found
+    return time.process_time() + sum(map(processor_seconds_of, below(os.getpid())))
 
 
 def clean_files(data: Path, folder: Path) -> dict[str, Path]:

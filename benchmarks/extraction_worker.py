@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from endonym.text import isolation
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files
@@ -35,14 +34,14 @@ def read_folder(folder: Path) -> dict[str, Any]:
         for record in read_file(source, file):
             count(record, tally, reasons)
     seconds = time.perf_counter() - started
-    own = resource.getrusage(resource.RUSAGE_SELF)
+    alive = sum(map(processor_seconds, below(os.getpid())))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     workers.end()
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         **tally,
         "rejects": dict(sorted(reasons.items())),
         "seconds": round(seconds, 2),
-        "cpu_seconds": round(sum((*own[:2], *ended[:2])), 2),
+        "cpu_seconds": round(alive + sum(each.ru_utime + each.ru_stime for each in used), 2),
         "own_mib": high_water(os.getpid()) >> 10,
         "worker_mib": workers.peak >> 10,
     }
@@ -72,22 +71,28 @@ class Workers(threading.Thread):
                 self.peak = max(self.peak, high_water(process))
 
     def end(self) -> None:
-        """Look a last time, and end the workers, so that their time counts."""
+        """Look no more."""
         self.is_over.set()
         self.join()
-        for process in isolation.IDLE.processes:
-            self.peak = max(self.peak, high_water(process.process.pid))
-            process.close()
-        isolation.IDLE.processes.clear()
 
 
 def below(process: int) -> list[int]:
-    """The children of a process, which any of its threads may have started."""
+    """The processes below a process, which any of its threads may have started. A parser's is below
+    another one, which says how it ended."""
     found: list[int] = []
-    for each in Path(f"/proc/{process}/task").iterdir():
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):
-            found += map(int, (each / "children").read_text().split())
+            for child in map(int, path.read_text().split()):
+                found += [child, *below(child)]
     return found
+
+
+def processor_seconds(process: int) -> float:
+    """What a running process has used of processors, to a hundredth, without its children."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def high_water(process: int) -> int:

@@ -257,8 +257,8 @@ class Parsing:
         until = self.lost[0] - 1 if self.lost else LAST_UNIT
         try:
             send(process.requests, self.request | {"start": self.next, "until": until})
-            while "unit" in (message := self.receive(process)):
-                yield self.taken(message["unit"])
+            while "units" in (message := self.receive(process)):
+                yield from self.taken(message["units"], message.get("texts", b""))
             is_usable = not message.get("last")
             yield from self.ended(message)
         except Failure as failure:
@@ -290,18 +290,22 @@ class Parsing:
             finally:
                 self.seconds -= time.monotonic() - began
 
-    def taken(self, message: Any) -> Unit:
-        """A unit as it was sent. Raises Failure if it is none, or not the next one."""
-        try:
-            unit = Unit(**message)
-        except TypeError as error:
-            raise Failure("parser_crashed", NO_UNIT) from error
-        if unit.number != self.next or type(unit.text) is not str:
-            raise Failure("parser_crashed", NO_UNIT)
-        self.next += 1
-        self.timeouts = 0
-        self.spare += SPARE_A_UNIT
-        return unit
+    def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
+        """Units as they were sent, with their texts one after the other. Raises Failure if one is
+        none, or not the next one."""
+        end = 0
+        for each in sent if type(sent) is list else [sent]:
+            begin, end = end, end + size_of_text(each)
+            try:
+                unit = Unit(**(each | {"text": texts[begin:end].decode()}))
+            except (TypeError, UnicodeDecodeError) as error:
+                raise Failure("parser_crashed", NO_UNIT) from error
+            if unit.number != self.next or end > len(texts):
+                raise Failure("parser_crashed", NO_UNIT)
+            self.next += 1
+            self.timeouts = 0
+            self.spare += SPARE_A_UNIT
+            yield unit
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
         """What follows from the parser's last message. Raises Failure."""
@@ -347,6 +351,14 @@ class Parsing:
             why = "it takes too much processor time" if is_slow else why
             why = why if self.seconds > 0 else "its time is over"
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
+
+
+def size_of_text(sent: Any) -> int:
+    """How many bytes the text of a unit has, as it was sent. Raises Failure if it does not say."""
+    size = sent.get("text") if isinstance(sent, dict) else None
+    if type(size) is not int or size < 0:
+        raise Failure("parser_crashed", NO_UNIT)
+    return size
 
 
 def missing_library(name: str) -> SourceError:

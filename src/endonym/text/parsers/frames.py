@@ -1,4 +1,7 @@
-"""Messages between a reader and its worker process: a length in four bytes, and that much JSON.
+"""Messages between a reader and its worker process: JSON, and texts as they are.
+
+Before them stand two lengths of four bytes. Texts are no part of the JSON, as to write them so
+takes longer than to send them.
 
 Beside them, both see a few bytes of memory, in which the worker says where it is. It outlives the
 worker, so that a reader knows in which unit it crashed, though the units before are not sent yet.
@@ -12,9 +15,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-HEAD, WHEREABOUTS = struct.Struct(">I"), struct.Struct("=qq")
+HEAD, WHEREABOUTS = struct.Struct(">II"), struct.Struct("=qq")
 MAX_FRAME_BYTES = 192 << 20
-"""The largest document, each byte of which JSON may write as two or three."""
+"""Of both parts: the largest document, and as much again of what its reader must know."""
 PIECE_BYTES = 1 << 18
 ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """As json.dumps, which would make a new encoder for each message."""
@@ -24,14 +27,19 @@ class BadFrame(Exception):
     """What came is no message."""
 
 
-def framed(message: Mapping[str, Any]) -> bytes:
-    """A message as bytes. Halves of characters become U+FFFD: UTF-8 cannot hold them."""
-    text = ENCODE(message)
+def utf8(text: str) -> bytes:
+    """A text as bytes. Halves of characters become U+FFFD: UTF-8 cannot hold them."""
     try:
-        body = text.encode("utf-8")
+        return text.encode("utf-8")
     except UnicodeEncodeError:
-        body = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
-    return HEAD.pack(len(body)) + body
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
+
+
+def framed(message: Mapping[str, Any] | str, texts: bytes = b"") -> bytes:
+    """A message as bytes. message: a mapping, or JSON that holds one. texts: arrive in the message
+    under "texts", as they are."""
+    body = utf8(message if isinstance(message, str) else ENCODE(message))
+    return b"".join((HEAD.pack(len(body), len(texts)), body, texts))
 
 
 def send(descriptor: int, message: Mapping[str, Any]) -> None:
@@ -100,17 +108,22 @@ class Incoming:
         """The first message, if it has arrived as a whole. Raises BadFrame."""
         if len(self.held) < HEAD.size:
             return None
-        (size,) = HEAD.unpack_from(self.held)
-        if size > MAX_FRAME_BYTES:
+        size, texts_size = HEAD.unpack_from(self.held)
+        end = HEAD.size + size + texts_size
+        if end > MAX_FRAME_BYTES:
             raise BadFrame
-        if len(self.held) < HEAD.size + size:
+        if len(self.held) < end:
             return None
-        body = bytes(self.held[HEAD.size : HEAD.size + size])
-        del self.held[: HEAD.size + size]
+        with memoryview(self.held) as view:
+            body, texts = (
+                bytes(view[HEAD.size : end - texts_size]),
+                bytes(view[end - texts_size : end]),
+            )
+        del self.held[:end]
         try:
             message = json.loads(body.decode())
         except (ValueError, RecursionError) as error:
             raise BadFrame from error
         if not isinstance(message, dict):
             raise BadFrame
-        return message
+        return message | {"texts": texts} if texts else message

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from endonym.text.parsers.frames import Incoming, Whereabouts, framed, send, write
+from endonym.text.parsers.frames import ENCODE, Incoming, Whereabouts, framed, send, utf8, write
 from endonym.text.parsers.landlock import restrict
 from endonym.text.parsers.unit import Refused, Unit
 
@@ -143,9 +143,12 @@ class CpuLimit:
         self.renewed_at = time.monotonic()
 
 
-def fields(unit: Unit) -> dict[str, Any]:
-    """A unit as JSON can hold it; dataclasses.asdict would copy every line of a page."""
-    return {name: getattr(unit, name) for name in Unit.__slots__}
+def fields(unit: Unit, text_bytes: int) -> dict[str, Any]:
+    """A unit as JSON can hold it, with the size of its text in place of the text.
+
+    dataclasses.asdict would copy every line of a page.
+    """
+    return {name: getattr(unit, name) for name in Unit.__slots__} | {"text": text_bytes}
 
 
 def too_long(unit: Unit) -> Unit:
@@ -159,7 +162,8 @@ class Worker:
 
     def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
         self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
-        self.held, self.sent_at = bytearray(), 0.0
+        self.held, self.texts = list[str](), list[bytes]()
+        self.held_size, self.sent_at = 0, 0.0
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
@@ -200,22 +204,31 @@ class Worker:
             if unit is not None:
                 if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
                     unit = too_long(unit)
-                self.held += framed({"unit": fields(unit)})
+                self.hold(unit)
                 number = unit.number + 1
                 if number > until:
                     break
             self.where.say(number)
             self.cpu.renew()
-            if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+            if self.held_size >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
                 self.flush()
                 if self.requests.is_waiting():
                     assert self.requests.receive() is not None, "a reader that has ended"
                     return True
         return False
 
+    def hold(self, unit: Unit) -> None:
+        """Keep a unit until it is sent."""
+        self.texts.append(utf8(unit.text))
+        self.held.append(ENCODE(fields(unit, len(self.texts[-1]))))
+        self.held_size += len(self.held[-1]) + len(self.texts[-1])
+
     def flush(self, last: dict[str, Any] | None = None) -> None:
-        """Send what is held, and a last message."""
+        """Send the units that are held as one message, and a last one."""
+        if self.held:
+            units = ",".join(self.held)
+            write(self.answers, framed(f'{{"units":[{units}]}}', b"".join(self.texts)))
         if last is not None:
-            self.held += framed(last)
-        write(self.answers, self.held)
-        self.held, self.sent_at = bytearray(), time.monotonic()
+            send(self.answers, last)
+        self.held, self.texts = [], []
+        self.held_size, self.sent_at = 0, time.monotonic()

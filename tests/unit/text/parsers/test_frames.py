@@ -40,6 +40,14 @@ def test_a_message_in_pieces_is_waited_for(pipe: tuple[Incoming, int]):
     os.close(write)
 
 
+def test_texts_arrive_beside_a_message_as_they_are(pipe: tuple[Incoming, int]):
+    incoming, write = pipe
+    os.write(write, framed('{"units":[5]}', TATAR[0].encode()) + framed({"done": True}))
+    os.close(write)
+    assert incoming.receive() == {"units": [5], "texts": TATAR[0].encode()}
+    assert incoming.receive() == {"done": True}
+
+
 def test_half_characters_are_replaced_and_whole_ones_stay(pipe: tuple[Incoming, int]):
     incoming, write = pipe
     send(write, {"text": "а\ud800б \U0001f600", "n": [1]})
@@ -52,7 +60,7 @@ def test_half_characters_are_replaced_and_whole_ones_stay(pipe: tuple[Incoming, 
 )
 def test_what_is_no_message_is_refused(pipe: tuple[Incoming, int], body: bytes):
     incoming, write = pipe
-    os.write(write, struct.pack(">I", len(body)))
+    os.write(write, struct.pack(">II", len(body), 0))
     left = memoryview(body)
     while left:
         left = left[os.write(write, left[:60_000]) :]

@@ -39,7 +39,12 @@ class Served:
         while self.incoming.is_waiting():
             message = self.incoming.receive()
             assert message is not None
-            found.append(message)
+            texts, units = message.get("texts", b""), message.get("units", [])
+            for each in units:
+                text, texts = texts[: each["text"]], texts[each["text"] :]
+                found.append({"unit": each | {"text": text.decode()}})
+            if not units:
+                found.append(message)
         return found
 
 
@@ -95,8 +100,8 @@ def test_a_text_that_is_too_long_is_a_unit_without_text(
 
 def test_the_fields_of_a_unit_are_those_that_make_it_again():
     unit = Unit(2, TATAR[0], {"a": "b"}, 5, "", "", [[1, 2]])
-    assert Unit(**fields(unit)) == unit
-    assert fields(too_long(unit))["reason"] == "too_long"
+    assert Unit(**(fields(unit, 9) | {"text": TATAR[0]})) == unit
+    assert fields(too_long(unit), 0)["reason"] == "too_long"
 
 
 def test_limits_hold_in_the_process_that_asks_for_them():
