@@ -19,13 +19,19 @@ KINDS = (
     "exact copies",
     "near copies",
     "near copies of pages",
+    "near copies of short sentences",
     "copies less similar than 0.8",
     "bot stubs",
     "boilerplate lines",
     "nonsense text of PDF pages",
 )
 """What is planted, in the order of the table."""
-HARDER = ("Bashkir sentences", "Kazakh sentences", "copies less similar than 0.8")
+HARDER = (
+    "Bashkir sentences",
+    "Kazakh sentences",
+    "near copies of short sentences",
+    "copies less similar than 0.8",
+)
 """What is planted to see how far the rules reach."""
 
 
