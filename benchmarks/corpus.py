@@ -133,7 +133,7 @@ def main() -> None:
     asked = parser.parse_args()
     work = asked.work.absolute()
     if asked.alone:
-        print(json.dumps(measured(work, asked.alone)))
+        print(json.dumps(measured(work, asked.alone, asked.megabytes)))
         return
     if not (work / "raw").is_dir():
         write_raw(asked.data, work / "raw", asked.megabytes)
@@ -144,6 +144,7 @@ def main() -> None:
         if cell not in cells or asked.again:
             busy = quiet_machine(cell, anyway=asked.anyway)
             command = [sys.executable, __file__, "--data", str(asked.data), "--work", str(work)]
+            command += ["--megabytes", str(asked.megabytes)]
             said = subprocess.run(
                 [*command, "--alone", cell], stdout=subprocess.PIPE, text=True, check=True
             ).stdout
@@ -151,7 +152,7 @@ def main() -> None:
         print(f"{cell:<10}", {k: v for k, v in cells[cell].items() if isinstance(v, int | float)})
 
 
-def measured(work: Path, cell: str) -> dict[str, Any]:
+def measured(work: Path, cell: str, megabytes: int) -> dict[str, Any]:
     """One corpus from nothing, its figures and its hash."""
     shutil.rmtree(work / "store", ignore_errors=True)
     environment, kills, nodes = dict(os.environ), 0, list[Any]()
@@ -161,8 +162,11 @@ def measured(work: Path, cell: str) -> dict[str, Any]:
         nodes, environment["RAY_ADDRESS"] = two_nodes(work)
     started = time.perf_counter()
     try:
+        pause = max(3.0, megabytes / 40)
         while cell == "killed" and kills < KILLS:
-            kills += killed_once(work, workers, environment, after=25.0 * (kills + 1))
+            if not is_killed(work, workers, environment, after=pause * (1 + kills / 2)):
+                break
+            kills += 1
         command(work, workers, environment).wait()
     finally:
         for node in nodes:
@@ -198,16 +202,16 @@ def command(work: Path, workers: str, environment: dict[str, str]) -> "subproces
     )
 
 
-def killed_once(work: Path, workers: str, environment: dict[str, str], *, after: float) -> int:
+def is_killed(work: Path, workers: str, environment: dict[str, str], *, after: float) -> bool:
     """Kill a run some seconds after its start; whether it had not ended by then."""
     run = command(work, workers, environment)
     try:
         run.wait(after)
-        return KILLS
     except subprocess.TimeoutExpired:
         run.send_signal(signal.SIGKILL)
         run.wait()
-        return 1
+        return True
+    return False
 
 
 def two_nodes(work: Path) -> tuple[list[Any], str]:
@@ -340,8 +344,12 @@ def shuffled(texts: list[str], seed: int) -> Iterator[str]:
 
 
 def write_raw(data: Path, raw: Path, megabytes: int) -> None:
-    """All texts, again and again in other orders and formats, until there are so many."""
-    given = {name: texts_of(data / path) for name, path in TEXTS.items()}
+    """All texts, again and again in other orders and formats, until there are so many.
+
+    Of each no more than its equal share, so that also a small mixture has texts of all kinds.
+    """
+    share = megabytes * 1_000_000 / len(TEXTS)
+    given = {name: first(texts_of(data / path), share) for name, path in TEXTS.items()}
     size = 0
     for again in itertools.count():
         for name, texts in given.items():
@@ -354,6 +362,12 @@ def write_raw(data: Path, raw: Path, megabytes: int) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             write_file(made, folder / f"{name}-{again:03d}.{formats[again % len(formats)]}")
             size += sum(len(text.encode()) for text in made)
+
+
+def first(texts: list[str], size: float) -> list[str]:
+    """The first texts, one at least, of about so many bytes."""
+    sizes = itertools.accumulate(len(text.encode()) for text in texts)
+    return texts[: max(1, sum(each <= size for each in sizes))]
 
 
 def write_file(texts: list[str], path: Path) -> None:
