@@ -5,7 +5,7 @@ came for, with its headings; not menus, links to other pages, tables of contents
 site. The pages lie beside the project and are not part of it, so a mark is a number of a block; it
 holds for the page with this hash. Precision and recall are over words, each as often as it stands
 there. Khmer is counted by its letters: trafilatura deletes the marks between its words.
-Needs `pip install trafilatura`.
+Needs `pip install trafilatura lxml_html_clean`.
 """
 
 import hashlib
