@@ -259,7 +259,7 @@ def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
     files, total = _sizes(sources)
     if total <= limit:
         return [(source, list(files)) for source, files in sources]
-    stride = total / max(1, files // -(-total // limit))
+    stride = total / max(1, files * limit // total)
     return [(source, _each_so_many_bytes(files, stride)) for source, files in sources]
 
 

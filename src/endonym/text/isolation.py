@@ -39,6 +39,8 @@ LAST_UNIT = 1 << 60
 UNITS_A_FAILURE = 20
 TIMEOUTS_IN_A_ROW, SPARE_A_UNIT = 3, 0.5
 """Units in a row that hang; seconds of processor time that a good unit gives to bad ones."""
+ENDS = ("done", "stopped", "failed", "refused", "missing")
+"""What the last message of a parser has one of."""
 NO_UNIT = "what the parser sent is no unit of the file"
 
 
@@ -166,7 +168,8 @@ class ParserProcess:
             send(self.requests, {"stop": True})
             end = time.monotonic() + self.limits.unit_seconds
             while "stopped" not in (message := self.receive(end - time.monotonic())):
-                pass
+                if time.monotonic() >= end:
+                    raise Failure("parser_timeout", "it does not stop")
             if message.get("last"):
                 self.close()
                 return False
@@ -276,6 +279,8 @@ class Parsing:
 
     def receive(self, process: ParserProcess) -> dict[str, Any]:
         """The next message, within the time that the file has left. Raises Failure."""
+        if self.seconds <= 0 and not self.lost:
+            raise Failure("parser_timeout", "the time of the file is over")
         while True:
             steps, began = process.where.steps, time.monotonic()
             left = self.limits.unit_seconds if self.lost else self.seconds
@@ -293,14 +298,16 @@ class Parsing:
     def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
         """Units as they were sent, with their texts one after the other. Raises Failure if one is
         none, or not the next one."""
-        end = 0
-        for each in sent if type(sent) is list else [sent]:
+        if type(sent) is not list or not sent:
+            raise Failure("parser_crashed", NO_UNIT)
+        end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
+        for each in sent:
             begin, end = end, end + size_of_text(each)
             try:
                 unit = Unit(**(each | {"text": texts[begin:end].decode()}))
             except (TypeError, UnicodeDecodeError) as error:
                 raise Failure("parser_crashed", NO_UNIT) from error
-            if unit.number != self.next or end > len(texts):
+            if not is_sound(unit) or not self.next == unit.number <= until or end > len(texts):
                 raise Failure("parser_crashed", NO_UNIT)
             self.next += 1
             self.timeouts = 0
@@ -309,6 +316,10 @@ class Parsing:
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
         """What follows from the parser's last message. Raises Failure."""
+        what = [key for key in ENDS if key in message]
+        words = [message.get(key, "") for key in ("failed", "refused", "missing", "detail")]
+        if len(what) != 1 or any(type(each) is not str for each in words):
+            raise Failure("parser_crashed", "what the parser sent is no end of a file")
         if "failed" in message:
             most = self.limits.memory_bytes >> 20
             detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
@@ -320,14 +331,14 @@ class Parsing:
             return
         self.is_over = True
         if "refused" in message:
-            yield Unit(0, reason=message["refused"], detail=message["detail"])
+            yield Unit(0, reason=message["refused"], detail=message.get("detail", ""))
 
     def failed(self, failure: Failure, unit: int) -> Iterator[Unit]:
         """What follows from a failure in this unit."""
         if unit == 0:
             self.is_over = True
             yield Unit(0, reason=failure.reason, detail=failure.detail)
-        elif unit <= self.next:
+        elif unit <= self.next or (self.lost and unit >= self.lost[0]):
             yield from self.refused(failure)
         else:
             self.lost = (unit, failure)
@@ -351,6 +362,17 @@ class Parsing:
             why = "it takes too much processor time" if is_slow else why
             why = why if self.seconds > 0 else "its time is over"
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
+
+
+def is_sound(unit: Unit) -> bool:
+    """Whether the fields of a unit that was sent are what Unit says."""
+    return (
+        type(unit.number) is type(unit.raw_bytes) is int
+        and unit.raw_bytes >= 0
+        and type(unit.reason) is type(unit.detail) is str
+        and type(unit.meta) is dict
+        and all(type(each) is str for each in unit.meta.values())
+    )
 
 
 def size_of_text(sent: Any) -> int:

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import lying_parsers
 import pytest
 from text_samples import KHMER, TATAR, write
 
@@ -73,6 +74,17 @@ def test_what_one_unit_does_is_that_units_reject_and_its_neighbours_are_kept(
         assert not evil.exists()
     elif evil.exists():  # nothing but Landlock forbids to make a file; it has no content
         assert evil.stat().st_size == 0
+
+
+@pytest.mark.parametrize("kind", [*lying_parsers.MESSAGES, "where", "flood"])
+def test_what_no_parser_sends_is_a_reject_in_time(tmp_path: Path, kind: str):
+    path = write(tmp_path, "a.odd", [A])
+    limits = Limits(unit_seconds=2, unit_cpu_seconds=2, file_seconds=5)
+    began = time.monotonic()
+    found = list(units("lying_parsers", path, {"kind": kind}, raw_bytes=9, limits=limits))
+    assert time.monotonic() - began < 30
+    assert found
+    assert all(type(each.reason) is str and each.reason for each in found)
 
 
 def test_a_parser_sees_no_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

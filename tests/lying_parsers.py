@@ -1,0 +1,34 @@
+"""A parser that sends what no parser sends, as one that a hostile file has taken over may do."""
+
+import gc
+import os
+from collections.abc import Iterator
+
+from endonym.text.parsers.frames import framed, write
+from endonym.text.parsers.unit import Options, Unit
+from endonym.text.parsers.worker import Worker
+
+MESSAGES = {
+    "no-end": "{}",
+    "refused": '{"refused":"x"}',
+    "failed": '{"failed":["x"]}',
+    "missing": '{"missing":{"a":"x"}}',
+    "types": '{"units":[{"number":true,"text":0,"meta":7,"raw_bytes":"a","reason":["x"]}]}',
+    "no-number": '{"units":[{"number":1,"text":0,"raw_bytes":NaN}]}',
+    "no-list": '{"units":7}',
+    "longer": '{"units":[{"number":1,"text":9}]}',
+}
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """Sends a message of a kind, and ends."""
+    (worker,) = (each for each in gc.get_objects() if isinstance(each, Worker))
+    kind = options["kind"]
+    if kind == "where":
+        worker.where.say(1 << 50)
+        os._exit(3)
+    while kind == "flood":
+        write(worker.answers, framed('{"units":[]}') * 1_000)
+    write(worker.answers, framed(MESSAGES[kind]))
+    os._exit(0)
+    yield None
