@@ -84,6 +84,7 @@ def require_enough_text(
     phases: Sequence[Phase],
     configs: Sequence[TrainConfig],
     facts: Facts,
+    *,
     context: int,
 ) -> None:
     """Raise RecipeError if a phase reads a source more often than the recipe allows.

@@ -199,7 +199,7 @@ def resolve_training(
         for each in full.phase
     ]
     phases = with_sources(full.phase, resolved, facts, context)
-    require_enough_text(full.source, full.phase, phases, facts, context)
+    require_enough_text(full.source, full.phase, phases, facts, context=context)
     return ResolvedTraining(
         model=shape,
         folder=folder,

@@ -133,7 +133,7 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
     if kept and last:
         which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
         notes.append(f"The final weights are {which}.")
-    config = made.artifact.manifest["config"]["phase"]
+    config = made.artifact.manifest["config"].get("phase", {})
     planned = {each["name"]: each["share"] for each in config.get("sources", ())}
     read = mixture.slices(steps)
     notes.append(mixture.sentence(read, planned))

@@ -35,7 +35,7 @@ def checked(phase: Phase, steps: int, *sources: Source) -> None:
     """As in resolving: a phase of so many steps of 1,000 tokens, rows of 100."""
     config = train_config(context=100, steps=steps, batch_tokens=1000)
     configs = with_sources([phase], [config], FACTS, 100)
-    require_enough_text(sources, [phase], configs, FACTS, 100)
+    require_enough_text(sources, [phase], configs, FACTS, context=100)
 
 
 def test_without_sources_all_text_is_read_together() -> None:
@@ -63,7 +63,7 @@ def test_an_epoch_reads_the_source_with_the_largest_share_once() -> None:
 def test_a_source_that_ends_is_named_before_training() -> None:
     phase = Phase(sources={"web": 0.1, "books": 0.9}, steps=20)
     checked(phase, 11, source("web"), source("books"))
-    with pytest.raises(RecipeError, match='reads 18.000 tokens of "books", which has 10.000') as e:
+    with pytest.raises(RecipeError, match=r"reads 18.000 .*which has 10.000") as e:
         checked(phase, 20, source("web"), source("books"))
     assert e.value.where == "phase.0.sources"
     assert "repeatable = true" in e.value.do
