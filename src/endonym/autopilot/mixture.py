@@ -87,14 +87,20 @@ def require_enough_text(
     *,
     context: int,
 ) -> None:
-    """Raise RecipeError if a phase reads a source more often than the recipe allows.
+    """Raise RecipeError if a phase reads a source that has no text, or more often than allowed.
 
-    That is `repeatable` times; without it as many times as the phase says epochs, or once.
+    Allowed is `repeatable` times; without it as many times as the phase says epochs, or once.
     """
     allowed = {each.name: each.repeatable for each in sources}
     for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
         for name, rows in rows_read(config, context).items():
             tokens, there = rows * context, facts.sources[name].positions
+            if not facts.sources[name].unique_tokens:
+                raise RecipeError(
+                    f'phase "{phase.name}" reads "{name}", which has no training text',
+                    where=f"phase.{number_}.sources",
+                    do="Look at what cleaning dropped (`endonym look RUN`), or leave it out.",
+                )
             most = times_allowed(allowed.get(name), phase)
             # A batch is whole rows, and steps are rounded up.
             if most is None or tokens <= most * there + config.batch_tokens:

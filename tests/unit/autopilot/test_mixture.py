@@ -105,3 +105,12 @@ def test_without_a_budget_a_phase_reads_four_epochs_or_as_many_as_its_sources_al
     assert epochs_allowed([source("web"), source("books")], phase, FACTS, 4.0) == pytest.approx(0.4)
     once = [source("web"), source("books", repeatable=False)]
     assert epochs_allowed(once, phase, FACTS, 4.0) == pytest.approx(0.1)
+
+
+def test_a_source_without_training_text_is_named() -> None:
+    facts = facts_of(web=100_000, songs=0)
+    phase = Phase(sources={"web": 0.5, "songs": 0.5}, steps=1)
+    config = train_config(context=100, steps=1, batch_tokens=1000)
+    configs = with_sources([phase], [config], facts, 100)
+    with pytest.raises(RecipeError, match='"songs", which has no training text'):
+        require_enough_text([], [phase], configs, facts, context=100)
