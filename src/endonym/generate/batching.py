@@ -31,7 +31,8 @@ def continued(
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
     A row ends with the end-of-text token or another one of `ends` (of a turn), which are not chosen
-    before `min_tokens` others. When the longest row exceeds the context, rows longer than the context are cut to their last half.
+    before `min_tokens` others. When the longest row exceeds the context, rows longer than the
+    context are cut to their last half.
     characters: no token is drawn that would break a character; greedy choice (temperature 0) stays
     the most probable token of all.
     """

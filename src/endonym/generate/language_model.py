@@ -33,7 +33,8 @@ def most_tokens(context: int) -> int:
 class Continuation:
     """A generated text. Iterate it for its pieces; ids and finish_reason are complete afterwards.
 
-    finish_reason: "end" if the model ended the document or its turn, "length" if max_tokens was reached.
+    finish_reason: "end" if the model ended the document or its turn, "length" if max_tokens was
+    reached.
     """
 
     pieces: Iterator[str]

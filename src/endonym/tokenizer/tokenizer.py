@@ -72,7 +72,7 @@ class Tokenizer:
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
-        """The ids that end what a model writes: end-of-text, and with a chat template a turn's end."""
+        """The ids that end what a model writes: end-of-text; with a template a turn's end, too."""
         found = [self.end_id]
         if self.chat_template is not None:
             found += [i for n in self.turn_ends if (i := self._engine.token_to_id(n)) is not None]
@@ -88,7 +88,7 @@ class Tokenizer:
 
     @property
     def conversation_tokens(self) -> list[str]:
-        """The special tokens of conversations by their names, whether a model writes them or not."""
+        """The names of the special tokens of conversations, whether a model writes them or not."""
         return [self.token(each) for each in self.special_ids.values() if each != self.end_id]
 
     @property
