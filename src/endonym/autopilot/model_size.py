@@ -53,15 +53,21 @@ TokensFor = Callable[[int, int], int]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the choices are based on. unique_tokens: of the training text, before repetition."""
+    """What the choices are based on. unique_tokens: of the training text, before repetition.
+
+    row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
+    """
 
     text_bytes: int
     unique_tokens: int
     mean_document_tokens: float
+    row_positions: int | None = None
 
     @property
     def positions(self) -> int:
         """Positions of one epoch: the tokens, and one end-of-text token per document."""
+        if self.row_positions is not None:
+            return self.row_positions
         return round(self.unique_tokens * (1 + 1 / max(1e-9, self.mean_document_tokens)))
 
 

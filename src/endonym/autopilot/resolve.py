@@ -20,8 +20,10 @@ The way of a key, for example `phase.lr`:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from endonym.autopilot.answers import choose_answers, estimated_examples
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import (
     BYTES_PER_TOKEN,
@@ -47,6 +49,7 @@ from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, TrainConfig, resolve_phase
 
+NO_EXAMPLES: Mapping[int, Facts] = MappingProxyType({})
 LIKELY_CHARACTERS = 400
 """Assumed vocabulary of a character tokenizer."""
 
@@ -86,22 +89,54 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
 
 
-def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
-    """Every other key that the recipe leaves open, for training on a device."""
+def facts_of_examples(examples: Artifact) -> Facts:
+    """Facts counted when conversations or preference pairs were encoded."""
+    train, context = examples.numbers["train"], examples.manifest["config"]["context"]
+    mean = train["tokens"] / max(1, train["examples"])
+    return Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
+
+
+def context_choice(recipe: Recipe, facts: Facts) -> Choice:
+    """The context, whether the recipe leaves it open or not."""
+    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
+    if recipe.pack.context is not None:
+        return Choice(recipe.pack.context, "as the recipe says")
+    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
+        return Choice(longest, "the model has read no more at once")
+    return choice
+
+
+def training_choices(
+    recipe: Recipe,
+    facts: Facts,
+    vocab: int,
+    device: str = "cpu",
+    *,
+    examples: Mapping[int, Facts] = NO_EXAMPLES,
+) -> Choices:
+    """Every other key that the recipe leaves open, for training on a device.
+
+    examples: facts of the phases that do not read the texts, by their numbers.
+    """
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
-    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
-    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
-        choice = Choice(longest, "the model has read no more at once")
+    folder, choice = recipe.model_folder, context_choice(recipe, facts)
     choices: Choices = {"pack.context": choice}
-    context = recipe.pack.context or choice.value
+    context: int = choice.value
     if folder is None:
         choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
     setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
     for index, phase in enumerate(recipe.phase):
         read = budget_of(recipe.phase[:index], facts, device) / max(1, facts.unique_tokens)
-        chosen = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **setting)
+        if phase.objective == "next_token":
+            chosen = choose_phase(
+                phase, facts, context, dim=dim, device=device, read=read, **setting
+            )
+        else:
+            width = dim if folder is None else folder_shape(folder).dim
+            own = examples.get(index, facts)
+            chosen = choose_answers(phase, own, context, dim=width, device=device)
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
@@ -161,18 +196,24 @@ class ResolvedTraining:
 
 
 def resolve_training(
-    recipe: Recipe, choices: Mapping[str, Choice], facts: Facts, vocab: int
+    recipe: Recipe,
+    choices: Mapping[str, Choice],
+    facts: Facts,
+    vocab: int,
+    *,
+    examples: Mapping[int, Facts] = NO_EXAMPLES,
 ) -> ResolvedTraining:
     """A recipe's model and phases, with the choices for the keys that it leaves open.
 
-    memory_choices and compile_choices come later: they need this result. Raises RecipeError, naming
-    the keys, if a choice contradicts the recipe.
+    examples: as in `training_choices`. memory_choices and compile_choices come later: they need
+    this result. Raises RecipeError, naming the keys, if a choice contradicts the recipe.
     """
     full = in_tokens(recipe, facts, vocab)
     full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
-    folder, positions = recipe.model_folder, facts.positions
+    folder = recipe.model_folder
+    positions = [examples.get(n, facts).positions for n in range(len(full.phase))]
     if folder is not None:
         shape = with_context(folder_shape(folder), context)
     else:
@@ -181,7 +222,10 @@ def resolve_training(
         model=shape,
         folder=folder,
         pack=PackConfig(context=context, join=full.pack.join),
-        phases=tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase),
+        phases=tuple(
+            resolve_phase(phase, context=context, positions=each)
+            for phase, each in zip(full.phase, positions, strict=True)
+        ),
         seed=recipe.seed,
     )
 
@@ -259,9 +303,16 @@ def estimated(
     size = measure(raw, recipe.clean)
     vocab = vocab_choice(recipe, raw, size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    return facts, vocab | training_choices(recipe, facts, likely_vocab(recipe, vocab), device) | (
-        known or {}
-    )
+    examples = likely_examples(recipe, facts)
+    likely = likely_vocab(recipe, vocab)
+    chosen = training_choices(recipe, facts, likely, device, examples=examples)
+    return facts, vocab | chosen | (known or {})
+
+
+def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
+    """Facts of conversations and preference pairs, estimated from their first records."""
+    ratio = facts.text_bytes / max(1, facts.unique_tokens)
+    return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:

@@ -45,8 +45,9 @@ class Layouts:
     def of(self, roles: Sequence[str], *, is_last_only: bool = False) -> tuple[Layout, ...]:
         """The examples that a conversation of these roles gives: one, or one for each answer.
 
-        is_last_only: one example, in which the last answer alone is learnt. Raises TemplateRefusal if the template does not take the roles or leaves answers out, and
-        RecipeError if it cannot be used at all.
+        is_last_only: one example, in which the last answer alone is learnt. Raises TemplateRefusal
+        if the template does not take the roles or leaves answers out, and RecipeError if it cannot
+        be used at all.
         """
         key = (tuple(roles), is_last_only)
         if key not in self._known:

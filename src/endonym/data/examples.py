@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from endonym.data.chat_layout import Layout, Layouts
 from endonym.data.conversations import Conversation, Message, Unfit, conversation_of, pair_of
+from endonym.data.example_order import ExampleOrder
+from endonym.data.example_tokens import ExampleTokens, figures
 from endonym.data.record_files import Record, read_records
 from endonym.errors import CorpusError, SourceError
 from endonym.text.document import Reject
@@ -114,7 +116,12 @@ def make_examples(
             writer.add(prepared)
             advance(len(batch))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
-        return writer.finish()
+        counted = writer.finish()
+    for split in ("train", "dev"):
+        tokens = ExampleTokens(out, split)
+        rows = ExampleOrder(tokens, context=settings.context, seed=0).rows_per_epoch
+        counted[split] = figures(tokens, rows, settings.context)
+    return counted
 
 
 def _records(paths: Sequence[Path]) -> Iterator[Record | Reject]:
@@ -266,8 +273,6 @@ class ExampleWriter:
         np.save(
             self.out / "bytes.npy", self.tokenizer.byte_counts.astype("<i8"), allow_pickle=False
         )
-        self._ids.flush()
-        self._learnt.flush()
         return {
             "objective": self.settings.objective,
             "records": self._records,

@@ -1,6 +1,6 @@
 """Settles every open key of training when the tokens are counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def settle(
     shards: Artifact,
     identity_of: Callable[[ResolvedTraining], str],
     *,
+    examples: Mapping[int, Artifact],
     machine_file: Path,
     tune_minutes: float | None,
     target: str,
@@ -34,12 +35,15 @@ def settle(
     """A training in which every key has a value, for a device; earlier choices stay.
 
     identity_of: the identity of a training's first phase, for which learning rates are tuned.
+    examples: of phases that learn from conversations or preference pairs, by their numbers.
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
-    choices = resolve.training_choices(recipe, facts, train.vocab, target)
+    own = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
+    choices = resolve.training_choices(recipe, facts, train.vocab, target, examples=own)
     choices |= resolve.number_formats(recipe, machine_file, target)
-    training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
+    kept = lock.keep(choices)
+    training = resolve.resolve_training(recipe, kept, facts, train.vocab, examples=own)
     longest = training.pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target
@@ -48,7 +52,7 @@ def settle(
     document = training.pack.usual_length(facts.mean_document_tokens)
     if caution := caution_of_rows(facts, training.pack):
         log.warn(caution)
-    for config in training.phases:
+    for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
@@ -56,7 +60,9 @@ def settle(
                     training.model, config, machine_file, target=target, document=document
                 )
         context = training.pack.context
-        for text in cautions(config, facts, context, seconds=seconds, longest_document=longest):
+        most = longest if number not in own else None
+        here = own.get(number, facts)
+        for text in cautions(config, here, context, seconds=seconds, longest_document=most):
             log.warn(text)
     tuned = _tuned(
         training, lock, shards, identity_of, minutes=tune_minutes, target=target, log=log
