@@ -4,8 +4,8 @@ The vocabulary is chosen before the corpus exists, from the characters of the te
 the training tokens are counted, or from an estimate of them. Imports no torch. Phases: phase.py.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import gcd, lcm
 from typing import Any, NamedTuple
 
@@ -56,12 +56,14 @@ class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
     row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
+    sources: the same of each source, by name, where they are known.
     """
 
     text_bytes: int
     unique_tokens: int
     mean_document_tokens: float
     row_positions: int | None = None
+    sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
 
     @property
     def positions(self) -> int:

@@ -79,6 +79,10 @@ class ExampleOrder:
             None if reference is None else reference.reshape(shape),
         )
 
+    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
+        """Nothing: examples are of no source of the corpus."""
+        return {}
+
     def examples(self, epoch: int, index: int) -> Integers:
         """The examples in a row of an epoch."""
         items, rows = self._epoch(epoch)

@@ -47,7 +47,7 @@ class ExampleTokens:
         return len(self.starts)
 
     @property
-    def longest(self) -> int:
+    def longest_document(self) -> int:
         """Tokens of the longest example."""
         return int(self.lengths.max(initial=0))
 

@@ -2,11 +2,11 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.score import find
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -68,7 +68,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
     make_decoder = partial(initial_decoder, config, ctx.inputs)
     if "examples" in ctx.inputs:
-        inputs, lines = example_inputs(config, ctx, make_decoder, group), dict[str, Score]()
+        inputs, lines = example_inputs(config, ctx, make_decoder, group), dict[str, Line]()
     else:
         inputs, lines = text_inputs(config, ctx, tokenizer, group)
     decoder = make_decoder()
@@ -93,18 +93,18 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     if group.is_first:
         cut_journal(ctx.journal, training)
         if not training.state.step and lines:
-            guesses = {name: _bits(line) for name, line in lines.items()}
+            guesses = {name: line.bits for name, line in lines.items()}
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **guesses})
         for reason in masked:
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
-    prompts: list[Prompt] = [""]  # Without prompts, samples start as a document does.
+    prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
     if isinstance(inputs, ExampleInputs):
         prompts = [inputs.dev.prompt(number).tolist() for number in sampled_examples(inputs.dev)]
     elif config.prompts:
         given = config.prompts[0].read_text(encoding="utf-8").splitlines()
-        prompts = [*(line for line in given if line.strip())][:2]
+        prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, tokenizer, prompts)
     weights = training.weights()
     return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
@@ -123,12 +123,14 @@ def phase_tokenizer(inputs: Inputs) -> Tokenizer:
 
 def text_inputs(
     config: PhaseTraining, ctx: StageContext, tokenizer: Tokenizer, group: Group
-) -> tuple[TrainingInputs, dict[str, Score]]:
+) -> tuple[TrainingInputs, dict[str, "Line"]]:
     """Texts to read, and the baselines of the dev text."""
     folder, pack = ctx.inputs["shards"].folder, config.pack
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    lines = group.broadcast(baseline_lines(order, dev, tokenizer) if group.is_first else None)
-    unigram, target = lines["unigram"].value, device.pick(ctx.device)
+    shares = {each.name: each.share for each in config.phase.sources}
+    lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
+    lines, target = group.broadcast(lines), device.pick(ctx.device)
+    unigram = lines["unigram"].nats
     return TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join), lines
 
 
@@ -169,12 +171,34 @@ def sampled_examples(tokens: ExampleTokens) -> list[int]:
     return list(range(0, len(tokens), tokens.together))[:2]
 
 
-def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict[str, Score]:
-    """Nats per dev token of a uniform guess, unigrams and bigrams."""
+class Line(NamedTuple):
+    """A baseline on dev text: nats per token, and bits per byte."""
+
+    nats: float
+    bits: float
+
+
+def baseline_lines(
+    order: Order, dev: TokenShards, tokenizer: Tokenizer, shares: Mapping[str, float]
+) -> dict[str, Line]:
+    """A uniform guess, unigrams and bigrams on the dev text of a phase.
+
+    shares: of the sources in its tokens, if it has shares; all dev text otherwise.
+    """
     scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
-    names = ("uniform", "unigram", "bigram")
-    lines = {n: find(scores, metric="nats_per_token", model=n, source=None) for n in names}
-    return {name: line for name, line in lines.items() if line is not None}
+    lines: dict[str, Line] = {}
+    for name in ("uniform", "unigram", "bigram"):
+        known = {
+            source: find(scores, metric="nats_per_token", model=name, source=source)
+            for source in (shares or [None])
+        }
+        found = [(shares.get(s or "", 1.0), each) for s, each in known.items() if each is not None]
+        nats = sum(share * each.value for share, each in found)
+        size = sum(share * each.n_bytes / max(1, each.n_tokens) for share, each in found)
+        lines[name] = Line(
+            nats / (sum(share for share, _ in found) or 1.0), nats / math.log(2) / (size or 1.0)
+        )
+    return lines
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
@@ -233,7 +257,7 @@ def _announce(
     shape: AnyModelConfig,
     config: TrainConfig,
     batches: Batches,
-    lines: dict[str, Score],
+    lines: dict[str, Line],
     *,
     group: Group,
     log: Log,
@@ -253,17 +277,15 @@ def _announce(
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, "
         + ("document ends too" if lines else "empty ends of rows too")
     )
-    guesses = " · ".join(f"{name} {_bits(line):.4f}" for name, line in lines.items())
+    if config.sources:
+        mixed = " · ".join(f"{each.name} {each.share:.1%}" for each in config.sources)
+        log.line(f"  reads {mixed} of the tokens")
     if lines:
+        guesses = " · ".join(f"{name} {line.bits:.4f}" for name, line in lines.items())
         log.line(f"  baselines, dev bits/byte over all bytes: {guesses}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
-
-
-def _bits(score: Score) -> float:
-    """Bits per byte of a score in nats per token."""
-    return score.value * score.n_tokens / score.n_bytes / math.log(2)
 
 
 def _masked_because(training: Training) -> set[str]:

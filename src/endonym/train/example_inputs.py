@@ -34,11 +34,6 @@ class ExampleInputs:
     references: dict[str, Numbers] = field(default_factory=dict[str, Numbers])
     unigram_nats: float = math.inf
 
-    @property
-    def longest_document(self) -> int:
-        """Tokens of the longest example."""
-        return self.train.longest
-
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order = self.order(self.train, context, seed)
