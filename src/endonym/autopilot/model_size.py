@@ -56,7 +56,8 @@ class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
     row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
-    sources: the same of each source, by name, where they are known.
+    sources: the same of each source, by name, where they are known. examples: of each phase that
+    does not read the texts, by its number.
     """
 
     text_bytes: int
@@ -64,6 +65,7 @@ class Facts:
     mean_document_tokens: float
     row_positions: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
+    examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
 
     @property
     def positions(self) -> int:

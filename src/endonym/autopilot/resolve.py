@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from endonym.autopilot.answers import choose_answers, estimated_examples
@@ -56,7 +55,6 @@ from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, TrainConfig, resolve_phase
 
-NO_EXAMPLES: Mapping[int, Facts] = MappingProxyType({})
 LIKELY_CHARACTERS = 400
 """Assumed vocabulary of a character tokenizer."""
 
@@ -119,18 +117,8 @@ def context_choice(recipe: Recipe, facts: Facts) -> Choice:
     return choice
 
 
-def training_choices(
-    recipe: Recipe,
-    facts: Facts,
-    vocab: int,
-    device: str = "cpu",
-    *,
-    examples: Mapping[int, Facts] = NO_EXAMPLES,
-) -> Choices:
-    """Every other key that the recipe leaves open, for training on a device.
-
-    examples: facts of the phases that do not read the texts, by their numbers.
-    """
+def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
+    """Every other key that the recipe leaves open, for training on a device."""
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, context_choice(recipe, facts)
@@ -143,7 +131,7 @@ def training_choices(
     for index, phase in enumerate(recipe.phase):
         if phase.objective != "next_token":
             width = dim if folder is None else folder_shape(folder).dim
-            own = examples.get(index, facts)
+            own = facts.examples.get(index, facts)
             chosen = choose_answers(phase, own, context, dim=width, device=device)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
@@ -212,17 +200,12 @@ class ResolvedTraining:
 
 
 def resolve_training(
-    recipe: Recipe,
-    choices: Mapping[str, Choice],
-    facts: Facts,
-    vocab: int,
-    *,
-    examples: Mapping[int, Facts] = NO_EXAMPLES,
+    recipe: Recipe, choices: Mapping[str, Choice], facts: Facts, vocab: int
 ) -> ResolvedTraining:
     """A recipe's model and phases, with the choices for the keys that it leaves open.
 
-    examples: as in `training_choices`. memory_choices and compile_choices come later: they need
-    this result. Raises RecipeError, naming the keys, if a choice contradicts the recipe.
+    memory_choices and compile_choices come later: they need this result. Raises RecipeError, naming
+    the keys, if a choice contradicts the recipe.
     """
     full = in_tokens(recipe, facts, vocab)
     full = full.with_values({key: choice.value for key, choice in choices.items()})
@@ -237,7 +220,7 @@ def resolve_training(
         resolve_phase(
             each,
             context=context,
-            positions=examples.get(n, facts_of_phase(each, facts)).positions,
+            positions=facts.examples.get(n, facts_of_phase(each, facts)).positions,
         )
         for n, each in enumerate(full.phase)
     ]
@@ -325,9 +308,8 @@ def estimated(
     size = measure(raw, recipe.clean)
     vocab = vocab_choice(recipe, raw, size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    examples = likely_examples(recipe, facts)
-    likely = likely_vocab(recipe, vocab)
-    chosen = training_choices(recipe, facts, likely, device, examples=examples)
+    facts = replace(facts, examples=likely_examples(recipe, facts))
+    chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab), device)
     return facts, vocab | chosen | (known or {})
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions
-from endonym.autopilot.model_size import Choices
+from endonym.autopilot.model_size import Choices, Facts
 from endonym.autopilot.pace import seconds_a_token
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -14,8 +15,9 @@ from endonym.errors import OutOfMemory
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.pipeline.lockfile import Lockfile
+from endonym.pipeline.plan import DataStages, plan_examples
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact
+from endonym.store import Artifact, Store
 
 FIRST = "phase.0."
 
@@ -40,10 +42,10 @@ def settle(
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
     own = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
-    choices = resolve.training_choices(recipe, facts, train.vocab, target, examples=own)
+    facts = replace(facts, examples=own)
+    choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
-    kept = lock.keep(choices)
-    training = resolve.resolve_training(recipe, kept, facts, train.vocab, examples=own)
+    training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     longest = training.pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target
@@ -72,6 +74,16 @@ def settle(
         recipe, training, facts, machine_file=machine_file, target=target
     )
     return training.with_choices(lock.keep(compiling))
+
+
+def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:
+    """Facts of texts with those of examples: counted if they are made, estimated otherwise."""
+    planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
+    made = {number: store.find(each.kind, each.id) for number, each in planned.items()}
+    known = {number: resolve.facts_of_examples(each) for number, each in made.items() if each}
+    if len(known) < len(planned):
+        known = {**resolve.likely_examples(recipe, facts), **known}
+    return replace(facts, examples=known)
 
 
 def _tuned(
