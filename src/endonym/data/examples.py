@@ -289,7 +289,7 @@ class ExampleWriter:
             raise CorpusError(
                 f"{len(self._lengths):,} examples of {len(set(self._keys))} different prompts are "
                 f"left of {self._records:,} records; two prompts are the least, one of them held "
-                f"out{' ; dropped were' * bool(told)}\n{told}",
+                f"out{'; dropped were:' * bool(told)}\n{told}",
                 where="phase.data",
                 do="Look at the records: they need messages, or a prompt with its answer.",
             )
