@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from toys import toy_tokenizer
 
+from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import ExampleSettings, make_examples, with_template
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.distributed import ALONE, Group
+from endonym.train.example_inputs import ExampleInputs
+from endonym.train.reference import reference
 
 THINGS = {"алма": "кызыл", "pâine": "aurie", "ស្វាយ": "លឿង", "le pain": "doré", "китап": "калын"}
 ASK = ("Нинди?", "Cum este?", "តើវាមានពណ៌អ្វី?", "Comment est-il ?")
@@ -84,3 +89,49 @@ def make_toy_examples(
     counted = make_examples([path], tokenizer, made, out=out, advance=lambda _: None)
     tokenizer.save(out)
     return counted
+
+
+def write_toy_examples(
+    folder: Path, objective: Any, *, vocab: int, longest: int, train: int = 24, dev: int = 8
+) -> tuple[ExampleTokens, ExampleTokens]:
+    """Examples of ids alone, the end of each learnt; pairs have a common beginning."""
+    random = np.random.Generator(np.random.Philox(key=9))
+    together = 2 if objective == "preferences" else 1
+    documents: list[list[int]] = []
+    learnt: list[list[int]] = []
+    for _ in range((train + dev) // together):
+        prompt = random.integers(1, vocab, random.integers(1, longest // 4)).tolist()
+        for _ in range(together):
+            answer = random.integers(1, vocab, random.integers(1, longest // 4)).tolist()
+            documents.append([*prompt, *answer])
+            learnt.append([0] * len(prompt) + [1] * len(answer))
+    folder.mkdir(parents=True)
+    (folder / "ids.bin").write_bytes(np.concatenate(documents).astype("<u2").tobytes())
+    (folder / "learnt.bin").write_bytes(np.concatenate(learnt).astype("u1").tobytes())
+    np.save(folder / "offsets.npy", np.cumsum([0, *map(len, documents)]).astype("<i8"))
+    np.save(folder / "dev.npy", np.arange(len(documents)) >= train)
+    np.save(folder / "bytes.npy", np.minimum(np.arange(vocab), 1).astype("<i8"))
+    described = {"objective": objective, "context": longest, "vocab": vocab, "end": 0}
+    (folder / "examples.json").write_text(json.dumps(described), encoding="utf-8")
+    return ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
+
+
+def toy_inputs(
+    folder: Path, objective: Any, decoder: Any, home: Path, group: Group = ALONE
+) -> ExampleInputs:
+    """What a phase reads of such examples; of pairs with what the decoder says of them."""
+    config = decoder.config
+    if not (folder / "dev.npy").is_file():
+        write_toy_examples(folder, objective, vocab=config.vocab, longest=config.context)
+    train, dev = ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
+    inputs = ExampleInputs(train, dev, home)
+    for tokens in (train, dev) if objective == "preferences" else ():
+        inputs.references[tokens.split] = reference(
+            lambda: decoder,
+            tokens,
+            context=config.context,
+            folder=home,
+            device="cpu",
+            group=group,
+        )
+    return inputs
