@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from made_conversations import toy_inputs, write_toy_examples
 from torch import nn
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
@@ -20,7 +21,7 @@ from endonym.data.shards import TokenShards
 from endonym.device import process_info
 from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.loop import PhaseInputs, Training, TrainingInputs
 
 VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
 SHORT = "smaller_micro_batch"
@@ -48,6 +49,8 @@ WISHES: dict[str, dict[str, Any]] = {
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
     "compiled": {"compile": "on"},
     "mixed": {"sources": {"first": 0.25, "second": 0.75}},
+    "chat": {"objective": "chat"},
+    "preferences": {"objective": "preferences", "beta": 0.5},
     "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
@@ -64,6 +67,12 @@ CASES = {
         Case("weights", family="moe", wish="muon"),
         Case("weights", "bf16", wish="muon"),
         Case("weights", wish="sparing"),
+        Case("none", wish="chat"),
+        Case("weights", wish="chat"),
+        Case("none", "bf16", wish="preferences"),
+        Case("none", wish="preferences"),
+        Case("gradients", wish="preferences"),
+        Case("weights", wish="preferences"),
         Case("none", wish="short"),
         Case("none", wish="compiled"),
         Case("none", wish="mixed"),
@@ -74,7 +83,12 @@ CASES = {
     4: [Case("none", rows=3), Case("gradients"), Case("weights", family="gpt2", rows=3)],
 }
 """By the number of processes; three rows leave one of four without any."""
-WISHFUL = [Case("gradients", wish="muon"), Case("weights", wish="sparing")]
+WISHFUL = [
+    Case("gradients", wish="muon"),
+    Case("weights", wish="sparing"),
+    Case("none", wish="chat"),
+    Case("weights", wish="preferences"),
+]
 RESUMED = {2: PLAIN + WISHFUL, 4: PLAIN[2:]}
 
 
@@ -84,6 +98,8 @@ def write_corpus(folder: Path) -> None:
     held_out = documents[5:12]
     sources = ("first", "second")
     write_toy_shards(folder / "shards", documents, held_out, vocab=VOCAB, sources=sources)
+    for objective in ("chat", "preferences"):
+        write_toy_examples(folder / objective, objective, vocab=VOCAB, longest=CONTEXT)
 
 
 def training(folder: Path, case: Case, group: Group, home: str, dropout: float = 0.0) -> Training:
@@ -107,7 +123,10 @@ def training(folder: Path, case: Case, group: Group, home: str, dropout: float =
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
     decoder = toy_decoder(shape)
-    work = TrainingInputs(train, dev, folder / home / case.name, unigram_nats=99.0)
+    at = folder / home / case.name
+    work: PhaseInputs = TrainingInputs(train, dev, at, unigram_nats=99.0)
+    if objective := WISHES[case.wish].get("objective"):
+        work = toy_inputs(folder / objective, objective, decoder, at, group)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
     return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
@@ -131,7 +150,8 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
             found["norms"].append(report.gradient_norm)
         if report.validation:
             sources = report.validation.sources
-            found["validations"] += [report.validation.nats, sources["first"], sources["second"]]
+            found["validations"] += [report.validation.nats, *map(sources.get, sorted(sources))]
+            found["validations"] += report.validation.figures.values()
         if one.config.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
             harm(one)
         if report.step == until and not report.events:

@@ -55,17 +55,23 @@ TokensFor = Callable[[int, int], int]
 class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
-    sources: the same of each source, by name, where they are known.
+    row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
+    sources: the same of each source, by name, where they are known. examples: of each phase that
+    does not read the texts, by its number.
     """
 
     text_bytes: int
     unique_tokens: int
     mean_document_tokens: float
+    row_positions: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
+    examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
 
     @property
     def positions(self) -> int:
         """Positions of one epoch: the tokens, and one end-of-text token per document."""
+        if self.row_positions is not None:
+            return self.row_positions
         return round(self.unique_tokens * (1 + 1 / max(1e-9, self.mean_document_tokens)))
 
 

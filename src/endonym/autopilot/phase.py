@@ -164,9 +164,10 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 
 
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
-    """Training tokens of all phases together, as far as the recipe says."""
+    """Training tokens of all phases that read texts, as far as the recipe says."""
     usual, _ = usual_batch("adamw", device)
     return sum(
         _budget(phase, facts_of_phase(phase, facts), phase.batch_tokens or usual)
         for phase in phases
+        if phase.objective == "next_token"
     )

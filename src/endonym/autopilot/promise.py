@@ -31,7 +31,9 @@ def promised_parts(
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
     models = sum(each.format != DATASET for each in recipe.export)
     generated = GENERATED_TOKEN_SECONDS * training.model.layers
-    for config, seconds in zip(training.phases, seconds_a_token, strict=True):
+    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
+        if config.objective == "preferences" and phase in facts.examples:
+            parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
         validations = config.steps // config.eval_every_steps + 1
         parts["start"] += START_SECONDS
         parts["training"] += seconds * config.steps * config.batch_tokens

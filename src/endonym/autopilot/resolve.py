@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot.answers import choose_answers, estimated_examples
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.mixture import (
     epochs_allowed,
@@ -99,20 +100,41 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
 
 
+def facts_of_examples(examples: Artifact) -> Facts:
+    """Facts counted when conversations or preference pairs were encoded."""
+    train, context = examples.numbers["train"], examples.manifest["config"]["context"]
+    mean = train["tokens"] / max(1, train["examples"])
+    return Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
+
+
+def context_choice(recipe: Recipe, facts: Facts) -> Choice:
+    """The context, whether the recipe leaves it open or not."""
+    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
+    if recipe.pack.context is not None:
+        return Choice(recipe.pack.context, "as the recipe says")
+    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
+        return Choice(longest, "the model has read no more at once")
+    return choice
+
+
 def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
     """Every other key that the recipe leaves open, for training on a device."""
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
-    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
-    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
-        choice = Choice(longest, "the model has read no more at once")
+    folder, choice = recipe.model_folder, context_choice(recipe, facts)
     choices: Choices = {"pack.context": choice}
-    context = recipe.pack.context or choice.value
+    context: int = choice.value
     if folder is None:
         choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
     setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
     for index, phase in enumerate(recipe.phase):
+        if phase.objective != "next_token":
+            width = dim if folder is None else folder_shape(folder).dim
+            own = facts.examples.get(index, facts)
+            chosen = choose_answers(phase, own, context, dim=width, device=device)
+            choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
+            continue
         own = facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
         most = partial(epochs_allowed, recipe.source, phase, facts)
@@ -195,8 +217,12 @@ def resolve_training(
     else:
         shape = resolve(full.model, vocab=vocab, context=context)
     resolved = [
-        resolve_phase(each, context=context, positions=facts_of_phase(each, facts).positions)
-        for each in full.phase
+        resolve_phase(
+            each,
+            context=context,
+            positions=facts.examples.get(n, facts_of_phase(each, facts)).positions,
+        )
+        for n, each in enumerate(full.phase)
     ]
     phases = with_sources(full.phase, resolved, facts, context)
     require_enough_text(full.source, full.phase, phases, facts, context=context)
@@ -282,9 +308,15 @@ def estimated(
     size = measure(raw, recipe.clean)
     vocab = vocab_choice(recipe, raw, size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    return facts, vocab | training_choices(recipe, facts, likely_vocab(recipe, vocab), device) | (
-        known or {}
-    )
+    facts = replace(facts, examples=likely_examples(recipe, facts))
+    chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab), device)
+    return facts, vocab | chosen | (known or {})
+
+
+def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
+    """Facts of conversations and preference pairs, estimated from their first records."""
+    ratio = facts.text_bytes / max(1, facts.unique_tokens)
+    return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:

@@ -1,7 +1,7 @@
 """`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -40,9 +40,10 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.metrics import require_packages
-from endonym.pipeline.plan import plan_data
+from endonym.pipeline.plan import DataStages, plan_data
+from endonym.pipeline.settle import with_examples
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Store
 from endonym.text.files import RawSet
 from endonym.train.memory_budget import phase_bytes
 
@@ -55,8 +56,9 @@ class Checked:
 
     parts: seconds of each part of the run; empty if this machine was never measured.
     text_bytes, unique_tokens: of the training text. positions: of an epoch, which has an
-    end-of-text token after each document. is_counted: an earlier run on the same texts and settings
-    has counted these; otherwise they are estimated from samples.
+    end-of-text token after each document. train_tokens: of all phases. text_tokens: of those that
+    read the texts. examples: of the others, by their numbers. is_counted: an earlier run on the
+    same texts and settings has counted these; otherwise they are estimated from samples.
     """
 
     recipe: Recipe
@@ -66,6 +68,8 @@ class Checked:
     unique_tokens: int
     positions: int
     train_tokens: int
+    text_tokens: int
+    examples: Mapping[int, Facts]
     parts: dict[str, float]
     warnings: list[str]
     is_counted: bool = False
@@ -78,7 +82,7 @@ class Checked:
     @property
     def epochs(self) -> float:
         """How often the training text is read."""
-        return self.train_tokens / max(1, self.positions)
+        return self.text_tokens / max(1, self.positions)
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -146,10 +150,12 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    tokens = 0
-    for config, pace in zip_longest(training.phases, paces):
+    tokens, read = 0, 0
+    for n, (config, pace) in enumerate(zip_longest(training.phases, paces)):
         tokens += config.steps * config.batch_tokens
-        warnings += cautions(config, facts, training.pack.context, seconds=pace)
+        read += config.steps * config.batch_tokens * (config.objective == "next_token")
+        own = facts.examples.get(n, facts)
+        warnings += cautions(config, own, training.pack.context, seconds=pace)
     parts = promised_parts(recipe, training, facts, paces) if paces else {}
     return Checked(
         recipe=recipe,
@@ -159,6 +165,8 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         unique_tokens=facts.unique_tokens,
         positions=facts.positions,
         train_tokens=tokens,
+        text_tokens=read,
+        examples=facts.examples,
         parts=parts,
         warnings=warnings,
         is_counted=is_counted,
@@ -187,9 +195,11 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     """
     facts, choices = estimated(recipe, raw, target)
     vocab, formats = likely_vocab(recipe, choices), likely_formats(recipe, store, target)
-    shards, known = made_shards(recipe, store, choices)
-    if shards is not None:
-        facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
+    data, known = known_data(recipe, store, choices)
+    shards = data and store.find("shards", data.shards.id)
+    if data is not None and shards is not None:
+        vocab = TokenShards(shards.folder, "train").vocab
+        facts = with_examples(recipe, facts_of(shards), data, store)
         choices |= training_choices(recipe, facts, vocab, target)
         choices, formats = (
             {key: known.get(key, now[key]) for key in now} for now in (choices, formats)
@@ -199,17 +209,16 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     return Expected(facts, choices, training, shards is not None)
 
 
-def made_shards(recipe: Recipe, store: Store, choices: Choices) -> tuple[Artifact | None, Choices]:
-    """The shards that an earlier run has made of a recipe's texts, and what that run has chosen.
+def known_data(recipe: Recipe, store: Store, choices: Choices) -> tuple[DataStages | None, Choices]:
+    """The data stages of a recipe, made or not, and what an earlier run has chosen.
 
-    None and nothing if there are none. No text is read for it.
+    None and nothing if its texts were never hashed. No text is read for it.
     """
     raw = sources.remembered(sources.find(recipe, store), store)
     if raw is None:
         return None, {}
     known = Lockfile(run_folder(store, recipe), recipe, raw, replan=False).choices
-    planned = plan_data(recipe, raw, resolve_tokenizer(recipe, choices | known)).shards
-    return store.find(planned.kind, planned.id), known
+    return plan_data(recipe, raw, resolve_tokenizer(recipe, choices | known)), known
 
 
 def likely_formats(recipe: Recipe, store: Store, target: str) -> Choices:
@@ -254,6 +263,17 @@ def _phase_lines(checked: Checked) -> list[str]:
     ]
 
 
+def _answers(checked: Checked, phase: int) -> str:
+    """What a phase reads that learns from conversations or preference pairs."""
+    config, facts = checked.training.phases[phase], checked.examples[phase]
+    examples = number(round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)))
+    tokens = config.steps * config.batch_tokens
+    return (
+        f"{config.objective:<18}≈ {number(tokens)} tokens, {tokens / facts.positions:.1f} epochs "
+        f"of {examples} examples of {facts.mean_document_tokens:.0f} tokens (phase {config.name})"
+    )
+
+
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
@@ -275,10 +295,11 @@ def describe(checked: Checked) -> str:
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}{about}{number(checked.train_tokens)} tokens, "
+        f"{'training':<18}{about}{number(checked.text_tokens)} tokens, "
         f"{checked.epochs:.1f} epochs of {about}{number(checked.positions)}, document ends too "
         f"({per_token:.1f} bytes a token)",
         *_phase_lines(checked),
+        *(_answers(checked, phase) for phase in sorted(checked.examples)),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -31,6 +31,7 @@ from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
+from endonym.pipeline.settle import with_examples
 from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import plain
 from endonym.report.page import write_report
@@ -215,7 +216,8 @@ def describe_plan(
     shards = store.find("shards", data.shards.id)
     vocab = likely_vocab(recipe, choices)
     if shards is not None:
-        facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
+        facts = with_examples(recipe, facts_of(shards), data, store)
+        vocab = TokenShards(shards.folder, "train").vocab
         choices |= training_choices(recipe, facts, vocab, target)
     choices |= likely_formats(recipe, store, target) | lock.choices
     training = resolve_training(recipe, choices, facts, vocab)

@@ -9,6 +9,9 @@ ALONE_SHARE = 0.85
 read alone. With a half, the loss of lines read alone is 1 to 2 % higher (docs/log.md)."""
 
 
+CHATML_NAME = "chatml"
+
+
 class Pack(Config):
     """How documents become rows of equal length, without padding and without losing tokens."""
 
@@ -23,6 +26,32 @@ class Pack(Config):
         description="sources that are lists of sentences\n"
         "    one document in seven is read together with its neighbours\n"
         "    a line end follows each document instead of end-of-text",
+    )
+
+
+class Chat(Config):
+    """How conversations and preference pairs become tokens."""
+
+    template: str | None = Field(
+        default=None,
+        min_length=1,
+        description='"chatml", or the path of a Jinja template as `transformers` has them; it goes '
+        "with the model and its exports\n"
+        "    if not given, the template of model.folder, or chatml",
+    )
+    val_share: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="share of the prompts that are held out for validations, by a keyed hash; at "
+        "least one",
+    )
+    max_rejected: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="a larger share of records that cannot be used is an error; duplicates do not "
+        "count",
     )
 
 

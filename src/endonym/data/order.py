@@ -120,7 +120,7 @@ class Order:
         for number in np.unique(epochs_P):
             here = epochs_P == number
             sizes = ends_P[here] - begins_P[here]
-            filled = _runs(goals_P[here], sizes)
+            filled = runs(goals_P[here], sizes)
             read = self._read(int(number), begins_P[here] - number * length, sizes)
             for whole, part in zip(found, read, strict=True):
                 whole[filled] = part
@@ -181,7 +181,7 @@ class Order:
         begins_S = np.maximum(begins_P[pieces_S], starts_S)
         sizes_S = np.minimum(stops_P[pieces_S], ends_S) - begins_S
         stored_S = index["start"][documents_S] + begins_S - starts_S
-        stored, shard = _runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
+        stored, shard = runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
         if self.line_end is not None:
             # An end-of-text that does not start a stretch is a line end.
@@ -240,10 +240,10 @@ def shuffled(count: int, seed: int) -> Integers:
 def _ranges(firsts: Integers, lasts: Integers) -> tuple[Integers, Integers]:
     """For all numbers from each first to its last, included: the pair's index, and the number."""
     counts = lasts - firsts + 1
-    return np.repeat(np.arange(len(firsts)), counts), _runs(firsts, counts)
+    return np.repeat(np.arange(len(firsts)), counts), runs(firsts, counts)
 
 
-def _runs(starts: Integers, counts: Integers) -> Integers:
+def runs(starts: Integers, counts: Integers) -> Integers:
     """Runs of `counts` consecutive numbers from each start, concatenated."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))

@@ -83,7 +83,8 @@ def write_card(
             chosen_file(list(sizes)),
             context=model.decoder.config.context,
             start="" if adds_start(model.tokenizer) else model.tokenizer.start,
-            end=model.tokenizer.end,
+            stops=[model.tokenizer.token(each) for each in model.tokenizer.stop_ids],
+            template=model.tokenizer.chat_template,
             max_tokens=most_tokens(model.decoder.config.context),
         )
         write_atomic(folder / MODELFILE, given.encode("utf-8"))
@@ -185,6 +186,9 @@ def _use_transformers(tokens: Tokenizer) -> str:
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
     file = shlex.quote(chosen_file(list(files)))
     name = re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model"
+    conversing = ""
+    if tokens.chat_template is not None:
+        conversing = f"\n* A conversation: `llama-cli -m {file} --jinja`, or `ollama run {name}`."
     before, starts = "", f"Both put `{tokens.start}` before every text, as in training."
     if not adds_start(tokens):
         before = tokens.start
@@ -204,7 +208,7 @@ ollama create {name} -f Modelfile
 ollama run {name} "…"
 ```
 
-* {starts}
+* {starts}{conversing}
 * The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
   endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""

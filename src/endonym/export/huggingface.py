@@ -61,7 +61,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
     if tokenizer.chat_template is not None:
         (out / CHAT_TEMPLATE).write_text(tokenizer.chat_template, encoding="utf-8")
-    reserved = [tokenizer.token(index) for index in tokenizer.reserved_ids]
+    reserved = tokenizer.conversation_tokens
     write_json(
         out / "tokenizer_config.json",
         {
@@ -98,7 +98,11 @@ def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
 
     `config.json` names no padding token: transformers would keep its embedding from learning.
     """
-    ids = {"bos_token_id": tokenizer.start_id, "eos_token_id": tokenizer.end_id}
+    stops = list(tokenizer.stop_ids)
+    ids = {
+        "bos_token_id": tokenizer.start_id,
+        "eos_token_id": stops[0] if len(stops) == 1 else stops,
+    }
     usual = Sampling()
     return {
         **ids,

@@ -1,10 +1,20 @@
-"""A `Modelfile`: how Ollama runs a GGUF file as a base model, which continues texts."""
+"""A `Modelfile`: how Ollama runs a GGUF file, to continue texts or to answer."""
+
+from collections.abc import Sequence
 
 from endonym.generate.sample import Sampling
+from endonym.tokenizer.chat_template import CHATML
 
 MODELFILE = "Modelfile"
 PREFERRED = ("Q8_0", "F16", "BF16")
 """Forms whose loss is too small to matter, the smallest first."""
+
+
+OLLAMA_CHATML = (
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+    "<|im_start|>assistant\n"
+)
+"""ChatML in Ollama's language of templates (Go)."""
 
 
 def chosen_file(files: list[str]) -> str:
@@ -16,16 +26,30 @@ def chosen_file(files: list[str]) -> str:
     return files[0]
 
 
-def modelfile(file: str, *, context: int, start: str, end: str, max_tokens: int) -> str:
-    """The file's text. The template is the prompt alone: a base model has no turns.
+def modelfile(
+    file: str,
+    *,
+    context: int,
+    start: str,
+    stops: Sequence[str],
+    max_tokens: int,
+    template: str | None = None,
+) -> str:
+    """The file's text. Without a template it is the prompt alone: a base model has no turns.
 
-    start: what stands before the prompt, where Ollama does not put it there by itself.
+    start: what stands before the prompt, where Ollama does not put it there by itself. stops: the
+    tokens that end a text or a turn. template: for conversations; where it is not ChatML, Ollama
+    takes its own form of the one in the GGUF file.
     """
-    usual = Sampling()
+    usual, told = Sampling(), start + "{{ .Prompt }}"
+    if template is not None:
+        told = start + OLLAMA_CHATML if template == CHATML else ""
+    lines = [f"TEMPLATE {_quoted(told)}"] if told else []
+    lines += [f"PARAMETER stop {_quoted(each)}" for each in stops]
+    middle = "\n".join(lines)
     return f"""# ollama create NAME -f Modelfile
 FROM ./{file}
-TEMPLATE {_quoted(start + "{{ .Prompt }}")}
-PARAMETER stop {_quoted(end)}
+{middle}
 PARAMETER num_ctx {context}
 PARAMETER num_predict {max_tokens}
 PARAMETER temperature {usual.temperature}
@@ -37,4 +61,4 @@ PARAMETER repeat_penalty {usual.repetition_penalty}
 
 def _quoted(text: str) -> str:
     """A value that may hold blanks and quotes."""
-    return f'"""{text}"""' if '"' in text else f'"{text}"'
+    return f'"""{text}"""' if '"' in text or "\n" in text else f'"{text}"'

@@ -132,10 +132,11 @@ class Transformers:
 
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
-        ends = {self._tokenizer.eos_token_id, self._model.generation_config.eos_token_id}
+        stops = self._model.generation_config.eos_token_id
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
-            "end": ends.pop() if len(ends) == 1 else sorted(map(str, ends)),
+            "end": self._tokenizer.eos_token_id,
+            "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
             "template": self._tokenizer.chat_template,
         }
@@ -169,6 +170,7 @@ class Gguf:
         return {
             "start": self._engine.encode(PROBE, special=True),
             "end": self._engine.end_id,
+            "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
             "template": self._engine.template(),
         }
@@ -178,12 +180,14 @@ def settings_of(model: LanguageModel, *, starts: bool = True) -> dict[str, Any]:
     """What a program should do around a text.
 
     start: the ids of PROBE with the start token, if the program `starts` texts with it. end: the id
-    that ends a text. context: the longest text in tokens. template: for conversations.
+    that ends a text. stops: all ids that end generation. context: the longest text in tokens.
+    template: for conversations.
     """
     tokenizer = model.tokenizer
     return {
         "start": [tokenizer.start_id] * starts + tokenizer.encode(PROBE),
         "end": tokenizer.end_id,
+        "stops": sorted(tokenizer.stop_ids),
         "context": model.decoder.config.context,
         "template": tokenizer.chat_template,
     }
@@ -290,6 +294,8 @@ class _Sample:
         yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
         wanted = settings_of(self.ours.model, starts=not is_gguf or adds_start(tokenizer))
         found = runtime.settings()
+        if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
+            found["stops"] = [each for each in wanted["stops"] if each in found["stops"]]
         wrong = [name for name in wanted if found[name] != wanted[name]]
         shown = (f"{name} is {found[name]!r}, not {wanted[name]!r}"[:120] for name in wrong)
         told, example = f"of {len(wanted)} settings differ", "".join(f": {each}" for each in shown)

@@ -3,7 +3,7 @@
 Padding is a document of its own, so that no row sees it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -24,19 +24,22 @@ def continued(
     samplings: Sequence[Sampling],
     *,
     end_id: int,
+    ends: Collection[int] = (),
     min_tokens: int = 0,
     characters: WholeCharacters | None = None,
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
-    A row ends with the end-of-text token, which is not chosen before `min_tokens` others. When the
-    longest row exceeds the context, rows longer than the context are cut to their last half.
+    A row ends with the end-of-text token or another one of `ends` (of a turn), which are not chosen
+    before `min_tokens` others. When the longest row exceeds the context, rows longer than the
+    context are cut to their last half.
     characters: no token is drawn that would break a character; greedy choice (temperature 0) stays
     the most probable token of all.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
         return
+    stops = {end_id, *ends}
     pending = dict.fromkeys(rows, b"")
     generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
     context = decoder.config.context
@@ -49,11 +52,11 @@ def continued(
         logits = batch.next_logits()
         chosen: dict[int, int] = {}
         for number, ids in rows.items():
-            # No repetition penalty for the end-of-text token that opens the document.
-            seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
+            # No repetition penalty for the tokens that open a document or end a turn.
+            seen = torch.tensor(sorted({*ids} - stops), dtype=torch.int64)
             logits_V = logits[number]
             if made < min_tokens:
-                logits_V = logits_V.index_fill(0, torch.tensor(end_id), -torch.inf)
+                logits_V = logits_V.index_fill(0, torch.tensor(sorted(stops)), -torch.inf)
             if characters is not None and not samplings[number].is_greedy:
                 logits_V = characters.narrowed(logits_V, pending[number])
             index = choose(logits_V, seen, samplings[number], generators[number])
@@ -62,7 +65,7 @@ def continued(
             chosen[number] = index
             ids.append(index)
         yield chosen
-        rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}
+        rows = {number: ids for number, ids in rows.items() if chosen[number] not in stops}
         if not rows:
             return
         batch.append(chosen)

@@ -33,7 +33,8 @@ def most_tokens(context: int) -> int:
 class Continuation:
     """A generated text. Iterate it for its pieces; ids and finish_reason are complete afterwards.
 
-    finish_reason: "end" if the model ended the document, "length" if max_tokens was reached.
+    finish_reason: "end" if the model ended the document or its turn, "length" if max_tokens was
+    reached.
     """
 
     pieces: Iterator[str]
@@ -91,13 +92,14 @@ class LanguageModel:
 
     def generate_many(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[str | Sequence[int]],
         *,
         max_tokens: int = MAX_TOKENS,
         samplings: Sequence[Sampling] = (),
     ) -> list[Continuation]:
         """The continuations of several prompts in one batch; each is as if it were alone.
 
+        prompts: texts, or ids, such as those of conversations (tokenizer/chat_template.py).
         samplings: one for each prompt; the defaults of `Sampling` if there are none.
         """
         samplings = samplings or [Sampling()] * len(prompts)
@@ -147,9 +149,10 @@ class LanguageModel:
         (nats,) = read(self.decoder, [ids], self.tokenizer.end_id)
         return float(nats.sum()) / np.log(2) / max(1, len(text.encode("utf-8")))
 
-    def _opened(self, prompt: str) -> list[int]:
+    def _opened(self, prompt: str | Sequence[int]) -> list[int]:
         """The ids of a prompt at the start of a document."""
-        return [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
+        ids = self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
+        return [self.tokenizer.end_id, *ids]
 
     def _continued(
         self,
@@ -171,6 +174,7 @@ class LanguageModel:
             max_tokens,
             [replace(each, seed=mixed(each.seed, ids)) for ids, each in pairs],
             end_id=self.tokenizer.end_id,
+            ends=self.tokenizer.stop_ids,
             min_tokens=min_tokens,
             characters=self._characters,
         )
@@ -180,8 +184,8 @@ class LanguageModel:
         return WholeCharacters(self.tokenizer)
 
     def _take(self, continuation: Continuation, index: int) -> bool:
-        """Record a generated token; False if it ends the document."""
-        if index == self.tokenizer.end_id:
+        """Record a generated token; False if it ends the document or the turn."""
+        if index in self.tokenizer.stop_ids:
             continuation.finish_reason = "end"
             return False
         continuation.ids.append(index)

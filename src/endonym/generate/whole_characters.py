@@ -35,7 +35,7 @@ class WholeCharacters:
                 for index in self._inside
                 if unfinished(pending + following(index)) is not None
             ]
-        allowed = torch.tensor([self.tokenizer.end_id, *self._allowed[pending]])
+        allowed = torch.tensor([*self.tokenizer.stop_ids, *self._allowed[pending]])
         only_V = torch.full_like(logits_V, -torch.inf)
         return only_V.index_copy(0, allowed, logits_V[allowed])
 

@@ -24,6 +24,7 @@ from endonym.pipeline.plan import (
     Stage,
     model_stages,
     plan_data,
+    plan_examples,
     plan_training,
     stage_names,
 )
@@ -147,12 +148,19 @@ def planned_stages(
     yield from known
     shards = run.artifact("shards")
     assert shards is not None
+    context = resolve.context_choice(recipe, resolve.facts_of(shards))
+    if recipe.pack.context is None:
+        context = lock.keep({"pack.context": context})["pack.context"]
+    planned = plan_examples(recipe, data, context.value)
+    yield from planned.values()
+    made = {each.stage.id: each.artifact for each in run.made}
+    examples = {number: made[stage.id] for number, stage in planned.items()}
     first = partial(first_identity, recipe, data)
-    run.training = resolved(shards, first)
+    run.training = resolved(shards, first, examples=examples)
     rest = plan_training(recipe, data, run.training)
     write_json(lock.path, lock.as_json([*known, *rest], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})
-    yield from rest
+    yield from (each for each in rest if each.kind != "examples")
 
 
 def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> str:

@@ -40,7 +40,9 @@ def as_metrics(report: Report) -> dict[str, Any]:
         **read_tokens(report.read),
     }
     if report.seconds:
-        flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
+        flat["train_nats"] = report.nats
+        if report.bits_per_byte:  # the loss of pairs is not one of bytes
+            flat["train_bits_per_byte"] = report.bits_per_byte
         flat["gradient_norm"] = report.gradient_norm
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
@@ -50,6 +52,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
             "dev_bits_per_byte": report.validation.bits_per_byte,
         }
         flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
+        flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
     return flat
 
 

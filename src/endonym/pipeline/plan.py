@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.data.config import CHATML_NAME
 from endonym.export.config import DATASET
 from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
@@ -23,6 +24,7 @@ from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
     CorpusConfig,
     EvaluationConfig,
+    ExamplesConfig,
     ExportConfig,
     NamedFiles,
     PhaseTraining,
@@ -40,6 +42,7 @@ VERSIONS = {
     "corpus": 6,
     "tokenizer": 5,
     "shards": 4,
+    "examples": 1,
     "model": 9,
     "evaluation": 10,
     "export": 9,
@@ -133,8 +136,36 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     return DataStages(sources, folder, files, corpus, ids, shards)
 
 
+def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, Stage]:
+    """The examples of each phase that learns from conversations or preference pairs, by its number.
+
+    context: positions of a row.
+    """
+    found: dict[int, Stage] = {}
+    for number, phase in enumerate(recipe.phase):
+        if phase.objective == "next_token":
+            continue
+        paths, file = tuple(recipe.data_files(number)), recipe.template_file
+        config = ExamplesConfig(
+            paths=paths,
+            template_file=file,
+            template=CHATML_NAME if recipe.chat.template == CHATML_NAME else None,
+            objective=phase.objective,
+            context=context,
+            val_share=recipe.chat.val_share,
+            max_rejected=recipe.chat.max_rejected,
+            seed=recipe.split.seed,
+        )
+        inputs = {f"data {n}": data.files[str(path)] for n, path in enumerate(paths)}
+        inputs |= {"template": data.files[str(file)]} if file is not None else {}
+        inputs |= {"tokenizer": data.tokenizer}
+        name = f"examples {phase.name}"
+        found[number] = Stage(name, "examples", config, stages.examples, inputs)
+    return found
+
+
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
-    """The phases, then evaluations and exports of the last one's model, and what measures both."""
+    """Examples, the phases, evaluations and exports of the last one's model, what measures both."""
     models = model_stages(recipe, data, training)
     evaluations = evaluation_stages(recipe, data, training, models[-1])
     speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
@@ -158,7 +189,8 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
             exports.append(Stage(name, "export", config, stages.export, inputs))
     made = {each.name: each for each in exports}
     speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
-    return [*datasets, *planned, *exports, *speeds]
+    examples = plan_examples(recipe, data, training.pack.context).values()
+    return [*datasets, *examples, *planned, *exports, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -187,18 +219,23 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
 
 
 def named_files(recipe: Recipe) -> list[Path]:
-    """The files that evaluations and cleaning name, each once."""
+    """The files that evaluations, cleaning and phases name, each once."""
     named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
     contrast = recipe.clean.contrast_files(recipe.folder)
-    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts]))
+    given = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
+    given += [recipe.template_file] if recipe.template_file is not None and given else []
+    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts, *given]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """The phases; each starts from the previous one unless the recipe says otherwise."""
     models: list[Stage] = []
     prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
-    for asked, phase in zip(recipe.phase, training.phases, strict=True):
+    examples = plan_examples(recipe, data, training.pack.context)
+    for number, (asked, phase) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
+        if number in examples:
+            inputs["examples"] = examples[number]
         if models and asked.start == "previous":
             inputs["start"] = models[-1]
         elif data.folder is not None:
@@ -261,6 +298,11 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     return [
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
+        *(
+            (f"examples {each.name}", "examples")
+            for each in recipe.phase
+            if each.objective != "next_token"
+        ),
         *((f"export {each.format}", "export") for each in recipe.export if each.format == DATASET),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
         *(each for each in judged if each not in speeds),

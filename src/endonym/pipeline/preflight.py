@@ -15,7 +15,7 @@ from endonym.train.agreement import require_agreement
 from endonym.train.checkpoint import Checkpoint
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
-from endonym.train.loop import TrainingInputs
+from endonym.train.loop import PhaseInputs
 from endonym.train.overfit import ROW_TOKENS, overfit_one_row
 
 
@@ -35,7 +35,7 @@ def before_training(
     config: TrainConfig,
     batches: Batches,
     *,
-    inputs: TrainingInputs,
+    inputs: PhaseInputs,
     group: Group,
     log: Log,
 ) -> None:

@@ -20,6 +20,7 @@ def result(kind: str, numbers: Numbers) -> str:
         "corpus": _corpus,
         "tokenizer": _tokenizer,
         "shards": _shards,
+        "examples": _examples,
         "model": _model,
         "evaluation": _evaluation,
         "export": _export,
@@ -89,6 +90,25 @@ def _shards(numbers: Numbers) -> str:
     }
     parts = [f"{number(counts['train'])} training tokens"]
     parts += [f"{number(counts[split])} {split}" for split in ("dev", "test")]
+    return " · ".join(parts)
+
+
+def _examples(numbers: Numbers) -> str:
+    """Records read and rejected, examples, what is learnt of them, and what rows leave empty."""
+    train, dev = numbers["train"], numbers["dev"]
+    dropped = {reason: {"records": count} for reason, count in numbers["dropped"].items()}
+    parts = [
+        f"{counted(numbers['records'], 'record')} read",
+        f"{number(train['examples'])} examples to train on",
+        f"{number(dev['examples'])} held out",
+        _dropped(dropped),
+        *(
+            [f"{number(numbers['cut'])} without what followed the last answer"]
+            * bool(numbers["cut"])
+        ),
+        f"{number(train['learnt'])} of {number(train['tokens'])} tokens learnt",
+        f"{100 * train['gap']:.1f} % of {counted(train['rows'], 'row')} empty",
+    ]
     return " · ".join(parts)
 
 

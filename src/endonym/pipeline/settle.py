@@ -1,12 +1,13 @@
 """Settles every open key of training when the tokens are counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions
-from endonym.autopilot.model_size import Choices
+from endonym.autopilot.model_size import Choices, Facts
 from endonym.autopilot.pace import seconds_a_token
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -14,8 +15,9 @@ from endonym.errors import OutOfMemory
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.pipeline.lockfile import Lockfile
+from endonym.pipeline.plan import DataStages, plan_examples
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact
+from endonym.store import Artifact, Store
 
 FIRST = "phase.0."
 
@@ -26,6 +28,7 @@ def settle(
     shards: Artifact,
     identity_of: Callable[[ResolvedTraining], str],
     *,
+    examples: Mapping[int, Artifact],
     machine_file: Path,
     tune_minutes: float | None,
     target: str,
@@ -34,9 +37,12 @@ def settle(
     """A training in which every key has a value, for a device; earlier choices stay.
 
     identity_of: the identity of a training's first phase, for which learning rates are tuned.
+    examples: of phases that learn from conversations or preference pairs, by their numbers.
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
+    own = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
+    facts = replace(facts, examples=own)
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
@@ -48,7 +54,7 @@ def settle(
     document = training.pack.usual_length(facts.mean_document_tokens)
     if caution := caution_of_rows(facts, training.pack):
         log.warn(caution)
-    for config in training.phases:
+    for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
@@ -56,7 +62,9 @@ def settle(
                     training.model, config, machine_file, target=target, document=document
                 )
         context = training.pack.context
-        for text in cautions(config, facts, context, seconds=seconds, longest_document=longest):
+        most = longest if number not in own else None
+        here = own.get(number, facts)
+        for text in cautions(config, here, context, seconds=seconds, longest_document=most):
             log.warn(text)
     tuned = _tuned(
         training, lock, shards, identity_of, minutes=tune_minutes, target=target, log=log
@@ -66,6 +74,16 @@ def settle(
         recipe, training, facts, machine_file=machine_file, target=target
     )
     return training.with_choices(lock.keep(compiling))
+
+
+def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:
+    """Facts of texts with those of examples: counted if they are made, estimated otherwise."""
+    planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
+    made = {number: store.find(each.kind, each.id) for number, each in planned.items()}
+    known = {number: resolve.facts_of_examples(each) for number, each in made.items() if each}
+    if len(known) < len(planned):
+        known = {**resolve.likely_examples(recipe, facts), **known}
+    return replace(facts, examples=known)
 
 
 def _tuned(

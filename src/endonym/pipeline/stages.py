@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
+from endonym.data.config import CHATML_NAME
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.log import Log
 from endonym.pipeline.types import (
     CorpusConfig,
     EvaluationConfig,
+    ExamplesConfig,
     ExportConfig,
     NamedFiles,
     Numbers,
@@ -147,6 +149,26 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
     with ctx.log.progress("shards", total, "bytes") as advance:
         return write_shards(ctx.out, tokenizer, sources, documents, advance=advance)
+
+
+def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
+    """Encode conversations or preference pairs, with the chat template of the recipe or model."""
+    from endonym.data.examples import ExampleSettings, make_examples, with_template
+    from endonym.tokenizer.chat_template import CHATML
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    template = CHATML if config.template == CHATML_NAME else None
+    if config.template_file is not None:
+        template = config.template_file.read_text(encoding="utf-8")
+    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
+    tokenizer = with_template(tokenizer, template)
+    settings = ExampleSettings(
+        config.objective, config.context, config.val_share, config.max_rejected, config.seed
+    )
+    with ctx.log.progress("examples", 0, "records") as advance:
+        counted = make_examples(config.paths, tokenizer, settings, out=ctx.out, advance=advance)
+    tokenizer.save(ctx.out)
+    return counted
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:

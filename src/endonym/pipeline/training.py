@@ -1,7 +1,8 @@
 """The model stage: a phase of training with pre-flight checks, journal and samples."""
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from endonym import device
 from endonym.cpu_contention import ContentionMonitor
 from endonym.data.baselines import count
 from endonym.data.batches import Batches
+from endonym.data.example_tokens import ExampleTokens
 from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
@@ -33,7 +35,7 @@ from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_contex
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
-from endonym.model.weights import decoder_with, save_tensors
+from endonym.model.weights import decoder_with, narrow, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
@@ -42,12 +44,15 @@ from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES, TrainConfig
 from endonym.train.distributed import ALONE, Group
+from endonym.train.example_inputs import ExampleInputs
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
+from endonym.train.reference import reference
 from endonym.train.report import Report
 
 WEIGHTS = "weights.safetensors"
 LINES = 20
+Prompt = str | list[int]
 COMPARED_DOCUMENTS = 10_000
 """Dev documents that the programs of exports must read as we do."""
 
@@ -59,22 +64,20 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     """
     device.prepare()
     phase, pack = config.phase, config.pack
-    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
-    folder = ctx.inputs["shards"].folder
-    order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    shares = {each.name: each.share for each in phase.sources}
-    lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
-    lines, target = group.broadcast(lines), device.pick(ctx.device)
-    unigram = lines["unigram"].nats
-    inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
+    tokenizer = phase_tokenizer(ctx.inputs)
+    dev = TokenShards(ctx.inputs["shards"].folder, "dev")
     make_decoder = partial(initial_decoder, config, ctx.inputs)
+    if "examples" in ctx.inputs:
+        inputs, lines = example_inputs(config, ctx, make_decoder, group), dict[str, Line]()
+    else:
+        inputs, lines = text_inputs(config, ctx, tokenizer, group)
     decoder = make_decoder()
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
-    spare_memory(
-        shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
-    )
+    longest = inputs.train.longest_document
+    longest = pack.longest(longest) if isinstance(inputs, TrainingInputs) else longest
+    spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = inputs.batches(phase, shape.context, config.seed)
@@ -89,20 +92,83 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
-        if not training.state.step:
+        if not training.state.step and lines:
             guesses = {name: line.bits for name, line in lines.items()}
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **guesses})
         for reason in masked:
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
-    prompts = [""]  # Without prompts, samples start as a document does.
-    if config.prompts:
+    prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
+    if isinstance(inputs, ExampleInputs):
+        prompts = [inputs.dev.prompt(number).tolist() for number in sampled_examples(inputs.dev)]
+    elif config.prompts:
         given = config.prompts[0].read_text(encoding="utf-8").splitlines()
         prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, tokenizer, prompts)
     weights = training.weights()
     return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
+
+
+def phase_tokenizer(inputs: Inputs) -> Tokenizer:
+    """The tokenizer of a phase: with the chat template of its examples, or of what it starts from.
+
+    Both have the vocabulary of the recipe's own.
+    """
+    for name in ("examples", "start", "tokenizer"):
+        if name in inputs:
+            return Tokenizer.load(inputs[name].folder / "tokenizer.json")
+    raise KeyError("a phase has a tokenizer")
+
+
+def text_inputs(
+    config: PhaseTraining, ctx: StageContext, tokenizer: Tokenizer, group: Group
+) -> tuple[TrainingInputs, dict[str, "Line"]]:
+    """Texts to read, and the baselines of the dev text."""
+    folder, pack = ctx.inputs["shards"].folder, config.pack
+    order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
+    shares = {each.name: each.share for each in config.phase.sources}
+    lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
+    lines, target = group.broadcast(lines), device.pick(ctx.device)
+    unigram = lines["unigram"].nats
+    return TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join), lines
+
+
+def example_inputs(
+    config: PhaseTraining,
+    ctx: StageContext,
+    make_decoder: Callable[[], AnyDecoder],
+    group: Group,
+) -> ExampleInputs:
+    """Examples to read; of preference pairs with what the starting weights say of them."""
+    folder, target = ctx.inputs["examples"].folder, device.pick(ctx.device)
+    train, dev = ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
+    inputs = ExampleInputs(train, dev, ctx.work, target)
+    if config.phase.objective == "preferences":
+        decoder = functools.cache(partial(as_computed, make_decoder, config.phase))
+        for tokens in (train, dev):
+            inputs.references[tokens.split] = reference(
+                decoder,
+                tokens,
+                context=config.pack.context,
+                folder=ctx.work,
+                device=target,
+                group=group,
+            )
+    return inputs
+
+
+def as_computed(make_decoder: Callable[[], AnyDecoder], config: TrainConfig) -> AnyDecoder:
+    """A decoder as a phase begins with, in the number format in which it computes."""
+    decoder = make_decoder()
+    if config.number_format == "bf16":
+        narrow(decoder)
+    return decoder
+
+
+def sampled_examples(tokens: ExampleTokens) -> list[int]:
+    """Held-out examples whose prompts are answered during training."""
+    return list(range(0, len(tokens), tokens.together))[:2]
 
 
 class Line(NamedTuple):
@@ -208,13 +274,15 @@ def _announce(
     )
     log.line(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, document ends too"
+        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, "
+        + ("document ends too" if lines else "empty ends of rows too")
     )
     if config.sources:
         mixed = " · ".join(f"{each.name} {each.share:.1%}" for each in config.sources)
         log.line(f"  reads {mixed} of the tokens")
-    guesses = " · ".join(f"{name} {line.bits:.4f}" for name, line in lines.items())
-    log.line(f"  baselines, dev bits/byte over all bytes: {guesses}")
+    if lines:
+        guesses = " · ".join(f"{name} {line.bits:.4f}" for name, line in lines.items())
+        log.line(f"  baselines, dev bits/byte over all bytes: {guesses}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
@@ -231,7 +299,9 @@ def _masked_because(training: Training) -> set[str]:
     return {reason for reason in reasons if reason is not None}
 
 
-def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: list[str]) -> None:
+def _run(
+    training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: Sequence[Prompt]
+) -> None:
     """Train to the end; show, journal and sample the progress.
 
     Tokens a second are those of training steps, as everywhere: validations, samples and checkpoints
@@ -256,7 +326,9 @@ def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: l
                     ctx.log.warn(slowed)
             note = ""
             if report.seconds:
-                pace = f"{report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"
+                loss = f"{report.bits_per_byte:.3f} bits/byte"
+                loss = loss if report.bits_per_byte else f"loss {report.nats:.3f}"
+                pace = f"{loss} · {number(speed)} tokens/s"
                 note = f"step {report.step} · {pace}"
             advance(report.step - at, note=note)
             at = report.step
@@ -286,12 +358,16 @@ def _line(report: Report, speed: float) -> str:
     mark = " · best" if report.is_best and report.step else ""
     pace = f" · {number(speed)} tokens/s" if report.seconds else ""
     step = f"{report.step:>{len(str(report.steps))}} of {report.steps}"
-    bits = f"dev {report.validation.bits_per_byte:.4f} bits/byte"
+    seen = report.validation
+    bits = f"dev {seen.bits_per_byte:.4f} bits/byte"
+    if seen.figures:
+        told = " · ".join(f"{name} {value:.3f}" for name, value in seen.figures.items())
+        bits = f"dev loss {seen.nats:.4f} · {told}"
     return f"  step {step} · epoch {report.epoch:.2f} · {bits}{pace}{mark}"
 
 
 def _sample(
-    training: Training, tokenizer: Tokenizer, prompts: list[str], step: int, *, journal: Path
+    training: Training, tokenizer: Tokenizer, prompts: Sequence[Prompt], step: int, *, journal: Path
 ) -> None:
     """Generate samples with the current weights."""
     samplings = [Sampling(seed=step * SAMPLES + index) for index in range(len(prompts))]
@@ -302,6 +378,8 @@ def _sample(
         model = LanguageModel(decoder, tokenizer)
         made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
+        if not isinstance(prompt, str):
+            prompt = "".join(text for text, _ in tokenizer.pieces(prompt))
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
         append_jsonl(journal, line)
     training.decoder.train()

@@ -124,6 +124,12 @@ def tune(
     short.
     """
     config = training.phases[0]
+    if config.objective != "next_token":
+        raise RecipeError(
+            f'the first phase has objective = "{config.objective}"',
+            where="--tune",
+            do="Only a first phase that reads texts is tuned: leave --tune out.",
+        )
     keys = [key for key in SCALES if getattr(config, key)]
     trials = Trials(training, shards, minutes * 60 / _count(keys), target)
     if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -84,6 +84,23 @@ class PretrainedTokenizer(Config):
     """The tokenizer of a pretrained model, whose folder is an input."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class ExamplesConfig(Config):
+    """How a phase's conversations or preference pairs become examples.
+
+    paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
+    Without both it is the tokenizer's, or ChatML. context: positions of a row. seed: of the split.
+    """
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    template: str | None = None
+    objective: Literal["chat", "preferences"]
+    context: int
+    val_share: float
+    max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
+    seed: int
 
 
 class PhaseTraining(Config):

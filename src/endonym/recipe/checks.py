@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from endonym.data.config import Pack
+from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import DATASET, Export
@@ -46,6 +46,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_flops_of_no_shape(data),
         *_shape(data),
         *_beside_a_folder(data),
+        *_answers(data),
     ]
 
 
@@ -79,6 +80,7 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         )
         for pattern in unmatched
     ]
+    missing += _missing_examples(data, folder)
     return missing + [
         Problem(
             ("evaluate", number, "file"),
@@ -89,6 +91,27 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         for number, evaluation in _items(data, "evaluate", Evaluation)
         if not all(file.is_file() for file in evaluation.files(folder))
     ]
+
+
+def _missing_examples(data: Mapping[str, Any], folder: Path) -> list[Problem]:
+    """Missing files of conversations and preference pairs, and of their template."""
+    missing = [
+        Problem(
+            ("phase", number, "data"),
+            f"no file matches {phase.data}.",
+            "Put it there, or correct it: it is a path or a glob from the recipe's folder.",
+            at_value=True,
+        )
+        for number, phase in _items(data, "phase", Phase)
+        if phase.data is not None and files_named([phase.data], folder)[1]
+    ]
+    chat = _part(Chat, data.get("chat"))
+    named = chat.template if chat else None
+    if named not in (None, CHATML_NAME) and not (folder / named).is_file():
+        message = f"there is no file {named}."
+        do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
+        missing.append(Problem(("chat", "template"), message, do, at_value=True))
+    return missing
 
 
 def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:
@@ -233,6 +256,29 @@ def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
             message = 'start = "scratch" forgets what model.folder holds.'
             path = ("phase", number, "start")
             problems.append(Problem(path, message, "Leave one of the two out.", at_value=True))
+    return problems
+
+
+def _answers(data: Mapping[str, Any]) -> list[Problem]:
+    """A phase that learns answers has data and no sources; others have no data."""
+    problems: list[Problem] = []
+    for number, phase in _items(data, "phase", Phase):
+        path, said = ("phase", number), f'objective = "{phase.objective}"'
+        if phase.objective == "next_token":
+            if phase.data is not None:
+                message = f"data is not read with {said}."
+                do = 'Write objective = "chat" or "preferences", or make it a [[source]] of texts.'
+                problems.append(Problem((*path, "data"), message, do))
+            continue
+        if phase.data is None:
+            message = f"{said} needs data."
+            do = 'Name the file: data = "conversations.jsonl".'
+            problems.append(Problem((*path, "objective"), message, do, at_value=True))
+        for key in ("sources", "temperature"):
+            if getattr(phase, key) is not None:
+                message = f"{key} is for phases that read texts; {said} reads data."
+                do = "Leave it out, or give the texts a phase of their own."
+                problems.append(Problem((*path, key), message, do))
     return problems
 
 

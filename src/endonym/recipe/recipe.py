@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import Field, PrivateAttr
 
 from endonym.config import Config
-from endonym.data.config import Pack
+from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
@@ -72,6 +72,11 @@ class Recipe(Config):
         default_factory=empty(Pack),
         title="packing",
         description="how documents become rows of tokens",
+    )
+    chat: Chat = Field(
+        default_factory=empty(Chat),
+        title="conversations",
+        description="how the data of chat and preferences become tokens",
     )
     model: ModelKeys = Field(
         default_factory=empty(ModelKeys), title="a model", description="the shape of the network"
@@ -139,6 +144,17 @@ class Recipe(Config):
     def model_folder(self) -> Path | None:
         """The model to train further; None to train from scratch."""
         return self.folder / self.model.folder if self.model.folder is not None else None
+
+    def data_files(self, phase: int) -> list[Path]:
+        """The files of a phase's conversations or preference pairs, in order."""
+        data = self.phase[phase].data
+        return files_named([data], self.folder)[0] if data is not None else []
+
+    @property
+    def template_file(self) -> Path | None:
+        """The file of the chat template, if the recipe names one."""
+        named = self.chat.template
+        return None if named in (None, CHATML_NAME) else self.folder / named
 
     @property
     def evaluation_texts(self) -> list[Path]:

@@ -3,7 +3,6 @@
 Sequences are computed one after the other, each with a cache of its own.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes
 from endonym.model.span import Span
 from endonym.serve.engine import Logits, Row
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.chat_template import Markup
 
 
 class OwnEngine:
@@ -32,9 +31,8 @@ class OwnEngine:
         self.slots = max(1, min(most_slots, memory // max(1, each)))
         self.opening = self.ending = model.tokenizer.end_id
         self.template = model.tokenizer.chat_template
-        turn_end = model.tokenizer.special_ids.get("turn_end", self.ending)
-        self.ends = tuple({self.ending, turn_end}) if self.template else (self.ending,)
-        self._specials = _specials(model.tokenizer)
+        self.ends = model.tokenizer.stop_ids
+        self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}
 
@@ -60,21 +58,8 @@ class OwnEngine:
 
     def encode_markup(self, text: str) -> list[int]:
         """The ids of a chat template's own text: specials by name."""
-        encode, ids = self.model.tokenizer.encode, list[int]()
-        names = sorted(self._specials, key=len, reverse=True)
-        for part in re.split(f"({'|'.join(map(re.escape, names))})", text):
-            if part in self._specials:
-                ids.append(self._specials[part])
-            elif part:
-                ids += encode(part)
-        return ids
+        return self._markup.encode(text)
 
     def close(self) -> None:
         """Free the caches."""
         self._caches.clear()
-
-
-def _specials(tokenizer: Tokenizer) -> dict[str, int]:
-    """The ids that stand for no text, by their names; the end of a text is always among them."""
-    empty = [index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index)]
-    return {name: index for index in empty if (name := tokenizer.name_of(index))}

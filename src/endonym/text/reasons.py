@@ -92,6 +92,16 @@ WORDS = {
     "not_article": "pages beside the articles",
     "not_a_page": "that are no web pages",
     "redirect": "redirects",
+    "duplicate": "duplicates",
+    "no_answer": "without an answer",
+    "no_prompt": "without a question",
+    "empty_answer": "with an empty answer",
+    "empty_prompt": "with an empty question",
+    "unknown_role": "of unknown roles",
+    "equal_sides": "with two equal answers",
+    "no_common_prompt": "whose answers have no common question",
+    "no_columns": "without known columns",
+    "refused_by_template": "that the chat template refuses",
 }
 """Reasons whose names say too little."""
 

@@ -37,11 +37,13 @@ class Tokenizer:
     """A lossless tokenizer. Special tokens in a text are encoded as plain text.
 
     end: the special token between documents (eos). start: the special token that other programs put
-    before a text (bos); endonym only saves it. chat_template: of the folder it was read from, if
-    there is one; it goes into exports.
+    before a text (bos); endonym only saves it. chat_template: of the folder it was read from, or
+    that conversations were trained with; it goes into exports. turn_ends: the special tokens that
+    end an answer in it.
     """
 
     chat_template: str | None = None
+    turn_ends: tuple[str, ...] = ()
 
     def __init__(
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
@@ -69,9 +71,25 @@ class Tokenizer:
         return self.end_id if found is None else found
 
     @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The ids that end what a model writes: end-of-text; with a template a turn's end, too."""
+        found = [self.end_id]
+        if self.chat_template is not None:
+            found += [i for n in self.turn_ends if (i := self._engine.token_to_id(n)) is not None]
+        return tuple(dict.fromkeys(found))
+
+    @property
     def reserved_ids(self) -> list[int]:
-        """Special tokens of conversations. Texts hold none, so a pretrained model writes none."""
-        return [each for each in self.special_ids.values() if each != self.end_id]
+        """Special tokens of conversations that a model does not write: texts hold none.
+
+        Without a chat template the end of a turn is one of them.
+        """
+        return [each for each in self.special_ids.values() if each not in self.stop_ids]
+
+    @property
+    def conversation_tokens(self) -> list[str]:
+        """The names of the special tokens of conversations, whether a model writes them or not."""
+        return [self.token(each) for each in self.special_ids.values() if each != self.end_id]
 
     @property
     def line_end_id(self) -> int | None:
@@ -95,6 +113,7 @@ class Tokenizer:
         try:
             found = cls(engine, *_ends(path.parent, engine))
             found.chat_template = _chat_template(path.parent)
+            found.turn_ends = _turn_ends(path.parent, found)
             return found
         except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(path)) from error
@@ -157,11 +176,11 @@ class Tokenizer:
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`, and what is not endonym's own: eos, bos, a chat template."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
-        named: dict[str, str] = {}
+        named: dict[str, Any] = {}
         if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT):
             named |= {"bos_token": self.start, "eos_token": self.end}
         if self.chat_template is not None:
-            named["chat_template"] = self.chat_template
+            named |= {"chat_template": self.chat_template, "turn_ends": list(self.turn_ends)}
         if named:
             text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
             (folder / SETTINGS).write_text(text, encoding="utf-8")
@@ -260,6 +279,20 @@ def _chat_template(folder: Path) -> str | None:
     except FileNotFoundError:
         found = _json_object(folder / SETTINGS).get("chat_template")
         return found if isinstance(found, str) else None
+
+
+def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The tokens that end an answer: by name as endonym writes them, else by what ends generation
+    in `transformers`, else ChatML's.
+    """
+    found = _json_object(folder / SETTINGS).get("turn_ends")
+    if isinstance(found, list):
+        return tuple(str(each) for each in found)
+    ids = _json_object(folder / "generation_config.json").get("eos_token_id")
+    others = [each for each in ids if isinstance(each, int)] if isinstance(ids, list) else []
+    names = [tokenizer.name_of(each) for each in others if each >= 0 and each != tokenizer.end_id]
+    own = [SPECIALS["turn_end"]] if "turn_end" in tokenizer.special_ids else []
+    return tuple(name for name in names if name) or tuple(own)
 
 
 def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:

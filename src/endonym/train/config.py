@@ -18,6 +18,8 @@ VALIDATIONS = 20
 SAMPLES, SAMPLE_TOKENS = 5, 60
 """How often samples are written in a phase, beside those before its first step; their length."""
 """Validations in a phase by default."""
+BETA = 0.1
+"""As in arXiv:2305.18290, appendix B."""
 USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
 UNUSUAL_LR = 0.1
@@ -52,6 +54,26 @@ class Phase(Config):
     start: Literal["previous", "scratch"] = Field(
         default="previous",
         description="initial weights; the first phase starts from scratch",
+    )
+    objective: Literal["next_token", "chat", "preferences"] = Field(
+        default="next_token",
+        description="what is learnt\n"
+        "    next_token: every token of the texts\n"
+        "    chat: the answers in the conversations of `data`, and where they end\n"
+        "    preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)",
+    )
+    data: str | None = Field(
+        default=None,
+        min_length=1,
+        description="conversations or preference pairs: a path or a glob of .jsonl (also .gz, "
+        ".zst) or .parquet with the usual names of columns; for chat and preferences",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    beta: float | None = Field(
+        default=None,
+        gt=0,
+        description="preferences: how dear it is to move away from the weights that the phase "
+        "starts with; 0.1 if not given",
     )
     sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = Field(
         default=None,
@@ -241,6 +263,7 @@ class Phase(Config):
             ("momentum", is_muon, muon),
             ("normalise", is_muon or not self.normalise, muon),
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
+            ("beta", self.objective == "preferences", 'objective = "preferences"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
@@ -275,7 +298,8 @@ class TrainConfig(Config):
     """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
-    objective: Literal["next_token"] = "next_token"
+    objective: Literal["next_token", "chat", "preferences"] = "next_token"
+    beta: float | None = None
     sources: tuple[SourceShare, ...] = ()
     steps: int
     batch_tokens: int
@@ -342,13 +366,15 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     steps = phase.steps or max(1, math.ceil(tokens / batch_tokens))
     every = phase.eval_every_steps or max(1, steps // VALIDATIONS)
     average = phase.average or ("tail" if phase.keep == "average" else "none")
-    implied = {
+    implied: dict[str, Any] = {
         "average": average,
         "embedding_lr": phase.lr,
         "final_lr": FINAL_LRS[phase.schedule or "linear"],
         "average_share": AVERAGE_SHARES[average],
         "eval_every_steps": every,
     }
+    if phase.objective == "preferences":
+        implied["beta"] = BETA
     execution = Execution(
         micro_tokens=phase.micro_tokens or USEFUL_TOKENS,
         recompute=0 if phase.recompute == "auto" else phase.recompute,

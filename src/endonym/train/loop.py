@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ from endonym.train.compile import (
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.objectives.registry import OBJECTIVES
+from endonym.train.objectives.registry import objective_of
 from endonym.train.optimizer import Optimizer
 from endonym.train.report import Report
 from endonym.train.schedule import lr_scale, saves_at, validates_at
@@ -77,6 +78,25 @@ class TrainingInputs:
         )
 
 
+class PhaseInputs(Protocol):
+    """What a phase reads: text (`TrainingInputs`) or examples (train/example_inputs.py)."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def unigram_nats(self) -> float: ...
+
+    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
+        """The batches of a phase."""
+        ...
+
+    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
+        """The loss on held-out data."""
+        ...
+
+
 class Training:
     """The state of a phase between steps. Iterate over `reports()` to train, then call `weights()`.
 
@@ -87,7 +107,7 @@ class Training:
         self,
         decoder: AnyDecoder,
         config: TrainConfig,
-        inputs: TrainingInputs,
+        inputs: PhaseInputs,
         *,
         seed: int,
         group: Group = ALONE,
@@ -103,7 +123,7 @@ class Training:
             from endonym.train.sharding import shard  # takes a second to import
 
             shard(decoder, config, group)
-        self.objective = OBJECTIVES[config.objective]
+        self.objective = objective_of(config)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
         unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)

@@ -7,6 +7,7 @@ from endonym.errors import TrainingError
 from endonym.model.attention import Attention
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.config import TrainConfig
+from endonym.train.objectives.registry import objective_of
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import require_finite, take_step
 
@@ -23,8 +24,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     Raises TrainingError if the loss does not fall to half: then gradients, optimizer or number
     format are wrong.
     """
-    width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
-    row = batch.each(lambda part: part[:1, :width].contiguous())
+    row = _short_row(batch)
     for module in decoder.float().train().modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -33,10 +33,12 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     lively = config.but(
         lr=max(config.lr, LEAST_LR), embedding_lr=max(config.embedding_lr, LEAST_LR)
     )
-    optimizer = Optimizer(decoder, lively)
+    optimizer, objective = Optimizer(decoder, lively), objective_of(config)
     seen, refuses = list[float](), require_finite("pre-flight")
     for _ in range(STEPS):
-        stepped = take_step(decoder, optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
+        stepped = take_step(
+            decoder, optimizer, row, lr_scale=0.5, rows=1, objective=objective, refuses=refuses
+        )
         seen.append(stepped.nats)
         if stepped.nats < ENOUGH / 2 * seen[0]:
             break
@@ -48,6 +50,15 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             do=_advice(config, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
+
+
+def _short_row(batch: Batch) -> Batch:
+    """The beginning of a row. Pairs are not cut, nor is a row of which nothing else is learnt."""
+    width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
+    weights, is_cut = batch.weights_BT, batch.reference_BT is None
+    if weights is not None and not weights[:1, :width].any():
+        is_cut = False
+    return batch.each(lambda part: part[:1, : width if is_cut else None].contiguous())
 
 
 def _advice(config: TrainConfig, *, has_risen: bool) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ WATCHED_SHARE = 0.2
 class ValidationResult:
     """Held-out loss: mean nats per token, bits per byte, and bits per byte of each source.
 
+    Of conversations, those of the answers. Of preference pairs, `nats` is the loss per pair and the
+    bits are those of the chosen answers. figures: what else an objective says, by name.
+
     An estimate: rows may cut documents, so the final score (`evaluate.bits`) is a little lower.
     """
 
@@ -32,6 +35,7 @@ class ValidationResult:
     bits_per_byte: float
     sources: dict[str, float]
     n_tokens: int
+    figures: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def validate(

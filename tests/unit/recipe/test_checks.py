@@ -1,11 +1,13 @@
 """Contradictions between keys, and files that are not there."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from wrong_recipes import problem_drawn, refusal
 
 from endonym.errors import RecipeError
+from endonym.recipe.checks import contradictions, missing_files
 from endonym.recipe.recipe import Recipe
 
 HEAD = """\
@@ -269,3 +271,29 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
 def test_a_folder_that_is_not_there_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"recipe\.toml:7: there is no config\.json in gemini\."):
         load_with_folder(tmp_path, '[model]\nfolder = "gemini"\n[[phase]]\n')
+
+
+@pytest.mark.parametrize(
+    ("phase", "problem"),
+    [
+        ({"objective": "chat"}, "needs data"),
+        ({"data": "a.jsonl"}, "data is not read"),
+        ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
+        (
+            {"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1.0}},
+            "sources is for phases",
+        ),
+    ],
+)
+def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: str) -> None:
+    found = [each.message for each in contradictions({"phase": [phase]}, None)]
+    assert any(problem in each for each in found), found
+
+
+def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
+    data = {"phase": [{"objective": "chat", "data": "*.jsonl"}], "chat": {"template": "a.jinja"}}
+    found = [each.path for each in missing_files(data, tmp_path)]
+    assert found == [("phase", 0, "data"), ("chat", "template")]
+    for name in ("b.jsonl", "a.jinja"):
+        (tmp_path / name).touch()
+    assert not missing_files(data, tmp_path)

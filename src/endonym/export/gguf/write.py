@@ -163,10 +163,14 @@ def _general(about: Provenance) -> Json:
 
 
 def _special_ids(tokenizer: Tokenizer) -> Json:
-    """Specials: a text begins after the start token, and generation ends at the end token."""
+    """Specials: a text begins after the start token, and generation ends at the end token, or at
+    the end of a turn.
+    """
     template = tokenizer.chat_template
+    turn_ends = tokenizer.stop_ids[1:]
     return {
         **({} if template is None else {"tokenizer.chat_template": template}),
+        **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
         "tokenizer.ggml.bos_token_id": tokenizer.start_id,
         "tokenizer.ggml.eos_token_id": tokenizer.end_id,
         "tokenizer.ggml.padding_token_id": tokenizer.end_id,

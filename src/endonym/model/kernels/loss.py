@@ -40,6 +40,14 @@ def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor
     return torch.cat(parts)
 
 
+def learnable_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
+    """The same with gradients for hidden states and W, for losses that are no plain sum.
+
+    Logits are computed a second time for the gradient, so that they are never held together.
+    """
+    return _TokenNats.apply(hidden_ND, readout.weight_VD, targets_N, readout.cap)
+
+
 def summed_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
     """Sum of the nats of all targets, a scalar with gradients for hidden states and W."""
     return _SummedNats.apply(hidden_ND, readout.weight_VD, targets_N, readout.cap)
@@ -85,6 +93,39 @@ class _SummedNats(torch.autograd.Function):
         d_hidden_ND, d_weight_VD = ctx.saved_tensors  # type: ignore[attr-defined]
         (scale,) = grad_outputs
         return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD * scale, None, None
+
+
+class _TokenNats(torch.autograd.Function):
+    """The gradient of each target's nats is that of `_SummedNats` times its own."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, cap: float | None
+    ) -> Tensor:
+        ctx.save_for_backward(hidden_ND, weight_VD, targets_N)
+        ctx.cap = cap
+        return token_nats(hidden_ND, Readout(weight_VD, cap), targets_N)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
+        hidden_ND, weight_VD, targets_N = ctx.saved_tensors  # type: ignore[attr-defined]
+        cap: float | None = ctx.cap  # type: ignore[attr-defined]
+        (scale_N,) = grad_outputs
+        d_hidden_ND = torch.empty_like(hidden_ND)
+        d_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32)
+        start = 0
+        for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
+            here = slice(start, start + len(h_CD))
+            logits_CV = capped(h_CD @ weight_VD.T, cap)
+            bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
+            slopes_CV, _ = _slopes(logits_CV, t_C)
+            if bend_CV is not None:
+                slopes_CV *= bend_CV
+            slopes_CV *= scale_N[here, None].to(slopes_CV.dtype)
+            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[here])
+            d_weight_VD += slopes_CV.T @ h_CD
+            start += len(h_CD)
+        return d_hidden_ND, d_weight_VD.to(weight_VD.dtype), None, None
 
 
 def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:

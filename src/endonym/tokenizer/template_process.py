@@ -1,16 +1,18 @@
 """Fills in chat templates, which are strangers' programs, in a process that can be ended.
 
-This file is also that process: a template and its values come as a line of JSON, and the text, a
-refusal or an error goes back as one. It imports nothing of endonym, so that it starts at once.
+This file is also that process: a template and values for it come as a line of JSON, and for each
+of the values the text, a refusal or an error goes back, all on one line. It imports nothing of
+endonym, so that it starts at once.
 """
 
 import atexit
+import functools
 import json
 import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SECONDS = 5.0
@@ -31,6 +33,10 @@ class TemplateProcess:
 
     def fill(self, template: str, values: Mapping[str, Any]) -> dict[str, str]:
         """Under `text` the filled template, under `refused` what it refuses, or an `error`."""
+        return self.fill_many(template, [values])[0]
+
+    def fill_many(self, template: str, values: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        """The same for several values, within the same time and memory."""
         asked = json.dumps({"template": template, "values": values})
         with self._lock:
             process = self._started()
@@ -44,7 +50,8 @@ class TemplateProcess:
                 return json.loads(process.stdout.readline())
             except (OSError, ValueError):
                 self.close()
-                return {"error": f"it does not end within {SECONDS:g} seconds, or takes too much"}
+                error = f"it does not end within {SECONDS:g} seconds, or takes too much"
+                return [{"error": error}] * len(values)
             finally:
                 timer.cancel()
 
@@ -72,8 +79,6 @@ class TemplateProcess:
 
 def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
     """What `TemplateProcess.fill` gives, in this process."""
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
     refusals: list[str] = []
 
     def refuse(message: str) -> None:
@@ -81,8 +86,7 @@ def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
         raise ValueError
 
     try:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        text = environment.from_string(template).render(raise_exception=refuse, **values)
+        text = compiled(template).render(raise_exception=refuse, **values)
         text.encode("utf-8")
     except Exception as error:  # noqa: BLE001 - a stranger's program
         if refusals:
@@ -93,12 +97,21 @@ def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
     return {"text": text}
 
 
+@functools.lru_cache(maxsize=4)
+def compiled(template: str) -> Any:
+    """The template in the sandbox, where loops are allowed and reaching into objects is not."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template)
+
+
 def main() -> None:
     """Answer line by line until the other side closes."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for line in sys.stdin:
         asked = json.loads(line)
-        answer = json.dumps(filled(asked["template"], asked["values"]))
+        answer = json.dumps([filled(asked["template"], values) for values in asked["values"]])
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
 

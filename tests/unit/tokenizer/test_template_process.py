@@ -5,8 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
-from endonym.serve import template
-from endonym.serve.template import LONGEST, TemplateProcess, filled
+from endonym.tokenizer import template_process as template
+from endonym.tokenizer.template_process import LONGEST, TemplateProcess, filled
 
 
 @pytest.fixture

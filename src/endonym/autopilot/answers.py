@@ -1,0 +1,103 @@
+"""Chooses the open keys of a phase that learns from conversations or preference pairs.
+
+Imports no torch.
+"""
+
+from math import log
+
+from endonym.autopilot.model_size import Choice, Choices, Facts
+from endonym.autopilot.phase import betas, usual_batch
+from endonym.data.conversations import Unfit, conversation_of, pair_of
+from endonym.data.record_files import read_records
+from endonym.log import number
+from endonym.recipe.recipe import Recipe
+from endonym.text.document import Reject
+from endonym.train.config import Phase
+
+EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
+RATES = {"chat": 3e-4, "preferences": 3e-5}
+"""Up to RATES_DIM channels, less in wider models, as AdamW's rates in autopilot/phase.py."""
+RATES_DIM = 256
+STEPS_AN_EPOCH = 8
+SAMPLE_RECORDS = 2_000
+TEMPLATE_TOKENS = 8
+"""Of a message: its role, and where it begins and ends."""
+
+
+def choose_answers(
+    phase: Phase, facts: Facts, context: int, *, dim: int | None, device: str
+) -> Choices:
+    """Budget, batch size, learning rates and schedule. facts: of the examples. dim: if known."""
+    choices: Choices = {}
+    if phase.steps is None and phase.tokens is None and phase.epochs is None:
+        choices["epochs"] = EPOCHS
+    usual, why = usual_batch("adamw", device)
+    few = facts.positions // STEPS_AN_EPOCH // context * context
+    batch = phase.batch_tokens or max(context, min(usual, few))
+    choices["batch_tokens"] = Choice(batch, why)
+    chosen = betas(batch)
+    half_life = round(batch * log(0.5) / log(chosen[1]), -2)
+    reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
+    choices["betas"] = Choice(list(chosen), reason)
+    rate = RATES[phase.objective] * min(1.0, RATES_DIM / (dim or RATES_DIM))
+    lr = phase.lr or float(f"{rate:.2g}")
+    choices["lr"] = Choice(lr, "low, to keep what the model has learned from texts")
+    choices["embedding_lr"] = Choice(lr, "as lr: the embeddings are trained already")
+    tokens = phase.tokens or (phase.epochs or EPOCHS.value) * facts.positions
+    steps = phase.steps or max(1, int(tokens // batch))
+    choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
+    choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+    choices["weight_decay"] = Choice(0.0, "the weights should stay near those of the texts")
+    return choices
+
+
+def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
+    """What the data of each phase will be as examples, by the first records of its files."""
+    found: dict[int, Facts] = {}
+    for phase, asked in enumerate(recipe.phase):
+        if asked.objective != "next_token":
+            found[phase] = _estimated(recipe, phase, context, bytes_per_token)
+    return found
+
+
+def _estimated(recipe: Recipe, phase: int, context: int, bytes_per_token: float) -> Facts:
+    """Facts of one phase's data."""
+    read, raw_bytes, examples, tokens, answer_bytes = 0, 0, 0, 0.0, 0
+    is_pairs = recipe.phase[phase].objective == "preferences"
+    total = 0
+    for path in recipe.data_files(phase):
+        total += path.stat().st_size
+        for place, record in enumerate(read_records(path, path.name)):
+            if place >= SAMPLE_RECORDS:
+                break
+            read += 1
+            if isinstance(record, Reject):
+                raw_bytes += record.raw_bytes
+                continue
+            raw_bytes += len(record.raw.encode())
+            try:
+                sides = _contents(record.value, is_pairs=is_pairs)
+            except Unfit:
+                continue
+            for contents, answers in sides:
+                examples += 1
+                answer_bytes += answers
+                tokens += sum(map(len, contents)) / bytes_per_token
+                tokens += TEMPLATE_TOKENS * len(contents)
+    # Of compressed files the sample says nothing about the whole; they are taken as they are.
+    times = max(1.0, total / max(1, raw_bytes)) * (1 - recipe.chat.val_share)
+    tokens, examples = tokens * times, max(1, round(examples * times))
+    rows = max(1, -(-int(tokens) // context))
+    return Facts(int(answer_bytes * times), int(tokens), tokens / examples, rows * context)
+
+
+def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]]:
+    """The contents of each example's messages, and the bytes of its answers."""
+    if not is_pairs:
+        messages = conversation_of(record).messages
+        contents = [each.content.encode() for each in messages]
+        return [(contents, sum(len(each.content) for each in messages if each.role == "assistant"))]
+    pair = pair_of(record)
+    prompt = [each.content.encode() for each in pair.prompt]
+    answers = [each.encode() for each in (pair.chosen, pair.rejected)]
+    return [([*prompt, each], len(each)) for each in answers]

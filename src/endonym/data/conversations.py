@@ -1,0 +1,207 @@
+"""Conversations and preference pairs, from records with the usual names of columns.
+
+messages ([{role, content}]), conversations ([{from, value}], as in ShareGPT), prompt and completion
+or response, question and answer, instruction with input and output (as in Alpaca). A preference
+pair has chosen and rejected: answers to a prompt, or whole conversations with a common beginning,
+also as one text with "Human:" and "Assistant:" (as in Anthropic's HH).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from endonym.tokenizer.chat_template import ANSWERING
+
+ROLE_NAMES = {
+    "system": "system",
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys((ANSWERING, "gpt", "chatgpt", "bot", "model"), ANSWERING),
+}
+"""Roles by the names that data sets have for them."""
+MESSAGES = ("messages", "conversations", "conversation")
+ANSWERED = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+)
+"""Columns of a prompt and its answer. `input` (Alpaca) or `context` (Dolly) follows an
+instruction."""
+TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
+
+
+class Message(NamedTuple):
+    """What one side says."""
+
+    role: str
+    content: str
+
+
+Messages = tuple[Message, ...]
+
+
+class Conversation(NamedTuple):
+    """Messages that end with an answer. cut: how many after it were left out."""
+
+    messages: Messages
+    cut: int = 0
+
+    @property
+    def prompt(self) -> Messages:
+        """What stands before the first answer."""
+        first = next(n for n, each in enumerate(self.messages) if each.role == ANSWERING)
+        return self.messages[:first]
+
+
+class Pair(NamedTuple):
+    """A prompt with a better and a worse answer."""
+
+    prompt: Messages
+    chosen: str
+    rejected: str
+
+
+class Unfit(Exception):
+    """Why a record cannot be learnt from: a reason to count by, and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail)
+
+
+def conversation_of(record: Any) -> Conversation:
+    """The conversation in a record, up to its last answer. Raises Unfit."""
+    fields = _fields(record)
+    messages = _conversation(fields)
+    answers = [n for n, each in enumerate(messages) if each.role == ANSWERING]
+    if not answers:
+        raise Unfit("no_answer", "nobody answers in this conversation")
+    kept = messages[: answers[-1] + 1]
+    _require_content(kept)
+    if answers[0] == 0:
+        raise Unfit("no_prompt", "it begins with an answer")
+    return Conversation(kept, len(messages) - len(kept))
+
+
+def pair_of(record: Any) -> Pair:
+    """The preference pair in a record. Raises Unfit."""
+    fields = _fields(record)
+    if missing := [name for name in ("chosen", "rejected") if fields.get(name) is None]:
+        raise _no_columns(fields, f"no {' and no '.join(missing)}")
+    before = _said(fields["prompt"], "prompt", "user") if fields.get("prompt") else ()
+    if not before and (asked := fields.get("question") or fields.get("instruction")):
+        before = _said(asked, "question", "user")
+    if before and (system := fields.get("system")):
+        before = (Message("system", _text(system, "system")), *before)
+    sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
+    # A side may repeat the prompt, or may be all of the conversation.
+    sides = [each if each[: len(before)] == before else (*before, *each) for each in sides]
+    chosen, rejected = sides
+    if chosen == rejected:
+        raise Unfit("equal_sides", "chosen and rejected are the same")
+    for name, each in (("chosen", chosen), ("rejected", rejected)):
+        if not each or each[-1].role != ANSWERING:
+            raise Unfit("no_answer", f"{name} does not end with an answer")
+    if chosen[:-1] != rejected[:-1]:
+        raise Unfit("no_common_prompt", "chosen and rejected differ before their last answers")
+    if not any(each.role == "user" for each in chosen[:-1]):
+        raise Unfit("no_prompt", "no question stands before the answers")
+    _require_content(chosen)
+    _require_content(rejected)
+    return Pair(chosen[:-1], chosen[-1].content, rejected[-1].content)
+
+
+def _fields(record: Any) -> Mapping[str, Any]:
+    if not isinstance(record, dict):
+        raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
+    return record
+
+
+def _conversation(fields: Mapping[str, Any]) -> Messages:
+    """The messages of a record, by whichever columns it has."""
+    for name in MESSAGES:
+        if fields.get(name) is not None:
+            return _messages(fields[name], name)
+    for asking, answering in ANSWERED:
+        if asking in fields and answering in fields:
+            break
+    else:
+        raise _no_columns(fields, "no messages, and no prompt with its answer")
+    if fields[answering] is None:
+        raise Unfit("no_answer", f'"{answering}" is null')
+    asked = _said(fields[asking], asking, "user")
+    more = fields.get("input") or fields.get("context") if asking == "instruction" else None
+    if more and isinstance(fields[asking], str):
+        asked = (Message("user", f"{asked[0].content}\n\n{_text(more, 'input')}"),)
+    system = fields.get("system") or fields.get("system_prompt")
+    before = (Message("system", _text(system, "system")),) if system else ()
+    return (*before, *asked, *_said(fields[answering], answering, ANSWERING))
+
+
+def _said(value: Any, name: str, role: str) -> Messages:
+    """A text as one message, or a list of them, or a text with turns."""
+    if isinstance(value, list):
+        return _messages(value, name)
+    text = _text(value, name)
+    pieces = TURN.split(text)
+    if len(pieces) == 1 or pieces[0].strip():
+        return (Message(role, text),)
+    turns = zip(pieces[1::2], pieces[2::2], strict=True)
+    found = [Message("user" if who == "Human" else ANSWERING, said.strip()) for who, said in turns]
+    if found[-1] == Message(ANSWERING, ""):  # "…\n\nAssistant:" asks for the answer
+        found.pop()
+    return tuple(found)
+
+
+def _messages(value: Any, name: str) -> Messages:
+    """A list of messages, each with a role and its content."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise Unfit("not_messages", f'"{name}" is no list of messages')
+    found: list[Message] = []
+    for number, each in enumerate(value, 1):
+        said_by = each.get("role", each.get("from"))
+        role = ROLE_NAMES.get(said_by.lower()) if isinstance(said_by, str) else None
+        if role is None:
+            known = ", ".join(ROLE_NAMES)
+            detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
+            raise Unfit("unknown_role", detail)
+        content = each.get("content", each.get("value"))
+        found.append(Message(role, _content(content, f"message {number}")))
+    return tuple(found)
+
+
+def _content(value: Any, where: str) -> str:
+    """The content of a message, also as a list of pieces of text."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        pieces: Sequence[Any] = value
+        if all(isinstance(each, dict) and each.get("type") == "text" for each in pieces):
+            return "".join(_text(each.get("text"), where) for each in pieces)
+    return _text(value, where)
+
+
+def _text(value: Any, where: str) -> str:
+    """A string that UTF-8 can hold."""
+    if not isinstance(value, str):
+        raise Unfit("not_text", f"{where} holds a {type(value).__name__}, not a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Unfit("lone_surrogates", f"{where} holds escapes of half a character") from None
+    return value
+
+
+def _require_content(messages: Messages) -> None:
+    """Raise Unfit for an answer or a question without a visible letter."""
+    for number, each in enumerate(messages, 1):
+        if each.role == ANSWERING and not each.content.strip():
+            raise Unfit("empty_answer", f"message {number}, an answer, is empty")
+        if each.role == "user" and not each.content.strip():
+            raise Unfit("empty_prompt", f"message {number}, a question, is empty")
+
+
+def _no_columns(fields: Mapping[str, Any], what: str) -> Unfit:
+    known = ", ".join(str(key)[:40] for key in list(fields)[:8])
+    return Unfit("no_columns", f"{what}; the columns are: {known}")

@@ -1,0 +1,325 @@
+"""Conversations and preference pairs as ids: read, rendered, encoded, split and written.
+
+An example is one document: the ids of its template filled with its messages, and for each whether
+it is learnt. It stands after an end-of-text token, as a prompt does in a server. A preference pair
+is two examples, the chosen and the rejected one, which follow each other.
+
+The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt), offsets.npy (where each
+example begins, and the end), dev.npy (which are held out), examples.json, the tokenizer with the
+template, and dropped/REASON.jsonl.gz with every record that is left out.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.data.chat_layout import Layout, Layouts
+from endonym.data.conversations import Conversation, Message, Unfit, conversation_of, pair_of
+from endonym.data.example_order import ExampleOrder
+from endonym.data.example_tokens import ExampleTokens, figures
+from endonym.data.record_files import Record, read_records
+from endonym.errors import CorpusError, SourceError
+from endonym.text.document import Reject
+from endonym.text.document_files import DROPPED, GzipLines, reject_line
+from endonym.text.held_out.split import digest
+from endonym.text.io.origin import SHOWN_CHARS
+from endonym.tokenizer.chat_template import CHATML, ChatTemplate, TemplateRefusal
+from endonym.tokenizer.tokenizer import Tokenizer
+
+BATCH_RECORDS = 1024
+SHOWN_REASONS = 6
+ALLOWED = ("duplicate",)
+"""Reasons that do not count as rejected: nothing is lost."""
+Objective = Literal["chat", "preferences"]
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSettings:
+    """How examples are made.
+
+    context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
+    max_rejected: share of the records above which it is an error. seed: of the split.
+    """
+
+    objective: Objective
+    context: int
+    val_share: float
+    max_rejected: float
+    seed: int
+
+
+class Example(NamedTuple):
+    """The ids of a conversation, after the end-of-text that opens it, and which are learnt."""
+
+    ids: Ids
+    is_learnt: NDArray[np.bool_]
+
+
+class Prepared(NamedTuple):
+    """A record whose contents are not encoded yet.
+
+    sides: the messages and the layout of each example; both sides of a pair.
+    """
+
+    record: Record
+    prompt: Sequence[Message]
+    sides: Sequence[tuple[Sequence[Message], Layout]]
+
+
+def with_template(tokenizer: Tokenizer, given: str | None) -> Tokenizer:
+    """The tokenizer, with a template: the given one, else its own, else ChatML."""
+    if given is not None or tokenizer.chat_template is None:
+        tokenizer.chat_template, tokenizer.turn_ends = given or CHATML, ()
+    return tokenizer
+
+
+def template_of(tokenizer: Tokenizer) -> ChatTemplate:
+    """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
+    assert tokenizer.chat_template is not None, "see with_template"
+    return ChatTemplate(tokenizer.chat_template, *[tokenizer.token(tokenizer.end_id)] * 2)
+
+
+def make_examples(
+    paths: Sequence[Path],
+    tokenizer: Tokenizer,
+    settings: ExampleSettings,
+    *,
+    out: Path,
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """Write the examples of some files; returns what was counted.
+
+    tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
+    number of records read. Raises RecipeError for a template that cannot be used, SourceError if
+    too many records are rejected, and CorpusError if too few are left.
+    """
+    layouts = Layouts(template_of(tokenizer), tokenizer)
+    layouts.of(("user", "assistant"))  # A broken template ends this before anything is read.
+    with ExampleWriter(out, tokenizer, settings) as writer:
+        for batch in _batches(_records(paths)):
+            prepared: list[Prepared] = []
+            for item in batch:
+                found = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
+                if isinstance(found, Reject):
+                    writer.reject(found)
+                else:
+                    prepared.append(found)
+            writer.add(prepared)
+            advance(len(batch))
+        tokenizer.turn_ends = tuple(layouts.turn_ends.values())
+        counted = writer.finish()
+    for split in ("train", "dev"):
+        tokens = ExampleTokens(out, split)
+        rows = ExampleOrder(tokens, context=settings.context, seed=0).rows_per_epoch
+        counted[split] = figures(tokens, rows, settings.context)
+    return counted
+
+
+def _records(paths: Sequence[Path]) -> Iterator[Record | Reject]:
+    for path in paths:
+        yield from read_records(path, path.name)
+
+
+def _batches(items: Iterable[Record | Reject]) -> Iterator[list[Record | Reject]]:
+    """Batches of records, for the tokenizer's threads."""
+    batch: list[Record | Reject] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH_RECORDS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
+    """The messages of a record with their layouts, or why it is left out."""
+    try:
+        if writer.settings.objective == "chat":
+            found = conversation_of(record.value)
+            sides = _chat_sides(found, layouts)
+            writer.cut += found.cut > 0
+            prompt, identity = found.prompt, (found.messages,)
+        else:
+            pair = pair_of(record.value)
+            prompt, identity = pair.prompt, pair
+            roles = [each.role for each in (*prompt, Message("assistant", ""))]
+            (layout,) = layouts.of(roles, is_last_only=True)
+            answers = (pair.chosen, pair.rejected)
+            sides = [((*prompt, Message("assistant", each)), layout) for each in answers]
+    except Unfit as unfit:
+        return _reject(record, unfit.reason, unfit.detail)
+    except TemplateRefusal as refusal:
+        return _reject(record, "refused_by_template", refusal.message)
+    mark = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
+    if mark in writer.seen:
+        return _reject(record, "duplicate", "the same stands before it")
+    writer.seen.add(mark)
+    return Prepared(record, prompt, sides)
+
+
+def _chat_sides(
+    conversation: Conversation, layouts: Layouts
+) -> list[tuple[Sequence[Message], Layout]]:
+    found = layouts.of([each.role for each in conversation.messages])
+    return [(conversation.messages, layout) for layout in found]
+
+
+def _reject(record: Record, reason: str, detail: str) -> Reject:
+    text = record.raw[:SHOWN_CHARS]
+    return Reject(reason, record.id, record.source, detail, text, len(record.raw.encode()))
+
+
+class ExampleWriter:
+    """Writes examples as they come. A context manager."""
+
+    def __init__(self, out: Path, tokenizer: Tokenizer, settings: ExampleSettings) -> None:
+        self.out, self.tokenizer, self.settings = out, tokenizer, settings
+        self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
+        self.seen: set[bytes] = set()
+        self.cut = 0
+        self._lengths: list[int] = []
+        self._keys: list[int] = []
+        self._records = 0
+        self._dropped: Counter[str] = Counter()
+        self._reject_files: dict[str, GzipLines] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> "ExampleWriter":
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._ids = self._open.enter_context((self.out / "ids.bin").open("wb"))
+        self._learnt = self._open.enter_context((self.out / "learnt.bin").open("wb"))
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._open.__exit__(*details)
+
+    def reject(self, reject: Reject) -> None:
+        """Count a record that is left out, and write it down."""
+        self._records += 1
+        self._dropped[reject.reason] += 1
+        if reject.reason not in self._reject_files:
+            folder = self.out / DROPPED
+            folder.mkdir(exist_ok=True)
+            file = GzipLines(folder, f"{reject.reason}.jsonl.gz")
+            self._reject_files[reject.reason] = self._open.enter_context(file)
+        self._reject_files[reject.reason].line(reject_line(reject))
+
+    def add(self, prepared: Sequence[Prepared]) -> None:
+        """Encode and write records; those that are longer than a row are rejected."""
+        contents = [
+            message.content for each in prepared for said, _ in each.sides for message in said
+        ]
+        encoded = iter(self.tokenizer.encode_many(contents))
+        for each in prepared:
+            examples = [
+                self._example(layout, [next(encoded) for _ in said]) for said, layout in each.sides
+            ]
+            if reason := self._too_long(examples):
+                self.reject(_reject(each.record, *reason))
+                continue
+            self._records += 1
+            key = prompt_key(each.prompt, self.settings.seed)
+            for example in examples:
+                self._ids.write(example.ids.astype(self.kind).tobytes())
+                self._learnt.write(example.is_learnt.astype(np.uint8).tobytes())
+                self._lengths.append(len(example.ids))
+                self._keys.append(key)
+
+    def _example(self, layout: Layout, contents: Sequence[Ids]) -> Example:
+        """The ids of a layout with its contents. A template's own end-of-text opens no second."""
+        parts = [each.ids if each.message is None else contents[each.message] for each in layout]
+        ids = np.concatenate(parts)
+        learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
+        opens = int(ids[0] == self.tokenizer.end_id)
+        return Example(ids[opens:], learnt[opens:])
+
+    def _too_long(self, examples: Sequence[Example]) -> tuple[str, str] | None:
+        """Why examples do not fit into a row: a pair stands in one."""
+        context = self.settings.context
+        if self.settings.objective == "preferences":
+            size = sum(len(each.ids) for each in examples)
+        else:
+            size = max(len(each.ids) for each in examples)
+        what = "both sides have" if self.settings.objective == "preferences" else "it has"
+        return (
+            ("too_long", f"{what} {size} tokens; a row has {context}") if size > context else None
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """Write the index, and return what was counted."""
+        self._require_enough()
+        is_dev = held_out(np.array(self._keys, dtype=np.uint64), self.settings.val_share)
+        offsets = np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8")
+        np.save(self.out / "offsets.npy", offsets, allow_pickle=False)
+        np.save(self.out / "dev.npy", is_dev, allow_pickle=False)
+        description = {
+            "objective": self.settings.objective,
+            "context": self.settings.context,
+            "vocab": self.tokenizer.vocab,
+            "end": self.tokenizer.end_id,
+        }
+        text = json.dumps(description, ensure_ascii=False, sort_keys=True)
+        (self.out / "examples.json").write_text(text, encoding="utf-8")
+        np.save(
+            self.out / "bytes.npy", self.tokenizer.byte_counts.astype("<i8"), allow_pickle=False
+        )
+        return {
+            "objective": self.settings.objective,
+            "records": self._records,
+            "kept": self._records - self._dropped.total(),
+            "cut": self.cut,
+            "dropped": dict(sorted(self._dropped.items())),
+        }
+
+    def _require_enough(self) -> None:
+        """Raise SourceError if too many records were rejected, CorpusError if too few are left."""
+        worst = self._dropped.most_common(SHOWN_REASONS)
+        told = "\n".join(f"    {count:>10,} {reason}" for reason, count in worst)
+        if len(set(self._keys)) < 2:
+            raise CorpusError(
+                f"{len(self._lengths):,} examples of {len(set(self._keys))} different prompts are "
+                f"left of {self._records:,} records; two prompts are the least, one of them held "
+                f"out{'; dropped were:' * bool(told)}\n{told}",
+                where="phase.data",
+                do="Look at the records: they need messages, or a prompt with its answer.",
+            )
+        lost = self._dropped.total() - sum(self._dropped[reason] for reason in ALLOWED)
+        share = lost / max(1, self._records)
+        if share > self.settings.max_rejected:
+            raise SourceError(
+                f"{share:.1%} of {self._records:,} records cannot be used, above "
+                f"chat.max_rejected = {self.settings.max_rejected:g}\n{told}",
+                where="phase.data",
+                do="Repair the data, choose a longer pack.context for what is too long, or raise "
+                "chat.max_rejected to go on without these.",
+            )
+
+
+def prompt_key(prompt: Sequence[Message], seed: int) -> int:
+    """The keyed hash of a prompt, without blanks around its contents: 64 bits."""
+    said = [[each.role, each.content.strip()] for each in prompt]
+    text = json.dumps(said, ensure_ascii=False).encode("utf-8")
+    return int.from_bytes(digest(text, seed)[:8], "little")
+
+
+def held_out(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+    """Which examples are held out: prompts whose keys are below the share of all keys.
+
+    If none is, the one with the smallest key; if all are, all but the one with the largest.
+    """
+    is_dev = keys < np.uint64(min(share, 1.0) * float(2**64 - 2**11))
+    if not is_dev.any():
+        is_dev = keys == keys.min()
+    if is_dev.all():
+        is_dev = keys != keys.max()
+    return is_dev

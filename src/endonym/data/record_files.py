@@ -1,0 +1,120 @@
+"""Files of records: JSON lines, plain or compressed, and parquet. Bad records become rejects."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from endonym.errors import SourceError, printable
+from endonym.text.document import Reject
+from endonym.text.files import not_a_file, size_on_disk
+from endonym.text.io.encoding import utf8_stream
+from endonym.text.io.formats import COMPRESSIONS
+from endonym.text.io.lines import readable_lines
+from endonym.text.io.origin import Origin
+from endonym.text.io.streams import Expansion, Stream, plain, unpacked
+from endonym.text.readers.records import LARGE_BYTES, parsed, too_many
+
+
+class Record(NamedTuple):
+    """A record, its id (`file#line`), the name of its source, and its raw text."""
+
+    id: str
+    source: str
+    value: Any
+    raw: str
+
+
+LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
+BATCH_ROWS = 1024
+
+
+def require_format(path: Path) -> None:
+    """Raise SourceError for a file whose name does not say that it can be read."""
+    name = path.name.lower()
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    is_known = name.endswith(LINES) or path.name.lower().endswith(TABLES)
+    if not is_known:
+        raise SourceError(
+            "conversations are read from .jsonl (also .gz, .zst, .bz2, .xz) and .parquet",
+            where=printable(str(path)),
+            do="Write one JSON object a line; of a JSON list: jq -c '.[]' FILE.json > FILE.jsonl",
+        )
+
+
+def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
+    """The records of a file, and rejects. Raises SourceError if the disk does not give them."""
+    require_format(path)
+    origin = Origin(source, printable(path.name), size_on_disk(path))
+    try:
+        if refusal := not_a_file(path):
+            yield origin.whole_file("not_a_file", refusal)
+        elif not origin.raw_bytes:
+            yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
+        elif path.name.lower().endswith(TABLES):
+            yield from _rows(path, origin)
+        else:
+            yield from _lines(path, origin)
+    except OSError as error:
+        raise SourceError(
+            f"the file cannot be read: {error.strerror or error}",
+            where=printable(str(path)),
+            do="Check the disk and the file's permissions.",
+        ) from error
+
+
+def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of JSON lines. Blank lines are none."""
+    with path.open("rb") as raw:
+        stream: Stream = plain(raw)
+        compression = COMPRESSIONS.get(path.suffix.lower(), "")
+        if compression:
+            stream = Expansion(origin.raw_bytes).bounded(unpacked(stream, compression))
+        _, stream = utf8_stream(stream, "utf-8")
+        for item in readable_lines(stream, origin, "utf-8"):
+            if isinstance(item, Reject):
+                yield item
+            elif item[1].strip():
+                yield _line(*item, origin)
+
+
+def _line(number: int, line: str, origin: Origin) -> Record | Reject:
+    """One line of JSON as a record, or why it is none."""
+    raw = line.encode()
+    if len(raw) > LARGE_BYTES and (what := too_many(line)):
+        detail = f"line {number}: more than {what} in one record"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    try:
+        return Record(f"{origin.name}#{number}", origin.source, parsed(line), line)
+    except RecursionError:
+        detail = f"line {number}: the JSON is too deep, objects within objects without end"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    except ValueError as error:
+        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
+
+
+def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The rows of a parquet table, in small batches."""
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as table:
+            metadata, kept = table.metadata, Expansion(origin.raw_bytes)
+            groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+            if not kept.has_room(sum(each.total_byte_size for each in groups)):
+                yield origin.whole_file("bomb", kept.message())
+                return
+            for batch in table.iter_batches(batch_size=BATCH_ROWS):
+                if not kept.has_room(batch.nbytes):
+                    detail = f"after {number:,} rows {kept.message()}"
+                    yield origin.reject("bomb", detail, record=None, raw_bytes=0)
+                    return
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
+    except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        detail = f"not a whole parquet file, after {number:,} rows: {why}"
+        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)

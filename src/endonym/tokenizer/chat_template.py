@@ -1,0 +1,122 @@
+"""Chat templates: from the roles of a conversation to its text around the contents, and to ids.
+
+A template (Jinja, as in `transformers`) is filled with placeholders instead of contents. So its own
+text, in which special tokens stand by their names, is told from what people wrote, which is plain
+text whatever it names. And the parts depend on the roles alone: conversations of the same roles
+have the same parts. Serving and training both take them from here, so their ids are the same.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from endonym.errors import RecipeError
+from endonym.tokenizer.template_process import TemplateProcess
+from endonym.tokenizer.tokenizer import Tokenizer
+
+ANSWERING = "assistant"
+ROLES = ("system", "user", ANSWERING)
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""The template that recipes call "chatml"."""
+_process = TemplateProcess()
+
+
+class Part(NamedTuple):
+    """A piece of a filled template: its own text, or the place of a message's content."""
+
+    text: str
+    message: int | None = None
+
+
+class Asked(NamedTuple):
+    """What a template is filled with. opens_answer: whether the model is to answer next."""
+
+    messages: Sequence[Mapping[str, str]]
+    opens_answer: bool
+
+
+class TemplateRefusal(RecipeError):
+    """A template says that it does not take these messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTemplate:
+    """A chat template, and the names of the tokens before and after a text."""
+
+    text: str
+    start: str
+    end: str
+
+    def filled(self, asked: Sequence[Asked]) -> list[str]:
+        """The template with each of these conversations, contents included.
+
+        Raises TemplateRefusal, or RecipeError if it cannot be filled in or does not end.
+        """
+        names = {"bos_token": self.start, "eos_token": self.end}
+        values = [
+            {"messages": each.messages, "add_generation_prompt": each.opens_answer, **names}
+            for each in asked
+        ]
+        found = _process.fill_many(self.text, values)
+        for each in found:
+            if "refused" in each:
+                raise TemplateRefusal(f"the model's chat template says: {each['refused']}")
+            if "error" in each:
+                message = f"the model's chat template cannot be filled in: {each['error']}"
+                raise RecipeError(message)
+        return [each["text"] for each in found]
+
+    def parts(self, asked: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
+        """The parts of conversations, each given as its roles and `opens_answer`."""
+        # Digits outlast upper and lower case. There are always as many, as templates may count.
+        secret = f"{secrets.randbits(64):020}"
+        filled = self.filled([Asked(_placed(roles, secret), opens) for roles, opens in asked])
+        return [
+            _divided(text, len(roles), secret)
+            for text, (roles, _) in zip(filled, asked, strict=True)
+        ]
+
+
+def _placed(roles: Sequence[str], secret: str) -> list[dict[str, str]]:
+    """Messages with placeholders as their contents."""
+    return [
+        {"role": role, "content": f"\ue000{secret}.{number}\ue001"}
+        for number, role in enumerate(roles)
+    ]
+
+
+def _divided(text: str, messages: int, secret: str) -> list[Part]:
+    """A filled template in its parts."""
+    places = {f"\ue000{secret}.{number}\ue001": number for number in range(messages)}
+    pieces = re.split(f"(\ue000{secret}\\.[0-9]+\ue001)", text)
+    return [
+        Part("", places[piece]) if piece in places else Part(piece) for piece in pieces if piece
+    ]
+
+
+class Markup:
+    """Encodes a template's own text, in which special tokens stand by their names."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._encode = tokenizer.encode
+        empty = (index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index))
+        self.specials = {name: index for index in empty if (name := tokenizer.name_of(index))}
+        """The ids that stand for no text; the end of a text is always among them."""
+        names = sorted(self.specials, key=len, reverse=True)
+        self._names = re.compile(f"({'|'.join(map(re.escape, names))})")
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a template's own text."""
+        ids: list[int] = []
+        for part in self._names.split(text):
+            if part in self.specials:
+                ids.append(self.specials[part])
+            elif part:
+                ids += self._encode(part)
+        return ids

@@ -1,0 +1,48 @@
+"""What is chosen for phases that learn answers, and how much their data are thought to be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_conversations import conversations, make_toy_examples, pairs, write_lines
+
+from endonym.autopilot.answers import choose_answers, estimated_examples
+from endonym.autopilot.model_size import Facts
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import Phase
+
+FACTS = Facts(20_000, 12_000, 40.0, 12_800)
+
+
+def chosen(objective: str, *, dim: int = 128, **keys: object) -> dict[str, object]:
+    phase = Phase.model_validate({"objective": objective, "data": "a.jsonl", **keys})
+    found = choose_answers(phase, FACTS, 128, dim=dim, device="cpu")
+    assert all(each.reason for each in found.values())
+    return {key: each.value for key, each in found.items()}
+
+
+def test_rates_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
+    chat, pair = chosen("chat"), chosen("preferences")
+    assert (chat["epochs"], chat["lr"], chat["embedding_lr"]) == (3.0, 3e-4, 3e-4)
+    assert pair["lr"] == 3e-5
+    assert chosen("chat", dim=2048)["lr"] == pytest.approx(3.7e-5)
+    assert chat["batch_tokens"] == 1536  # eight steps an epoch
+    assert "epochs" not in chosen("chat", steps=9)
+    assert chosen("chat", steps=200)["warmup_steps"] == 20
+
+
+@pytest.mark.parametrize("objective", ["chat", "preferences"])
+def test_the_estimate_is_near_what_is_counted(
+    objective: str, tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    records = conversations(400) if objective == "chat" else pairs(400)
+    made = make_toy_examples(tmp_path / "made", records, objective, val_share=0.05, context=256)
+    recipe = small_recipe(tmp_path / "project")
+    write_lines(recipe.parent / "a.jsonl", records)
+    sets = ["phase.0.objective=" + objective, "phase.0.data=a.jsonl", "chat.val_share=0.05"]
+    sized = made["train"]["bytes"] / made["train"]["learnt"]
+    (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, sized).values()
+    assert facts.unique_tokens == pytest.approx(made["train"]["tokens"], rel=0.4)
+    examples = facts.unique_tokens / facts.mean_document_tokens
+    assert examples == pytest.approx(made["train"]["examples"], rel=0.1)
+    assert facts.positions >= facts.unique_tokens

@@ -1,0 +1,108 @@
+"""Which ids are learnt, and that prompts are those that a server makes."""
+
+from itertools import groupby
+
+import pytest
+from made_conversations import fresh_tokenizer
+from toys import KINDS, lively_decoder, toy_config
+
+from endonym.data.chat_layout import Layouts
+from endonym.data.examples import template_of
+from endonym.errors import RecipeError
+from endonym.generate.language_model import LanguageModel
+from endonym.serve.chat import chat_ids
+from endonym.serve.own_engine import OwnEngine
+from endonym.tokenizer.chat_template import TemplateRefusal
+
+SAID = [
+    ("system", "Répond en un mot."),
+    ("user", "Алма нинди? <|im_end|>"),
+    ("assistant", " Кызыл\n"),
+    ("user", "តើស្វាយមានពណ៌អ្វី?"),
+    ("assistant", "លឿង"),
+]
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' and loop.last %}<think></think>{% endif %}"
+    "{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""It writes the last turn otherwise than its own prompt begins."""
+
+
+def rendered(kind: str, template: str | None = None) -> list[tuple[list[int], list[bool]]]:
+    """Ids and what is learnt of each example of SAID."""
+    tokenizer = fresh_tokenizer(kind, template)
+    layouts = Layouts(template_of(tokenizer), tokenizer)
+    found = []
+    for layout in layouts.of([role for role, _ in SAID]):
+        ids, learnt = [], []
+        for piece in layout:
+            here = piece.ids.tolist()
+            if piece.message is not None:
+                here = tokenizer.encode(SAID[piece.message][1])
+            ids += here
+            learnt += [piece.is_learnt] * len(here)
+        found.append((ids, learnt))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("template", [None, THINKING])
+def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: str | None) -> None:
+    tokenizer = fresh_tokenizer(kind, template)
+    config = toy_config(vocab=tokenizer.vocab, context=256)
+    model = LanguageModel(lively_decoder(config), tokenizer)
+    engine = OwnEngine(model, most_slots=1, memory=1 << 24)
+    prompts = [chat_ids(engine, [{"role": r, "content": c} for r, c in SAID[:n]]) for n in (2, 4)]
+    made = [
+        ids[:n]
+        for ids, learnt in rendered(kind, template)
+        for n in range(1, len(ids))
+        if learnt[n] and not learnt[n - 1]
+    ]
+    assert made == prompts
+    assert len(rendered(kind, template)) == (1 if template is None else 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_and_their_ends_are_learnt_and_nothing_else(kind: str) -> None:
+    ((ids, learnt),) = rendered(kind)
+    tokenizer = fresh_tokenizer(kind)
+    runs = [
+        [index for index, _ in group]
+        for is_learnt, group in groupby(zip(ids, learnt, strict=True), key=lambda each: each[1])
+        if is_learnt
+    ]
+    end = tokenizer.special_ids["turn_end"]
+    assert runs == [[*tokenizer.encode(SAID[n][1]), end] for n in (2, 4)]
+    assert learnt[-1]  # the line end behind the last turn is left out
+
+
+def test_only_the_last_answer_of_a_pair_is_learnt() -> None:
+    tokenizer = fresh_tokenizer()
+    layouts = Layouts(template_of(tokenizer), tokenizer)
+    (layout,) = layouts.of([role for role, _ in SAID], is_last_only=True)
+    assert [piece.message for piece in layout if piece.is_learnt] == [4, None]
+
+
+def test_a_template_without_an_end_of_a_turn_is_refused_with_what_to_do() -> None:
+    endless = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    tokenizer = fresh_tokenizer("bpe", endless)
+    with pytest.raises(RecipeError, match="no special token") as caught:
+        Layouts(template_of(tokenizer), tokenizer).of(("user", "assistant"))
+    assert "<|im_end|>" in caught.value.do
+
+
+def test_roles_that_a_template_refuses_or_leaves_out_are_told_each_time() -> None:
+    strict = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{% for m in messages[:2] %}{{ m.content }}<|im_end|>{% endfor %}"
+    )
+    tokenizer = fresh_tokenizer("bpe", strict)
+    layouts = Layouts(template_of(tokenizer), tokenizer)
+    for _ in range(2):
+        with pytest.raises(TemplateRefusal, match="no system"):
+            layouts.of(("system", "user", "assistant"))
+        with pytest.raises(TemplateRefusal, match="leaves out message 4"):
+            layouts.of(("user", "assistant", "user", "assistant"))

@@ -1,0 +1,137 @@
+"""Conversations and pairs by the usual names of columns; each that cannot be learnt says why."""
+
+from typing import Any
+
+import pytest
+
+from endonym.data.conversations import Message, Unfit, conversation_of, pair_of
+
+ASKED, ANSWER = "Алма нинди төстә?", "Кызыл."
+PLAIN = (Message("user", ASKED), Message("assistant", ANSWER))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {
+            "messages": [
+                {"role": "user", "content": ASKED},
+                {"role": "assistant", "content": ANSWER},
+            ]
+        },
+        {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]},
+        {"prompt": ASKED, "completion": ANSWER},
+        {"prompt": ASKED, "response": ANSWER},
+        {"question": ASKED, "answer": ANSWER},
+        {"instruction": ASKED, "input": "", "output": ANSWER},
+        {
+            "prompt": [{"role": "user", "content": ASKED}],
+            "completion": [{"role": "assistant", "content": ANSWER}],
+        },
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": ASKED}]},
+                {"role": "assistant", "content": ANSWER},
+            ]
+        },
+        {"prompt": f"\n\nHuman: {ASKED}\n\nAssistant:", "response": ANSWER},
+    ],
+)
+def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
+    assert conversation_of(record) == (PLAIN, 0)
+
+
+def test_an_input_follows_its_instruction_and_a_system_message_comes_first() -> None:
+    record = {
+        "instruction": "Traduis.",
+        "input": "le pain",
+        "output": "pâine",
+        "system": "Sois bref.",
+    }
+    assert conversation_of(record).messages == (
+        Message("system", "Sois bref."),
+        Message("user", "Traduis.\n\nle pain"),
+        Message("assistant", "pâine"),
+    )
+
+
+def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
+    turns = [("user", "Ce este?"), ("assistant", "O pâine."), ("user", "Și apoi?")]
+    record = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    found = conversation_of(record)
+    assert found.cut == 1
+    assert found.messages[-1] == Message("assistant", "O pâine.")
+    assert found.prompt == (Message("user", "Ce este?"),)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([ASKED], "not_object"),
+        ({"text": ASKED}, "no_columns"),
+        ({"messages": []}, "no_answer"),
+        ({"messages": [{"role": "user", "content": ASKED}]}, "no_answer"),
+        ({"prompt": ASKED, "completion": None}, "no_answer"),
+        ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
+        ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
+        ({"messages": [{"role": "assistant", "content": ANSWER}]}, "no_prompt"),
+        ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
+        ({"messages": [{"content": ASKED}]}, "unknown_role"),
+        ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
+        ({"messages": "су"}, "not_messages"),
+        ({"messages": [1]}, "not_messages"),
+        ({"prompt": ASKED, "completion": 7}, "not_text"),
+        ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
+    ],
+)
+def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        conversation_of(record)
+    assert caught.value.reason == reason
+    assert caught.value.detail
+
+
+def chat(*said: str) -> list[dict[str, str]]:
+    return [
+        {"role": role, "content": each}
+        for role, each in zip(("user", "assistant") * 3, said, strict=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
+        {"question": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
+        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
+        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
+        {
+            "prompt": chat(ASKED),
+            "chosen": [{"role": "assistant", "content": ANSWER}],
+            "rejected": [{"role": "assistant", "content": "Зәңгәр."}],
+        },
+        {
+            "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: {ANSWER}",
+            "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: Зәңгәр.",
+        },
+    ],
+)
+def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
+    assert pair_of(record) == ((Message("user", ASKED),), ANSWER, "Зәңгәр.")
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
+        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
+        ({"chosen": ANSWER, "rejected": "Зәңгәр."}, "no_prompt"),
+        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
+        ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
+        ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
+    ],
+)
+def test_a_pair_that_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        pair_of(record)
+    assert caught.value.reason == reason

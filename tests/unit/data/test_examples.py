@@ -1,0 +1,124 @@
+"""Conversations become examples: each record is one, or a counted reject."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_conversations import conversations, fresh_tokenizer, make_toy_examples, pairs, said
+from toys import KINDS
+
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.examples import held_out, prompt_key, with_template
+from endonym.errors import CorpusError, RecipeError, SourceError
+from endonym.tokenizer.chat_template import CHATML
+from endonym.tokenizer.tokenizer import Tokenizer
+
+BROKEN = [
+    "{no json",
+    {"prompt": "Нәрсә?"},
+    {"messages": []},
+    said("Ce?", " "),
+    said("су " * 300, "а"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_record_is_kept_or_a_reject_by_reason(kind: str, tmp_path: Path) -> None:
+    good = conversations(20)
+    counted = make_toy_examples(tmp_path, [*good, *BROKEN, good[3]], kind=kind, context=400)
+    assert counted["records"] == counted["kept"] + sum(counted["dropped"].values()) == 26
+    assert counted["dropped"] == {
+        "bad_json": 1,
+        "duplicate": 1,
+        "empty_answer": 1,
+        "no_answer": 1,
+        "no_columns": 1,
+        "too_long": 1,
+    }
+    assert counted["train"]["examples"] + counted["dev"]["examples"] == counted["kept"] == 20
+    for reason in counted["dropped"]:
+        with gzip.open(tmp_path / "dropped" / f"{reason}.jsonl.gz") as lines:
+            (line,) = [json.loads(line) for line in lines]
+        assert line["id"].startswith("records.jsonl#")
+        assert line["detail"]
+
+
+def test_the_template_and_the_end_of_a_turn_go_with_the_tokenizer(tmp_path: Path) -> None:
+    make_toy_examples(tmp_path, conversations(8))
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert tokenizer.chat_template == CHATML
+    assert tokenizer.turn_ends == ("<|im_end|>",)
+    assert tokenizer.stop_ids == (0, 2)
+    assert tokenizer.reserved_ids == [1]
+
+
+def test_a_tokenizer_keeps_its_own_template_unless_another_is_given() -> None:
+    own = fresh_tokenizer("bpe", "{{ messages }}")
+    assert with_template(own, None).chat_template == "{{ messages }}"
+    assert with_template(own, CHATML).chat_template == CHATML
+
+
+def test_a_broken_template_ends_it_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot be filled in"):
+        make_toy_examples(tmp_path, conversations(8), template="{% for %}")
+
+
+def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Path) -> None:
+    counted = make_toy_examples(tmp_path, pairs(24), "preferences")
+    assert counted["train"]["examples"] + counted["dev"]["examples"] == 48
+    train = ExampleTokens(tmp_path, "train")
+    for number in range(0, len(train), 2):
+        assert train.prompt(number).tolist() == train.prompt(number + 1).tolist()
+    with pytest.raises(CorpusError, match="24 too_long"):
+        make_toy_examples(
+            tmp_path / "short", pairs(24), "preferences", context=train.longest_document
+        )
+
+
+def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no_answer") as caught:
+        make_toy_examples(tmp_path, [*conversations(8), *[{"messages": []}] * 9])
+    assert "chat.max_rejected" in caught.value.do
+
+
+def test_no_example_left_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="empty_answer"):
+        make_toy_examples(tmp_path, [said("Ce?", ""), said("Нәрсә?", "алма")])
+
+
+def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
+    records = [said(f"Сорау {n // 4}?", f"җавап {n}") for n in range(80)]
+    make_toy_examples(tmp_path, records)
+    sides = {
+        split: {tuple(tokens.prompt(n)) for n in range(len(tokens))}
+        for split in ("train", "dev")
+        if (tokens := ExampleTokens(tmp_path, split))
+    }
+    assert len(sides["dev"]) + len(sides["train"]) == 20
+    assert not sides["dev"] & sides["train"]
+
+
+def test_added_records_move_no_prompt(tmp_path: Path) -> None:
+    def dev(count: int) -> set[tuple[int, ...]]:
+        make_toy_examples(tmp_path / str(count), conversations(count))
+        tokens = ExampleTokens(tmp_path / str(count), "dev")
+        return {tuple(tokens.prompt(n)) for n in range(len(tokens))}
+
+    assert dev(30) <= dev(60)
+
+
+def test_at_least_one_prompt_is_held_out_and_one_is_not() -> None:
+    keys = np.array([prompt_key([], seed) for seed in range(5)], dtype=np.uint64)
+    assert held_out(keys, 1e-9).tolist() == (keys == keys.min()).tolist()
+    assert (~held_out(keys, 1.0)).tolist() == (keys == keys.max()).tolist()
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        make_toy_examples(tmp_path / name, [*conversations(20), "{"])
+    for path in (tmp_path / "a").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "b" / path.relative_to(tmp_path / "a")
+            assert path.read_bytes() == other.read_bytes(), path.name

@@ -1,0 +1,70 @@
+"""A template's own text is told from what people wrote."""
+
+import time
+
+import pytest
+from toys import KINDS, toy_tokenizer
+
+from endonym.errors import RecipeError
+from endonym.tokenizer.chat_template import (
+    CHATML,
+    Asked,
+    ChatTemplate,
+    Markup,
+    Part,
+    TemplateRefusal,
+)
+
+END = "<|endoftext|>"
+
+
+def template(text: str = CHATML) -> ChatTemplate:
+    return ChatTemplate(text, END, END)
+
+
+def test_parts_depend_on_the_roles_alone() -> None:
+    asked = [(("system", "user"), True), (("user", "assistant"), False)]
+    first, second = template().parts(asked)
+    assert first == [
+        Part("<|im_start|>system\n"),
+        Part("", 0),
+        Part("<|im_end|>\n<|im_start|>user\n"),
+        Part("", 1),
+        Part("<|im_end|>\n<|im_start|>assistant\n"),
+    ]
+    assert second[-2:] == [Part("", 1), Part("<|im_end|>\n")]
+    assert template().parts(asked) == [first, second]
+
+
+def test_it_is_the_chatml_of_transformers() -> None:
+    messages = [{"role": "user", "content": "Сәлам"}, {"role": "assistant", "content": "Сәлам!"}]
+    (text,) = template().filled([Asked(messages, True)])
+    assert text == (
+        "<|im_start|>user\nСәлам<|im_end|>\n<|im_start|>assistant\nСәлам!<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_refusals_and_errors_are_told_apart() -> None:
+    with pytest.raises(TemplateRefusal, match="юк"):
+        template("{{ raise_exception('юк') }}").parts([(("user",), True)])
+    with pytest.raises(RecipeError, match="cannot be filled in") as caught:
+        template("{{ messages.__class__.__mro__ }}").parts([(("user",), True)])
+    assert not isinstance(caught.value, TemplateRefusal)
+
+
+def test_a_template_that_loops_ends_in_bounded_time() -> None:
+    text = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    start = time.monotonic()
+    with pytest.raises(RecipeError, match="does not end"):
+        template(text).parts([(("user",), True)])
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_specials_are_ids_in_markup_and_text_elsewhere(kind: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    markup = Markup(tokenizer)
+    assert markup.encode("<|im_start|>user\n") == [1, *tokenizer.encode("user\n")]
+    assert markup.encode(f"{END}<|im_end|>") == [0, 2]
+    assert 1 not in tokenizer.encode("<|im_start|>user\n")
