@@ -38,6 +38,7 @@ from endonym.autopilot.text_size import TextSize, bytes_per_token, measure
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
+from endonym.model.adapt_config import require_adaptable
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context
@@ -81,8 +82,11 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
         shape = resolve(recipe.model, vocab=vocab, context=context)
     else:
         shape = with_context(folder_shape(folder), context)
-    cost = flops_per_token(shape)
-    values = {f"phase.{n}.tokens": max(1, round(flops / cost)) for n, flops in phases.items()}
+    values: dict[str, Any] = {}
+    for n, flops in phases.items():
+        adapt = recipe.phase[n].adapt
+        cost = flops_per_token(shape, adapt=None if adapt is None else adapt.resolved())
+        values[f"phase.{n}.tokens"] = max(1, round(flops / cost))
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
 
 
@@ -177,11 +181,14 @@ def resolve_training(
         shape = with_context(folder_shape(folder), context)
     else:
         shape = resolve(full.model, vocab=vocab, context=context)
+    phases = tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase)
+    for phase in phases:
+        require_adaptable(shape, phase.adapt, folder)
     return ResolvedTraining(
         model=shape,
         folder=folder,
         pack=PackConfig(context=context, join=full.pack.join),
-        phases=tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase),
+        phases=phases,
         seed=recipe.seed,
     )
 

@@ -7,6 +7,7 @@ each row of the result.
 """
 
 import re
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
@@ -14,12 +15,14 @@ from pydantic import Field, field_validator
 from endonym.config import Config, unset
 from endonym.errors import ShapeError
 from endonym.model.config import AttentionConfig, ExpertsConfig, MambaConfig, ModelConfig
-from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
+from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig, weight_shapes
 
 RANK, TIMES = 16, 2
 """The rank, and alpha / rank, if they are not given."""
 GROUPS = ("mixer", "ffn")
 ALL = "all"
+TABLES = re.compile(r"embed|wte|wpe|lm_head")
+"""Names of embeddings and heads in the files of foreign models."""
 ROUTER = "router"
 """A router is no part of the group "ffn": small changes of it send tokens to other experts."""
 
@@ -195,10 +198,26 @@ def require_rank(rank: int, name: str, inputs: int, outputs: int) -> None:
         )
 
 
-def require_adaptable(config: AnyModelConfig, adapt: AdaptConfig | None) -> None:
-    """Raise ShapeError if these adapters do not fit the model. Foreign models are tried later."""
-    if adapt is not None and isinstance(config, ModelConfig):
+def require_adaptable(
+    config: AnyModelConfig, adapt: AdaptConfig | None, folder: Path | None = None
+) -> None:
+    """Raise ShapeError if these adapters do not fit the model.
+
+    folder: of a foreign model, whose matrices are those of its files; what the class makes of them
+    is tried when it is loaded.
+    """
+    if adapt is None:
+        return
+    if isinstance(config, ModelConfig):
         adapted_matrices(config, adapt)
+    elif folder is not None:
+        shapes = {
+            name.removesuffix(".weight"): shape
+            for name, shape in weight_shapes(folder).items()
+            if len(shape) == 2 and name.endswith(".weight") and not TABLES.search(name)
+        }
+        for name in chosen(list(shapes), adapt.on):
+            require_rank(adapt.rank, name, *shapes[name])
 
 
 def adapter_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:

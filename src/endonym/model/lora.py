@@ -62,8 +62,14 @@ class Change:
         changed = precise(matrix) + self.scale * (precise(self.b) @ precise(self.a))
         if self.magnitude is None:
             return changed
-        norms = torch.linalg.vector_norm(changed, dim=-1)
-        return changed * (precise(self.magnitude) / norms)[..., None]
+        return changed * _ratio(self.magnitude, changed)[..., None]
+
+
+def _ratio(magnitude: Tensor, matrix: Tensor) -> Tensor:
+    """The magnitudes over the norms of a matrix's rows, in fp32; 1 where a row is zero."""
+    norms = torch.linalg.vector_norm(matrix, dim=-1)
+    ratio = precise(magnitude) / torch.where(norms == 0, 1, norms)
+    return torch.where(norms == 0, 1, ratio)
 
 
 class LowRank(nn.Module):
@@ -105,8 +111,7 @@ class LowRank(nn.Module):
             a, b, magnitude, matrix = (each[expert[0]] for each in (a, b, magnitude, matrix))
         with torch.no_grad():
             changed_OI = precise(matrix) + self.scale * (precise(b) @ precise(a))
-            norms_O = torch.linalg.vector_norm(changed_OI, dim=-1)
-        return precise(magnitude) / norms_O
+        return _ratio(magnitude, changed_OI)
 
 
 class Adapters(nn.ModuleDict):
