@@ -195,7 +195,7 @@ def attach(
     name.
     """
     maps = linear_maps(decoder)
-    _require_fit(maps, changes)
+    require_fit(maps, changes)
     for path, change in changes.items():
         linear = maps[path]
         held = getattr(linear, HELD, None)
@@ -218,7 +218,7 @@ def _as(change: Change, matrix: Tensor) -> Change:
     return Change(a, b, change.scale, magnitude)
 
 
-def _require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) -> None:
+def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) -> None:
     """Raise ShapeError if a change has no matrix, or one of another shape."""
     for path, change in changes.items():
         if path not in maps:
@@ -286,7 +286,7 @@ def merge(decoder: AnyDecoder, name: str = DEFAULT) -> None:
 def merge_changes(decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
     """Write changes into the weights in place. Raises ShapeError as `attach` does."""
     maps = linear_maps(decoder)
-    _require_fit(maps, changes)
+    require_fit(maps, changes)
     for path, change in changes.items():
         matrix = matrix_of(maps[path])
         matrix.copy_(change.of(matrix))

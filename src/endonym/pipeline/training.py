@@ -19,6 +19,8 @@ from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
+from endonym.export.adapter_folder import FOLDER as ADAPTER
+from endonym.export.adapter_folder import base_identity, write_adapter
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -31,6 +33,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
+from endonym.model.lora import adapted, changes_with, merge_changes
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.weights import decoder_with, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
@@ -40,7 +43,7 @@ from endonym.pipeline.types import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES, TrainConfig
-from endonym.train.distributed import ALONE, Group
+from endonym.train.distributed import ALONE, Group, is_plain
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.report import Report
@@ -64,7 +67,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     lines = group.broadcast(baseline_lines(order, dev, tokenizer) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
     inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
-    make_decoder = partial(initial_decoder, config, ctx.inputs)
+    make_decoder = partial(decoder_to_train, config, ctx.inputs)
     decoder = make_decoder()
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
@@ -99,7 +102,11 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
         prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, tokenizer, prompts)
     weights = training.weights()
-    return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
+    if not group.is_first:
+        return {}
+    if phase.adapt is not None:
+        weights = write_adapted(training, weights, config, ctx)
+    return _keep(training, weights, tokenizer, ctx)
 
 
 def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict[str, Score]:
@@ -108,6 +115,42 @@ def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(scores, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
+
+
+def decoder_to_train(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+    """The decoder to start from, with the adapters of the phase, if it has some."""
+    return adapted(initial_decoder(config, inputs), config.phase.adapt, config.seed)
+
+
+def write_adapted(
+    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
+) -> dict[str, Tensor]:
+    """Write the adapter beside the model; returns the weights with the adapter merged.
+
+    They are merged into the weights that the phase began with, in fp32: in bf16 those that
+    trained are rounded. The latter are dropped first, so that only one copy is held.
+    """
+    adapt = config.phase.adapt
+    assert adapt is not None
+    changes = changes_with(training.decoder, {name: each.cpu() for name, each in learnt.items()})
+    for parameter in training.decoder.parameters():
+        if not parameter.requires_grad and is_plain(parameter):
+            parameter.data = parameter.data.new_empty(0)
+    decoder = initial_decoder(config, ctx.inputs)
+    start = ctx.inputs.get("start")
+    name = start.id if start is not None else config.folder.name if config.folder else "model"
+    reason = write_adapter(
+        ctx.out / ADAPTER,
+        decoder,
+        changes,
+        base=base_identity(decoder),
+        base_name=name,
+        dropout=adapt.dropout,
+    )
+    if reason:
+        ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
+    merge_changes(decoder, changes)
+    return weights_of(decoder)
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
@@ -289,7 +332,7 @@ def _keep(
 ) -> Numbers:
     """Write the finished model."""
     shape = training.decoder.config
-    kept = weights_of(training.decoder) | learnt
+    kept = learnt if training.config.adapt else weights_of(training.decoder) | learnt
     save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     tokenizer.save(ctx.out)
