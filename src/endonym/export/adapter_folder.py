@@ -58,7 +58,7 @@ def write_adapter(
     base_name: how peft's config calls it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {"version": VERSION, "base": base}
+    record: dict[str, Any] = {"version": VERSION, "base": base, "base_name": base_name}
     try:
         tensors, config = in_peft(decoder, changes, base_name, dropout)
     except ExportError as error:
@@ -147,6 +147,14 @@ def _require_base(record: Mapping[str, Any], decoder: AnyDecoder, folder: Path) 
             where=str(folder),
             do="Name the model that the adapted phase began from.",
         )
+
+
+def base_name_of(folder: Path) -> str:
+    """What a folder calls the base of its adapter; empty if it does not say."""
+    for name, key in ((OURS, "base_name"), (CONFIG, "base_model_name_or_path")):
+        if (folder / name).is_file() and isinstance(found := _json(folder / name).get(key), str):
+            return found
+    return ""
 
 
 def adapter_folder(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
 from endonym.export.adapter_folder import FOLDER as ADAPTER
 from endonym.export.adapter_folder import base_identity, write_adapter
+from endonym.export.adapter_export import require_adapter_formats
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -33,7 +34,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
-from endonym.model.lora import adapted, changes_with, merge_changes
+from endonym.model.lora import adapted, changes_of, changes_with, merge_changes
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.weights import decoder_with, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
@@ -72,6 +73,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
+    if phase.adapt is not None:
+        require_adapter_formats(config.exports, decoder, changes_of(decoder))
     spare_memory(
         shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
     )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from endonym.data.config import Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.export.config import DATASET, Export
+from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.model.adapt_config import require_adaptable
@@ -47,6 +47,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_shape(data),
         *_beside_a_folder(data),
         *_adapters_of_nothing(data),
+        *_exports_of_no_adapter(data),
     ]
 
 
@@ -235,6 +236,25 @@ def _adapters_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
+def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:
+    """An adapter can be exported if the last phase makes one."""
+    phases = data.get("phase")
+    last = _part(Phase, phases[-1]) if isinstance(phases, list) and phases else None
+    if last is None or last.adapt is not None:
+        return []
+    do = "Give the last [[phase]] adapt = {}, or leave this export out."
+    return [
+        Problem(
+            ("export", number, "format"),
+            f"the last phase, {last.name}, trains no adapter.",
+            do,
+            at_value=True,
+        )
+        for number, item in _items(data, "export", Export)
+        if item.format in ADAPTERS
+    ]
+
+
 def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
     """A batch holds at least one row."""
     pack = _part(Pack, data.get("pack"))
@@ -287,7 +307,7 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
     return _unfit_adapters(data, shape) + [
         problem
         for number, item in _items(data, "export", Export)
-        if item.format != DATASET
+        if item.format not in (DATASET, *ADAPTERS)
         for problem in _inexpressible(number, item, shape)
     ]
 
