@@ -85,8 +85,9 @@ def promised_seconds(
 ) -> float:
     """Training time per token by formula.
 
-    adapt: the adapters that are trained, if not the weights. rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
-    Its time besides matrix products is scaled by dim × layers.
+    rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
+    Its time besides matrix products is scaled by dim × layers. adapt: the adapters that are trained
+    instead of the weights, if any.
     """
     if small is None:
         return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)

@@ -28,6 +28,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.formats import require_formats
 from endonym.log import counted, duration, number, size
+from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
@@ -36,7 +37,6 @@ from endonym.model.count import (
     trained_parameters,
 )
 from endonym.model.describe import parts_text
-from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder

@@ -22,7 +22,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.lora import Change, copy_on, merge_changes
+from endonym.model.lora import Change, changes_of, copy_on, merge_changes
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check, Runtime
@@ -56,12 +56,14 @@ def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, C
     require_gguf_adapter(decoder.config, changes)
 
 
-def require_adapter_formats(
-    exports: Iterable[Export], decoder: AnyDecoder, changes: Mapping[str, Change]
-) -> None:
-    """Raise ExportError if one of these exports is of an adapter and cannot hold this one."""
+def require_adapter_formats(exports: Iterable[Export], decoder: AnyDecoder) -> None:
+    """Raise ExportError if an export of an adapter cannot hold the one of this decoder.
+
+    One without adapters is of an earlier phase.
+    """
+    changes = changes_of(decoder)
     for each in exports:
-        if each.format in ADAPTERS:
+        if each.format in ADAPTERS and changes:
             require_adapter(each, decoder, changes)
 
 
@@ -150,7 +152,7 @@ def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
     count = sum(each.a.numel() + each.b.numel() for each in adapter.changes.values())
     is_dora = any(each.magnitude is not None for each in adapter.changes.values())
     shown = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
-    use = f"""```python
+    use = """```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
@@ -168,11 +170,11 @@ model = PeftModel.from_pretrained(base, ".")  # where this file is
     )
 
 
-def no_adapter(format_name: str) -> ExportError:
-    """An error for an export that a phase without adapters cannot have."""
+def no_adapter(model: str) -> ExportError:
+    """An error for a model without an adapter."""
     return ExportError(
         "this model was not made by a phase with adapters: there is none to hand over",
-        where=f"export {format_name}",
+        where=model,
         do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase with "
         "adapt.",
     )

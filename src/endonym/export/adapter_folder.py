@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from endonym.disk import read_json, write_json
+from endonym.disk import file_hash, read_json, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export.peft_format import changes_from, config_of, from_peft, tensors_of, to_peft
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import AnyModelConfig, require_numbers
+from endonym.model.foreign.folder import require_numbers
 from endonym.model.foreign.weights import weights_of
 from endonym.model.lora import INPUTS_FIRST, Change, linear_maps, require_fit
 from endonym.model.weights import load_tensors, require_finite, save_tensors
@@ -75,12 +75,9 @@ def write_adapter(
 def in_peft(
     decoder: AnyDecoder, changes: Mapping[str, Change], base_name: str, dropout: float = 0.0
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the config of an adapter for peft. Raises ExportError if it cannot hold it."""
+    """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
     shape = decoder.config
-    if isinstance(shape, ModelConfig):
-        theirs = to_peft(shape, changes)
-    else:
-        theirs = dict(changes)
+    theirs = to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
     maps = linear_maps(decoder)
     is_turned = any(type(maps[name]).__name__ == INPUTS_FIRST for name in changes)
     is_turned |= isinstance(shape, ModelConfig) and shape.position == "learned"  # GPT-2's Conv1D
@@ -147,6 +144,17 @@ def _require_base(record: Mapping[str, Any], decoder: AnyDecoder, folder: Path) 
             where=str(folder),
             do="Name the model that the adapted phase began from.",
         )
+
+
+def adapter_identity(folder: Path) -> list[str]:
+    """What tells an adapter from all others: the hashes of its files."""
+    files = [folder / name for name in (TENSORS, CONFIG, OURS)]
+    return [file_hash(each) for each in files if each.is_file()]
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, by its files' names."""
+    return (folder / TENSORS).is_file()
 
 
 def base_name_of(folder: Path) -> str:

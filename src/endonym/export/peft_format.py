@@ -281,7 +281,7 @@ def changes_from(
 def _parameter(
     module: str, parts: Mapping[str, Any], config: Mapping[str, Any]
 ) -> tuple[str, bool]:
-    """What a module of peft changes: itself, or a parameter of experts; whether it is the latter."""
+    """What a module of peft changes: itself, or a parameter of experts, and which of the two."""
     inner = module.removesuffix(WRAPPED)
     targets = config.get("target_parameters") or []
     known = [each for each in EXPERTS if any(str(t).endswith(each) for t in targets)]

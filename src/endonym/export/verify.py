@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -160,8 +161,10 @@ class Peft(Transformers):
     def __init__(self, folder: Path, adapter: Path) -> None:
         super().__init__(folder)
         library = import_module("peft")
-        self.name = f"peft {library.__version__}, {self.name}"
-        self._model = library.PeftModel.from_pretrained(self._model, str(adapter)).eval()
+        self.name = f"peft {library.__version__} on {self.name}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what peft itself calls in transformers
+            self._model = library.PeftModel.from_pretrained(self._model, str(adapter)).eval()
 
 
 class Gguf:
@@ -225,9 +228,7 @@ def verify_export(
     return found
 
 
-def compare(
-    runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str
-) -> list[Check]:
+def compare(runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str) -> list[Check]:
     """Compare what a program gives, in fp32, with a model. texts: held-out documents."""
     return list(_Sample(model, texts).compared(runtime, name, "F32"))
 

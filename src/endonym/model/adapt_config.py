@@ -44,8 +44,8 @@ class Adapt(Config):
     on: tuple[str, ...] = Field(
         default=GROUPS,
         min_length=1,
-        description="which matrices: mixer, ffn, all (every linear map but the head), or names such "
-        "as query and down; of models that transformers computes names of modules such as q_proj",
+        description="which matrices: mixer, ffn, all (each linear map but the head), or names, such "
+        "as query and down; q_proj of a model that transformers computes",
     )
     dora: bool = Field(
         default=False,
@@ -146,7 +146,7 @@ def _is_meant(name: str, wanted: str) -> bool:
     if wanted == ALL:
         return True
     if wanted in GROUPS:
-        return not _last(name) == ROUTER and _group(name) == wanted
+        return _last(name) != ROUTER and _group(name) == wanted
     return f".{name}".endswith(f".{wanted}")
 
 
@@ -241,8 +241,7 @@ def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
     if isinstance(config, ForeignConfig):
         return adapter_parameters(config, adapt)
     return sum(
-        adapt.rank * (each.inputs + each.outputs) * used
-        for each, used in _uses(config, adapt)
+        adapt.rank * (each.inputs + each.outputs) * used for each, used in _uses(config, adapt)
     )
 
 

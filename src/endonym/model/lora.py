@@ -23,7 +23,6 @@ from endonym.errors import ShapeError
 from endonym.model.adapt_config import AdaptConfig, chosen, matrices, require_rank
 from endonym.model.decoder import Decoder
 from endonym.model.dropout import Dropout
-from endonym.model.experts import Stack
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.precision import precise
 from endonym.seed import named_seed

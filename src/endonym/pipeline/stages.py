@@ -206,7 +206,8 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.tokenizer.tokenizer import Tokenizer
 
     model, training = ctx.inputs["model"], config.training
-    assert training is not None and training.phase.adapt is not None, "the recipe was checked"
+    assert training is not None, "pipeline/plan.py gives it"
+    assert training.phase.adapt is not None, "recipe/checks.py has refused it"
     folder = adapter_folder(model.folder)
     tokenizer = Tokenizer.load(model.folder / "tokenizer.json")
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)

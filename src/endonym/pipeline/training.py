@@ -19,9 +19,9 @@ from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
+from endonym.export.adapter_export import require_adapter_formats
 from endonym.export.adapter_folder import FOLDER as ADAPTER
 from endonym.export.adapter_folder import base_identity, write_adapter
-from endonym.export.adapter_export import require_adapter_formats
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -34,8 +34,8 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
-from endonym.model.lora import adapted, changes_of, changes_with, merge_changes
 from endonym.model.kernels.varlen import unsupported_reason
+from endonym.model.lora import adapted, changes_with, merge_changes
 from endonym.model.weights import decoder_with, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
@@ -73,8 +73,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
-    if phase.adapt is not None:
-        require_adapter_formats(config.exports, decoder, changes_of(decoder))
+    require_adapter_formats(config.exports, decoder)
     spare_memory(
         shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
     )
@@ -105,11 +104,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
         prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, tokenizer, prompts)
     weights = training.weights()
-    if not group.is_first:
-        return {}
-    if phase.adapt is not None:
-        weights = write_adapted(training, weights, config, ctx)
-    return _keep(training, weights, tokenizer, ctx)
+    return _keep(training, weights, tokenizer, config, ctx) if group.is_first else {}
 
 
 def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict[str, Score]:
@@ -125,7 +120,7 @@ def decoder_to_train(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     return adapted(initial_decoder(config, inputs), config.phase.adapt, config.seed)
 
 
-def write_adapted(
+def _write_adapted(
     training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> dict[str, Tensor]:
     """Write the adapter beside the model; returns the weights with the adapter merged.
@@ -331,11 +326,18 @@ def _sample(
 
 
 def _keep(
-    training: Training, learnt: dict[str, Tensor], tokenizer: Tokenizer, ctx: StageContext
+    training: Training,
+    learnt: dict[str, Tensor],
+    tokenizer: Tokenizer,
+    config: PhaseTraining,
+    ctx: StageContext,
 ) -> Numbers:
     """Write the finished model."""
-    shape = training.decoder.config
-    kept = learnt if training.config.adapt else weights_of(training.decoder) | learnt
+    shape, adapt = training.decoder.config, config.phase.adapt
+    if adapt is None:
+        kept = weights_of(training.decoder) | learnt
+    else:
+        kept = _write_adapted(training, learnt, config, ctx)
     save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     tokenizer.save(ctx.out)
@@ -344,6 +346,9 @@ def _keep(
     write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,
+        **(
+            {} if adapt is None else {"trained_parameters": sum(e.numel() for e in learnt.values())}
+        ),
         "steps": state.step,
         "kept_step": best,
         "tokens": state.step * training.batches.tokens,

@@ -230,9 +230,7 @@ def _adapters_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
             at_value=True,
         )
         for number, phase in _items(data, "phase", Phase)
-        if phase.adapt is not None
-        and not has_folder
-        and (number == 0 or phase.start == "scratch")
+        if phase.adapt is not None and not has_folder and (number == 0 or phase.start == "scratch")
     ]
 
 

@@ -20,7 +20,8 @@ from endonym.train.distributed import is_plain, own, part_of, whole
 from endonym.train.muon import Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$")
-"""Not matrices, despite two or more axes: state decays, convolution kernels, experts' magnitudes."""
+"""Not matrices, despite two or more axes: state decays, convolution kernels, and the magnitudes of
+DoRA on experts."""
 STATES = ("exp_avg", "exp_avg_sq")
 
 

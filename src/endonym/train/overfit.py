@@ -22,8 +22,8 @@ ADAPTED_LR, ADAPTED_ENOUGH = 2e-2, 0.9
 def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
     """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
 
-    Raises TrainingError if the loss does not fall to half (of adapters: to nine tenths): then gradients, optimizer or number
-    format are wrong.
+    Raises TrainingError if the loss does not fall to half, or of adapters to nine tenths: then
+    gradients, optimizer or number format are wrong.
     """
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
     row = batch.each(lambda part: part[:1, :width].contiguous())

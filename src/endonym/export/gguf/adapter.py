@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import gguf
 from torch import Tensor
 
 from endonym.errors import ExportError
@@ -43,6 +42,8 @@ def write_gguf_adapter(
     config: ModelConfig, changes: Mapping[str, Change], path: Path, *, name: str
 ) -> None:
     """Write the file, in fp32. Raises ExportError as `require_gguf_adapter` does."""
+    import gguf
+
     require_gguf_adapter(config, changes)
     row = architecture_of(config)
     theirs = _in_llama_cpp(row, config, changes)
@@ -64,7 +65,7 @@ def write_gguf_adapter(
         writer.close()
 
 
-def _array(tensor: Tensor):  # noqa: ANN202  # numpy's own type says nothing more
+def _array(tensor: Tensor):  # numpy's own type says nothing more
     return tensor.detach().float().cpu().contiguous().numpy()
 
 
