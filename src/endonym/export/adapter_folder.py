@@ -39,7 +39,7 @@ def base_identity(decoder: AnyDecoder) -> str:
             continue
         total.update(f"{name} {tuple(tensor.shape)}\n".encode())
         flat = tensor.detach().float().cpu().contiguous()
-        total.update(memoryview(flat.view(-1).numpy()))
+        total.update(flat.numpy().tobytes())
     return total.hexdigest()
 
 

@@ -259,7 +259,7 @@ def activate(decoder: AnyDecoder, name: str | None) -> None:
             f"no adapter is called {name}", where="adapter", do=f"There are: {', '.join(known)}."
         )
     for adapters in held.values():
-        adapters.active = name if name in adapters else None
+        adapters.active = name if name is not None and name in adapters else None
 
 
 def detach(decoder: AnyDecoder, name: str = DEFAULT) -> None:
