@@ -133,6 +133,7 @@ def promised_here(
     rates: dict[str, float],
     machine_file: Path,
     number_format: str,
+    *,
     adapt: AdaptConfig | None = None,
 ) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
@@ -154,7 +155,7 @@ def expected_here(
         return None
     length = usual_document(document, shape)
     if (saved := machine.known(machine_file, _key(shape, config, "cpu", length))) is None:
-        return promised_here(shape, rates, machine_file, config.number_format, config.adapt)
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
     pace = Pace(**saved)
     return 1 / (pace.best if pace.pays(config.steps * config.batch_tokens) else pace.plain)
 
@@ -280,7 +281,7 @@ def seconds_a_token(
     """
     if target == "cpu":
         rates = matrix_rates(machine_file)
-        return promised_here(shape, rates, machine_file, config.number_format, config.adapt)
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
     from endonym.autopilot import probe
 
     length = usual_document(document, shape)

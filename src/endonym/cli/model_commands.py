@@ -49,7 +49,7 @@ def generate(
     from endonym.commands.load import load_model
 
     target = device.pick(settings.device)
-    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter)
+    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":

@@ -123,7 +123,7 @@ def chat(
 
     log, context = settings.log(), click.get_current_context()
     target = device.pick(settings.device)
-    engine = make_engine(model, settings.open_store(), target, log, adapter)
+    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
         how = how._replace(min_tokens=0)  # an answer may be short
     lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}

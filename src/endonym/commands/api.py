@@ -77,4 +77,4 @@ def load(
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
     given = None if adapter is None else str(adapter)
-    return load_model(str(model), Store(Path(store)), pick(device), Log(), given)
+    return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=given)

@@ -50,7 +50,7 @@ def score_model(
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
-    model = load_model(name, store, device_name, log, adapter)
+    model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, names_of(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log)))

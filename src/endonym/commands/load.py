@@ -108,6 +108,7 @@ def load_model(
     store: Store,
     device: str = "cpu",
     log: Log | None = None,
+    *,
     adapter: str | None = None,
 ) -> LanguageModel:
     """The language model of this name. Raises RecipeError with the known runs.

@@ -118,6 +118,7 @@ def make_engine(
     store: Store,
     device_name: str,
     log: Log,
+    *,
     adapter: str | None = None,
     loaded: dict[str, LanguageModel] | None = None,
 ) -> "Engine":
@@ -128,7 +129,9 @@ def make_engine(
     """
     from endonym.serve.chat import acts_on_contents
 
-    engine = _engine(name, store, device_name, log, adapter, {} if loaded is None else loaded)
+    engine = _engine(
+        name, store, device_name, log, adapter=adapter, loaded={} if loaded is None else loaded
+    )
     if engine.template and acts_on_contents(engine):
         message = "its chat template tests or changes the texts of messages, which is left out here"
         log.warn(f"{name}: {message}: each is encoded as it was written")
@@ -140,6 +143,7 @@ def _engine(
     store: Store,
     device_name: str,
     log: Log,
+    *,
     adapter: str | None,
     loaded: dict[str, LanguageModel],
 ) -> "Engine":
@@ -316,7 +320,7 @@ def serve(
         service = Service(log.warn)
         try:
             for short, (name, adapter) in names.items():
-                engine = make_engine(name, store, device_name, log, adapter, loaded)
+                engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
                 service.schedulers[short] = Scheduler(
                     engine, report=log.warn, hand_out=service.hand_out
                 )

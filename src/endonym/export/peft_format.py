@@ -79,7 +79,7 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
                 joined_order(row, config),
             )
         elif change.a.ndim == 3:
-            found |= _experts(names, layer, last, changes, sizes)
+            found |= _experts(names, (layer, last), changes, sizes)
         else:
             theirs = names[f"blocks.*.{part}.weight"].replace("*", layer)
             found[theirs.removesuffix(".weight")] = change
@@ -113,9 +113,10 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
 
 
 def _experts(
-    names: Mapping[str, str], layer: str, last: str, changes: Changes, sizes: Mapping[str, int]
+    names: Mapping[str, str], place: tuple[str, str], changes: Changes, sizes: Mapping[str, int]
 ) -> dict[str, Change]:
-    """The change of a parameter of experts; gates and ups are one."""
+    """The change of a parameter of experts, by layer and matrix; gates and ups are one."""
+    layer, last = place
     theirs = names[f"blocks.*.ffn.{last}.weight"].replace("*", layer)
     module = theirs.partition(".experts.")[0] + ".experts"
     places = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
