@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from toys import toy_config, toy_decoder, train_config, write_toy_shards
+from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.device import process_info
+from endonym.model.lora import adapted
 from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import Training, TrainingInputs
@@ -48,6 +49,8 @@ WISHES: dict[str, dict[str, Any]] = {
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
     "compiled": {"compile": "on"},
     "mixed": {"sources": {"first": 0.25, "second": 0.75}},
+    "adapted": {"adapt": {"rank": 2, "dropout": 0.0}, "average": "ema", "lr": 1e-2},
+    "dora": {"adapt": {"rank": 2, "dora": True, "on": ["query", "ffn"]}, "lr": 1e-2},
     "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
@@ -64,6 +67,12 @@ CASES = {
         Case("weights", family="moe", wish="muon"),
         Case("weights", "bf16", wish="muon"),
         Case("weights", wish="sparing"),
+        Case("none", wish="adapted"),
+        Case("none", "bf16", wish="adapted"),
+        Case("weights", wish="adapted"),
+        Case("weights", "bf16", wish="adapted"),
+        Case("gradients", family="moe", wish="adapted"),
+        Case("gradients", wish="dora"),
         Case("none", wish="short"),
         Case("none", wish="compiled"),
         Case("none", wish="mixed"),
@@ -74,7 +83,11 @@ CASES = {
     4: [Case("none", rows=3), Case("gradients"), Case("weights", family="gpt2", rows=3)],
 }
 """By the number of processes; three rows leave one of four without any."""
-WISHFUL = [Case("gradients", wish="muon"), Case("weights", wish="sparing")]
+WISHFUL = [
+    Case("gradients", wish="muon"),
+    Case("weights", wish="sparing"),
+    Case("weights", wish="adapted"),
+]
 RESUMED = {2: PLAIN + WISHFUL, 4: PLAIN[2:]}
 
 
@@ -106,11 +119,14 @@ def training(folder: Path, case: Case, group: Group, home: str, dropout: float =
     }
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
+    config = train_config(context=CONTEXT, **phase)
     decoder = toy_decoder(shape)
+    if config.adapt is not None:
+        decoder = adapted(lively_decoder(shape, noise=0.1).train(), config.adapt, 1)
     work = TrainingInputs(train, dev, folder / home / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
-    return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
+    return Training(decoder, config, work, seed=1, group=group)
 
 
 def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:

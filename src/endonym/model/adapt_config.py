@@ -44,8 +44,8 @@ class Adapt(Config):
     on: tuple[str, ...] = Field(
         default=GROUPS,
         min_length=1,
-        description="which matrices: mixer, ffn, all (each linear map but the head), or names, such "
-        "as query and down; q_proj of a model that transformers computes",
+        description="which matrices: mixer, ffn, all (each linear map but the head), or a name, as "
+        "query and down; q_proj of a model that transformers computes",
     )
     dora: bool = Field(
         default=False,
