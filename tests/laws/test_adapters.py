@@ -97,9 +97,7 @@ def test_so_it_is_with_models_that_transformers_computes(
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", [*FAMILIES, "hybrid"])
-def test_only_the_adapter_learns_and_all_of_it(
-    family: str, way: str, number_format: str
-) -> None:
+def test_only_the_adapter_learns_and_all_of_it(family: str, way: str, number_format: str) -> None:
     """Law 10: B has a gradient in the first step, A and magnitudes in the second at the latest."""
     which = ("mamba2", "hybrid") if family == "hybrid" else (family, "plain")
     config = shape(*which)

@@ -66,11 +66,9 @@ def cases() -> list[tuple[str, str, bool]]:
         for on, names in ON.items():
             for dora in (False, True):
                 try:
-                    changes = new_changes(
-                        decoder, Adapt(rank=3, on=names, dora=dora).resolved(), 1
-                    )
+                    changes = new_changes(decoder, Adapt(rank=3, on=names, dora=dora).resolved(), 1)
                     in_peft(decoder, changes, "")
-                except Exception:  # noqa: BLE001, S112  # told by name in the unit tests
+                except Exception:  # noqa: BLE001  # told by name in the unit tests
                     continue
                 found.append((name, on, dora))
     return found
@@ -109,9 +107,7 @@ def test_our_adapter_gives_the_same_logits_in_peft_and_comes_back(
     decoder, tokens = lively_decoder(config, seed=1), some_tokens(2, 17)
     changes = lively_changes(decoder, Adapt(rank=3, on=ON[on], dora=dora))
     folder = tmp_path / "adapter"
-    reason = write_adapter(
-        folder, decoder, changes, base=base_identity(decoder), base_name="ours"
-    )
+    reason = write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="ours")
     assert reason == ""
     ours = copy_on(decoder, changes).logits(tokens)
     theirs = under_peft(opened(config, decoder, tmp_path), folder)(tokens).logits

@@ -47,6 +47,9 @@ CHANGES_NOTHING = {
     *("qalora_group_size", "fan_in_fan_out", "ensure_weight_tying", "eva_config", "runtime_config"),
 }
 """Keys that say how an adapter was made or found. Its tensors' names say what it changes."""
+PLAIN_PATTERN = re.compile(r"\^?(?:\.\*)?(?:[\w.-]|\\[.d-]\+?)+\$?", re.ASCII)
+LONGEST_PATTERN = 200
+"""Patterns of modules that cannot take long to match: a file of somebody else holds them."""
 READ = {"r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"}
 HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
 """Values of init_lora_weights that leave the base's weights as they are."""
@@ -306,9 +309,7 @@ def _require_known(config: Mapping[str, Any], where: str) -> None:
     kind = config.get("peft_type")
     if kind != "LORA":
         raise _unknown(f"peft_type = {kind!r}", where)
-    for key in ("r", "lora_alpha"):
-        if isinstance(config.get(key), bool) or not isinstance(config.get(key), int | float):
-            raise _unknown(f"{key} = {config.get(key)!r}", where)
+    _require_sizes(config, where)
     if config.get("bias", "none") != "none":
         raise _unknown(f"bias = {config['bias']!r}: it trained biases of the base, too", where)
     if config.get("init_lora_weights", True) not in HARMLESS_STARTS:
@@ -320,6 +321,24 @@ def _require_known(config: Mapping[str, Any], where: str) -> None:
             continue
         if value not in (None, False, [], {}, ""):
             raise _unknown(f"{key} = {value!r}"[:200], where)
+
+
+def _require_sizes(config: Mapping[str, Any], where: str) -> None:
+    """Raise ExportError for ranks and scales that are none, and for odd patterns of modules."""
+    for key in ("r", "lora_alpha"):
+        if not _is_positive(config.get(key)):
+            raise _unknown(f"{key} = {config.get(key)!r}", where)
+    for key in ("rank_pattern", "alpha_pattern"):
+        patterns = config.get(key) or {}
+        if not isinstance(patterns, dict) or not all(map(_is_positive, patterns.values())):
+            raise _unknown(f"{key} = {patterns!r}"[:200], where)
+        for pattern in patterns:
+            if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_PATTERN:
+                raise _unknown(f"a pattern {pattern!r} in {key}", where)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 
 def _unknown(what: str, where: str) -> ExportError:
