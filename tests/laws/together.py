@@ -49,8 +49,8 @@ WISHES: dict[str, dict[str, Any]] = {
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
     "compiled": {"compile": "on"},
     "mixed": {"sources": {"first": 0.25, "second": 0.75}},
-    "adapted": {"adapt": {"rank": 2, "dropout": 0.0}, "average": "ema", "lr": 1e-2},
-    "dora": {"adapt": {"rank": 2, "dora": True, "on": ["query", "ffn"]}, "lr": 1e-2},
+    "adapted": {"adapt": {"rank": 2, "dropout": 0.0}, "average": "ema", "clip": 0.2},
+    "dora": {"adapt": {"rank": 2, "dora": True, "on": ["query", "ffn"]}, "clip": 0.2},
     "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
