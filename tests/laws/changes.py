@@ -191,8 +191,12 @@ WITH: dict[str, dict[str, Any]] = {
 }
 """What another key needs to have before it may be written."""
 
-MOVED = {"source.path", "model.folder"}
-"""Fields that other tests change: a path cannot be another one where no file is."""
+MOVED = {
+    *("source.path", "model.folder"),
+    *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
+}
+"""Fields that other tests change: a path cannot be another one where no file is, and the first
+phase has nothing to adapt."""
 
 UNSAID = {
     *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),

@@ -174,11 +174,13 @@ def contents(home: Path) -> dict[str, str]:
     }
 
 
-def journalled(home: Path) -> list[int]:
-    """The steps in the journal of the model, as they stand."""
-    (journal,) = (home / "store" / "journal").glob("model-*.jsonl")
-    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
-    return [line["step"] for line in lines if line.get("event") == "step"]
+def journalled(home: Path) -> list[list[int]]:
+    """The steps in the journals of the models, as they stand; those of the longest first."""
+    found: list[list[int]] = []
+    for journal in (home / "store" / "journal").glob("model-*.jsonl"):
+        lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        found.append([line["step"] for line in lines if line.get("event") == "step"])
+    return sorted(found, key=len, reverse=True)
 
 
 def kill_moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
@@ -202,7 +204,7 @@ class Findings:
     resumed: int = 0
     differing: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    journals: list[list[int]] = field(default_factory=list)
+    journals: list[list[list[int]]] = field(default_factory=list)
 
     def note(self, ended: Ended) -> None:
         """Count one run, however it ended."""

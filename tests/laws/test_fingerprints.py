@@ -202,3 +202,30 @@ def test_parts_of_a_batch_matter_only_where_experts_pay_for_imbalance(recipe: Pa
     ):
         after = changed(ids(recipe, ground), ids(recipe, {**ground, **fewer}))
         assert bool(after) is matters
+
+
+TUNED = """
+[[phase]]
+name = "tuned"
+steps = 9
+batch_tokens = 256
+lr = 1e-3
+number_format = "fp32"
+adapt = {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("rank", 4), ("alpha", 4.0), ("dropout", 0.1), ("on", ["query"]), ("dora", True)],
+)
+def test_an_adapter_renames_its_own_phase_and_what_follows(
+    recipe: Path, key: str, value: object
+) -> None:
+    recipe.write_text(recipe.read_text("utf-8") + TUNED, "utf-8")
+    settled = {key.replace("0", "1", 1): each for key, each in SETTLED.items()}
+    before = ids(recipe, settled)
+    after = ids(recipe, settled | {f"phase.1.adapt.{key}": value})
+    assert {name for name in before if before[name] != after[name]} == {
+        *("model 1", "evaluation 0", "evaluation 1", "export 0")
+    }

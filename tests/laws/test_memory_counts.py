@@ -10,14 +10,16 @@ import torch
 from laws.shapes import shape, some_tokens
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
-from toys import toy_decoder, train_config
+from toys import lively_decoder, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.model import memory
+from endonym.model.adapt_config import Adapt, low_rank_numbers
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.kernels import loss, state_space
 from endonym.model.kernels.loss import summed_nats
+from endonym.model.lora import adapted
 from endonym.model.memory import fixed_bytes, kept_numbers
 from endonym.model.span import Span
 from endonym.model.weights import PRECISE, narrow
@@ -122,6 +124,52 @@ def test_weights_gradients_and_optimizer_state_take_the_bytes_of_the_formula(fam
         precise = [p for name, p in decoder.named_parameters() if PRECISE.search(name)]
         extra = 4 * sum(each.numel() for each in precise) if number_format == "bf16" else 0
         assert fixed_bytes(config, number_format) == 2 * weights + optimizer_state - extra
+
+
+@pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_of_an_adapted_model_only_the_adapter_has_gradients_and_state(
+    family: str, *, dora: bool
+) -> None:
+    config, adapt = shape(family), Adapt(rank=3, dora=dora).resolved()
+    for number_format in ("fp32", "bf16"):
+        decoder = adapted(lively_decoder(config).train(), adapt, 1)
+        phase = train_config(lr=1e-3).but(number_format=number_format, adapt=adapt)
+        optimizer = Optimizer(decoder, phase)
+        tokens_BT = some_tokens(4, 32)
+        batch = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT))
+        take_step(decoder, optimizer, batch, lr_scale=1.0, rows=4, refuses=require_finite(family))
+        frozen = [each for each in decoder.parameters() if not each.requires_grad]
+        assert all(each.grad is None for each in frozen)
+        base = sum(each.nbytes for each in frozen)
+        tensors = {id(each): each for each in [*optimizer.parameters, *optimizer.masters]}
+        own = sum(each.nbytes for each in tensors.values())
+        # A gradient beside each number: of fp32 as wide as the masters.
+        gradients = own
+        state = sum(each.nbytes for each in optimizer.state().values())
+        precise = [p for name, p in decoder.named_parameters() if PRECISE.search(name)]
+        wide = [each.numel() * (2 if not each.requires_grad else 4) for each in precise]
+        extra = sum(wide) if number_format == "bf16" else 0
+        found = fixed_bytes(config, number_format, adapt=adapt)
+        assert found == base + own + gradients + state - extra
+
+
+@pytest.mark.parametrize("way", ["plain", "dropout", "dora"])
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_batch_keeps_under_adapters_is_within_the_formula(
+    family: str, number_format: str, way: str
+) -> None:
+    """An upper bound: frozen matrices need no inputs of theirs that nothing else keeps."""
+    config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}))
+    given = {"plain": {}, "dropout": {"dropout": 0.1}, "dora": {"dora": True}}[way]
+    adapt = Adapt(rank=16, **given).resolved()
+    decoder = adapted(toy_decoder(config).train(), adapt, 1)
+    if number_format == "bf16":
+        narrow(decoder)
+    numbers = kept_numbers(config, number_format) + low_rank_numbers(config, adapt)
+    promised = ROWS * CONTEXT * numbers * (2 if number_format == "bf16" else 4)
+    assert 0.7 * promised < held(decoder) < 1.1 * promised
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:

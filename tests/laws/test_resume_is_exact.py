@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from laws.shapes import shape
-from toys import toy_config, toy_decoder, train_config, write_toy_shards
+from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.model.families import FAMILIES
+from endonym.model.lora import adapted
+from endonym.model.weights import load_tensors
 from endonym.train.config import SourceShare, TrainConfig
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.report import Report
@@ -53,7 +55,10 @@ def training(work: TrainingInputs, family: str, phase: TrainConfig) -> Training:
         config = shape("mamba2", "hybrid", vocab=VOCAB, context=16, dropout=0.1)
     else:
         config = toy_config(family, vocab=VOCAB, context=16, dropout=0.1)
-    return Training(toy_decoder(config), phase, work, seed=1)
+    if phase.adapt is None:
+        return Training(toy_decoder(config), phase, work, seed=1)
+    decoder = adapted(lively_decoder(config, noise=0.1).train(), phase.adapt, 1)
+    return Training(decoder, phase, work, seed=1)
 
 
 def without_clock(reports: list[Report]) -> list[dict[str, object]]:
@@ -87,6 +92,12 @@ MUON_WAYS: dict[str, dict[str, object]] = {
 }
 """Ways of training that have state of their own; tails begin before the save, and after it."""
 WAYS = ADAMW_WAYS | MUON_WAYS
+ADAPTED_WAYS: dict[str, dict[str, object]] = {
+    "lora": {"adapt": {"rank": 2, "dropout": 0.2}},
+    "dora-ema": {"adapt": {"rank": 2, "dora": True}, "average": "ema"},
+    "lora-muon": MUON | {"adapt": {"rank": 2}, "keep": "last"},
+}
+"""Phases that train adapters alone; their checkpoints hold nothing of the base."""
 PLAIN_WAYS = ("adamw-cautious", "muon", "muon-mixture")
 """Those without an average of the weights."""
 
@@ -102,6 +113,43 @@ def cases() -> list[tuple[str, str, str]]:
         for index, family in enumerate([*FAMILIES, "hybrid"])
         for turn, number_format in enumerate(FORMATS)
     ]
+
+
+def adapted_cases() -> list[tuple[str, str, str]]:
+    """Every family, in both formats, with the kinds of adapters in turn."""
+    return [
+        (family, number_format, list(ADAPTED_WAYS)[(index + turn) % 3])
+        for index, family in enumerate([*FAMILIES, "hybrid"])
+        for turn, number_format in enumerate(FORMATS)
+    ]
+
+
+@pytest.mark.parametrize(("family", "number_format", "way"), adapted_cases())
+def test_an_adapted_phase_goes_on_from_its_adapter_alone(
+    family: str, number_format: str, way: str, tmp_path: Path
+) -> None:
+    phase = phase_of(number_format, **ADAPTED_WAYS[way])
+    whole = training(corpus(tmp_path / "whole"), family, phase)
+    expected = list(whole.reports())
+    work = corpus(tmp_path / "killed")
+    killed = training(work, family, phase)
+    first: list[Report] = []
+    for report in killed.reports():
+        first.append(report)
+        if report.step == SAVED:
+            break
+    kept = load_tensors(work.folder / f"step-{SAVED:06d}" / "weights.safetensors")
+    assert kept.keys() == whole.weights().keys()
+    assert all(".adapters." in name for name in kept)
+    resumed = training(work, family, phase)
+    assert resumed.resume() == SAVED
+    found = first + list(resumed.reports())
+    assert without_clock(found) == without_clock(expected)
+    assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
+    assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
+    assert_same_tensors(resumed.average.state(), whole.average.state())
+    assert_same_tensors(resumed.weights(), whole.weights())
+    assert resumed.state == whole.state
 
 
 def test_every_way_is_tried_in_both_formats() -> None:

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import torch
 from made_conversations import toy_inputs, write_toy_examples
 from torch import nn
-from toys import toy_config, toy_decoder, train_config, write_toy_shards
+from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.device import process_info
+from endonym.model.lora import adapted
 from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import PhaseInputs, Training, TrainingInputs
@@ -51,6 +52,8 @@ WISHES: dict[str, dict[str, Any]] = {
     "mixed": {"sources": {"first": 0.25, "second": 0.75}},
     "chat": {"objective": "chat"},
     "preferences": {"objective": "preferences", "beta": 0.5},
+    "adapted": {"adapt": {"rank": 2, "dropout": 0.0}, "average": "ema", "clip": 0.2},
+    "dora": {"adapt": {"rank": 2, "dora": True, "on": ["query", "ffn"]}, "clip": 0.2},
     "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
@@ -73,6 +76,12 @@ CASES = {
         Case("none", wish="preferences"),
         Case("gradients", wish="preferences"),
         Case("weights", wish="preferences"),
+        Case("none", wish="adapted"),
+        Case("none", "bf16", wish="adapted"),
+        Case("weights", wish="adapted"),
+        Case("weights", "bf16", wish="adapted"),
+        Case("gradients", family="moe", wish="adapted"),
+        Case("gradients", wish="dora"),
         Case("none", wish="short"),
         Case("none", wish="compiled"),
         Case("none", wish="mixed"),
@@ -88,6 +97,7 @@ WISHFUL = [
     Case("weights", wish="sparing"),
     Case("none", wish="chat"),
     Case("weights", wish="preferences"),
+    Case("weights", wish="adapted"),
 ]
 RESUMED = {2: PLAIN + WISHFUL, 4: PLAIN[2:]}
 
@@ -122,14 +132,17 @@ def training(folder: Path, case: Case, group: Group, home: str, dropout: float =
     }
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
+    config = train_config(context=CONTEXT, **phase)
     decoder = toy_decoder(shape)
     at = folder / home / case.name
+    if config.adapt is not None:
+        decoder = adapted(lively_decoder(shape, noise=0.1).train(), config.adapt, 1)
     work: PhaseInputs = TrainingInputs(train, dev, at, unigram_nats=99.0)
     if objective := WISHES[case.wish].get("objective"):
         work = toy_inputs(folder / objective, objective, decoder, at, group)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
-    return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
+    return Training(decoder, config, work, seed=1, group=group)
 
 
 def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:

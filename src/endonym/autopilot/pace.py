@@ -10,6 +10,7 @@ from endonym.autopilot.phase import usual_batch
 from endonym.cpu_contention import TOO_MANY
 from endonym.errors import OutOfMemory
 from endonym.log import duration, number
+from endonym.model.adapt_config import AdaptConfig
 from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
@@ -76,18 +77,24 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
     return machine.remembered(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
-def promised_seconds(shape: AnyModelConfig, rate: float, small: Pace | None = None) -> float:
+def promised_seconds(
+    shape: AnyModelConfig,
+    rate: float,
+    small: Pace | None = None,
+    adapt: AdaptConfig | None = None,
+) -> float:
     """Training time per token by formula.
 
     rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
-    Its time besides matrix products is scaled by dim × layers.
+    Its time besides matrix products is scaled by dim × layers. adapt: the adapters that are trained
+    instead of the weights, if any.
     """
     if small is None:
-        return flops_per_token(shape) / (rate * EFFICIENCY)
+        return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)
     reference, rate = small_shape(), rate * PRODUCTS
     beside = max(0.0, 1.0 / small.best - flops_per_token(reference) / rate)
     channels = shape.dim * shape.layers / (reference.dim * reference.layers)
-    return flops_per_token(shape) / rate + beside * channels
+    return flops_per_token(shape, adapt=adapt) / rate + beside * channels
 
 
 def usual_shape(
@@ -122,13 +129,18 @@ def usual_training(
 
 
 def promised_here(
-    shape: AnyModelConfig, rates: dict[str, float], machine_file: Path, number_format: str
+    shape: AnyModelConfig,
+    rates: dict[str, float],
+    machine_file: Path,
+    number_format: str,
+    *,
+    adapt: AdaptConfig | None = None,
 ) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
     config = usual_training(rates, number_format)
     saved = machine.known(machine_file, _key(small_shape(), config, "cpu"))
     small = None if saved is None else Pace(**saved)
-    return promised_seconds(shape, rates[number_format], small)
+    return promised_seconds(shape, rates[number_format], small, adapt)
 
 
 def expected_here(
@@ -143,7 +155,7 @@ def expected_here(
         return None
     length = usual_document(document, shape)
     if (saved := machine.known(machine_file, _key(shape, config, "cpu", length))) is None:
-        return promised_here(shape, rates, machine_file, config.number_format)
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
     pace = Pace(**saved)
     return 1 / (pace.best if pace.pays(config.steps * config.batch_tokens) else pace.plain)
 
@@ -193,6 +205,7 @@ def _key(
         "at_once": min(config.batch_tokens, config.execution.micro_tokens),
         "cut": keys_a_token(shape.context, None, document),
         "versions": [versions["endonym"], versions["torch"]],
+        **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
     }
     key = (
         f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
@@ -267,7 +280,8 @@ def seconds_a_token(
     Only our own shapes can be measured. Raises OutOfMemory if a step does not fit.
     """
     if target == "cpu":
-        return promised_here(shape, matrix_rates(machine_file), machine_file, config.number_format)
+        rates = matrix_rates(machine_file)
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
     from endonym.autopilot import probe
 
     length = usual_document(document, shape)

@@ -12,6 +12,9 @@ from endonym.log import number
 from endonym.train.config import Phase
 
 CAREFUL_LR = 1e-4
+ADAPTER_TIMES = 10
+"""The learning rate of adapters over that of the weights themselves: about ten in every model and
+data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora)."""
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
 """Learning rates of matrices, and the width up to which they were tried."""
 NEW_PASSES = 2
@@ -56,7 +59,8 @@ def choose_phase(
         if (most := most_epochs(USUAL_EPOCHS.value)) < USUAL_EPOCHS.value:
             choices["epochs"] = Choice(float(f"{most:.4g}"), "as often as its sources may be read")
         phase = phase.model_copy(update={"epochs": choices["epochs"].value})
-    optimizer, was_tried = phase.optimizer or "adamw", not goes_on and not has_experts
+    optimizer = phase.optimizer or "adamw"
+    was_tried = not goes_on and not has_experts and phase.adapt is None
     if phase.optimizer is None and was_tried:
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
         if muon is not None:
@@ -69,7 +73,9 @@ def choose_phase(
     half_life = round(batch * log(0.5) / log(chosen[1]), -2)
     reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
     choices["betas"] = Choice(list(chosen), reason)
-    if goes_on:
+    if phase.adapt is not None:
+        choices |= _adapter_rates(phase)
+    elif goes_on:
         lr = phase.lr or CAREFUL_LR
         choices["lr"] = Choice(lr, "low, to keep what the pretrained model has learned")
         choices["embedding_lr"] = Choice(lr, "as lr: the embeddings are pretrained, too")
@@ -77,9 +83,21 @@ def choose_phase(
         choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    decay = by_passes(passes, DECAYS, MOST_DECAY)
-    choices["weight_decay"] = Choice(decay, f"{passes:.1f} epochs")
+    decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{passes:.1f} epochs")
+    if phase.adapt is not None:
+        decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
+    choices["weight_decay"] = decay
     return choices
+
+
+def _adapter_rates(phase: Phase) -> Choices:
+    """Learning rates of a phase that trains adapters alone; it has no embeddings to train."""
+    lr = phase.lr or ADAPTER_TIMES * CAREFUL_LR
+    why = f"{ADAPTER_TIMES} times that of the weights themselves (thinkingmachines.ai/blog/lora)"
+    return {
+        "lr": Choice(lr, why),
+        "embedding_lr": Choice(lr, "nothing: under adapters embeddings and head are frozen"),
+    }
 
 
 def muon_for(

@@ -13,6 +13,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.init import new_decoder
+from endonym.model.lora import adapted
 from endonym.train.compile import compile_blocks, compiler_failure, unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import explained_memory_errors
@@ -41,7 +42,7 @@ class Steps:
     ) -> None:
         prepare()
         shape = decoder.config
-        self.decoder = decoder.to(device).train()
+        self.decoder = adapted(decoder, config.adapt, 0).to(device).train()
         self.decoder.checkpointed_blocks = config.execution.recompute
         self.optimizer = Optimizer(self.decoder, config.but(lr=LR, embedding_lr=LR))
         whole = max(1, config.batch_tokens // shape.context)

@@ -46,6 +46,7 @@ from endonym.autopilot.text_size import TextSize, bytes_per_token, measure
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
+from endonym.model.adapt_config import require_adaptable
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context
@@ -95,8 +96,11 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
         shape = resolve(recipe.model, vocab=vocab, context=context)
     else:
         shape = with_context(folder_shape(folder), context)
-    cost = flops_per_token(shape)
-    values = {f"phase.{n}.tokens": max(1, round(flops / cost)) for n, flops in phases.items()}
+    values: dict[str, Any] = {}
+    for n, flops in phases.items():
+        adapt = recipe.phase[n].adapt
+        cost = flops_per_token(shape, adapt=None if adapt is None else adapt.resolved())
+        values[f"phase.{n}.tokens"] = max(1, round(flops / cost))
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
 
 
@@ -226,6 +230,8 @@ def resolve_training(
     ]
     phases = with_sources(full.phase, resolved, facts, context)
     require_enough_text(full.source, full.phase, phases, facts, context=context)
+    for phase in phases:
+        require_adaptable(shape, phase.adapt, folder)
     return ResolvedTraining(
         model=shape,
         folder=folder,

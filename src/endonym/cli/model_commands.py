@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import Generation, sampling_options, text_option
+from endonym.cli.shared_options import (
+    Generation,
+    adapter_option,
+    sampling_options,
+    text_option,
+)
 from endonym.device import program
 from endonym.errors import printable
+from endonym.export.config import ADAPTERS
 
 if TYPE_CHECKING:
     from endonym.generate.language_model import Continuation
@@ -23,6 +29,7 @@ MODEL = click.argument("model")
 @click.argument("prompt", required=False)
 @sampling_options
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, help="Continuations.")
+@adapter_option()
 @click.pass_obj
 def generate(
     settings: Settings,
@@ -30,6 +37,7 @@ def generate(
     prompt: str | None,
     how: Generation,
     count: int,
+    adapter: str | None,
 ) -> None:
     """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
 
@@ -40,7 +48,8 @@ def generate(
     from endonym.cli.prompt_loop import piped_prompts, prompt_loop, readable
     from endonym.commands.load import load_model
 
-    loaded = load_model(model, settings.open_store(), device.pick(settings.device), settings.log())
+    target = device.pick(settings.device)
+    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
@@ -87,9 +96,14 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
     show_default=True,
     help="Without --text: dev to choose a model, test to judge the chosen one.",
 )
+@adapter_option()
 @click.pass_context
 def evaluate(
-    context: click.Context, model: str, texts: tuple[Path, ...], split: Literal["test", "dev"]
+    context: click.Context,
+    model: str,
+    texts: tuple[Path, ...],
+    split: Literal["test", "dev"],
+    adapter: str | None,
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
@@ -107,6 +121,7 @@ def evaluate(
         store=settings.open_store(),
         log=settings.log(),
         device_name=device.pick(settings.device),
+        adapter=adapter,
     )
     if settings.is_json:
         print_json({"scores": [score.as_dict() for score in scores]})
@@ -122,10 +137,11 @@ def evaluate(
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["huggingface", "gguf", "dataset"]),
+    type=click.Choice(["huggingface", "gguf", "dataset", *ADAPTERS]),
     default="huggingface",
     show_default=True,
-    help="A folder for transformers, files for llama.cpp and Ollama, or the corpus as a data set.",
+    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
+    "an adapter alone, for peft or llama.cpp.",
 )
 @click.option(
     "--quantize",
@@ -139,15 +155,19 @@ def evaluate(
     metavar="DIR",
     help="Where to write it (default: NAME-huggingface, NAME-gguf or NAME-dataset).",
 )
+@adapter_option()
 @click.pass_obj
 def export(
     settings: Settings,
     model: str,
-    form: Literal["huggingface", "gguf", "dataset"],
+    form: Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"],
     quantize: str | None,
     out: Path | None,
+    adapter: str | None,
 ) -> None:
     """Hand a model over in another format, and verify that it is the same model there.
+
+    With --adapter it is merged into the weights; --to adapter and gguf-adapter hand it over alone.
 
     --to dataset hands over the corpus of a run instead; MODEL may be a corpus artefact then.
     """
@@ -165,10 +185,12 @@ def export(
     target = out or Path(f"{Path(model).name}-{form}")
     store, log = settings.open_store(), settings.log()
     with unwound_by_sigterm():
+        if form == DATASET and adapter is not None:
+            raise click.UsageError("A data set has no --adapter.")
         if form == DATASET:
             written = export_corpus(model, target, store=store)
         else:
-            written = export_model(model, wanted, target, store=store, log=log)
+            written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
     files = [
         {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
         for path in written
@@ -181,6 +203,11 @@ def export(
     use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
     if form == DATASET:
         use = f'pip install datasets, then datasets.load_dataset("{target}")'
+    if form == "adapter":
+        use = f'pip install peft, then PeftModel.from_pretrained(base, "{target}")'
+    if form == "gguf-adapter":
+        made = next(each for each in written if each.suffix == ".gguf")
+        use = f"llama-cli -m BASE.gguf --lora {made}"
     if form == "gguf":
         use = f"{program()} serve {next(each for each in written if each.suffix == '.gguf')}"
     log.line(f"next: {use}")
@@ -195,8 +222,15 @@ def _quantization(path: Path) -> dict[str, str]:
 @click.argument("path", metavar="EXPORT", type=click.Path(path_type=Path))
 @click.option("--against", metavar="MODEL", help="The model it should equal (default: its own).")
 @text_option("Compare on this text instead of the held-out one")
+@adapter_option("The adapter that was merged into the model.")
 @click.pass_obj
-def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Path, ...]) -> None:
+def verify(
+    settings: Settings,
+    path: Path,
+    against: str | None,
+    texts: tuple[Path, ...],
+    adapter: str | None,
+) -> None:
     """Prove that an export is the model: the same ids, logits and bits per byte.
 
     EXPORT is a folder that endonym exported, or a GGUF file. Each is run by its own program:
@@ -204,7 +238,8 @@ def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Pat
     """
     from endonym.commands.export import checks_table, verify_model
 
-    checks, _ = verify_model(path, against, texts, store=settings.open_store(), log=settings.log())
+    store, log = settings.open_store(), settings.log()
+    checks, _ = verify_model(path, against, texts, store=store, log=log, adapter=adapter)
     failed = [each for each in checks if not each.ok]
     if settings.is_json:
         print_json({"ok": not failed, "checks": [each.as_dict() for each in checks]})

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from endonym.cli.main import Settings, print_json
-from endonym.cli.shared_options import Generation, sampling_options
+from endonym.cli.shared_options import Generation, adapter_option, sampling_options
 
 if TYPE_CHECKING:
     from endonym.cli.prompt_loop import Messages, Text
@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The name of a proxy before this server, as in the address of its pages; repeatable.",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="DIR",
+    help="An adapter of the one MODEL, which makes another model of the adapter's name; "
+    "repeatable.",
+)
 @click.pass_obj
 def serve(
     settings: Settings,
@@ -50,6 +58,7 @@ def serve(
     port: int,
     key_file: Path | None,
     proxies: tuple[str, ...],
+    adapters: tuple[str, ...],
 ) -> None:
     """Answer with models in the form of OpenAI's API, and on a page to try them.
 
@@ -77,6 +86,7 @@ def serve(
         device_name=device.pick(settings.device),
         log=settings.log(),
         ready=ready,
+        adapters=adapters,
     )
 
 
@@ -86,12 +96,14 @@ def serve(
 @click.option(
     "--surprise", is_flag=True, help="Colour each token by its surprise, as the server's page does."
 )
+@adapter_option("An adapter of MODEL.")
 @click.pass_obj
 def chat(
     settings: Settings,
     model: str,
     how: Generation,
     surprise: bool,
+    adapter: str | None,
 ) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 
@@ -110,7 +122,8 @@ def chat(
     from endonym.commands.serve import make_engine
 
     log, context = settings.log(), click.get_current_context()
-    engine = make_engine(model, settings.open_store(), device.pick(settings.device), log)
+    target = device.pick(settings.device)
+    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
         how = how._replace(min_tokens=0)  # an answer may be short
     lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}

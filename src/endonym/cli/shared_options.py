@@ -64,6 +64,12 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return told
 
 
+def adapter_option(use: str = "") -> Callable[..., Any]:
+    """The flag --adapter; use: what is done with it, if not merged into the model's weights."""
+    said = use or "An adapter of MODEL, in peft's format or the model of an adapted phase."
+    return click.option("--adapter", metavar="DIR", help=said)
+
+
 def text_option(use: str) -> Callable[..., Any]:
     """The flag --text, which names files or folders; use: what it is for."""
     kind = click.Path(path_type=Path)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from endonym.commands.load import load_model
+from endonym.commands.load import load_model, with_adapter
 from endonym.commands.new import write_recipe
 from endonym.commands.run import run_and_report
 from endonym.device import pick
@@ -13,6 +13,8 @@ from endonym.log import Log
 from endonym.pipeline.execute import Run
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+
+__all__ = ["load", "make", "new", "with_adapter"]
 
 
 def new(
@@ -60,10 +62,19 @@ def make(
     return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet), workers=workers)
 
 
-def load(model: str | Path, *, store: str | Path = "store", device: str = "cpu") -> LanguageModel:
+def load(
+    model: str | Path,
+    *,
+    store: str | Path = "store",
+    device: str = "cpu",
+    adapter: str | Path | None = None,
+) -> LanguageModel:
     """The language model of a run, a model artefact or a transformers folder.
+
+    adapter: a folder of peft's, or the model of an adapted phase; it is merged into the weights.
 
     >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
-    return load_model(str(model), Store(Path(store)), pick(device), Log())
+    given = None if adapter is None else str(adapter)
+    return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=given)

@@ -28,11 +28,13 @@ from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.formats import require_formats
 from endonym.log import counted, duration, number, size
+from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
     flops_per_token,
     parameters,
+    trained_parameters,
 )
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
@@ -101,6 +103,10 @@ class Checked:
             "family": self.shape.family,
             "parameters": parameters(self.shape).total,
             "active_parameters": parameters(self.shape).active,
+            "trained_parameters": {
+                each.name: trained_parameters(self.shape, each.adapt)
+                for each in self.training.phases
+            },
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
@@ -292,6 +298,7 @@ def describe(checked: Checked) -> str:
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
         f"head {number(count.head)}",
         *([f"{'active':<18}{number(count.active)} for each token"] if count.idle else []),
+        *_adapted_lines(checked),
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
@@ -309,3 +316,20 @@ def describe(checked: Checked) -> str:
         lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
     lines += [f"{'warning':<18}{text}" for text in checked.warnings]
     return "\n".join(lines)
+
+
+def _adapted_lines(checked: Checked) -> list[str]:
+    """What each phase trains that has adapters, and how much of the model that is."""
+    shape, total = checked.shape, parameters(checked.shape).total
+    lines: list[str] = []
+    for config in checked.training.phases:
+        if config.adapt is not None:
+            trained = trained_parameters(shape, config.adapt)
+            about = "" if isinstance(shape, ModelConfig) else "≈ "
+            operations = flops_per_token(shape, adapt=config.adapt)
+            lines.append(
+                f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
+                f"{config.name}, {100 * trained / total:.2g} % of the model, with "
+                f"{number(operations)} FLOPs on a token"
+            )
+    return lines

@@ -42,6 +42,7 @@ def score_model(
     store: Store,
     log: Log,
     device_name: str,
+    adapter: str | None = None,
 ) -> Judged:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
@@ -49,7 +50,7 @@ def score_model(
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
-    model = load_model(name, store, device_name, log)
+    model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, names_of(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log)))

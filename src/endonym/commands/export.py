@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands.evaluate import shards_of
-from endonym.commands.load import card_of, find_artifact, find_corpus, load_model, words_of
+from endonym.commands.load import (
+    card_of,
+    find_adapter,
+    find_artifact,
+    find_corpus,
+    load_model,
+    words_of,
+)
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
-from endonym.export.config import DATASET, Export
+from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
+from endonym.export.adapter_folder import adapter_folder, base_name_of, is_adapter, read_adapter
+from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.formats import RECORD, make_dataset, make_export, record_of
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
@@ -55,28 +64,67 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     return [out / file for file in files]
 
 
-def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log) -> list[Path]:
+def export_model(
+    name: str,
+    export: Export,
+    out: Path,
+    *,
+    store: Store,
+    log: Log,
+    adapter: str | None = None,
+) -> list[Path]:
     """Export a model into a new folder; its files. Nothing is left of an export that fails.
 
-    Raises ExportError if the folder is not empty, the format cannot hold the model, or a check
-    fails.
+    adapter: is merged into the weights; or, with the format of an adapter, exported alone. Raises
+    ExportError if the folder is not empty, the format cannot hold the model, or a check fails.
     """
     require_empty(out)
-    model, artifact = load_model(name, store, log=log), find_artifact(name, store)
-    texts = texts_of(name, model, store)
+    is_alone = export.format in ADAPTERS
+    held = adapter_of(name, adapter, store, log) if is_alone else None
+    model = held.base if held else load_model(name, store, log=log, adapter=adapter)
+    artifact, texts = find_artifact(name, store), texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
+    made_of = Path(name).name if artifact is None else artifact.id  # no path is told
+    if adapter is not None:
+        made_of += f" with adapter {Path(adapter).name}"
     with new_folder(out) as part:
-        made = make_export(
-            export,
-            model,
-            part,
-            card=card_of(name, store),
-            texts=texts,
-            made_of=Path(name).name if artifact is None else artifact.id,  # no path is told
-            log=log,
-        )
+        if held is not None:
+            made = make_adapter_export(export, held, part, texts=texts, made_of=made_of, log=log)
+        else:
+            card = card_of(name, store)
+            made = make_export(
+                export, model, part, card=card, texts=texts, made_of=made_of, log=log
+            )
     return [out / file for file in made.files]
+
+
+def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapter:
+    """An adapter with its base, to be exported alone.
+
+    adapter: of the base `name`; without it `name` is the model of an adapted phase, whose base is
+    in the same store. Raises ExportError if there is no adapter or no base.
+    """
+    if adapter is not None:
+        base, folder = load_model(name, store, log=log), find_adapter(adapter, store)
+        base_name = base_name_of(folder) or Path(name).name
+    else:
+        artifact = find_artifact(name, store)
+        folder = None if artifact is None else adapter_folder(artifact.verify().folder)
+        if artifact is None or folder is None or not is_adapter(folder):
+            raise no_adapter(name)
+        start = artifact.manifest["inputs"].get("start")
+        found = Store.of(artifact.folder).find("model", start) if start else None
+        if found is None:
+            raise ExportError(
+                "the model that its last phase began with is not in the store, so that nothing "
+                "could be proven of its adapter",
+                where=name,
+                do=f"Name the base as well: endonym export BASE --adapter {name}",
+            )
+        base, base_name = LanguageModel.load(found.verify().folder), found.id
+    changes = read_adapter(folder, base.decoder)
+    return Adapter(base, changes, words_of(name, store).name, base_name)
 
 
 def require_empty(out: Path) -> None:
@@ -122,7 +170,13 @@ def texts_of(name: str, model: LanguageModel, store: Store) -> list[str]:
 
 
 def verify_model(
-    path: Path, against: str | None, files: Sequence[Path], *, store: Store, log: Log
+    path: Path,
+    against: str | None,
+    files: Sequence[Path],
+    *,
+    store: Store,
+    log: Log,
+    adapter: str | None = None,
 ) -> tuple[list[Check], int]:
     """Compare an export with the model it was made of, or with another one.
 
@@ -139,6 +193,13 @@ def verify_model(
             "this is a data set, which has no model to be compared with; its files are whole",
             where=str(folder),
         )
+    if record.get("format") in ADAPTERS:
+        raise RecipeError(
+            "this is an adapter, which was proven on its base when it was exported; its files are "
+            "whole",
+            where=str(folder),
+            do="Try it again: endonym export BASE --adapter DIR --to FORMAT",
+        )
     name = against or record.get("model")
     if not name:
         raise RecipeError(
@@ -146,7 +207,7 @@ def verify_model(
             where=str(folder),
             do="Name the model: --against MODEL",
         )
-    model = load_model(name, store, log=log)
+    model = load_model(name, store, log=log, adapter=adapter)
     texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:

@@ -7,11 +7,13 @@ from typing import NamedTuple
 from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import RecipeError
+from endonym.export.adapter_folder import adapter_folder, is_adapter, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.model.lora import copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.store import Artifact, Store, open_artifact
 
@@ -102,12 +104,58 @@ def model_of_run(folder: Path, store: Store) -> Artifact:
 
 
 def load_model(
-    name: str, store: Store, device: str = "cpu", log: Log | None = None
+    name: str,
+    store: Store,
+    device: str = "cpu",
+    log: Log | None = None,
+    *,
+    adapter: str | None = None,
 ) -> LanguageModel:
     """The language model of this name. Raises RecipeError with the known runs.
 
-    log: is told which run it is if that is not beside the store.
+    log: is told which run it is if that is not beside the store. adapter: one of this model, which
+    is merged into its weights: see `find_adapter`.
     """
+    model = _load(name, store, "cpu" if adapter else device, log)
+    if adapter is None:
+        return model
+    merge_changes(model.decoder, read_adapter(find_adapter(adapter, store), model.decoder))
+    return moved(model, device)
+
+
+def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
+    """The model with an adapter, which shares its weights: several can be used side by side.
+
+    adapter: a folder of peft's, or a model artefact of an adapted phase. Raises ExportError if it
+    is the adapter of another model.
+    """
+    changes = read_adapter(adapter_folder(Path(adapter)), model.decoder)
+    return LanguageModel(copy_on(model.decoder, changes), model.tokenizer)
+
+
+def find_adapter(name: str, store: Store) -> Path:
+    """The folder of an adapter: of peft's, or that in the model of an adapted phase.
+
+    name: a folder, a model artefact, or a run whose last phase has adapters. Raises RecipeError if
+    it is none.
+    """
+    folder = adapter_folder(Path(name))
+    if is_adapter(folder):
+        return folder
+    artifact = None if folder.is_dir() else find_artifact(name, store)
+    if artifact is not None and is_adapter(inner := adapter_folder(artifact.verify().folder)):
+        return inner
+    if folder.is_dir():
+        return folder  # reading it says what is missing
+    raise RecipeError(
+        f"there is no adapter {name}",
+        where="--adapter",
+        do="Name a folder that peft wrote, or a model or run whose last phase has adapt.",
+    )
+
+
+def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:
+    """The language model of this name."""
     artifact = find_artifact(name, store, log)
     if artifact is not None:
         if artifact.stage == "export":

@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 
 from endonym import device
 from endonym.commands.export import export_model
-from endonym.commands.load import find_artifact, load_model
+from endonym.commands.load import find_adapter, find_artifact, load_model, with_adapter
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError, RecipeError
+from endonym.export.adapter_folder import FOLDER as ADAPTER_FOLDER
+from endonym.export.adapter_folder import adapter_identity
 from endonym.export.config import Export
 from endonym.export.formats import record_of, require_gguf_packages
+from endonym.export.gguf.adapter import require_gguf_adapter
 from endonym.export.gguf.write import require_gguf
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
+from endonym.model.lora import changes_of
 from endonym.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -109,32 +113,65 @@ def read_key(path: Path) -> str:
     return key
 
 
-def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
-    """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which."""
+def make_engine(
+    name: str,
+    store: Store,
+    device_name: str,
+    log: Log,
+    *,
+    adapter: str | None = None,
+    loaded: dict[str, LanguageModel] | None = None,
+) -> "Engine":
+    """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which.
+
+    adapter: one that is added to what the model gives. loaded: models by name, to which this one is
+    added, so that several adapters of it share its weights.
+    """
     from endonym.serve.chat import acts_on_contents
 
-    engine = _engine(name, store, device_name, log)
+    engine = _engine(
+        name, store, device_name, log, adapter=adapter, loaded={} if loaded is None else loaded
+    )
     if engine.template and acts_on_contents(engine):
         message = "its chat template tests or changes the texts of messages, which is left out here"
         log.warn(f"{name}: {message}: each is encoded as it was written")
     return engine
 
 
-def _engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
+def _engine(
+    name: str,
+    store: Store,
+    device_name: str,
+    log: Log,
+    *,
+    adapter: str | None,
+    loaded: dict[str, LanguageModel],
+) -> "Engine":
     if Path(name).is_file():
         _require_gguf_file(Path(name))
-        return _llama_engine(Path(name), name, log)
+        if adapter is not None and not Path(adapter).is_file():
+            raise RecipeError(
+                f"{name} is a GGUF file, {adapter} is none",
+                where="--adapter",
+                do="Make one: endonym export BASE --adapter DIR --to gguf-adapter",
+            )
+        return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
+    if name not in loaded:
+        loaded[name] = load_model(name, store, device_name, log)
+    model = base = loaded[name]
+    if adapter is not None:
+        model = with_adapter(base, find_adapter(adapter, store))
     if device_name != "cpu":
-        model = load_model(name, store, device_name, log)
         return _own_engine(model, name, f"--device {device_name}", log)
-    model = load_model(name, store, log=log)
     require_gguf_packages()
     try:
-        for limit in require_gguf(model.decoder.config, model.tokenizer):
+        for limit in require_gguf(base.decoder.config, base.tokenizer):
             log.line(f"{name}: {limit}")
+        require_gguf_adapter(base.decoder.config, changes_of(model.decoder))
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
-    return _llama_engine(_kept_gguf(name, store, log), name, log)
+    made = None if adapter is None else _kept_gguf(name, store, log, adapter)
+    return _llama_engine(_kept_gguf(name, store, log), name, log, made)
 
 
 def _require_gguf_file(path: Path) -> None:
@@ -148,17 +185,23 @@ def _require_gguf_file(path: Path) -> None:
             )
 
 
-def _kept_gguf(name: str, store: Store, log: Log) -> Path:
-    """The GGUF file of a model, made and verified when it is first asked for."""
-    identity = _identity(name, store)
+def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:
+    """The GGUF file of a model, made and verified when it is first asked for.
+
+    adapter: that of the adapter alone is asked for.
+    """
+    identity, asked = _identity(name, store), Export(format="gguf", quantize=(FORMAT,))
     folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
+    if adapter is not None:
+        asked = Export(format="gguf-adapter")
+        identity += "-" + fingerprint(adapter_identity(find_adapter(adapter, store)))[:12]
+        folder = store.cache / "gguf" / identity
     with store.lock("gguf", identity, log.line):
         if not _is_whole(folder, log):
             log.line(f"{name}: making a GGUF file for llama.cpp, once …")
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            asked = Export(format="gguf", quantize=(FORMAT,))
-            export_model(name, asked, folder, store=store, log=log)
+            export_model(name, asked, folder, store=store, log=log, adapter=adapter)
     return next(folder.glob("*.gguf"))
 
 
@@ -185,15 +228,18 @@ def _identity(name: str, store: Store) -> str:
     return fingerprint([[each.name, file_hash(each)] for each in files])[:12]
 
 
-def _llama_engine(path: Path, name: str, log: Log) -> "Engine":
+def _llama_engine(path: Path, name: str, log: Log, adapter: Path | None = None) -> "Engine":
     from endonym.serve.llama_engine import LlamaEngine
 
     memory = device.free_memory_bytes() // MEMORY_SHARE
-    engine = LlamaEngine(path, most_slots=MOST_SLOTS, memory=memory, threads=device.threads())
+    engine = LlamaEngine(
+        path, adapter=adapter, most_slots=MOST_SLOTS, memory=memory, threads=device.threads()
+    )
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
-    log.line(f"{name}: llama.cpp runs {path} · {_described(engine)}")
+    added = "" if adapter is None else f" with {adapter}"
+    log.line(f"{name}: llama.cpp runs {path}{added} · {_described(engine)}")
     return engine
 
 
@@ -224,6 +270,26 @@ def model_names(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def adapted_names(models: Sequence[str], adapters: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """What clients call a model with each of its adapters, and the names of both.
+
+    Raises RecipeError for adapters of several models, and for two names alike.
+    """
+    if adapters and len(models) != 1:
+        message = f"{len(models)} models: adapters belong to one"
+        raise RecipeError(message, where="--adapter", do="Start a server for each base.")
+    found: dict[str, tuple[str, str]] = {}
+    for adapter in adapters:
+        path = Path(adapter)
+        plain = path.parent.name if path.name == ADAPTER_FOLDER else path.name
+        short = plain.removesuffix(".gguf") or adapter
+        if short in found or short in model_names(models):
+            message = f"two models would be called {short}"
+            raise RecipeError(message, where="--adapter", do="Rename one of them.")
+        found[short] = (models[0], adapter)
+    return found
+
+
 def serve(
     models: Sequence[str],
     place: Place,
@@ -232,8 +298,12 @@ def serve(
     device_name: str,
     log: Log,
     ready: Callable[[str, list[str]], None],
+    adapters: Sequence[str] = (),
 ) -> None:
-    """Answer until SIGTERM or Ctrl-C. ready: is called with the address and the models' names."""
+    """Answer until SIGTERM or Ctrl-C. ready: is called with the address and the models' names.
+
+    adapters: of the one model, which each make another model beside it.
+    """
     require_extra()
     from endonym.serve.api import build_app
     from endonym.serve.limits import Access
@@ -241,12 +311,16 @@ def serve(
     from endonym.serve.scheduler import Scheduler
     from endonym.serve.service import Service
 
-    names = model_names(models)
+    names: dict[str, tuple[str, str | None]] = {
+        **{short: (name, None) for short, name in model_names(models).items()},
+        **adapted_names(models, adapters),
+    }
+    loaded: dict[str, LanguageModel] = {}
     with closing(listening_socket(place.host, place.port)) as listener:
         service = Service(log.warn)
         try:
-            for short, name in names.items():
-                engine = make_engine(name, store, device_name, log)
+            for short, (name, adapter) in names.items():
+                engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
                 service.schedulers[short] = Scheduler(
                     engine, report=log.warn, hand_out=service.hand_out
                 )

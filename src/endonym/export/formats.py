@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.disk import file_hash, list_files, read_json, write_atomic, write_json
 from endonym.errors import Damaged, ExportError
-from endonym.export.config import DATASET, Export
+from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.log import Log
@@ -62,7 +62,7 @@ def require_formats(
                 require_gguf(config, tokenizer)
                 assert isinstance(config, ModelConfig)
                 require_same_ids(config, tokenizer, texts)
-        elif each.format != DATASET and isinstance(config, ModelConfig):
+        elif each.format not in (DATASET, *ADAPTERS) and isinstance(config, ModelConfig):
             row_of(config)
 
 

@@ -56,6 +56,16 @@ def _join(row: HFArchitecture, parts: list[Tensor], config: ModelConfig, name: s
     return torch.cat(cut, dim=1).flatten(0, 1)
 
 
+def joined_order(row: HFArchitecture, config: ModelConfig) -> Tensor:
+    """Which of our rows each row of their joined matrix is, with ours one below the other."""
+    mixer = config.mixers[0]
+    assert mixer.kind == "attention", "only attention has queries, keys and values"
+    shared = mixer.kv_heads * mixer.head_width
+    sizes = (mixer.heads * mixer.head_width, shared, shared)
+    parts = list(torch.arange(sum(sizes)).split(sizes))
+    return _join(row, parts, config, "")
+
+
 def to_ours(
     config: ModelConfig, theirs: Mapping[str, Tensor], row: HFArchitecture | None = None
 ) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -155,12 +156,26 @@ class Transformers:
         return self._model(torch.tensor([list(ids)])).logits[0].float().numpy()
 
 
-class Gguf:
-    """A GGUF file as llama.cpp runs it, with its usual settings."""
+class Peft(Transformers):
+    """A folder as `transformers` loads it, with an adapter as `peft` loads it."""
 
-    def __init__(self, path: Path, context: int, threads: int = 2) -> None:
+    def __init__(self, folder: Path, adapter: Path) -> None:
+        super().__init__(folder)
+        library = import_module("peft")
+        self.name = f"peft {library.__version__} on {self.name}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what peft itself calls in transformers
+            self._model = library.PeftModel.from_pretrained(self._model, str(adapter)).eval()
+
+
+class Gguf:
+    """A GGUF file as llama.cpp runs it, with its usual settings; maybe with an adapter."""
+
+    def __init__(
+        self, path: Path, context: int, threads: int = 2, *, adapter: Path | None = None
+    ) -> None:
         self.name = f"llama.cpp {llama_cpp_version()}"
-        self._engine = LlamaCpp(path, context=context, threads=threads)
+        self._engine = LlamaCpp(path, adapter=adapter, context=context, threads=threads)
         self.vocab = self._engine.vocab
         self.encode, self.decode = self._engine.encode, self._engine.decode
         self.logits, self.close = self._engine.logits, self._engine.close
@@ -215,6 +230,16 @@ def verify_export(
         finally:
             runtime.close()
     return found
+
+
+def compare(runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str) -> list[Check]:
+    """Compare what a program gives, in fp32, with a model. texts: held-out documents."""
+    return list(_Sample(model, texts).compared(runtime, name, "F32"))
+
+
+def longest_row(model: LanguageModel, texts: Sequence[str]) -> int:
+    """Tokens of the longest text that `compare` reads."""
+    return _Sample(model, texts).longest
 
 
 def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:

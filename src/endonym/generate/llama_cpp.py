@@ -84,6 +84,14 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_get_vocab": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "llama_model_n_ctx_train": (ctypes.c_int32, (ctypes.c_void_p,)),
     "llama_init_from_model": (ctypes.c_void_p, (ctypes.c_void_p, _ContextParams)),
+    "llama_adapter_lora_init": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p)),
+    "llama_set_adapters_lora": (
+        ctypes.c_int32,
+        (
+            *(ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t),
+            ctypes.POINTER(ctypes.c_float),
+        ),
+    ),
     "llama_free": (None, (ctypes.c_void_p,)),
     "llama_get_memory": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "llama_memory_clear": (None, (ctypes.c_void_p, ctypes.c_bool)),
@@ -169,6 +177,7 @@ class LlamaCpp:
     """A GGUF file as llama.cpp reads it. A context manager; not for several threads.
 
     context: longest text in tokens; the model's own if None. With 0, only the vocabulary is read.
+    adapter: a GGUF file of a low-rank adapter, which is added to what every text gives.
     cache: number format of keys and values; `f16` is llama.cpp's default. sequences: how many
     texts are remembered at once, each of up to `context` tokens; `compute` takes them together.
     Raises Damaged if llama.cpp cannot read the file.
@@ -178,6 +187,7 @@ class LlamaCpp:
         self,
         path: Path,
         *,
+        adapter: Path | None = None,
         context: int | None = None,
         threads: int = 1,
         cache: Literal["f32", "f16"] = "f16",
@@ -209,6 +219,24 @@ class LlamaCpp:
         if not self._context:
             self.close()
             raise Damaged(f"llama.cpp cannot compute with it: {_reason()}", where=str(path))
+        if adapter is not None:
+            self._adapt(adapter)
+
+    def _adapt(self, path: Path) -> None:
+        """Add an adapter. It lives as long as the model. Raises Damaged if it does not fit."""
+        _said.clear()
+        found = self._lib.llama_adapter_lora_init(self._model, str(path).encode())
+        if found:
+            held, scale = ctypes.c_void_p(found), ctypes.c_float(1.0)
+            if self._lib.llama_set_adapters_lora(self._context, held, 1, scale) == 0:
+                return
+        reason = _reason()
+        self.close()
+        raise Damaged(
+            f"llama.cpp cannot add this adapter: {reason}",
+            where=str(path),
+            do="Take the adapter of this model, or export it again.",
+        )
 
     def _load(self, path: Path, params: _ModelParams) -> int:
         _said.clear()

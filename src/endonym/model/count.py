@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
+from endonym.model.adapt_config import AdaptConfig, active_parameters, adapter_parameters
 from endonym.model.config import (
     AttentionConfig,
     ExpertsConfig,
@@ -119,8 +120,17 @@ def parameters(config: AnyModelConfig) -> Parameters:
     )
 
 
-def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
+def trained_parameters(config: AnyModelConfig, adapt: AdaptConfig | None) -> int:
+    """How many parameters a phase trains: all, or those of its adapters."""
+    return parameters(config).total if adapt is None else adapter_parameters(config, adapt)
+
+
+def flops_per_token(
+    config: AnyModelConfig, length: int | None = None, adapt: AdaptConfig | None = None
+) -> int:
     """Operations (FLOPs) to train on one token: 6 a weight of each matrix product, and the mixers.
+
+    Under adapters 4 a frozen weight, whose own gradient is not computed, and 6 a weight of A and B.
 
     Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less with
     a window. A state of C·S numbers: decay, input and output, 18·C·S; a convolution 6 a tap.
@@ -131,7 +141,8 @@ def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
     if isinstance(config, ForeignConfig):
         count, length = parameters(config), length or config.context
         products = count.total - (0 if config.tied else count.embedding)
-        return 6 * (products + config.layers * config.dim * length)
+        mixing = 6 * config.layers * config.dim * length
+        return _products(config, products, adapt) + mixing
     weights, others = config.vocab * config.dim, 0
     for layer in range(config.layers):
         mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
@@ -141,7 +152,14 @@ def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
         else:
             weights += {"plain": 2, "gated": 3, "none": 0}[ffn.kind] * config.dim * ffn.hidden
         others += _mixing(mixer, length or config.context)
-    return 6 * weights + others
+    return _products(config, weights, adapt) + others
+
+
+def _products(config: AnyModelConfig, weights: int, adapt: AdaptConfig | None) -> int:
+    """Operations of the products of a token with so many weights, forward and backward."""
+    if adapt is None:
+        return 6 * weights
+    return 4 * weights + 6 * active_parameters(config, adapt)
 
 
 def _mixing(mixer: MixerConfig, length: int) -> int:

@@ -21,6 +21,10 @@ class Stack(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
 
+    def forward(self, number: int, x_PI: Tensor) -> Tensor:
+        """The product of one expert's matrix with each row."""
+        return x_PI @ self.weight[number].T
+
 
 class Experts(nn.Module):
     """y = Σ_e w_e(x) expert_e(x) over the k experts of largest probability softmax(router(x))."""
@@ -60,12 +64,12 @@ class Experts(nn.Module):
 
     def _expert(self, number: int, x_PD: Tensor) -> Tensor:
         """One expert's feed-forward."""
-        hidden_PF = x_PD @ self.up.weight[number].T
+        hidden_PF = self.up(number, x_PD)
         if self.gate is None:
             hidden_PF = self.activation(hidden_PF)
         else:
-            hidden_PF = self.activation(x_PD @ self.gate.weight[number].T) * hidden_PF
-        return hidden_PF @ self.down.weight[number].T
+            hidden_PF = self.activation(self.gate(number, x_PD)) * hidden_PF
+        return self.down(number, hidden_PF)
 
     def _penalty(self, shares_NE: Tensor, chosen_Nk: Tensor) -> Tensor:
         """The term added to the loss of a token.

@@ -5,6 +5,7 @@ benchmarks/memory.py with the operating system. Temporary tensors within a step,
 that the allocator keeps (train/memory_budget.py), are not counted.
 """
 
+from endonym.model.adapt_config import AdaptConfig, adapter_parameters, low_rank_numbers
 from endonym.model.config import (
     AttentionConfig,
     ExpertsConfig,
@@ -35,12 +36,14 @@ def training_bytes(
     is_averaged: bool = False,
     shard: str = "none",
     processes: int = 1,
+    adapt: AdaptConfig | None = None,
 ) -> int:
     """Bytes of training: weights, gradients, optimizer state, activations of a micro-batch.
 
     checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
     model all or none. longest_document: in tokens, if known; short documents have few attention
-    scores. shard: which states are sharded over the processes.
+    scores. shard: which states are sharded over the processes. adapt: the adapters that are trained
+    instead of the weights, if any.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
@@ -50,6 +53,9 @@ def training_bytes(
     again = _again(config, checkpointed_blocks)
     # The other blocks and the head are freed before the first checkpointed block is recomputed.
     inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
+    if adapt is not None:
+        # What blocks keep that are computed again is the same each time: not counted twice.
+        kept += low_rank_numbers(config, adapt) * (config.layers - again) // config.layers
     numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[again:]))
     fixed = fixed_bytes(
         config,
@@ -58,6 +64,7 @@ def training_bytes(
         is_averaged=is_averaged,
         shard=shard,
         processes=processes,
+        adapt=adapt,
     )
     return fixed + narrow * numbers
 
@@ -70,13 +77,24 @@ def fixed_bytes(
     is_averaged: bool = False,
     shard: str = "none",
     processes: int = 1,
+    adapt: AdaptConfig | None = None,
 ) -> int:
     """Bytes of weights, gradients, two moments, and the average if kept; bf16 adds fp32 masters.
 
     Muon has one moment for the matrices of the blocks; the embedding and head use AdamW. With
     shards a process holds its part of these, and the whole weights it computes with
     (docs/scale.md); but at least the whole model, which each process builds at the start.
+
+    Under adapters these are the adapters' own, beside the frozen weights, which have nothing else.
     """
+    if adapt is not None:
+        return _fixed_under_adapters(
+            config,
+            number_format,
+            adapt,
+            numbers=(20 if is_averaged else 16) - (4 if optimizer == "muon" else 0),
+            processes=1 if shard == "none" else processes,
+        )
     counted, is_muon = parameters(config), optimizer == "muon"
     spread = counted.total * (20 if is_averaged else 16) - 4 * counted.blocks * is_muon
     narrow = 2 if number_format == "bf16" else 4
@@ -87,6 +105,23 @@ def fixed_bytes(
     # Muon orthogonalizes whole matrices of the blocks.
     whole = 4 * counted.blocks * is_muon
     return max(4 * counted.total, spread // processes + narrow * gathered + whole)
+
+
+def _fixed_under_adapters(
+    config: AnyModelConfig, number_format: str, adapt: AdaptConfig, *, numbers: int, processes: int
+) -> int:
+    """Bytes of frozen weights and of adapters. numbers: bytes for each number of the adapters.
+
+    In bf16 the frozen weights are rounded, and no more is kept of them; in shards they stay fp32,
+    and a block of them is gathered. At the end they are read again in fp32 (pipeline/training.py).
+    """
+    total, trained = parameters(config).total, adapter_parameters(config, adapt)
+    is_narrow = number_format == "bf16"
+    if processes > 1:
+        gathered = (2 if is_narrow else 4) * total
+        return max(4 * total, (4 * total + numbers * trained) // processes + gathered)
+    base = (2 if is_narrow else 4) * total
+    return base + (numbers + 4 * is_narrow) * trained
 
 
 def kept_numbers(

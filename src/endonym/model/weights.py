@@ -15,8 +15,9 @@ from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign.folder import damaged, require_shapes, tensor_shapes
 
-PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias)$")
-"""Steps and decays of state spaces stay in fp32: their errors multiply over a document."""
+PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias|\.magnitude)$")
+"""Steps and decays of state spaces stay in fp32, as their errors multiply over a document; and
+DoRA's magnitudes, which are divided by norms."""
 
 
 def narrow(decoder: nn.Module) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
-from endonym.export.config import DATASET
+from endonym.export.config import ADAPTERS, DATASET
 from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
@@ -174,6 +174,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
     exports: list[Stage] = []
     datasets: list[Stage] = []
+    adapters: list[Stage] = []
     for export in recipe.export:
         config = ExportConfig(
             export=export,
@@ -185,12 +186,25 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
         if export.format == DATASET:  # needs no model, and comes before it
             given = {"corpus": data.corpus}
             datasets.append(Stage(name, "export", config, stages.dataset, given))
+        elif export.format in ADAPTERS:
+            adapters.append(_adapter_stage(name, config, models[-1], inputs))
         else:
             exports.append(Stage(name, "export", config, stages.export, inputs))
     made = {each.name: each for each in exports}
     speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
-    return [*datasets, *examples, *planned, *exports, *speeds]
+    return [*datasets, *examples, *planned, *exports, *adapters, *speeds]
+
+
+def _adapter_stage(
+    name: str, config: ExportConfig, model: Stage, inputs: dict[str, Stage]
+) -> Stage:
+    """The export of the last phase's adapter, which is proven on the weights that it began with."""
+    began = {key: model.inputs[key] for key in ("start", "folder") if key in model.inputs}
+    assert isinstance(model.config, PhaseTraining)
+    given = {**{key: inputs[key] for key in ("model", "shards")}, **began}
+    config = config.model_copy(update={"training": model.config})
+    return Stage(name, "export", config, stages.export_adapter, given)
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -295,6 +309,8 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     sources = [each.name for each in recipe.source] + [path.name for path in files]
     judged = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
+    asked = [each.format for each in recipe.export]
+    whole = [each for each in asked if each not in (DATASET, *ADAPTERS)]
     return [
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
@@ -306,6 +322,7 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
         *((f"export {each.format}", "export") for each in recipe.export if each.format == DATASET),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
         *(each for each in judged if each not in speeds),
-        *((f"export {each.format}", "export") for each in recipe.export if each.format != DATASET),
+        *((f"export {each}", "export") for each in whole),
+        *((f"export {each}", "export") for each in asked if each in ADAPTERS),
         *speeds,
     ]

@@ -7,7 +7,7 @@ from endonym.autopilot.memory import FORMULA_MARGIN
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
 from endonym.log import Log, size
-from endonym.model.count import parameters
+from endonym.model.count import trained_parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.memory import training_bytes
 from endonym.train import checkpoint
@@ -43,7 +43,7 @@ def before_training(
 
     make_decoder: makes a decoder as training begins with. decoder: one of these, changed here.
     """
-    total = parameters(decoder.config).total
+    total = trained_parameters(decoder.config, config.adapt)
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
     checkpoint.check_disk_space(inputs.folder, total, saves, 4 if config.is_averaged else 3)
@@ -57,7 +57,11 @@ def before_training(
         decoder = make_decoder().to(inputs.device)
     if config.execution.shard != "none" and group.size > 1:
         needed = training_bytes(
-            decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
+            decoder.config,
+            ROW_TOKENS,
+            config.number_format,
+            optimizer=config.optimizer,
+            adapt=config.adapt,
         )
         if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
             log.line(

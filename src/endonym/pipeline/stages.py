@@ -218,6 +218,36 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     return {"format": config.export.format, "files": files, "checks": []}
 
 
+def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
+    """Export the adapter of the last phase, without its base."""
+    from endonym.export.adapter_export import Adapter, make_adapter_export
+    from endonym.export.adapter_folder import adapter_folder, base_name_of, read_adapter
+    from endonym.generate.language_model import LanguageModel
+    from endonym.pipeline.evaluation import held_out_documents
+    from endonym.pipeline.training import initial_decoder
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    model, training = ctx.inputs["model"], config.training
+    assert training is not None, "pipeline/plan.py gives it"
+    assert training.phase.adapt is not None, "recipe/checks.py has refused it"
+    folder = adapter_folder(model.folder)
+    tokenizer = Tokenizer.load(model.folder / "tokenizer.json")
+    base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
+    changes = read_adapter(folder, base.decoder)
+    adapter = Adapter(
+        base, changes, config.name, base_name_of(folder), training.phase.adapt.dropout
+    )
+    texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)
+    made = make_adapter_export(
+        config.export, adapter, ctx.out, texts=texts, made_of=model.id, log=ctx.log
+    )
+    return {
+        "format": config.export.format,
+        "files": made.files,
+        "checks": [each.as_dict() for each in made.checks],
+    }
+
+
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
     from endonym.export.card import Card

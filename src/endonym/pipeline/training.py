@@ -22,6 +22,9 @@ from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import find
+from endonym.export.adapter_export import require_adapter_formats
+from endonym.export.adapter_folder import FOLDER as ADAPTER
+from endonym.export.adapter_folder import base_identity, write_adapter
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -35,6 +38,7 @@ from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_contex
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
+from endonym.model.lora import adapted, changes_with, merge_changes
 from endonym.model.weights import decoder_with, narrow, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
@@ -43,7 +47,7 @@ from endonym.pipeline.types import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES, TrainConfig
-from endonym.train.distributed import ALONE, Group
+from endonym.train.distributed import ALONE, Group, is_plain
 from endonym.train.example_inputs import ExampleInputs
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
@@ -66,7 +70,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     phase, pack = config.phase, config.pack
     tokenizer = phase_tokenizer(ctx.inputs)
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
-    make_decoder = partial(initial_decoder, config, ctx.inputs)
+    make_decoder = partial(decoder_to_train, config, ctx.inputs)
     if "examples" in ctx.inputs:
         inputs, lines = example_inputs(config, ctx, make_decoder, group), dict[str, Line]()
     else:
@@ -75,6 +79,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
+    require_adapter_formats(config.exports, decoder)
     longest = inputs.train.longest_document
     longest = pack.longest(longest) if isinstance(inputs, TrainingInputs) else longest
     spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
@@ -107,7 +112,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
         prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, tokenizer, prompts)
     weights = training.weights()
-    return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
+    return _keep(training, weights, tokenizer, config=config, ctx=ctx) if group.is_first else {}
 
 
 def phase_tokenizer(inputs: Inputs) -> Tokenizer:
@@ -199,6 +204,42 @@ def baseline_lines(
             nats / (sum(share for share, _ in found) or 1.0), nats / math.log(2) / (size or 1.0)
         )
     return lines
+
+
+def decoder_to_train(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+    """The decoder to start from, with the adapters of the phase, if it has some."""
+    return adapted(initial_decoder(config, inputs), config.phase.adapt, config.seed)
+
+
+def _write_adapted(
+    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
+) -> dict[str, Tensor]:
+    """Write the adapter beside the model; returns the weights with the adapter merged.
+
+    They are merged into the weights that the phase began with, in fp32: in bf16 those that
+    trained are rounded. The latter are dropped first, so that only one copy is held.
+    """
+    adapt = config.phase.adapt
+    assert adapt is not None
+    changes = changes_with(training.decoder, {name: each.cpu() for name, each in learnt.items()})
+    for parameter in training.decoder.parameters():
+        if not parameter.requires_grad and is_plain(parameter):
+            parameter.data = parameter.data.new_empty(0)
+    decoder = initial_decoder(config, ctx.inputs)
+    start = ctx.inputs.get("start")
+    name = start.id if start is not None else config.folder.name if config.folder else "model"
+    reason = write_adapter(
+        ctx.out / ADAPTER,
+        decoder,
+        changes,
+        base=base_identity(decoder),
+        base_name=name,
+        dropout=adapt.dropout,
+    )
+    if reason:
+        ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
+    merge_changes(decoder, changes)
+    return weights_of(decoder)
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
@@ -386,11 +427,19 @@ def _sample(
 
 
 def _keep(
-    training: Training, learnt: dict[str, Tensor], tokenizer: Tokenizer, ctx: StageContext
+    training: Training,
+    learnt: dict[str, Tensor],
+    tokenizer: Tokenizer,
+    *,
+    config: PhaseTraining,
+    ctx: StageContext,
 ) -> Numbers:
     """Write the finished model."""
-    shape = training.decoder.config
-    kept = weights_of(training.decoder) | learnt
+    shape, adapt = training.decoder.config, config.phase.adapt
+    if adapt is None:
+        kept = weights_of(training.decoder) | learnt
+    else:
+        kept = _write_adapted(training, learnt, config, ctx)
     save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     tokenizer.save(ctx.out)
@@ -399,6 +448,9 @@ def _keep(
     write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,
+        **(
+            {} if adapt is None else {"trained_parameters": sum(e.numel() for e in learnt.values())}
+        ),
         "steps": state.step,
         "kept_step": best,
         "tokens": state.step * training.batches.tokens,

@@ -18,6 +18,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.lora import adapted
 from endonym.pipeline.training import new_or_loaded
 from endonym.store import Artifact
 from endonym.train.config import TrainConfig, require_weights_left
@@ -102,7 +103,7 @@ class Trials:
         with tempfile.TemporaryDirectory() as folder:
             join = self.training.pack.join
             work = TrainingInputs(self.train, self.dev, Path(folder), math.inf, self.target, join)
-            decoder = self.decoder().to(self.target)
+            decoder = adapted(self.decoder(), trial.adapt, self.training.seed).to(self.target)
             try:
                 *_, last = Training(decoder, trial, work, seed=self.training.seed).reports()
             except TrainingError as error:

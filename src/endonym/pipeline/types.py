@@ -125,13 +125,15 @@ class PhaseTraining(Config):
 class ExportConfig(Config):
     """An export of the finished model, and what its README says of it.
 
-    licenses: of the sources that say one, by name.
+    licenses: of the sources that say one, by name. training: what an adapter's base was read for,
+    if it is a folder, whose files are an input.
     """
 
     export: Export
     name: str
     language: str
     licenses: dict[str, str] | None = None
+    training: PhaseTraining | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
 
 
 class EvaluationConfig(Config):

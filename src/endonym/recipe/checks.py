@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.export.config import DATASET, Export
+from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
+from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
@@ -47,6 +48,8 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_shape(data),
         *_beside_a_folder(data),
         *_answers(data),
+        *_adapters_of_nothing(data),
+        *_exports_of_no_adapter(data),
     ]
 
 
@@ -282,6 +285,42 @@ def _answers(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def _adapters_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
+    """Adapters change a model that has learned something."""
+    keys = _part(ModelKeys, data.get("model"))
+    has_folder = keys is not None and keys.folder is not None
+    do = "Let a phase without adapt come before it, or name a model in model.folder."
+    return [
+        Problem(
+            ("phase", number, "adapt"),
+            "adapters change little of a model, and this phase begins with random weights.",
+            do,
+            at_value=True,
+        )
+        for number, phase in _items(data, "phase", Phase)
+        if phase.adapt is not None and not has_folder and (number == 0 or phase.start == "scratch")
+    ]
+
+
+def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:
+    """An adapter can be exported if the last phase makes one."""
+    phases = data.get("phase")
+    last = _part(Phase, phases[-1]) if isinstance(phases, list) and phases else None
+    if last is None or last.adapt is not None:
+        return []
+    do = "Give the last [[phase]] adapt = {}, or leave this export out."
+    return [
+        Problem(
+            ("export", number, "format"),
+            f"the last phase, {last.name}, trains no adapter.",
+            do,
+            at_value=True,
+        )
+        for number, item in _items(data, "export", Export)
+        if item.format in ADAPTERS
+    ]
+
+
 def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
     """A batch holds at least one row."""
     pack = _part(Pack, data.get("pack"))
@@ -331,12 +370,26 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
         about = (("model",),)
         return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
-    return [
+    return _unfit_adapters(data, shape) + [
         problem
         for number, item in _items(data, "export", Export)
-        if item.format != DATASET
+        if item.format not in (DATASET, *ADAPTERS)
         for problem in _inexpressible(number, item, shape)
     ]
+
+
+def _unfit_adapters(data: Mapping[str, Any], shape: ModelConfig) -> list[Problem]:
+    """Adapters must fit the shape: names of matrices that there are, and no rank above them."""
+    problems: list[Problem] = []
+    for number, phase in _items(data, "phase", Phase):
+        try:
+            require_adaptable(shape, phase.adapt.resolved() if phase.adapt else None)
+        except ShapeError as error:
+            path = ("phase", number, *error.where.split("."))
+            about = (("model",),)
+            problem = Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
+            problems.append(problem)
+    return problems
 
 
 def _inexpressible(number: int, export: Export, shape: ModelConfig) -> list[Problem]:

@@ -38,13 +38,22 @@ class LlamaVocabulary:
 class LlamaEngine:
     """A GGUF file in llama.cpp, with one cache for each slot.
 
-    memory: bytes that all caches together may take. A context whose cache alone would take more is
-    shortened; whole_context is what the file says.
+    adapter: a GGUF file of an adapter of the model. memory: bytes that all caches together may
+    take. A context whose cache alone would take more is shortened; whole_context is what the file
+    says.
     """
 
     name = "llama.cpp"
 
-    def __init__(self, path: Path, *, most_slots: int, memory: int, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        most_slots: int,
+        memory: int,
+        threads: int,
+        adapter: Path | None = None,
+    ) -> None:
         with LlamaCpp(path, context=0) as described:
             token_bytes, state_bytes = cache_bytes(described)
             context = self.whole_context = claimed_context(described)
@@ -53,7 +62,13 @@ class LlamaEngine:
             context = min(context, max(UNIT, fitting))
         bytes_each = self.whole_context * token_bytes + state_bytes
         self.slots = max(1, min(most_slots, memory // bytes_each if bytes_each else 1))
-        self._llama = LlamaCpp(path, context=context or None, threads=threads, sequences=self.slots)
+        self._llama = LlamaCpp(
+            path,
+            adapter=adapter,
+            context=context or None,
+            threads=threads,
+            sequences=self.slots,
+        )
         self.vocabulary = LlamaVocabulary(self._llama)
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends

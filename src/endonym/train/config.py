@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config
+from endonym.model.adapt_config import Adapt, AdaptConfig
 
 COOLDOWN = 0.2
 """Share of the steps in wsd's cooldown; a longer one gains little (arXiv:2405.18392)."""
@@ -174,6 +175,12 @@ class Phase(Config):
         description="half-life of ema as a share of the steps, 0.05 if not given; or share of the "
         "steps that tail averages, 0.2 if not given",
     )
+    adapt: Adapt | None = Field(
+        default=None,
+        description="train low-rank adapters of the model's matrices, and keep its own weights as "
+        "they are (docs/adapters.md)\n"
+        "    the finished model has them merged into its weights, and keeps them beside these",
+    )
     clip: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
     eval_every_steps: int | None = Field(
         default=None,
@@ -318,6 +325,7 @@ class TrainConfig(Config):
     cautious: bool = False
     average: Literal["none", "ema", "tail"] = "none"
     average_share: float = 0.0
+    adapt: AdaptConfig | None = None
     clip: float = 1.0
     eval_every_steps: int
     eval_tokens: int = 32_768
@@ -386,6 +394,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "steps": steps,
         "batch_tokens": batch_tokens,
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
+        "adapt": None if phase.adapt is None else phase.adapt.resolved(),
         "execution": execution,
     }
     included = set(TrainConfig.model_fields) - {"sources"}

@@ -18,6 +18,7 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.lora import HELD, attach, changes_with
 from endonym.model.weights import decoder_with
 from endonym.seed import named_seed
 from endonym.train import checkpoint, loss_guard
@@ -320,14 +321,21 @@ class Training:
         """A decoder that the first process can use alone; every process must call this."""
         if not self.optimizer.is_sharded:
             return self.decoder
-        weights = self.group.gather(self.optimizer.weights())
+        held = {name: each.detach() for name, each in self.decoder.named_parameters()}
+        weights = self.group.gather(held)
         if not self.group.is_first:
             return self.decoder
         assert isinstance(self.decoder, Decoder)
-        return decoder_with(self.decoder.config, weights, self.inputs.folder)
+        own = {name: each for name, each in weights.items() if f".{HELD}." not in name}
+        whole = decoder_with(self.decoder.config, own, self.inputs.folder)
+        if len(own) < len(weights):
+            attach(whole, changes_with(self.decoder, weights))
+        return whole
 
     def weights(self) -> dict[str, Tensor]:
         """The final weights: of the best validation or the last step, averaged if asked for.
+
+        Those that were trained: of an adapted model only its adapters'.
 
         Every process must call this; of sharded weights only the first process gets them.
         """

@@ -35,6 +35,7 @@ def phase_bytes(
         is_averaged=config.is_averaged,
         shard=execution.shard,
         processes=process_info().size,
+        adapt=config.adapt,
     )
 
 

@@ -1,5 +1,7 @@
 """AdamW on fp32 master weights, or Muon for the matrices in blocks; the model may compute in bf16.
 
+Weights that are frozen, as under adapters, have no masters, gradients or optimizer state.
+
 Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Weight decay applies to matrices only.
 """
 
@@ -17,13 +19,14 @@ from endonym.train.config import TrainConfig
 from endonym.train.distributed import is_plain, own, part_of, whole
 from endonym.train.muon import Muon, pull_with_caution
 
-UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight)$")
-"""Not matrices, despite two or more axes: state decays and convolution kernels."""
+UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$")
+"""Not matrices, despite two or more axes: state decays, convolution kernels, and the magnitudes of
+DoRA on experts."""
 STATES = ("exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
-    """fp32 master weights of every parameter, and the optimizers that update them.
+    """fp32 master weights of every parameter that learns, and the optimizers that update them.
 
     In fp32, or with shards, the masters are the model's own parameters; sharded weights are rounded
     when they are gathered.
@@ -33,14 +36,15 @@ class Optimizer:
         self.decoder, self.config = decoder, config
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
         self.is_narrow = config.number_format == "bf16" and not self.is_sharded
-        self.names = [name for name, _ in decoder.named_parameters()]
+        learning = {n: each for n, each in decoder.named_parameters() if each.requires_grad}
+        self.names = list(learning)
         self.embeddings_and_head = embedding_and_head_names(decoder)
-        self.masters = list(decoder.parameters())
+        self.parameters = list(learning.values())
+        self.masters = self.parameters
         if self.is_narrow:
             copies = [each.detach().to(torch.float32, copy=True) for each in self.masters]
             self.masters = [nn.Parameter(each) for each in copies]
             narrow(decoder)
-        self.parameters = list(decoder.parameters())
         kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
         for name, master in zip(self.names, self.masters, strict=True):
             if name in self.embeddings_and_head:

@@ -16,13 +16,15 @@ ROW_TOKENS = 256
 ENOUGH = 0.5
 LEAST_LR = 2e-3
 """A phase may have a low learning rate on purpose; this check is only of the gradients."""
+ADAPTED_LR, ADAPTED_ENOUGH = 2e-2, 0.9
+"""The same for adapters: a small rank beside frozen embeddings learns no row by heart."""
 
 
 def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
     """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
 
-    Raises TrainingError if the loss does not fall to half: then gradients, optimizer or number
-    format are wrong.
+    Raises TrainingError if the loss does not fall to half, or of adapters to nine tenths: then
+    gradients, optimizer or number format are wrong.
     """
     row = _short_row(batch)
     for module in decoder.float().train().modules():
@@ -30,8 +32,11 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             module.p = 0.0
         elif isinstance(module, Attention):
             module.dropout = 0.0
+    enough, least_lr = ENOUGH, LEAST_LR
+    if config.adapt is not None:
+        enough, least_lr = ADAPTED_ENOUGH, ADAPTED_LR
     lively = config.but(
-        lr=max(config.lr, LEAST_LR), embedding_lr=max(config.embedding_lr, LEAST_LR)
+        lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr)
     )
     optimizer, objective = Optimizer(decoder, lively), objective_of(config)
     seen, refuses = list[float](), require_finite("pre-flight")
@@ -40,9 +45,9 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             decoder, optimizer, row, lr_scale=0.5, rows=1, objective=objective, refuses=refuses
         )
         seen.append(stepped.nats)
-        if stepped.nats < ENOUGH / 2 * seen[0]:
+        if stepped.nats < enough / 2 * seen[0]:
             break
-    if min(seen) > ENOUGH * seen[0]:
+    if min(seen) > enough * seen[0]:
         raise TrainingError(
             f"the model cannot overfit one row: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
@@ -65,9 +70,12 @@ def _advice(config: TrainConfig, *, has_risen: bool) -> str:
     """What may help. The learning rate only if the phase's own was tried and diverged."""
     if has_risen and config.lr > LEAST_LR:
         return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
-    tried = f"It was tried at lr = {max(config.lr, LEAST_LR):g}. "
+    least_lr = LEAST_LR if config.adapt is None else ADAPTED_LR
+    tried = f"It was tried at lr = {max(config.lr, least_lr):g}. "
     if config.number_format == "bf16":
         return tried + 'Set number_format = "fp32": bf16 may round gradients away.'
     if config.optimizer == "muon":
         return tried + 'Set optimizer = "adamw", or take another model.family.'
+    if config.adapt is not None:
+        return tried + "Try a larger adapt.rank, or more matrices in adapt.on."
     return tried + "Try fewer model.layers or another model.family: gradients do not arrive."

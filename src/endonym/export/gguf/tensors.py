@@ -32,7 +32,7 @@ def gguf_tensors(
                 found[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
             continue
         theirs = names[pattern].replace("*", layer)
-        found[theirs] = _as_theirs(row, config, name, tensor)
+        found[theirs] = in_llama_cpp(row, config, name, tensor)
     contiguous = {name: tensor.detach().float().contiguous() for name, tensor in found.items()}
     return dict(sorted(contiguous.items(), key=lambda each: _place(each[0])))
 
@@ -55,8 +55,8 @@ def _added(
         yield "rope_freqs.weight", rotary_speeds(plain) / rotary_speeds(rope)
 
 
-def _as_theirs(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: Tensor) -> Tensor:
-    """One tensor in llama.cpp's layout."""
+def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: Tensor) -> Tensor:
+    """One tensor in llama.cpp's layout; of a matrix, or of the B of its adapter."""
     mixer = the_mixer(config)
     part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
     if part and row.paired and isinstance(mixer, AttentionConfig):

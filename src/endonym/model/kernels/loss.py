@@ -81,18 +81,22 @@ class _SummedNats(torch.autograd.Function):
                 slopes_CV *= bend_CV
             total += nats
             torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[start : start + len(h_CD)])
+            start += len(h_CD)
+            if not ctx.needs_input_grad[1]:  # frozen
+                continue
             d_part_VD = slopes_CV.T @ h_CD
             d_weight_VD = d_part_VD if d_weight_VD is None else d_weight_VD.float().add_(d_part_VD)
-            start += len(h_CD)
-        assert d_weight_VD is not None  # A batch has a target.
-        ctx.save_for_backward(d_hidden_ND, d_weight_VD.to(weight_VD.dtype))
+        if d_weight_VD is not None:
+            d_weight_VD = d_weight_VD.to(weight_VD.dtype)
+        ctx.save_for_backward(d_hidden_ND, d_weight_VD)
         return total
 
     @staticmethod
     def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
         d_hidden_ND, d_weight_VD = ctx.saved_tensors  # type: ignore[attr-defined]
         (scale,) = grad_outputs
-        return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD * scale, None, None
+        d_weight_VD = None if d_weight_VD is None else d_weight_VD * scale
+        return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD, None, None
 
 
 class _TokenNats(torch.autograd.Function):

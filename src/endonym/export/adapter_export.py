@@ -1,0 +1,180 @@
+"""An adapter handed over alone: a folder for the library `peft`, or a GGUF file for llama.cpp.
+
+It is proven before it is kept: the program adds it to the base and gives what our own model gives
+with the adapter in its weights.
+"""
+
+import copy
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endonym.disk import list_files, write_atomic, write_json
+from endonym.errors import ExportError
+from endonym.export.adapter_folder import base_identity, in_peft, read_adapter, write_adapter
+from endonym.export.config import ADAPTERS, Export
+from endonym.export.formats import RECORD, Exported, require_gguf_packages
+from endonym.export.markdown import README
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log, number
+from endonym.model.config import ModelConfig
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.lora import Change, changes_of, copy_on, merge_changes
+
+if TYPE_CHECKING:
+    from endonym.export.verify import Check, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter with its base. name: of files. base_name: what peft's config calls the base."""
+
+    base: LanguageModel
+    changes: Mapping[str, Change]
+    name: str
+    base_name: str
+    dropout: float = 0.0
+
+    def merged(self) -> LanguageModel:
+        """The base with the adapter in its weights; the base stays as it is."""
+        decoder = copy.deepcopy(self.base.decoder)
+        merge_changes(decoder, self.changes)
+        return LanguageModel(decoder, self.base.tokenizer)
+
+
+def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
+    """Raise ExportError if the format cannot hold these changes."""
+    if export.format == "adapter":
+        in_peft(decoder, changes, "")
+        return
+    require_gguf_packages()
+    from endonym.export.gguf.adapter import require_gguf_adapter
+
+    require_gguf_adapter(decoder.config, changes)
+
+
+def require_adapter_formats(exports: Iterable[Export], decoder: AnyDecoder) -> None:
+    """Raise ExportError if an export of an adapter cannot hold the one of this decoder.
+
+    One without adapters is of an earlier phase.
+    """
+    changes = changes_of(decoder)
+    for each in exports:
+        if each.format in ADAPTERS and changes:
+            require_adapter(each, decoder, changes)
+
+
+def make_adapter_export(
+    export: Export,
+    adapter: Adapter,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    made_of: str,
+    log: Log,
+) -> Exported:
+    """Write the adapter into a folder, and verify it there.
+
+    texts: held-out documents to verify it on. made_of: the model's identity, for the record.
+    Raises ExportError if the format cannot hold the adapter, or if a check fails.
+    """
+    from endonym.export.verify import require_ok
+
+    decoder = adapter.base.decoder
+    require_adapter(export, decoder, adapter.changes)
+    out.mkdir(parents=True, exist_ok=True)
+    if export.format == "adapter":
+        write_adapter(
+            out,
+            decoder,
+            adapter.changes,
+            base=base_identity(decoder),
+            base_name=adapter.base_name,
+            dropout=adapter.dropout,
+        )
+        checks = _checked_in_peft(out, adapter, texts)
+    else:
+        from endonym.export.gguf.adapter import write_gguf_adapter
+
+        path = out / f"{adapter.name}-adapter.gguf"
+        assert isinstance(decoder.config, ModelConfig), "require_adapter has checked it"
+        write_gguf_adapter(decoder.config, adapter.changes, path, name=adapter.name)
+        checks = _checked_in_llama_cpp(path, adapter, texts)
+    require_ok(checks)
+    write_atomic(out / README, _readme(export, adapter, checks).encode("utf-8"))
+    record: dict[str, Any] = {
+        "model": made_of,
+        "format": export.format,
+        "checks": [each.as_dict() for each in checks],
+        "files": {name: each for name, each in list_files(out).items() if name != README},
+    }
+    write_json(out / RECORD, record)
+    log.line(f"  verified on the base in {checks[0].runtime}")
+    return Exported(sorted(each.name for each in out.iterdir()), checks, [], {})
+
+
+def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+    """The adapter on its base in peft, or in our own reader where peft is not installed."""
+    from endonym.export.huggingface import export_huggingface
+    from endonym.export.verify import Ours, Peft, compare
+
+    base = adapter.base
+    if find_spec("peft") and find_spec("transformers"):
+        with tempfile.TemporaryDirectory() as work:
+            export_huggingface(base, Path(work))
+            return compare(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
+    read = copy_on(base.decoder, read_adapter(folder, base.decoder))
+    runtime: Runtime = Ours(LanguageModel(read, base.tokenizer))
+    runtime.name = "endonym's own reader (peft is not installed)"
+    return compare(runtime, adapter.merged(), texts, folder.name)
+
+
+def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+    """The adapter on its base in llama.cpp, both in fp32."""
+    from endonym.export.gguf.write import Provenance, export_gguf
+    from endonym.export.verify import Gguf, compare, longest_row
+
+    with tempfile.TemporaryDirectory() as work:
+        (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
+        runtime = Gguf(base.path, context=longest_row(adapter.base, texts), adapter=path)
+        try:
+            return compare(runtime, adapter.merged(), texts, path.name)
+        finally:
+            runtime.close()
+
+
+def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
+    """What it is, and how it is used."""
+    ranks = sorted({each.rank for each in adapter.changes.values()})
+    count = sum(each.a.numel() + each.b.numel() for each in adapter.changes.values())
+    is_dora = any(each.magnitude is not None for each in adapter.changes.values())
+    shown = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+    use = """```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+base = AutoModelForCausalLM.from_pretrained("BASE")  # a folder of the base
+model = PeftModel.from_pretrained(base, ".")  # where this file is
+```"""
+    if export.format != "adapter":
+        use = f"```\nllama-cli -m BASE.gguf --lora {adapter.name}-adapter.gguf\n```"
+    proven = "\n".join(f"* {c.check}: {c.value:.4g} {c.unit}, in {c.runtime}" for c in checks)
+    return (
+        f"# {adapter.name}: an adapter\n\n"
+        f"{'DoRA' if is_dora else 'LoRA'} of rank {shown} on {len(adapter.changes)} matrices, "
+        f"{number(count)} numbers. It changes the model `{adapter.base_name}`, and no other.\n\n"
+        f"{use}\n\nCompared with endonym's own model:\n\n{proven}\n"
+    )
+
+
+def no_adapter(model: str) -> ExportError:
+    """An error for a model without an adapter."""
+    return ExportError(
+        "this model was not made by a phase with adapters: there is none to hand over",
+        where=model,
+        do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase with "
+        "adapt.",
+    )

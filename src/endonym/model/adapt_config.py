@@ -1,0 +1,266 @@
+"""How a phase adapts a model without changing its weights, and what that trains. Imports no torch.
+
+An adapter adds a product of two small matrices to each of some matrices W of a model:
+y = W x + alpha/rank · B A x, of which only A (rank × inputs) and B (outputs × rank) are trained.
+Source: LoRA, arXiv:2106.09685, section 4.1. DoRA, arXiv:2402.09353, eq. 5, also trains the norm of
+each row of the result.
+"""
+
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from endonym.config import Config, unset
+from endonym.errors import ShapeError
+from endonym.model.config import AttentionConfig, ExpertsConfig, MambaConfig, ModelConfig
+from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig, weight_shapes
+
+RANK, TIMES = 16, 2
+"""The rank, and alpha / rank, if they are not given."""
+GROUPS = ("mixer", "ffn")
+ALL = "all"
+TABLES = re.compile(r"embed|wte|wpe|lm_head")
+"""Names of embeddings and heads in the files of foreign models."""
+ROUTER = "router"
+"""A router is no part of the group "ffn": small changes of it send tokens to other experts."""
+
+
+class Adapt(Config):
+    """Adapters that a phase trains instead of the weights themselves."""
+
+    kind: Literal["lora"] = Field(default="lora", description="low-rank adapters")
+    rank: int = Field(
+        default=RANK, ge=1, le=65_536, description="rows of A, columns of B: what it can learn"
+    )
+    alpha: float | None = Field(
+        default=None,
+        gt=0,
+        description="the change of a matrix is alpha / rank times B A",
+        json_schema_extra=unset("twice the rank"),
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="of the inputs of A")
+    on: tuple[str, ...] = Field(
+        default=GROUPS,
+        min_length=1,
+        description="which matrices: mixer, ffn, all (each linear map but the head), or a name, as "
+        "query and down; q_proj of a model that transformers computes",
+    )
+    dora: bool = Field(
+        default=False,
+        description="whether the norms of the rows are trained too (DoRA, arXiv:2402.09353)",
+    )
+
+    @field_validator("on")
+    @classmethod
+    def each_once(cls, on: tuple[str, ...]) -> tuple[str, ...]:
+        """Names that stand once, and are some."""
+        if len(set(on)) < len(on) or not all(name.strip() for name in on):
+            raise ValueError("each name stands once and is not empty")
+        return on
+
+    def resolved(self) -> "AdaptConfig":
+        """With a value for every key."""
+        given = self.model_dump(exclude={"alpha"})
+        alpha = TIMES * self.rank if self.alpha is None else self.alpha
+        return AdaptConfig.model_validate({**given, "alpha": alpha})
+
+
+class AdaptConfig(Config):
+    """Adapters with a value for every key, which mean the same as in `Adapt`."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int
+    alpha: float
+    dropout: float
+    on: tuple[str, ...]
+    dora: bool
+
+
+class Matrix(NamedTuple):
+    """A matrix that can be adapted, by the name of its module. copies: of the experts."""
+
+    name: str
+    inputs: int
+    outputs: int
+    copies: int = 1
+
+
+def matrices(config: ModelConfig) -> list[Matrix]:
+    """Every matrix of a decoder that can be adapted, layer by layer.
+
+    Not the step of Mamba, which is a product of low rank itself, nor tables and convolutions.
+    """
+    found: list[Matrix] = []
+    for layer in range(config.layers):
+        mixer, ffn, place = config.mixer_at(layer), config.ffn_at(layer), f"blocks.{layer}."
+        if isinstance(mixer, AttentionConfig):
+            inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
+            found.append(Matrix(f"{place}mixer.query", config.dim, inner))
+            found.append(Matrix(f"{place}mixer.key", config.dim, shared))
+            found.append(Matrix(f"{place}mixer.value", config.dim, shared))
+            found.append(Matrix(f"{place}mixer.output", inner, config.dim))
+        else:
+            wide, select = 2 * mixer.inner, 0
+            if isinstance(mixer, MambaConfig):
+                select = mixer.step_rank + 2 * mixer.state
+            else:
+                wide += 2 * mixer.groups * mixer.state + mixer.heads
+            found.append(Matrix(f"{place}mixer.input", config.dim, wide))
+            if select:
+                found.append(Matrix(f"{place}mixer.select", mixer.inner, select))
+            found.append(Matrix(f"{place}mixer.output", mixer.inner, config.dim))
+        if ffn.kind == "none":
+            continue
+        copies, is_gated = 1, ffn.kind == "gated"
+        if isinstance(ffn, ExpertsConfig):
+            copies, is_gated = ffn.experts, ffn.gated
+            found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, ffn.experts))
+        for part in ("gate", "up") if is_gated else ("up",):
+            found.append(Matrix(f"{place}ffn.{part}", config.dim, ffn.hidden, copies))
+        found.append(Matrix(f"{place}ffn.down", ffn.hidden, config.dim, copies))
+    return found
+
+
+def chosen(names: list[str], on: tuple[str, ...]) -> list[str]:
+    """Those of the names of a model's matrices that `on` means, in order.
+
+    A name in `on` is the last parts of a module's name, or a group. Of foreign models the group
+    "mixer" is told by the usual names of such modules, and "ffn" is the rest.
+    Raises ShapeError if one of them means none of the matrices.
+    """
+    found: set[str] = set()
+    for wanted in on:
+        some = [name for name in names if _is_meant(name, wanted)]
+        if not some and wanted not in GROUPS:
+            raise _nothing(wanted, names)
+        found |= set(some)
+    if not found:
+        raise _nothing(" and ".join(on), names)
+    return [name for name in names if name in found]
+
+
+def _is_meant(name: str, wanted: str) -> bool:
+    """Whether a name, group or "all" in `on` means the matrix of this module."""
+    if wanted == ALL:
+        return True
+    if wanted in GROUPS:
+        return _last(name) != ROUTER and _group(name) == wanted
+    return f".{name}".endswith(f".{wanted}")
+
+
+FOREIGN_MIXER = re.compile(r"attn|attention|mixer|mamba|ssm|recurrent|conv|rwkv", re.IGNORECASE)
+
+
+def _group(name: str) -> str:
+    """The part of a block that a matrix belongs to."""
+    ours = re.match(r"blocks\.\d+\.(mixer|ffn)\.", name)
+    if ours:
+        return ours[1]
+    return "mixer" if FOREIGN_MIXER.search(name.rpartition(".")[0]) else "ffn"
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _nothing(wanted: str, names: list[str]) -> ShapeError:
+    """What to say of a name that means no matrix."""
+    known = ", ".join(dict.fromkeys(map(_last, names)))
+    return ShapeError(
+        f"no matrix of this model is called {wanted}",
+        where="adapt.on",
+        do=f"There are {known}; the groups mixer and ffn; and all.",
+    )
+
+
+def adapted_matrices(config: ModelConfig, adapt: AdaptConfig) -> list[Matrix]:
+    """The matrices of a decoder that get an adapter.
+
+    Raises ShapeError if a name means none, or if the rank is larger than one of them.
+    """
+    known = {each.name: each for each in matrices(config)}
+    found = [known[name] for name in chosen(list(known), adapt.on)]
+    for each in found:
+        require_rank(adapt.rank, each.name, each.inputs, each.outputs)
+    return found
+
+
+def require_rank(rank: int, name: str, inputs: int, outputs: int) -> None:
+    """Raise ShapeError if a matrix cannot have a change of this rank."""
+    if rank > min(inputs, outputs):
+        raise ShapeError(
+            f"rank = {rank}, but {name} has {outputs} × {inputs} numbers: no change of it has a "
+            f"rank above {min(inputs, outputs)}",
+            where="adapt.rank",
+            do=f"Choose at most {min(inputs, outputs)}, or leave {_last(name)} out of adapt.on.",
+        )
+
+
+def require_adaptable(
+    config: AnyModelConfig, adapt: AdaptConfig | None, folder: Path | None = None
+) -> None:
+    """Raise ShapeError if these adapters do not fit the model.
+
+    folder: of a foreign model, whose matrices are those of its files; what the class makes of them
+    is tried when it is loaded.
+    """
+    if adapt is None:
+        return
+    if isinstance(config, ModelConfig):
+        adapted_matrices(config, adapt)
+    elif folder is not None:
+        shapes = {
+            name.removesuffix(".weight"): shape
+            for name, shape in weight_shapes(folder).items()
+            if len(shape) == 2 and name.endswith(".weight") and not TABLES.search(name)
+        }
+        for name in chosen(list(shapes), adapt.on):
+            require_rank(adapt.rank, name, *shapes[name])
+
+
+def adapter_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
+    """How many numbers the adapters have.
+
+    Of a foreign model, whose matrices are known only when it is loaded, about as many as square
+    matrices of its width would need: an upper bound where the others are wider.
+    """
+    if isinstance(config, ForeignConfig):
+        tables = config.vocab * config.dim * (1 if config.tied else 2)
+        return 2 * adapt.rank * max(0, config.parameters - tables) // config.dim
+    return sum(
+        each.copies
+        * (adapt.rank * (each.inputs + each.outputs) + (each.outputs if adapt.dora else 0))
+        for each in adapted_matrices(config, adapt)
+    )
+
+
+def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
+    """How many numbers of A and B one token uses: of the experts only those it goes to."""
+    if isinstance(config, ForeignConfig):
+        return adapter_parameters(config, adapt)
+    return sum(
+        adapt.rank * (each.inputs + each.outputs) * used for each, used in _uses(config, adapt)
+    )
+
+
+def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
+    """Numbers that the adapters of all layers add to what a token keeps for the backward pass."""
+    if isinstance(config, ForeignConfig):
+        return config.layers * 7 * adapt.rank
+    masks = 2 if adapt.dropout else 0
+    return sum(
+        (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * used
+        for each, used in _uses(config, adapt)
+    )
+
+
+def _uses(config: ModelConfig, adapt: AdaptConfig) -> list[tuple[Matrix, int]]:
+    """The adapted matrices, and how many of a matrix's copies a token goes through."""
+    found: list[tuple[Matrix, int]] = []
+    for each in adapted_matrices(config, adapt):
+        ffn = config.ffn_at(int(each.name.split(".")[1]))
+        used = ffn.active if each.copies > 1 and isinstance(ffn, ExpertsConfig) else 1
+        found.append((each, used))
+    return found

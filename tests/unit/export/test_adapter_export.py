@@ -1,0 +1,84 @@
+"""An adapter alone, proven on its base before it is kept."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from laws.shapes import shape
+from toys import lively_decoder, toy_texts, toy_tokenizer
+
+from endonym.errors import ExportError
+from endonym.export import adapter_export
+from endonym.export.adapter_export import Adapter, make_adapter_export, require_adapter_formats
+from endonym.export.config import Export
+from endonym.export.formats import record_of
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.model.adapt_config import Adapt
+from endonym.model.lora import Change, attach, new_changes
+
+Form = Literal["adapter", "gguf-adapter"]
+
+
+def lively_adapter(family: str = "qwen3", **keys: object) -> Adapter:
+    tokenizer = toy_tokenizer("bpe")
+    decoder = lively_decoder(shape(family, vocab=tokenizer.vocab), seed=1, noise=0.1)
+    adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
+    generator = torch.Generator().manual_seed(1)
+    changes = {
+        name: Change(
+            each.a, 0.1 * torch.randn(each.b.shape, generator=generator), each.scale, each.magnitude
+        )
+        for name, each in new_changes(decoder, adapt, 1).items()
+    }
+    return Adapter(LanguageModel(decoder, tokenizer), changes, "татарча", "base")
+
+
+@pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])
+def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
+    made = make_adapter_export(
+        Export(format=form),
+        lively_adapter(),
+        tmp_path / "out",
+        texts=toy_texts()[:20],
+        made_of="0123456789ab",
+        log=Log(quiet=True),
+    )
+    assert all(each.ok for each in made.checks)
+    assert {each.check for each in made.checks} >= {"ids", "logits", "likeliest", "bits_per_byte"}
+    record = record_of(tmp_path / "out")
+    assert (record["model"], record["format"]) == ("0123456789ab", form)
+    assert "rank 2 on 14 matrices" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "README.md" not in json.dumps(record["files"])
+
+
+def test_an_adapter_that_is_not_the_model_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(*given: object, **said: object) -> str:
+        changes = {n: Change(e.a, -e.b, e.scale) for n, e in adapter.changes.items()}
+        return write(given[0], given[1], changes, **said)  # pyright: ignore
+
+    adapter, write = lively_adapter(), adapter_export.write_adapter
+    monkeypatch.setattr(adapter_export, "write_adapter", other)
+    with pytest.raises(ExportError, match=r"likeliest|bits_per_byte"):
+        make_adapter_export(
+            Export(format="adapter"),
+            adapter,
+            tmp_path,
+            texts=toy_texts()[:20],
+            made_of="x",
+            log=Log(quiet=True),
+        )
+
+
+def test_a_phase_fails_before_it_trains_what_cannot_be_exported() -> None:
+    decoder = lively_decoder(shape("llama"))
+    exports = [Export(format="gguf-adapter"), Export(format="huggingface")]
+    require_adapter_formats(exports, decoder)  # of an earlier phase
+    attach(decoder, new_changes(decoder, Adapt(rank=2, dora=True).resolved(), 1))
+    with pytest.raises(ExportError, match="DoRA"):
+        require_adapter_formats(exports, decoder)
+    require_adapter_formats(exports[1:], decoder)

@@ -1,0 +1,113 @@
+"""Adapters on linear maps; the laws over all families are in tests/laws/test_adapters.py."""
+
+import pytest
+import torch
+from laws.shapes import some_tokens
+from torch import nn
+from toys import lively_decoder
+
+from endonym.errors import ShapeError
+from endonym.model.adapt_config import Adapt
+from endonym.model.lora import (
+    Change,
+    activate,
+    adapted,
+    attach,
+    changes_of,
+    changes_with,
+    detach,
+    linear_maps,
+    merge,
+    new_changes,
+)
+
+ADAPT = Adapt(rank=2, on=("query",)).resolved()
+
+
+def test_a_change_is_the_product_and_its_scale() -> None:
+    a, b = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [0.0]])
+    matrix = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    wanted = torch.tensor([[3.0 + 1.5, 4.0 + 3.0], [0.0, 2.0]])
+    assert torch.equal(Change(a, b, 0.5).of(matrix), wanted)
+    scaled = Change(a, b, 0.5, torch.tensor([10.0, 3.0])).of(matrix)
+    assert scaled.norm(dim=-1).tolist() == pytest.approx([10.0, 3.0])
+    assert scaled[1].tolist() == [0.0, 3.0]
+
+
+def test_a_row_of_zeros_has_no_direction_and_stays() -> None:
+    change = Change(torch.ones(1, 2), torch.zeros(2, 1), 1.0, torch.tensor([0.0, 5.0]))
+    matrix = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    assert torch.equal(change.of(matrix), matrix)
+
+
+def test_names_values_and_speed_of_the_base_stay_as_they_are() -> None:
+    decoder = lively_decoder()
+    before = dict(decoder.named_parameters())
+    attach(decoder, new_changes(decoder, ADAPT, 1))
+    after = {n: each for n, each in decoder.named_parameters() if ".adapters." not in n}
+    assert after.keys() == before.keys()
+    assert all(each is before[name] for name, each in after.items())
+    detach(decoder)
+    assert not any(module._forward_hooks for module in decoder.modules())
+
+
+def test_a_depends_on_seed_and_name_alone() -> None:
+    one, other = lively_decoder(seed=1), lively_decoder(seed=2)
+    first, second = new_changes(one, ADAPT, 5), new_changes(other, ADAPT, 5)
+    assert all(torch.equal(first[name].a, second[name].a) for name in first)
+    third = new_changes(one, ADAPT, 6)
+    assert not any(torch.equal(first[name].a, third[name].a) for name in first)
+    a = first["blocks.0.mixer.query"].a
+    assert a.abs().max() <= 1 / a.shape[-1] ** 0.5
+
+
+def test_frozen_weights_have_no_gradient_and_adapters_do() -> None:
+    decoder = adapted(lively_decoder().train(), ADAPT, 1)
+    decoder.logits(some_tokens(1, 9, vocab=40)).sum().backward()
+    learning = {name for name, each in decoder.named_parameters() if each.grad is not None}
+    assert learning == {name for name, _ in decoder.named_parameters() if ".adapters." in name}
+    assert adapted(decoder, None, 1) is decoder
+
+
+def test_dropout_acts_in_training_alone() -> None:
+    decoder, tokens = lively_decoder(), some_tokens(1, 9, vocab=40)
+    attach(decoder, new_changes(decoder, ADAPT, 1), dropout=0.5)
+    for module in decoder.modules():
+        if hasattr(module, "lora_B"):
+            nn.init.ones_(module.lora_B)
+    assert torch.equal(decoder.eval().logits(tokens), decoder.logits(tokens))
+    assert not torch.equal(decoder.train().logits(tokens), decoder.logits(tokens))
+
+
+def test_what_does_not_fit_is_refused_by_name() -> None:
+    decoder = lively_decoder()
+    changes = new_changes(decoder, ADAPT, 1)
+    with pytest.raises(ShapeError, match=r"blocks\.9\.mixer\.query"):
+        attach(decoder, {"blocks.9.mixer.query": changes["blocks.0.mixer.query"]})
+    wide = Change(torch.ones(2, 99), torch.ones(16, 2), 1.0)
+    with pytest.raises(ShapeError, match="99"):
+        attach(decoder, {"blocks.0.mixer.query": wide})
+    attach(decoder, changes)
+    with pytest.raises(ShapeError, match="already"):
+        attach(decoder, changes)
+    with pytest.raises(ShapeError, match="no adapter is called әби"):
+        activate(decoder, "әби")
+    with pytest.raises(ShapeError, match="no adapter is called другой"):
+        detach(decoder, "другой")
+
+
+def test_weights_of_a_training_become_changes() -> None:
+    decoder = adapted(lively_decoder(), ADAPT, 1)
+    weights = {n: each.detach() + 1 for n, each in decoder.named_parameters() if ".lora_" in n}
+    changes = changes_with(decoder, weights)
+    before = changes_of(decoder)
+    for name, change in changes.items():
+        assert torch.equal(change.a, before[name].a + 1)
+        assert change.scale == before[name].scale == 2.0
+    merge(decoder)
+    assert not changes_of(decoder)
+
+
+def test_no_table_and_no_head_is_a_linear_map_to_adapt() -> None:
+    names = linear_maps(lively_decoder())
+    assert all(name.startswith("blocks.") for name in names)
