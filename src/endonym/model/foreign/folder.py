@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from endonym.config import Config
 from endonym.errors import Damaged, ExportError, ShapeError
@@ -69,6 +69,7 @@ class ForeignConfig(Config):
 
 
 AnyModelConfig = ModelConfig | ForeignConfig
+AnyShape = TypeVar("AnyShape", ModelConfig, ForeignConfig)
 
 
 def read_shape(data: dict[str, Any]) -> AnyModelConfig:
@@ -134,6 +135,19 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     if CONTEXTS[0] in theirs and _is_rope_fixed(theirs):
         theirs[CONTEXTS[0]] = context
     return shape.model_copy(update={"context": context, "transformers": theirs})
+
+
+def with_vocab(shape: AnyShape, vocab: int) -> AnyShape:
+    """A config with another number of ids."""
+    if isinstance(shape, ModelConfig):
+        return shape.model_copy(update={"vocab": vocab})
+    tables = 1 if shape.tied else 2
+    changed = {
+        "vocab": vocab,
+        "parameters": shape.parameters + tables * (vocab - shape.vocab) * shape.dim,
+        "transformers": shape.transformers | {"vocab_size": vocab},
+    }
+    return shape.model_copy(update=changed)
 
 
 def _is_rope_fixed(theirs: dict[str, Any]) -> bool:
