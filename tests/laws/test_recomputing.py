@@ -14,8 +14,9 @@ from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.memory import kept_numbers
 from endonym.model.weights import narrow
+from endonym.train.objectives.next_token import NEXT_TOKEN
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import accumulate_gradients, batch_loss, take_step
+from endonym.train.step import accumulate_gradients, take_step
 
 FORMATS = ("fp32", "bf16")
 ROWS = 3
@@ -38,7 +39,7 @@ def batch_of(vocab: int) -> Batch:
 
 def gradients(decoder: Decoder, batch: Batch) -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
-    batch_loss(decoder, batch).objective.backward()
+    NEXT_TOKEN.loss(decoder, batch).objective.backward()
     return {n: p.grad for n, p in decoder.named_parameters() if p.grad is not None}
 
 
@@ -58,7 +59,7 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
     for name, gradient in expected.items():
         assert torch.equal(found[name], gradient), name
     torch.manual_seed(6)
-    assert not torch.equal(batch_loss(plain, batch).nats, batch_loss(plain, batch).nats)
+    assert not torch.equal(NEXT_TOKEN.loss(plain, batch).nats, NEXT_TOKEN.loss(plain, batch).nats)
 
 
 @pytest.mark.parametrize("family", ["moe", "mamba2"])

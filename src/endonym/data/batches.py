@@ -3,40 +3,51 @@
 `TokenShards` is the dataset, `Order` the sampler, `Batches` the data loader.
 """
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from endonym.data.order import Order, Rows
+from endonym.data.order import Numbers, Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs, targets, and the document number of each input, (B, T), int64."""
+    """Inputs, targets, and the document number of each input, (B, T), int64.
+
+    weights_BT, reference_BT: as in `Rows`, if the objective needs them; fp32.
+    """
 
     tokens_BT: Tensor
     targets_BT: Tensor
     documents_BT: Tensor
+    weights_BT: Tensor | None = None
+    reference_BT: Tensor | None = None
 
     @classmethod
     def of(cls, rows: Rows) -> "Batch":
         """Rows as tensors, without a copy."""
-        return cls(*map(torch.from_numpy, rows))
+        weights, reference = map(_tensor, (rows.weights_BT, rows.reference_BT))
+        tokens, targets = torch.from_numpy(rows.tokens_BT), torch.from_numpy(rows.targets_BT)
+        return cls(tokens, targets, torch.from_numpy(rows.documents_BT), weights, reference)
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
-        return Batch(*(part.to(device, non_blocking=part.is_pinned()) for part in self._parts()))
+        return self.each(lambda part: part.to(device, non_blocking=part.is_pinned()))
 
     def pinned(self) -> "Batch":
         """The batch in pinned memory."""
-        return Batch(*(part.pin_memory() for part in self._parts()))
+        return self.each(Tensor.pin_memory)
 
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.tokens_BT, self.targets_BT, self.documents_BT
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with each of its tensors changed."""
+        given = (self.weights_BT, self.reference_BT)
+        weights, reference = (None if part is None else change(part) for part in given)
+        tokens, targets = change(self.tokens_BT), change(self.targets_BT)
+        return Batch(tokens, targets, change(self.documents_BT), weights, reference)
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -44,13 +55,37 @@ class Batch:
     def micro_batches(self, rows: int) -> Iterator["Batch"]:
         """Micro-batches of at most this many rows."""
         for start in range(0, len(self), rows):
-            yield Batch(*(part[start : start + rows] for part in self._parts()))
+            yield self.each(lambda part, start=start: part[start : start + rows])
+
+
+def _tensor(numbers: Numbers | None) -> Tensor | None:
+    return None if numbers is None else torch.from_numpy(numbers)
+
+
+class AnyOrder(Protocol):
+    """What a phase reads, row by row: text (data/order.py) or other data.
+
+    positions_per_epoch: tokens of one epoch. bytes_per_position: mean bytes of what a target
+    stands for, where the loss counts it.
+    """
+
+    context: int
+    positions_per_epoch: int
+
+    @property
+    def bytes_per_position(self) -> float:
+        """Bytes of text per target."""
+        ...
+
+    def rows(self, first: int, count: int) -> Rows:
+        """Rows `first` to `first + count`."""
+        ...
 
 
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed."""
 
-    def __init__(self, order: Order, *, rows: int, device: str = "cpu") -> None:
+    def __init__(self, order: AnyOrder, *, rows: int, device: str = "cpu") -> None:
         self.order, self.rows, self.device = order, rows, device
         self._aside = ThreadPoolExecutor(1) if device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None
@@ -83,13 +118,6 @@ class Batches:
     def row_numbers(self, step: int) -> range:
         """The numbers of a step's rows, for messages."""
         return range(step * self.rows, (step + 1) * self.rows)
-
-    @functools.cached_property
-    def bytes_per_token(self) -> float:
-        """Bytes per token: none for end-of-text, one for the line ends of joined sources."""
-        shards, order = self.order.shards, self.order
-        sizes = [shards.byte_counts[part].sum() for part in shards.parts]
-        return float(sum(sizes) + order.is_listed.sum()) / max(1, order.positions_per_epoch)
 
     def epochs(self, step: int) -> float:
         """Epochs after this many steps."""

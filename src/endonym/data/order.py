@@ -26,14 +26,21 @@ from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
 
 Integers = NDArray[np.int64]
+Numbers = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """Rows of a batch: inputs, targets, and the document number of each input, (B, T)."""
+    """Rows of a batch: inputs, targets, and the document number of each input, (B, T).
+
+    weights_BT: of each target in the loss, float32; all are 1 if None. reference_BT: at the first
+    position of a document its log-probability under a reference model, else 0; float32.
+    """
 
     tokens_BT: Integers
     targets_BT: Integers
     documents_BT: Integers
+    weights_BT: Numbers | None = None
+    reference_BT: Numbers | None = None
 
 
 class Epoch(NamedTuple):
@@ -72,8 +79,17 @@ class Order:
             if len(documents) and self.lengths[documents].mean() < context:
                 self.joined[name] = documents
                 self.is_listed[documents] = True
+        self._bytes: int | None = None
         self.line_end = shards.require_line_end() if join else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
+
+    @property
+    def bytes_per_position(self) -> float:
+        """Bytes per position: none for end-of-text, one for the line ends of joined sources."""
+        if self._bytes is None:
+            sizes = [self.shards.byte_counts[part].sum() for part in self.shards.parts]
+            self._bytes = int(sum(sizes) + self.is_listed.sum())
+        return self._bytes / max(1, self.positions_per_epoch)
 
     def first_row(self, epoch: int) -> int:
         """The first row that starts in this epoch."""
@@ -83,7 +99,7 @@ class Order:
         """Rows `first` to `first + count`."""
         starts_B = self._starts(np.arange(first, first + count))
         length, shape = self.positions_per_epoch, (count, self.context)
-        found = tuple(np.empty(count * self.context, dtype=np.int64) for _ in Rows._fields)
+        found = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(3))
         # Rows are cut where an epoch ends, so that each piece is of one epoch.
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
         begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
@@ -96,7 +112,8 @@ class Order:
             read = self._read(int(number), begins_P[here] - number * length, sizes)
             for whole, part in zip(found, read, strict=True):
                 whole[filled] = part
-        return Rows(*(whole.reshape(shape) for whole in found))
+        tokens_BT, targets_BT, documents_BT = (whole.reshape(shape) for whole in found)
+        return Rows(tokens_BT, targets_BT, documents_BT)
 
     def originals(self, numbers: Integers) -> Integers:
         """The split's document for each document number in rows."""

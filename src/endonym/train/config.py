@@ -244,6 +244,7 @@ class TrainConfig(Config):
     """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
+    objective: Literal["next_token"] = "next_token"
     steps: int
     batch_tokens: int
     lr: float

@@ -77,6 +77,12 @@ class Group:
             dist.all_reduce(tensor)
         return tensor
 
+    def sum(self, number: float) -> float:
+        """The sum of a number over all processes."""
+        if self.size == 1:
+            return number
+        return float(self.total(torch.tensor(number, dtype=torch.float64)))
+
     def wait(self) -> None:
         """Wait for all processes."""
         self.total(torch.zeros(()))
@@ -121,19 +127,18 @@ class Group:
         return sums[0], short > 0
 
     def micro_batches(
-        self, batch: Batch, rows: int, tokens: int, *, is_sharded: bool
+        self, batch: Batch, rows: int, batch_rows: int, *, is_sharded: bool
     ) -> Iterator[tuple[Batch, int]]:
         """The micro-batches of this process, each with its weight in the loss (1).
 
         Sharded weights are gathered in every pass, so each process must make the same number of
-        passes: blank micro-batches of weight 0 are added. tokens: of the whole batch.
+        passes: blank micro-batches of weight 0 are added. batch_rows: of the whole batch.
         """
         yield from ((part, 1) for part in batch.micro_batches(rows))
         if not is_sharded:
             return
-        context = batch.tokens_BT.shape[1]
-        largest = -(-(tokens // context) // self.size)
-        blank = Batch(*(batch.tokens_BT.new_zeros((1, context)) for _ in range(3)))
+        largest = -(-batch_rows // self.size)
+        blank = batch.each(lambda part: part.new_zeros((1, part.shape[1])))
         missing = -(-largest // rows) - -(-len(batch) // rows)
         yield from ((blank, 0) for _ in range(missing))
 

@@ -30,6 +30,7 @@ from endonym.train.compile import (
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loss_guard import TrainingEvent
+from endonym.train.objectives.registry import OBJECTIVES
 from endonym.train.optimizer import Optimizer
 from endonym.train.report import Report
 from endonym.train.schedule import lr_scale, saves_at, validates_at
@@ -56,6 +57,11 @@ class TrainingInputs:
         """The batches of a phase."""
         order = Order(self.train, context=context, seed=seed, join=self.join)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
+
+    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
+        """The loss on held-out data."""
+        tokens = config.eval_tokens
+        return validate(decoder, self.dev, tokens, self.device, group=group, join=self.join)
 
 
 class Training:
@@ -84,6 +90,7 @@ class Training:
             from endonym.train.sharding import shard  # takes a second to import
 
             shard(decoder, config, group)
+        self.objective = OBJECTIVES[config.objective]
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
         unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)
@@ -149,7 +156,8 @@ class Training:
             self.batches.part(state.step, group.share(self.batches.rows)),
             lr_scale=self._lr_scale(state.step),
             rows=planned,
-            tokens=self.batches.tokens,
+            objective=self.objective,
+            batch_rows=self.batches.rows,
             group=group,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
@@ -202,11 +210,8 @@ class Training:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
         state, config, inputs, seen, is_best = self.state, self.config, self.inputs, None, False
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
-            dev, tokens, device = inputs.dev, config.eval_tokens, inputs.device
             with self.for_evaluation():
-                seen = validate(
-                    self.decoder, dev, tokens, device, group=self.group, join=inputs.join
-                )
+                seen = inputs.validate(self.decoder, config, self.group)
             if math.isfinite(seen.nats):
                 is_best = state.note_validation(seen.nats, seen.bits_per_byte)
                 loss_guard.require_learning(state, config, inputs.unigram_nats)
@@ -239,7 +244,7 @@ class Training:
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
-            bits_per_byte=nats / math.log(2) / self.batches.bytes_per_token,
+            bits_per_byte=nats / math.log(2) / self.batches.order.bytes_per_position,
             lr=self.config.lr * self._lr_scale(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,

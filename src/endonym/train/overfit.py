@@ -24,8 +24,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     format are wrong.
     """
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
-    parts = (batch.tokens_BT, batch.targets_BT, batch.documents_BT)
-    row = Batch(*(part[:1, :width].contiguous() for part in parts))
+    row = batch.each(lambda part: part[:1, :width].contiguous())
     for module in decoder.float().train().modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

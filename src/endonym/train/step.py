@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,16 +11,18 @@ from torch import Tensor
 from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.kernels.loss import summed_nats, token_nats
+from endonym.model.kernels.loss import token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.memory_budget import explained_memory_errors, within_memory
+from endonym.train.objectives.next_token import NEXT_TOKEN
+from endonym.train.objectives.objective import Objective
 from endonym.train.optimizer import Optimizer
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Mean nats per token of a step, and the gradient norm before clipping.
+    """The mean loss of a step, in nats per target, and the gradient norm before clipping.
 
     rows: of the micro-batches, as they fit in memory. refused: why the step was skipped, or empty.
     """
@@ -65,23 +66,32 @@ def take_step(
     *,
     lr_scale: float,
     rows: int,
-    tokens: int | None = None,
+    objective: Objective = NEXT_TOKEN,
+    batch_rows: int | None = None,
     group: Group = ALONE,
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
     seed: Callable[[], None] = lambda: None,
 ) -> Stepped:
     """Train on one batch in micro-batches of at most `rows` rows, fewer if memory is short.
 
-    The loss is the mean over the whole batch; the experts' penalty is that of each micro-batch,
-    weighted by its tokens. lr_scale: share of the peak learning rates.
-    tokens: of the whole batch, if this process has only a part of it.
+    The loss is the mean over the targets of the whole batch, by their weights; the experts' penalty
+    is that of each micro-batch, weighted in the same way. lr_scale: share of the peak learning
+    rates. batch_rows: of the whole batch, if this process has only a part of it.
     refuses: why a step must be skipped, or empty; by default a step that is not finite raises
     NonFiniteLoss.
     seed: called before each attempt, so that a repeated one uses the same random numbers.
     """
-    count = tokens or batch.targets_BT.numel()
+    weight = group.sum(objective.weight(batch))
     forward_backward = partial(
-        accumulate_gradients, decoder, optimizer, batch, tokens=count, group=group, seed=seed
+        accumulate_gradients,
+        decoder,
+        optimizer,
+        batch,
+        objective=objective,
+        weight=weight,
+        batch_rows=batch_rows,
+        group=group,
+        seed=seed,
     )
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
@@ -92,7 +102,7 @@ def take_step(
     total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
     norm = optimizer.clip(optimizer.config.clip)
     held = group.least(held) if ran_short else held
-    stepped = Stepped(float(total) / count, float(norm), held)
+    stepped = Stepped(float(total) / weight, float(norm), held)
     if reason := refuses(stepped):
         optimizer.forget()
         return replace(stepped, refused=reason)
@@ -106,38 +116,27 @@ def accumulate_gradients(
     batch: Batch,
     *,
     rows: int,
-    tokens: int | None = None,
+    objective: Objective = NEXT_TOKEN,
+    weight: float | None = None,
+    batch_rows: int | None = None,
     group: Group = ALONE,
     seed: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Summed nats of this process's part of a batch; accumulates the gradient in the optimizer.
 
-    tokens: of the whole batch, by which the loss is divided. seed: called before anything random.
+    weight: of the whole batch's targets, by which the loss is divided. batch_rows: as in
+    `take_step`. seed: called before anything random.
     """
     seed()
-    count = tokens or batch.targets_BT.numel()
+    divisor = weight or objective.weight(batch)
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    for part, weight in group.micro_batches(batch, rows, count, is_sharded=optimizer.is_sharded):
-        loss = batch_loss(decoder, part)
-        (loss.objective * weight / count).backward()
+    all_rows = batch_rows or len(batch)
+    for part, counts in group.micro_batches(batch, rows, all_rows, is_sharded=optimizer.is_sharded):
+        loss = objective.loss(decoder, part)
+        (loss.objective * counts / divisor).backward()
         optimizer.collect()
-        total += loss.nats.detach() * weight
+        total += loss.nats.detach() * counts
     return total
-
-
-class Loss(NamedTuple):
-    """Summed nats of a batch's targets, and the loss to minimise, with the experts' penalty."""
-
-    nats: Tensor
-    objective: Tensor
-
-
-def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
-    """The loss of a batch, with gradients; all targets have the same weight."""
-    hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
-    targets_N = batch.targets_BT.flatten()
-    nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
-    return Loss(nats, nats + penalty * len(targets_N))
 
 
 @torch.no_grad()  # not inference_mode: weights gathered from shards in it could not be trained

@@ -32,7 +32,7 @@ def shards_of(folder: Path, lengths: list[int]) -> TokenShards:
 def visits(order: Order, rows: int) -> list[tuple[int, int, int]]:
     """Every (input, target, document number) of the first rows."""
     found = order.rows(0, rows)
-    return list(zip(*(part.flatten().tolist() for part in found), strict=True))
+    return list(zip(*(part.flatten().tolist() for part in found[:3]), strict=True))
 
 
 def positions(lengths: list[int]) -> set[tuple[int, int]]:
@@ -68,7 +68,7 @@ def test_a_target_is_the_input_that_follows_it_and_documents_open_with_end_of_te
     tmp_path: Path, lengths: list[int], context: int, seed: int
 ) -> None:
     order = Order(shards_of(tmp_path, lengths), context=context, seed=seed)
-    tokens_BT, targets_BT, documents_BT = order.rows(0, 5)
+    tokens_BT, targets_BT, documents_BT = order.rows(0, 5)[:3]
     np.testing.assert_array_equal(tokens_BT[:, 1:], targets_BT[:, :-1])
     is_new = documents_BT[:, 1:] != documents_BT[:, :-1]
     np.testing.assert_array_equal(is_new, tokens_BT[:, 1:] == END)
@@ -82,10 +82,10 @@ def test_a_row_is_the_same_whatever_was_read_before_it(
 ) -> None:
     shards = shards_of(tmp_path, lengths)
     used = Order(shards, context=context, seed=seed)
-    together = used.rows(0, first + 3)
+    together = used.rows(0, first + 3)[:3]
     for number in reversed(range(first, first + 3)):
-        alone = Order(shards, context=context, seed=seed).rows(number, 1)
-        again = used.rows(number, 1)
+        alone = Order(shards, context=context, seed=seed).rows(number, 1)[:3]
+        again = used.rows(number, 1)[:3]
         for whole, one, two in zip(together, alone, again, strict=True):
             np.testing.assert_array_equal(whole[number], one[0])
             np.testing.assert_array_equal(whole[number], two[0])
@@ -93,7 +93,7 @@ def test_a_row_is_the_same_whatever_was_read_before_it(
 
 def test_a_corpus_smaller_than_one_row_goes_on_with_its_next_epochs(tmp_path: Path) -> None:
     order = Order(shards_of(tmp_path, [2, 1]), context=16, seed=3)
-    tokens, targets, numbers = (part[0].tolist() for part in order.rows(0, 1))
+    tokens, targets, numbers = (part[0].tolist() for part in order.rows(0, 1)[:3])
     per_epoch = [set(zip(tokens[n : n + 5], targets[n : n + 5], strict=True)) for n in (0, 5, 10)]
     assert per_epoch == [positions([2, 1])] * 3
     assert sorted(set(numbers)) == list(range(7))
@@ -101,7 +101,7 @@ def test_a_corpus_smaller_than_one_row_goes_on_with_its_next_epochs(tmp_path: Pa
 
 def test_a_document_longer_than_many_rows_keeps_its_number_in_all_of_them(tmp_path: Path) -> None:
     order = Order(shards_of(tmp_path, [100]), context=8, seed=1)
-    tokens_BT, _, numbers_BT = order.rows(0, 13)
+    tokens_BT, _, numbers_BT = order.rows(0, 13)[:3]
     begins = tokens_BT[:, 0].tolist()
     assert begins != sorted(begins)
     assert sorted(begins) == list(range(0, 104, 8))
@@ -139,7 +139,7 @@ def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: pytest.Monk
     shards = shards_of(tmp_path / "many", lengths)
     assert len(shards.parts) == 4
     for one, many in zip(
-        whole.rows(0, 30), Order(shards, context=7, seed=5).rows(0, 30), strict=True
+        whole.rows(0, 30)[:3], Order(shards, context=7, seed=5).rows(0, 30)[:3], strict=True
     ):
         np.testing.assert_array_equal(one, many)
 
@@ -295,7 +295,7 @@ def test_several_shards_are_not_read_across(
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
     order, line_end = joined(tmp_path, [3] * 20, context=500)
     assert len(order.shards.parts) > 3
-    tokens_BT, targets_BT, _ = order.rows(0, 1)
+    tokens_BT, targets_BT, _ = order.rows(0, 1)[:3]
     assert line_end in tokens_BT
     firsts = order.shards.index["shard"][order.epoch(0).documents]
     assert set(firsts) == set(range(len(order.shards.parts)))

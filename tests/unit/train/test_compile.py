@@ -19,7 +19,7 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import loop
 from endonym.train.compile import compile_blocks, compiler_failure, uncompiled, unsupported_reason
 from endonym.train.loop import Training, TrainingInputs
-from endonym.train.step import batch_loss
+from endonym.train.objectives.next_token import NEXT_TOKEN
 
 DENSE = resolve(ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=8)
 needs_compiler = pytest.mark.skipif(
@@ -169,7 +169,7 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(
     for seed in (1, 2):
         torch.manual_seed(seed)
         batch = packed_batch(300, 3, 24)
-        losses = [batch_loss(each, batch).objective for each in (plain, compiled)]
+        losses = [NEXT_TOKEN.loss(each, batch).objective for each in (plain, compiled)]
         for loss in losses:
             loss.backward()
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)

@@ -14,10 +14,10 @@ from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
+from endonym.train.objectives.next_token import NEXT_TOKEN
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import (
     accumulate_gradients,
-    batch_loss,
     held_out_nats,
     require_finite,
     take_step,
@@ -55,7 +55,7 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
 
 def test_the_penalty_of_experts_is_objective_and_not_reported() -> None:
     decoder = lively_decoder(toy_config("moe")).train()
-    loss = batch_loss(decoder, batch_of())
+    loss = NEXT_TOKEN.loss(decoder, batch_of())
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
     assert loss.objective.item() > loss.nats.item() + 1e-3
     optimizer = Optimizer(decoder, PHASE)
@@ -80,7 +80,7 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
 
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
     one, two = lively_decoder(), lively_decoder()
-    batch_loss(one, batch_of()).objective.backward()
+    NEXT_TOKEN.loss(one, batch_of()).objective.backward()
     logits_BTV = two.logits(batch_of().tokens_BT, Span.packed(batch_of().documents_BT))
     targets_N = batch_of().targets_BT.flatten()
     F.cross_entropy(logits_BTV.flatten(0, 1), targets_N, reduction="sum").backward()
@@ -98,7 +98,7 @@ def test_the_norm_reported_is_the_one_before_clipping() -> None:
         rows=5,
     )
     twin = lively_decoder()
-    (batch_loss(twin, batch_of()).objective / 80).backward()
+    (NEXT_TOKEN.loss(twin, batch_of()).objective / 80).backward()
     squares = sum(float(p.grad.double().square().sum()) for p in twin.parameters())
     assert stepped.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-4)
 
