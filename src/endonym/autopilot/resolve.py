@@ -20,11 +20,10 @@ The way of a key, for example `phase.lr`:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import (
-    BYTES_PER_TOKEN,
     Choice,
     Choices,
     Facts,
@@ -40,12 +39,15 @@ from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
-from endonym.model.foreign.folder import AnyModelConfig, with_context
+from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, TrainConfig, resolve_phase
+
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 LIKELY_CHARACTERS = 400
 """Assumed vocabulary of a character tokenizer."""
@@ -65,7 +67,7 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = 
     """
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
         return {}
-    if recipe.model_folder is not None:
+    if recipe.keeps_tokenizer or recipe.tokenizer.extend is not None:
         return {}
     return {"tokenizer.vocab": choose_vocab((size or measure(raw, recipe.clean)).letters)}
 
@@ -76,14 +78,25 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     if not phases:
         return recipe
     context = recipe.pack.context or choose_context(facts, recipe.model).value
-    folder = recipe.model_folder
-    if folder is None:
-        shape = resolve(recipe.model, vocab=vocab, context=context)
-    else:
-        shape = with_context(folder_shape(folder), context)
-    cost = flops_per_token(shape)
+    cost = flops_per_token(shape_of(recipe, vocab, context))
     values = {f"phase.{n}.tokens": max(1, round(flops / cost)) for n, flops in phases.items()}
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
+
+
+def shape_of(recipe: Recipe, vocab: int, context: int) -> AnyModelConfig:
+    """The shape that a recipe's model, whose width and depth are known, has in training.
+
+    vocab: of the tokenizer. Where the ids of a pretrained model's tokenizer stay, so do the rows
+    that the model has beyond them. Raises ShapeError for a context that a pretrained model lacks.
+    """
+    folder = recipe.model_folder
+    if folder is None:
+        return resolve(recipe.model, vocab=vocab, context=context)
+    shape = with_context(folder_shape(folder), context)
+    if recipe.keeps_tokenizer:
+        return shape
+    is_extended = recipe.tokenizer.extend is not None
+    return with_vocab(shape, max(vocab, shape.vocab) if is_extended else vocab)
 
 
 def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
@@ -172,14 +185,10 @@ def resolve_training(
     full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
-    folder, positions = recipe.model_folder, facts.positions
-    if folder is not None:
-        shape = with_context(folder_shape(folder), context)
-    else:
-        shape = resolve(full.model, vocab=vocab, context=context)
+    positions = facts.positions
     return ResolvedTraining(
-        model=shape,
-        folder=folder,
+        model=shape_of(full, vocab, context),
+        folder=recipe.model_folder,
         pack=PackConfig(context=context, join=full.pack.join),
         phases=tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase),
         seed=recipe.seed,
@@ -264,15 +273,24 @@ def estimated(
     )
 
 
+def _tokenizer_of(folder: Path) -> "Tokenizer":
+    """The tokenizer of a pretrained model."""
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    return Tokenizer.load(folder / "tokenizer.json")
+
+
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
     """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
-    config = resolve_tokenizer(recipe, choices)
+    config, folder = resolve_tokenizer(recipe, choices), recipe.model_folder
+    if folder is not None and (recipe.keeps_tokenizer or config.extend is not None):
+        return _tokenizer_of(folder).vocab + (config.extend or 0)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
     """The training text in tokens, by trying the tokenizer on the sample."""
-    ratio = BYTES_PER_TOKEN
-    if recipe.model_folder is None:
-        ratio = bytes_per_token(tokenizer, size.sample)
-    return size.facts(recipe.split, ratio)
+    folder, given = recipe.model_folder, None
+    if folder is not None and (recipe.keeps_tokenizer or tokenizer.extend is not None):
+        given = _tokenizer_of(folder)
+    return size.facts(recipe.split, bytes_per_token(tokenizer, size.sample, given))

@@ -22,7 +22,9 @@ from endonym.model.foreign.folder import (
     CONFIG,
     AnyModelConfig,
     foreign_config,
+    is_artefact,
     read_json,
+    read_shape,
     refuse_code,
     weight_shapes,
 )
@@ -99,17 +101,31 @@ def read_config(data: Json, where: str) -> ModelConfig:
 
 
 def folder_shape(folder: Path) -> AnyModelConfig:
-    """The config of a folder in the transformers format, without reading tensors.
+    """The config of a folder, ours or in the transformers format, without reading tensors.
 
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
     given, where = read_json(folder / CONFIG), str(folder / CONFIG)
+    if is_artefact(folder):
+        return our_shape(given, where)
     refuse_code(given, where)
     if not has_row(given):
         return foreign_config(folder)
     weight_shapes(folder)
     return read_config(given, where)
+
+
+def our_shape(given: Json, where: str) -> AnyModelConfig:
+    """The config in a model artefact's `config.json`. Raises ExportError if it is none."""
+    try:
+        return read_shape(given)
+    except ValidationError as error:
+        raise ExportError(
+            "there are weights.safetensors, but config.json is not of one of endonym's models",
+            where=where,
+            do="Take a whole copy of the folder.",
+        ) from error
 
 
 def has_row(data: Json) -> bool:

@@ -16,7 +16,7 @@ from endonym.model.weights import decoder_with
 
 STEEPNESS = 2.0
 """Of the exponential weights, as in the source."""
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 128
 
 
 def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> AnyDecoder:

@@ -21,6 +21,7 @@ from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_cont
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
+    ChangedTokenizer,
     CorpusConfig,
     EvaluationConfig,
     ExportConfig,
@@ -121,16 +122,23 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         inputs,
     )
     folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
-    if folder is None:
-        ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
-    else:
-        assert recipe.model_folder is not None
-        config = PretrainedTokenizer(folder=recipe.model_folder)
+    if folder is not None:
         inputs = {**inputs, "folder": folder}
-        ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
+    config, make = _tokenizer(recipe, tokenizer)
+    ids = Stage("tokenizer", "tokenizer", config, make, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
     return DataStages(sources, folder, files, corpus, ids, shards)
+
+
+def _tokenizer(recipe: Recipe, tokenizer: TokenizerConfig) -> tuple[Config, StageFunction]:
+    """The config and the function of the tokenizer's stage."""
+    folder = recipe.model_folder
+    if folder is None:
+        return tokenizer, stages.tokenizer
+    if recipe.keeps_tokenizer:
+        return PretrainedTokenizer(folder=folder), stages.pretrained_tokenizer
+    return ChangedTokenizer(folder=folder, tokenizer=tokenizer), stages.changed_tokenizer
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:

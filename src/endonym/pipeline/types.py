@@ -17,6 +17,7 @@ from endonym.pipeline.metrics import Metrics
 from endonym.store import Artifact
 from endonym.text.config import Clean, Split
 from endonym.text.files import RawSet
+from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
@@ -84,6 +85,13 @@ class PretrainedTokenizer(Config):
     """The tokenizer of a pretrained model, whose folder is an input."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class ChangedTokenizer(Config):
+    """How the tokenizer of a pretrained model, whose folder is an input, is extended or replaced."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    tokenizer: TokenizerConfig
 
 
 class PhaseTraining(Config):

@@ -11,18 +11,18 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
     tokenizer lacks is spelled as text. Empty for an id that stands for nothing, or for bytes that
     the old one cannot write.
     """
-    pieces = [new.bytes_of(index) for index in range(new.vocab)]
     known = _by_bytes(old)
-    found: list[list[int]] = [[known[piece]] if piece in known else [] for piece in pieces]
+    found: list[list[int]] = [[] for _ in range(new.vocab)]
     texts: dict[int, str] = {}
-    for index, piece in enumerate(pieces):
-        if found[index]:
-            continue
-        same = _same_special(index, new, old)
-        if same is not None:
+    for index in range(new.vocab):
+        name, piece = new.name_of(index), new.bytes_of(index)
+        same = _same(index, new, old) if not piece else known.get(piece)
+        if index < old.vocab and (name, piece) == (old.name_of(index), old.bytes_of(index)):
+            found[index] = [index]
+        elif same is not None:
             found[index] = [same]
-        elif not piece and new.name_of(index) is not None:
-            texts[index] = str(new.name_of(index))
+        elif not piece and name is not None:
+            texts[index] = name
         elif piece:
             try:
                 texts[index] = piece.decode("utf-8")
@@ -45,10 +45,10 @@ def _by_bytes(tokenizer: Tokenizer) -> dict[bytes, int]:
     return later | found
 
 
-def _same_special(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
+def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
     """The old tokenizer's special token of the same name, or of the same use."""
     name = new.name_of(index)
-    if name is None or new.bytes_of(index):
+    if name is None:
         return None
     same = old.id_of(name)
     if same is not None and not old.bytes_of(same):

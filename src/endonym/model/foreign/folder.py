@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from endonym.config import Config
 from endonym.errors import Damaged, ExportError, ShapeError
@@ -18,6 +18,8 @@ from endonym.model.config import AttentionConfig, ModelConfig
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+OUR_WEIGHTS = "weights.safetensors"
+"""The weights of a model artefact, which has our own `config.json`."""
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -69,7 +71,6 @@ class ForeignConfig(Config):
 
 
 AnyModelConfig = ModelConfig | ForeignConfig
-AnyShape = TypeVar("AnyShape", ModelConfig, ForeignConfig)
 
 
 def read_shape(data: dict[str, Any]) -> AnyModelConfig:
@@ -137,7 +138,7 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     return shape.model_copy(update={"context": context, "transformers": theirs})
 
 
-def with_vocab(shape: AnyShape, vocab: int) -> AnyShape:
+def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
     """A config with another number of ids."""
     if isinstance(shape, ModelConfig):
         return shape.model_copy(update={"vocab": vocab})
@@ -205,10 +206,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def is_artefact(folder: Path) -> bool:
+    """Whether a folder is a model artefact of ours; else it is in the format of `transformers`."""
+    return (folder / OUR_WEIGHTS).is_file()
+
+
 def folder_files(folder: Path) -> list[Path]:
     """The files that determine a folder's model, in a fixed order."""
-    index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    if is_artefact(folder):
+        return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
+    index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
 
 
