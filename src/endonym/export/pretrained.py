@@ -7,8 +7,9 @@ from endonym.export.shapes import our_shape
 from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
+from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import CONFIG, is_artefact, read_json, with_context
+from endonym.model.foreign.folder import CONFIG, is_artefact, read_json
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with
 from endonym.tokenizer.spelling import spelled
@@ -35,7 +36,7 @@ def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: 
     many tokens at once.
     """
     given = load_pretrained(folder)
-    decoder = _cut(given.decoder, context, folder)
+    decoder = with_context(given.decoder, context, folder)
     if given.tokenizer.to_json() == tokenizer.to_json():
         return decoder
     replaced = spelled(tokenizer, given.tokenizer)
@@ -43,9 +44,9 @@ def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: 
     return with_vocabulary(decoder, replaced)
 
 
-def _cut(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
-    """The decoder for rows of `context` tokens."""
-    shape = with_context(decoder.config, context)
+def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
+    """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
+    shape = folders.with_context(decoder.config, context)
     if isinstance(decoder, Decoder):
         assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
         weights = decoder.state_dict()

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
+from endonym.export.harmless import ONLY, is_harmless, values_of
 from endonym.export.hf_fields import our_activation
 from endonym.export.row import HFArchitecture, Json
 from endonym.export.rows.falcon import FALCON
@@ -31,10 +32,6 @@ from endonym.model.foreign.folder import (
 from endonym.model.keys import ModelKeys
 
 ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
-BOOKKEEPING = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
-SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
-HARMLESS = {*BOOKKEEPING, *SPECIALS, "initializer_range", "use_cache"}
-"""Keys that change no logit."""
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
 """Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
@@ -82,6 +79,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
 
     Raises ExportError with the key that is missing, unknown, or has an unsupported value.
     """
+    data = without_own_code(data)
     refuse_code(data, where)
     row = _row_named(data, where)
     config = _read_shape(row, data, where)
@@ -91,11 +89,12 @@ def read_config(data: Json, where: str) -> ModelConfig:
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
     for key, value in _plain(row.assumed | data, written, config).items():
         known = key in expected and expected[key] == value
-        if key not in HARMLESS | row.harmless and not known:
+        if not (known or key in row.harmless or is_harmless(key, value)):
+            only = {key: (row.required[key],)} if key in row.required else ONLY
             raise ExportError(
                 f"{key} = {value!r} is not something endonym can build",
                 where=where,
-                do=f"It reads only standard {row.model_type} folders.",
+                do=f"{values_of(key, only)}It reads only standard {row.model_type} folders.",
             )
     return config
 
@@ -109,11 +108,27 @@ def folder_shape(folder: Path) -> AnyModelConfig:
     given, where = read_json(folder / CONFIG), str(folder / CONFIG)
     if is_artefact(folder):
         return our_shape(given, where)
-    refuse_code(given, where)
     if not has_row(given):
+        refuse_code(given, where)
         return foreign_config(folder)
     weight_shapes(folder)
     return read_config(given, where)
+
+
+def without_own_code(given: Json) -> Json:
+    """A `config.json` without an `auto_map` that names a class which transformers has since then.
+
+    The first Falcons were published with their class as code. The class of the same name that we
+    compute is in transformers; the folder's code is never run.
+    """
+    named = given.get("auto_map")
+    own = {row.architecture for row in ROWS if row.model_type == given.get("model_type")}
+    if not isinstance(named, dict) or not own:
+        return given
+    model = str(named.get("AutoModelForCausalLM")).rpartition(".")[2]
+    if model not in own or given.get("architectures") != [model]:
+        return given
+    return {key: value for key, value in given.items() if key != "auto_map"}
 
 
 def our_shape(given: Json, where: str) -> AnyModelConfig:

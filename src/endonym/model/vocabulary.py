@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import with_vocab
@@ -27,6 +28,7 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     """
     shape = with_vocab(decoder.config, len(replaced))
     if isinstance(decoder, Decoder):
+        assert isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
         weights = dict(decoder.state_dict())
         tables = {"embedding.weight": 1.0, "head.weight": -1.0}
         for name in tables.keys() & weights.keys():
@@ -41,6 +43,7 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     with torch.no_grad():
         network.get_input_embeddings().weight.copy_(embedding_VD)
         network.get_output_embeddings().weight.copy_(head_VD)
+    assert not isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
     decoder.config = shape
     return decoder
 

@@ -241,8 +241,14 @@ def evaluation_stages(
         files = tuple(asked.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
+        before = data.folder if asked.kind == "bits" else None
+        inputs |= {"folder": before} if before else {}
         config = EvaluationConfig(
-            evaluation=asked, files=files, pack=training.pack, seed=training.seed
+            evaluation=asked,
+            folder=training.folder if before else None,
+            files=files,
+            pack=training.pack,
+            seed=training.seed,
         )
         name = evaluation_names(recipe)[number]
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))

@@ -81,7 +81,9 @@ def _tokenizer(numbers: Numbers) -> str:
     fit = numbers["held_out"]["total"]["bytes_per_token"]
     told = f"{number(numbers['vocab'])} ids · {fit:.2f} bytes a token on dev text"
     if (before := numbers["held_out"].get("before")) is not None:
-        told += f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
+        told += (
+            f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
+        )
     if numbers.get("added", 0) < numbers.get("asked", 0):
         told += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
         told += "the texts have no more that stand often enough"

@@ -88,7 +88,7 @@ class PretrainedTokenizer(Config):
 
 
 class ChangedTokenizer(Config):
-    """How the tokenizer of a pretrained model, whose folder is an input, is extended or replaced."""
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
     tokenizer: TokenizerConfig
@@ -126,9 +126,14 @@ class ExportConfig(Config):
 
 
 class EvaluationConfig(Config):
-    """An evaluation of the finished model. files: the one that it names, if any; an input."""
+    """An evaluation of the finished model.
+
+    files: the one that it names, if any; an input. folder: of the pretrained model that was trained
+    further, if any, which is scored beside it; an input, too.
+    """
 
     evaluation: Evaluation
+    folder: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig
     seed: int

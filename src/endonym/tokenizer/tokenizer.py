@@ -124,7 +124,7 @@ class Tokenizer:
         return self._engine.id_to_token(index) if index < self.vocab else None
 
     def id_of(self, name: str) -> int | None:
-        """The id that `tokenizer.json` writes so, the inverse of `name_of`; None if there is none."""
+        """The id that `tokenizer.json` writes so, or None: the inverse of `name_of`."""
         return self._engine.token_to_id(name)
 
     def token(self, index: int) -> str:

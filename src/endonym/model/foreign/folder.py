@@ -7,7 +7,7 @@ that asks for its own code is refused.
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -256,11 +256,15 @@ def tensor_shapes(path: Path) -> Shapes:
     return {name: shape for name, (shape, _) in _header(path).items()}
 
 
-def require_numbers(files: Iterable[Path], kinds: tuple[str, ...] = FLOATS) -> None:
-    """Raise Damaged, from the headers, if a tensor has another dtype."""
+def require_numbers(
+    files: Iterable[Path],
+    kinds: tuple[str, ...] = FLOATS,
+    names: Container[str] | None = None,
+) -> None:
+    """Raise Damaged, from the headers, if a tensor has another dtype. names: those that count."""
     for path in files:
         for name, (_, kind) in _header(path).items():
-            if kind not in kinds:
+            if kind not in kinds and (names is None or name in names):
                 raise damaged(path, f"holds {name} as {kind}, not {', '.join(kinds)}")
 
 
