@@ -26,7 +26,8 @@ def base_model(named: Path) -> Path:
             do="Name a run's folder (runs/NAME), a model artefact (store/model/ID) or a folder in "
             "the transformers format: its path starts at the recipe's folder.",
         )
-    plan = read_if_good(named / PLAN)
+    data = read_if_good(named / PLAN)
+    plan = data if isinstance(data, dict) else {}
     stages = [each for each in plan.get("stages", []) if each.get("stage") == "model"]
     store = Store((named / str(plan.get("store", ""))).resolve())
     made = store.folder("model", stages[-1]["id"] if stages else "none")
