@@ -26,8 +26,7 @@ def base_model(named: Path) -> Path:
             do="Name a run's folder (runs/NAME), a model artefact (store/model/ID) or a folder in "
             "the transformers format: its path starts at the recipe's folder.",
         )
-    data = read_if_good(named / PLAN)
-    plan = data if isinstance(data, dict) else {}
+    plan = read_if_good(named / PLAN)
     stages = [each for each in plan.get("stages", []) if each.get("stage") == "model"]
     store = Store((named / str(plan.get("store", ""))).resolve())
     made = store.folder("model", stages[-1]["id"] if stages else "none")
