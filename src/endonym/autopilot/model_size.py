@@ -4,8 +4,8 @@ The vocabulary is chosen before the corpus exists, from the characters of the te
 the training tokens are counted, or from an estimate of them. Imports no torch. Phases: phase.py.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import gcd, lcm
 from typing import Any, NamedTuple
 
@@ -53,11 +53,15 @@ TokensFor = Callable[[int, int], int]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the choices are based on. unique_tokens: of the training text, before repetition."""
+    """What the choices are based on. unique_tokens: of the training text, before repetition.
+
+    sources: the same of each source, by name, where they are known.
+    """
 
     text_bytes: int
     unique_tokens: int
     mean_document_tokens: float
+    sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
 
     @property
     def positions(self) -> int:

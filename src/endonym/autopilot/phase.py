@@ -3,9 +3,10 @@
 Imports no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log
 
+from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
 from endonym.log import number
 from endonym.train.config import Phase
@@ -41,15 +42,20 @@ def choose_phase(
     read: float = 0.0,
     goes_on: bool = False,
     has_experts: bool = False,
+    most_epochs: Callable[[float], float] = lambda wanted: wanted,
 ) -> Choices:
     """Budget, batch size, optimizer, learning rates and schedule of one phase.
 
-    dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it starts from
-    a pretrained model. Muon was not tried with one, nor with experts.
+    facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
+    allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
+    starts from a pretrained model. Muon was not tried with one, nor with experts.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = USUAL_EPOCHS
+        if (most := most_epochs(USUAL_EPOCHS.value)) < USUAL_EPOCHS.value:
+            choices["epochs"] = Choice(float(f"{most:.4g}"), "as often as its sources may be read")
+        phase = phase.model_copy(update={"epochs": choices["epochs"].value})
     optimizer, was_tried = phase.optimizer or "adamw", not goes_on and not has_experts
     if phase.optimizer is None and was_tried:
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
@@ -160,4 +166,7 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
     """Training tokens of all phases together, as far as the recipe says."""
     usual, _ = usual_batch("adamw", device)
-    return sum(_budget(phase, facts, phase.batch_tokens or usual) for phase in phases)
+    return sum(
+        _budget(phase, facts_of_phase(phase, facts), phase.batch_tokens or usual)
+        for phase in phases
+    )

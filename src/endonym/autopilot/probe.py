@@ -50,8 +50,8 @@ class Steps:
         tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), shape.context))
         documents_T = torch.arange(shape.context) // document
         documents_BT = documents_T.expand(len(tokens_BT), -1).contiguous()
-        parts = (part.to(device) for part in (tokens_BT, tokens_BT, documents_BT))
-        self.batch, self.device = Batch(*parts), torch.device(device)
+        self.batch = Batch(tokens_BT, tokens_BT, documents_BT).to(device)
+        self.device = torch.device(device)
         self.others = 0.0
 
     def take(self) -> None:

@@ -19,10 +19,17 @@ The way of a key, for example `phase.lr`:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot.memory import choose_memory
+from endonym.autopilot.mixture import (
+    epochs_allowed,
+    facts_of_phase,
+    require_enough_text,
+    with_sources,
+)
 from endonym.autopilot.model_size import (
     Choice,
     Choices,
@@ -55,9 +62,15 @@ LIKELY_CHARACTERS = 400
 
 def facts_of(shards: Artifact) -> Facts:
     """Facts counted when the shards were made."""
-    train = shards.numbers["train"].values()
-    tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
-    return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
+    train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
+    sources = {name: _facts([each]) for name, each in train.items()}
+    return replace(_facts([*train.values()]), sources=sources)
+
+
+def _facts(totals: Sequence[Mapping[str, int]]) -> Facts:
+    """Facts of these sources together."""
+    tokens, documents = (sum(each[key] for each in totals) for key in ("tokens", "documents"))
+    return Facts(sum(each["bytes"] for each in totals), tokens, tokens / max(1, documents))
 
 
 def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = None) -> Choices:
@@ -113,8 +126,12 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
     setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
     for index, phase in enumerate(recipe.phase):
-        read = budget_of(recipe.phase[:index], facts, device) / max(1, facts.unique_tokens)
-        chosen = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **setting)
+        own = facts_of_phase(phase, facts)
+        read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
+        most = partial(epochs_allowed, recipe.source, phase, facts)
+        chosen = choose_phase(
+            phase, own, context, dim=dim, device=device, read=read, most_epochs=most, **setting
+        )
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
@@ -185,12 +202,17 @@ def resolve_training(
     full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
-    positions = facts.positions
+    resolved = [
+        resolve_phase(each, context=context, positions=facts_of_phase(each, facts).positions)
+        for each in full.phase
+    ]
+    phases = with_sources(full.phase, resolved, facts, context)
+    require_enough_text(full.source, full.phase, phases, facts, context)
     return ResolvedTraining(
         model=shape_of(full, vocab, context),
         folder=recipe.model_folder,
         pack=PackConfig(context=context, join=full.pack.join),
-        phases=tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase),
+        phases=phases,
         seed=recipe.seed,
     )
 

@@ -6,8 +6,8 @@ it is unpacked, or the beginning of a large one; what a file says of its own siz
 """
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,7 @@ class TextSize:
 
     text_bytes, letters: of all documents. kept_share: of the bytes, after cleaning.
     document_bytes: mean size of what is kept. sample: kept documents, in the sources' proportions.
+    sources: bytes kept, and mean size, of each source.
     """
 
     text_bytes: int
@@ -55,6 +56,9 @@ class TextSize:
     kept_share: float
     document_bytes: float
     sample: tuple[str, ...]
+    sources: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
 
     def facts(self, split: Split, bytes_per_token: float) -> Facts:
         """The training text in tokens, without what is held out."""
@@ -62,10 +66,13 @@ class TextSize:
         share = held.val_share or 0.0
         if held.val_documents is not None:
             share = min(LARGEST_HELD, held.val_documents * self.document_bytes / max(1.0, kept))
-        train = kept * (1 - share)
-        return Facts(
-            int(train), int(train / bytes_per_token), self.document_bytes / bytes_per_token
-        )
+
+        def counted(kept: float, document: float) -> Facts:
+            train = kept * (1 - share)
+            return Facts(int(train), int(train / bytes_per_token), document / bytes_per_token)
+
+        sources = {name: counted(*each) for name, each in self.sources.items()}
+        return replace(counted(kept, self.document_bytes), sources=sources)
 
 
 @dataclass(slots=True)
@@ -227,10 +234,12 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
     """
     clean, limit = clean or Clean(), max(LEAST_CHARS, MOST_CHARS // max(1, len(raw)))
     whole, sampled = _Sums(), list[tuple[float, list[str]]]()
+    sources: dict[str, tuple[float, float]] = {}
     for each in raw:
         sums, texts = _of_source(each, clean, limit)
         whole.add(sums)
         sampled.append((sums.kept, texts))
+        sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
     sample: list[str] = []
     for kept, texts in sampled:
         chars = SAMPLE_CHARS * kept / max(1.0, whole.kept)
@@ -245,6 +254,7 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
         kept_share=whole.kept / max(1.0, whole.text),
         document_bytes=whole.kept / max(1.0, whole.documents),
         sample=tuple(sample),
+        sources=sources,
     )
 
 

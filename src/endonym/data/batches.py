@@ -3,9 +3,9 @@
 `TokenShards` is the dataset, `Order` the sampler, `Batches` the data loader.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -18,7 +18,8 @@ from endonym.data.order import Numbers, Rows
 class Batch:
     """Inputs, targets, and the document number of each input, (B, T), int64.
 
-    weights_BT, reference_BT: as in `Rows`, if the objective needs them; fp32.
+    weights_BT, reference_BT: as in `Rows`, if the objective needs them; fp32. read: tokens of each
+    source of the corpus, in the whole batch.
     """
 
     tokens_BT: Tensor
@@ -26,13 +27,15 @@ class Batch:
     documents_BT: Tensor
     weights_BT: Tensor | None = None
     reference_BT: Tensor | None = None
+    read: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
-    def of(cls, rows: Rows) -> "Batch":
+    def of(cls, rows: Rows, read: Mapping[str, int] | None = None) -> "Batch":
         """Rows as tensors, without a copy."""
         weights, reference = map(_tensor, (rows.weights_BT, rows.reference_BT))
         tokens, targets = torch.from_numpy(rows.tokens_BT), torch.from_numpy(rows.targets_BT)
-        return cls(tokens, targets, torch.from_numpy(rows.documents_BT), weights, reference)
+        documents = torch.from_numpy(rows.documents_BT)
+        return cls(tokens, targets, documents, weights, reference, read or {})
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
@@ -47,7 +50,8 @@ class Batch:
         given = (self.weights_BT, self.reference_BT)
         weights, reference = (None if part is None else change(part) for part in given)
         tokens, targets = change(self.tokens_BT), change(self.targets_BT)
-        return Batch(tokens, targets, change(self.documents_BT), weights, reference)
+        documents = change(self.documents_BT)
+        return Batch(tokens, targets, documents, weights, reference, self.read)
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -81,6 +85,10 @@ class AnyOrder(Protocol):
         """Rows `first` to `first + count`."""
         ...
 
+    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
+        """How many of these rows' inputs are of each source of the corpus; empty if of none."""
+        ...
+
 
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed."""
@@ -108,7 +116,8 @@ class Batches:
 
     def _made(self, step: int, rows: range) -> Batch:
         first = step * self.rows + rows.start
-        return Batch.of(self.order.rows(first, len(rows)))
+        read = self.order.rows(first, len(rows))
+        return Batch.of(read, self.order.tokens_by_source(read))
 
     @property
     def tokens(self) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.data.config import ALONE_SHARE, PackConfig
-from endonym.data.shards import TokenShards
+from endonym.data.shards import TokenShards, follow
 from endonym.seed import named_seed
 
 Integers = NDArray[np.int64]
@@ -57,38 +57,50 @@ class Epoch(NamedTuple):
 
 
 class Order:
-    """The order in which a split is read.
+    """The order in which a split, or one source of it, is read.
 
-    join: sources whose documents are joined, unless they are as long as a row on average. Raises
-    RecipeError for unknown sources, or if the tokenizer has no token that is exactly a line end.
+    source: the one; all of them together if None. Each has random streams of its own. join: sources
+    whose documents are joined, unless they are as long as a row on average. Raises RecipeError for
+    unknown sources, or if the tokenizer has no token that is exactly a line end.
 
     is_listed: by document, whether a line end follows it instead of end-of-text.
     """
 
     def __init__(
-        self, shards: TokenShards, *, context: int, seed: int, join: Collection[str] = ()
+        self,
+        shards: TokenShards,
+        *,
+        context: int,
+        seed: int,
+        join: Collection[str] = (),
+        source: str | None = None,
     ) -> None:
         self.shards, self.context, self.seed = shards, context, seed
-        self.lengths = shards.lengths()
+        self.index, self.streams = shards.index, ()
+        if source is not None:
+            self.index, self.streams = shards.index[shards.documents_of(source)], (source,)
+        self.lengths: Integers = self.index["length"] + 1
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined: dict[str, Integers] = {}
-        self.is_listed = np.zeros(len(shards), dtype=np.bool_)
-        for name in sorted(join):
-            documents = shards.documents_of(name)
+        self.is_listed = np.zeros(len(self.index), dtype=np.bool_)
+        names = sorted(join) if source is None else [source] * (source in join)
+        for name in names:
+            documents = np.arange(len(self.index)) if source else shards.documents_of(name)
             # Documents that fill a row are read alone, and end-of-text follows them.
             if len(documents) and self.lengths[documents].mean() < context:
                 self.joined[name] = documents
                 self.is_listed[documents] = True
         self._bytes: int | None = None
-        self.line_end = shards.require_line_end() if join else None
+        self.line_end = shards.require_line_end() if names else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
 
     @property
     def bytes_per_position(self) -> float:
         """Bytes per position: none for end-of-text, one for the line ends of joined sources."""
         if self._bytes is None:
-            sizes = [self.shards.byte_counts[part].sum() for part in self.shards.parts]
-            self._bytes = int(sum(sizes) + self.is_listed.sum())
+            of_source = self.shards.bytes_by_source()
+            read = np.unique(self.index["source"])
+            self._bytes = int(of_source[read].sum() + self.is_listed.sum())
         return self._bytes / max(1, self.positions_per_epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -116,7 +128,7 @@ class Order:
         return Rows(tokens_BT, targets_BT, documents_BT)
 
     def originals(self, numbers: Integers) -> Integers:
-        """The split's document for each document number in rows."""
+        """The document for each document number in rows; those of the source have own numbers."""
         epochs, ranks = np.divmod(numbers, len(self.lengths))
         found = np.empty_like(numbers)
         for number in np.unique(epochs):
@@ -124,13 +136,19 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
+    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
+        """How many of the inputs are of each source; the end-of-text before a document is its."""
+        sources = self.index["source"][self.originals(rows.documents_BT)]
+        counts = np.bincount(sources.flatten(), minlength=len(self.shards.sources))
+        return dict(zip(self.shards.sources, counts.tolist(), strict=True))
+
     def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
         """For each shard, the inputs and targets that are line ends instead of end-of-text.
 
         Both are offsets of stored tokens: what precedes a document is stored at its start, what
         follows it at its end.
         """
-        index, starts = self.shards.index, self.shards.index["start"]
+        index, starts = self.index, self.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)
         is_inner[self._stretches(number)] = False
         ends = starts + index["length"]
@@ -152,7 +170,7 @@ class Order:
 
         Pieces are split at documents, so that the search runs once per piece, not per token.
         """
-        epoch, index = self.epoch(number), self.shards.index
+        epoch, index = self.epoch(number), self.index
         stops_P = begins_P + sizes_P
         firsts_P, lasts_P = (
             np.searchsorted(epoch.ends, each, side="right") for each in (begins_P, stops_P - 1)
@@ -177,9 +195,9 @@ class Order:
         """The order of one pass."""
         firsts = self._stretches(number)
         lengths = np.add.reduceat(self.lengths, firsts)
-        order = shuffled(len(firsts), named_seed(self.seed, "order", number))
+        order = shuffled(len(firsts), named_seed(self.seed, "order", *self.streams, number))
         count = self.first_row(number + 1) - self.first_row(number)
-        rows = shuffled(count, named_seed(self.seed, "rows", number))
+        rows = shuffled(count, named_seed(self.seed, "rows", *self.streams, number))
         return Epoch(firsts[order], lengths[order], np.cumsum(lengths[order]), rows)
 
     def _stretches(self, number: int) -> Integers:
@@ -200,7 +218,7 @@ class Order:
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
             is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE_SHARE)
-            is_first[documents[1:]] = is_new | ~self.shards.follow(documents)
+            is_first[documents[1:]] = is_new | ~follow(self.index[documents])
         return np.nonzero(is_first)[0]
 
 

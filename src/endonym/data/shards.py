@@ -135,6 +135,15 @@ def _batches(documents: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield batch
 
 
+def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each of these entries of an index, but the first, directly follows the one before it.
+
+    It does if it is in the same shard and has the next position in the corpus. Otherwise there is a
+    document of another split or a new raw file between them.
+    """
+    return (np.diff(entries["position"]) == 1) & (np.diff(entries["shard"]) == 0)
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentTokens:
     """One document's ids, without end-of-text, and the number of its source."""
@@ -199,14 +208,19 @@ class TokenShards:
             )
         return np.nonzero(self.index["source"] == self.sources.index(source))[0]
 
-    def follow(self, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each document but the first directly follows the one before it.
-
-        It does if it is in the same shard and has the next position in the corpus. Otherwise
-        there is a document of another split or a new raw file between them.
-        """
-        is_next = np.diff(self.index["position"][documents]) == 1
-        return is_next & (np.diff(self.index["shard"][documents]) == 0)
+    def bytes_by_source(self) -> NDArray[np.int64]:
+        """Bytes of text of each source in this split."""
+        found = np.zeros(len(self.sources), dtype=np.int64)
+        for number, part in enumerate(self.parts):
+            entries = self.index[self.index["shard"] == number]
+            for group in np.array_split(entries, -(-len(part) // CHUNK_TOKENS)):
+                if not len(group):
+                    continue
+                first, last = int(group["start"][0]), int(group["start"][-1] + group["length"][-1])
+                sizes = self.byte_counts[part[first : last + 1]]
+                of_document = np.add.reduceat(sizes, group["start"] - first)
+                np.add.at(found, group["source"], of_document)
+        return found
 
     def require_line_end(self) -> int:
         """The id of a line end. Raises RecipeError if no token is exactly a line end."""

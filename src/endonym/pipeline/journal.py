@@ -6,7 +6,7 @@ are deleted first; but what led to a rollback stays, with the number of rollback
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
         "epoch": round(report.epoch, 5),
         "seconds": round(report.seconds, 5),
         "lr": report.lr,
+        **read_tokens(report.read),
     }
     if report.seconds:
         flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
@@ -52,6 +53,11 @@ def as_metrics(report: Report) -> dict[str, Any]:
     return flat
 
 
+def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
+    """The tokens read so far of each source, if there are several."""
+    return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
+
+
 def cut_journal(journal: Path, training: Training) -> None:
     """Delete what will be repeated; add a validation that a kill left unwritten."""
     state = training.state
@@ -62,6 +68,7 @@ def cut_journal(journal: Path, training: Training) -> None:
         if step == state.step and step not in written:
             tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
             line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
+            line |= read_tokens(state.read)
             kept.append({**line, "dev_nats": seen["nats"], "dev_bits_per_byte": seen["bits"]})
     _write(journal, kept)
 

@@ -1,10 +1,11 @@
 """The model stage: a phase of training with pre-flight checks, journal and samples."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.score import find
 from endonym.export.formats import require_formats
 from endonym.export.pretrained import pretrained_decoder
 from endonym.generate.language_model import LanguageModel
@@ -60,8 +61,10 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     folder = ctx.inputs["shards"].folder
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    lines = group.broadcast(baseline_lines(order, dev, tokenizer) if group.is_first else None)
-    unigram, target = lines["unigram"].value, device.pick(ctx.device)
+    shares = {each.name: each.share for each in phase.sources}
+    lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
+    lines, target = group.broadcast(lines), device.pick(ctx.device)
+    unigram = lines["unigram"].nats
     inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
     make_decoder = partial(initial_decoder, config, ctx.inputs)
     decoder = make_decoder()
@@ -86,7 +89,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     if group.is_first:
         cut_journal(ctx.journal, training)
         if not training.state.step:
-            guesses = {name: _bits(line) for name, line in lines.items()}
+            guesses = {name: line.bits for name, line in lines.items()}
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **guesses})
         for reason in masked:
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
@@ -101,12 +104,34 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
 
 
-def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict[str, Score]:
-    """Nats per dev token of a uniform guess, unigrams and bigrams."""
+class Line(NamedTuple):
+    """A baseline on dev text: nats per token, and bits per byte."""
+
+    nats: float
+    bits: float
+
+
+def baseline_lines(
+    order: Order, dev: TokenShards, tokenizer: Tokenizer, shares: Mapping[str, float]
+) -> dict[str, Line]:
+    """A uniform guess, unigrams and bigrams on the dev text of a phase.
+
+    shares: of the sources in its tokens, if it has shares; all dev text otherwise.
+    """
     scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
-    names = ("uniform", "unigram", "bigram")
-    lines = {n: find(scores, metric="nats_per_token", model=n, source=None) for n in names}
-    return {name: line for name, line in lines.items() if line is not None}
+    lines: dict[str, Line] = {}
+    for name in ("uniform", "unigram", "bigram"):
+        known = {
+            source: find(scores, metric="nats_per_token", model=name, source=source)
+            for source in (shares or [None])
+        }
+        found = [(shares.get(s or "", 1.0), each) for s, each in known.items() if each is not None]
+        nats = sum(share * each.value for share, each in found)
+        size = sum(share * each.n_bytes / max(1, each.n_tokens) for share, each in found)
+        lines[name] = Line(
+            nats / (sum(share for share, _ in found) or 1.0), nats / math.log(2) / (size or 1.0)
+        )
+    return lines
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
@@ -155,7 +180,7 @@ def _announce(
     shape: AnyModelConfig,
     config: TrainConfig,
     batches: Batches,
-    lines: dict[str, Score],
+    lines: dict[str, Line],
     *,
     group: Group,
     log: Log,
@@ -174,16 +199,14 @@ def _announce(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, document ends too"
     )
-    guesses = " · ".join(f"{name} {_bits(line):.4f}" for name, line in lines.items())
+    if config.sources:
+        mixed = " · ".join(f"{each.name} {each.share:.1%}" for each in config.sources)
+        log.line(f"  reads {mixed} of the tokens")
+    guesses = " · ".join(f"{name} {line.bits:.4f}" for name, line in lines.items())
     log.line(f"  baselines, dev bits/byte over all bytes: {guesses}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
-
-
-def _bits(score: Score) -> float:
-    """Bits per byte of a score in nats per token."""
-    return score.value * score.n_tokens / score.n_bytes / math.log(2)
 
 
 def _masked_because(training: Training) -> set[str]:

@@ -42,6 +42,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_byte_vocab(data),
         *_shares(data),
         *_unknown_joins(data),
+        *_shares_of_phases(data),
         *_small_batches(data),
         *_flops_of_no_shape(data),
         *_shape(data),
@@ -161,18 +162,39 @@ def _shares(data: Mapping[str, Any]) -> list[Problem]:
     tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
     if tokenizer is None or not tokenizer.sources:
         return []
-    path = ("tokenizer", "sources")
-    problems = _unknown_sources(data, tokenizer.sources, path)
-    total = sum(tokenizer.sources.values())
+    return _wrong_shares(data, tokenizer.sources, ("tokenizer", "sources"))
+
+
+def _shares_of_phases(data: Mapping[str, Any]) -> list[Problem]:
+    """`sources` of a phase names sources of the recipe, and shares are parts of one whole."""
+    problems: list[Problem] = []
+    for number, phase in _items(data, "phase", Phase):
+        path = ("phase", number, "sources")
+        if isinstance(phase.sources, dict):
+            problems += _wrong_shares(data, phase.sources, path)
+        elif phase.sources is not None:
+            problems += _unknown_sources(data, phase.sources, path)
+            if len(set(phase.sources)) < max(1, len(phase.sources)):
+                message, do = "names each source once, and at least one.", "Correct the list."
+                problems.append(Problem(path, f"sources {message}", do, at_value=True))
+    return problems
+
+
+def _wrong_shares(
+    data: Mapping[str, Any], shares: Mapping[str, float], path: tuple[str | int, ...]
+) -> list[Problem]:
+    """Shares of sources that the recipe lacks, or that are not parts of one whole."""
+    problems = _unknown_sources(data, shares, path)
+    total = sum(shares.values())
     if abs(total - 1) > SHARES_TOLERANCE:
-        message = f"the shares of tokenizer.sources sum up to {total:g}, not to 1."
+        message = f"the shares of {path[0]}.sources sum up to {total:g}, not to 1."
         do = "Write them as parts of one whole, such as 0.6 and 0.4."
         problems.append(Problem(path, message, do, at_value=True))
     return problems
 
 
 def _unknown_sources(
-    data: Mapping[str, Any], names: Iterable[str], path: tuple[str, ...]
+    data: Mapping[str, Any], names: Iterable[str], path: tuple[str | int, ...]
 ) -> list[Problem]:
     """Names of sources that the recipe does not have."""
     given = data.get("source")

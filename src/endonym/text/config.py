@@ -91,6 +91,13 @@ class Source(Config):
         description="a page of which Tesseract is less sure is left out",
         json_schema_extra=unset("0.6"),
     )
+    repeatable: bool | Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="how often a phase with `sources` may read the source: true is without limit, "
+        "a number so many times, false once\n"
+        "    if not given, as many times as the phase says epochs, or once",
+        json_schema_extra=NOT_IDENTITY,
+    )
     license: str | None = Field(
         default=None,
         pattern=r"^[^\s`|][^\n`|]{0,99}$",

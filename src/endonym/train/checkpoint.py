@@ -29,7 +29,7 @@ class TrainState:
 
     For the loss guard: losses and log gradient norms of the last good steps, steps skipped in all
     and in a row, rollbacks, and the step of the last checkpoint saved while nothing was wrong.
-    micro_rows: rows that fit in memory, if fewer than planned.
+    micro_rows: rows that fit in memory, if fewer than planned. read: tokens read of each source.
     """
 
     step: int = 0
@@ -45,6 +45,7 @@ class TrainState:
     rollbacks: int = 0
     good_step: int = 0
     micro_rows: int | None = None
+    read: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def updates(self) -> int:

@@ -53,10 +53,27 @@ class Phase(Config):
         default="previous",
         description="initial weights; the first phase starts from scratch",
     )
+    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = Field(
+        default=None,
+        description="what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of "
+        "names reads each by its size\n"
+        "    if not given, all sources together, each document once in an epoch\n"
+        "    a source that is read to its end begins again if its `repeatable` allows it, or if "
+        "the phase says epochs",
+    )
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        description="shares in proportion to size^(1 / temperature), for sources without shares: "
+        "1 is by size, higher values give small ones more (arXiv:1907.05019)",
+    )
     steps: int | None = Field(default=None, ge=1, description="optimizer steps")
     tokens: int | None = Field(default=None, ge=1, description="training tokens, repeats included")
     epochs: float | None = Field(
-        default=None, gt=0, description="times that the training text is read"
+        default=None,
+        gt=0,
+        description="times that the training text is read; with `sources`, the one with the "
+        "largest share",
     )
     flops: float | None = Field(
         default=None,
@@ -151,8 +168,10 @@ class Phase(Config):
         ge=1,
         description="early stopping: training ends after so many validations without a better one",
     )
-    keep: Literal["best", "last"] = Field(
-        default="best", description="keep the weights of the best validation or of the last step"
+    keep: Literal["best", "last", "average"] = Field(
+        default="best",
+        description="keep the weights of the best validation, those of the last step, or the "
+        'average of the last steps, as with average = "tail"',
     )
     save_every_steps: int | None = Field(
         default=None,
@@ -213,13 +232,16 @@ class Phase(Config):
     def nothing_in_vain(self) -> "Phase":
         """Keys that need another key to have an effect."""
         muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
-        is_averaged = self.average not in (None, "none")
+        is_averaged = self.average not in (None, "none") or self.keep == "average"
+        if self.keep == "average" and self.average == "none":
+            raise ValueError('keep = "average" needs an average: leave average = "none" out')
         needed = (
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
             ("final_lr", self.schedule != "constant", "a schedule that falls"),
             ("momentum", is_muon, muon),
             ("normalise", is_muon or not self.normalise, muon),
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
+            ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
             if getattr(self, key) is not None and not has_effect:
@@ -240,11 +262,21 @@ class Execution(Config):
     save_every_steps: int
 
 
+class SourceShare(Config):
+    """A source's share of a phase's tokens. first_row: where its stream goes on from earlier
+    phases, in rows."""
+
+    name: str
+    share: float
+    first_row: int = 0
+
+
 class TrainConfig(Config):
     """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
     objective: Literal["next_token"] = "next_token"
+    sources: tuple[SourceShare, ...] = ()
     steps: int
     batch_tokens: int
     lr: float
@@ -266,7 +298,7 @@ class TrainConfig(Config):
     eval_every_steps: int
     eval_tokens: int = 32_768
     patience: int = 0
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last", "average"] = "best"
     number_format: Literal["fp32", "bf16"]
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
 
@@ -309,10 +341,12 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     tokens = phase.tokens or (phase.epochs or 1) * positions
     steps = phase.steps or max(1, math.ceil(tokens / batch_tokens))
     every = phase.eval_every_steps or max(1, steps // VALIDATIONS)
+    average = phase.average or ("tail" if phase.keep == "average" else "none")
     implied = {
+        "average": average,
         "embedding_lr": phase.lr,
         "final_lr": FINAL_LRS[phase.schedule or "linear"],
-        "average_share": AVERAGE_SHARES[phase.average or "none"],
+        "average_share": AVERAGE_SHARES[average],
         "eval_every_steps": every,
     }
     execution = Execution(
@@ -328,5 +362,6 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
         "execution": execution,
     }
-    given = phase.model_dump(exclude_none=True, include=set(TrainConfig.model_fields))
+    included = set(TrainConfig.model_fields) - {"sources"}
+    given = phase.model_dump(exclude_none=True, include=included)
     return TrainConfig.model_validate({**implied, **given, **exact})

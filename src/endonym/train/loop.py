@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from endonym.data.batches import Batches
+from endonym.data.batches import AnyOrder, Batch, Batches
+from endonym.data.mixture import Mixture, Share
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
@@ -55,13 +56,25 @@ class TrainingInputs:
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
-        order = Order(self.train, context=context, seed=seed, join=self.join)
+        order: AnyOrder
+        if config.sources:
+            shares = [Share(each.name, each.share, each.first_row) for each in config.sources]
+            order = Mixture(self.train, shares, context=context, seed=seed, join=self.join)
+        else:
+            order = Order(self.train, context=context, seed=seed, join=self.join)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out data."""
-        tokens = config.eval_tokens
-        return validate(decoder, self.dev, tokens, self.device, group=group, join=self.join)
+        return validate(
+            decoder,
+            self.dev,
+            config.eval_tokens,
+            self.device,
+            group=group,
+            join=self.join,
+            shares={each.name: each.share for each in config.sources},
+        )
 
 
 class Training:
@@ -150,10 +163,11 @@ class Training:
         """One optimizer step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
         planned = state.micro_rows or self.micro_rows
+        batch = self.batches.part(state.step, group.share(self.batches.rows))
         stepped = take_step(
             self.decoder,
             self.optimizer,
-            self.batches.part(state.step, group.share(self.batches.rows)),
+            batch,
             lr_scale=self._lr_scale(state.step),
             rows=planned,
             objective=self.objective,
@@ -162,6 +176,7 @@ class Training:
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
         )
+        state.read = self._read_with(batch)
         if stepped.rows < planned:
             state.micro_rows = stepped.rows
             text = f"out of memory: {stepped.rows} rows at a time from now on"
@@ -173,6 +188,13 @@ class Training:
         else:
             loss_guard.note_good(stepped, state)
         return stepped
+
+    def _read_with(self, batch: Batch) -> dict[str, int]:
+        """The tokens read of each source, with those of this step on all processes."""
+        before, names = self.state.read, sorted(batch.read)
+        counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
+        added = self.group.total(counts).tolist()
+        return {n: before.get(n, 0) + int(more) for n, more in zip(names, added, strict=True)}
 
     def _seed_dropout(self) -> None:
         """Seed dropout by the number of the step."""
@@ -251,6 +273,7 @@ class Training:
             validation=seen,
             is_best=is_best,
             events=events,
+            read=dict(self.state.read),
         )
 
     def save(self) -> bool:
@@ -288,7 +311,7 @@ class Training:
 
         Every process must call this; of sharded weights only the first process gets them.
         """
-        if self.config.keep == "last" or self.state.best_step == self.state.step:
+        if self.config.keep != "best" or self.state.best_step == self.state.step:
             return self.group.gather(self.average.weights())
         if not self.group.is_first:
             return {}

@@ -1,6 +1,7 @@
 """What the training loop reports of each step."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.validate import ValidationResult
@@ -10,7 +11,8 @@ from endonym.train.validate import ValidationResult
 class Report:
     """One step, and its validation if there was one.
 
-    step: optimizer steps done. tokens: training tokens read. seconds: spent on this step.
+    step: optimizer steps done. tokens: training tokens read. read: the same by source of the
+    corpus. seconds: spent on this step.
     events: problems in this step. A rollback's report has the checkpoint's step and no seconds.
     """
 
@@ -26,6 +28,7 @@ class Report:
     validation: ValidationResult | None = None
     is_best: bool = False
     events: tuple[TrainingEvent, ...] = ()
+    read: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def is_skipped(self) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from endonym.train.step import held_out_nats
 
 VALIDATION_SEED = 0
 ROWS_TOKENS = 8192
+WATCHED_SHARE = 0.2
+"""Of the scored tokens, for sources of the corpus that a phase with shares does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def validate(
     *,
     group: Group = ALONE,
     join: Collection[str] = (),
+    shares: Mapping[str, float] | None = None,
 ) -> ValidationResult:
     """Score at most `tokens` positions of dev text, drawn from all documents.
 
@@ -47,9 +50,50 @@ def validate(
     sources are joined as in training. Each line end is scored, also the one that follows a document
     read alone, which the final evaluation does not have.
     In a group each process scores its share of the rows, and all get the same sums.
+
+    shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
+    itself, and the loss is that of the phase's mixture: the others are only watched.
     """
-    context = decoder.config.context
-    order = Order(dev, context=context, seed=VALIDATION_SEED, join=join)
+    context, everything = decoder.config.context, dict[str | None, int]({None: tokens})
+    nats, sizes, counts = dict[int, float](), dict[int, float](), dict[int, float]()
+    for source, most in (_parts(dev, shares, tokens) if shares else everything).items():
+        order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
+        found = _scored(decoder, order, most, device, group)
+        for known, new in zip((nats, sizes, counts), found, strict=True):
+            known.update(new)
+    n_tokens = sum(counts.values())
+    weights = dict.fromkeys(nats, 1.0)
+    if shares:  # As if each source had its share of these tokens.
+        by_number = {dev.sources.index(name): share for name, share in shares.items()}
+        weights = {key: by_number.get(key, 0.0) * n_tokens / counts[key] for key in nats}
+    total, size, scored = (
+        sum(each[key] * weights[key] for key in nats) for each in (nats, sizes, counts)
+    )
+    return ValidationResult(
+        nats=total / max(1, scored),
+        bits_per_byte=bits(total, size),
+        sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
+        n_tokens=int(n_tokens),
+    )
+
+
+def _parts(dev: TokenShards, shares: Mapping[str, float], tokens: int) -> dict[str, int]:
+    """How many tokens of each source are scored; sources that the phase does not read get few."""
+    there = [name for name in dev.sources if len(dev.documents_of(name))]
+    watched = [name for name in there if name not in shares]
+    few = int(tokens * WATCHED_SHARE / max(1, len(watched)))
+    judged = tokens * (1 - WATCHED_SHARE * bool(watched))
+    return {name: int(judged * shares[name]) if name in shares else few for name in there}
+
+
+def _scored(
+    decoder: AnyDecoder, order: Order, tokens: int, device: str, group: Group
+) -> list[dict[int, float]]:
+    """Nats, bytes and scored tokens of each source, by its number, on at most `tokens` positions.
+
+    Sources of which nothing was scored are left out.
+    """
+    dev, context = order.shards, order.context
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, float] = defaultdict(float)
@@ -61,22 +105,16 @@ def validate(
         batch = order.rows(part.start, len(part) or 1)
         scored = held_out_nats(decoder, Batch.of(batch).to(device)).cpu().double().numpy()
         is_text = (batch.targets_BT != dev.end_id) & (len(part) > 0)
-        sources = dev.index["source"][order.originals(batch.documents_BT)]
+        sources = order.index["source"][order.originals(batch.documents_BT)]
         for source in np.unique(sources):
             here = (sources == source) & is_text
             nats[int(source)] += float(scored[here].sum())
             counts[int(source)] += int(here.sum())
             sizes[int(source)] += int(dev.byte_counts[batch.targets_BT[here]].sum())
+    found: list[dict[int, float]] = [nats, sizes, counts]
     if group.size > 1:
-        nats, sizes, counts = _summed(group, len(dev.sources), nats, sizes, counts)
-    n_tokens = int(sum(counts.values()))
-    total = sum(nats.values())
-    return ValidationResult(
-        nats=total / max(1, n_tokens),
-        bits_per_byte=bits(total, sum(sizes.values())),
-        sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
-        n_tokens=n_tokens,
-    )
+        found = _summed(group, len(dev.sources), *found)
+    return [{key: each[key] for key in counts if counts[key]} for each in found]
 
 
 def _summed(group: Group, sources: int, *counted: dict[int, float]) -> list[dict[int, float]]:

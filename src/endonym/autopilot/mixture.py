@@ -1,0 +1,130 @@
+"""The sources of a phase: their shares, how much text they are, and whether it suffices."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from endonym.autopilot.model_size import Facts
+from endonym.data.mixture import Share, rows_of
+from endonym.errors import RecipeError
+from endonym.log import number
+from endonym.text.config import Source
+from endonym.train.config import Phase, SourceShare, TrainConfig
+
+
+def shares_of(phase: Phase, facts: Facts) -> dict[str, float]:
+    """The share of each source in a phase's tokens; empty if all are read together.
+
+    Shares that are left open are in proportion to tokens^(1 / temperature), as in arXiv:1907.05019,
+    section 3.2.
+    """
+    if isinstance(phase.sources, dict):
+        return dict(phase.sources)
+    if phase.sources is None and phase.temperature is None:
+        return {}
+    names = phase.sources or tuple(facts.sources)
+    power = 1 / (phase.temperature or 1.0)
+    sizes = {name: max(1, facts.sources[name].positions) ** power for name in names}
+    return {name: size / sum(sizes.values()) for name, size in sizes.items()}
+
+
+def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
+    """What a phase reads in an epoch: until the source with the largest share has been read once.
+
+    Of a smaller source more or less than its text may be read in this time.
+    """
+    shares = shares_of(phase, facts)
+    if not shares:
+        return facts
+    main = max(shares, key=lambda name: (shares[name], facts.sources[name].positions))
+    positions = facts.sources[main].positions / shares[main]
+
+    def part(name: str, of: str) -> float:
+        """Of what an epoch reads of a source, its bytes or its tokens."""
+        own = facts.sources[name]
+        return shares[name] * positions * getattr(own, of) / max(1, own.positions)
+
+    tokens = sum(part(name, "unique_tokens") for name in shares)
+    documents = max(1.0, positions - tokens)
+    return replace(
+        facts,
+        text_bytes=round(sum(part(name, "text_bytes") for name in shares)),
+        unique_tokens=round(tokens),
+        mean_document_tokens=tokens / documents,
+    )
+
+
+def with_sources(
+    phases: Sequence[Phase], configs: Sequence[TrainConfig], facts: Facts, context: int
+) -> tuple[TrainConfig, ...]:
+    """The phases with their shares; the stream of a source goes on from one phase to the next."""
+    read: dict[str, int] = {}
+    found: list[TrainConfig] = []
+    for phase, config in zip(phases, configs, strict=True):
+        if phase.start == "scratch":
+            read = {}
+        shares = shares_of(phase, facts)
+        kept = [
+            SourceShare(name=name, share=share, first_row=read.get(name, 0))
+            for name, share in shares.items()
+        ]
+        found.append(config.but(sources=tuple(kept)))
+        rows = rows_read(config.but(sources=tuple(kept)), context)
+        read = {**read, **{name: read.get(name, 0) + more for name, more in rows.items()}}
+    return tuple(found)
+
+
+def rows_read(config: TrainConfig, context: int) -> dict[str, int]:
+    """Rows of each source that a phase reads; empty without shares."""
+    shares = [Share(each.name, each.share) for each in config.sources]
+    return rows_of(shares, config.steps * config.batch_tokens // context) if shares else {}
+
+
+def require_enough_text(
+    sources: Sequence[Source],
+    phases: Sequence[Phase],
+    configs: Sequence[TrainConfig],
+    facts: Facts,
+    context: int,
+) -> None:
+    """Raise RecipeError if a phase reads a source more often than the recipe allows.
+
+    That is `repeatable` times; without it as many times as the phase says epochs, or once.
+    """
+    allowed = {each.name: each.repeatable for each in sources}
+    for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
+        for name, rows in rows_read(config, context).items():
+            tokens, there = rows * context, facts.sources[name].positions
+            most = times_allowed(allowed.get(name), phase)
+            # A batch is whole rows, and steps are rounded up.
+            if most is None or tokens <= most * there + config.batch_tokens:
+                continue
+            raise RecipeError(
+                f'phase "{phase.name}" reads {number(tokens)} tokens of "{name}", which has '
+                f"{number(there)}: {tokens / max(1, there):.1f} times its text, and {most:g} are "
+                "allowed",
+                where=f"phase.{number_}.sources",
+                do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
+                "give the phase fewer tokens, or the source a smaller share.",
+            )
+
+
+def times_allowed(repeatable: bool | int | None, phase: Phase) -> float | None:
+    """How often a phase may read a source; None: without limit."""
+    if repeatable is True:
+        return None
+    if repeatable is None or repeatable is False:
+        return max(1.0, phase.epochs or 1.0) if repeatable is None else 1.0
+    return float(repeatable)
+
+
+def epochs_allowed(sources: Sequence[Source], phase: Phase, facts: Facts, wanted: float) -> float:
+    """The epochs of a phase without a budget: as many as wanted, or as its sources allow."""
+    shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
+    limits: Mapping[str, bool | int | None] = {each.name: each.repeatable for each in sources}
+    for name, share in shares.items():
+        limit = limits.get(name)
+        if limit is True:
+            continue
+        most = wanted if limit is None else float(limit or 1)
+        wanted = min(wanted, most * facts.sources[name].positions / max(1.0, share * whole))
+    return wanted
