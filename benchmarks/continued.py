@@ -112,9 +112,11 @@ def write_texts(texts: Path, work: Path) -> None:
     names = ("wikipedia_paragraphs", "tico19_sentences", "wiki_flores1_devtest")
     khmer = [(texts / "km" / f"{name}.txt").read_text(encoding="utf-8") for name in names]
     (work / "km.txt").write_text("".join(khmer), encoding="utf-8")
-    stories = (texts / "en" / "pratham_storybooks.jsonl").read_text(encoding="utf-8").splitlines()
-    english = (texts / "en" / "common_voice_sentences.txt").read_text(encoding="utf-8").splitlines()
-    english += [line for story in stories for line in json.loads(story)["text"].splitlines()]
+    stories = (texts / "en" / "pratham_storybooks.jsonl").read_text(encoding="utf-8").split("\n")
+    english = (texts / "en" / "common_voice_sentences.txt").read_text(encoding="utf-8").split("\n")
+    english += [
+        line for story in stories if story for line in json.loads(story)["text"].split("\n")
+    ]
     (work / "en.txt").write_text("\n".join(english) + "\n", encoding="utf-8")
 
 
