@@ -27,8 +27,8 @@ from endonym.tokenizer.words import LINE_END, Counts, count_words, fed
 FIRST_SYMBOL = 0x100
 """The trainer reads one character for each token; line ends divide words."""
 SURROGATES = range(0xD800, 0xE000)
-SPARE = 2
-"""The trainer finds so many times the merges: some make a piece that is there already."""
+SPARE = 1000
+"""So many more merges are learnt, as some make a piece that is there already."""
 Merge = tuple[str, str]
 
 
@@ -113,7 +113,7 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
     engine = Engine(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.Split(LINE_END, behavior="removed")
     trainer = trainers.BpeTrainer(
-        vocab_size=len(symbols) + SPARE * pieces.room,
+        vocab_size=len(symbols) + pieces.room + SPARE,
         min_frequency=config.min_count,
         initial_alphabet=list(symbols.values()),
         show_progress=False,

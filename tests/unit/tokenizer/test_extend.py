@@ -108,7 +108,7 @@ def test_tokens_that_were_added_behind_the_vocabulary_keep_their_ids() -> None:
     for name in ("<|turn|>", "កម្ពុជា", "<eos>"):
         assert made.id_of(name) == again.id_of(name) == given.id_of(name)
     assert again.encode("កម្ពុជា") == [given.id_of("កម្ពុជា")]
-    assert made.vocab == given.vocab + 20
+    assert given.vocab < made.vocab <= given.vocab + 20
 
 
 def test_a_small_corpus_adds_fewer_pieces() -> None:
