@@ -1,6 +1,6 @@
 """Khmer for a small English model: replay, a new vocabulary, and both losses.
 
-    python benchmarks/continued.py [--parts bilingual vocabulary rates] [--seeds 1 2]
+    python benchmarks/continued.py [--parts bilingual …] [--vocabularies kept …] [--seeds 1 2]
 
 * bilingual: a model from nothing that reads Khmer and English 60 : 40 by tokens. The cell holds
   what the journal says was read, at every hundredth.
@@ -66,7 +66,7 @@ PHASE: dict[str, Any] = {
     "eval_every_steps": 1000,
 }
 FROM_NOTHING = {"lr": 3e-3, "embedding_lr": 24e-3}
-BASE_TOKENS, BILINGUAL_TOKENS, MORE_TOKENS = 1_000_000, 500_000, 250_000
+BASE_TOKENS, BILINGUAL_TOKENS, MORE_TOKENS = 1_000_000, 500_000, 150_000
 LR, TABLES = 1e-3, 4
 REPLAYS = (0.0, 0.1, 0.3)
 VOCABULARIES = {
@@ -98,6 +98,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    names = list(VOCABULARIES)
+    parser.add_argument("--vocabularies", nargs="+", choices=names, default=names)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "continued")
     parser.add_argument("--results", type=Path, default=RESULT)
@@ -129,7 +131,7 @@ def cells_of(asked: argparse.Namespace) -> list[tuple[str, str, str]]:
             phase = FROM_NOTHING | {"tokens": BILINGUAL_TOKENS}
             text = HEAD + tokenizer + SHAPE + phase_text({"km": 0.6, "en": 0.4}, phase)
             found.append((f"bilingual · seed {seed}", f"bilingual-{seed}", seeded(text, seed)))
-    arms = [(name, replay) for name in VOCABULARIES for replay in REPLAYS]
+    arms = [(name, replay) for name in asked.vocabularies for replay in REPLAYS]
     for seed in asked.seeds:
         for name, replay in arms if "vocabulary" in asked.parts else ():
             times = 1 if name == "kept" else TABLES

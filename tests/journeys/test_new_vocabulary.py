@@ -1,4 +1,4 @@
-"""A finished model goes on in another language, with pieces of its own for it."""
+"""A finished model goes on with another vocabulary, and so does one from elsewhere."""
 
 import json
 import re
@@ -20,27 +20,15 @@ from endonym.model.decoder import Decoder
 from endonym.tokenizer.tokenizer import Tokenizer
 
 Say = Callable[..., Any]
-SOURCE = """
-[[source]]
-name = "khmer"
-path = "texts/more.txt"
-document = "line"
-"""
-WORDS = ["សួស្តី", "អ្នក", "ទាំងអស់គ្នា", "ភាសាខ្មែរ", "សាលារៀន", "ទៅ", "ផ្ទះ", "ថ្ងៃនេះ", "គ្រូបង្រៀន", "សៀវភៅ"]
-EXTEND = "\n[tokenizer]\nextend = 40\nsources = { khmer = 1.0 }\n"
+EXTEND = "\n[tokenizer]\nextend = 40\nsources = { others = 1.0 }\n"
 REPLACE = '\n[tokenizer]\nkind = "bpe"\nvocab = 500\n'
 GGUF = '\n[[export]]\nformat = "gguf"\nquantize = ["F32"]\n'
 
 
 def new_language(recipe: Path, folder: object, tokenizer: str, extra: str = "") -> Path:
-    """The small recipe going on from a folder, with Khmer of its own to learn."""
-    lines = [
-        " ".join(WORDS[(n * k + k) % len(WORDS)] for k in range(1, 9)) + f" {n}" for n in range(90)
-    ]
-    text = "\n".join(lines) + "\n"
-    (recipe.parent / "texts" / "more.txt").write_text(text, encoding="utf-8")
+    """The small recipe going on from a folder, with another tokenizer."""
     going_on(recipe, str(folder), extra)
-    text = recipe.read_text(encoding="utf-8").replace("\n[clean]", f"{SOURCE}\n[clean]", 1)
+    text = recipe.read_text(encoding="utf-8")
     recipe.write_text(text.replace("\n[pack]", f"{tokenizer}\n[pack]", 1), encoding="utf-8")
     return recipe
 
@@ -63,14 +51,14 @@ def extended(
     return folder
 
 
-def test_the_old_ids_stay_and_khmer_takes_fewer_tokens(extended: Path, finished: Path) -> None:
+def test_the_old_ids_stay_and_texts_take_fewer_tokens(extended: Path, finished: Path) -> None:
     (made,), (given,) = (artifacts(each / "store", "tokenizer") for each in (extended, finished))
     old, new = (Tokenizer.load(each.folder / "tokenizer.json") for each in (given, made))
     assert new.vocab == old.vocab + 40
     assert [new.name_of(n) for n in range(old.vocab)] == [old.name_of(n) for n in range(old.vocab)]
     report = read_json(made.folder / "report.json")
-    gain = report["sources"]["khmer"]["bytes_per_token"]
-    assert gain > 1.5 * report["before"]["sources"]["khmer"]["bytes_per_token"]
+    gain = report["sources"]["others"]["bytes_per_token"]
+    assert gain > 1.1 * report["before"]["sources"]["others"]["bytes_per_token"]
     assert report["before"]["vocab"] == old.vocab
 
 
@@ -97,7 +85,7 @@ def test_both_losses_stand_beside_those_before_training(extended: Path, finished
         and each["text"] == "document"
         and each["weighting"] == "bytes"
     }
-    after, before = (bits[name, "khmer"] for name in ("model", "before"))
+    after, before = (bits[name, "others"] for name in ("model", "before"))
     assert after["n_bytes"] == before["n_bytes"]
     assert after["n_tokens"] < before["n_tokens"]
     assert after["value"] < before["value"]
@@ -152,7 +140,9 @@ def test_the_identity_is_that_of_the_content(
     for path in model.folder.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
     recipe = new_language(small_recipe(tmp_path / "project"), copy, EXTEND, GGUF)
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("kechkena", "koshma"), "utf-8")
     said = command("run", recipe, "--store", extended / "store", "--json")
+    assert said.code == 0, said.err
     assert not any(
         each["made"] for each in said.json()["stages"] if not each["name"].startswith("source")
     )
