@@ -20,27 +20,26 @@ from endonym.model.weights import save_tensors
 TOKENS = torch.tensor([[3, 7, 5, 11, 2]])
 
 
-def test_one_old_row_stays_bit_for_bit_and_two_are_weighed_by_their_place() -> None:
+FIRST = 1 / (1 + math.exp(-2))
+"""The share of the first of two rows."""
+
+
+def test_one_old_row_stays_bit_for_bit_and_the_first_of_two_counts_most() -> None:
     old_VD = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
-    found = rows(old_VD, [[4], [2, 6], [1, 1, 8]], 1.0)
+    found = rows(old_VD, [[4], [2, 6], [1, 1, 8]])
     assert torch.equal(found[0], old_VD[4])
-    late = math.exp(2) / (1 + math.exp(2))
-    torch.testing.assert_close(found[1], (1 - late) * old_VD[2] + late * old_VD[6])
-    early = rows(old_VD, [[2, 6]], -1.0)[0]
-    torch.testing.assert_close(early, late * old_VD[2] + (1 - late) * old_VD[6])
-
-
-def test_without_a_direction_it_is_the_mean() -> None:
-    old_VD = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(rows(old_VD, [[1, 5, 5]], 0.0)[0], old_VD[[1, 5, 5]].mean(0))
+    torch.testing.assert_close(found[1], FIRST * old_VD[2] + (1 - FIRST) * old_VD[6])
+    weights = torch.exp(-2.0 * torch.arange(3))
+    wanted = (weights[:, None] * old_VD[[1, 1, 8]]).sum(0) / weights.sum()
+    torch.testing.assert_close(found[2], wanted)
 
 
 def test_an_id_that_replaces_nothing_is_the_mean_of_all() -> None:
     old_VD = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
-    found = rows(old_VD, [[0], [], [3, 4]], 1.0)
+    found = rows(old_VD, [[0], [], [3, 4]])
     torch.testing.assert_close(found[1], old_VD.mean(0))
-    assert rows(old_VD, [[]] * 300, 1.0).shape == (300, 4)
-    assert rows(old_VD, [], 1.0).shape == (0, 4)
+    assert rows(old_VD, [[]] * 300).shape == (300, 4)
+    assert rows(old_VD, []).shape == (0, 4)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -65,11 +64,10 @@ def test_each_table_of_an_untied_model_is_begun_on_its_own() -> None:
     assert isinstance(made, Decoder)
     assert made.head is not None
     assert decoder.head is not None
-    late = math.exp(2) / (1 + math.exp(2))
     embedding, head = decoder.embedding.weight, decoder.head.weight
-    wanted = (1 - late) * embedding[3] + late * embedding[4]
+    wanted = FIRST * embedding[3] + (1 - FIRST) * embedding[4]
     torch.testing.assert_close(made.embedding.weight[0], wanted)
-    torch.testing.assert_close(made.head.weight[0], late * head[3] + (1 - late) * head[4])
+    torch.testing.assert_close(made.head.weight[0], FIRST * head[3] + (1 - FIRST) * head[4])
 
 
 def test_weights_are_new_ones_that_learn() -> None:
