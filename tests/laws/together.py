@@ -47,6 +47,7 @@ WISHES: dict[str, dict[str, Any]] = {
     "harmed": {"name": "harmed"},
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
     "compiled": {"compile": "on"},
+    "mixed": {"sources": {"first": 0.25, "second": 0.75}},
     "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
@@ -65,6 +66,8 @@ CASES = {
         Case("weights", wish="sparing"),
         Case("none", wish="short"),
         Case("none", wish="compiled"),
+        Case("none", wish="mixed"),
+        Case("gradients", wish="mixed"),
         Case("none", wish="harmed"),
         Case("gradients", wish="harmed"),
     ],

@@ -84,6 +84,7 @@ def require_enough_text(
     phases: Sequence[Phase],
     configs: Sequence[TrainConfig],
     facts: Facts,
+    *,
     context: int,
 ) -> None:
     """Raise RecipeError if a phase reads a source more often than the recipe allows.
@@ -100,8 +101,8 @@ def require_enough_text(
                 continue
             raise RecipeError(
                 f'phase "{phase.name}" reads {number(tokens)} tokens of "{name}", which has '
-                f"{number(there)}: {tokens / max(1, there):.1f} times its text, and {most:g} are "
-                "allowed",
+                f"{number(there)}: {tokens / max(1, there):.1f} times its text, where at most "
+                f"{most:g} times is allowed",
                 where=f"phase.{number_}.sources",
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
                 "give the phase fewer tokens, or the source a smaller share.",

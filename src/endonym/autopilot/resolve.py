@@ -207,7 +207,7 @@ def resolve_training(
         for each in full.phase
     ]
     phases = with_sources(full.phase, resolved, facts, context)
-    require_enough_text(full.source, full.phase, phases, facts, context)
+    require_enough_text(full.source, full.phase, phases, facts, context=context)
     return ResolvedTraining(
         model=shape_of(full, vocab, context),
         folder=recipe.model_folder,

@@ -103,6 +103,14 @@ class Checked:
             "positions": self.positions,
             "epochs": self.epochs,
             "is_counted": self.is_counted,
+            "phases": [
+                {
+                    "name": config.name,
+                    "tokens": config.steps * config.batch_tokens,
+                    "sources": {each.name: each.share for each in config.sources},
+                }
+                for config in self.training.phases
+            ],
             "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
@@ -234,6 +242,18 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 
 
+def _phase_lines(checked: Checked) -> list[str]:
+    """A line for each phase, if there are several or if one reads its sources by shares."""
+    phases = checked.training.phases
+    if len(phases) == 1 and not phases[0].sources:
+        return []
+    return [
+        f"{'phase ' + config.name:<18}{number(config.steps * config.batch_tokens)} tokens"
+        + "".join(f" · {each.name} {each.share:.1%}" for each in config.sources)
+        for config in phases
+    ]
+
+
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
@@ -258,6 +278,7 @@ def describe(checked: Checked) -> str:
         f"{'training':<18}{about}{number(checked.train_tokens)} tokens, "
         f"{checked.epochs:.1f} epochs of {about}{number(checked.positions)}, document ends too "
         f"({per_token:.1f} bytes a token)",
+        *_phase_lines(checked),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -1,7 +1,7 @@
 """A mixture of sources by shares of tokens: which source each row is from, as a pure function.
 
 Each source is read in its own order (data/order.py), row by row. The rows of the sources are
-interleaved evenly: after any number of rows, each source has had its share to within a few rows.
+interleaved evenly: after any number of rows, each source has had its share to within two rows.
 """
 
 from collections.abc import Collection, Sequence

@@ -9,6 +9,7 @@ from typing import Any
 
 from endonym.log import read_jsonl
 from endonym.pipeline.execute import Made
+from endonym.report import mixture
 from endonym.report.formatting import whole
 from endonym.report.svg.axes import nice_ticks
 from endonym.report.svg.curves import Chart, Level, Mark, Points, Series
@@ -132,9 +133,14 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
     if kept and last:
         which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
         notes.append(f"The final weights are {which}.")
+    config = made.artifact.manifest["config"].get("phase", {})
+    planned = {each["name"]: each["share"] for each in config.get("sources", ())}
+    read = mixture.slices(steps)
+    notes.append(mixture.sentence(read, planned))
     charts = [
         _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
+        mixture.chart(read),
         _rates(steps),
     ]
     drawn = [chart for chart in charts if chart is not None]

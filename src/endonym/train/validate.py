@@ -58,7 +58,7 @@ def validate(
     nats, sizes, counts = dict[int, float](), dict[int, float](), dict[int, float]()
     for source, most in (_parts(dev, shares, tokens) if shares else everything).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
-        found = _scored(decoder, order, most, device, group)
+        found = _scored(decoder, order, most, device=device, group=group)
         for known, new in zip((nats, sizes, counts), found, strict=True):
             known.update(new)
     n_tokens = sum(counts.values())
@@ -87,7 +87,7 @@ def _parts(dev: TokenShards, shares: Mapping[str, float], tokens: int) -> dict[s
 
 
 def _scored(
-    decoder: AnyDecoder, order: Order, tokens: int, device: str, group: Group
+    decoder: AnyDecoder, order: Order, tokens: int, *, device: str, group: Group
 ) -> list[dict[int, float]]:
     """Nats, bytes and scored tokens of each source, by its number, on at most `tokens` positions.
 

@@ -156,3 +156,21 @@ def test_the_validations_of_several_processes_make_up_that_of_one(
     assert sum(part.n_tokens for part in parts) == alone.n_tokens
     nats = sum(part.nats * part.n_tokens for part in parts)
     assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)
+
+
+def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_watched(
+    tmp_path: Path,
+) -> None:
+    documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
+    sources = ("tatar", "romanian", "khmer")
+    _, dev = write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)
+    decoder = lively_decoder(toy_config(vocab=vocab, context=12))
+    alone = {name: validate(decoder, dev, 4000, "cpu", shares={name: 1.0}) for name in dev.sources}
+    mixed = validate(decoder, dev, 4000, "cpu", shares={"tatar": 0.25, "khmer": 0.75})
+    assert mixed.nats == pytest.approx(0.25 * alone["tatar"].nats + 0.75 * alone["khmer"].nats)
+    sizes = {name: each.nats / math.log(2) / each.bits_per_byte for name, each in alone.items()}
+    size = 0.25 * sizes["tatar"] + 0.75 * sizes["khmer"]
+    assert mixed.bits_per_byte == pytest.approx(mixed.nats / math.log(2) / size)
+    assert mixed.sources.keys() == {"tatar", "romanian", "khmer"}
+    for name in ("tatar", "khmer"):
+        assert mixed.sources[name] == pytest.approx(alone[name].bits_per_byte)

@@ -1,0 +1,107 @@
+"""What a phase reads: shares, epochs, and whether the text suffices."""
+
+import pytest
+from toys import train_config
+
+from endonym.autopilot.mixture import (
+    epochs_allowed,
+    facts_of_phase,
+    require_enough_text,
+    rows_read,
+    shares_of,
+    with_sources,
+)
+from endonym.autopilot.model_size import Facts
+from endonym.errors import RecipeError
+from endonym.text.config import Source
+from endonym.train.config import Phase
+
+
+def facts_of(**tokens: int) -> Facts:
+    """Sources of so many positions; every document has nine tokens and an end."""
+    sources = {name: Facts(4 * n, n * 9 // 10, 9.0) for name, n in tokens.items()}
+    total = sum(tokens.values())
+    return Facts(4 * total, total * 9 // 10, 9.0, sources)
+
+
+FACTS = facts_of(web=100_000, books=10_000)
+
+
+def source(name: str, **keys: object) -> Source:
+    return Source.model_validate({"name": name, "path": "texts", **keys})
+
+
+def checked(phase: Phase, steps: int, *sources: Source) -> None:
+    """As in resolving: a phase of so many steps of 1,000 tokens, rows of 100."""
+    config = train_config(context=100, steps=steps, batch_tokens=1000)
+    configs = with_sources([phase], [config], FACTS, 100)
+    require_enough_text(sources, [phase], configs, FACTS, context=100)
+
+
+def test_without_sources_all_text_is_read_together() -> None:
+    assert shares_of(Phase(), FACTS) == {}
+    assert facts_of_phase(Phase(), FACTS) is FACTS
+
+
+@pytest.mark.parametrize(
+    ("temperature", "ratio"), [(None, 10.0), (1.0, 10.0), (2.0, 10**0.5), (1e9, 1.0)]
+)
+def test_temperature_gives_small_sources_more(temperature: float | None, ratio: float) -> None:
+    shares = shares_of(Phase(sources=("web", "books"), temperature=temperature), FACTS)
+    assert shares["web"] / shares["books"] == pytest.approx(ratio, rel=1e-6)
+    assert sum(shares.values()) == pytest.approx(1)
+    alone = Phase(temperature=temperature)
+    assert temperature is None or shares_of(alone, FACTS) == shares
+
+
+def test_an_epoch_reads_the_source_with_the_largest_share_once() -> None:
+    found = facts_of_phase(Phase(sources={"web": 0.1, "books": 0.9}), FACTS)
+    assert found.positions == pytest.approx(10_000 / 0.9, rel=1e-3)
+    assert found.mean_document_tokens == pytest.approx(9.0, rel=1e-2)
+
+
+def test_a_source_that_ends_is_named_before_training() -> None:
+    phase = Phase(sources={"web": 0.1, "books": 0.9}, steps=20)
+    checked(phase, 11, source("web"), source("books"))
+    with pytest.raises(RecipeError, match=r"reads 18.000 .*which has 10.000") as e:
+        checked(phase, 20, source("web"), source("books"))
+    assert e.value.where == "phase.0.sources"
+    assert "repeatable = true" in e.value.do
+    checked(phase, 20, source("web"), source("books", repeatable=True))
+    checked(phase, 20, source("web"), source("books", repeatable=2))
+    with pytest.raises(RecipeError, match="at most 2 times"):
+        checked(phase, 40, source("web"), source("books", repeatable=2))
+
+
+def test_a_phase_that_says_epochs_may_read_its_sources_as_often_unless_one_forbids_it() -> None:
+    phase = Phase(sources={"books": 1.0}, epochs=3)
+    checked(phase, 30, source("books"))
+    with pytest.raises(RecipeError):
+        checked(phase, 30, source("books", repeatable=False))
+    with pytest.raises(RecipeError):
+        checked(phase, 40, source("books"))
+
+
+def test_the_stream_of_a_source_goes_on_in_later_phases_and_starts_anew_from_scratch() -> None:
+    phases = [
+        Phase(name="one", sources={"web": 1.0}),
+        Phase(name="two", sources={"web": 0.5, "books": 0.5}),
+        Phase(name="three", sources={"books": 1.0}),
+        Phase(name="four", sources={"web": 1.0}, start="scratch"),
+    ]
+    config = train_config(context=100, steps=10, batch_tokens=1000)
+    found = with_sources(phases, [config] * 4, FACTS, 100)
+    firsts = [{each.name: each.first_row for each in phase.sources} for phase in found]
+    assert firsts == [{"web": 0}, {"web": 100, "books": 0}, {"books": 50}, {"web": 0}]
+    assert rows_read(found[1], 100) == {"books": 50, "web": 50}
+
+
+def test_without_a_budget_a_phase_reads_four_epochs_or_as_many_as_its_sources_allow() -> None:
+    phase = Phase(sources={"web": 0.5, "books": 0.5})
+    assert epochs_allowed([source("web"), source("books")], Phase(), FACTS, 4.0) == 4.0
+    free = [source("web"), source("books", repeatable=True)]
+    assert epochs_allowed(free, phase, FACTS, 4.0) == 4.0
+    # An epoch is of the larger source, and reads the other one ten times.
+    assert epochs_allowed([source("web"), source("books")], phase, FACTS, 4.0) == pytest.approx(0.4)
+    once = [source("web"), source("books", repeatable=False)]
+    assert epochs_allowed(once, phase, FACTS, 4.0) == pytest.approx(0.1)
