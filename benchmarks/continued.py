@@ -134,8 +134,7 @@ def cells_of(asked: argparse.Namespace) -> list[tuple[str, str, str]]:
     arms = [(name, replay) for name in asked.vocabularies for replay in REPLAYS]
     for seed in asked.seeds:
         for name, replay in arms if "vocabulary" in asked.parts else ():
-            times = 1 if name == "kept" else TABLES
-            text = continued(name, replay, LR, times)
+            text = continued(name, replay, LR, TABLES)
             key = f"{name} · {replay:.0%} · seed {seed}"
             found.append((key, f"{name}-{round(100 * replay)}-{seed}", seeded(text, seed)))
     for lr, times in RATES if "rates" in asked.parts else ():
