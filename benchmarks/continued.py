@@ -270,5 +270,12 @@ def bilingual_table(cells: Cells) -> str:
     return markdown(head, rows)
 
 
+TABLES_OF_PAGE = {
+    "continued vocabulary": lambda: vocabulary_table(Cells(RESULT)),
+    "continued rates": lambda: rates_table(Cells(RESULT)),
+    "continued bilingual": lambda: bilingual_table(Cells(RESULT)),
+}
+
+
 if __name__ == "__main__":
     main()
