@@ -117,14 +117,19 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
-    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
-        choice = Choice(longest, "the model has read no more at once")
+    given = None if folder is None else folder_shape(folder)
+    if given is not None and given.context < choice.value:
+        choice = Choice(given.context, "the model has read no more at once")
     choices: Choices = {"pack.context": choice}
     context = recipe.pack.context or choice.value
-    if folder is None:
+    if given is None:
         choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
-    setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
+    dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
+    setting = {
+        "goes_on": given is not None,
+        "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
+        "has_experts": has_experts(recipe.model),
+    }
     for index, phase in enumerate(recipe.phase):
         own = facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)

@@ -68,8 +68,8 @@ RULES = """\
 * `[model] folder = "gemma-3-270m"` goes on from a model: a run (`runs/NAME`), a model artefact
   (`store/model/ID`), or a folder in the transformers format, which endonym exported or which holds
   any other causal model (`pip install "endonym[hf]"`). The shape is the folder's, so it is the only
-  key of `[model]`. So is the tokenizer, unless `[tokenizer]` changes it: `extend = 2000` adds pieces
-  of the new texts, `kind` and `vocab` replace it.
+  key of `[model]`. So is the tokenizer, unless `[tokenizer]` changes it: `extend = 2000` adds
+  pieces of the new texts, `kind` and `vocab` replace it.
 """
 
 VARIANTS = """\
