@@ -54,7 +54,8 @@ def choose_phase(
 
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
     allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
-    starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not tried with one, nor with experts.
+    starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
+    tried with one, nor with experts.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
