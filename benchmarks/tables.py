@@ -11,6 +11,7 @@ from pathlib import Path
 
 import architectures_page
 import cleaning_page
+import continued
 import corpus_page
 import doctor_page
 import efficiency
@@ -27,6 +28,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
     ROOT / "docs" / "cleaning.md": cleaning_page.TABLES,
+    ROOT / "docs" / "continued.md": continued.TABLES_OF_PAGE,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,

@@ -67,7 +67,7 @@ def test_check_counts_it_before_anything_is_made(
     found = command("check", recipe, "--store", tmp_path / "store", "--json").json()
     assert found["parameters"] == network.num_parameters()
     assert found["family"] == "gemma3_text"
-    assert found["choices"]["phase.1.lr"]["value"] == 1e-4
+    assert found["choices"]["phase.1.lr"]["value"] == 1e-3
     assert not [key for key in found["choices"] if key.startswith(("model.", "tokenizer."))]
     assert "computed by transformers" in command("check", recipe).out
     (tmp_path / "gemma" / "model.safetensors").write_bytes(b"")

@@ -11,10 +11,15 @@ from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
 from endonym.log import number
 from endonym.train.config import Phase
 
-CAREFUL_LR = 1e-4
+CAREFUL_LR, CAREFUL_SHARE = 1e-4, 1 / 3
+"""Learning rate of a pretrained model of unknown width; else this share of what matrices of its
+width have from nothing. A rate warmed up to the old peak learns more and forgets more
+(arXiv:2403.08763, section 6; docs/continued.md)."""
 ADAPTER_TIMES = 10
 """The learning rate of adapters over that of the weights themselves: about ten in every model and
 data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora)."""
+NEW_ROWS = 4
+"""embedding_lr / lr where a pretrained model has a new vocabulary (docs/continued.md)."""
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
 """Learning rates of matrices, and the width up to which they were tried."""
 NEW_PASSES = 2
@@ -44,6 +49,7 @@ def choose_phase(
     device: str = "cpu",
     read: float = 0.0,
     goes_on: bool = False,
+    has_new_vocabulary: bool = False,
     has_experts: bool = False,
     most_epochs: Callable[[float], float] = lambda wanted: wanted,
 ) -> Choices:
@@ -51,7 +57,8 @@ def choose_phase(
 
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
     allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
-    starts from a pretrained model. Muon was not tried with one, nor with experts.
+    starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
+    tried with one, nor with experts.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
@@ -76,9 +83,7 @@ def choose_phase(
     if phase.adapt is not None:
         choices |= _adapter_rates(phase)
     elif goes_on:
-        lr = phase.lr or CAREFUL_LR
-        choices["lr"] = Choice(lr, "low, to keep what the pretrained model has learned")
-        choices["embedding_lr"] = Choice(lr, "as lr: the embeddings are pretrained, too")
+        choices |= _rates_of_pretrained(phase, dim, has_new_vocabulary=has_new_vocabulary)
     else:
         choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
@@ -158,6 +163,21 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
         "lr": Choice(phase.lr or rate, why),
         "embedding_lr": Choice(tables, "each embedding is seen rarely"),
     }
+
+
+def _rates_of_pretrained(phase: Phase, dim: int | None, *, has_new_vocabulary: bool) -> Choices:
+    """Learning rates of a phase that goes on from a pretrained model, warmed up anew."""
+    lr, why = CAREFUL_LR, "low, to keep what the pretrained model has learned"
+    if dim is not None:
+        lr = float(f"{CAREFUL_SHARE * USUAL_LR * min(1.0, USUAL_DIM / dim):.2g}")
+        why = "a third of what this width has from nothing, to keep what the model has learned"
+    lr = phase.lr or lr
+    tables = Choice(lr, "as lr: the embeddings are pretrained, too")
+    if has_new_vocabulary:
+        tables = Choice(
+            float(f"{NEW_ROWS * lr:.4g}"), "more than lr: rows of new ids are to be learnt"
+        )
+    return {"lr": Choice(lr, why), "embedding_lr": tables}
 
 
 def betas(batch_tokens: int) -> tuple[float, float]:

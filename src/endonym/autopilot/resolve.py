@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot.answers import choose_answers, estimated_examples
 from endonym.autopilot.memory import choose_memory
@@ -32,7 +32,6 @@ from endonym.autopilot.mixture import (
     with_sources,
 )
 from endonym.autopilot.model_size import (
-    BYTES_PER_TOKEN,
     Choice,
     Choices,
     Facts,
@@ -49,12 +48,15 @@ from endonym.export.shapes import folder_shape
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
-from endonym.model.foreign.folder import AnyModelConfig, with_context
+from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, TrainConfig, resolve_phase
+
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 LIKELY_CHARACTERS = 400
 """Assumed vocabulary of a character tokenizer."""
@@ -80,7 +82,7 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = 
     """
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
         return {}
-    if recipe.model_folder is not None:
+    if recipe.keeps_tokenizer or recipe.tokenizer.extend is not None:
         return {}
     return {"tokenizer.vocab": choose_vocab((size or measure(raw, recipe.clean)).letters)}
 
@@ -91,11 +93,7 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     if not phases:
         return recipe
     context = recipe.pack.context or choose_context(facts, recipe.model).value
-    folder = recipe.model_folder
-    if folder is None:
-        shape = resolve(recipe.model, vocab=vocab, context=context)
-    else:
-        shape = with_context(folder_shape(folder), context)
+    shape = shape_of(recipe, vocab, context)
     values: dict[str, Any] = {}
     for n, flops in phases.items():
         adapt = recipe.phase[n].adapt
@@ -121,22 +119,42 @@ def context_choice(recipe: Recipe, facts: Facts) -> Choice:
     return choice
 
 
+def shape_of(recipe: Recipe, vocab: int, context: int) -> AnyModelConfig:
+    """The shape that a recipe's model, whose width and depth are known, has in training.
+
+    vocab: of the tokenizer. Where the ids of a pretrained model's tokenizer stay, so do the rows
+    that the model has beyond them. Raises ShapeError for a context that a pretrained model lacks.
+    """
+    folder = recipe.model_folder
+    if folder is None:
+        return resolve(recipe.model, vocab=vocab, context=context)
+    shape = with_context(folder_shape(folder), context)
+    if recipe.keeps_tokenizer:
+        return shape
+    is_extended = recipe.tokenizer.extend is not None
+    return with_vocab(shape, max(vocab, shape.vocab) if is_extended else vocab)
+
+
 def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
     """Every other key that the recipe leaves open, for training on a device."""
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, context_choice(recipe, facts)
+    given = None if folder is None else folder_shape(folder)
     choices: Choices = {"pack.context": choice}
     context: int = choice.value
-    if folder is None:
+    if given is None:
         choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
-    setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
+    dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
+    setting = {
+        "goes_on": given is not None,
+        "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
+        "has_experts": has_experts(recipe.model),
+    }
     for index, phase in enumerate(recipe.phase):
         if phase.objective != "next_token":
-            width = dim if folder is None else folder_shape(folder).dim
             own = facts.examples.get(index, facts)
-            chosen = choose_answers(phase, own, context, dim=width, device=device)
+            chosen = choose_answers(phase, own, context, dim=dim, device=device)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
         own = facts_of_phase(phase, facts)
@@ -215,11 +233,6 @@ def resolve_training(
     full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
-    folder = recipe.model_folder
-    if folder is not None:
-        shape = with_context(folder_shape(folder), context)
-    else:
-        shape = resolve(full.model, vocab=vocab, context=context)
     resolved = [
         resolve_phase(
             each,
@@ -230,11 +243,12 @@ def resolve_training(
     ]
     phases = with_sources(full.phase, resolved, facts, context)
     require_enough_text(full.source, full.phase, phases, facts, context=context)
+    shape = shape_of(full, vocab, context)
     for phase in phases:
-        require_adaptable(shape, phase.adapt, folder)
+        require_adaptable(shape, phase.adapt, recipe.model_folder)
     return ResolvedTraining(
         model=shape,
-        folder=folder,
+        folder=recipe.model_folder,
         pack=PackConfig(context=context, join=full.pack.join),
         phases=phases,
         seed=recipe.seed,
@@ -325,15 +339,24 @@ def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
     return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
 
 
+def _tokenizer_of(folder: Path) -> "Tokenizer":
+    """The tokenizer of a pretrained model."""
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    return Tokenizer.load(folder / "tokenizer.json")
+
+
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
     """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
-    config = resolve_tokenizer(recipe, choices)
+    config, folder = resolve_tokenizer(recipe, choices), recipe.model_folder
+    if folder is not None and (recipe.keeps_tokenizer or config.extend is not None):
+        return _tokenizer_of(folder).vocab + (config.extend or 0)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
     """The training text in tokens, by trying the tokenizer on the sample."""
-    ratio = BYTES_PER_TOKEN
-    if recipe.model_folder is None:
-        ratio = bytes_per_token(tokenizer, size.sample)
-    return size.facts(recipe.split, ratio)
+    folder, given = recipe.model_folder, None
+    if folder is not None and (recipe.keeps_tokenizer or tokenizer.extend is not None):
+        given = _tokenizer_of(folder)
+    return size.facts(recipe.split, bytes_per_token(tokenizer, size.sample, given))

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.errors import TokenizerError
@@ -21,6 +22,9 @@ from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import BINARY, JOINED, PARSED, file_format
 from endonym.text.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
 from endonym.tokenizer.config import TokenizerConfig
+
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 TRIED_FILES = 8
 """Files of each source that are read."""
@@ -287,13 +291,21 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
     return whole, texts
 
 
-def bytes_per_token(config: TokenizerConfig, sample: Sequence[str]) -> float:
-    """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one."""
+def bytes_per_token(
+    config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
+) -> float:
+    """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one.
+
+    given: the tokenizer of a pretrained model, which is extended if the config says so.
+    """
+    from endonym.tokenizer.extend import extend_tokenizer
     from endonym.tokenizer.train import fit, train_tokenizer
 
     lines = [line for text in sample for line in text.split("\n") if line.strip()]
     try:
-        made = train_tokenizer(config, lambda: iter(lines))
+        made = given or train_tokenizer(config, lambda: iter(lines))
+        if given is not None and config.extend is not None:
+            made = extend_tokenizer(given, config, lambda: iter(lines))
         found = fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"]
     except TokenizerError:
         return BYTES_PER_TOKEN

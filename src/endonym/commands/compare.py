@@ -34,7 +34,7 @@ from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
 from endonym.log import duration, folded, number
 
-BASELINES = ("unigram", "bigram", "compressor")
+BASELINES = ("before", "unigram", "bigram", "compressor")
 SHOWN_KEYS = 8
 """Keys that are named where recipes differ."""
 ALIKE = 1.02

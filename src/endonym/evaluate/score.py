@@ -28,8 +28,9 @@ class Score:
     """One number. low, high: 95 % bootstrap interval over documents, neighbours drawn together;
     None for fewer than FEWEST_DOCUMENTS.
 
-    source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor", or
-    "model_on_sample": the model on the compressor's sample of the documents.
+    source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
+    "model_on_sample": the model on the compressor's sample of the documents, or "before": the
+    pretrained model that training went on from.
 
     weighting, of a total: "bytes" is the ratio of sums over all documents; "sources" is the
     unweighted mean over sources. There is none where fewer than two sources are averaged.

@@ -1,6 +1,7 @@
 """A model as a folder that `transformers` loads without remote code, and back."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,15 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
+from endonym.export.harmless import is_buffer
 from endonym.export.names import to_ours, to_theirs
-from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
+from endonym.export.shapes import (
+    config_json,
+    has_row,
+    read_config,
+    row_that_fits,
+    without_own_code,
+)
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
@@ -31,6 +39,12 @@ from endonym.model.foreign.weights import load_foreign, stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
 
+PREFIXES = {
+    **dict.fromkeys(("gpt2", "falcon"), "transformer."),
+    **dict.fromkeys(("mamba", "mamba2"), "backbone."),
+    "gpt_neox": "gpt_neox.",
+}
+"""How the names of a class begin, by model_type; else with "model."."""
 SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
@@ -151,7 +165,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     read, raises ExportError for unsupported models and Damaged for damaged weights.
     """
     where = str(folder / CONFIG)
-    given = read_json(folder / CONFIG)
+    given = without_own_code(read_json(folder / CONFIG))
     refuse_code(given, where)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(given):
@@ -160,7 +174,9 @@ def import_huggingface(folder: Path) -> LanguageModel:
         return LanguageModel(decoder, tokenizer)
     config = read_config(given, where)
     _require_ids(config, tokenizer, where)
-    files, found = weight_files(folder), weight_shapes(folder)
+    files, shapes = weight_files(folder), weight_shapes(folder)
+    own_names = names_in(given, shapes)
+    found = {now: shapes[name] for name, now in own_names.items()}
     if config.layers > len(found):
         raise ExportError(f"{config.layers} layers, but {len(found)} tensors", where=where)
     row = row_that_fits(given, config, where)
@@ -169,12 +185,30 @@ def import_huggingface(folder: Path) -> LanguageModel:
     doubled = [name for name in HEADS if config.tied and name in found]
     wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
     require_shapes(found, wanted, files[0])
-    require_numbers(files)
-    theirs = {name: each for file in files for name, each in load_tensors(file).items()}
+    require_numbers(files, names=own_names)
+    theirs = {
+        own_names[name]: each
+        for file in files
+        for name, each in load_tensors(file).items()
+        if name in own_names
+    }
     heads = {name: theirs.pop(name) for name in doubled}
     ours = to_ours(config, theirs, row)
     require_tied(heads, ours["embedding.weight"], where)
     return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
+
+
+def names_in(given: dict[str, Any], found: Iterable[str]) -> dict[str, str]:
+    """A folder's tensors with the names that their class has for them now.
+
+    Without the buffers that it computes by itself. A folder that was saved without its head, as
+    GPT-2 was published, lacks the prefix of all names.
+    """
+    kept = [name for name in found if not is_buffer(name, str(given.get("model_type")))]
+    prefix = PREFIXES.get(str(given.get("model_type")), "model.")
+    if any(name.startswith(prefix) for name in kept):
+        return {name: name for name in kept}
+    return {name: name if name in HEADS else prefix + name for name in kept}
 
 
 def _require_ids(config: AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
+from endonym.export.harmless import ONLY, is_harmless, values_of
 from endonym.export.hf_fields import our_activation
 from endonym.export.row import HFArchitecture, Json
 from endonym.export.rows.falcon import FALCON
@@ -22,17 +23,15 @@ from endonym.model.foreign.folder import (
     CONFIG,
     AnyModelConfig,
     foreign_config,
+    is_artefact,
     read_json,
+    read_shape,
     refuse_code,
     weight_shapes,
 )
 from endonym.model.keys import ModelKeys
 
 ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
-BOOKKEEPING = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
-SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
-HARMLESS = {*BOOKKEEPING, *SPECIALS, "initializer_range", "use_cache"}
-"""Keys that change no logit."""
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
 """Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
@@ -80,6 +79,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
 
     Raises ExportError with the key that is missing, unknown, or has an unsupported value.
     """
+    data = without_own_code(data)
     refuse_code(data, where)
     row = _row_named(data, where)
     config = _read_shape(row, data, where)
@@ -89,27 +89,58 @@ def read_config(data: Json, where: str) -> ModelConfig:
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
     for key, value in _plain(row.assumed | data, written, config).items():
         known = key in expected and expected[key] == value
-        if key not in HARMLESS | row.harmless and not known:
+        if not (known or key in row.harmless or is_harmless(key, value)):
+            only = {key: (row.required[key],)} if key in row.required else ONLY
             raise ExportError(
                 f"{key} = {value!r} is not something endonym can build",
                 where=where,
-                do=f"It reads only standard {row.model_type} folders.",
+                do=f"{values_of(key, only)}It reads only standard {row.model_type} folders.",
             )
     return config
 
 
 def folder_shape(folder: Path) -> AnyModelConfig:
-    """The config of a folder in the transformers format, without reading tensors.
+    """The config of a folder, ours or in the transformers format, without reading tensors.
 
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
     given, where = read_json(folder / CONFIG), str(folder / CONFIG)
-    refuse_code(given, where)
+    if is_artefact(folder):
+        return our_shape(given, where)
     if not has_row(given):
+        refuse_code(given, where)
         return foreign_config(folder)
     weight_shapes(folder)
     return read_config(given, where)
+
+
+def without_own_code(given: Json) -> Json:
+    """A `config.json` without an `auto_map` that names a class which transformers has since then.
+
+    The first Falcons were published with their class as code. The class of the same name that we
+    compute is in transformers; the folder's code is never run.
+    """
+    named = given.get("auto_map")
+    own = {row.architecture for row in ROWS if row.model_type == given.get("model_type")}
+    if not isinstance(named, dict) or not own:
+        return given
+    model = str(named.get("AutoModelForCausalLM")).rpartition(".")[2]
+    if model not in own or given.get("architectures") != [model]:
+        return given
+    return {key: value for key, value in given.items() if key != "auto_map"}
+
+
+def our_shape(given: Json, where: str) -> AnyModelConfig:
+    """The config in a model artefact's `config.json`. Raises ExportError if it is none."""
+    try:
+        return read_shape(given)
+    except ValidationError as error:
+        raise ExportError(
+            "there are weights.safetensors, but config.json is not of one of endonym's models",
+            where=where,
+            do="Take a whole copy of the folder.",
+        ) from error
 
 
 def has_row(data: Json) -> bool:

@@ -153,9 +153,10 @@ class ModelKeys(Config):
 
     folder: str | None = Field(
         default=None,
-        description="go on from a model in the transformers format: its weights, shape and "
-        "tokenizer\n"
-        "    then no other key of [model] and none of [tokenizer]",
+        description="go on from a model: a run's folder, a model artefact, or a folder in the "
+        "transformers format\n"
+        "    its weights and shape, so no other key of [model]; [tokenizer] may extend or replace "
+        "its tokenizer",
         json_schema_extra=NOT_IDENTITY,
     )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")

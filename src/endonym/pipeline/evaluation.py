@@ -1,5 +1,6 @@
 """The evaluation stage: scores with their baselines, or continuations of prompts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,15 +24,19 @@ from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
+from endonym.export.pretrained import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.pipeline.efficiency import evaluate_speed
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
 from endonym.tokenizer.tokenizer import Tokenizer
 
+BEFORE = "before"
+"""How scores of the model that training went on from are called."""
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 COUNTED_SEED = 42
@@ -54,10 +59,13 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
     split, scores = asked.file or asked.split, list[Score]()
     samples: dict[str, dict[str, int]] = {}
+    before = None if config.folder is None else pretrained_model(config, model.decoder)
     for texts in judged:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         scores += scored
+        if before is not None:
+            scores += scores_before(before, texts, split=split, log=ctx.log)
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
@@ -65,6 +73,28 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if train is not None and not files:
         write_json(ctx.out / NEIGHBOURS, neighbour_gains(shards, asked.split, train))
     return {"kind": "bits", "split": split, "compressor": samples}
+
+
+def pretrained_model(config: EvaluationConfig, decoder: AnyDecoder) -> LanguageModel:
+    """The model as it was before training, on the device of the trained decoder.
+
+    It reads rows as long as the trained one.
+    """
+    assert config.folder is not None
+    given = load_pretrained(config.folder)
+    context = min(config.pack.context, given.decoder.config.context)
+    found = with_context(given.decoder, context, config.folder)
+    return LanguageModel(found.to(decoder.readout.weight_VD.device), given.tokenizer)
+
+
+def scores_before(before: LanguageModel, texts: Texts, *, split: str, log: Log) -> list[Score]:
+    """Scores on the same texts of the model that training went on from, by its own tokenizer.
+
+    Bits per byte compare across tokenizers, nats per token do not.
+    """
+    ids = before.tokenizer.encode_many(list(texts.each()))
+    own = replace(texts, ids=ids, tokenizer=before.tokenizer)
+    return by_source(own, read_texts(before, own, log), model=BEFORE, split=split)
 
 
 class TrainingText(NamedTuple):

@@ -22,6 +22,7 @@ from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_cont
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
+    ChangedTokenizer,
     CorpusConfig,
     EvaluationConfig,
     ExamplesConfig,
@@ -124,13 +125,10 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         inputs,
     )
     folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
-    if folder is None:
-        ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
-    else:
-        assert recipe.model_folder is not None
-        config = PretrainedTokenizer(folder=recipe.model_folder)
+    if folder is not None:
         inputs = {**inputs, "folder": folder}
-        ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
+    config, make = _tokenizer(recipe, tokenizer)
+    ids = Stage("tokenizer", "tokenizer", config, make, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
     return DataStages(sources, folder, files, corpus, ids, shards)
@@ -162,6 +160,16 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         name = f"examples {phase.name}"
         found[number] = Stage(name, "examples", config, stages.examples, inputs)
     return found
+
+
+def _tokenizer(recipe: Recipe, tokenizer: TokenizerConfig) -> tuple[Config, StageFunction]:
+    """The config and the function of the tokenizer's stage."""
+    folder = recipe.model_folder
+    if folder is None:
+        return tokenizer, stages.tokenizer
+    if recipe.keeps_tokenizer:
+        return PretrainedTokenizer(folder=folder), stages.pretrained_tokenizer
+    return ChangedTokenizer(folder=folder, tokenizer=tokenizer), stages.changed_tokenizer
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -284,8 +292,14 @@ def evaluation_stages(
         files = tuple(asked.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
+        before = data.folder if asked.kind == "bits" else None
+        inputs |= {"folder": before} if before else {}
         config = EvaluationConfig(
-            evaluation=asked, files=files, pack=training.pack, seed=training.seed
+            evaluation=asked,
+            folder=training.folder if before else None,
+            files=files,
+            pack=training.pack,
+            seed=training.seed,
         )
         name = evaluation_names(recipe)[number]
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))

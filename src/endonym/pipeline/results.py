@@ -80,7 +80,15 @@ def _dropped(dropped: dict[str, dict[str, int]]) -> str:
 
 def _tokenizer(numbers: Numbers) -> str:
     fit = numbers["held_out"]["total"]["bytes_per_token"]
-    return f"{number(numbers['vocab'])} ids · {fit:.2f} bytes a token on dev text"
+    told = f"{number(numbers['vocab'])} ids · {fit:.2f} bytes a token on dev text"
+    if (before := numbers["held_out"].get("before")) is not None:
+        told += (
+            f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
+        )
+    if numbers.get("added", 0) < numbers.get("asked", 0):
+        told += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
+        told += "the texts have no more that stand often enough"
+    return told
 
 
 def _shards(numbers: Numbers) -> str:

@@ -1,6 +1,6 @@
 """What each stage does: from its config and inputs it writes one artefact and returns counts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.log import Log
 from endonym.pipeline.types import (
+    ChangedTokenizer,
     CorpusConfig,
     EvaluationConfig,
     ExamplesConfig,
@@ -50,9 +51,9 @@ def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
 
 def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
     """Load the pretrained model as a test, before any text is read; then write down its files."""
-    from endonym.export.huggingface import import_huggingface
+    from endonym.export.pretrained import load_pretrained
 
-    import_huggingface(config.folder)
+    load_pretrained(config.folder)
     return named_files(config, ctx)
 
 
@@ -92,10 +93,30 @@ def suitable_workers(raw_bytes: int) -> int:
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
     """Train on the training split alone, and report the fit on the dev split."""
-    from endonym.tokenizer.sample import by_shares
     from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
+    return _keep_tokenizer(train_tokenizer(config, _training_texts(config, texts)), texts, ctx)
+
+
+def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
+    """Extend the pretrained model's tokenizer, or train another one; report both fits."""
+    from endonym.tokenizer.extend import extend_tokenizer
+    from endonym.tokenizer.tokenizer import Tokenizer
+    from endonym.tokenizer.train import train_tokenizer
+
+    texts, asked = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
+    given, sample = Tokenizer.load(config.folder / "tokenizer.json"), _training_texts(asked, texts)
+    if asked.extend is None:
+        return _keep_tokenizer(train_tokenizer(asked, sample), texts, ctx, before=given)
+    made = extend_tokenizer(given, asked, sample)
+    numbers = _keep_tokenizer(made, texts, ctx, before=given)
+    return numbers | {"asked": asked.extend, "added": made.vocab - given.vocab}
+
+
+def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iterator[str]]:
+    """A function that iterates over the training documents, with the shares of a recipe."""
+    from endonym.tokenizer.sample import by_shares
 
     def documents() -> Iterator[tuple[str, str]]:
         return ((each.source, each.text) for each in texts.documents("train"))
@@ -104,9 +125,8 @@ def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
         return (text for _, text in documents())
 
     if config.sources:
-        sample = by_shares(documents, config.sources, config.sample_bytes)
-    made = train_tokenizer(config, sample)
-    return _keep_tokenizer(made, texts, ctx)
+        return by_shares(documents, config.sources, config.sample_bytes)
+    return sample
 
 
 def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
@@ -121,12 +141,19 @@ def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numb
     return _keep_tokenizer(given, texts, ctx)
 
 
-def _keep_tokenizer(made: "Tokenizer", texts: Corpus, ctx: StageContext) -> Numbers:
-    """Write a tokenizer, and how it fits the dev documents."""
+def _keep_tokenizer(
+    made: "Tokenizer", texts: Corpus, ctx: StageContext, before: "Tokenizer | None" = None
+) -> Numbers:
+    """Write a tokenizer, and how it fits the dev documents. before: the one that it takes over."""
     from endonym.tokenizer.train import fit
 
     made.save(ctx.out)
-    report = fit(made, ((each.source, each.text) for each in texts.documents("dev")))
+    report, *old = [
+        fit(each, ((document.source, document.text) for document in texts.documents("dev")))
+        for each in (made, before)
+        if each is not None
+    ]
+    report |= {"before": old[0]} if old else {}
     write_json(ctx.out / "report.json", report)
     return {"vocab": made.vocab, "held_out": report}
 

@@ -26,20 +26,19 @@ from endonym.export.adapter_export import require_adapter_formats
 from endonym.export.adapter_folder import FOLDER as ADAPTER
 from endonym.export.adapter_folder import base_identity, write_adapter
 from endonym.export.formats import require_formats
-from endonym.export.huggingface import import_huggingface
+from endonym.export.pretrained import pretrained_decoder
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, number, size
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
-from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
+from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.lora import adapted, changes_with, merge_changes
-from endonym.model.weights import decoder_with, narrow, save_tensors
+from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
@@ -247,31 +246,21 @@ def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
-    return new_or_loaded(config.model, config.folder, config.pack.context, config.seed)
+    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
+    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
 
 
 def new_or_loaded(
-    shape: AnyModelConfig, folder: Path | None, context: int, seed: int
+    shape: AnyModelConfig, folder: Path | None, tokenizer: Path, seed: int
 ) -> AnyDecoder:
-    """A new decoder of one of our shapes, or that of a transformers folder.
+    """A new decoder of one of our shapes, or the pretrained one of a folder in this shape.
 
-    The latter is for rows of `context` tokens: learned positions beyond it are cut off. Raises
-    ShapeError if it never read so many.
+    tokenizer: the `tokenizer.json` of the new model.
     """
     if folder is None:
         assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
         return new_decoder(shape, seed)
-    decoder = import_huggingface(folder).decoder
-    shape = with_context(decoder.config, context)
-    if isinstance(decoder, Decoder):
-        assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
-        weights = decoder.state_dict()
-        if "positions.weight" in weights:
-            weights["positions.weight"] = weights["positions.weight"][:context].clone()
-        return decoder_with(shape, weights, folder)
-    assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
-    decoder.config = shape
-    return decoder
+    return pretrained_decoder(folder, shape.context, Tokenizer.load(tokenizer), shape.vocab)
 
 
 def spare_memory(

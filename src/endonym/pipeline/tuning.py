@@ -20,7 +20,7 @@ from endonym.log import Log, number
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import adapted
 from endonym.pipeline.training import new_or_loaded
-from endonym.store import Artifact
+from endonym.store import Artifact, Store
 from endonym.train.config import TrainConfig, require_weights_left
 from endonym.train.loop import Training, TrainingInputs
 
@@ -51,6 +51,8 @@ class Trials:
     ) -> None:
         self.training, self.target, self.failure = training, target, ""
         self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
+        made = Store.of(shards.folder).folder("tokenizer", shards.manifest["inputs"]["tokenizer"])
+        self.tokenizer = made / "tokenizer.json"
         config = training.phases[0]
         self.batch, decoder = config.batch_tokens, self.decoder()
         length = training.pack.usual_length(facts_of(shards).mean_document_tokens)
@@ -63,7 +65,7 @@ class Trials:
     def decoder(self) -> AnyDecoder:
         """A decoder as the phase starts with."""
         given = self.training
-        return new_or_loaded(given.model, given.folder, given.pack.context, given.seed)
+        return new_or_loaded(given.model, given.folder, self.tokenizer, given.seed)
 
     def give(self, seconds: float) -> None:
         """Set the seconds of each training, and from them its tokens."""

@@ -17,6 +17,7 @@ from endonym.pipeline.metrics import Metrics
 from endonym.store import Artifact
 from endonym.text.config import Clean, Split
 from endonym.text.files import RawSet
+from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
@@ -103,6 +104,13 @@ class ExamplesConfig(Config):
     seed: int
 
 
+class ChangedTokenizer(Config):
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    tokenizer: TokenizerConfig
+
+
 class PhaseTraining(Config):
     """Everything that one phase of training needs to know.
 
@@ -137,9 +145,14 @@ class ExportConfig(Config):
 
 
 class EvaluationConfig(Config):
-    """An evaluation of the finished model. files: the one that it names, if any; an input."""
+    """An evaluation of the finished model.
+
+    files: the one that it names, if any; an input. folder: of the pretrained model that was trained
+    further, if any, which is scored beside it; an input, too.
+    """
 
     evaluation: Evaluation
+    folder: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig
     seed: int

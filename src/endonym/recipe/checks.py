@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from endonym.data.config import CHATML_NAME, Chat, Pack
-from endonym.errors import ExportError, MissingSource, ShapeError
+from endonym.errors import ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
@@ -19,6 +19,7 @@ from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
+from endonym.recipe.base_model import base_model
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.text.config import Clean, Source
@@ -58,10 +59,12 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     missing: list[Problem] = []
     keys = _part(ModelKeys, data.get("model"))
     named = keys.folder if keys else None
-    if named is not None and not (folder / named / "config.json").is_file():
-        message = f"there is no config.json in {named}."
-        do = "Name a folder in the transformers format: its path starts at the recipe's folder."
-        missing.append(Problem(("model", "folder"), message, do, at_value=True))
+    try:
+        if named is not None:
+            base_model(folder / named)
+    except RecipeError as error:
+        problem = Problem(("model", "folder"), f"{error.message}.", error.do, at_value=True)
+        missing.append(problem)
     clean = _part(Clean, data.get("clean"))
     missing += [
         Problem(
@@ -243,17 +246,17 @@ def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
-    """A model that is trained further already has its shape and tokenizer."""
-    model = data.get("model")
+    """A model that is trained further already has its shape; its tokenizer may change."""
+    model, tokenizer = data.get("model"), data.get("tokenizer")
+    keys: list[str] = list(tokenizer) if isinstance(tokenizer, dict) else []
     if not isinstance(model, dict) or model.get("folder") is None:
-        return []
-    tokenizer = data.get("tokenizer")
-    named = [("model", key) for key in model if key != "folder"]
-    named += [("tokenizer", key) for key in (tokenizer if isinstance(tokenizer, dict) else ())]
+        return _extends_nothing(keys)
     problems = [
-        Problem(path, f"{path[1]} is set by model.folder.", "Leave one of the two out.")
-        for path in named
+        Problem(("model", key), f"{key} is set by model.folder.", "Leave one of the two out.")
+        for key in model
+        if key != "folder"
     ]
+    problems += _vocabulary(keys)
     for number, phase in _items(data, "phase", Phase):
         if phase.start == "scratch":
             message = 'start = "scratch" forgets what model.folder holds.'
@@ -319,6 +322,34 @@ def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:
         for number, item in _items(data, "export", Export)
         if item.format in ADAPTERS
     ]
+
+
+def _extends_nothing(keys: Sequence[str]) -> list[Problem]:
+    """`tokenizer.extend` needs a tokenizer to extend."""
+    if "extend" not in keys:
+        return []
+    message = "extend adds pieces to the tokenizer of model.folder, and there is none."
+    do = "Name a model to go on from in [model] folder, or give the new tokenizer a vocab."
+    return [Problem(("tokenizer", "extend"), message, do)]
+
+
+def _vocabulary(keys: Sequence[str]) -> list[Problem]:
+    """Beside a folder, [tokenizer] either extends the folder's or replaces it."""
+    if "extend" in keys:
+        return [
+            Problem(
+                ("tokenizer", key),
+                f"extend keeps the {key} of the folder's tokenizer.",
+                f"Leave {key} out, or leave extend out to replace the tokenizer.",
+            )
+            for key in ("kind", "vocab")
+            if key in keys
+        ]
+    if keys and not {"kind", "vocab"} & {*keys}:
+        message = "[tokenizer] says neither how to extend the folder's tokenizer nor a new one."
+        do = "Write extend = 2000 to add pieces, or kind and vocab for a new tokenizer."
+        return [Problem(("tokenizer",), message, do)]
+    return []
 
 
 def _small_batches(data: Mapping[str, Any]) -> list[Problem]:

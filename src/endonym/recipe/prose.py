@@ -65,9 +65,11 @@ RULES = """\
 * Paths are relative to the recipe. Units are in names: `_tokens`, `_steps`, `_chars`, `_bytes`.
 * Give one of `steps`, `tokens` and `epochs` to a phase, or none.
 * A phase starts where the one before ended, unless it says `start = "scratch"`.
-* `[model] folder = "gemma-3-270m"` goes on from a model in the transformers format: one that
-  endonym exported, or any other causal model (`pip install "endonym[hf]"`). Shape and tokenizer are
-  the folder's, so it is the only key of `[model]`, and there is no `[tokenizer]`.
+* `[model] folder = "gemma-3-270m"` goes on from a model: a run (`runs/NAME`), a model artefact
+  (`store/model/ID`), or a folder in the transformers format, which endonym exported or which holds
+  any other causal model (`pip install "endonym[hf]"`). The shape is the folder's, so it is the only
+  key of `[model]`. So is the tokenizer, unless `[tokenizer]` changes it: `extend = 2000` adds
+  pieces of the new texts, `kind` and `vocab` replace it.
 """
 
 VARIANTS = """\

@@ -19,6 +19,7 @@ from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.model.keys import ModelKeys
+from endonym.recipe.base_model import base_model
 from endonym.recipe.checks import contradictions, missing_files, missing_sources
 from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value, validated
 from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
@@ -142,8 +143,18 @@ class Recipe(Config):
 
     @property
     def model_folder(self) -> Path | None:
-        """The model to train further; None to train from scratch."""
-        return self.folder / self.model.folder if self.model.folder is not None else None
+        """The model to train further; None to train from scratch.
+
+        Raises RecipeError if a run is named that has no finished model.
+        """
+        if self.model.folder is None:
+            return None
+        return base_model(self.folder / self.model.folder)
+
+    @property
+    def keeps_tokenizer(self) -> bool:
+        """Whether the tokenizer is that of the model to train further, unchanged."""
+        return self.model.folder is not None and not self.tokenizer.model_fields_set
 
     def data_files(self, phase: int) -> list[Path]:
         """The files of a phase's conversations or preference pairs, in order."""

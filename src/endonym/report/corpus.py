@@ -155,6 +155,9 @@ def tokenizer_card(
         return None
     report: dict[str, Any] = read_json(artifact.folder / "report.json")
     facts = [("kind", kind), ("vocabulary", f"{whole(report['vocab'])} ids")]
+    if (before := report.get("before")) is not None:
+        old = f"{before['total']['bytes_per_token']:.2f} bytes a token"
+        facts.append(("before", f"{whole(before['vocab'])} ids, {old}"))
     unused: dict[str, int] = {}
     if shards is not None:
         facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))

@@ -80,7 +80,9 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     scores = [Score(**row) for row in _rows(run, "scores.json")]
     beside = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
+    asked = run.recipe.tokenizer
+    kind = "as it came, and extended" if asked.extend is not None else asked.kind
+    kind = "as it came" if run.recipe.keeps_tokenizer else kind
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     phases = [each for made in models if (each := phase_curves(made, store)) is not None]

@@ -118,6 +118,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
         details.append(f"{total.value:.2f} over all bytes")
     opening = f"On {where} the model needs {mine.value:.2f} bits per byte"
     opening += f" ({'; '.join(details)})" if details else ""
+    opening += _before(by_model["before"])
     others: list[str] = []
     bigram, compressor = by_model["bigram"], by_model["compressor"]
     if bigram:
@@ -145,6 +146,11 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
         if other != standing:
             standing += [f"Read in blocks it needs {block.value:.2f}.", *other]
     return sentences + standing
+
+
+def _before(score: Score | None) -> str:
+    """What the pretrained model needed, if the model is one that was trained further."""
+    return "" if score is None else f", {score.value:.2f} before this training"
 
 
 def _interval(score: Score) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from endonym.config import Config
+from endonym.config import Config, unset
 
 END_OF_TEXT = "<|endoftext|>"
 SPECIALS = {
@@ -53,4 +53,13 @@ class TokenizerConfig(Config):
         default={},
         description="the share of each source in the bytes to train on, as "
         "`{khmer = 0.6, english = 0.4}`; sources without a share are left out",
+    )
+    extend: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="with [model] folder: keep its tokenizer and add up to so many pieces of these "
+        "texts\n"
+        "    it must be a byte-level bpe. Instead, kind (and vocab) replaces it by a new one",
+        json_schema_extra=unset("the folder's tokenizer stays as it is"),
     )

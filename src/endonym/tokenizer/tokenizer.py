@@ -142,6 +142,10 @@ class Tokenizer:
         """How `tokenizer.json` writes an id; None if it stands for nothing."""
         return self._engine.id_to_token(index) if index < self.vocab else None
 
+    def id_of(self, name: str) -> int | None:
+        """The id that `tokenizer.json` writes so, or None: the inverse of `name_of`."""
+        return self._engine.token_to_id(name)
+
     def token(self, index: int) -> str:
         """An id as readable text, or as hexadecimal bytes if it is part of a character."""
         piece = self._bytes[index]

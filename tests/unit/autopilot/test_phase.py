@@ -57,6 +57,20 @@ def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None
     assert learnt["lr"].value == learnt["embedding_lr"].value == 1e-4
 
 
+def test_a_pretrained_model_has_a_third_of_the_rate_of_its_width_and_more_for_new_rows() -> None:
+    facts, once = facts_of(10**7), Phase(epochs=1)
+    for dim, rate in ((96, 1e-3), (256, 1e-3), (1024, 2.5e-4), (512, 5e-4)):
+        kept = choose_phase(once, facts, 256, dim=dim, goes_on=True)
+        assert kept["lr"].value == kept["embedding_lr"].value == rate
+        assert "a third of what this width has" in kept["lr"].reason
+    new = choose_phase(once, facts, 256, dim=1024, goes_on=True, has_new_vocabulary=True)
+    assert (new["lr"].value, new["embedding_lr"].value) == (2.5e-4, 1e-3)
+    assert "rows of new ids" in new["embedding_lr"].reason
+    said = Phase(epochs=1, lr=2e-4)
+    new = choose_phase(said, facts, 256, dim=1024, goes_on=True, has_new_vocabulary=True)
+    assert new["embedding_lr"].value == 8e-4
+
+
 def test_rates_that_are_given_keep_their_proportion_to_those_of_tables() -> None:
     facts = facts_of(10**6)
     for given, times in (({}, 8), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):

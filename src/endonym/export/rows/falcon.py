@@ -140,5 +140,12 @@ FALCON = HFArchitecture(
     to_keys=_to_keys,
     names=_names,
     joined="transformer.h.*.self_attention.query_key_value",
+    required={"apply_residual_connection_post_layernorm": False},
     harmless=frozenset({*FORM, *ROPE_KEYS}),
+    aliases={
+        "n_layer": "num_hidden_layers",
+        "n_head": "num_attention_heads",
+        "n_head_kv": "num_kv_heads",
+    },
+    assumed={"max_position_embeddings": 2048},
 )

@@ -99,5 +99,13 @@ GPT2 = HFArchitecture(
         "scale_attn_by_inverse_layer_idx": False,
         "reorder_and_upcast_attn": False,
     },
-    harmless=frozenset({"n_ctx", *(f"summary_{x}" for x in OTHER_HEADS)}),
+    harmless=frozenset(
+        {"n_ctx", "n_special", "predict_special_tokens", *(f"summary_{x}" for x in OTHER_HEADS)}
+    ),
+    aliases={
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "max_position_embeddings": "n_positions",
+    },
 )

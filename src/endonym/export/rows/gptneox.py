@@ -97,6 +97,8 @@ def _to_keys(given: Json) -> Json:
     }
 
 
+IGNORED = ("attention_probs_dropout_prob", "hidden_dropout_prob")
+"""Words of the first NeoX, which no class reads."""
 GPT_NEOX = HFArchitecture(
     family="gptneox",
     model_type="gpt_neox",
@@ -107,5 +109,5 @@ GPT_NEOX = HFArchitecture(
     names=lambda config: NAMES,
     joined="gpt_neox.layers.*.attention.query_key_value",
     required={"is_decoder": False},
-    harmless=frozenset({"classifier_dropout", *ROPE_KEYS, "rotary_pct", "rotary_emb_base"}),
+    harmless=frozenset({*ROPE_KEYS, "rotary_pct", "rotary_emb_base", *IGNORED}),
 )

@@ -186,7 +186,7 @@ def _moe_keys(given: Json) -> Json:
     return keys
 
 
-QWEN_REQUIRED = {"use_sliding_window": False}
+QWEN_REQUIRED = {"use_sliding_window": False, "use_mrope": False}
 QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_KEYS})
 """`sliding_window` is used only if `use_sliding_window` is true."""
 LLAMA = HFArchitecture(
@@ -199,7 +199,7 @@ LLAMA = HFArchitecture(
     to_json=_llama_json,
     to_keys=_llama_keys,
     names=lambda config: NAMES,
-    harmless=frozenset({"pretraining_tp", *ROPE_KEYS}),
+    harmless=frozenset({"max_sequence_length", *ROPE_KEYS}),
 )
 MISTRAL = HFArchitecture(
     family="mistral",
@@ -209,6 +209,7 @@ MISTRAL = HFArchitecture(
     to_json=_mistral_json,
     to_keys=_mistral_keys,
     names=lambda config: NAMES,
+    required={"attention_bias": False, "mlp_bias": False},
     harmless=frozenset(ROPE_KEYS),
     may_be_null=("sliding_window",),
 )

@@ -7,7 +7,7 @@ that asks for its own code is refused.
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from endonym.model.config import AttentionConfig, ModelConfig
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+OUR_WEIGHTS = "weights.safetensors"
+"""The weights of a model artefact, which has our own `config.json`."""
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -136,6 +138,19 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     return shape.model_copy(update={"context": context, "transformers": theirs})
 
 
+def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
+    """A config with another number of ids."""
+    if isinstance(shape, ModelConfig):
+        return shape.model_copy(update={"vocab": vocab})
+    tables = 1 if shape.tied else 2
+    changed = {
+        "vocab": vocab,
+        "parameters": shape.parameters + tables * (vocab - shape.vocab) * shape.dim,
+        "transformers": shape.transformers | {"vocab_size": vocab},
+    }
+    return shape.model_copy(update=changed)
+
+
 def _is_rope_fixed(theirs: dict[str, Any]) -> bool:
     """Whether positions are rotary, with angles that do not depend on the context length."""
     tables = [theirs.get(key) for key in ("rope_parameters", "rope_scaling")]
@@ -191,10 +206,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def is_artefact(folder: Path) -> bool:
+    """Whether a folder is a model artefact of ours; else it is in the format of `transformers`."""
+    return (folder / OUR_WEIGHTS).is_file()
+
+
 def folder_files(folder: Path) -> list[Path]:
     """The files that determine a folder's model, in a fixed order."""
-    index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    if is_artefact(folder):
+        return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
+    index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
 
 
@@ -234,11 +256,15 @@ def tensor_shapes(path: Path) -> Shapes:
     return {name: shape for name, (shape, _) in _header(path).items()}
 
 
-def require_numbers(files: Iterable[Path], kinds: tuple[str, ...] = FLOATS) -> None:
-    """Raise Damaged, from the headers, if a tensor has another dtype."""
+def require_numbers(
+    files: Iterable[Path],
+    kinds: tuple[str, ...] = FLOATS,
+    names: Container[str] | None = None,
+) -> None:
+    """Raise Damaged, from the headers, if a tensor has another dtype. names: those that count."""
     for path in files:
         for name, (_, kind) in _header(path).items():
-            if kind not in kinds:
+            if kind not in kinds and (names is None or name in names):
                 raise damaged(path, f"holds {name} as {kind}, not {', '.join(kinds)}")
 
 

@@ -1,0 +1,188 @@
+"""Adds pieces of new texts to a byte-level BPE tokenizer, whose own ids and merges stay.
+
+The merges go on where they ended. Source: arXiv:2512.03989, section 3. As in bpe.py, the bytes of
+each frequent character are merged first, and then whole characters, so that no new piece begins
+inside a character; there the paper merges any tokens.
+
+Every new merge ranks below the old ones, so a text is first cut as before, and then its pieces are
+merged. So an old tokenizer that cuts a letter from its mark before it merges still does.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tokenizers import Tokenizer as Engine
+from tokenizers import models, pre_tokenizers, trainers
+
+from endonym.errors import TokenizerError
+from endonym.tokenizer.bpe import letters_of, zipf_least
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.sample import evenly
+from endonym.tokenizer.strange import STRANGE
+from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet, half_characters
+from endonym.tokenizer.words import LINE_END, Counts, count_words, fed
+
+FIRST_SYMBOL = 0x100
+"""The trainer reads one character for each token; line ends divide words."""
+SURROGATES = range(0xD800, 0xE000)
+SPARE = 1000
+"""So many more merges are learnt, as some make a piece that is there already."""
+Merge = tuple[str, str]
+
+
+def extend_tokenizer(
+    given: Tokenizer, config: TokenizerConfig, texts: Callable[[], Iterator[str]]
+) -> Tokenizer:
+    """The tokenizer with up to `config.extend` more pieces, learnt from texts.
+
+    texts: a function that iterates over them; it is called several times. Fewer pieces are added if
+    the texts have no more that stand `config.min_count` times. Raises TokenizerError for a
+    tokenizer that is not a byte-level BPE, and if decoding does not restore the texts.
+    """
+    described: dict[str, Any] = json.loads(given.to_json())
+    _require_byte_level(described)
+    try:
+        counts = count_words(evenly(texts, config.sample_bytes)())
+    except UnicodeEncodeError as error:
+        raise (half_characters(texts()) or error) from error
+    # Ids of added tokens would move behind the new pieces, were they not in the vocabulary.
+    vocab: dict[str, int] = described["model"]["vocab"]
+    vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
+    pieces = _Pieces(described, given.vocab, config.extend or 0)
+    _merge_bytes(pieces, counts, config)
+    _merge_characters(pieces, counts, config)
+    made = Tokenizer(pieces.engine(), given.end, given.start)
+    made.chat_template = given.chat_template
+    documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
+    made.check_lossless(itertools.chain(documents, STRANGE))
+    return made
+
+
+class _Pieces:
+    """A `tokenizer.json` that grows; room: how many pieces may still be added."""
+
+    def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
+        self.described, self.next_id, self.room = described, next_id, room
+        self.vocab: dict[str, int] = described["model"]["vocab"]
+        self.merges: list[Any] = described["model"]["merges"]
+        self.known = {tuple(each) for each in self.merges}
+
+    def add(self, merge: Merge) -> bool:
+        """Add a merge, and its piece if it is new; False if there is no room for one."""
+        piece = "".join(merge)
+        if piece not in self.vocab:
+            if not self.room:
+                return False
+            self.vocab[piece] = self.next_id
+            self.next_id, self.room = self.next_id + 1, self.room - 1
+        if merge not in self.known:
+            self.known.add(merge)
+            self.merges.append(list(merge))
+        return True
+
+    def engine(self) -> Engine:
+        """The tokenizer as it is now."""
+        return Engine.from_str(json.dumps(self.described, ensure_ascii=False))
+
+
+def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
+    """Give frequent characters that are several tokens one of their own, while there is room."""
+    least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
+    model = pieces.engine().model
+    for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
+        parts = [each.value for each in model.tokenize(letters_of(character))]
+        if counts.characters[character] < least:
+            return
+        starts = list(itertools.accumulate(parts))
+        if sum(each not in pieces.vocab for each in starts) > pieces.room:
+            continue
+        for start, part in zip(starts, parts[1:], strict=False):
+            pieces.add((start, part))
+
+
+def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
+    """Merge neighbours, the most frequent pair first. Parts of characters divide a word."""
+    if not pieces.room:
+        return
+    symbols: dict[str, str] = {}
+    words = list(_in_symbols(pieces.engine(), counts, symbols))
+    if not symbols:
+        return
+    engine = Engine(models.BPE())
+    engine.pre_tokenizer = pre_tokenizers.Split(LINE_END, behavior="removed")
+    trainer = trainers.BpeTrainer(
+        vocab_size=len(symbols) + pieces.room + SPARE,
+        min_frequency=config.min_count,
+        initial_alphabet=list(symbols.values()),
+        show_progress=False,
+    )
+    engine.train_from_iterator(fed(words), trainer)
+    token_of = {symbol: token for token, symbol in symbols.items()}
+    for left, right in json.loads(engine.to_str())["model"]["merges"]:
+        parts = ("".join(token_of[each] for each in part) for part in (left, right))
+        if not pieces.add((next(parts), next(parts))):
+            return
+
+
+def _in_symbols(
+    engine: Engine, counts: Counts, symbols: dict[str, str]
+) -> Iterator[tuple[str, int]]:
+    """The words in a symbol for each token, with their counts. symbols: is filled, by token."""
+    alphabet = byte_alphabet()
+    split, model = engine.pre_tokenizer, engine.model
+    whole: dict[str, bool] = {}
+    for word, count in counts.words.items():
+        for piece, _ in split.pre_tokenize_str(word):
+            spelled: list[str] = []
+            for token in (each.value for each in model.tokenize(piece)):
+                if token not in whole:
+                    data = bytes(alphabet[letter] for letter in token)
+                    whole[token] = _is_text(data) and not {*b"\r\n"} & {*data}
+                if not whole[token]:
+                    yield from _longer(spelled, count)
+                    spelled = []
+                    continue
+                if token not in symbols:
+                    symbols[token] = _symbol(len(symbols))
+                spelled.append(symbols[token])
+            yield from _longer(spelled, count)
+
+
+def _longer(spelled: list[str], count: int) -> Iterator[tuple[str, int]]:
+    """A word, unless there is nothing to merge in it."""
+    if len(spelled) > 1:
+        yield "".join(spelled), count
+
+
+def _symbol(number: int) -> str:
+    """The n-th character that stands for a token; surrogates are none."""
+    code = FIRST_SYMBOL + number
+    return chr(code if code < SURROGATES.start else code + len(SURROGATES))
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are whole characters."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _require_byte_level(described: dict[str, Any]) -> None:
+    """Raise TokenizerError if merges of bytes cannot be added to a tokenizer."""
+    model = described["model"]
+    split = described.get("pre_tokenizer") or {}
+    steps = split.get("pretokenizers", [split])
+    strange = [key for key in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(key)]
+    is_byte_level = steps[-1].get("type") == "ByteLevel" and not steps[-1].get("add_prefix_space")
+    if model["type"] == "BPE" and is_byte_level and not model.get("byte_fallback") and not strange:
+        return
+    found = model["type"] if model["type"] != "BPE" else "BPE that does not read bytes"
+    raise TokenizerError(
+        f"extend adds merges of bytes, and the folder's tokenizer is a {found}",
+        where="tokenizer.extend",
+        do='Replace it: write kind = "bpe" (and vocab, if you like) instead of extend.',
+    )

@@ -1,0 +1,70 @@
+"""Spells each id of one tokenizer in the ids of another, for the rows of a new vocabulary."""
+
+from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
+
+
+def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
+    """For each id of `new` the ids of `old` that it replaces, in their order.
+
+    One id if the old tokenizer has the same piece; else those into which it cuts the piece. Special
+    tokens go by their name and by what they do (end and start of a text); one that the old
+    tokenizer lacks is spelled as text. Empty for an id that stands for nothing, or for bytes that
+    the old one cannot write.
+    """
+    known = _by_bytes(old)
+    found: list[list[int]] = [[] for _ in range(new.vocab)]
+    texts: dict[int, str] = {}
+    for index in range(new.vocab):
+        name, piece = new.name_of(index), new.bytes_of(index)
+        same = _same(index, new, old) if not piece else known.get(piece)
+        if index < old.vocab and (name, piece) == (old.name_of(index), old.bytes_of(index)):
+            found[index] = [index]
+        elif same is not None:
+            found[index] = [same]
+        elif not piece and name is not None:
+            texts[index] = name
+        elif piece:
+            try:
+                texts[index] = piece.decode("utf-8")
+            except UnicodeDecodeError:
+                found[index] = _greedy(piece, known)
+    encoded = old.encode_many(list(texts.values()))
+    for index, ids in zip(texts, encoded, strict=True):
+        found[index] = ids.tolist()
+    return found
+
+
+def _by_bytes(tokenizer: Tokenizer) -> dict[bytes, int]:
+    """The first id of each string of bytes; a letter's own piece before the token of its byte."""
+    found: dict[bytes, int] = {}
+    later: dict[bytes, int] = {}
+    for index in range(tokenizer.vocab):
+        if piece := tokenizer.bytes_of(index):
+            is_byte = BYTE_TOKEN.fullmatch(tokenizer.name_of(index) or "")
+            (later if is_byte else found).setdefault(piece, index)
+    return later | found
+
+
+def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
+    """The old tokenizer's special token of the same name, or of the same use."""
+    name = new.name_of(index)
+    if name is None:
+        return None
+    same = old.id_of(name)
+    if same is not None and not old.bytes_of(same):
+        return same
+    if index == new.end_id:
+        return old.end_id
+    return old.start_id if index == new.start_id else None
+
+
+def _greedy(piece: bytes, known: dict[bytes, int]) -> list[int]:
+    """Part of a character as the longest known pieces, from the left; none if a byte is unknown."""
+    found: list[int] = []
+    while piece:
+        size = next((n for n in range(len(piece), 0, -1) if piece[:n] in known), 0)
+        if not size:
+            return []
+        found.append(known[piece[:size]])
+        piece = piece[size:]
+    return found

@@ -1,0 +1,68 @@
+"""What `[model] folder` may name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import RecipeError
+from endonym.recipe.base_model import base_model
+
+ID = "0123456789ab" + "0" * 52
+
+
+def a_run(
+    folder: Path, *, is_finished: bool = True, stages: list[dict[str, str]] | None = None
+) -> Path:
+    """A run whose store lies beside its folder's parent, as `run` makes it."""
+    run = folder / "runs" / "kechkena"
+    run.mkdir(parents=True)
+    planned = [{"stage": "model", "id": "ffffffffffff"}, {"stage": "model", "id": ID[:12]}]
+    plan = {"store": "../../store", "recipe": "../../recipe.toml", "stages": stages or planned}
+    (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    made = folder / "store" / "model" / ID[:12]
+    made.mkdir(parents=True)
+    if is_finished:
+        (made / "manifest.json").write_text("{}", encoding="utf-8")
+    return run
+
+
+def test_a_folder_with_a_config_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert base_model(tmp_path) == tmp_path
+
+
+def test_a_run_is_the_model_of_its_last_phase(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    assert base_model(run) == (tmp_path / "store" / "model" / ID[:12]).resolve()
+
+
+def test_a_run_that_is_not_finished_says_how_to_finish_it(tmp_path: Path) -> None:
+    run = a_run(tmp_path, is_finished=False)
+    with pytest.raises(RecipeError, match="the run kechkena has no finished model yet") as caught:
+        base_model(run)
+    assert caught.value.where == "model.folder"
+    assert "run " in caught.value.do
+
+
+def test_a_run_without_a_model_in_its_plan_has_none(tmp_path: Path) -> None:
+    run = a_run(tmp_path, stages=[{"stage": "corpus", "id": ID[:12]}])
+    with pytest.raises(RecipeError, match="no finished model yet"):
+        base_model(run)
+
+
+@pytest.mark.parametrize("plan", ["no JSON", "{}"])
+def test_a_damaged_plan_has_no_model(tmp_path: Path, plan: str) -> None:
+    run = a_run(tmp_path)
+    (run / "plan.json").write_text(plan, encoding="utf-8")
+    with pytest.raises(RecipeError, match="no finished model yet"):
+        base_model(run)
+
+
+def test_other_folders_and_missing_ones_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="nirgends is not there"):
+        base_model(tmp_path / "nirgends")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecipeError, match="empty holds no model") as caught:
+        base_model(tmp_path / "empty")
+    assert "runs/NAME" in caught.value.do

@@ -1,0 +1,154 @@
+"""A tokenizer learns pieces of another language; what it could do before, it does as before."""
+
+import itertools
+import json
+from collections.abc import Iterator
+
+import pytest
+import tokenizers
+from foreign_folders import byte_level, gemma_like
+from text_samples import FRENCH, KHMER, ROMANIAN
+from tokenizers import AddedToken
+from toys import toy_tokenizer
+
+from endonym.errors import TokenizerError
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.extend import extend_tokenizer
+from endonym.tokenizer.kinds import kind_of
+from endonym.tokenizer.strange import STRANGE
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+OTHERS = [*FRENCH, *ROMANIAN]
+
+
+def khmer() -> Iterator[str]:
+    return itertools.chain(KHMER, KHMER)
+
+
+def romance(kind: str = "bpe") -> Tokenizer:
+    """A tokenizer that has never seen a Khmer letter."""
+    vocab = 420 if kind == "bpe" else None
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    return train_tokenizer(config, lambda: iter(OTHERS))
+
+
+def extended(given: Tokenizer, extend: int, **keys: object) -> Tokenizer:
+    config = TokenizerConfig.model_validate({"extend": extend} | keys)
+    return extend_tokenizer(given, config, khmer)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
+def test_every_old_id_keeps_its_piece_and_new_ones_follow(kind: str) -> None:
+    given = romance(kind)
+    made = extended(given, 60)
+    assert made.vocab == given.vocab + 60
+    for index in range(given.vocab):
+        assert made.name_of(index) == given.name_of(index)
+        assert made.bytes_of(index) == given.bytes_of(index)
+    assert (made.end_id, made.start_id) == (given.end_id, given.start_id)
+    assert made.special_ids == given.special_ids
+
+
+def test_khmer_takes_fewer_tokens_and_french_as_many_as_before() -> None:
+    given = romance()
+    made = extended(given, 60)
+    before, after = (sum(len(each.encode(text)) for text in KHMER) for each in (given, made))
+    assert after < 0.5 * before
+    for text in OTHERS:
+        assert made.encode(text) == given.encode(text)
+
+
+def test_no_new_piece_begins_inside_a_character_or_ends_inside_a_second_one() -> None:
+    given = romance()
+    made = extended(given, 80)
+    for index in range(given.vocab, made.vocab):
+        piece = made.bytes_of(index)
+        assert piece[0] & 0xC0 != 0x80
+        try:
+            piece.decode("utf-8")
+        except UnicodeDecodeError:
+            assert sum(byte & 0xC0 != 0x80 for byte in piece) == 1
+
+
+def test_new_merges_come_after_the_old_ones_the_most_frequent_pair_first() -> None:
+    given = romance("char")
+    old, new = (
+        json.loads(each.to_json())["model"]["merges"] for each in (given, extended(given, 9))
+    )
+    assert new[: len(old)] == old
+    text = "".join(KHMER)
+    added = [extended(given, 9).bytes_of(given.vocab + n) for n in range(9)]
+    whole = [piece.decode() for piece in added if len(piece) == 3]
+    counts = [text.count(each) for each in whole]
+    assert len(whole) >= 3
+    assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("given", [romance(), Tokenizer(byte_level(), "<eos>", "<bos>")])
+def test_every_text_comes_back(given: Tokenizer) -> None:
+    made = extended(given, 50)
+    for text in [*KHMER, *OTHERS, *STRANGE, "<|im_start|>", "<bos>a<eos>"]:
+        assert made.decode(made.encode(text)) == text
+
+
+def test_it_is_still_of_its_kind_so_that_llama_cpp_has_it() -> None:
+    assert kind_of(extended(romance(), 50)) == "bpe"
+    assert kind_of(extended(romance("byte"), 300)) == "bpe"
+
+
+def test_tokens_that_were_added_behind_the_vocabulary_keep_their_ids() -> None:
+    """As Qwen's, whose ids follow those of the vocabulary."""
+    engine = byte_level()
+    engine.add_special_tokens([AddedToken("<|turn|>", special=True)])
+    engine.add_tokens([AddedToken("កម្ពុជា", special=False, normalized=False)])
+    given = Tokenizer(engine, "<eos>", "<bos>")
+    made = extended(given, 20)
+    again = Tokenizer(tokenizers.Tokenizer.from_str(made.to_json()), "<eos>", "<bos>")
+    for name in ("<|turn|>", "កម្ពុជា", "<eos>"):
+        assert made.id_of(name) == again.id_of(name) == given.id_of(name)
+    assert again.encode("កម្ពុជា") == [given.id_of("កម្ពុជា")]
+    assert given.vocab < made.vocab <= given.vocab + 20
+
+
+def test_a_small_corpus_adds_fewer_pieces() -> None:
+    given = romance()
+    made = extended(given, 5_000)
+    assert given.vocab < made.vocab < given.vocab + 5_000
+    assert extended(given, 5_000, min_count=10**6).vocab == given.vocab
+    nothing = TokenizerConfig(extend=5)
+    assert extend_tokenizer(given, nothing, lambda: iter(())).vocab == given.vocab
+
+
+def test_a_piece_that_the_tokenizer_has_already_costs_no_id() -> None:
+    """Every added id has bytes of its own."""
+    given = toy_tokenizer("bpe")
+    made = extended(given, 70)
+    pieces = [made.bytes_of(index) for index in range(made.vocab) if made.bytes_of(index)]
+    assert len(set(pieces)) == len(pieces)
+
+
+def test_pieces_hold_no_line_end() -> None:
+    lines = ["\n".join(KHMER)] * 3
+    made = extend_tokenizer(romance(), TokenizerConfig(extend=80), lambda: iter(lines))
+    first = romance().vocab
+    assert not any(b"\n" in made.bytes_of(index) for index in range(first, made.vocab))
+
+
+def test_the_same_texts_make_the_same_file() -> None:
+    assert extended(romance(), 60).to_json() == extended(romance(), 60).to_json()
+
+
+@pytest.mark.parametrize(
+    "given", [toy_tokenizer("unigram"), Tokenizer(gemma_like(), "<eos>", "<bos>")]
+)
+def test_a_tokenizer_without_merges_of_bytes_cannot_be_extended(given: Tokenizer) -> None:
+    with pytest.raises(TokenizerError, match="extend adds merges of bytes") as caught:
+        extended(given, 10)
+    assert caught.value.where == "tokenizer.extend"
+    assert 'kind = "bpe"' in caught.value.do
+
+
+def test_half_a_character_is_named() -> None:
+    with pytest.raises(TokenizerError, match="half a character"):
+        extend_tokenizer(romance(), TokenizerConfig(extend=5), lambda: iter(["ក\ud800ខ"]))

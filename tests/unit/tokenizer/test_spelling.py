@@ -1,0 +1,75 @@
+"""What the ids of a new tokenizer replace in an old one."""
+
+from foreign_folders import byte_level, gemma_like
+from text_samples import FRENCH, KHMER, TATAR
+from toys import toy_tokenizer
+
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.extend import extend_tokenizer
+from endonym.tokenizer.spelling import spelled
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+
+def french(kind: str = "bpe") -> Tokenizer:
+    vocab = 380 if kind == "bpe" else None
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    return train_tokenizer(config, lambda: iter(FRENCH))
+
+
+def test_of_the_same_tokenizer_every_id_is_itself() -> None:
+    for given in (french(), toy_tokenizer("unigram"), Tokenizer(gemma_like(), "<eos>", "<bos>")):
+        assert spelled(given, given) == [[index] for index in range(given.vocab)]
+
+
+def test_an_extended_one_keeps_its_ids_and_spells_new_pieces_as_it_cut_them_before() -> None:
+    given = french()
+    made = extend_tokenizer(given, TokenizerConfig(extend=50), lambda: iter(KHMER * 2))
+    found = spelled(made, given)
+    assert found[: given.vocab] == [[index] for index in range(given.vocab)]
+    for index in range(given.vocab, made.vocab):
+        piece = made.bytes_of(index)
+        assert b"".join(given.bytes_of(each) for each in found[index]) == piece
+        if index > given.vocab + 20 and len(piece) % 3 == 0:
+            assert found[index] == given.encode(piece.decode())
+
+
+def test_another_one_shares_pieces_by_their_bytes_and_specials_by_name_and_use() -> None:
+    """The bytes of both are the same, whatever their ids and their ways to write them."""
+    new, old = (
+        train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(TATAR)),
+        Tokenizer(byte_level(), "<eos>", "<bos>"),
+    )
+    found = spelled(new, old)
+    assert found[new.end_id] == [old.end_id]
+    for index, ids in enumerate(found):
+        piece = new.bytes_of(index)
+        if piece:
+            assert b"".join(old.bytes_of(each) for each in ids) == piece
+    turn = new.special_ids["turn_start"]
+    assert "".join(old.token(each) for each in found[turn]) == "<|im_start|>"
+    assert sum(len(ids) == 1 for ids in found) > 256
+
+
+def test_part_of_a_character_is_spelled_by_bytes() -> None:
+    new, old = train_tokenizer(TokenizerConfig(kind="char"), lambda: iter(KHMER)), french("byte")
+    found = spelled(new, old)
+    parts = [
+        index
+        for index in range(new.vocab)
+        if new.char_counts[index] == 1 and len(new.bytes_of(index)) == 2
+    ]
+    assert parts
+    for index in parts:
+        assert b"".join(old.bytes_of(each) for each in found[index]) == new.bytes_of(index)
+
+
+def test_what_the_old_one_cannot_write_replaces_nothing() -> None:
+    old = Tokenizer(byte_level(), "<eos>", "<bos>")
+    lacking = bytes([0xE1])
+    known = next(index for index in range(old.vocab) if old.bytes_of(index) == lacking)
+    old._bytes[known] = b""  # a tokenizer of letters, which has no bytes
+    new = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter(KHMER))
+    found = spelled(new, old)
+    index = next(each for each in range(new.vocab) if new.bytes_of(each) == lacking)
+    assert found[index] == []
