@@ -85,4 +85,6 @@ def test_llama_cpp_gives_our_ids(
         for language in ("tatar", "khmer", "romanian", "french"):
             for sentence in language_sentences(language):
                 assert engine.encode(sentence) == ours.encode(sentence)
+                begun = [ours.start_id, *ours.encode(sentence)]
+                assert engine.encode(sentence, special=True) == begun
                 assert engine.decode(ours.encode(sentence)) == sentence

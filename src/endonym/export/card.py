@@ -18,7 +18,6 @@ from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.front_matter import front_matter, hub_license
 from endonym.export.gguf.rows import architecture_of
-from endonym.export.gguf.vocabulary import adds_start
 from endonym.export.history import History
 from endonym.export.markdown import README, table
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
@@ -82,7 +81,6 @@ def write_card(
         given = modelfile(
             chosen_file(list(sizes)),
             context=model.decoder.config.context,
-            start="" if adds_start(model.tokenizer) else model.tokenizer.start,
             stops=[model.tokenizer.token(each) for each in model.tokenizer.stop_ids],
             template=model.tokenizer.chat_template,
             max_tokens=most_tokens(model.decoder.config.context),
@@ -189,16 +187,12 @@ def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
     conversing = ""
     if tokens.chat_template is not None:
         conversing = f"\n* A conversation: `llama-cli -m {file} --jinja`, or `ollama run {name}`."
-    before, starts = "", f"Both put `{tokens.start}` before every text, as in training."
-    if not adds_start(tokens):
-        before = tokens.start
-        starts = f"A text begins after `{before}`, as in training; the Modelfile puts it there."
     return f"""## Use
 
 llama.cpp:
 
 ```
-llama-completion -m {file} -no-cnv -p "{before}…"
+llama-completion -m {file} -no-cnv -p "…"
 ```
 
 Ollama, with the `Modelfile` of this folder:
@@ -208,7 +202,7 @@ ollama create {name} -f Modelfile
 ollama run {name} "…"
 ```
 
-* {starts}{conversing}
+* Both put `{tokens.start}` before every text, as in training.{conversing}
 * The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
   endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""

@@ -30,20 +30,18 @@ def modelfile(
     file: str,
     *,
     context: int,
-    start: str,
     stops: Sequence[str],
     max_tokens: int,
     template: str | None = None,
 ) -> str:
     """The file's text. Without a template it is the prompt alone: a base model has no turns.
 
-    start: what stands before the prompt, where Ollama does not put it there by itself. stops: the
-    tokens that end a text or a turn. template: for conversations; where it is not ChatML, Ollama
-    takes its own form of the one in the GGUF file.
+    stops: the tokens that end a text or a turn. template: for conversations; where it is not
+    ChatML, Ollama takes its own form of the one in the GGUF file.
     """
-    usual, told = Sampling(), start + "{{ .Prompt }}"
+    usual, told = Sampling(), "{{ .Prompt }}"
     if template is not None:
-        told = start + OLLAMA_CHATML if template == CHATML else ""
+        told = OLLAMA_CHATML if template == CHATML else ""
     lines = [f"TEMPLATE {_quoted(told)}"] if told else []
     lines += [f"PARAMETER stop {_quoted(each)}" for each in stops]
     middle = "\n".join(lines)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from endonym.errors import Damaged, ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES
-from endonym.export.gguf.vocabulary import adds_start, drops_of
+from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
@@ -191,16 +191,15 @@ class Gguf:
         }
 
 
-def settings_of(model: LanguageModel, *, starts: bool = True) -> dict[str, Any]:
+def settings_of(model: LanguageModel) -> dict[str, Any]:
     """What a program should do around a text.
 
-    start: the ids of PROBE with the start token, if the program `starts` texts with it. end: the id
-    that ends a text. stops: all ids that end generation. context: the longest text in tokens.
-    template: for conversations.
+    start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids that
+    end generation. context: the longest text in tokens. template: for conversations.
     """
     tokenizer = model.tokenizer
     return {
-        "start": [tokenizer.start_id] * starts + tokenizer.encode(PROBE),
+        "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
         "end": tokenizer.end_id,
         "stops": sorted(tokenizer.stop_ids),
         "context": model.decoder.config.context,
@@ -317,7 +316,7 @@ class _Sample:
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
         dropped = drops_of(tokenizer) if is_gguf else ""
         yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
-        wanted = settings_of(self.ours.model, starts=not is_gguf or adds_start(tokenizer))
+        wanted = settings_of(self.ours.model)
         found = runtime.settings()
         if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in wanted["stops"] if each in found["stops"]]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
-from toys import lively_decoder, toy_tokenizer
 
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
@@ -113,19 +112,6 @@ def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile
     assert "| әкият-Q8_0.gguf | +0.012 % |" in text
     assert "* In this format: a window is not kept." in text
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
-
-
-def test_a_tokenizer_without_a_start_of_its_own_gets_one_in_the_commands(
-    model: LanguageModel, tmp_path: Path
-) -> None:
-    tokenizer = toy_tokenizer("unigram")
-    config = model.decoder.config.model_copy(update={"vocab": tokenizer.vocab})
-    other = LanguageModel(lively_decoder(config), tokenizer)
-    (tmp_path / "a-F16.gguf").write_bytes(b"GGUF")
-    write_card(tmp_path, Card("a"), other, form="gguf")
-    assert '-p "<|endoftext|>…"' in (tmp_path / "README.md").read_text(encoding="utf-8")
-    template = 'TEMPLATE "<|endoftext|>{{ .Prompt }}"'
-    assert template in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 
 def test_a_phase_from_elsewhere_and_a_lost_score_are_said(

@@ -8,7 +8,7 @@ from endonym.tokenizer.chat_template import CHATML
 
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
     lines = modelfile(
-        "tt-Q8_0.gguf", context=256, start="", stops=["<|endoftext|>"], max_tokens=128
+        "tt-Q8_0.gguf", context=256, stops=["<|endoftext|>"], max_tokens=128
     ).splitlines()
     assert "FROM ./tt-Q8_0.gguf" in lines
     assert 'TEMPLATE "{{ .Prompt }}"' in lines
@@ -18,7 +18,7 @@ def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
 
 
 def test_a_name_with_quotes_is_quoted() -> None:
-    text = modelfile("a.gguf", context=8, start="", stops=['<"end">'], max_tokens=1)
+    text = modelfile("a.gguf", context=8, stops=['<"end">'], max_tokens=1)
     assert 'PARAMETER stop """<"end">"""' in text
 
 
@@ -34,15 +34,9 @@ def test_the_smallest_file_that_loses_nothing_is_taken(files: list[str], file: s
     assert chosen_file(files) == file
 
 
-def test_a_start_token_that_ollama_does_not_add_stands_in_the_template() -> None:
-    end = "<|endoftext|>"
-    text = modelfile("a.gguf", context=8, max_tokens=1, start=end, stops=[end])
-    assert 'TEMPLATE "<|endoftext|>{{ .Prompt }}"' in text.splitlines()
-
-
 def test_a_model_that_converses_has_its_template_and_stops_where_a_turn_ends() -> None:
     stops = ["<|endoftext|>", "<|im_end|>"]
-    given = {"context": 8, "max_tokens": 1, "start": "", "stops": stops}
+    given = {"context": 8, "max_tokens": 1, "stops": stops}
     text = modelfile("a.gguf", template=CHATML, **given)
     assert "<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>" in text
     assert 'PARAMETER stop "<|im_end|>"' in text.splitlines()

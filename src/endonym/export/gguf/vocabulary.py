@@ -29,10 +29,6 @@ SPLITS = {
 """Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
 NO_MERGE = "no merges"
 """llama.cpp wants merges; this one never applies, since no byte is written by two letters."""
-NO_START = (
-    "llama.cpp does not put the start token before a prompt of this tokenizer by itself: write "
-    "{start} before it, as the Modelfile does"
-)
 BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start of a text"
 
 
@@ -73,19 +69,13 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
         return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
     else:
         raise _unknown(f"a {model['type']} of this kind")
-    limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
     scores += [NEVER / GGUF_SCALE] * (size - len(scores))  # No text is cut into unused ids.
-    return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
+    return Vocabulary("plamo2", tokens, types, scores=scores, limits=(BYTE_ORDER_MARK,))
 
 
 def drops_of(tokenizer: Tokenizer) -> str:
     """What llama.cpp takes away from the start of a text with this tokenizer."""
-    return "" if adds_start(tokenizer) else "\ufeff"
-
-
-def adds_start(tokenizer: Tokenizer) -> bool:
-    """Whether llama.cpp's programs put the start token before a prompt by themselves."""
-    return vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2"
+    return "" if vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2" else "\ufeff"
 
 
 def _added(described: dict[str, Any]) -> list[dict[str, Any]]:
