@@ -70,7 +70,7 @@ def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_chang
 
 
 def test_a_foreign_model_reads_rows_of_the_context_that_is_asked_for(tmp_path: Path) -> None:
-    write_model("llama", tmp_path)
+    write_model("gemma3", tmp_path)
     found = with_context(load_pretrained(tmp_path).decoder, 32, tmp_path)
     assert found.config.context == 32
     with pytest.raises(ShapeError, match="64"):

@@ -280,6 +280,7 @@ def test_what_ends_an_answer_is_what_ends_generation_in_a_foreign_folder(
         (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
     given = Tokenizer.load(tmp_path / "tokenizer.json")
     assert [given.name_of(each) for each in given.stop_ids] == wanted
+    assert set(given.turn_ends) == set(wanted[1:])
     given.chat_template = None
     assert given.stop_ids == (given.end_id,)
 
