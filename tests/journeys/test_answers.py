@@ -111,7 +111,9 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     base = LanguageModel.load(model_of(finished_answers, "liked", "pretrain"))
     assert base.tokenizer.stop_ids == (model.tokenizer.end_id,)
     assert len(artifacts(finished_answers / "store", "model")) == 4  # the base is the same one
-    assert (finished_answers / "runs" / "liked" / "report.html").is_file()
+    report = (finished_answers / "runs" / "liked" / "report.html").read_text(encoding="utf-8")
+    assert "Held-out pairs judged rightly, in per cent" in report
+    assert "are judged rightly at step 6, by a margin of" in report
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
@@ -131,11 +133,20 @@ def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
         )
 
 
-def test_an_adapter_of_conversations_answers_on_its_base(finished_answers: Path) -> None:
+def test_an_adapter_of_conversations_answers_on_its_base(
+    finished_answers: Path, command: Say
+) -> None:
     base = model_of(finished_answers, "greeting", "pretrain")
     (answer,) = piped(finished_answers, ["30. Сәлам!"], base, "--adapter", "greeting")
     assert answer == "Әйе."
     assert piped(finished_answers, ["30. Сәлам!"], "greeting") == [answer]
+    alone = finished_answers / "adapter"
+    told = command(
+        *("export", "greeting", "--to", "adapter", "--out", alone),
+        *("--store", finished_answers / "store"),
+    )
+    assert told.code == 0, told.err
+    assert piped(finished_answers, ["30. Сәлам!"], base, "--adapter", alone) == [answer]
 
 
 def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: Path) -> None:

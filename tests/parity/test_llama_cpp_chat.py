@@ -101,6 +101,7 @@ def test_prompts_have_the_same_ids_in_training_and_wherever_the_model_answers(
             for engine in engines:
                 assert [engine.opening, *chat_ids(engine, messages)] == expected
             assert server_ids(client, messages) == expected
+        messages, expected = prompts[-1]
         asked = {"messages": messages, "max_tokens": 2}
         answer = client.post("/v1/chat/completions", json=asked).json()
         assert answer["usage"]["prompt_tokens"] == len(expected)

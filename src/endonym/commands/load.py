@@ -122,7 +122,7 @@ def load_model(
         return model
     folder = find_adapter(adapter, store)
     merge_changes(model.decoder, read_adapter(folder, model.decoder))
-    return moved(LanguageModel(model.decoder, _with_chat(model.tokenizer, folder)), device)
+    return moved(LanguageModel(model.decoder, with_chat(model.tokenizer, folder)), device)
 
 
 def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
@@ -133,10 +133,10 @@ def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
     """
     folder = adapter_folder(Path(adapter))
     changes = read_adapter(folder, model.decoder)
-    return LanguageModel(copy_on(model.decoder, changes), _with_chat(model.tokenizer, folder))
+    return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
 
 
-def _with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     """The tokenizer of a base with the chat template that its adapter was trained with, if any.
 
     folder: of the adapter. The template lies in it, as trl writes it, or in the model artefact that

@@ -303,3 +303,21 @@ def test_a_template_beside_our_own_special_tokens_ends_turns_as_chatml_does(tmp_
     again = Tokenizer.load(tmp_path / "tokenizer.json")
     assert again.stop_ids == (given.end_id, given.special_ids["turn_end"])
     assert given.special_ids["turn_end"] not in again.reserved_ids
+
+
+def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
+    tmp_path: Path,
+) -> None:
+    given = toy_tokenizer("bpe")
+    assert given.with_chat_of(tmp_path) is given
+    settings = {"chat_template": "{{ messages }}", "turn_ends": ["<|endoftext|>", "<|im_start|>"]}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = given.with_chat_of(tmp_path)
+    assert found.chat_template == "{{ messages }}"
+    assert found.stop_ids == (given.end_id, given.special_ids["turn_start"])
+    assert (given.chat_template, given.turn_ends) == (None, ())
+    assert found.encode("Сәлам, ça va ?") == given.encode("Сәлам, ça va ?")
+    (tmp_path / "tokenizer_config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TokenizerError) as told:
+        given.with_chat_of(tmp_path)
+    assert told.value.where == str(tmp_path)
