@@ -24,26 +24,35 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-STAGES = ("source", "corpus", "tokenizer", "shards", "model", "evaluation", "export")
+STAGES = (
+    *("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export"),
+)
 NEEDED = (
     "endonym.cli.recipe_commands",
     "endonym.commands.run",
     "endonym.pipeline.training",
+    "endonym.data.examples",
     "endonym.pipeline.evaluation",
     "endonym.tokenizer.train",
     "tensorboard.summary.writer.event_file_writer",
 )
 WRITES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
 LATE = "model after a checkpoint"
-ROUND = (*STAGES[:4], LATE, *STAGES[4:], "")
-BEGINS = re.compile(r"^(\w+).* [0-9a-f]{12}  …$")
-LOCK = re.compile(r"/locks/(\w+)-[0-9a-f]{12}$")
+REFERENCE = "reference-"
+"""Files of a training on preference pairs, written before its first step."""
+ROUND = (*STAGES[1:5], LATE, LATE, REFERENCE, LATE, "export", "evaluation", "source", "model", "")
+"""Each LATE is of another model but the first."""
+BEGINS = re.compile(r"^((\w+)\b.*?) +[0-9a-f]{12}  …$")
+LOCK = re.compile(r"/locks/((\w+)-[0-9a-f]{12})$")
 PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When to kill: a share of a stage's time, or the n-th of its writes. "" is the whole run."""
+    """When to kill: a share of a stage's time, or the n-th of its writes. "" is the whole run.
+
+    stage: a kind; with `write` also a single stage (kind-id), or REFERENCE for these files.
+    """
 
     stage: str
     share: float = 0.0
@@ -56,7 +65,7 @@ class Writes:
     def __init__(self, folder: Path, moment: Moment | None) -> None:
         self.folder, self.moment = str(folder), moment
         self.counts: Counter[str] = Counter()
-        self.stage = "start"
+        self.stages = ("start",)
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         """An audit hook: sees every file that Python opens, renames or removes."""
@@ -67,10 +76,11 @@ class Writes:
             return
         lock = LOCK.search(str(path))
         if lock:
-            self.stage = lock[1]
-        self.counts[self.stage] += 1
+            self.stages = (lock[2], lock[1])
+        stages = (*self.stages, REFERENCE) if REFERENCE in str(path) else self.stages
+        self.counts.update(stages)
         aim = self.moment
-        if aim and aim.write and aim.stage == self.stage and aim.write == self.counts[self.stage]:
+        if aim and aim.write and aim.stage in stages and aim.write == self.counts[aim.stage]:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -84,10 +94,14 @@ def is_writing(arguments: tuple[Any, ...]) -> bool:
 
 @dataclass(slots=True)
 class Ended:
-    """How a child ended: its exit code (-9 if killed), the last stage it began, its times."""
+    """How a child ended: its exit code (-9 if killed), the last stage it began, its times.
+
+    name: of that stage, such as "model answers".
+    """
 
     code: int
     stage: str = "start"
+    name: str = "start"
     began: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     said: str = ""
@@ -128,7 +142,7 @@ def run(recipe: Path, home: Path, moment: Moment | None, times: dict[str, float]
         nonlocal due
         begins = BEGINS.match(line)
         if begins:
-            ended.stage = begins[1]
+            ended.name, ended.stage = begins[1], begins[2]
             ended.began.setdefault(ended.stage, time.perf_counter() - started)
             if moment and not moment.write and moment.stage == ended.stage:
                 due = time.perf_counter() + moment.share * times[ended.stage]
@@ -185,11 +199,12 @@ def journalled(home: Path) -> list[list[int]]:
 
 def kill_moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
     """Endlessly: each stage in its turn, by a time or by a write, then any time of the whole."""
+    models = itertools.cycle([name for name in writes if name.startswith("model-")][1:])
     for stage in itertools.cycle(ROUND):
         if stage == LATE:
-            late = chance.randint(writes["model"] // 3, writes["model"])
-            yield Moment("model", write=late)
-        elif stage and chance.random() < 0.5:
+            model = next(models)
+            yield Moment(model, write=chance.randint(writes[model] // 3, writes[model]))
+        elif stage == REFERENCE or (stage and chance.random() < 0.5):
             yield Moment(stage, write=chance.randint(1, writes[stage]))
         else:
             yield Moment(stage, share=chance.random())
@@ -200,6 +215,7 @@ class Findings:
     """What happened to the runs that were killed."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    killed: list[str] = field(default_factory=list)
     rounds: int = 0
     resumed: int = 0
     differing: list[str] = field(default_factory=list)
@@ -211,6 +227,7 @@ class Findings:
         self.resumed += "goes on from step" in ended.said
         if ended.code == -signal.SIGKILL:
             self.kills[ended.stage] += 1
+            self.killed.append(ended.name)
         elif ended.code != 0:
             self.faults.append(ended.said[-400:])
 
@@ -248,6 +265,7 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     return {
         "artefacts": len(whole),
         "kills": found.kills,
+        "killed": found.killed,
         "rounds": found.rounds,
         "resumed": found.resumed,
         "differing": found.differing,

@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_conversations import conversations, pairs, write_lines
 
 PROGRAM = Path(__file__).with_name("killing.py")
-STAGES = {"source", "corpus", "tokenizer", "shards", "model", "evaluation", "export"}
+STAGES = {
+    *("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export"),
+}
+PHASED = {"model adapted", "model answers", "model liked"}
+"""Stages that are killed in any case: shares of the sources, conversations, preference pairs."""
+KILLS = "9"
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -20,10 +26,33 @@ ONE_THREAD = {
 }
 
 
-ADAPTED = """
+PHASES = """
+[chat]
+max_rejected = 0.3
+
 [[phase]]
 name = "adapted"
-steps = 12
+steps = 8
+batch_tokens = 256
+eval_every_steps = 4
+number_format = "fp32"
+adapt = { rank = 4 }
+sources = { tatar = 0.5, others = 0.5 }
+
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "conversations.jsonl"
+steps = 8
+batch_tokens = 256
+eval_every_steps = 4
+number_format = "fp32"
+
+[[phase]]
+name = "liked"
+objective = "preferences"
+data = "pairs.jsonl"
+steps = 8
 batch_tokens = 256
 eval_every_steps = 4
 number_format = "fp32"
@@ -32,7 +61,17 @@ adapt = { rank = 4 }
 [[export]]
 format = "gguf-adapter"
 """
-STEPS = [list(range(41)), list(range(13))]
+STEPS = [list(range(last + 1)) for last in (24, 8, 8, 8)]
+
+
+def recipe_of_all_kinds(folder: Path, small_recipe: Callable[[Path], Path]) -> Path:
+    """The small recipe with a phase of each kind; shares of the sources in the second."""
+    recipe = small_recipe(folder)
+    text = recipe.read_text("utf-8").replace("steps = 40", "steps = 24")
+    recipe.write_text(text.replace("context = 32", "context = 128") + PHASES, "utf-8")
+    write_lines(folder / "conversations.jsonl", conversations(24))
+    write_lines(folder / "pairs.jsonl", pairs(24))
+    return recipe
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +80,8 @@ def found(
 ) -> dict[str, Any]:
     """What the killing program found."""
     folder = tmp_path_factory.mktemp("interruption") / "project"
-    recipe = small_recipe(folder)
-    recipe.write_text(recipe.read_text("utf-8") + ADAPTED, "utf-8")
-    kills, seed = os.environ.get("ENDONYM_KILLS", "8"), os.environ.get("ENDONYM_SEED", "20")
+    recipe_of_all_kinds(folder, small_recipe)
+    kills, seed = os.environ.get("ENDONYM_KILLS", KILLS), os.environ.get("ENDONYM_SEED", "20")
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(folder), kills, seed],
         capture_output=True,
@@ -54,7 +92,7 @@ def found(
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     sys.stdout.write(
-        f"kills by stage: {found['kills']}, in {found['rounds']} runs, "
+        f"kills by stage: {found['killed']}, in {found['rounds']} runs, "
         f"{found['resumed']} trainings went on from a checkpoint\n"
     )
     return found
@@ -62,9 +100,10 @@ def found(
 
 def test_every_stage_is_killed_and_no_run_ends_in_a_fault(found: dict[str, Any]) -> None:
     assert found["faults"] == []
-    assert sum(found["kills"].values()) == int(os.environ.get("ENDONYM_KILLS", "8"))
+    assert sum(found["kills"].values()) == int(os.environ.get("ENDONYM_KILLS", KILLS))
     assert found["resumed"] >= 1
     assert len(set(found["kills"]) & STAGES) >= 5
+    assert set(found["killed"]) >= PHASED
 
 
 def test_artefacts_of_killed_runs_are_the_bytes_of_an_undisturbed_run(

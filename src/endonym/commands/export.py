@@ -16,6 +16,7 @@ from endonym.commands.load import (
     find_artifact,
     find_corpus,
     load_model,
+    with_chat,
     words_of,
 )
 from endonym.disk import translated_disk_errors
@@ -124,6 +125,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
             )
         base, base_name = LanguageModel.load(found.verify().folder), found.id
     changes = read_adapter(folder, base.decoder)
+    base = LanguageModel(base.decoder, with_chat(base.tokenizer, folder))
     return Adapter(base, changes, words_of(name, store).name, base_name)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import RecipeError
-from endonym.export.adapter_folder import adapter_folder, is_adapter, read_adapter
+from endonym.export.adapter_folder import FOLDER, adapter_folder, is_adapter, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
@@ -16,6 +16,7 @@ from endonym.log import Log
 from endonym.model.lora import copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.store import Artifact, Store, open_artifact
+from endonym.tokenizer.tokenizer import Tokenizer
 
 
 def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact | None:
@@ -119,8 +120,9 @@ def load_model(
     model = _load(name, store, "cpu" if adapter else device, log)
     if adapter is None:
         return model
-    merge_changes(model.decoder, read_adapter(find_adapter(adapter, store), model.decoder))
-    return moved(model, device)
+    folder = find_adapter(adapter, store)
+    merge_changes(model.decoder, read_adapter(folder, model.decoder))
+    return moved(LanguageModel(model.decoder, with_chat(model.tokenizer, folder)), device)
 
 
 def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
@@ -129,8 +131,20 @@ def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
     adapter: a folder of peft's, or a model artefact of an adapted phase. Raises ExportError if it
     is the adapter of another model.
     """
-    changes = read_adapter(adapter_folder(Path(adapter)), model.decoder)
-    return LanguageModel(copy_on(model.decoder, changes), model.tokenizer)
+    folder = adapter_folder(Path(adapter))
+    changes = read_adapter(folder, model.decoder)
+    return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
+
+
+def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """The tokenizer of a base with the chat template that its adapter was trained with, if any.
+
+    folder: of the adapter. The template lies in it, as trl writes it, or in the model artefact that
+    holds it.
+    """
+    is_inner = folder.name == FOLDER and (folder.parent / "manifest.json").is_file()
+    outer = tokenizer.with_chat_of(folder.parent) if is_inner else tokenizer
+    return outer.with_chat_of(folder)
 
 
 def find_adapter(name: str, store: Store) -> Path:

@@ -28,6 +28,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
 from endonym.model.lora import changes_of
 from endonym.store import Store, fingerprint
+from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from endonym.serve.engine import Engine
@@ -171,7 +172,8 @@ def _engine(
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
     made = None if adapter is None else _kept_gguf(name, store, log, adapter)
-    return _llama_engine(_kept_gguf(name, store, log), name, log, made)
+    chat = None if adapter is None else model.tokenizer
+    return _llama_engine(_kept_gguf(name, store, log), name, log, made, chat=chat)
 
 
 def _require_gguf_file(path: Path) -> None:
@@ -228,12 +230,24 @@ def _identity(name: str, store: Store) -> str:
     return fingerprint([[each.name, file_hash(each)] for each in files])[:12]
 
 
-def _llama_engine(path: Path, name: str, log: Log, adapter: Path | None = None) -> "Engine":
+def _llama_engine(
+    path: Path,
+    name: str,
+    log: Log,
+    adapter: Path | None = None,
+    *,
+    chat: Tokenizer | None = None,
+) -> "Engine":
     from endonym.serve.llama_engine import LlamaEngine
 
     memory = device.free_memory_bytes() // MEMORY_SHARE
     engine = LlamaEngine(
-        path, adapter=adapter, most_slots=MOST_SLOTS, memory=memory, threads=device.threads()
+        path,
+        adapter=adapter,
+        chat=chat,
+        most_slots=MOST_SLOTS,
+        memory=memory,
+        threads=device.threads(),
     )
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An adapter with its base. name: of files. base_name: what peft's config calls the base."""
+    """An adapter with its base, whose tokenizer has the chat template that the adapter learnt.
+
+    name: of files. base_name: what peft's config calls the base.
+    """
 
     base: LanguageModel
     changes: Mapping[str, Change]
@@ -95,6 +98,8 @@ def make_adapter_export(
             base_name=adapter.base_name,
             dropout=adapter.dropout,
         )
+        if adapter.base.tokenizer.chat_template is not None:
+            adapter.base.tokenizer.save(out)
         checks = _checked_in_peft(out, adapter, texts)
     else:
         from endonym.export.gguf.adapter import write_gguf_adapter

@@ -9,7 +9,7 @@ from typing import Any
 
 from endonym.log import read_jsonl
 from endonym.pipeline.execute import Made
-from endonym.report import mixture
+from endonym.report import mixture, preferences
 from endonym.report.formatting import whole
 from endonym.report.svg.axes import nice_ticks
 from endonym.report.svg.curves import Chart, Level, Mark, Points, Series
@@ -136,10 +136,12 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
     config = made.artifact.manifest["config"].get("phase", {})
     planned = {each["name"]: each["share"] for each in config.get("sources", ())}
     read = mixture.slices(steps)
-    notes.append(mixture.sentence(read, planned))
+    pairs = preferences.judged_pairs(steps)
+    notes += [mixture.sentence(read, planned), preferences.sentence(pairs)]
     charts = [
         _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
+        *preferences.charts(pairs),
         mixture.chart(read),
         _rates(steps),
     ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
 from endonym.serve.engine import Logits, Row
+from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_LOGITS = 1 << 25
 """No batch gives more numbers than these."""
@@ -38,9 +39,10 @@ class LlamaVocabulary:
 class LlamaEngine:
     """A GGUF file in llama.cpp, with one cache for each slot.
 
-    adapter: a GGUF file of an adapter of the model. memory: bytes that all caches together may
-    take. A context whose cache alone would take more is shortened; whole_context is what the file
-    says.
+    adapter: a GGUF file of an adapter of the model. chat: a tokenizer of the model whose chat
+    template is used instead of the file's, and whose ends of an answer end one too: those of the
+    adapter. memory: bytes that all caches together may take. A context whose cache alone would take
+    more is shortened; whole_context is what the file says.
     """
 
     name = "llama.cpp"
@@ -53,6 +55,7 @@ class LlamaEngine:
         memory: int,
         threads: int,
         adapter: Path | None = None,
+        chat: Tokenizer | None = None,
     ) -> None:
         with LlamaCpp(path, context=0) as described:
             token_bytes, state_bytes = cache_bytes(described)
@@ -72,6 +75,8 @@ class LlamaEngine:
         self.vocabulary = LlamaVocabulary(self._llama)
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
+        if chat is not None and chat.chat_template is not None:
+            self.template, self.ends = chat.chat_template, self.ends | set(chat.stop_ids)
         start = self._llama.start_id
         self.opening = start if start >= 0 else self.ending
         fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)

@@ -1,5 +1,6 @@
 """A tokenizer: a `tokenizer.json`, and the bytes of each id."""
 
+import copy
 import functools
 import json
 import re
@@ -117,6 +118,21 @@ class Tokenizer:
             return found
         except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(path)) from error
+
+    def with_chat_of(self, folder: Path) -> "Tokenizer":
+        """The same with the chat template of a folder, and what ends an answer; itself if none.
+
+        Raises TokenizerError if the folder's settings cannot be read.
+        """
+        try:
+            template = _chat_template(folder)
+            if template is None:
+                return self
+            found = copy.copy(self)
+            found.chat_template, found.turn_ends = template, _turn_ends(folder, self)
+        except (OSError, ValueError) as error:
+            raise TokenizerError(str(error), where=str(folder)) from error
+        return found
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""

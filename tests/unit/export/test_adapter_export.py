@@ -1,6 +1,8 @@
 """An adapter alone, proven on its base before it is kept."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +11,7 @@ import torch
 from laws.shapes import shape
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
+from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
 from endonym.export import adapter_export
 from endonym.export.adapter_export import Adapter, make_adapter_export, require_adapter_formats
@@ -52,6 +55,29 @@ def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
     assert (record["model"], record["format"]) == ("0123456789ab", form)
     assert "rank 2 on 14 matrices" in (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "README.md" not in json.dumps(record["files"])
+
+
+def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_path: Path) -> None:
+    adapter = lively_adapter()
+    tokenizer = copy.copy(adapter.base.tokenizer)
+    tokenizer.chat_template, tokenizer.turn_ends = "{{ messages }}", ("<|im_end|>",)
+    told = replace(adapter, base=LanguageModel(adapter.base.decoder, tokenizer))
+    for name, each in (("plain", adapter), ("told", told)):
+        make_adapter_export(
+            Export(format="adapter"),
+            each,
+            tmp_path / name,
+            texts=toy_texts()[:4],
+            made_of="0123456789ab",
+            log=Log(quiet=True),
+        )
+    assert not (tmp_path / "plain" / "tokenizer.json").exists()
+    assert "tokenizer.json" in record_of(tmp_path / "told")["files"]
+    base = LanguageModel(adapter.base.decoder, adapter.base.tokenizer)
+    found = [with_adapter(base, tmp_path / name).tokenizer for name in ("plain", "told")]
+    assert found[0].chat_template is base.tokenizer.chat_template is None
+    assert found[1].chat_template == "{{ messages }}"
+    assert found[1].stop_ids == (found[1].end_id, found[1].special_ids["turn_end"])
 
 
 def test_an_adapter_that_is_not_the_model_is_not_kept(

@@ -1,5 +1,6 @@
 """llama.cpp as an engine: sequences together have the logits that our model has for each alone."""
 
+import copy
 from collections.abc import Generator
 from pathlib import Path
 
@@ -184,3 +185,15 @@ def test_a_chat_template_is_followed_and_names_in_messages_stay_text(tmp_path: P
         assert len(choice["logprobs"]["content"]) == answer["usage"]["completion_tokens"]
         streamed = client.post("/v1/chat/completions", **asked, stream=True).text
         assert '"role": "assistant"' in streamed.split("\n\n")[0]
+
+
+def test_the_template_and_the_ends_of_an_adapter_count_beside_the_files(tmp_path: Path) -> None:
+    path, chat = write_gguf(tmp_path), copy.copy(toy_language_model().tokenizer)
+    role_end = chat.special_ids["turn_start"]
+    chat.chat_template, chat.turn_ends = CHATML, (chat.token(role_end),)
+    engine = LlamaEngine(path, most_slots=1, memory=1 << 30, threads=1, chat=chat)
+    plain = engine_of(path)
+    assert (engine.template, plain.template) == (CHATML, None)
+    assert set(engine.ends) - set(plain.ends) == {role_end}
+    chat.chat_template = None
+    assert LlamaEngine(path, most_slots=1, memory=1 << 30, threads=1, chat=chat).ends == plain.ends

@@ -258,3 +258,66 @@ def test_tokens_of_one_letter_are_shown_as_that_letter() -> None:
     assert reader.pieces(ids) == [*((sign, 3) for sign in "ស្រី"), (",", 1), (" ", 1), ("ә", 2)]
     assert reader.pieces([*ids[:2], *reader.encode("a")]) == [("<E1>", 1), ("<9E>", 1), ("a", 1)]
     assert reader.pieces([*ids[:1], reader.end_id]) == [("<E1>", 1), ("<|endoftext|>", 1)]
+
+
+TEMPLATED = {"tokenizer_config.json": {"eos_token": "<eos>", "chat_template": "{{ messages }}"}}
+
+
+@pytest.mark.parametrize(
+    ("ends", "wanted"),
+    [
+        ([1, 2], ["<eos>", "<bos>"]),
+        ([2, 1, 3], ["<eos>", "<bos>", "<unk>"]),
+        ([2, 2, 9_999, -1, "2", None], ["<eos>", "<bos>"]),
+        (1, ["<eos>"]),
+    ],
+)
+def test_what_ends_an_answer_is_what_ends_generation_in_a_foreign_folder(
+    ends: Any, wanted: list[str], tmp_path: Path
+) -> None:
+    gemma_like().save(str(tmp_path / "tokenizer.json"))
+    for name, data in {**TEMPLATED, "generation_config.json": {"eos_token_id": ends}}.items():
+        (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
+    given = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert [given.name_of(each) for each in given.stop_ids] == wanted
+    assert set(given.turn_ends) == set(wanted[1:])
+    given.chat_template = None
+    assert given.stop_ids == (given.end_id,)
+
+
+def test_the_ends_of_an_answer_are_kept_when_a_foreign_tokenizer_is_saved(tmp_path: Path) -> None:
+    given = Tokenizer(gemma_like(), "<eos>")
+    given.chat_template, given.turn_ends = "{{ messages }}", ("<bos>", "<is nowhere>")
+    given.save(tmp_path)
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 3]}', encoding="utf-8")
+    again = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert again.turn_ends == given.turn_ends
+    assert [again.name_of(each) for each in again.stop_ids] == ["<eos>", "<bos>"]
+
+
+def test_a_template_beside_our_own_special_tokens_ends_turns_as_chatml_does(tmp_path: Path) -> None:
+    given = toy_tokenizer("bpe")
+    given.save(tmp_path)
+    assert Tokenizer.load(tmp_path / "tokenizer.json").stop_ids == (given.end_id,)
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    again = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert again.stop_ids == (given.end_id, given.special_ids["turn_end"])
+    assert given.special_ids["turn_end"] not in again.reserved_ids
+
+
+def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
+    tmp_path: Path,
+) -> None:
+    given = toy_tokenizer("bpe")
+    assert given.with_chat_of(tmp_path) is given
+    settings = {"chat_template": "{{ messages }}", "turn_ends": ["<|endoftext|>", "<|im_start|>"]}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = given.with_chat_of(tmp_path)
+    assert found.chat_template == "{{ messages }}"
+    assert found.stop_ids == (given.end_id, given.special_ids["turn_start"])
+    assert (given.chat_template, given.turn_ends) == (None, ())
+    assert found.encode("Сәлам, ça va ?") == given.encode("Сәлам, ça va ?")
+    (tmp_path / "tokenizer_config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TokenizerError) as told:
+        given.with_chat_of(tmp_path)
+    assert told.value.where == str(tmp_path)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from endonym.model.kernels import loss
-from endonym.model.kernels.loss import Readout, capped, chunks, summed_nats, token_nats
+from endonym.model.kernels.loss import (
+    Readout,
+    capped,
+    chunks,
+    learnable_nats,
+    summed_nats,
+    token_nats,
+)
 
 HEAD = torch.eye(4)
 """With it, hidden states are the logits."""
@@ -87,3 +94,32 @@ def test_a_large_vocabulary_still_gets_chunks_wide_enough_to_be_fast() -> None:
     hidden, targets = torch.zeros(300, 1), torch.zeros(300)
     parts = chunks(hidden, targets, 10 * loss.CHUNK_LOGITS)
     assert [len(part) for part, _ in parts] == [128, 128, 44]
+
+
+@pytest.mark.parametrize("cap", [None, 1.5])
+def test_learnable_nats_have_the_gradient_of_any_function_of_them(
+    cap: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By torch's own functions on whole logits; with several chunks, each target counts its own."""
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 0)
+    generator = torch.Generator().manual_seed(4)
+    hidden = torch.randn(300, 6, generator=generator, requires_grad=True)
+    head = torch.randn(11, 6, generator=generator, requires_grad=True)
+    targets = torch.randint(0, 11, (300,), generator=generator)
+    factors = torch.randn(300, generator=generator)
+    found = learnable_nats(hidden, Readout(head, cap), targets)
+    logits = capped(hidden @ head.T, cap)
+    wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    torch.testing.assert_close(found, wanted)
+    ours = torch.autograd.grad((factors * found.square()).sum(), (hidden, head))
+    theirs = torch.autograd.grad((factors * wanted.square()).sum(), (hidden, head))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_learnable_nats_of_a_frozen_head_still_move_the_hidden_states() -> None:
+    hidden = torch.zeros(1, 4, requires_grad=True)
+    nats = learnable_nats(hidden, Readout(HEAD), torch.tensor([2]))
+    (3.0 * nats).sum().backward()
+    assert hidden.grad is not None
+    assert hidden.grad[0].tolist() == pytest.approx([0.75, 0.75, -2.25, 0.75])

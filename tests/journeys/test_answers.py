@@ -1,0 +1,167 @@
+"""From texts to a model that answers: trained on texts, on conversations and on pairs; exported;
+asked at a pipe and over HTTP; and adapters of one base side by side."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from journeys.test_going_on import artifacts
+from made_conversations import conversations, pairs, said, write_lines
+from serving import served
+
+from endonym.commands.find import planned
+from endonym.generate.language_model import LanguageModel
+from endonym.store import Store
+
+pytest.importorskip("xllamacpp")
+Say = Callable[..., Any]
+CHAT = """
+[chat]
+max_rejected = 0.3
+
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "conversations.jsonl"
+steps = 60
+batch_tokens = 512
+lr = 2e-2
+number_format = "fp32"
+adapt = { rank = 8, on = ["all"] }
+"""
+LIKED = """
+[[phase]]
+name = "liked"
+objective = "preferences"
+data = "pairs.jsonl"
+steps = 6
+batch_tokens = 512
+eval_every_steps = 3
+number_format = "fp32"
+"""
+GGUF = '\n[[export]]\nformat = "gguf"\nquantize = ["F16"]\n'
+QUESTIONS = ["алма 1. Нинди?", "Сәлам!", "ស្វាយ 3. តើវាមានពណ៌អ្វី?"]
+
+
+def recipe_of_answers(recipe: Path, name: str, extra: str, answers: list[dict[str, Any]]) -> Path:
+    """The small recipe under another name with longer rows, going on with conversations."""
+    text = recipe.read_text(encoding="utf-8").replace('"kechkena"', f'"{name}"')
+    text = text.replace("context = 32", "context = 128")
+    recipe.write_text(text + CHAT + extra, encoding="utf-8")
+    write_lines(recipe.parent / "conversations.jsonl", answers)
+    write_lines(recipe.parent / "pairs.jsonl", pairs(24))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def finished_answers(
+    tmp_path_factory: pytest.TempPathFactory, small_recipe: Callable[[Path], Path], command: Say
+) -> Path:
+    """A folder with two runs on one base: one ends with preferences, one with conversations."""
+    folder = tmp_path_factory.mktemp("answers")
+    same = [said(f"{number}. Сәлам!", "Әйе.") for number in range(24)]
+    runs = (("liked", LIKED + GGUF, conversations(24)), ("greeting", "", same))
+    for name, extra, answers in runs:
+        recipe = recipe_of_answers(small_recipe(folder / name), name, extra, answers)
+        told = command("run", recipe, "--store", folder / "store")
+        assert told.code == 0, told.err
+    return folder
+
+
+def model_of(folder: Path, run: str, phase: str) -> Path:
+    """The model of a phase of a run."""
+    stages = planned(folder / "runs" / run)
+    (found,) = (each["id"] for each in stages if each["name"] == f"model {phase}")
+    return Store(folder / "store").folder("model", found)
+
+
+def piped(folder: Path, questions: list[str], *arguments: object) -> list[str]:
+    """What `endonym chat` answers to lines of its standard input."""
+    command = [sys.executable, "-m", "endonym", "chat", *map(str, arguments)]
+    command += ["--store", str(folder / "store"), "--temperature", "0", "--json"]
+    done = subprocess.run(
+        command,
+        input="".join(f"{question}\n" for question in questions),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line)["text"] for line in done.stdout.splitlines()]
+
+
+def asked(address: str, model: str, question: str) -> httpx.Response:
+    """The server's answer to one message."""
+    keys = {"model": model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
+    return httpx.post(f"{address}/v1/chat/completions", json=keys, timeout=60)
+
+
+def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
+    liked = model_of(finished_answers, "liked", "liked")
+    model = LanguageModel.load(liked)
+    assert model.tokenizer.chat_template is not None
+    assert model.tokenizer.turn_ends == ("<|im_end|>",)
+    base = LanguageModel.load(model_of(finished_answers, "liked", "pretrain"))
+    assert base.tokenizer.stop_ids == (model.tokenizer.end_id,)
+    assert len(artifacts(finished_answers / "store", "model")) == 4  # the base is the same one
+    report = (finished_answers / "runs" / "liked" / "report.html").read_text(encoding="utf-8")
+    assert "Held-out pairs judged rightly, in per cent" in report
+    assert "are judged rightly at step 6, by a margin of" in report
+
+
+def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
+    finished_answers: Path,
+) -> None:
+    (gguf,) = (finished_answers / "store" / "export").glob("*/*.gguf")
+    at_pipe = piped(finished_answers, QUESTIONS[:1], "liked")
+    assert piped(finished_answers, QUESTIONS[:1], gguf) == at_pipe
+    store = ("--store", finished_answers / "store")
+    with served("liked", *store) as (address, _):
+        found = asked(address, "liked", QUESTIONS[0])
+        assert found.status_code == 200, found.text
+        (choice,) = found.json()["choices"]
+        assert (choice["message"]["role"], choice["message"]["content"]) == (
+            "assistant",
+            at_pipe[0],
+        )
+
+
+def test_an_adapter_of_conversations_answers_on_its_base(
+    finished_answers: Path, command: Say
+) -> None:
+    base = model_of(finished_answers, "greeting", "pretrain")
+    (answer,) = piped(finished_answers, ["30. Сәлам!"], base, "--adapter", "greeting")
+    assert answer == "Әйе."
+    assert piped(finished_answers, ["30. Сәлам!"], "greeting") == [answer]
+    alone = finished_answers / "adapter"
+    told = command(
+        *("export", "greeting", "--to", "adapter", "--out", alone),
+        *("--store", finished_answers / "store"),
+    )
+    assert told.code == 0, told.err
+    assert piped(finished_answers, ["30. Сәлам!"], base, "--adapter", alone) == [answer]
+
+
+def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: Path) -> None:
+    base = model_of(finished_answers, "greeting", "pretrain")
+    answers = [model_of(finished_answers, run, "answers") for run in ("liked", "greeting")]
+    adapters = [part for each in answers for part in ("--adapter", each)]
+    with served(base, *adapters, "--store", finished_answers / "store") as (address, _):
+        told = httpx.get(f"{address}/v1/models").json()["data"]
+        names = [base.name, *(each.name for each in answers)]
+        assert [each["id"] for each in told] == names
+        assert [each["chat"] for each in told] == [False, True, True]
+        replies = [asked(address, name, "30. Сәлам!") for name in names]
+        assert [each.status_code for each in replies] == [400, 200, 200]
+        texts = [each.json()["choices"][0]["message"]["content"] for each in replies[1:]]
+        assert texts[1] == "Әйе." != texts[0]
+        for name, text in zip(names[1:], texts, strict=True):
+            path = finished_answers / "store" / "model" / name
+            assert piped(finished_answers, ["30. Сәлам!"], path) == [text]

@@ -1,0 +1,125 @@
+"""Examples on disk: which split has them, where they stand, and what is counted of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_conversations import fresh_tokenizer, make_toy_examples, pairs, said
+
+from endonym.data import example_tokens
+from endonym.data.example_tokens import ExampleTokens, figures
+from endonym.errors import Damaged
+from endonym.tokenizer.tokenizer import Tokenizer
+
+ASKED = (
+    ("Бакчада нинди агач үсә?", "Алмагач һәм чия."),
+    ("Ce gătește bunica duminica?", "Sarmale cu mămăligă."),
+    ("តើផ្ទះរបស់អ្នកនៅឯណា?", "នៅជិតទន្លេ។"),
+    ("Où passe le facteur ?", "Par le vieux pont."),
+    ("Кыш көне елга нишли?", "Боз белән каплана."),
+    ("Quand revient l'hirondelle ?", "Au printemps."),
+)
+
+
+IS_DEV = np.array([False, True, False, False, True, False])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """These questions with their answers; the second and the fifth are held out."""
+    make_toy_examples(tmp_path, [said(*each) for each in ASKED])
+    np.save(tmp_path / "dev.npy", IS_DEV)
+    return tmp_path
+
+
+def both(folder: Path) -> list[ExampleTokens]:
+    return [ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")]
+
+
+def test_each_example_is_in_its_split_with_its_question_and_its_answer(folder: Path) -> None:
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    for tokens, is_mine in zip(both(folder), (~IS_DEV, IS_DEV), strict=True):
+        found: list[tuple[str, str]] = []
+        for start, length in zip(tokens.starts, tokens.lengths, strict=True):
+            ids = tokens.ids[start : start + length]
+            learnt = tokens.learnt[start : start + length].astype(bool)
+            found.append((tokenizer.decode(ids[~learnt]), tokenizer.decode(ids[learnt])))
+        mine = [ASKED[number] for number in np.flatnonzero(is_mine)]
+        assert len(tokens) == len(mine)
+        assert found == [(f"user\n{asked}\nassistant\n", answer) for asked, answer in mine]
+
+
+def test_a_prompt_ends_where_its_answer_begins(folder: Path) -> None:
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    start, end = (tokenizer.special_ids[name] for name in ("turn_start", "turn_end"))
+    asks, line_end = [start, *tokenizer.encode("user\n")], tokenizer.encode("\n")
+    opens = [end, *line_end, start, *tokenizer.encode("assistant\n")]
+    prompts = {(*asks, *tokenizer.encode(asked), *opens) for asked, _ in ASKED}
+    found = [tokens.prompt(n) for tokens in both(folder) for n in range(len(tokens))]
+    assert {tuple(ids.tolist()) for ids in found} == prompts
+    assert all(ids.dtype == np.int64 for ids in found)
+
+
+def test_the_prompt_of_several_turns_ends_before_the_first_answer(tmp_path: Path) -> None:
+    turns = [message for each in ASKED[:3] for message in each]
+    make_toy_examples(tmp_path, [said(*turns[n:]) for n in (0, 2)], context=256)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    texts = {tokenizer.decode(t.prompt(n)) for t in both(tmp_path) for n in range(len(t))}
+    assert texts == {f"user\n{asked}\nassistant\n" for asked, _ in (ASKED[0], ASKED[1])}
+
+
+@pytest.mark.parametrize("chunk", [1, 40, 1 << 24])
+def test_totals_are_those_of_the_answers_and_the_ends_of_their_turns(
+    folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example_tokens, "CHUNK_TOKENS", chunk)
+    tokenizer, lengths = fresh_tokenizer(), np.diff(np.load(folder / "offsets.npy"))
+    for tokens, is_mine in zip(both(folder), (~IS_DEV, IS_DEV), strict=True):
+        answers = [ASKED[number][1] for number in np.flatnonzero(is_mine)]
+        assert tokens.totals() == {
+            "examples": len(answers),
+            "tokens": lengths[is_mine].sum(),
+            "learnt": sum(len(tokenizer.encode(answer)) + 1 for answer in answers),
+            "bytes": sum(len(answer.encode()) for answer in answers),
+        }
+
+
+def test_a_pair_is_two_examples_of_one_split(tmp_path: Path) -> None:
+    make_toy_examples(tmp_path, pairs(20), "preferences")
+    for tokens in both(tmp_path):
+        assert tokens.together == 2
+        assert len(tokens) % 2 == 0
+        for number in range(0, len(tokens), 2):
+            assert tokens.prompt(number).tolist() == tokens.prompt(number + 1).tolist()
+    assert sum(map(len, both(tmp_path))) == 40
+
+
+def test_the_longest_example_and_the_empty_part_of_rows(folder: Path) -> None:
+    tokens = ExampleTokens(folder, "train")
+    assert tokens.together == 1
+    assert tokens.longest_document == max(tokens.lengths)
+    found = figures(tokens, rows=4, context=128)
+    assert found["rows"] == 4
+    assert found["gap"] == pytest.approx(1 - tokens.lengths.sum() / 512, abs=1e-6)
+    assert found["learnt"] == tokens.totals()["learnt"]
+
+
+@pytest.mark.parametrize("name", ["ids.bin", "learnt.bin"])
+def test_a_file_that_was_cut_is_told(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Damaged, match="another size") as told:
+        ExampleTokens(folder, "train")
+    assert told.value.where == str(path)
+
+
+def test_ids_beyond_two_bytes_are_read_as_four(folder: Path) -> None:
+    before = ExampleTokens(folder, "dev").prompt(0).tolist()
+    described = json.loads((folder / "examples.json").read_text("utf-8"))
+    (folder / "examples.json").write_text(json.dumps({**described, "vocab": 70_000}), "utf-8")
+    wide = np.fromfile(folder / "ids.bin", dtype="<u2").astype("<u4")
+    (folder / "ids.bin").write_bytes(wide.tobytes())
+    after = ExampleTokens(folder, "dev")
+    assert after.ids.itemsize == 4
+    assert after.prompt(0).tolist() == before
