@@ -95,10 +95,11 @@ RANK = 6
 LORA, DORA = {"rank": RANK}, {"rank": RANK, "dora": True}
 ARMS: dict[str, dict[str, Any]] = {"all weights": {}, "LoRA": LORA, "DoRA": DORA}
 TRIALS: list[tuple[str, dict[str, Any], tuple[float, ...]]] = [
-    ("all weights", {}, (1e-4, 3e-4, 1e-3, 3e-3)),
-    ("LoRA", {"rank": 6}, (1e-3, 3e-3, 1e-2, 3e-2)),
+    ("all weights", {}, (1e-3,)),
+    ("LoRA", LORA, (1e-2,)),
+    ("all weights", {}, (3e-4,)),
+    ("LoRA", LORA, (3e-3,)),
     ("LoRA", {"rank": 3}, (1e-2,)),
-    ("DoRA", {"rank": 6, "dora": True}, (1e-2,)),
 ]
 PARTS = ("rates", "arms", "same", "served", "preferences")
 GREEDY, ANSWER_TOKENS, PIPED = Sampling(temperature=0.0), 16, 12
@@ -108,7 +109,7 @@ RESULT = RESULTS / "instructions.json"
 def main() -> None:
     """Run the cells asked for and print the table."""
     asked = arguments()
-    cells, work = Cells(asked.results), asked.work
+    cells, work = Cells(asked.results), asked.work.resolve()
     write_data(asked.texts, work)
     run("base", BASE, work)
     if "rates" in asked.parts:
