@@ -95,11 +95,8 @@ RANK = 6
 LORA, DORA = {"rank": RANK}, {"rank": RANK, "dora": True}
 ARMS: dict[str, dict[str, Any]] = {"all weights": {}, "LoRA": LORA, "DoRA": DORA}
 TRIALS: list[tuple[str, dict[str, Any], tuple[float, ...]]] = [
-    ("all weights", {}, (1e-3,)),
-    ("LoRA", LORA, (1e-2,)),
-    ("all weights", {}, (3e-4,)),
-    ("LoRA", LORA, (3e-3,)),
-    ("LoRA", {"rank": 3}, (1e-2,)),
+    ("all weights", {}, (3e-4, 1e-3, 3e-3)),
+    ("LoRA", LORA, (3e-3, 1e-2, 3e-2)),
 ]
 PARTS = ("rates", "arms", "same", "served", "preferences")
 GREEDY, ANSWER_TOKENS, PIPED = Sampling(temperature=0.0), 16, 12

@@ -1,8 +1,9 @@
 """Made questions in Romanian whose answers stand in the question: for benchmarks/instructions.py.
 
 CC0, as all of endonym's own texts. Four kinds: how many of a thing someone has, who did something,
-which of two quoted words is the first or the second, and whether someone is at a place. Each
-has a right answer, and a wrong one of the same kind.
+which of two quoted words is the first or the second, and whether someone is at a place. Each has
+a right answer, and a wrong one of the same kind. A model of two million parameters does not learn
+from 600 questions which of two facts is asked for: half of its answers were wrong (docs/log.md).
 """
 
 import random
@@ -20,7 +21,9 @@ THINGS = (
 DEEDS = (
     *("a citit cartea", "a scris scrisoarea", "a spart geamul", "a deschis ușa", "a mâncat pâinea"),
     *("a adus apa", "a găsit cheia", "a pierdut banii", "a stins lumina", "a spălat masa"),
-    *("a vândut casa", "a prins peștele"),
+    *("a vândut casa", "a prins peștele", "a cumpărat calul", "a legat câinele", "a tăiat lemnele"),
+    *("a pus masa", "a închis poarta", "a cules merele", "a cusut haina", "a spart oala"),
+    *("a aprins focul", "a chemat medicul", "a văzut lupul", "a vopsit gardul"),
 )
 WORDS = (
     *("lup", "urs", "vulpe", "iepure", "casă", "munte", "râu", "pădure", "soare", "lună", "stea"),
@@ -54,19 +57,16 @@ class Question(NamedTuple):
 
 
 def count(draw: random.Random) -> Question:
-    """How many of one of two things someone has."""
-    name, things = draw.choice(NAMES), draw.sample(THINGS, 2)
-    counts, asked = draw.sample(range(2, 10), 2), draw.randrange(2)
-    has = f"{name} are {counts[0]} {things[0]} și {counts[1]} {things[1]}."
-    prompt = f"{has} Câte {things[asked]} are {name}?"
-    return Question("count", prompt, str(counts[asked]), str(counts[1 - asked]))
+    """How many of a thing someone has."""
+    name, thing, counts = draw.choice(NAMES), draw.choice(THINGS), draw.sample(range(2, 10), 2)
+    prompt = f"{name} are {counts[0]} {thing}. Câte {thing} are {name}?"
+    return Question("count", prompt, str(counts[0]), str(counts[1]))
 
 
 def who(draw: random.Random) -> Question:
-    """Who of two did something."""
-    names, deeds, asked = draw.sample(NAMES, 2), draw.sample(DEEDS, 2), draw.randrange(2)
-    told = f"{names[0]} {deeds[0]}, iar {names[1]} {deeds[1]}."
-    return Question("who", f"{told} Cine {deeds[asked]}?", names[asked], names[1 - asked])
+    """Who did something."""
+    names, deed = draw.sample(NAMES, 2), draw.choice(DEEDS)
+    return Question("who", f"{names[0]} {deed}. Cine {deed}?", *names)
 
 
 def word(draw: random.Random) -> Question:
@@ -78,8 +78,8 @@ def word(draw: random.Random) -> Question:
 
 def place(draw: random.Random) -> Question:
     """Whether someone is at a place."""
-    name, places, is_there = draw.choice(NAMES), draw.sample(PLACES, 2), draw.randrange(2)
-    prompt = f"{name} este {places[0]}. Este {name} {places[1 - is_there]}?"
+    name, place, is_there = draw.choice(NAMES), draw.choice(PLACES), draw.randrange(2)
+    prompt = f"{name} {'' if is_there else 'nu '}este {place}. Este {name} {place}?"
     return Question("place", prompt, *((YES, NO) if is_there else (NO, YES)))
 
 
@@ -87,12 +87,18 @@ KINDS: Sequence[Callable[[random.Random], Question]] = (count, who, word, place)
 
 
 def questions(number: int, seed: int, *, but: Sequence[Question] = ()) -> list[Question]:
-    """Different questions of all kinds in turn, none of which has a prompt of `but`."""
+    """Different questions of all kinds in turn, none of which has a prompt of `but`.
+
+    Raises ValueError if so many cannot be made.
+    """
     draw, known = random.Random(seed), {each.prompt for each in but}
     found: list[Question] = []
-    while len(found) < number:
+    for _ in range(100 * number):
+        if len(found) == number:
+            return found
         made = KINDS[len(found) % len(KINDS)](draw)
         if made.prompt not in known:
             known.add(made.prompt)
             found.append(made)
     return found
+    raise ValueError(f"{len(found)} different questions could be made, not {number}")
