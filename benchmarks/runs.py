@@ -18,13 +18,22 @@ chose."""
 Row = dict[str, Any]
 
 
-def endonym(work: Path, *args: object, threads: int | None = None) -> str:
-    """Run the command in the work folder; its talk goes to the terminal. threads: of torch."""
+def endonym(work: Path, *args: object, threads: int | None = None, given: str | None = None) -> str:
+    """Run the command in the work folder; its talk goes to the terminal.
+
+    threads: of torch. given: what it reads from a pipe.
+    """
     command = [sys.executable, "-m", "endonym.cli.main", *map(str, args)]
     limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     environment = os.environ | limits
     return subprocess.run(
-        command, cwd=work, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=work,
+        env=environment,
+        check=True,
+        input=given,
+        stdout=subprocess.PIPE,
+        text=True,
     ).stdout
 
 

@@ -32,6 +32,14 @@ def test_rates_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
 
 
 @pytest.mark.parametrize("objective", ["chat", "preferences"])
+def test_adapters_learn_answers_at_ten_times_the_rate(objective: str) -> None:
+    full, adapted = chosen(objective), chosen(objective, adapt={"rank": 4})
+    assert adapted["lr"] == pytest.approx(10 * full["lr"])  # pyright: ignore[reportOperatorIssue]
+    assert adapted["weight_decay"] == 0.0
+    assert chosen(objective, adapt={"rank": 4}, lr=1e-3)["lr"] == 1e-3
+
+
+@pytest.mark.parametrize("objective", ["chat", "preferences"])
 def test_the_estimate_is_near_what_is_counted(
     objective: str, tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:
