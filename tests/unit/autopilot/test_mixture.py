@@ -21,7 +21,7 @@ def facts_of(**tokens: int) -> Facts:
     """Sources of so many positions; every document has nine tokens and an end."""
     sources = {name: Facts(4 * n, n * 9 // 10, 9.0) for name, n in tokens.items()}
     total = sum(tokens.values())
-    return Facts(4 * total, total * 9 // 10, 9.0, sources)
+    return Facts(4 * total, total * 9 // 10, 9.0, sources=sources)
 
 
 FACTS = facts_of(web=100_000, books=10_000)
