@@ -14,12 +14,13 @@ from serving import CHATML, Client, SlowEngine, client_of, events_of, toy_langua
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
-from endonym.serve import service, template
+from endonym.serve import service
 from endonym.serve.answers import token_text
 from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
 from endonym.serve.pieces import Piece
 from endonym.serve.scheduler import Full
+from endonym.tokenizer import template_process
 
 PROMPT = "Әбием мич янында"
 
@@ -364,7 +365,7 @@ def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_template_that_hangs_holds_up_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template, "SECONDS", 0.5)
+    monkeypatch.setattr(template_process, "SECONDS", 0.5)
     engine = SlowEngine()
     engine.template = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"  # type: ignore[assignment]
     ended: list[str] = []

@@ -68,7 +68,14 @@ def test_a_key_that_would_change_nothing_is_refused(
 
 
 def test_what_a_phase_does_not_say_is_no_part_of_its_name() -> None:
-    assert identity(Phase()).keys() == {"start", "clip", "eval_tokens", "keep", "number_format"}
+    assert identity(Phase()).keys() == {
+        "start",
+        "objective",
+        "clip",
+        "eval_tokens",
+        "keep",
+        "number_format",
+    }
 
 
 def test_a_budget_becomes_steps_of_whole_rows() -> None:
@@ -89,8 +96,8 @@ def test_a_budget_becomes_steps_of_whole_rows() -> None:
 def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
     phase = Phase.model_validate({"lr": 1e-3, "number_format": "bf16", "steps": 100})
     found = resolve_phase(phase, context=16, positions=1000)
-    assert None not in found.model_dump(exclude={"adapt"}).values()
-    assert found.adapt is None
+    assert None not in found.model_dump(exclude={"adapt", "beta"}).values()
+    assert (found.adapt, found.beta) == (None, None)
     assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
     assert (found.eval_every_steps, found.execution.save_every_steps) == (5, 5)
     for keys, key, value in (
