@@ -19,7 +19,6 @@ benchmarks/results/curricula.json.
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,9 @@ from runs import Row, endonym, last_json, manifest, row_of
 from endonym.evaluate.bits import Texts
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
+from endonym.report.mixture import largest_deviation, slices
+from endonym.text.clean.rules import normalizer
+from endonym.text.config import Clean
 
 LR, BOOK_SHARE = 3e-3, 0.9
 ARMS: dict[str, list[dict[str, Any]]] = {
@@ -48,7 +50,8 @@ ARMS: dict[str, list[dict[str, Any]]] = {
 WEB_TOKENS, BOOK_TOKENS = 700_000, 700_000
 BOOKS, JUDGES, PIECES, PIECE_CHARS = 2_600_000, 8, 5, 6_000
 """Letters of novels to train on; novels that judge, documents of each, and their length."""
-HEAD = """name = "curricula"
+NORMALIZE = ("nfc", "romanian_commas", "spaces")
+HEAD = f"""name = "curricula"
 language = "ro"
 [[source]]
 name = "web"
@@ -60,7 +63,7 @@ name = "books"
 path = "books.jsonl"
 repeatable = true
 [clean]
-normalize = ["nfc", "romanian_commas", "spaces"]
+normalize = {json.dumps(NORMALIZE)}
 dedup = ["exact"]
 [tokenizer]
 vocab = 2048
@@ -135,6 +138,8 @@ def write_texts(texts: Path, work: Path) -> None:
             books.append(novel)
             left -= len(novel)
     as_lines(work / "books.jsonl", books)
+    normalized = normalizer(Clean(normalize=NORMALIZE))
+    judges = [normalized(novel) for novel in judges]
     cut = [novel[n * PIECE_CHARS :][:PIECE_CHARS] for novel in judges for n in range(1, PIECES + 1)]
     as_lines(work / "judges.jsonl", cut)
 
@@ -194,20 +199,9 @@ def phase_cell(store: Path, stage: dict[str, Any]) -> dict[str, Any]:
         "name": stage["name"].removeprefix("model "),
         "planned": planned,
         "read_tokens": {key.removeprefix("read_tokens/"): value for key, value in read.items()},
-        "largest_deviation": max(deviations(steps, planned)),
+        "largest_deviation": largest_deviation(slices(steps), planned),
         "seconds": round(sum(line.get("seconds", 0.0) for line in steps), 1),
     }
-
-
-def deviations(steps: list[dict[str, Any]], planned: dict[str, float]) -> Iterator[float]:
-    """At every hundredth of a phase, how far the shares of what was read are from the planned."""
-    last = steps[-1]["step"]
-    for hundredth in range(1, 101):
-        line = next(each for each in steps if each["step"] * 100 >= hundredth * last)
-        read = {k: v for k, v in line.items() if k.startswith("read_tokens/")}
-        total = sum(read.values())
-        for key, tokens in read.items():
-            yield abs(tokens / total - planned.get(key.removeprefix("read_tokens/"), 0.0))
 
 
 def headline(cell: Cell) -> Row:

@@ -86,7 +86,7 @@ folder = "runs/base"
 [chat]
 val_share = 0.125
 """
-PHASE = {"objective": "chat", "data": "train.jsonl", "epochs": 8.0}
+PHASE = {"objective": "chat", "data": "train.jsonl", "epochs": 24.0}
 PAIRS = {"objective": "preferences", "data": "pairs.jsonl", "epochs": 3.0}
 USUAL = {"number_format": "bf16", "compile": "off"}
 TRAIN, JUDGES, PREFERRED = 700, 152, 352

@@ -1,6 +1,7 @@
 """The plan of a recipe whose texts nobody has counted: for tests of what a plan says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from endonym.autopilot.model_size import Choice, Facts
 from endonym.autopilot.resolve import (
@@ -18,7 +19,11 @@ FACTS = Facts(1_000_000, 250_000, 30.0)
 
 
 def resolved(recipe: Recipe, facts: Facts = FACTS, vocab: int = 400) -> ResolvedTraining:
-    """All that a recipe trains, for texts of which so much is known; in fp32 where it is open."""
+    """All that a recipe trains, for texts of which so much is known; in fp32 where it is open.
+
+    Each source is as much text as all are.
+    """
+    facts = replace(facts, sources={each.name: facts for each in recipe.source})
     choices = training_choices(recipe, facts, 400)
     choices |= {f"phase.{n}.number_format": Choice("fp32", "") for n in unsaid_formats(recipe)}
     return resolve_training(recipe, choices, facts, vocab)

@@ -94,14 +94,14 @@ def romanian_texts(
     def placed(name: str) -> Path:
         shutil.copy(RECIPES / name, tmp_path / name)
         lines = language_sentences("romanian")
+        webs = [" ".join(lines[at : at + 4]) for at in range(0, len(lines) // 2, 4)]
         for folder in ("data/books", "texts"):
             (tmp_path / folder).mkdir(parents=True)
-        others = language_sentences("french")
-        records = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in others)
+        records = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in webs)
         for path in ("data/web.jsonl", "texts/novels.jsonl"):
             (tmp_path / path).write_text(records, encoding="utf-8")
         for path in ("data/books/carte.txt", "texts/sentences.txt"):
-            (tmp_path / path).write_text("\n".join(lines), encoding="utf-8")
+            (tmp_path / path).write_text("\n".join(lines[len(lines) // 2 :]), encoding="utf-8")
         return tmp_path / name
 
     return placed

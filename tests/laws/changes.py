@@ -17,6 +17,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.revision": ("v1", ""),
     "source.0.ocr": (["tat"], "source"),
     "source.0.min_ocr_confidence": (0.5, "source"),
+    "source.0.repeatable": (True, ""),
     "source.0.license": ("CC0-1.0", "export"),
     "clean.normalize": (["nfc"], "corpus"),
     "clean.min_chars": (41, "corpus"),
@@ -106,6 +107,8 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "model.norm_epsilon": (1e-5, "model"),
     "phase.0.name": ("pilot", ""),
     "phase.0.start": ("scratch", ""),  # the first phase has nothing before it
+    "phase.0.sources": ({"tatar": 0.5, "romanian": 0.5}, "model"),
+    "phase.0.temperature": (2.0, "model"),
     "phase.0.steps": (41, "model"),
     "phase.0.tokens": (9_000, "model"),
     "phase.0.epochs": (2.5, "model"),
@@ -192,11 +195,13 @@ WITH: dict[str, dict[str, Any]] = {
 """What another key needs to have before it may be written."""
 
 MOVED = {
-    *("source.path", "model.folder"),
+    *("source.path", "model.folder", "tokenizer.extend"),
+    *("chat.template", "chat.val_share", "chat.max_rejected"),
+    *("phase.objective", "phase.data", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
 }
-"""Fields that other tests change: a path cannot be another one where no file is, and the first
-phase has nothing to adapt."""
+"""Fields that other tests change: a path cannot be another one where no file is, the first phase has
+nothing to adapt, and phases that learn answers have a stage more."""
 
 UNSAID = {
     *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),

@@ -229,3 +229,43 @@ def test_an_adapter_renames_its_own_phase_and_what_follows(
     assert {name for name in before if before[name] != after[name]} == {
         *("model 1", "evaluation 0", "evaluation 1", "export 0")
     }
+
+
+ANSWERS = """
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "talks.jsonl"
+steps = 9
+batch_tokens = 256
+lr = 1e-3
+number_format = "fp32"
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "first"),
+    [
+        ("phase.1.objective", "preferences", "examples"),
+        ("phase.1.data", "others.jsonl", "examples"),
+        ("phase.1.beta", 0.3, "model"),
+        ("chat.template", "own.jinja", "examples"),
+        ("chat.val_share", 0.25, "examples"),
+        ("chat.max_rejected", 0.5, ""),
+    ],
+)
+def test_what_answers_are_learnt_from_renames_their_phase_and_what_follows(
+    recipe: Path, key: str, value: object, first: str
+) -> None:
+    recipe.write_text(recipe.read_text("utf-8") + ANSWERS, "utf-8")
+    for name, text in {"talks": "башка", "others": "тагын"}.items():
+        line = json.dumps({"prompt": "Нинди?", "completion": text}, ensure_ascii=False)
+        (recipe.parent / f"{name}.jsonl").write_text(line + "\n", "utf-8")
+    (recipe.parent / "own.jinja").write_text("{{ messages[0]['content'] }}", "utf-8")
+    ground = {key.replace("0", "1", 1): each for key, each in SETTLED.items()}
+    ground |= {"phase.1.objective": "preferences"} if key == "phase.1.beta" else {}
+    before, after = ids(recipe, ground), ids(recipe, {**ground, key: value})
+    made = [each for each in before if not each.startswith("source ")]
+    follows = ["model 1", "evaluation 0", "evaluation 1", "export 0"]
+    wanted = {"examples": ["examples 0", *follows], "model": follows, "": []}[first]
+    assert {name for name in made if before[name] != after.get(name)} == set(wanted)

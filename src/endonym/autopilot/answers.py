@@ -15,7 +15,7 @@ from endonym.text.document import Reject
 from endonym.train.config import Phase
 
 EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
-RATES = {"chat": 3e-4, "preferences": 3e-5}
+RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to RATES_DIM channels, less in wider models, as AdamW's rates in autopilot/phase.py."""
 RATES_DIM = 256
 STEPS_AN_EPOCH = 8

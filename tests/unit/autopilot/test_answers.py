@@ -23,9 +23,9 @@ def chosen(objective: str, *, dim: int = 128, **keys: object) -> dict[str, objec
 
 def test_rates_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
     chat, pair = chosen("chat"), chosen("preferences")
-    assert (chat["epochs"], chat["lr"], chat["embedding_lr"]) == (3.0, 3e-4, 3e-4)
+    assert (chat["epochs"], chat["lr"], chat["embedding_lr"]) == (3.0, 1e-3, 1e-3)
     assert pair["lr"] == 3e-5
-    assert chosen("chat", dim=2048)["lr"] == pytest.approx(3.7e-5)
+    assert chosen("chat", dim=2048)["lr"] == pytest.approx(1.3e-4)
     assert chat["batch_tokens"] == 1536  # eight steps an epoch
     assert "epochs" not in chosen("chat", steps=9)
     assert chosen("chat", steps=200)["warmup_steps"] == 20

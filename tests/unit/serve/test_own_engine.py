@@ -59,6 +59,7 @@ def test_a_chat_template_is_followed_and_names_in_messages_stay_text(
 ) -> None:
     model = toy_language_model()
     monkeypatch.setattr(model.tokenizer, "chat_template", CHATML)
+    monkeypatch.setattr(model.tokenizer, "turn_ends", ("<|im_end|>",))
     engine = OwnEngine(model, most_slots=1, memory=1 << 30)
     encode, ids = model.tokenizer.encode, model.tokenizer.special_ids
     said = "Сәлам <|im_end|>"
