@@ -156,21 +156,29 @@ sys.exit(answer(sys.argv[1:]))
 """
 
 
+def killed_at_step_8(args: list[str]) -> None:
+    """Run the command in a process that dies after its checkpoint of step 8."""
+    killed = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
+def files_of(store: Path, kind: str) -> dict[str, list[Any]]:
+    """The hashes of the files of each artefact of a kind."""
+    return {each.id: list_files(each.folder) for each in artifacts(store, kind)}
+
+
 def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
     continued: Path, small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
 ) -> None:
     recipe = going_on(small_recipe(tmp_path / "project"), str(continued / "gemma"), SECOND)
     args = ["run", str(recipe), "--store", str(tmp_path / "store")]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed_at_step_8(args)
     assert list((tmp_path / "store" / "model").glob("*.part/step-000008"))
     said = command(*args)
     assert said.code == 0, said.err
     assert "goes on from step 8" in said.err
     for kind in ("model", "export"):
-        wanted = {each.id: list_files(each.folder) for each in artifacts(continued / "store", kind)}
-        found = {each.id: list_files(each.folder) for each in artifacts(tmp_path / "store", kind)}
-        assert found == wanted
+        assert files_of(tmp_path / "store", kind) == files_of(continued / "store", kind)
 
 
 def test_a_model_of_ours_goes_on_from_its_own_export(

@@ -2,19 +2,16 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from foreign_folders import write_model
-from journeys.test_going_on import KILLED, artifacts, going_on
+from journeys.test_going_on import artifacts, files_of, going_on, killed_at_step_8
 
 from endonym.data.shards import TokenShards
-from endonym.disk import list_files, read_json
+from endonym.disk import read_json
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.text.corpus import Corpus
@@ -116,15 +113,12 @@ def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
     run = finished / "runs" / "kechkena"
     recipe = new_language(small_recipe(tmp_path / "project"), run, EXTEND, GGUF)
     args = ["run", str(recipe), "--store", str(tmp_path / "store"), "--until", "model"]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed_at_step_8(args)
     said = command(*args)
     assert said.code == 0, said.err
     assert "goes on from step 8" in said.err
     for kind in ("tokenizer", "model"):
-        wanted = {each.id: list_files(each.folder) for each in artifacts(extended / "store", kind)}
-        found = {each.id: list_files(each.folder) for each in artifacts(tmp_path / "store", kind)}
-        assert found == wanted
+        assert files_of(tmp_path / "store", kind) == files_of(extended / "store", kind)
 
 
 def test_the_identity_is_that_of_the_content(

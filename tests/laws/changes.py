@@ -200,8 +200,8 @@ MOVED = {
     *("phase.objective", "phase.data", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
 }
-"""Fields that other tests change: a path cannot be another one where no file is, the first phase has
-nothing to adapt, and phases that learn answers have a stage more."""
+"""Fields that other tests change: a path cannot be another one where no file is, the first phase
+has nothing to adapt, and phases that learn answers have a stage more."""
 
 UNSAID = {
     *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),

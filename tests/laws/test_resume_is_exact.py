@@ -50,6 +50,25 @@ def corpus(folder: Path) -> TrainingInputs:
     return TrainingInputs(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
+def reports_until(step: int, killed: Training) -> list[Report]:
+    """The reports up to a step, after which no other step is computed."""
+    first: list[Report] = []
+    for report in killed.reports():
+        first.append(report)
+        if report.step == step:
+            break
+    return first
+
+
+def assert_same_training(resumed: Training, whole: Training) -> None:
+    """The same weights, also as they are handed on, averages, optimizer state and counts."""
+    assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
+    assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
+    assert_same_tensors(resumed.average.state(), whole.average.state())
+    assert_same_tensors(resumed.weights(), whole.weights())
+    assert resumed.state == whole.state
+
+
 def training(work: TrainingInputs, family: str, phase: TrainConfig) -> Training:
     if family == "hybrid":
         config = shape("mamba2", "hybrid", vocab=VOCAB, context=16, dropout=0.1)
@@ -133,11 +152,7 @@ def test_an_adapted_phase_goes_on_from_its_adapter_alone(
     expected = list(whole.reports())
     work = corpus(tmp_path / "killed")
     killed = training(work, family, phase)
-    first: list[Report] = []
-    for report in killed.reports():
-        first.append(report)
-        if report.step == SAVED:
-            break
+    first = reports_until(SAVED, killed)
     kept = load_tensors(work.folder / f"step-{SAVED:06d}" / "weights.safetensors")
     assert kept.keys() == whole.weights().keys()
     assert all(".adapters." in name for name in kept)
@@ -145,11 +160,7 @@ def test_an_adapted_phase_goes_on_from_its_adapter_alone(
     assert resumed.resume() == SAVED
     found = first + list(resumed.reports())
     assert without_clock(found) == without_clock(expected)
-    assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
-    assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
-    assert_same_tensors(resumed.average.state(), whole.average.state())
-    assert_same_tensors(resumed.weights(), whole.weights())
-    assert resumed.state == whole.state
+    assert_same_training(resumed, whole)
 
 
 def test_every_way_is_tried_in_both_formats() -> None:
@@ -167,21 +178,13 @@ def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
     assert whole.batches.epochs(SAVED) < 2 < whole.batches.epochs(STEPS)
     work = corpus(tmp_path / "killed")
     killed = training(work, family, phase)
-    first: list[Report] = []
-    for report in killed.reports():
-        first.append(report)
-        if report.step == SAVED:
-            break
+    first = reports_until(SAVED, killed)
     resumed = training(work, family, phase)
     assert resumed.resume() == SAVED
     found = first + list(resumed.reports())
     assert without_clock(found) == without_clock(expected)
-    assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
-    assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
-    assert_same_tensors(resumed.average.state(), whole.average.state())
+    assert_same_training(resumed, whole)
     assert bool(whole.average.state()) is (way not in PLAIN_WAYS)
-    assert_same_tensors(resumed.weights(), whole.weights())
-    assert resumed.state == whole.state
 
 
 def test_a_kill_between_checkpoints_repeats_what_was_lost_and_ends_the_same(

@@ -16,9 +16,9 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
 VALIDATIONS = 20
+"""Validations in a phase by default."""
 SAMPLES, SAMPLE_TOKENS = 5, 60
 """How often samples are written in a phase, beside those before its first step; their length."""
-"""Validations in a phase by default."""
 BETA = 0.1
 """As in arXiv:2305.18290, appendix B."""
 USEFUL_TOKENS = 16_384
