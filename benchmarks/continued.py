@@ -66,7 +66,9 @@ PHASE: dict[str, Any] = {
     "eval_every_steps": 1000,
 }
 FROM_NOTHING = {"lr": 3e-3, "embedding_lr": 24e-3}
-BASE_TOKENS, BILINGUAL_TOKENS, MORE_TOKENS = 1_000_000, 500_000, 150_000
+BASE_TOKENS, BILINGUAL_TOKENS, MORE_TOKENS = 1_000_000, 1_000_000, 150_000
+BILINGUAL_CONTEXT = 128
+"""A hundredth of the run has 78 rows of one language or the other, so that shares can be exact."""
 LR, TABLES = 1e-3, 4
 REPLAYS = (0.0, 0.1, 0.3)
 VOCABULARIES = {
@@ -129,7 +131,8 @@ def cells_of(asked: argparse.Namespace) -> list[tuple[str, str, str]]:
         if "bilingual" in asked.parts:
             tokenizer = "[tokenizer]\nvocab = 4096\nsources = {km = 0.6, en = 0.4}\n"
             phase = FROM_NOTHING | {"tokens": BILINGUAL_TOKENS}
-            text = HEAD + tokenizer + SHAPE + phase_text({"km": 0.6, "en": 0.4}, phase)
+            head = HEAD.replace("context = 256", f"context = {BILINGUAL_CONTEXT}")
+            text = head + tokenizer + SHAPE + phase_text({"km": 0.6, "en": 0.4}, phase)
             found.append((f"bilingual · seed {seed}", f"bilingual-{seed}", seeded(text, seed)))
     arms = [(name, replay) for name in asked.vocabularies for replay in REPLAYS]
     for seed in asked.seeds:

@@ -239,5 +239,8 @@ def table(cells: Cells) -> str:
     return markdown(head, rows)
 
 
+TABLES_OF_PAGE = {"curricula": lambda: table(Cells(RESULT))}
+
+
 if __name__ == "__main__":
     main()

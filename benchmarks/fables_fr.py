@@ -122,5 +122,8 @@ def table(cells: Cells) -> str:
     return markdown(head, rows, labels=2)
 
 
+TABLES_OF_PAGE = {"fables-fr": lambda: table(Cells(RESULT))}
+
+
 if __name__ == "__main__":
     main()

@@ -13,10 +13,13 @@ import architectures_page
 import cleaning_page
 import continued
 import corpus_page
+import curricula
 import doctor_page
 import efficiency
 import exports
 import extraction_page
+import fables_fr
+import instructions
 import readme_page
 import serve
 import tokenizers_page
@@ -31,6 +34,9 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "continued.md": continued.TABLES_OF_PAGE,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
+    ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
+    | fables_fr.TABLES_OF_PAGE
+    | instructions.TABLES_OF_PAGE,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,

@@ -114,7 +114,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
         folder = None if artifact is None else adapter_folder(artifact.verify().folder)
         if artifact is None or folder is None or not is_adapter(folder):
             raise no_adapter(name)
-        start = artifact.manifest["inputs"].get("start")
+        start = artifact.manifest["inputs"].get("start") or base_name_of(folder)
         found = Store.of(artifact.folder).find("model", start) if start else None
         if found is None:
             raise ExportError(

@@ -40,7 +40,7 @@ from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.lora import adapted, changes_with, merge_changes
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline.journal import cut_journal, note_report
-from endonym.pipeline.preflight import before_training, newest
+from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt_ends
 from endonym.pipeline.stopping import stop_requests
 from endonym.pipeline.types import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -87,6 +87,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
         batches = inputs.batches(phase, shape.context, config.seed)
         _announce(shape, phase, batches, lines, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
+            warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
             before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 import torch
+from serving import toy_language_model
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym import device
 from endonym.data.batches import Batches
 from endonym.errors import StoreError
 from endonym.log import Log
+from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
 from endonym.pipeline import preflight, training
-from endonym.pipeline.preflight import before_training, newest
+from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt_ends
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
@@ -141,3 +143,31 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
         training.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
         assert calls == expected
+
+
+@pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
+def test_an_end_of_turn_whose_row_is_that_of_other_ids_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, number_format: torch.dtype
+) -> None:
+    model = toy_language_model()
+    monkeypatch.setattr(model.tokenizer, "chat_template", "…")
+    monkeypatch.setattr(model.tokenizer, "turn_ends", ("<|im_end|>",))
+    phase = train_config(steps=1, objective="chat").but(adapt=Adapt().resolved())
+    said: list[str] = []
+    log = Log(quiet=True)
+    monkeypatch.setattr(log, "warn", said.append)
+    decoder, end = model.decoder.to(number_format), model.tokenizer.special_ids["turn_end"]
+    with torch.no_grad():
+        decoder.readout.weight_VD.normal_(generator=torch.Generator().manual_seed(3))
+    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
+    assert not said
+    with torch.no_grad():
+        for other in (5, 6):
+            decoder.readout.weight_VD[other] = 1.5 * decoder.readout.weight_VD[end]
+    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
+    (warning,) = said
+    assert "<|im_end|>" in warning
+    assert "2 other ids" in warning
+    warn_of_unlearnt_ends(decoder, model.tokenizer, phase.but(adapt=None), log)
+    warn_of_unlearnt_ends(decoder, model.tokenizer, phase.but(objective="next_token"), log)
+    assert len(said) == 1
