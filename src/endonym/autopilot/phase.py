@@ -51,6 +51,7 @@ def choose_phase(
     goes_on: bool = False,
     has_new_vocabulary: bool = False,
     has_experts: bool = False,
+    is_followed: bool = False,
     most_epochs: Callable[[float], float] = lambda wanted: wanted,
 ) -> Choices:
     """Budget, batch size, optimizer, learning rates and schedule of one phase.
@@ -58,7 +59,7 @@ def choose_phase(
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
     allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
     starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
-    tried with one, nor with experts.
+    tried with one, nor with experts. is_followed: another phase goes on with other texts.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
@@ -88,6 +89,9 @@ def choose_phase(
         choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+    if is_followed:
+        why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"
+        choices["schedule"] = Choice("constant", why)
     decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{passes:.1f} epochs")
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")

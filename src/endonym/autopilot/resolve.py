@@ -53,7 +53,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
-from endonym.train.config import Execution, TrainConfig, resolve_phase
+from endonym.train.config import Execution, Phase, TrainConfig, resolve_phase
 
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -161,10 +161,32 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
         most = partial(epochs_allowed, recipe.source, phase, facts)
         chosen = choose_phase(
-            phase, own, context, dim=dim, device=device, read=read, most_epochs=most, **setting
+            phase,
+            own,
+            context,
+            dim=dim,
+            device=device,
+            read=read,
+            is_followed=_is_followed(recipe.phase, index),
+            most_epochs=most,
+            **setting,
         )
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
+
+
+def _is_followed(phases: Sequence[Phase], index: int) -> bool:
+    """Whether the next phase goes on learning texts with all weights, as this one does.
+
+    Not where the recipe says how far the learning rate falls.
+    """
+    both = phases[index : index + 2]
+    return (
+        len(both) == 2
+        and both[0].final_lr is None
+        and both[1].start != "scratch"
+        and all(each.objective == "next_token" and each.adapt is None for each in both)
+    )
 
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import NOT_IDENTITY, Config
+from endonym.config import NOT_IDENTITY, Config, unset
 from endonym.model.adapt_config import Adapt, AdaptConfig
 
 COOLDOWN = 0.2
@@ -121,6 +121,7 @@ class Phase(Config):
         default=None,
         description="learning rate after warm-up: linear decay, constant and then linear decay "
         "(wsd), half a cosine, or constant",
+        json_schema_extra=unset("linear; constant if the next phase goes on with other texts"),
     )
     final_lr: float | None = Field(
         default=None,

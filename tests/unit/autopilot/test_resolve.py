@@ -39,6 +39,28 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "schedule"),
+    [
+        ({}, {}, "constant"),
+        ({"final_lr": 0.1}, {}, "linear"),
+        ({}, {"start": "scratch"}, "linear"),
+        ({}, {"adapt": {}}, "linear"),
+        ({}, {"objective": "chat", "data": "talks.jsonl"}, "linear"),
+    ],
+)
+def test_the_rate_falls_only_before_what_learns_something_else(
+    recipe: Recipe, first: dict[str, object], second: dict[str, object], schedule: str
+) -> None:
+    phases = [{"name": "web", "tokens": 9_000, **first}, {"name": "books", "tokens": 9_000}]
+    phases[1] |= second
+    (recipe.folder / "talks.jsonl").write_text("{}\n", encoding="utf-8")
+    recipe = recipe.with_values({"phase": phases})
+    found = resolve.training_choices(recipe, Facts(1_000_000, 250_000, 30.0), 400)
+    assert found["phase.0.schedule"].value == schedule
+    assert found["phase.1.schedule"].value == "linear"
+
+
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
 def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
     recipe: Recipe, raw: list[RawSet], kind: str, monkeypatch: pytest.MonkeyPatch
