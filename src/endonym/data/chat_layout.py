@@ -86,7 +86,7 @@ class Layouts:
             raise Unfit(found.reason, found.detail)  # One that is raised again keeps all frames.
         return found
 
-    def _tried(self, roles: tuple[str, ...], is_last_only: bool) -> tuple[Layout, ...] | Unfit:  # noqa: FBT001
+    def _tried(self, roles: tuple[str, ...], is_last_only: bool) -> tuple[Layout, ...] | Unfit:
         """The layouts, or why there are none."""
         began = time.monotonic()
         try:
