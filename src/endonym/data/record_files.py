@@ -19,7 +19,7 @@ from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import COMPRESSIONS
 from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
-from endonym.text.io.streams import Damage, Expansion, Stream, plain, unpacked
+from endonym.text.io.streams import ZSTD_PIECE_BYTES, Damage, Expansion, Stream, plain, unpacked
 from endonym.text.readers.records import LARGE_BYTES, parsed, too_many
 
 
@@ -34,6 +34,8 @@ class Record(NamedTuple):
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
 BATCH_ROWS = 1024
+MOST_UNPACKED = 64 << 20
+"""Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
     f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
     "conversation; of a list of them: jq -c '.[]' FILE.json > FILE.jsonl"
@@ -75,6 +77,28 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
         ) from error
 
 
+def share_read(path: Path, records: int, line_bytes: int) -> float:
+    """The share of a file that its first records are, 0 to 1; line_bytes: of their lines.
+
+    A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
+    how many all of them are. Raises SourceError as `read_records` does.
+    """
+    name, total = path.name.lower(), size_on_disk(path)
+    if name.endswith(TABLES):
+        return min(1.0, records / max(1, parquet.read_metadata(path).num_rows))
+    unpacked_bytes = 0
+    if compression := COMPRESSIONS.get(path.suffix.lower(), ""):
+        with path.open("rb") as raw:
+            # In small pieces, so that little is read that is not unpacked yet.
+            packed: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
+            for piece in _whole(unpacked(packed, compression), path):
+                unpacked_bytes += len(piece)
+                if unpacked_bytes > MOST_UNPACKED:
+                    break
+            total = unpacked_bytes * total / max(1, raw.tell())
+    return min(1.0, line_bytes / max(1, total))
+
+
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
@@ -90,7 +114,7 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                 yield _line(*item, origin)
 
 
-def _whole(stream: Stream, path: Path) -> Stream:
+def _whole(stream: Stream, path: Path) -> Iterator[bytes]:
     """The stream. Raises SourceError where it is damaged."""
     for piece in stream:
         if isinstance(piece, Damage):

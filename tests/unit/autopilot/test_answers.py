@@ -1,9 +1,13 @@
 """What is chosen for phases that learn answers, and how much their data are thought to be."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
+import zstandard
 from made_conversations import conversations, make_toy_examples, pairs, write_lines
 
 from endonym.autopilot.answers import choose_answers, estimated_examples
@@ -54,3 +58,21 @@ def test_the_estimate_is_near_what_is_counted(
     examples = facts.unique_tokens / facts.mean_document_tokens
     assert examples == pytest.approx(made["train"]["examples"], rel=0.1)
     assert facts.positions >= facts.unique_tokens
+
+
+def test_the_estimate_is_the_same_however_the_file_is_packed(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.autopilot.answers.SAMPLE_RECORDS", 50)
+    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 100_000)
+    records = conversations(2_000)
+    recipe = small_recipe(tmp_path / "project")
+    lines = write_lines(recipe.parent / "a.jsonl", records).read_bytes()
+    (recipe.parent / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (recipe.parent / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
+    parquet.write_table(arrow.Table.from_pylist(records), recipe.parent / "a.parquet")
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet"):
+        sets = ["phase.0.objective=chat", f"phase.0.data={name}", "chat.val_share=0.05"]
+        (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
+        examples = facts.unique_tokens / facts.mean_document_tokens
+        assert examples == pytest.approx(0.95 * len(records), rel=0.3), name
