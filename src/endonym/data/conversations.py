@@ -140,9 +140,9 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     """The question in a column, with what it is about, after the history."""
     asked = _said(fields[asking], asking, "user")
     more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
-    if more and (isinstance(fields[asking], list) or len(asked) > 1):
+    if isinstance(fields[asking], list) or len(asked) != 1:
         _require_unused(fields, ADDED, asking)
-    if more:
+    elif more:
         asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(

@@ -78,7 +78,8 @@ class Prepared(NamedTuple):
 def with_template(tokenizer: Tokenizer, given: str | None) -> Tokenizer:
     """The tokenizer, with a template: the given one, else its own, else ChatML."""
     if given is not None or tokenizer.chat_template is None:
-        tokenizer.chat_template, tokenizer.turn_ends = given or CHATML, ()
+        tokenizer.chat_template = CHATML if given is None else given
+        tokenizer.turn_ends = ()
     return tokenizer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from endonym.data.config import CHATML_NAME, Chat, Pack
+from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.errors import ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
@@ -111,13 +111,28 @@ def _missing_examples(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         for number, phase in _items(data, "phase", Phase)
         if phase.data is not None and files_named([phase.data], folder)[1]
     ]
-    chat = _part(Chat, data.get("chat"))
+    return missing + _unfit_template(_part(Chat, data.get("chat")), folder)
+
+
+def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
+    """A chat template that is missing, no text, or cannot be filled in."""
     named = chat.template if chat else None
-    if named not in (None, CHATML_NAME) and not (folder / named).is_file():
+    if named in (None, CHATML_NAME):
+        return []
+    if not (folder / named).is_file():
         message = f"there is no file {named}."
         do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
-        missing.append(Problem(("chat", "template"), message, do, at_value=True))
-    return missing
+        return [Problem(("chat", "template"), message, do, at_value=True)]
+    from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate
+
+    try:
+        # The names of the tokens do not matter here; the tokenizer is not made yet.
+        template = ChatTemplate(read_template(folder / named), "<|begin|>", "<|end|>")
+        template.parts([(("user", ANSWERING), False)])
+    except RecipeError as error:
+        do = error.do or "Repair the template; it is tried with a question and its answer."
+        return [Problem(("chat", "template"), f"{error.message}.", do, at_value=True)]
+    return []
 
 
 def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:

@@ -58,6 +58,7 @@ def test_a_tokenizer_keeps_its_own_template_unless_another_is_given() -> None:
     own = fresh_tokenizer("bpe", "{{ messages }}")
     assert with_template(own, None).chat_template == "{{ messages }}"
     assert with_template(own, CHATML).chat_template == CHATML
+    assert with_template(own, "").chat_template == ""
 
 
 def test_a_broken_template_ends_it_before_anything_is_read(tmp_path: Path) -> None:
