@@ -29,9 +29,18 @@ TEMPLATE_TOKENS = 8
 
 
 def choose_answers(
-    phase: Phase, facts: Facts, context: int, *, dim: int | None, device: str
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None,
+    device: str,
+    is_new: bool = False,
 ) -> Choices:
-    """Budget, batch size, learning rates and schedule. facts: of the examples. dim: if known."""
+    """Budget, batch size, learning rates and schedule.
+
+    facts: of the examples. dim: if known. is_new: the weights are random at the start.
+    """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = EPOCHS
@@ -46,6 +55,13 @@ def choose_answers(
     rate = RATES[phase.objective] * min(1.0, RATES_DIM / (dim or RATES_DIM))
     why = "low, to keep what the model has learned from texts"
     tables = "as lr: the embeddings are trained already"
+    decay = "the weights should stay near those of the texts"
+    if is_new:
+        why, tables = (
+            "as for a model that has learned from texts; not tried on random weights",
+            "as lr",
+        )
+        decay = "the answers are read a few times only"
     if phase.adapt is not None:
         rate *= ADAPTER_TIMES
         why = f"{ADAPTER_TIMES} times that of the weights themselves"
@@ -57,7 +73,7 @@ def choose_answers(
     steps = phase.steps or max(1, int(tokens // batch))
     choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    choices["weight_decay"] = Choice(0.0, "the weights should stay near those of the texts")
+    choices["weight_decay"] = Choice(0.0, decay)
     return choices
 
 

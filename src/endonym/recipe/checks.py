@@ -49,7 +49,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_shape(data),
         *_beside_a_folder(data),
         *_answers(data),
-        *_adapters_of_nothing(data),
+        *_refinements_of_nothing(data),
         *_exports_of_no_adapter(data),
     ]
 
@@ -303,21 +303,28 @@ def _answers(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _adapters_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
-    """Adapters change a model that has learned something."""
+def _refinements_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
+    """Adapters and preferences change a model that has learned something."""
     keys = _part(ModelKeys, data.get("model"))
-    has_folder = keys is not None and keys.folder is not None
-    do = "Let a phase without adapt come before it, or name a model in model.folder."
-    return [
-        Problem(
-            ("phase", number, "adapt"),
-            "adapters change little of a model, and this phase begins with random weights.",
-            do,
-            at_value=True,
-        )
-        for number, phase in _items(data, "phase", Phase)
-        if phase.adapt is not None and not has_folder and (number == 0 or phase.start == "scratch")
-    ]
+    problems: list[Problem] = []
+    for number, phase in _items(data, "phase", Phase):
+        if (keys is not None and keys.folder is not None) or not (
+            number == 0 or phase.start == "scratch"
+        ):
+            continue
+        here = "and this phase begins with random weights."
+        if phase.adapt is not None:
+            do = "Let a phase without adapt come before it, or name a model in model.folder."
+            message = f"adapters change little of a model, {here}"
+            problems.append(Problem(("phase", number, "adapt"), message, do, at_value=True))
+        if phase.objective == "preferences":
+            do = (
+                'Let a phase on texts, or one with objective = "chat", come before it, or name a '
+                "model in model.folder."
+            )
+            message = f"preferences choose among answers that a model can give, {here}"
+            problems.append(Problem(("phase", number, "objective"), message, do, at_value=True))
+    return problems
 
 
 def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:

@@ -18,6 +18,14 @@ from endonym.train.config import Phase
 FACTS = Facts(20_000, 12_000, 40.0, 12_800)
 
 
+def test_nothing_is_said_of_trained_weights_that_there_are_not() -> None:
+    phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl"})
+    for is_new in (True, False):
+        found = choose_answers(phase, FACTS, 128, dim=128, device="cpu", is_new=is_new)
+        reasons = " ".join(each.reason for each in found.values())
+        assert ("trained already" in reasons) is not is_new
+
+
 def chosen(objective: str, *, dim: int = 128, **keys: object) -> dict[str, object]:
     phase = Phase.model_validate({"objective": objective, "data": "a.jsonl", **keys})
     found = choose_answers(phase, FACTS, 128, dim=dim, device="cpu")
@@ -51,7 +59,9 @@ def test_the_estimate_is_near_what_is_counted(
     made = make_toy_examples(tmp_path / "made", records, objective, val_share=0.05, context=256)
     recipe = small_recipe(tmp_path / "project")
     write_lines(recipe.parent / "a.jsonl", records)
-    sets = ["phase.0.objective=" + objective, "phase.0.data=a.jsonl", "chat.val_share=0.05"]
+    with recipe.open("a", encoding="utf-8") as file:
+        file.write(f'[[phase]]\nname = "second"\nobjective = "{objective}"\ndata = "a.jsonl"\n')
+    sets = ["chat.val_share=0.05"]
     sized = made["train"]["bytes"] / made["train"]["learnt"]
     (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, sized).values()
     assert facts.unique_tokens == pytest.approx(made["train"]["tokens"], rel=0.4)

@@ -291,6 +291,24 @@ def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: s
     assert any(problem in each for each in found), found
 
 
+def test_preferences_need_a_model_that_has_learned_something() -> None:
+    likes = {"objective": "preferences", "data": "a.jsonl"}
+
+    def found(**data: Any) -> list[tuple[Any, str]]:
+        problems = contradictions(data, None)
+        return [(each.path, each.do) for each in problems if "random weights" in each.message]
+
+    ((path, do),) = found(phase=[likes])
+    assert path == ("phase", 0, "objective")
+    assert "model.folder" in do
+    (again,) = found(phase=[{"name": "a"}, {**likes, "start": "scratch"}])
+    assert again[0] == ("phase", 1, "objective")
+    assert not found(phase=[{"name": "a"}, likes])
+    assert not found(phase=[likes], model={"folder": "gemma"})
+    (adapted,) = found(phase=[{"adapt": {"rank": 4}}])
+    assert adapted[0] == ("phase", 0, "adapt")
+
+
 def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
     data = {"phase": [{"objective": "chat", "data": "*.jsonl"}], "chat": {"template": "a.jinja"}}
     found = [each.path for each in missing_files(data, tmp_path)]
