@@ -114,6 +114,11 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     report = (finished_answers / "runs" / "liked" / "report.html").read_text(encoding="utf-8")
     assert "Held-out pairs judged rightly, in per cent" in report
     assert "are judged rightly at step 6, by a margin of" in report
+    assert '<section id="answers">' in report
+    (export,) = (finished_answers / "store" / "export").glob("*/README.md")
+    readme = export.read_text(encoding="utf-8")
+    assert "* `conversations.jsonl`: 24 of 24 conversations. " in readme
+    assert "* `pairs.jsonl`: 24 of 24 preference pairs. " in readme
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
