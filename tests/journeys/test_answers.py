@@ -3,6 +3,7 @@ asked at a pipe and over HTTP; and adapters of one base side by side."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,6 +115,12 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     report = (finished_answers / "runs" / "liked" / "report.html").read_text(encoding="utf-8")
     assert "Held-out pairs judged rightly, in per cent" in report
     assert "are judged rightly at step 6, by a margin of" in report
+    assert '<section id="answers">' in report
+    exports = (finished_answers / "store" / "export").glob("*/README.md")
+    readmes = [each.read_text(encoding="utf-8") for each in exports]
+    liked = [each for each in readmes if re.search(r"\* `pairs\.jsonl`: \d+ of 24 pref", each)]
+    assert liked
+    assert all(re.search(r"\* `conversations\.jsonl`: \d+ of 24 conv", each) for each in liked)
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(

@@ -4,11 +4,14 @@ Imports no torch.
 """
 
 from math import log
+from pathlib import Path
+
+import numpy as np
 
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import ADAPTER_TIMES, betas, usual_batch
 from endonym.data.conversations import Unfit, conversation_of, pair_of
-from endonym.data.record_files import read_records
+from endonym.data.record_files import read_records, share_read
 from endonym.log import number
 from endonym.recipe.recipe import Recipe
 from endonym.text.document import Reject
@@ -20,14 +23,24 @@ RATES = {"chat": 1e-3, "preferences": 3e-5}
 RATES_DIM = 256
 STEPS_AN_EPOCH = 8
 SAMPLE_RECORDS = 2_000
+TINY_SHARE = 1e-9
 TEMPLATE_TOKENS = 8
 """Of a message: its role, and where it begins and ends."""
 
 
 def choose_answers(
-    phase: Phase, facts: Facts, context: int, *, dim: int | None, device: str
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None,
+    device: str,
+    is_new: bool = False,
 ) -> Choices:
-    """Budget, batch size, learning rates and schedule. facts: of the examples. dim: if known."""
+    """Budget, batch size, learning rates and schedule.
+
+    facts: of the examples. dim: if known. is_new: the weights are random at the start.
+    """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = EPOCHS
@@ -42,6 +55,13 @@ def choose_answers(
     rate = RATES[phase.objective] * min(1.0, RATES_DIM / (dim or RATES_DIM))
     why = "low, to keep what the model has learned from texts"
     tables = "as lr: the embeddings are trained already"
+    decay = "the weights should stay near those of the texts"
+    if is_new:
+        why, tables = (
+            "as for a model that has learned from texts; not tried on random weights",
+            "as lr",
+        )
+        decay = "the answers are read a few times only"
     if phase.adapt is not None:
         rate *= ADAPTER_TIMES
         why = f"{ADAPTER_TIMES} times that of the weights themselves"
@@ -53,7 +73,7 @@ def choose_answers(
     steps = phase.steps or max(1, int(tokens // batch))
     choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    choices["weight_decay"] = Choice(0.0, "the weights should stay near those of the texts")
+    choices["weight_decay"] = Choice(0.0, decay)
     return choices
 
 
@@ -68,33 +88,35 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
 
 def _estimated(recipe: Recipe, phase: int, context: int, bytes_per_token: float) -> Facts:
     """Facts of one phase's data."""
-    read, raw_bytes, examples, tokens, answer_bytes = 0, 0, 0, 0.0, 0
     is_pairs = recipe.phase[phase].objective == "preferences"
-    total = 0
+    sums = np.zeros(3)
     for path in recipe.data_files(phase):
-        total += path.stat().st_size
-        for place, record in enumerate(read_records(path, path.name)):
-            if place >= SAMPLE_RECORDS:
-                break
-            read += 1
-            if isinstance(record, Reject):
-                raw_bytes += record.raw_bytes
-                continue
-            raw_bytes += len(record.raw.encode())
-            try:
-                sides = _contents(record.value, is_pairs=is_pairs)
-            except Unfit:
-                continue
-            for contents, answers in sides:
-                examples += 1
-                answer_bytes += answers
-                tokens += sum(map(len, contents)) / bytes_per_token
-                tokens += TEMPLATE_TOKENS * len(contents)
-    # Of compressed files the sample says nothing about the whole; they are taken as they are.
-    times = max(1.0, total / max(1, raw_bytes)) * (1 - recipe.chat.val_share)
-    tokens, examples = tokens * times, max(1, round(examples * times))
+        sums += _sampled(path, bytes_per_token, is_pairs=is_pairs)
+    examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
+    examples = max(1, round(examples))
     rows = max(1, -(-int(tokens) // context))
-    return Facts(int(answer_bytes * times), int(tokens), tokens / examples, rows * context)
+    return Facts(int(answer_bytes), int(tokens), tokens / examples, rows * context)
+
+
+def _sampled(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.ndarray:
+    """Examples, their tokens and the bytes of their answers in a file, by its first records."""
+    sums, read, line_bytes = np.zeros(3), 0, 0
+    for record in read_records(path, path.name):
+        if read == SAMPLE_RECORDS:
+            return sums / max(TINY_SHARE, share_read(path, read, line_bytes))
+        read += 1
+        if isinstance(record, Reject):
+            line_bytes += record.raw_bytes + 1  # with the end of the line
+            continue
+        line_bytes += len(record.raw.encode()) + 1
+        try:
+            sides = _contents(record.value, is_pairs=is_pairs)
+        except Unfit:
+            continue
+        for contents, answers in sides:
+            tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
+            sums += (1, tokens, answers)
+    return sums
 
 
 def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]]:

@@ -3,6 +3,7 @@
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
 from endonym.log import duration, number
+from endonym.recipe.recipe import Recipe
 from endonym.train.config import TrainConfig
 
 WEEK = 7 * 24 * 3600.0
@@ -62,6 +63,16 @@ def cautions(
             "nothing is lost, as rows hold several, but no token attends so far back"
         )
     return [f"phase {config.name}: {text}" for text in warnings]
+
+
+def cautions_of_starts(recipe: Recipe) -> list[str]:
+    """Warnings of phases that learn answers before any text."""
+    return [
+        f"phase {phase.name}: conversations are few texts to learn a language from, and it begins "
+        "with random weights: let a phase on texts come before it, or name a model in model.folder"
+        for number, phase in enumerate(recipe.phase)
+        if phase.objective == "chat" and recipe.begins_new(number)
+    ]
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:

@@ -154,7 +154,8 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     for index, phase in enumerate(recipe.phase):
         if phase.objective != "next_token":
             own = facts.examples.get(index, facts)
-            chosen = choose_answers(phase, own, context, dim=dim, device=device)
+            is_new = recipe.begins_new(index)
+            chosen = choose_answers(phase, own, context, dim=dim, device=device, is_new=is_new)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
         own = facts_of_phase(phase, facts)

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from endonym.autopilot import machine
-from endonym.autopilot.cautions import cautions
+from endonym.autopilot.cautions import cautions, cautions_of_starts
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.odd_sources import odd_warnings
 from endonym.autopilot.pace import expected_here
@@ -142,7 +142,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
-    warnings = odd_warnings(raw, recipe.language)
+    warnings = odd_warnings(raw, recipe.language) + cautions_of_starts(recipe)
     clean = recipe.clean
     if clean.min_script_share is None and clean.min_expected_share is None:
         warnings.append("[clean] names no script threshold: other languages may pass")

@@ -6,12 +6,15 @@ makes of the same messages: where a template writes earlier turns otherwise than
 conversation goes on, each answer is an example of its own.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
 from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate, Markup, Part, TemplateRefusal
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -29,59 +32,134 @@ Layout = tuple[Piece, ...]
 NONE = np.zeros(0, dtype=np.int64)
 
 
+PIECES_KEPT = 1 << 20
+"""Pieces of layouts that are remembered; a piece takes about a hundred bytes."""
+MESSAGES_AT_ONCE = 1 << 12
+"""Messages of the prompts that a template is filled with in one call, within its time limit."""
+PATIENCE_SECONDS = 60.0
+"""In all, for conversations that the template cannot be filled with."""
+
+
 class Layouts:
     """The layouts of conversations by their roles, each made once.
 
-    turn_ends: the special tokens that end an answer, as far as they were seen.
+    longest: tokens that an example may have. turn_ends: the special tokens that end an answer, as
+    far as they were seen.
     """
 
-    def __init__(self, template: ChatTemplate, tokenizer: Tokenizer) -> None:
-        self.template, self.tokenizer = template, tokenizer
+    def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
+        self.template, self.tokenizer, self.longest = template, tokenizer, longest
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
-        self._known: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | TemplateRefusal] = {}
+        self._ids: dict[str, NDArray[np.int64]] = {}
+        self._known: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
+        self._held, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
+
+    def probe(self) -> None:
+        """Raise RecipeError if the template cannot be used at all."""
+        try:
+            self._made(("user", ANSWERING))
+        except Unfit:  # A row is too short for any conversation: each is told so.
+            return
 
     def of(self, roles: Sequence[str], *, is_last_only: bool = False) -> tuple[Layout, ...]:
         """The examples that a conversation of these roles gives: one, or one for each answer.
 
-        is_last_only: one example, in which the last answer alone is learnt. Raises TemplateRefusal
-        if the template does not take the roles or leaves answers out, and RecipeError if it cannot
-        be used at all.
+        is_last_only: one example, in which the last answer alone is learnt. Raises Unfit if the
+        template does not take the roles, leaves answers out, cannot be filled in or makes too many
+        tokens; RecipeError if that alone takes more than PATIENCE_SECONDS.
         """
+        if len(roles) > self.longest:
+            detail = f"{len(roles):,} messages; {self.longest:,} tokens have room"
+            raise Unfit("too_long", detail)
         key = (tuple(roles), is_last_only)
         if key not in self._known:
-            try:
-                self._known[key] = (self._alone(key[0]),) if is_last_only else self._made(key[0])
-            except TemplateRefusal as refusal:
-                self._known[key] = refusal
+            found = self._tried(*key)
+            self._held += len(roles) if isinstance(found, Unfit) else sum(map(len, found))
+            if self._held > PIECES_KEPT:
+                self._known.clear()
+                self._held = 0
+            self._known[key] = found
         found = self._known[key]
-        if isinstance(found, TemplateRefusal):
-            raise found
+        if isinstance(found, Unfit):
+            raise Unfit(found.reason, found.detail)  # One that is raised again keeps all frames.
         return found
 
-    def _made(self, roles: tuple[str, ...]) -> tuple[Layout, ...]:
+    def _tried(self, roles: tuple[str, ...], is_last_only: bool) -> tuple[Layout, ...] | Unfit:
+        """The layouts, or why there are none."""
+        began = time.monotonic()
+        try:
+            return self._made(roles, is_last_only=is_last_only)
+        except Unfit as unfit:
+            return unfit
+        except TemplateRefusal as refusal:
+            return Unfit("refused_by_template", refusal.message)
+        except RecipeError as error:
+            self._lost_seconds += time.monotonic() - began
+            if self._lost_seconds > PATIENCE_SECONDS:
+                raise RecipeError(
+                    f"{error.message}; conversations like this took "
+                    f"{self._lost_seconds:.0f} seconds",
+                    where="chat.template",
+                    do="Repair the template: it must end for every conversation in the data.",
+                ) from error
+            return Unfit("template", error.message)
+
+    def _made(self, roles: tuple[str, ...], *, is_last_only: bool = False) -> tuple[Layout, ...]:
+        """The last answer decides first whether there is room: an earlier one comes after less."""
+        prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
+        last = self._after(prompt, whole, len(roles) - 1)
+        size = sum(len(piece.ids) for piece in last)
+        if size > self.longest + 1:  # An end-of-text at the start opens no second text.
+            detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
+            raise Unfit("too_long", detail)
+        if is_last_only:
+            return (last,)
         answers = [n for n, role in enumerate(roles) if role == ANSWERING]
-        whole, *prompts = self.template.parts(
-            [(roles, False), *((roles[:n], True) for n in answers)]
-        )
-        places = [part.message for part in whole]
+        places = {part.message: place for place, part in enumerate(whole) if not part.text}
+        prompts = chain(self._prompts(roles, answers[:-1]), [prompt])
         is_prefix = all(
-            number in places and whole[: places.index(number)] == prompt
-            for number, prompt in zip(answers, prompts, strict=True)
+            number in places and whole[: places[number]] == before
+            for number, before in zip(answers, prompts, strict=True)
         )
         if is_prefix:
             return (self._layout(whole, answers),)
-        return tuple(self._alone(roles[: number + 1]) for number in answers)
+        earlier = (self._alone(roles[: number + 1]) for number in answers[:-1])
+        return (*earlier, last)
+
+    def _prompts(self, roles: tuple[str, ...], answers: Sequence[int]) -> Iterator[list[Part]]:
+        """The prompts before these answers, some at a time: together they grow as a square."""
+        asked: list[tuple[Sequence[str], bool]] = []
+        size = 0
+        for number in answers:
+            asked.append((roles[:number], True))
+            size += number
+            if size >= MESSAGES_AT_ONCE:
+                yield from self.template.parts(asked)
+                asked, size = [], 0
+        if asked:
+            yield from self.template.parts(asked)
 
     def _alone(self, roles: tuple[str, ...]) -> Layout:
         """The last answer after the prompt that a server makes."""
-        last = len(roles) - 1
         prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
+        return self._after(prompt, whole, len(roles) - 1)
+
+    def _after(self, prompt: Sequence[Part], whole: Sequence[Part], last: int) -> Layout:
+        """An answer and what ends it, after its prompt."""
         places = [part.message for part in whole]
         if last not in places:
             raise TemplateRefusal(f"the model's chat template leaves out message {last + 1}")
         return self._layout([*prompt, *whole[places.index(last) :]], [last])
+
+    def _encoded(self, text: str) -> NDArray[np.int64]:
+        """The ids of a template's own text, which is the same in most turns."""
+        if text not in self._ids:
+            if len(self._ids) > PIECES_KEPT:
+                self._ids.clear()
+            self._ids[text] = np.array(self._markup.encode(text), dtype=np.int64)
+        return self._ids[text]
 
     def _layout(self, parts: Sequence[Part], learnt: Sequence[int]) -> Layout:
         """Pieces of the parts, without what follows the last piece that is learnt."""
@@ -89,7 +167,7 @@ class Layouts:
         after = False  # whether an answer stands before this part
         for text, number in parts:
             if number is None:
-                ids = np.array(self._markup.encode(text), dtype=np.int64)
+                ids = self._encoded(text)
                 end = self._turn_end(ids) if after else 0
                 pieces += [Piece(ids[:end], None, True), Piece(ids[end:], None, False)]
             elif after:

@@ -1,8 +1,11 @@
 """The recipe's keys of packing: how documents become rows."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from endonym.config import Config
+from endonym.errors import RecipeError, printable
 
 ALONE_SHARE = 0.85
 """Share of a joined source's stretches that are split up in an epoch, and so share of its documents
@@ -75,3 +78,20 @@ class PackConfig(Config):
     def longest(self, document: int) -> int:
         """Most tokens read at once; document: length of the longest one."""
         return max(document, self.context) if self.join else document
+
+
+def read_template(path: Path) -> str:
+    """The text of a chat template. Raises RecipeError if it cannot be read, or is empty."""
+    do = f'Write a Jinja template in UTF-8, or template = "{CHATML_NAME}".'
+    where = printable(str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"the chat template is no UTF-8 at byte {error.start + 1}"
+        raise RecipeError(message, where=where, do=do) from error
+    except OSError as error:
+        message = f"the chat template cannot be read: {error.strerror or error}"
+        raise RecipeError(message, where=where, do=do) from error
+    if not text.strip():
+        raise RecipeError("the chat template is empty", where=where, do=do)
+    return text

@@ -1,9 +1,10 @@
 """Conversations and preference pairs, from records with the usual names of columns.
 
 messages ([{role, content}]), conversations ([{from, value}], as in ShareGPT), prompt and completion
-or response, question and answer, instruction with input and output (as in Alpaca). A preference
-pair has chosen and rejected: answers to a prompt, or whole conversations with a common beginning,
-also as one text with "Human:" and "Assistant:" (as in Anthropic's HH).
+or response, question and answer, instruction and output (as in Alpaca). `input` and `context`
+follow the question, `history` comes before it, `system` or `system_prompt` before everything. A
+preference pair has chosen and rejected: answers to a prompt, or whole conversations with a common
+beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH).
 """
 
 import re
@@ -26,8 +27,11 @@ ANSWERED = (
     ("instruction", "output"),
     ("instruction", "response"),
 )
-"""Columns of a prompt and its answer. `input` (Alpaca) or `context` (Dolly) follows an
-instruction."""
+"""Columns of a prompt and its answer."""
+ADDED = ("input", "context")
+"""Columns of what a question is about, as in Alpaca and Dolly."""
+CALLS = ("tool_calls", "function_call")
+"""What a message does instead of speaking; it cannot be learnt from."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
@@ -89,17 +93,14 @@ def pair_of(record: Any) -> Pair:
     fields = _fields(record)
     if missing := [name for name in ("chosen", "rejected") if fields.get(name) is None]:
         raise _no_columns(fields, f"no {' and no '.join(missing)}")
-    before = _said(fields["prompt"], "prompt", "user") if fields.get("prompt") else ()
-    if not before and (asked := fields.get("question") or fields.get("instruction")):
-        before = _said(asked, "question", "user")
-    if before and (system := fields.get("system")):
-        before = (Message("system", _text(system, "system")), *before)
+    asking = next((name for name in ("prompt", "question", "instruction") if fields.get(name)), "")
+    before = _asked(fields, asking) if asking else ()
+    if not asking:
+        _require_unused(fields, (*ADDED, "history"), "chosen")
     sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
-    # A side may repeat the prompt, or may be all of the conversation.
-    sides = [each if each[: len(before)] == before else (*before, *each) for each in sides]
-    chosen, rejected = sides
-    if chosen == rejected:
-        raise Unfit("equal_sides", "chosen and rejected are the same")
+    chosen, rejected = (_with_system(_joined(before, each), fields) for each in sides)
+    if _stripped(chosen) == _stripped(rejected):
+        raise Unfit("equal_sides", "chosen and rejected are the same, but for blanks at the ends")
     for name, each in (("chosen", chosen), ("rejected", rejected)):
         if not each or each[-1].role != ANSWERING:
             raise Unfit("no_answer", f"{name} does not end with an answer")
@@ -122,7 +123,8 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
     """The messages of a record, by whichever columns it has."""
     for name in MESSAGES:
         if fields.get(name) is not None:
-            return _messages(fields[name], name)
+            _require_unused(fields, (*ADDED, "history"), name)
+            return _with_system(_messages(fields[name], name), fields)
     for asking, answering in ANSWERED:
         if asking in fields and answering in fields:
             break
@@ -130,13 +132,64 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
         raise _no_columns(fields, "no messages, and no prompt with its answer")
     if fields[answering] is None:
         raise Unfit("no_answer", f'"{answering}" is null')
+    asked, answer = _asked(fields, asking), _said(fields[answering], answering, ANSWERING)
+    return _with_system((*asked, *answer), fields)
+
+
+def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
+    """The question in a column, with what it is about, after the history."""
     asked = _said(fields[asking], asking, "user")
-    more = fields.get("input") or fields.get("context") if asking == "instruction" else None
-    if more and isinstance(fields[asking], str):
-        asked = (Message("user", f"{asked[0].content}\n\n{_text(more, 'input')}"),)
-    system = fields.get("system") or fields.get("system_prompt")
-    before = (Message("system", _text(system, "system")),) if system else ()
-    return (*before, *asked, *_said(fields[answering], answering, ANSWERING))
+    more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
+    if isinstance(fields[asking], list) or len(asked) != 1:
+        _require_unused(fields, ADDED, asking)
+    elif more:
+        asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
+    history = fields.get("history") or []
+    if not isinstance(history, list) or not all(
+        isinstance(turn, list) and len(turn) == 2 for turn in history
+    ):
+        raise Unfit("unused_column", '"history" is no list of questions with their answers')
+    turns = [(_text(ask, "history"), _text(answer, "history")) for ask, answer in history]
+    before = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
+    return (*(message for turn in before for message in turn), *asked)
+
+
+def _require_unused(fields: Mapping[str, Any], names: Sequence[str], beside: str) -> None:
+    """Raise Unfit if a column says something that has no place in the messages of another."""
+    for name in names:
+        if fields.get(name):
+            raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
+
+
+def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
+    """The messages after the one of the column `system`, if they do not begin with it."""
+    given = fields.get("system") or fields.get("system_prompt")
+    if not given:
+        return messages
+    system = Message("system", _text(given, "system"))
+    if not messages or messages[0].role != "system":
+        return (system, *messages)
+    if messages[0] != system:
+        raise Unfit("two_systems", "the column and the first message are different system prompts")
+    return messages
+
+
+def _joined(before: Messages, side: Messages) -> Messages:
+    """A side of a pair after its prompt, which it may repeat, with or without a system message."""
+    if side[: len(before)] == before:
+        return side
+    system = before[:1] if before[0].role == "system" else ()
+    asked = before[len(system) :]
+    if asked and side[: len(asked)] == asked:
+        return (*system, *side)
+    if side and side[0].role == "system" and side[1 : 1 + len(before)] == before:
+        return side
+    return (*before, *side)
+
+
+def _stripped(messages: Messages) -> list[tuple[str, str]]:
+    """Messages without blanks around their contents."""
+    return [(each.role, each.content.strip()) for each in messages]
 
 
 def _said(value: Any, name: str, role: str) -> Messages:
@@ -166,6 +219,8 @@ def _messages(value: Any, name: str) -> Messages:
             known = ", ".join(ROLE_NAMES)
             detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
             raise Unfit("unknown_role", detail)
+        if calls := [key for key in CALLS if each.get(key)]:
+            raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
         found.append(Message(role, _content(content, f"message {number}")))
     return tuple(found)

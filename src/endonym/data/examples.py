@@ -31,7 +31,7 @@ from endonym.text.document import Reject
 from endonym.text.document_files import DROPPED, GzipLines, reject_line
 from endonym.text.held_out.split import digest
 from endonym.text.io.origin import SHOWN_CHARS
-from endonym.tokenizer.chat_template import CHATML, ChatTemplate, TemplateRefusal
+from endonym.tokenizer.chat_template import CHATML, ChatTemplate
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
@@ -78,7 +78,8 @@ class Prepared(NamedTuple):
 def with_template(tokenizer: Tokenizer, given: str | None) -> Tokenizer:
     """The tokenizer, with a template: the given one, else its own, else ChatML."""
     if given is not None or tokenizer.chat_template is None:
-        tokenizer.chat_template, tokenizer.turn_ends = given or CHATML, ()
+        tokenizer.chat_template = CHATML if given is None else given
+        tokenizer.turn_ends = ()
     return tokenizer
 
 
@@ -102,8 +103,10 @@ def make_examples(
     number of records read. Raises RecipeError for a template that cannot be used, SourceError if
     too many records are rejected, and CorpusError if too few are left.
     """
-    layouts = Layouts(template_of(tokenizer), tokenizer)
-    layouts.of(("user", "assistant"))  # A broken template ends this before anything is read.
+    # Both sides of a pair stand in one row.
+    longest = settings.context // (2 if settings.objective == "preferences" else 1)
+    layouts = Layouts(template_of(tokenizer), tokenizer, longest)
+    layouts.probe()  # A broken template ends this before anything is read.
     with ExampleWriter(out, tokenizer, settings) as writer:
         for batch in _batches(_records(paths)):
             prepared: list[Prepared] = []
@@ -158,8 +161,6 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
             sides = [((*prompt, Message("assistant", each)), layout) for each in answers]
     except Unfit as unfit:
         return _reject(record, unfit.reason, unfit.detail)
-    except TemplateRefusal as refusal:
-        return _reject(record, "refused_by_template", refusal.message)
     mark = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
     if mark in writer.seen:
         return _reject(record, "duplicate", "the same stands before it")
@@ -216,13 +217,13 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write records; those that are longer than a row are rejected."""
-        contents = [
-            message.content for each in prepared for said, _ in each.sides for message in said
-        ]
-        encoded = iter(self.tokenizer.encode_many(contents))
+        said = (message for each in prepared for side, _ in each.sides for message in side)
+        contents = list(dict.fromkeys(message.content for message in said))
+        ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
         for each in prepared:
             examples = [
-                self._example(layout, [next(encoded) for _ in said]) for said, layout in each.sides
+                self._example(layout, [ids[message.content] for message in side])
+                for side, layout in each.sides
             ]
             if reason := self._too_long(examples):
                 self.reject(_reject(each.record, *reason))

@@ -1,6 +1,11 @@
-"""Files of records: JSON lines, plain or compressed, and parquet. Bad records become rejects."""
+"""Files of records: JSON lines, plain or compressed, and parquet.
+
+Bad records become rejects. A file that is cut off or damaged is an error: nobody wants to train on
+the part of some answers that came through.
+"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +18,8 @@ from endonym.text.files import not_a_file, size_on_disk
 from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import COMPRESSIONS
 from endonym.text.io.lines import readable_lines
-from endonym.text.io.origin import Origin
-from endonym.text.io.streams import Expansion, Stream, plain, unpacked
+from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.text.io.streams import ZSTD_PIECE_BYTES, Damage, Expansion, Stream, plain, unpacked
 from endonym.text.readers.records import LARGE_BYTES, parsed, too_many
 
 
@@ -29,6 +34,12 @@ class Record(NamedTuple):
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
 BATCH_ROWS = 1024
+MOST_UNPACKED = 64 << 20
+"""Bytes of lines that are unpacked to estimate how many a compressed file holds."""
+LONG_LINE = (
+    f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
+    "conversation; of a list of them: jq -c '.[]' FILE.json > FILE.jsonl"
+)
 
 
 def require_format(path: Path) -> None:
@@ -46,7 +57,7 @@ def require_format(path: Path) -> None:
 
 
 def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
-    """The records of a file, and rejects. Raises SourceError if the disk does not give them."""
+    """The records of a file, and rejects. Raises SourceError if the disk does not give them all."""
     require_format(path)
     origin = Origin(source, printable(path.name), size_on_disk(path))
     try:
@@ -66,6 +77,28 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
         ) from error
 
 
+def share_read(path: Path, records: int, line_bytes: int) -> float:
+    """The share of a file that its first records are, 0 to 1; line_bytes: of their lines.
+
+    A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
+    how many all of them are. Raises SourceError as `read_records` does.
+    """
+    name, total = path.name.lower(), size_on_disk(path)
+    if name.endswith(TABLES):
+        return min(1.0, records / max(1, parquet.read_metadata(path).num_rows))
+    unpacked_bytes = 0
+    if compression := COMPRESSIONS.get(path.suffix.lower(), ""):
+        with path.open("rb") as raw:
+            # In small pieces, so that little is read that is not unpacked yet.
+            packed: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
+            for piece in _whole(unpacked(packed, compression), path):
+                unpacked_bytes += len(piece)
+                if unpacked_bytes > MOST_UNPACKED:
+                    break
+            total = unpacked_bytes * total / max(1, raw.tell())
+    return min(1.0, line_bytes / max(1, total))
+
+
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
@@ -74,11 +107,29 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         if compression:
             stream = Expansion(origin.raw_bytes).bounded(unpacked(stream, compression))
         _, stream = utf8_stream(stream, "utf-8")
-        for item in readable_lines(stream, origin, "utf-8"):
+        for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
-                yield item
+                yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
             elif item[1].strip():
                 yield _line(*item, origin)
+
+
+def _whole(stream: Stream, path: Path) -> Iterator[bytes]:
+    """The stream. Raises SourceError where it is damaged."""
+    for piece in stream:
+        if isinstance(piece, Damage):
+            raise _damaged(path, piece.detail)
+        yield piece
+
+
+def _damaged(path: Path, why: str) -> SourceError:
+    """The error of a file of which only a part can be read."""
+    return SourceError(
+        f"the file cannot be read to its end: {why}",
+        where=printable(str(path)),
+        do="Fetch or write the file again. If nothing but this part is left of it, write its "
+        "records to a new file.",
+    )
 
 
 def _line(number: int, line: str, origin: Origin) -> Record | Reject:
@@ -104,17 +155,13 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
             metadata, kept = table.metadata, Expansion(origin.raw_bytes)
             groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
             if not kept.has_room(sum(each.total_byte_size for each in groups)):
-                yield origin.whole_file("bomb", kept.message())
-                return
+                raise _damaged(path, kept.message())
             for batch in table.iter_batches(batch_size=BATCH_ROWS):
                 if not kept.has_room(batch.nbytes):
-                    detail = f"after {number:,} rows {kept.message()}"
-                    yield origin.reject("bomb", detail, record=None, raw_bytes=0)
-                    return
+                    raise _damaged(path, f"after {number:,} rows {kept.message()}")
                 for row in batch.to_pylist():
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
     except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        detail = f"not a whole parquet file, after {number:,} rows: {why}"
-        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+        raise _damaged(path, f"no whole parquet file, after {number:,} rows: {why}") from error

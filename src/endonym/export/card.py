@@ -263,7 +263,23 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
 {table(heads, cells)}
 
 Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
-{tokenizer} {fit:.2f} bytes of dev text are a token.{said}"""
+{tokenizer} {fit:.2f} bytes of dev text are a token.{said}{_answers(known)}"""
+
+
+def _answers(known: History) -> str:
+    """The conversations and preference pairs of the phases that learned from some."""
+    lines: list[str] = []
+    for files, counted in known.answers():
+        kind = "conversations" if counted["objective"] == "chat" else "preference pairs"
+        names = ", ".join(f"`{printable(name)}`" for name in files)
+        rejected = ", ".join(f"{count:,} {reason}" for reason, count in counted["dropped"].items())
+        lines.append(
+            f"* {names}: {counted['kept']:,} of {counted['records']:,} {kind}"
+            + (f"; rejected were {rejected}" if rejected else "")
+            + f". {counted['dev']['examples']:,} examples are held out."
+        )
+    said = "\n".join(lines)
+    return f"\n\nIt learned to answer from:\n\n{said}" if lines else ""
 
 
 def _training(known: History) -> str:

@@ -47,6 +47,20 @@ class History:
         found = [read_json(path) for path in paths if path.is_file()]
         return [Gain(**each) for each in max(found, key=len, default=[])]
 
+    def answers(self) -> list[tuple[list[str], dict[str, Any]]]:
+        """Of each phase that learned answers: its data files, and what was counted of them."""
+        store, found = Store.of(self.corpus.folder), list[tuple[list[str], dict[str, Any]]]()
+        for phase in self.phases:
+            identity = phase.manifest["inputs"].get("examples")
+            examples = store.find("examples", identity) if identity else None
+            if examples is None:
+                continue
+            inputs = examples.manifest["inputs"].items()
+            files = [store.find("source", each) for name, each in inputs if name.startswith("data")]
+            named = [file for each in files if each for file in each.manifest["config"]["files"]]
+            found.append(([file["name"] for file in named], examples.numbers))
+        return found
+
     def seconds(self) -> float:
         """Time of all training steps; 0 if no journal tells."""
         return sum(line.get("seconds", 0.0) for journal in self.journals for line in journal)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from endonym.autopilot import resolve
-from endonym.autopilot.cautions import caution_of_rows, cautions
+from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
 from endonym.autopilot.model_size import Choices, Facts
 from endonym.autopilot.pace import seconds_a_token
 from endonym.autopilot.resolve import ResolvedTraining
@@ -53,6 +53,8 @@ def settle(
     training = training.with_choices(lock.keep(memory))
     document = training.pack.usual_length(facts.mean_document_tokens)
     if caution := caution_of_rows(facts, training.pack):
+        log.warn(caution)
+    for caution in cautions_of_starts(recipe):
         log.warn(caution)
     for number, config in enumerate(training.phases):
         seconds = None

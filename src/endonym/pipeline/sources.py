@@ -9,9 +9,10 @@ from typing import Any
 from endonym.autopilot import machine
 from endonym.autopilot.scans import pack_of
 from endonym.disk import file_hash, read_if_good, write_json
+from endonym.errors import SourceError, printable
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
 from endonym.text.pages.ocr import tesseract
@@ -25,6 +26,20 @@ def file_identity(path: Path) -> dict[str, str]:
     """Name and hash of a file."""
     stat = path.stat()
     return {"name": path.name, "sha256": _hash_once(path, stat.st_size, stat.st_mtime_ns)}
+
+
+def require_unchanged(path: Path, named: Artifact) -> None:
+    """Raise SourceError if a file is not any more what was hashed; named: by the stage of it.
+
+    Called after reading, so that nothing is made of other contents under this identity.
+    """
+    if path.is_file() and file_identity(path) in named.manifest["config"]["files"]:
+        return
+    raise SourceError(
+        "the file has changed since this run began",
+        where=printable(str(path)),
+        do="Run again when nothing writes to it any more; what is finished stays.",
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
-from endonym.data.config import CHATML_NAME
+from endonym.data.config import CHATML_NAME, read_template
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.log import Log
@@ -181,12 +181,13 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
     from endonym.data.examples import ExampleSettings, make_examples, with_template
+    from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML
     from endonym.tokenizer.tokenizer import Tokenizer
 
     template = CHATML if config.template == CHATML_NAME else None
     if config.template_file is not None:
-        template = config.template_file.read_text(encoding="utf-8")
+        template = read_template(config.template_file)
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     tokenizer = with_template(tokenizer, template)
     settings = ExampleSettings(
@@ -194,6 +195,10 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     )
     with ctx.log.progress("examples", 0, "records") as advance:
         counted = make_examples(config.paths, tokenizer, settings, out=ctx.out, advance=advance)
+    for number, path in enumerate(config.paths):
+        require_unchanged(path, ctx.inputs[f"data {number}"])
+    if config.template_file is not None:
+        require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
     return counted
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from endonym.data.config import CHATML_NAME, Chat, Pack
+from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.errors import ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
@@ -49,7 +49,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_shape(data),
         *_beside_a_folder(data),
         *_answers(data),
-        *_adapters_of_nothing(data),
+        *_refinements_of_nothing(data),
         *_exports_of_no_adapter(data),
     ]
 
@@ -111,13 +111,28 @@ def _missing_examples(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         for number, phase in _items(data, "phase", Phase)
         if phase.data is not None and files_named([phase.data], folder)[1]
     ]
-    chat = _part(Chat, data.get("chat"))
+    return missing + _unfit_template(_part(Chat, data.get("chat")), folder)
+
+
+def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
+    """A chat template that is missing, no text, or cannot be filled in."""
     named = chat.template if chat else None
-    if named not in (None, CHATML_NAME) and not (folder / named).is_file():
+    if named in (None, CHATML_NAME):
+        return []
+    if not (folder / named).is_file():
         message = f"there is no file {named}."
         do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
-        missing.append(Problem(("chat", "template"), message, do, at_value=True))
-    return missing
+        return [Problem(("chat", "template"), message, do, at_value=True)]
+    from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate
+
+    try:
+        # The names of the tokens do not matter here; the tokenizer is not made yet.
+        template = ChatTemplate(read_template(folder / named), "<|begin|>", "<|end|>")
+        template.parts([(("user", ANSWERING), False)])
+    except RecipeError as error:
+        do = error.do or "Repair the template; it is tried with a question and its answer."
+        return [Problem(("chat", "template"), f"{error.message}.", do, at_value=True)]
+    return []
 
 
 def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:
@@ -288,21 +303,28 @@ def _answers(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _adapters_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
-    """Adapters change a model that has learned something."""
+def _refinements_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
+    """Adapters and preferences change a model that has learned something."""
     keys = _part(ModelKeys, data.get("model"))
-    has_folder = keys is not None and keys.folder is not None
-    do = "Let a phase without adapt come before it, or name a model in model.folder."
-    return [
-        Problem(
-            ("phase", number, "adapt"),
-            "adapters change little of a model, and this phase begins with random weights.",
-            do,
-            at_value=True,
-        )
-        for number, phase in _items(data, "phase", Phase)
-        if phase.adapt is not None and not has_folder and (number == 0 or phase.start == "scratch")
-    ]
+    problems: list[Problem] = []
+    for number, phase in _items(data, "phase", Phase):
+        if (keys is not None and keys.folder is not None) or not (
+            number == 0 or phase.start == "scratch"
+        ):
+            continue
+        here = "and this phase begins with random weights."
+        if phase.adapt is not None:
+            do = "Let a phase without adapt come before it, or name a model in model.folder."
+            message = f"adapters change little of a model, {here}"
+            problems.append(Problem(("phase", number, "adapt"), message, do, at_value=True))
+        if phase.objective == "preferences":
+            do = (
+                'Let a phase on texts, or one with objective = "chat", come before it, or name a '
+                "model in model.folder."
+            )
+            message = f"preferences choose among answers that a model can give, {here}"
+            problems.append(Problem(("phase", number, "objective"), message, do, at_value=True))
+    return problems
 
 
 def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:

@@ -161,6 +161,11 @@ class Recipe(Config):
         data = self.phase[phase].data
         return files_named([data], self.folder)[0] if data is not None else []
 
+    def begins_new(self, phase: int) -> bool:
+        """Whether a phase begins with random weights."""
+        is_new = phase == 0 or self.phase[phase].start == "scratch"
+        return is_new and self.model.folder is None
+
     @property
     def template_file(self) -> Path | None:
         """The file of the chat template, if the recipe names one."""

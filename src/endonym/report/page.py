@@ -16,6 +16,7 @@ from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
+from endonym.report.answers import answers_card
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
@@ -114,6 +115,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
         "copied": copied,
         "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
+        "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
         ),

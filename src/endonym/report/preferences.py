@@ -1,8 +1,8 @@
 """How a phase judged held-out preference pairs at its validations: a sentence and charts.
 
 Accuracy: the share of pairs whose chosen answer has the higher reward (arXiv:2305.18290, equation
-5, without the part that depends on the prompt alone). Margin: its reward less that of the rejected
-one, the mean over the pairs, in nats times β.
+5, without the part that depends on the prompt alone); a tie counts half. Margin: its reward less
+that of the rejected one, the mean over the pairs, in nats times β.
 """
 
 from dataclasses import dataclass

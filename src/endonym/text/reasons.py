@@ -102,6 +102,10 @@ WORDS = {
     "no_common_prompt": "whose answers have no common question",
     "no_columns": "without known columns",
     "refused_by_template": "that the chat template refuses",
+    "template": "that the chat template cannot be filled with",
+    "tool_calls": "with calls of tools",
+    "unused_column": "with columns that have no place",
+    "two_systems": "with two system prompts",
 }
 """Reasons whose names say too little."""
 

@@ -18,6 +18,9 @@ from endonym.train.objectives.preferences import margins, pairs_of
 from endonym.train.step import held_out_nats
 from endonym.train.validate import ROWS_TOKENS, VALIDATION_SEED, ValidationResult, bits
 
+TIE = 1e-5
+"""Margins up to it, in nats times β, are rounding: at the start all are."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleInputs:
@@ -83,7 +86,10 @@ def _answer_sums(
 def _pair_sums(
     batch: Batch, nats_BT: torch.Tensor, tokens: ExampleTokens, beta: float
 ) -> np.ndarray:
-    """Pairs, their loss, nats and bytes of the chosen answers, right choices, margins."""
+    """Pairs, their loss, nats and bytes of the chosen answers, right choices, margins.
+
+    A tie is half a right choice.
+    """
     pairs = pairs_of(batch)
     nats_N = nats_BT.flatten()[pairs.learnt_N]
     margin_P = margins(pairs.sums(-nats_N), pairs.reference_P2.double(), beta)
@@ -96,7 +102,7 @@ def _pair_sums(
             float(loss),
             float(nats_N[is_chosen].sum()),
             tokens.byte_counts[targets.numpy()].sum(),
-            float((margin_P > 0).sum()),
+            float((margin_P > TIE).sum() + (margin_P.abs() <= TIE).sum() / 2),
             float(margin_P.sum()),
         ]
     )

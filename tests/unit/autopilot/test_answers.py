@@ -1,9 +1,13 @@
 """What is chosen for phases that learn answers, and how much their data are thought to be."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
+import zstandard
 from made_conversations import conversations, make_toy_examples, pairs, write_lines
 
 from endonym.autopilot.answers import choose_answers, estimated_examples
@@ -12,6 +16,14 @@ from endonym.recipe.recipe import Recipe
 from endonym.train.config import Phase
 
 FACTS = Facts(20_000, 12_000, 40.0, 12_800)
+
+
+def test_nothing_is_said_of_trained_weights_that_there_are_not() -> None:
+    phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl"})
+    for is_new in (True, False):
+        found = choose_answers(phase, FACTS, 128, dim=128, device="cpu", is_new=is_new)
+        reasons = " ".join(each.reason for each in found.values())
+        assert ("trained already" in reasons) is not is_new
 
 
 def chosen(objective: str, *, dim: int = 128, **keys: object) -> dict[str, object]:
@@ -47,10 +59,30 @@ def test_the_estimate_is_near_what_is_counted(
     made = make_toy_examples(tmp_path / "made", records, objective, val_share=0.05, context=256)
     recipe = small_recipe(tmp_path / "project")
     write_lines(recipe.parent / "a.jsonl", records)
-    sets = ["phase.0.objective=" + objective, "phase.0.data=a.jsonl", "chat.val_share=0.05"]
+    with recipe.open("a", encoding="utf-8") as file:
+        file.write(f'[[phase]]\nname = "second"\nobjective = "{objective}"\ndata = "a.jsonl"\n')
+    sets = ["chat.val_share=0.05"]
     sized = made["train"]["bytes"] / made["train"]["learnt"]
     (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, sized).values()
     assert facts.unique_tokens == pytest.approx(made["train"]["tokens"], rel=0.4)
     examples = facts.unique_tokens / facts.mean_document_tokens
     assert examples == pytest.approx(made["train"]["examples"], rel=0.1)
     assert facts.positions >= facts.unique_tokens
+
+
+def test_the_estimate_is_the_same_however_the_file_is_packed(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.autopilot.answers.SAMPLE_RECORDS", 50)
+    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 250_000)
+    records = conversations(2_000)
+    recipe = small_recipe(tmp_path / "project")
+    lines = write_lines(recipe.parent / "a.jsonl", records).read_bytes()
+    (recipe.parent / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (recipe.parent / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
+    parquet.write_table(arrow.Table.from_pylist(records), recipe.parent / "a.parquet")
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet"):
+        sets = ["phase.0.objective=chat", f"phase.0.data={name}", "chat.val_share=0.05"]
+        (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
+        examples = facts.unique_tokens / facts.mean_document_tokens
+        assert examples == pytest.approx(0.95 * len(records), rel=0.3), name

@@ -1,12 +1,17 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from made_conversations import conversations, write_lines
 from toys import train_config
 
-from endonym.autopilot.cautions import caution_of_rows, cautions
+from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.model.keys import ModelKeys
+from endonym.recipe.recipe import Recipe
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
@@ -98,3 +103,15 @@ def test_a_step_that_would_pull_weights_past_zero_is_refused_with_the_likelier_k
 ) -> None:
     with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .*" + ways):
         train_config(lr=lr, weight_decay=decay)
+
+
+def test_answers_from_random_weights_are_said(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    recipe = small_recipe(tmp_path)
+    write_lines(tmp_path / "a.jsonl", conversations(4))
+    assert cautions_of_starts(Recipe.load(recipe)) == []
+    sets = ["phase.0.objective=chat", "phase.0.data=a.jsonl"]
+    (text,) = cautions_of_starts(Recipe.load(recipe, sets=sets))
+    assert "random weights" in text
+    assert "model.folder" in text

@@ -1,18 +1,21 @@
 """Which ids are learnt, and that prompts are those that a server makes."""
 
 from itertools import groupby
+from types import SimpleNamespace
 
 import pytest
 from made_conversations import fresh_tokenizer
 from toys import KINDS, lively_decoder, toy_config
 
+from endonym.data import chat_layout
 from endonym.data.chat_layout import Layouts
+from endonym.data.conversations import Unfit
 from endonym.data.examples import template_of
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.chat import chat_ids
 from endonym.serve.own_engine import OwnEngine
-from endonym.tokenizer.chat_template import TemplateRefusal
+from endonym.tokenizer.chat_template import CHATML
 
 SAID = [
     ("system", "Répond en un mot."),
@@ -33,7 +36,7 @@ THINKING = (
 def rendered(kind: str, template: str | None = None) -> list[tuple[list[int], list[bool]]]:
     """Ids and what is learnt of each example of SAID."""
     tokenizer = fresh_tokenizer(kind, template)
-    layouts = Layouts(template_of(tokenizer), tokenizer)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     found = []
     for layout in layouts.of([role for role, _ in SAID]):
         ids, learnt = [], []
@@ -81,7 +84,7 @@ def test_answers_and_their_ends_are_learnt_and_nothing_else(kind: str) -> None:
 
 def test_only_the_last_answer_of_a_pair_is_learnt() -> None:
     tokenizer = fresh_tokenizer()
-    layouts = Layouts(template_of(tokenizer), tokenizer)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     (layout,) = layouts.of([role for role, _ in SAID], is_last_only=True)
     assert [piece.message for piece in layout if piece.is_learnt] == [4, None]
 
@@ -90,7 +93,7 @@ def test_a_template_without_an_end_of_a_turn_is_refused_with_what_to_do() -> Non
     endless = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     tokenizer = fresh_tokenizer("bpe", endless)
     with pytest.raises(RecipeError, match="no special token") as caught:
-        Layouts(template_of(tokenizer), tokenizer).of(("user", "assistant"))
+        Layouts(template_of(tokenizer), tokenizer, 256).probe()
     assert "<|im_end|>" in caught.value.do
 
 
@@ -100,9 +103,56 @@ def test_roles_that_a_template_refuses_or_leaves_out_are_told_each_time() -> Non
         "{% for m in messages[:2] %}{{ m.content }}<|im_end|>{% endfor %}"
     )
     tokenizer = fresh_tokenizer("bpe", strict)
-    layouts = Layouts(template_of(tokenizer), tokenizer)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     for _ in range(2):
-        with pytest.raises(TemplateRefusal, match="no system"):
+        with pytest.raises(Unfit, match="no system"):
             layouts.of(("system", "user", "assistant"))
-        with pytest.raises(TemplateRefusal, match="leaves out message 4"):
+        with pytest.raises(Unfit, match="leaves out message 4"):
             layouts.of(("user", "assistant", "user", "assistant"))
+
+
+def test_what_has_no_room_is_told_before_its_prompts_are_filled_in() -> None:
+    tokenizer = fresh_tokenizer()
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
+    with pytest.raises(Unfit, match="300 messages") as caught:
+        layouts.of(("user", "assistant") * 150)
+    assert caught.value.reason == "too_long"
+    asked: list[int] = []
+    fill = layouts.template.parts
+    object.__setattr__(
+        layouts, "template", SimpleNamespace(parts=lambda all: asked.append(len(all)) or fill(all))
+    )
+    with pytest.raises(Unfit, match="tokens without the contents"):
+        layouts.of(("user", "assistant") * 100)
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("template", [None, THINKING])
+def test_prompts_are_filled_in_some_at_a_time(
+    template: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = fresh_tokenizer("bpe", template)
+    roles = ("user", "assistant") * 20
+    whole = Layouts(template_of(tokenizer), tokenizer, 4096).of(roles)
+    monkeypatch.setattr(chat_layout, "MESSAGES_AT_ONCE", 50)
+    monkeypatch.setattr(chat_layout, "PIECES_KEPT", 1)
+    pieces = Layouts(template_of(tokenizer), tokenizer, 4096)
+    for _ in range(2):
+        assert str(pieces.of(roles)) == str(whole)
+    assert len(whole) == (1 if template is None else 20)
+
+
+def test_a_template_that_fails_for_one_conversation_is_told_of_it_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loops = "{% if messages[0].role == 'system' %}{{ 1 // 0 }}{% endif %}" + CHATML
+    tokenizer = fresh_tokenizer("bpe", loops)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
+    layouts.probe()
+    for _ in range(2):
+        with pytest.raises(Unfit, match="cannot be filled in") as caught:
+            layouts.of(("system", "user", "assistant"))
+        assert caught.value.reason == "template"
+    monkeypatch.setattr(chat_layout, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(RecipeError, match="took"):
+        layouts.of(("system", "user", "assistant", "user", "assistant"))

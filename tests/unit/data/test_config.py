@@ -1,9 +1,12 @@
 """What a recipe may say about rows."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from endonym.data.config import Pack, PackConfig
+from endonym.data.config import Pack, PackConfig, read_template
+from endonym.errors import RecipeError
 
 
 def test_a_row_has_at_least_eight_tokens_and_is_chosen_if_not_given() -> None:
@@ -25,3 +28,18 @@ def test_what_is_joined_is_longer_than_its_documents_and_as_long_as_the_context(
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(ValidationError, match="contxt"):
         Pack(contxt=64)
+
+
+@pytest.mark.parametrize(("data", "problem"), [(b"\xcf\xf0\xe8", "byte 1"), (b"\n", "empty")])
+def test_a_template_that_is_no_text_is_an_error_with_its_name(
+    data: bytes, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jinja"
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_template(path)
+    path.write_bytes(data)
+    with pytest.raises(RecipeError, match=problem) as caught:
+        read_template(path)
+    assert caught.value.where == str(path)
+    path.write_text("{{ messages }} – җавап", encoding="utf-8")
+    assert read_template(path).endswith("җавап")

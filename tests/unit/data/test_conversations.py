@@ -55,6 +55,51 @@ def test_an_input_follows_its_instruction_and_a_system_message_comes_first() -> 
     )
 
 
+SYSTEM = Message("system", "Sois bref.")
+TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
+
+
+@pytest.mark.parametrize(
+    ("record", "messages"),
+    [
+        ({"conversations": TURNS, "system": "Sois bref."}, (SYSTEM, *PLAIN)),
+        (
+            {
+                "messages": [{"from": "system", "value": "Sois bref."}, *TURNS],
+                "system_prompt": "Sois bref.",
+            },
+            (SYSTEM, *PLAIN),
+        ),
+        (
+            {"question": ASKED, "context": "Бу алма турында.", "answer": ANSWER},
+            (Message("user", f"{ASKED}\n\nБу алма турында."), PLAIN[1]),
+        ),
+        (
+            {"instruction": "Traduis.", "input": "le pain", "context": "Menu.", "output": "pâine"},
+            (Message("user", "Traduis.\n\nle pain\n\nMenu."), Message("assistant", "pâine")),
+        ),
+        (
+            {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
+            (*PLAIN, Message("user", "Și apoi?"), Message("assistant", "Gata.")),
+        ),
+    ],
+)
+def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> None:
+    assert conversation_of(record).messages == messages
+
+
+def test_no_column_beside_a_pair_is_lost() -> None:
+    sides = {"chosen": ANSWER, "rejected": "Зәңгәр."}
+    whole = {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")}
+    asked = Message("user", "Traduis.\n\nle pain")
+    assert pair_of({"instruction": "Traduis.", "input": "le pain", **sides}).prompt == (asked,)
+    for before in ({}, {"prompt": ASKED}, {"prompt": [{"role": "user", "content": ASKED}]}):
+        assert pair_of({"system": "Sois bref.", **before, **whole}).prompt == (SYSTEM, PLAIN[0])
+    told = {name: [{"role": "system", "content": "Sois bref."}, *whole[name]] for name in whole}
+    for system in ({}, {"system": "Sois bref."}):
+        assert pair_of({"prompt": ASKED, **system, **told}).prompt == (SYSTEM, PLAIN[0])
+
+
 def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
     turns = [("user", "Ce este?"), ("assistant", "O pâine."), ("user", "Și apoi?")]
     record = {"messages": [{"role": role, "content": text} for role, text in turns]}
@@ -79,6 +124,18 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ({"messages": [{"content": ASKED}]}, "unknown_role"),
         ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
         ({"messages": "су"}, "not_messages"),
+        ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
+        ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
+        ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
+        (
+            {
+                "messages": [{"role": "system", "content": "Parle."}, *TURNS],
+                "system": "Sois bref.",
+            },
+            "two_systems",
+        ),
+        ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
+        ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
         ({"messages": [1]}, "not_messages"),
         ({"prompt": ASKED, "completion": 7}, "not_text"),
         ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
@@ -125,6 +182,12 @@ def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
     [
         ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
         ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
+        ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
+        ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
+        (
+            {"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "Бу алма."},
+            "unused_column",
+        ),
         ({"chosen": ANSWER, "rejected": "Зәңгәр."}, "no_prompt"),
         ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
         ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),

@@ -58,11 +58,21 @@ def test_a_tokenizer_keeps_its_own_template_unless_another_is_given() -> None:
     own = fresh_tokenizer("bpe", "{{ messages }}")
     assert with_template(own, None).chat_template == "{{ messages }}"
     assert with_template(own, CHATML).chat_template == CHATML
+    assert with_template(own, "").chat_template == ""
 
 
 def test_a_broken_template_ends_it_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot be filled in"):
         make_toy_examples(tmp_path, conversations(8), template="{% for %}")
+
+
+def test_one_conversation_that_a_template_cannot_take_is_a_reject(tmp_path: Path) -> None:
+    fails = "{% if messages|length > 6 %}{{ 1 // 0 }}{% endif %}" + CHATML
+    long = [said(*["Нәрсә?", "алма"] * 4), said(*["Ce?", "pâine"] * 200)]
+    counted = make_toy_examples(tmp_path, [*conversations(8), *long], template=fails, context=256)
+    assert counted["dropped"] == {"template": 1, "too_long": 1}
+    with gzip.open(tmp_path / "dropped" / "template.jsonl.gz") as lines:
+        assert json.loads(next(iter(lines)))["id"] == "records.jsonl#9"
 
 
 def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -39,9 +40,8 @@ def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
     found = list(read_records(path, "a"))
     assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
     path.write_bytes(path.read_bytes()[:-20])
-    (reject,) = read_records(path, "a")
-    assert isinstance(reject, Reject)
-    assert reject.reason == "damaged"
+    with pytest.raises(SourceError, match="no whole parquet file"):
+        list(read_records(path, "a"))
 
 
 def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
@@ -54,17 +54,37 @@ def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
     assert len(found) == 5
 
 
-def test_what_is_cut_off_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(LINES * 50)[:-9])
-    assert [each.reason for each in read_records(path, "a") if isinstance(each, Reject)] == [
-        "truncated"
-    ]
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: Path) -> None:
+    path = tmp_path / f"a.jsonl.{'gz' if pack is gzip.compress else 'zst'}"
+    lines = b"".join(b'{"prompt": "Ce?", "completion": "%d"}\n' % n for n in range(20_000))
+    path.write_bytes(pack(lines)[:-2_000])
+    with pytest.raises(SourceError, match="ends early") as caught:
+        list(read_records(path, "a"))
+    assert caught.value.where == str(path)
+    assert "again" in caught.value.do
+
+
+def test_an_empty_file_is_a_reject(tmp_path: Path) -> None:
     path = tmp_path / "b.jsonl"
     path.touch()
     assert [each.reason for each in read_records(path, "b") if isinstance(each, Reject)] == [
         "empty_file"
     ]
+
+
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.text.io.lines.MAX_DOCUMENT_BYTES", 1_000)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
+    reject, *others = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert reject.reason == "too_long"
+    assert "one conversation" in reject.detail
+    assert "document =" not in reject.detail
+    assert len(others) == 2
 
 
 def test_another_format_is_refused_by_name(tmp_path: Path) -> None:

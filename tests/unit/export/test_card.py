@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
 from endonym.export.card import INSTALL, Card, readme, write_card
+from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
@@ -128,6 +129,24 @@ def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
     assert "from a model that was made elsewhere" in text
     assert f"A language model, {EXPORTED} It continues texts." in text
     assert "It was not scored on held-out documents." in text
+
+
+def test_the_conversations_of_a_model_stand_among_its_data(
+    model: LanguageModel, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = card_of("kechkena", Store(finished / "store"))
+    assert "learned to answer" not in of(card, model)
+    counted = {"objective": "chat", "records": 1_200, "kept": 1_190, "dev": {"examples": 60}}
+    counted["dropped"] = {"bad_json": 2, "too_long": 8}
+    liked = {**counted, "objective": "preferences", "dropped": {}, "kept": 1_200}
+    found = [(["әңгәмә.jsonl"], counted), (["a.jsonl", "b.jsonl"], liked)]
+    monkeypatch.setattr(History, "answers", lambda known: found)
+    text = of(card, model).partition("## Data")[2].partition("## Training")[0]
+    assert (
+        "* `әңгәмә.jsonl`: 1,190 of 1,200 conversations; rejected were 2 bad_json, 8 too_long. "
+        "60 examples are held out.\n"
+        "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out.\n"
+    ) in text
 
 
 @pytest.fixture

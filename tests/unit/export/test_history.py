@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +58,29 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
     assert known.evaluations == ()
     shutil.rmtree(model.folder)
     assert history_of(second) is None
+
+
+def test_what_answers_were_learnt_from_is_found_with_its_files(
+    model: Artifact, store: Store
+) -> None:
+    known = history_of(model)
+    assert known is not None
+    assert known.answers() == []
+
+    def put(kind: str, identity: str, **keys: Any) -> str:
+        manifest = {**model.manifest, "stage": kind, "id": identity, **keys}
+        shutil.copytree(model.folder, store.folder(kind, identity))
+        write_json(store.folder(kind, identity) / "manifest.json", sealed(manifest))
+        return identity
+
+    file = put("source", "d" * 64, config={"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]})
+    numbers = {"objective": "chat", "records": 4, "kept": 3, "dropped": {"bad_json": 1}}
+    inputs = {"data 0": file, "tokenizer": model.manifest["inputs"]["tokenizer"]}
+    examples = put("examples", "e" * 64, inputs=inputs, numbers=numbers)
+    inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
+    later = store.folder("model", put("model", "f" * 64, inputs=inputs))
+    known = history_of(open_artifact(later))
+    assert known is not None
+    assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
+    shutil.rmtree(store.folder("examples", examples))
+    assert known.answers() == []

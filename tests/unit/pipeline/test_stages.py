@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from foreign_folders import byte_level, gemma_like, write_tokenizer
+from made_conversations import conversations, write_lines
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
@@ -13,7 +15,7 @@ from toys import lively_decoder, toy_config, toy_tokenizer
 from endonym.config import Config
 from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
-from endonym.errors import ExportError, TokenizerError
+from endonym.errors import ExportError, SourceError, TokenizerError
 from endonym.export.config import Export
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -23,6 +25,7 @@ from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
     CorpusConfig,
+    ExamplesConfig,
     ExportConfig,
     NamedFiles,
     PretrainedFiles,
@@ -34,6 +37,7 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus
 from endonym.text.files import RawFile, RawSet
 from endonym.text.held_out.split import SIDES
+from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -211,3 +215,37 @@ def test_an_exported_model_scores_as_the_finished_one(
     assert all(check["ok"] for check in numbers["checks"])
     assert sorted(numbers["files"]) == sorted(path.name for path in ctx.out.iterdir())
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))
+
+
+@pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
+def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
+    changed: str, tmp_path: Path
+) -> None:
+    path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
+    write_lines(path, conversations(20))
+    template.write_text(CHATML, encoding="utf-8")
+    toy_tokenizer("bpe").save(tmp_path)
+    config = ExamplesConfig(
+        paths=(path,),
+        template_file=template,
+        objective="chat",
+        context=400,
+        val_share=0.2,
+        max_rejected=0.0,
+        seed=1,
+    )
+    given = {"data 0": path, "template": template}
+    files = {
+        name: Artifact(tmp_path, {"config": {"files": [file_identity(file)]}})
+        for name, file in given.items()
+    }
+
+    def ctx(name: str) -> StageContext:
+        made = context(tmp_path / name, tokenizer=tmp_path)
+        return replace(made, inputs={**made.inputs, **files})
+
+    assert stages.examples(config, ctx("as hashed"))["kept"] == 20
+    (tmp_path / changed).write_text((tmp_path / changed).read_text("utf-8") + "\n", "utf-8")
+    with pytest.raises(SourceError, match="has changed") as caught:
+        stages.examples(config, ctx("changed"))
+    assert caught.value.where == str(tmp_path / changed)

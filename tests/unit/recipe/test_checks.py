@@ -9,6 +9,7 @@ from wrong_recipes import problem_drawn, refusal
 from endonym.errors import RecipeError
 from endonym.recipe.checks import contradictions, missing_files
 from endonym.recipe.recipe import Recipe
+from endonym.tokenizer.chat_template import CHATML
 
 HEAD = """\
 name = "tatar"
@@ -290,10 +291,47 @@ def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: s
     assert any(problem in each for each in found), found
 
 
+def test_preferences_need_a_model_that_has_learned_something() -> None:
+    likes = {"objective": "preferences", "data": "a.jsonl"}
+
+    def found(**data: Any) -> list[tuple[Any, str]]:
+        problems = contradictions(data, None)
+        return [(each.path, each.do) for each in problems if "random weights" in each.message]
+
+    ((path, do),) = found(phase=[likes])
+    assert path == ("phase", 0, "objective")
+    assert "model.folder" in do
+    (again,) = found(phase=[{"name": "a"}, {**likes, "start": "scratch"}])
+    assert again[0] == ("phase", 1, "objective")
+    assert not found(phase=[{"name": "a"}, likes])
+    assert not found(phase=[likes], model={"folder": "gemma"})
+    (adapted,) = found(phase=[{"adapt": {"rank": 4}}])
+    assert adapted[0] == ("phase", 0, "adapt")
+
+
 def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
     data = {"phase": [{"objective": "chat", "data": "*.jsonl"}], "chat": {"template": "a.jinja"}}
     found = [each.path for each in missing_files(data, tmp_path)]
     assert found == [("phase", 0, "data"), ("chat", "template")]
-    for name in ("b.jsonl", "a.jinja"):
-        (tmp_path / name).touch()
+    (tmp_path / "b.jsonl").touch()
+    (tmp_path / "a.jinja").write_text(CHATML, encoding="utf-8")
     assert not missing_files(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("Җавап {{ messages }}".encode("cp1251", "replace"), "no UTF-8 at byte"),
+        (b" \n", "is empty"),
+        (b"{% for %}", "cannot be filled in"),
+        (b"{{ raise_exception('no') }}", "says: no"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_told(
+    template: bytes, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jinja").write_bytes(template)
+    (found,) = missing_files({"chat": {"template": "a.jinja"}}, tmp_path)
+    assert problem in found.message
+    assert found.path == ("chat", "template")
+    assert found.do

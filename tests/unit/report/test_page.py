@@ -147,6 +147,11 @@ class Workshop:
         report = fit(made, [("tatar", TATAR)])
         write_json(artifact.folder / "report.json", report)
 
+    def examples(self) -> None:
+        numbers = {"objective": "chat", "records": 9, "kept": 8, "cut": 0, "dropped": {"<b>": 1}}
+        split = {"examples": 4, "tokens": 40, "learnt": 10}
+        self.add("examples", "examples sft", {**numbers, "train": split, "dev": split})
+
     def model(self, name: str = "model pretrain", *, has_journal: bool = True) -> None:
         numbers = {"parameters": 9000, "steps": 40, "kept_step": 20, "epochs": 3.0, "tokens": 2560}
         artifact = self.add("model", name, numbers)
@@ -274,6 +279,7 @@ def test_dropped_texts_stand_in_the_report_with_their_reason(workshop: Workshop)
     [
         ([], []),
         (["corpus"], ["corpus", "making"]),
+        (["examples"], ["answers", "making"]),
         (["tokenizer"], ["tokenizer", "making"]),
         (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
         (["model"], ["curves", "samples", "model", "making"]),

@@ -30,6 +30,7 @@ def test_pairs_tell_accuracy_and_margin(tmp_path: Path) -> None:
     start = inputs.validate(decoder, phase, ALONE)
     assert start.nats == pytest.approx(math.log(2), abs=1e-5)
     assert start.figures["margin"] == pytest.approx(0.0, abs=1e-4)
+    assert start.figures["accuracy"] == 0.5  # every pair is a tie, whatever its rounding
     moved = inputs.validate(lively_decoder(CONFIG, seed=3), phase, ALONE)
     assert moved.n_tokens == len(inputs.dev) // 2
     assert abs(moved.figures["margin"]) > 0.1
