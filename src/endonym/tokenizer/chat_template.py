@@ -9,6 +9,7 @@ have the same parts. Serving and training both take them from here, so their ids
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """The template that recipes call "chatml"."""
+OPENING = "{{ bos_token }}"
 _process = TemplateProcess()
 
 
@@ -39,6 +41,10 @@ class Asked(NamedTuple):
 
     messages: Sequence[Mapping[str, str]]
     opens_answer: bool
+
+
+HELLO = Asked(({"role": "user", "content": "1 һ"},), True)
+"""A conversation that any template takes."""
 
 
 class TemplateRefusal(RecipeError):
@@ -72,6 +78,18 @@ class ChatTemplate:
                 raise RecipeError(message)
         return [each["text"] for each in found]
 
+    @property
+    def opened(self) -> str:
+        """The template's text with the start token in front, if it does not write that itself.
+
+        transformers puts nothing before a filled template: there the template must do it.
+        """
+        with suppress(RecipeError):  # a template that is broken is told where it is used
+            if self.filled([HELLO])[0].startswith(self.start):
+                return self.text
+        # A comment takes the line end behind it along, and the template still begins a line.
+        return OPENING + ("{# #}\n" if self.text[:1].isspace() else "") + self.text
+
     def parts(self, asked: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
         """The parts of conversations, each given as its roles and `opens_answer`."""
         # Digits outlast upper and lower case. There are always as many, as templates may count.
@@ -81,6 +99,13 @@ class ChatTemplate:
             _divided(text, len(roles), secret)
             for text, (roles, _) in zip(filled, asked, strict=True)
         ]
+
+
+def template_of(tokenizer: Tokenizer) -> ChatTemplate:
+    """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
+    assert tokenizer.chat_template is not None, "asked of a base model"
+    start, end = (tokenizer.token(each) for each in (tokenizer.start_id, tokenizer.end_id))
+    return ChatTemplate(tokenizer.chat_template, start, end)
 
 
 def _placed(roles: Sequence[str], secret: str) -> list[dict[str, str]]:

@@ -7,12 +7,11 @@ from made_conversations import fresh_tokenizer
 from toys import KINDS, lively_decoder, toy_config
 
 from endonym.data.chat_layout import Layouts
-from endonym.data.examples import template_of
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.chat import chat_ids
 from endonym.serve.own_engine import OwnEngine
-from endonym.tokenizer.chat_template import TemplateRefusal
+from endonym.tokenizer.chat_template import TemplateRefusal, template_of
 
 SAID = [
     ("system", "Répond en un mot."),
