@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from made_conversations import fresh_tokenizer
 
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
@@ -128,6 +129,14 @@ def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
     assert "from a model that was made elsewhere" in text
     assert f"A language model, {EXPORTED} It continues texts." in text
     assert "It was not scored on held-out documents." in text
+
+
+def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageModel) -> None:
+    assert "encode_special_tokens = True" in of(Card("сорау"), model)
+    text = of(Card("сорау"), LanguageModel(model.decoder, fresh_tokenizer("bpe")))
+    assert "`tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives" in text
+    assert "`tokenizer(text, split_special_tokens=True)`" in text
+    assert "encode_special_tokens" not in text
 
 
 @pytest.fixture
