@@ -111,7 +111,7 @@ def write_toy_examples(
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, documents)]).astype("<i8"))
     np.save(folder / "dev.npy", np.arange(len(documents)) >= train)
     np.save(folder / "bytes.npy", np.minimum(np.arange(vocab), 1).astype("<i8"))
-    described = {"objective": objective, "context": longest, "vocab": vocab, "end": 0}
+    described = {"objective": objective, "context": longest, "vocab": vocab, "end": 0, "opening": 0}
     (folder / "examples.json").write_text(json.dumps(described), encoding="utf-8")
     return ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
 

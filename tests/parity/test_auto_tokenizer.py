@@ -5,15 +5,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import tokenizers as tokenizers_library
 from laws.shapes import shape
+from made_conversations import said, settings, write_lines
 from toys import toy_decoder
 
+from endonym.data.example_order import ExampleOrder
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.examples import make_examples, with_template
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.families import FAMILIES
+from endonym.serve.chat import chat_ids
+from endonym.serve.own_engine import OwnEngine
+from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
 HARD = [
@@ -104,26 +113,89 @@ def test_a_pipeline_begins_a_prompt_once(
     assert seen == [[end, *model.tokenizer.encode("Әбием мич")], [end]]
 
 
-def test_a_chat_template_goes_with_the_model(
+OPENING_ITSELF = (
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CONVERSATIONS = [
+    said("Бакчада нинди агачлар үсә?", "Алмагач, чия һәм карлыган."),
+    said("Сәлам!", "Исәнме! Ни йомыш?", "1 234,5 сум\nкүпме була?", "Бик күп.", system="Кыска."),
+    said("តើព្រឹកនេះអ្នកទៅណា?", "ខ្ញុំទៅផ្សារជាមួយម្តាយ។"),
+    said("Où s'arrête le facteur ?", "Près du vieux pont."),
+]
+
+
+@pytest.mark.parametrize(
+    "template", [CHATML, "  {% if messages %}{% endif %}" + CHATML, OPENING_ITSELF]
+)
+@pytest.mark.parametrize("start", [END_OF_TEXT, "<s>"])
+def test_a_plain_call_gives_the_prompt_ids_of_training_and_of_our_server(
+    transformers: ModuleType,
+    tokenizers: dict[str, Tokenizer],
+    tmp_path: Path,
+    template: str,
+    start: str,
+) -> None:
+    ours = starting_with(start, tokenizers["bpe"], tmp_path)
+    records = write_lines(tmp_path / "records.jsonl", CONVERSATIONS)
+    how = settings(context=1024)
+    tokenizer = with_template(ours, template)
+    make_examples([records], tokenizer, how, out=tmp_path, advance=lambda _: None)
+    config = shape("qwen3", vocab=ours.vocab)
+    model = LanguageModel(toy_decoder(config), ours)
+    export_huggingface(model, tmp_path / "hf")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    again = import_huggingface(tmp_path / "hf")
+    export_huggingface(again, tmp_path / "again")
+    copies = [(tmp_path / name / "chat_template.jinja").read_bytes() for name in ("hf", "again")]
+    assert copies[0] == copies[1]
+    engines = [OwnEngine(each, most_slots=1, memory=1 << 24) for each in (model, again)]
+    trained = trained_prompts(tmp_path)
+    assert len(trained) == len(CONVERSATIONS)
+    for record, expected in zip(CONVERSATIONS, trained, strict=True):
+        messages = record["messages"][: 1 + (record["messages"][0]["role"] == "system")]
+        ids = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=True)
+        assert ids["input_ids"] == expected
+        assert expected.count(ours.start_id) == 1
+        for engine in engines:
+            found = chat_ids(engine, messages)
+            assert [engine.opening] * (found[0] != engine.opening) + found == expected
+
+
+def starting_with(start: str, tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """A copy of a tokenizer whose texts begin with this special token."""
+    engine = tokenizers_library.Tokenizer.from_str(tokenizer.to_json())
+    engine.add_special_tokens([start])
+    return Tokenizer.load(saved(Tokenizer(engine, tokenizer.end, start), folder))
+
+
+def trained_prompts(folder: Path) -> list[list[int]]:
+    """What a training reads before the first answer of each example, in the order of the file."""
+    found: dict[int, list[int]] = {}
+    for split in ("train", "dev"):
+        tokens = ExampleTokens(folder, split)
+        order = ExampleOrder(tokens, context=1024, seed=0)
+        rows = order.rows(0, order.rows_per_epoch)
+        for number in range(len(tokens)):
+            row, first = np.argwhere(rows.documents_BT == number)[0]
+            learnt = rows.weights_BT[row, first:].argmax()
+            found[tokens.starts[number]] = rows.tokens_BT[row, first:][: learnt + 1].tolist()
+    return [found[start] for start in sorted(found)]
+
+
+def test_texts_of_a_chat_model_begin_once_and_names_in_them_can_stay_text(
     transformers: ModuleType, tokenizers: dict[str, Tokenizer], tmp_path: Path
 ) -> None:
-    ours = Tokenizer.load(saved(tokenizers["bpe"], tmp_path))
-    template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
-    ours.chat_template = template
+    ours = with_template(starting_with("<s>", tokenizers["bpe"], tmp_path), CHATML)
     model = LanguageModel(toy_decoder(shape("qwen3", vocab=ours.vocab)), ours)
     export_huggingface(model, tmp_path / "hf")
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
-    said = [{"role": "user", "content": "Сәлам"}]
-    how = {"tokenizer_kwargs": {"split_special_tokens": False}}
-    ids = theirs.apply_chat_template(said, tokenize=True, **how)["input_ids"]
-    start, end = (ours.special_ids[name] for name in ("turn_start", "turn_end"))
-    assert ids == [start, *ours.encode("Сәлам"), end]
-    again = import_huggingface(tmp_path / "hf").tokenizer
-    assert again.chat_template == template
-    assert Tokenizer.load(saved(again, tmp_path / "again")).chat_template == template
+    for text in HARD:
+        ids = theirs(text, split_special_tokens=True)["input_ids"]
+        assert ids == [ours.start_id, *ours.encode(text)]
     (file,) = export_gguf(model, tmp_path / "gguf", ("F16",), Provenance())
     with LlamaCpp(file.path, context=0) as engine:
-        assert engine.template() == template
+        assert engine.template() == CHATML
 
 
 def saved(tokenizer: Tokenizer, folder: Path) -> Path:

@@ -20,7 +20,7 @@ from toys import KINDS, lively_decoder, toy_config
 
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.generate.language_model import LanguageModel
-from endonym.serve.chat import chat_ids
+from endonym.serve.chat import chat_ids, prompt_differences
 from endonym.serve.llama_engine import LlamaEngine
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -105,6 +105,37 @@ def test_prompts_have_the_same_ids_in_training_and_wherever_the_model_answers(
         asked = {"messages": messages, "max_tokens": 2}
         answer = client.post("/v1/chat/completions", json=asked).json()
         assert answer["usage"]["prompt_tokens"] == len(expected)
+    llama.close()
+
+
+INSTRUCTING = (
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] }}{{ eos_token }}"
+    "{% else %}[INST] {{ m['content'] }} [/INST]{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(("kind", "differs"), [("bpe", True), ("byte", False)])
+def test_where_words_of_a_template_join_contents_llama_cpp_has_other_ids_and_we_say_so(
+    kind: str, differs: bool, tmp_path: Path
+) -> None:
+    make_toy_examples(tmp_path, CONVERSATIONS, kind=kind, context=CONTEXT, template=INSTRUCTING)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    config = toy_config("qwen3", vocab=tokenizer.vocab, context=CONTEXT)
+    model = LanguageModel(lively_decoder(config), tokenizer)
+    (file,) = export_gguf(model, tmp_path, ("F32",), Provenance(name="сорау"))
+    llama = LlamaEngine(file.path, most_slots=1, memory=1 << 30, threads=1)
+    own = OwnEngine(model, most_slots=1, memory=1 << 30)
+    for engine in (own, llama):
+        assert len(prompt_differences(engine)) == differs
+    prompts = trained_prompts(tmp_path)
+    for messages, expected in prompts:
+        assert [own.opening, *chat_ids(own, messages)] == expected
+    pieces = [tokenizer.bytes_of(n).decode("utf-8", "ignore") for n in range(tokenizer.vocab)]
+    words = [text[1:] for text in pieces if text[:1] == " " and text[1:].isalpha()]
+    asked = [[{"role": "user", "content": text}] for text in [*words[:5], "Сәлам дус"]]
+    with llama_server(file.path) as client:
+        same = [server_ids(client, m) == [own.opening, *chat_ids(own, m)] for m in asked]
+    assert all(same) != differs
     llama.close()
 
 

@@ -172,7 +172,15 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
         name = printable(run_argument(run.folder, run.store))
-        out.write(f'next    {program()} generate {name} "…"\n')
+        asked = f"chat {name}" if answers(run) else f'generate {name} "…"'
+        out.write(f"next    {program()} {asked}\n")
+
+
+def answers(run: Run) -> bool:
+    """Whether the model of a run learnt answers last, or has learnt them elsewhere."""
+    model = run.artifact("model")
+    settings = None if model is None else model.folder / "tokenizer_config.json"
+    return settings is not None and settings.is_file() and "chat_template" in read_json(settings)
 
 
 def conclusions(run: Run) -> list[str]:

@@ -128,14 +128,13 @@ def make_engine(
     adapter: one that is added to what the model gives. loaded: models by name, to which this one is
     added, so that several adapters of it share its weights.
     """
-    from endonym.serve.chat import acts_on_contents
+    from endonym.serve.chat import prompt_differences
 
     engine = _engine(
         name, store, device_name, log, adapter=adapter, loaded={} if loaded is None else loaded
     )
-    if engine.template and acts_on_contents(engine):
-        message = "its chat template tests or changes the texts of messages, which is left out here"
-        log.warn(f"{name}: {message}: each is encoded as it was written")
+    for each in prompt_differences(engine) if engine.template else ():
+        log.warn(f"{name}: {each}")
     return engine
 
 

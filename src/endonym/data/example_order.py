@@ -65,7 +65,7 @@ class ExampleOrder:
             goals, stored = runs(begins, lengths), runs(self.tokens.starts[examples], lengths)
             targets[goals] = self.tokens.ids[stored]
             tokens[goals[1:]] = targets[goals[:-1]]
-            tokens[begins] = self.tokens.end_id
+            tokens[begins] = self.tokens.opening_id
             weights[goals] = self.tokens.learnt[stored]
             documents[goals] = np.repeat(epoch * len(self.tokens) + examples, lengths)
             if reference is not None and self.reference is not None:

@@ -17,8 +17,8 @@ CHUNK_TOKENS = 1 << 24
 class ExampleTokens:
     """The examples of a split. Those of a preference pair follow each other, the chosen one first.
 
-    starts, lengths: of each example in the file of ids. together: how many examples stand in one
-    row, 2 for pairs.
+    starts, lengths: of each example in the file of ids. opening_id: stands before each. together:
+    how many examples stand in one row, 2 for pairs.
     """
 
     def __init__(self, folder: Path, split: ExampleSplit) -> None:
@@ -26,6 +26,7 @@ class ExampleTokens:
         self.folder, self.split = folder, split
         self.vocab: int = described["vocab"]
         self.end_id: int = described["end"]
+        self.opening_id: int = described["opening"]
         self.together = 2 if described["objective"] == "preferences" else 1
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)

@@ -1,8 +1,8 @@
 """Conversations and preference pairs as ids: read, rendered, encoded, split and written.
 
 An example is one document: the ids of its template filled with its messages, and for each whether
-it is learnt. It stands after an end-of-text token, as a prompt does in a server. A preference pair
-is two examples, the chosen and the rejected one, which follow each other.
+it is learnt. It stands after the token that opens a text, as a prompt does in a server. A
+preference pair is two examples, the chosen and the rejected one, which follow each other.
 
 The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt), offsets.npy (where each
 example begins, and the end), dev.npy (which are held out), examples.json, the tokenizer with the
@@ -31,7 +31,7 @@ from endonym.text.document import Reject
 from endonym.text.document_files import DROPPED, GzipLines, reject_line
 from endonym.text.held_out.split import digest
 from endonym.text.io.origin import SHOWN_CHARS
-from endonym.tokenizer.chat_template import CHATML, ChatTemplate
+from endonym.tokenizer.chat_template import CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
@@ -58,7 +58,7 @@ class ExampleSettings:
 
 
 class Example(NamedTuple):
-    """The ids of a conversation, after the end-of-text that opens it, and which are learnt."""
+    """The ids of a conversation, after the one that opens it, and which are learnt."""
 
     ids: Ids
     is_learnt: NDArray[np.bool_]
@@ -81,12 +81,6 @@ def with_template(tokenizer: Tokenizer, given: str | None) -> Tokenizer:
         tokenizer.chat_template = CHATML if given is None else given
         tokenizer.turn_ends = ()
     return tokenizer
-
-
-def template_of(tokenizer: Tokenizer) -> ChatTemplate:
-    """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
-    assert tokenizer.chat_template is not None, "see with_template"
-    return ChatTemplate(tokenizer.chat_template, *[tokenizer.token(tokenizer.end_id)] * 2)
 
 
 def make_examples(
@@ -237,11 +231,11 @@ class ExampleWriter:
                 self._keys.append(key)
 
     def _example(self, layout: Layout, contents: Sequence[Ids]) -> Example:
-        """The ids of a layout with its contents. A template's own end-of-text opens no second."""
+        """The ids of a layout with its contents, without an opening token of the template."""
         parts = [each.ids if each.message is None else contents[each.message] for each in layout]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
-        opens = int(ids[0] == self.tokenizer.end_id)
+        opens = int(ids[0] == self.tokenizer.opening_id)
         return Example(ids[opens:], learnt[opens:])
 
     def _too_long(self, examples: Sequence[Example]) -> tuple[str, str] | None:
@@ -268,6 +262,7 @@ class ExampleWriter:
             "context": self.settings.context,
             "vocab": self.tokenizer.vocab,
             "end": self.tokenizer.end_id,
+            "opening": self.tokenizer.opening_id,
         }
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")

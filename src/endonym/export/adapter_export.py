@@ -23,6 +23,7 @@ from endonym.log import Log, number
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import Change, changes_of, copy_on, merge_changes
+from endonym.tokenizer.chat_template import template_of
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check, Runtime
@@ -99,7 +100,9 @@ def make_adapter_export(
             dropout=adapter.dropout,
         )
         if adapter.base.tokenizer.chat_template is not None:
-            adapter.base.tokenizer.save(out)
+            tokenizer = copy.copy(adapter.base.tokenizer)
+            tokenizer.chat_template = template_of(tokenizer).opened
+            tokenizer.save(out)
         checks = _checked_in_peft(out, adapter, texts)
     else:
         from endonym.export.gguf.adapter import write_gguf_adapter

@@ -157,28 +157,29 @@ Its license depends on that of the texts it was made of.
 
 
 def _use_transformers(tokens: Tokenizer) -> str:
-    chat = ""
+    names = """The name of a special token
+  in a text is read as plain text (`split_special_tokens`); do not write one before a prompt. The
+  library `tokenizers` alone needs `tokenizer.encode_special_tokens = True` for this."""
     if tokens.chat_template is not None:
-        chat = (
-            "\n* Conversations: in `tokenizer.apply_chat_template(…)` say\n"
-            '  `tokenizer_kwargs={"split_special_tokens": False}`, so that the template\'s own '
-            "special\n  tokens are read as such."
-        )
+        names = f"""The name of a special token
+  in a text is read as that token; for texts that are not your own say
+  `tokenizer(text, split_special_tokens=True)`.
+* Conversations: `tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives the ids
+  that the model was trained with, `{tokens.start}` in front included. Put nothing more before them,
+  and take names of special tokens out of messages that are not your own."""
     return f"""## Use
 
 `{INSTALL}`, then:
 
 {CODE}
 
-* The tokenizer puts `{tokens.start}` before every text, as in training. The name of a special token
-  in a text is read as plain text (`split_special_tokens`); do not write one before a prompt. The
-  library `tokenizers` alone needs `tokenizer.encode_special_tokens = True` for this.
+* The tokenizer puts `{tokens.start}` before every text, as in training. {names}
 * lm-evaluation-harness puts it there a second time for rolling perplexities; there say
   `add_bos_token=False`. Its other tasks are right as they are.
 * `generation_config.json` holds settings of sampling that suit a small model.
 * The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
   labels by the attention mask and not by this id, or the model forgets how a text ends.
-* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them.{chat}"""
+* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them."""
 
 
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:

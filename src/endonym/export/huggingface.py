@@ -37,6 +37,7 @@ from endonym.model.foreign.folder import (
 )
 from endonym.model.foreign.weights import load_foreign, stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
 
 PREFIXES = {
@@ -64,17 +65,18 @@ def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    Each text begins with the bos token, as in training, unless add_special_tokens=False. The name
-    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
-    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
-    `encode_special_tokens = True` themselves.
+    Each text begins with the bos token, as in training, unless add_special_tokens=False. Without a
+    chat template the name of a special token in a text stays plain text (split_special_tokens), so
+    bos cannot be written before a prompt. `tokenizer.json` has no such setting: programs that read
+    this file alone set `encode_special_tokens = True` themselves. With a chat template names are
+    read as special tokens, as transformers reads a filled template as one text; it writes bos.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
     content["post_processor"] = _start_first(content["post_processor"], tokenizer)
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
     if tokenizer.chat_template is not None:
-        (out / CHAT_TEMPLATE).write_text(tokenizer.chat_template, encoding="utf-8")
+        (out / CHAT_TEMPLATE).write_text(template_of(tokenizer).opened, encoding="utf-8")
     reserved = tokenizer.conversation_tokens
     write_json(
         out / "tokenizer_config.json",
@@ -86,7 +88,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             "padding_side": "left",
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
-            "split_special_tokens": True,
+            "split_special_tokens": tokenizer.chat_template is None,
             **({"extra_special_tokens": reserved} if reserved else {}),
         },
     )

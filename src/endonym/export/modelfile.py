@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from endonym.generate.sample import Sampling
-from endonym.tokenizer.chat_template import CHATML
+from endonym.tokenizer.chat_template import CHATML, OPENING
 
 MODELFILE = "Modelfile"
 PREFERRED = ("Q8_0", "F16", "BF16")
@@ -41,7 +41,7 @@ def modelfile(
     """
     usual, told = Sampling(), "{{ .Prompt }}"
     if template is not None:
-        told = OLLAMA_CHATML if template == CHATML else ""
+        told = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
     lines = [f"TEMPLATE {_quoted(told)}"] if told else []
     lines += [f"PARAMETER stop {_quoted(each)}" for each in stops]
     middle = "\n".join(lines)

@@ -23,6 +23,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.model.config import ModelConfig
+from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -53,6 +54,7 @@ little training has many of these."""
 
 PROBE = "1 һ"
 """A text without specials, whose ids with specials are compared."""
+PLAIN = {"add_special_tokens": False}
 
 
 class Runtime(Protocol):
@@ -140,11 +142,14 @@ class Transformers:
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
             "template": self._tokenizer.chat_template,
+            "names": self._tokenizer(self._tokenizer.bos_token, **PLAIN)["input_ids"],
         }
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
+            return self._tokenizer(text, **PLAIN)["input_ids"]
+        return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -187,23 +192,34 @@ class Gguf:
             "end": self._engine.end_id,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": self._engine.template(),
+            "template": self._opened_template(),
         }
+
+    def _opened_template(self) -> str | None:
+        """The file's template with the start token, which llama.cpp itself puts before it."""
+        text = self._engine.template()
+        ends = (self._engine.start_id, self._engine.end_id)
+        start, end = (self._engine.token(each) for each in ends)
+        return None if text is None else ChatTemplate(text, start, end).opened
 
 
 def settings_of(model: LanguageModel) -> dict[str, Any]:
     """What a program should do around a text.
 
     start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids that
-    end generation. context: the longest text in tokens. template: for conversations.
+    end generation. context: the longest text in tokens. template: for conversations, one that
+    writes the start token, as `transformers` needs it. names: the ids of the start token's name in
+    a text; llama.cpp's programs always read it as the token.
     """
     tokenizer = model.tokenizer
+    has_template, start = tokenizer.chat_template is not None, tokenizer.token(tokenizer.start_id)
     return {
         "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
         "end": tokenizer.end_id,
         "stops": sorted(tokenizer.stop_ids),
         "context": model.decoder.config.context,
-        "template": tokenizer.chat_template,
+        "template": template_of(tokenizer).opened if has_template else None,
+        "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
     }
 
 
@@ -320,9 +336,9 @@ class _Sample:
         found = runtime.settings()
         if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in wanted["stops"] if each in found["stops"]]
-        wrong = [name for name in wanted if found[name] != wanted[name]]
+        wrong = [name for name in found if found[name] != wanted[name]]
         shown = (f"{name} is {found[name]!r}, not {wanted[name]!r}"[:120] for name in wrong)
-        told, example = f"of {len(wanted)} settings differ", "".join(f": {each}" for each in shown)
+        told, example = f"of {len(found)} settings differ", "".join(f": {each}" for each in shown)
         yield Check(file, runtime.name, "settings", not wrong, len(wrong), 0, told, example)
         if runtime.vocab == self.ours.vocab:
             yield from self._numbers(runtime, file, kind)

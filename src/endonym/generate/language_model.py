@@ -130,7 +130,7 @@ class LanguageModel:
 
         How tokens are chosen: `sampling`, or its defaults, with the `settings` changed.
 
-        The prompt starts a document, after an end-of-text token. The model may end it after
+        The prompt starts a document, after the token that opens one. The model may end it after
         `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
         character at the end is left out. When the text exceeds the context, the model continues
         from its last half context.
@@ -152,7 +152,7 @@ class LanguageModel:
     def _opened(self, prompt: str | Sequence[int]) -> list[int]:
         """The ids of a prompt at the start of a document."""
         ids = self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
-        return [self.tokenizer.end_id, *ids]
+        return [self.tokenizer.opening_id, *ids]
 
     def _continued(
         self,

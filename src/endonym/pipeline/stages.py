@@ -182,7 +182,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
     from endonym.data.examples import ExampleSettings, make_examples, with_template
     from endonym.pipeline.sources import require_unchanged
-    from endonym.tokenizer.chat_template import CHATML
+    from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
     from endonym.tokenizer.tokenizer import Tokenizer
 
     template = CHATML if config.template == CHATML_NAME else None
@@ -190,6 +190,13 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         template = read_template(config.template_file)
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     tokenizer = with_template(tokenizer, template)
+    told = differences(template_of(tokenizer), tokenizer, Markup(tokenizer).encode)
+    if "strftime_now" in template_of(tokenizer).text:
+        told.append(
+            "its chat template may write the date: later prompts differ from what is learnt"
+        )
+    for each in told:
+        ctx.log.warn(f"{config.objective}: {each}")
     settings = ExampleSettings(
         config.objective, config.context, config.val_share, config.max_rejected, config.seed
     )

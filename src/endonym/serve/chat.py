@@ -1,16 +1,11 @@
 """From the messages of a conversation to ids, by the model's own chat template (Jinja)."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-from endonym.errors import RecipeError
 from endonym.serve.engine import Engine
-from endonym.tokenizer.chat_template import Asked, ChatTemplate
+from endonym.tokenizer.chat_template import ChatTemplate, differences, ids_of
 
 Message = Mapping[str, str]
-THOUGHT = " \n<think>\nбер\n</think>\n\n<tool_response>ике</tool_response> өч. \n"
-PROBE = tuple({"role": role, "content": THOUGHT} for role in ("user", "assistant") * 2)[:3]
-"""A conversation whose contents templates like to change: blanks around them, thoughts."""
 
 
 def chat_ids(engine: Engine, messages: Sequence[Message]) -> list[int]:
@@ -20,20 +15,14 @@ def chat_ids(engine: Engine, messages: Sequence[Message]) -> list[int]:
     names: contents take their places only after the template is filled in. Raises RecipeError if
     the template refuses the messages, or cannot be filled in.
     """
-    ids: list[int] = []
-    for part, is_content in _parts(engine, messages):
-        ids += (engine.vocabulary.encode if is_content else engine.encode_markup)(part)
-    return ids
+    (parts,) = template_of(engine).parts([([each["role"] for each in messages], True)])
+    contents = [each["content"] for each in messages]
+    return ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
 
 
-def acts_on_contents(engine: Engine) -> bool:
-    """Whether a template does more with contents than put them into their places: it trims them, or
-    looks for a thought in them. It sees placeholders here, so that this is left out.
-    """
-    with suppress(RecipeError):  # a template that is broken is told with the first message
-        (filled,) = template_of(engine).filled([Asked(PROBE, True)])
-        return filled != "".join(part for part, _ in _parts(engine, PROBE))
-    return False
+def prompt_differences(engine: Engine) -> list[str]:
+    """What other programs do otherwise with the engine's template."""
+    return differences(template_of(engine), engine.vocabulary, engine.encode_markup)
 
 
 def template_of(engine: Engine) -> ChatTemplate:
@@ -41,13 +30,3 @@ def template_of(engine: Engine) -> ChatTemplate:
     assert engine.template is not None, "asked of a base model"
     token = engine.vocabulary.token
     return ChatTemplate(engine.template, token(engine.opening), token(engine.ending))
-
-
-def _parts(engine: Engine, messages: Sequence[Message]) -> list[tuple[str, bool]]:
-    """The filled template in parts, each with whether it is the content of a message."""
-    roles = [each["role"] for each in messages]
-    (parts,) = template_of(engine).parts([(roles, True)])
-    return [
-        (text, False) if number is None else (messages[number]["content"], True)
-        for text, number in parts
-    ]

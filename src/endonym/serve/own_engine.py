@@ -29,7 +29,7 @@ class OwnEngine:
         width = model.decoder.readout.weight_VD.element_size()
         each = cache_bytes(model.decoder.config, self.context, width)
         self.slots = max(1, min(most_slots, memory // max(1, each)))
-        self.opening = self.ending = model.tokenizer.end_id
+        self.opening, self.ending = model.tokenizer.opening_id, model.tokenizer.end_id
         self.template = model.tokenizer.chat_template
         self.ends = model.tokenizer.stop_ids
         self._markup = Markup(model.tokenizer)

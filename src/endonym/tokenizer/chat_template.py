@@ -8,9 +8,11 @@ have the same parts. Serving and training both take them from here, so their ids
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from endonym.errors import RecipeError
 from endonym.tokenizer.template_process import TemplateProcess
@@ -24,7 +26,18 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """The template that recipes call "chatml"."""
+OPENING = "{{ bos_token }}"
 _process = TemplateProcess()
+Encode = Callable[[str], list[int]]
+
+
+class Reader(Protocol):
+    """A tokenizer of any program: its number of ids, and texts to ids and back."""
+
+    @property
+    def vocab(self) -> int: ...
+    def encode(self, text: str) -> list[int]: ...
+    def bytes_of(self, index: int) -> bytes: ...
 
 
 class Part(NamedTuple):
@@ -39,6 +52,13 @@ class Asked(NamedTuple):
 
     messages: Sequence[Mapping[str, str]]
     opens_answer: bool
+
+
+PROBE_ROLES = ("user", ANSWERING, "user")
+ACTED_ON = (" \n<think>\nбер\n</think>\n\n<tool_response>ике</tool_response> өч. \n",) * 3
+"""Contents that templates like to change: blanks around them, thoughts."""
+HELLO = Asked(({"role": "user", "content": "1 һ"},), True)
+"""A conversation that any template takes."""
 
 
 class TemplateRefusal(RecipeError):
@@ -72,6 +92,18 @@ class ChatTemplate:
                 raise RecipeError(message)
         return [each["text"] for each in found]
 
+    @property
+    def opened(self) -> str:
+        """The template's text with the start token in front, if it does not write that itself.
+
+        transformers puts nothing before a filled template: there the template must do it.
+        """
+        with suppress(RecipeError):  # a template that is broken is told where it is used
+            if self.filled([HELLO])[0].startswith(self.start):
+                return self.text
+        # A comment takes the line end behind it along, and the template still begins a line.
+        return OPENING + ("{# #}\n" if self.text[:1].isspace() else "") + self.text
+
     def parts(self, asked: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
         """The parts of conversations, each given as its roles and `opens_answer`."""
         # Digits outlast upper and lower case. There are always as many, as templates may count.
@@ -81,6 +113,13 @@ class ChatTemplate:
             _divided(text, len(roles), secret)
             for text, (roles, _) in zip(filled, asked, strict=True)
         ]
+
+
+def template_of(tokenizer: Tokenizer) -> ChatTemplate:
+    """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
+    assert tokenizer.chat_template is not None, "asked of a base model"
+    start, end = (tokenizer.token(each) for each in (tokenizer.start_id, tokenizer.end_id))
+    return ChatTemplate(tokenizer.chat_template, start, end)
 
 
 def _placed(roles: Sequence[str], secret: str) -> list[dict[str, str]]:
@@ -98,6 +137,55 @@ def _divided(text: str, messages: int, secret: str) -> list[Part]:
     return [
         Part("", places[piece]) if piece in places else Part(piece) for piece in pieces if piece
     ]
+
+
+def ids_of(
+    parts: Sequence[Part], contents: Sequence[str], plain: Encode, markup: Encode
+) -> list[int]:
+    """The ids of a filled template, part by part.
+
+    plain: encodes what people wrote. markup: encodes the template's own text.
+    """
+    ids: list[int] = []
+    for text, number in parts:
+        ids += markup(text) if number is None else plain(contents[number])
+    return ids
+
+
+def differences(template: ChatTemplate, vocabulary: Reader, markup: Encode) -> list[str]:
+    """What programs that read the filled template as one text do otherwise, for a warning.
+
+    They fill in the contents before they encode; here contents are encoded apart.
+    """
+    found: list[str] = []
+    joined = _joined(vocabulary)
+    with suppress(RecipeError):  # a template that is broken is told with the first message
+        acting, joining = (
+            [{"role": role, "content": each} for role, each in zip(PROBE_ROLES, said, strict=True)]
+            for said in (ACTED_ON, joined)
+        )
+        filled = template.filled([Asked(acting, True), Asked(joining, True)])
+        (parts,) = template.parts([(PROBE_ROLES, True)])
+        if filled[0] != "".join(p if n is None else ACTED_ON[n] for p, n in parts):
+            found.append(
+                "its chat template tests or changes the texts of messages, which is left out here: "
+                "each is encoded as it was written"
+            )
+        is_placed = filled[1] == "".join(p if n is None else joined[n] for p, n in parts)
+        if is_placed and markup(filled[1]) != ids_of(parts, joined, vocabulary.encode, markup):
+            found.append(
+                "its chat template puts texts of messages right beside letters or blanks of its "
+                "own, which are encoded apart here: llama.cpp's server and transformers read both "
+                "as one text, and give other ids. Special tokens or line ends around them avoid it"
+            )
+    return found
+
+
+def _joined(vocabulary: Reader) -> list[str]:
+    """Contents that become one token with a blank before them, if the vocabulary has such words."""
+    texts = (vocabulary.bytes_of(n).decode("utf-8", "ignore") for n in range(vocabulary.vocab))
+    words = (text[1:] for text in texts if text[:1] == " " and text[1:].isalpha())
+    return [*islice(words, len(PROBE_ROLES)), *["һәм"] * len(PROBE_ROLES)][: len(PROBE_ROLES)]
 
 
 class Markup:

@@ -38,9 +38,9 @@ class Tokenizer:
     """A lossless tokenizer. Special tokens in a text are encoded as plain text.
 
     end: the special token between documents (eos). start: the special token that other programs put
-    before a text (bos); endonym only saves it. chat_template: of the folder it was read from, or
-    that conversations were trained with; it goes into exports. turn_ends: the special tokens that
-    end an answer in it.
+    before a text (bos); endonym puts it before conversations. chat_template: of the folder it was
+    read from, or that conversations were trained with; it goes into exports. turn_ends: the special
+    tokens that end an answer in it.
     """
 
     chat_template: str | None = None
@@ -70,6 +70,14 @@ class Tokenizer:
         """The id of the bos token; the eos token if there is none."""
         found = self._engine.token_to_id(self.start)
         return self.end_id if found is None else found
+
+    @property
+    def opening_id(self) -> int:
+        """The id before a text: bos of a model with a chat template, as other programs have it.
+
+        Without one the end of the text before it, as in training on texts.
+        """
+        return self.end_id if self.chat_template is None else self.start_id
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

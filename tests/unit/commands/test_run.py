@@ -54,13 +54,13 @@ def test_a_dry_run_names_what_the_device_that_was_named_would_make(
 
 
 def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
-    """Add an evaluation to a run; values by split. None: it wrote no scores."""
+    """Add an evaluation, or a model, to a run; values by split. None: it wrote no scores."""
     folder = run.folder / name
     folder.mkdir(parents=True)
     if values is not None:
         lines = [score("model", value, split=split).as_dict() for split, value in values.items()]
         (folder / "scores.json").write_text(json.dumps(lines), encoding="utf-8")
-    stage = Stage(name, "evaluation", {"for": name}, lambda ctx: {})
+    stage = Stage(name, "model" if name == "model" else "evaluation", {"for": name}, lambda ctx: {})
     artifact = Artifact(folder, {"id": "5e2d7b90c1ff" + "0" * 52, "stage": "evaluation"})
     run.made.append(Made(stage, artifact, False, 1.23456))
 
@@ -113,6 +113,13 @@ def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
     say_results(run, is_last=False)
     said = capsys.readouterr().out
     assert said.endswith(f"report  {run.folder / 'report.html'}\n")
+    scored(run, "model", None)
+    settings = run.folder / "model" / "tokenizer_config.json"
+    for said, command in (({}, 'generate {} "…"'), ({"chat_template": "…"}, "chat {}")):
+        settings.write_text(json.dumps(said), encoding="utf-8")
+        say_results(run)
+        shown = f"next    endonym {command.format(run.folder)}\n"
+        assert capsys.readouterr().out.endswith(shown)
 
 
 def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(

@@ -10,12 +10,11 @@ from toys import KINDS, lively_decoder, toy_config
 from endonym.data import chat_layout
 from endonym.data.chat_layout import Layouts
 from endonym.data.conversations import Unfit
-from endonym.data.examples import template_of
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.chat import chat_ids
 from endonym.serve.own_engine import OwnEngine
-from endonym.tokenizer.chat_template import CHATML
+from endonym.tokenizer.chat_template import CHATML, template_of
 
 SAID = [
     ("system", "Répond en un mot."),

@@ -76,7 +76,7 @@ def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_p
     base = LanguageModel(adapter.base.decoder, adapter.base.tokenizer)
     found = [with_adapter(base, tmp_path / name).tokenizer for name in ("plain", "told")]
     assert found[0].chat_template is base.tokenizer.chat_template is None
-    assert found[1].chat_template == "{{ messages }}"
+    assert found[1].chat_template == "{{ bos_token }}{{ messages }}"
     assert found[1].stop_ids == (found[1].end_id, found[1].special_ids["turn_end"])
 
 

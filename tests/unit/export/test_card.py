@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from made_conversations import fresh_tokenizer
 
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
@@ -147,6 +148,14 @@ def test_the_conversations_of_a_model_stand_among_its_data(
         "60 examples are held out.\n"
         "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out.\n"
     ) in text
+
+
+def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageModel) -> None:
+    assert "encode_special_tokens = True" in of(Card("сорау"), model)
+    text = of(Card("сорау"), LanguageModel(model.decoder, fresh_tokenizer("bpe")))
+    assert "`tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives" in text
+    assert "`tokenizer(text, split_special_tokens=True)`" in text
+    assert "encode_special_tokens" not in text
 
 
 @pytest.fixture

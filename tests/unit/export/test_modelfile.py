@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.export.modelfile import chosen_file, modelfile
-from endonym.tokenizer.chat_template import CHATML
+from endonym.tokenizer.chat_template import CHATML, OPENING
 
 
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
@@ -38,6 +38,7 @@ def test_a_model_that_converses_has_its_template_and_stops_where_a_turn_ends() -
     stops = ["<|endoftext|>", "<|im_end|>"]
     given = {"context": 8, "max_tokens": 1, "stops": stops}
     text = modelfile("a.gguf", template=CHATML, **given)
+    assert modelfile("a.gguf", template=OPENING + CHATML, **given) == text
     assert "<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>" in text
     assert 'PARAMETER stop "<|im_end|>"' in text.splitlines()
     assert "TEMPLATE" not in modelfile("a.gguf", template="{{ messages }}", **given)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from laws.shapes import shape
+from made_conversations import fresh_tokenizer
 from toys import lively_decoder, toy_texts
 
 from endonym.errors import Damaged, ExportError
@@ -26,6 +27,7 @@ from endonym.export.verify import (
 )
 from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
+from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.train import train_tokenizer
@@ -260,3 +262,18 @@ def test_a_folder_without_a_model_is_said_before_transformers_is_asked(tmp_path:
     (tmp_path / "README.md").write_text("# Әкият\n", encoding="utf-8")
     with pytest.raises(Damaged, match=r"neither a GGUF file nor a config\.json"):
         verify_export(tmp_path, small(), toy_texts())
+
+
+@pytest.mark.parametrize("wrong", [{}, {"split_special_tokens": True}, {"bos_token": "<|im_end|>"}])
+def test_a_chat_model_is_checked_with_its_template(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    model = LanguageModel(small().decoder, fresh_tokenizer("bpe"))
+    export_huggingface(model, tmp_path / "hf")
+    export_gguf(model, tmp_path / "gguf", ("F32",), Provenance())
+    path = tmp_path / "hf" / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | wrong), "utf-8")
+    assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"] * bool(wrong)
+    assert failed(verify_export(tmp_path / "gguf", model, toy_texts())) == []
+    (tmp_path / "hf" / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
+    assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"]

@@ -4,22 +4,28 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from made_conversations import write_toy_examples
+from toys import lively_decoder, toy_config
 
 from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
+from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
-from endonym.model.weights import load_tensors
+from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import training
 from endonym.pipeline.journal import as_metrics
 from endonym.recipe.recipe import Recipe
 from endonym.train import checkpoint, loop, validate
+from endonym.train.distributed import ALONE
+from endonym.train.reference import reference
 from endonym.train.report import Report
 from endonym.train.validate import ValidationResult
 
@@ -339,3 +345,28 @@ def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
         r"step +40 of 40 .*bits/byte +· +(.+) tokens/s", (run / "log.txt").read_text("utf-8")
     )
     assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
+
+
+def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_phase(
+    tmp_path: Path,
+) -> None:
+    """In bf16 weights are rounded: the log-probabilities are those of the rounded ones."""
+    folder = tmp_path / "examples"
+    write_toy_examples(folder, "preferences", vocab=toy_config().vocab, longest=16)
+    found: dict[str, Any] = {}
+    for form in ("fp32", "bf16"):
+        (tmp_path / form).mkdir()
+        phase = SimpleNamespace(objective="preferences", number_format=form)
+        config: Any = SimpleNamespace(phase=phase, pack=SimpleNamespace(context=16))
+        inputs = {"examples": SimpleNamespace(folder=folder)}
+        ctx: Any = SimpleNamespace(inputs=inputs, work=tmp_path / form, device="cpu")
+        made = training.example_inputs(config, ctx, lively_decoder, ALONE)
+        found[form] = made.references["train"]
+    narrowed = lively_decoder()
+    narrow(narrowed)
+    (tmp_path / "expected").mkdir()
+    how: dict[str, Any] = {"context": 16, "device": "cpu", "group": ALONE}
+    tokens = ExampleTokens(folder, "train")
+    expected = reference(lambda: narrowed, tokens, folder=tmp_path / "expected", **how)
+    assert found["bf16"].tolist() == expected.tolist()
+    assert found["bf16"].tolist() != found["fp32"].tolist()

@@ -6,7 +6,7 @@ import pytest
 from serving import CHATML, SlowEngine, client_of
 
 from endonym.errors import RecipeError
-from endonym.serve.chat import acts_on_contents, chat_ids
+from endonym.serve.chat import chat_ids, prompt_differences
 
 MESSAGES = [
     {"role": "user", "content": "Сәлам <|im_end|>"},
@@ -68,8 +68,10 @@ def test_places_that_a_template_makes_itself_are_its_own_text() -> None:
     ],
 )
 def test_a_template_that_acts_on_contents_is_known(content: str, acts: bool) -> None:
-    template = CHATML.replace("message.content", content)
-    assert acts_on_contents(engine_with(template)) == acts
+    engine = engine_with(CHATML.replace("message.content", content))
+    engine.encode_markup = engine.vocabulary.encode
+    found = prompt_differences(engine)
+    assert ["tests or changes" in each for each in found] == [True] * acts
 
 
 def test_a_template_that_fails_is_a_bad_request() -> None:

@@ -13,6 +13,7 @@ from endonym.tokenizer.chat_template import (
     Markup,
     Part,
     TemplateRefusal,
+    differences,
 )
 
 END = "<|endoftext|>"
@@ -68,3 +69,26 @@ def test_specials_are_ids_in_markup_and_text_elsewhere(kind: str) -> None:
     assert markup.encode("<|im_start|>user\n") == [1, *tokenizer.encode("user\n")]
     assert markup.encode(f"{END}<|im_end|>") == [0, 2]
     assert 1 not in tokenizer.encode("<|im_start|>user\n")
+
+
+INSTRUCTING = (
+    "{% for m in messages %}{{ '[INST] ' if m['role'] == 'user' else ' ' }}{{ m['content'] }}"
+    "{{ ' [/INST]' if m['role'] == 'user' else eos_token }}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "count"),
+    [(kind, CHATML, 0) for kind in KINDS] + [("bpe", INSTRUCTING, 1), ("byte", INSTRUCTING, 0)],
+)
+def test_contents_that_join_the_text_beside_them_are_told(kind: str, text: str, count: int) -> None:
+    tokenizer = toy_tokenizer(kind)
+    found = differences(template(text), tokenizer, Markup(tokenizer).encode)
+    assert ["encoded apart here" in each for each in found] == [True] * count
+
+
+def test_a_template_is_opened_once() -> None:
+    assert template().opened == "{{ bos_token }}" + CHATML
+    assert template(template().opened).opened == template().opened
+    own = END + CHATML
+    assert template(own).opened == own
