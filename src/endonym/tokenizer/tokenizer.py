@@ -205,6 +205,11 @@ class Tokenizer:
             text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
             (folder / SETTINGS).write_text(text, encoding="utf-8")
 
+    def restores(self, text: str) -> bool:
+        """Whether decoding restores a text, by `decode` and by the library."""
+        ids = self.encode(text)
+        return text == self.decode(ids) == self._engine.decode(ids)
+
     def check_lossless(self, texts: Iterable[str]) -> None:
         """Raise TokenizerError for the first text that encoding and decoding change."""
         for text in texts:
