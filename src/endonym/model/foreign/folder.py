@@ -79,13 +79,13 @@ def read_shape(data: dict[str, Any]) -> AnyModelConfig:
     return kind.model_validate(data)
 
 
-def foreign_config(folder: Path) -> ForeignConfig:
+def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> ForeignConfig:
     """The config of a folder of any architecture, from `config.json` and the weights' headers.
 
-    Raises ExportError for a model that endonym does not support, Damaged for broken weights.
+    given: what to read in place of its `config.json`. Raises ExportError for a model that endonym does not support, Damaged for broken weights.
     """
     path = folder / CONFIG
-    given = read_json(path)
+    given = read_json(path) if given is None else given
     refuse_code(given, str(path))
     _refuse_unsupported(given, str(path))
     sizes = {name: _size(given, keys, str(path)) for name, keys in SIZES.items()}
