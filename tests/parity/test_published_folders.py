@@ -82,7 +82,7 @@ OLD_WORDS: dict[str, Any] = {
     "xla_device": None,
     "eos_token_ids": 0,
 }
-"""What `PretrainedConfig.to_dict` of transformers 2 to 4 wrote of every model, and other programs."""
+"""What transformers 2 to 4 (`PretrainedConfig.to_dict`) and other programs wrote of every model."""
 OWN_WORDS: dict[str, dict[str, Any]] = {
     "gpt2": {
         "n_ctx": 330,

@@ -82,7 +82,8 @@ def read_shape(data: dict[str, Any]) -> AnyModelConfig:
 def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> ForeignConfig:
     """The config of a folder of any architecture, from `config.json` and the weights' headers.
 
-    given: what to read in place of its `config.json`. Raises ExportError for a model that endonym does not support, Damaged for broken weights.
+    given: what to read in place of its `config.json`. Raises ExportError for a model that endonym
+    does not support, Damaged for broken weights.
     """
     path = folder / CONFIG
     given = read_json(path) if given is None else given
