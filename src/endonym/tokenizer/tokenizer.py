@@ -249,6 +249,13 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
     """
     try:
         return _plain(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise TokenizerError(
+            f"there is no {path.name}",
+            where=str(path.parent),
+            do="Take a whole copy of the folder. A tokenizer of transformers writes this file if "
+            "it is a fast one: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)",
+        ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise TokenizerError(str(error), where=str(path)) from error
     except Exception as error:
