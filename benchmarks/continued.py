@@ -11,9 +11,9 @@
 
 All of them share one corpus, so the same held-out sentences judge, each language on its own, in
 bits per byte; before is the English model by its own tokenizer. Arms read the same number of
-tokens, which is the same work; with a vocabulary for Khmer these are more bytes. Budgets are
-tokens, so other work beside it changes no figure but seconds. Resumable; results:
-benchmarks/results/continued.json.
+tokens (a step with more ids costs a quarter more); with a vocabulary for Khmer these are more
+bytes. Budgets are tokens, so other work beside it changes no figure but seconds. Resumable;
+results: benchmarks/results/continued.json.
 """
 
 import argparse

@@ -145,6 +145,7 @@ def read_json(path: Path) -> Any:
 def read_if_good(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or damaged."""
     try:
-        return read_json(path)
-    except (FileNotFoundError, ValueError):
+        found = read_json(path)
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}

@@ -29,6 +29,9 @@ from endonym.disk import (
 )
 from endonym.errors import Busy, Damaged, RecipeError
 
+MANIFEST = "manifest.json"
+"""Of an artefact: what made it, what was counted, and the hashes of its files."""
+
 
 def canonical_json(value: Any) -> bytes:
     """A value as JSON in one unique form: sorted keys, no spaces, UTF-8, no NaN."""
@@ -69,8 +72,11 @@ class Artifact:
         """Size of its files."""
         return sum(entry["bytes"] for entry in self.manifest["files"].values())
 
-    def verify(self) -> "Artifact":
-        """Compare every file with the manifest. Raises Damaged, naming the first that differs."""
+    def verify(self, hash_of: Callable[[Path], str] = file_hash) -> "Artifact":
+        """Compare every file with the manifest. Raises Damaged, naming the first that differs.
+
+        hash_of: the SHA-256 of a file, if it may be known already.
+        """
         for name, entry in self.manifest["files"].items():
             path = self.folder / name
             if not path.is_file():
@@ -78,7 +84,7 @@ class Artifact:
             if path.stat().st_size != entry["bytes"]:
                 found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
                 raise _damaged(self.folder, name, found)
-            if file_hash(path) != entry["sha256"]:
+            if hash_of(path) != entry["sha256"]:
                 found = "is not what was written: its SHA-256 differs"
                 raise _damaged(self.folder, name, found)
         return self
@@ -88,7 +94,7 @@ def _damaged(folder: Path, name: str, found: str) -> Damaged:
     return Damaged(
         f"{name} {found}",
         where=str(folder / name),
-        do=f"Remove the folder {folder} and run again: it will be made anew.",
+        do=f"Remove the folder {folder} and run again what made it, or take a whole copy.",
     )
 
 
@@ -101,15 +107,15 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def open_artifact(folder: Path) -> Artifact:
     """Read a folder's manifest. Raises Damaged if it has none or an unreadable one."""
     try:
-        data = (folder / "manifest.json").read_bytes()
+        data = (folder / MANIFEST).read_bytes()
         manifest = json.loads(data)
         if data != json_bytes(sealed(manifest)):
-            raise _damaged(folder, "manifest.json", "is not what was written: its seal differs")
+            raise _damaged(folder, MANIFEST, "is not what was written: its seal differs")
         return Artifact(folder, manifest)
     except FileNotFoundError as error:
-        raise _damaged(folder, "manifest.json", "is missing") from error
+        raise _damaged(folder, MANIFEST, "is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise _damaged(folder, "manifest.json", f"cannot be read ({error})") from error
+        raise _damaged(folder, MANIFEST, f"cannot be read ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,7 @@ class Store:
         """Flush the files, write the manifest last, and rename the folder."""
         flush_files(workspace.out)
         complete = {**manifest, "files": list_files(workspace.out)}
-        write_json(workspace.out / "manifest.json", sealed(complete))
+        write_json(workspace.out / MANIFEST, sealed(complete))
         folder = workspace.work.with_name(workspace.work.name.removesuffix(".part"))
         workspace.out.rename(folder)
         flush_folder(folder.parent)

@@ -15,6 +15,8 @@ from toys import toy_tokenizer
 from endonym.errors import Damaged, ExportError
 from endonym.export.huggingface import import_huggingface
 from endonym.export.shapes import folder_shape
+from endonym.model.foreign.decoder import ForeignDecoder
+from endonym.model.foreign.folder import ForeignConfig
 
 OLD_WORDS: dict[str, Any] = {
     "pruned_heads": {},
@@ -72,12 +74,20 @@ OLD_WORDS: dict[str, Any] = {
     "_attn_implementation_autoset": True,
     "_attn_implementation": "sdpa",
     "torch_dtype": "float16",
+    "use_flash_attention_2": True,
+    "_flash_attn_2_enabled": True,
+    "attn_implementation": "flash_attention_3",
+    "neftune_noise_alpha": 5,
+    "transformers.js_config": {"kv_cache_dtype": {"fp16": "float16"}},
+    "xla_device": None,
+    "eos_token_ids": 0,
 }
-"""What `PretrainedConfig.to_dict` of transformers 4 wrote of every model."""
+"""What transformers 2 to 4 (`PretrainedConfig.to_dict`) and other programs wrote of every model."""
 OWN_WORDS: dict[str, dict[str, Any]] = {
     "gpt2": {
         "n_ctx": 330,
         "n_special": 0,
+        "afn": "gelu_new",
         "predict_special_tokens": True,
         "hidden_size": 32,
         "summary_type": "cls_index",
@@ -86,7 +96,13 @@ OWN_WORDS: dict[str, dict[str, Any]] = {
         "summary_proj_to_labels": True,
         "summary_first_dropout": 0.1,
     },
-    "llama": {"max_sequence_length": 2048, "pretraining_tp": 1, "rope_scaling": None},
+    "llama": {
+        "max_sequence_length": 2048,
+        "pretraining_tp": 1,
+        "rope_scaling": None,
+        "is_llama_config": True,
+        "rope_interleaved": False,
+    },
     "mistral": {"attention_bias": False},
     "qwen3": {"max_window_layers": 36, "sliding_window": None, "use_mrope": False},
     "moe": {"max_window_layers": 36, "sliding_window": None, "output_router_logits": False},
@@ -192,6 +208,7 @@ def test_a_harmful_value_of_a_harmless_word_is_refused_with_those_that_can_be_re
 
 
 HARMFUL = {
+    "llama": ("rope_interleaved", True),
     "gpt2": ("scale_attn_by_inverse_layer_idx", True),
     "falcon": ("apply_residual_connection_post_layernorm", True),
     "mistral": ("attention_bias", True),
@@ -213,6 +230,25 @@ def test_a_harmful_value_of_a_word_of_its_own_is_refused_by_name(
     with pytest.raises(ExportError, match=f"{key} = {value}") as caught:
         import_huggingface(folder)
     assert f"Only {key} = " in caught.value.do
+
+
+def test_what_only_the_class_of_transformers_computes_is_computed_there(
+    transformers: ModuleType, tmp_path: Path
+) -> None:
+    """Falcon RW was published so: ALiBi, and its class as code, which is never run."""
+    name, keys = FOREIGN["falcon"]
+    torch.manual_seed(3)
+    tokenizer = toy_tokenizer("bpe")
+    keys = keys | {"alibi": True, "vocab_size": tokenizer.vocab}
+    network = transformers.AutoModelForCausalLM.from_config(getattr(transformers, name)(**keys))
+    write_foreign(network, tokenizer, tmp_path)
+    rewrite(tmp_path, {"auto_map": OWN_WORDS["falcon"]["auto_map"]})
+    shape = folder_shape(tmp_path)
+    assert isinstance(shape, ForeignConfig)
+    assert "auto_map" not in shape.transformers
+    assert isinstance(import_huggingface(tmp_path).decoder, ForeignDecoder)
+    found, wanted = logits_of(tmp_path, network)
+    torch.testing.assert_close(found, wanted, **CLOSE)
 
 
 def test_names_without_the_prefix_of_their_class_are_those_with_it(

@@ -14,6 +14,7 @@ from endonym.disk import (
     existing,
     file_hash,
     list_files,
+    read_if_good,
     translated_disk_errors,
     write_atomic,
     write_json,
@@ -158,3 +159,13 @@ def test_a_path_that_is_no_utf8_is_written_as_json_and_read_again(tmp_path: Path
     disk.write_json(tmp_path / "a.json", {path: 1})
     assert disk.read_json(tmp_path / "a.json") == {path: 1}
     assert "ә" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "[" * 100_000])
+def test_a_file_that_holds_no_object_is_read_as_an_empty_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.json"
+    assert read_if_good(path) == {}
+    path.write_text(text, encoding="utf-8")
+    assert read_if_good(path) == {}
+    path.write_text('{"store": "../store"}', encoding="utf-8")
+    assert read_if_good(path) == {"store": "../store"}

@@ -57,7 +57,8 @@ class Facts:
 
     row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
     sources: the same of each source, by name, where they are known. examples: of each phase that
-    does not read the texts, by its number.
+    does not read the texts, by its number. vocab: about the most that a tokenizer can get which is
+    extended by pieces of the text.
     """
 
     text_bytes: int
@@ -66,6 +67,7 @@ class Facts:
     row_positions: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
     examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
+    vocab: int | None = None
 
     @property
     def positions(self) -> int:

@@ -17,6 +17,7 @@ The way of a key, for example `phase.lr`:
 9. `Optimizer` (`train/optimizer.py`) multiplies both, for its parameter groups and for `Muon`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,7 +42,7 @@ from endonym.autopilot.model_size import (
 )
 from endonym.autopilot.pace import choose_compile, matrix_rates
 from endonym.autopilot.phase import budget_of, choose_phase
-from endonym.autopilot.text_size import TextSize, bytes_per_token, measure
+from endonym.autopilot.text_size import TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
@@ -352,7 +353,7 @@ def estimated(
     vocab = vocab_choice(recipe, raw, size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts))
-    chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab), device)
+    chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
     return facts, vocab | chosen | (known or {})
 
 
@@ -369,11 +370,11 @@ def _tokenizer_of(folder: Path) -> "Tokenizer":
     return Tokenizer.load(folder / "tokenizer.json")
 
 
-def likely_vocab(recipe: Recipe, choices: Choices) -> int:
+def likely_vocab(recipe: Recipe, choices: Choices, facts: Facts) -> int:
     """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
     config, folder = resolve_tokenizer(recipe, choices), recipe.model_folder
     if folder is not None and (recipe.keeps_tokenizer or config.extend is not None):
-        return _tokenizer_of(folder).vocab + (config.extend or 0)
+        return facts.vocab or _tokenizer_of(folder).vocab + (config.extend or 0)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
@@ -382,4 +383,12 @@ def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) 
     folder, given = recipe.model_folder, None
     if folder is not None and (recipe.keeps_tokenizer or tokenizer.extend is not None):
         given = _tokenizer_of(folder)
-    return size.facts(recipe.split, bytes_per_token(tokenizer, size.sample, given))
+    found = tried(tokenizer, size.sample, given)
+    facts = size.facts(recipe.split, found.bytes_per_token)
+    if given is None or tokenizer.extend is None or found.vocab is None:
+        return facts
+    # New pieces grow more slowly than the text.
+    sampled = sum(len(text.encode("utf-8", "replace")) for text in size.sample)
+    times = max(1.0, size.text_bytes * size.kept_share / max(1, sampled))
+    added = min(tokenizer.extend, math.ceil(times * (found.vocab - given.vocab)))
+    return replace(facts, vocab=given.vocab + added)

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.errors import TokenizerError
@@ -294,7 +294,21 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
 def bytes_per_token(
     config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
 ) -> float:
-    """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one.
+    """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one."""
+    return tried(config, sample, given).bytes_per_token
+
+
+class Tried(NamedTuple):
+    """What a tokenizer does on a sample. vocab: None if none could be made."""
+
+    bytes_per_token: float
+    vocab: int | None = None
+
+
+def tried(
+    config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
+) -> Tried:
+    """A tokenizer that is trained on the sample; a usual figure without one.
 
     given: the tokenizer of a pretrained model, which is extended if the config says so.
     """
@@ -308,5 +322,5 @@ def bytes_per_token(
             made = extend_tokenizer(given, config, lambda: iter(lines))
         found = fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"]
     except TokenizerError:
-        return BYTES_PER_TOKEN
-    return float(found) or BYTES_PER_TOKEN
+        return Tried(BYTES_PER_TOKEN)
+    return Tried(float(found) or BYTES_PER_TOKEN, made.vocab)

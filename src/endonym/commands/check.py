@@ -200,7 +200,7 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     Its texts are counted in the shards of an earlier run, or else estimated from samples.
     """
     facts, choices = estimated(recipe, raw, target)
-    vocab, formats = likely_vocab(recipe, choices), likely_formats(recipe, store, target)
+    vocab, formats = likely_vocab(recipe, choices, facts), likely_formats(recipe, store, target)
     data, known = known_data(recipe, store, choices)
     shards = data and store.find("shards", data.shards.id)
     if data is not None and shards is not None:
@@ -284,6 +284,8 @@ def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
+    is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
+    ids = about if is_open else ""
     per_token = checked.text_bytes / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
@@ -294,14 +296,14 @@ def describe(checked: Checked) -> str:
         f"{parts_text(shape)}",
         f"{'training text':<18}{about}{size(checked.text_bytes)} of "
         f"{counted(len(recipe.source), 'source')}",
-        f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
-        f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
-        f"head {number(count.head)}",
+        f"{'parameters':<18}{ids}{number(count.total)}   embedding {ids}{number(count.embedding)}"
+        f" · positions {number(count.positions)} · blocks {number(count.blocks)} · "
+        f"head {ids}{number(count.head)}",
         *([f"{'active':<18}{number(count.active)} for each token"] if count.idle else []),
         *_adapted_lines(checked),
-        f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
-        f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
-        f"uniform guess {math.log(shape.vocab):.2f} nats/token",
+        f"{'operations':<18}{ids}{number(flops_per_token(shape))} FLOPs to train on a token",
+        f"{'context':<18}{number(shape.context)} tokens · vocabulary {ids}{number(shape.vocab)} · "
+        f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
         f"{'training':<18}{about}{number(checked.text_tokens)} tokens, "
         f"{checked.epochs:.1f} epochs of {about}{number(checked.positions)}, document ends too "
         f"({per_token:.1f} bytes a token)",

@@ -222,7 +222,7 @@ def describe_plan(
     facts, choices = estimated(recipe, raw, target, lock.choices)
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
     shards = store.find("shards", data.shards.id)
-    vocab = likely_vocab(recipe, choices)
+    vocab = likely_vocab(recipe, choices, facts)
     if shards is not None:
         facts = with_examples(recipe, facts_of(shards), data, store)
         vocab = TokenShards(shards.folder, "train").vocab

@@ -337,6 +337,7 @@ def serve(
                 service.schedulers[short] = Scheduler(
                     engine, report=log.warn, hand_out=service.hand_out
                 )
+            loaded.clear()  # an engine that needs its model holds it
             port = listener.getsockname()[1]
             proxies = frozenset(place.proxies)
             access = Access(hosts_of(place), place.is_loopback, place.key, proxies)

@@ -14,11 +14,18 @@ NAMES = {
     *("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"),
     *("_commit_hash", "finetuning_task", "task_specific_params", "problem_type", "prefix"),
     *("tokenizer_class", "_attn_implementation_autoset", "unsloth_version", "unsloth_fixed"),
+    *("transformers.js_config", "use_flash_attention_2", "_flash_attn_2_enabled"),
 }
-"""What a model is called, by what it was written, and what it was tuned for."""
+"""What a model is called, by what it was written or computed, and what it was tuned for."""
 SPECIALS = {
     *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id"),
-    *("cls_token_id", "mask_token_id", "decoder_start_token_id", "forced_bos_token_id"),
+    *(
+        "eos_token_ids",
+        "cls_token_id",
+        "mask_token_id",
+        "decoder_start_token_id",
+        "forced_bos_token_id",
+    ),
     *("forced_eos_token_id", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
 }
 GENERATION = {
@@ -37,11 +44,12 @@ LABELS = {"num_labels", "_num_labels", "id2label", "label2id", "classifier_dropo
 """Of classifiers, whose heads are not the language model's."""
 TRAINING = {
     *("initializer_range", "gradient_checkpointing", "use_bfloat16", "tf_legacy_loss"),
-    *("pretraining_tp", "torchscript"),
+    *("pretraining_tp", "torchscript", "xla_device", "neftune_noise_alpha"),
 }
 ANY_VALUE = NAMES | SPECIALS | GENERATION | OUTPUTS | LABELS | TRAINING
 """Words that change no logit, whatever they say."""
 
+ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 ONLY: dict[str, tuple[Any, ...]] = {
     "pruned_heads": ({},),
     "is_decoder": (False,),
@@ -49,8 +57,8 @@ ONLY: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_encoder_decoder": (False,),
     "chunk_size_feed_forward": (0,),
-    "_attn_implementation": ("eager", "sdpa", "flash_attention_2"),
-    "attn_implementation": ("eager", "sdpa", "flash_attention_2"),
+    "_attn_implementation": ATTENTION,
+    "attn_implementation": ATTENTION,
 }
 """Words that change no logit if they have one of these values. Ways to compute attention agree."""
 

@@ -171,7 +171,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     refuse_code(given, where)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(given):
-        decoder: AnyDecoder = load_foreign(folder)
+        decoder: AnyDecoder = load_foreign(folder, given)
         _require_ids(decoder.config, tokenizer, where)
         return LanguageModel(decoder, tokenizer)
     config = read_config(given, where)

@@ -20,8 +20,9 @@ class HFArchitecture:
     tensor, "side by side" or "by group" of heads that share keys. transposed: pattern of tensors
     that it stores as inputs × outputs, unlike us. required: keys that we never write, with the
     only value we support. harmless: keys that change no logit, or that `to_keys` reads completely.
-    aliases: older names of keys. assumed: defaults of keys. may_be_null: keys for which null is not
-    the default.
+    elsewhere: keys with which, if they are true, only `transformers` computes the model. aliases:
+    older names of keys. assumed: defaults of keys. may_be_null: keys for which null is not the
+    default.
     """
 
     family: str
@@ -37,6 +38,7 @@ class HFArchitecture:
     context_key: str = "max_position_embeddings"
     required: Json = field(default_factory=dict[str, Any])
     harmless: frozenset[str] = frozenset()
+    elsewhere: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     assumed: Json = field(default_factory=dict[str, Any])
     may_be_null: tuple[str, ...] = ()

@@ -108,9 +108,9 @@ def folder_shape(folder: Path) -> AnyModelConfig:
     given, where = read_json(folder / CONFIG), str(folder / CONFIG)
     if is_artefact(folder):
         return our_shape(given, where)
+    given = without_own_code(given)
     if not has_row(given):
-        refuse_code(given, where)
-        return foreign_config(folder)
+        return foreign_config(folder, given)
     weight_shapes(folder)
     return read_config(given, where)
 
@@ -144,8 +144,9 @@ def our_shape(given: Json, where: str) -> AnyModelConfig:
 
 
 def has_row(data: Json) -> bool:
-    """Whether endonym itself has the architecture of a `config.json`."""
-    return any(row.model_type == data.get("model_type") for row in ROWS)
+    """Whether endonym itself computes the model of a `config.json`; else `transformers` does."""
+    rows = [row for row in ROWS if row.model_type == data.get("model_type")]
+    return any(not any(data.get(key) is True for key in row.elsewhere) for row in rows)
 
 
 def _row_named(given: Json, where: str) -> HFArchitecture:

@@ -49,11 +49,14 @@ def rows(old_VD: Tensor, replaced: Sequence[Sequence[int]]) -> Tensor:
     """A table for new ids: weighted means of the rows of the ids that each one replaces.
 
     The n-th of them weighs exp(-2 n), so that the first one counts most. Source: arXiv:2503.19693,
-    section 3.3, which says so of heads; of embeddings it says the opposite, which learnt more
-    slowly here, as plain means did (docs/log.md).
+    section 3.3, which says so of heads; of embeddings it says the opposite, which was a
+    little behind here, as plain means were (docs/log.md).
     """
     new_VD = old_VD.new_empty(len(replaced), old_VD.shape[1])
-    mean_D = old_VD.double().mean(0)
+    # In parts, as the whole table in fp64 takes twice its memory.
+    mean_D = old_VD.new_zeros(old_VD.shape[1], dtype=torch.float64)
+    for part_VD in old_VD.split(ROWS_AT_ONCE):
+        mean_D += part_VD.double().sum(0) / len(old_VD)
     for first in range(0, len(replaced), ROWS_AT_ONCE):
         part = replaced[first : first + ROWS_AT_ONCE]
         longest = max(map(len, part)) or 1

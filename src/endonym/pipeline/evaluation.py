@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
+
 from endonym import device
 from endonym.data.baselines import Baselines, count
 from endonym.data.config import PackConfig
@@ -28,7 +30,6 @@ from endonym.export.pretrained import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.model.foreign.decoder import AnyDecoder
 from endonym.pipeline.efficiency import evaluate_speed
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
@@ -57,26 +58,30 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     judged = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
-    split, scores = asked.file or asked.split, list[Score]()
+    split, scores = asked.file or asked.split, list[list[Score]]()
     samples: dict[str, dict[str, int]] = {}
-    before = None if config.folder is None else pretrained_model(config, model.decoder)
     for texts in judged:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
-        scores += scored
-        if before is not None:
-            scores += scores_before(before, texts, split=split, log=ctx.log)
+        scores.append(scored)
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
-    write_json(ctx.out / "scores.json", [score.as_dict() for score in scores])
+    if config.folder is not None:
+        place = model.decoder.readout.weight_VD.device
+        del model  # the device need not hold both
+        before = pretrained_model(config, place)
+        for texts, scored in zip(judged, scores, strict=True):
+            scored += scores_before(before, texts, split=split, log=ctx.log)
+    found = [score.as_dict() for scored in scores for score in scored]
+    write_json(ctx.out / "scores.json", found)
     if train is not None and not files:
         write_json(ctx.out / NEIGHBOURS, neighbour_gains(shards, asked.split, train))
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
-def pretrained_model(config: EvaluationConfig, decoder: AnyDecoder) -> LanguageModel:
-    """The model as it was before training, on the device of the trained decoder.
+def pretrained_model(config: EvaluationConfig, place: torch.device) -> LanguageModel:
+    """The model as it was before training, on a device.
 
     It reads rows as long as the trained one.
     """
@@ -84,7 +89,7 @@ def pretrained_model(config: EvaluationConfig, decoder: AnyDecoder) -> LanguageM
     given = load_pretrained(config.folder)
     context = min(config.pack.context, given.decoder.config.context)
     found = with_context(given.decoder, context, config.folder)
-    return LanguageModel(found.to(decoder.readout.weight_VD.device), given.tokenizer)
+    return LanguageModel(found.to(place), given.tokenizer)
 
 
 def scores_before(before: LanguageModel, texts: Texts, *, split: str, log: Log) -> list[Score]:

@@ -20,7 +20,7 @@ from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
 from endonym.pipeline import stages
-from endonym.pipeline.sources import file_identity
+from endonym.pipeline.sources import file_identity, hash_once
 from endonym.pipeline.types import (
     ChangedTokenizer,
     CorpusConfig,
@@ -34,7 +34,7 @@ from endonym.pipeline.types import (
     StageFunction,
 )
 from endonym.recipe.recipe import Recipe
-from endonym.store import fingerprint
+from endonym.store import MANIFEST, fingerprint, open_artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
 
@@ -218,11 +218,14 @@ def _adapter_stage(
 def pretrained_stage(recipe: Recipe) -> Stage | None:
     """The pretrained model, if there is one.
 
-    Raises ShapeError if it cannot read rows as long as the recipe says.
+    Raises ShapeError if it cannot read rows as long as the recipe says, and Damaged if it is an
+    artefact whose files are not those of its manifest.
     """
     folder = recipe.model_folder
     if folder is None:
         return None
+    if (folder / MANIFEST).is_file():
+        open_artifact(folder).verify(hash_once)
     if recipe.pack.context is not None:
         with_context(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))

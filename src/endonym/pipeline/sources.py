@@ -24,8 +24,13 @@ TRIED_FILES = 4
 
 def file_identity(path: Path) -> dict[str, str]:
     """Name and hash of a file."""
+    return {"name": path.name, "sha256": hash_once(path)}
+
+
+def hash_once(path: Path) -> str:
+    """The SHA-256 of a file, which this process reads once unless its size or time changes."""
     stat = path.stat()
-    return {"name": path.name, "sha256": _hash_once(path, stat.st_size, stat.st_mtime_ns)}
+    return _hash_once(path, stat.st_size, stat.st_mtime_ns)
 
 
 def require_unchanged(path: Path, named: Artifact) -> None:

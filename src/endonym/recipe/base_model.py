@@ -1,14 +1,17 @@
 """Finds the model that `[model] folder` names: a run, a model artefact or a transformers folder."""
 
+import os
+import shlex
 from pathlib import Path
 
 from endonym.device import program
 from endonym.disk import read_if_good
 from endonym.errors import RecipeError
-from endonym.store import Store
+from endonym.store import MANIFEST, Store
 
 PLAN, CONFIG = "plan.json", "config.json"
 WHERE = "model.folder"
+ARTEFACT = "STORE/model/ID"
 
 
 def base_model(named: Path) -> Path:
@@ -27,13 +30,26 @@ def base_model(named: Path) -> Path:
             "the transformers format: its path starts at the recipe's folder.",
         )
     plan = read_if_good(named / PLAN)
-    stages = [each for each in plan.get("stages", []) if each.get("stage") == "model"]
-    store = Store((named / str(plan.get("store", ""))).resolve())
-    made = store.folder("model", stages[-1]["id"] if stages else "none")
-    if not (made / "manifest.json").is_file():
+    stages, root = plan.get("stages"), plan.get("store")
+    if not isinstance(stages, list) or not isinstance(root, str):
+        raise RecipeError(
+            f"{PLAN} of the run {named.name} is damaged",
+            where=WHERE,
+            do=f"Run its recipe again, or name the model's artefact: {ARTEFACT}.",
+        )
+    store = Store((named / root).resolve())
+    if not store.root.is_dir():
+        raise RecipeError(
+            f"the store of the run {named.name} is not found: it should be {store.root}",
+            where=WHERE,
+            do=f"Put the run back beside its store, or name the model's artefact: {ARTEFACT}.",
+        )
+    models = [each for each in stages if isinstance(each, dict) and each.get("stage") == "model"]
+    made = store.folder("model", str(models[-1].get("id")) if models else "none")
+    if not (made / MANIFEST).is_file():
         raise RecipeError(
             f"the run {named.name} has no finished model yet",
             where=WHERE,
-            do=f"Finish it: {program()} run {plan.get('recipe', named)}",
+            do=f"Finish it: {program()} run {shlex.quote(os.path.relpath(named))}",
         )
     return made

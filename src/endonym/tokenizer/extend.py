@@ -56,7 +56,9 @@ def extend_tokenizer(
     made = Tokenizer(pieces.engine(), given.end, given.start)
     made.chat_template = given.chat_template
     documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
-    made.check_lossless(itertools.chain(documents, STRANGE))
+    # A tokenizer that normalizes does not restore them all, before or after.
+    strange = (text for text in STRANGE if given.restores(text))
+    made.check_lossless(itertools.chain(documents, strange))
     return made
 
 

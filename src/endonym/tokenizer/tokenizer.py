@@ -213,6 +213,11 @@ class Tokenizer:
             text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
             (folder / SETTINGS).write_text(text, encoding="utf-8")
 
+    def restores(self, text: str) -> bool:
+        """Whether decoding restores a text, by `decode` and by the library."""
+        ids = self.encode(text)
+        return text == self.decode(ids) == self._engine.decode(ids)
+
     def check_lossless(self, texts: Iterable[str]) -> None:
         """Raise TokenizerError for the first text that encoding and decoding change."""
         for text in texts:
@@ -252,6 +257,13 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
     """
     try:
         return _plain(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise TokenizerError(
+            f"there is no {path.name}",
+            where=str(path.parent),
+            do="Take a whole copy of the folder. A tokenizer of transformers writes this file if "
+            "it is a fast one: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)",
+        ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise TokenizerError(str(error), where=str(path)) from error
     except Exception as error:

@@ -6,16 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from serving import toy_language_model
+from text_samples import KHMER
 
 from endonym import device
 from endonym.autopilot import machine, resolve
 from endonym.commands import check as check_module
 from endonym.commands.check import check, describe
 from endonym.errors import MissingSource
+from endonym.export.huggingface import export_huggingface
 from endonym.log import Log, size
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.extend import extend_tokenizer
 from endonym.train.memory_budget import phase_bytes
 
 
@@ -63,6 +68,30 @@ def test_what_an_earlier_run_has_counted_is_not_estimated(
     text = recipe.folder / "texts" / "tatar.txt"
     text.write_text(text.read_text(encoding="utf-8") + "Таң ата.\n", encoding="utf-8")
     assert not check(recipe, store).is_counted
+
+
+def test_a_vocabulary_that_the_text_decides_is_estimated_and_marked(tmp_path: Path) -> None:
+    """A small text has fewer pieces than the recipe asks for."""
+    model = toy_language_model()
+    export_huggingface(model, tmp_path / "model")
+    (tmp_path / "km.txt").write_text("\n".join(KHMER * 3), encoding="utf-8")
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'name = "a"\nlanguage = "km"\n[[source]]\nname = "km"\npath = "km.txt"\n'
+        'document = "line"\n[clean]\ndedup = []\n[model]\nfolder = "model"\n'
+        "[tokenizer]\nextend = 100000\n[[phase]]\nsteps = 3\n",
+        encoding="utf-8",
+    )
+    found = check(Recipe.load(path), Store(tmp_path / "store"))
+    config = TokenizerConfig(extend=100_000)
+    made = extend_tokenizer(model.tokenizer, config, lambda: iter(KHMER * 3))
+    assert found.shape.vocab == pytest.approx(made.vocab, rel=0.1)
+    assert found.shape.vocab > model.tokenizer.vocab
+    lines = {line[:18].strip(): line for line in describe(found).splitlines()}
+    assert "vocabulary ≈ " in lines["context"]
+    assert lines["parameters"].count("≈") == 3
+    few = check(Recipe.load(path, sets=["tokenizer.extend=4"]), Store(tmp_path / "store"))
+    assert few.shape.vocab == model.tokenizer.vocab + 4
 
 
 def test_time_is_unknown_until_this_machine_was_measured(

@@ -1,8 +1,10 @@
 """The engine of each model, the key, the names."""
 
+import gc
 import json
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
+from endonym.commands.load import load_model
 from endonym.commands.serve import (
     Place,
     hosts_of,
@@ -24,6 +27,7 @@ from endonym.commands.serve import (
 from endonym.commands.unused import remove, unused
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.store import Store
 
@@ -125,6 +129,41 @@ def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
     assert engine.name == "endonym"
     assert "endonym's own runtime, not llama.cpp: " in capsys.readouterr().err
     assert not (store.cache / "gguf").exists()
+
+
+class Ready(Exception):
+    """Ends a server before it listens."""
+
+
+def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    loaded: list[weakref.ref[LanguageModel]] = []
+    held: list[LanguageModel | None] = []
+
+    def load(*given: Any, **keys: Any) -> LanguageModel:
+        model = load_model(*given, **keys)
+        loaded.append(weakref.ref(model))
+        return model
+
+    def ready(address: str, names: list[str]) -> None:
+        gc.collect()
+        held.extend(each() for each in loaded)
+        raise Ready
+
+    monkeypatch.setattr(serve, "load_model", load)
+    with pytest.raises(Ready):
+        serve.serve(
+            [str(folder)],
+            Place("127.0.0.1", 0),
+            store=store,
+            device_name="cpu",
+            log=Log(quiet=True),
+            ready=ready,
+        )
+    assert held == [None]
 
 
 def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:

@@ -56,7 +56,7 @@ def test_some_words_are_harmless_with_some_values_only() -> None:
     assert not is_harmless("pruned_heads", {"0": [1]})
     assert is_harmless("chunk_size_feed_forward", 0)
     assert not is_harmless("chunk_size_feed_forward", 64)
-    assert all(is_harmless("_attn_implementation", v) for v in ("sdpa", "eager"))
+    assert all(is_harmless("_attn_implementation", v) for v in ("sdpa", "eager", "flex_attention"))
     assert not is_harmless("_attn_implementation", "linear")
     assert not ANY_VALUE & set(ONLY)
 

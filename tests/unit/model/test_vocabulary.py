@@ -2,10 +2,13 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from foreign_folders import VOCAB, write_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from toys import lively_decoder, toy_config
 
 from endonym.model.count import parameters
@@ -32,6 +35,26 @@ def test_one_old_row_stays_bit_for_bit_and_the_first_of_two_counts_most() -> Non
     weights = torch.exp(-2.0 * torch.arange(3))
     wanted = (weights[:, None] * old_VD[[1, 1, 8]]).sum(0) / weights.sum()
     torch.testing.assert_close(found[2], wanted)
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the largest tensor of fp64 that was computed."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for each in tree_leaves(found):
+            if isinstance(each, torch.Tensor) and each.dtype == torch.float64:
+                self.elements = max(self.elements, each.numel())
+        return found
+
+
+def test_a_large_table_is_never_copied_whole_in_double_precision() -> None:
+    old_VD = torch.randn(5_000, 8)
+    with Largest() as largest:
+        rows(old_VD, [[n] for n in range(5_000)])
+    assert 0 < largest.elements < old_VD.numel() / 10
 
 
 def test_an_id_that_replaces_nothing_is_the_mean_of_all() -> None:

@@ -1,8 +1,10 @@
 """The evaluation stage: scores beside what needs no learning, and continuations of prompts."""
 
+import gc
 import json
 import math
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from toys import END, distinct_documents, write_toy_shards
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
 from endonym.evaluate import compressor
+from endonym.export.pretrained import load_pretrained
+from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.pipeline import evaluation
 from endonym.pipeline.evaluation import evaluate, training_text
 from endonym.pipeline.types import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
@@ -93,6 +98,52 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
+
+
+def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
+    (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
+    inputs = {
+        name: store.find(name, first.manifest["inputs"][name]) for name in ("model", "shards")
+    }
+    loaded: list[weakref.ref[LanguageModel]] = []
+    held: list[LanguageModel | None] = []
+    load = LanguageModel.load
+
+    def load_trained(*given: Any) -> LanguageModel:
+        model = load(*given)
+        loaded.append(weakref.ref(model))
+        return model
+
+    def load_before(folder: Path) -> LanguageModel:
+        gc.collect()
+        held.extend(each() for each in loaded)
+        return load_pretrained(folder)
+
+    monkeypatch.setattr(LanguageModel, "load", load_trained)
+    monkeypatch.setattr(evaluation, "load_pretrained", load_before)
+    assert inputs["model"] is not None
+    config = EvaluationConfig(
+        evaluation=recipe.evaluate[0].model_copy(update={"baselines": False}),
+        folder=inputs["model"].folder,
+        files=(),
+        pack=PackConfig.model_validate(first.manifest["config"]["pack"]),
+        seed=recipe.seed,
+    )
+    evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))  # pyright: ignore[reportArgumentType]
+    assert held == [None]
+    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    for text in ("document", "block"):
+        after, before = (
+            pick(found, "bits_per_byte", each, "tatar", text) for each in ("model", "before")
+        )
+        assert before["value"] == pytest.approx(after["value"], rel=1e-9)
+    kinds = [(each["text"], each["model"]) for each in found]
+    assert list(dict.fromkeys(kinds)) == [
+        (text, model) for text in ("document", "block") for model in ("model", "before")
+    ]
 
 
 def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(

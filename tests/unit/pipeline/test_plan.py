@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from artefacts import nobody
 from plans import planned
+from toys import toy_config, toy_decoder, toy_tokenizer
 
+from endonym.disk import write_json
+from endonym.errors import Damaged
 from endonym.log import Log
+from endonym.model.weights import save_tensors
 from endonym.pipeline import sources
-from endonym.pipeline.plan import Stage, stage_names
+from endonym.pipeline.plan import Stage, pretrained_stage, stage_names
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 
@@ -128,3 +133,35 @@ def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
     names = [name for name, _ in stage_names(recipe)]
     assert {"source a.jsonl", "source b.jsonl"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def a_model(store: Store) -> Path:
+    """A model artefact."""
+    tokenizer = toy_tokenizer("bpe")
+    decoder = toy_decoder(toy_config(vocab=tokenizer.vocab))
+    identifier = fingerprint("a model")
+    with store.workspace("model", identifier, waiting=nobody) as ctx:
+        assert ctx is not None
+        write_json(ctx.out / "config.json", decoder.config.model_dump(mode="json"))
+        save_tensors(dict(decoder.state_dict()), ctx.out / "weights.safetensors")
+        tokenizer.save(ctx.out)
+        said = {"stage": "model", "id": identifier, "numbers": {}}
+        return store.publish(ctx, said).folder
+
+
+def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
+    folder = a_model(Store(tmp_path / "store"))
+    recipe = tmp_path / "recipe.toml"
+    words = 'name = "a"\nlanguage = "tt"\n[[source]]\nname = "a"\npath = "a.txt"\n[[phase]]\n'
+    recipe.write_text(f'{words}[model]\nfolder = "{folder}"\n', encoding="utf-8")
+    assert pretrained_stage(Recipe.load(recipe)) is not None
+    path = folder / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Damaged, match="SHA-256 differs") as caught:
+        pretrained_stage(Recipe.load(recipe))
+    assert caught.value.where == str(path)
+    assert "take a whole copy" in caught.value.do
+    (folder / "manifest.json").unlink()
+    assert pretrained_stage(Recipe.load(recipe)) is not None

@@ -1,7 +1,9 @@
 """What `[model] folder` may name."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,7 @@ from endonym.recipe.base_model import base_model
 ID = "0123456789ab" + "0" * 52
 
 
-def a_run(
-    folder: Path, *, is_finished: bool = True, stages: list[dict[str, str]] | None = None
-) -> Path:
+def a_run(folder: Path, *, is_finished: bool = True, stages: list[Any] | None = None) -> Path:
     """A run whose store lies beside its folder's parent, as `run` makes it."""
     run = folder / "runs" / "kechkena"
     run.mkdir(parents=True)
@@ -42,7 +42,17 @@ def test_a_run_that_is_not_finished_says_how_to_finish_it(tmp_path: Path) -> Non
     with pytest.raises(RecipeError, match="the run kechkena has no finished model yet") as caught:
         base_model(run)
     assert caught.value.where == "model.folder"
-    assert "run " in caught.value.do
+    assert caught.value.do.endswith(f" run {os.path.relpath(run)}")
+
+
+def test_a_run_that_was_moved_away_from_its_store_is_not_called_unfinished(tmp_path: Path) -> None:
+    away = tmp_path / "other" / "place" / "kechkena"
+    away.parent.mkdir(parents=True)
+    a_run(tmp_path).rename(away)
+    with pytest.raises(RecipeError, match="the store of the run kechkena is not found") as caught:
+        base_model(away)
+    assert str(tmp_path / "other" / "store") in caught.value.message
+    assert "STORE/model/ID" in caught.value.do
 
 
 def test_a_run_without_a_model_in_its_plan_has_none(tmp_path: Path) -> None:
@@ -51,12 +61,23 @@ def test_a_run_without_a_model_in_its_plan_has_none(tmp_path: Path) -> None:
         base_model(run)
 
 
-@pytest.mark.parametrize("plan", ["no JSON", "{}"])
-def test_a_damaged_plan_has_no_model(tmp_path: Path, plan: str) -> None:
+@pytest.mark.parametrize(
+    "plan",
+    ["no JSON", "{}", "[]", '{"store": "../../store", "stages": 5}', '{"store": 5, "stages": []}'],
+)
+def test_a_damaged_plan_is_named(tmp_path: Path, plan: str) -> None:
     run = a_run(tmp_path)
     (run / "plan.json").write_text(plan, encoding="utf-8")
-    with pytest.raises(RecipeError, match="no finished model yet"):
+    with pytest.raises(RecipeError, match=r"plan\.json of the run kechkena is damaged"):
         base_model(run)
+
+
+@pytest.mark.parametrize("stages", [["x"], [{"stage": "model"}], [{"stage": "model", "id": 5}]])
+def test_stages_that_name_no_model_are_of_no_finished_run(
+    tmp_path: Path, stages: list[Any]
+) -> None:
+    with pytest.raises(RecipeError, match="no finished model yet"):
+        base_model(a_run(tmp_path, stages=stages))
 
 
 def test_other_folders_and_missing_ones_are_told_apart(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
 import tokenizers
 from foreign_folders import byte_level, gemma_like
 from text_samples import FRENCH, KHMER, ROMANIAN
-from tokenizers import AddedToken
+from tokenizers import AddedToken, normalizers
 from toys import toy_tokenizer
 
 from endonym.errors import TokenizerError
@@ -92,6 +93,29 @@ def test_every_text_comes_back(given: Tokenizer) -> None:
         assert made.decode(made.encode(text)) == text
 
 
+def normalizing() -> Tokenizer:
+    """A tokenizer that writes every text in NFC, as Qwen's do."""
+    engine = byte_level()
+    engine.normalizer = normalizers.NFC()
+    return Tokenizer(engine, "<eos>", "<bos>")
+
+
+def test_a_tokenizer_that_normalizes_is_extended_and_restores_what_it_restored() -> None:
+    given = normalizing()
+    assert not all(given.restores(text) for text in STRANGE)
+    made = extended(given, 50)
+    assert made.vocab > given.vocab
+    for text in [*KHMER, *OTHERS]:
+        assert made.restores(text)
+    assert [made.restores(text) for text in STRANGE] == [given.restores(text) for text in STRANGE]
+
+
+def test_texts_of_the_corpus_that_do_not_come_back_are_refused() -> None:
+    apart = unicodedata.normalize("NFD", "".join(FRENCH))
+    with pytest.raises(TokenizerError, match="comes back as"):
+        extend_tokenizer(normalizing(), TokenizerConfig(extend=5), lambda: iter([apart]))
+
+
 def test_it_is_still_of_its_kind_so_that_llama_cpp_has_it() -> None:
     assert kind_of(extended(romance(), 50)) == "bpe"
     assert kind_of(extended(romance("byte"), 300)) == "bpe"
@@ -126,6 +150,21 @@ def test_a_piece_that_the_tokenizer_has_already_costs_no_id() -> None:
     made = extended(given, 70)
     pieces = [made.bytes_of(index) for index in range(made.vocab) if made.bytes_of(index)]
     assert len(set(pieces)) == len(pieces)
+
+
+def test_merges_that_make_a_known_piece_leave_room_for_others() -> None:
+    """This tokenizer has "abc" as a + bc, but merges ab first: it writes "abc" as ab c."""
+    described = json.loads(romance("byte").to_json())
+    model = described["model"]
+    for merge in (("a", "b"), ("b", "c"), ("a", "bc")):
+        model["merges"].append(list(merge))
+        model["vocab"].setdefault("".join(merge), len(model["vocab"]))
+    given = Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(described)))
+    assert given.pieces(given.encode("abc")) == [("ab", 1), ("c", 1)]
+    lines = ["abc"] * 9 + ["de"] * 5
+    made = extend_tokenizer(given, TokenizerConfig(extend=1), lambda: iter(lines))
+    assert made.encode("abc") == [given.id_of("abc")]
+    assert (made.vocab, made.encode("de")) == (given.vocab + 1, [given.vocab])
 
 
 def test_pieces_hold_no_line_end() -> None:

@@ -92,8 +92,11 @@ def test_a_file_that_is_no_tokenizer_is_named(content: str, tmp_path: Path) -> N
     with pytest.raises(TokenizerError) as caught:
         Tokenizer.load(path)
     assert caught.value.where == str(path)
-    with pytest.raises(TokenizerError):
-        Tokenizer.load(tmp_path / "missing.json")
+    path.unlink()
+    with pytest.raises(TokenizerError, match=r"there is no tokenizer\.json") as caught:
+        Tokenizer.load(path)
+    assert caught.value.where == str(tmp_path)
+    assert "whole copy" in caught.value.do
 
 
 def test_a_tokenizer_without_end_of_text_is_refused() -> None:

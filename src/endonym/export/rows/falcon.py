@@ -142,6 +142,7 @@ FALCON = HFArchitecture(
     joined="transformer.h.*.self_attention.query_key_value",
     required={"apply_residual_connection_post_layernorm": False},
     harmless=frozenset({*FORM, *ROPE_KEYS}),
+    elsewhere=("alibi",),
     aliases={
         "n_layer": "num_hidden_layers",
         "n_head": "num_attention_heads",

@@ -80,6 +80,8 @@ def _to_keys(given: Json) -> Json:
     }
 
 
+OTHER_WORDS = ("n_ctx", "n_special", "predict_special_tokens", "afn")
+"""`afn`: an older name of the activation, which the class never read."""
 OTHER_HEADS = ("type", "use_proj", "activation", "proj_to_labels", "first_dropout")
 GPT2 = HFArchitecture(
     family="gpt2",
@@ -99,9 +101,7 @@ GPT2 = HFArchitecture(
         "scale_attn_by_inverse_layer_idx": False,
         "reorder_and_upcast_attn": False,
     },
-    harmless=frozenset(
-        {"n_ctx", "n_special", "predict_special_tokens", *(f"summary_{x}" for x in OTHER_HEADS)}
-    ),
+    harmless=frozenset({*OTHER_WORDS, *(f"summary_{x}" for x in OTHER_HEADS)}),
     aliases={
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",

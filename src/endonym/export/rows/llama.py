@@ -199,7 +199,9 @@ LLAMA = HFArchitecture(
     to_json=_llama_json,
     to_keys=_llama_keys,
     names=lambda config: NAMES,
-    harmless=frozenset({"max_sequence_length", *ROPE_KEYS}),
+    required={"rope_interleaved": False},
+    harmless=frozenset({"max_sequence_length", "is_llama_config", *ROPE_KEYS}),
+    aliases={"max_sequence_length": "max_position_embeddings"},
 )
 MISTRAL = HFArchitecture(
     family="mistral",

@@ -79,13 +79,14 @@ def read_shape(data: dict[str, Any]) -> AnyModelConfig:
     return kind.model_validate(data)
 
 
-def foreign_config(folder: Path) -> ForeignConfig:
+def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> ForeignConfig:
     """The config of a folder of any architecture, from `config.json` and the weights' headers.
 
-    Raises ExportError for a model that endonym does not support, Damaged for broken weights.
+    given: what to read in place of its `config.json`. Raises ExportError for a model that endonym
+    does not support, Damaged for broken weights.
     """
     path = folder / CONFIG
-    given = read_json(path)
+    given = read_json(path) if given is None else given
     refuse_code(given, str(path))
     _refuse_unsupported(given, str(path))
     sizes = {name: _size(given, keys, str(path)) for name, keys in SIZES.items()}
@@ -169,8 +170,19 @@ def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
     raise ExportError(f"config.json {what} {keys[0]}", where=where)
 
 
+def _refuse_half_artefact(given: dict[str, Any], where: str) -> None:
+    """Raise ExportError for the config of a model artefact: its weights are not beside it."""
+    if "family" in given and "model_type" not in given:
+        raise ExportError(
+            f"this is the {CONFIG} of a model of endonym's, and {OUR_WEIGHTS} is missing beside it",
+            where=where,
+            do="Take a whole copy of the folder, or make the model anew.",
+        )
+
+
 def _refuse_unsupported(given: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
+    _refuse_half_artefact(given, where)
     for key, what in (
         ("quantization_config", "weights that are quantised, which cannot be trained on"),
         ("text_config", "a model of more than text"),
@@ -216,6 +228,7 @@ def folder_files(folder: Path) -> list[Path]:
     tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
     if is_artefact(folder):
         return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
+    _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
     index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
 

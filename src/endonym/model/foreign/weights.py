@@ -72,14 +72,14 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
     return _loaded(config, found, str(path))
 
 
-def load_foreign(folder: Path) -> ForeignDecoder:
-    """The model of a folder, in fp32.
+def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
+    """The model of a folder, in fp32. given: as in foreign_config.
 
     Before memory is allocated, raises ExportError for a model that endonym does not support, and
     Damaged for tensors that are missing, unknown or of another shape; then Damaged for numbers that
     are not finite.
     """
-    config, files = foreign_config(folder), weight_files(folder)
+    config, files = foreign_config(folder, given), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
     stored = _as_stored(skeleton, weights_of(skeleton))

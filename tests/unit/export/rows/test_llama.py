@@ -124,6 +124,12 @@ def test_what_a_llama_leaves_out_is_what_transformers_assumes() -> None:
     assert ffn_of(config) == {"kind": "gated", "hidden": 45, "activation": "silu", "bias": False}
 
 
+def test_the_first_llamas_say_their_context_by_another_name() -> None:
+    rest = {key: value for key, value in LLAMA.items() if key != "max_position_embeddings"}
+    assert read(rest, max_sequence_length=48).context == 48
+    assert read(LLAMA, max_sequence_length=48) == read(LLAMA)
+
+
 def test_a_qwen3_must_say_how_wide_its_heads_are() -> None:
     """Its class assumes 128 channels and 32 heads of keys, whatever the width."""
     for data in (QWEN3, QWEN3_MOE):

@@ -74,6 +74,17 @@ def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
     assert (shorter.context, mixer.window) == (8, 8)
 
 
+def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(
+    tmp_path: Path,
+) -> None:
+    config = shape("llama").model_dump_json()
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    for read in (foreign_config, folder_files):
+        with pytest.raises(ExportError, match=r"weights\.safetensors is missing") as caught:
+            read(tmp_path)
+        assert "whole copy" in caught.value.do
+
+
 def test_the_files_that_decide_are_named(tmp_path: Path) -> None:
     write_model("gemma3", tmp_path)
     (tmp_path / "README.md").write_text("a card", encoding="utf-8")
