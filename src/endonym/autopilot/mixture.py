@@ -1,6 +1,6 @@
 """The sources of a phase: their shares, how much text they are, and whether it suffices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
@@ -9,6 +9,11 @@ from endonym.errors import RecipeError
 from endonym.log import number
 from endonym.text.config import Source
 from endonym.train.config import Phase, SourceShare, TrainConfig
+
+HOLD_OUT = (
+    "Give it more documents (document = … in its [[source]] says where one ends), or hold out more "
+    "(val_share or val_documents in [split])."
+)
 
 
 def shares_of(phase: Phase, facts: Facts) -> dict[str, float]:
@@ -112,6 +117,28 @@ def require_enough_text(
                 where=f"phase.{number_}.sources",
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
                 "give the phase fewer tokens, or the source a smaller share.",
+            )
+
+
+def not_held_out(names: Collection[str], facts: Facts) -> str:
+    """Those of these sources that have no dev text, in quotes; empty if all have some.
+
+    Also empty if nothing was counted yet.
+    """
+    return " and ".join(f'"{name}"' for name in names if facts.sources[name].dev_documents == 0)
+
+
+def require_judged(phases: Sequence[Phase], facts: Facts) -> None:
+    """Raise RecipeError if weights are to be chosen by dev text that a source does not have."""
+    for number_, phase in enumerate(phases):
+        asked = "patience" if phase.patience is not None else "keep"
+        is_chosen = phase.keep == "best" or phase.patience is not None
+        if is_chosen and (missing := not_held_out(shares_of(phase, facts), facts)):
+            raise RecipeError(
+                f'phase "{phase.name}" chooses its weights by held-out text, and nothing of '
+                f"{missing} is held out",
+                where=f"phase.{number_}.{asked}",
+                do=f'{HOLD_OUT} Or leave patience out, and write keep = "last" or "average".',
             )
 
 

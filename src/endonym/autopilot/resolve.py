@@ -28,7 +28,10 @@ from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
+    not_held_out,
     require_enough_text,
+    require_judged,
+    shares_of,
     with_sources,
 )
 from endonym.autopilot.model_size import (
@@ -65,7 +68,11 @@ LIKELY_CHARACTERS = 400
 def facts_of(shards: Artifact) -> Facts:
     """Facts counted when the shards were made."""
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
-    sources = {name: _facts([each]) for name, each in train.items()}
+    dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
+    sources = {
+        name: replace(_facts([each]), dev_documents=dev[name]["documents"])
+        for name, each in train.items()
+    }
     return replace(_facts([*train.values()]), sources=sources)
 
 
@@ -163,6 +170,8 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         chosen = choose_phase(
             phase, own, context, dim=dim, device=device, read=read, most_epochs=most, **setting
         )
+        if unjudged := not_held_out(shares_of(phase, facts), facts):
+            chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
@@ -243,6 +252,7 @@ def resolve_training(
     ]
     phases = with_sources(full.phase, resolved, facts, context)
     require_enough_text(full.source, full.phase, phases, facts, context=context)
+    require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     for phase in phases:
         require_adaptable(shape, phase.adapt, recipe.model_folder)

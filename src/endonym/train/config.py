@@ -197,10 +197,11 @@ class Phase(Config):
         ge=1,
         description="early stopping: training ends after so many validations without a better one",
     )
-    keep: Literal["best", "last", "average"] = Field(
-        default="best",
+    keep: Literal["best", "last", "average"] | None = Field(
+        default=None,
         description="keep the weights of the best validation, those of the last step, or the "
-        'average of the last steps, as with average = "tail"',
+        'average of the last steps, as with average = "tail"\n'
+        "    if not given, best; last if nothing is held out of a source that has a share",
     )
     save_every_steps: int | None = Field(
         default=None,

@@ -1,5 +1,7 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
+from dataclasses import replace
+
 import pytest
 from toys import train_config
 
@@ -7,6 +9,7 @@ from endonym.autopilot.cautions import caution_of_rows, cautions
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.model.keys import ModelKeys
+from endonym.train.config import SourceShare
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
@@ -98,3 +101,18 @@ def test_a_step_that_would_pull_weights_past_zero_is_refused_with_the_likelier_k
 ) -> None:
     with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .*" + ways):
         train_config(lr=lr, weight_decay=decay)
+
+
+def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
+    books = Facts(4_000_000, 1_000_000, 300.0, dev_documents=0)
+    facts = replace(FACTS, sources={"books": books, "web": replace(books, dev_documents=9)})
+    config = train_config(context=256, batch_tokens=2048)
+
+    def told(**shares: float) -> list[str]:
+        given = tuple(SourceShare(name=name, share=share) for name, share in shares.items())
+        return cautions(config.but(sources=given), facts, 256, seconds=None)
+
+    (text,) = told(web=0.1, books=0.9)
+    assert text.startswith('phase pretrain: nothing of "books" is held out')
+    assert "val_documents" in text
+    assert told(web=1.0) == told() == []

@@ -1,12 +1,16 @@
 """What a phase reads: shares, epochs, and whether the text suffices."""
 
+from dataclasses import replace
+
 import pytest
 from toys import train_config
 
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
+    not_held_out,
     require_enough_text,
+    require_judged,
     rows_read,
     shares_of,
     with_sources,
@@ -114,3 +118,20 @@ def test_a_source_without_training_text_is_named() -> None:
     configs = with_sources([phase], [config], facts, 100)
     with pytest.raises(RecipeError, match='"songs", which has no training text'):
         require_enough_text([], [phase], configs, facts, context=100)
+
+
+def test_weights_are_not_chosen_by_text_that_a_source_does_not_have() -> None:
+    sources = {name: replace(each, dev_documents=0) for name, each in FACTS.sources.items()}
+    sources["web"] = replace(sources["web"], dev_documents=7)
+    facts = replace(FACTS, sources=sources)
+    books = Phase(name="books", sources={"web": 0.1, "books": 0.9})
+    require_judged([books, Phase(keep="best"), Phase(sources={"web": 1.0}, keep="best")], facts)
+    for keys, key in (({"keep": "best"}, "keep"), ({"patience": 2, "keep": "last"}, "patience")):
+        with pytest.raises(RecipeError, match='nothing of "books" is held out') as e:
+            require_judged([Phase(), books.model_copy(update=keys)], facts)
+        assert e.value.where == f"phase.1.{key}"
+        assert "val_documents" in e.value.do
+        require_judged([books.model_copy(update=keys)], FACTS)  # estimated: nothing is known yet
+    for keep in ("last", "average"):
+        require_judged([books.model_copy(update={"keep": keep})], facts)
+    assert not_held_out(("books", "web"), facts) == '"books"'

@@ -329,6 +329,35 @@ def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
     assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
 
 
+def test_a_phase_of_one_book_that_no_text_judges_keeps_its_last_step(
+    small_recipe: Callable[[Path], Path],
+    language_sentences: Callable[[str], list[str]],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is it stopped because it is bad at the other texts, of which there is held-out text."""
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
+    path, book = small_recipe(tmp_path / "project"), language_sentences("french")
+    (path.parent / "book.txt").write_text(" ".join(book), encoding="utf-8")
+    given = '[[source]]\nname = "book"\npath = "book.txt"\nrepeatable = true\n\n'
+    text = path.read_text(encoding="utf-8").replace("[[source]]", given + "[[source]]", 1)
+    path.write_text(text.replace("[[phase]]", "[[phase]]\nsources = {book = 1.0}"))
+    run = ["run", path, "--store", tmp_path / "project" / "store", "--until", "model"]
+    refused = command(*run, "--set", "phase.0.keep=best")
+    assert refused.code != 0
+    assert 'nothing of "book" is held out' in refused.err
+    said = command(*run, "--set", "phase.0.lr=1e-9")
+    assert said.code == 0, said.err
+    assert 'warning: phase pretrain: nothing of "book" is held out' in said.err
+    assert "weights of step 40 of 40 kept" in said.err
+    validations = [line for line in journal(tmp_path / "project") if "dev_nats" in line]
+    assert all(line["dev_nats"] > 3 for line in validations)
+    assert {key for key in validations[0] if key.startswith("dev_bits_per_byte/")} == {
+        f"dev_bits_per_byte/{name}" for name in ("tatar", "romanian", "others")
+    }
+
+
 def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     """Validations and samples do not count: the log says what the journal adds up to."""
     run = finished / "runs" / "kechkena"

@@ -73,7 +73,6 @@ def test_what_a_phase_does_not_say_is_no_part_of_its_name() -> None:
         "objective",
         "clip",
         "eval_tokens",
-        "keep",
         "number_format",
     }
 
