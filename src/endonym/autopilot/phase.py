@@ -64,7 +64,7 @@ def choose_phase(
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = USUAL_EPOCHS
         if (most := most_epochs(USUAL_EPOCHS.value)) < USUAL_EPOCHS.value:
-            choices["epochs"] = Choice(float(f"{most:.4g}"), "as often as its sources may be read")
+            choices["epochs"] = Choice(_at_most(most), "as often as its sources may be read")
         phase = phase.model_copy(update={"epochs": choices["epochs"].value})
     optimizer = phase.optimizer or "adamw"
     was_tried = not goes_on and not has_experts and phase.adapt is None
@@ -93,6 +93,12 @@ def choose_phase(
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
     return choices
+
+
+def _at_most(value: float) -> float:
+    """Four digits of a number, rounded down."""
+    near = float(f"{value:.4g}")
+    return near if near <= value * (1 + 1e-9) else float(f"{value * (1 - 5e-4):.4g}")
 
 
 def _adapter_rates(phase: Phase) -> Choices:

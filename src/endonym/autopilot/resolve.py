@@ -32,6 +32,8 @@ from endonym.autopilot.mixture import (
     require_enough_text,
     require_judged,
     shares_of,
+    summed,
+    texts_read,
     with_sources,
 )
 from endonym.autopilot.model_size import (
@@ -56,7 +58,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
-from endonym.train.config import Execution, TrainConfig, resolve_phase
+from endonym.train.config import Execution, Phase, TrainConfig, length_of, resolve_phase
 
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -158,7 +160,10 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
         "has_experts": has_experts(recipe.model),
     }
+    so_far: dict[str, float] = {}
     for index, phase in enumerate(recipe.phase):
+        if phase.start == "scratch":
+            so_far = {}
         if phase.objective != "next_token":
             own = facts.examples.get(index, facts)
             chosen = choose_answers(phase, own, context, dim=dim, device=device)
@@ -166,14 +171,23 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             continue
         own = facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(epochs_allowed, recipe.source, phase, facts)
+        most = partial(epochs_allowed, recipe.source, phase, facts, so_far=so_far)
         chosen = choose_phase(
             phase, own, context, dim=dim, device=device, read=read, most_epochs=most, **setting
         )
         if unjudged := not_held_out(shares_of(phase, facts), facts):
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
+        so_far = summed(so_far, texts_read(*_rows_of(phase, chosen, own, context), facts, context))
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
+
+
+def _rows_of(phase: Phase, chosen: Choices, own: Facts, context: int) -> tuple[Phase, int]:
+    """A phase with its chosen keys, and the rows that it reads."""
+    values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
+    full = phase.model_copy(update=values)
+    steps, batch_tokens = length_of(full, context=context, positions=own.positions)
+    return full, steps * batch_tokens // context
 
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:

@@ -4,7 +4,7 @@ Each source is read in its own order (data/order.py), row by row. The rows of th
 interleaved evenly: after any number of rows, each source has had its share to within two rows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,7 @@ class Share(NamedTuple):
 class Mixture:
     """The order in which sources are read together; the sources of one row are never mixed.
 
-    join: as in Order. positions_per_epoch: the tokens in which the source with the largest share is
-    read once.
+    join: as in Order. positions_per_epoch: the tokens in which `main_source` is read once.
     """
 
     def __init__(
@@ -47,8 +46,13 @@ class Mixture:
             Order(shards, context=context, seed=seed, join=join, source=each.source)
             for each in self.shares
         ]
-        main = self.orders[0].positions_per_epoch
-        self.positions_per_epoch = main * PARTS // self.parts[0]
+        sizes = {share.source: order.positions_per_epoch for share, order in self._pairs()}
+        main = main_source({each.source: each.share for each in self.shares}, sizes)
+        part = self.parts[[each.source for each in self.shares].index(main)]
+        self.positions_per_epoch = sizes[main] * PARTS // part
+
+    def _pairs(self) -> Iterator[tuple[Share, Order]]:
+        return zip(self.shares, self.orders, strict=True)
 
     @property
     def bytes_per_position(self) -> float:
@@ -61,7 +65,7 @@ class Mixture:
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
         tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
-        for number, (share, order) in enumerate(zip(self.shares, self.orders, strict=True)):
+        for number, (share, order) in enumerate(self._pairs()):
             here = numbers_B == number
             if not here.any():
                 continue
@@ -98,6 +102,12 @@ class Mixture:
             for source, count in zip(*np.unique(sources_P, return_counts=True), strict=True):
                 found[self.shards.sources[source]] += int(count)
         return found
+
+
+def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
+    """The source that says when an epoch ends: that with the largest share, of equal shares the
+    largest one. sizes: in positions."""
+    return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
 def rows_of(shares: Sequence[Share], rows: int) -> dict[str, int]:

@@ -142,3 +142,21 @@ def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) ->
     assert resolve_training(asked, choices, facts, 400).phases[0].keep == "average"
     with pytest.raises(RecipeError, match="is held out"):
         resolve_training(shared.with_values({"phase.0.keep": "best"}), choices, facts, 400)
+
+
+def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
+    name = recipe.source[0].name
+    whole = recipe.with_values({"phase.0.steps": None, "source.0.repeatable": 2})
+    own = Facts(1_000_000, 250_000, 30.0)
+    facts = replace(own, sources={name: own})
+    first = resolve.training_choices(whole, facts, 400)["phase.0.epochs"]
+    assert first == Choice(2.0, "as often as its sources may be read")
+    begun = whole.with_values({"phase.0.epochs": 1.6})
+    phases = [begun.phase[0], whole.phase[0].model_copy(update={"name": "more"})]
+    two = begun.model_copy(update={"phase": tuple(phases)})
+    choices = resolve.training_choices(two, facts, 400)
+    assert choices["phase.1.epochs"].value == pytest.approx(0.4, abs=0.005)
+    resolve_training(two, choices, facts, 400)
+    phases[1] = phases[1].model_copy(update={"start": "scratch"})
+    two = begun.model_copy(update={"phase": tuple(phases)})
+    assert resolve.training_choices(two, facts, 400)["phase.1.epochs"].value == 2.0
