@@ -76,7 +76,9 @@ def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     for path, details in ways.items():
         deeper = any(other[: len(path)] == path != other for other in ways)
-        if not (deeper and details[0]["type"] == "too_short"):
+        # Another type in a union had the value's own type, and says what is wrong within.
+        is_other_type = all(each["type"] in EXPECTED for each in details)
+        if not (deeper and (details[0]["type"] == "too_short" or is_other_type)):
             problems.append(_problem(root, data, path, details))
     return problems
 
