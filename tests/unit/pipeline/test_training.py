@@ -17,10 +17,9 @@ from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.pipeline import training
-from endonym.pipeline.journal import as_metrics
 from endonym.recipe.recipe import Recipe
 from endonym.train import checkpoint, loop, validate
-from endonym.train.report import Report
+from endonym.train.report import Report, as_metrics
 from endonym.train.validate import ValidationResult
 
 Say = Callable[..., Any]
@@ -137,10 +136,16 @@ def test_a_kill_between_a_checkpoint_and_its_line_loses_no_validation(
     assert command(*given).code == 0
     assert steps(tmp_path / "project") == list(range(41))
     mended, whole = (
-        {line["step"]: line["dev_nats"] for line in journal(each) if "dev_nats" in line}
+        [
+            {key: value for key, value in line.items() if key != "seconds"}
+            for line in journal(each)
+            if line["event"] == "step"
+        ]
         for each in (tmp_path / "project", finished)
     )
     assert mended == whole
+    assert "dev_nats" in mended[16]
+    assert all("seconds" in line for line in journal(tmp_path / "project")[1:] if "lr" in line)
 
 
 def test_what_was_written_after_the_last_checkpoint_is_written_anew(
