@@ -93,7 +93,9 @@ class Mixture:
         return numbers_B, indices_B
 
     def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of the inputs are of each source of the corpus, looked up by their documents."""
+        """As Order.tokens_by_source: looked up by the documents."""
+        if len(self.shards.sources) == 1:
+            return {}
         found = dict.fromkeys(self.shards.sources, 0)
         numbers_BT = rows.documents_BT % len(self.orders)
         for number, order in enumerate(self.orders):
@@ -118,6 +120,20 @@ def rows_of(shares: Sequence[Share], rows: int) -> dict[str, int]:
         found[each.source] = (left * part + parts // 2) // parts
         left, parts = left - found[each.source], parts - part
     return found
+
+
+def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
+    """How far a source's share is off, at most, within the rows between two of these numbers.
+
+    Rows are of one source each, so that few rows cannot have any share.
+    """
+    gap, before, first = 0.0, dict.fromkeys((each.source for each in shares), 0), 0
+    for end in ends:
+        counts = rows_of(shares, end)
+        for name, share, _ in shares if end > first else ():
+            gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
+        before, first = counts, end
+    return gap
 
 
 def parts_of(shares: Sequence[float]) -> list[int]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batches
-from endonym.data.mixture import Mixture, Share, main_source, parts_of, rows_of
+from endonym.data.mixture import Mixture, Share, largest_gap, main_source, parts_of, rows_of
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 
@@ -125,6 +125,20 @@ def test_an_epoch_ends_when_the_source_with_the_largest_share_was_read_once(tmp_
         sizes[shards.sources[each.source]][1] += len(each.ids) + 1
     wanted = sum(share * sizes[n][0] / sizes[n][1] for n, share in (("web", 0.2), ("books", 0.8)))
     assert mixture.bytes_per_position == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("rows", "points"), [(1, 90.0), (8, 10.0), (30, 3.4), (200, 0.5)])
+def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
+    rows: int, points: float
+) -> None:
+    given = [Share("web", 0.1), Share("books", 0.9)]
+    mixture = Mixture.__new__(Mixture)
+    mixture.parts = parts_of([0.9, 0.1])
+    books = mixture.chosen(np.arange(100 * rows))[0].reshape(100, rows) == 0
+    gap = np.abs(books.mean(axis=1) - 0.9).max()
+    assert largest_gap(given, range(rows, 100 * rows + 1, rows)) == pytest.approx(gap)
+    assert gap <= points / 100 + 1e-9
+    assert largest_gap([Share("web", 1.0)], [4, 4, 9]) == 0
 
 
 def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
