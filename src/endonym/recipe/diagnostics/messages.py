@@ -132,7 +132,9 @@ def _problem(
         message = f"{key} must be {expected}, not {found(detail['input'])}."
         return Problem(path, message, _retype(path, kind, detail["input"]), at_value=True)
     message = f"{key} {_constraint(detail)}, not {found(detail['input'])}."
-    return Problem(path, message, _explain(_names(path)), at_value=True)
+    # What a person names, such as a source in `sources`, has no explanation of its own.
+    is_named = table_named(root, _names(path[:-1])) is None
+    return Problem(path, message, _explain(_names(path[:-1] if is_named else path)), at_value=True)
 
 
 def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str] = ()) -> Problem:

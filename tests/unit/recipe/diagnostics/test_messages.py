@@ -146,6 +146,7 @@ def test_a_wrong_recipe_names_its_line_its_key_and_what_to_do(case: str, tmp_pat
     body, line, message, under, do = WRONG[case]
     (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
     assert advice.startswith(do)
+    assert not advice.startswith("More") or advice == do
 
 
 def test_a_recipe_without_texts_and_phases_says_so_at_its_first_line(tmp_path: Path) -> None:
@@ -274,6 +275,7 @@ def test_what_is_wrong_inside_a_part_is_reported_where_it_stands(case: str, tmp_
     body, line, message, under, do = WRONG_PARTS[case]
     (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
     assert advice.startswith(do)
+    assert not advice.startswith("More") or advice == do
 
 
 def test_a_list_of_no_mixers_is_refused(tmp_path: Path) -> None:
@@ -499,3 +501,4 @@ def test_a_wrong_value_names_its_line_and_what_was_expected_and_found(
     body, line, message, under, do = WRONG_VALUES[case]
     (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
     assert advice.startswith(do)
+    assert not advice.startswith("More") or advice == do
