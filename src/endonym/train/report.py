@@ -77,5 +77,6 @@ def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
 
 
 def lines_of(report: Report) -> list[dict[str, Any]]:
-    """The lines of a step in the journal: its problems and its metrics."""
-    return [*(event.as_dict() for event in report.events), as_metrics(report)]
+    """The lines of a step in the journal, without its clock: its problems and its metrics."""
+    metrics = {key: value for key, value in as_metrics(report).items() if key != "seconds"}
+    return [*(event.as_dict() for event in report.events), metrics]
