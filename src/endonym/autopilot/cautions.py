@@ -1,5 +1,6 @@
 """Warnings before a phase starts: settings that are allowed but usually give a worse model."""
 
+from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
 from endonym.log import duration, number
@@ -61,6 +62,11 @@ def cautions(
         warnings.append(
             f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
             "nothing is lost, as rows hold several, but no token attends so far back"
+        )
+    if missing := not_held_out([each.name for each in config.sources], facts):
+        warnings.append(
+            f"nothing of {missing} is held out, so no loss tells how well it is learnt, and the "
+            f"best weights cannot be chosen. {HOLD_OUT}"
         )
     return [f"phase {config.name}: {text}" for text in warnings]
 

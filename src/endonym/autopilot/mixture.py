@@ -1,14 +1,20 @@
 """The sources of a phase: their shares, how much text they are, and whether it suffices."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.mixture import Share, rows_of
+from endonym.data.mixture import Share, main_source, rows_of
 from endonym.errors import RecipeError
 from endonym.log import number
 from endonym.text.config import Source
 from endonym.train.config import Phase, SourceShare, TrainConfig
+
+HOLD_OUT = (
+    "Give it more documents (document = … in its [[source]] says where one ends), or hold out more "
+    "(val_share or val_documents in [split])."
+)
 
 
 def shares_of(phase: Phase, facts: Facts) -> dict[str, float]:
@@ -35,7 +41,7 @@ def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
     shares = shares_of(phase, facts)
     if not shares:
         return facts
-    main = max(shares, key=lambda name: (shares[name], facts.sources[name].positions))
+    main = main_source(shares, {name: facts.sources[name].positions for name in shares})
     positions = facts.sources[main].positions / shares[main]
 
     def part(name: str, of: str) -> float:
@@ -79,6 +85,22 @@ def rows_read(config: TrainConfig, context: int) -> dict[str, int]:
     return rows_of(shares, config.steps * config.batch_tokens // context) if shares else {}
 
 
+def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:
+    """Tokens of each source in so many rows of a phase; without shares each has its part."""
+    if phase.objective != "next_token":
+        return {}
+    if shares := shares_of(phase, facts):
+        counts = rows_of([Share(name, share) for name, share in shares.items()], rows)
+        return {name: float(count * context) for name, count in counts.items()}
+    epochs = rows * context / max(1, facts.positions)
+    return {name: epochs * each.positions for name, each in facts.sources.items()}
+
+
+def summed(before: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    """Tokens of each source, of both together."""
+    return {name: before.get(name, 0.0) + more.get(name, 0.0) for name in {**before, **more}}
+
+
 def require_enough_text(
     sources: Sequence[Source],
     phases: Sequence[Phase],
@@ -89,49 +111,95 @@ def require_enough_text(
 ) -> None:
     """Raise RecipeError if a phase reads a source that has no text, or more often than allowed.
 
-    Allowed is `repeatable` times; without it as many times as the phase says epochs, or once.
+    A source that says `repeatable` is read so many times in all phases since the last one that
+    starts from scratch. Without it a phase reads its sources as many times as it says epochs, or
+    once.
     """
-    allowed = {each.name: each.repeatable for each in sources}
+    limits = {each.name: each.repeatable for each in sources}
+    so_far, slack = dict[str, float](), 0
     for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
-        for name, rows in rows_read(config, context).items():
-            tokens, there = rows * context, facts.sources[name].positions
-            if not facts.sources[name].unique_tokens:
+        if phase.start == "scratch":
+            so_far, slack = {}, 0
+        slack += config.batch_tokens  # A batch is whole rows, and steps are rounded up.
+        read = texts_read(phase, config.steps * config.batch_tokens // context, facts, context)
+        so_far, is_shared = summed(so_far, read), bool(config.sources)
+        for name, tokens in read.items():
+            there, limit = facts.sources[name].positions, limits.get(name)
+            if is_shared and not facts.sources[name].unique_tokens:
                 raise RecipeError(
                     f'phase "{phase.name}" reads "{name}", which has no training text',
                     where=f"phase.{number_}.sources",
                     do="Look at what cleaning dropped (`endonym look RUN`), or leave it out.",
                 )
-            most = times_allowed(allowed.get(name), phase)
-            # A batch is whole rows, and steps are rounded up.
-            if most is None or tokens <= most * there + config.batch_tokens:
+            if not there or limit is True:
                 continue
+            most, spare = times_allowed(limit), slack
+            if limit is None:
+                most, spare = max(1.0, phase.epochs or 1.0), config.batch_tokens
+            counted = tokens if limit is None else so_far[name]
+            if counted <= most * there + spare or (limit is None and not is_shared):
+                continue
+            earlier = " with the phases before it" if counted > tokens else ""
             raise RecipeError(
-                f'phase "{phase.name}" reads {number(tokens)} tokens of "{name}", which has '
-                f"{number(there)}: {tokens / max(1, there):.1f} times its text, where at most "
-                f"{most:g} times is allowed",
-                where=f"phase.{number_}.sources",
+                f'phase "{phase.name}" reads {number(round(counted))} tokens of "{name}"{earlier}, '
+                f"which has {number(there)}: {counted / max(1, there):.1f} times its text, where "
+                f"at most {most:g} times is allowed",
+                where=f"phase.{number_}" + ".sources" * is_shared,
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
-                "give the phase fewer tokens, or the source a smaller share.",
+                "give the phase fewer tokens" + ", or the source a smaller share" * is_shared + ".",
             )
 
 
-def times_allowed(repeatable: bool | int | None, phase: Phase) -> float | None:
-    """How often a phase may read a source; None: without limit."""
-    if repeatable is True:
-        return None
-    if repeatable is None or repeatable is False:
-        return max(1.0, phase.epochs or 1.0) if repeatable is None else 1.0
-    return float(repeatable)
+def not_held_out(names: Collection[str], facts: Facts) -> str:
+    """Those of these sources that have no dev text, in quotes; empty if all have some.
+
+    Also empty if nothing was counted yet.
+    """
+    return " and ".join(f'"{name}"' for name in names if facts.sources[name].dev_documents == 0)
 
 
-def epochs_allowed(sources: Sequence[Source], phase: Phase, facts: Facts, wanted: float) -> float:
-    """The epochs of a phase without a budget: as many as wanted, or as its sources allow."""
+def require_judged(phases: Sequence[Phase], facts: Facts) -> None:
+    """Raise RecipeError if weights are to be chosen by dev text that a source does not have."""
+    for number_, phase in enumerate(phases):
+        asked = "patience" if phase.patience is not None else "keep"
+        is_chosen = phase.keep == "best" or phase.patience is not None
+        if is_chosen and (missing := not_held_out(shares_of(phase, facts), facts)):
+            raise RecipeError(
+                f'phase "{phase.name}" chooses its weights by held-out text, and nothing of '
+                f"{missing} is held out",
+                where=f"phase.{number_}.{asked}",
+                do=f'{HOLD_OUT} Or leave patience out, and write keep = "last" or "average".',
+            )
+
+
+def times_allowed(repeatable: bool | int | None) -> float:
+    """How often a source may be read in all phases; no limit if it says none."""
+    if repeatable is True or repeatable is None:
+        return math.inf
+    return float(repeatable or 1)
+
+
+def epochs_allowed(
+    sources: Sequence[Source],
+    phase: Phase,
+    facts: Facts,
+    wanted: float,
+    so_far: Mapping[str, float] | None = None,
+) -> float:
+    """The epochs of a phase without a budget: as many as wanted, or as its sources allow.
+
+    so_far: tokens of each source that earlier phases read. If these read all that is allowed, as
+    many as wanted, which require_enough_text refuses.
+    """
     shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
     limits: Mapping[str, bool | int | None] = {each.name: each.repeatable for each in sources}
-    for name, share in shares.items():
-        limit = limits.get(name)
-        if limit is True:
-            continue
-        most = wanted if limit is None else float(limit or 1)
-        wanted = min(wanted, most * facts.sources[name].positions / max(1.0, share * whole))
-    return wanted
+    found = wanted
+    for name in shares or facts.sources:
+        there, limit = facts.sources[name].positions, limits.get(name)
+        share = shares[name] if shares else there / max(1, facts.positions)
+        left = times_allowed(limit) * there - (so_far or {}).get(name, 0.0)
+        if limit is None and shares:
+            left = wanted * there
+        if there:
+            found = min(found, left / max(1.0, share * whole))
+    return found if found > 0 else wanted

@@ -5,6 +5,7 @@ Imports no torch.
 
 from collections.abc import Callable, Sequence
 from math import log
+from typing import Literal
 
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
@@ -37,6 +38,11 @@ LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
 """Lower limits of both betas, for large batches, and the upper limit of beta1."""
 DECAYS, MOST_DECAY = ((2, 0.1), (6, 0.3), (30, 0.6)), 2.0
 """Weight decay by epochs: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
+AVERAGED_FLOOR = 0.3
+"""Final learning rate, as a share of the peak, where the last steps are averaged."""
+Place = Literal["alone", "followed", "last"]
+"""Of a phase that learns texts with all weights: whether another one goes on from it, or it goes on
+from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 
@@ -51,7 +57,7 @@ def choose_phase(
     goes_on: bool = False,
     has_new_vocabulary: bool = False,
     has_experts: bool = False,
-    is_followed: bool = False,
+    place: Place = "alone",
     most_epochs: Callable[[float], float] = lambda wanted: wanted,
 ) -> Choices:
     """Budget, batch size, optimizer, learning rates and schedule of one phase.
@@ -59,13 +65,13 @@ def choose_phase(
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
     allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
     starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
-    tried with one, nor with experts. is_followed: another phase goes on with other texts.
+    tried with one, nor with experts. place: among phases that learn texts one after the other.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = USUAL_EPOCHS
         if (most := most_epochs(USUAL_EPOCHS.value)) < USUAL_EPOCHS.value:
-            choices["epochs"] = Choice(float(f"{most:.4g}"), "as often as its sources may be read")
+            choices["epochs"] = Choice(_at_most(most), "as often as its sources may be read")
         phase = phase.model_copy(update={"epochs": choices["epochs"].value})
     optimizer = phase.optimizer or "adamw"
     was_tried = not goes_on and not has_experts and phase.adapt is None
@@ -88,14 +94,37 @@ def choose_phase(
     else:
         choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    if is_followed:
-        why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"
-        choices["schedule"] = Choice("constant", why)
+    choices |= _course(phase, place, passes)
     decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{passes:.1f} epochs")
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
+    return choices
+
+
+def _at_most(value: float) -> float:
+    """Four digits of a number, rounded down."""
+    near = float(f"{value:.4g}")
+    return near if near <= value * (1 + 1e-9) else float(f"{value * (1 - 5e-4):.4g}")
+
+
+def _course(phase: Phase, place: Place, passes: float) -> Choices:
+    """The schedule of the learning rate, and which weights the phase hands on.
+
+    Chosen by the loss on dev and by novels of `benchmarks/curricula.py`. The mean of the last steps
+    was not tried where text is read more often: there the best validation is safer.
+    """
+    if place == "followed":
+        why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"
+        return {"schedule": Choice("constant", why)}
+    choices = {"schedule": Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")}
+    said = (phase.keep, phase.average, phase.final_lr, phase.patience)
+    is_open = said == (None, None, None, None) and phase.schedule in (None, "linear")
+    if place == "last" and is_open and passes <= NEW_PASSES:
+        choices["keep"] = Choice(
+            "average", "the mean of the last steps gained most (docs/phases.md)"
+        )
+        choices["final_lr"] = Choice(AVERAGED_FLOOR, "the mean does what a lower rate would do")
     return choices
 
 

@@ -29,7 +29,12 @@ from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
+    not_held_out,
     require_enough_text,
+    require_judged,
+    shares_of,
+    summed,
+    texts_read,
     with_sources,
 )
 from endonym.autopilot.model_size import (
@@ -41,7 +46,7 @@ from endonym.autopilot.model_size import (
     choose_vocab,
 )
 from endonym.autopilot.pace import choose_compile, matrix_rates
-from endonym.autopilot.phase import budget_of, choose_phase
+from endonym.autopilot.phase import Place, budget_of, choose_phase
 from endonym.autopilot.text_size import TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
@@ -54,7 +59,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
-from endonym.train.config import Execution, Phase, TrainConfig, resolve_phase
+from endonym.train.config import Execution, Phase, TrainConfig, length_of, resolve_phase
 
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -66,7 +71,11 @@ LIKELY_CHARACTERS = 400
 def facts_of(shards: Artifact) -> Facts:
     """Facts counted when the shards were made."""
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
-    sources = {name: _facts([each]) for name, each in train.items()}
+    dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
+    sources = {
+        name: replace(_facts([each]), dev_documents=dev[name]["documents"])
+        for name, each in train.items()
+    }
     return replace(_facts([*train.values()]), sources=sources)
 
 
@@ -152,7 +161,10 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
         "has_experts": has_experts(recipe.model),
     }
+    so_far: dict[str, float] = {}
     for index, phase in enumerate(recipe.phase):
+        if phase.start == "scratch":
+            so_far = {}
         if phase.objective != "next_token":
             own = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
@@ -161,7 +173,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             continue
         own = facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(epochs_allowed, recipe.source, phase, facts)
+        most = partial(epochs_allowed, recipe.source, phase, facts, so_far=so_far)
         chosen = choose_phase(
             phase,
             own,
@@ -169,26 +181,45 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             dim=dim,
             device=device,
             read=read,
-            is_followed=_is_followed(recipe.phase, index),
+            place=_place(recipe.phase, index),
             most_epochs=most,
             **setting,
         )
+        unjudged = not_held_out(shares_of(phase, facts), facts)
+        if unjudged and "keep" not in chosen:
+            chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
+        so_far = summed(so_far, texts_read(*_rows_of(phase, chosen, own, context), facts, context))
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
-def _is_followed(phases: Sequence[Phase], index: int) -> bool:
-    """Whether the next phase goes on learning texts with all weights, as this one does.
+def _place(phases: Sequence[Phase], index: int) -> Place:
+    """Where a phase stands among those that go on learning texts with all weights."""
+    if _goes_on(phases[index : index + 2]):
+        return "followed"
+    return "last" if index and _goes_on(phases[index - 1 : index + 1]) else "alone"
 
-    Not where the recipe says how far the learning rate falls.
+
+def _goes_on(both: Sequence[Phase]) -> bool:
+    """Whether the second of two phases goes on at the learning rate of the first one.
+
+    Not where the recipe says how far that rate falls.
     """
-    both = phases[index : index + 2]
     return (
         len(both) == 2
         and both[0].final_lr is None
+        and both[0].schedule in (None, "constant")
         and both[1].start != "scratch"
         and all(each.objective == "next_token" and each.adapt is None for each in both)
     )
+
+
+def _rows_of(phase: Phase, chosen: Choices, own: Facts, context: int) -> tuple[Phase, int]:
+    """A phase with its chosen keys, and the rows that it reads."""
+    values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
+    full = phase.model_copy(update=values)
+    steps, batch_tokens = length_of(full, context=context, positions=own.positions)
+    return full, steps * batch_tokens // context
 
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
@@ -267,6 +298,7 @@ def resolve_training(
     ]
     phases = with_sources(full.phase, resolved, facts, context)
     require_enough_text(full.source, full.phase, phases, facts, context=context)
+    require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     for phase in phases:
         require_adaptable(shape, phase.adapt, recipe.model_folder)

@@ -24,6 +24,7 @@ from endonym.autopilot.resolve import (
     training_choices,
     unsaid_formats,
 )
+from endonym.data.mixture import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.formats import require_formats
@@ -45,10 +46,14 @@ from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data
 from endonym.pipeline.settle import with_examples
 from endonym.recipe.recipe import Recipe
+from endonym.report.mixture import SLICES
 from endonym.store import Store
 from endonym.text.files import RawSet
+from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
+EXACT_ROWS = 200
+"""Rows of a hundredth of a phase from which on its shares are exact to half a point."""
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
@@ -265,8 +270,20 @@ def _phase_lines(checked: Checked) -> list[str]:
     return [
         f"{'phase ' + config.name:<18}{number(config.steps * config.batch_tokens)} tokens"
         + "".join(f" · {each.name} {each.share:.1%}" for each in config.sources)
+        + _exactness(config, checked.shape.context)
         for config in phases
     ]
+
+
+def _exactness(config: TrainConfig, context: int) -> str:
+    """How exact shares can be within a hundredth of a phase, if that has few rows."""
+    batch = config.batch_tokens // context
+    ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
+    rows = max(batch, ends[-1] // SLICES)
+    if len(config.sources) < 2 or rows >= EXACT_ROWS:
+        return ""
+    gap = largest_gap([Share(each.name, each.share) for each in config.sources], ends)
+    return f" · within a hundredth, {counted(rows, 'row')}, off by up to {100 * gap:.1f} points"
 
 
 def _answers(checked: Checked, phase: int) -> str:

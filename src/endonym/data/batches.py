@@ -86,7 +86,8 @@ class AnyOrder(Protocol):
         ...
 
     def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of these rows' inputs are of each source of the corpus; empty if of none."""
+        """How many of these rows' inputs are of each source of the corpus; empty if there is no
+        choice of sources."""
         ...
 
 

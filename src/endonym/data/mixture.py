@@ -4,7 +4,7 @@ Each source is read in its own order (data/order.py), row by row. The rows of th
 interleaved evenly: after any number of rows, each source has had its share to within two rows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,7 @@ class Share(NamedTuple):
 class Mixture:
     """The order in which sources are read together; the sources of one row are never mixed.
 
-    join: as in Order. positions_per_epoch: the tokens in which the source with the largest share is
-    read once.
+    join: as in Order. positions_per_epoch: the tokens in which `main_source` is read once.
     """
 
     def __init__(
@@ -47,8 +46,13 @@ class Mixture:
             Order(shards, context=context, seed=seed, join=join, source=each.source)
             for each in self.shares
         ]
-        main = self.orders[0].positions_per_epoch
-        self.positions_per_epoch = main * PARTS // self.parts[0]
+        sizes = {share.source: order.positions_per_epoch for share, order in self._pairs()}
+        main = main_source({each.source: each.share for each in self.shares}, sizes)
+        part = self.parts[[each.source for each in self.shares].index(main)]
+        self.positions_per_epoch = sizes[main] * PARTS // part
+
+    def _pairs(self) -> Iterator[tuple[Share, Order]]:
+        return zip(self.shares, self.orders, strict=True)
 
     @property
     def bytes_per_position(self) -> float:
@@ -61,7 +65,7 @@ class Mixture:
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
         tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
-        for number, (share, order) in enumerate(zip(self.shares, self.orders, strict=True)):
+        for number, (share, order) in enumerate(self._pairs()):
             here = numbers_B == number
             if not here.any():
                 continue
@@ -89,7 +93,9 @@ class Mixture:
         return numbers_B, indices_B
 
     def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of the inputs are of each source of the corpus, looked up by their documents."""
+        """As Order.tokens_by_source: looked up by the documents."""
+        if len(self.shards.sources) == 1:
+            return {}
         found = dict.fromkeys(self.shards.sources, 0)
         numbers_BT = rows.documents_BT % len(self.orders)
         for number, order in enumerate(self.orders):
@@ -100,6 +106,12 @@ class Mixture:
         return found
 
 
+def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
+    """The source that says when an epoch ends: that with the largest share, of equal shares the
+    largest one. sizes: in positions."""
+    return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
+
+
 def rows_of(shares: Sequence[Share], rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
     ordered = sorted(shares, key=lambda each: (-each.share, each.source))
@@ -108,6 +120,20 @@ def rows_of(shares: Sequence[Share], rows: int) -> dict[str, int]:
         found[each.source] = (left * part + parts // 2) // parts
         left, parts = left - found[each.source], parts - part
     return found
+
+
+def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
+    """How far a source's share is off, at most, within the rows between two of these numbers.
+
+    Rows are of one source each, so that few rows cannot have any share.
+    """
+    gap, before, first = 0.0, dict.fromkeys((each.source for each in shares), 0), 0
+    for end in ends:
+        counts = rows_of(shares, end)
+        for name, share, _ in shares if end > first else ():
+            gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
+        before, first = counts, end
+    return gap
 
 
 def parts_of(shares: Sequence[float]) -> list[int]:

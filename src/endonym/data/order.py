@@ -137,7 +137,12 @@ class Order:
         return found
 
     def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of the inputs are of each source; the end-of-text before a document is its."""
+        """How many of the inputs are of each source; the end-of-text before a document is its.
+
+        Empty if there is one source: then nobody asks.
+        """
+        if len(self.shards.sources) == 1:
+            return {}
         sources = self.index["source"][self.originals(rows.documents_BT)]
         counts = np.bincount(sources.flatten(), minlength=len(self.shards.sources))
         return dict(zip(self.shards.sources, counts.tolist(), strict=True))

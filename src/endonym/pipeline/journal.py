@@ -5,8 +5,7 @@ are deleted first; but what led to a rollback stays, with the number of rollback
 """
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from endonym.disk import write_atomic
 from endonym.log import Log, append_jsonl, read_jsonl
 from endonym.train.checkpoint import TrainState
 from endonym.train.loop import Training
-from endonym.train.report import Report
+from endonym.train.report import Report, as_metrics
 
 
 def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
@@ -28,51 +27,13 @@ def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> N
         append_jsonl(journal, as_metrics(report))
 
 
-def as_metrics(report: Report) -> dict[str, Any]:
-    """A report as one flat object, with units in the keys."""
-    flat: dict[str, Any] = {
-        "event": "step",
-        "step": report.step,
-        "tokens": report.tokens,
-        "epoch": round(report.epoch, 5),
-        "seconds": round(report.seconds, 5),
-        "lr": report.lr,
-        **read_tokens(report.read),
-    }
-    if report.seconds:
-        flat["train_nats"] = report.nats
-        if report.bits_per_byte:  # the loss of pairs is not one of bytes
-            flat["train_bits_per_byte"] = report.bits_per_byte
-        flat["gradient_norm"] = report.gradient_norm
-    if report.is_skipped:
-        flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
-    if report.validation is not None:
-        flat |= {
-            "dev_nats": report.validation.nats,
-            "dev_bits_per_byte": report.validation.bits_per_byte,
-        }
-        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
-        flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
-    return flat
-
-
-def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
-    """The tokens read so far of each source, if there are several."""
-    return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
-
-
 def cut_journal(journal: Path, training: Training) -> None:
-    """Delete what will be repeated; add a validation that a kill left unwritten."""
+    """Delete what will be repeated; add the lines of a saved step that a kill left unwritten."""
     state = training.state
     kept = _still_true(journal, state) if state.step else []
-    written = {line["step"] for line in kept if line["event"] == "step"}
-    for seen in state.validations:
-        step = seen["step"]
-        if step == state.step and step not in written:
-            tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
-            line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
-            line |= read_tokens(state.read)
-            kept.append({**line, "dev_nats": seen["nats"], "dev_bits_per_byte": seen["bits"]})
+    lost = [line for line in state.lines if line["step"] == state.step and line not in kept]
+    if not any(line["event"] == "step" and line["step"] == state.step for line in kept):
+        kept.extend(lost)
     _write(journal, kept)
 
 

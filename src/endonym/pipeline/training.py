@@ -52,6 +52,7 @@ from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.reference import reference
 from endonym.train.report import Report
+from endonym.train.validate import judged_shares
 
 WEIGHTS = "weights.safetensors"
 LINES = 20
@@ -132,10 +133,12 @@ def text_inputs(
     """Texts to read, and the baselines of the dev text."""
     folder, pack = ctx.inputs["shards"].folder, config.pack
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    shares = {each.name: each.share for each in config.phase.sources}
+    given = {each.name: each.share for each in config.phase.sources}
+    shares = judged_shares(dev, given)
     lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
     lines, target = group.broadcast(lines), device.pick(ctx.device)
-    unigram = lines["unigram"].nats
+    # A phase that is judged by other texts alone need not be good at them.
+    unigram = lines["unigram"].nats if shares or not given else math.inf
     return TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join), lines
 
 

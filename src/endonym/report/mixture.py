@@ -44,7 +44,8 @@ def slices(steps: list[dict[str, Any]]) -> list[Slice]:
 
 
 def largest_deviation(parts: list[Slice], planned: Mapping[str, float]) -> float:
-    """How far the shares of what was read were from the planned ones, at any hundredth."""
+    """How far the shares of all that was read so far were from the planned ones, at the end of any
+    hundredth."""
     return max(
         abs(share - planned.get(name, 0.0)) for each in parts for name, share in each.so_far.items()
     )
@@ -57,8 +58,8 @@ def sentence(parts: list[Slice], planned: Mapping[str, float]) -> str:
     read = " · ".join(f"{name} {share:.1%}" for name, share in parts[-1].so_far.items() if share)
     points = 100 * largest_deviation(parts, planned)
     return (
-        f"Read, by the journal: {read} of the tokens; at every hundredth of the phase within "
-        f"{points:.2f} points of the recipe."
+        f"Read, by the journal: {read} of the tokens; what was read so far was within "
+        f"{points:.2f} points of the recipe at every hundredth of the phase."
     )
 
 

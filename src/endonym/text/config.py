@@ -93,9 +93,9 @@ class Source(Config):
     )
     repeatable: bool | Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="how often a phase with `sources` may read the source: true is without limit, "
-        "a number so many times, false once\n"
-        "    if not given, as many times as the phase says epochs, or once",
+        description="how often all phases together may read the source: true is without limit, "
+        "a number so many times, false once; counted anew where a phase starts from scratch\n"
+        "    if not given, each phase as many times as it says epochs; with `sources` else once",
         json_schema_extra=NOT_IDENTITY,
     )
     license: str | None = Field(

@@ -30,6 +30,7 @@ class TrainState:
     For the loss guard: losses and log gradient norms of the last good steps, steps skipped in all
     and in a row, rollbacks, and the step of the last checkpoint saved while nothing was wrong.
     micro_rows: rows that fit in memory, if fewer than planned. read: tokens read of each source.
+    lines: those of the step in the journal, which a kill after the checkpoint may leave unwritten.
     """
 
     step: int = 0
@@ -46,6 +47,7 @@ class TrainState:
     good_step: int = 0
     micro_rows: int | None = None
     read: dict[str, int] = field(default_factory=dict[str, int])
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def updates(self) -> int:

@@ -86,7 +86,8 @@ class Phase(Config):
     )
     temperature: float | None = Field(
         default=None,
-        gt=0,
+        ge=0.1,
+        allow_inf_nan=False,
         description="shares in proportion to size^(1 / temperature), for sources without shares: "
         "1 is by size, higher values give small ones more (arXiv:1907.05019)",
     )
@@ -198,10 +199,11 @@ class Phase(Config):
         ge=1,
         description="early stopping: training ends after so many validations without a better one",
     )
-    keep: Literal["best", "last", "average"] = Field(
-        default="best",
+    keep: Literal["best", "last", "average"] | None = Field(
+        default=None,
         description="keep the weights of the best validation, those of the last step, or the "
-        'average of the last steps, as with average = "tail"',
+        'average of the last steps, as with average = "tail"\n'
+        "    if not given, best; last if nothing is held out of a source that has a share",
     )
     save_every_steps: int | None = Field(
         default=None,
@@ -263,8 +265,11 @@ class Phase(Config):
         """Keys that need another key to have an effect."""
         muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
         is_averaged = self.average not in (None, "none") or self.keep == "average"
-        if self.keep == "average" and self.average == "none":
-            raise ValueError('keep = "average" needs an average: leave average = "none" out')
+        if self.keep == "average" and self.average not in (None, "tail"):
+            raise ValueError(
+                f'keep = "average" is the mean of the last steps: leave average = "{self.average}" '
+                "out" + ', or write keep = "last" for its last value' * (self.average == "ema")
+            )
         needed = (
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
             ("final_lr", self.schedule != "constant", "a schedule that falls"),
@@ -365,14 +370,19 @@ class Track(Config):
     )
 
 
+def length_of(phase: Phase, *, context: int, positions: int) -> tuple[int, int]:
+    """A phase's steps and the tokens of a batch, which is whole rows; as resolve_phase."""
+    batch_tokens = max(1, (phase.batch_tokens or context) // context) * context
+    tokens = phase.tokens or (phase.epochs or 1) * positions
+    return phase.steps or max(1, math.ceil(tokens / batch_tokens)), batch_tokens
+
+
 def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     """A phase with defaults filled in, after the autopilot has chosen the keys without one.
 
-    context: tokens of a row; a batch is whole rows. positions: tokens of one epoch.
+    context: tokens of a row. positions: tokens of one epoch.
     """
-    batch_tokens = max(1, (phase.batch_tokens or context) // context) * context
-    tokens = phase.tokens or (phase.epochs or 1) * positions
-    steps = phase.steps or max(1, math.ceil(tokens / batch_tokens))
+    steps, batch_tokens = length_of(phase, context=context, positions=positions)
     every = phase.eval_every_steps or max(1, steps // VALIDATIONS)
     average = phase.average or ("tail" if phase.keep == "average" else "none")
     implied: dict[str, Any] = {

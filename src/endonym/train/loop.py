@@ -35,7 +35,7 @@ from endonym.train.distributed import ALONE, Group
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.objectives.registry import objective_of
 from endonym.train.optimizer import Optimizer
-from endonym.train.report import Report
+from endonym.train.report import Report, lines_of
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 from endonym.train.validate import ValidationResult, validate
@@ -213,6 +213,8 @@ class Training:
     def _read_with(self, batch: Batch) -> dict[str, int]:
         """The tokens read of each source, with those of this step on all processes."""
         before, names = self.state.read, sorted(batch.read)
+        if not names:
+            return before
         counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
         added = self.group.total(counts).tolist()
         return {n: before.get(n, 0) + int(more) for n, more in zip(names, added, strict=True)}
@@ -265,9 +267,12 @@ class Training:
         if not loss_guard.is_lost(state):
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
-            if seen or state.is_finished or saves_at(config, state.step):
-                self.save()
-        return self._report(stepped, seconds, seen, is_best=is_best)
+        report = self._report(stepped, seconds, seen, is_best=is_best)
+        is_due = seen or state.is_finished or saves_at(config, state.step)
+        if is_due and not loss_guard.is_lost(state):
+            state.lines = lines_of(report)
+            self.save()
+        return report
 
     def _report(
         self,

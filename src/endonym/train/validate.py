@@ -58,6 +58,7 @@ def validate(
     shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
     itself, and the loss is that of the phase's mixture: the others are only watched.
     """
+    shares = judged_shares(dev, shares or {})
     context, everything = decoder.config.context, dict[str | None, int]({None: tokens})
     nats, sizes, counts = dict[int, float](), dict[int, float](), dict[int, float]()
     for source, most in (_parts(dev, shares, tokens) if shares else everything).items():
@@ -79,6 +80,17 @@ def validate(
         sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
         n_tokens=int(n_tokens),
     )
+
+
+def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
+    """The shares of the sources with dev text, of 1 in all.
+
+    Empty if none has any: then all dev text is scored together.
+    """
+    there = {name: share for name, share in shares.items() if len(dev.documents_of(name))}
+    if len(there) == len(shares):
+        return shares
+    return {name: share / sum(there.values()) for name, share in there.items()}
 
 
 def _parts(dev: TokenShards, shares: Mapping[str, float], tokens: int) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
+from endonym.train.config import SourceShare
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
@@ -115,3 +117,18 @@ def test_answers_from_random_weights_are_said(
     (text,) = cautions_of_starts(Recipe.load(recipe, sets=sets))
     assert "random weights" in text
     assert "model.folder" in text
+
+
+def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
+    books = Facts(4_000_000, 1_000_000, 300.0, dev_documents=0)
+    facts = replace(FACTS, sources={"books": books, "web": replace(books, dev_documents=9)})
+    config = train_config(context=256, batch_tokens=2048)
+
+    def told(**shares: float) -> list[str]:
+        given = tuple(SourceShare(name=name, share=share) for name, share in shares.items())
+        return cautions(config.but(sources=given), facts, 256, seconds=None)
+
+    (text,) = told(web=0.1, books=0.9)
+    assert text.startswith('phase pretrain: nothing of "books" is held out')
+    assert "val_documents" in text
+    assert told(web=1.0) == told() == []

@@ -1,12 +1,18 @@
 """What a phase reads: shares, epochs, and whether the text suffices."""
 
+import math
+from dataclasses import replace
+
 import pytest
+from pydantic import ValidationError
 from toys import train_config
 
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
+    not_held_out,
     require_enough_text,
+    require_judged,
     rows_read,
     shares_of,
     with_sources,
@@ -86,13 +92,15 @@ def test_the_stream_of_a_source_goes_on_in_later_phases_and_starts_anew_from_scr
     phases = [
         Phase(name="one", sources={"web": 1.0}),
         Phase(name="two", sources={"web": 0.5, "books": 0.5}),
-        Phase(name="three", sources={"books": 1.0}),
-        Phase(name="four", sources={"web": 1.0}, start="scratch"),
+        Phase(name="three", sources={"web": 0.2, "books": 0.8}),
+        Phase(name="four", sources={"web": 1.0}),
+        Phase(name="five", sources={"web": 1.0}, start="scratch"),
     ]
     config = train_config(context=100, steps=10, batch_tokens=1000)
-    found = with_sources(phases, [config] * 4, FACTS, 100)
+    found = with_sources(phases, [config] * 5, FACTS, 100)
     firsts = [{each.name: each.first_row for each in phase.sources} for phase in found]
-    assert firsts == [{"web": 0}, {"web": 100, "books": 0}, {"books": 50}, {"web": 0}]
+    of_three = {"web": 150, "books": 50}
+    assert firsts == [{"web": 0}, {"web": 100, "books": 0}, of_three, {"web": 170}, {"web": 0}]
     assert rows_read(found[1], 100) == {"books": 50, "web": 50}
 
 
@@ -114,3 +122,81 @@ def test_a_source_without_training_text_is_named() -> None:
     configs = with_sources([phase], [config], facts, 100)
     with pytest.raises(RecipeError, match='"songs", which has no training text'):
         require_enough_text([], [phase], configs, facts, context=100)
+
+
+def test_repeatable_counts_over_all_phases_since_the_last_from_scratch() -> None:
+    """Each phase reads ten thousand tokens: once the books."""
+    config = train_config(context=100, steps=10, batch_tokens=1000)
+    books = Phase(sources={"books": 1.0}, epochs=1)
+
+    def check_all(phases: list[Phase], repeatable: bool | int | None) -> None:
+        configs = with_sources(phases, [config] * len(phases), FACTS, 100)
+        given = [source("web"), source("books", repeatable=repeatable)]
+        require_enough_text(given, phases, configs, FACTS, context=100)
+
+    anew = books.model_copy(update={"start": "scratch"})
+    for repeatable, most in ((False, 1), (2, 2)):
+        check_all([books] * most, repeatable)
+        check_all([books] * most + [anew] * 1, repeatable)
+        with pytest.raises(RecipeError, match=f"{most + 1}.0 times .* at most {most} times") as e:
+            check_all([books] * (most + 1), repeatable)
+        assert 'of "books" with the phases before it' in str(e.value)
+        assert e.value.where == f"phase.{most}.sources"
+    for repeatable in (None, True):
+        check_all([books] * 5, repeatable)
+    chat = Phase(objective="chat", data="answers.jsonl")
+    check_all([books, chat, chat], repeatable=False)
+
+
+def test_repeatable_counts_in_a_phase_that_reads_all_sources_together() -> None:
+    phase = Phase(epochs=2)
+    checked(phase, 220, source("web"), source("books"))
+    checked(phase, 220, source("web"), source("books", repeatable=2))
+    checked(phase, 990, source("web"), source("books", repeatable=True))
+    checked(phase, 110, source("web"), source("books", repeatable=False))
+    with pytest.raises(RecipeError, match=r'of "books".* 2.0 times .* at most 1 times') as e:
+        checked(phase, 220, source("web"), source("books", repeatable=False))
+    assert e.value.where == "phase.0"
+    assert "share" not in e.value.do
+
+
+def test_open_epochs_are_what_earlier_phases_left() -> None:
+    phase, once = Phase(sources={"books": 1.0}), [source("books", repeatable=False)]
+    assert epochs_allowed(once, phase, FACTS, 4.0) == 1.0
+    assert epochs_allowed(once, phase, FACTS, 4.0, {"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed(once, Phase(), FACTS, 4.0, {"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed([source("books")], phase, FACTS, 4.0, {"books": 7_500}) == 4.0
+    # Nothing is left: that is refused later, by name.
+    assert epochs_allowed(once, phase, FACTS, 4.0, {"books": 10_000}) == 4.0
+
+
+def test_of_equal_shares_the_largest_source_is_an_epoch() -> None:
+    for names in (("web", "books"), ("books", "web")):
+        phase = Phase(sources=dict.fromkeys(names, 0.5))
+        assert facts_of_phase(phase, FACTS).positions == pytest.approx(200_000, rel=1e-3)
+
+
+def test_a_temperature_near_its_bounds_gives_finite_shares() -> None:
+    for temperature in (0.1, 1e9):
+        shares = shares_of(Phase(temperature=temperature), facts_of(web=10**12, books=10))
+        assert sum(shares.values()) == pytest.approx(1)
+    for temperature in (0.001, 0.0, math.inf):
+        with pytest.raises(ValidationError):
+            Phase(temperature=temperature)
+
+
+def test_weights_are_not_chosen_by_text_that_a_source_does_not_have() -> None:
+    sources = {name: replace(each, dev_documents=0) for name, each in FACTS.sources.items()}
+    sources["web"] = replace(sources["web"], dev_documents=7)
+    facts = replace(FACTS, sources=sources)
+    books = Phase(name="books", sources={"web": 0.1, "books": 0.9})
+    require_judged([books, Phase(keep="best"), Phase(sources={"web": 1.0}, keep="best")], facts)
+    for keys, key in (({"keep": "best"}, "keep"), ({"patience": 2, "keep": "last"}, "patience")):
+        with pytest.raises(RecipeError, match='nothing of "books" is held out') as e:
+            require_judged([Phase(), books.model_copy(update=keys)], facts)
+        assert e.value.where == f"phase.1.{key}"
+        assert "val_documents" in e.value.do
+        require_judged([books.model_copy(update=keys)], FACTS)  # estimated: nothing is known yet
+    for keep in ("last", "average"):
+        require_judged([books.model_copy(update={"keep": keep})], facts)
+    assert not_held_out(("books", "web"), facts) == '"books"'

@@ -111,3 +111,12 @@ def test_a_gpu_has_larger_batches_but_not_fewer_steps_than_few_tokens_need() -> 
         found = choose_phase(Phase(), Facts(4 * tokens, tokens, 300.0), 256, device=device)
         assert found["batch_tokens"].value == batch
     assert budget_of([Phase(steps=10)], MUCH, "cuda") == 327_680
+
+
+def test_epochs_that_sources_allow_are_rounded_down() -> None:
+    for allowed in (0.44445, 1.23456, 0.1, 0.39999999999999997, 3.9996, 0.00123456, 1 / 3):
+        facts = Facts(4_000_000, 1_000_000, 300.0)
+        choice = choose_phase(Phase(), facts, 256, most_epochs=lambda _, most=allowed: most)
+        found = choice["epochs"].value
+        assert 0.999 * allowed < found <= allowed * (1 + 1e-9)
+        assert len(str(found).replace(".", "").strip("0")) <= 4

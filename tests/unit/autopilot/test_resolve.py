@@ -1,6 +1,7 @@
 """What a recipe leaves open is chosen once, and the choice is kept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from endonym.autopilot import machine, resolve
 from endonym.autopilot.model_size import Choice, Facts, choose_vocab
 from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value_at
 from endonym.autopilot.text_size import TextSize
+from endonym.errors import RecipeError
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
@@ -145,3 +147,38 @@ def test_the_vocabulary_that_was_chosen_is_the_tokenizers(recipe: Recipe) -> Non
     chosen = {"tokenizer.vocab": Choice(777, "letters")}
     assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
     assert resolve_tokenizer(recipe, chosen).vocab == 777
+
+
+def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) -> None:
+    name = recipe.source[0].name
+    shared = recipe.with_values({"phase.0.sources": {name: 1.0}})
+    for dev_documents, kept in ((None, "best"), (3, "best"), (0, "last")):
+        own = Facts(1_000_000, 250_000, 30.0, dev_documents=dev_documents)
+        facts = replace(own, dev_documents=None, sources={name: own})
+        for each, wanted in ((shared, kept), (recipe, "best")):
+            choices = resolve.training_choices(each, facts, 400)
+            assert resolve_training(each, choices, facts, 400).phases[0].keep == wanted
+            assert ("phase.0.keep" in choices) == (wanted == "last")
+    asked = shared.with_values({"phase.0.keep": "average"})
+    choices = resolve.training_choices(asked, facts, 400)
+    assert resolve_training(asked, choices, facts, 400).phases[0].keep == "average"
+    with pytest.raises(RecipeError, match="is held out"):
+        resolve_training(shared.with_values({"phase.0.keep": "best"}), choices, facts, 400)
+
+
+def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
+    name = recipe.source[0].name
+    whole = recipe.with_values({"phase.0.steps": None, "source.0.repeatable": 2})
+    own = Facts(1_000_000, 250_000, 30.0)
+    facts = replace(own, sources={name: own})
+    first = resolve.training_choices(whole, facts, 400)["phase.0.epochs"]
+    assert first == Choice(2.0, "as often as its sources may be read")
+    begun = whole.with_values({"phase.0.epochs": 1.6})
+    phases = [begun.phase[0], whole.phase[0].model_copy(update={"name": "more"})]
+    two = begun.model_copy(update={"phase": tuple(phases)})
+    choices = resolve.training_choices(two, facts, 400)
+    assert choices["phase.1.epochs"].value == pytest.approx(0.4, abs=0.005)
+    resolve_training(two, choices, facts, 400)
+    phases[1] = phases[1].model_copy(update={"start": "scratch"})
+    two = begun.model_copy(update={"phase": tuple(phases)})
+    assert resolve.training_choices(two, facts, 400)["phase.1.epochs"].value == 2.0

@@ -188,3 +188,20 @@ def test_check_asks_for_the_texts_as_run_would(recipe: Recipe, tmp_path: Path) -
     (recipe.folder / "texts" / "tatar.txt").unlink()
     with pytest.raises(MissingSource):
         check(recipe, Store(tmp_path / "store"))
+
+
+def test_how_exact_shares_are_is_said_where_a_hundredth_has_few_rows(recipe: Recipe) -> None:
+    first, second = (each.name for each in recipe.source[:2])
+    many = [each.model_copy(update={"repeatable": True}) for each in recipe.source]
+    recipe = recipe.model_copy(update={"source": tuple(many)})
+    store = Store(recipe.folder / "store")
+
+    def line(**keys: object) -> str:
+        shared = {"phase.0.sources": {first: 0.9, second: 0.1}}
+        given = shared | {f"phase.0.{key}": value for key, value in keys.items()}
+        lines = describe(check(recipe.with_values(given), store)).splitlines()
+        return next(each for each in lines if each.startswith("phase pretrain"))
+
+    assert line().endswith("· within a hundredth, 8 rows, off by up to 10.0 points")
+    assert "hundredth" not in line(steps=100 * 200 // 8)
+    assert "hundredth" not in line(sources={first: 1.0})

@@ -8,6 +8,7 @@ import torch
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
+from endonym.data.mixture import Mixture, Share
 from endonym.data.order import Order, Rows
 from endonym.train.distributed import Group
 
@@ -39,6 +40,25 @@ def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(batch, name))
     assert len(list(Batch.micro_batches(batch, 99))) == 1
+
+
+def test_tokens_are_counted_by_source_only_if_there_are_several(
+    batches: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents, vocab = distinct_documents([6, 9, 3, 14, 5])
+    names = ("tatar", "khmer")
+    shards, _ = write_toy_shards(tmp_path / "two", documents, vocab=vocab, sources=names)
+    two = Batches(Order(shards, context=4, seed=9), rows=5)
+    assert sum(two[0].read.values()) == two.tokens
+    assert set(two[0].read) == set(names)
+
+    def looked_up(*_: object) -> None:
+        raise AssertionError("documents were looked up")
+
+    monkeypatch.setattr(Order, "originals", looked_up)
+    assert batches[0].read == {}
+    alone = Mixture(batches.order.shards, [Share("letters", 1.0)], context=4, seed=9)
+    assert Batches(alone, rows=5)[0].read == {}
 
 
 def test_epochs_are_tokens_over_positions(batches: Batches) -> None:

@@ -11,10 +11,9 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from endonym.log import Log, append_jsonl
-from endonym.pipeline.journal import as_metrics
 from endonym.pipeline.metrics import Metrics
 from endonym.recipe.recipe import Recipe, overrides_name
-from endonym.train.report import Report
+from endonym.train.report import Report, as_metrics
 
 Say = Callable[..., Any]
 FAKE = """

@@ -21,12 +21,11 @@ from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import training
-from endonym.pipeline.journal import as_metrics
 from endonym.recipe.recipe import Recipe
 from endonym.train import checkpoint, loop, validate
 from endonym.train.distributed import ALONE
 from endonym.train.reference import reference
-from endonym.train.report import Report
+from endonym.train.report import Report, as_metrics
 from endonym.train.validate import ValidationResult
 
 Say = Callable[..., Any]
@@ -143,10 +142,15 @@ def test_a_kill_between_a_checkpoint_and_its_line_loses_no_validation(
     assert command(*given).code == 0
     assert steps(tmp_path / "project") == list(range(41))
     mended, whole = (
-        {line["step"]: line["dev_nats"] for line in journal(each) if "dev_nats" in line}
+        [
+            {key: value for key, value in line.items() if key != "seconds"}
+            for line in journal(each)
+            if line["event"] == "step"
+        ]
         for each in (tmp_path / "project", finished)
     )
     assert mended == whole
+    assert "dev_nats" in mended[16]
 
 
 def test_what_was_written_after_the_last_checkpoint_is_written_anew(
@@ -333,6 +337,35 @@ def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
     assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
     loaded = Recipe.load(path)
     assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
+
+
+def test_a_phase_of_one_book_that_no_text_judges_keeps_its_last_step(
+    small_recipe: Callable[[Path], Path],
+    language_sentences: Callable[[str], list[str]],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is it stopped because it is bad at the other texts, of which there is held-out text."""
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
+    path, book = small_recipe(tmp_path / "project"), language_sentences("french")
+    (path.parent / "book.txt").write_text(" ".join(book), encoding="utf-8")
+    given = '[[source]]\nname = "book"\npath = "book.txt"\nrepeatable = true\n\n'
+    text = path.read_text(encoding="utf-8").replace("[[source]]", given + "[[source]]", 1)
+    path.write_text(text.replace("[[phase]]", "[[phase]]\nsources = {book = 1.0}"))
+    run = ["run", path, "--store", tmp_path / "project" / "store", "--until", "model"]
+    refused = command(*run, "--set", "phase.0.keep=best")
+    assert refused.code != 0
+    assert 'nothing of "book" is held out' in refused.err
+    said = command(*run, "--set", "phase.0.lr=1e-9")
+    assert said.code == 0, said.err
+    assert 'warning: phase pretrain: nothing of "book" is held out' in said.err
+    assert "weights of step 40 of 40 kept" in said.err
+    validations = [line for line in journal(tmp_path / "project") if "dev_nats" in line]
+    assert all(line["dev_nats"] > 3 for line in validations)
+    assert {key for key in validations[0] if key.startswith("dev_bits_per_byte/")} == {
+        f"dev_bits_per_byte/{name}" for name in ("tatar", "romanian", "others")
+    }
 
 
 def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:

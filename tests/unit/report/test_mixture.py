@@ -36,8 +36,8 @@ def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:
 def test_the_report_says_what_was_read_and_draws_it() -> None:
     parts = slices(journal(200, web=0.1, books=0.9))
     assert sentence(parts, {"web": 0.1, "books": 0.9}) == (
-        "Read, by the journal: web 10.0% · books 90.0% of the tokens; at every hundredth of the "
-        "phase within 0.00 points of the recipe."
+        "Read, by the journal: web 10.0% · books 90.0% of the tokens; what was read so far was "
+        "within 0.00 points of the recipe at every hundredth of the phase."
     )
     drawn = chart(parts)
     assert drawn is not None

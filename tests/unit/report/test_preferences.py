@@ -8,9 +8,9 @@ import pytest
 from made_conversations import toy_inputs
 from toys import toy_config, toy_decoder, train_config
 
-from endonym.pipeline.journal import as_metrics
 from endonym.report.preferences import Judged, charts, judged_pairs, sentence
 from endonym.train.loop import Training
+from endonym.train.report import as_metrics
 
 
 def journal(*figures: tuple[float, float]) -> list[dict[str, Any]]:

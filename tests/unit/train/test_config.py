@@ -73,7 +73,6 @@ def test_what_a_phase_does_not_say_is_no_part_of_its_name() -> None:
         "objective",
         "clip",
         "eval_tokens",
-        "keep",
         "number_format",
     }
 
@@ -117,3 +116,15 @@ def test_what_only_a_choice_can_give_must_be_chosen(missing: str) -> None:
     del said[missing]
     with pytest.raises(ValidationError, match=missing):
         resolve_phase(Phase.model_validate(said), context=16, positions=1000)
+
+
+@pytest.mark.parametrize("average", ["none", "ema"])
+def test_the_average_that_is_kept_is_the_mean_of_the_last_steps(average: str) -> None:
+    with pytest.raises(ValidationError, match=f'leave average = "{average}" out'):
+        Phase.model_validate({"keep": "average", "average": average})
+    for keys in ({"average": "tail", "average_share": 0.3}, {"average_share": 0.3}):
+        phase = Phase.model_validate(
+            {"lr": 1e-3, "number_format": "fp32", "keep": "average"} | keys
+        )
+        found = resolve_phase(phase, context=16, positions=1000)
+        assert (found.keep, found.average, found.average_share) == ("average", "tail", 0.3)

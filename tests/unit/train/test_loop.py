@@ -177,6 +177,20 @@ def test_validations_and_what_is_handed_on_are_of_the_average(
     assert torch.equal(plain.optimizer.weights()["norm.weight"], own[12])
 
 
+def test_the_average_of_the_last_steps_is_handed_on_and_not_the_best_or_the_last(
+    work: TrainingInputs, losses: list[float]
+) -> None:
+    losses += [9.0, 5.0, 8.0, 7.0]
+    run = training(work, eval_every_steps=4, keep="average", average_share=0.5)
+    own = [run.optimizer.weights()["norm.weight"].clone() for _ in run.reports()]
+    found = run.weights()["norm.weight"]
+    assert run.state.best_step == 4
+    torch.testing.assert_close(found, sum(own[7:13]) / 6)
+    for other in (own[4], own[12]):
+        assert not torch.allclose(found, other, atol=1e-7)
+    assert not torch.equal(own[4], own[12])
+
+
 def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: TrainingInputs) -> None:
     run = training(work, schedule="wsd", cooldown=0.5, final_lr=0.25)
     rates = [report.lr for report in run.reports()][1:]

@@ -1,9 +1,11 @@
 """What a report of a step says of its problems."""
 
 import math
+from dataclasses import replace
 
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.report import Report
+from endonym.train.report import Report, as_metrics, lines_of
+from endonym.train.validate import ValidationResult
 
 
 def report(*events: str) -> Report:
@@ -30,3 +32,13 @@ def test_a_step_is_skipped_or_taken_back_only_where_an_event_says_so() -> None:
     assert list(found.values()) == [(False, False)] * 3 + [(True, False), (False, True)]
     assert report("smaller_micro_batch", "skipped").is_skipped
     assert report("lost", "rolled_back").is_rolled_back
+
+
+def test_the_lines_of_a_step_are_its_problems_and_then_its_figures() -> None:
+    pairs = ValidationResult(0.6, 1.5, {}, 9, {"accuracy": 0.75, "margin": 0.25})
+    seen = replace(report("rolled_on"), events=report("skipped").events, validation=pairs)
+    problem, line = lines_of(seen)
+    assert (problem["event"], problem["step"]) == ("skipped", line["step"])
+    assert line | {"seconds": 0.5} == as_metrics(seen)
+    assert (line["dev_nats"], line["dev_accuracy"], line["dev_margin"]) == (0.6, 0.75, 0.25)
+    assert "train_nats" not in line

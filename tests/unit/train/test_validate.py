@@ -1,5 +1,6 @@
 """Validation on held-out text: the right tokens, the right sources, and no trace left behind."""
 
+import json
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
 from endonym.train.distributed import Group
-from endonym.train.validate import VALIDATION_SEED, validate
+from endonym.train.validate import VALIDATION_SEED, judged_shares, validate
 
 
 def held_out(folder: Path, lengths: list[int]) -> tuple[TokenShards, Decoder]:
@@ -174,3 +175,23 @@ def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_
     assert mixed.sources.keys() == {"tatar", "romanian", "khmer"}
     for name in ("tatar", "khmer"):
         assert mixed.sources[name] == pytest.approx(alone[name].bits_per_byte)
+
+
+def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_none(
+    tmp_path: Path,
+) -> None:
+    documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
+    sources = ("tatar", "romanian")
+    write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)
+    told = json.loads((tmp_path / "shards.json").read_text(encoding="utf-8"))
+    told["sources"].append("novel")  # one book, which training has
+    (tmp_path / "shards.json").write_text(json.dumps(told), encoding="utf-8")
+    dev = TokenShards(tmp_path, "dev")
+    decoder = lively_decoder(toy_config(vocab=vocab, context=12))
+    given = {"novel": 0.5, "tatar": 0.375, "romanian": 0.125}
+    assert judged_shares(dev, given) == {"tatar": 0.75, "romanian": 0.25}
+    found = validate(decoder, dev, 4000, "cpu", shares=given)
+    assert found == validate(decoder, dev, 4000, "cpu", shares={"tatar": 0.75, "romanian": 0.25})
+    alone = validate(decoder, dev, 4000, "cpu", shares={"novel": 1.0})
+    assert alone == validate(decoder, dev, 4000, "cpu")
+    assert alone.nats > 1

@@ -76,7 +76,9 @@ def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     for path, details in ways.items():
         deeper = any(other[: len(path)] == path != other for other in ways)
-        if not (deeper and details[0]["type"] == "too_short"):
+        # Another type in a union had the value's own type, and says what is wrong within.
+        is_other_type = all(each["type"] in EXPECTED for each in details)
+        if not (deeper and (details[0]["type"] == "too_short" or is_other_type)):
             problems.append(_problem(root, data, path, details))
     return problems
 
@@ -130,7 +132,9 @@ def _problem(
         message = f"{key} must be {expected}, not {found(detail['input'])}."
         return Problem(path, message, _retype(path, kind, detail["input"]), at_value=True)
     message = f"{key} {_constraint(detail)}, not {found(detail['input'])}."
-    return Problem(path, message, _explain(_names(path)), at_value=True)
+    # What a person names, such as a source in `sources`, has no explanation of its own.
+    is_named = table_named(root, _names(path[:-1])) is None
+    return Problem(path, message, _explain(_names(path[:-1] if is_named else path)), at_value=True)
 
 
 def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str] = ()) -> Problem:
