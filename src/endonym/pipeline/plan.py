@@ -208,7 +208,9 @@ def _adapter_stage(
     name: str, config: ExportConfig, model: Stage, inputs: dict[str, Stage]
 ) -> Stage:
     """The export of the last phase's adapter, which is proven on the weights that it began with."""
-    began = {key: model.inputs[key] for key in ("start", "folder") if key in model.inputs}
+    # A folder is read with the tokenizer of the recipe, which may have changed its vocabulary.
+    needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
+    began = {key: model.inputs[key] for key in needed}
     assert isinstance(model.config, PhaseTraining)
     given = {**{key: inputs[key] for key in ("model", "shards")}, **began}
     config = config.model_copy(update={"training": model.config})
