@@ -273,6 +273,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
             prompts=prompts[:1],
             exports=recipe.export,
+            is_last=number == len(recipe.phase) - 1,
         )
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from plans import planned
@@ -9,6 +10,7 @@ from plans import planned
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.pipeline.plan import Stage, stage_names
+from endonym.pipeline.types import PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 
@@ -128,3 +130,15 @@ def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
     names = [name for name, _ in stage_names(recipe)]
     assert {"source a.jsonl", "source b.jsonl"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_only_the_last_phase_answers_for_the_exports_of_adapters(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    books = MORE.format(start="adapt = { dora = true }")
+    more = books + MORE.replace("books", "tales").format(start="adapt = {}")
+    stages = stages_of(more + '\n[[export]]\nformat = "gguf-adapter"\n')
+    models = [stages[f"model {name}"] for name in ("pretrain", "books", "tales")]
+    assert [cast("PhaseTraining", each.config).is_last for each in models] == [False, False, True]
+    assert models[0].id == stages_of()["model pretrain"].id
+    assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}
