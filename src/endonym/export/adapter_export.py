@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from endonym.disk import list_files, write_atomic, write_json
-from endonym.errors import ExportError
+from endonym.errors import ExportError, printable
 from endonym.export.adapter_folder import base_identity, in_peft, read_adapter, write_adapter
 from endonym.export.config import ADAPTERS, Export
 from endonym.export.formats import RECORD, Exported, require_gguf_packages
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Adapter:
     """An adapter with its base, whose tokenizer has the chat template that the adapter learnt.
 
-    name: of files. base_name: what peft's config calls the base.
+    name: its own, of files, too. base_name: what peft's config calls the base.
     """
 
     base: LanguageModel
@@ -157,7 +157,7 @@ def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> li
 
     base = adapter.base
     if find_spec("peft") and find_spec("transformers"):
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
             export_huggingface(base, Path(work))
             return compare(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
     read = copy_on(base.decoder, read_adapter(folder, base.decoder))
@@ -171,7 +171,7 @@ def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) ->
     from endonym.export.gguf.write import Provenance, export_gguf
     from endonym.export.verify import Gguf, compare, longest_row
 
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
         runtime = Gguf(base.path, context=longest_row(adapter.base, texts), adapter=path)
         try:
@@ -195,9 +195,9 @@ model = PeftModel.from_pretrained(base, ".")  # where this file is
 ```"""
     if export.format != "adapter":
         use = f"```\nllama-cli -m BASE.gguf --lora {adapter.name}-adapter.gguf\n```"
-    proven = "\n".join(f"* {c.check}: {c.value:.4g} {c.unit}, in {c.runtime}" for c in checks)
+    proven = "\n".join(f"* {each.check}: {each.shown()}, in {each.runtime}" for each in checks)
     return (
-        f"# {adapter.name}: an adapter\n\n"
+        f"# {printable(adapter.name)}: an adapter\n\n"
         f"{'DoRA' if is_dora else 'LoRA'} of rank {shown} on {len(adapter.changes)} matrices, "
         f"{number(count)} numbers. It changes the model `{adapter.base_name}`, and no other.\n\n"
         f"{use}\n\nCompared with endonym's own model:\n\n{proven}\n"
