@@ -85,10 +85,11 @@ def opened(config: ModelConfig, decoder: Decoder, folder: Path) -> Any:
     return library.AutoModelForCausalLM.from_pretrained(folder, dtype="float32").eval()
 
 
-def under_peft(base: Any, folder: Path) -> Any:
+def under_peft(base: Any, folder: Path, *, is_trainable: bool = False) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return peft.PeftModel.from_pretrained(base, str(folder)).eval()
+        found = peft.PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
+        return found.eval()
 
 
 def test_every_row_that_peft_can_adapt_is_tried() -> None:
@@ -214,3 +215,27 @@ def test_what_is_not_supported_is_refused_by_name(key: str, tmp_path: Path) -> N
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
     with pytest.raises(ExportError, match=REFUSED[key]):
         read_adapter(tmp_path / "made", decoder)
+
+
+def test_the_gradients_of_dora_are_those_of_peft(tmp_path: Path) -> None:
+    """The norm of a row counts as a constant (arXiv:2402.09353, section 4.3), in peft as here."""
+    config = SHAPES["llama-plain"]
+    decoder, tokens = lively_decoder(config, seed=1), some_tokens(2, 17)
+    adapt = Adapt(rank=3, on=("query", "down"), dora=True)
+    changes = lively_changes(decoder, adapt)
+    folder = tmp_path / "adapter"
+    write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="ours")
+    theirs = under_peft(opened(config, decoder, tmp_path), folder, is_trainable=True)
+    ours = copy_on(decoder, changes)
+    weights = torch.randn((*tokens.shape, config.vocab), generator=torch.Generator().manual_seed(2))
+    for logits in (ours.logits(tokens), theirs(tokens).logits):
+        (logits * weights).sum().backward()
+    found, parts = dict(theirs.named_parameters()), ("lora_A", "lora_B", "lora_magnitude_vector")
+    for layer in range(config.layers):
+        for our, their in (("mixer.query", "self_attn.q_proj"), ("ffn.down", "mlp.down_proj")):
+            low_rank = ours.get_submodule(f"blocks.{layer}.{our}.adapters.default")
+            for part in parts:
+                mine = getattr(low_rank, "magnitude" if part == parts[-1] else part).grad
+                name = f"base_model.model.model.layers.{layer}.{their}.{part}.default.weight"
+                assert float(mine.abs().max()) > 1e-3
+                torch.testing.assert_close(mine, found[name].grad, rtol=1e-3, atol=1e-4)

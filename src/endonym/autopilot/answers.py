@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.phase import ADAPTER_TIMES, betas, usual_batch
+from endonym.autopilot.phase import adapter_rates, betas, usual_batch
 from endonym.data.conversations import Unfit, conversation_of, pair_of
 from endonym.data.record_files import read_records, share_read
 from endonym.log import number
@@ -52,7 +52,7 @@ def choose_answers(
     half_life = round(batch * log(0.5) / log(chosen[1]), -2)
     reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
     choices["betas"] = Choice(list(chosen), reason)
-    rate = RATES[phase.objective] * min(1.0, RATES_DIM / (dim or RATES_DIM))
+    rate = float(f"{RATES[phase.objective] * min(1.0, RATES_DIM / (dim or RATES_DIM)):.2g}")
     why = "low, to keep what the model has learned from texts"
     tables = "as lr: the embeddings are trained already"
     decay = "the weights should stay near those of the texts"
@@ -62,13 +62,11 @@ def choose_answers(
             "as lr",
         )
         decay = "the answers are read a few times only"
-    if phase.adapt is not None:
-        rate *= ADAPTER_TIMES
-        why = f"{ADAPTER_TIMES} times that of the weights themselves"
-        tables = "nothing: under adapters embeddings and head are frozen"
-    lr = phase.lr or float(f"{rate:.2g}")
+    lr = phase.lr or rate
     choices["lr"] = Choice(lr, why)
     choices["embedding_lr"] = Choice(lr, tables)
+    if phase.adapt is not None:
+        choices |= adapter_rates(phase, rate)
     tokens = phase.tokens or (phase.epochs or EPOCHS.value) * facts.positions
     steps = phase.steps or max(1, int(tokens // batch))
     choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")

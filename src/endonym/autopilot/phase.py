@@ -18,7 +18,9 @@ width have from nothing. A rate warmed up to the old peak learns more and forget
 (arXiv:2403.08763, section 6; docs/continued.md)."""
 ADAPTER_TIMES = 10
 """The learning rate of adapters over that of the weights themselves: about ten in every model and
-data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora)."""
+data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora).
+Answers were learnt so with 192 channels (1e-2 beside 1e-3, benchmarks/results/instructions.json);
+with 2,048 to 4,096 channels it is 1.3e-3 to 6e-4, as others choose."""
 NEW_ROWS = 4
 """embedding_lr / lr where a pretrained model has a new vocabulary (docs/continued.md)."""
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
@@ -88,7 +90,8 @@ def choose_phase(
     reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
     choices["betas"] = Choice(list(chosen), reason)
     if phase.adapt is not None:
-        choices |= _adapter_rates(phase)
+        full = _rates_of_pretrained(Phase(), dim, has_new_vocabulary=False)["lr"].value
+        choices |= adapter_rates(phase, full)
     elif goes_on:
         choices |= _rates_of_pretrained(phase, dim, has_new_vocabulary=has_new_vocabulary)
     else:
@@ -128,9 +131,12 @@ def _course(phase: Phase, place: Place, passes: float) -> Choices:
     return choices
 
 
-def _adapter_rates(phase: Phase) -> Choices:
-    """Learning rates of a phase that trains adapters alone; it has no embeddings to train."""
-    lr = phase.lr or ADAPTER_TIMES * CAREFUL_LR
+def adapter_rates(phase: Phase, full: float) -> Choices:
+    """Learning rates of a phase that trains adapters alone; it has no embeddings to train.
+
+    full: the rate with which all weights of the same pretrained model would be trained.
+    """
+    lr = phase.lr or float(f"{ADAPTER_TIMES * full:.2g}")
     why = f"{ADAPTER_TIMES} times that of the weights themselves (thinkingmachines.ai/blog/lora)"
     return {
         "lr": Choice(lr, why),

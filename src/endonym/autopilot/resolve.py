@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from endonym.autopilot.adapters import require_adapters
 from endonym.autopilot.answers import choose_answers, estimated_examples
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.mixture import (
@@ -51,7 +52,6 @@ from endonym.autopilot.text_size import TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
-from endonym.model.adapt_config import require_adaptable
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
@@ -300,8 +300,7 @@ def resolve_training(
     require_enough_text(full.source, full.phase, phases, facts, context=context)
     require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
-    for phase in phases:
-        require_adaptable(shape, phase.adapt, recipe.model_folder)
+    require_adapters(recipe, shape, phases)
     return ResolvedTraining(
         model=shape,
         folder=recipe.model_folder,

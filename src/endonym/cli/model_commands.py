@@ -153,7 +153,7 @@ def evaluate(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where to write it (default: NAME-huggingface, NAME-gguf or NAME-dataset).",
+    help="Where to write it (default: NAME-FORMAT, or NAME-ADAPTER-FORMAT).",
 )
 @adapter_option()
 @click.pass_obj
@@ -182,7 +182,8 @@ def export(
         wanted = Export.model_validate({"format": form, "quantize": asked})
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
-    target = out or Path(f"{Path(model).name}-{form}")
+    names = [Path(each).name for each in (model, adapter) if each]
+    target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
     with unwound_by_sigterm():
         if form == DATASET and adapter is not None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from endonym.commands.load import load_model, with_adapter
+from endonym.commands import load as loading
+from endonym.commands.load import find_adapter, load_model
 from endonym.commands.new import write_recipe
 from endonym.commands.run import run_and_report
 from endonym.device import pick
@@ -78,3 +79,17 @@ def load(
     """
     given = None if adapter is None else str(adapter)
     return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=given)
+
+
+def with_adapter(
+    model: LanguageModel, adapter: str | Path, *, store: str | Path = "store"
+) -> LanguageModel:
+    """The model with an adapter, which shares its weights: several can be used side by side.
+
+    adapter: a folder of peft's, or the model or run of an adapted phase, as for `load`. Raises
+    ExportError if it is the adapter of another model, or if the model has an adapter already.
+
+    >>> base = endonym.load("my-tatar")
+    >>> fables = endonym.with_adapter(base, "fables")
+    """
+    return loading.with_adapter(model, find_adapter(str(adapter), Store(Path(store))))

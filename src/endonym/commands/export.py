@@ -6,11 +6,13 @@ import shutil
 import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from endonym.commands.evaluate import shards_of
 from endonym.commands.load import (
+    adapter_name,
     card_of,
     find_adapter,
     find_artifact,
@@ -22,15 +24,23 @@ from endonym.commands.load import (
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
-from endonym.export.adapter_folder import adapter_folder, base_name_of, is_adapter, read_adapter
+from endonym.export.adapter_folder import (
+    FOLDER,
+    adapter_folder,
+    base_name_of,
+    is_adapter,
+    read_adapter,
+)
+from endonym.export.card import Card, Merged
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.formats import RECORD, make_dataset, make_export, record_of
+from endonym.export.history import history_of
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline.evaluation import held_out_documents
 from endonym.pipeline.evaluation_texts import texts_below
-from endonym.store import Store
+from endonym.store import Store, open_artifact
 
 NO_TEXTS = (
     "the model's held-out texts are not in the store: the export is compared on strange strings "
@@ -87,17 +97,31 @@ def export_model(
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
-    if adapter is not None:
-        made_of += f" with adapter {Path(adapter).name}"
     with new_folder(out) as part:
         if held is not None:
             made = make_adapter_export(export, held, part, texts=texts, made_of=made_of, log=log)
         else:
             card = card_of(name, store)
+            card = card if adapter is None else _merged_card(card, adapter, store)
             made = make_export(
                 export, model, part, card=card, texts=texts, made_of=made_of, log=log
             )
     return [out / file for file in made.files]
+
+
+def _merged_card(card: Card, adapter: str, store: Store) -> Card:
+    """The card of a base with an adapter in its weights, of which the base's scores say nothing."""
+    folder = find_adapter(adapter, store)
+    is_inner = folder.name == FOLDER and (folder.parent / "manifest.json").is_file()
+    made = open_artifact(folder.parent) if is_inner else None
+    merged = Merged(adapter_name(adapter, store), "" if made is None else made.id)
+    if made is not None and (known := history_of(made)) is not None:
+        phase = made.manifest["config"]["phase"]
+        read = [each["name"] for each in phase.get("sources") or ()] or [*known.sources]
+        data = {"chat": "conversations", "preferences": "preference pairs"}
+        merged = merged._replace(data=data.get(phase["objective"], ", ".join(read)))
+    history = None if card.history is None else replace(card.history, evaluations=())
+    return replace(card, history=history, merged=merged)
 
 
 def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapter:
@@ -109,6 +133,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
     if adapter is not None:
         base, folder = load_model(name, store, log=log), find_adapter(adapter, store)
         base_name = base_name_of(folder) or Path(name).name
+        own_name = adapter_name(adapter, store)
     else:
         artifact = find_artifact(name, store)
         folder = None if artifact is None else adapter_folder(artifact.verify().folder)
@@ -124,9 +149,10 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
         base, base_name = LanguageModel.load(found.verify().folder), found.id
+        own_name = words_of(name, store).name
     changes = read_adapter(folder, base.decoder)
     base = LanguageModel(base.decoder, with_chat(base.tokenizer, folder))
-    return Adapter(base, changes, words_of(name, store).name, base_name)
+    return Adapter(base, changes, own_name, base_name)
 
 
 def require_empty(out: Path) -> None:
@@ -203,13 +229,23 @@ def verify_model(
             do="Try it again: endonym export BASE --adapter DIR --to FORMAT",
         )
     name = against or record.get("model")
+    adapter = adapter or (record.get("adapter") if against is None else None)
     if not name:
         raise RecipeError(
             f"there is no {RECORD} that names the model it was made of",
             where=str(folder),
             do="Name the model: --against MODEL",
         )
-    model = load_model(name, store, log=log, adapter=adapter)
+    try:
+        model = load_model(name, store, log=log, adapter=adapter)
+    except RecipeError as error:
+        if against is not None or record.get("adapter") is None:
+            raise
+        raise RecipeError(
+            f"it was made of {name} with the adapter {record['adapter']}: {error.message}",
+            where=str(folder),
+            do="Name both: --against BASE --adapter DIR",
+        ) from error
     texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:
@@ -225,23 +261,5 @@ def checks_table(checks: Sequence[Check]) -> str:
         lines.append(f"{file} in {of[0].runtime}")
         for each in of:
             mark = "ok" if each.ok else "FAILED"
-            lines.append(f"  {mark:<6}  {each.check:<13}  {_shown(each)}")
+            lines.append(f"  {mark:<6}  {each.check:<13}  {each.shown()}")
     return "\n".join(lines)
-
-
-def _shown(check: Check) -> str:
-    """What was measured, in words."""
-    if check.check in ("ids", "decoding", "settings"):
-        return f"{check.value:.0f} {check.unit}{check.example}"
-    if check.check == "logits":
-        wanted = "" if check.limit is None else f", not {check.limit:,.0f}"
-        return f"{check.value:.{'2g' if check.limit is None else '0f'}} {check.unit}{wanted}"
-    if check.check == "likeliest":
-        return f"{100 * check.value:.2f} % {check.unit}"
-    return f"{_signed(check.value)} % {check.unit}"
-
-
-def _signed(share: float) -> str:
-    """A share in percent with its sign; zero has none."""
-    text = f"{100 * share:+.3f}"
-    return text.lstrip("+-") if float(text) == 0 else text

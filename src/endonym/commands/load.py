@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
-from endonym.errors import RecipeError
+from endonym.errors import ExportError, RecipeError
 from endonym.export.adapter_folder import FOLDER, adapter_folder, is_adapter, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.model.lora import copy_on, merge_changes
+from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.store import Artifact, Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -129,8 +129,14 @@ def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
     """The model with an adapter, which shares its weights: several can be used side by side.
 
     adapter: a folder of peft's, or a model artefact of an adapted phase. Raises ExportError if it
-    is the adapter of another model.
+    is the adapter of another model, or if the model has an adapter already.
     """
+    if changes_of(model.decoder):
+        raise ExportError(
+            "this model has an adapter already, and adapters do not add up",
+            where=str(adapter),
+            do="Give each its own model: call with_adapter on the base, which stays as it is.",
+        )
     folder = adapter_folder(Path(adapter))
     changes = read_adapter(folder, model.decoder)
     return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
@@ -166,6 +172,15 @@ def find_adapter(name: str, store: Store) -> Path:
         where="--adapter",
         do="Name a folder that peft wrote, or a model or run whose last phase has adapt.",
     )
+
+
+def adapter_name(name: str, store: Store) -> str:
+    """What an adapter that `find_adapter` finds is called: by its recipe, artefact or folder."""
+    path = Path(name).resolve()
+    if not is_adapter(adapter_folder(path)):
+        return words_of(name, store).name
+    is_inner = path.name == FOLDER and (path.parent / "manifest.json").is_file()
+    return path.parent.name if is_inner else path.name
 
 
 def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:

@@ -12,16 +12,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from endonym.disk import list_files, write_atomic, write_json
-from endonym.errors import ExportError
+from endonym.errors import ExportError, printable
 from endonym.export.adapter_folder import base_identity, in_peft, read_adapter, write_adapter
 from endonym.export.config import ADAPTERS, Export
 from endonym.export.formats import RECORD, Exported, require_gguf_packages
 from endonym.export.markdown import README
+from endonym.export.peft_format import to_peft
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number
+from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.lora import Change, changes_of, copy_on, merge_changes
 from endonym.tokenizer.chat_template import template_of
 
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
 class Adapter:
     """An adapter with its base, whose tokenizer has the chat template that the adapter learnt.
 
-    name: of files. base_name: what peft's config calls the base.
+    name: its own, of files, too. base_name: what peft's config calls the base.
     """
 
     base: LanguageModel
@@ -49,6 +54,27 @@ class Adapter:
         return LanguageModel(decoder, self.base.tokenizer)
 
 
+def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> None:
+    """Raise ExportError if the format cannot hold such an adapter of a model of this shape."""
+    changes = _zeros(shape, adapt) if isinstance(shape, ModelConfig) else {}
+    if export.format != "adapter":
+        from endonym.export.gguf.adapter import require_gguf_adapter
+
+        require_gguf_adapter(shape, changes)
+    elif isinstance(shape, ModelConfig):
+        to_peft(shape, changes)
+
+
+def _zeros(shape: ModelConfig, adapt: AdaptConfig) -> dict[str, Change]:
+    """Changes of rank 1 of the matrices that an adapter changes, as small as may be."""
+    found: dict[str, Change] = {}
+    for each in adapted_matrices(shape, adapt):
+        experts = (each.copies,) if each.copies > 1 else ()
+        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
+        found[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
+    return found
+
+
 def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
     """Raise ExportError if the format cannot hold these changes."""
     if export.format == "adapter":
@@ -60,15 +86,18 @@ def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, C
     require_gguf_adapter(decoder.config, changes)
 
 
-def require_adapter_formats(exports: Iterable[Export], decoder: AnyDecoder) -> None:
-    """Raise ExportError if an export of an adapter cannot hold the one of this decoder.
+def require_adapter_formats(
+    exports: Iterable[Export], decoder: AnyDecoder, *, is_last: bool
+) -> None:
+    """Raise ExportError if an adapter's export lacks a package, or cannot hold the decoder's.
 
-    One without adapters is of an earlier phase.
+    is_last: whether the decoder's adapter is that of the last phase, the only one to be exported.
     """
-    changes = changes_of(decoder)
     for each in exports:
-        if each.format in ADAPTERS and changes:
-            require_adapter(each, decoder, changes)
+        if each.format in ADAPTERS and is_last:
+            require_adapter(each, decoder, changes_of(decoder))
+        elif each.format == "gguf-adapter":
+            require_gguf_packages()
 
 
 def make_adapter_export(
@@ -131,7 +160,7 @@ def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> li
 
     base = adapter.base
     if find_spec("peft") and find_spec("transformers"):
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
             export_huggingface(base, Path(work))
             return compare(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
     read = copy_on(base.decoder, read_adapter(folder, base.decoder))
@@ -145,7 +174,7 @@ def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) ->
     from endonym.export.gguf.write import Provenance, export_gguf
     from endonym.export.verify import Gguf, compare, longest_row
 
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
         runtime = Gguf(base.path, context=longest_row(adapter.base, texts), adapter=path)
         try:
@@ -169,9 +198,9 @@ model = PeftModel.from_pretrained(base, ".")  # where this file is
 ```"""
     if export.format != "adapter":
         use = f"```\nllama-cli -m BASE.gguf --lora {adapter.name}-adapter.gguf\n```"
-    proven = "\n".join(f"* {c.check}: {c.value:.4g} {c.unit}, in {c.runtime}" for c in checks)
+    proven = "\n".join(f"* {each.check}: {each.shown()}, in {each.runtime}" for each in checks)
     return (
-        f"# {adapter.name}: an adapter\n\n"
+        f"# {printable(adapter.name)}: an adapter\n\n"
         f"{'DoRA' if is_dora else 'LoRA'} of rank {shown} on {len(adapter.changes)} matrices, "
         f"{number(count)} numbers. It changes the model `{adapter.base_name}`, and no other.\n\n"
         f"{use}\n\nCompared with endonym's own model:\n\n{proven}\n"

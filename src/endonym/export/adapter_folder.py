@@ -14,7 +14,14 @@ from torch import Tensor
 
 from endonym.disk import file_hash, read_json, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.peft_format import changes_from, config_of, from_peft, tensors_of, to_peft
+from endonym.export.peft_format import (
+    changes_from,
+    config_of,
+    from_peft,
+    is_positive,
+    tensors_of,
+    to_peft,
+)
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import require_numbers
@@ -171,18 +178,26 @@ def adapter_folder(folder: Path) -> Path:
     return inner if not (folder / TENSORS).is_file() and inner.is_dir() else folder
 
 
-def _own_changes(
-    tensors: Mapping[str, Tensor], scales: Mapping[str, Any], path: Path
-) -> dict[str, Change]:
-    """Changes by our own names."""
+def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
+    """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
     found: dict[str, Change] = {}
-    try:
-        for name, scale in scales.items():
-            a, b = (tensors[f"{name}.{part}"] for part in PARTS[:2])
-            found[name] = Change(a, b, float(scale), tensors.get(f"{name}.{PARTS[2]}"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"the adapter is not whole ({error})", where=str(path)) from error
+    if not isinstance(scales, dict) or not scales or not all(map(is_positive, scales.values())):
+        raise _not_whole("scales are no table of numbers above zero", path.with_name(OURS))
+    for name, scale in scales.items():
+        a, b, magnitude = (tensors.get(f"{name}.{part}") for part in PARTS)
+        if a is None or b is None:
+            raise _not_whole(f"no {PARTS[0]} and {PARTS[1]} of {name}", path)
+        if min(a.ndim, b.ndim) < 2 or not a.shape[-2]:
+            raise _not_whole(f"{tuple(a.shape)} and {tuple(b.shape)} for {name}", path)
+        found[name] = Change(a, b, float(scale), magnitude)
+    known = {f"{name}.{part}" for name in scales for part in PARTS}
+    if unknown := sorted({*tensors} - known):
+        raise _not_whole(f"no scale for {unknown[0]}", path)
     return found
+
+
+def _not_whole(what: str, path: Path) -> Damaged:
+    return Damaged(f"the adapter is not whole ({what})", where=str(path))
 
 
 def _in_fp32(change: Change) -> Change:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from endonym.disk import write_atomic
 from endonym.errors import printable
@@ -51,14 +51,29 @@ for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens
 Form = Literal["huggingface", "gguf"]
 
 
+class Merged(NamedTuple):
+    """An adapter in a model's weights. id: of its model in the store. data: what it was trained on.
+
+    Both are empty if they are not known.
+    """
+
+    name: str
+    id: str = ""
+    data: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of a model. licenses: of its sources, by name. history: None if it is lost."""
+    """What is known of a model. licenses: of its sources, by name. history: None if it is lost.
+
+    merged: the adapter in its weights, if there is one; the history is that of its base then.
+    """
 
     name: str = "model"
     language: str = ""
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
     history: History | None = None
+    merged: Merged | None = None
 
 
 def write_card(
@@ -116,7 +131,9 @@ def readme(
     head = front_matter(
         printable(card.name),
         card.language,
-        license=hub_license(card.licenses.get(name) for name in known.sources) if known else None,
+        license=hub_license(card.licenses.get(name) for name in known.sources)
+        if known and card.merged is None
+        else None,
         library="transformers" if form == "huggingface" else "gguf",
         tags=[kind] if form == "huggingface" else ["gguf", "llama.cpp", "ollama"],
         scores=scores,
@@ -147,13 +164,24 @@ def _summary(card: Card, model: LanguageModel, kind: str) -> str:
         does, ability = "A language model", "It has a template for conversations."
     elif known is None or not known.is_from_scratch:
         does, ability = "A language model", "It continues texts."
+    merged = "" if card.merged is None else _of_adapter(card.merged)
     return f"""# {printable(card.name)}
 
 {does}{of}, {made}. {ability}
-Its license depends on that of the texts it was made of.
+Its license depends on that of the texts it was made of.{merged}
 
 {kind}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
 {total}, a context of {config.context:,} tokens."""
+
+
+def _of_adapter(merged: Merged) -> str:
+    """What is said of an adapter in the weights."""
+    name = f"`{printable(merged.name)}`"
+    data = f"\nIt was trained on {printable(merged.data)}." if merged.data else ""
+    return (
+        f"\n\nThe adapter {name} is merged into the weights.{data}\n"
+        "What stands below about data and training is said of its base."
+    )
 
 
 def _use_transformers(tokens: Tokenizer) -> str:

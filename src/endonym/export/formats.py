@@ -106,6 +106,7 @@ def make_export(
     write_card(out, card, model, form=form, checks=checks, limits=limits)
     record = {
         "model": made_of,
+        **({} if card.merged is None else {"adapter": card.merged.id or card.merged.name}),
         "format": export.format,
         "limits": limits,
         "checks": [each.as_dict() for each in checks],
@@ -153,7 +154,9 @@ def write_export(
 
     require_gguf_packages()
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    sources = card.history.sources if card.history else ()
+    sources = card.history.sources if card.history and card.merged is None else ()
+    if card.merged is not None:
+        made_of += f" with adapter {card.merged.name}"
     known = hub_license(card.licenses.get(name) for name in sources)
     about = Provenance(
         name=card.name,

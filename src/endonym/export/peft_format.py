@@ -7,7 +7,7 @@ one module (`target_parameters`), with the ranks of all experts on one axis.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,10 +47,15 @@ CHANGES_NOTHING = {
     *("qalora_group_size", "fan_in_fan_out", "ensure_weight_tying", "eva_config", "runtime_config"),
 }
 """Keys that say how an adapter was made or found. Its tensors' names say what it changes."""
-PLAIN_PATTERN = re.compile(r"\^?(?:\.\*)?(?:[\w.-]|\\[.d-]\+?)+\$?", re.ASCII)
-LONGEST_PATTERN = 200
-"""Patterns of modules that cannot take long to match: a file of somebody else holds them."""
+PLAIN_PATTERN = re.compile(
+    r"\^?(?:\.\*)?(?:[\w.-]|\\[.d-])*(?:\\d\+(?:[\w.-]|\\[.d-])+)?\$?", re.ASCII
+)
+LONGEST_NAME = 200
+"""Patterns of modules that cannot take long to match, as a file of somebody else holds them: one
+`\\d+` for the layer, no other repetition. The names of modules are as short."""
 READ = {"r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"}
+PATTERNS = {"r": "rank_pattern", "lora_alpha": "alpha_pattern"}
+"""Keys that hold for all modules, and the tables of those that differ."""
 HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
 """Values of init_lora_weights that leave the base's weights as they are."""
 
@@ -120,8 +125,7 @@ def _experts(
 ) -> dict[str, Change]:
     """The change of a parameter of experts, by layer and matrix; gates and ups are one."""
     layer, last = place
-    theirs = names[f"blocks.*.ffn.{last}.weight"].replace("*", layer)
-    module = theirs.partition(".experts.")[0] + ".experts"
+    module = _module_of_experts(names).replace("*", layer)
     places = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
     if last == "down":
         return {f"{module}.{EXPERTS[1]}": changes[f"blocks.{layer}.ffn.down"]}
@@ -134,24 +138,35 @@ def _experts(
     return {f"{module}.{EXPERTS[0]}": both}
 
 
+def _module_of_experts(names: Mapping[str, str]) -> str:
+    """The module that holds the experts of a layer; empty if there are none."""
+    module, found, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
+    return f"{module}.experts" if found else ""
+
+
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     """The inverse of `to_peft`. Raises ExportError for a module that our decoder does not adapt."""
     row = row_of(config)
-    inverse = {their: our for our, their in row.names(config).items()}
+    names = row.names(config)
+    inverse = {their: our for our, their in names.items()}
     sizes = {each.name: each.outputs for each in matrices(config)}
+    experts = _module_of_experts(names) or None
     found: dict[str, Change] = {}
     for name, change in theirs.items():
-        numbers = re.findall(r"\.(\d+)\.", name)
+        numbers = re.findall(r"\.(\d+)\.", name, re.ASCII)
         layer = numbers[0] if numbers else ""
-        pattern = re.sub(r"\.\d+\.", ".*.", name, count=1)
+        pattern = re.sub(r"\.\d+\.", ".*.", name, count=1, flags=re.ASCII)
         if row.joined and pattern == row.joined:
+            parts = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
+            _require_rows(change, parts, sizes)
             order = torch.empty_like(joined_order(row, config))
             order[joined_order(row, config)] = torch.arange(len(order))
-            parts = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
             found |= _cut(with_rows(change, order), parts, sizes)
-        elif name.endswith(f".experts.{EXPERTS[0]}"):
-            found |= _cut(change, [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")], sizes)
-        elif name.endswith(f".experts.{EXPERTS[1]}"):
+        elif experts and pattern == f"{experts}.{EXPERTS[0]}":
+            parts = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
+            _require_rows(change, parts, sizes)
+            found |= _cut(change, parts, sizes)
+        elif experts and pattern == f"{experts}.{EXPERTS[1]}":
             found[f"blocks.{layer}.ffn.down"] = change
         else:
             ours = inverse.get(f"{pattern}.weight", "").removesuffix(".weight").replace("*", layer)
@@ -165,17 +180,23 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     return found
 
 
+def _require_rows(change: Change, names: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Raise ExportError unless a change has the rows of these matrices together, and no others."""
+    wanted = sum(sizes.get(name, 0) for name in names)
+    if not all(name in sizes for name in names) or change.b.shape[-2] != wanted:
+        raise ExportError(
+            f"its change of {change.b.shape[-2]} rows does not fit {', '.join(names)}, which have "
+            f"{wanted}",
+            where="adapter_model.safetensors",
+            do="Take the adapter of this model.",
+        )
+
+
 def _cut(change: Change, names: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Change]:
     """The changes of matrices that lie one below the other in another one."""
     found: dict[str, Change] = {}
     start = 0
     for name in names:
-        if name not in sizes or change.b.shape[-2] < start + sizes[name]:
-            raise ExportError(
-                f"its change of {change.b.shape[-2]} rows does not fit {', '.join(names)}",
-                where="adapter_model.safetensors",
-                do="Take the adapter of this model.",
-            )
         found[name] = rows_of(change, slice(start, start + sizes[name]))
         start += sizes[name]
     return found
@@ -252,34 +273,59 @@ def changes_from(
     Raises ExportError for what endonym does not support, by name.
     """
     _require_known(config, where)
+    parts = _parts(tensors, where)
+    rank_of, alpha_of = _by_pattern(config, "r"), _by_pattern(config, "lora_alpha")
+    found: dict[str, Change] = {}
+    for module, tensor in parts.items():
+        name, experts = _parameter(module, parts, config)
+        magnitude = tensor.get("lora_magnitude_vector")
+        _require_shapes(module, tensor, has_magnitude=bool(config.get("use_dora")), where=where)
+        a, b, rank = tensor["lora_A"], tensor["lora_B"], int(rank_of(name))
+        if experts:
+            if a.shape[0] % rank or magnitude is not None:
+                what = f"rank {rank} for {a.shape[0]} rows" if a.shape[0] % rank else "DoRA"
+                raise _unknown(f"{what} of {module}", where)
+            a = a.unflatten(0, (-1, rank))
+            b = b.unflatten(1, (rank, -1)).permute(2, 0, 1)
+        elif a.shape[0] != rank:
+            raise _unknown(f"rank {a.shape[0]} for {module}, where the config says {rank}", where)
+        scale = alpha_of(name) / (rank**0.5 if config.get("use_rslora") else rank)
+        found[name] = Change(a, b, scale, magnitude)
+    return found
+
+
+def _parts(tensors: Mapping[str, Tensor], where: str) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each module of peft, by its part of an adapter."""
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         match = re.fullmatch(
             rf"{re.escape(PREFIX)}(.+)\.(lora_A|lora_B|lora_magnitude_vector)(?:\.weight)?", name
         )
-        if match is None:
-            raise _unknown(f"a tensor {name}, which is no part of a low-rank adapter", where)
-        parts.setdefault(match[1], {})[match[2]] = tensor
-    found: dict[str, Change] = {}
-    for module, tensor in parts.items():
-        if not {"lora_A", "lora_B"} <= tensor.keys():
-            raise _unknown(f"no whole pair of lora_A and lora_B for {module}", where)
-        name, experts = _parameter(module, parts, config)
-        a, b = tensor["lora_A"], tensor["lora_B"]
-        if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
-            raise _unknown(f"{tuple(a.shape)} and {tuple(b.shape)} for {module}", where)
-        rank = int(_of_pattern(config, "rank_pattern", "r", name))
-        if experts:
-            if a.shape[0] % rank:
-                raise _unknown(f"rank {rank} for {a.shape[0]} rows of {module}", where)
-            a = a.unflatten(0, (-1, rank))
-            b = b.unflatten(1, (rank, -1)).permute(2, 0, 1)
-        elif a.shape[0] != rank:
-            raise _unknown(f"rank {a.shape[0]} for {module}, where the config says {rank}", where)
-        alpha = float(_of_pattern(config, "alpha_pattern", "lora_alpha", name))
-        scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
-        found[name] = Change(a, b, scale, tensor.get("lora_magnitude_vector"))
-    return found
+        if match is None or len(name) > LONGEST_NAME:
+            raise _unknown(f"a tensor {name[:99]}, which is no part of a low-rank adapter", where)
+        held = parts.setdefault(match[1], {})
+        if match[2] in held:
+            raise _unknown(f"{match[2]} of {match[1]} twice, with and without .weight", where)
+        held[match[2]] = tensor
+    if not parts:
+        raise _unknown("no tensors", where)
+    return parts
+
+
+def _require_shapes(
+    module: str, tensor: Mapping[str, Tensor], *, has_magnitude: bool, where: str
+) -> None:
+    """Raise ExportError unless a module has two matrices of one rank, and norms for DoRA alone."""
+    if not {"lora_A", "lora_B"} <= tensor.keys():
+        raise _unknown(f"no whole pair of lora_A and lora_B for {module}", where)
+    a, b, magnitude = tensor["lora_A"], tensor["lora_B"], tensor.get("lora_magnitude_vector")
+    if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or not a.shape[0]:
+        raise _unknown(f"{tuple(a.shape)} and {tuple(b.shape)} for {module}", where)
+    if (magnitude is not None) != has_magnitude:
+        said = "use_dora, but no" if has_magnitude else "no use_dora, but a"
+        raise _unknown(f"{said} lora_magnitude_vector for {module}", where)
+    if magnitude is not None and tuple(magnitude.shape) != (b.shape[0],):
+        raise _unknown(f"{tuple(magnitude.shape)} magnitudes for {b.shape[0]} rows", where)
 
 
 def _parameter(
@@ -296,12 +342,15 @@ def _parameter(
     return f"{inner}.{known[0]}", True
 
 
-def _of_pattern(config: Mapping[str, Any], patterns: str, usual: str, name: str) -> Any:
-    """A module's own value by the first pattern that its name ends with, as peft finds it."""
-    for pattern, value in (config.get(patterns) or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", name):
-            return value
-    return config[usual]
+def _by_pattern(config: Mapping[str, Any], usual: str) -> Callable[[str], float]:
+    """A module's own rank or alpha: by the first pattern that its name ends with, as in peft."""
+    given: Mapping[str, float] = config.get(PATTERNS[usual]) or {}
+    known = [(re.compile(rf"(.*\.)?({pattern})$"), value) for pattern, value in given.items()]
+
+    def of(name: str) -> float:
+        return next((value for pattern, value in known if pattern.match(name)), config[usual])
+
+    return of
 
 
 def _require_known(config: Mapping[str, Any], where: str) -> None:
@@ -324,20 +373,30 @@ def _require_known(config: Mapping[str, Any], where: str) -> None:
 
 
 def _require_sizes(config: Mapping[str, Any], where: str) -> None:
-    """Raise ExportError for ranks and scales that are none, and for odd patterns of modules."""
-    for key in ("r", "lora_alpha"):
-        if not _is_positive(config.get(key)):
-            raise _unknown(f"{key} = {config.get(key)!r}", where)
-    for key in ("rank_pattern", "alpha_pattern"):
-        patterns = config.get(key) or {}
-        if not isinstance(patterns, dict) or not all(map(_is_positive, patterns.values())):
-            raise _unknown(f"{key} = {patterns!r}"[:200], where)
+    """Raise ExportError for values that are none, and for odd patterns of modules."""
+    for key in ("use_dora", "use_rslora"):
+        if not isinstance(config.get(key), bool | None):
+            raise _unknown(f"{key} = {config[key]!r}"[:200], where)
+    if not isinstance(config.get("target_parameters"), list | None):
+        raise _unknown(f"target_parameters = {config['target_parameters']!r}"[:200], where)
+    for key, in_patterns in PATTERNS.items():
+        patterns = config.get(in_patterns) or {}
+        if not _is_size(config.get(key), key):
+            raise _unknown(f"{key} = {config.get(key)!r}"[:200], where)
+        if not isinstance(patterns, dict) or not all(_is_size(e, key) for e in patterns.values()):
+            raise _unknown(f"{in_patterns} = {patterns!r}"[:200], where)
         for pattern in patterns:
-            if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_PATTERN:
-                raise _unknown(f"a pattern {pattern!r} in {key}", where)
+            if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_NAME:
+                raise _unknown(f"a pattern {pattern[:99]!r} in {in_patterns}", where)
 
 
-def _is_positive(value: Any) -> bool:
+def _is_size(value: Any, key: str) -> bool:
+    """Whether a value can be a rank, which is a whole number, or an alpha."""
+    return is_positive(value) and (key != "r" or isinstance(value, int))
+
+
+def is_positive(value: Any) -> bool:
+    """Whether a value of JSON is a number above zero, neither huge nor NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 

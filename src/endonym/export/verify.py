@@ -100,6 +100,18 @@ class Check:
         """The form that `--json` prints."""
         return asdict(self)
 
+    def shown(self) -> str:
+        """What was measured, in words."""
+        if self.check in ("ids", "decoding", "settings"):
+            return f"{self.value:.0f} {self.unit}{self.example}"
+        if self.check == "logits":
+            wanted = "" if self.limit is None else f", not {self.limit:,.0f}"
+            return f"{self.value:.{'2g' if self.limit is None else '0f'}} {self.unit}{wanted}"
+        if self.check == "likeliest":
+            return f"{100 * self.value:.2f} % {self.unit}"
+        signed = f"{100 * self.value:+.3f}"
+        return f"{signed.lstrip('+-') if float(signed) == 0 else signed} % {self.unit}"
+
 
 class Ours:
     """The model itself, in fp32."""

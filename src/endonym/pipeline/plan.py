@@ -43,10 +43,10 @@ VERSIONS = {
     "corpus": 6,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 1,
+    "examples": 2,
     "model": 10,
     "evaluation": 11,
-    "export": 10,
+    "export": 11,
 }
 """Raise a stage's version when you change what it produces."""
 SPEED_NAME = "evaluation speed"
@@ -208,7 +208,9 @@ def _adapter_stage(
     name: str, config: ExportConfig, model: Stage, inputs: dict[str, Stage]
 ) -> Stage:
     """The export of the last phase's adapter, which is proven on the weights that it began with."""
-    began = {key: model.inputs[key] for key in ("start", "folder") if key in model.inputs}
+    # A folder is read with the tokenizer of the recipe, which may have changed its vocabulary.
+    needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
+    began = {key: model.inputs[key] for key in needed}
     assert isinstance(model.config, PhaseTraining)
     given = {**{key: inputs[key] for key in ("model", "shards")}, **began}
     config = config.model_copy(update={"training": model.config})
@@ -274,6 +276,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
             prompts=prompts[:1],
             exports=recipe.export,
+            is_last=number == len(recipe.phase) - 1,
         )
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))

@@ -78,7 +78,8 @@ def before_training(
             )
             return
     before, after = overfit_one_row(decoder, batches[0], config)
-    log.line(f"  pre-flight: overfits one row, as it should: loss {before:.2f} → {after:.2f}")
+    learns = "overfits one row" if config.adapt is None else "adapters learn of one row"
+    log.line(f"  pre-flight: {learns}, as it should: loss {before:.3f} → {after:.3f}")
 
 
 @torch.no_grad()

@@ -79,7 +79,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     shape = decoder.config
     compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
-    require_adapter_formats(config.exports, decoder)
+    require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     longest = inputs.train.longest_document
     longest = pack.longest(longest) if isinstance(inputs, TrainingInputs) else longest
     spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)

@@ -117,7 +117,7 @@ class PhaseTraining(Config):
     folder: of the pretrained model, if any; its files are an input. penalty_tokens: micro_tokens if
     experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
     file whose first lines are continued during training, if any. exports: formats that must be able
-    to hold the model.
+    to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
     """
 
     model: AnyModelConfig
@@ -128,6 +128,7 @@ class PhaseTraining(Config):
     penalty_tokens: int | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)
 
 
 class ExportConfig(Config):

@@ -50,6 +50,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_beside_a_folder(data),
         *_answers(data),
         *_refinements_of_nothing(data),
+        *_adapters_of_new_rows(data),
         *_exports_of_no_adapter(data),
     ]
 
@@ -327,6 +328,17 @@ def _refinements_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def _adapters_of_new_rows(data: Mapping[str, Any]) -> list[Problem]:
+    """Adapters train no rows of a vocabulary, so that new ones would stay as they begin."""
+    keys, tokenizer = _part(ModelKeys, data.get("model")), data.get("tokenizer")
+    first = next((phase for number, phase in _items(data, "phase", Phase) if number == 0), None)
+    if keys is None or keys.folder is None or not tokenizer or first is None or not first.adapt:
+        return []
+    message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
+    do = "Let a phase without adapt come before it, which learns them, or leave [tokenizer] out."
+    return [Problem(("phase", 0, "adapt"), message, do, at_value=True, about=(("tokenizer",),))]
+
+
 def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:
     """An adapter can be exported if the last phase makes one."""
     phases = data.get("phase")
@@ -438,11 +450,14 @@ def _unfit_adapters(data: Mapping[str, Any], shape: ModelConfig) -> list[Problem
         try:
             require_adaptable(shape, phase.adapt.resolved() if phase.adapt else None)
         except ShapeError as error:
-            path = ("phase", number, *error.where.split("."))
-            about = (("model",),)
-            problem = Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
-            problems.append(problem)
+            problems.append(unfit_adapter(number, error))
     return problems
+
+
+def unfit_adapter(phase: int, error: ShapeError) -> Problem:
+    """What is wrong with `adapt` of a phase."""
+    path, about = ("phase", phase, *error.where.split(".")), (("model",),)
+    return Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
 
 
 def _inexpressible(number: int, export: Export, shape: ModelConfig) -> list[Problem]:

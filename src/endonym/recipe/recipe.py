@@ -235,6 +235,10 @@ class Recipe(Config):
         """Raise MissingSource, with file and line, for every source path that matches no file."""
         self.require_all_sources([self])
 
+    def refuse(self, problems: Sequence[Problem]) -> None:
+        """Raise RecipeError with these problems, if there are any, each with its line."""
+        refuse([(problems, self._origin)])
+
     def is_other_than(self, ran: str) -> bool:
         """Whether it says something else than a recipe that has run. Comments do not matter."""
         now, then = ({**parse(self.path, each), "variant": None} for each in (self.as_run(), ran))

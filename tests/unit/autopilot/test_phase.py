@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
+
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import budget_of, choose_phase
+from endonym.model.adapt_config import Adapt
 from endonym.train.config import Phase
 
 
@@ -120,3 +123,17 @@ def test_epochs_that_sources_allow_are_rounded_down() -> None:
         found = choice["epochs"].value
         assert 0.999 * allowed < found <= allowed * (1 + 1e-9)
         assert len(str(found).replace(".", "").strip("0")) <= 4
+
+
+def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model() -> None:
+    facts, adapt = facts_of(10**6), Adapt(rank=4)
+    for dim, expected in ((None, 1e-3), (64, 1e-2), (256, 1e-2), (1024, 2.5e-3), (4096, 6.3e-4)):
+        full = choose_phase(Phase(epochs=1), facts, 256, dim=dim, goes_on=True)["lr"].value
+        for goes_on in (False, True):  # from an earlier phase, from a folder
+            phase = Phase(epochs=1, adapt=adapt)
+            found = choose_phase(phase, facts, 256, dim=dim, goes_on=goes_on)
+            assert found["lr"].value == pytest.approx(expected) == pytest.approx(10 * full)
+            assert "10 times that of the weights" in found["lr"].reason
+            assert found["weight_decay"].value == 0
+    given = choose_phase(Phase(epochs=1, adapt=adapt, lr=7e-4), facts, 256, dim=64)
+    assert (given["lr"].value, given["embedding_lr"].value) == (7e-4, 7e-4)

@@ -61,6 +61,13 @@ def test_the_rate_falls_only_before_what_learns_something_else(
     found = resolve.training_choices(recipe, Facts(1_000_000, 250_000, 30.0), 400)
     assert found["phase.0.schedule"].value == schedule
     assert found["phase.1.schedule"].value == "linear"
+    is_last = schedule == "constant"
+    assert ("phase.1.keep" in found, "phase.1.final_lr" in found) == (is_last, is_last)
+    if is_last:
+        assert found["phase.1.keep"].value == "average"
+        more = recipe.with_values({"phase.1.tokens": 2_000_000})
+        chosen = resolve.training_choices(more, Facts(1_000_000, 250_000, 30.0), 400)
+        assert "phase.1.keep" not in chosen
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])

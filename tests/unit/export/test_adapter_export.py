@@ -13,8 +13,13 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
-from endonym.export import adapter_export
-from endonym.export.adapter_export import Adapter, make_adapter_export, require_adapter_formats
+from endonym.export import adapter_export, formats
+from endonym.export.adapter_export import (
+    Adapter,
+    make_adapter_export,
+    require_adapter_formats,
+    require_form,
+)
 from endonym.export.config import Export
 from endonym.export.formats import record_of
 from endonym.generate.language_model import LanguageModel
@@ -100,11 +105,42 @@ def test_an_adapter_that_is_not_the_model_is_not_kept(
         )
 
 
-def test_a_phase_fails_before_it_trains_what_cannot_be_exported() -> None:
+def test_the_last_phase_fails_before_it_trains_what_cannot_be_exported() -> None:
     decoder = lively_decoder(shape("llama"))
     exports = [Export(format="gguf-adapter"), Export(format="huggingface")]
-    require_adapter_formats(exports, decoder)  # of an earlier phase
     attach(decoder, new_changes(decoder, Adapt(rank=2, dora=True).resolved(), 1))
+    require_adapter_formats(exports, decoder, is_last=False)
     with pytest.raises(ExportError, match="DoRA"):
-        require_adapter_formats(exports, decoder)
-    require_adapter_formats(exports[1:], decoder)
+        require_adapter_formats(exports, decoder, is_last=True)
+    require_adapter_formats(exports[1:], decoder, is_last=True)
+
+
+def test_a_missing_package_is_told_by_any_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
+    decoder = lively_decoder(shape("llama"))
+    require_adapter_formats([Export(format="adapter")], decoder, is_last=False)
+    with pytest.raises(ExportError, match="need a-package-that-nobody-wrote"):
+        require_adapter_formats([Export(format="gguf-adapter")], decoder, is_last=False)
+
+
+@pytest.mark.parametrize(
+    ("form", "model", "keys", "problem"),
+    [
+        ("adapter", "llama", {"dora": True}, ""),
+        ("gguf-adapter", "llama", {}, ""),
+        ("gguf-adapter", "llama", {"dora": True}, "no norms of rows"),
+        ("adapter", "mamba2", {}, "peft adapts no output"),
+        ("adapter", "moe", {"rank": 3}, ""),
+        ("adapter", "moe", {"dora": True}, "no DoRA for parameters of experts"),
+        ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
+    ],
+)
+def test_a_shape_alone_tells_what_a_format_cannot_hold(
+    form: Form, model: str, keys: dict[str, object], problem: str
+) -> None:
+    adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
+    if not problem:
+        require_form(Export(format=form), shape(model), adapt)
+        return
+    with pytest.raises(ExportError, match=problem):
+        require_form(Export(format=form), shape(model), adapt)

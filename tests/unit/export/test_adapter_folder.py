@@ -104,6 +104,33 @@ def test_broken_files_are_told(name: str, content: bytes, said: str, tmp_path: P
         read_adapter(folder, decoder)
 
 
+QUERY = "blocks.2.mixer.query"
+PAIR = {f"{QUERY}.lora_A": torch.ones(2, 32), f"{QUERY}.lora_B": torch.ones(32, 2)}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "scales", "said"),
+    [
+        (PAIR, [1], "no table of numbers"),
+        (PAIR, {}, "no table of numbers"),
+        (PAIR, {QUERY: float("nan")}, "no table of numbers"),
+        (PAIR, {QUERY: True}, "no table of numbers"),
+        (PAIR, {QUERY: 1, "blocks.2.mixer.key": 1}, "no lora_A and lora_B of blocks.2.mixer.key"),
+        (PAIR | {"blocks.2.mixer.key.lora_B": torch.ones(32, 2)}, {QUERY: 1}, "no scale for"),
+        ({name: each[0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(32,\) and \(2,\)"),
+        ({name: each[0, 0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(\) and \(\)"),
+    ],
+)
+def test_a_folder_of_our_own_names_that_is_not_whole_is_refused(
+    tensors: dict[str, torch.Tensor], scales: object, said: str, tmp_path: Path
+) -> None:
+    decoder = lively_decoder(shape("mamba2", "hybrid"), seed=1)
+    save_tensors({name: each.clone() for name, each in tensors.items()}, tmp_path / TENSORS)
+    (tmp_path / OURS).write_text(json.dumps({"scales": scales}), "utf-8")
+    with pytest.raises(Damaged, match=f"not whole.*{said}"):
+        read_adapter(tmp_path, decoder)
+
+
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     folder, decoder = written(tmp_path)
     tensors = load_tensors(folder / TENSORS)

@@ -81,6 +81,19 @@ CONFIG: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
         (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "a pattern"),
         (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
         (tensors(), {"r": 0}, "r = 0"),
+        (tensors(), {"r": 2.5}, r"r = 2\.5"),
+        (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
+        (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "a pattern"),
+        (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "a pattern"),
+        (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
+        (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
+        (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
+        (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
+        (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
+        (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
+        (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
+        ({}, {}, "no tensors"),
+        ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
     ],
 )
 def test_folders_that_are_wrong_are_refused(
@@ -88,6 +101,41 @@ def test_folders_that_are_wrong_are_refused(
 ) -> None:
     with pytest.raises(ExportError, match=said):
         changes_from(found, CONFIG | config, "adapter_config.json")
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"model\.layers\.\d+\.self_attn\.q_proj", "^.*layers.0.self_attn.q_proj$", "q_proj"]
+)
+def test_usual_patterns_of_layers_are_read(pattern: str) -> None:
+    config = CONFIG | {"r": 7, "rank_pattern": {pattern: 2}, "alpha_pattern": {pattern: 6}}
+    (change,) = changes_from(tensors(), config, "here").values()
+    assert (change.rank, change.scale) == (2, 3.0)
+
+
+@pytest.mark.parametrize("rows", [64, 128])
+@pytest.mark.parametrize("magnitude", [False, True])
+def test_a_joined_matrix_of_another_size_is_refused(rows: int, magnitude: bool) -> None:
+    """A shorter one could not be reordered, and a longer one would be cut without a word."""
+    norms = torch.ones(rows) if magnitude else None
+    change = Change(torch.ones(2, 32), torch.ones(rows, 2), 1.0, norms)
+    name = "gpt_neox.layers.0.attention.query_key_value"
+    with pytest.raises(ExportError, match=f"{rows} rows does not fit .*, which have 96"):
+        from_peft(shape("gptneox"), {name: change})
+
+
+def test_gates_and_ups_of_another_size_are_refused() -> None:
+    config = shape("moe")
+    ((name, change),) = to_peft(config, of(config, on=("0.ffn.gate", "0.ffn.up"))).items()
+    assert len(from_peft(config, {name: change})) == 2
+    longer = torch.cat([change.b, change.b], dim=-2)
+    with pytest.raises(ExportError, match=r"does not fit blocks\.0\.ffn\.gate"):
+        from_peft(config, {name: Change(change.a, longer, change.scale)})
+
+
+def test_experts_of_another_module_are_not_taken_for_ours() -> None:
+    change = Change(torch.ones(4, 2, 48), torch.ones(4, 32, 2), 1.0)
+    with pytest.raises(ExportError, match="which endonym does not adapt"):
+        from_peft(shape("moe"), {"model.foo.0.bar.experts.down_proj": change})
 
 
 def test_a_module_that_is_not_adapted_here_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from artefacts import nobody
@@ -14,6 +15,7 @@ from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import sources
 from endonym.pipeline.plan import Stage, pretrained_stage, stage_names
+from endonym.pipeline.types import PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 
@@ -165,3 +167,15 @@ def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
     assert "take a whole copy" in caught.value.do
     (folder / "manifest.json").unlink()
     assert pretrained_stage(Recipe.load(recipe)) is not None
+
+
+def test_only_the_last_phase_answers_for_the_exports_of_adapters(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    books = MORE.format(start="adapt = { dora = true }")
+    more = books + MORE.replace("books", "tales").format(start="adapt = {}")
+    stages = stages_of(more + '\n[[export]]\nformat = "gguf-adapter"\n')
+    models = [stages[f"model {name}"] for name in ("pretrain", "books", "tales")]
+    assert [cast("PhaseTraining", each.config).is_last for each in models] == [False, False, True]
+    assert models[0].id == stages_of()["model pretrain"].id
+    assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}

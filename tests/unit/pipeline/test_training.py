@@ -16,6 +16,7 @@ from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
+from endonym.export import formats
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
@@ -403,3 +404,22 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
     expected = reference(lambda: narrowed, tokens, folder=tmp_path / "expected", **how)
     assert found["bf16"].tolist() == expected.tolist()
     assert found["bf16"].tolist() != found["fp32"].tolist()
+
+
+def test_an_adapter_that_cannot_be_handed_over_is_told_before_anything_is_trained(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
+    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "store"
+    more = '\n[[phase]]\nname = "tales"\nsteps = 4\nadapt = {}\n'
+    more += '\n[[export]]\nformat = "gguf-adapter"\n'
+    recipe.write_text(recipe.read_text(encoding="utf-8") + more, encoding="utf-8")
+    said = command("run", recipe, "--store", store)
+    assert said.code == 1
+    assert "GGUF files need a-package-that-nobody-wrote" in said.err
+    assert not [*(store / "model").glob("*/manifest.json")]
+    lines = [each for path in store.glob("journal/*.jsonl") for each in read_jsonl(path)]
+    assert not [each for each in lines if each["event"] == "step"]

@@ -274,6 +274,20 @@ def test_a_folder_that_is_not_there_is_reported_with_its_line(tmp_path: Path) ->
         load_with_folder(tmp_path, '[model]\nfolder = "gemini"\n[[phase]]\n')
 
 
+@pytest.mark.parametrize("tokenizer", ["extend = 40", 'kind = "bpe"\nvocab = 400'])
+def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(
+    tmp_path: Path, tokenizer: str
+) -> None:
+    body = '[model]\nfolder = "gemma"\n{}[[phase]]\nadapt = {{}}\n'
+    with pytest.raises(RecipeError, match="adapters train no embeddings") as caught:
+        load_with_folder(tmp_path, body.format(f"[tokenizer]\n{tokenizer}\n"))
+    assert "recipe.toml:" in str(caught.value)
+    assert "Let a phase without adapt come before it" in str(caught.value)
+    assert load_with_folder(tmp_path, body.format("")).phase[0].adapt is not None
+    rows = f'[tokenizer]\n{tokenizer}\n[[phase]]\nname = "rows"\n'
+    assert load_with_folder(tmp_path, body.format(rows)).phase[1].adapt is not None
+
+
 @pytest.mark.parametrize(
     ("phase", "problem"),
     [

@@ -73,3 +73,19 @@ def test_what_the_old_one_cannot_write_replaces_nothing() -> None:
     found = spelled(new, old)
     index = next(each for each in range(new.vocab) if new.bytes_of(each) == lacking)
     assert found[index] == []
+
+
+def test_a_letter_is_spelled_by_its_own_piece_and_not_by_the_token_of_its_byte() -> None:
+    old = Tokenizer(gemma_like(), "<eos>", "<bos>")
+    names: dict[bytes, list[str]] = {}
+    for index in range(old.vocab):
+        if len(piece := old.bytes_of(index)) == 1:
+            names.setdefault(piece, []).append(old.name_of(index) or "")
+    both = {piece for piece, each in names.items() if len(each) > 1}
+    assert both >= {b"a", b"e"}
+    new = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter(FRENCH))
+    found = spelled(new, old)
+    for index in range(new.vocab):
+        if (piece := new.bytes_of(index)) in both:
+            (same,) = found[index]
+            assert old.name_of(same) == next(n for n in names[piece] if not n.startswith("<0x"))

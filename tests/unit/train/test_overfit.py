@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import toy_config, toy_decoder, train_config
+from toys import lively_decoder, toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
+from endonym.model.adapt_config import Adapt
 from endonym.model.attention import Attention
+from endonym.model.lora import adapted
 from endonym.train import overfit
 from endonym.train.config import TrainConfig
 from endonym.train.overfit import overfit_one_row
@@ -90,3 +92,27 @@ def test_a_model_whose_gradients_do_not_arrive_is_refused() -> None:
     decoder.blocks[0].mixer.query.weight.requires_grad_(requires_grad=True)
     with pytest.raises(TrainingError, match="cannot overfit one row"):
         overfit_one_row(decoder, batch_of(), phase_of(2e-2))
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+def test_a_small_adapter_need_not_learn_a_row_by_heart(number_format: str) -> None:
+    adapt = Adapt(rank=1, on=("1.mixer.key",)).resolved()
+    phase = phase_of(1e-3, number_format).but(adapt=adapt)
+    before, after = overfit_one_row(adapted(lively_decoder(), adapt, 1), batch_of(), phase)
+    assert 0.9 * before < after < 0.999 * before
+
+
+@pytest.mark.parametrize(("number_format", "help_"), [("fp32", "rank."), ("bf16", '"fp32".')])
+def test_an_adapter_without_gradients_is_refused_and_its_matrices_are_blamed_first(
+    number_format: str, help_: str
+) -> None:
+    adapt = Adapt(rank=1, on=("query",)).resolved()
+    decoder = adapted(lively_decoder(), adapt, 1)
+    for name, parameter in decoder.named_parameters():
+        if name.endswith("lora_A"):  # B is zero, so that nothing arrives at A, nor anywhere
+            parameter.data.zero_()
+    phase = phase_of(3e-3, number_format).but(adapt=adapt)
+    with pytest.raises(TrainingError, match="the adapters learn no row") as caught:
+        overfit_one_row(decoder, batch_of(), phase)
+    assert caught.value.do.startswith("It was tried at lr = 0.02. Name more matrices in adapt.on")
+    assert caught.value.do.endswith(help_)
