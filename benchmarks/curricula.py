@@ -26,7 +26,7 @@ import numpy as np
 import zstandard
 from cells import RESULTS, ROOT, Cell, Cells
 from judging import difference, judged
-from pages import interval, markdown
+from pages import markdown
 from runs import Row, endonym, last_json, manifest, row_of
 
 from endonym.evaluate.bits import Texts
@@ -222,7 +222,10 @@ def compare(cells: Cells, work: Path) -> None:
 
 
 def table(cells: Cells) -> str:
-    """The arms by their mean over seeds, with the difference from shuffled text."""
+    """The arms by their mean over seeds, with the difference from shuffled text.
+
+    The interval begins where the lowest of the seeds' paired ones does, and ends with the highest.
+    """
     rows: list[list[str]] = []
     for arm in ARMS:
         keys = [key for key in cells if key.startswith(f"{arm} ")]
@@ -230,11 +233,14 @@ def table(cells: Cells) -> str:
             continue
         bits = [headline(cells[key])["value"] for key in keys]
         gaps = [cells[key]["beside"] for key in keys if "beside" in cells[key]]
-        spans = " ".join(interval(gap["value"], gap["low"], gap["high"]) for gap in gaps)
         worst = max(each["largest_deviation"] for key in keys for each in cells[key]["phases"])
-        gap = f"{np.mean([each['value'] for each in gaps]):+.3f}" if gaps else ""
+        gap, span = "", ""
+        if gaps:
+            low, high = min(each["low"] for each in gaps), max(each["high"] for each in gaps)
+            gap = f"{np.mean([each['value'] for each in gaps]):+.3f}"
+            span = f"{low:+.3f} to {high:+.3f}"
         each = " ".join(f"{value:.3f}" for value in bits)
-        rows.append([arm, f"{np.mean(bits):.3f}", each, gap, spans, f"{100 * worst:.2f}"])
+        rows.append([arm, f"{np.mean(bits):.3f}", each, gap, span, f"{100 * worst:.2f}"])
     head = ["arm", "bits per byte", "each seed", "less shuffled", "paired 95 %", "points off"]
     return markdown(head, rows)
 
