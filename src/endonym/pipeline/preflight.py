@@ -101,7 +101,7 @@ def warn_of_unlearnt_ends(
         if alike > 0:
             log.warn(
                 f"{tokenizer.token(end)} ends an answer, but no text that trained the head had "
-                f"it: its row is that of {alike} other ids, and adapters do not train rows. Greedy "
-                "answers may end, sampled ones will not. Train a phase of conversations without "
+                f"it: its row is that of {alike} other ids, and adapters do not train rows. In "
+                "narrow models greedy answers end, but sampled ones run on. Train a phase of conversations without "
                 "adapt, or go on from a model that has learnt the template"
             )

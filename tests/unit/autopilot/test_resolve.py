@@ -186,6 +186,10 @@ def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     choices = resolve.training_choices(two, facts, 400)
     assert choices["phase.1.epochs"].value == pytest.approx(0.4, abs=0.005)
     resolve_training(two, choices, facts, 400)
+    some = [begun.phase[0].model_copy(update={"name": n, "epochs": 0.7}) for n in ("one", "two")]
+    three = begun.model_copy(update={"phase": (*some, phases[1])})
+    found = resolve.training_choices(three, facts, 400)["phase.2.epochs"].value
+    assert found == pytest.approx(0.6, abs=0.01)
     phases[1] = phases[1].model_copy(update={"start": "scratch"})
     two = begun.model_copy(update={"phase": tuple(phases)})
     assert resolve.training_choices(two, facts, 400)["phase.1.epochs"].value == 2.0

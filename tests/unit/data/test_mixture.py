@@ -152,6 +152,7 @@ def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
     for names in (("web", "books"), ("books", "songs")):
         found = mixture_of(shards, **dict.fromkeys(names, 0.5)).positions_per_epoch
         assert found == 2 * sizes["books"]
+    assert main_source({"books": 0.5, "songs": 0.5}, {"books": 3, "songs": 5}) == "songs"
     assert main_source({"songs": 0.4, "books": 0.2, "web": 0.4}, sizes) == "songs"
     assert main_source({"web": 0.5, "books": 0.4, "songs": 0.1}, sizes) == "web"
 
