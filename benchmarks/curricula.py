@@ -7,14 +7,14 @@ Every arm reads the same tokens of both: web text once, then 90 % books and 10 %
 the order and in the learning rate:
 
 * shuffled: everything in one phase, by the same shares in all; linear to zero.
-* zero: web text with a rate that falls to zero; then the books, with the rate warmed up anew.
+* zero: web text with a rate that falls to zero; then the books, from the peak down to zero.
 * floor: web text down to 30 % of the peak; the books go on from there.
 * constant: web text at the peak; the books go on from there, down to zero.
 * average: as constant; the books stop at 30 % of the peak, and the last weights are averaged.
 
-A cell holds the scores, and from the journal what each hundredth of each phase has read. Budgets
-are tokens, so other work beside it changes no figure but seconds. Resumable; results:
-benchmarks/results/curricula.json.
+In every arm each phase begins with some steps of warm-up. A cell holds the scores, and from the
+journal what each hundredth of each phase has read. Budgets are tokens, so other work beside it
+changes no figure but seconds. Resumable; results: benchmarks/results/curricula.json.
 """
 
 import argparse

@@ -11,6 +11,8 @@ from endonym.log import number
 from endonym.text.config import Source
 from endonym.train.config import Phase, SourceShare, TrainConfig
 
+LEAST_EPOCHS = 0.01
+"""Fewer are no phase: earlier ones have read what is allowed."""
 HOLD_OUT = (
     "Give it more documents (document = … in its [[source]] says where one ends), or hold out more "
     "(val_share or val_documents in [split])."
@@ -146,7 +148,9 @@ def require_enough_text(
                 f"at most {most:g} times is allowed",
                 where=f"phase.{number_}" + ".sources" * is_shared,
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
-                "give the phase fewer tokens" + ", or the source a smaller share" * is_shared + ".",
+                f"give the phase{' and those before it' * bool(earlier)} fewer tokens"
+                + ", or the source a smaller share" * is_shared
+                + ".",
             )
 
 
@@ -184,12 +188,13 @@ def epochs_allowed(
     phase: Phase,
     facts: Facts,
     wanted: float,
+    *,
     so_far: Mapping[str, float] | None = None,
 ) -> float:
     """The epochs of a phase without a budget: as many as wanted, or as its sources allow.
 
-    so_far: tokens of each source that earlier phases read. If these read all that is allowed, as
-    many as wanted, which require_enough_text refuses.
+    so_far: tokens of each source that earlier phases read. If these read nearly all that is
+    allowed, as many as wanted, which require_enough_text refuses.
     """
     shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
     limits: Mapping[str, bool | int | None] = {each.name: each.repeatable for each in sources}
@@ -202,4 +207,4 @@ def epochs_allowed(
             left = wanted * there
         if there:
             found = min(found, left / max(1.0, share * whole))
-    return found if found > 0 else wanted
+    return found if found >= LEAST_EPOCHS else wanted

@@ -291,11 +291,9 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
     return whole, texts
 
 
-def bytes_per_token(
-    config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
-) -> float:
+def bytes_per_token(config: TokenizerConfig, sample: Sequence[str]) -> float:
     """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one."""
-    return tried(config, sample, given).bytes_per_token
+    return tried(config, sample).bytes_per_token
 
 
 class Tried(NamedTuple):
@@ -308,7 +306,7 @@ class Tried(NamedTuple):
 def tried(
     config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
 ) -> Tried:
-    """A tokenizer that is trained on the sample; a usual figure without one.
+    """What a tokenizer trained on the sample does on it; a usual figure if none can be made.
 
     given: the tokenizer of a pretrained model, which is extended if the config says so.
     """

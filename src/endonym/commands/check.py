@@ -211,7 +211,8 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     if data is not None and shards is not None:
         vocab = TokenShards(shards.folder, "train").vocab
         facts = with_examples(recipe, facts_of(shards), data, store)
-        choices |= training_choices(recipe, facts, vocab, target)
+        texts = {key: each for key, each in choices.items() if not key.startswith("phase.")}
+        choices = texts | training_choices(recipe, facts, vocab, target)
         choices, formats = (
             {key: known.get(key, now[key]) for key in now} for now in (choices, formats)
         )
@@ -283,7 +284,7 @@ def _exactness(config: TrainConfig, context: int) -> str:
     if len(config.sources) < 2 or rows >= EXACT_ROWS:
         return ""
     gap = largest_gap([Share(each.name, each.share) for each in config.sources], ends)
-    return f" · within a hundredth, {counted(rows, 'row')}, off by up to {100 * gap:.1f} points"
+    return f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
 
 
 def _answers(checked: Checked, phase: int) -> str:

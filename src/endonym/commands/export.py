@@ -21,14 +21,15 @@ from endonym.commands.load import (
     with_chat,
     words_of,
 )
+from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
 from endonym.export.adapter_folder import (
-    FOLDER,
     adapter_folder,
     base_name_of,
     is_adapter,
+    model_around,
     read_adapter,
 )
 from endonym.export.card import Card, Merged
@@ -112,14 +113,13 @@ def export_model(
 def _merged_card(card: Card, adapter: str, store: Store) -> Card:
     """The card of a base with an adapter in its weights, of which the base's scores say nothing."""
     folder = find_adapter(adapter, store)
-    is_inner = folder.name == FOLDER and (folder.parent / "manifest.json").is_file()
-    made = open_artifact(folder.parent) if is_inner else None
+    around = model_around(folder)
+    made = open_artifact(around) if around is not None else None
     merged = Merged(adapter_name(adapter, store), "" if made is None else made.id)
     if made is not None and (known := history_of(made)) is not None:
         phase = made.manifest["config"]["phase"]
         read = [each["name"] for each in phase.get("sources") or ()] or [*known.sources]
-        data = {"chat": "conversations", "preferences": "preference pairs"}
-        merged = merged._replace(data=data.get(phase["objective"], ", ".join(read)))
+        merged = merged._replace(data=RECORDS.get(phase["objective"], ", ".join(read)))
     history = None if card.history is None else replace(card.history, evaluations=())
     return replace(card, history=history, merged=merged)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapter_folder import FOLDER, adapter_folder, is_adapter, read_adapter
+from endonym.export.adapter_folder import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
@@ -148,8 +148,8 @@ def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     folder: of the adapter. The template lies in it, as trl writes it, or in the model artefact that
     holds it.
     """
-    is_inner = folder.name == FOLDER and (folder.parent / "manifest.json").is_file()
-    outer = tokenizer.with_chat_of(folder.parent) if is_inner else tokenizer
+    around = model_around(folder)
+    outer = tokenizer if around is None else tokenizer.with_chat_of(around)
     return outer.with_chat_of(folder)
 
 
@@ -179,8 +179,7 @@ def adapter_name(name: str, store: Store) -> str:
     path = Path(name).resolve()
     if not is_adapter(adapter_folder(path)):
         return words_of(name, store).name
-    is_inner = path.name == FOLDER and (path.parent / "manifest.json").is_file()
-    return path.parent.name if is_inner else path.name
+    return (model_around(path) or path).name
 
 
 def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:

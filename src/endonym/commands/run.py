@@ -226,7 +226,8 @@ def describe_plan(
     if shards is not None:
         facts = with_examples(recipe, facts_of(shards), data, store)
         vocab = TokenShards(shards.folder, "train").vocab
-        choices |= training_choices(recipe, facts, vocab, target)
+        texts = {key: each for key, each in choices.items() if not key.startswith("phase.")}
+        choices = texts | training_choices(recipe, facts, vocab, target)
     choices |= likely_formats(recipe, store, target) | lock.choices
     training = resolve_training(recipe, choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))

@@ -76,10 +76,11 @@ class Layouts:
         key = (tuple(roles), is_last_only)
         if key not in self._known:
             found = self._tried(*key)
-            self._held += len(roles) if isinstance(found, Unfit) else sum(map(len, found))
-            if self._held > PIECES_KEPT:
+            size = len(roles) if isinstance(found, Unfit) else sum(map(len, found))
+            if self._held + size > PIECES_KEPT:
                 self._known.clear()
                 self._held = 0
+            self._held += size
             self._known[key] = found
         found = self._known[key]
         if isinstance(found, Unfit):

@@ -32,6 +32,10 @@ class Pack(Config):
     )
 
 
+RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
+"""What the records are that an objective learns from."""
+
+
 class Chat(Config):
     """How conversations and preference pairs become tokens."""
 

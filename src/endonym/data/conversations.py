@@ -141,7 +141,7 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     asked = _said(fields[asking], asking, "user")
     more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
     if isinstance(fields[asking], list) or len(asked) != 1:
-        _require_unused(fields, ADDED, asking)
+        _require_unused(fields, (*ADDED, "history"), asking)
     elif more:
         asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
     history = fields.get("history") or []

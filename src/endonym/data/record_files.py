@@ -38,7 +38,7 @@ MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
     f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
-    "conversation; of a list of them: jq -c '.[]' FILE.json > FILE.jsonl"
+    "conversation. A JSON list of them becomes such lines by jq -c '.[]' FILE.json > FILE.jsonl"
 )
 
 
@@ -81,7 +81,7 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     """The share of a file that its first records are, 0 to 1; line_bytes: of their lines.
 
     A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
-    how many all of them are. Raises SourceError as `read_records` does.
+    how many all of them are. Raises SourceError for damaged compressed lines.
     """
     name, total = path.name.lower(), size_on_disk(path)
     if name.endswith(TABLES):

@@ -28,6 +28,7 @@ from endonym.model.foreign.folder import require_numbers
 from endonym.model.foreign.weights import weights_of
 from endonym.model.lora import INPUTS_FIRST, Change, linear_maps, require_fit
 from endonym.model.weights import load_tensors, require_finite, save_tensors
+from endonym.store import MANIFEST
 
 FOLDER = "adapter"
 """The folder of an adapter in a model artefact."""
@@ -170,6 +171,12 @@ def base_name_of(folder: Path) -> str:
         if (folder / name).is_file() and isinstance(found := _json(folder / name).get(key), str):
             return found
     return ""
+
+
+def model_around(folder: Path) -> Path | None:
+    """The model artefact that the folder of an adapter lies in, if it lies in one."""
+    is_inner = folder.name == FOLDER and (folder.parent / MANIFEST).is_file()
+    return folder.parent if is_inner else None
 
 
 def adapter_folder(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
 from endonym.errors import printable
 from endonym.evaluate.neighbours import held_by_article, sentences
@@ -192,9 +193,9 @@ def _use_transformers(tokens: Tokenizer) -> str:
         names = f"""The name of a special token
   in a text is read as that token; for texts that are not your own say
   `tokenizer(text, split_special_tokens=True)`.
-* Conversations: `tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives the ids
-  that the model was trained with, `{tokens.start}` in front included. Put nothing more before them,
-  and take names of special tokens out of messages that are not your own."""
+* Conversations: `tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives in
+  `["input_ids"]` the ids that the model was trained with, `{tokens.start}` in front included. Put
+  nothing more before them, and take names of special tokens out of messages of others."""
     return f"""## Use
 
 `{INSTALL}`, then:
@@ -299,7 +300,7 @@ def _answers(known: History) -> str:
     """The conversations and preference pairs of the phases that learned from some."""
     lines: list[str] = []
     for files, counted in known.answers():
-        kind = "conversations" if counted["objective"] == "chat" else "preference pairs"
+        kind = RECORDS[counted["objective"]]
         names = ", ".join(f"`{printable(name)}`" for name in files)
         rejected = ", ".join(f"{count:,} {reason}" for reason, count in counted["dropped"].items())
         lines.append(

@@ -210,9 +210,11 @@ class Gguf:
     def _opened_template(self) -> str | None:
         """The file's template with the start token, which llama.cpp itself puts before it."""
         text = self._engine.template()
-        ends = (self._engine.start_id, self._engine.end_id)
-        start, end = (self._engine.token(each) for each in ends)
-        return None if text is None else ChatTemplate(text, start, end).opened
+        if text is None:
+            return None
+        end = self._engine.end_id
+        start = self._engine.start_id if self._engine.start_id >= 0 else end
+        return ChatTemplate(text, self._engine.token(start), self._engine.token(end)).opened
 
 
 def settings_of(model: LanguageModel) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.text.files import RawSet
 
-FORM = 5
+FORM = 6
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 

@@ -78,7 +78,7 @@ def before_training(
             )
             return
     before, after = overfit_one_row(decoder, batches[0], config)
-    learns = "overfits one row" if config.adapt is None else "adapters learn of one row"
+    learns = "overfits one row" if config.adapt is None else "adapters learn from one row"
     log.line(f"  pre-flight: {learns}, as it should: loss {before:.3f} → {after:.3f}")
 
 
@@ -102,6 +102,6 @@ def warn_of_unlearnt_ends(
             log.warn(
                 f"{tokenizer.token(end)} ends an answer, but no text that trained the head had "
                 f"it: its row is that of {alike} other ids, and adapters do not train rows. In "
-                "narrow models greedy answers end, but sampled ones run on. Train a phase of conversations without "
-                "adapt, or go on from a model that has learnt the template"
+                "narrow models greedy answers end, but sampled ones run on. Train a phase of "
+                "conversations without adapt, or go on from a model that has learnt the template"
             )

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from endonym.data.config import RECORDS
 from endonym.pipeline.execute import Made
 from endonym.report.formatting import whole
-
-KINDS = {"chat": "conversations", "preferences": "preference pairs"}
 
 
 class AnswersCard(NamedTuple):
@@ -31,7 +30,7 @@ def answers_card(made: Sequence[Made]) -> AnswersCard | None:
         rows.append(
             [
                 phase,
-                KINDS[counted["objective"]],
+                RECORDS[counted["objective"]],
                 whole(counted["records"]),
                 whole(sum(counted["dropped"].values())),
                 whole(train["examples"]),

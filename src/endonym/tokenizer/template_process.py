@@ -134,6 +134,7 @@ def to_json(
     ensure_ascii: bool = False,
     indent: int | None = None,
     separators: tuple[str, str] | None = None,
+    *,
     sort_keys: bool = False,
 ) -> str:
     """The filter tojson of `transformers`; Jinja's own escapes letters of HTML."""

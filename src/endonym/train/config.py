@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import NOT_IDENTITY, Config, unset
+from endonym.config import NOT_IDENTITY, Config
 from endonym.model.adapt_config import Adapt, AdaptConfig
 
 COOLDOWN = 0.2
@@ -121,14 +121,15 @@ class Phase(Config):
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
         default=None,
         description="learning rate after warm-up: linear decay, constant and then linear decay "
-        "(wsd), half a cosine, or constant",
-        json_schema_extra=unset("linear; constant if the next phase goes on with other texts"),
+        "(wsd), half a cosine, or constant\n"
+        "    if not given, linear; constant if the next phase goes on learning texts",
     )
     final_lr: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="final learning rate as a share of the peak; if not given 0, or 0.1 for cosine",
+        description="final learning rate as a share of the peak; if not given 0, 0.1 for cosine, "
+        'or 0.3 where keep = "average" was chosen',
     )
     cooldown: float | None = Field(
         default=None,
@@ -203,7 +204,8 @@ class Phase(Config):
         default=None,
         description="keep the weights of the best validation, those of the last step, or the "
         'average of the last steps, as with average = "tail"\n'
-        "    if not given, best; last if nothing is held out of a source that has a share",
+        "    if not given, best; last if nothing is held out of a source that has a share; average "
+        "in the last of several phases on texts, if it reads its text at most twice",
     )
     save_every_steps: int | None = Field(
         default=None,

@@ -51,7 +51,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     if min(seen) > enough * seen[0]:
         what = "model cannot overfit one row" if config.adapt is None else "adapters learn no row"
         raise TrainingError(
-            f"the {what}: {seen[0]:.2f} nats became {min(seen):.2f} after {len(seen)} steps",
+            f"the {what}: {seen[0]:.4f} nats became {min(seen):.4f} after {len(seen)} steps",
             where=f"phase {config.name}",
             do=_advice(config, has_risen=seen[-1] > seen[0]),
         )
@@ -75,7 +75,7 @@ def _advice(config: TrainConfig, *, has_risen: bool) -> str:
     tried = f"It was tried at lr = {max(config.lr, least_lr):g}. "
     is_narrow = config.number_format == "bf16"
     if config.adapt is not None:
-        tried += "Name more matrices in adapt.on, or a larger adapt.rank"
+        tried += "Name more matrices in adapt.on, or give a larger adapt.rank"
         return tried + ('; or set number_format = "fp32".' if is_narrow else ".")
     if is_narrow:
         return tried + 'Set number_format = "fp32": bf16 may round gradients away.'

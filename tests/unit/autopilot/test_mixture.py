@@ -163,11 +163,12 @@ def test_repeatable_counts_in_a_phase_that_reads_all_sources_together() -> None:
 def test_open_epochs_are_what_earlier_phases_left() -> None:
     phase, once = Phase(sources={"books": 1.0}), [source("books", repeatable=False)]
     assert epochs_allowed(once, phase, FACTS, 4.0) == 1.0
-    assert epochs_allowed(once, phase, FACTS, 4.0, {"books": 7_500}) == pytest.approx(0.25)
-    assert epochs_allowed(once, Phase(), FACTS, 4.0, {"books": 7_500}) == pytest.approx(0.25)
-    assert epochs_allowed([source("books")], phase, FACTS, 4.0, {"books": 7_500}) == 4.0
-    # Nothing is left: that is refused later, by name.
-    assert epochs_allowed(once, phase, FACTS, 4.0, {"books": 10_000}) == 4.0
+    assert epochs_allowed(once, phase, FACTS, 4.0, so_far={"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed(once, Phase(), FACTS, 4.0, so_far={"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed([source("books")], phase, FACTS, 4.0, so_far={"books": 7_500}) == 4.0
+    # Next to nothing is left: that is refused later, by name.
+    for tokens in (9_999, 10_000):
+        assert epochs_allowed(once, phase, FACTS, 4.0, so_far={"books": tokens}) == 4.0
 
 
 def test_of_equal_shares_the_largest_source_is_an_epoch() -> None:

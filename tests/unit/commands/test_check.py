@@ -202,6 +202,6 @@ def test_how_exact_shares_are_is_said_where_a_hundredth_has_few_rows(recipe: Rec
         lines = describe(check(recipe.with_values(given), store)).splitlines()
         return next(each for each in lines if each.startswith("phase pretrain"))
 
-    assert line().endswith("· within a hundredth, 8 rows, off by up to 10.0 points")
+    assert line().endswith("· a hundredth has 8 rows: off by up to 10.0 points")
     assert "hundredth" not in line(steps=100 * 200 // 8)
     assert "hundredth" not in line(sources={first: 1.0})

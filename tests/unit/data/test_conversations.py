@@ -127,6 +127,7 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
         ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
         ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
+        ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
         (
             {
                 "messages": [{"role": "system", "content": "Parle."}, *TURNS],

@@ -157,7 +157,8 @@ def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(TokenizerError) as caught:
         import_huggingface(folder)
-    assert caught.value.where == str(folder / "tokenizer.json")
+    assert caught.value.where == str(folder)
+    assert "tokenizer.json" in caught.value.message
 
 
 def test_a_tokenizer_of_another_size_is_refused(folder: Path) -> None:

@@ -449,13 +449,6 @@ WRONG_VALUES = {
         "90",
         "More: endonym explain phase.sources",
     ),
-    "a share of nothing": (
-        "sources = { leipzig = 0.0 }",
-        7,
-        "phase.0.sources.leipzig must be above 0, not 0.0.",
-        "0.0",
-        "More: endonym explain phase.sources",
-    ),
     "a share in quotes": (
         'sources = { leipzig = "0.9" }',
         7,
