@@ -1,5 +1,6 @@
 """What is tried before training: it uses up a decoder of its own, and says what it leaves out."""
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -156,7 +157,8 @@ def test_an_end_of_turn_whose_row_is_that_of_other_ids_is_warned_of(
     said: list[str] = []
     log = Log(quiet=True)
     monkeypatch.setattr(log, "warn", said.append)
-    decoder, end = model.decoder.to(number_format), model.tokenizer.special_ids["turn_end"]
+    decoder = copy.deepcopy(model.decoder).to(number_format)  # other tests have the same model
+    end = model.tokenizer.special_ids["turn_end"]
     with torch.no_grad():
         decoder.readout.weight_VD.normal_(generator=torch.Generator().manual_seed(3))
     warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
