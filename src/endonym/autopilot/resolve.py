@@ -203,11 +203,12 @@ def _place(phases: Sequence[Phase], index: int) -> Place:
 def _goes_on(both: Sequence[Phase]) -> bool:
     """Whether the second of two phases goes on at the learning rate of the first one.
 
-    Not where the recipe says how far that rate falls.
+    Not where the recipe says how far that rate falls, or gives the second phase another one.
     """
     return (
         len(both) == 2
         and both[0].final_lr is None
+        and both[0].lr == both[1].lr
         and both[0].schedule in (None, "constant")
         and both[1].start != "scratch"
         and all(each.objective == "next_token" and each.adapt is None for each in both)

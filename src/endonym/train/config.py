@@ -122,7 +122,7 @@ class Phase(Config):
         default=None,
         description="learning rate after warm-up: linear decay, constant and then linear decay "
         "(wsd), half a cosine, or constant\n"
-        "    if not given, linear; constant if the next phase goes on learning texts",
+        "    if not given, linear; constant if the next phase reads texts at the same lr",
     )
     final_lr: float | None = Field(
         default=None,

@@ -45,6 +45,8 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     ("first", "second", "schedule"),
     [
         ({}, {}, "constant"),
+        ({"lr": 3e-3}, {"lr": 3e-3}, "constant"),
+        ({"lr": 3e-3}, {"lr": 1e-3}, "linear"),
         ({"final_lr": 0.1}, {}, "linear"),
         ({}, {"start": "scratch"}, "linear"),
         ({}, {"adapt": {}}, "linear"),
