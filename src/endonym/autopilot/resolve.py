@@ -193,6 +193,17 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
+def counted_choices(
+    choices: Choices, recipe: Recipe, facts: Facts, vocab: int, *, device: str
+) -> Choices:
+    """Choices made from an estimate, with those of phases made anew from counted tokens.
+
+    Some keys of a phase are chosen or left alone by the number of its epochs, so none may stay.
+    """
+    others = {key: each for key, each in choices.items() if not key.startswith("phase.")}
+    return others | training_choices(recipe, facts, vocab, device)
+
+
 def _place(phases: Sequence[Phase], index: int) -> Place:
     """Where a phase stands among those that go on learning texts with all weights."""
     if _goes_on(phases[index : index + 2]):

@@ -14,6 +14,7 @@ from endonym.autopilot.pace import expected_here
 from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
+    counted_choices,
     estimated,
     facts_of,
     likely_vocab,
@@ -21,7 +22,6 @@ from endonym.autopilot.resolve import (
     number_formats,
     resolve_tokenizer,
     resolve_training,
-    training_choices,
     unsaid_formats,
 )
 from endonym.data.mixture import Share, largest_gap
@@ -211,11 +211,9 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     if data is not None and shards is not None:
         vocab = TokenShards(shards.folder, "train").vocab
         facts = with_examples(recipe, facts_of(shards), data, store)
-        texts = {key: each for key, each in choices.items() if not key.startswith("phase.")}
-        choices = texts | training_choices(recipe, facts, vocab, target)
-        choices, formats = (
-            {key: known.get(key, now[key]) for key in now} for now in (choices, formats)
-        )
+        choices = counted_choices(choices, recipe, facts, vocab, device=target)
+        choices = {key: known.get(key, choice) for key, choice in choices.items()}
+        formats = {key: known.get(key, choice) for key, choice in formats.items()}
     training = resolve_training(recipe, choices | formats, facts, vocab)
     choices |= {key: choice for key, choice in formats.items() if choice is not UNMEASURED}
     return Expected(facts, choices, training, shards is not None)

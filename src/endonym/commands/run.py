@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot.resolve import (
+    counted_choices,
     estimated,
     facts_of,
     likely_vocab,
     resolve_tokenizer,
     resolve_training,
-    training_choices,
 )
 from endonym.autopilot.tried import try_cleaning
 from endonym.commands.check import check, likely_formats, promised
@@ -226,8 +226,7 @@ def describe_plan(
     if shards is not None:
         facts = with_examples(recipe, facts_of(shards), data, store)
         vocab = TokenShards(shards.folder, "train").vocab
-        texts = {key: each for key, each in choices.items() if not key.startswith("phase.")}
-        choices = texts | training_choices(recipe, facts, vocab, target)
+        choices = counted_choices(choices, recipe, facts, vocab, device=target)
     choices |= likely_formats(recipe, store, target) | lock.choices
     training = resolve_training(recipe, choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))

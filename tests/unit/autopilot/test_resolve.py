@@ -195,3 +195,12 @@ def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     phases[1] = phases[1].model_copy(update={"start": "scratch"})
     two = begun.model_copy(update={"phase": tuple(phases)})
     assert resolve.training_choices(two, facts, 400)["phase.1.epochs"].value == 2.0
+
+
+def test_no_choice_of_a_phase_outlives_the_estimate_that_it_was_made_from(recipe: Recipe) -> None:
+    estimated = {"phase.0.keep": Choice("average", "few"), "tokenizer.vocab": Choice(400, "small")}
+    facts = Facts(1_000_000, 250_000, 30.0)
+    found = resolve.counted_choices(estimated, recipe, facts, 400, device="cpu")
+    assert "phase.0.keep" not in found
+    assert found["tokenizer.vocab"] == estimated["tokenizer.vocab"]
+    assert "phase.0.weight_decay" in found
