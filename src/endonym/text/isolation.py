@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import SourceError
-from endonym.text.parsers.frames import WHEREABOUTS, BadFrame, Incoming, Whereabouts, send
+from endonym.text.parsers.frames import (
+    WHEREABOUTS,
+    BadFrame,
+    Incoming,
+    Whereabouts,
+    send,
+    sendable,
+)
 from endonym.text.parsers.unit import Options, Unit
 
 START = """
@@ -233,7 +240,7 @@ def units(
     """
     # Links stay as they are.
     where = os.path.abspath(path)  # noqa: PTH100
-    request = {"parser": parser, "path": where, "options": dict(options)}
+    request = {"parser": parser, "path": sendable(where), "options": dict(options)}
     parsing = Parsing(request, limits, limits.seconds_of(raw_bytes))
     while not parsing.is_over:
         yield from parsing.go_on()
@@ -297,7 +304,7 @@ class Parsing:
 
     def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
         """Units as they were sent, with their texts one after the other. Raises Failure if one is
-        none, or not the next one."""
+        none, or not behind the one before."""
         if type(sent) is not list or not sent:
             raise Failure("parser_crashed", NO_UNIT)
         end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
@@ -307,9 +314,9 @@ class Parsing:
                 unit = Unit(**(each | {"text": texts[begin:end].decode()}))
             except (TypeError, UnicodeDecodeError) as error:
                 raise Failure("parser_crashed", NO_UNIT) from error
-            if not is_sound(unit) or not self.next == unit.number <= until or end > len(texts):
+            if not is_sound(unit) or not self.next <= unit.number <= until or end > len(texts):
                 raise Failure("parser_crashed", NO_UNIT)
-            self.next += 1
+            self.next = unit.number + 1
             self.timeouts = 0
             self.spare += SPARE_A_UNIT
             yield unit

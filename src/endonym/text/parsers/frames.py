@@ -12,7 +12,8 @@ import mmap
 import os
 import select
 import struct
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 HEAD, WHEREABOUTS = struct.Struct(">II"), struct.Struct("=qq")
@@ -33,6 +34,27 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
+
+
+def sendable(path: str) -> str:
+    """A path in letters that each stand for a byte: its name need not be UTF-8, JSON must be."""
+    return os.fsencode(path).decode("latin-1")
+
+
+@contextmanager
+def readable(name: str) -> Generator[str]:
+    """The path in letters that `sendable` made.
+
+    If it is not UTF-8, which libraries in C refuse, the file is open, and named by its number.
+    """
+    path = os.fsdecode(name.encode("latin-1"))
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        with open(path, "rb") as file:  # noqa: PTH123
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield path
 
 
 def framed(message: Mapping[str, Any] | str, texts: bytes = b"") -> bytes:

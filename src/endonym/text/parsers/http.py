@@ -15,7 +15,8 @@ from endonym.text.io.streams import ZSTD_PIECE_BYTES, ZstdFrame
 MAX_BODY_BYTES = 64 << 20
 MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-CHUNK = re.compile(rb"\s*([0-9a-fA-F]{1,8})[^\r\n]{0,200}\r?\n")
+CHUNK = re.compile(rb"\s*0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+"""The length of a chunk, which may begin with zeros, and its extensions (RFC 9112, 7.1)."""
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 

@@ -29,18 +29,44 @@ FEW_CHARS = 200
 """Up to so many characters, a page may be a scan with a stamp or a number on it."""
 MOST_LINES, MOST_CHARS = 50_000, 2_000_000
 """No page has more."""
+LEAST_PAGE_BYTES = 4
+"""A page takes more of its file, however well it is packed: blank ones that are alike take nine."""
 MOST_OBJECTS = 2_000
 """So many objects of a page are looked at for its picture."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
-    """The pages from number `start` on."""
-    document = opened(path)
+def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """The pages from number `start` on.
+
+    Neighbours that cannot be read are one unit, with the number of the last. A file may claim any
+    number of pages: those for which it is too small are refused as one. Raises Refused.
+    """
+    document, size = opened(path), Path(path).stat().st_size
     meta = {"method": "pdf"} | said(document)
     if b"%%EOF" not in tail(path):
         meta["recovered"] = "the file is damaged; these pages could be recovered"
-    each_bytes = Path(path).stat().st_size // max(1, len(document))
-    return (page(document, number, meta, each_bytes) for number in range(start, len(document) + 1))
+    last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
+    each_bytes, broken = size // last, 0
+    for number in range(start, last + 1):
+        found = page(document, number, meta, each_bytes)
+        if found is None:
+            broken += 1
+        elif broken:
+            yield damaged(number - broken, number - 1, each_bytes)
+            broken = 0
+        yield found
+    if last < len(document):
+        claim = f"the file claims {len(document):,} pages and has {size:,} bytes"
+        first = max(start, last + 1) - broken
+        raise Refused("damaged", f"{claim}; from page {first:,} on none is read")
+    if broken:
+        yield damaged(last + 1 - broken, last, each_bytes)
+
+
+def damaged(first: int, last: int, each_bytes: int) -> Unit:
+    """The unit of pages that cannot be read."""
+    which = f"page {first}" if first == last else f"pages {first} to {last} ({last + 1 - first:,})"
+    return Unit(last, "", {}, each_bytes * (last + 1 - first), "damaged", f"{which} cannot be read")
 
 
 def opened(path: str) -> Any:
@@ -81,8 +107,8 @@ def tail(path: str) -> bytes:
         return file.read()
 
 
-def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit:
-    """A page as a unit."""
+def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
+    """A page as a unit; None if it cannot be read."""
     import pypdfium2
     import pypdfium2.raw as pdfium
 
@@ -90,7 +116,7 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
         found = document[number - 1]
         text = found.get_textpage()
     except pypdfium2.PdfiumError:
-        return Unit(number, "", {}, raw_bytes, "damaged", f"page {number} cannot be read")
+        return None
     lines = list(islice(lines_of(text), MOST_LINES + 1))
     joined = "\n".join(line for line, _ in lines)
     data = {

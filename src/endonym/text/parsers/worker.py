@@ -16,7 +16,16 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from endonym.text.parsers.frames import ENCODE, Incoming, Whereabouts, framed, send, utf8, write
+from endonym.text.parsers.frames import (
+    ENCODE,
+    Incoming,
+    Whereabouts,
+    framed,
+    readable,
+    send,
+    utf8,
+    write,
+)
 from endonym.text.parsers.landlock import restrict
 from endonym.text.parsers.unit import Refused, Unit
 
@@ -168,13 +177,15 @@ class Worker:
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
         end: dict[str, Any] = {"done": True}
+        path = request["path"]
         try:
             self.where.say(0)
             self.cpu.renew()
             parser = importlib.import_module(request["parser"])
-            found = parser.units(request["path"], request["start"], request["options"])
-            if self.is_stopped(found, request["start"], request["until"]):
-                end = {"stopped": True}
+            with readable(request["path"]) as path:
+                found = parser.units(path, request["start"], request["options"])
+                if self.is_stopped(found, request["start"], request["until"]):
+                    end = {"stopped": True}
         except Refused as refusal:
             end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
         except ModuleNotFoundError as error:
@@ -182,7 +193,7 @@ class Worker:
         except MemoryError:
             end = {"failed": "parser_memory"}
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
-            detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
+            detail = f"{type(error).__name__}: {error}".replace(path, "the file")
             detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
             end = {"failed": "parser_failed", "detail": detail}
         if end.get("failed") == "parser_memory" or self.is_worn():

@@ -4,11 +4,21 @@ import os
 import struct
 import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from text_samples import KHMER, TATAR
 
-from endonym.text.parsers.frames import WHEREABOUTS, BadFrame, Incoming, Whereabouts, framed, send
+from endonym.text.parsers.frames import (
+    WHEREABOUTS,
+    BadFrame,
+    Incoming,
+    Whereabouts,
+    framed,
+    readable,
+    send,
+    sendable,
+)
 
 
 @pytest.fixture
@@ -88,3 +98,22 @@ def test_whereabouts_are_seen_by_both_and_every_step_changes_them():
             steps.add(other.steps)
             assert other.unit == unit
         assert len(steps) == 4
+
+
+@pytest.mark.parametrize("name", [b"a.txt", "әби\n .txt".encode(), b"\xff\xeb.txt"])
+def test_a_path_of_any_bytes_is_opened_at_the_other_end(
+    pipe: tuple[Incoming, int], tmp_path: Path, name: bytes
+):
+    incoming, write = pipe
+    path = tmp_path / os.fsdecode(name)
+    try:
+        path.write_text(TATAR[0], encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    send(write, {"path": sendable(str(path))})
+    os.close(write)
+    message = incoming.receive()
+    assert message is not None
+    with readable(message["path"]) as found:
+        assert found.encode("utf-8")
+        assert Path(found).read_text(encoding="utf-8") == TATAR[0]

@@ -1,17 +1,19 @@
 """Lines of pages with their boxes; whole files are in readers/test_pdf.py."""
 
+import re
 from pathlib import Path
 
 import pytest
 from made_documents import drawn_pdf, lines, pdf
-from text_samples import KHMER, TATAR, write
+from text_samples import KHMER, TATAR, kept, records, refused, write
 
 from endonym.text.parsers.pdf import PARTS, units
 from endonym.text.parsers.unit import Refused, Unit
 
 
 def parsed(folder: Path, data: bytes, start: int = 1) -> list[Unit]:
-    return list(units(str(write(folder, "a.pdf", data)), start, {}))
+    found = units(str(write(folder, "a.pdf", data)), start, {})
+    return [each for each in found if each is not None]
 
 
 def test_each_line_has_its_box(tmp_path: Path):
@@ -57,3 +59,30 @@ def test_a_file_without_its_end_says_that_it_was_recovered(tmp_path: Path):
 def test_what_is_no_pdf_is_refused(tmp_path: Path):
     with pytest.raises(Refused, match="not a whole PDF"):
         parsed(tmp_path, b"%PDF-1.4 x")
+
+
+@pytest.mark.parametrize("claimed", [2_500, 1_000_000])
+def test_pages_that_a_file_only_claims_are_refused_as_one(tmp_path: Path, claimed: int):
+    data = pdf([lines(TATAR)]).replace(b"/Count 1", b"/Count %d" % claimed)
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data)))
+    assert TATAR[0] in kept(found)[0]
+    assert refusal.reason == "damaged"
+    assert re.search(r"claims [\d,]{3,} pages and has [\d,]+ bytes; from page 2 on", refusal.detail)
+
+
+def test_neighbours_that_cannot_be_read_are_one_reject_with_their_numbers(tmp_path: Path):
+    data = pdf([lines([each]) for each in TATAR]).replace(b"/Count 6", b"/Count 9")
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data), document="page"))
+    assert kept(found) == TATAR
+    assert (refusal.reason, refusal.detail) == ("damaged", "pages 7 to 9 (3) cannot be read")
+
+
+def test_pages_between_others_that_cannot_be_read_are_one_and_the_others_stay(tmp_path: Path):
+    data = pdf([lines([each]) for each in TATAR])
+    kids = re.search(rb"/Kids\[(\d+) 0 R ", data)
+    assert kids is not None
+    lost = b"/Kids[%s 0 R 1 0 R 1 0 R 1 0 R " % kids[1]
+    data = data.replace(kids[0], lost).replace(b"/Count 6", b"/Count 9")
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data), document="page"))
+    assert kept(found) == TATAR
+    assert refusal.detail == "pages 2 to 4 (3) cannot be read"
