@@ -28,6 +28,8 @@ SAME = 0.03
 
 
 Cell = dict[str, Any]
+quoted: list[Cell] = []
+"""The cells that were looked up, one after another: a table says of which code they are."""
 
 
 class Cells:
@@ -59,7 +61,8 @@ class Cells:
 
     def __getitem__(self, key: str) -> Cell:
         """The newest repeat."""
-        return self.found[key][-1]
+        quoted.append(self.found[key][-1])
+        return quoted[-1]
 
     def repeats(self, key: str) -> list[Cell]:
         """All repeats, the oldest first; none if it was never measured."""
@@ -73,7 +76,9 @@ class Cells:
         Raises ValueError if nothing was measured under them.
         """
         tried = [(key, cell) for key in keys for cell in self.repeats(key)]
-        return (max if highest else min)(tried, key=lambda each: figure(each[1]))
+        chosen = (max if highest else min)(tried, key=lambda each: figure(each[1]))
+        quoted.append(chosen[1])
+        return chosen
 
     def keep(self, key: str, cell: Cell) -> None:
         """Add a repeat with what it holds for, and write the file."""
@@ -87,6 +92,23 @@ class Cells:
         text = json.dumps(self.found, ensure_ascii=False, indent=1, sort_keys=True)
         fresh.write_text(text + "\n", encoding="utf-8")
         fresh.replace(self.path)
+
+
+def doubts(cells: Iterable[Cell]) -> str:
+    """How many measurements are of code that nobody can get again; nothing if there are none.
+
+    A cell whose commit is no longer in the history has the mark "commit_is_lost".
+    """
+    distinct = {id(cell): cell for cell in cells if "commit" in cell}.values()
+    lost = sum("commit_is_lost" in cell for cell in distinct)
+    dirty = sum(
+        cell["commit"].endswith("-dirty") and "commit_is_lost" not in cell for cell in distinct
+    )
+    said = [f"{dirty} of code with uncommitted changes"] if dirty else []
+    said += [f"{lost} of a commit that is no longer in the history"] if lost else []
+    if not said:
+        return ""
+    return f"\nOf the {len(distinct)} measurements behind this table: {', '.join(said)}.\n"
 
 
 def surroundings() -> dict[str, Any]:

@@ -79,6 +79,7 @@ TABLES = {
     "near copies": near_copies,
     "near copies by edit": edits,
     "languages": lambda: language_id.own_table(LANGUAGES),
+    "languages, FLORES": lambda: language_id.own_table(LANGUAGES, language_id.FLORES),
     "languages, worst": lambda: language_id.false_table(LANGUAGES),
     "languages, libraries": lambda: language_id.library_table(LANGUAGES),
     "raw text": web,

@@ -7,7 +7,9 @@
 * vocabulary: an English model goes on with Khmer. Arms differ in the share of English that is
   replayed (0, 10, 30 %) and in the vocabulary: kept, extended by 2,000 Khmer pieces, or replaced
   by a new one of 4,096.
-* rates: the same, extended and with 10 % of English, at other learning rates.
+* nothing: a model of the same shape that begins from nothing and reads as many tokens of Khmer
+  alone, with a Khmer vocabulary of 4,096.
+* rates: the same as vocabulary, extended and with 10 % of English, at other learning rates.
 
 All of them share one corpus, so the same held-out sentences judge, each language on its own, in
 bits per byte; before is the English model by its own tokenizer. Arms read the same number of
@@ -76,9 +78,10 @@ VOCABULARIES = {
     "extended": "[tokenizer]\nextend = 2000\nsources = {km = 1.0}\n",
     "replaced": "[tokenizer]\nvocab = 4096\nsources = {km = 0.6, en = 0.4}\n",
 }
+NOTHING = "from nothing"
 RATES = ((3e-4, 1), (3e-4, 4), (1e-3, 1), (3e-3, 1), (3e-3, 4))
 """Learning rate, and how many times that of the embedding is."""
-PARTS = ("bilingual", "vocabulary", "rates")
+PARTS = ("bilingual", "vocabulary", "nothing", "rates")
 RESULT = RESULTS / "continued.json"
 
 
@@ -89,7 +92,8 @@ def main() -> None:
     write_texts(asked.texts, asked.work)
     for key, name, recipe in cells_of(asked):
         if key not in cells:
-            base(asked.work)
+            if 'folder = "runs/base"' in recipe:
+                base(asked.work)
             cells.keep(key, cell(name, recipe, asked.work))
         print(key, {each: round(cells[key]["bits"][each], 4) for each in ("km", "en")}, flush=True)
     print(vocabulary_table(cells), rates_table(cells), bilingual_table(cells), sep="\n")
@@ -140,6 +144,11 @@ def cells_of(asked: argparse.Namespace) -> list[tuple[str, str, str]]:
             text = continued(name, replay, LR, TABLES)
             key = f"{name} · {replay:.0%} · seed {seed}"
             found.append((key, f"{name}-{round(100 * replay)}-{seed}", seeded(text, seed)))
+    for seed in asked.seeds if "nothing" in asked.parts else ():
+        tokenizer = "[tokenizer]\nvocab = 4096\nsources = {km = 1.0}\n"
+        phase = phase_text({"km": 1.0}, FROM_NOTHING | {"tokens": MORE_TOKENS})
+        text = seeded(HEAD + tokenizer + SHAPE + phase, seed)
+        found.append((f"{NOTHING} · seed {seed}", f"nothing-{seed}", text))
     for lr, times in RATES if "rates" in asked.parts else ():
         text = seeded(continued("extended", 0.1, lr, times), 1)
         found.append((f"rate {lr:g} · {times} · seed 1", f"rate-{lr:g}-{times}", text))
@@ -244,6 +253,11 @@ def vocabulary_table(cells: Cells) -> str:
             bits = [both(mean(cells, arm, "bits", each)) for each in ("km", "en")]
             kilobytes = f"{sum(read) / len(read) / 1000:.0f}"
             rows.append([name, f"{replay:.0%}", *bits, f"{fits[0]:.2f}", kilobytes])
+    if fits := mean(cells, NOTHING, "bytes_per_token", "km"):
+        read = mean(cells, NOTHING, "read_bytes", "km")
+        bits = [both(mean(cells, NOTHING, "bits", each)) for each in ("km", "en")]
+        kilobytes = f"{sum(read) / len(read) / 1000:.0f}"
+        rows.append([NOTHING, "", *bits, f"{fits[0]:.2f}", kilobytes])
     return markdown(head, rows, labels=2)
 
 

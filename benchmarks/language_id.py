@@ -6,13 +6,16 @@ Each of nine languages is the target once. Judged are 500 lines of each language
 255 there are), whole and cut to 20 characters. The model learns from a corpus of other lines of
 the target with a tenth of other languages, as raw texts have; with contrast it also gets files of
 the other eight. Lines are judged in two halves: while one is judged, the other may be learnt. No
-line that judges has the letters of one that is learnt. A line is kept from the
+line that judges has the letters of one that is learnt. --judge flores judges by sentences of
+FLORES-200 instead, in the six of these languages that it has: a model then learns from one kind of
+text and judges another. A line is kept from the
 `min_language_score` on that `endonym new` writes; a library alone keeps what it names so. Results:
 benchmarks/results/language-id.json.
 """
 
 import argparse
 import functools
+import json
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -48,6 +51,9 @@ LENGTHS = {"line": 10_000, "20 characters": 20}
 LEARNT, CONTRAST, DIRT = 4_000, 1_000, 0.1
 """Lines of a corpus, lines of a file to contrast with, share of the corpus in other languages."""
 LIBRARIES, CERTAIN_VOTE = "libraries", 0.9
+JUDGES = ("lines", "flores")
+FLORES = "on FLORES"
+"""What ends the key of a target that was judged there."""
 RESULT = RESULTS / "language-id.json"
 
 
@@ -63,16 +69,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--lines", type=int, default=500)
+    parser.add_argument("--judge", choices=JUDGES, default="lines", help="what judges")
     parser.add_argument("--results", type=Path, default=RESULT)
     asked = parser.parse_args()
     remember_votes()
     cells = Cells(asked.results)
-    parts = halves(asked.texts, asked.lines)
-    for target in FILES:
+    parts = [flores(asked.texts, asked.lines)]
+    if asked.judge == "lines":
+        parts = halves(asked.texts, asked.lines)
+    for target in parts[0].judging:
         kept = kept_lines(target, parts)
-        cells.keep(target, {"kept": kept, "lines": sizes(parts)})
-        print(target, kept["line"]["with contrast"], flush=True)
-    cells.keep(LIBRARIES, right_votes(parts))
+        key = target if asked.judge == "lines" else f"{target} {FLORES}"
+        cells.keep(key, {"kept": kept, "lines": sizes(parts)})
+        print(key, kept["line"]["with contrast"], flush=True)
+    if asked.judge == "lines":
+        cells.keep(LIBRARIES, right_votes(parts))
     print(own_table(cells), false_table(cells), sep="\n")
 
 
@@ -95,6 +106,23 @@ def halves(texts: Path, count: int) -> list[Half]:
     return found
 
 
+def flores(texts: Path, count: int) -> Half:
+    """Sentences of FLORES judge; lines with the letters of none of them may be learnt."""
+    rows = opened(texts / "parallel" / "flores200_devtest.jsonl").splitlines()
+    sentences = [json.loads(row) for row in rows if row]
+    found = Half({}, {})
+    for code, name in FILES.items():
+        judging = [row[code] for row in sentences if code in row][:count]
+        own = set(folded(judging))
+        lines = distinct([line for line in opened(texts / name).split("\n") if line.strip()])
+        random.Random(f"language {code}").shuffle(lines)
+        pairs = zip(folded(lines), lines, strict=True)
+        found.learning[code] = [line for letters, line in pairs if letters not in own][:LEARNT]
+        if judging:
+            found.judging[code] = judging
+    return found
+
+
 def distinct(lines: Sequence[str]) -> list[str]:
     """The first of lines with the same letters."""
     firsts: dict[str, str] = {}
@@ -105,12 +133,13 @@ def distinct(lines: Sequence[str]) -> list[str]:
 
 def sizes(parts: Sequence[Half]) -> dict[str, int]:
     """How many lines of each language judge."""
-    return {code: sum(len(half.judging[code]) for half in parts) for code in FILES}
+    return {code: sum(len(half.judging[code]) for half in parts) for code in parts[0].judging}
 
 
 def kept_lines(target: str, parts: Sequence[Half]) -> dict[str, dict[str, dict[str, float]]]:
     """The share of each language's lines that are kept, by length and by way."""
-    kept = {length: {way: dict.fromkeys(FILES, 0) for way in WAYS} for length in LENGTHS}
+    codes = parts[0].judging
+    kept = {length: {way: dict.fromkeys(codes, 0) for way in WAYS} for length in LENGTHS}
     for half in parts:
         ways = judges(target, half)
         for length, most in LENGTHS.items():
@@ -201,15 +230,19 @@ def corpus(target: str, learning: dict[str, list[str]]) -> list[str]:
     return [*own, *(line for code in others for line in learning[code][-each:])]
 
 
-def own_table(cells: Cells) -> str:
-    """For each target the share of its own lines kept, then of all others, by way and length."""
+def own_table(cells: Cells, where: str = "") -> str:
+    """For each target the share of its own lines kept, then of all others, by way and length.
+
+    where: what ends the keys of its cells.
+    """
     head = ["target", "judged by", *WAYS]
     rows: list[list[str]] = []
-    for target in (code for code in FILES if code in cells):
+    for target in (code for code in FILES if f"{code} {where}".strip() in cells):
+        kept = cells[f"{target} {where}".strip()]["kept"]
         for length in LENGTHS:
-            by_way = cells[target]["kept"][length]
             columns = [
-                f"{share(by_way[w][target])} / {share(others(by_way[w], target))}" for w in WAYS
+                f"{share(kept[length][w][target])} / {share(others(kept[length][w], target))}"
+                for w in WAYS
             ]
             rows.append([NAMES[target], length, *columns])
     return markdown(head, rows, labels=2)

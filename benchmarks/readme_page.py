@@ -1,10 +1,9 @@
-"""The tables of README.md: what ten minutes make of eight texts (ten_minutes.py)."""
+"""The tables of README.md: what ten minutes make of a text (ten_minutes.py)."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import quality
 from cells import RESULTS, Cell, Cells
 from pages import markdown
 from runs import Row, row_of
@@ -15,14 +14,21 @@ NAMES = {
     "tt": "Tatar",
     "km": "Khmer",
     "ro": "Romanian",
+    "sw": "Swahili",
+    "yo": "Yoruba",
+    "lt": "Lithuanian",
     "fr": "French",
     "en": "English",
     "ky": "Kyrgyz",
     "fa": "Persian",
     "hi": "Hindi",
 }
-LINES = ("uniform", "unigram", "bigram", "compressor")
+LINES = ("unigram", "bigram", "compressor")
 MINUTES = 10.0
+NEW, OLD = "split 1 seed", "min seed"
+"""What the names of cells hold: now, and when each seed held out other documents."""
+BOLD_BYTES = 100_000
+"""Test text that a figure needs to be printed bold."""
 
 
 class Reading(NamedTuple):
@@ -33,16 +39,18 @@ class Reading(NamedTuple):
     sources: tuple[str, ...]
 
 
-def languages(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
+def languages(cells: Cells, rule: str = NEW) -> Iterator[tuple[str, list[Cell]]]:
     """Each language that was measured, with the newest repeat of each of its seeds."""
     for language in NAMES:
-        here = [cells[key] for key in cells if cells[key]["language"] == language]
+        here = [cells[key] for key in cells if rule in key and key.startswith(f"{language} ")]
         if found := [cell for cell in here if cell["minutes"] == MINUTES]:
             yield language, found
 
 
 def readings(found: Sequence[Cell]) -> list[Reading]:
     """How the text of these cells was read; lines and blocks have the same sources."""
+    if not found:
+        return []
     every = averaged(found)
     lists = tuple(name for name in every if name in sources_of(found, "block"))
     if not lists:
@@ -66,20 +74,22 @@ def sources_of(found: Sequence[Cell], text: str) -> dict[str, int]:
     return sizes
 
 
-def rows_of(found: Sequence[Cell], model: str, text: str) -> list[Row]:
-    """The rows of single sources of the test text."""
+def rows_of(found: Sequence[Cell], model: str, text: str, split: str = "test") -> list[Row]:
+    """The rows of single sources of a split."""
     return [
         row
         for cell in found
         for row in cell["rows"]
-        if (row["model"], row["text"], row["split"]) == (model, text, "test") and row["source"]
+        if (row["model"], row["text"], row["split"]) == (model, text, split) and row["source"]
     ]
 
 
-def value_of(found: Sequence[Cell], model: str, reading: Reading) -> float | None:
+def value_of(
+    found: Sequence[Cell], model: str, reading: Reading, split: str = "test"
+) -> float | None:
     """The mean over sources; of each source all bytes of all cells together."""
     values: list[float] = []
-    rows = rows_of(found, model, reading.text)
+    rows = rows_of(found, model, reading.text, split)
     for name in reading.sources:
         some = [row for row in rows if row["source"] == name]
         if some:
@@ -90,23 +100,49 @@ def value_of(found: Sequence[Cell], model: str, reading: Reading) -> float | Non
 
 
 def scores(cells: Cells) -> str:
-    """Bits per byte of every text beside what needs no training, and nanoGPT where it was run."""
-    peers = Cells(RESULTS / "quality.json")
-    head = ["text", "read by", "sources", *LINES, "nanoGPT", "endonym", "of seeds or 95 %"]
-    rows = [
-        [
-            NAMES[language],
-            reading.name,
-            str(len(reading.sources)),
-            *(line_of(found, name, reading) for name in LINES),
-            nanogpt(found, reading, peers),
-            f"**{value_of(found, 'model', reading):.3f}**",
-            span(found, reading),
-        ]
-        for language, found in languages(cells)
-        for reading in readings(found)
+    """Bits per byte of every text beside what needs no training and nanoGPT.
+
+    The last column has the figure of the earlier rule; "this" where there is no newer one.
+    """
+    head = [
+        "text",
+        "read by",
+        "test kB",
+        *LINES,
+        "nanoGPT",
+        "endonym",
+        "seeds, or 95 %",
+        "earlier rule",
     ]
+    new, old = dict(languages(cells)), dict(languages(cells, OLD))
+    rows: list[list[str]] = []
+    for language in NAMES:
+        before = {each.name: each for each in readings(old.get(language, []))}
+        now = {each.name: each for each in readings(new.get(language, []))}
+        for name in now or before:
+            if name not in now:
+                columns = [*columns_of(language, old[language], before[name], cells), "this"]
+            else:
+                earlier = value_of(old[language], "model", before[name]) if name in before else None
+                columns = columns_of(language, new[language], now[name], cells)
+                columns.append("–" if earlier is None else f"{earlier:.3f}")
+            rows.append([NAMES[language], name, *columns])
     return markdown(head, rows, labels=2)
+
+
+def columns_of(language: str, found: Sequence[Cell], reading: Reading, cells: Cells) -> list[str]:
+    """The columns of a text; bold where there is enough test text, by the present rule."""
+    sizes = sources_of(found[:1], reading.text)
+    size = sum(sizes.get(name, 0) for name in reading.sources)
+    is_new = "threads" in found[0]
+    ours = f"{value_of(found, 'model', reading):.3f}"
+    return [
+        f"{size / 1000:.0f}",
+        *(line_of(found, name, reading) for name in LINES),
+        nanogpt(language, reading, cells) if is_new else "–",
+        f"**{ours}**" if is_new and size >= BOLD_BYTES else ours,
+        span(found, reading),
+    ]
 
 
 def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
@@ -126,13 +162,15 @@ def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
 
 
 def span(found: Sequence[Cell], reading: Reading) -> str:
-    """Of several seeds the lowest and the highest; of one its interval over documents."""
+    """The lowest and the highest of the seeds; of one seed its interval over documents."""
     if len(found) > 1:
         values = [value_of([cell], "model", reading) for cell in found]
         here = [value for value in values if value is not None]
-        return f"{min(here):.3f}–{max(here):.3f}, {len(here)} seeds"
+        return f"{min(here):.3f}–{max(here):.3f} ({len(here)})"
     row = judged(found[0], "model", reading)
-    return "–" if row is None or row["low"] is None else f"{row['low']:.3f}–{row['high']:.3f}"
+    if row is None or row["low"] is None:
+        return "–"
+    return f"{row['low']:.3f}–{row['high']:.3f} (95 %)"
 
 
 def judged(cell: Cell, name: str, reading: Reading) -> Row | None:
@@ -148,21 +186,47 @@ def judged(cell: Cell, name: str, reading: Reading) -> Row | None:
     return row if row and sorted(row["averaged"]) == sorted(reading.sources) else None
 
 
-def nanogpt(found: Sequence[Cell], reading: Reading, peers: Cells) -> str:
-    """nanoGPT at its best, and ours on the same test text (one seed), where it was trained."""
-    head = f"{found[0]['language']} {MINUTES:g} min test"
-    best = quality.best_of(head, reading.text, peers)
-    if best is None:
-        return "–"
-    its, ours = (value_of([each], "model", reading) for each in (best[1], peers[f"{head} · ours"]))
-    return f"{its:.3f} (beside {ours:.3f})"
+def nanogpt(language: str, reading: Reading, cells: Cells) -> str:
+    """nanoGPT at its best, where it was trained."""
+    best = best_way(language, reading, cells)
+    return "–" if best is None else f"{value_of([best[1]], 'model', reading):.3f}"
+
+
+def best_way(language: str, reading: Reading, cells: Cells) -> tuple[str, Cell] | None:
+    """nanoGPT's way with the lowest figure on dev text, and its repeat; None if there is none."""
+
+    def on_dev(cell: Cell) -> float:
+        value = value_of([cell], "model", reading, "dev")
+        return float("inf") if value is None else value
+
+    head = f"{language} {MINUTES:g} min split 1 · nanoGPT "
+    tried = [(key, cell) for key in cells if key.startswith(head) for cell in cells.repeats(key)]
+    found = min(tried, key=lambda each: on_dev(each[1]), default=None)
+    return None if found is None or on_dev(found[1]) == float("inf") else found
+
+
+def peers(cells: Cells) -> str:
+    """Every way of nanoGPT that was tried, on dev and test text, read by document and by block."""
+    head = ["text", "way", "epochs", "M tokens", "documents, dev", "test", "blocks, dev", "test"]
+    rows: list[list[str]] = []
+    for key in cells:
+        if " min split 1 · nanoGPT " not in key:
+            continue
+        cell = cells[key]
+        kinds = [(text, split) for text in ("document", "block") for split in ("dev", "test")]
+        found = [row_of(cell["rows"], text=text, split=split) for text, split in kinds]
+        figures = ["–" if row is None else f"{row['value']:.3f}" for row in found]
+        way = key.partition(" · nanoGPT ")[2]
+        size = [f"{cell['epochs']:.1f}", f"{cell['tokens'] / 1e6:.1f}"]
+        rows.append([NAMES[cell["language"]], way, *size, *figures])
+    return markdown(head, rows, labels=2)
 
 
 def by_source(cells: Cells) -> str:
     """Each source of each text: its share of the test bytes, and bits per byte."""
     head = ["text", "source", "of the bytes", "test kB", "compressor", "documents", "blocks"]
     rows: list[list[str]] = []
-    for language, found in languages(cells):
+    for language, found in newest(cells):
         sizes = sources_of(found, "document")
         for name, size in sorted(sizes.items(), key=lambda pair: -pair[1]):
             readings = [Reading("", text, (name,)) for text in ("document", "block")]
@@ -170,26 +234,37 @@ def by_source(cells: Cells) -> str:
             line = value_of(found, "compressor", readings[0])
             columns = ["–" if value is None else f"{value:.3f}" for value in (line, *values)]
             share = f"{size / sum(sizes.values()):.1%}"
-            rows.append([NAMES[language], name, share, f"{size / 1000:.1f}", *columns])
+            kilobytes = f"{size / len(found) / 1000:.1f}"
+            rows.append([named(language, found), name, share, kilobytes, *columns])
     return markdown(head, rows, labels=2)
 
 
+def newest(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
+    """Each language by the present rule; where it was not measured so, by the earlier one."""
+    new, old = dict(languages(cells)), dict(languages(cells, OLD))
+    yield from ((name, new.get(name) or old[name]) for name in NAMES if name in new or name in old)
+
+
+def named(language: str, found: Sequence[Cell]) -> str:
+    """The name of a language, with a word if its cells are of the earlier rule."""
+    return NAMES[language] + ("" if "threads" in found[0] else ", earlier")
+
+
 def costs(cells: Cells) -> str:
-    """What was trained, and how long: means over seeds."""
-    head = ["text", "MB", "vocabulary", "M weights", "M tokens", "epochs", "seconds"]
+    """What was trained: means over seeds."""
+    head = ["text", "MB", "vocabulary", "M weights", "M tokens", "epochs"]
     return markdown(
         head,
         [
             [
-                NAMES[language],
+                named(language, found),
                 f"{sum(found[0]['bytes'].values()) / 1e6:.1f}",
                 number(found[0]["vocab"]),
                 f"{found[0]['parameters'] / 1e6:.2f}",
                 f"{statistics.mean(cell['tokens'] for cell in found) / 1e6:.1f}",
                 f"{statistics.mean(cell['epochs'] for cell in found):.1f}",
-                f"{statistics.mean(cell['training_seconds'] for cell in found):.0f}",
             ]
-            for language, found in languages(cells)
+            for language, found in newest(cells)
         ],
     )
 

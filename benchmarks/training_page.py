@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 
 import data_efficiency
 import joining
 import promise
-import quality
 import steps_to_loss
 from cells import RESULTS, Cell, Cells
 from judging import TEXTS
 from pages import interval, markdown
-from readme_page import NAMES, by_source, measured
+from readme_page import NAMES, by_source, measured, peers
+from runs import row_of
 from training_speed import AGAINST, SHAPES, WAYS, Quoted, key_of, quoted
 
 from endonym.log import number
@@ -66,47 +67,41 @@ def loader() -> str:
     return markdown(head, rows)
 
 
-SPEED = ["shape", "format", "beside", "settings", "its best way", "ours, times as fast"]
-SPEED += ["rounds", "M weights, ours", "its", "of the peak, ours"]
+SPEED = ["machine", "shape", "format", "beside", "its best way", "equal settings"]
+SPEED += ["as it comes", "rounds", "of the peak, ours", "its"]
+MACHINES = {"Xeon": "training-speed", "EPYC": "training-speed-epyc"}
 
 
 def speed() -> str:
-    """How many times as fast ours trains as each peer at its best: the Xeon."""
-    return markdown(SPEED, speed_rows(of("training-speed")), labels=5)
-
-
-def speed_epyc() -> str:
-    """The same on the EPYC."""
-    return markdown(SPEED, speed_rows(of("training-speed-epyc")), labels=5)
+    """How many times as fast ours trains as each peer at its best, on each machine."""
+    rows = [[machine, *row] for machine, name in MACHINES.items() for row in speed_rows(of(name))]
+    return markdown(SPEED, rows, labels=5)
 
 
 def speed_rows(cells: Cells) -> Iterator[list[str]]:
-    """A row for each shape, format, peer and settings that were measured."""
+    """A row for each shape, format and peer that was measured with equal settings."""
     for kind in WAYS:
         for shape in SHAPES:
             for against in AGAINST[1:]:
-                for equal in (False, True):
-                    best = quoted(cells, key_of(shape, against, kind), equal=equal)
-                    if best is not None:
-                        settings = "equal" if equal else "as it comes"
-                        yield speed_row(shape, kind, against, settings, best)
+                best = quoted(cells, key_of(shape, against, kind), equal=True)
+                if best is not None:
+                    comes = quoted(cells, key_of(shape, against, kind), equal=False)
+                    yield speed_row(shape, kind, against, best, comes)
 
 
-def speed_row(shape: str, kind: str, against: str, settings: str, best: Quoted) -> list[str]:
-    """One peer in one lane."""
+def speed_row(shape: str, kind: str, against: str, best: Quoted, comes: Quoted | None) -> list[str]:
+    """One peer: how many times as fast ours is with equal settings, and as the peer comes."""
     ours, sizes = best.cell["contenders"]["ours"], SHAPES[shape]
-    way = best.name.removeprefix(against).strip().partition(", equal")[0]
     return [
         f"{sizes.layers} × {sizes.dim}",
         kind,
         against,
-        settings,
-        way,
+        best.name.removeprefix(against).strip().partition(", equal")[0],
         times(best.ratio),
+        "–" if comes is None else times(comes.ratio),
         str(best.cell["rounds"]),
-        f"{ours['parameters'] / 1e6:.1f}",
-        f"{best.found['parameters'] / 1e6:.1f}",
         f"{ours['mfu']:.0%}",
+        f"{best.found['mfu']:.0%}",
     ]
 
 
@@ -140,17 +135,34 @@ def head_table() -> str:
 
 
 def quality_table() -> str:
-    """Bits per byte after equal minutes, ours beside nanoGPT at its best."""
+    """Bits per byte after equal minutes by the earlier rule, ours beside nanoGPT at its best."""
     cells = of("quality")
     head = ["text", "minutes", "judged on", "read by", "ours (95 %)", "nanoGPT", "its best way"]
-    head += ["ours is lower by", "compressor"]
-    rows = [
-        [NAMES[language], minutes, split, text, *figures]
-        for language, minutes, split in newest_heads(cells)
-        for text in TEXTS
-        if (figures := quality_figures(f"{language} {minutes} min {split}", text, cells))
-    ]
+    rows: list[list[str]] = []
+    for language, minutes, split in newest_heads(cells):
+        head_of = f"{language} {minutes} min {split} · "
+        peers = [key for key in cells if key.startswith(f"{head_of}nanoGPT")]
+        for text in TEXTS:
+            ours = row_of(cells[f"{head_of}ours"]["rows"], text=text, split=split)
+            tried = [each for each in peers if row_of(cells[each]["rows"], text=text, split=split)]
+            if ours is None or not tried:
+                continue
+            way, its = cells.best(tried, partial(chosen_by, text=text, split=split))
+            score = row_of(its["rows"], text=text, split=split)
+            assert score is not None
+            figures = [interval(ours["value"], ours["low"], ours["high"]), f"{score['value']:.3f}"]
+            way = way.partition(" · nanoGPT ")[2]
+            rows.append([NAMES[language], minutes, split, text, *figures, way])
     return markdown(head, rows)
+
+
+def chosen_by(cell: Cell, *, text: str, split: str) -> float:
+    """What a way of nanoGPT was chosen by: its figure on dev text, or on what judged."""
+    row = row_of(cell["rows"], text=text, split="dev") or row_of(
+        cell["rows"], text=text, split=split
+    )
+    assert row is not None
+    return row["value"]
 
 
 def newest_heads(cells: Cells) -> list[tuple[str, ...]]:
@@ -160,21 +172,6 @@ def newest_heads(cells: Cells) -> list[tuple[str, ...]]:
     # "test" comes before "val".
     heads = sorted(found, key=lambda each: (order.index(each[0]), float(each[1]), each[2]))
     return [next(same) for _, same in groupby(heads, key=lambda each: each[:2])]
-
-
-def quality_figures(head: str, text: str, cells: Cells) -> list[str]:
-    """Ours, nanoGPT, and the compressor of one text; nothing if it was not judged so."""
-    found = quality.Beside.of(head, text, cells)
-    if found is None:
-        return []
-    line = quality.compressor_of(cells[f"{head} · ours"], text)
-    return [
-        interval(found.ours["value"], found.ours["low"], found.ours["high"]),
-        f"{found.its['value']:.3f}",
-        found.way.removeprefix("nanoGPT "),
-        f"{-found.share:.1%}",
-        "–" if line is None else f"{line['value']:.3f}",
-    ]
 
 
 def ablations() -> str:
@@ -235,10 +232,10 @@ TABLES = {
     "memory": memory,
     "loader": loader,
     "speed": speed,
-    "speed, EPYC": speed_epyc,
     "profiles": profiles,
     "head": head_table,
     "quality": quality_table,
+    "ten minutes, nanoGPT": lambda: peers(measured()),
     "ablations": ablations,
     "steps": steps,
     "efficiency": efficiency,

@@ -1,6 +1,8 @@
 """Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
 
 import importlib
+import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,9 @@ def test_repeats_of_a_cell_are_kept_and_a_peer_is_quoted_by_its_best(
 
 def test_of_nanogpt_the_better_repeat_is_quoted(benchmarks: Any) -> None:
     cells = benchmarks("cells").Cells(ROOT / "benchmarks" / "results" / "quality.json")
-    key, cell = benchmarks("quality").best_of("tt 10 min val", "document", cells)
+    keys = [key for key in cells if key.startswith("tt 10 min val · nanoGPT")]
+    on_dev = partial(benchmarks("training_page").chosen_by, text="document", split="val")
+    key, cell = cells.best(keys, on_dev)
     assert key.endswith("nanoGPT 12M lr 0.001 dropout 0")
     values = [each["rows"][0]["value"] for each in cells.repeats(key)]
     assert values == pytest.approx([1.2121, 1.2246], abs=5e-5)
@@ -47,18 +51,60 @@ def test_nanogpt_is_chosen_by_dev_text_and_quoted_by_test_text(
     benchmarks: Any, tmp_path: Path
 ) -> None:
     def cell(**values: float) -> dict[str, Any]:
-        frame = {"model": "model", "text": "document", "source": None, "weighting": "bytes"}
-        rows = [frame | {"split": split, "value": value} for split, value in values.items()]
-        return {"rows": rows, "beside": [], "nats": {}}
+        rows = [row_of("list", value) | {"split": split} for split, value in values.items()]
+        return {"language": "tt", "rows": rows}
+
+    page, cells = benchmarks("readme_page"), benchmarks("cells").Cells(tmp_path / "cells.json")
+    cells.found["tt 10 min split 1 · nanoGPT 2M lr 0.001"] = [cell(dev=1.2, test=1.3)]
+    cells.found["tt 10 min split 1 · nanoGPT 2M lr 0.003"] = [cell(dev=1.4, test=1.1)]
+    lines, blocks = (page.Reading("", text, ("list",)) for text in ("document", "block"))
+    assert page.nanogpt("tt", lines, cells) == "1.300"
+    assert page.nanogpt("tt", blocks, cells) == page.nanogpt("km", lines, cells) == "–"
+
+
+def test_a_figure_is_bold_by_the_present_rule_from_100_kB_of_test_text(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    def cell(n_bytes: int, **more: Any) -> dict[str, Any]:
+        names = ("model", "unigram", "bigram", "compressor")
+        rows = [row_of("list", 1.5, n_bytes=n_bytes, model=name) for name in names]
+        return {"minutes": 10.0, "rows": [row_of(None, 1.5), *rows], **more}
 
     cells = benchmarks("cells").Cells(tmp_path / "cells.json")
-    cells.found["tt 10 min test · ours"] = [cell(test=1.5), cell(test=1.1)]
-    cells.found["tt 10 min test · nanoGPT 5M lr 0.001"] = [cell(dev=1.2, test=1.3)]
-    cells.found["tt 10 min test · nanoGPT 5M lr 0.003"] = [cell(dev=1.4, test=1.2)]
-    found = benchmarks("quality").Beside.of("tt 10 min test", "document", cells)
-    assert (found.way, found.its["value"]) == ("nanoGPT 5M lr 0.001", 1.3)
-    assert found.share == pytest.approx(1.1 / 1.3 - 1), "ours is its newest"
-    assert benchmarks("quality").Beside.of("tt 10 min test", "block", cells) is None
+    cells.found["tt 10 min seed 1"] = [cell(150_000)]
+    cells.found["tt 10 min split 1 seed 1"] = [cell(150_000, threads=2)]
+    cells.found["sw 10 min split 1 seed 1"] = [cell(90_000, threads=2)]
+    cells.found["ky 10 min seed 1"] = [cell(150_000)]
+    table = benchmarks("readme_page").scores(cells).splitlines()[2:]
+    ends = {line.split(" | ")[0][2:]: line.split(" | ")[-3:] for line in table}
+    assert ends["Tatar"] == ["**1.500**", "–", "1.500 |"]
+    assert ends["Swahili"] == ["1.500", "–", "– |"]
+    assert ends["Kyrgyz"] == ["1.500", "–", "this |"]
+
+
+def test_every_figure_is_of_a_commit_of_the_history_or_says_that_it_is_not(
+    benchmarks: Any,
+) -> None:
+    git = ["git", "-C", str(ROOT), "rev-list", "HEAD"]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    if found.returncode or (ROOT / ".git" / "shallow").exists():
+        pytest.skip("there is no history here")
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        cells = benchmarks("cells").Cells(path)
+        for key in cells:
+            for cell in (each for each in cells.repeats(key) if isinstance(each, dict)):
+                commit = str(cell.get("commit", "unknown")).partition("-")[0]
+                if commit != "unknown" and "commit_is_lost" not in cell:
+                    assert f"\n{commit}" in f"\n{found.stdout}", f"{path.name}: {key}"
+
+
+def test_a_table_says_how_many_of_its_measurements_nobody_can_make_again(benchmarks: Any) -> None:
+    clean, dirty = {"commit": "0a1b2c3"}, {"commit": "0a1b2c3-dirty"}
+    lost = {"commit": "ffffff0-dirty", "commit_is_lost": True}
+    said = benchmarks("cells").doubts([clean, dirty, lost, clean])
+    assert "3 measurements" in said
+    assert "1 of code with uncommitted changes, 1 of a commit" in said
+    assert benchmarks("cells").doubts([clean]) == ""
 
 
 def test_the_tables_of_all_pages_are_those_of_the_results(benchmarks: Any) -> None:
@@ -114,7 +160,10 @@ def test_the_only_source_of_a_reading_has_its_own_interval_and_some_of_several_h
     rows = [row_of(None, 1.5, averaged=both, low=1.4, high=1.6), row_of("fables", 2.0)]
     found = [{"rows": [*rows, row_of("list", 1.0, low=0.9, high=1.1)]}]
     readings = [page.Reading("", "document", names) for names in (("list",), ("fables", "list"))]
-    assert [page.span(found, each) for each in readings] == ["0.900–1.100", "1.400–1.600"]
+    assert [page.span(found, each) for each in readings] == [
+        "0.900–1.100 (95 %)",
+        "1.400–1.600 (95 %)",
+    ]
     assert page.span(found, page.Reading("", "document", ("fables",))) == "–", "it has none itself"
     found[0]["rows"][0]["averaged"] = [*both, "novels"]
     assert page.span(found, readings[1]) == "–"
@@ -156,8 +205,8 @@ def test_cells_of_other_minutes_are_no_part_of_the_ten_minutes(
     benchmarks: Any, tmp_path: Path
 ) -> None:
     cells = benchmarks("cells").Cells(tmp_path / "cells.json")
-    cells.found["tt 1 min seed 1"] = [{"language": "tt", "minutes": 1.0}]
-    cells.found["tt 10 min seed 1"] = [{"language": "tt", "minutes": 10.0}]
+    cells.found["tt 1 min split 1 seed 1"] = [{"minutes": 1.0}]
+    cells.found["tt 10 min split 1 seed 1"] = [{"minutes": 10.0}]
     ((language, found),) = benchmarks("readme_page").languages(cells)
     assert (language, [each["minutes"] for each in found]) == ("tt", [10.0])
 
