@@ -4,7 +4,7 @@ import gc
 import os
 from collections.abc import Iterator
 
-from endonym.text.parsers.frames import framed, write
+from endonym.limited.frames import framed, write
 from endonym.text.parsers.unit import Options, Unit
 from endonym.text.parsers.worker import Worker
 

@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from endonym.errors import StoreError
 
@@ -135,6 +136,36 @@ def link_or_copy(path: Path, name: Path) -> None:
         if error.errno not in NO_LINKS:
             raise
         shutil.copyfile(path, name)
+
+
+def read_given(path: Path, most_bytes: int) -> bytes:
+    """A file of a folder that a stranger may have made.
+
+    Raises ValueError for a larger one, for a pipe, socket or device, which may never end, and for a
+    link out of the folder, which would make a private file part of what is exported. In the hub's
+    cache files are links to the folder of blobs beside.
+    """
+    real, folder = (Path(os.path.realpath(each)) for each in (path, path.parent))
+    is_blob = real.parent.name == "blobs" and real.parent.parent in folder.parents
+    if path.is_symlink() and not is_blob and folder not in real.parents:
+        raise ValueError(f"{path.name} is a link out of its folder, to {real}")
+    with open_regular(path) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(f"{path.name} has more than {most_bytes:,} bytes")
+    return data
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """A file, opened to be read. Raises ValueError for a folder, pipe, socket or device."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    # Were it replaced by a pipe just now, opening it would not wait.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path.name} is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def read_json(path: Path) -> Any:

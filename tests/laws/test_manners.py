@@ -220,8 +220,8 @@ def environment_reads(tree: ast.Module) -> list[int]:
     ]
 
 
-PASSING_ON = ("src/endonym/text/isolation.py",)
-"""It reads none for itself: it says which ones the process of a parser gets, so that it has no
+PASSING_ON = ("src/endonym/limited/process.py",)
+"""It reads none for itself: it says which ones a process with limits gets, so that it has no
 tokens."""
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import SourceError
-from endonym.text.parsers.frames import (
+from endonym.limited.frames import (
     WHEREABOUTS,
     BadFrame,
     Incoming,
@@ -30,6 +30,7 @@ from endonym.text.parsers.frames import (
     send,
     sendable,
 )
+from endonym.limited.process import environment
 from endonym.text.parsers.unit import Options, Unit
 
 START = """
@@ -38,8 +39,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from endonym.text.parsers.worker import main
 main()
 """
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""What of the environment a parser sees: no keys and no tokens."""
 START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
@@ -100,7 +99,7 @@ class ParserProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                env=environment(),
                 pass_fds=(memory.fileno(),),
             )
             self.end = weakref.finalize(self, end, self.process, os.getpid())

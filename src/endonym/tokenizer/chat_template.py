@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from endonym.errors import RecipeError
-from endonym.tokenizer.template_process import TemplateProcess
+from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
 
 ANSWERING = "assistant"
@@ -27,7 +27,6 @@ CHATML = (
 )
 """The template that recipes call "chatml"."""
 OPENING = "{{ bos_token }}"
-_process = TemplateProcess()
 Encode = Callable[[str], list[int]]
 
 
@@ -83,7 +82,7 @@ class ChatTemplate:
             {"messages": each.messages, "add_generation_prompt": each.opens_answer, **names}
             for each in asked
         ]
-        found = _process.fill_many(self.text, values)
+        found = fill_many(self.text, values)
         for each in found:
             if "refused" in each:
                 raise TemplateRefusal(f"the model's chat template says: {each['refused']}")

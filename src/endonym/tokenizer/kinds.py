@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from endonym.tokenizer import bpe, unigram
@@ -25,6 +26,15 @@ def kind_of(tokenizer: Tokenizer) -> Kind | None:
         return None
     counts = tokenizer.char_counts
     return "bpe" if (counts > 1).any() else "char" if merges_of(tokenizer) else "byte"
+
+
+def is_own_frame(described: Mapping[str, Any]) -> bool:
+    """Whether a `tokenizer.json` is one of these but for what training decides."""
+    try:
+        found = _trained_away(dict(described))
+    except (LookupError, TypeError, AttributeError):
+        return False
+    return found in (_frame("bpe"), _frame("unigram"))
 
 
 def tokens_of(tokenizer: Tokenizer) -> list[str]:
@@ -62,7 +72,10 @@ def _frame(kind: Literal["bpe", "unigram"]) -> str:
 
 def _without_training(text: str) -> str:
     """A `tokenizer.json` without what training decides, and without the list of specials."""
-    described = json.loads(text)
+    return _trained_away(json.loads(text))
+
+
+def _trained_away(described: dict[str, Any]) -> str:
     del described["added_tokens"]
     model = described["model"]
     described["model"] = {key: model[key] for key in model if key not in _TRAINED}

@@ -1,22 +1,12 @@
-"""Fills in chat templates, which are strangers' programs, in a process that can be ended.
+"""Fills in chat templates, which are strangers' programs, in a process with limits."""
 
-This file is also that process: a template and values for it come as a line of JSON, and for each
-of the values the text, a refusal or an error goes back, all on one line. It imports nothing of
-endonym, so that it starts at once.
-"""
-
-import atexit
 import datetime
 import functools
 import json
-import math
-import resource
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from endonym.limited.process import Failure, LimitedProcess, Limits
 
 SECONDS = 5.0
 """A template that has not ended by then is stopped, even if nobody waits for it any more."""
@@ -24,64 +14,28 @@ MEMORY = 1 << 29
 """Bytes of the whole process."""
 LONGEST = 1 << 20
 """Characters of the filled template, without the contents of messages."""
+_process = LimitedProcess("endonym.tokenizer.template_process:fill_asked")
 
 
-class TemplateProcess:
-    """Takes one template after the other; started when first asked, and again after a stop."""
+def fill_many(template: str, values: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """For each of the values, within one time and memory.
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self._lock = threading.Lock()
-        atexit.register(self.close)
+    Under `text` the filled template, under `refused` what it refuses, or an `error`.
+    """
+    question = {"template": template, "values": values}
+    try:
+        return _process.ask(question, Limits(MEMORY, SECONDS, SECONDS))["filled"]
+    except Failure as failure:
+        return [{"error": str(failure)}] * len(values)
 
-    def fill(self, template: str, values: Mapping[str, Any]) -> dict[str, str]:
-        """Under `text` the filled template, under `refused` what it refuses, or an `error`."""
-        return self.fill_many(template, [values])[0]
 
-    def fill_many(self, template: str, values: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-        """The same for several values, within the same time and memory."""
-        asked = json.dumps({"template": template, "values": values})
-        with self._lock:
-            process = self._started()
-            timer = threading.Timer(SECONDS, process.kill)
-            timer.start()
-            try:
-                assert process.stdin is not None, "a pipe"
-                assert process.stdout is not None, "a pipe"
-                process.stdin.write(f"{asked}\n")
-                process.stdin.flush()
-                return json.loads(process.stdout.readline())
-            except (OSError, ValueError):
-                self.close()
-                error = f"it does not end within {SECONDS:g} seconds, or takes too much"
-                return [{"error": error}] * len(values)
-            finally:
-                timer.cancel()
-
-    def close(self) -> None:
-        """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            with process:
-                pass
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", __file__, f"{SECONDS}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,
-            )
-        return self._process
+def fill_asked(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs in that process: `filled` for each of the values."""
+    return {"filled": [filled(question["template"], each) for each in question["values"]]}
 
 
 def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """What `TemplateProcess.fill` gives, in this process."""
+    """What `fill_many` gives for one of the values, in this process."""
     refusals: list[str] = []
 
     def refuse(message: str) -> None:
@@ -145,22 +99,3 @@ def to_json(
 def strftime_now(form: str) -> str:
     """The time of this machine, as in `transformers`."""
     return datetime.datetime.now().strftime(form)
-
-
-def main(seconds: float) -> None:
-    """Answer line by line until the other side closes. seconds: that each may take."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for line in sys.stdin:
-        # The asking program stops a long one. If it was killed, this does: SIGXCPU ends a process.
-        used = time.process_time() + seconds
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used) + 1, hard))
-        asked = json.loads(line)
-        answer = json.dumps([filled(asked["template"], values) for values in asked["values"]])
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]))

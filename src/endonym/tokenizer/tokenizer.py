@@ -12,10 +12,14 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from endonym.disk import read_given
 from endonym.errors import TokenizerError
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
+from endonym.tokenizer.untrusted import trusted_text
 
 SETTINGS = "tokenizer_config.json"
+MOST_SETTINGS_BYTES = 8 << 20
+"""Of the settings, which may list all special tokens, and of a chat template."""
 CHAT_TEMPLATE = "chat_template.jinja"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
@@ -152,6 +156,14 @@ class Tokenizer:
             encodings = self._engine.encode_batch_fast(list(texts), add_special_tokens=False)
         except TypeError as error:
             raise (half_characters(texts) or error) from error
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise TokenizerError(
+                f"the tokenizer fails at this text: {error}",
+                where=f"one of {len(texts)} texts, the first is {texts[0][:40]!r}",
+                do="Take another tokenizer: a rule of this one is too slow for such a text.",
+            ) from error
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -256,7 +268,7 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
     Raises TokenizerError if it is none, or has parts that the library does not know.
     """
     try:
-        return _plain(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path)))
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
@@ -266,13 +278,18 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
         ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise TokenizerError(str(error), where=str(path)) from error
-    except Exception as error:
-        # The library raises bare Exception for a file it cannot parse.
-        if type(error) is not Exception:
+    except BaseException as error:
+        # The library raises bare Exception for a file it cannot parse, or panics.
+        if type(error) is not Exception and not is_panic(error):
             raise
         message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
         do = "It may be damaged, or written by a newer version."
         raise TokenizerError(message, where=str(path), do=do) from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether the library failed in Rust, which is told by no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def _plain(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
@@ -315,7 +332,7 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
 def _chat_template(folder: Path) -> str | None:
     """The chat template of a folder, as `transformers` writes it."""
     try:
-        return (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")
+        return read_given(folder / CHAT_TEMPLATE, MOST_SETTINGS_BYTES).decode("utf-8")
     except FileNotFoundError:
         found = _json_object(folder / SETTINGS).get("chat_template")
         return found if isinstance(found, str) else None
@@ -345,9 +362,11 @@ def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
 def _json_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty if there is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_given(path, MOST_SETTINGS_BYTES))
     except FileNotFoundError:
         return {}
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deep") from error
     return data if isinstance(data, dict) else {}
 
 

@@ -14,9 +14,9 @@ import pytest
 from text_samples import KHMER, TATAR, write
 
 from endonym.errors import SourceError
+from endonym.limited.landlock import version
 from endonym.text import isolation
 from endonym.text.isolation import IDLE, Limits, units
-from endonym.text.parsers.landlock import version
 from endonym.text.parsers.unit import Unit
 
 QUICK = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=60.0, file_seconds=300.0)
@@ -203,7 +203,7 @@ def test_two_files_at_once_have_a_process_each(tmp_path: Path):
 def test_half_characters_are_replaced_and_do_not_end_the_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from endonym.text.parsers import frames
+    from endonym.limited import frames
 
     read, write_end = os.pipe()
     frames.send(write_end, {"text": "а\ud800б \U0001f600", "n": [1]})

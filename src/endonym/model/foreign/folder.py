@@ -6,12 +6,14 @@ that asks for its own code is refused.
 
 import json
 import math
+import os
 import struct
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from endonym.config import Config
+from endonym.disk import open_regular, read_given
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.model.config import AttentionConfig, ModelConfig
 
@@ -31,7 +33,10 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
 """Other dtypes that constants of foreign models may have."""
-HEADER_LIMIT_BYTES = 100_000_000
+HEADER_LIMIT_BYTES = 25_000_000
+"""A tensor takes about a hundred bytes of it."""
+MOST_JSON_BYTES = 16 << 20
+"""The list of 100,000 tensors takes less."""
 UNKNOWN_CONTEXT = 1024
 """Context length of a model whose config.json has none."""
 SIZES = {
@@ -210,7 +215,7 @@ def refuse_code(data: Mapping[str, Any], where: str) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ExportError if the file is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"no readable {path.name} ({error})", where=str(path)) from error
     if not isinstance(data, dict):
@@ -283,8 +288,12 @@ def require_numbers(
 
 def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and dtype of each tensor of a file."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    try:
+        opened = open_regular(path)
+    except ValueError as error:
+        raise Damaged(str(error), where=str(path), do="Take a whole copy.") from error
+    with opened as file:
+        size = os.fstat(file.fileno()).st_size
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else HEADER_LIMIT_BYTES + 1
         if length > min(HEADER_LIMIT_BYTES, size):

@@ -2,7 +2,7 @@
 
 `text/isolation.py` starts it. It dies with its parent, and ends for good when a unit takes too much
 time or memory. The process that was started forks it, waits, and ends as it ends. Where the kernel
-has Landlock it cannot change the disk (text/parsers/landlock.py); elsewhere no file can grow.
+has Landlock it cannot change the disk (limited/landlock.py); elsewhere no file can grow.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from endonym.text.parsers.frames import (
+from endonym.limited.frames import (
     ENCODE,
     Incoming,
     Whereabouts,
@@ -26,7 +26,8 @@ from endonym.text.parsers.frames import (
     utf8,
     write,
 )
-from endonym.text.parsers.landlock import restrict
+from endonym.limited.landlock import restrict
+from endonym.limited.worker import cap, own_pipes
 from endonym.text.parsers.unit import Refused, Unit
 
 PR_SET_PDEATHSIG = 1
@@ -93,16 +94,6 @@ def watch(worker: int, memory_bytes: int) -> NoReturn:
     os._exit(code)
 
 
-def own_pipes() -> tuple[Incoming, int]:
-    """The two pipes under numbers of their own: a parser that prints must not write into one."""
-    requests, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    os.close(nothing)
-    return Incoming(requests), answers
-
-
 def be_silent() -> None:
     """Errors are said in messages; libraries print warnings of their own."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -123,16 +114,15 @@ def confine(memory_bytes: int) -> None:
 
     The last does not bind the user root.
     """
-    for what, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_NOFILE, MAX_FILES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+    cap(
+        {
+            resource.RLIMIT_AS: memory_bytes,
+            resource.RLIMIT_NOFILE: MAX_FILES,
+            resource.RLIMIT_FSIZE: 0,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NPROC: 0,
+        }
+    )
 
 
 class CpuLimit:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from text_samples import TATAR
 
+from endonym.limited.frames import WHEREABOUTS, Incoming, Whereabouts, send
 from endonym.text.parsers import worker
-from endonym.text.parsers.frames import WHEREABOUTS, Incoming, Whereabouts, send
 from endonym.text.parsers.unit import Options, Refused, Unit
 from endonym.text.parsers.worker import CpuLimit, Worker, confine, fields, too_long
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER, TATAR
 
-from endonym.text.parsers.frames import (
+from endonym.limited.frames import (
     WHEREABOUTS,
     BadFrame,
     Incoming,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from text_samples import TATAR, write
 
-from endonym.text.parsers.landlock import EXECUTE, IOCTL_DEV, rights, version
+from endonym.limited.landlock import EXECUTE, IOCTL_DEV, rights, version
 
 needs_landlock = pytest.mark.skipif(version() < 6, reason="this kernel has no such Landlock")
 
@@ -25,7 +25,7 @@ def test_an_old_kernel_is_asked_only_for_what_it_knows():
 TRIES = """
 import os, signal, socket, sys
 from pathlib import Path
-from endonym.text.parsers.landlock import restrict
+from endonym.limited.landlock import restrict
 assert restrict()
 there, port, parent = Path(sys.argv[1]), int(sys.argv[2]), os.getppid()
 tries = [

@@ -1,0 +1,1 @@
+"""Strangers' code and files: opened in another process, with limits."""

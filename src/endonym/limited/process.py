@@ -1,0 +1,134 @@
+"""Asks a function in another process with limits: what strangers made may fail, hang or grow there.
+
+The process (`limited/worker.py`) takes one question after the other. When it ends of itself or
+takes too much, the question has failed, and the next one gets a new process. Parsers, which send
+many units of a file, have their own form of this in `text/isolation.py`.
+"""
+
+import atexit
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from endonym.limited.frames import BadFrame, Incoming, framed, write
+
+START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from endonym.limited.worker import main
+main()
+"""
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""Threads of libraries would take address space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a question may take: bytes of the process, seconds of processor time and wall clock."""
+
+    memory_bytes: int
+    cpu_seconds: float
+    seconds: float
+
+
+class Failure(Exception):
+    """The process did not answer; the sentence says why."""
+
+
+class LimitedProcess:
+    """A function in another process. Started when first asked, and again after it has failed.
+
+    function: `module:name`. It takes a mapping of JSON values, with bytes under "texts" if there
+    are any, and gives one.
+    """
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock, self._owner = threading.Lock(), os.getpid()
+        atexit.register(self.close)
+
+    def ask(self, question: Mapping[str, Any], limits: Limits, data: bytes = b"") -> dict[str, Any]:
+        """The answer. Raises Failure if there is none within the limits."""
+        message = {"limits": asdict(limits), "question": dict(question)}
+        with self._lock:
+            process = self._started()
+            is_late = threading.Event()
+
+            def stop() -> None:
+                is_late.set()
+                process.kill()
+
+            timer = threading.Timer(limits.seconds, stop)
+            timer.start()
+            try:
+                return self._answer(process, framed(message, data))
+            except (OSError, BadFrame) as error:
+                process.kill()
+                code = process.wait()
+                self.close()
+                why = f"it does not end within {limits.seconds:g} seconds"
+                raise Failure(why if is_late.is_set() else ending(code, limits)) from error
+            finally:
+                timer.cancel()
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None and self._owner != os.getpid():
+            process.returncode = 0  # after a fork: it belongs to the parent
+        elif process is not None:
+            process.kill()
+            with process:
+                pass
+
+    def _answer(self, process: subprocess.Popen[bytes], message: bytes) -> dict[str, Any]:
+        assert process.stdin is not None, "a pipe"
+        assert process.stdout is not None, "a pipe"
+        write(process.stdin.fileno(), message)
+        answer = Incoming(process.stdout.fileno()).receive()
+        if answer is None:
+            process.wait()
+            raise BadFrame
+        if "failed" in answer:
+            raise Failure(str(answer["failed"]))
+        return answer
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        is_ours = self._owner == os.getpid()
+        if self._process is None or not is_ours or self._process.poll() is not None:
+            self.close()
+            self._owner = os.getpid()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path), self.function],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                env=environment() | ONE_THREAD,
+            )
+        return self._process
+
+
+def environment() -> dict[str, str]:
+    """What of the environment such a process sees: no keys and no tokens."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+def ending(code: int, limits: Limits) -> str:
+    """Why a process that ended so gave no answer."""
+    most = f"{limits.memory_bytes >> 20:,} MiB of memory"
+    if code == -signal.SIGXCPU:
+        return f"it takes more than {math.ceil(limits.cpu_seconds)} seconds of processor time"
+    if code == -signal.SIGALRM:
+        return f"it does not end within {limits.seconds:g} seconds"
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"it takes more than {most}, or ends the program that reads it ({how})"

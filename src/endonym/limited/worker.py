@@ -1,0 +1,83 @@
+"""The process that `limited/process.py` starts: it answers questions by one function.
+
+It ends when the other side has closed, when a question takes too much processor time or wall clock,
+and when there is no memory for it. Where the kernel has Landlock it cannot change the disk.
+"""
+
+import importlib
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from endonym.limited.frames import Incoming, send
+from endonym.limited.landlock import restrict
+
+MAX_FILES = 128
+ENOUGH_CHARS = 2_000
+"""Of what an error says."""
+
+
+def main() -> None:
+    """Answer by the function that is named in the second argument."""
+    questions, answers = own_pipes()
+    module, _, name = sys.argv[2].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    cap({resource.RLIMIT_NOFILE: MAX_FILES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0})
+    restrict()
+    while (message := questions.receive()) is not None:
+        begin(message["limits"])
+        send(answers, answer(function, message))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def answer(
+    function: Callable[[Mapping[str, Any]], Mapping[str, Any]], message: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What the function gives, or why it failed."""
+    question = message["question"] | {k: message[k] for k in ("texts",) if k in message}
+    try:
+        return function(question)
+    except MemoryError:
+        most = resource.getrlimit(resource.RLIMIT_AS)[0] >> 20
+        return {"failed": f"it takes more than {most:,} MiB of memory"}
+    except BaseException as error:  # noqa: BLE001 - panics of Rust are no Exception
+        return {"failed": (str(error) or type(error).__name__)[:ENOUGH_CHARS]}
+
+
+def own_pipes() -> tuple[Incoming, int]:
+    """The two pipes under numbers of their own: a library that prints must not write into one."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return Incoming(requests), answers
+
+
+def cap(most: Mapping[int, int]) -> None:
+    """Limit each of these resources, for good."""
+    for what, given in most.items():
+        hard = resource.getrlimit(what)[1]
+        given = given if hard == resource.RLIM_INFINITY else min(given, hard)
+        resource.setrlimit(what, (given, given))
+
+
+def begin(limits: Mapping[str, Any]) -> None:
+    """Set what the next question may take.
+
+    The asking program stops a long one, too. If that was killed, this does: SIGXCPU and SIGALRM end
+    a process.
+    """
+    for what, given in (
+        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_CPU, math.ceil(time.process_time() + limits["cpu_seconds"]) + 1),
+    ):
+        hard = resource.getrlimit(what)[1]
+        given = given if hard == resource.RLIM_INFINITY else min(given, hard)
+        resource.setrlimit(what, (given, hard))
+    signal.setitimer(signal.ITIMER_REAL, limits["seconds"] + 1.0)

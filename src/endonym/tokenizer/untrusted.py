@@ -1,0 +1,220 @@
+"""What a stranger's `tokenizer.json` must keep before this process opens it.
+
+The library that reads it is native code without limits: a large id makes it take gigabytes and end
+the program, and rules that replace letters, or a regular expression, may take hours of some text.
+So numbers and rules are looked at as JSON, and the file is opened first in a process with limits
+(`limited/process.py`), where it reads texts that such rules are slow on. That finds what is slow on
+one letter or few letters repeated; no trial finds everything.
+"""
+
+import functools
+import hashlib
+import json
+import math
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import regex
+
+from endonym.disk import read_given
+from endonym.errors import TokenizerError
+from endonym.limited.process import Failure, LimitedProcess, Limits
+
+MOST_BYTES, MOST_LISTS, MOST_VALUES = 96 << 20, 4_000_000, 8_000_000
+"""The largest known has 35 MB, a million lists, and two million values."""
+MOST_GROWTH = 64.0
+"""Letters that rules may make of one."""
+IDS_A_TOKEN, FREE_IDS = 4, 1 << 16
+"""The largest id is below so many for each token, and these."""
+REPEATS, LONG = 2_000, 50_000
+MOST_PROBES = 300
+LETTERS = "aAәកéक中1 \n\t.,'_-\u0301\u200d😀"
+SENTENCE = "Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ।\n"
+DAMAGED = "It is damaged, or made to do harm. Take it from its publisher again, or another one."
+_process = LimitedProcess("endonym.tokenizer.untrusted:open_and_probe")
+_probed: set[bytes] = set()
+"""Hashes of the files that this process has opened there."""
+
+
+def trusted_text(path: Path) -> str:
+    """The text of a `tokenizer.json` that may be opened in this process.
+
+    Raises TokenizerError, or OSError or ValueError if it cannot be read.
+    """
+    data = read_given(path, MOST_BYTES)
+    described = parsed(data, path)
+    require_bounds(described, path)
+    digest = hashlib.sha256(data).digest()
+    if digest not in _probed and not is_own(described):
+        mb = len(data) / 1e6
+        limits = Limits((2 << 30) + 24 * len(data), 15 + 2 * mb, 120 + 20 * mb)
+        try:
+            _process.ask({"letters": letters_of(described)}, limits, data)
+        except Failure as failure:
+            raise refusal(f"opening it fails: {failure}", path) from failure
+    _probed.add(digest)
+    return data.decode("utf-8")
+
+
+def refusal(message: str, path: Path) -> TokenizerError:
+    """The error for a file that is not opened."""
+    return TokenizerError(message, where=str(path), do=DAMAGED)
+
+
+def parsed(data: bytes, path: Path) -> dict[str, Any]:
+    """The JSON of the file, if it does not take much memory. Raises TokenizerError."""
+    if data.count(b"[") + data.count(b"{") > MOST_LISTS or data.count(b",") > MOST_VALUES:
+        raise refusal(f"more than {MOST_VALUES:,} values", path)
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise refusal(f"no tokenizer.json: {error}", path) from error
+    if not isinstance(found, dict) or not isinstance(found.get("model"), dict):
+        raise refusal("no tokenizer.json: it describes no model", path)
+    return found
+
+
+def is_own(described: Mapping[str, Any]) -> bool:
+    """Whether it has the rules of endonym's own tokenizers, and numbers its tokens from 0."""
+    from endonym.tokenizer.kinds import is_own_frame
+
+    ids = sorted(ids_of(described))
+    return ids == [*range(len(ids))] and is_own_frame(described)
+
+
+def ids_of(described: Mapping[str, Any]) -> set[int]:
+    """All ids. Raises TypeError, KeyError or AttributeError for what is no number or list."""
+    vocab = described["model"].get("vocab") or {}
+    found = [*vocab.values()] if isinstance(vocab, dict) else [*range(len(vocab))]
+    found += [each["id"] for each in described.get("added_tokens") or ()]
+    if not all(type(each) is int for each in found):
+        raise TypeError("an id is no whole number")
+    return set(found)
+
+
+def require_bounds(described: Mapping[str, Any], path: Path) -> None:
+    """Raise TokenizerError if an id is far beyond the number of tokens, or a text would grow."""
+    try:
+        ids = ids_of(described)
+        growth = max(growth_of(described.get(key)) for key in ("normalizer", "decoder"))
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise refusal(f"no tokenizer.json: {type(error).__name__} {error}", path) from error
+    most = IDS_A_TOKEN * len(ids) + FREE_IDS
+    if ids and not 0 <= min(ids) <= max(ids) < most:
+        worst = min(ids) if min(ids) < 0 else max(ids)
+        raise refusal(f"{len(ids):,} tokens, but the id {worst:,}", path)
+    if growth > MOST_GROWTH:
+        raise refusal(f"its rules may make {growth:.3g} letters of one", path)
+
+
+def growth_of(rule: Any) -> float:
+    """The most letters that a rule, or rules one after the other, can make of one letter."""
+    if rule is None:
+        return 1.0
+    kind = rule["type"]
+    if kind == "Sequence":
+        parts = rule.get("normalizers") or rule.get("decoders") or ()
+        return math.prod(map(growth_of, parts))
+    if kind == "Precompiled":
+        # Source: SentencePiece's normalizer: the size of a trie, the trie, texts that end in 0.
+        blob = b64decode(rule["precompiled_charsmap"] or "")
+        texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
+        return float(max(1, *(len(each.decode("utf-8", "replace")) for each in texts)))
+    if kind != "Replace":
+        return 1.0
+    pattern, content = rule["pattern"], rule["content"]
+    if len(content) and ("String" not in pattern or not pattern["String"]):
+        return len(content) + 1.0  # it may match nothing, between any two letters
+    return max(1.0, len(content) / len(pattern.get("String") or "."))
+
+
+def letters_of(described: Mapping[str, Any]) -> list[str]:
+    """Letters, and few letters after each other, on which a pattern of the rules may be slow.
+
+    The last are all letters of the patterns: without them a pattern may be given up at once.
+    """
+    found = dict.fromkeys(LETTERS)
+    literal = ""
+    for pattern in patterns_of([described.get("normalizer"), described.get("pre_tokenizer")]):
+        own = "".join(literals_of(pattern))
+        found |= dict.fromkeys(own)
+        found |= dict.fromkeys(a + b for a, b in pairwise(own))
+        literal += own
+    return [*[*found][:MOST_PROBES], literal[:REPEATS]]
+
+
+def patterns_of(rule: Any) -> Iterator[str]:
+    """The patterns in rules."""
+    if isinstance(rule, list):
+        for each in rule:
+            yield from patterns_of(each)
+    elif isinstance(rule, dict):
+        pattern = rule.get("pattern")
+        if isinstance(pattern, dict):
+            yield from (each for each in pattern.values() if isinstance(each, str))
+        for value in rule.values():
+            yield from patterns_of(value)
+
+
+ESCAPE = re.compile(
+    r"\\x\{([0-9A-Fa-f]{1,6})\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})"
+    r"|(\\[pP]\{\^?[^}]{1,60}\})|(\\[wsdhWSDH])|\\(.)|(\[\^)|([^\\])",
+    re.DOTALL,
+)
+
+
+def literals_of(pattern: str) -> Iterator[str]:
+    """The letters of a regular expression, one for each class of letters by name."""
+    for match in ESCAPE.finditer(pattern):
+        *codes, named, short, escaped, negated, plain = match.groups()
+        code = next((each for each in codes if each), None)
+        if code is not None:
+            yield chr(int(code, 16)) if int(code, 16) < 0x110000 else ""
+        elif named or short:
+            yield example_of(named or short.replace("h", "d").replace("H", "D"))
+        elif not negated:
+            yield escaped or plain or ""
+
+
+@functools.lru_cache(maxsize=256)
+def example_of(named: str) -> str:
+    """A letter of a class, if there is one in the basic plane."""
+    try:
+        found = regex.search(named, basic_plane())
+    except regex.error:
+        return ""
+    return found[0] if found else ""
+
+
+@functools.cache
+def basic_plane() -> str:
+    """All letters below U+10000; whole characters only."""
+    return "".join(map(chr, [*range(0x20, 0xD800), *range(0xE000, 0x10000)]))
+
+
+def open_and_probe(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs in the process with limits: opens the tokenizer and reads each letter many times.
+
+    What it cannot read at all is found later, by an ordinary error.
+    """
+    from tokenizers import Tokenizer
+
+    engine = Tokenizer.from_str(question["texts"].decode("utf-8"))
+    engine.no_truncation()
+    engine.no_padding()
+    engine.get_vocab(with_added_tokens=True)
+    *letters, literal = question["letters"]
+    runs = [each * (REPEATS // len(each)) for each in letters]
+    texts = [f"{each}{stop}{literal}" for each in runs for stop in ("", "\0", "\n")]
+    texts += ["a" * LONG, " " * LONG, SENTENCE * (LONG // len(SENTENCE))]
+    for text in texts:
+        try:
+            found = engine.encode(text, add_special_tokens=False)
+        except Exception:  # noqa: BLE001 - the library raises bare ones; panics are none
+            continue
+        engine.decode(found.ids)
+    return {}

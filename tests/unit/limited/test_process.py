@@ -1,0 +1,105 @@
+"""A process with limits: what it does to itself fails one question, and the next is answered."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from text_samples import KHMER, TATAR
+
+from endonym.limited.landlock import version
+from endonym.limited.process import Failure, LimitedProcess, Limits
+
+QUICK = Limits(memory_bytes=300 << 20, cpu_seconds=0.2, seconds=30.0)
+WAITING = Limits(memory_bytes=300 << 20, cpu_seconds=20.0, seconds=0.5)
+
+
+@pytest.fixture(scope="module")
+def process() -> Generator[LimitedProcess]:
+    made = LimitedProcess("limited_functions:act")
+    yield made
+    made.close()
+
+
+def test_questions_are_answered_one_after_the_other_with_bytes(process: LimitedProcess):
+    for word in TATAR + KHMER:
+        question = {"do": "echo", "word": word}
+        assert process.ask(question, QUICK, b"x" * 1_000) == {"said": word, "bytes": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("what", "limits", "why"),
+    [
+        ("spin", QUICK, "more than 1 seconds of processor time"),
+        ("spin", WAITING, "not end within 0.5 seconds"),
+        ("sleep", WAITING, "not end within 0.5 seconds"),
+        ("eat", QUICK, "more than 300 MiB of memory"),
+        ("eat in C", QUICK, "300 MiB of memory.*SIGABRT"),
+        ("crash", QUICK, "ends the program.*SIGSEGV"),
+        ("exit", QUICK, "ends the program.*exit code 0"),
+        ("raise", QUICK, "^юк$"),
+    ],
+)
+def test_what_a_question_does_fails_it_and_the_next_is_answered(
+    process: LimitedProcess, what: str, limits: Limits, why: str
+):
+    with pytest.raises(Failure, match=why):
+        process.ask({"do": what}, limits)
+    assert process.ask({"do": "echo", "word": "ә"}, QUICK) == {"said": "ә", "bytes": 0}
+
+
+def test_what_is_printed_is_no_answer(process: LimitedProcess):
+    assert process.ask({"do": "print"}, QUICK) == {}
+
+
+def test_no_file_is_written_and_no_key_is_seen(
+    process: LimitedProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "x"
+    with pytest.raises(Failure, match="ermission" if version() > 0 else "too large"):
+        process.ask({"do": "write", "path": str(path)}, QUICK)
+    assert not path.exists() or not path.stat().st_size
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    fresh = LimitedProcess("limited_functions:act")
+    assert "HF_TOKEN" not in fresh.ask({"do": "environment"}, QUICK)["names"]
+    fresh.close()
+
+
+ORPHAN = """
+import os, sys, threading
+from endonym.limited.process import LimitedProcess, Limits
+process = LimitedProcess("limited_functions:act")
+limits = Limits(300 << 20, 0.2, float(sys.argv[2]))
+process.ask({"do": "echo", "word": ""}, limits)
+print(process._process.pid, flush=True)
+threading.Timer(0.2, os._exit, [0]).start()
+process.ask({"do": sys.argv[1]}, limits)
+"""
+
+
+def is_running(number: int) -> bool:
+    try:
+        status = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+@pytest.mark.parametrize(("what", "seconds"), [("spin", "60"), ("sleep", "0.5")])
+def test_it_ends_if_the_one_who_asked_was_killed(what: str, seconds: str):
+    made = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}\n{ORPHAN}", what, seconds],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+    status = Path(f"/proc/{int(made.stdout)}/stat")
+    end = time.monotonic() + 30
+    while (
+        status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    ):
+        assert time.monotonic() < end, "the process goes on"
+        time.sleep(0.05)
