@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
 from endonym.errors import printable
-from endonym.evaluate.neighbours import held_by_article, sentences
+from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.front_matter import front_matter, hub_license
@@ -124,7 +124,7 @@ def readme(
         parts.append(_use_transformers(model.tokenizer))
     else:
         parts.append(_use_gguf(card, model.tokenizer, list(sizes)))
-    beside = sentences(known.neighbours(), held_by_article(known.corpus.numbers)) if known else []
+    beside = sentences(known.neighbours(), known.corpus.numbers) if known else []
     parts.append(_scores(scores, beside))
     if known is not None:
         parts += [_data(known, card.licenses), _training(known)]

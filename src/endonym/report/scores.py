@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from endonym.evaluate.neighbours import Gain, held_by_article, sentences
+from endonym.evaluate.neighbours import Gain, sentences
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import (
     BLOCKS,
@@ -96,7 +96,7 @@ def verdicts(
 def provisos(split: str, card: Mapping[str, Any], beside: Sequence[Gain]) -> list[str]:
     """What makes the scores of a text too good, and what was done about it."""
     mine = [gain for gain in beside if gain.split == split]
-    return [*kept_out_of(card, split), *sentences(mine, held_by_article(card))]
+    return [*kept_out_of(card, split), *sentences(mine, card)]
 
 
 def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:

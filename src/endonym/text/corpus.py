@@ -101,6 +101,7 @@ def write_card(
         "sources": {stats.name: stats.as_dict() for stats in all_stats},
         "total": total(all_stats),
         "overlap": round(held.overlap, 6),
+        "covered": round(held.covered, 6),
         "warnings": warnings,
         **said,
     }

@@ -106,15 +106,21 @@ def gain(source: str, value: float, low: float | None) -> Gain:
 
 
 def test_figures_are_said_of_certain_sources_and_a_caution_of_others() -> None:
-    assert sentences([]) == []
-    certain, unknown = sentences([gain("китап", 0.025, 0.02), gain("исемлек", 0.001, -0.01)])
+    assert sentences([], {}) == []
+    certain, unknown = sentences([gain("китап", 0.025, 0.02), gain("исемлек", 0.001, -0.01)], {})
     assert "китап 0.025 (0.020–0.035)" in certain
     assert "20 kB each" in certain
     assert "исемлек" in unknown
     assert "cannot be measured" in unknown
-    (together,) = sentences([gain("leipzig", 0.0, -0.01)], ["leipzig"])
+    kept = {"kept": {"train": {"documents": 100}}, "of_articles": 99}
+    (together,) = sentences([gain("leipzig", 0.0, -0.01)], {"sources": {"leipzig": kept}})
     assert "article by article" in together
-    assert sentences([gain("аз", 0.5, None)])[0].startswith("No effect")
+    assert sentences([gain("аз", 0.5, None)], {})[0].startswith("No effect")
+
+
+def test_what_training_text_covers_of_the_test_text_is_said_beside_the_score() -> None:
+    (said,) = sentences([], {"covered": 0.0312})
+    assert "3.1 % of the letters of dev and test" in said
 
 
 def test_a_source_is_held_out_by_article_if_most_of_its_sentences_know_theirs() -> None:

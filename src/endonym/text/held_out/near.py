@@ -1,7 +1,8 @@
-"""Near copies: which candidates are nearly repeated by some other text.
+"""Near copies: which candidates are nearly repeated by other texts.
 
-Two measures of folded texts. **Contained**: one text has more than half of the candidate's runs of
-thirteen letters. One changed letter breaks thirteen runs, so short texts need another measure.
+Two measures of folded texts compare one text with another. **Contained**: one text has more than
+half of the candidate's runs of thirteen letters. One changed letter breaks thirteen runs, so short
+texts need another measure.
 **Similar**: 1 - d / n is at least 0.7, where d is the edit distance (Levenshtein) of the two texts
 and n the length of the longer one. Above 0.7, texts share whole phrases, below it only words.
 
@@ -10,22 +11,26 @@ these, as many as together occur 2,000 times in other texts. So the number of pa
 with the number of candidates, and frequent runs cost nothing. The price: a near copy may be missed
 if a text has only frequent runs. A fixed number of the rarest runs would not work, as every edit
 makes rare runs.
+
+The third measure compares a candidate with all other texts together: **covered** (covered.py).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
+from endonym.text.held_out.covered import MOST_COVERED, Covered, stretches_of
 from endonym.text.held_out.shingles import (
-    BATCH_CHARS,
     Indices,
     Numbers,
     Postings,
     batches,
     counted,
+    portions,
     ranges,
+    runs_of,
     shingle_hashes,
     spread,
 )
@@ -53,13 +58,14 @@ Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 class Index:
     """Candidates, and which of them are nearly repeated by other texts.
 
-    contaminated[c]: some text contains, or is similar to, candidate c. The result does not depend
-    on the order of texts. In memory are the candidates' runs, the candidates up to MAX_LETTERS
-    themselves, and 64 MB of counters while the index is made.
+    contaminated[c]: some text contains, or is similar to, candidate c; or all texts together cover
+    it, which is known after `judge_covered`. The result does not depend on the order of texts. In
+    memory are the candidates' runs, the candidates up to MAX_LETTERS themselves, and 64 MB of
+    counters while the index is made.
     """
 
-    def __init__(self, contained: "Contained", similar: "Similar") -> None:
-        self.contained, self.similar = contained, similar
+    def __init__(self, contained: "Contained", similar: "Similar", covered: Covered) -> None:
+        self.contained, self.similar, self.covered = contained, similar, covered
         self.contaminated = np.zeros(len(contained.sizes), dtype=np.bool_)
 
     @classmethod
@@ -73,12 +79,17 @@ class Index:
         kept: list[Numbers] = []
         rare: list[tuple[Numbers, Indices]] = []
         texts: list[str] = []
+        stretches: list[list[Numbers]] = []
+        letters: list[int] = []
         for gathered in batches(candidates):
+            stretches += map(stretches_of, gathered)
+            letters += map(len, gathered)
             kept += [kept_runs(text) for text in gathered]
             hashes, owners = rare_runs(gathered, counters)
             rare.append((hashes, owners + len(texts)))
             texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
-        return cls(Contained.made(kept), Similar.made(texts, rare))
+        covered = Covered.made(stretches, letters)
+        return cls(Contained.made(kept), Similar.made(texts, rare), covered)
 
     def compare(self, texts: Iterable[str]) -> None:
         """Mark the candidates that these texts nearly repeat."""
@@ -88,17 +99,24 @@ class Index:
             before = self.contaminated.sum()
             self.contained.mark(gathered, self.contaminated)
             self.similar.mark(gathered, self.contaminated)
+            self.covered.mark(gathered)
             if self.contaminated.sum() > before:
                 self.forget_found()
+
+    def judge_covered(self) -> None:
+        """Mark the candidates that all texts compared so far cover together."""
+        self.contaminated |= self.covered.shares() > MOST_COVERED
+        self.forget_found()
 
     def overlap(self, candidates: Indices) -> float:
         """The share of these candidates' runs of thirteen that occur in the compared texts."""
         return self.contained.overlap(candidates)
 
-    def add(self, contaminated: Indices, seen: Marks) -> None:
+    def add(self, contaminated: Indices, seen: Marks, seen_long: Marks) -> None:
         """Add what a copy of this index has found: candidates, and which runs were seen."""
         self.contaminated[contaminated] = True
         self.contained.seen |= seen
+        self.covered.seen |= seen_long
         self.forget_found()
 
     def forget_found(self) -> None:
@@ -141,7 +159,7 @@ class Contained:
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates of which one of these folded texts has more than half of the runs."""
-        parts = [self.postings.find(hashes, documents) for hashes, documents in long_runs(texts)]
+        parts = [self.postings.find(*runs) for runs in runs_of(texts, LONG)]
         found, _ = counted(np.concatenate(parts))
         self.seen[found % len(self.seen)] = True
         for documents, owners in self.postings.pairs(found):
@@ -177,34 +195,9 @@ class Contained:
 def kept_runs(text: str) -> Numbers:
     """The distinct runs of thirteen that represent a folded text."""
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
-    hashes = [shingle_hashes(portion, LONG) for portion in portions(text)]
+    hashes = [shingle_hashes(portion, LONG) for portion in portions(text, LONG)]
     kept = np.concatenate([each[each % np.uint64(step) == 0] for each in hashes])
     return np.unique(kept) if len(kept) else np.unique(hashes[0])[:1]
-
-
-def portions(text: str) -> Iterator[str]:
-    """A folded text in overlapping pieces that bound memory.
-
-    Together they have its runs of thirteen. A text shorter than a run is padded to one run.
-    """
-    for start in range(0, max(1, len(text) - LONG + 1), BATCH_CHARS):
-        yield text[start : start + BATCH_CHARS + LONG - 1].ljust(LONG, "\0")
-
-
-def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Indices]]:
-    """The runs of thirteen of folded texts, and the indices of their texts."""
-    *short, last = texts
-    if short:
-        filled = [text.ljust(LONG, "\0") for text in short]
-        lengths = np.array([len(text) for text in filled], dtype=np.int64)
-        hashes = shingle_hashes("".join(filled), LONG)
-        whole = np.ones(len(hashes), dtype=np.bool_)
-        crossing = np.cumsum(lengths)[:-1, None] - np.arange(1, LONG)
-        whole[crossing.ravel()] = False
-        yield hashes[whole], np.repeat(np.arange(len(short)), lengths - LONG + 1)
-    for portion in portions(last):
-        hashes = shingle_hashes(portion, LONG)
-        yield hashes, np.full(len(hashes), len(short), dtype=np.int64)
 
 
 class Similar:

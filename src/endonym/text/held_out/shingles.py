@@ -4,7 +4,7 @@ Shingles are compared by 64-bit hashes, computed for many texts at once. Nothing
 order of texts or on Python's own hash.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -52,6 +52,31 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
             gathered, size = [], 0
     if gathered:
         yield folded(gathered)
+
+
+def portions(text: str, width: int) -> Iterator[str]:
+    """A folded text in overlapping pieces that bound memory.
+
+    Together they have its runs of `width`. A text shorter than a run is padded to one run.
+    """
+    for start in range(0, max(1, len(text) - width + 1), BATCH_CHARS):
+        yield text[start : start + BATCH_CHARS + width - 1].ljust(width, "\0")
+
+
+def runs_of(texts: Sequence[str], width: int) -> Iterator[tuple[Numbers, Indices]]:
+    """The hashes of the runs of folded texts, and the indices of their texts."""
+    *short, last = texts
+    if short:
+        filled = [text.ljust(width, "\0") for text in short]
+        lengths = np.array([len(text) for text in filled], dtype=np.int64)
+        hashes = shingle_hashes("".join(filled), width)
+        whole = np.ones(len(hashes), dtype=np.bool_)
+        crossing = np.cumsum(lengths)[:-1, None] - np.arange(1, width)
+        whole[crossing.ravel()] = False
+        yield hashes[whole], np.repeat(np.arange(len(short)), lengths - width + 1)
+    for portion in portions(last, width):
+        hashes = shingle_hashes(portion, width)
+        yield hashes, np.full(len(hashes), len(short), dtype=np.int64)
 
 
 def counted(numbers: Indices) -> tuple[Indices, Indices]:

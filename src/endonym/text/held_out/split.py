@@ -16,8 +16,8 @@ are exceptions for small sources: one of fewer than twenty blocks is split by do
 change when it grows beyond), one without a hash below the share gives its smallest one, and no more
 than half of a source is held out.
 
-A held-out document that some training text nearly repeats goes to training, and one of test that
-some dev text nearly repeats goes to dev.
+A held-out document that some training text nearly repeats, or that all training texts together
+cover, goes to training, and one of test that dev text so repeats goes to dev.
 """
 
 import functools
@@ -51,13 +51,15 @@ Texts = Callable[[Chosen], Iterator[str]]
 class HeldOut:
     """Which documents are held out, which near copies were moved, and the remaining overlap.
 
-    overlap: the share of the shingles of dev and test that occur in training text.
+    overlap: the share of the runs of 13 letters of dev and test that occur in training text.
+    covered: the share of the letters of dev and test that training text covers (covered.py).
     """
 
     dev: Chosen
     test: Chosen
     near_copies: Chosen
     overlap: float
+    covered: float
 
     def sides(self) -> Numbers:
         """The split of each document, as an index into SIDES."""
@@ -139,18 +141,20 @@ def held_out(
     moved, index = near_copies(candidates, ~candidates, looking)
     dev, test = dev & ~moved, test & ~moved
     to_dev, _ = near_copies(test, dev, Looking(looking.texts))
-    overlap = index.overlap(np.nonzero(~moved[candidates])[0])
-    return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, overlap)
+    kept = np.nonzero(~moved[candidates])[0]
+    shares = index.overlap(kept), index.covered.share(kept)
+    return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, *shares)
 
 
 def near_copies(candidates: Chosen, others: Chosen, looking: Looking) -> tuple[Chosen, Index]:
-    """The candidates that some other text, or another near copy, nearly repeats."""
+    """The candidates that other texts, or other near copies, nearly repeat or cover."""
     index = looking.index(candidates, candidates | others)
     numbers = np.nonzero(candidates)[0]
     found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
     while others.any():
         before = index.contaminated.copy()
         looking.compare(index, others)
+        index.judge_covered()
         others = np.zeros(len(candidates), dtype=np.bool_)
         others[numbers[index.contaminated & ~before]] = True
         found |= others

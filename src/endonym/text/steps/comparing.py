@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as arrow
 
+from endonym.text.held_out.covered import Covered
 from endonym.text.held_out.near import COUNTER_BITS, Contained, Index, Similar, occurrences
 from endonym.text.held_out.shingles import Indices, Postings
 from endonym.text.held_out.split import Chosen, Looking
@@ -81,9 +82,13 @@ class LookingByWorkers(Looking):
         self.is_compared = True
         for each in self.work.step("compare", compare, *self.groups("compare", others)):
             files = [self.work.place("compare") / file["name"] for file in each["files"]]
-            found, seen = (np.load(file) for file in files)
-            runs = len(index.contained.seen)
-            index.add(found, np.unpackbits(seen, count=runs).astype(np.bool_))
+            found, *seen = (np.load(file) for file in files)
+            sizes = (len(index.contained.seen), len(index.covered.seen))
+            marks = (
+                np.unpackbits(bits, count=size).astype(np.bool_)
+                for bits, size in zip(seen, sizes, strict=True)
+            )
+            index.add(found, *marks)
 
     def groups(self, step: str, chosen: Chosen) -> tuple[list[Group], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
@@ -134,17 +139,24 @@ def compare(group: Group, advance: Callable[[int], None]) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = read_index(group.index)
     index.compare(told_texts(group, advance))
-    found = {"found": np.flatnonzero(index.contaminated), "seen": np.packbits(index.contained.seen)}
+    found = {
+        "found": np.flatnonzero(index.contaminated),
+        "seen": np.packbits(index.contained.seen),
+        "seen-long": np.packbits(index.covered.seen),
+    }
     names = {key: f"{group.name}-{key}.npy" for key in found}
     return {"files": [write_array(group.folder, names[key], each) for key, each in found.items()]}
 
 
 def write_index(index: Index, folder: Path) -> None:
     """Write an index to files that can be mapped."""
-    contained, similar = index.contained, index.similar
-    for name, postings in (("contained", contained.postings), ("similar", similar.postings)):
+    contained, similar, covered = index.contained, index.similar, index.covered
+    for name, part in (("contained", contained), ("similar", similar), ("covered", covered)):
         for key in POSTINGS:
-            write_array(folder, f"{name}-{key}.npy", getattr(postings, key))
+            write_array(folder, f"{name}-{key}.npy", getattr(part.postings, key))
+    write_array(folder, "ends.npy", covered.ends)
+    write_array(folder, "stretch-owners.npy", covered.owners)
+    write_array(folder, "letters.npy", covered.letters)
     write_array(folder, "sizes.npy", contained.sizes)
     write_array(folder, "runs.npy", contained.runs)
     write_array(folder, "lengths.npy", similar.lengths)
@@ -154,14 +166,19 @@ def write_index(index: Index, folder: Path) -> None:
 
 def read_index(folder: Path) -> Index:
     """An index that was not compared with anything yet."""
-    contained, similar = (
+    contained, similar, covered = (
         Postings(*(load(folder / f"{name}-{key}.npy") for key in POSTINGS))
-        for name in ("contained", "similar")
+        for name in ("contained", "similar", "covered")
     )
+    stretches = (load(folder / f"{name}.npy") for name in ("ends", "stretch-owners", "letters"))
     sizes, runs, lengths = (load(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths"))
     texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
 
     def chosen(numbers: Indices) -> list[str]:
         return texts.take(arrow.array(numbers)).to_pylist()
 
-    return Index(Contained(contained, sizes, runs), Similar(similar, lengths, chosen))
+    return Index(
+        Contained(contained, sizes, runs),
+        Similar(similar, lengths, chosen),
+        Covered(covered, *stretches),
+    )

@@ -262,11 +262,11 @@ class Making:
             held = held_out(placed.keys, self.split, looking, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
             files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
-            return {"files": files, "overlap": held.overlap}
+            return {"files": files, "shares": [held.overlap, held.covered]}
 
-        overlap = self.work.once("split", chosen)["overlap"]
+        shares = self.work.once("split", chosen)["shares"]
         sides, moved = np.load(folder / "sides.npy"), np.load(folder / "moved.npy")
-        held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, overlap)
+        held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, *shares)
         if not held.dev.any() or not held.test.any():
             raise CorpusError(
                 "too few documents could be held out that do not nearly repeat a training text",

@@ -56,8 +56,7 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
 def test_what_is_contained_is_what_a_slow_count_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int
 ):
-    for module in (shingles, near):
-        monkeypatch.setattr(module, "BATCH_CHARS", batch_chars)
+    monkeypatch.setattr(shingles, "BATCH_CHARS", batch_chars)
     monkeypatch.setattr(shingles, "MAX_PAIRS", max_pairs)
     monkeypatch.setattr(near, "SIMILARITY", 1.0)
     candidates = [story(seed, 12) for seed in range(30)] + ["Ә", "Әйе.", TATAR[0]]
@@ -73,8 +72,7 @@ def test_what_is_contained_is_what_a_slow_count_finds(
 def test_what_is_similar_is_what_plain_edit_distance_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int
 ):
-    for module in (shingles, near):
-        monkeypatch.setattr(module, "BATCH_CHARS", batch_chars)
+    monkeypatch.setattr(shingles, "BATCH_CHARS", batch_chars)
     sentences = [*TATAR, *ROMANIAN, *FRENCH, *KHMER, *(story(seed, 5) for seed in range(10))]
     candidates = [*sentences, "Әйе.", "Юк шул."]
     texts = [edited(text, seed, len(text) * seed // 60) for seed, text in enumerate(sentences)]
@@ -134,7 +132,7 @@ def test_a_footer_on_every_page_leads_to_few_pairs():
     footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
     pages = folded([story(seed, 20) + footer for seed in range(201)])
     postings = Index.made(pages[:100], pages).contained.postings
-    found = postings.find(*next(near.long_runs(pages[100:])))
+    found = postings.find(*next(shingles.runs_of(pages[100:], near.LONG)))
     assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
 
 

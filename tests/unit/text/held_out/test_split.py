@@ -259,3 +259,21 @@ def test_the_overlap_that_remains_is_measured():
     held = held_out([ordered(20)], Split(val_documents=2), Looking(reader(texts)))
     assert (held.dev | held.test).sum() == 2
     assert 0 < held.overlap < 0.5
+
+
+def test_a_page_of_sentences_that_training_has_one_by_one_goes_to_training():
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(60))]
+    page = "\n".join(f"— {line}" for line in lines[40:57]) + "\n" + " ".join(TATAR[:1])
+    texts = [page, *numbered(20)[:3], *lines]
+    held = held_out([ordered(len(texts))], Split(val_documents=4), Looking(reader(texts)))
+    assert 0 in indices(held.near_copies)
+    assert held.covered < 0.5
+
+
+def test_what_stays_of_a_page_half_of_which_is_new_is_told_as_a_share():
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(60))]
+    page = " ".join([*lines[40:43], *TATAR])
+    texts = [page, *TATAR[:0], *lines]
+    held = held_out([ordered(len(texts))], Split(val_documents=2), Looking(reader(texts)))
+    assert 0 in indices(held.test | held.dev)
+    assert 0.05 < held.covered < 0.5
