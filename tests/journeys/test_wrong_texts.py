@@ -134,7 +134,7 @@ def test_a_cut_gzip_file_is_read_as_far_as_it_goes_if_that_is_allowed(
 
 def test_json_lines_that_are_none_are_told_by_reason(attempt: Try) -> None:
     lines = ['{"text": "Таң атканда"', "[1]", '{"title": "Китап"}', '{"text": 5}', "сүз"]
-    error = attempt({"a.jsonl": "\n".join(lines)})
+    error = attempt({"a.jsonl": "\n".join(lines * 3)})
     assert error["kind"] == "SourceError"
     for reason in ("bad_json", "not_object", "no_text_field", "text_not_string"):
         assert reason in error["message"]

@@ -23,9 +23,9 @@ from endonym.autopilot.prescription import (
     clean_table,
     mended,
     prescribed,
+    readings,
     recipe_text,
     recommended,
-    unreadable,
 )
 from endonym.autopilot.survey import Survey, look_through
 from endonym.autopilot.tried import Tried, sampled_documents
@@ -35,6 +35,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
 from endonym.text.files import RawFile, RawSet, files_named, source_files
 from endonym.text.languages import language_name, usual_code
+from endonym.text.readable import said
 from endonym.workers import Runner
 
 Crew = Callable[[int], AbstractContextManager[Runner]]
@@ -225,10 +226,10 @@ def _concluded(patient: Patient, found: Examined, samples: int, began: float) ->
     """The diagnosis from what was found."""
     sources = [each for each, _ in patient.sources]
     findings = findings_of(found, sources, patient.survey, samples=samples)
-    shares = unreadable(found)
-    clean = recommended(found.clean, findings, max(shares.values(), default=0.0))
+    read = readings(found)
+    clean = recommended(found.clean, findings, read)
     findings = prescribed(findings, clean)
-    much = [name for name, share in shares.items() if share > Clean().max_unreadable]
+    much = [each.source for each in read if said(each)]
     recipe = _recipe(patient, found, clean_table(clean, findings, much))
     raw, kept = (
         potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())

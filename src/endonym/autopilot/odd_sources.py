@@ -28,6 +28,7 @@ from endonym.errors import EndonymError
 from endonym.text.clean.normalize import composed
 from endonym.text.files import RawSet
 from endonym.text.languages import language_name, language_warning, usual_code
+from endonym.text.readable import Reading, said, too_much
 from endonym.text.scripts import script_counts
 
 SKETCH_CHARS = 60_000
@@ -168,18 +169,23 @@ def shown_line(sample: str) -> str:
     return shown if shown == line else f"{shown.rstrip()} …"
 
 
-def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
-    """What is doubtful about a recipe's sources: odd or broken ones, and the language's code."""
+def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float) -> list[str]:
+    """What is doubtful about a recipe's sources: odd or broken ones, and the language's code.
+
+    max_unreadable: that of its [clean]; what ends a run is said.
+    """
     every = [(each.source, file) for each in raw for file in each.files]
     some = every[:: max(1, math.ceil(len(every) / MOST_FILES))]
     chars = min(SKETCH_CHARS, max(LEAST_COMPARED * 2, READ_CHARS // max(1, len(some))))
     sketches: dict[str, Sketch] = {}
     files: dict[str, list[str]] = {}
-    warnings = [said] if (said := language_warning(language)) else []
+    readings = {each.source.name: Reading(each.source.name) for each in raw}
+    warnings = [why] if (why := language_warning(language)) else []
     for source, file in some:
         key = f"{source.name}\0{file.name}"
         with suppress(EndonymError):  # The corpus stage names what it cannot read.
             begin = beginning(source, file, chars)
+            readings[source.name].include(begin.reading(source.name, file.name))
             if why := begin.broken:
                 warnings.append(f'source "{source.name}": {file.name}: {why}')
                 continue
@@ -195,6 +201,15 @@ def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
                 file = odd[0].partition("\0")[2]
                 which = f'source "{name}": {len(odd)} of {len(keys)} files, such as {file}, read'
             warnings.append(f"{which} like another language: {found.reasons[odd[0]]}")
+    return warnings + unreadable_warnings(list(readings.values()), max_unreadable)
+
+
+def unreadable_warnings(readings: Sequence[Reading], limit: float) -> list[str]:
+    """Of which sources much cannot be read, and whether that ends the run."""
+    warnings = [f'source "{each.source}": about {why}' for each in readings if (why := said(each))]
+    if (error := too_much(readings, limit)) is not None:
+        found = error.message.partition("\n")[0]
+        warnings.append(f"the run will end for {error.where}: {found}. {error.do}")
     return warnings
 
 

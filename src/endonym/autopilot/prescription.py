@@ -1,8 +1,8 @@
 """The recipe that mends what the doctor has found: its sources and its [clean], to be copied."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import floor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +16,7 @@ from endonym.recipe.written import toml
 from endonym.text.clean.rules import step_names
 from endonym.text.config import Clean, Source
 from endonym.text.pages.ocr import tesseract
+from endonym.text.readable import Reading, allowance
 
 NEEDS = {
     "min_language_score": ("language", "contrast", "min_language_score"),
@@ -30,10 +31,10 @@ TRAINING = "everything else is chosen from the texts and the machine"
 WIDE = 28
 
 
-def recommended(clean: Clean, findings: Sequence[Finding], unreadable: float = 0.0) -> Clean:
+def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
     """Of the rules that were switched on, those that did something, and those for every corpus.
 
-    unreadable: the share of a source's bytes that cannot be read, and has to be allowed.
+    read: of each source, of which more than usual may have to be unreadable.
     """
     names = {each.name for each in findings}
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
@@ -41,8 +42,8 @@ def recommended(clean: Clean, findings: Sequence[Finding], unreadable: float = 0
     keys: dict[str, Any] = {"normalize": steps, "dedup": clean.dedup}
     for name in [each for each in given if each in names and each not in keys]:
         keys |= {key: given[key] for key in NEEDS.get(name, (name,)) if key in given}
-    if unreadable > Clean().max_unreadable:
-        keys["max_unreadable"] = min(1.0, (floor(100 * unreadable) + 1) / 100)
+    if (allowed := allowance(read, usual := Clean().max_unreadable)) > usual:
+        keys["max_unreadable"] = allowed
     return Clean.model_validate(keys)
 
 
@@ -78,16 +79,16 @@ def is_scan(found: Examined, source: Source) -> bool:
     )
 
 
-def unreadable(found: Examined) -> dict[str, float]:
-    """By source the share of bytes that cannot be read, without the files that gave nothing."""
-    shares = dict[str, float]()
+def readings(found: Examined) -> list[Reading]:
+    """How much of each source cannot be read, without the files that gave nothing."""
+    every: list[Reading] = []
     for stats in found.stats:
-        names = {file.name for file in found.unread.get(stats.name, {})}
-        lost = stats.unreadable.total()
-        gone = sum(n for what, n in stats.unreadable.items() if what.partition("  ")[2] in names)
-        if lost > gone:
-            shares[stats.name] = (lost - gone) / (lost / stats.unreadable_share() - gone)
-    return shares
+        names, reading = {file.name for file in found.unread.get(stats.name, {})}, stats.reading()
+        lost = {what: n for what, n in reading.lost.items() if what.partition("  ")[2] not in names}
+        reading.bytes -= reading.lost.total() - sum(lost.values())
+        reading.lost = Counter(lost)
+        every.append(reading)
+    return every
 
 
 def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:

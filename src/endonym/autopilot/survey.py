@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from glob import escape
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, files_at, not_a_file, source_files
 from endonym.text.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
+from endonym.text.readable import Reading
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -69,6 +71,7 @@ class Look:
     is_foreign: bool = False
     """Whether it is of a kind that is not read, such as djvu."""
     rejects: list[Reject] = field(default_factory=list[Reject])
+    reading: Reading = field(default_factory=partial(Reading, ""))
     is_assumed: bool = False
     """Whether it was not read, as reading takes long, and is taken to be as others of its kind."""
 
@@ -97,7 +100,7 @@ class Survey:
     language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. texts: a sample of
     documents. lists: the names of sources that are lists of lines or sentences. all_documents:
-    estimated. names: how many files have this name.
+    estimated. names: how many files have this name. readings: what cannot be read of each source.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -116,6 +119,7 @@ class Survey:
     texts: list[str] = field(default_factory=list[str])
     lists: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter[str])
+    readings: list[Reading] = field(default_factory=list[Reading])
     documents: int = 0
     document_bytes: int = 0
     all_documents: float = 0.0
@@ -139,6 +143,7 @@ class Survey:
             "documents": round(self.all_documents),
             "encodings": dict(self.encodings),
             "not_read": dict(self.foreign),
+            "unreadable": {each.source: each.share for each in self.readings if each.lost},
             "odd": [[source.path, reason] for source, reason in self.odd],
             "doubt": self.doubt,
         }
@@ -221,6 +226,7 @@ def read_beginning(found: Look, chars: int) -> None:
     here = found.source.model_copy(update={"path": str(path.absolute())})
     begin = beginning(here, RawFile(path=path, name=printable(path.name)), chars)
     found.rejects = [each for each in begin.records if isinstance(each, Reject)]
+    found.reading = begin.reading("", found.path.name)
     found.problem = begin.broken
     if found.problem:
         return
@@ -379,7 +385,9 @@ def _add(
     source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
     if is_list(source, [document for each in good for document in each.documents]):
         survey.lists.append(source.name)
+    survey.readings.append(Reading(source.name))
     for each in good:
+        survey.readings[-1].include(each.reading)
         survey.encodings.update(each.encodings)
         survey.text_bytes += each.text_bytes
         survey.all_documents += each.total_documents

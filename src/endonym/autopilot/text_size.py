@@ -21,6 +21,7 @@ from endonym.text.files import RawFile, RawSet, size_on_disk
 from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import BINARY, JOINED, PARSED, file_format
 from endonym.text.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
+from endonym.text.readable import Reading
 from endonym.tokenizer.config import TokenizerConfig
 
 if TYPE_CHECKING:
@@ -115,6 +116,17 @@ class Beginning:
             if isinstance(each, Reject) and each.reason == "lost_letters"
         )
         return lost_letters("\n".join([*self.texts, *lost]))
+
+    def reading(self, source: str, file: str) -> Reading:
+        """How much of the whole file cannot be read, estimated."""
+        found, whole = Reading(source), Reading(source)
+        for each in self.records:
+            if isinstance(each, Reject):
+                found.add(each.raw_bytes, each.reason, file, each.detail)
+            else:
+                found.add(len(each.text.encode("utf-8", "replace")))
+        whole.include(found, 1 / self.share)
+        return whole
 
     @property
     def text_bytes(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions, cautions_of_starts
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.odd_sources import odd_warnings
+from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.pace import expected_here
 from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
@@ -147,8 +147,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
-    warnings = odd_warnings(raw, recipe.language) + cautions_of_starts(recipe)
     clean = recipe.clean
+    warnings = source_warnings(raw, recipe.language, clean.max_unreadable)
+    warnings += cautions_of_starts(recipe)
     if clean.min_script_share is None and clean.min_expected_share is None:
         warnings.append("[clean] names no script threshold: other languages may pass")
     if missing := [each for each in ("exact", "near") if each not in clean.dedup]:

@@ -7,6 +7,7 @@ from endonym.commands.check import Checked
 from endonym.log import Log, counted, duration, number, rounded, size
 from endonym.model.count import parameters
 from endonym.text.languages import language_name
+from endonym.text.readable import said
 
 LABEL = 12
 SHOWN = 8
@@ -31,6 +32,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         log.line(f"{'pictures':<{LABEL}}{survey.pictures}")
     for name, reason in list(survey.unreadable.items())[:SHOWN]:
         log.warn(f"{name} cannot be read, and is left out: {reason}")
+    _describe_unreadable(survey, log)
     log.line(f"{'language':<{LABEL}}{language_name(language)}: {_odd_share(survey)}")
     for source, reason in survey.odd[:SHOWN]:
         log.warn(f"{source.path}: {reason}")
@@ -45,6 +47,15 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         log.line(f"{'':<{LABEL}}{said}")
     if survey.doubt:
         log.warn(f"{survey.doubt}. Is --language {language} right?")
+
+
+def _describe_unreadable(survey: Survey, log: Log) -> None:
+    """Say of which sources much cannot be read."""
+    bad = [f"{each.source}: about {why}" for each in survey.readings if (why := said(each))]
+    for warning in bad[:SHOWN]:
+        log.warn(warning)
+    if len(bad) > SHOWN:
+        log.line(f"{'':<{LABEL}}and {len(bad) - SHOWN} more sources that cannot be read as a whole")
 
 
 def _odd_share(survey: Survey) -> str:

@@ -54,6 +54,7 @@ from endonym.text.languages import (
     nearest_code,
     usual_code,
 )
+from endonym.text.readable import allowance, worst
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
@@ -89,6 +90,7 @@ def write_recipe(
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
     clean, reasons = guess_clean(language, survey.sample, survey.texts)
+    clean, reasons = allowed(survey, clean, reasons)
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
@@ -114,6 +116,16 @@ def write_recipe(
         path.unlink()
         raise
     return path, survey
+
+
+def allowed(survey: Survey, clean: Clean, reasons: dict[str, str]) -> tuple[Clean, dict[str, str]]:
+    """The cleaning with which these texts can be read, and its reasons."""
+    limit = allowance(survey.readings, clean.max_unreadable)
+    if limit == clean.max_unreadable:
+        return clean, reasons
+    (_, source, what), *_ = worst(survey.readings)
+    why = f"so much may be unreadable, and is left out; most of it: {source}: {what}"
+    return clean.model_copy(update={"max_unreadable": limit}), reasons | {"max_unreadable": why}
 
 
 def require_language(code: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
-from endonym.autopilot.odd_sources import odd_warnings
+from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
@@ -140,7 +140,7 @@ def planned_stages(
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
     known = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
-        for warning in odd_warnings(raw, recipe.language):
+        for warning in source_warnings(raw, recipe.language, recipe.clean.max_unreadable):
             log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:

@@ -317,7 +317,8 @@ class Clean(Config):
         default=0.01,
         ge=0,
         le=1,
-        description="a larger share of unreadable bytes is an error, not a reject",
+        description="a larger share of unreadable bytes of all sources is an error, not a reject; "
+        "ten bad records, or this share of all, are always rejects unless it is 0",
     )
 
     def contrast_files(self, folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.document_files import DROPPED, read_lines
 from endonym.text.files import RawFile
 from endonym.text.held_out.split import HeldOut, Side
+from endonym.text.readable import said
 from endonym.text.steps.corpus_stats import SourceStats, total
 from endonym.text.steps.work import Progress, Work, no_progress
 from endonym.text.text_warnings import WARNINGS
@@ -51,7 +52,7 @@ def make_corpus(
     work: a folder for temporary files. What an earlier call has finished there is taken from it; it
     is deleted when the corpus is whole. Without one, nothing is left of a call that fails, but what
     was dropped. runner: runs the jobs; the files are the same whichever does.
-    Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
+    Raises SourceError if more than `clean.max_unreadable` of all bytes cannot be read, and
     CorpusError if nothing, or too little to hold something out, is left.
     """
     # With DuckDB this takes a third of a second, which readers of a corpus save.
@@ -113,6 +114,8 @@ def write_card(
 def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     """Warnings about one source."""
     yield from stats.damages
+    if unreadable := said(stats.reading()):
+        yield unreadable
     guessed = [name for name in sorted(stats.encodings) if not name.startswith("utf-")]
     if guessed and source.encoding is None:
         files = sum(stats.encodings[name] for name in guessed)

@@ -10,6 +10,7 @@ READER_REASONS = {
     "bad_row": "record",  # too few or too many columns, an open quote
     "not_object": "record",  # JSON, but a list or a number
     "no_text_field": "record",
+    "no_column": "file",  # a whole table without the column that the recipe names
     "text_not_string": "record",
     "lone_surrogates": "record",  # escapes of half a character
     "too_deep": "record",
@@ -101,6 +102,7 @@ WORDS = {
     "equal_sides": "with two equal answers",
     "no_common_prompt": "whose answers have no common question",
     "no_columns": "without known columns",
+    "no_column": "tables without the column of the text",
     "refused_by_template": "that the chat template refuses",
     "template": "that the chat template cannot be filled with",
     "tool_calls": "with calls of tools",

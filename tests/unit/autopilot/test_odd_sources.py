@@ -18,9 +18,9 @@ from endonym.autopilot.odd_sources import (
     Reference,
     Sketch,
     odd_ones,
-    odd_warnings,
     shown_line,
     sketch,
+    source_warnings,
 )
 from endonym.text import reader
 from endonym.text.config import Source
@@ -100,17 +100,17 @@ def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
         (tmp_path / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
     files = tuple(RawFile(path=tmp_path / name, name=name) for name in texts)
     folder = Source(name="барысы", path="texts", document="line")
-    (said,) = odd_warnings([RawSet(source=folder, files=files)], "tt")
+    (said,) = source_warnings([RawSet(source=folder, files=files)], "tt", 0.01)
     assert said.startswith('source "барысы": 1 of 3 files, such as книга.txt, read like another')
     alone = Source(name="книга", path="книга.txt", document="line")
     both = [RawSet(source=folder, files=files[:2]), RawSet(source=alone, files=files[2:])]
-    (said,) = odd_warnings(both, "tt")
+    (said,) = source_warnings(both, "tt", 0.01)
     assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
-    assert odd_warnings(both[:1], "tt") == []
-    usual, warned = odd_warnings(both, "tat")
+    assert source_warnings(both[:1], "tt", 0.01) == []
+    usual, warned = source_warnings(both, "tat", 0.01)
     assert "tt" in usual
     assert warned == said, "Tatar by any code is held to its letters"
-    assert "km (Khmer)" in odd_warnings(both[:1], "kh")[0]
+    assert "km (Khmer)" in source_warnings(both[:1], "kh", 0.01)[0]
 
 
 def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
@@ -128,9 +128,9 @@ def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
         for path in (whole, broken)
     ]
     for some in (raw, raw[1:]):
-        (said,) = odd_warnings(some, "tt")
+        (said,) = source_warnings(some, "tt", 0.01)
         assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
-    assert odd_warnings(raw[:1], "tt") == []
+    assert source_warnings(raw[:1], "tt", 0.01) == []
 
 
 def test_a_line_is_shown_by_whole_letters() -> None:
@@ -216,8 +216,29 @@ def test_no_more_of_a_file_is_read_than_is_compared(
 
     monkeypatch.setattr(reader, "read_file", counted)
     source = Source(name="а", path=name, document="line")
-    assert odd_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt") == []
+    assert (
+        source_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt", 0.01)
+        == []
+    )
     if name.endswith("gz"):
         assert sum(chars) < len(text) / 4
     else:
         assert sum(chars) < SKETCH_CHARS + 200
+
+
+def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
+    rows = [f"{number},Кичә без урманга бардык" for number in range(100)]
+    path = tmp_path / "rows.csv"
+
+    def said(bad: int) -> list[str]:
+        lines = ["id,text", *rows, *["1,өч,багана"] * bad]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        raw = RawSet(source=Source(name="а", path=str(path)), files=(RawFile(path, path.name),))
+        return source_warnings([raw], "tt", 0.01)
+
+    assert said(0) == []
+    assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.9']
+    first, second = said(30)
+    assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
+    assert second.startswith('the run will end for source "а": 13')
+    assert "max_unreadable = 0.27 in [clean]" in second

@@ -1,6 +1,7 @@
 """The recipe that mends what was found."""
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from endonym.autopilot.prescription import (
 from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
 from endonym.text.files import RawFile
+from endonym.text.readable import Reading
 from endonym.text.steps.corpus_stats import SourceStats
 
 EVERY = Clean(
@@ -45,6 +47,12 @@ def test_what_found_nothing_is_not_prescribed():
     assert (clean.max_digits, clean.max_line_documents, clean.language) == (0.3, None, None)
     assert clean.dedup == ("exact", "near", "paragraphs")
     assert clean.max_unreadable == Clean().max_unreadable
+
+
+def test_twice_of_what_cannot_be_read_is_allowed_if_that_is_more_than_usual():
+    damaged = Reading("a", records=100, bytes=1_000, lost=Counter({"truncated  a.gz": 94}))
+    assert recommended(EVERY, [], [damaged]).max_unreadable == 0.19
+    assert recommended(EVERY, [], [Reading("a", 100, 1_000)]).max_unreadable == 0.01
 
 
 def test_a_rule_comes_with_the_keys_that_it_needs():

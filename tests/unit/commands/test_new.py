@@ -22,6 +22,9 @@ from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
+from endonym.text.config import Clean, Split
+from endonym.text.corpus import make_corpus
+from endonym.text.files import source_files
 from endonym.train.config import Phase
 
 SPEED = 5_000.0
@@ -337,3 +340,40 @@ def test_after_a_failure_nothing_is_left_that_the_next_one_refuses(
             write(texts)
     assert list((texts.parent / "project").iterdir()) == []
     assert 'language = "tt"' in write(texts)
+
+
+def messy(folder: Path, sentences: list[str]) -> Path:
+    """Good sentences beside small tables with bad rows, and bad JSON."""
+    folder.mkdir()
+    (folder / "good.txt").write_text("\n".join(sentences * 8), encoding="utf-8")
+    rows = [f'{number},"{text}",A' for number, text in enumerate(sentences[:100])]
+    rows[7], rows[40] = '7,"ачык җәя,A', "40,бер,ике,өч,дүрт"
+    (folder / "small.csv").write_text("\n".join(["id,text,author", *rows]), encoding="utf-8")
+    cells = [f"{text}\t{number}" for number, text in enumerate(sentences[:40])]
+    (folder / "t.tsv").write_text("\n".join(["text\tn", *cells, "а\tб\tв"]), encoding="utf-8")
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in sentences[:60]]
+    lines[3::7] = ['{"text": "өзел'] * len(lines[3::7])
+    (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("bad", [0, 400])
+def test_a_new_recipe_of_a_messy_folder_makes_its_corpus(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]], bad: int
+) -> None:
+    """With many bad rows the recipe allows them and says so; a few need nothing."""
+    sentences = language_sentences("tatar")
+    folder = messy(tmp_path / "texts", sentences)
+    if bad:
+        rows = [f"{text},{text}" for text in sentences] * 4 + ["артык,өч,багана"] * bad
+        (folder / "bad.csv").write_text("\n".join(["a,b", *rows]), encoding="utf-8")
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.warn = said.append  # type: ignore[method-assign]
+    recipe = Recipe.load(new(tmp_path / "project", folder, log=log))
+    assert any("rows.jsonl; the first: line 4:" in each for each in said)
+    assert (recipe.clean.max_unreadable > Clean().max_unreadable) == bool(bad)
+    raw = [(each, source_files(each, recipe.folder)) for each in recipe.source]
+    card = make_corpus(raw, recipe.clean, Split(seed=1), out=tmp_path / "corpus")
+    assert card["total"]["dropped"]["bad_row"]["records"] == 3 + bad
+    assert any(each.startswith("rows: ") and "bad_json" in each for each in card["warnings"])

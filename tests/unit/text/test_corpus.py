@@ -108,7 +108,7 @@ def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
 
 def test_too_much_that_cannot_be_read_is_an_error_that_names_the_files(tmp_path: Path):
     write(tmp_path, "raw/good.txt", TATAR)
-    write(tmp_path, "raw/bad.txt", TATAR[0].encode() + b"\n\xff\xff\xff\xff\xff\xff\xff\xff\n")
+    write(tmp_path, "raw/bad.txt", TATAR[0].encode() + b"\n\xff\xff\xff\xff\xff\xff\xff\xff" * 11)
     source = Source(name="raw", path=str(tmp_path / "raw"), document="line")
     with pytest.raises(SourceError) as caught:
         made(tmp_path, source)

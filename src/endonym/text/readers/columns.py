@@ -26,7 +26,7 @@ def no_column(schema: Any, origin: Origin, source: Source) -> Reject:
     names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
     name = source.column or DEFAULT_FIELD
     detail = f'there is no column "{name}" of strings; it has: {names}'
-    return origin.whole_file("no_text_field", detail)
+    return origin.whole_file("no_column", detail)
 
 
 def text_column(schema: Any, column: str | int | None) -> str | None:

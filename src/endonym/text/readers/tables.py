@@ -101,7 +101,7 @@ def no_column(
     names = ", ".join(name[:40] for name in header.fields[:12])
     name = source.column or DEFAULT_FIELD
     detail = f'the first row names no column "{name}"; it has: {names}'
-    yield origin.reject("no_text_field", detail, record=None, raw_bytes=size)
+    yield origin.reject("no_column", detail, record=None, raw_bytes=size)
 
 
 def row_document(

@@ -13,7 +13,8 @@ from typing import Any
 from endonym.errors import CorpusError
 from endonym.text.clean.tally import RuleCount, Tally
 from endonym.text.held_out.split import SIDES, Side
-from endonym.text.reasons import is_unread, is_unreadable
+from endonym.text.readable import Reading
+from endonym.text.reasons import READER_REASONS, is_unread, is_unreadable
 
 SAMPLES = 5
 MAX_DAMAGES = 20
@@ -112,12 +113,17 @@ class SourceStats:
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
         self.tally.add(Tally.of(counts["rules"]))
 
-    def unreadable_share(self) -> float:
-        """The share of bytes that could not be read, of those that should be read."""
-        meant = self.read.bytes - sum(
-            each.bytes for reason, each in self.dropped.items() if is_unread(reason)
+    def reading(self) -> Reading:
+        """How much of what should be read could not be read."""
+        unread = [each for reason, each in self.dropped.items() if is_unread(reason)]
+        bad = [name for name in self.dropped if READER_REASONS.get(name) == "record"]
+        return Reading(
+            self.name,
+            records=self.read.records - sum(each.records for each in unread),
+            bytes=self.read.bytes - sum(each.bytes for each in unread),
+            bad_records=sum(self.dropped[name].records for name in bad),
+            lost=self.unreadable,
         )
-        return sum(self.unreadable.values()) / meant if meant else 0.0
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from endonym.disk import link_or_copy
-from endonym.errors import CorpusError, SourceError
+from endonym.errors import CorpusError
 from endonym.text.clean.corpus_rules import rounds
 from endonym.text.clean.tally import SAMPLES as RULE_SAMPLES
 from endonym.text.clean.tally import Tally
@@ -37,6 +37,7 @@ from endonym.text.held_out.split import (
     of_source,
     split_keys,
 )
+from endonym.text.readable import too_much
 from endonym.text.steps.chunks import read_chunk, write_array
 from endonym.text.steps.comparing import LookingByWorkers, Part, load
 from endonym.text.steps.contrast import contrast_texts
@@ -58,7 +59,6 @@ from endonym.text.steps.work import Work
 from endonym.text.steps.write import Reason, shards, write_dropped, write_removed, write_shard
 from endonym.workers import Cluster, Result
 
-SHOWN_FILES = 5
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
 
@@ -112,7 +112,6 @@ class Making:
     def make(self) -> HeldOut:
         """Every step; the counts are in `stats` then, and the files in `out`."""
         chunks = self.cleaned()
-        check_readable(list(self.stats.values()), self.clean.max_unreadable)
         placed = Placed(self.sources, chunks, self.split.block_bytes, self.work.place("place"))
         for source, count in placed.of_articles.items():
             self.stats[source].of_articles = count
@@ -151,6 +150,10 @@ class Making:
             size = each["counts"]["read"]["bytes"]
             read = Chunk(each["source"], folder, each["documents"], size)
             chunks.append(self.next_chunk(read, each, folder))
+        readings = [stats.reading() for stats in self.stats.values()]
+        if (error := too_much(readings, self.clean.max_unreadable)) is not None:
+            self.write_dropped(chunks)
+            raise error
         return self.judged(chunks, judged) if rounds(self.clean) else chunks
 
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
@@ -382,22 +385,6 @@ def sampled(keys: Keys, chosen: Chosen) -> set[int]:
     """A random sample of the documents of one split: those with the largest hashes."""
     numbers = np.nonzero(chosen)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}
-
-
-def check_readable(all_stats: Sequence[SourceStats], limit: float) -> None:
-    """Raise SourceError if too much of a source could not be read."""
-    for stats in all_stats:
-        share = stats.unreadable_share()
-        if share <= limit:
-            continue
-        worst = sorted(stats.unreadable.items(), key=lambda each: (-each[1], each[0]))
-        raise SourceError(
-            f"{share:.1%} of its bytes cannot be read, above clean.max_unreadable = {limit:g}\n"
-            + "\n".join(f"    {size:>12,} bytes  {what}" for what, size in worst[:SHOWN_FILES]),
-            where=f'source "{stats.name}"',
-            do="Repair these files, leave them out with `exclude` in [[source]], name their "
-            "`encoding`, `document` or `column`, or raise clean.max_unreadable to go on.",
-        )
 
 
 def check_enough(all_stats: list[SourceStats], kept: int) -> None:

@@ -53,7 +53,7 @@ def test_long_strings_dictionaries_and_empty_values_are_read(tmp_path: Path, kin
 def test_a_column_is_found_by_its_name(tmp_path: Path):
     path = saved(tmp_path, "a.arrow", {"n": [1], "tt": TATAR[:1]})
     assert kept(records(path, column="tt")) == TATAR[:1]
-    assert reasons(records(path)) == {"no_text_field": 1}
+    assert reasons(records(path)) == {"no_column": 1}
 
 
 @pytest.mark.parametrize("cut", [10, 200, 600])
@@ -73,7 +73,7 @@ def test_damaged_offsets_are_a_reject_and_no_crash(tmp_path: Path):
     path.write_bytes(bytes(data))
     found = records(path)
     assert found
-    assert set(reasons(found)) <= {"damaged", "invalid_utf8", "no_text_field", "too_long"}
+    assert set(reasons(found)) <= {"damaged", "invalid_utf8", "no_column", "too_long"}
 
 
 def test_what_is_no_arrow_is_refused(tmp_path: Path):

@@ -51,7 +51,7 @@ def test_a_file_without_the_string_column_is_refused_with_its_columns(
     tmp_path: Path, column: str | int | None
 ):
     (refusal,) = records(saved(tmp_path, {"n": [1], "tt": TATAR[:1]}), column=column)
-    assert refusal.reason == "no_text_field"
+    assert refusal.reason == "no_column"
     assert "tt (string)" in refusal.detail
 
 
@@ -59,7 +59,7 @@ def test_two_columns_of_one_name_are_none(tmp_path: Path):
     columns = [arrow.array(TATAR[:2]), arrow.array(KHMER[:2])]
     parquet.write_table(arrow.Table.from_arrays(columns, ["text"] * 2), tmp_path / "a.parquet")
     (refusal,) = records(tmp_path / "a.parquet")
-    assert refusal.reason == "no_text_field"
+    assert refusal.reason == "no_column"
     assert refusal.detail.count("text (string)") == 2
 
 

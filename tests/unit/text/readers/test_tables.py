@@ -74,7 +74,7 @@ def test_quotes_that_close_in_the_wrong_place_cost_their_own_line_only(tmp_path:
 def test_a_table_without_the_column_is_refused_with_the_columns_it_has(tmp_path: Path):
     path = write(tmp_path, "a.csv", ["id,sentence,n", f"1,{TATAR[4]},2"])
     (refusal,) = records(path)
-    assert refusal.reason == "no_text_field"
+    assert refusal.reason == "no_column"
     assert "id, sentence, n" in refusal.detail
     assert refusal.raw_bytes > len(TATAR[4].encode())
 

@@ -31,11 +31,11 @@ def test_a_lost_record_or_byte_is_an_error(field: str):
 
 def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made = source_stats()
-    assert made.unreadable_share() == 5 / 15
+    assert (made.reading().share, made.reading().bad_records) == (5 / 15, 1)
     made.read.add(1_000_000)
     made.drop("unsupported_format", 1_000_000, "b.pdf")
-    assert made.unreadable_share() == 5 / 15
-    assert SourceStats("empty").unreadable_share() == 0.0
+    assert (made.reading().share, made.reading().records) == (5 / 15, 3)
+    assert SourceStats("empty").reading().share == 0.0
 
 
 def test_sources_add_up():
