@@ -1,5 +1,6 @@
-"""Globs of `exclude` for found files."""
+"""Paths and globs of `exclude` for found files, as a recipe writes them."""
 
+import os.path
 from collections.abc import Iterable
 from glob import escape
 from pathlib import Path
@@ -30,3 +31,17 @@ def pattern(path: Path) -> str:
 def pattern_below(path: Path, depth: int) -> str:
     """The glob for the last parts of a file's path, so many."""
     return escape(printable("/".join(path.absolute().parts[-depth:])))
+
+
+def is_writable(path: str) -> bool:
+    """Whether a recipe, which is UTF-8, can hold this path."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path as the recipe writes it: relative to the recipe's folder."""
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()

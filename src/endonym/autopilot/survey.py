@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
-from endonym.autopilot.globs import globs, pattern, pattern_below
+from endonym.autopilot.globs import globs, is_writable, pattern, pattern_below, relative
 from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
 from endonym.autopilot.scans import needs_ocr, pack_for
 from endonym.autopilot.text_size import beginning
@@ -211,7 +211,7 @@ def look(path: Path, chars: int, folder: Path) -> Look:
 
     folder: of the recipe, which names the file from there.
     """
-    if not _is_writable(_relative(path, folder)):
+    if not is_writable(relative(path, folder)):
         here = Source(name="texts", path=str(path.absolute()))
         return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
@@ -416,10 +416,10 @@ def _source(
     is_alone = len(found) == 1 and not left_out
     name = _unique(first.path if is_alone else home, taken)
     taken.add(name)
-    path, reason = _relative(first.path, folder), first.reason
+    path, reason = relative(first.path, folder), first.reason
     if not is_alone:
         below = "/**/*" if is_deep else "/*"
-        path = escape(_relative(home, folder)) + below + escape(kind(first.path))
+        path = escape(relative(home, folder)) + below + escape(kind(first.path))
         if len(found) > 1:
             reason = f"{len(found)} files of one kind; the first: {reason}"
     divided = _divided(found)
@@ -484,15 +484,6 @@ def _texts(looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> list[str]:
     return every[::step]
 
 
-def _is_writable(path: str) -> bool:
-    """Whether a recipe, which is UTF-8, can hold this path."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _unique(path: Path, taken: set[str]) -> str:
     """A source name from a file's name, different from those taken."""
     stem = re.sub(r"[^\w.-]", "_", path.name.split(".")[0])[:60] or "texts"
@@ -500,8 +491,3 @@ def _unique(path: Path, taken: set[str]) -> str:
     while candidate in taken:
         candidate, number = f"{stem}-{number}", number + 1
     return candidate
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """The path as the recipe writes it: relative to the recipe's folder."""
-    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from endonym.autopilot.globs import globs, pattern_below
+from endonym.autopilot.globs import globs, is_writable, pattern_below, relative
 from endonym.text.files import is_excluded
 
 
@@ -18,3 +18,9 @@ def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
 
 def test_the_last_parts_of_a_path_are_a_glob():
     assert pattern_below(Path("/т/бер/1*.txt"), 2) == "бер/1[*].txt"
+
+
+def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path):
+    assert relative(tmp_path / "текстлар/а.txt", tmp_path / "project") == "../текстлар/а.txt"
+    assert is_writable("текстлар/а.txt")
+    assert not is_writable("\udcff.txt")

@@ -233,11 +233,13 @@ def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
     def said(bad: int) -> list[str]:
         lines = ["id,text", *rows, *["1,өч,багана"] * bad]
         path.write_text("\n".join(lines), encoding="utf-8")
-        raw = RawSet(source=Source(name="а", path=str(path)), files=(RawFile(path, path.name),))
+        raw = RawSet(
+            source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
+        )
         return source_warnings([raw], "tt", 0.01)
 
     assert said(0) == []
-    assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.9']
+    assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.4']
     first, second = said(30)
     assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
     assert second.startswith('the run will end for source "а": 13')

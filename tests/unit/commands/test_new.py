@@ -345,6 +345,7 @@ def test_after_a_failure_nothing_is_left_that_the_next_one_refuses(
 def messy(folder: Path, sentences: list[str]) -> Path:
     """Good sentences beside small tables with bad rows, and bad JSON."""
     folder.mkdir()
+    sentences = sentences * 20
     (folder / "good.txt").write_text("\n".join(sentences * 8), encoding="utf-8")
     rows = [f'{number},"{text}",A' for number, text in enumerate(sentences[:100])]
     rows[7], rows[40] = '7,"ачык җәя,A', "40,бер,ике,өч,дүрт"
@@ -365,8 +366,8 @@ def test_a_new_recipe_of_a_messy_folder_makes_its_corpus(
     sentences = language_sentences("tatar")
     folder = messy(tmp_path / "texts", sentences)
     if bad:
-        rows = [f"{text},{text}" for text in sentences] * 4 + ["артык,өч,багана"] * bad
-        (folder / "bad.csv").write_text("\n".join(["a,b", *rows]), encoding="utf-8")
+        rows = [f"{text};{text}" for text in sentences] * 4 + ["артык;өч;багана"] * bad
+        (folder / "bad.csv").write_text("\n".join(["a;b", *rows]), encoding="utf-8")
     said: list[str] = []
     log = Log(quiet=True)
     log.warn = said.append  # type: ignore[method-assign]
