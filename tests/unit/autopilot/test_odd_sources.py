@@ -242,5 +242,5 @@ def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
     assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.4']
     first, second = said(30)
     assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
-    assert second.startswith('the run will end for source "а": 13')
-    assert "max_unreadable = 0.27 in [clean]" in second
+    assert second.startswith('the run will end for source "а": 11.7%')
+    assert "max_unreadable = 0.24 in [clean]" in second
