@@ -65,7 +65,9 @@ def contender(
     lines += [*baselines(**(others or {})), score("model", 9.0, source="tatar")]
     names = list(sources) or ["tatar"] * len(texts)
     if sources:
-        lines += scores(found, sources=np.array(names), model="model", source=None, split="test")
+        lines += scores(
+            found, sources=np.array(names), is_mean=True, model="model", source=None, split="test"
+        )
     text = json.dumps([each.as_dict() for each in lines])
     (run_folder / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
     if has_documents:

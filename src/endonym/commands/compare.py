@@ -1,16 +1,17 @@
 """`endonym compare`: finished runs side by side, and whether their differences are significant.
 
-A difference is paired (each draw takes the same documents for both runs) and is claimed only when
-its interval excludes zero. Runs that were scored on different texts, as after one source was left
-out, are compared on the documents that all share; with too few of these there is no difference.
+All figures are of one quantity (quantity.py). A difference is paired (each draw takes the same
+documents for both runs) and is claimed only when its interval excludes zero. Where a recipe was
+trained under several seeds, recipes are compared by these (seeds.py), and single runs are not.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
+from endonym.commands.quantity import Bits, Quantity
 from endonym.commands.seeds import (
     Difference,
     SeedGroup,
@@ -20,19 +21,10 @@ from endonym.commands.seeds import (
     seed_groups,
     seed_notes,
 )
-from endonym.evaluate.documents import (
-    Documents,
-    are_of_same_texts,
-    are_same,
-    bits_per_byte,
-    difference,
-    named_in,
-    shared,
-    with_enough,
-)
-from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
+from endonym.evaluate.documents import difference
+from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned
-from endonym.log import duration, folded, number
+from endonym.log import duration, folded, listed, number
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 SHOWN_KEYS = 8
@@ -43,19 +35,19 @@ ALIKE = 1.02
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs, the best first, each with its difference to that one; and the shared baselines.
+    """Runs, the best first, with their bits per byte, and each one's difference to the best.
 
-    differences: empty if the runs share too few texts; then their order is as given. documents:
-    how many the differences are over. values: bits per byte of each run on the documents that all
-    share, which the means over seeds are of; empty if these are too few.
+    bits: of each run, of the one quantity. differences: empty if the runs share too few texts (then
+    their order is as given), and where recipes are compared by their seeds. documents: how many the
+    figures are over; 0 if the runs share too few.
     """
 
     runs: list[FinishedRun]
+    bits: list[Bits]
     differences: list[Difference]
     baselines: list[Score]
     notes: list[str]
     documents: int = 0
-    values: Sequence[float] = ()
 
     @property
     def name(self) -> str:
@@ -72,13 +64,13 @@ class Comparison:
     @property
     def groups(self) -> list[SeedGroup]:
         """The runs, those together that differ by their seed alone; the best mean first."""
-        return seed_groups(self.runs, self.values)
+        return seed_groups(self.runs, [each.value for each in self.bits])
 
     @property
     def seed_differences(self) -> list[Difference | None]:
         """Of each group to the best one; all None if the runs share too few texts."""
         groups = self.groups
-        return seed_differences(groups) if self.differences else [None] * len(groups)
+        return seed_differences(groups) if self.documents else [None] * len(groups)
 
     @property
     def is_of_seeds(self) -> bool:
@@ -107,100 +99,30 @@ class Comparison:
 
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
-    baselines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
-    common, note = _documents(runs)
-    if not common:
-        return Comparison(list(runs), [], baselines, [note, *_remarks(runs, baselines)])
-    found, told = _with_intervals(runs, common)
-    parts = sorted(
-        zip(runs, found, map(bits_per_byte, common), strict=True),
-        key=lambda part: bits_per_byte(part[1]),
-    )
-    ordered, first = [run for run, _, _ in parts], parts[0][1]
-    differences = [Difference(*difference(each, first)) for _, each, _ in parts]
-    values = [value for _, _, value in parts]
-    groups = seed_groups(ordered, values)
-    notes = seed_notes(groups, seed_differences(groups))
-    if not any(group.has_several for group in groups):
-        notes += _verdict(ordered, differences, len(first))
-    elif alone := [group.name for group in groups if not group.has_several]:
-        notes.append(f"Of one seed only, so not judged beside the others: {_listed(alone)}.")
-    notes += [each for each in (note, told) if each]
-    notes += _remarks(ordered, baselines)
-    return Comparison(ordered, differences, baselines, notes, len(first), values)
-
-
-def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
-    """The documents on which the runs are compared, and a note if they are not all of each.
-
-    None, and why, if the runs share too few.
-    """
-    old = [run.name for run in runs if run.documents is None]
-    if old:
-        return [], (
-            f"{_listed(old)} kept no scores of single documents with their sources, "
-            "so no difference is shown. "
-            "Run again: only the scoring is done anew."
-        )
-    own = [run.documents for run in runs if run.documents is not None]
-    if all(are_same(own[0], each) for each in own[1:]):
-        return own, ""
-    common = shared(own)
-    if all(are_of_same_texts(own[0], each) for each in own):
-        kept = named_in(common[0][common[0]["averaged"]], _averaged(runs))
-        opening = "The means of these runs are over different sources"
-        if not with_enough(common):
-            return [], f"{opening}, and too few documents are in all: no difference is shown."
-        over = _listed(kept) if kept else "all bytes"
-        return common, f"{opening}: differences and order are over {over}, which all share."
-    sizes = [f"{run.name}: {number(run.score.n_documents)}" for run in runs]
-    opening = f"These runs were scored on different {runs[0].score.split} documents"
-    if not with_enough(common):
-        return [], (
-            f"{opening} ({'; '.join(sizes)}) and share {number(len(common[0]))} from the same "
-            "sources: too few, so no difference is shown."
-        )
-    note = (
-        f"{opening} ({'; '.join(sizes)}): differences are over the {number(len(common[0]))} that "
-        "all share, and so are the order and any mean over seeds."
-    )
-    if len({tuple(sorted(run.score.averaged)) for run in runs}) > 1:
-        kept = named_in(common[0][common[0]["averaged"]], _averaged(runs))
-        note += (
-            " The column bits/byte is of each run's own documents, and the runs have different "
-            f"sources; the differences are over {_listed(kept) if kept else 'all bytes'}."
-        )
-    return common, note
-
-
-def _with_intervals(
-    runs: Sequence[FinishedRun], found: list[Documents]
-) -> tuple[list[Documents], str]:
-    """The documents whose differences have intervals: of all sources of the mean, or of some.
-
-    And a note if they are of some, or if there are no intervals.
-    """
-    some, split = with_enough(found), runs[0].score.split
-    if some and len(some[0]) == len(found[0]):
-        return found, ""
-    if not some:
-        return found, (
-            f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
-            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source."
-        )
-    averaged = named_in(found[0][found[0]["averaged"]], _averaged(runs))
-    kept = named_in(some[0], averaged)
-    left = [name for name in averaged if name not in kept]
-    return some, (
-        f"Too few {split} documents for an interval, of fewer than {FEWEST_OF_SOURCE} groups of "
-        f"neighbours: {_listed(left)}. So the order of the runs and their differences are over "
-        f"{_listed(kept)} alone: {number(len(some[0]))} documents."
-    )
-
-
-def _averaged(runs: Sequence[FinishedRun]) -> list[str]:
-    """The sources in the mean over sources of any run."""
-    return sorted({str(name) for run in runs for name in run.score.averaged})
+    quantity = Quantity.of(runs)
+    lines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
+    baselines = lines if quantity.is_whole or not quantity.documents else []
+    notes = list(quantity.notes)
+    if lines and not baselines:
+        notes.append("Baselines are over other documents, so they are not shown.")
+    if not quantity.documents:
+        notes += _remarks(runs, quantity, baselines)
+        return Comparison(list(runs), quantity.bits, [], baselines, notes)
+    groups = seed_groups(runs, [each.value for each in quantity.bits])
+    ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
+    order = sorted(range(len(runs)), key=lambda n: (ranks[runs[n].folder], quantity.bits[n].value))
+    ordered, bits = [runs[n] for n in order], [quantity.bits[n] for n in order]
+    documents = [quantity.documents[n] for n in order]
+    if any(group.has_several for group in groups):
+        differences: list[Difference] = []
+        told = seed_notes(groups, seed_differences(groups))
+        if alone := [group.name for group in groups if not group.has_several]:
+            told.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
+    else:
+        differences = [Difference(*difference(each, documents[0])) for each in documents]
+        told = _verdict(ordered, differences, len(documents[0]))
+    notes = [*told, *notes, *_remarks(ordered, quantity, baselines)]
+    return Comparison(ordered, bits, differences, baselines, notes, len(documents[0]))
 
 
 def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
@@ -226,29 +148,30 @@ def _verdict(
             f"to it excludes zero (paired over the same {texts})."
         ]
     return [
-        f"{best.name} needs the fewest bits per byte; {_listed(near)} cannot be told apart from "
+        f"{best.name} needs the fewest bits per byte; {listed(near)} cannot be told apart from "
         f"it (paired over the same {texts})."
     ]
 
 
-def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
+def _remarks(
+    runs: Sequence[FinishedRun], quantity: Quantity, baselines: Sequence[Score]
+) -> list[str]:
     """Notes that a reader of the table needs."""
     sizes = {run.name: run.parameters[0] for run in runs}
-    notes = [*_recipes_apart(runs), *_beaten_by(runs, baselines), *_apart("Parameters", sizes)]
+    best = min(each.value for each in quantity.bits)
+    notes = [*_recipes_apart(runs), *_beaten_by(best, baselines), *_apart("Parameters", sizes)]
     notes += _apart("Training tokens", {run.name: run.tokens for run in runs})
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
-    if apart:
-        notes.append(f"Not the same for all of them, so not shown: {_listed(apart)}.")
+    if apart and (shown or quantity.is_whole):
+        notes.append(f"Not the same for all of them, so not shown: {listed(apart)}.")
     there = {run.name: run.scores.get("model_on_sample") for run in runs}
     values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
     if "compressor" in shown and values:
-        notes.append(f"On the documents of the compressor's line: {_listed(values)}.")
-    averaged = {tuple(sorted(run.score.averaged)) for run in runs}
-    if len(averaged) == 1 and (names := averaged.pop()):
-        notes.append(
-            f"Bits per byte are means over the sources {_listed(names)}, each counted alike."
-        )
+        notes.append(f"On the documents of the compressor's line: {listed(values)}.")
+    if quantity.sources:
+        names = listed(quantity.sources)
+        notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
     if len({run.machine for run in runs}) > 1:
         notes.append(
             "They were not all trained on one processor and as many threads: times differ by it."
@@ -278,13 +201,12 @@ def _recipes_apart(runs: Sequence[FinishedRun]) -> list[str]:
     return [f"Their recipes differ in {', '.join(shown)}{rest}."]
 
 
-def _beaten_by(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
-    """A note if every model loses to a baseline that needs no training."""
-    best = min(run.score.value for run in runs)
+def _beaten_by(best: float, baselines: Sequence[Score]) -> list[str]:
+    """A note if every model loses to a baseline that needs no training. best: of the models."""
     better = [line for line in baselines if line.sampled_from is None and line.value < best]
     if not better:
         return []
-    names = _listed([f"{line.model} ({line.value:.4f})" for line in better])
+    names = listed([f"{line.model} ({line.value:.4f})" for line in better])
     return [
         f"Every model loses to {names}, without any training: the best has {best:.4f} bits per "
         "byte. These models need more steps or more text before they are worth comparing."
@@ -303,14 +225,9 @@ def _apart(what: str, amounts: dict[str, int]) -> list[str]:
     ]
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names joined for a sentence."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table as texts: its head, and a row for each run and each baseline."""
-    has_differences = bool(comparison.differences) and not comparison.is_of_seeds
+    has_differences = bool(comparison.differences)
     beside = ["to the best", "paired 95 %"] if has_differences else []
     heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters"]
     heads += ["lr", "tokens", "epochs", "training", "tokens/s", "kept step"]
@@ -318,7 +235,7 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     for index, run in enumerate(comparison.runs):
         total, active = run.parameters
         size = number(total) + (f" ({number(active)} active)" if active != total else "")
-        row = [run.name, *_score_cells(run.score)]
+        row = [run.name, *_score_cells(comparison.bits[index])]
         if has_differences:
             each = comparison.differences[index]
             span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
@@ -335,7 +252,7 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
-def _score_cells(score: Score) -> list[str]:
+def _score_cells(score: Score | Bits) -> list[str]:
     span = "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
     return [f"{score.value:.4f}", span]
 
@@ -357,8 +274,6 @@ def describe(comparison: Comparison) -> str:
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
     runs: list[dict[str, Any]] = []
-    # Between two seeds of one recipe nothing is claimed.
-    best = next(group for group in comparison.groups if comparison.runs[0] in group.runs)
     for index, run in enumerate(comparison.runs):
         last, (total, active) = run.models[-1].numbers, run.parameters
         beside = comparison.differences[index] if comparison.differences else None
@@ -375,10 +290,10 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "active_parameters": active,
                 "train_tokens": run.tokens,
                 "epochs": run.epochs,
+                "compared": asdict(comparison.bits[index]),
                 "score": run.score.as_dict(),
                 "dev_bits_per_byte": run.dev_score and run.dev_score.value,
-                "difference": beside
-                and {**beside.as_dict(), "is_claimed": beside.is_claimed and run not in best.runs},
+                "difference": beside and beside.as_dict(),
                 "seconds": run.seconds or None,
                 "tokens_per_second": run.speed,
                 "steps": last["steps"],
@@ -390,7 +305,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
-        "same_documents": bool(comparison.differences),
+        "same_documents": comparison.documents > 0,
         "shared_documents": comparison.documents,
         "seeds": [
             {**group.as_dict(), "difference": each and each.as_dict()} for group, each in groups

@@ -79,9 +79,11 @@ def as_csv(data: dict[str, Any]) -> str:
     """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
-        plain = {key: run[key] for key in run if key not in ("score", "difference", "efficiency")}
+        apart = ("score", "compared", "difference", "efficiency")
+        plain = {key: run[key] for key in run if key not in apart}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
-        rows.append({"row": "run", **plain, **_score(run["score"]), **_apart(run)})
+        score = run["score"] | run["compared"]
+        rows.append({"row": "run", **plain, **_score(score), **_apart(run)})
     rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
     rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
     return _csv(rows)

@@ -183,8 +183,9 @@ def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     names, found = np.array(texts.sources), list[Score]()
     here = np.isin(names, sorted(texts.in_mean()))
     if len(np.unique(names[here])) > 1:
-        found += scores(measured.only(here), sources=names[here], source=None, **frame)
-    found += scores(measured, source=None, **frame)
+        mean = {"sources": names[here], "is_mean": True}
+        found += scores(measured.only(here), source=None, **mean, **frame)
+    found += scores(measured, sources=names, source=None, **frame)
     for name in sorted(set(texts.sources)):
         found += scores(measured.only(names == name), source=name, **frame)
     return found

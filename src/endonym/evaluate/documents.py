@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Measured, ratio
+from endonym.evaluate.score import (
+    FEWEST_DOCUMENTS,
+    FEWEST_OF_SOURCE,
+    LARGEST_SHARE,
+    Measured,
+    ratio,
+)
 
 RECORD = np.dtype(
     [
@@ -107,15 +113,19 @@ def shared(every: Sequence[Documents]) -> list[Documents]:
 def with_enough(every: Sequence[Documents]) -> list[Documents]:
     """The documents on which differences have intervals: all, or those of some sources of the mean.
 
-    every: as from `shared`. None if too few are left in sources with enough groups of neighbours.
+    every: as from `shared`. None if too few are left in sources with enough groups of neighbours,
+    none of which has most of the bytes.
     """
     sources = np.unique(every[0]["source"][every[0]["averaged"]])
     if len(sources) < 2:
-        return list(every) if min(map(_groups, every)) >= FEWEST_DOCUMENTS else []
-    counts = {
-        source: min(_groups(each[each["source"] == source]) for each in every) for source in sources
-    }
-    enough = [source for source, count in counts.items() if count >= FEWEST_OF_SOURCE]
+        return list(every) if interval(every[0])[1] is not None else []
+    parts = {source: [each[each["source"] == source] for each in every] for source in sources}
+    counts = {source: min(map(_groups, some)) for source, some in parts.items()}
+    enough = [
+        source
+        for source, count in counts.items()
+        if count >= FEWEST_OF_SOURCE and max(map(_largest, parts[source])) <= LARGEST_SHARE
+    ]
     if len(enough) == len(sources):
         return list(every)
     if sum(counts[source] for source in enough) < FEWEST_DOCUMENTS:
@@ -128,26 +138,34 @@ def _groups(found: Documents) -> int:
     return len(np.unique(found["group"]))
 
 
+def _largest(found: Documents) -> float:
+    """The share of the bytes in the largest group of neighbours."""
+    _, groups = np.unique(found["group"], return_inverse=True)
+    sizes = np.bincount(groups, weights=found["bytes"])
+    return float(sizes.max() / max(1, sizes.sum()))
+
+
 def named_in(found: Documents, sources: Sequence[str]) -> list[str]:
     """Those of these sources that have documents here."""
     return [name for name in sources if (found["source"] == _digests([name])[0]).any()]
 
 
-def bits_per_byte(found: Documents) -> float:
-    """Of the mean over sources if there are two or more, otherwise over all bytes."""
+def interval(found: Documents) -> tuple[float, float | None, float | None]:
+    """Bits per byte and its interval, as those of `difference` to a model that needs none."""
     nothing = found.copy()
     nothing["nats"] = 0.0
-    return difference(found, nothing)[0]
+    return difference(found, nothing)
 
 
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte of one minus the other, and its paired 95 % bootstrap interval.
 
     Of the mean over sources if there are two or more, otherwise over all bytes. Each draw takes the
-    same documents for both, neighbours together. The interval is None where that of `ratio` is.
+    same documents for both, within each source, neighbours together. The interval is None where
+    that of `ratio` is.
     """
     bits = (one["nats"] - other["nats"]) / math.log(2)
-    some = one[one["averaged"]]
-    if len(np.unique(some["source"])) < 2:
-        return ratio(bits, one["bytes"], groups=one["group"])
-    return ratio(bits[one["averaged"]], some["bytes"], some["source"], some["group"])
+    is_mean = len(np.unique(one["source"][one["averaged"]])) > 1
+    some = one["averaged"] if is_mean else np.ones(len(one), dtype=np.bool_)
+    part = one[some]
+    return ratio(bits[some], part["bytes"], part["source"], part["group"], is_mean=is_mean)

@@ -8,10 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 1000
+DRAWS = 10_000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
-"""Fewest groups of neighbours for an interval: in all, and in each source of a mean."""
+"""Fewest groups of neighbours for an interval: in all, and in each source."""
+LARGEST_SHARE = 0.5
+"""Where one group has more of the bytes of its source, there is no interval: draws with it and
+without it are two values, not a spread."""
 SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
@@ -25,8 +28,8 @@ Sources = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. low, high: 95 % bootstrap interval over documents, neighbours drawn together;
-    None for fewer than FEWEST_DOCUMENTS.
+    """One number. low, high: 95 % bootstrap interval over documents, drawn within each source,
+    neighbours together; None where `ratio` gives none.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
     "model_on_sample": the model on the compressor's sample of the documents, or "before": the
@@ -101,28 +104,32 @@ def scores(
     measured: Measured,
     *,
     sources: Sources | None = None,
+    is_mean: bool = False,
     with_tokens: bool = True,
     **frame: Any,
 ) -> list[Score]:
     """Bits per byte, bits per character, nats per token, perplexity; each with its interval.
 
-    sources: of each document, for means over sources. frame: the other fields of Score.
+    sources: of each document, if they are of several. is_mean: whether the value is the mean over
+    these. frame: the other fields of Score.
     """
     frame |= {
         "n_documents": len(measured.nats),
         "n_bytes": int(measured.bytes.sum()),
         "n_chars": int(measured.chars.sum()),
         "n_tokens": int(measured.tokens.sum()) if with_tokens else 0,
-        "weighting": "bytes" if sources is None else "sources",
-        "averaged": () if sources is None else tuple(map(str, np.unique(sources))),
+        "weighting": "sources" if is_mean else "bytes",
+        "averaged": tuple(map(str, np.unique(sources))) if is_mean else (),
     }
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:
         if size == "tokens" and not with_tokens:
             continue
         sizes = getattr(measured, size)
-        value, low, high = ratio(measured.nats * scale, sizes, sources, measured.groups)
-        spread = None if measured.draws is None else deviation(measured.draws, sizes, sources)
+        nats = measured.nats * scale
+        value, low, high = ratio(nats, sizes, sources, measured.groups, is_mean=is_mean)
+        averaged = sources if is_mean else None
+        spread = None if measured.draws is None else deviation(measured.draws, sizes, averaged)
         spread = None if spread is None else spread * scale
         found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
         if size == "tokens":
@@ -136,37 +143,61 @@ def ratio(
     denominators: NDArray[np.int64],
     sources: Sources | None = None,
     groups: NDArray[np.int64] | None = None,
+    *,
+    is_mean: bool = True,
 ) -> tuple[float, float | None, float | None]:
     """The ratio of sums, and its 95 % bootstrap interval over the pairs, or over groups of them.
 
-    sources: of each pair; then the mean over sources of the ratios, with a bootstrap within each
-    source. groups: as in Measured, within one source each. Of n groups n - 1 are drawn at a time,
-    so that the spread is not underestimated for small n. No interval for fewer than
-    FEWEST_DOCUMENTS groups, or FEWEST_OF_SOURCE in a source.
+    sources: of each pair; draws are made within each source. is_mean: whether the value is the mean
+    over sources of the ratios; otherwise the ratio of the sums of all. groups: as in Measured,
+    within one source each. Of n groups n - 1 are drawn at a time, so that the spread is not
+    underestimated for small n. There is no interval for fewer than FEWEST_DOCUMENTS groups, for
+    fewer than FEWEST_OF_SOURCE in a source, or where one group is more than LARGEST_SHARE of its
+    source. In a ratio of all sums, sources of too few groups are drawn as one.
 
     Source: Efron 1979, with ratios of sums in each draw. Rao and Wu 1988, Resampling inference with
     complex survey data (several sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8
     (data in groups).
     """
-    value = _value(numerators, denominators, sources)
+    averaged = sources if is_mean else None
+    value = _value(numerators, denominators, averaged)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
         numerators = np.bincount(groups, weights=numerators).astype(np.float64)
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
-    fewest = FEWEST_DOCUMENTS if sources is None else FEWEST_OF_SOURCE
     parts = _parts(len(numerators), sources)
-    if len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts)) < fewest:
+    if not is_mean:
+        parts = _few_together(parts)
+    few = len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts), default=0) < FEWEST_OF_SOURCE
+    if few or any(_largest_share(denominators[part]) > LARGEST_SHARE for part in parts):
         return value, None, None
-    low, high = np.percentile(draws(numerators, denominators, sources), [2.5, 97.5])
+    drawn = draws(numerators, denominators, parts, is_mean=is_mean)
+    low, high = np.percentile(drawn, [2.5, 97.5])
     return value, float(low), float(high)
 
 
-def _parts(count: int, sources: Sources | None) -> list[NDArray[np.intp]]:
+Parts = list[NDArray[np.intp]]
+"""The indices of each source's documents or groups."""
+
+
+def _parts(count: int, sources: Sources | None) -> Parts:
     """The indices of each source's documents; of all in one part without sources."""
     if sources is None:
         return [np.arange(count)]
     return [np.flatnonzero(sources == name) for name in np.unique(sources)]
+
+
+def _few_together(parts: Parts) -> Parts:
+    """Parts of too few groups as one."""
+    few = [part for part in parts if len(part) < FEWEST_OF_SOURCE]
+    enough = [part for part in parts if len(part) >= FEWEST_OF_SOURCE]
+    return [*enough, np.concatenate(few)] if few else enough
+
+
+def _largest_share(sizes: NDArray[np.int64]) -> float:
+    """How much of all the largest is."""
+    return float(sizes.max() / max(1, sizes.sum()))
 
 
 def _value(
@@ -181,19 +212,27 @@ def _value(
 def draws(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.int64],
-    sources: Sources | None = None,
+    parts: Parts,
+    *,
+    is_mean: bool,
 ) -> NDArray[np.float64]:
-    """The value in DRAWS samples of n - 1 documents with replacement, with a fixed seed."""
+    """The value in DRAWS samples of n - 1 of each part with replacement, with a fixed seed.
+
+    is_mean: the mean of the parts' ratios; otherwise the ratio of all sums, where each part keeps
+    its size: its sums are scaled by n / (n - 1).
+    """
     generator = np.random.Generator(np.random.Philox(key=SEED))
-    parts = _parts(len(numerators), sources)
-    total = np.zeros(DRAWS)
-    for part in parts:
-        over, under, found = numerators[part], denominators[part], []
-        for _ in range(0, DRAWS, CHUNK_DRAWS):
-            chosen = generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))
-            found.append(over[chosen].sum(1) / np.maximum(1, under[chosen].sum(1)))
-        total += np.concatenate(found)
-    return total / len(parts)
+    over, under = np.zeros((len(parts), DRAWS)), np.zeros((len(parts), DRAWS))
+    for place, part in enumerate(parts):
+        for first in range(0, DRAWS, CHUNK_DRAWS):
+            chosen = part[generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))]
+            some = slice(first, first + CHUNK_DRAWS)
+            over[place, some] = numerators[chosen].sum(1)
+            under[place, some] = denominators[chosen].sum(1)
+    if is_mean:
+        return (over / np.maximum(1, under)).mean(0)
+    scales = np.array([len(part) / (len(part) - 1) for part in parts])[:, None]
+    return (over * scales).sum(0) / np.maximum(1, (under * scales).sum(0))
 
 
 def deviation(

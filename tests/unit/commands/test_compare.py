@@ -116,8 +116,12 @@ def test_a_source_with_few_documents_takes_no_interval_from_the_others(tmp_path:
     assert found.differences[1].is_claimed
     assert found.documents == 26
     (note,) = [note for note in found.notes if "Too few" in note]
-    assert "neighbours: zicători." in note
-    assert note.endswith("over roman and știri alone: 26 documents.")
+    assert "zicători. So all figures here are over roman and știri alone: 26 documents." in note
+    bits = [each.value for each in found.bits]
+    assert bits == sorted(bits), "the column is of the same documents as the order"
+    assert found.differences[1].value == pytest.approx(bits[1] - bits[0])
+    assert [float(row[1]) for row in cells(found)[1][:2]] == pytest.approx(bits, abs=5e-5)
+    assert found.baselines == [], "they are of all documents"
     assert found.notes[0].startswith("bun needs the fewest bits per byte, and the interval")
     alone = compare(
         [
@@ -133,7 +137,7 @@ def test_one_source_with_enough_documents_is_compared_by_itself(tmp_path: Path) 
     runs = [contender(tmp_path, n, v, sources=sources) for n, v in (("b", SAME), ("c", WORSE))]
     found = compare(runs)
     assert found.differences[1].is_claimed
-    assert any(note.endswith("over roman alone: 26 documents.") for note in found.notes)
+    assert any("over roman alone: 26 documents." in note for note in found.notes)
 
 
 def test_it_is_said_why_no_source_has_an_interval(tmp_path: Path) -> None:
@@ -209,7 +213,9 @@ def test_runs_that_judged_other_texts_are_compared_on_those_that_all_share(
     shared = compare([short, two])
     assert found.differences == pytest.approx(shared.differences)
     assert found.documents == shared.documents == 20
-    assert any("(wide: 30; tt: 20): differences are over the 20" in each for each in found.notes)
+    assert any(
+        "(wide: 30; tt: 20): all figures here are over the 20" in each for each in found.notes
+    )
     assert as_dict(found)["shared_documents"] == 20
 
 
