@@ -1,7 +1,6 @@
 """A language model: a decoder with its tokenizer."""
 
 import codecs
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +15,7 @@ from endonym.generate.reading import read
 from endonym.generate.sample import Sampling
 from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import read_shape
+from endonym.model.foreign.folder import read_json, read_shape
 from endonym.model.foreign.weights import load_any
 from endonym.store import fingerprint
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -63,7 +62,7 @@ class LanguageModel:
 
         Raises Damaged if the parts do not fit together.
         """
-        config = read_shape(json.loads((folder / "config.json").read_text("utf-8")))
+        config = read_shape(read_json(folder / "config.json"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         if tokenizer.used_vocab > config.vocab:
             raise Damaged(

@@ -1,11 +1,21 @@
 """The config of a decoder, with all defaults filled in. Imports no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from endonym.config import Config, unset
 
+MOST_HEADS, MOST_HEAD_WIDTH, MOST_CHANNELS = 1 << 14, 1 << 16, 1 << 22
+MOST_EXPAND, MOST_CONV, MOST_LAYERS, MOST_EXPERTS = 1 << 10, 1 << 12, 10_000, 10_000
+MOST_VOCAB, MOST_CONTEXT = 1 << 28, 1 << 30
+"""Far above any model; with them the bytes of every matrix are a 64-bit number."""
+Heads = Annotated[int, Field(ge=1, le=MOST_HEADS)]
+HeadWidth = Annotated[int, Field(ge=1, le=MOST_HEAD_WIDTH)]
+Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+Inner = Annotated[int, Field(ge=1, le=MOST_CHANNELS * MOST_EXPAND)]
+Conv = Annotated[int, Field(ge=1, le=MOST_CONV)]
+Tokens = Annotated[int, Field(ge=1, le=MOST_CONTEXT)]
 Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
 
 
@@ -19,6 +29,7 @@ class RopeScaling(Config):
     original_context: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_CONTEXT,
         description="tokens of the context before",
         json_schema_extra=unset("none; required for llama3 and yarn"),
     )
@@ -43,7 +54,7 @@ class RopeConfig(Config):
     """Rotary positions, resolved: the first `width` channels of a head rotate."""
 
     base: float
-    width: int
+    width: Channels
     scaling: RopeScaling | None = None
 
 
@@ -54,11 +65,11 @@ class AttentionConfig(Config):
     """
 
     kind: Literal["attention"] = "attention"
-    heads: int
-    kv_heads: int
-    head_width: int
+    heads: Heads
+    kv_heads: Heads
+    head_width: Channels
     query_key_norm: bool
-    window: int | None
+    window: Tokens | None
     rope: RopeConfig | None
     bias: bool
     dropout: float
@@ -68,10 +79,10 @@ class MambaConfig(Config):
     """Mamba-1's selective state space, resolved. inner: its channels."""
 
     kind: Literal["mamba"] = "mamba"
-    inner: int
-    state: int
-    conv_width: int
-    step_rank: int
+    inner: Inner
+    state: HeadWidth
+    conv_width: Conv
+    step_rank: Channels
     bias: bool
 
 
@@ -79,11 +90,11 @@ class Mamba2Config(Config):
     """Mamba-2's state space, resolved: heads of `head_width` channels, in and out by group."""
 
     kind: Literal["mamba2"] = "mamba2"
-    heads: int
-    head_width: int
-    state: int
-    groups: int
-    conv_width: int
+    heads: Inner
+    head_width: HeadWidth
+    state: HeadWidth
+    groups: Heads
+    conv_width: Conv
     bias: bool
 
     @property
@@ -99,7 +110,7 @@ class FfnConfig(Config):
     """A dense feed-forward, resolved; "none" is the identity without a norm."""
 
     kind: Literal["plain", "gated", "none"]
-    hidden: int
+    hidden: int = Field(ge=0, le=MOST_CHANNELS * MOST_EXPAND)
     activation: Activation
     bias: bool
 
@@ -108,11 +119,11 @@ class ExpertsConfig(Config):
     """A mixture of experts, resolved: each token goes to the `active` likeliest of `experts`."""
 
     kind: Literal["experts"] = "experts"
-    hidden: int
+    hidden: Inner
     activation: Activation
     gated: bool
-    experts: int
-    active: int
+    experts: int = Field(ge=1, le=MOST_EXPERTS)
+    active: int = Field(ge=1, le=MOST_EXPERTS)
     balance: Literal["penalty", "bias"]
     balance_weight: float
 
@@ -124,10 +135,10 @@ class ModelConfig(Config):
     """
 
     family: str
-    vocab: int = Field(ge=1)
-    context: int = Field(ge=1)
-    dim: int
-    layers: int
+    vocab: int = Field(ge=1, le=MOST_VOCAB)
+    context: Tokens
+    dim: Channels
+    layers: int = Field(ge=1, le=MOST_LAYERS)
     norm: Literal["rms", "layer"]
     norm_epsilon: float
     position: Literal["rope", "learned", "none"]

@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from endonym.config import NOT_IDENTITY, Config, unset
-from endonym.model.config import Activation, RopeScaling
+from endonym.model.config import (
+    MOST_CHANNELS,
+    MOST_CONTEXT,
+    MOST_CONV,
+    MOST_EXPAND,
+    MOST_EXPERTS,
+    MOST_HEAD_WIDTH,
+    MOST_HEADS,
+    MOST_LAYERS,
+    Activation,
+    RopeScaling,
+)
 
 Family = Literal["qwen3", "llama", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe"]
 
@@ -16,15 +27,19 @@ class MixerKeys(Config):
     kind: Literal["attention", "mamba", "mamba2"] | None = Field(
         default=None, description="which part; the family's if not given"
     )
-    heads: int | None = Field(default=None, ge=1, description="attention: query heads")
+    heads: int | None = Field(
+        default=None, ge=1, le=MOST_HEADS, description="attention: query heads"
+    )
     kv_heads: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_HEADS,
         description="attention: key and value heads; as many as heads if not given (falcon: 1)",
     )
     head_width: int | None = Field(
         default=None,
         ge=2,
+        le=MOST_HEAD_WIDTH,
         description="channels of one head",
         json_schema_extra=unset("dim / heads; mamba2: 64"),
     )
@@ -34,6 +49,7 @@ class MixerKeys(Config):
     window: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_CONTEXT,
         description="attention: keys a token sees, itself included; all if not given "
         "(mistral: half the context)",
     )
@@ -57,30 +73,35 @@ class MixerKeys(Config):
     state: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_HEAD_WIDTH,
         description="mamba: state size of a channel",
         json_schema_extra=unset("16; mamba2: 128"),
     )
     expand: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_EXPAND,
         description="mamba: inner channels per channel of the model",
         json_schema_extra=unset("2"),
     )
     conv_width: int | None = Field(
         default=None,
         ge=2,
+        le=MOST_CONV,
         description="mamba: tokens the short convolution sees",
         json_schema_extra=unset("4"),
     )
     step_rank: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_CHANNELS,
         description="mamba: rank of the matrix that computes dt",
         json_schema_extra=unset("dim / 16, rounded up"),
     )
     groups: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_HEADS,
         description="mamba2: groups of heads; those of a group share B and C",
         json_schema_extra=unset("1"),
     )
@@ -95,6 +116,7 @@ class FfnKeys(Config):
     hidden: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_CHANNELS,
         description="inner width, of each expert if there are several",
         json_schema_extra=unset(
             "4·dim; gated: 8/3·dim, rounded up to a multiple of 256; experts: that over `active`"
@@ -105,11 +127,11 @@ class FfnKeys(Config):
     experts: int | None = Field(
         default=None,
         ge=1,
-        le=10_000,
+        le=MOST_EXPERTS,
         description="experts of a layer",
         json_schema_extra=unset("8"),
     )
-    active: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
+    active: Annotated[int, Field(ge=1, le=MOST_EXPERTS)] | Literal["all"] | None = Field(
         default=None,
         description='experts a token goes to; "all" is the dense soft mixture',
         json_schema_extra=unset("2"),
@@ -160,8 +182,8 @@ class ModelKeys(Config):
         json_schema_extra=NOT_IDENTITY,
     )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")
-    dim: int | None = Field(default=None, ge=2, description="model width")
-    layers: int | None = Field(default=None, ge=1, le=10_000, description="blocks")
+    dim: int | None = Field(default=None, ge=2, le=MOST_CHANNELS, description="model width")
+    layers: int | None = Field(default=None, ge=1, le=MOST_LAYERS, description="blocks")
     mixer: Mixers = Field(
         default_factory=MixerKeys,
         title="a mixer",

@@ -83,8 +83,10 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
-    wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
     found = {_present_name(name): shape for name, shape in tensor_shapes(path).items()}
+    if config.layers > len(found):
+        raise damaged(path, f"has {len(found)} tensors for {config.layers} layers")
+    wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
     require_shapes(found, wanted, path)
     tensors = {_present_name(name): each for name, each in load_tensors(path).items()}
     return decoder_with(config, tensors, path)

@@ -88,7 +88,7 @@ def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
     assert explain("model.mixer.heads") == (
         "model.mixer.heads\n"
         "  attention: query heads\n\n"
-        "  type     whole number ≥ 1\n"
+        "  type     whole number ≥ 1 and ≤ 16_384\n"
         "  default  chosen from your texts and this machine\n"
         "  source   MixerKeys in endonym/model/keys.py"
     )

@@ -37,6 +37,8 @@ HEADER_LIMIT_BYTES = 25_000_000
 """A tensor takes about a hundred bytes of it."""
 MOST_JSON_BYTES = 16 << 20
 """The list of 100,000 tensors takes less."""
+MOST_PARTS, MOST_SIZE = 100_000, 1 << 32
+"""Layers, heads or experts; any other number of a foreign config.json."""
 UNKNOWN_CONTEXT = 1024
 """Context length of a model whose config.json has none."""
 SIZES = {
@@ -94,6 +96,7 @@ def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> Foreign
     given = read_json(path) if given is None else given
     refuse_code(given, str(path))
     _refuse_unsupported(given, str(path))
+    _refuse_huge(given, str(path))
     sizes = {name: _size(given, keys, str(path)) for name, keys in SIZES.items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
@@ -173,6 +176,19 @@ def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
         return found
     what = "lacks" if found is None else f"has {found!r} for"
     raise ExportError(f"config.json {what} {keys[0]}", where=where)
+
+
+def _refuse_huge(given: dict[str, Any], where: str) -> None:
+    """Raise ExportError for numbers by which a class would build more than any model has."""
+    for key, value in given.items():
+        if isinstance(value, dict):
+            _refuse_huge(value, where)
+            continue
+        is_count = key.startswith(("num_", "n_layer", "n_head")) or key.endswith("_layers")
+        most = MOST_PARTS if is_count else MOST_SIZE
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, int) and abs(each) > most and "theta" not in key:
+                raise ExportError(f"config.json has {str(each)[:40]} for {key}", where=where)
 
 
 def _refuse_half_artefact(given: dict[str, Any], where: str) -> None:

@@ -45,7 +45,7 @@ UNTRUSTED = ("attn_implementation", "_attn_implementation", "experts_implementat
 """Keys by which a folder could ask for kernels from elsewhere."""
 BUILDING = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError),
-    *(LookupError, RuntimeError, TypeError, ValueError),
+    *(LookupError, MemoryError, RuntimeError, TypeError, ValueError),
 )
 """Errors of a class whose sizes do not fit together."""
 
@@ -82,7 +82,10 @@ def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDe
     config, files = foreign_config(folder, given), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
-    stored = _as_stored(skeleton, weights_of(skeleton))
+    try:
+        stored = _as_stored(skeleton, weights_of(skeleton))
+    except BUILDING as error:
+        raise _misfit(error, where) from error
     wanted = {name: tuple(each.shape) for name, each in stored.items()}
     doubled = skeleton.all_tied_weights_keys.keys() - wanted.keys()
     shapes = weight_shapes(folder)
@@ -139,7 +142,7 @@ def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
             where=where,
             do="Take a model of a known architecture; code that comes with one is never run.",
         ) from error
-    except (errors.StrictDataclassError, ValueError, TypeError, AttributeError) as error:
+    except (errors.StrictDataclassError, *BUILDING) as error:
         raise _misfit(error, where) from error
 
 

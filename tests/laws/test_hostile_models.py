@@ -1,0 +1,100 @@
+"""Folders of models with numbers that no model has: an error of ours, or the model as it was."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from foreign_folders import write_model
+from toys import toy_config, toy_decoder, toy_tokenizer
+
+from endonym.errors import EndonymError
+from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.export.pretrained import load_pretrained
+from endonym.export.shapes import folder_shape
+from endonym.generate.language_model import LanguageModel
+from endonym.model.families import FAMILIES
+from endonym.model.weights import save_tensors
+
+NUMBERS: list[Any] = [2**31, 2**60, 10**9, 10**400, -1, 0, float("nan"), 1e300, "12", [1e308]]
+FEW: list[Any] = [10**9, 2**60, 0, "12"]
+
+
+def changes(given: dict[str, Any], numbers: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The config with one of its sizes replaced."""
+    for key, value in given.items():
+        for number in numbers if type(value) is int and not key.endswith("_id") else ():
+            changed = copy.deepcopy(given)
+            changed[key] = number
+            yield f"{key} = {str(number)[:30]}", changed
+
+
+def internal_errors(folder: Path, numbers: list[Any]) -> list[str]:
+    """The changes that end in an error that is none of ours."""
+    given = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    found: list[str] = []
+    for name, changed in changes(given, numbers):
+        (folder / "config.json").write_text(json.dumps(changed), encoding="utf-8")
+        for read in (folder_shape, load_pretrained):
+            try:
+                read(folder)
+            except EndonymError:
+                pass
+            except Exception as error:  # noqa: BLE001 - this is what is looked for
+                found.append(f"{name}: {error!r}")
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_size_of_a_folder_of_transformers_is_an_internal_error(family: Any, tmp_path: Path):
+    tokenizer = toy_tokenizer("bpe")
+    decoder = toy_decoder(toy_config(family, vocab=tokenizer.vocab, layers=1))
+    export_huggingface(LanguageModel(decoder, tokenizer), tmp_path)
+    assert import_huggingface(tmp_path)
+    assert internal_errors(tmp_path, NUMBERS) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_size_of_a_folder_of_ours_is_an_internal_error(family: Any, tmp_path: Path):
+    tokenizer = toy_tokenizer("bpe")
+    decoder = toy_decoder(toy_config(family, vocab=tokenizer.vocab, layers=1))
+    tokenizer.save(tmp_path)
+    save_tensors(decoder.state_dict(), tmp_path / "weights.safetensors")
+    text = json.dumps(decoder.config.model_dump())
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    assert load_pretrained(tmp_path)
+    assert internal_errors(tmp_path, NUMBERS) == []
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("kind", ["gemma3", "mixtral"])
+def test_no_size_of_a_class_of_the_library_is_an_internal_error(kind: str, tmp_path: Path):
+    write_model(kind, tmp_path)
+    assert internal_errors(tmp_path, FEW) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        ("vocab_size", 2**60),
+        ("hidden_size", 2**40),
+        ("num_hidden_layers", 10**9),
+        ("intermediate_size", 10**400),
+        ("head_dim", 10**400),
+    ],
+)
+def test_a_size_is_refused_by_its_name_before_anything_is_built(
+    key: str, number: int, tmp_path: Path
+):
+    tokenizer = toy_tokenizer("bpe")
+    decoder = toy_decoder(toy_config("qwen3", vocab=tokenizer.vocab, layers=1))
+    export_huggingface(LanguageModel(decoder, tokenizer), tmp_path)
+    given = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(given | {key: number}), encoding="utf-8")
+    for read in (folder_shape, load_pretrained):
+        with pytest.raises(EndonymError, match=r"config\.json") as caught:
+            read(tmp_path)
+        assert str(number)[:12] in str(caught.value)
+        assert len(str(caught.value)) < 600
