@@ -32,6 +32,17 @@ Layout = tuple[Piece, ...]
 NONE = np.zeros(0, dtype=np.int64)
 
 
+def with_weights(layout: Layout, learns: Sequence[bool]) -> Layout:
+    """The layout in which only these messages, with what ends them, are learnt; () if none is."""
+    pieces: list[Piece] = []
+    is_mine = False
+    for piece in layout:
+        is_mine = is_mine if piece.message is None else learns[piece.message]
+        pieces.append(piece._replace(is_learnt=piece.is_learnt and is_mine))
+    last = max((n for n, piece in enumerate(pieces) if piece.is_learnt), default=-1)
+    return tuple(pieces[: last + 1])
+
+
 PIECES_KEPT = 1 << 20
 """Pieces of layouts that are remembered; a piece takes about a hundred bytes."""
 MESSAGES_AT_ONCE = 1 << 12
@@ -72,7 +83,7 @@ class Layouts:
         """
         if len(roles) > self.longest:
             detail = f"{len(roles):,} messages; {self.longest:,} tokens have room"
-            raise Unfit("too_long", detail)
+            raise Unfit("longer_than_context", detail)
         key = (tuple(roles), is_last_only)
         if key not in self._known:
             found = self._tried(*key)
@@ -114,7 +125,7 @@ class Layouts:
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
             detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
-            raise Unfit("too_long", detail)
+            raise Unfit("longer_than_context", detail)
         if is_last_only:
             return (last,)
         answers = [n for n, role in enumerate(roles) if role == ANSWERING]

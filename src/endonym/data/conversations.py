@@ -4,7 +4,8 @@ messages ([{role, content}]), conversations ([{from, value}], as in ShareGPT), p
 or response, question and answer, instruction and output (as in Alpaca). `input` and `context`
 follow the question, `history` comes before it, `system` or `system_prompt` before everything. A
 preference pair has chosen and rejected: answers to a prompt, or whole conversations with a common
-beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH).
+beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). An answer with
+"weight": 0 (as in OpenAI's format) is read and not learnt.
 """
 
 import re
@@ -36,17 +37,18 @@ TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
 class Message(NamedTuple):
-    """What one side says."""
+    """What one side says. is_learnt: of an answer, whether the model learns to write it."""
 
     role: str
     content: str
+    is_learnt: bool = True
 
 
 Messages = tuple[Message, ...]
 
 
 class Conversation(NamedTuple):
-    """Messages that end with an answer. cut: how many after it were left out."""
+    """Messages that end with an answer to learn. cut: how many after it were left out."""
 
     messages: Messages
     cut: int = 0
@@ -75,13 +77,16 @@ class Unfit(Exception):
 
 
 def conversation_of(record: Any) -> Conversation:
-    """The conversation in a record, up to its last answer. Raises Unfit."""
+    """The conversation in a record, up to the last answer that is learnt. Raises Unfit."""
     fields = _fields(record)
     messages = _conversation(fields)
     answers = [n for n, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
-    kept = messages[: answers[-1] + 1]
+    learnt = [n for n in answers if messages[n].is_learnt]
+    if not learnt:
+        raise Unfit("nothing_learnt", 'each answer has "weight": 0')
+    kept = messages[: learnt[-1] + 1]
     _require_content(kept)
     if answers[0] == 0:
         raise Unfit("no_prompt", "it begins with an answer")
@@ -104,13 +109,16 @@ def pair_of(record: Any) -> Pair:
     for name, each in (("chosen", chosen), ("rejected", rejected)):
         if not each or each[-1].role != ANSWERING:
             raise Unfit("no_answer", f"{name} does not end with an answer")
-    if chosen[:-1] != rejected[:-1]:
+        if not each[-1].is_learnt:
+            raise Unfit("nothing_learnt", f'the last answer of {name} has "weight": 0')
+    prompt, other = (_all_learnt(each[:-1]) for each in (chosen, rejected))
+    if prompt != other:
         raise Unfit("no_common_prompt", "chosen and rejected differ before their last answers")
     if not any(each.role == "user" for each in chosen[:-1]):
         raise Unfit("no_prompt", "no question stands before the answers")
     _require_content(chosen)
     _require_content(rejected)
-    return Pair(chosen[:-1], chosen[-1].content, rejected[-1].content)
+    return Pair(prompt, chosen[-1].content, rejected[-1].content)
 
 
 def _fields(record: Any) -> Mapping[str, Any]:
@@ -187,6 +195,11 @@ def _joined(before: Messages, side: Messages) -> Messages:
     return (*before, *side)
 
 
+def _all_learnt(messages: Messages) -> Messages:
+    """Messages of a prompt without their weights, which say nothing there."""
+    return tuple(Message(each.role, each.content) for each in messages)
+
+
 def _stripped(messages: Messages) -> list[tuple[str, str]]:
     """Messages without blanks around their contents."""
     return [(each.role, each.content.strip()) for each in messages]
@@ -222,8 +235,19 @@ def _messages(value: Any, name: str) -> Messages:
         if calls := [key for key in CALLS if each.get(key)]:
             raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
-        found.append(Message(role, _content(content, f"message {number}")))
+        is_learnt = _weight(each.get("weight"), f"message {number}")
+        found.append(Message(role, _content(content, f"message {number}"), is_learnt))
     return tuple(found)
+
+
+def _weight(value: Any, where: str) -> bool:
+    """Whether a message's "weight" asks for it to be learnt; tables have null for none."""
+    if value is None:
+        return True
+    if isinstance(value, bool) or value not in (0, 1):
+        found = f"{where} has the weight {str(value)[:40]!r}"
+        raise Unfit("bad_weight", f"{found}; known are 0 (read only) and 1 (learnt)")
+    return bool(value)
 
 
 def _content(value: Any, where: str) -> str:

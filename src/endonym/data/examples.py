@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.chat_layout import Layout, Layouts
+from endonym.data.chat_layout import Layout, Layouts, with_weights
 from endonym.data.conversations import Conversation, Message, Unfit, conversation_of, pair_of
 from endonym.data.example_order import ExampleOrder
 from endonym.data.example_tokens import ExampleTokens, figures
@@ -165,8 +165,13 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
 def _chat_sides(
     conversation: Conversation, layouts: Layouts
 ) -> list[tuple[Sequence[Message], Layout]]:
-    found = layouts.of([each.role for each in conversation.messages])
-    return [(conversation.messages, layout) for layout in found]
+    """The examples of a conversation, without those whose answer is not to be learnt."""
+    messages = conversation.messages
+    found = layouts.of([each.role for each in messages])
+    if not all(each.is_learnt for each in messages):
+        learns = [each.is_learnt for each in messages]
+        found = [kept for layout in found if (kept := with_weights(layout, learns))]
+    return [(messages, layout) for layout in found]
 
 
 def _reject(record: Record, reason: str, detail: str) -> Reject:
@@ -247,7 +252,9 @@ class ExampleWriter:
             size = max(len(each.ids) for each in examples)
         what = "both sides have" if self.settings.objective == "preferences" else "it has"
         return (
-            ("too_long", f"{what} {size} tokens; a row has {context}") if size > context else None
+            ("longer_than_context", f"{what} {size} tokens; a row has {context}")
+            if size > context
+            else None
         )
 
     def finish(self) -> dict[str, Any]:

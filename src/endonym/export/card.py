@@ -29,6 +29,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 from endonym.text.copies.notes import copies, kept_out
+from endonym.text.reasons import in_words
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -302,7 +303,9 @@ def _answers(known: History) -> str:
     for files, counted in known.answers():
         kind = RECORDS[counted["objective"]]
         names = ", ".join(f"`{printable(name)}`" for name in files)
-        rejected = ", ".join(f"{count:,} {reason}" for reason, count in counted["dropped"].items())
+        rejected = ", ".join(
+            f"{n:,} {in_words(reason)}" for reason, n in counted["dropped"].items()
+        )
         lines.append(
             f"* {names}: {counted['kept']:,} of {counted['records']:,} {kind}"
             + (f"; rejected were {rejected}" if rejected else "")

@@ -43,7 +43,7 @@ VERSIONS = {
     "corpus": 7,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 2,
+    "examples": 3,
     "model": 10,
     "evaluation": 12,
     "export": 12,

@@ -8,7 +8,7 @@ from made_conversations import fresh_tokenizer
 from toys import KINDS, lively_decoder, toy_config
 
 from endonym.data import chat_layout
-from endonym.data.chat_layout import Layouts
+from endonym.data.chat_layout import Layouts, with_weights
 from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
@@ -88,6 +88,20 @@ def test_only_the_last_answer_of_a_pair_is_learnt() -> None:
     assert [piece.message for piece in layout if piece.is_learnt] == [4, None]
 
 
+@pytest.mark.parametrize("template", [None, THINKING])
+@pytest.mark.parametrize("off", [2, 4])
+def test_an_answer_of_weight_0_and_its_end_are_not_learnt(template: str | None, off: int) -> None:
+    tokenizer = fresh_tokenizer("bpe", template)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
+    learns = [number != off for number in range(len(SAID))]
+    found = [with_weights(each, learns) for each in layouts.of([role for role, _ in SAID])]
+    learnt = [piece.message for each in found for piece in each if piece.is_learnt]
+    assert learnt == [{2: 4, 4: 2}[off], None]
+    whole = layouts.of([role for role, _ in SAID])
+    for before, after in zip(whole, found, strict=True):
+        assert [piece[:2] for piece in after] == [piece[:2] for piece in before[: len(after)]]
+
+
 def test_a_template_without_an_end_of_a_turn_is_refused_with_what_to_do() -> None:
     endless = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     tokenizer = fresh_tokenizer("bpe", endless)
@@ -115,7 +129,7 @@ def test_what_has_no_room_is_told_before_its_prompts_are_filled_in() -> None:
     layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     with pytest.raises(Unfit, match="300 messages") as caught:
         layouts.of(("user", "assistant") * 150)
-    assert caught.value.reason == "too_long"
+    assert caught.value.reason == "longer_than_context"
     asked: list[int] = []
     fill = layouts.template.parts
     object.__setattr__(

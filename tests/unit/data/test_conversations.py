@@ -199,3 +199,57 @@ def test_a_pair_that_cannot_be_learnt_says_why(record: Any, reason: str) -> None
     with pytest.raises(Unfit) as caught:
         pair_of(record)
     assert caught.value.reason == reason
+
+
+def weighed(*weights: Any) -> list[dict[str, Any]]:
+    """Turns of a question and an answer, each answer with a weight; None is left out."""
+    turns: list[dict[str, Any]] = []
+    for number, weight in enumerate(weights):
+        answer = {"role": "assistant", "content": f"{ANSWER} {number}"}
+        turns.append({"role": "user", "content": f"{ASKED} {number}"})
+        turns.append(answer if weight is None else {**answer, "weight": weight})
+    return turns
+
+
+@pytest.mark.parametrize(
+    ("weights", "learnt", "cut"),
+    [
+        ((0, 1), [False, True], 0),
+        ((0.0, None, 1.0), [False, True, True], 0),
+        ((1, 0), [True], 2),
+        ((1, 0, 0), [True], 4),
+    ],
+)
+def test_an_answer_of_weight_0_is_read_and_not_learnt(
+    weights: tuple[Any, ...], learnt: list[bool], cut: int
+) -> None:
+    found = conversation_of({"messages": weighed(*weights)})
+    assert [each.is_learnt for each in found.messages if each.role == "assistant"] == learnt
+    assert found.cut == cut
+
+
+@pytest.mark.parametrize("weight", [0.5, 2, -1, "0", True, [], float("nan")])
+def test_another_weight_is_a_reject(weight: Any) -> None:
+    with pytest.raises(Unfit, match=r"message 4 has the weight .* known are 0 .* and 1") as caught:
+        conversation_of({"messages": weighed(1, weight)})
+    assert caught.value.reason == "bad_weight"
+
+
+def test_a_conversation_whose_answers_all_have_the_weight_0_is_a_reject() -> None:
+    with pytest.raises(Unfit, match='each answer has "weight": 0') as caught:
+        conversation_of({"messages": weighed(0, 0)})
+    assert caught.value.reason == "nothing_learnt"
+
+
+def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -> None:
+    sides = {"chosen": weighed(1, 1), "rejected": [*weighed(0), *weighed(None, None)[2:]]}
+    sides["rejected"][-1]["content"] = "Яшел."
+    pair = pair_of(sides)
+    assert pair.prompt == (
+        Message("user", f"{ASKED} 0"),
+        Message("assistant", f"{ANSWER} 0"),
+        Message("user", f"{ASKED} 1"),
+    )
+    sides["rejected"][-1]["weight"] = 0
+    with pytest.raises(Unfit, match='the last answer of rejected has "weight": 0'):
+        pair_of(sides)

@@ -35,7 +35,7 @@ def test_every_record_is_kept_or_a_reject_by_reason(kind: str, tmp_path: Path) -
         "empty_answer": 1,
         "no_answer": 1,
         "no_columns": 1,
-        "too_long": 1,
+        "longer_than_context": 1,
     }
     assert counted["train"]["examples"] + counted["dev"]["examples"] == counted["kept"] == 20
     for reason in counted["dropped"]:
@@ -70,7 +70,7 @@ def test_one_conversation_that_a_template_cannot_take_is_a_reject(tmp_path: Path
     fails = "{% if messages|length > 6 %}{{ 1 // 0 }}{% endif %}" + CHATML
     long = [said(*["Нәрсә?", "алма"] * 4), said(*["Ce?", "pâine"] * 200)]
     counted = make_toy_examples(tmp_path, [*conversations(8), *long], template=fails, context=256)
-    assert counted["dropped"] == {"template": 1, "too_long": 1}
+    assert counted["dropped"] == {"template": 1, "longer_than_context": 1}
     with gzip.open(tmp_path / "dropped" / "template.jsonl.gz") as lines:
         assert json.loads(next(iter(lines)))["id"] == "records.jsonl#9"
 
@@ -81,7 +81,7 @@ def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Pat
     train = ExampleTokens(tmp_path, "train")
     for number in range(0, len(train), 2):
         assert train.prompt(number).tolist() == train.prompt(number + 1).tolist()
-    with pytest.raises(CorpusError, match="24 too_long"):
+    with pytest.raises(CorpusError, match="24 longer_than_context"):
         make_toy_examples(
             tmp_path / "short", pairs(24), "preferences", context=train.longest_document
         )
@@ -132,3 +132,21 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         if path.is_file():
             other = tmp_path / "b" / path.relative_to(tmp_path / "a")
             assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_an_answer_of_weight_0_has_no_learnt_token(tmp_path: Path) -> None:
+    records = conversations(24)
+    bare = make_toy_examples(tmp_path / "bare", records, context=256)
+    for record in records:
+        answers = [each for each in record["messages"] if each["role"] == "assistant"]
+        if len(answers) > 1:
+            answers[0]["weight"] = 0
+    counted = make_toy_examples(tmp_path / "weighed", records, context=256)
+    assert counted["train"]["tokens"] == bare["train"]["tokens"]
+    was, now = (ExampleTokens(tmp_path / name, "train") for name in ("bare", "weighed"))
+    lost = now.learnt[:] < was.learnt[:]
+    assert (now.learnt[:] <= was.learnt[:]).all()
+    tokenizer = Tokenizer.load(tmp_path / "weighed" / "tokenizer.json")
+    firsts = {record["messages"][-3]["content"] for record in records[2::3]}
+    assert lost.sum() > 24
+    assert any(tokenizer.decode(now.ids[lost].tolist()).startswith(each) for each in firsts)

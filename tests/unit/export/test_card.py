@@ -138,14 +138,14 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     card = card_of("kechkena", Store(finished / "store"))
     assert "learned to answer" not in of(card, model)
     counted = {"objective": "chat", "records": 1_200, "kept": 1_190, "dev": {"examples": 60}}
-    counted["dropped"] = {"bad_json": 2, "too_long": 8}
+    counted["dropped"] = {"bad_json": 2, "longer_than_context": 8}
     liked = {**counted, "objective": "preferences", "dropped": {}, "kept": 1_200}
     found = [(["әңгәмә.jsonl"], counted), (["a.jsonl", "b.jsonl"], liked)]
     monkeypatch.setattr(History, "answers", lambda known: found)
     text = of(card, model).partition("## Data")[2].partition("## Training")[0]
     assert (
-        "* `әңгәмә.jsonl`: 1,190 of 1,200 conversations; rejected were 2 bad_json, 8 too_long. "
-        "60 examples are held out.\n"
+        "* `әңгәмә.jsonl`: 1,190 of 1,200 conversations; rejected were 2 bad json, "
+        "8 longer than the context. 60 examples are held out.\n"
         "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out.\n"
     ) in text
 
