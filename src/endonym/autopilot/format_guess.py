@@ -41,6 +41,9 @@ __all__ = ["guess_clean", "guess_source"]
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
 MAX_TITLE_CHARS = 60
+MOST_LINES = 20
+"""Lines of a document on average, up to which empty lines divide documents. Lists of sentences have
+a few empty lines, too."""
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
 CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
@@ -61,10 +64,13 @@ Guess = tuple[dict[str, Any], str]
 """Keys of a Source, and the reason for them."""
 
 
-def guess_source(path: Path, name: str, *, is_plain: bool = False) -> tuple[Source, str]:
+def guess_source(
+    path: Path, name: str, *, is_plain: bool = False, most_lines: int = MOST_LINES
+) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence.
 
-    is_plain: a file whose extension says nothing is plain text.
+    is_plain: a file whose extension says nothing is plain text. most_lines: empty lines divide
+    documents if these have at most so many lines on average.
     """
     source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
@@ -77,15 +83,15 @@ def guess_source(path: Path, name: str, *, is_plain: bool = False) -> tuple[Sour
         return source, "the file is empty"
     with path.open("rb") as raw:
         if kind.archive:
-            keys, reason = archive_guess(raw, kind, source)
+            keys, reason = archive_guess(raw, kind, source, most_lines)
         elif kind.format in COLUMNS and not kind.compression:
             keys, reason = COLUMNS[kind.format](raw)
         else:
-            keys, reason = stream_guess(plain(raw), kind, path.name)
+            keys, reason = stream_guess(plain(raw), kind, path.name, most_lines)
     return source.model_copy(update=keys), reason
 
 
-def stream_guess(stream: Stream, kind: FileFormat, name: str) -> Guess:
+def stream_guess(stream: Stream, kind: FileFormat, name: str, most_lines: int) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
         return {}, unsupported(kind, name)
@@ -99,7 +105,7 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str) -> Guess:
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
     guesses: dict[str, Callable[[str], Guess]] = {
-        "txt": plain_guess,
+        "txt": partial(plain_guess, most_lines=most_lines),
         "leipzig": leipzig_guess,
         "jsonl": json_guess,
         "csv": partial(table_guess, table="csv"),
@@ -117,7 +123,9 @@ def head_of(stream: Stream) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source) -> Guess:
+def archive_guess(
+    raw: io.BufferedReader, kind: FileFormat, source: Source, most_lines: int
+) -> Guess:
     """Leipzig sentences if there are any; otherwise as the first readable member."""
     if kind.archive == "zip":
         members = zip_members(raw)
@@ -134,16 +142,16 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source) -> G
         if member.name.endswith(SENTENCES):
             keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
             return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
-        first = first or member_guess(member, source)
+        first = first or member_guess(member, source, most_lines)
     return first or ({}, "an archive without a member that can be read")
 
 
-def member_guess(member: Member, source: Source) -> Guess | None:
+def member_guess(member: Member, source: Source, most_lines: int) -> Guess | None:
     """The guess for a member of an archive; None if it cannot be read."""
     kind = file_format(member.name, source)
     if kind.archive or not kind.format or not member.raw_bytes:
         return None
-    keys, reason = stream_guess(member.stream, kind, member.name)
+    keys, reason = stream_guess(member.stream, kind, member.name, most_lines)
     return keys, f"an archive; {member.name}: {reason}"
 
 
@@ -256,7 +264,7 @@ def table_guess(head: str, table: str) -> Guess:
     return keys, reason
 
 
-def plain_guess(head: str) -> Guess:
+def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
     """What separates documents in plain text, from its empty lines and its lines."""
     lines = head.rstrip().split("\n")
     texts = [line for line in lines if VISIBLE.search(line)]
@@ -274,7 +282,7 @@ def plain_guess(head: str) -> Guess:
         keys = {"document": "blank_lines", "blank_lines": 2}
         return keys, f"blocks end with two empty lines: {wide + 1:,} blocks in the first megabyte"
     is_each_apart = wide + single == len(texts) - 1 > 0
-    if is_each_apart or (wide + single >= 2 and (wide + single) * 20 >= len(texts)):
+    if is_each_apart or (wide + single >= 2 and (wide + single) * most_lines >= len(texts)):
         keys = {"document": "blank_lines", "blank_lines": 1}
         return keys, f"blocks end with an empty line: {wide + single + 1:,} in the first megabyte"
     return line_guess(texts, wide + single)

@@ -96,6 +96,15 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
     show_default=True,
     help="Without --text: dev to choose a model, test to judge the chosen one.",
 )
+@click.option(
+    "--document",
+    type=click.Choice(["line", "blank_lines", "page", "file"]),
+    help="With --text: what one document is, as in a [[source]]. If not given, empty lines divide "
+    "documents where there are some.",
+)
+@click.option(
+    "--column", help="With --text: the field or column of the text, by its name or its number."
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
@@ -103,16 +112,21 @@ def evaluate(
     model: str,
     texts: tuple[Path, ...],
     split: Literal["test", "dev"],
+    document: Literal["line", "blank_lines", "page", "file"] | None,
+    column: str | None,
     adapter: str | None,
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.evaluate import conclusions, score_model
     from endonym.evaluate.tables import table
+    from endonym.pipeline.evaluation_texts import Cutting
 
     settings: Settings = context.obj
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
+    if (document or column) and not texts:
+        raise click.UsageError("--document and --column say how --text is read: give --text too.")
     device.prepare()
     scores, cautions = score_model(
         model,
@@ -122,6 +136,7 @@ def evaluate(
         log=settings.log(),
         device_name=device.pick(settings.device),
         adapter=adapter,
+        cutting=Cutting.of(document, column),
     )
     if settings.is_json:
         print_json({"scores": [score.as_dict() for score in scores]})

@@ -13,7 +13,7 @@ from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
-from endonym.pipeline.evaluation_texts import texts_below, trained_on
+from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below, trained_on
 from endonym.report.formatting import plain
 from endonym.report.scores import verdict
 from endonym.store import Store
@@ -43,9 +43,11 @@ def score_model(
     log: Log,
     device_name: str,
     adapter: str | None = None,
+    cutting: Cutting = GUESSED,
 ) -> Judged:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
+    cutting: how the files are cut into documents, if not as their form suggests.
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
@@ -53,7 +55,7 @@ def score_model(
     model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, names_of(files), strict=True):
-        judged.append((file, texts_below(path, model.tokenizer, log)))
+        judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
     cautions: dict[str, list[str]] = {}
@@ -61,12 +63,12 @@ def score_model(
         for why in doubts(texts, None if read is None else read.shards, language):
             log.warn(f"{file}: {why}. This score says little about the model.")
             cautions.setdefault(file, [OF_ANOTHER_LANGUAGE])
-        if read is not None and (known := trained_on(texts, read.shards)):
+        if read is not None and (known := trained_on(texts, read.shards, log)):
             total = len(texts.ids)
             share = f"{100 * known / total:.1f} % of its {counted(total, 'document')}"
             said = (
-                f"{share} stand word for word in the training text: new text of this kind would "
-                "score higher"
+                f"{share} stand in the training text, whole, nearly or in pieces: new text of this "
+                "kind would score higher"
             )
             log.warn(f"{file}: {said}")
             cautions.setdefault(file, []).append(f"{said}.")

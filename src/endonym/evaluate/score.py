@@ -119,7 +119,7 @@ def scores(
         "n_chars": int(measured.chars.sum()),
         "n_tokens": int(measured.tokens.sum()) if with_tokens else 0,
         "weighting": "sources" if is_mean else "bytes",
-        "averaged": tuple(map(str, np.unique(sources))) if is_mean else (),
+        "averaged": tuple(map(str, np.unique(sources))) if is_mean and sources is not None else (),
     }
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:

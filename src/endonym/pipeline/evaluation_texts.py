@@ -3,8 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as arrow
@@ -13,13 +15,13 @@ from numpy.typing import NDArray
 
 from endonym.autopilot.format_guess import guess_source
 from endonym.data.shards import TokenShards
-from endonym.errors import SourceError
+from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.log import Log, counted, number
-from endonym.text.clean.rules import normalizer
-from endonym.text.config import Clean, Source
+from endonym.text.config import BLOCK_BYTES, Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, source_files
+from endonym.text.held_out.near import Index
 from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file
 from endonym.text.readers.columns import is_text
@@ -28,6 +30,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 Integers = NDArray[np.int64]
 
+LONGEST_DOCUMENT = 500
+"""Lines of a document on average, up to which empty lines divide documents."""
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
@@ -41,18 +45,67 @@ ADVICE = {
 """What to do about a text that cannot be read. A recipe's keys are of no use here."""
 
 
-def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How files are cut into documents, where a person says so: as the keys of a [[source]]."""
+
+    document: Literal["file", "page", "line", "blank_lines"] | None = None
+    column: int | str | None = None
+
+    @classmethod
+    def of(
+        cls, document: Literal["file", "page", "line", "blank_lines"] | None, column: str | None
+    ) -> "Cutting":
+        """From the words of a command line; a column of digits is a number.
+
+        Raises RecipeError for column 0.
+        """
+        is_number = column is not None and column.isdecimal()
+        number_of = int(column or 0) if is_number else column
+        if number_of == 0:
+            raise RecipeError("columns are counted from 1", where="--column 0", do="Give 1 for it.")
+        return cls(document, number_of)
+
+    def keys(self) -> dict[str, Any]:
+        """The keys that are given."""
+        given = {"document": self.document, "column": self.column}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+GUESSED = Cutting()
+
+
+def texts_below(path: Path, tokenizer: Tokenizer, log: Log, cutting: Cutting = GUESSED) -> Texts:
     """The documents of a file or a folder (`documents_below`), as ids."""
-    texts, sources = documents_below(path, log)
+    texts, sources = documents_below(path, log, cutting)
     tokenizer.check_lossless(texts)
-    return Texts(tokenizer.encode_many(texts), sources, tokenizer)
+    ids = tokenizer.encode_many(texts)
+    return Texts(ids, sources, tokenizer, groups=neighbours_of(texts, sources))
 
 
-def documents_below(path: Path, log: Log) -> tuple[list[str], list[str]]:
+def neighbours_of(texts: Sequence[str], sources: Sequence[str]) -> Integers:
+    """The group of each document: neighbours in a file are drawn together in intervals.
+
+    As in a corpus: about BLOCK_BYTES, and a longer document is a group of its own.
+    """
+    groups, size, last = list[int](), 0, ""
+    for text, source in zip(texts, sources, strict=True):
+        n_bytes = len(text.encode("utf-8", "surrogatepass"))
+        begins = source != last or size >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES
+        groups.append((groups[-1] if groups else -1) + begins)
+        size, last = (0 if begins else size) + n_bytes, source
+    return np.array(groups, dtype=np.int64)
+
+
+def documents_below(
+    path: Path, log: Log, cutting: Cutting = GUESSED
+) -> tuple[list[str], list[str]]:
     """The documents of a file, or of all files below a folder, read as a source would be.
 
-    Returns texts, and for each the name of its file. Says how each file was cut into documents, and
-    counts what could not be read. Raises SourceError if there is no text.
+    Empty lines divide documents where there are some, however long the documents are: a text that
+    judges a model is rarely a list. Returns texts, and for each the name of its file. Says how each
+    file was cut into documents, and counts what could not be read. Raises SourceError if there is
+    no text.
     """
     if not path.exists():
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
@@ -61,7 +114,11 @@ def documents_below(path: Path, log: Log) -> tuple[list[str], list[str]]:
     texts, sources, rejects = list[str](), list[str](), list[Reject]()
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for place, file in enumerate(files):
-        source, reason = guess_source(file.path, "texts", is_plain=path.is_file())
+        source, reason = guess_source(
+            file.path, "texts", is_plain=path.is_file(), most_lines=LONGEST_DOCUMENT
+        )
+        if keys := cutting.keys():
+            source, reason = source.model_copy(update=keys), "as asked"
         read = list(read_file(source, file))
         here = [each for each in read if isinstance(each, Document)]
         refused = [each for each in read if isinstance(each, Reject)]
@@ -162,25 +219,30 @@ def why(reject: Reject) -> str:
     return reject.detail.partition(";")[0] if advised else reject.detail
 
 
-def trained_on(texts: Texts, train: TokenShards) -> int:
-    """How many of these documents stand in the training text, as they are or normalized.
+def trained_on(texts: Texts, train: TokenShards, log: Log) -> int:
+    """How many of these documents stand in the training text: whole, nearly, or in pieces.
 
-    Only training documents of the same length, first and last token are read.
+    By the rules that keep held-out text apart from training text (text/held_out/near.py): a part of
+    a training line counts, and so does a page of training lines.
     """
-    if not len(train):
-        return 0
-    normalized = normalizer(Clean(normalize=("nfc", "spaces", "zero_width")))
-    cleaned = texts.tokenizer.encode_many([normalized(text) for text in texts.each()])
-    forms = [each for each in (*texts.ids, *cleaned) if len(each)]
-    vocab, index = train.vocab, train.index
+    mine = list(texts.each())
 
-    def keys(lengths: Integers, firsts: Integers, lasts: Integers) -> Integers:
-        return (lengths * vocab + firsts) * vocab + lasts
+    def theirs() -> Iterator[str]:
+        return (decoded(train, number, texts.tokenizer) for number in range(len(train)))
 
-    ends = (index["start"] + 1, index["start"] + index["length"])
-    theirs = keys(index["length"], *(train.at(index["shard"], each) for each in ends))
-    ours = np.array([(len(each), each[0], each[-1]) for each in forms], dtype=np.int64)
-    alike = np.flatnonzero(np.isin(theirs, keys(*ours.reshape(-1, 3).T)))
-    known = {train.document(int(each)).ids.tobytes() for each in alike}
-    pairs = zip(texts.ids, cleaned, strict=True)
-    return sum(any(form.tobytes() in known for form in pair) for pair in pairs)
+    with log.progress("comparing with the training text", 2 * len(train), "documents") as advance:
+
+        def counted_theirs() -> Iterator[str]:
+            for text in theirs():
+                yield text
+                advance(1)
+
+        index = Index.made(mine, chain(mine, counted_theirs()))
+        index.compare(counted_theirs())
+    index.judge_covered()
+    return int(index.contaminated.sum())
+
+
+def decoded(shards: TokenShards, number: int, tokenizer: Tokenizer) -> str:
+    """The text of a document."""
+    return tokenizer.decode(shards.document(number).ids.tolist())

@@ -117,10 +117,18 @@ def test_documents_that_were_trained_on_are_counted_in_a_warning(
     file = tmp_path / "яңа.txt"
     file.write_text("\n".join([old[0], f"  {old[1]} ", old[2], *new]) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
-    assert "яңа.txt: 60.0 % of its 5 documents stand word for word" in capsys.readouterr().err
-    file.write_text("\n".join(new) + "\n", encoding="utf-8")
+    # The one that repeats a training line and goes on nearly repeats it.
+    assert (
+        "яңа.txt: 80.0 % of its 5 documents stand in the training text" in capsys.readouterr().err
+    )
+    words = old[1].split()
+    pieces = [" ".join(words[1:]), " ".join(words[: len(words) // 2 + 1]), " ".join(old)]
+    file.write_text("\n".join([*pieces, new[0]]) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
-    assert "word for word" not in capsys.readouterr().err
+    assert "75.0 % of its 4 documents stand in the training text" in capsys.readouterr().err
+    file.write_text(new[0] + "\n", encoding="utf-8")
+    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    assert "stand in the training text" not in capsys.readouterr().err
 
 
 RUSSIAN_TEXT = "Все люди рождаются свободными и равными в своём достоинстве и правах. "

@@ -3,14 +3,22 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from text_samples import KHMER, ROMANIAN, TATAR
 from toys import toy_tokenizer
 
-from endonym.errors import SourceError, TokenizerError
+from endonym.errors import RecipeError, SourceError, TokenizerError
 from endonym.log import Log
-from endonym.pipeline.evaluation_texts import texts_below, texts_to_keep_out
+from endonym.pipeline.evaluation_texts import (
+    Cutting,
+    documents_below,
+    neighbours_of,
+    texts_below,
+    texts_to_keep_out,
+)
 from endonym.tokenizer.tokenizer import Tokenizer
 
 READER = toy_tokenizer("byte")
@@ -32,6 +40,57 @@ def test_a_file_is_cut_as_it_looks_in_every_encoding(
     texts = texts_below(path, READER, Log(quiet=True))
     assert [READER.decode(ids.tolist()) for ids in texts.ids] == documents
     assert list(texts.sources) == [path.name] * len(documents)
+
+
+@pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
+def test_empty_lines_divide_documents_however_long_these_are(
+    tmp_path: Path, sentences: list[str]
+) -> None:
+    """136 documents of 24 lines each were read as 3,203 lines."""
+    documents = ["\n".join(f"{sentences[n % 3]} {m}" for m in range(24)) for n in range(40)]
+    (tmp_path / "text.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
+    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+
+
+def test_who_says_how_a_text_is_cut_is_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("Бер.\nИке.\n\nӨч.\nДүрт.\n", encoding="utf-8")
+    lines = Cutting.of("line", None)
+    assert documents_below(path, Log(), lines)[0] == ["Бер.", "Ике.", "Өч.", "Дүрт."]
+    assert "4 documents, one a line (as asked)" in capsys.readouterr().err
+    assert len(documents_below(path, Log(quiet=True), Cutting.of("file", None))[0]) == 1
+    table = tmp_path / "text.tsv"
+    table.write_text("ru\ttt\nОдин.\tБер бик озын җөмлә.\nДва.\tИке.\n", encoding="utf-8")
+    for column in ("ru", "1"):
+        cutting = Cutting.of(None, column)
+        found = documents_below(table, Log(quiet=True), cutting)[0]
+        assert [each for each in found if each != "ru"] == ["Один.", "Два."]
+    with pytest.raises(RecipeError, match="counted from 1"):
+        Cutting.of(None, "0")
+
+
+def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> None:
+    line, long = "Бүген һава бик матур. " * 3, "Озын. " * 400
+    texts = [*[line] * 60, long, line, line]
+    groups = neighbours_of(texts, ["а"] * 50 + ["б"] * 13)
+    assert groups.tolist() == sorted(groups.tolist())
+    sizes = [len(each.encode()) for each in texts]
+    every = np.bincount(groups, weights=sizes)
+    assert groups[49] != groups[50], "another file begins another group"
+    assert groups[60] != groups[59]
+    assert groups[61] != groups[60], "a long document is a group of its own"
+    assert groups[61] == groups[62]
+    assert all(2_000 <= size < 2_000 + sizes[0] for size in every[:2])
+
+
+def test_intervals_of_a_text_draw_its_neighbours_together(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{TATAR[n % 6]} {n}\n" for n in range(300)), encoding="utf-8")
+    texts = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None))
+    assert texts.groups is not None
+    assert 10 < texts.groups.max() < 40
 
 
 def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
