@@ -89,15 +89,14 @@ RIGHT = {
     "exact copies": {"exact", "near"},
     "near copies": {"exact", "near"},
     "near copies of pages": {"exact", "near"},
-    "near copies of short sentences": {"exact", "near"},
     "copies less similar than 0.8": {"exact", "near"},
     "bot stubs": {"max_same_skeleton", "near"},
     "boilerplate lines": {"max_line_documents"},
     "nonsense text of PDF pages": {"bad_text_layer"},
 }
 """What is planted, and the findings that are right about it."""
-SIMILARITY, LEAST_LETTERS = 0.8, 100
-"""From when on a text is called a near copy, and how many letters it must have."""
+SIMILARITY = 0.8
+"""From when on a text is called a near copy."""
 NO_ALARM = {"license", "spaces", "nfc", "encoding", "unread_files"}
 """Findings that accuse no document of anything."""
 ALIKE = 80
@@ -231,10 +230,8 @@ def near_kind(text: str, edited: str) -> str:
         {line[n : n + WIDTH] for line in fold([each]) for n in range(len(line) - WIDTH + 1)}
         for each in (text, edited)
     )
-    if len(one & two) < SIMILARITY * len(one | two):
-        return "copies less similar than 0.8"
-    shorter = min(sum(map(len, fold([each]))) for each in (text, edited))
-    return "near copies" if shorter >= LEAST_LETTERS else "near copies of short sentences"
+    is_near = len(one & two) >= SIMILARITY * len(one | two)
+    return "near copies" if is_near else "copies less similar than 0.8"
 
 
 def write_lines(dirt: Dirt, path: Path, rows: Sequence[tuple[str, str]]) -> None:

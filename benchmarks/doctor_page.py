@@ -19,41 +19,54 @@ KINDS = (
     "exact copies",
     "near copies",
     "near copies of pages",
-    "near copies of short sentences",
     "copies less similar than 0.8",
     "bot stubs",
     "boilerplate lines",
     "nonsense text of PDF pages",
 )
 """What is planted, in the order of the table."""
+RENAMED = {"near copies of short sentences": "near copies"}
+"""Rows of earlier repeats under another name, and the row of the same texts."""
+ALL = "all that is planted"
 HARDER = (
     "Bashkir sentences",
     "Kazakh sentences",
-    "near copies of short sentences",
     "copies less similar than 0.8",
 )
 """What is planted to see how far the rules reach."""
 
 
 def recall_table() -> str:
-    """What is found of each kind, by seed."""
+    """What is found of each kind, by seed, and what the repeat before found, if it differs."""
     keys = sorted(key for key in CELLS if key.startswith("dirty"))
-    kinds = sorted({kind for key in keys for kind in CELLS[key]["kinds"]}, key=KINDS.index)
+    counted = {key: [_counts(cell) for cell in CELLS.repeats(key)[-2:]] for key in keys}
     rows = [
         [
             kind + (" (harder)" if kind in HARDER else ""),
-            *(_recall(CELLS[key]["kinds"].get(kind)) for key in keys),
+            *(_recall([each.get(kind) for each in counted[key]]) for key in keys),
         ]
-        for kind in kinds
+        for kind in (*KINDS, ALL)
+        if any(kind in counted[key][-1] for key in keys)
     ]
     return markdown(["planted", *(f"found, {key.removeprefix('dirty ')}" for key in keys)], rows)
 
 
-def _recall(found: dict[str, Any] | None) -> str:
+def _counts(cell: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """By kind, and of all kinds, how many were found and planted."""
+    found = {
+        RENAMED.get(kind, kind): (each["found"], each["planted"])
+        for kind, each in cell["kinds"].items()
+    }
+    hits, planted = (sum(side) for side in zip(*found.values(), strict=True))
+    return found | {ALL: (hits, planted)}
+
+
+def _recall(repeats: list[tuple[int, int] | None]) -> str:
+    *before, found = repeats
     if found is None:
         return "–"
-    share = 100 * found["found"] / found["planted"]
-    return f"{found['found']:,} of {found['planted']:,} ({share:.1f} %)"
+    said = f"{found[0]:,} of {found[1]:,} ({100 * found[0] / found[1]:.1f} %)"
+    return said + "".join(f", was {each[0]:,}" for each in before if each and each != found)
 
 
 def alarm_table() -> str:

@@ -38,8 +38,11 @@ BATCH_CHARS = 1 << 19
 ROW_GROUP = 1 << 16
 
 LEAST_LETTERS = 100
-"""A shorter paragraph is no copy: greetings, refrains and headings come again by right. A shorter
-text is a near copy only of one that is spelt the same: one word more or less makes another text."""
+"""A shorter paragraph is no copy: greetings, refrains and headings come again by right."""
+SPELT_LETTERS = 15
+"""A shorter text is a near copy only of one that is spelt the same. It has fewer than ten runs of
+letters: whether another one is similar is then told by its last letters alone, as in "Sunt obosit"
+and "Sunt obosită"."""
 
 Kind = Literal["exact", "paragraphs", "near"]
 
@@ -194,10 +197,10 @@ def near_keys(texts: Sequence[str], numbers: Indices, asked: Asked) -> Columns:
 def compared(
     texts: Sequence[str], folded: Letters, asked: Asked
 ) -> tuple[Numbers, Numbers, list[Numbers]]:
-    """Digests in two halves, and keys of bands; of short texts both tell the spelling alone."""
+    """Digests in two halves, and keys of bands; of the shortest texts both tell the spelling."""
     high, low = digests(folded)
     bands = list(band_keys(shingles(folded), asked.bands))
-    short = np.flatnonzero(np.diff(folded.firsts) < LEAST_LETTERS)
+    short = np.flatnonzero(np.diff(folded.firsts) < SPELT_LETTERS)
     if len(short):
         own = digests(letters_of([texts[place] for place in short.tolist()], spelling()))
         high[short], low[short] = own

@@ -148,6 +148,14 @@ def digests(texts: Letters, *, before: int = 0) -> tuple[Numbers, Numbers]:
     return first, second
 
 
+def numbers_in(texts: Letters) -> Numbers:
+    """A hash of the digits of each text in their order; 0 for a text without digits."""
+    at = np.flatnonzero(table(r"\p{N}")[texts.codes])
+    firsts = np.searchsorted(at, texts.firsts)
+    places = np.arange(len(at)) - np.repeat(firsts[:-1], np.diff(firsts))
+    return sums(placed(texts.codes[at], places, 4), firsts)
+
+
 def words(texts: Letters) -> Items:
     """The words of texts. Other: those with letters of a script that does not divide words."""
     starts = np.flatnonzero(texts.begins)

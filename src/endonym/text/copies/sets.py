@@ -1,4 +1,7 @@
-"""Sets of shingles on disk, and the Jaccard similarity of pairs of them.
+"""Sets of shingles on disk, and the similarity of pairs: the Jaccard similarity of their sets.
+
+Short texts that both have digits, and not the same ones, have the similarity 0: "in 2010" and "in
+2011" share most of their runs, but tell of two years.
 
 Of a text with more than 1,024 distinct shingles the 1,024 smallest hashes are kept. The similarity
 of two texts is then estimated on the 1,024 smallest hashes of both together, with a standard
@@ -8,11 +11,12 @@ deviation of at most 0.016; of shorter texts it is exact. Source: Broder 1997, s
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from endonym.text.copies.keys import batches
-from endonym.text.copies.letters import letters_of
+from endonym.text.copies.letters import letters_of, numbers_in
 from endonym.text.copies.shingles import LONG_CHARS, shingles
 from endonym.text.fold import portions
 from endonym.text.held_out.shingles import Indices, Numbers, ranges, spread
@@ -22,6 +26,9 @@ BITS = np.uint64(48)
 """Of each hash; the other 16 bits number the pairs that are compared at once."""
 PAIRS_AT_ONCE = 1 << 16
 
+SHORT_LETTERS = 100
+"""Shorter texts must have the same numbers. Of longer ones often the dates alone differ."""
+
 Shares = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
@@ -30,7 +37,14 @@ def smallest(hashes: Numbers) -> Numbers:
     return np.unique(hashes >> (np.uint64(64) - BITS))[:KEPT]
 
 
-def text_sets(texts: Iterable[str]) -> Iterator[Numbers]:
+class TextSet(NamedTuple):
+    """The set of a text. numbers: of a short text a hash of its digits; 0 without, or if long."""
+
+    hashes: Numbers
+    numbers: int = 0
+
+
+def text_sets(texts: Iterable[str]) -> Iterator[TextSet]:
     """The set of each text."""
     for batch in batches(texts):
         if len(batch) == 1 and len(batch[0]) > LONG_CHARS:
@@ -38,23 +52,29 @@ def text_sets(texts: Iterable[str]) -> Iterator[Numbers]:
             for portion in portions(batch[0]):
                 here = shingles(letters_of([portion])).hashes >> (np.uint64(64) - BITS)
                 found = np.unique(np.concatenate((found, here)))[:KEPT]
-            yield found
+            yield TextSet(found)
             continue
-        made = shingles(letters_of(batch))
-        for first, last in zip(made.firsts[:-1].tolist(), made.firsts[1:].tolist(), strict=True):
-            yield smallest(made.hashes[first:last])
+        letters = letters_of(batch)
+        made = shingles(letters)
+        is_short = np.diff(letters.firsts) < SHORT_LETTERS
+        numbers = np.where(is_short, numbers_in(letters), np.uint64(0))
+        ends = zip(made.firsts[:-1].tolist(), made.firsts[1:].tolist(), strict=True)
+        for (first, last), number in zip(ends, numbers.tolist(), strict=True):
+            yield TextSet(smallest(made.hashes[first:last]), number)
 
 
 class Sets:
     """The sets of some documents, in one file; a set is asked for by its number."""
 
     def __init__(self, path: Path, texts: Iterable[str]) -> None:
-        sizes = array("q")
+        sizes, numbers = array("q"), array("Q")
         with path.open("wb") as file:
             for each in text_sets(texts):
-                file.write(each.tobytes())
-                sizes.append(len(each))
+                file.write(each.hashes.tobytes())
+                sizes.append(len(each.hashes))
+                numbers.append(each.numbers)
         self.sizes = np.array(sizes, dtype=np.int64)
+        self.numbers = np.array(numbers, dtype=np.uint64)
         self.firsts = np.cumsum(self.sizes) - self.sizes
         empty = not self.sizes.sum()
         self.hashes: Numbers = (
@@ -62,7 +82,7 @@ class Sets:
         )
 
     def similarity(self, first: Indices, second: Indices) -> Shares:
-        """The Jaccard similarity of the pairs first[i], second[i]."""
+        """The similarity of the pairs first[i], second[i]."""
         found = np.zeros(len(first), dtype=np.float32)
         for start in range(0, len(first), PAIRS_AT_ONCE):
             some = slice(start, start + PAIRS_AT_ONCE)
@@ -70,10 +90,12 @@ class Sets:
             pairs = np.arange(len(one))
             for a, b in ranges(pairs, self.sizes[one] + self.sizes[two]):
                 found[start + a : start + b] = self._of(one[a:b], two[a:b])
+        one, two = self.numbers[first], self.numbers[second]
+        found[(one != two) & (one != 0) & (two != 0)] = 0
         return found
 
     def _of(self, first: Indices, second: Indices) -> Shares:
-        """The same for so many pairs that all their hashes are in memory at once."""
+        """The Jaccard similarity of so few pairs that all their hashes are in memory at once."""
         pairs = np.arange(len(first), dtype=np.uint64) << BITS
         sides = [
             self.hashes[spread(self.firsts[side], self.sizes[side])]

@@ -9,6 +9,7 @@ from endonym.text.copies.letters import (
     UNSPACED,
     digests,
     letters_of,
+    numbers_in,
     runs,
     single_letters,
     words,
@@ -75,3 +76,11 @@ def test_digests_are_equal_for_equal_letters_only_and_add_up_over_portions() -> 
     first, second = letters_of(["Кояш "]), letters_of(["чыкты."])
     summed = digests(first)[0] + digests(second, before=len(first.codes))[0]
     assert summed == high[:1]
+
+
+def test_the_digits_of_a_text_have_one_hash_in_their_order_and_a_text_without_has_none() -> None:
+    texts = ["Кояш", "2010 елда", "елда 20 10", "2001", "", "ម៉ោង ៩", "À 12 h", "În 2010"]
+    found = numbers_in(letters_of(texts)).tolist()
+    assert [number == 0 for number in found] == [True, *[False] * 3, True, False, False, False]
+    assert found[1] == found[2] == found[7]
+    assert len({found[1], found[3], found[5], found[6]}) == 4

@@ -72,3 +72,14 @@ def test_a_text_of_several_portions_has_the_set_of_the_whole(
     parts = Sets(tmp_path / "parts", [LONG]).hashes.tolist()
     assert set(parts) <= set(whole)
     assert len(parts) > 0.9 * len(whole)
+
+
+def test_short_texts_with_different_digits_are_not_similar(tmp_path: Path) -> None:
+    short = "Шәһәрдә {} кеше яши, аларның күбесе авылдан килгән"
+    texts = [short.format(n) for n in (2010, 2011, "бик күп")] + [f"{n}. {LONG}" for n in (1, 2)]
+    texts.append(texts[0].upper())
+    found = Sets(tmp_path / "sets", texts)
+    first, second = np.array([0, 0, 3, 0, 5]), np.array([1, 2, 4, 5, 1])
+    likeness = found.similarity(first, second).tolist()
+    assert likeness[0] == likeness[4] == 0
+    assert likeness[1:4] == pytest.approx([slow(texts, 0, 2), slow(texts, 3, 4), 1])
