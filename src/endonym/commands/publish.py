@@ -51,7 +51,11 @@ def find_upload(name: str, store: Store) -> Upload:
     if "README.md" not in names:
         do = "Export the model again: the hub shows this file."
         raise ExportError("there is no README.md", where=str(folder), do=do)
-    others = {path.name for path in folder.iterdir()} - {*names, "manifest.json"}
+    others = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    } - {*names, "manifest.json"}
     sizes = {each: (folder / each).stat().st_size for each in sorted(names)}
     kind = "dataset" if record.get("format") == DATASET else "model"
     return Upload(folder, sizes, sorted(others), kind)

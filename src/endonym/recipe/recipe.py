@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from endonym.config import Config
 from endonym.data.config import CHATML_NAME, Chat, Pack
@@ -98,6 +98,14 @@ class Recipe(Config):
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @model_validator(mode="after")
+    def masks_know_the_language(self) -> Self:
+        """Numbers of telephones and persons are those of the recipe's language if none is said."""
+        if self.clean.mask and self.clean.language is None:
+            known = self.clean.model_copy(update={"language": self.language})
+            object.__setattr__(self, "clean", known)
+        return self
 
     @classmethod
     def load(

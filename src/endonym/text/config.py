@@ -157,10 +157,10 @@ class Clean(Config):
         '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
         "deletes control characters",
     )
-    mask: tuple[Literal["email", "phone", "card", "ip"], ...] = Field(
+    mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = Field(
         default=(),
         description="personal data that is replaced by `mask_with`; telephone numbers without + "
-        "are those of countries of `language`",
+        "and codes of persons are those of countries of `language`",
     )
     mask_with: str = Field(
         default="<{kind}>",

@@ -61,6 +61,7 @@ def test_a_data_set_is_uploaded_as_one(
     said = command("publish", out, "--to", "tugan/tel", "--yes")
     assert said.code == 0, said.err
     assert said.out.strip() == f"{hub.url}/datasets/tugan/tel"
+    assert "not part of the export" not in said.err
     assert any("/api/datasets/tugan/tel/commit/main" in each for each in hub.asked)
     assert set(hub.files) == {
         "README.md",

@@ -1,30 +1,47 @@
-"""Masks personal data: e-mail addresses, telephone numbers, card numbers and IP addresses.
+"""Masks personal data: addresses of e-mail and IP, numbers of phones, cards, accounts and persons.
 
-Patterns find what has the usual form, and then it is checked: cards have a check digit, telephone
-numbers are looked up in Google's tables of what each country's numbers are (phonenumbers). Without
-+ a number says no country: it must be one of a country of the recipe's language. Numbers in groups
-of thousands, years and the numbers of sections and versions stay; so do names and postal addresses.
+Patterns find what has the usual form, and then it is checked: cards, accounts and codes of persons
+have check digits, telephone numbers are looked up in Google's tables of what each country's numbers
+are (phonenumbers). Without + a number says no country: it must be one of a country of the recipe's
+language, and so must a code. Digits may be those of any script. Numbers in groups of thousands,
+years and the numbers of sections and versions stay; so do names and postal addresses.
 """
 
 import functools
 import ipaddress
 import tomllib
+import unicodedata
 from collections.abc import Callable
 from importlib.resources import files
 
 import regex
 
+from endonym.text.clean.personal_codes import IBAN, codes_of, iban_within, is_code, is_luhn
+
 EMAIL = regex.compile(
     r"(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}+@(?:[\p{L}\p{N}-]{1,63}+\.){1,8}\p{L}{2,24}"
 )
-CARD = regex.compile(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])")
+CARD = regex.compile(r"(?<![\w.,-])(?<![A-Z]{2}\d\d[ -])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])")
 PHONE = regex.compile(
     r"(?<![\w+.,-])(?:"
     r"\+\d(?:[ .()/-]{0,2}\d){7,14}"  # +7 843 292-12-34
     r"|(?:\d[ -]?|(?<!\d[ -]))\(\d{2,5}\)[ -]?\d(?:[ -]?\d){4,7}"  # (843) 292-12-34
     r"|[08](?=[\d .-]{9,15}(?!\d))\d{0,4}(?:([ .-])\d{2,4})(?:\1\d{2,4}){1,4}"  # 01 23 45 67 89
+    r"|0\d{8,10}|8\d{10}"  # 0123456789
+    r"|0\d{2,4}/\d{5,7}"  # 0256/395476
+    r"|[1-9]\d{8,11}"  # 599123456, 79171234567
+    r"|[1-9]\d{1,3}(?=[\d -]{9,12}(?!\d))([ -])\d{2,3}(?:\2\d{2,3}){1,3}"  # 599 12 34 56
     r")(?![\w-])"
 )
+MOBILE = regex.compile(r"[1-9][\d -]*")
+"""The form of a number of a mobile phone as it is written where no 0 or 8 stands before it."""
+FEW_COUNTRIES = 5
+"""Of a language of more countries, nearly every number would be that of some mobile phone."""
+LABEL = regex.compile(
+    r"\b(?:ISBN|ISSN|DOI|EAN|NIP|REGON|IČO|CUI|ИНН|ОГРН|ОКПО)\W{0,3}\Z", regex.IGNORECASE
+)
+"""What stands before a number that is none of a telephone."""
+LABEL_CHARS = 8
 THOUSANDS = regex.compile(r"[1-9]\d{0,2}(?:[ .]\d{3})+")
 YEAR = regex.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 YEAR_IN_BRACKETS = regex.compile(r"\((?:1[5-9]|20)\d\d\)")
@@ -43,14 +60,19 @@ def is_card(found: str) -> bool:
     """Whether the last digit is right (Luhn), they are not all alike, and no row of years."""
     if not YEAR.sub("", found).strip(" -"):
         return False
-    digits = [int(each) for each in found if each.isdigit()]
-    doubled = [sum(divmod(2 * each, 10)) for each in digits[-2::-2]]
-    return (sum(digits[::-2]) + sum(doubled)) % 10 == 0 and len(set(digits)) > 1
+    digits = "".join(each for each in found if each.isdigit())
+    return len(set(digits)) > 1 and is_luhn(digits)
 
 
 @functools.cache
 def countries(language: str) -> tuple[str, ...]:
-    """The countries whose numbers a text in a language may have without +; none for no language."""
+    """The countries whose numbers a text in a language may have without +; none for no language.
+
+    A region of the language is the only one: en-IN.
+    """
+    _, *parts = language.split("-")
+    if region := next((each for each in parts if len(each) == 2 and each.isalpha()), ""):
+        return (region.upper(),)
     table = files("endonym.text.clean").joinpath("countries.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(table).get(language.lower().partition("-")[0], "").split())
 
@@ -63,14 +85,28 @@ def is_phone(found: str, language: str = "") -> bool:
         return False
     import phonenumbers
 
-    for country in (None,) if found.startswith("+") else countries(language):
+    given = (None,) if found.startswith("+") else countries(language)
+    for country in given:
+        is_bare = MOBILE.fullmatch(found) is not None and not begins_with_prefix(found, country)
         try:
             number = phonenumbers.parse(found, country)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number):
+        if not phonenumbers.is_valid_number(number):
+            continue
+        is_mobile = phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
+        if not is_bare or (is_mobile and len(given) <= FEW_COUNTRIES):
             return True
     return False
+
+
+def begins_with_prefix(found: str, country: str | None) -> bool:
+    """Whether a number begins with what is dialled before numbers within a country, such as 8."""
+    from phonenumbers import PhoneMetadata
+
+    known = PhoneMetadata.metadata_for_region(country or "", None)
+    prefix = (known and known.national_prefix) or ""
+    return prefix == "8" and found.startswith("8")
 
 
 def is_ip(found: str) -> bool:
@@ -99,27 +135,52 @@ def phone_within(found: str, language: str) -> str:
     return ""
 
 
-KINDS: dict[str, tuple["regex.Pattern[str]", Callable[[str, str], str], str]] = {
-    "email": (EMAIL, lambda found, language: found, "@"),
-    "ip": (IP, lambda found, language: found * is_ip(found), ""),
-    "card": (CARD, lambda found, language: found * is_card(found), ""),
-    "phone": (PHONE, phone_within, ""),
+def phone_in(match: "regex.Match[str]", language: str) -> str:
+    """The telephone number with which a match begins, unless a label says another kind."""
+    before = match.string[max(0, match.start() - LABEL_CHARS) : match.start()]
+    return "" if LABEL.search(before) else phone_within(match[0], language)
+
+
+Within = Callable[["regex.Match[str]", str], str]
+KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
+    "email": (EMAIL, lambda match, language: match[0], "@"),
+    "ip": (IP, lambda match, language: match[0] * is_ip(match[0]), ""),
+    "iban": (IBAN, lambda match, language: iban_within(match[0]), ""),
+    "code": (None, lambda match, language: match[0] * is_code(match[0], countries(language)), ""),
+    "card": (CARD, lambda match, language: match[0] * is_card(match[0]), ""),
+    "phone": (PHONE, phone_in, ""),
 }
-"""Of each kind: its pattern, what of the found is one, and a sign without which there is none."""
+"""Of each kind: its pattern, what of a match is one, and a sign without which there is none.
+
+Codes have a pattern for each language. The order is that in which they are masked: parts of a
+number of an account may look like a card, and parts of a code like a telephone number.
+"""
 DIGIT = regex.compile(r"\d")
+NATIVE = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
+"""A digit of another script: of Khmer, Persian, Bengali."""
+
+
+@functools.lru_cache(maxsize=1)  # Each kind asks for the same text.
+def in_ascii(text: str) -> str:
+    """The same text with every digit as one of 0 to 9, character for character."""
+    return NATIVE.sub(lambda found: str(unicodedata.digit(found[0])), text)
 
 
 def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], str]:
     """A function that puts a text in place of everything of a kind. language: of the texts."""
-    pattern, one_in, sign = KINDS[kind]
-
-    def instead(found: "regex.Match[str]") -> str:
-        one = one_in(found[0], language or "")
-        return put + found[0][len(one) :] if one else found[0]
+    given, one_in, sign = KINDS[kind]
+    pattern = given or codes_of(countries(language or ""))
 
     def masked(text: str) -> str:
-        if (sign and sign not in text) or not (sign or DIGIT.search(text)):
+        if pattern is None or (sign and sign not in text) or not (sign or DIGIT.search(text)):
             return text
-        return pattern.sub(instead, text)
+        plain, parts, done, place = in_ascii(text), list[str](), 0, 0
+        while (match := pattern.search(plain, place)) is not None:
+            one, place = one_in(match, language or ""), match.end()
+            if one:
+                place = match.start() + len(one)
+                parts += [text[done : match.start()], put]
+                done = place
+        return "".join([*parts, text[done:]]) if parts else text
 
     return masked

@@ -153,14 +153,15 @@ def step_names() -> list[str]:
 
 
 def steps(clean: Clean) -> list[tuple[str, Step]]:
-    """The steps of a recipe in its order, then its masks."""
+    """The steps of a recipe in its order, then its masks in theirs."""
     chosen = [
         (name, STEPS[name](clean) if name in STEPS else packs()[name].change())
         for name in clean.normalize
     ]
     masks = [
         (f"mask {kind}", mask(kind, clean.mask_with.format(kind=kind), clean.language))
-        for kind in clean.mask
+        for kind in KINDS
+        if kind in clean.mask
     ]
     return chosen + masks
 

@@ -41,12 +41,72 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("km", "ទូរស័ព្ទ 012 345 678 ។", "ទូរស័ព្ទ <phone> ។"),
         ("de", "Telefon 030 123456 oder (030) 901820", "Telefon 030 123456 oder <phone>"),
         ("fr-CH", "Tél. 022 730 51 11", "Tél. <phone>"),
+        ("ro", "Sunați la 0722123456 după ora cinci.", "Sunați la <phone> după ora cinci."),
+        ("ro", "Tel. 0256/395476, 0744675625.", "Tel. <phone>, <phone>."),
+        ("sk", "Volajte 0911234567.", "Volajte <phone>."),
+        ("ru", "Звоните 89171234567 или 79171234567.", "Звоните <phone> или <phone>."),
+        ("ka", "დარეკეთ: 599 12 34 56 ან 555123456.", "დარეკეთ: <phone> ან <phone>."),
+        ("hi", "फ़ोन ९८७६५४३२१० पर", "फ़ोन <phone> पर"),
+        ("km", "ទូរស័ព្ទ ០១២ ៣៤៥ ៦៧៨ ។", "ទូរស័ព្ទ <phone> ។"),
+        ("fa", "تلفن ۰۹۱۲۱۲۳۴۵۶۷ است", "تلفن <phone> است"),
+        ("bn", "ফোন ০১৭১২৩৪৫৬৭৮", "ফোন <phone>"),
+        ("en-IN", "Call 9876543210 now", "Call <phone> now"),
     ],
 )
 def test_telephone_numbers_of_the_languages_countries_are_found(
     language: str, text: str, found: str
 ):
     assert masked(text, language) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        (None, "Contul RO49 AAAA 1B31 0075 9384 0000 sau", "Contul <iban> sau"),
+        (None, "RO49AAAA1B31007593840000", "<iban>"),
+        (None, "FR14 2004 1010 0505 0001 3M02 606 BIC", "<iban> BIC"),
+        (None, "DE89370400440532013000, GB82 WEST 1234 5698 7654 32", "<iban>, <iban>"),
+        (None, "KZ86 125K ZT50 0410 0100 NL91ABNA0417164300", "<iban> <iban>"),
+        ("ro", "CNP 1800101221144, născut", "CNP <code>, născut"),
+        ("fr", "NIR 1 85 05 78 006 084 91 et 255081416802538", "NIR <code> et <code>"),
+        ("tt", "СНИЛС 112-233-445 95", "СНИЛС <code>"),
+        ("ru", "ИНН 500100732259", "ИНН <code>"),
+        ("et", "isikukood 37605030299", "isikukood <code>"),
+        ("fi", "hetu 131052-308T", "hetu <code>"),
+        ("pl", "PESEL 44051401359", "PESEL <code>"),
+        ("it", "CF: RCCMNL83S18D969H.", "CF: <code>."),
+        ("fa", "کد ملی ۰۰۷۳۱۳۰۰۰۷", "کد ملی ۰۰۷۳۱۳۰۰۰۷"),  # a digit is wrong
+        ("fa", "کد ملی ۰۴۹۹۳۷۰۸۹۹", "کد ملی <code>"),
+        ("kk", "ЖСН 900101300006", "ЖСН 900101300006"),
+    ],
+)
+def test_accounts_and_codes_of_persons_are_found(language: str | None, text: str, found: str):
+    assert masked(text, language) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RO49AAAA1B31007593840001, DE89 3704 0044 0532 0130 01",  # check digits are wrong
+        "XX82WEST12345698765432",  # no such country
+        "ISBN 0198534531, ИНН 7707083893",
+        "1800101221145 1234567890123",
+        "112-233-445 96",
+    ],
+)
+@pytest.mark.parametrize("language", ["ro", "tt", "fr"])
+def test_numbers_with_wrong_check_digits_stay(language: str, text: str):
+    assert masked(text, language) == text
+
+
+def test_an_account_is_no_card_though_only_cards_are_masked():
+    text = "RO49AAAA1B31007593840000 BG80BNBG96611020345678"
+    assert mask("card", "<card>", "ro")(text) == text
+
+
+def test_native_digits_that_stay_are_not_changed():
+    text = "នៅឆ្នាំ ២០២៣ មាន ១២៣ នាក់ កាត ៤១១១ ១១១១ ១១១១ ១១១១ ។"
+    assert masked(text, "km") == "នៅឆ្នាំ ២០២៣ មាន ១២៣ នាក់ កាត <card> ។"
 
 
 @pytest.mark.parametrize("language", ["tt", "ro", "fr", "km", "ru", "de", "en", None])
