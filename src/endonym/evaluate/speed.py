@@ -27,6 +27,8 @@ LENGTHS = (1, 128, 1024)
 DECODE_AFTER, DECODE_TOKENS = 128, 64
 ROUNDS = 3
 SAMPLE_BYTES = 40_000
+SAMPLE_BITS = "sample bits/byte"
+"""Of a sample of test documents that are cut to the context: not the score of the model."""
 PAPERS = ("README.md", "Modelfile", "export.json", "manifest.json", "validations.json")
 """Files that a program does not need to run a model."""
 
@@ -197,7 +199,7 @@ def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -
 def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
     """The rows as texts under a head; what was not measured is a dash."""
     lengths = list(map(str, LENGTHS))
-    heads = ["runtime", "bits/byte", "on disk", "load s", "memory"]
+    heads = ["runtime", SAMPLE_BITS, "on disk", "load s", "memory"]
     heads += ["prompt tokens/s", "decoding tokens/s", *(f"first of {n}, ms" for n in lengths)]
     table = [heads]
     for row in rows:
@@ -224,5 +226,9 @@ def _figure(value: float | None, form: str) -> str:
 def notes(rows: Sequence[Efficiency]) -> list[str]:
     """The threads, and why rows have no figures."""
     threads = sorted({row.threads for row in rows})
-    said = [f"threads: {', '.join(map(str, threads))}; memory: of the whole process"]
+    said = [
+        f"{SAMPLE_BITS}: of a sample of test documents, each cut to the context; it compares the "
+        "programs, not the model with other models",
+        f"threads: {', '.join(map(str, threads))}; memory: of the whole process",
+    ]
     return said + [f"{row.runtime}: {row.reason}" for row in rows if row.reason]

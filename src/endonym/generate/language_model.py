@@ -1,6 +1,7 @@
 """A language model: a decoder with its tokenizer."""
 
 import codecs
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -42,6 +43,26 @@ class Continuation:
 
     def __iter__(self) -> Iterator[str]:
         return self.pieces
+
+
+class TextScore(float):
+    """Bits per byte of a text under a model, as a number; and what it is the ratio of.
+
+    log_probability: the natural logarithm of the probability of the whole text after an end-of-text
+    token, in nats: the sum over its tokens, without the end-of-text token after it. It is at most
+    0; higher is likelier. tokens, bytes: the size of the text.
+    """
+
+    log_probability: float
+    tokens: int
+    bytes: int
+
+    @classmethod
+    def of(cls, nats: float, n_tokens: int, n_bytes: int) -> "TextScore":
+        """From the sum of the tokens' negative log-probabilities."""
+        score = cls(nats / math.log(2) / max(1, n_bytes))
+        score.log_probability, score.tokens, score.bytes = 0.0 - nats, n_tokens, n_bytes
+        return score
 
 
 class LanguageModel:
@@ -142,11 +163,14 @@ class LanguageModel:
         continuation.pieces = self._letters(taken)
         return continuation
 
-    def score(self, text: str) -> float:
-        """Bits per byte of one document. Zero for an empty one."""
+    def score(self, text: str) -> "TextScore":
+        """Bits per byte of one document, with its total log-probability. Zero for an empty one.
+
+        To rank texts of different lengths by likelihood, compare `log_probability`.
+        """
         ids = np.array(self.tokenizer.encode(text), dtype=np.int64)
         (nats,) = read(self.decoder, [ids], self.tokenizer.end_id)
-        return float(nats.sum()) / np.log(2) / max(1, len(text.encode("utf-8")))
+        return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
 
     def _opened(self, prompt: str | Sequence[int]) -> list[int]:
         """The ids of a prompt at the start of a document."""

@@ -58,7 +58,14 @@ FROZEN = {
         "-n",
         "--adapter DIR",
     },
-    "evaluate": {"MODEL", "--text PATH", "--split", "--adapter DIR"},
+    "evaluate": {
+        "MODEL",
+        "--text PATH",
+        "--split",
+        "--document",
+        "--column",
+        "--adapter DIR",
+    },
     "serve": {
         "MODEL...",
         "--host",

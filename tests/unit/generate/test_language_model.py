@@ -1,6 +1,7 @@
 """Continuing texts: whole letters only, the same for the same seed, beyond any context."""
 
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -231,6 +232,19 @@ def test_the_same_seed_draws_differently_for_each_prompt(monkeypatch: pytest.Mon
 def test_an_empty_text_has_no_bits() -> None:
     assert lively().score("") == 0.0
     assert lively().score("ел") > 0
+
+
+def test_a_score_has_the_log_probability_of_the_whole_text_and_its_tokens() -> None:
+    """A longer text has more bits and may yet have fewer of them per byte."""
+    model = lively()
+    short, long = (model.score(text) for text in ("Күрше", "Күрше малае килде дә китте"))
+    for score, text in ((short, "Күрше"), (long, "Күрше малае килде дә китте")):
+        n_bytes = len(text.encode("utf-8"))
+        assert score.bytes == n_bytes
+        assert score.tokens == len(model.tokenizer.encode(text))
+        assert score.log_probability == pytest.approx(-float(score) * n_bytes * math.log(2))
+    assert short.log_probability > long.log_probability
+    assert model.score("").log_probability == 0
 
 
 def save_model(folder: Path, decoder: Decoder, kind: str) -> Path:
