@@ -36,6 +36,7 @@ class Talk:
         self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
     ) -> Iterator[Piece]:
         """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
+        self._require_fitting(text, "PROMPT")
         ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
         if len(ids) > self.engine.context:
             raise RecipeError(
@@ -54,7 +55,13 @@ class Talk:
         min_tokens: int,
     ) -> Iterator[Piece]:
         """The answer to a conversation; its oldest messages are left out if they do not fit."""
+        self._require_fitting(messages[-1]["content"], "MESSAGE")
         kept = list(messages)
+        while (
+            len(kept) > 1
+            and sum(len(each["content"]) for each in kept) > self._scheduler.most_bytes
+        ):
+            del kept[:2]
         ids = chat_ids(self.engine, kept)
         room = self.engine.context - min(max_tokens, self.engine.context // 4)
         while len(ids) > room and len(kept) > 1:
@@ -69,6 +76,17 @@ class Talk:
             )
         opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
         return self._pieces([*opening, *ids], sampling, max_tokens, min_tokens)
+
+    def _require_fitting(self, text: str, where: str) -> None:
+        """Raise RecipeError for a text that is longer than the context however it is encoded."""
+        size, most = len(text.encode("utf-8", "replace")), self._scheduler.most_bytes
+        if size > most:
+            raise RecipeError(
+                f"a text of {size} bytes, but the model's context is {self.engine.context} tokens, "
+                f"which hold at most {most} bytes",
+                where=where,
+                do="Give the end of the text only.",
+            )
 
     def _pieces(
         self, ids: list[int], sampling: Sampling, max_tokens: int, min_tokens: int

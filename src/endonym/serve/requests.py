@@ -89,6 +89,14 @@ class Asked(BaseModel):
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
 
+def is_of_one_kind(given: list[Any]) -> bool:
+    """Whether all items are texts, or whole numbers, or lists of whole numbers."""
+    found = {type(each) for each in given}
+    if found == {list}:
+        return all(type(each) is int for inner in given for each in inner)
+    return found in ({str}, {int})
+
+
 class CompletionRequest(Asked):
     """The body of `/v1/completions`.
 
@@ -108,7 +116,10 @@ class CompletionRequest(Asked):
     def _require_prompt(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
         if given == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
-        with _told_as("a text, a list of texts, a list of ids, or a list of such lists"):
+        kinds = "a text, a list of texts, a list of ids, or a list of such lists"
+        if isinstance(given, list) and not is_of_one_kind(given):
+            raise ValueError(f"expected {kinds}")  # pydantic would tell an error for each item
+        with _told_as(kinds):
             return check(given)
 
     @model_validator(mode="after")

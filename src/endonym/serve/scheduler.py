@@ -59,6 +59,10 @@ class Generation:
         self.pieces = Pieces(self.stop)
 
 
+LONG_TOKEN = 64
+"""Bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """News of a sequence: more text, the end.
@@ -113,6 +117,11 @@ class Scheduler:
     ) -> None:
         self.engine, self.counts = engine, Counts()
         self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
+        vocabulary = engine.vocabulary
+        sizes = (len(vocabulary.bytes_of(index)) for index in range(vocabulary.vocab))
+        self.most_bytes = engine.context * max(LONG_TOKEN, *sizes)
+        """No longer text fits into the context: it needs not be encoded, which takes hundreds of
+        times its memory. A token may stand for letters that the vocabulary lacks."""
         self._report, self._hand_out = report, hand_out or take_each
         self._draw = Draw(engine.vocabulary, engine.ends)
         self._news: News = []

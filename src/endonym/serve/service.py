@@ -30,9 +30,6 @@ from endonym.serve.reader import Numbered, Reader
 from endonym.serve.requests import Asked, ChatRequest, CompletionRequest
 from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, take_each
 
-LONGEST_TOKEN = 512
-"""Bytes. A text of more than so many for each token of the context is refused without a count."""
-
 LONGEST_ID = 10
 """Digits."""
 
@@ -129,7 +126,7 @@ async def text_job(service: Service, asked: CompletionRequest) -> "Job":
     engine = scheduler.engine
     given = asked.prompts()
     service.require_place(len(given) * (asked.n or 1), scheduler)
-    prompts = [await opened(engine, each) for each in given]
+    prompts = [await opened(scheduler, each) for each in given]
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
     job = Job(service, scheduler, prompts, form, asked.model, bool(asked.echo))
     job.plan(asked, asked.length(), asked.logprobs)
@@ -151,7 +148,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
         )
     messages = [{"role": each.role, "content": each.content} for each in asked.messages]
     for each in messages:
-        require_readable(each["content"], engine, "messages")
+        require_readable(each["content"], scheduler, "messages")
     try:
         loop = asyncio.get_running_loop()
         ids = await loop.run_in_executor(service.templates, chat_ids, engine, messages)
@@ -165,10 +162,11 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     return job
 
 
-async def opened(engine: Engine, prompt: str | list[int]) -> Prompt:
+async def opened(scheduler: Scheduler, prompt: str | list[int]) -> Prompt:
     """A prompt at the start of a document. Raises ApiError if the model cannot read it."""
+    engine = scheduler.engine
     if isinstance(prompt, str):
-        require_readable(prompt, engine, "prompt")
+        require_readable(prompt, scheduler, "prompt")
         ids = await asyncio.to_thread(engine.vocabulary.encode, prompt)
     else:
         ids = prompt
@@ -182,15 +180,15 @@ async def opened(engine: Engine, prompt: str | list[int]) -> Prompt:
     return found
 
 
-def require_readable(text: str, engine: Engine, param: str) -> None:
+def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
     """Raise ApiError for a text that is no Unicode, or longer than any context."""
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         message = f"half of a character (a lone surrogate) at character {error.start}"
         raise ApiError(400, message, param=param) from error
-    if size > LONGEST_TOKEN * engine.context:
-        raise _too_long(f"{size} bytes", engine, param)
+    if size > scheduler.most_bytes:
+        raise _too_long(f"{size} bytes", scheduler.engine, param)
 
 
 def require_room(ids: Sequence[int], engine: Engine, param: str) -> None:

@@ -25,6 +25,18 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
             talk.continued("Таң " * 99, cold, **GIVEN)
 
 
+def test_a_text_that_cannot_fit_is_not_even_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SlowEngine()
+    engine.template = "{{ messages[0]['content'] }}"  # type: ignore[assignment]
+    long = "Әбием мич " * 100_000
+    with Talk(engine, said_nothing) as talk:
+        monkeypatch.setattr(engine.vocabulary, "encode", said_nothing)
+        with pytest.raises(RecipeError, match=r"1800000 bytes.*64 tokens"):
+            talk.continued(long, Sampling(), **GIVEN)
+        with pytest.raises(RecipeError, match=r"1800000 bytes.*64 tokens"):
+            talk.answered([{"role": "user", "content": long}], Sampling(), **GIVEN)
+
+
 def test_reading_no_further_cancels() -> None:
     with Talk(SlowEngine(seconds=0.01), said_nothing) as talk:
         pieces = talk.continued("Таң", Sampling(), max_tokens=60, min_tokens=60)

@@ -1,6 +1,7 @@
 """What a request must keep before anything reads it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from serving import LOOPBACK, client_of
 from endonym.commands.serve import hosts_of, place_of
 from endonym.serve import limits
 from endonym.serve.answers import ApiError
-from endonym.serve.limits import Access, read_body
+from endonym.serve.limits import Access, read_body, require_few_values
 
 KEY = "бик-озын-булмаган".encode().hex()
 
@@ -164,3 +165,53 @@ def test_a_body_that_is_too_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.05)
     monkeypatch.setattr(limits, "BODY_BYTES", 1)
     assert status_of(Sender([b"aa"] * 100, seconds=0.02)) == 413
+
+
+MANY = 330_000
+CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+MESSAGE = {"role": "user", "content": "Сәлам"}
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        (CHAT, {"messages": [{}] * MANY}),
+        (CHAT, {"messages": [MESSAGE | {"content": [{}] * MANY}]}),
+        (CHAT, {"messages": [MESSAGE | {f"{n}": 1 for n in range(80_000)}]}),
+        (CHAT, {"messages": [MESSAGE], "user": [[[]]] * 100_000}),
+        (TEXT, {"prompt": [{}] * MANY}),
+        (TEXT, {"prompt": [[]] * MANY}),
+        (TEXT, {"prompt": [""] * (MANY // 2)}),
+        (TEXT, {"logit_bias": {f"{n}": {} for n in range(60_000)}}),
+        (TEXT, {"stream_options": {f"{n}": 1 for n in range(80_000)}}),
+    ],
+)
+def test_a_body_of_many_values_is_refused_before_they_are_checked(
+    path: str, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = json.dumps({"model": "тел", **keys}, ensure_ascii=False, separators=(",", ":"))
+    assert len(content.encode()) < limits.BODY_BYTES
+    monkeypatch.setattr("endonym.serve.api.text_job", None)
+    monkeypatch.setattr("endonym.serve.api.chat_job", None)
+    with client_of() as (client, _):
+        headers = {"Content-Type": "application/json"}
+        answer = client.request("POST", path, content=content.encode(), headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "too_many_values"
+    assert "20000 values" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("prompt", [["а", *[1] * 300_000], [1.5] * 200_000, [[1], [None] * 9_000]])
+def test_a_prompt_of_mixed_kinds_is_one_error(prompt: list[Any]) -> None:
+    with client_of() as (client, _):
+        answer = client.post(TEXT, prompt=prompt)
+    assert answer.status_code == 400
+    assert "a list of such lists" in answer.json()["error"]["message"]
+    assert len(answer.content) < 1_000
+
+
+def test_ids_long_texts_and_what_is_no_json_are_not_counted() -> None:
+    texts = json.dumps({"messages": [{"content": "{[,]}" * 9_000}] * 20}).encode()
+    ids = json.dumps({"prompt": [1] * 400_000}).encode()
+    for body in (texts, ids, b"{" * 200_000, b"[" * 200_000, b"\xff" * 99, b""):
+        require_few_values(body)
