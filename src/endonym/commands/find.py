@@ -14,7 +14,7 @@ from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
 from endonym.store import Store
 
-RECIPE = "recipe.toml"
+RECIPE, RUNS = "recipe.toml", "runs"
 USUAL_STORE = Path("store")
 """The store if none is named. Only then are runs looked for in other folders, too."""
 
@@ -30,8 +30,13 @@ class NamedRecipe:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run's."""
-    return (folder / RECIPE).is_file() and (folder / "log.txt").is_file()
+    """Whether a folder is a run's: beside other runs, or with a plan.
+
+    A project's folder may hold a log.txt as well: `endonym run recipe.toml > log.txt`.
+    """
+    if not ((folder / RECIPE).is_file() and (folder / "log.txt").is_file()):
+        return False
+    return folder.absolute().parent.name == RUNS or (folder / "plan.json").is_file()
 
 
 def find_run(store: Store, name: str) -> Path:

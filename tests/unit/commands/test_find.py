@@ -153,3 +153,18 @@ def test_a_recipe_s_mistyped_path_brings_the_one_beside_it(tmp_path: Path) -> No
         with pytest.raises(RecipeError, match="no recipe or run is called") as caught:
             find_recipe(store, tmp_path / wrong)
         assert f"Did you mean {tmp_path / meant}?" in caught.value.do
+
+
+def test_a_project_with_a_log_of_its_own_is_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`endonym run recipe.toml > log.txt`: the shell makes the file before the program begins."""
+    for file in ("recipe.toml", "log.txt"):
+        (tmp_path / file).write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name in (Path("recipe.toml"), Path(), tmp_path, tmp_path / "recipe.toml"):
+        assert find_recipe(USUAL, name).path.resolve() == tmp_path / "recipe.toml"
+        assert run_by_name(USUAL, str(name)) is None
+    run = a_run(tmp_path, "әкият", recipe="recipe.toml")
+    assert run_by_name(USUAL, str(run)) == run
+    assert find_recipe(USUAL, run).path.resolve() == tmp_path / "recipe.toml"
