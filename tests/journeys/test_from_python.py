@@ -47,7 +47,7 @@ def test_a_notebook_goes_from_texts_to_a_continued_sentence(
     assert re.search(r"^bigram +\d\.\d{3}$", said, re.MULTILINE)
     written = said.rpartition("\n" + names["prompt"])[2].rpartition("\n")[0]
     assert len(written) > 40
-    assert said.count(" bits per byte  ") == 2
+    assert said.count(" nats  ") == 2
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
             folder = names["run"].folder
             folder.rename(folder.with_name("my-tatar"))
             names["run"].folder = folder.with_name("my-tatar")
-    assert 0 < names["bits"] < 8
+    assert 0 < names["score"] < 8
     assert names["likelier"].endswith(".")
     said = capsys.readouterr().out
     assert "no model is called my-ttar" in said

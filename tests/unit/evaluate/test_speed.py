@@ -1,5 +1,6 @@
 """The efficiency of a model: turns, the best of rounds, and rows with a reason."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(
     assert first[:4] == ["one", "1.5000", "1.0 kB", "1.000"]
     assert second[1] == "–"
     assert notes([one, two])[-1] == "two: it is not installed"
-    assert "threads: 2" in notes([one, two])[0]
+    assert "threads: 2" in notes([one, two])[1]
+    assert "cut to the context" in notes([one, two])[0]
 
 
 def test_a_row_comes_back_from_a_journal() -> None:
@@ -90,9 +92,10 @@ def test_a_row_comes_back_from_a_journal() -> None:
 
 def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:
     text = Sample([[0, 1]], 1, [0] * max(LENGTHS))
-    found = answered(contender("one", tmp_path / "gone"), text, threads=1, with_texts=True)
-    assert "the process ended with 1" in found["reason"]
-    assert "gone" in found["reason"]
+    one = contender("one", tmp_path / "gone")
+    assert "gone" in answered(one, text, threads=1, with_texts=True)["reason"]
+    other = replace(one, program="abacus")
+    assert "the process ended with 1" in answered(other, text, threads=1, with_texts=True)["reason"]
 
 
 def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Path) -> None:
