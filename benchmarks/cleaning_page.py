@@ -4,15 +4,16 @@ import cleaning
 import copies
 import language_id
 from cells import Cell, Cells
-from copied_lines import EDITS
+from copied_lines import EDITS, LANGUAGES, SINGLE
 from pages import markdown
 
 COPIES = Cells(copies.RESULT)
-LANGUAGES = Cells(language_id.RESULT)
+LANGUAGE_ID = Cells(language_id.RESULT)
 CLEANING = Cells(cleaning.RESULT)
 LINES = 200_000
 SAID = {
     "endonym": "endonym",
+    "endonym, 0.75": "endonym, near_similarity 0.75",
     "datasketch": "datasketch, its own bands",
     "datasketch, wide": "datasketch, bands for recall",
     "rensa": "rensa's own deduplicator",
@@ -22,15 +23,15 @@ OWN = {"own": "the language itself", "foreign": "other languages", "copies": "co
        "bots": "stubs made by a program", "junk": "price lists, links, programs"}  # fmt: skip
 
 
-def contenders() -> dict[str, Cell]:
+def contenders(lines: object = LINES) -> dict[str, Cell]:
     """The repeat of each contender that is quoted: ours the newest, a peer's the fastest."""
     found: dict[str, Cell] = {}
     for name in copies.CELLS:
-        key = copies.key_of(name, LINES)
+        key = copies.key_of(name, lines)
         if not any("recall/runs" in cell for cell in COPIES.repeats(key)):
             continue
         peer = COPIES.best([key], lambda cell: cell.get("processor_seconds", float("inf")))[1]
-        found[name] = COPIES[key] if name == "endonym" else peer
+        found[name] = COPIES[key] if name.startswith("endonym") else peer
     return found
 
 
@@ -61,6 +62,20 @@ def edits() -> str:
     return markdown(["found % of copies with", *found], rows)
 
 
+def single_lines() -> str:
+    """Of single lines of each language what is found, lost and taken, by contender."""
+    rows: list[list[str]] = []
+    for language in LANGUAGES:
+        for name, cell in contenders(copies.single(language)).items():
+            figures = [f"{cell['recall/runs, short']:.3f}", f"{cell['precision']:.3f}"]
+            figures.append(f"{100 * cell['lost']:.2f}")
+            figures += [f"{100 * cell[f'found/{edit}']:.0f}" for edit in SINGLE]
+            figures += [f"{cell['processor_seconds']:.1f}", f"{cell['peak_megabytes']:.0f}"]
+            rows.append([language, SAID[name], *figures])
+    head = ["lines", "", "recall", "precision", "lost %", *SINGLE, "CPU s", "peak MB"]
+    return markdown(head, rows, labels=2)
+
+
 def web() -> str:
     """What the raw text is made of, and what is left of it."""
     rows: list[list[str]] = []
@@ -78,10 +93,11 @@ def web() -> str:
 TABLES = {
     "near copies": near_copies,
     "near copies by edit": edits,
-    "languages": lambda: language_id.own_table(LANGUAGES),
-    "languages, FLORES": lambda: language_id.own_table(LANGUAGES, language_id.FLORES),
-    "languages, worst": lambda: language_id.false_table(LANGUAGES),
-    "languages, libraries": lambda: language_id.library_table(LANGUAGES),
+    "near copies of single lines": single_lines,
+    "languages": lambda: language_id.own_table(LANGUAGE_ID),
+    "languages, FLORES": lambda: language_id.own_table(LANGUAGE_ID, language_id.FLORES),
+    "languages, worst": lambda: language_id.false_table(LANGUAGE_ID),
+    "languages, libraries": lambda: language_id.library_table(LANGUAGE_ID),
     "raw text": web,
     "what cleaning buys": lambda: cleaning.table(CLEANING),
 }

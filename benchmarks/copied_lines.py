@@ -1,4 +1,4 @@
-"""Real paragraphs with planted copies, larger mixtures, and the pairs that are truly similar.
+"""Real lines with planted copies, larger mixtures, and the pairs that are truly similar.
 
 The truth is computed without hashes: runs of six letters, or words, are numbered one by one, and
 all pairs above a similarity are found by an inverted index over the rarest of each line (the prefix
@@ -10,6 +10,7 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,13 @@ NOVELS = tuple(
 PLANTED = 0.1
 """Share of the lines that are edited copies of others."""
 PARAGRAPH_CHARS = 160
-"""So that a paragraph has 100 letters, also without a tenth: of shorter texts only those that are
-spelt the same are near copies."""
+"""Up to which neighbouring lines are joined in documents of the mixture."""
+LANGUAGES = {
+    "tt": ("common_voice_sentences.txt", "tatoeba_sentences.txt", "mediawiki_messages.txt"),
+    "ro": ("common_voice_sentences.txt", "tatoeba_sentences.txt", "ronec_sentences.txt"),
+    "km": ("tatoeba_sentences.txt", "tico19_sentences.txt", "wikipedia_paragraphs.txt"),
+}
+"""Lists of lines of one language."""
 WIDTH = 6
 
 Edit = Callable[[str, random.Random], str]
@@ -55,8 +61,12 @@ def opened(path: Path) -> str:
 
 
 def real_lines(data: Path) -> list[str]:
-    """All lines of the lists and novels in a folder of texts; short neighbours are joined up to
-    PARAGRAPH_CHARS."""
+    """All lines of the lists in a folder of texts, as they are."""
+    return [line for name in LINES for line in opened(data / name).split("\n") if line.strip()]
+
+
+def paragraphs(data: Path) -> list[str]:
+    """The lines of the lists and novels; short neighbours are joined up to PARAGRAPH_CHARS."""
     texts = [opened(data / name) for name in LINES]
     for name in NOVELS:
         rows = (json.loads(row)["text"] for row in opened(data / name).split("\n") if row)
@@ -70,6 +80,15 @@ def real_lines(data: Path) -> list[str]:
                 found.append(held)
                 held = ""
     return found
+
+
+def lines_of(data: Path, language: str, count: int) -> list[str]:
+    """So many lines of a language, as they are, drawn from those that differ in their letters."""
+    names = LANGUAGES[language]
+    texts = [line for name in names for line in opened(data / language / name).split("\n")]
+    texts = [line.strip() for line in texts if line.strip()]
+    distinct = dict(zip(folded(texts), texts, strict=True))
+    return random.Random(7).sample(sorted(distinct.values()), count)
 
 
 def one_letter(text: str, rng: random.Random) -> str:
@@ -117,17 +136,65 @@ EDITS: dict[str, Edit] = {
 }
 
 
-def with_copies(lines: list[str], count: int) -> list[dict[str, str | int]]:
-    """So many lines in random order, a tenth of them edited copies: text, edit, number of the line
-    that was copied."""
+def parts_of(text: str) -> list[str]:
+    """The words of a line with the blanks after them; runs of four syllables where blanks divide
+    no words."""
+    parts = regex.findall(r"\S+\s*", text)
+    if len(text) < 15 * len(parts):
+        return parts
+    return regex.findall(r"\X{1,4}", text)
+
+
+def other_words(text: str, rng: random.Random, *, of: list[str], count: int) -> str:
+    """So many words replaced by other words, each from another line."""
+    parts = parts_of(text)
+    for at in rng.sample(range(len(parts)), min(count, len(parts))):
+        parts[at] = rng.choice(parts_of(rng.choice(of))).strip() + " " * parts[at].endswith(" ")
+    return "".join(parts)
+
+
+def other_letters(text: str, rng: random.Random, *, share: float) -> str:
+    """A share of the characters replaced by others of the line."""
+    found = list(text)
+    for at in rng.sample(range(len(text)), max(1, round(share * len(text)))):
+        found[at] = rng.choice(text)
+    return "".join(found)
+
+
+def single_edits(lines: list[str]) -> dict[str, Edit]:
+    """The edits of single lines. Words come from these lines."""
+    return {
+        "one letter": one_letter,
+        "one word": partial(other_words, of=lines, count=1),
+        "two words": partial(other_words, of=lines, count=2),
+        "10 % of the letters": partial(other_letters, share=0.1),
+        "20 % of the letters": partial(other_letters, share=0.2),
+    }
+
+
+SINGLE = tuple(single_edits([]))
+
+
+Record = dict[str, str | int]
+"""A line: its text, its edit ("" for a real line), the number of the line it copies, or -1."""
+
+
+def with_copies(lines: list[str], count: int) -> list[Record]:
+    """So many lines in random order, a tenth of them edited copies."""
     rng = random.Random(5)
     rng.shuffle(lines)
-    texts = lines[: count - int(PLANTED * count)]
-    found: list[tuple[str, str, int]] = [(text, "", -1) for text in texts]
-    names = list(EDITS)
-    for number in range(count - len(texts)):
-        source, name = rng.randrange(len(texts)), names[number % len(names)]
-        found.append((EDITS[name](texts[source], rng), name, source))
+    return planted(lines[: count - int(PLANTED * count)], int(PLANTED * count), EDITS, rng)
+
+
+def planted(
+    lines: list[str], count: int, edits: dict[str, Edit], rng: random.Random
+) -> list[Record]:
+    """Lines and so many edited copies of them, of each edit as many, in random order."""
+    found: list[tuple[str, str, int]] = [(text, "", -1) for text in lines]
+    names = list(edits)
+    for number in range(count):
+        source, name = rng.randrange(len(lines)), names[number % len(names)]
+        found.append((edits[name](lines[source], rng), name, source))
     order = list(range(len(found)))
     rng.shuffle(order)
     places = {old: new for new, old in enumerate(order)}
@@ -207,7 +274,7 @@ def mixture(data: Path, size: int) -> Iterator[str]:
     """Documents of one to six kilobytes of sentences drawn from lists and novels, in all so many
     bytes; one in twenty is an earlier one with a sentence more."""
     rng = random.Random(9)
-    pool = real_lines(data)
+    pool = paragraphs(data)
     recent: list[str] = []
     while size > 0:
         if recent and rng.random() < 0.05:
@@ -219,7 +286,7 @@ def mixture(data: Path, size: int) -> Iterator[str]:
         yield text
 
 
-def write_lines(path: Path, records: list[dict[str, str | int]]) -> None:
+def write_lines(path: Path, records: list[Record]) -> None:
     """Records as JSON lines, and beside them their texts alone, folded: one a line."""
     lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
     path.write_text(lines, encoding="utf-8")

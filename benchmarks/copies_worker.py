@@ -63,7 +63,7 @@ def runs(text: str) -> set[str]:
     return {text[n : n + WIDTH] for n in range(len(text) - WIDTH + 1)} or {text}
 
 
-def endonym(path: Path, folder: Path) -> list[int]:
+def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[int]:
     """What the corpus stage does with dedup; only near copies, if the lines are a list."""
     from endonym.text.copies.keys import Asked
     from endonym.text.copies.removal import removal
@@ -79,7 +79,7 @@ def endonym(path: Path, folder: Path) -> list[int]:
                     yield json.loads(line)["text"]
 
     with Tables(folder / "work") as tables:
-        found = removal(tables, texts, Asked(frozenset(kinds), SIMILARITY), count)  # type: ignore[arg-type]
+        found = removal(tables, texts, Asked(frozenset(kinds), similarity), count)  # type: ignore[arg-type]
     gone = set(found.exact.documents.tolist()) | set(found.near.documents.tolist())
     return [number for number in range(count) if number not in gone]
 
@@ -161,6 +161,7 @@ class Numbered:
 
 CONTENDERS = {
     "endonym": endonym,
+    "endonym, 0.75": partial(endonym, similarity=0.75),
     "datasketch": datasketch,
     "datasketch, wide": partial(datasketch, weights=(0.02, 0.98)),
     "rensa": rensa,

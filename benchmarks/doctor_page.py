@@ -53,10 +53,9 @@ def recall_table() -> str:
 
 def _counts(cell: dict[str, Any]) -> dict[str, tuple[int, int]]:
     """By kind, and of all kinds, how many were found and planted."""
-    found = {
-        RENAMED.get(kind, kind): (each["found"], each["planted"])
-        for kind, each in cell["kinds"].items()
-    }
+    found: dict[str, tuple[int, int]] = {}
+    for kind, each in cell["kinds"].items():
+        found[RENAMED.get(kind, kind)] = (each["found"], each["planted"])
     hits, planted = (sum(side) for side in zip(*found.values(), strict=True))
     return found | {ALL: (hits, planted)}
 

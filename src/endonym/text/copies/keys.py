@@ -39,10 +39,9 @@ ROW_GROUP = 1 << 16
 
 LEAST_LETTERS = 100
 """A shorter paragraph is no copy: greetings, refrains and headings come again by right."""
-SPELT_LETTERS = 15
-"""A shorter text is a near copy only of one that is spelt the same. It has fewer than ten runs of
-letters: whether another one is similar is then told by its last letters alone, as in "Sunt obosit"
-and "Sunt obosită"."""
+SPELT_LETTERS = 11
+"""A shorter text is a near copy only of one that is spelt the same. It has at most five runs of
+letters, so that one run more is already a similarity below 0.85: "Sunt obosit", "Sunt obosită"."""
 
 Kind = Literal["exact", "paragraphs", "near"]
 

@@ -186,7 +186,7 @@ def test_of_real_short_lines_all_similar_pairs_are_found(tmp_path: Path) -> None
     if not path.is_file():
         pytest.skip("../shared/data is not beside the project")
     rng = random.Random(4)
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 20]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 10]
     lines = [line for line in rng.sample(lines, 1_500) if not re.search(r"\d", line)]
     copies = [line[: 9 * len(line) // 10] for line in lines[:300]]
     copies += [" ".join([*line.split(), *line.split()[:1]]) for line in lines[300:600]]
@@ -197,7 +197,7 @@ def test_of_real_short_lines_all_similar_pairs_are_found(tmp_path: Path) -> None
             {each[i : i + 6] for i in range(len(each) - 5)}
             for each in folded([lines[number], copy])
         )
-        if min(len(one), len(two)) >= 10 and jaccard(one, two) > 0.85:
+        if one and jaccard(one, two) > 0.85:
             near += 1
             missed += number not in gone and len(lines) + number not in gone
     assert near > 300
