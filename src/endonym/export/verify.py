@@ -324,7 +324,7 @@ def quantization_of(path: Path) -> Quantization:
     try:
         field = gguf.GGUFReader(path).get_field("general.file_type")
         declared = None if field is None else int(field.contents())
-    except (ValueError, IndexError, OSError, KeyError) as error:
+    except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
         raise Damaged(f"no whole GGUF file: {error}", where=str(path)) from error
     known: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
     if declared not in known:

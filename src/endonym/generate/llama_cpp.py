@@ -6,6 +6,7 @@ it is compared with known defaults when the library is opened.
 """
 
 import ctypes
+import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.errors import Damaged, ExportError
+from endonym.generate.tried_gguf import require_openable
 
 INSTALL = 'Install it: pip install "endonym[gguf]"'
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -180,7 +182,8 @@ class LlamaCpp:
     adapter: a GGUF file of a low-rank adapter, which is added to what every text gives.
     cache: number format of keys and values; `f16` is llama.cpp's default. sequences: how many
     texts are remembered at once, each of up to `context` tokens; `compute` takes them together.
-    Raises Damaged if llama.cpp cannot read the file.
+    is_tried: it need not be opened first in a process with limits. Raises Damaged if llama.cpp
+    cannot read the file.
     """
 
     def __init__(
@@ -192,8 +195,11 @@ class LlamaCpp:
         threads: int = 1,
         cache: Literal["f32", "f16"] = "f16",
         sequences: int = 1,
+        is_tried: bool = False,
     ) -> None:
         self._lib, self._context = library(), None
+        if not is_tried:
+            require_openable(path, adapter)
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers, params.vocab_only = 0, context == 0
         self._model = self._load(path, params)
@@ -225,7 +231,7 @@ class LlamaCpp:
     def _adapt(self, path: Path) -> None:
         """Add an adapter. It lives as long as the model. Raises Damaged if it does not fit."""
         _said.clear()
-        found = self._lib.llama_adapter_lora_init(self._model, str(path).encode())
+        found = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
         if found:
             held, scale = ctypes.c_void_p(found), ctypes.c_float(1.0)
             if self._lib.llama_set_adapters_lora(self._context, held, 1, scale) == 0:
@@ -240,7 +246,7 @@ class LlamaCpp:
 
     def _load(self, path: Path, params: _ModelParams) -> int:
         _said.clear()
-        model = self._lib.llama_model_load_from_file(str(path).encode(), params)
+        model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise Damaged(
                 f"llama.cpp cannot read it: {_reason()}",

@@ -41,13 +41,18 @@ def sendable(path: str) -> str:
     return os.fsencode(path).decode("latin-1")
 
 
+def as_sent(name: str) -> str:
+    """The path in letters that `sendable` made."""
+    return os.fsdecode(name.encode("latin-1"))
+
+
 @contextmanager
 def readable(name: str) -> Generator[str]:
     """The path in letters that `sendable` made.
 
     If it is not UTF-8, which libraries in C refuse, the file is open, and named by its number.
     """
-    path = os.fsdecode(name.encode("latin-1"))
+    path = as_sent(name)
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
