@@ -18,6 +18,7 @@ from endonym.autopilot.evidence import BOILERPLATE_DOCUMENTS, SAME_SKELETON, is_
 from endonym.autopilot.thresholds import thresholds
 from endonym.text.clean.corpus_rules import rounds
 from endonym.text.clean.packs import pack_steps
+from endonym.text.clean.personal import KINDS
 from endonym.text.clean.rules import STEPS, step_names
 from endonym.text.config import Clean, Source, Split
 from endonym.text.copies.notes import COPIES, staying_texts
@@ -144,6 +145,8 @@ def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Cl
         "max_repeated_lines": REPEATED_LINES,
         "max_line_documents": BOILERPLATE_DOCUMENTS,
         "max_same_skeleton": SAME_SKELETON,
+        "mask": tuple(KINDS),
+        "mask_with": "…",  # a word would be counted among the letters
         "dedup": ("exact", "near", "paragraphs"),
         "max_unreadable": 1.0,
     }

@@ -14,7 +14,17 @@ class Words(NamedTuple):
     weight: float
 
 
+PRIVATE = (
+    "Personal data. Nobody has to learn it, and a model may say it to anyone. The rule puts a mask "
+    "in its place. Names and postal addresses are not looked for."
+)
 RULES = {
+    "mask email": Words("E-mail addresses", PRIVATE, 0.5),
+    "mask ip": Words("Addresses of computers (IP)", PRIVATE, 0.2),
+    "mask iban": Words("Numbers of bank accounts (IBAN)", PRIVATE, 0.7),
+    "mask code": Words("Codes of persons", PRIVATE, 0.7),
+    "mask card": Words("Numbers of bank cards", PRIVATE, 0.7),
+    "mask phone": Words("Telephone numbers", PRIVATE, 0.6),
     "mojibake": Words(
         "Garbled letters",
         "UTF-8 that a program once read in another encoding and saved. Most of it can be repaired; "

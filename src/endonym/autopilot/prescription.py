@@ -104,6 +104,8 @@ def lines_for(name: str, clean: Clean) -> str:
 
     An item of a list is a comment, as several findings may be copied and a key may stand only once.
     """
+    if name.startswith("mask "):
+        return f"# in mask: {toml(name.removeprefix('mask '))}"
     given = clean.model_dump(exclude_defaults=True)
     for key, names in (("normalize", step_names()), ("dedup", COPIES)):
         if name in names:

@@ -153,3 +153,19 @@ def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
     found = diagnosis(write(tmp_path, "a.txt", TATAR[:2]), language="tt")
     assert "tokens, too little for any model here." in found.verdict()
     assert "parameters" not in found.verdict()
+
+
+def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Path, tmp_path: Path):
+    lines = ["Шалтыратыгыз: 89171234567 көн саен.", "Хисап RO49AAAA1B31007593840000 нче."]
+    write(texts, "contacts.txt", "\n".join([*lines_of("tt"), *lines, "СНИЛС 112-233-445 95."]))
+    found = diagnosis(texts, language="tt")
+    told = {each.name: each for each in found.findings if each.name.startswith("mask ")}
+    assert {name: each.count for name, each in told.items()} == {
+        "mask phone": 1,
+        "mask iban": 1,
+        "mask code": 1,
+    }
+    assert told["mask phone"].title == "Telephone numbers"
+    assert told["mask phone"].recipe == '# in mask: "phone"'
+    assert "89171234567" in told["mask phone"].examples[0].before
+    assert "mask" not in tomllib.loads(found.recipe)["clean"]
