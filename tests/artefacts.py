@@ -1,11 +1,10 @@
 """Small artefacts and runs, for tests of the store and of what finds them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, write_sealed
 
 ID = "5e2d7b90c1ff" + "0" * 52
 OTHER = "77de10ab93c4" + "0" * 52
@@ -42,5 +41,5 @@ def a_run(
         (project / recipe).write_text("", encoding="utf-8")
         plan |= {"recipe": f"../../{recipe}", "variant": "wide", "sets": ["seed=9"]}
     if recipe is not None or stages:
-        (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        write_sealed(folder / "plan.json", plan)
     return folder

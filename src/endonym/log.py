@@ -5,12 +5,13 @@ import re
 import shutil
 import sys
 import unicodedata
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import printable_lines
+from endonym.errors import Damaged, printable_lines
 
 THIN = "\u2009"
 
@@ -190,16 +191,46 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+CHECK = re.compile(rb', "~": "([0-9a-f]{8})"\}')
+"""The end of a journal's line: the CRC-32 of the line without this key."""
+CHECK_BYTES = len(', "~": "01234567"}')
+
+
+def journal_line(value: dict[str, Any]) -> bytes:
+    """One flat object as a line of a journal, with a checksum as its last key."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    data = text.encode("utf-8", "backslashreplace")
+    return data[:-1] + f', "~": "{zlib.crc32(data):08x}"}}\n'.encode()
+
+
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:
-    """Append one flat object to a JSON lines file."""
+    """Append one flat object to a journal."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
+    with path.open("ab") as file:
+        file.write(journal_line(value))
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSON lines file; a last line cut off by a kill is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line.strip()]
+    """The whole lines of a journal; a last line cut off by a kill is left out. Raises Damaged."""
+    return journal_values(path.read_bytes(), path) if path.is_file() else []
+
+
+def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """The objects in whole lines of a journal, without their checksums.
+
+    Raises Damaged for a line that `journal_line` did not write, so no reader checks types.
+    """
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        check = CHECK.fullmatch(line, max(0, len(line) - CHECK_BYTES))
+        content = line[:-CHECK_BYTES] + b"}"
+        if check is None or int(check[1], 16) != zlib.crc32(content):
+            raise Damaged(
+                f"line {number} is not what was written: it was changed or damaged, or is of an "
+                "older endonym",
+                where=str(path),
+                do="Remove this line, or the file. It holds times and metrics, and nothing is made "
+                "of it.",
+            )
+        found.append(json.loads(content))
+    return found

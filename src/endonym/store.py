@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,10 +28,22 @@ from endonym.disk import (
     translated_disk_errors,
     write_json,
 )
-from endonym.errors import Busy, Damaged, RecipeError
+from endonym.errors import Busy, Damaged, RecipeError, printable
 
 MANIFEST = "manifest.json"
 """Of an artefact: what made it, what was counted, and the hashes of its files."""
+
+
+PLAN = "plan.json"
+"""In a run's folder: its choices, its stages, and where its recipe and its store are."""
+REFERENCES = "references"
+"""In a store: for each run a file of the artefacts that it needs."""
+UNKNOWN_NEED = (
+    "It says which artefacts a run needs. Run each recipe of this store again, which writes it "
+    "anew, or remove it, and what that run needs counts as not needed."
+)
+AGAIN = "Remove the file: the next run writes it again."
+IDENTIFIER = re.compile("[0-9a-f]{12}")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -77,25 +90,33 @@ class Artifact:
 
         hash_of: the SHA-256 of a file, if it may be known already.
         """
-        for name, entry in self.manifest["files"].items():
-            path = self.folder / name
-            if not path.is_file():
-                raise _damaged(self.folder, name, "is missing")
-            if path.stat().st_size != entry["bytes"]:
-                found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
-                raise _damaged(self.folder, name, found)
-            if hash_of(path) != entry["sha256"]:
-                found = "is not what was written: its SHA-256 differs"
-                raise _damaged(self.folder, name, found)
+        for name in self.manifest["files"]:
+            self._verify_file(name, hash_of)
         return self
+
+    def json(self, name: str) -> Any:
+        """The value in one of its JSON files, which is compared first. Raises Damaged."""
+        self._verify_file(name, file_hash)
+        return read_json(self.folder / name)
+
+    def _verify_file(self, name: str, hash_of: Callable[[Path], str]) -> None:
+        path, entry = self.folder / name, self.manifest["files"].get(name)
+        if not path.is_file() or entry is None:
+            raise _damaged(self.folder, name, "is missing")
+        if path.stat().st_size != entry["bytes"]:
+            found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
+            raise _damaged(self.folder, name, found)
+        if hash_of(path) != entry["sha256"]:
+            found = "is not what was written: its SHA-256 differs"
+            raise _damaged(self.folder, name, found)
 
 
 def _damaged(folder: Path, name: str, found: str) -> Damaged:
-    return Damaged(
-        f"{name} {found}",
-        where=str(folder / name),
-        do=f"Remove the folder {folder} and run again what made it, or take a whole copy.",
-    )
+    return Damaged(f"{name} {found}", where=str(folder / name), do=_remake(folder))
+
+
+def _remake(folder: Path) -> str:
+    return f"Remove the folder {folder} and run again what made it, or take a whole copy."
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,17 +126,57 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_artifact(folder: Path) -> Artifact:
-    """Read a folder's manifest. Raises Damaged if it has none or an unreadable one."""
+    """Read a folder's manifest. Raises Damaged if it has none or an unreadable one, and if the
+    folder has the name of another artefact, as after two folders have changed places.
+    """
+    manifest = read_sealed(folder / MANIFEST, do=_remake(folder))
+    if manifest is None:
+        raise _damaged(folder, MANIFEST, "is missing")
+    if IDENTIFIER.fullmatch(folder.name) and folder.name != manifest["id"][:12]:
+        found = f"is that of {manifest['stage']} {manifest['id'][:12]}, not of this folder"
+        raise _damaged(folder, MANIFEST, found)
+    return Artifact(folder, manifest)
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """A readable JSON file with a hash of its content, written atomically."""
+    write_json(path, sealed(value))
+
+
+def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
+    """The object that `write_sealed` wrote, with its seal; None if there is no file.
+
+    Raises Damaged for anything else, with what to do. So no reader of it checks types.
+    """
     try:
-        data = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(data)
-        if data != json_bytes(sealed(manifest)):
-            raise _damaged(folder, MANIFEST, "is not what was written: its seal differs")
-        return Artifact(folder, manifest)
-    except FileNotFoundError as error:
-        raise _damaged(folder, MANIFEST, "is missing") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _damaged(folder, MANIFEST, f"cannot be read ({error})") from error
+        data = path.read_bytes()
+        value = json.loads(data)
+        if data == json_bytes(sealed(value)):
+            return value
+        found = "its seal differs"
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        found = printable(str(error))[:200]
+    raise Damaged(
+        f"the file is not what was written ({found}): it was changed or damaged, or is of an older "
+        "endonym",
+        where=str(path),
+        do=do,
+    )
+
+
+def read_if_whole(path: Path) -> dict[str, Any]:
+    """The same; empty if the file is missing or damaged. For what is made again then."""
+    with suppress(Damaged):
+        return read_sealed(path, AGAIN) or {}
+    return {}
+
+
+def read_plan(run: Path) -> dict[str, Any]:
+    """The plan of a run; empty if it has none yet. Raises Damaged."""
+    do = f"{AGAIN} It makes its choices again; what --tune found is lost with it."
+    return read_sealed(run / PLAN, do) or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +272,7 @@ class Store:
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
         with translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+", encoding="utf-8")
+            handle = path.open("a+", encoding="utf-8", errors="backslashreplace")
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -227,7 +288,8 @@ class Store:
     def maker(self, stage: str, identifier: str) -> str:
         """The process that makes an artefact right now; empty if none does."""
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
-        with suppress(FileNotFoundError), path.open(encoding="utf-8") as handle:
+        given = {"encoding": "utf-8", "errors": "backslashreplace"}
+        with suppress(FileNotFoundError), path.open(**given) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -243,9 +305,7 @@ class Store:
     def claim(self, run: Path, recipe: Path) -> None:
         """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
         run_path = os.path.relpath(run.resolve(), self.root.resolve())
-        path = self.root / "references" / f"{fingerprint(run_path)[:12]}.json"
-        known: dict[str, Any] = {"run": run_path, "artefacts": {}}
-        known |= read_json(path) if path.is_file() else {}
+        path, known = self._reference(run_path)
         mine = os.path.relpath(recipe.resolve(), self.root.resolve())
         other = str(known.get("recipe", mine))
         if other != mine and (self.root / other).is_file() and run.is_dir():
@@ -254,7 +314,7 @@ class Store:
                 where=str((self.root / other).resolve()),
                 do="Give this recipe another name, or use another folder: --store DIR.",
             )
-        write_json(path, {**known, "recipe": mine})
+        write_sealed(path, {**known, "recipe": mine})
 
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
         """Write down which artefacts (identifier -> stage) a run needs, so that prune keeps them.
@@ -263,11 +323,14 @@ class Store:
         relative to the store, so that both may move together.
         """
         run_path = os.path.relpath(run.resolve(), self.root.resolve())
-        path = self.root / "references" / f"{fingerprint(run_path)[:12]}.json"
-        known: dict[str, Any] = {"run": run_path, "artefacts": {}}
-        known |= read_json(path) if path.is_file() else {}
+        path, known = self._reference(run_path)
         before = {} if is_whole else known["artefacts"]
-        write_json(path, {**known, "artefacts": {**before, **identifiers}})
+        write_sealed(path, {**known, "artefacts": {**before, **identifiers}})
+
+    def _reference(self, run_path: str) -> tuple[Path, dict[str, Any]]:
+        """The file that says what a run needs, and what it says; a damaged one is written anew."""
+        path = self.root / REFERENCES / f"{fingerprint(run_path)[:12]}.json"
+        return path, {"run": run_path, "artefacts": {}, **read_if_whole(path)}
 
     def unreferred(self) -> list[Artifact]:
         """Artefacts that no run refers to. A run counts as long as its folder exists."""
@@ -292,9 +355,9 @@ class Store:
     def _needed(self) -> set[str]:
         """The short identifiers of all artefacts that runs refer to."""
         needed: set[str] = set()
-        for path in sorted((self.root / "references").glob("*.json")):
-            reference = read_json(path)
-            if (self.root / reference["run"]).is_dir():
+        for path in sorted((self.root / REFERENCES).glob("*.json")):
+            reference = read_sealed(path, UNKNOWN_NEED)
+            if reference and (self.root / reference["run"]).is_dir():
                 needed |= {identifier[:12] for identifier in reference["artefacts"]}
         return needed
 

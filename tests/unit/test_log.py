@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from endonym.errors import Damaged
 from endonym.log import Log, append_jsonl, columns, duration, folded, number, read_jsonl, size
 
 
@@ -83,7 +84,37 @@ def test_a_journal_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
 
 def test_letters_are_written_as_themselves_and_keys_in_order(tmp_path: Path) -> None:
     append_jsonl(tmp_path / "lines.jsonl", {"b": "ғ", "a": 1})
-    assert (tmp_path / "lines.jsonl").read_text(encoding="utf-8") == '{"a": 1, "b": "ғ"}\n'
+    assert (tmp_path / "lines.jsonl").read_text(encoding="utf-8") == (
+        '{"a": 1, "b": "ғ", "~": "db25cb3e"}\n'
+    )
+
+
+@pytest.mark.parametrize("line", ["null", "{}", "[]", "5", '{"step": 1}', "", '{"step', "ә"])
+def test_a_line_that_was_not_written_so_is_told_with_its_number(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "model.jsonl"
+    append_jsonl(path, {"step": 1, "text": "Таң"})
+    whole = path.read_bytes()
+    path.write_bytes(whole + line.encode() + b"\n" + whole)
+    with pytest.raises(Damaged, match="line 2 is not what was written") as caught:
+        read_jsonl(path)
+    assert caught.value.where == str(path)
+    assert "Remove this line, or the file" in caught.value.do
+
+
+def test_each_flipped_bit_of_a_journal_is_seen_or_cuts_its_last_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.jsonl"
+    append_jsonl(path, {"step": 1, "text": "Таң атканда"})
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            if place == len(whole) - 1:
+                assert read_jsonl(path) == []
+                continue
+            with pytest.raises(Damaged):
+                read_jsonl(path)
 
 
 def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

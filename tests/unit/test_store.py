@@ -12,7 +12,15 @@ import pytest
 from artefacts import DECLARED, ID, OTHER, make, nobody
 
 from endonym.errors import Busy, Damaged, RecipeError, StoreError
-from endonym.store import Store, canonical_json, fingerprint, open_artifact
+from endonym.store import (
+    Store,
+    canonical_json,
+    fingerprint,
+    open_artifact,
+    read_if_whole,
+    read_plan,
+    write_sealed,
+)
 
 
 @pytest.fixture
@@ -320,3 +328,55 @@ def test_a_store_and_a_recipe_in_folders_that_are_no_utf8_are_referred_to(tmp_pa
     store.refer(run, {ID: "corpus"})
     assert store.unreferred() == []
     assert fingerprint({"a": "\udcff"}) != fingerprint({"a": "\udcfe"})
+
+
+def test_two_folders_that_changed_places_are_not_used_as_each_other(store: Store) -> None:
+    one, other = make(store), make(store, OTHER)
+    aside = one.folder.with_name("aside")
+    one.folder.rename(aside)
+    other.folder.rename(one.folder)
+    aside.rename(other.folder)
+    for identifier, found in ((ID, OTHER), (OTHER, ID)):
+        with pytest.raises(Damaged, match=f"is that of corpus {found[:12]}, not of this folder"):
+            store.find("corpus", identifier)
+    assert list(store.artifacts()) == []
+    copy = other.folder.rename(store.root / "taken along")
+    assert open_artifact(copy).id == ID[:12]
+
+
+ODD = ["", "null", "{}", "[]", '{"run": 5}', "{", "[" * 100_000, '{"a": 1e999}', "ә" * 3]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_damaged_reference_keeps_prune_from_guessing_and_a_run_writes_it_anew(
+    store: Store, tmp_path: Path, text: str
+) -> None:
+    run = tmp_path / "runs" / "кич"
+    run.mkdir(parents=True)
+    store.refer(run, {ID: "corpus"})
+    (path,) = (store.root / "references").glob("*.json")
+    whole = path.read_bytes()
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Damaged, match="is not what was written") as caught:
+        store.unreferred()
+    assert caught.value.where == str(path)
+    assert "Run each recipe of this store again" in caught.value.do
+    store.refer(run, {ID: "corpus"})
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, text: str) -> None:
+    path, value = tmp_path / "plan.json", {"ә": [1, 0.5, None], "path": "a\udcff"}
+    assert read_plan(tmp_path) == read_if_whole(path) == {}
+    write_sealed(path, value)
+    assert {**value, "seal": fingerprint(value)} == read_plan(tmp_path) == read_if_whole(path)
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        with pytest.raises(Damaged):
+            read_plan(tmp_path)
+    path.write_text(text, encoding="utf-8")
+    assert read_if_whole(path) == {}
+    with pytest.raises(Damaged, match="is not what was written"):
+        read_plan(tmp_path)

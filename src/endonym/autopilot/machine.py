@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym import device
-from endonym.disk import read_if_good, write_json
+from endonym.store import read_if_whole, write_sealed
 
 
 def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
@@ -15,25 +15,26 @@ def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
     The key includes the processor, its instruction sets and the number of threads, so that a store
     on another machine is measured again.
     """
-    here, measurements = _here(), read_if_good(file)
+    here, measurements = _here(), read_if_whole(file)
     if key not in measurements.get(here, {}):
         value = measure()
-        measurements = read_if_good(file)  # Another run may have measured something else meanwhile.
+        # Another run may have measured something else meanwhile.
+        measurements = read_if_whole(file)
         measurements.setdefault(here, {})[key] = value
-        write_json(file, measurements)
+        write_sealed(file, measurements)
     return measurements[here][key]
 
 
 def forget(file: Path) -> None:
     """Delete all measurements of this machine, so that they are made again when needed."""
-    measurements = read_if_good(file)
+    measurements = read_if_whole(file)
     if measurements.pop(_here(), None) is not None:
-        write_json(file, measurements)
+        write_sealed(file, measurements)
 
 
 def known(file: Path, key: str) -> Any:
     """The saved measurement of this machine, or None; measures nothing itself."""
-    return read_if_good(file).get(_here(), {}).get(key)
+    return read_if_whole(file).get(_here(), {}).get(key)
 
 
 def _here() -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from endonym.device import program
-from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
-from endonym.store import Store
+from endonym.store import PLAN, Store, read_if_whole, read_plan
 
 RECIPE, RUNS = "recipe.toml", "runs"
 USUAL_STORE = Path("store")
@@ -151,7 +150,7 @@ def recipe_file(name: Path) -> Path | None:
 
 def recipe_of(run: Path, store: Store) -> NamedRecipe:
     """The recipe that a run was made of. Raises RecipeError if it is not where it was."""
-    plan = read_if_good(run / "plan.json")
+    plan = read_plan(run)
     if "recipe" not in plan:
         raise RecipeError(
             "this run does not say where its recipe is",
@@ -177,7 +176,7 @@ def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
     """The runs here of every recipe, by its resolved path."""
     found: dict[Path, list[Path]] = {}
     for run in runs_here(store):
-        if path := read_if_good(run / "plan.json").get("recipe"):
+        if path := read_if_whole(run / PLAN).get("recipe"):
             found.setdefault((run / path).resolve(), []).append(run)
     return found
 
@@ -191,7 +190,7 @@ def run_argument(run: Path, store: Store) -> str:
 
 def store_of(run: Path, store: Store) -> Store:
     """The store of a run's artefacts; the given one for a run that has no plan yet."""
-    root = read_if_good(run / "plan.json").get("store")
+    root = read_plan(run).get("store")
     return Store(_beside(run, root)) if root else store
 
 
@@ -203,5 +202,4 @@ def _beside(run: Path, path: str) -> Path:
 
 def planned(run: Path) -> list[dict[str, Any]]:
     """The stages of a run's plan; empty if it was stopped before it had one."""
-    plan = run / "plan.json"
-    return read_json(plan)["stages"] if plan.is_file() else []
+    return read_plan(run).get("stages", [])

@@ -20,7 +20,7 @@ from endonym.commands.find import (
     runs_of,
     store_of,
 )
-from endonym.disk import read_if_good, read_json
+from endonym.disk import read_json
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
@@ -33,7 +33,7 @@ from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, read_plan
 
 Split = Literal["test", "dev"]
 Texts = list[tuple[str, str]]
@@ -69,7 +69,7 @@ class FinishedRun:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """The plan, which holds variant and overrides; empty if there is none."""
-        return read_if_good(self.folder / "plan.json")
+        return read_plan(self.folder)
 
     @cached_property
     def settings(self) -> dict[str, str]:

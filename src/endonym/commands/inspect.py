@@ -26,12 +26,11 @@ from endonym.commands.find import (
     store_of,
 )
 from endonym.device import program
-from endonym.disk import read_if_good, read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.log import columns, counted, number, padded, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store, open_artifact
+from endonym.store import Artifact, Store, open_artifact, read_if_whole
 from endonym.text.copies.notes import staying_texts
 from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
@@ -76,7 +75,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
             }
         )
     is_planned = any(stage["stage"] == "model" for stage in expected)
-    failure = read_if_good(run / FAILURE)
+    failure = read_if_whole(run / FAILURE)
     return {
         "run": str(run),
         "called": run_argument(run, store),
@@ -350,7 +349,7 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
     file = artifact.folder / "validations.json"
     # Models of version 8 and before called this file looks.json.
-    validations = read_json(file if file.exists() else artifact.folder / "looks.json")
+    validations = artifact.json(file.name if file.exists() else "looks.json")
     numbers = artifact.numbers
     values = [each["bits"] for each in validations]
     low, high = min(values), max(values)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from endonym.disk import read_json
 from endonym.evaluate.score import Score, headline
 from endonym.log import columns, counted, read_jsonl, size
 from endonym.store import Artifact, Store
+
+SCORES = "scores.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
 
 def _note(model: Artifact, store: Store, judged: dict[str, float]) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
-    path = model.folder / "validations.json"
-    bits = [each["bits"] for each in read_json(path)] if path.is_file() else []
+    name = "validations.json"
+    bits = [each["bits"] for each in model.json(name)] if name in model.manifest["files"] else []
     said = f"{min(bits):.3f} bits/byte of dev text" if bits else "not scored"
     if model.id in judged:
         said = f"{judged[model.id]:.3f} bits/byte of test text"
@@ -101,10 +102,9 @@ def _judged(store: Store) -> dict[str, float]:
     """Bits per byte of test documents, by the short identifier of each model that was judged."""
     found: dict[str, float] = {}
     for each in store.artifacts():
-        path = each.folder / "scores.json"
-        if each.stage != "evaluation" or not path.is_file():
+        if each.stage != "evaluation" or SCORES not in each.manifest["files"]:
             continue
-        scores = [Score(**row) for row in read_json(path) if row["split"] == "test"]
+        scores = [Score(**row) for row in each.json(SCORES) if row["split"] == "test"]
         score = headline(scores, model="model")
         if score is not None:
             found[each.manifest["inputs"]["model"][:12]] = score.value

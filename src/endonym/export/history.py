@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from endonym.disk import read_json
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
 from endonym.log import counted, read_jsonl
@@ -37,14 +36,13 @@ class History:
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""
         held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
-        every = [read_json(each.folder / "scores.json") for each in held]
+        every = [each.json("scores.json") for each in held]
         return [Score(**each) for each in max(every, key=len, default=[])]
 
     def neighbours(self) -> list[Gain]:
         """What neighbours in training save of test documents, in each source."""
         held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
-        paths = [each.folder / NEIGHBOURS for each in held]
-        found = [read_json(path) for path in paths if path.is_file()]
+        found = [each.json(NEIGHBOURS) for each in held if NEIGHBOURS in each.manifest["files"]]
         return [Gain(**each) for each in max(found, key=len, default=[])]
 
     def answers(self) -> list[tuple[list[str], dict[str, Any]]]:

@@ -13,7 +13,7 @@ from endonym.autopilot import resolve
 from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
-from endonym.disk import translated_disk_errors, write_atomic, write_json
+from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
@@ -32,7 +32,7 @@ from endonym.pipeline.results import result
 from endonym.pipeline.settle import settle
 from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, write_sealed
 from endonym.text.files import RawSet
 
 FAILURE = "failure.json"
@@ -144,7 +144,7 @@ def planned_stages(
             log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:
-        write_json(lock.path, lock.as_json(known, store))
+        write_sealed(lock.path, lock.as_json(known, store))
     yield from known
     shards = run.artifact("shards")
     assert shards is not None
@@ -158,7 +158,7 @@ def planned_stages(
     first = partial(first_identity, recipe, data)
     run.training = resolved(shards, first, examples=examples)
     rest = plan_training(recipe, data, run.training)
-    write_json(lock.path, lock.as_json([*known, *rest], store))
+    write_sealed(lock.path, lock.as_json([*known, *rest], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})
     yield from (each for each in rest if each.kind != "examples")
 
@@ -249,7 +249,7 @@ def remembered_failure(folder: Path) -> Generator[None]:
         yield
     except EndonymError as error:
         with suppress(OSError):  # The disk may be full.
-            write_json(path, error.as_dict())
+            write_sealed(path, error.as_dict())
         raise
 
 

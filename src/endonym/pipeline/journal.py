@@ -4,13 +4,12 @@ Each line belongs to a step. Steps that are repeated, after a kill or a rollback
 are deleted first; but what led to a rollback stays, with the number of rollbacks before it.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from endonym.disk import write_atomic
-from endonym.log import Log, append_jsonl, read_jsonl
+from endonym.log import Log, append_jsonl, journal_line, read_jsonl
 from endonym.train.checkpoint import TrainState
 from endonym.train.loop import Training
 from endonym.train.report import Report, as_metrics
@@ -48,5 +47,4 @@ def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
 
 
 def _write(journal: Path, lines: Sequence[dict[str, Any]]) -> None:
-    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    write_atomic(journal, text.encode("utf-8"))
+    write_atomic(journal, b"".join(map(journal_line, lines)))

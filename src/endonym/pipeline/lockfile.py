@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot.model_size import Choice, Choices
-from endonym.disk import read_if_good
 from endonym.model.foreign.folder import folder_files
 from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store, fingerprint
+from endonym.store import PLAN, Store, fingerprint, read_plan
 from endonym.text.files import RawSet
 
 FORM = 6
@@ -21,7 +20,7 @@ class Lockfile:
     """The choices made for one recipe and its inputs, kept in the run's `plan.json`."""
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
-        self.path, folder = run / "plan.json", recipe.model_folder
+        self.path, folder = run / PLAN, recipe.model_folder
         self.recipe = recipe
         pretrained = [] if folder is None else folder_files(folder)
         self.key = fingerprint(
@@ -36,11 +35,11 @@ class Lockfile:
         self.choices: Choices = {}
         self.tuned: Choices = {}
         self.tuned_stage = ""
-        data = {} if replan else read_if_good(self.path)
+        data = {} if replan else read_plan(run)
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-        if isinstance(tuned := data.get("tuned"), dict):
+        if tuned := data.get("tuned"):
             self.tuned_stage = tuned["stage"]
             self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError
-from endonym.log import Log, read_jsonl
+from endonym.log import Log, journal_values, read_jsonl
 from endonym.recipe.recipe import Recipe
 
 Line = dict[str, Any]
@@ -80,11 +80,12 @@ class Metrics:
             self.rewrite(self.finished)
         with self.journal.open("rb") as file:
             file.seek(self.offset)
-            whole = file.read().rpartition(b"\n")[0]
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
         if not whole:
             return
-        self.offset += len(whole) + 1
-        lines = labelled(self.stage, map(json.loads, whole.split(b"\n")))
+        self.offset += len(whole)
+        lines = labelled(self.stage, journal_values(whole, self.journal))
         with self.path.open("ab") as file:
             file.write(as_jsonl(lines))
         self.events.write(lines)
@@ -102,9 +103,10 @@ class Metrics:
 
         is_whole: no model comes after them; else lines of later ones, made before, may follow.
         """
-        known = read_jsonl(self.path)
-        if (known if is_whole else known[: len(self.finished)]) != self.finished:
-            write_atomic(self.path, as_jsonl(self.finished))
+        known = self.path.read_bytes() if self.path.is_file() else b""
+        wanted = as_jsonl(self.finished)
+        if known != wanted if is_whole else not known.startswith(wanted):
+            write_atomic(self.path, wanted)
             if self.events.steps != sum(line.get("event") == "step" for line in self.finished):
                 self.events.begin()
                 self.events.write(self.finished)

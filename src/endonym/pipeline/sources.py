@@ -1,4 +1,4 @@
-"""Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and time."""
+"""Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and times."""
 
 import functools
 import hashlib
@@ -8,11 +8,11 @@ from typing import Any
 
 from endonym.autopilot import machine
 from endonym.autopilot.scans import pack_of
-from endonym.disk import file_hash, read_if_good, write_json
+from endonym.disk import file_hash
 from endonym.errors import SourceError, printable
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
 from endonym.text.pages.ocr import tesseract
@@ -28,9 +28,8 @@ def file_identity(path: Path) -> dict[str, str]:
 
 
 def hash_once(path: Path) -> str:
-    """The SHA-256 of a file, which this process reads once unless its size or time changes."""
-    stat = path.stat()
-    return _hash_once(path, stat.st_size, stat.st_mtime_ns)
+    """The SHA-256 of a file, which this process reads once unless its mark changes."""
+    return _hash_once(path, *_mark(path))
 
 
 def require_unchanged(path: Path, named: Artifact) -> None:
@@ -48,7 +47,7 @@ def require_unchanged(path: Path, named: Artifact) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _hash_once(path: Path, size: int, modified_ns: int) -> str:
+def _hash_once(path: Path, *mark: int) -> str:
     """The SHA-256 of a file, cached: hashing a model's weights is slow."""
     return file_hash(path)
 
@@ -87,20 +86,20 @@ def hash_all(
     *,
     is_kept: bool = True,
 ) -> list[RawSet]:
-    """Hash every file whose size or time has changed since it was last hashed.
+    """Hash every file whose mark has changed since it was last hashed.
 
     is_kept: the hashes are written down; a dry run writes nothing.
     """
     memory = store.root / "hashes.json"
-    known = read_if_good(memory)
+    known = read_if_whole(memory)
     total = sum(size_on_disk(file.path) for _, files in found for file in files)
     sets: list[RawSet] = []
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in found:
             hashes = tuple(_hash(file, known, advance) for file in files)
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
-    if is_kept and known != read_if_good(memory):
-        write_json(memory, known)
+    if is_kept and known != read_if_whole(memory):
+        write_sealed(memory, known)
     return sets
 
 
@@ -111,7 +110,7 @@ def remembered(
 
     Without it there is no corpus of these files in this store.
     """
-    known = read_if_good(store.root / "hashes.json")
+    known = read_if_whole(store.root / "hashes.json")
     sets: list[RawSet] = []
     for source, files in found:
         hashes = tuple(_known_hash(file.path, known) for file in files)
@@ -130,7 +129,7 @@ def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
 
 
 def _hash_of(path: Path, known: dict[str, Any], advance: Any) -> str:
-    """The file's SHA-256, remembered under its path, size and modification time."""
+    """The file's SHA-256, remembered under its path and mark."""
     if found := _known_hash(path, known):
         advance(size_on_disk(path))
         return found
@@ -150,6 +149,11 @@ def _known_hash(path: Path, known: dict[str, Any]) -> str:
 
 
 def _mark(path: Path) -> list[int]:
-    """What changes with a file: its size and modification time."""
+    """What changes with a file: its size, modification time, change time and inode.
+
+    tar and rsync set the modification time back to that of the file they bring. The change time
+    nobody can set: writing, replacing and renaming all move it. What changes no mark is the decay
+    of a disk.
+    """
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

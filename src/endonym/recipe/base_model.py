@@ -5,11 +5,10 @@ import shlex
 from pathlib import Path
 
 from endonym.device import program
-from endonym.disk import read_if_good
 from endonym.errors import RecipeError
-from endonym.store import MANIFEST, Store
+from endonym.store import MANIFEST, PLAN, Store, read_plan
 
-PLAN, CONFIG = "plan.json", "config.json"
+CONFIG = "config.json"
 WHERE = "model.folder"
 ARTEFACT = "STORE/model/ID"
 
@@ -29,23 +28,16 @@ def base_model(named: Path) -> Path:
             do="Name a run's folder (runs/NAME), a model artefact (store/model/ID) or a folder in "
             "the transformers format: its path starts at the recipe's folder.",
         )
-    plan = read_if_good(named / PLAN)
-    stages, root = plan.get("stages"), plan.get("store")
-    if not isinstance(stages, list) or not isinstance(root, str):
-        raise RecipeError(
-            f"{PLAN} of the run {named.name} is damaged",
-            where=WHERE,
-            do=f"Run its recipe again, or name the model's artefact: {ARTEFACT}.",
-        )
-    store = Store((named / root).resolve())
+    plan = read_plan(named)
+    store = Store((named / plan["store"]).resolve())
     if not store.root.is_dir():
         raise RecipeError(
             f"the store of the run {named.name} is not found: it should be {store.root}",
             where=WHERE,
             do=f"Put the run back beside its store, or name the model's artefact: {ARTEFACT}.",
         )
-    models = [each for each in stages if isinstance(each, dict) and each.get("stage") == "model"]
-    made = store.folder("model", str(models[-1].get("id")) if models else "none")
+    models = [each["id"] for each in plan["stages"] if each["stage"] == "model"]
+    made = store.folder("model", models[-1] if models else "none")
     if not (made / MANIFEST).is_file():
         raise RecipeError(
             f"the run {named.name} has no finished model yet",

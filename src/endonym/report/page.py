@@ -24,7 +24,7 @@ from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
 from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
-from endonym.store import Store
+from endonym.store import Store, read_plan
 from endonym.text.corpus import CARD, Corpus
 from endonym.text.languages import language_name
 
@@ -163,8 +163,7 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     shape = read_shape(read_json(artifact.folder / "config.json"))
     counted = parameters(shape)
     counts = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
-    plan = run.folder / "plan.json"
-    known = read_json(plan) if plan.is_file() else {}
+    known = read_plan(run.folder)
     choices = {**known.get("choices", {}), **(known.get("tuned") or {}).get("choices", {})}
     phases = run.training.phases if run.training else ()
     return {

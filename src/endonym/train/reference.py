@@ -4,7 +4,7 @@ They are computed once, before the first step, and kept beside the checkpoints, 
 killed training goes on with the pieces that are whole, and the numbers are the same.
 """
 
-import io
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from endonym.train.step import held_out_nats
 from endonym.train.validate import ROWS_TOKENS
 
 PIECE_TOKENS = 1 << 20
+HASH_BYTES = 32
 
 
 def reference(
@@ -45,26 +46,31 @@ def reference(
     for start in range(0, order.rows_per_epoch, each):
         rows = range(start, min(start + each, order.rows_per_epoch))
         examples = np.concatenate([order.examples(0, row) for row in rows])
-        path = folder / f"reference-{tokens.split}-{start:08d}.npy"
+        path = folder / f"reference-{tokens.split}-{start:08d}.f4"
         known = group.broadcast(_read(path, len(examples)) if group.is_first else None)
         if known is None:
             decoder = make_decoder().to(device) if decoder is None else decoder
             known = _computed(decoder, order, rows, device=device, group=group)[examples]
             if group.is_first:
-                with io.BytesIO() as data:
-                    np.save(data, known, allow_pickle=False)
-                    write_atomic(path, data.getvalue())
+                write_atomic(path, _piece(known))
         found[examples] = known
     return found
 
 
 def _read(path: Path, count: int) -> Numbers | None:
-    """A piece that is whole, or None."""
+    """A piece that is what was written, or None."""
     try:
-        known = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        data = path.read_bytes()
+    except OSError:
         return None
-    return known if known.shape == (count,) and known.dtype == np.float32 else None
+    known = np.frombuffer(data[HASH_BYTES:], dtype="<f4", count=-1 if len(data) % 4 == 0 else 0)
+    return known if data == _piece(known) and known.shape == (count,) else None
+
+
+def _piece(known: Numbers) -> bytes:
+    """A piece as a file: SHA-256 of its numbers, and these as little-endian float32."""
+    data = known.astype("<f4").tobytes()
+    return hashlib.sha256(data).digest() + data
 
 
 def _computed(

@@ -15,7 +15,7 @@ from endonym.commands.compare import Comparison, compare
 from endonym.commands.comparison_page import chart, curve, levels, samples, write_comparison
 from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.speed import Efficiency
-from endonym.store import Artifact
+from endonym.store import Artifact, write_sealed
 
 HOSTILE = "</p><script>alert('Ярамый!')</script>"
 COUNT = len(SENTENCES)
@@ -93,7 +93,7 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
             replace(each, manifest={**each.manifest, "config": config}) for each in run.models
         ]
         plan = {"variant": "wide", "sets": [f"seed={seed}", "model.layers=2"]}
-        (run.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        write_sealed(run.folder / "plan.json", plan)
         made.append(replace(run, models=models))
     path = made[0].folder / "evaluation 2" / "scores.json"
     path.parent.mkdir()

@@ -11,7 +11,7 @@ from endonym.commands.find import planned
 from endonym.commands.finished_runs import finished_runs, missing, read
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
-from endonym.store import Store
+from endonym.store import Store, write_sealed
 
 LOG = Log(quiet=True)
 
@@ -27,7 +27,7 @@ def change_plan(run: Path, change: Any) -> None:
     path = run / "plan.json"
     plan = json.loads(path.read_text(encoding="utf-8"))
     plan["stages"] = change(plan["stages"])
-    path.write_text(json.dumps(plan), encoding="utf-8")
+    write_sealed(path, plan)
 
 
 def test_runs_of_two_stores_are_read_from_their_own(finished: Path, copy: Path) -> None:
@@ -92,6 +92,8 @@ def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) 
     made = store.find("evaluation", judged["id"])
     assert made is not None
     shutil.copytree(made.folder, made.folder.with_name("f" * 12))
+    named = {**made.manifest, "id": "f" * 64}
+    write_sealed(made.folder.with_name("f" * 12) / "manifest.json", named)
     change_plan(run, lambda stages: [*stages[:-1], other, stages[-1]])
     assert read(run, "kechkena", "dev").judged.folder.name == "f" * 12
     assert read(run, "kechkena").judged.folder == made.folder
@@ -133,7 +135,7 @@ def test_a_folder_with_a_recipe_means_its_runs_and_beside_others_a_run_of_its_na
     plan = json.loads((runs / "kechkena" / "plan.json").read_text(encoding="utf-8"))
     plan["recipe"] = "../../recipe.toml"
     for run in runs.iterdir():
-        (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        write_sealed(run / "plan.json", plan)
     here, store = Store(Path("store")), Store(Path("kechkena/store"))
     both = ["kechkena", "kechkena+seed=8"]
     for name, each in (

@@ -13,7 +13,7 @@ from endonym.commands.find import planned
 from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
 from endonym.log import THIN, append_jsonl, columns
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, write_sealed
 from endonym.text.copies.notes import COPIES
 from endonym.text.corpus import Corpus
 from endonym.text.document import Reject
@@ -86,7 +86,7 @@ def test_columns_stay_apart_beside_long_and_wide_names(bare: Store) -> None:
     names = ("model " + "ұзын-" * 8, "source កម្ពុជា.txt", "corpus")
     stages = [{"name": each, "stage": "corpus", "id": "b" * 12} for each in names]
     plan = bare.root.parent / "runs" / "шигырь" / "plan.json"
-    plan.write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    write_sealed(plan, {"store": "../../store", "stages": stages})
     lines = describe_status(status(bare, "шигырь")).splitlines()[1:4]
     assert len({columns(line[: line.index("bbb")]) for line in lines}) == 1
     assert all(name in line and "  bbb" in line for name, line in zip(names, lines, strict=True))

@@ -11,7 +11,7 @@ from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.errors import Damaged, RecipeError
 from endonym.export.card import Card
 from endonym.log import Log
-from endonym.store import Store
+from endonym.store import Store, write_sealed
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_card_of_a_run_has_the_licenses_of_its_recipe(
     recipe.write_text(text.replace('name = "tatar"\n', 'name = "tatar"\nlicense = "CC0-1.0"\n'))
     plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
     plan["store"] = str(finished / "store")
-    (copy / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    write_sealed(copy / "plan.json", plan)
     assert card_of(str(copy), store).licenses == {"tatar": "CC0-1.0"}
 
 

@@ -1,6 +1,5 @@
 """The journal of a training with problems: what went wrong stays, what is done again does not."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from endonym.log import read_jsonl
 from endonym.pipeline import journal
 from endonym.train import loop, step
 from endonym.train.loop import Training
@@ -50,8 +50,7 @@ def bad_losses(monkeypatch: pytest.MonkeyPatch) -> None:
 def lines_of(project: Path) -> list[dict[str, Any]]:
     """The journal without clocks and without what tells of the process."""
     (path,) = (project / "store" / "journal").glob("model-*.jsonl")
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    kept = [line for line in lines if line["event"] not in ("started", "finished")]
+    kept = [line for line in read_jsonl(path) if line["event"] not in ("started", "finished")]
     return [{k: v for k, v in line.items() if k != "seconds"} for line in kept]
 
 

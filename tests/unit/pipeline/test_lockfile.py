@@ -1,17 +1,17 @@
 """What was chosen is kept in plan.json, and taken again."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from endonym.autopilot.model_size import Choice
+from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.pipeline import lockfile, sources
 from endonym.pipeline.lockfile import Lockfile
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Store, write_sealed
 from endonym.text.files import RawSet
 
 
@@ -31,7 +31,7 @@ def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lockfile
 
 def write(lock: Lockfile, recipe: Recipe) -> None:
     plan = lock.as_json([], Store(recipe.folder / "store"))
-    lock.path.write_text(json.dumps(plan), encoding="utf-8")
+    write_sealed(lock.path, plan)
 
 
 def test_what_was_kept_stays_whatever_would_be_chosen_now(
@@ -68,11 +68,14 @@ def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
-def test_a_plan_that_cannot_be_read_is_no_plan(
+def test_a_plan_that_is_not_what_was_written_is_told_and_replanned(
     recipe: Recipe, raw: list[RawSet], text: str
 ) -> None:
     (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
-    lock = kept(recipe, raw)
+    with pytest.raises(Damaged, match="not what was written") as caught:
+        kept(recipe, raw)
+    assert "the next run writes it again" in caught.value.do
+    lock = kept(recipe, raw, replan=True)
     assert lock.choices == {}
     assert not lock.is_known
 
@@ -94,13 +97,9 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
     assert kept(recipe, raw, replan=True).tuned_for("this training") == {}
 
 
-@pytest.mark.parametrize("tuned", [True, False, None])
-def test_plans_that_know_nothing_of_trials_are_read(
-    recipe: Recipe, raw: list[RawSet], tuned: bool | None
-) -> None:
+def test_plans_without_trials_are_read(recipe: Recipe, raw: list[RawSet]) -> None:
     lock = kept(recipe, raw)
-    plan_ = {"key": lock.key, "choices": {}, "tuned": tuned}
-    lock.path.write_text(json.dumps(plan_), encoding="utf-8")
+    write_sealed(lock.path, {"key": lock.key, "choices": {}, "tuned": None})
     assert kept(recipe, raw).is_known
     assert kept(recipe, raw).tuned_for("") == {}
 

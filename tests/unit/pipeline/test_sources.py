@@ -85,7 +85,39 @@ def test_a_broken_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str
     hashed.clear()
     assert hash_all(recipe) == first
     assert len(hashed) == 3
-    assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3
+    assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3 + len(("seal",))
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_text_changed_at_equal_size_and_time_is_another_file(
+    recipe: Recipe, hashed: list[str], is_replaced: bool
+) -> None:
+    before = hash_all(recipe)[0].hashes
+    path = recipe.folder / "texts" / "tatar.txt"
+    stat, data = path.stat(), path.read_bytes()
+    new = path.with_name(".tatar.new") if is_replaced else path
+    new.write_bytes(data[:-2] + b"!\n")  # rsync renames a file, tar may write into the old one
+    os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    new.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert hash_all(recipe)[0].hashes != before
+
+
+def test_a_model_file_changed_at_equal_size_and_time_is_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"alma")
+    once, stat = sources.hash_once(path), path.stat()
+    path.write_bytes(b"ayva")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert sources.hash_once(path) != once
+
+
+def test_a_changed_hash_in_the_memory_is_no_other_text(recipe: Recipe, hashed: list[str]) -> None:
+    first = hash_all(recipe)
+    memory = recipe.folder / "store" / "hashes.json"
+    digest = first[0].hashes[0]
+    memory.write_text(memory.read_text("utf-8").replace(digest, "0" * 64), "utf-8")
+    assert hash_all(recipe) == first
 
 
 def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe) -> None:

@@ -372,7 +372,7 @@ def test_a_phase_of_one_book_that_no_text_judges_keeps_its_last_step(
 def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     """Validations and samples do not count: the log says what the journal adds up to."""
     run = finished / "runs" / "kechkena"
-    lines = read_jsonl(run / "metrics.jsonl")
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
     steps = [line for line in lines if line.get("seconds")]
     speed = steps[-1]["tokens"] / sum(line["seconds"] for line in steps)
     (last,) = re.findall(

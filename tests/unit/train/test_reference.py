@@ -30,7 +30,7 @@ def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
     tokens, _ = write_toy_examples(tmp_path / "a", "preferences", vocab=24, longest=32)
     asked: list[int] = []
     whole = computed(tmp_path / "one", tokens, asked)
-    pieces = sorted((tmp_path / "one").glob("reference-train-*.npy"))
+    pieces = sorted((tmp_path / "one").glob("reference-train-*.f4"))
     assert len(pieces) > 2
     assert asked == [1]
     assert (computed(tmp_path / "one", tokens, asked) == whole).all()
@@ -40,6 +40,14 @@ def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
     pieces[2].write_bytes(before[2][:-3])  # as after a power cut
     assert (computed(tmp_path / "one", tokens, asked) == whole).all()
     assert asked == [1, 1]
+    for place in range(0, len(before[0]), 7):
+        flipped = bytearray(before[0])
+        flipped[place] ^= 16
+        pieces[0].write_bytes(flipped)
+        assert (computed(tmp_path / "one", tokens, asked) == whole).all()
+    for odd in (b"", b"null", before[0] + before[0][-4:], before[0][:32]):
+        pieces[0].write_bytes(odd)
+        assert (computed(tmp_path / "one", tokens, asked) == whole).all()
     assert [piece.read_bytes() for piece in pieces] == before
     assert (whole < 0).all()
 
