@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import regex
 
 from endonym.autopilot.cleaning import EXPECTED
-from endonym.autopilot.text_size import beginning
+from endonym.autopilot.text_size import beginning, reading_of
 from endonym.errors import EndonymError
 from endonym.text.clean.normalize import composed
 from endonym.text.files import RawSet
@@ -185,7 +185,7 @@ def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float)
         key = f"{source.name}\0{file.name}"
         with suppress(EndonymError):  # The corpus stage names what it cannot read.
             begin = beginning(source, file, chars)
-            readings[source.name].include(begin.reading(source.name, file.name))
+            readings[source.name].include(reading_of(source, file, begin, len(some)))
             if why := begin.broken:
                 warnings.append(f'source "{source.name}": {file.name}: {why}')
                 continue

@@ -22,7 +22,7 @@ from endonym.autopilot.format_guess import guess_source
 from endonym.autopilot.globs import globs, is_writable, pattern, pattern_below, relative
 from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
 from endonym.autopilot.scans import needs_ocr, pack_for
-from endonym.autopilot.text_size import beginning
+from endonym.autopilot.text_size import beginning, reading_of
 from endonym.errors import MissingSource, printable
 from endonym.log import Log, counted
 from endonym.text.config import Source
@@ -189,7 +189,7 @@ def look_through(
         for group in groups:
             looks.append([])
             for path in group:
-                looks[-1].append(look(path, chars, folder))
+                looks[-1].append(look(path, chars, folder, files=survey.files))
                 advance(1, printable(path.name)[:30])
         for found in looks:
             see(found, language, some_text(looks))
@@ -206,27 +206,28 @@ def look_through(
     return survey
 
 
-def look(path: Path, chars: int, folder: Path) -> Look:
+def look(path: Path, chars: int, folder: Path, files: int = 1) -> Look:
     """Open one file and read its first documents, up to so many characters.
 
-    folder: of the recipe, which names the file from there.
+    folder: of the recipe, which names the file from there. files: how many are opened.
     """
     if not is_writable(relative(path, folder)):
         here = Source(name="texts", path=str(path.absolute()))
         return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
-    read_beginning(found, chars)
+    read_beginning(found, chars, files)
     return found
 
 
-def read_beginning(found: Look, chars: int) -> None:
+def read_beginning(found: Look, chars: int, files: int = 1) -> None:
     """Read the first documents of a file by its guessed source."""
     path = found.path
     here = found.source.model_copy(update={"path": str(path.absolute())})
-    begin = beginning(here, RawFile(path=path, name=printable(path.name)), chars)
+    file = RawFile(path=path, name=printable(path.name))
+    begin = beginning(here, file, chars)
     found.rejects = [each for each in begin.records if isinstance(each, Reject)]
-    found.reading = begin.reading("", found.path.name)
+    found.reading = reading_of(here, file, begin, files)
     found.problem = begin.broken
     if found.problem:
         return

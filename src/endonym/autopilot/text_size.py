@@ -6,7 +6,7 @@ it is unpacked, or the beginning of a large one; what a file says of its own siz
 """
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +33,8 @@ LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
 """Characters that are read of each source at least, and of all of them."""
 OCR_FILES, OCR_CHARS = 2, 4_000
 """The same where Tesseract reads them, which takes seconds a page."""
+MOST_READ = 64 << 20
+"""Bytes of all files together in which is counted what cannot be read: a second or two."""
 PACKED_BYTES = 1 << 19
 """Bytes of a tar file that show how much of it is text."""
 UNPACKED_A_CHAR, LEAST_UNPACKED, MOST_UNPACKED = 64, 8 << 20, 64 << 20
@@ -119,13 +121,8 @@ class Beginning:
 
     def reading(self, source: str, file: str) -> Reading:
         """How much of the whole file cannot be read, estimated."""
-        found, whole = Reading(source), Reading(source)
-        for each in self.records:
-            if isinstance(each, Reject):
-                found.add(each.raw_bytes, each.reason, file, each.detail)
-            else:
-                found.add(len(each.text.encode("utf-8", "replace")))
-        whole.include(found, 1 / self.share)
+        whole = Reading(source)
+        whole.include(read_of(self.records, source, file), 1 / self.share)
         return whole
 
     @property
@@ -188,6 +185,43 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
         return found
     found.share = kept / max(1, read) or 1.0
     return found
+
+
+def read_of(records: Iterable[Document | Reject], source: str, file: str) -> Reading:
+    """How much of these records cannot be read."""
+    found = Reading(source)
+    for each in records:
+        if isinstance(each, Reject):
+            found.add(each.raw_bytes, each.reason, file, each.detail)
+        else:
+            found.add(len(each.text.encode("utf-8", "replace")))
+    return found
+
+
+def reading_of(source: Source, file: RawFile, begin: Beginning, files: int) -> Reading:
+    """How much of a file cannot be read: counted in its first bytes, and estimated of the rest.
+
+    So a fault that comes late is seen as well. Only the beginning counts of archives and of what a
+    parser reads, which take long. files: how many are read like this one, together MOST_READ.
+    """
+    from endonym.text.reader import read_file
+
+    found, kind = begin.reading(source.name, file.name), file_format(file.name, source)
+    if begin.share >= 1 or kind.archive or kind.format in PARSED:
+        return found
+    left = MOST_READ // max(1, files)
+
+    def some() -> Iterator[Document | Reject]:
+        nonlocal left
+        for each in read_file(source, file):
+            yield each
+            left -= max(len(each.text), each.raw_bytes)
+            if left < 0:
+                return
+
+    read, whole = read_of(some(), source.name, file.name), Reading(source.name)
+    whole.include(read, 1.0 if left >= 0 else max(1.0, found.bytes / max(1.0, read.bytes)))
+    return whole
 
 
 def _unpacked_bytes(source: Source, file: RawFile, chars: int) -> int:

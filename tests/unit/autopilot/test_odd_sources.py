@@ -13,6 +13,7 @@ import pytest
 import regex
 from text_samples import RUSSIAN, SHARED
 
+from endonym.autopilot import text_size
 from endonym.autopilot.odd_sources import (
     SKETCH_CHARS,
     Reference,
@@ -215,6 +216,7 @@ def test_no_more_of_a_file_is_read_than_is_compared(
             yield each
 
     monkeypatch.setattr(reader, "read_file", counted)
+    monkeypatch.setattr(text_size, "MOST_READ", 10)  # in which faults are counted
     source = Source(name="а", path=name, document="line")
     assert (
         source_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt", 0.01)
@@ -244,3 +246,16 @@ def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
     assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
     assert second.startswith('the run will end for source "а": 11.7%')
     assert "max_unreadable = 0.24 in [clean]" in second
+
+
+def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
+    good, bad = '{"text": "Кичә без урманга бардык"}', '{"body": "Кичә без урманга бардык"}'
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*[good] * 9_000, *[bad] * 1_000]), encoding="utf-8")
+    raw = RawSet(
+        source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
+    )
+    first, second = source_warnings([raw], "tt", 0.01)
+    assert "line 9001: there is no field" in first
+    assert "the run will end" in second
+    assert [each for each in source_warnings([raw], "tt", 0.5) if "will end" in each] == []
