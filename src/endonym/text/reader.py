@@ -1,17 +1,19 @@
 """Reads a raw file: returns its documents and rejects, whatever the file contains.
 
-Nothing here raises for bad content. An error of the disk is a SourceError.
+Nothing here raises for bad content. An error of the disk is a SourceError. A fault of our own code
+in a reader, or in what it calls, is a reject, too: it costs one file, and never the run.
 """
 
 import errno
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from endonym.errors import SourceError, printable
+from endonym.errors import EndonymError, SourceError, printable
 from endonym.text.articles import with_articles
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
@@ -88,9 +90,37 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             return
         with file.path.open("rb") as raw:
             records = opened_file(raw, file.path, origin, source, advance=advance)
-            yield from with_articles(never_silent(records, origin), file, source)
+            records = with_articles(never_silent(records, origin), file, source)
+            yield from contained(records, origin)
     except OSError as error:
         raise no_access(file, error) from error
+
+
+def contained(records: Records, origin: Origin) -> Records:
+    """The same records up to a fault of the code that makes them, which is one reject.
+
+    Errors of the disk and those that say what to do (a missing library) are raised; so is the end
+    of memory, as the same file may be read with more of it.
+    """
+    try:
+        yield from records
+    except (OSError, EndonymError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
+        yield origin.whole_file("reader_failed", fault(error))
+
+
+def fault(error: Exception) -> str:
+    """What went wrong in our own code, and where: enough to report it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = next((each for each in reversed(frames) if "endonym" in each.filename), frames[-1])
+    place = f"{Path(at.filename).name}:{at.lineno}"
+    if "/endonym/" in (name := Path(at.filename).as_posix()):
+        place = f"endonym/{name.rpartition('/endonym/')[2]}:{at.lineno}"
+    return (
+        f"a fault of endonym, not of your file: {type(error).__name__} at {place} ({error}); what "
+        "follows in this file is left out. Please report this line"
+    )
 
 
 def size_of(file: RawFile) -> int:
@@ -202,4 +232,5 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
         content = Content(
             member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
         )
-        yield from never_silent(single_records(content, kind, origin, source), origin)
+        records = single_records(content, kind, origin, source)
+        yield from never_silent(contained(records, origin), origin)

@@ -30,6 +30,7 @@ READER_REASONS = {
     "binary": "file",
     "unknown_encoding": "file",
     "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
+    "reader_failed": "unread",  # a fault of our own code after parsing
     "empty_file": "unread",
     "no_text": "unread",
     "no_member": "unread",
@@ -85,6 +86,7 @@ WORDS = {
     "parser_timeout": "that took the parser too long",
     "parser_memory": "that took the parser too much memory",
     "parser_failed": "that the parser cannot read",
+    "reader_failed": "that a fault of endonym kept from being read",
     "needs_password": "that need a password",
     "extraction_forbidden": "whose authors forbid extraction",
     "needs_ocr": "pages without a text layer",

@@ -1,6 +1,8 @@
 """A raw file in, documents and refusals out."""
 
 import errno
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -9,8 +11,11 @@ from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, w
 
 from endonym.errors import SourceError
 from endonym.text.config import Source
+from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
+from endonym.text.io.content import Content
 from endonym.text.io.formats import FORMATS
+from endonym.text.io.origin import Origin
 from endonym.text.reader import READERS, no_access, read_file
 
 LINES = "\n".join(TATAR) + "\n"
@@ -99,3 +104,34 @@ def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path):
     full = no_access(file, OSError(errno.ENOSPC, "No space left on device"))
     assert "TMPDIR" in full.do
     assert "permissions" in no_access(file, OSError(errno.EIO, "Input/output error")).do
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_a_fault_of_our_own_code_costs_one_file_and_is_told(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    def faulty(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+        yield origin.document(1, TATAR[0], raw_bytes=1, meta={})
+        min([])
+
+    monkeypatch.setitem(READERS, name, faulty)
+    extension = next((end for end, each in FORMATS.items() if each == name), ".xml")
+    file = "tat-sentences.txt" if name == "leipzig" else f"a{extension}"
+    path = write(tmp_path, f"ttwiki-pages-{file}" if name == "wiki" else file, LINES)
+    found = records(path)
+    assert kept(found) == TATAR[:1]
+    (refusal,) = refused(found)
+    assert (refusal.reason, refusal.id) == ("reader_failed", path.name)
+    assert re.search(r"ValueError at \S+\.py:\d+ \(.+\)", refusal.detail)
+    if name not in ("wiki", "leipzig"):
+        packed = records(write(tmp_path, "b.tar", tar({f"a{extension}": LINES, "z.md": "x"})))
+        assert refused(packed)[0].id == f"b.tar/a{extension}"
+
+
+def test_what_says_what_to_do_is_still_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def missing(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+        raise SourceError("a library is missing", where="here", do="Install it.")
+
+    monkeypatch.setitem(READERS, "txt", missing)
+    with pytest.raises(SourceError, match="a library is missing"):
+        records(write(tmp_path, "a.txt", LINES))

@@ -102,6 +102,7 @@ def column(lines: Sequence[Line], number: int) -> tuple[float, float]:
     around = lines[max(0, number - 12) : number + 13]
     own = lines[number]
     beside = [each for each in around if each.left < own.right and own.left < each.right]
+    beside.append(own)  # also if its box has no width
     return min(each.left for each in beside), max(each.right for each in beside)
 
 

@@ -2,17 +2,18 @@
 
 A unit's `data` is `height`, the number of `objects` on the page, `picture`: the share of the page
 that its largest picture covers (0 if there is much text), and `boxes`: for each line of `text` its
-left edge, base line, right edge, top, and the size of its letters, in tenths of points.
+left edge, base line, right edge, top, and the size of its letters, in tenths of points. They are
+those of the page as its reader holds it: pages of turned lines are turned (pdf_lines).
 """
 
 import ctypes
-import math
 import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from endonym.text.parsers.pdf_lines import PARTS, lines_of, upright
 from endonym.text.parsers.unit import Options, Refused, Unit
 
 MAY_COPY = 1 << 4
@@ -20,10 +21,6 @@ MAY_COPY = 1 << 4
 FIELDS = {"Title": "title", "Author": "author", "CreationDate": "date"}
 FIELD_CHARS = 300
 DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
-LINE_END = re.compile("\r\n|[\r\n\ufffe]")
-"""PDFium writes U+FFFE for a hyphen at a line end, and no line end."""
-PARTS = 10
-"""Of a point: whole numbers pass between processes much faster than others."""
 TAIL_BYTES = 2_048
 FEW_CHARS = 200
 """Up to so many characters, a page may be a scan with a stamp or a number on it."""
@@ -118,12 +115,13 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
     except pypdfium2.PdfiumError:
         return None
     lines = list(islice(lines_of(text), MOST_LINES + 1))
-    joined = "\n".join(line for line, _ in lines)
+    height, placed = upright(lines, *found.get_size())
+    joined = "\n".join(line for line, _ in placed)
     data = {
         "picture": picture_share(found) if len(joined) <= FEW_CHARS else 0.0,
-        "height": found.get_height(),
+        "height": height,
         "objects": pdfium.FPDFPage_CountObjects(found.raw),
-        "boxes": [box for _, box in lines],
+        "boxes": [[round(each * PARTS) for each in box] for _, box in placed],
     }
     text.close()
     found.close()
@@ -161,36 +159,3 @@ def has_picture(thing: Any) -> bool:
     inner = range(min(MOST_OBJECTS, pdfium.FPDFFormObj_CountObjects(thing)))
     kinds = (pdfium.FPDFPageObj_GetType(pdfium.FPDFFormObj_GetObject(thing, n)) for n in inner)
     return pdfium.FPDF_PAGEOBJ_IMAGE in kinds
-
-
-def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
-    """The lines of a page with their boxes, in the order of the file."""
-    import pypdfium2.raw as pdfium
-
-    whole, at = text.get_text_range(), 0
-    counted = wide = 0
-    x, y, right, matrix = (
-        ctypes.c_double(),
-        ctypes.c_double(),
-        pdfium.FS_RECTF(),
-        pdfium.FS_MATRIX(),
-    )
-    while at < len(whole):
-        end = LINE_END.search(whole, at)
-        stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
-        line = whole[at:stop]
-        if line.strip():
-            first = at + len(line) - len(line.lstrip())
-            # Characters beyond U+FFFF are two for PDFium.
-            wide += sum(sign > "\uffff" for sign in whole[counted:first])
-            counted, first = first, first + wide
-            last = first + len(line.strip()) - 1
-            pdfium.FPDFText_GetCharOrigin(text.raw, first, x, y)
-            pdfium.FPDFText_GetLooseCharBox(text.raw, last, right)
-            pdfium.FPDFText_GetMatrix(text.raw, first, matrix)
-            scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
-            size = pdfium.FPDFText_GetFontSize(text.raw, first) * scale
-            hyphen = "-" if end is not None and end[0] == "\ufffe" else ""
-            numbers = (x.value, y.value, right.right, right.top, size)
-            yield line.strip() + hyphen, [round(each * PARTS) for each in numbers]
-        at = after

@@ -20,7 +20,7 @@ from endonym.text.pages.ocr import OcrFailed
 from endonym.text.pages.page import Line, Page
 from endonym.text.pages.page_quality import LETTER, quality
 from endonym.text.pages.paragraphs import rebuilt
-from endonym.text.parsers.pdf import PARTS
+from endonym.text.parsers.pdf_lines import PARTS
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk, units_of
 from endonym.text.readers.scans import ONLY_RUNNING, Eyes

@@ -7,7 +7,8 @@ import pytest
 from made_documents import drawn_pdf, lines, pdf
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.text.parsers.pdf import PARTS, units
+from endonym.text.parsers.pdf import units
+from endonym.text.parsers.pdf_lines import PARTS
 from endonym.text.parsers.unit import Refused, Unit
 
 

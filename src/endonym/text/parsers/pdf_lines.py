@@ -1,0 +1,168 @@
+"""The lines of a PDF's page, as PDFium finds them, with their boxes.
+
+PDFium writes lines in logical order, also those from right to left. It numbers characters, and
+some of them are not in its text; a character beyond U+FFFF has two numbers.
+"""
+
+import ctypes
+import math
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+PARTS = 10
+"""Of a point: whole numbers pass between processes much faster than others."""
+LINE_END = re.compile("\r\n|[\r\n\ufffe]")
+HYPHEN = "\ufffe"
+"""PDFium writes it for a hyphen at a line end, and no line end; also for a glyph without a
+character."""
+DOWNWARD = 3
+"""The quarter of lines that are read from top to bottom."""
+UNKNOWN = "\ufffd"
+RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+"""Blocks of scripts that are written from right to left."""
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in points."""
+
+
+class Turned(NamedTuple):
+    """A line as it stands on its page: how many quarters it is turned to the left, its box, and the
+    size of its letters, in points."""
+
+    text: str
+    quarter: int
+    box: Box
+    size: float
+
+
+def lines_of(page: Any) -> Iterator[Turned]:
+    """The lines of a page, in the order of the file."""
+    whole, numbers = read(page)
+    at = shift = counted = 0
+    while at < len(whole):
+        end = LINE_END.search(whole, at)
+        stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
+        line = whole[at:stop].strip()
+        if line:
+            first = at + len(whole[at:stop]) - len(whole[at:stop].lstrip())
+            shift += sum(sign > "\uffff" for sign in whole[counted:first])
+            counted = first
+            wide = sum(sign > "\uffff" for sign in line)
+            signs = numbers[first + shift : first + shift + len(line) + wide]
+            hyphen = "-" if end is not None and end[0] == HYPHEN else ""
+            yield placed(page, line, signs, hyphen)
+        at = after
+
+
+def read(page: Any) -> tuple[str, Sequence[int]]:
+    """The text of a page, and the number of each of its UTF-16 units among PDFium's characters.
+
+    Glyphs without a character are U+FFFD in it.
+    """
+    import pypdfium2.raw as pdfium
+
+    whole, count = page.get_text_range(), pdfium.FPDFText_CountChars(page.raw)
+    units = len(whole) + sum(sign > "\uffff" for sign in whole)
+    numbers: Sequence[int] = range(count)
+    if units != count:
+        index = pdfium.FPDFText_GetTextIndexFromCharIndex
+        numbers = array("q", (each for each in numbers if index(page.raw, each) >= 0))
+        # Should the two ever differ, a box is wrong, and the text is not.
+        numbers.extend([max(0, count - 1)] * (units - len(numbers)))
+    if HYPHEN in whole:
+        signs, shift = list(whole), 0
+        for at, sign in enumerate(signs):
+            shift += sign > "\uffff"
+            if sign == HYPHEN and pdfium.FPDFText_IsHyphen(page.raw, numbers[at + shift]) != 1:
+                signs[at] = UNKNOWN
+        whole = "".join(signs)
+    return whole, numbers
+
+
+def placed(page: Any, text: str, signs: Sequence[int], hyphen: str) -> Turned:
+    """A line of these characters with its box.
+
+    That of a line to the right is found from its first and its last character. Other lines may end
+    with a number or a word that stands in their middle, so all their characters are looked at.
+    """
+    import pypdfium2.raw as pdfium
+
+    x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
+    pdfium.FPDFText_GetCharOrigin(page.raw, signs[0], x, y)
+    pdfium.FPDFText_GetMatrix(page.raw, signs[0], matrix)
+    scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
+    size = pdfium.FPDFText_GetFontSize(page.raw, signs[0]) * scale
+    quarter = round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4
+    if quarter == 0 and not RIGHT_TO_LEFT.search(text):
+        _, _, right, top = loose_box(page, signs[-1])
+        if right >= x.value and top >= y.value:
+            return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
+    boxes = [loose_box(page, each) for each in signs]
+    left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    # The base line is where the letters stand, and not where their tails end.
+    origin = min(max(bottom, y.value), top), min(max(left, x.value), right)
+    if quarter == 0:
+        bottom = origin[0]
+    elif quarter == 1:
+        right = origin[1]
+    elif quarter == 2:
+        top = origin[0]
+    else:
+        left = origin[1]
+    return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
+
+
+def loose_box(page: Any, number: int) -> Box:
+    """The box of a character, as high as its font."""
+    import pypdfium2.raw as pdfium
+
+    found = pdfium.FS_RECTF()
+    pdfium.FPDFText_GetLooseCharBox(page.raw, number, found)
+    left, right = sorted((found.left, found.right))
+    bottom, top = sorted((found.bottom, found.top))
+    return left, bottom, right, top
+
+
+def upright(
+    lines: Sequence[Turned], width: float, height: float
+) -> tuple[float, list[tuple[str, tuple[float, ...]]]]:
+    """The height of a page, and its lines with their boxes, as its reader holds it.
+
+    It is turned as most of its text is. Where most of that is written from right to left, the page
+    is seen in a mirror, so that lines begin at the left of their boxes.
+    """
+    letters = Counter[int]()
+    for line in lines:
+        letters[line.quarter] += len(line.text)
+    quarter = max(letters, key=lambda each: (letters[each], -each), default=0)
+    wide, high = (height, width) if quarter % 2 else (width, height)
+    to_left = sum(len(RIGHT_TO_LEFT.findall(line.text)) for line in lines)
+    is_mirrored = to_left > sum(sign.isalpha() for line in lines for sign in line.text) / 2
+    found: list[tuple[str, tuple[float, ...]]] = []
+    for line in lines:
+        left, bottom, right, top = turned_back(line.box, quarter, width, height)
+        if is_mirrored:
+            left, right = wide - right, wide - left
+        found.append((line.text, (left, bottom, right, top, line.size)))
+    # PDFium sorts lines that stand upright from left to right, whichever way they are turned.
+    rises = sum(1 if after[1] > before[1] else -1 for (_, before), (_, after) in pairwise(found))
+    return high, found[::-1] if quarter == DOWNWARD and rises > 0 else found
+
+
+def turned_back(box: Box, quarter: int, width: float, height: float) -> Box:
+    """A box on a page that is turned to the right by so many quarters."""
+    left, bottom, right, top = box
+    if quarter == 1:
+        return bottom, width - right, top, width - left
+    if quarter == 2:
+        return width - right, height - top, width - left, height - bottom
+    if quarter == 3:
+        return height - top, left, height - bottom, right
+    return box

@@ -1,0 +1,98 @@
+"""Lines from right to left, turned lines, and glyphs that no character stands for."""
+
+from pathlib import Path
+
+import pytest
+from made_documents import drawn_pdf, pdf
+from text_samples import kept, reasons, records, write
+
+from endonym.text.parsers.pdf import units
+from endonym.text.parsers.pdf_lines import PARTS, turned_back
+
+ARABIC = [
+    "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
+    "وقرأ هناك كتابا جميلا عن البحر والسفن والريح",
+    "ثم عاد إلى البيت",
+]
+TEXT = "Le renard et le bouc vont ensemble de compagnie"
+HEBREW = ["הילד הלך לבית הספר עם אחותו בבוקר", "וקרא שם ספר יפה על הים"]
+PERSIAN = ["پسر صبح زود با خواهرش به مدرسه رفت", "و کتابی زیبا دربارهٔ دریا خواند"]
+
+
+def right_to_left(texts: list[str], right: float = 520) -> list[tuple[float, float, float, str]]:
+    """Lines as they stand on paper: the first letter at the right."""
+    return [(right - 6 * len(text), 700 - 16 * n, 12, text[::-1]) for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("texts", [ARABIC, HEBREW, PERSIAN])
+def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, texts: list[str]):
+    (text,) = kept(records(write(tmp_path, "a.pdf", pdf([right_to_left(texts)]))))
+    assert text.split() == " ".join(texts).split()
+    assert text.startswith(" ".join(texts[:2])[:60])  # the long lines are one paragraph
+
+
+def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
+    long = [f"{ARABIC[0]} {n}" for n in "ابجد"]
+    placed = right_to_left(long)
+    x, y, size, text = placed[2]
+    placed[2] = (x - 24, y, size, text)
+    (text,) = kept(records(write(tmp_path, "a.pdf", pdf([placed]))))
+    assert text.split("\n\n") == [" ".join(long[:2]), " ".join(long[2:])]
+
+
+@pytest.mark.parametrize(
+    ("turn", "x", "y", "step"),
+    [
+        ("0 1 -1 0", 100, 100, (16, 0)),
+        ("-1 0 0 -1", 500, 300, (0, 16)),
+        ("0 -1 1 0", 300, 700, (-16, 0)),
+    ],
+)
+def test_turned_lines_are_read(tmp_path: Path, turn: str, x: int, y: int, step: tuple[int, int]):
+    texts = [TEXT, "et le puits les attend au matin"]
+    drawn = "\n".join(
+        f"BT /F1 12 Tf {turn} {x + n * step[0]} {y + n * step[1]} Tm ({each}) Tj ET"
+        for n, each in enumerate(texts)
+    )
+    assert kept(records(write(tmp_path, "a.pdf", drawn_pdf(drawn)))) == [" ".join(texts)]
+
+
+def test_a_turned_line_beside_upright_ones_costs_none_of_them(tmp_path: Path):
+    texts = [TEXT, "et le puits les attend au matin"]
+    drawn = "\n".join(
+        f"BT /F1 12 Tf 70 {700 - 16 * n} Td ({each}) Tj ET" for n, each in enumerate(texts)
+    )
+    for turn in ("0 1 -1 0", "0.7 0.7 -0.7 0.7", "0 -1 1 0"):
+        more = f"\nBT /F1 12 Tf {turn} 30 300 Tm (Bibliotheque) Tj ET"
+        (text,) = kept(records(write(tmp_path, "a.pdf", drawn_pdf(drawn + more))))
+        assert " ".join(texts) in text
+
+
+@pytest.mark.parametrize("letter", ["j", "e"])
+def test_a_glyph_without_a_character_shifts_and_ends_no_line(tmp_path: Path, letter: str):
+    texts = [TEXT, "et je lui ai dit que la journee etait belle", "un autre jour"]
+    page = [(70 + 10 * n, 700 - 40 * n, 12 - n, each) for n, each in enumerate(texts)]
+    code = sorted({sign for text in texts for sign in text}).index(letter) + 1
+    row = f"<{code:04x}> <{letter.encode('utf-16-be').hex()}>".encode()
+    data = pdf([page]).replace(row, f"<{code:04x}> <0000>".encode())
+    (unit,) = units(str(write(tmp_path, "a.pdf", data)), 1, {})
+    assert unit.text.split("\n") == [each.replace(letter, "\ufffd") for each in texts]
+    boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
+    expected = [(70, 700, 12), (80, 660, 11), (90, 620, 10)]
+    assert [(box[0], box[1], box[4]) for box in boxes] == expected
+    assert "reader_failed" not in reasons(records(tmp_path / "a.pdf"))
+
+
+def test_characters_that_are_not_in_the_text_do_not_shift_the_boxes(tmp_path: Path):
+    texts = ["avant\x02 la \x03pluie", "le vent se leve", "et tombe"]
+    page = [(70 + 10 * n, 700 - 40 * n, 12, each) for n, each in enumerate(texts)]
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    assert [box[0] / PARTS for box in unit.data["boxes"]] == [70, 80, 90]
+
+
+def test_a_box_is_turned_with_its_page():
+    box = (10.0, 20.0, 30.0, 60.0)
+    assert turned_back(box, 0, 100, 200) == box
+    assert turned_back(box, 1, 100, 200) == (20, 70, 60, 90)
+    assert turned_back(box, 2, 100, 200) == (70, 140, 90, 180)
+    assert turned_back(box, 3, 100, 200) == (140, 10, 180, 30)
