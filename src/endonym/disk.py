@@ -138,6 +138,14 @@ def link_or_copy(path: Path, name: Path) -> None:
         shutil.copyfile(path, name)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False for a name that no disk can hold."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_given(path: Path, most_bytes: int) -> bytes:
     """A file of a folder that a stranger may have made.
 

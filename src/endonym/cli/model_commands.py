@@ -28,7 +28,7 @@ MODEL = click.argument("model")
 @MODEL
 @click.argument("prompt", required=False)
 @sampling_options
-@click.option("-n", "count", type=click.IntRange(min=1), default=1, help="Continuations.")
+@click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=1, help="Continuations.")
 @adapter_option()
 @click.pass_obj
 def generate(

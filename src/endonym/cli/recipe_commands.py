@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json, say
+from endonym.cli.shared_options import Positive
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
@@ -29,6 +30,9 @@ VARIANTS = click.option(
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
 
+MOST_WORKERS = 10_000
+
+
 class WorkersType(click.ParamType):
     """A number of processes, or the word that means Ray."""
 
@@ -41,7 +45,7 @@ class WorkersType(click.ParamType):
         if value == RAY:
             require_reachable(os.environ.get("RAY_ADDRESS", ""))
             return RAY
-        if not str(value).isdecimal() or int(value) < 1:
+        if not str(value).isdecimal() or not 1 <= int(str(value)[:5]) <= MOST_WORKERS:
             self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
         return int(value)
 
@@ -59,7 +63,7 @@ class WorkersType(click.ParamType):
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(1e6),
     default=1.0,
     show_default=True,
     help="How long training may take here.",
@@ -132,7 +136,7 @@ def new(
 )
 @click.option(
     "--examples",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10_000),
     default=20,
     show_default=True,
     metavar="N",
@@ -220,21 +224,21 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @click.option(
     "--tune",
     "tune_minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(1e6),
     metavar="MINUTES",
     help="First search for a better learning rate by short trainings, and for a better weight "
     "decay if these are long enough.",
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=1,
     metavar="N",
     help="Train under N seeds, the recipe's own and the next ones; show mean and spread.",
 )
 @click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=1,
     metavar="N",
     help="Train in N processes on this machine.",

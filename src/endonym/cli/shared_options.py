@@ -1,6 +1,7 @@
 """Flags that several commands share: how a text is continued, and texts to measure on."""
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,11 +11,32 @@ import click
 if TYPE_CHECKING:
     from endonym.generate.sample import Sampling
 
+MOST_TOKENS = 1 << 31
+
+
+class Positive(click.FloatRange):
+    """A number above zero, up to `most`; click's own range takes nan, and up to infinity."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(min=0, max=most, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Fails for what is none."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is not a number above 0.", param, ctx)
+        return found
+
+
 OPTIONS = (
-    click.option("--max-tokens", type=click.IntRange(min=0), default=200, show_default=True),
+    click.option(
+        "--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200, show_default=True
+    ),
     click.option(
         "--min-tokens",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, MOST_TOKENS),
         default=40,
         show_default=True,
         help="The model may end the text only after so many: small models end early.",

@@ -46,7 +46,7 @@ def status(settings: Settings, run: str | None) -> None:
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000),
     default=5,
     show_default=True,
     help="How many documents to show, or rejects of each reason.",

@@ -77,5 +77,6 @@ def narrowed(logits_V: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1.0:
         ordered, indices = logits_V.sort(descending=True)
         before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-        logits_V = logits_V.index_fill(0, indices[before >= top_p], -torch.inf)
+        # The likeliest stays, however small top_p is: in float32 it may be 0.
+        logits_V = logits_V.index_fill(0, indices[1:][before[1:] >= top_p], -torch.inf)
     return logits_V

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from endonym.device import program
+from endonym.disk import is_file
 from endonym.errors import RecipeError
 from endonym.store import MANIFEST, PLAN, Store, read_plan
 
@@ -18,10 +19,10 @@ def base_model(named: Path) -> Path:
 
     Raises RecipeError if there is none, or none yet.
     """
-    if (named / CONFIG).is_file():
+    if is_file(named / CONFIG):
         return named
-    if not (named / PLAN).is_file():
-        what = "is not there" if not named.exists() else "holds no model"
+    if not is_file(named / PLAN):
+        what = "holds no model" if os.path.exists(named) else "is not there"  # noqa: PTH110
         raise RecipeError(
             f"{named.name} {what}",
             where=WHERE,

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
+from endonym.disk import is_file
 from endonym.errors import ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
@@ -96,7 +97,7 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
             at_value=True,
         )
         for number, evaluation in _items(data, "evaluate", Evaluation)
-        if not all(file.is_file() for file in evaluation.files(folder))
+        if not all(is_file(file) for file in evaluation.files(folder))
     ]
 
 
@@ -120,7 +121,7 @@ def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
     named = chat.template if chat else None
     if named in (None, CHATML_NAME):
         return []
-    if not (folder / named).is_file():
+    if not is_file(folder / named):
         message = f"there is no file {named}."
         do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
         return [Problem(("chat", "template"), message, do, at_value=True)]

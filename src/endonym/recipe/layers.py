@@ -19,6 +19,7 @@ from endonym.recipe.keys import nearest
 
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32
+SHOWN_CHARS = 200
 DEFAULT_NAMES = {"phase": "pretrain"}
 """The default names of list items."""
 VARIANT_NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -199,7 +200,8 @@ def lay_sets(
     changed, problems = deepcopy(dict(data)), list[Problem]()
     labels: dict[KeyPath, str] = {}
     for override in sets:
-        label = f"--set {override}"
+        short = override if len(override) <= SHOWN_CHARS else f"{override[:SHOWN_CHARS]}…"
+        label = f"--set {short}"
         try:
             override.encode()
         except UnicodeEncodeError:
@@ -223,9 +225,10 @@ def _value(text: str) -> Any:
     """The value as TOML, else as text; None, which removes the key, for an empty one."""
     try:
         read_as = tomllib.loads(f"value = {text}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip() or None
-    return read_as["value"] if list(read_as) == ["value"] else text
+    is_value = list(read_as) == ["value"] and _depth(read_as) <= DEEPEST_LEVELS
+    return read_as["value"] if is_value else text
 
 
 def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
