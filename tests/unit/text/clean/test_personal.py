@@ -39,7 +39,7 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("ru", "Звоните 8-917-123-45-67 после шести.", "Звоните <phone> после шести."),
         ("ro", "Telefon (021) 312 34 56.", "Telefon <phone>."),
         ("km", "ទូរស័ព្ទ 012 345 678 ។", "ទូរស័ព្ទ <phone> ។"),
-        ("de", "Telefon 030 123456 oder (030) 901820", "Telefon 030 123456 oder <phone>"),
+        ("de", "Telefon 030 123456 oder (030) 901820", "Telefon <phone> oder <phone>"),
         ("fr-CH", "Tél. 022 730 51 11", "Tél. <phone>"),
         ("ro", "Sunați la 0722123456 după ora cinci.", "Sunați la <phone> după ora cinci."),
         ("ro", "Tel. 0256/395476, 0744675625.", "Tel. <phone>, <phone>."),
@@ -50,6 +50,7 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("km", "ទូរស័ព្ទ ០១២ ៣៤៥ ៦៧៨ ។", "ទូរស័ព្ទ <phone> ។"),
         ("fa", "تلفن ۰۹۱۲۱۲۳۴۵۶۷ است", "تلفن <phone> است"),
         ("bn", "ফোন ০১৭১২৩৪৫৬৭৮", "ফোন <phone>"),
+        ("bn", "ফোন ০১৮১২-৩৪৫৬৭৮", "ফোন <phone>"),
         ("en-IN", "Call 9876543210 now", "Call <phone> now"),
     ],
 )
