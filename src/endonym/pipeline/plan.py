@@ -40,7 +40,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 9,
+    "corpus": 10,
     "tokenizer": 5,
     "shards": 4,
     "examples": 3,

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import regex
+
 from endonym.errors import EndonymError, SourceError, printable
 from endonym.text.articles import with_articles
 from endonym.text.config import Source
@@ -68,6 +70,12 @@ READERS: dict[str, Reader] = {
 """The reader of each format of `text/io/formats.py`."""
 
 SHOWN_MEMBERS = 5
+COMPANION = regex.compile(
+    r"(?:^|/)(?:read[-_ ]?me|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
+    r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
+    r"(?:[-_.]\w{1,20})?\.te?xt$"
+)
+"""Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
 
 
 def ignored(raw_bytes: int) -> None:
@@ -224,6 +232,8 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
     kind = file_format(member.name, source)
     if member.problem:
         yield origin.whole_file("unsafe_member", member.problem)
+    elif COMPANION.search(member.name.lower()) and source.member is None:
+        yield origin.whole_file("companion", "a read-me, a licence or a list beside the texts")
     elif kind.archive:
         yield origin.whole_file("unsupported_format", "an archive within an archive")
     elif not member.raw_bytes:

@@ -28,6 +28,7 @@ READER_REASONS = {
     "trailing_garbage": "file",
     "not_compressed": "file",
     "binary": "file",
+    "other_kind": "file",  # its content is not what its name says
     "unknown_encoding": "file",
     "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
     "reader_failed": "unread",  # a fault of our own code after parsing
@@ -43,6 +44,7 @@ READER_REASONS = {
     "low_confidence": "passed",  # OCR was not sure of this page
     "blank": "passed",
     "redirect": "passed",
+    "companion": "passed",  # a read-me or a licence in an archive
     "not_article": "passed",
     "not_a_page": "passed",
 }
@@ -95,6 +97,8 @@ WORDS = {
     "not_article": "pages beside the articles",
     "not_a_page": "that are no web pages",
     "redirect": "redirects",
+    "companion": "read-me files and licences in archives",
+    "other_kind": "of another kind than their name says",
     "duplicate": "duplicates",
     "longer_than_context": "longer than the context",
     "nothing_learnt": "whose answers all have the weight 0",

@@ -12,6 +12,7 @@ import charset_normalizer
 import regex
 
 from endonym.errors import RecipeError, printable
+from endonym.text.io.kinds import binary_kind
 from endonym.text.io.streams import Damage, Feed, Stream
 
 HEAD_BYTES = 1 << 20
@@ -27,27 +28,6 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-BINARY_MAGIC = {
-    b"%PDF-": "a PDF",
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip file",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"BZh9": "a bzip2 file",
-    b"\xfd7zXZ\x00": "an xz file",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!": "a rar archive",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"II*\x00": "a picture",
-    b"MM\x00*": "a picture",
-    b"\xd0\xcf\x11\xe0": "an old Word document",
-    b"{\\rtf": "an RTF document",
-    b"PAR1": "a parquet file",
-    b"SQLite format 3": "a database",
-    b"\x7fELF": "a program",
-}
 
 CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
 NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
@@ -109,9 +89,8 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
     for mark, name in MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
-    for magic, what in BINARY_MAGIC.items():
-        if head.startswith(magic):
-            return Damage("binary", f"binary data: this is {what}, not plain text")
+    if what := binary_kind(head):
+        return Damage("binary", f"binary data: this is {what}, not plain text")
     if given is not None:
         return ordered(known_encoding(given), head)
     if b"\0" in head:

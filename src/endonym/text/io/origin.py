@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from endonym.errors import printable
 from endonym.text.document import Document, Reject
+from endonym.text.io.widened import narrowed
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """Longer documents, lines or records are rejected as `too_long`."""
@@ -32,7 +33,7 @@ class Origin:
         self, record: int | str, text: str, *, raw_bytes: int, meta: dict[str, str]
     ) -> Document:
         """The document of record number `record`, counted from 1."""
-        return Document(text, f"{self.name}#{record}", self.source, meta, raw_bytes)
+        return Document(narrowed(text), f"{self.name}#{record}", self.source, meta, raw_bytes)
 
     def reject(
         self,

@@ -241,10 +241,17 @@ def plain(file: BinaryIO | Counted) -> Stream:
         yield piece
 
 
+def packed_as(head: bytes) -> str:
+    """The compression of bytes that begin so; empty if there is none that we know."""
+    return next((name for name, magic in MAGIC.items() if head.startswith(magic)), "")
+
+
 def unpacked(stream: Stream, compression: str) -> Stream:
     """The decompressed bytes of a stream, over all its members."""
     feed = Feed(stream)
     members = 0
+    # What it is counts more than what its name says.
+    compression = packed_as(feed.peek(6)) or compression
     while head := feed.peek(6):
         if not head.startswith(MAGIC[compression]):
             yield from foreign_bytes(feed, compression, members)

@@ -117,8 +117,11 @@ def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) 
     if base.startswith("http"):
         meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
     reason, detail, shown = "", "", title[:80]
+    model = "" if revision is None else text_of(revision, "model")
     if text_of(element, "ns") not in ("", "0"):
         reason, detail = "not_article", f"{shown}: a page beside the articles"
+    elif model not in ("", "wikitext"):
+        reason, detail = "not_article", f"{shown}: a page of the model {model[:40]}, not wikitext"
     elif element.find("{*}redirect") is not None or is_redirect(text):
         reason, detail = "redirect", f"{shown}: it leads to another page"
     if reason:

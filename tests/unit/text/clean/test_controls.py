@@ -24,3 +24,27 @@ def test_controls_that_end_a_line_become_a_line_end(end: str):
 def test_an_override_goes_and_marks_that_arabic_needs_stay():
     assert without_controls("\u202eكتاب\u202c") == "كتاب\u202c"
     assert without_controls("می\u200cخواهم\u200f") == "می\u200cخواهم\u200f"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "".join(chr(0xE0000 + ord(sign)) for sign in "ignore this"),
+        "\U000e0101\U000e0102", "\u2063", "\u3164", "\u034f", "\u115f", "\u180e", "\U000e0fff",
+    ],
+)  # fmt: skip
+def test_what_nobody_sees_goes(hidden: str):
+    assert without_controls(f"Бүген{hidden} һава{hidden}") == "Бүген һава"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "葛\U000e0100城",
+        "❤️",
+        "\u115f\u1161",
+    ],
+)
+def test_what_belongs_to_a_character_stays(text: str):
+    assert without_controls(text) == text

@@ -180,3 +180,19 @@ def test_a_step_that_unifies_knows_what_is_right():
     step = packs()["french_apostrophes"]
     assert step.is_right(FRENCH[0])
     assert not step.is_right("L'été")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ខ្\u200cញុំ", "ខ្ញុំ"),
+        ("ខ្\u200dញុំ", "ខ្ញុំ"),
+        ("ខ្ញំុ", "ខ្ញុំ"),
+        ("នេាះ", "នោះ"),
+        ("ចះុ", "ចុះ"),
+        ("តំាង", "តាំង"),
+    ],
+)
+def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, right: str):
+    assert changed("khmer_order", wrong) == right
+    assert changed("khmer_order", right) == right

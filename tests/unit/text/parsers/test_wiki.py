@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_documents import dump
-from text_samples import TATAR, write
+from text_samples import TATAR, kept, records, refused, write
 
 from endonym.text.parsers import wiki
 from endonym.text.parsers.unit import Refused, Unit
@@ -64,3 +64,16 @@ def test_a_dump_that_ends_between_two_pages_is_said_to_end_early(tmp_path: Path)
     whole = dump([("А", "0", TATAR[0])]).removesuffix("</mediawiki>")
     with pytest.raises(Refused, match="ends early"):
         reasons_of(tmp_path, whole)
+
+
+@pytest.mark.parametrize("model", ["json", "css", "javascript", "Scribunto", "flow-board"])
+def test_a_page_of_another_model_is_no_article(tmp_path: Path, model: str):
+    data = dump([("Мәче", "0", TATAR[0]), ("Җәдвәл", "0", TATAR[1]), ("Эт", "0", TATAR[2])])
+    first, second, third = data.split("<text>", 2)
+    marked = f"<model>{model}</model><text>"
+    named = f"{first}<model>wikitext</model><text>{second}{marked}{third}"
+    found = records(write(tmp_path, "ttwiki-pages-articles.xml", named))
+    assert kept(found) == [TATAR[0], TATAR[2]]
+    (refusal,) = refused(found)
+    assert refusal.reason == "not_article"
+    assert model in refusal.detail

@@ -240,3 +240,16 @@ def test_a_member_that_ends_after_its_archive_says_so(tmp_path: Path):
     (refusal,) = refused(records(write(tmp_path, "a.zip", FILES["long_member.zip"]())))
     assert refusal.reason == "damaged"
     assert re.search(r"to its end: \w", refusal.detail)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.txt", "d/LICENSE.txt", "readme_en.txt", "license-info.txt"]
+)
+def test_a_read_me_in_an_archive_is_no_text(tmp_path: Path, name: str):
+    sentences = "".join(f"{n}\t{each}\n" for n, each in enumerate(TATAR, 1))
+    members = {"tat-sentences.txt": sentences, name: "These are sentences.\n"}
+    found = records(write(tmp_path, "tat.tar", tar(members)))
+    assert kept(found) == TATAR
+    assert reasons(found) == {"companion": 1}
+    only = records(tmp_path / "tat.tar", member=name)
+    assert [each.strip() for each in kept(only)] == ["These are sentences."]

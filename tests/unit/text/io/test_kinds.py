@@ -1,0 +1,49 @@
+"""What files are, whatever their names say."""
+
+from pathlib import Path
+
+import pytest
+import zstandard
+from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml
+from text_samples import TATAR, gzipped, kept, records, refused, write
+
+from endonym.text.io.kinds import kind
+
+PAGE = xhtml(TATAR).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.pdf", PAGE, "an HTML page"),
+        ("a.txt", pdf([lines(TATAR)]), "a PDF"),
+        ("a.epub", docx(word_paragraph(TATAR[0])), "a DOCX document"),
+        ("a.docx", epub({"a.xhtml": xhtml(TATAR)}), "an EPUB book"),
+        ("a.csv", b"PAR1" + bytes(50), "a parquet file"),
+        ("a.jsonl", b'[\n {"text": "a"},\n {"text": "b"}\n]\n', "a JSON array"),
+        ("b.jsonl", b'<?xml version="1.0"?>\n<a>\n<b>c</b>\n</a>\n', "XML"),
+        ("c.jsonl", PAGE, "an HTML page"),
+    ],
+)
+def test_a_reject_says_what_a_file_is(tmp_path: Path, name: str, data: bytes, said: str):
+    (refusal,) = refused(records(write(tmp_path, name, data)))
+    assert said in refusal.detail
+    assert said.split(" ", 2)[:2] == kind(data).split(" ", 2)[:2]
+
+
+def test_a_compressed_file_is_read_as_what_it_is(tmp_path: Path):
+    zstd = zstandard.compress(TATAR[0].encode())
+    assert kept(records(write(tmp_path, "a.txt.gz", zstd))) == TATAR[:1]
+    assert kept(records(write(tmp_path, "a.txt.zst", gzipped(TATAR[1])))) == TATAR[1:2]
+    assert kept(records(write(tmp_path, "a.txt.xz", gzipped(TATAR[1])))) == TATAR[1:2]
+
+
+@pytest.mark.parametrize("text", [*TATAR, "[Редакциядән]\nБүген", "<3 шигырь"])
+def test_a_text_is_no_other_kind(text: str):
+    assert kind(text.encode()) == ""
+
+
+def test_a_damaged_file_of_its_own_kind_is_not_to_be_renamed(tmp_path: Path):
+    for name, data in (("a.pdf", b"%PDF-1.4 x"), ("a.docx", docx(word_paragraph("a"))[:200])):
+        (refusal,) = refused(records(write(tmp_path, name, data)))
+        assert "rename" not in refusal.detail
