@@ -147,4 +147,5 @@ def test_a_document_is_scanned_as_if_alone() -> None:
     x, step, into, out_of = (tensors[index][:, 20:] for index in (0, 1, 3, 4))
     alone_BTC, last_BCS = selective_scan(x, step, tensors[2], into, out_of)
     assert torch.allclose(y_BTC[:, 20:], alone_BTC, rtol=1e-6, atol=1e-6)
-    assert torch.equal(state_BCS, last_BCS)
+    # Kernels compute the ends of rows otherwise: other lengths round otherwise.
+    assert torch.allclose(state_BCS, last_BCS, rtol=1e-6, atol=1e-6)
