@@ -48,6 +48,7 @@ def check_cell(cell: dict[str, Any]) -> None:
     assert {"commit", "machine", "versions"} <= set(cell)
 
 
+@pytest.mark.timeout(1800)  # three processes that import torch, beside any other work
 def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
     args = ("--tiny", "--results", str(results), "--seconds", "0.5")
@@ -67,6 +68,7 @@ def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: 
 
 
 @needs_peers
+@pytest.mark.timeout(1800)
 def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
     args = ("--tiny", "--results", str(results), "--seconds", "0.5")
