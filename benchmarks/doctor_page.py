@@ -39,7 +39,9 @@ HARDER = (
 def recall_table() -> str:
     """What is found of each kind, by seed, and what the repeat before found, if it differs."""
     keys = sorted(key for key in CELLS if key.startswith("dirty"))
-    counted = {key: [_counts(cell) for cell in CELLS.repeats(key)[-2:]] for key in keys}
+    counted = {
+        key: [_counts(cell) for cell in (*CELLS.repeats(key)[-2:-1], CELLS[key])] for key in keys
+    }
     rows = [
         [
             kind + (" (harder)" if kind in HARDER else ""),
