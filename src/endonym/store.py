@@ -36,6 +36,8 @@ MANIFEST = "manifest.json"
 
 PLAN = "plan.json"
 """In a run's folder: its choices, its stages, and where its recipe and its store are."""
+RUNS = "runs"
+"""The folder of runs, beside a store."""
 REFERENCES = "references"
 """In a store: for each run a file of the artefacts that it needs."""
 UNKNOWN_NEED = (
@@ -179,6 +181,24 @@ def read_plan(run: Path) -> dict[str, Any]:
     return read_sealed(run / PLAN, do) or {}
 
 
+def is_made_here(folder: Path) -> bool:
+    """Whether a folder is a store, by the references in it, or a run that a store refers to."""
+    if any(IDENTIFIER.fullmatch(each.stem) for each in (folder / REFERENCES).glob("*.json")):
+        return True
+    if folder.parent.name != RUNS:
+        return False
+    beside = (each for each in folder.parent.parent.iterdir() if (each / REFERENCES).is_dir())
+    return any(_reference_file(each, _from_store(each, folder)).is_file() for each in beside)
+
+
+def _from_store(root: Path, path: Path) -> str:
+    return os.path.relpath(path.resolve(), root.resolve())
+
+
+def _reference_file(root: Path, run_path: str) -> Path:
+    return root / REFERENCES / f"{fingerprint(run_path)[:12]}.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Where one artefact is made: `out` becomes the artefact, `work` survives a kill."""
@@ -304,9 +324,9 @@ class Store:
 
     def claim(self, run: Path, recipe: Path) -> None:
         """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
-        run_path = os.path.relpath(run.resolve(), self.root.resolve())
+        run_path = _from_store(self.root, run)
         path, known = self._reference(run_path)
-        mine = os.path.relpath(recipe.resolve(), self.root.resolve())
+        mine = _from_store(self.root, recipe)
         other = str(known.get("recipe", mine))
         if other != mine and (self.root / other).is_file() and run.is_dir():
             raise RecipeError(
@@ -322,14 +342,14 @@ class Store:
         is_whole: these are all; otherwise those written down before stay. The run's path is
         relative to the store, so that both may move together.
         """
-        run_path = os.path.relpath(run.resolve(), self.root.resolve())
+        run_path = _from_store(self.root, run)
         path, known = self._reference(run_path)
         before = {} if is_whole else known["artefacts"]
         write_sealed(path, {**known, "artefacts": {**before, **identifiers}})
 
     def _reference(self, run_path: str) -> tuple[Path, dict[str, Any]]:
         """The file that says what a run needs, and what it says; a damaged one is written anew."""
-        path = self.root / REFERENCES / f"{fingerprint(run_path)[:12]}.json"
+        path = _reference_file(self.root, run_path)
         return path, {"run": run_path, "artefacts": {}, **read_if_whole(path)}
 
     def unreferred(self) -> list[Artifact]:

@@ -90,7 +90,10 @@ def replaced(recipe: Recipe, folder: Path) -> bool:
     report, ran = folder / "report.html", folder / "recipe.toml"
     if not (report.is_file() and ran.is_file()):
         return False
-    return recipe.is_other_than(ran.read_text(encoding="utf-8"))
+    try:
+        return recipe.is_other_than(ran.read_text(encoding="utf-8"))
+    except (RecipeError, ValueError):
+        return True  # A damaged copy: what it said is not known.
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:

@@ -32,7 +32,7 @@ from endonym.pipeline.results import result
 from endonym.pipeline.settle import settle
 from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store, write_sealed
+from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.text.files import RawSet
 
 FAILURE = "failure.json"
@@ -105,7 +105,7 @@ def run_recipe(
         folder.mkdir(parents=True, exist_ok=True)
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
-        raw = sources.hash_all(sources.find(recipe, store), store, log)
+        raw = sources.hash_all(sources.find(recipe, store, log), store, log)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
@@ -255,7 +255,7 @@ def remembered_failure(folder: Path) -> Generator[None]:
 
 def run_folder(store: Store, recipe: Recipe) -> Path:
     """The folder of this run's readable files, beside the store."""
-    return store.root.parent / "runs" / recipe.run_name
+    return store.root.parent / RUNS / recipe.run_name
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:

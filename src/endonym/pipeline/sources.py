@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from endonym.autopilot import machine
 from endonym.autopilot.scans import pack_of
 from endonym.disk import file_hash
 from endonym.errors import SourceError, printable
-from endonym.log import Log
+from endonym.log import Log, counted
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.text.config import Source
@@ -52,13 +53,26 @@ def _hash_once(path: Path, *mark: int) -> str:
     return file_hash(path)
 
 
-def find(recipe: Recipe, store: Store | None = None) -> list[tuple[Source, list[RawFile]]]:
+def find(
+    recipe: Recipe, store: Store | None = None, log: Log | None = None
+) -> list[tuple[Source, list[RawFile]]]:
     """The files of every source. Raises MissingSource for the first path that has none.
 
     Where OCR is to choose its pack, it does so here, once for the source, if there is a store to
     remember it in: the name of the pack is part of what the corpus is made of.
+    log: is told of stores and runs of endonym below a source, which are left out.
     """
-    found = [(source, source_files(source, recipe.folder)) for source in recipe.source]
+    found: list[tuple[Source, list[RawFile]]] = []
+    for source in recipe.source:
+        made: list[Path] = []
+        found.append((source, source_files(source, recipe.folder, made)))
+        if made and log is not None:
+            files = sum(each.is_file() for folder in made for each in folder.rglob("*"))
+            names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(made))
+            log.line(
+                f'source "{source.name}": {names} left out ({counted(files, "file")}): '
+                "endonym made them, and they are no texts"
+            )
     if store is None:
         return found
     return [(with_pack(source, files, recipe, store), files) for source, files in found]

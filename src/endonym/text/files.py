@@ -2,7 +2,8 @@
 of a data set of the hub.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
-folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file. What is no
+folders (a leading dot), what `exclude` names, and stores and runs of endonym are ignored. Nothing
+here opens a file. What is no
 file (a pipe, a device, a link that leads nowhere, a folder that is closed or too deep to be named)
 is listed with the others: the reader refuses it by name.
 """
@@ -20,6 +21,7 @@ from pydantic import Field
 
 from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import MissingSource, SourceError, printable
+from endonym.store import is_made_here
 from endonym.text.config import Source
 from endonym.text.hub import hub_folder, is_on_hub
 
@@ -71,17 +73,17 @@ class RawSet(Config):
         return sum(size_on_disk(file.path) for file in self.files)
 
 
-def source_files(source: Source, folder: Path) -> list[RawFile]:
+def source_files(source: Source, folder: Path, left_out: list[Path] | None = None) -> list[RawFile]:
     """The raw files of a source, sorted by name; a relative path starts at `folder`.
 
-    A data set of the hub is fetched if need be. Raises MissingSource if the path does not exist or
-    holds no file.
+    A data set of the hub is fetched if need be. left_out: gets the stores and runs below the path,
+    which are not entered. Raises MissingSource if the path does not exist or holds no file.
     """
     if is_on_hub(source):
         return files_at(hub_folder(source), folder, name=source.name, exclude=source.exclude)
     # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
     given = Path(os.path.expanduser(source.path))  # noqa: PTH111
-    return files_at(given, folder, name=source.name, exclude=source.exclude)
+    return files_at(given, folder, name=source.name, exclude=source.exclude, left_out=left_out)
 
 
 def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
@@ -98,11 +100,18 @@ def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list
     return list(found), missing
 
 
-def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = ()) -> list[RawFile]:
+def files_at(
+    given: Path,
+    folder: Path,
+    *,
+    name: str,
+    exclude: Sequence[str] = (),
+    left_out: list[Path] | None = None,
+) -> list[RawFile]:
     """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
     path = Path(os.path.abspath(folder / given))  # noqa: PTH100
     try:
-        found = found_files(given, folder, path, exclude)
+        found = found_files(given, folder, path, exclude, left_out)
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise _missing(name, UNREACHABLE[error.errno], path) from error
@@ -130,16 +139,20 @@ def _missing(name: str, what: str, path: Path) -> MissingSource:
 
 
 def found_files(
-    given: Path, folder: Path, path: Path, exclude: Sequence[str]
+    given: Path,
+    folder: Path,
+    path: Path,
+    exclude: Sequence[str],
+    left_out: list[Path] | None = None,
 ) -> list[RawFile] | str:
     """The raw files, or why there are none. Folders that `exclude` names are not entered."""
     if path.is_file():
         found = [RawFile(path=path, name=printable(path.name))]
     elif path.is_dir():
-        found = named(path, files_matching(path, ("**",), exclude))
+        found = named(path, files_matching(path, ("**",), exclude, left_out))
     elif any(sign in str(given) for sign in GLOB_SIGNS):
         root, parts = glob_root(given, folder)
-        found = named(root, files_matching(root, parts, exclude)) if root.is_dir() else []
+        found = named(root, files_matching(root, parts, exclude, left_out)) if root.is_dir() else []
     elif path.exists():
         return "this is neither a file nor a folder"
     else:
@@ -212,16 +225,23 @@ class Glob:
         return frozenset(reached)
 
 
-def files_matching(root: Path, parts: Sequence[str], exclude: Sequence[str]) -> Iterator[Path]:
+def files_matching(
+    root: Path,
+    parts: Sequence[str],
+    exclude: Sequence[str],
+    left_out: list[Path] | None = None,
+) -> Iterator[Path]:
     """What lies below a folder, is no folder, and matches a glob, given in its parts.
 
     Hidden names match only if the glob itself has a leading dot. Links to folders are followed
     last, and no folder is read twice. No depth of folders is too large: this does not recurse.
-    A folder that cannot be entered is given itself; one that `exclude` names is passed over.
+    A folder that cannot be entered is given itself; one that `exclude` names is passed over, and
+    so is a store or a run, which left_out gets.
     """
     glob = Glob(parts)
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
     read = set[tuple[int, int, frozenset[int]]]()
+    made = list[Path]() if left_out is None else left_out
     while folders or links:
         folder, reached = (folders or links).pop()
         try:
@@ -237,12 +257,21 @@ def files_matching(root: Path, parts: Sequence[str], exclude: Sequence[str]) -> 
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path
-            elif exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
+            elif is_passed_over(path, root, exclude, made):
                 continue
             elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
                 yield path
             elif after:
                 (links if entry.is_symlink() else folders).append((path, after))
+
+
+def is_passed_over(path: Path, root: Path, exclude: Sequence[str], made: list[Path]) -> bool:
+    """Whether a folder is not entered: by its name, or as a store or a run, which `made` gets."""
+    if exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
+        return True
+    is_mine = is_made_here(path)
+    made += [path] * is_mine
+    return is_mine
 
 
 def entered(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,3 +195,23 @@ def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
     lines = [json.loads(line) for line in text.splitlines()]
     expected = {n["step"]: n["dev_bits_per_byte"] for n in lines if "dev_bits_per_byte" in n}
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_source_around_the_store_does_not_read_it_and_says_so(
+    small_recipe: Written, command: Any, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path)
+    text = recipe.read_text("utf-8")
+    first = text.index("[[source]]")
+    after = text.index("\n[", text.rindex("[[source]]") + 1)
+    whole = '[[source]]\nname = "all"\npath = "."\nexclude = ["*.toml", "prompts.txt"]\n'
+    text = text[:first] + whole + text[after:]
+    recipe.write_text(text.replace('["tatar", "romanian"]', '["all"]'), "utf-8")
+    given = ("run", recipe, "--store", tmp_path / "хәзинә", "--until", "corpus")
+    ids = []
+    for _ in range(2):
+        said = command(*given)
+        assert said.code == 0, said.err
+        assert 'source "all": runs/kechkena, хәзинә left out (' in said.err
+        ids.append(sorted(path.name for path in (tmp_path / "хәзинә" / "corpus").iterdir()))
+    assert ids[0] == ids[1]

@@ -9,6 +9,7 @@ from strange_files import nested
 from text_samples import TATAR, write
 
 from endonym.errors import MissingSource, SourceError
+from endonym.store import Store
 from endonym.text import files
 from endonym.text.config import Source
 from endonym.text.document import Reject
@@ -236,3 +237,24 @@ def test_a_source_that_is_a_closed_folder_is_an_error(
     closed(tmp_path / "texts", monkeypatch)
     with pytest.raises(SourceError, match="cannot be read"):
         names(tmp_path, "texts")
+
+
+@pytest.mark.parametrize("name", ["store", "сүзләр", "out/kept"])
+@pytest.mark.parametrize("path", [".", "..", "**/*.*"])
+def test_a_store_and_its_runs_are_no_texts(tmp_path: Path, name: str, path: str) -> None:
+    folder = tmp_path / "project"
+    store = Store(folder / name)
+    run = store.root.parent / "runs" / "кич"
+    run.mkdir(parents=True)
+    store.claim(run, folder / "recipe.toml")
+    (run / "log.txt").write_text("Таң ата.\n", encoding="utf-8")
+    (store.root / "corpus").mkdir()
+    (store.root / "corpus" / "a.txt").write_text("Таң ата.\n", encoding="utf-8")
+    mine = [folder / "tatar.txt", folder / "runs" / "of a race" / "b.txt", folder / "store.txt"]
+    for each in mine:
+        each.parent.mkdir(exist_ok=True, parents=True)
+        each.write_text("Әбием мич янында утырып оекбаш бәйли.\n", encoding="utf-8")
+    left: list[Path] = []
+    found = source_files(Source(name="a", path=path), folder, left)
+    assert sorted(file.path for file in found) == sorted(mine)
+    assert sorted(left) == sorted([store.root, run])
