@@ -86,7 +86,6 @@ def commands(folder: Path) -> Iterator[tuple[Any, ...]]:
     yield "status", *store
     yield "look", "kechkena", *store
     yield "prune", *store
-    yield "compare", "kechkena", *store
 
 
 def test_the_kinds_of_files_are_many(made: Path) -> None:
