@@ -146,7 +146,7 @@ def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
-    """The object that `write_sealed` wrote, with its seal; None if there is no file.
+    """The object that was given to `write_sealed`; None if there is no file.
 
     Raises Damaged for anything else, with what to do. So no reader of it checks types.
     """
@@ -154,7 +154,7 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
         data = path.read_bytes()
         value = json.loads(data)
         if data == json_bytes(sealed(value)):
-            return value
+            return {key: each for key, each in value.items() if key != "seal"}
         found = "its seal differs"
     except FileNotFoundError:
         return None

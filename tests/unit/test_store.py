@@ -370,7 +370,7 @@ def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, 
     path, value = tmp_path / "plan.json", {"ә": [1, 0.5, None], "path": "a\udcff"}
     assert read_plan(tmp_path) == read_if_whole(path) == {}
     write_sealed(path, value)
-    assert {**value, "seal": fingerprint(value)} == read_plan(tmp_path) == read_if_whole(path)
+    assert value == read_plan(tmp_path) == read_if_whole(path)
     data = path.read_bytes()
     for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])

@@ -1,13 +1,12 @@
 """What was measured on this machine is remembered, and measured anew on another."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from endonym import device
 from endonym.autopilot import machine
-from endonym.disk import read_if_good
+from endonym.store import read_if_whole
 
 
 def refuse() -> float:
@@ -43,7 +42,7 @@ def test_a_store_carried_to_another_machine_is_measured_anew(
     assert machine.remembered(file, "speed", lambda: 2.0) == 2.0
     monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
     assert machine.remembered(file, "speed", refuse) == 1.0
-    assert len(json.loads(file.read_text(encoding="utf-8"))) == 2
+    assert len(read_if_whole(file)) == 2
 
 
 def test_what_was_measured_here_can_be_forgotten_and_elsewhere_stays(
@@ -92,4 +91,4 @@ def test_guests_of_one_name_and_other_units_are_other_machines(
         cores.write_text(lines + "\n", encoding="utf-8")
         assert device.processor() == "Rented Processor"
         assert machine.remembered(file, "speed", lambda found=found: found) == found
-    assert len(read_if_good(file)) == 2
+    assert len(read_if_whole(file)) == 2

@@ -21,12 +21,12 @@ from endonym.autopilot.pace import (
     usual_shape,
     usual_training,
 )
-from endonym.disk import read_if_good
 from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.store import read_if_whole
 from endonym.train import compile as compiler
 from endonym.train.config import TrainConfig
 
@@ -214,7 +214,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
     choice = choose_compile(SHAPE, of_tokens(10**9), file)
     assert choice.value == "off"
     assert "no memory" in choice.reason
-    (known,) = read_if_good(file).values()
+    (known,) = read_if_whole(file).values()
     assert list(known) == ["matmul_per_second"]
 
 
@@ -243,7 +243,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         choose_compile(SHAPE, of_tokens(10**9), file, target="cuda:1", document=32.0).value == "on"
     )
     assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
-    (known,) = read_if_good(file).values()
+    (known,) = read_if_whole(file).values()
     assert all("on GPU of cuda:1" in key for key in known)
 
 

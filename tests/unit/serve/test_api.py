@@ -427,14 +427,16 @@ def test_a_model_that_is_no_longer_computed_is_told() -> None:
 
 
 def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
-    with client_of(SlowEngine(seconds=0.02)) as (client, service):
+    engine = SlowEngine(seconds=0.1)
+    with client_of(engine) as (client, service):
 
         async def end() -> httpx.Response:
             transport = httpx.ASGITransport(client.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as one:
                 body = {"model": "тел", "max_tokens": 60, "stream": True}
                 asked = asyncio.create_task(one.post("/v1/completions", json=body))
-                await asyncio.sleep(0.2)
+                while not engine.steps:
+                    await asyncio.sleep(0.01)
                 service.end()
                 return await asked
 
