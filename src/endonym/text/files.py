@@ -3,9 +3,8 @@ of a data set of the hub.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
 folders (a leading dot), what `exclude` names, and stores and runs of endonym are ignored. Nothing
-here opens a file. What is no
-file (a pipe, a device, a link that leads nowhere, a folder that is closed or too deep to be named)
-is listed with the others: the reader refuses it by name.
+here opens a file. What is no file (a pipe, a device, a link that leads nowhere, a folder that is
+closed or too deep to be named) is listed with the others: the reader refuses it by name.
 """
 
 import errno
@@ -111,7 +110,7 @@ def files_at(
     """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
     path = Path(os.path.abspath(folder / given))  # noqa: PTH100
     try:
-        found = found_files(given, folder, path, exclude, left_out)
+        found = found_files(given, folder, path, exclude, left_out=left_out)
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise _missing(name, UNREACHABLE[error.errno], path) from error
@@ -143,6 +142,7 @@ def found_files(
     folder: Path,
     path: Path,
     exclude: Sequence[str],
+    *,
     left_out: list[Path] | None = None,
 ) -> list[RawFile] | str:
     """The raw files, or why there are none. Folders that `exclude` names are not entered."""
