@@ -10,6 +10,7 @@ from toys import toy_tokenizer
 
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import ExampleSettings, make_examples, with_template
+from endonym.data.kept_out import KeptOut
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group
 from endonym.train.example_inputs import ExampleInputs
@@ -79,6 +80,7 @@ def make_toy_examples(
     *,
     kind: str = "bpe",
     template: str | None = None,
+    kept_out: KeptOut | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
     """Examples of these records in a folder; returns what was counted."""
@@ -86,7 +88,9 @@ def make_toy_examples(
     path = write_lines(out / "records.jsonl", records)
     tokenizer = fresh_tokenizer(kind, template)
     made = settings(objective, **changes)
-    counted = make_examples([path], tokenizer, made, out=out, advance=lambda _: None)
+    counted = make_examples(
+        [path], tokenizer, made, out=out, advance=lambda _: None, kept_out=kept_out
+    )
     tokenizer.save(out)
     return counted
 

@@ -57,8 +57,8 @@ class Chat(Config):
         default=0.1,
         ge=0,
         le=1,
-        description="a larger share of records that cannot be used is an error; duplicates do not "
-        "count",
+        description="a larger share of records that cannot be used is an error; duplicates and "
+        "held-out texts do not count",
     )
 
 

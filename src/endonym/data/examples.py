@@ -25,6 +25,7 @@ from endonym.data.chat_layout import Layout, Layouts, with_weights
 from endonym.data.conversations import Conversation, Message, Unfit, conversation_of, pair_of
 from endonym.data.example_order import ExampleOrder
 from endonym.data.example_tokens import ExampleTokens, figures
+from endonym.data.kept_out import KeptOut
 from endonym.data.record_files import Record, read_records
 from endonym.errors import CorpusError, SourceError
 from endonym.text.document import Reject
@@ -36,8 +37,9 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
-ALLOWED = ("duplicate",)
-"""Reasons that do not count as rejected: nothing is lost."""
+HELD_OUT = "held_out"
+ALLOWED = ("duplicate", HELD_OUT)
+"""Reasons that do not count as rejected: the data are not at fault."""
 Objective = Literal["chat", "preferences"]
 Ids = NDArray[np.int64]
 
@@ -90,12 +92,16 @@ def make_examples(
     *,
     out: Path,
     advance: Callable[[int], None],
+    kept_out: KeptOut | None = None,
 ) -> dict[str, Any]:
     """Write the examples of some files; returns what was counted.
 
     tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
-    number of records read. Raises RecipeError for a template that cannot be used, SourceError if
-    too many records are rejected, and CorpusError if too few are left.
+    number of records read. kept_out: texts that judge the model; a record with a message that
+    shares text with them is left out.
+
+    Raises RecipeError for a template that cannot be used, SourceError if too many records are
+    rejected, and CorpusError if too few are left.
     """
     # Both sides of a pair stand in one row.
     longest = settings.context // (2 if settings.objective == "preferences" else 1)
@@ -110,7 +116,7 @@ def make_examples(
                     writer.reject(found)
                 else:
                     prepared.append(found)
-            writer.add(prepared)
+            writer.add(_apart(prepared, kept_out, writer) if kept_out else prepared)
             advance(len(batch))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
         counted = writer.finish()
@@ -160,6 +166,22 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
         return _reject(record, "duplicate", "the same stands before it")
     writer.seen.add(mark)
     return Prepared(record, prompt, sides)
+
+
+def _apart(
+    prepared: Sequence[Prepared], kept_out: KeptOut, writer: "ExampleWriter"
+) -> list[Prepared]:
+    """The records of which no message shares text with what is kept out; rejects the others."""
+    said = [{message.content for side, _ in each.sides for message in side} for each in prepared]
+    shared = kept_out.shared_by(sorted(set[str]().union(*said)))
+    apart: list[Prepared] = []
+    for each, contents in zip(prepared, said, strict=True):
+        if both := contents & shared:
+            detail = f"shares text with held-out or evaluation texts: {min(both)[:SHOWN_CHARS]}"
+            writer.reject(_reject(each.record, HELD_OUT, detail))
+        else:
+            apart.append(each)
+    return apart
 
 
 def _chat_sides(

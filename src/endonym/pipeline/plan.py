@@ -43,7 +43,7 @@ VERSIONS = {
     "corpus": 10,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 3,
+    "examples": 4,
     "model": 10,
     "evaluation": 13,
     "export": 12,
@@ -106,10 +106,9 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
     files, contrast = file_stages(recipe), recipe.clean.contrast_files(recipe.folder)
-    texts = recipe.evaluation_texts
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
-    inputs |= {f"evaluation text {n}": files[str(path)] for n, path in enumerate(texts)}
+    inputs |= evaluation_inputs(recipe, files)
     corpus = Stage(
         "corpus",
         "corpus",
@@ -117,7 +116,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
             contrast=tuple(contrast),
-            evaluation=tuple(texts),
+            evaluation=tuple(recipe.evaluation_texts),
             clean=recipe.clean,
             split=recipe.split.resolved(),
         ),
@@ -134,6 +133,13 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     return DataStages(sources, folder, files, corpus, ids, shards)
 
 
+def evaluation_inputs(recipe: Recipe, files: dict[str, Stage]) -> dict[str, Stage]:
+    """The files that judge models, of which no stage may learn anything."""
+    return {
+        f"evaluation text {n}": files[str(path)] for n, path in enumerate(recipe.evaluation_texts)
+    }
+
+
 def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, Stage]:
     """The examples of each phase that learns from conversations or preference pairs, by its number.
 
@@ -146,6 +152,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
         config = ExamplesConfig(
             paths=paths,
+            evaluation=tuple(recipe.evaluation_texts),
             template_file=file,
             template=CHATML_NAME if recipe.chat.template == CHATML_NAME else None,
             objective=phase.objective,
@@ -156,7 +163,8 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         )
         inputs = {f"data {n}": data.files[str(path)] for n, path in enumerate(paths)}
         inputs |= {"template": data.files[str(file)]} if file is not None else {}
-        inputs |= {"tokenizer": data.tokenizer}
+        inputs |= evaluation_inputs(recipe, data.files)
+        inputs |= {"corpus": data.corpus, "tokenizer": data.tokenizer}
         name = f"examples {phase.name}"
         found[number] = Stage(name, "examples", config, stages.examples, inputs)
     return found

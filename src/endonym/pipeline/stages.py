@@ -1,7 +1,8 @@
 """What each stage does: from its config and inputs it writes one artefact and returns counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
@@ -29,6 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.workers import runner
 
 if TYPE_CHECKING:
+    from endonym.data.kept_out import KeptOut
     from endonym.tokenizer.tokenizer import Tokenizer
 
 LARGE_BYTES = 50_000_000
@@ -59,8 +61,6 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
     """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
-    from endonym.pipeline.evaluation_texts import texts_to_keep_out
-
     workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
     with runner(workers) as crew:
         return make_corpus(
@@ -69,16 +69,26 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             contrast=config.contrast,
-            evaluation=[
-                (name, texts_to_keep_out(path))
-                for name, path in zip(
-                    distinct_names(config.evaluation), config.evaluation, strict=True
-                )
-            ],
+            evaluation=_evaluation_texts(config.evaluation),
             work=ctx.work / "corpus",
             runner=crew,
             progress=ctx.log.progress,
         )
+
+
+def _evaluation_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
+    """The name and the texts of each file that judges models."""
+    from endonym.pipeline.evaluation_texts import texts_to_keep_out
+
+    return list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True))
+
+
+def _kept_out(config: ExamplesConfig, texts: Corpus) -> "KeptOut":
+    """What conversations and preference pairs are compared with."""
+    from endonym.data.kept_out import KeptOut
+
+    own = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
+    return KeptOut([*own, *_evaluation_texts(config.evaluation)])
 
 
 def suitable_workers(raw_bytes: int) -> int:
@@ -180,7 +190,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
-    from endonym.data.examples import ExampleSettings, make_examples, with_template
+    from endonym.data.examples import HELD_OUT, ExampleSettings, make_examples, with_template
     from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -201,7 +211,19 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         config.objective, config.context, config.val_share, config.max_rejected, config.seed
     )
     with ctx.log.progress("examples", 0, "records") as advance:
-        counted = make_examples(config.paths, tokenizer, settings, out=ctx.out, advance=advance)
+        counted = make_examples(
+            config.paths,
+            tokenizer,
+            settings,
+            out=ctx.out,
+            advance=advance,
+            kept_out=_kept_out(config, Corpus(ctx.inputs["corpus"].folder)),
+        )
+    if n := counted["dropped"].get(HELD_OUT):
+        ctx.log.warn(
+            f"{config.objective}: {n:,} of {counted['records']:,} records left out: they share "
+            "text with held-out or evaluation texts, and would make scores too good"
+        )
     for number, path in enumerate(config.paths):
         require_unchanged(path, ctx.inputs[f"data {number}"])
     if config.template_file is not None:

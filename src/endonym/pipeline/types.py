@@ -92,9 +92,11 @@ class ExamplesConfig(Config):
 
     paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
     Without both it is the tokenizer's, or ChatML. context: positions of a row. seed: of the split.
+    evaluation: files that judge the model, inputs as well.
     """
 
     paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     template: str | None = None
     objective: Literal["chat", "preferences"]

@@ -100,6 +100,7 @@ WORDS = {
     "companion": "read-me files and licences in archives",
     "other_kind": "of another kind than their name says",
     "duplicate": "duplicates",
+    "held_out": "that share text with held-out or evaluation texts",
     "longer_than_context": "longer than the context",
     "nothing_learnt": "whose answers all have the weight 0",
     "bad_weight": "with a weight that is not 0 or 1",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from foreign_folders import byte_level, gemma_like, write_tokenizer
-from made_conversations import conversations, write_lines
+from made_conversations import conversations, said, write_lines
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
@@ -219,7 +219,7 @@ def test_an_exported_model_scores_as_the_finished_one(
 
 @pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
 def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
-    changed: str, tmp_path: Path
+    changed: str, tmp_path: Path, corpus: Path
 ) -> None:
     path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
     write_lines(path, conversations(20))
@@ -241,7 +241,7 @@ def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
     }
 
     def ctx(name: str) -> StageContext:
-        made = context(tmp_path / name, tokenizer=tmp_path)
+        made = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
         return replace(made, inputs={**made.inputs, **files})
 
     assert stages.examples(config, ctx("as hashed"))["kept"] == 20
@@ -249,3 +249,30 @@ def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
     with pytest.raises(SourceError, match="has changed") as caught:
         stages.examples(config, ctx("changed"))
     assert caught.value.where == str(tmp_path / changed)
+
+
+def test_held_out_and_evaluation_texts_are_not_learnt_as_answers(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = Corpus(corpus)
+    held = [each.text for split in ("dev", "test") for each in texts.documents(split)]
+    judge = write(tmp_path, "judge.txt", ["Кояш чыкты, кар эреде, елгалар тулды."])
+    asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
+    path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
+    toy_tokenizer("bpe").save(tmp_path)
+    config = ExamplesConfig(
+        paths=(path,),
+        evaluation=(judge,),
+        objective="chat",
+        context=4000,
+        val_share=0.2,
+        max_rejected=0.0,
+        seed=1,
+    )
+    ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
+    listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
+    ctx = replace(ctx, inputs={**ctx.inputs, "data 0": listed}, log=Log())
+    counted = stages.examples(config, ctx)
+    assert len(held) > 1
+    assert (counted["kept"], counted["dropped"]) == (20, {"held_out": len(asked)})
+    assert f"{len(asked)} of {20 + len(asked)} records left out" in capsys.readouterr().err

@@ -92,14 +92,17 @@ def test_it_is_the_polynomials_of_the_singular_values(shape: tuple[int, int]) ->
 
 @pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
 def test_many_at_once_are_as_each_alone(number_format: torch.dtype) -> None:
+    # Kernels for one and for many add in another order: a few roundings of values up to 1.
+    tolerance = 2e-5 if number_format == torch.float32 else 4 * torch.finfo(number_format).eps
     matrices = [random(*shape, seed=n) * 10.0**-n for n, shape in enumerate(SHAPES * 2)]
     together = orthogonal(matrices, number_format)
     for matrix, found in zip(matrices, together, strict=True):
         (alone,) = orthogonal([matrix], number_format)
-        torch.testing.assert_close(found, alone, rtol=0, atol=2e-5)
+        torch.testing.assert_close(found, alone, rtol=0, atol=tolerance)
     experts = matrices[3]
     for expert, found in zip(experts, together[3], strict=True):
-        torch.testing.assert_close(found, orthogonal([expert], number_format)[0], atol=2e-5, rtol=0)
+        (alone,) = orthogonal([expert], number_format)
+        torch.testing.assert_close(found, alone, rtol=0, atol=tolerance)
 
 
 def test_the_matrices_of_one_shape_take_one_call_lying_or_standing(
