@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from made_dirt import lines_of, stubs
-from text_samples import FRENCH, RUSSIAN, TATAR, write
+from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR, write
 
 from endonym.autopilot.examination import diagnostic_clean, examine
 from endonym.autopilot.findings import Example, Finding, exclude_line, findings_of, words_of
@@ -36,6 +36,14 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
         "Безнең ав",
     )
     assert found["mojibake"].count == 1
+
+
+def test_mojibake_that_cannot_be_mended_is_counted_with_what_can(tmp_path: Path):
+    garbled = [f"{n} {text}".encode().decode("latin-1") for n, text in enumerate(TATAR)]
+    lost = [each.replace("\x99", "?") for each in garbled]
+    found = found_in(tmp_path, [*TATAR, *ROMANIAN, *garbled, *lost])
+    counts = [found[name].count for name in ("mojibake", "lost_letters") if name in found]
+    assert sum(counts) == len({*garbled, *lost})
 
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
