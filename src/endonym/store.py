@@ -308,8 +308,10 @@ class Store:
     def maker(self, stage: str, identifier: str) -> str:
         """The process that makes an artefact right now; empty if none does."""
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
-        given = {"encoding": "utf-8", "errors": "backslashreplace"}
-        with suppress(FileNotFoundError), path.open(**given) as handle:
+        with (
+            suppress(FileNotFoundError),
+            path.open(encoding="utf-8", errors="backslashreplace") as handle,
+        ):
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
