@@ -34,7 +34,7 @@ from endonym.log import Log, counted, number, size
 from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
 from endonym.text.files import RawFile, RawSet, files_named, source_files
-from endonym.text.languages import language_name, usual_code
+from endonym.text.languages import language_name, ocr_packages, usual_code, usual_script
 from endonym.text.readable import said
 from endonym.workers import Runner
 
@@ -59,6 +59,11 @@ class Patient:
     documents: Sequence[str]
     survey: Survey | None = None
     recipe: Recipe | None = None
+
+    @property
+    def script(self) -> str | None:
+        """The script of the language, if it is known."""
+        return (self.recipe and self.recipe.clean.script) or usual_script(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,11 @@ def diagnose(
     if contrasted and clean.language:
         given = tuple(os.path.relpath(path, patient.folder) for path in files)
         clean = clean.model_copy(update={"contrast": given})
-    plain = [(each.model_copy(update={"ocr": None}), raw) for each, raw in patient.sources]
+    script = patient.script
+    plain = [
+        (each.model_copy(update={"ocr": None, "script": each.script or script}), raw)
+        for each, raw in patient.sources
+    ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with crew(min(total, limit)) as runner:
         found = examine(
@@ -225,7 +234,8 @@ def diagnose(
 def _concluded(patient: Patient, found: Examined, samples: int, began: float) -> Diagnosis:
     """The diagnosis from what was found."""
     sources = [each for each, _ in patient.sources]
-    findings = findings_of(found, sources, patient.survey, samples=samples)
+    packages = ocr_packages(patient.script, patient.code)
+    findings = findings_of(found, sources, patient.survey, samples=samples, packages=packages)
     read = readings(found)
     clean = recommended(found.clean, findings, read)
     findings = prescribed(findings, clean)

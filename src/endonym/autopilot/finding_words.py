@@ -166,13 +166,12 @@ STEP_MEANING = "One word is spelt in two ways here. The step of the language pac
 PAGES = {
     "needs_ocr": (
         "Pages without text",
-        "They are pictures, such as scans. Tesseract can read them (apt-get install tesseract-ocr, "
-        "with the pack of your language).",
+        "They are pictures, such as scans. Tesseract can read them: apt-get install {packages}",
     ),
     "bad_text_layer": (
         "Pages whose text is nonsense",
         "They look right on screen, but a broken or old font made nonsense of the text behind. "
-        "Tesseract can read the page as a picture.",
+        "Tesseract can read the page as a picture: apt-get install {packages}",
     ),
     "low_confidence": (
         "Pages that OCR is not sure of",

@@ -106,10 +106,22 @@ class Finding:
 
 
 def findings_of(
-    found: Examined, sources: Sequence[Source], survey: Survey | None, *, samples: int
+    found: Examined,
+    sources: Sequence[Source],
+    survey: Survey | None,
+    *,
+    samples: int,
+    packages: str = "tesseract-ocr",
 ) -> list[Finding]:
-    """All findings, those that matter most first. survey: if the sources were guessed."""
-    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, sources, samples)]
+    """All findings, those that matter most first.
+
+    survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
+    """
+    every = [
+        *_of_rules(found, samples),
+        *_of_reader(found, packages),
+        *_of_texts(found, sources, samples),
+    ]
     every += _of_licences(found, sources)
     if survey is not None:
         every += _of_survey(survey, found, samples)
@@ -195,7 +207,7 @@ def _rejected(reject: Reject, found: Examined) -> Example:
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 
-def _of_reader(found: Examined) -> Iterator[Finding]:
+def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
     """What could not be read, by reason."""
     for reason in found.reasons():
         if reason not in READER_REASONS or reason in NO_FINDING | MENDED:
@@ -209,7 +221,7 @@ def _of_reader(found: Examined) -> Iterator[Finding]:
         yield Finding(
             reason,
             title,
-            meaning,
+            meaning.format(packages=packages),
             count,
             count / max(1, found.documents + count),
             of="page" if is_page else "record",

@@ -27,7 +27,7 @@ from endonym.autopilot.text_size import beginning, reading_of
 from endonym.errors import EndonymError
 from endonym.text.clean.normalize import composed
 from endonym.text.files import RawSet
-from endonym.text.languages import language_name, language_warning, usual_code
+from endonym.text.languages import language_name, language_warning, usual_code, usual_script
 from endonym.text.readable import Reading, said, too_much
 from endonym.text.scripts import script_counts
 
@@ -52,17 +52,6 @@ PIECE_CHARS = 200
 LEAST_SHOWN, MOST_SHOWN = 20, 50
 """Characters of a line that is shown to people."""
 
-SCRIPTS = {
-    "khmer": "km", "thai": "th", "lao": "lo", "myanmar": "my", "georgian": "ka", "armenian": "hy",
-    "greek": "el", "hangul": "ko", "tibetan": "bo dz", "ethiopic": "am ti", "hebrew": "he yi",
-    "devanagari": "hi ne mr mai sa", "bengali": "bn as", "gurmukhi": "pa", "gujarati": "gu",
-    "oriya": "or", "tamil": "ta", "telugu": "te", "kannada": "kn", "malayalam": "ml",
-    "sinhala": "si", "thaana": "dv", "arabic": "ar fa ur ckb ps sd ug",
-    "cyrillic": "ru uk be bg mk tt ba cv ky sah tyv alt udm myv mdf mhr mrj kv os ce av lez kbd",
-    "latin": "en fr de es it pt nl sv da no nb nn fi et lv lt pl cs sk sl hr hu ro tr sq is ga gd "
-    "cy br eu ca gl oc mt vi id ms jv su sw zu xh yo ig ha so eo af fo lb rm",
-}  # fmt: skip
-"""Script -> the languages that are written in it alone, or almost."""
 OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "greek", "hangul",
     "gurmukhi", "gujarati", "oriya", "tamil", "telugu", "kannada", "malayalam", "sinhala",
     "thaana"}  # fmt: skip
@@ -291,7 +280,7 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     code, *parts = usual_code(language.lower()).split("-")
     if any(len(each) == 4 and each.isalpha() for each in parts):
         return ""  # tt-Latn names its script, which may not be the usual one.
-    script = next((script for script, codes in SCRIPTS.items() if code in codes.split()), "")
+    script = usual_script(code) or ""
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
     if script and share < LEAST_SCRIPT:
         name = language_name(language)

@@ -14,6 +14,7 @@ from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.files import RawFile
+from endonym.text.languages import ocr_packages, usual_script
 from endonym.text.pages.ocr import OcrFailed, tesseract
 from endonym.text.pages.ocr_packs import Picture, best_pack
 from endonym.text.parsers.unit import Refused
@@ -24,7 +25,7 @@ from endonym.text.readers.scans import LEAST_CONFIDENCE
 
 WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
-NO_PROGRAM = "pictures of text; Tesseract reads them: apt-get install tesseract-ocr"
+NO_PROGRAM = "pictures of text; Tesseract reads them: apt-get install {packages}"
 SAMPLE_CHARS = 20_000
 SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
 """Names of pictures."""
@@ -41,16 +42,17 @@ Blind = tuple[Path, Sequence[Reject]]
 
 def pack_for(files: Sequence[Blind], language: str, texts: str) -> tuple[str, str]:
     """The pack that reads a page of each of these files best, "" if none is good; and why."""
-    engine = tesseract()
+    engine, packages = tesseract(), ocr_packages(usual_script(language), language)
     if engine is None:
-        return "", NO_PROGRAM
+        return "", NO_PROGRAM.format(packages=packages)
     letters = texts[:SAMPLE_CHARS] + EXPECTED.get(language.split("-")[0], ("",))[0]
     try:
         found = best_pack(engine, [page_of(*each) for each in files], letters)
     except OcrFailed as failed:
         return "", f"pictures, and {failed.detail}"
     if found.confidence < LEAST_CONFIDENCE:
-        return "", f"pictures that OCR does not read well enough: {found.pack} is {found.reason}"
+        why = f"pictures that OCR does not read well enough: {found.pack} is {found.reason}"
+        return "", f"{why}; better may be: apt-get install {packages}"
     return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
 
 

@@ -29,6 +29,7 @@ from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, files_at, not_a_file, source_files
 from endonym.text.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
+from endonym.text.languages import usual_script
 from endonym.text.readable import Reading
 
 SAMPLE_CHARS = 400_000
@@ -184,12 +185,12 @@ def look_through(
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
     chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
-    looks: list[list[Look]] = []
+    looks, script = list[list[Look]](), usual_script(language)
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
         for group in groups:
             looks.append([])
             for path in group:
-                looks[-1].append(look(path, chars, folder, files=survey.files))
+                looks[-1].append(look(path, chars, folder, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
         for found in looks:
             see(found, language, some_text(looks))
@@ -206,7 +207,9 @@ def look_through(
     return survey
 
 
-def look(path: Path, chars: int, folder: Path, files: int = 1) -> Look:
+def look(
+    path: Path, chars: int, folder: Path, files: int = 1, *, script: str | None = None
+) -> Look:
     """Open one file and read its first documents, up to so many characters.
 
     folder: of the recipe, which names the file from there. files: how many are opened.
@@ -216,14 +219,14 @@ def look(path: Path, chars: int, folder: Path, files: int = 1) -> Look:
         return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
-    read_beginning(found, chars, files)
+    read_beginning(found, chars, files, script=script)
     return found
 
 
-def read_beginning(found: Look, chars: int, files: int = 1) -> None:
+def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
     """Read the first documents of a file by its guessed source."""
     path = found.path
-    here = found.source.model_copy(update={"path": str(path.absolute())})
+    here = found.source.model_copy(update={"path": str(path.absolute()), "script": script})
     file = RawFile(path=path, name=printable(path.name))
     begin = beginning(here, file, chars)
     found.rejects = [each for each in begin.records if isinstance(each, Reject)]
@@ -273,7 +276,7 @@ def see(found: list[Look], language: str, texts: str) -> None:
         if each.documents:
             continue
         if len(seen) < SEEN_FILES and unread < SEEN_FILES:
-            read_beginning(each, SEEN_CHARS)
+            read_beginning(each, SEEN_CHARS, script=usual_script(language))
             seen += [each] if each.documents else []
             unread += not each.documents
         elif not seen:

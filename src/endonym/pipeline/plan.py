@@ -40,7 +40,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 10,
+    "corpus": 11,
     "tokenizer": 5,
     "shards": 4,
     "examples": 4,

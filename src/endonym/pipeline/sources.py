@@ -16,6 +16,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.text.languages import usual_script
 from endonym.text.pages.ocr import tesseract
 from endonym.text.reader import no_access
 
@@ -73,9 +74,16 @@ def find(
                 f'source "{source.name}": {names} left out ({counted(files, "file")}): '
                 "endonym made them, and they are no texts"
             )
+    script = recipe.clean.script or usual_script(recipe.language)
+    found = [(in_script(source, script), files) for source, files in found]
     if store is None:
         return found
     return [(with_pack(source, files, recipe, store), files) for source, files in found]
+
+
+def in_script(source: Source, script: str | None) -> Source:
+    """A source that knows the script of its text, unless its recipe says another."""
+    return source if source.script else source.model_copy(update={"script": script})
 
 
 def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: Store) -> Source:

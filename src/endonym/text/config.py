@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config, unset
 
@@ -27,6 +27,20 @@ Format = Literal[
     "warc",
     "wiki",
 ]
+
+
+def known_script(name: str | None) -> str | None:
+    """The name of a script in lower case. Raises ValueError if Unicode has no such script."""
+    if name is None:
+        return None
+    from endonym.text.scripts import is_script  # keeps numpy out of `endonym --help`
+
+    if not is_script(name):
+        raise ValueError(f'Unicode has no script "{name}"; known are latin, cyrillic, khmer …')
+    return name.lower()
+
+
+Script = Annotated[str | None, AfterValidator(known_script)]
 
 
 class Source(Config):
@@ -76,6 +90,12 @@ class Source(Config):
     )
     encoding: str | None = Field(
         default=None, description="the files' encoding; detected and recorded if it is not given"
+    )
+    script: Script = Field(
+        default=None,
+        description="the script of the text, such as georgian; PDFs with an old font may write it\n"
+        "    in Latin letters, and such pages are no text\n"
+        "    if not given, that of [clean], or of the recipe's language",
     )
     ocr: Literal["auto"] | tuple[str, ...] | None = Field(
         default=None,
@@ -206,7 +226,7 @@ class Clean(Config):
         default=None, ge=1, description="drop documents shorter than this"
     )
     max_chars: int | None = Field(default=None, ge=1, description="drop documents longer than this")
-    script: str | None = Field(
+    script: Script = Field(
         default=None,
         description="the language's script: latin, cyrillic, khmer, arabic, devanagari …",
     )
@@ -326,18 +346,6 @@ class Clean(Config):
         """The files of texts in other languages; patterns are relative to the recipe's folder."""
         found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
         return sorted(path for path in found if path.is_file())
-
-    @field_validator("script")
-    @classmethod
-    def script_is_known(cls, name: str | None) -> str | None:
-        """The script in lower case, if Unicode has it."""
-        if name is None:
-            return None
-        from endonym.text.scripts import is_script  # keeps numpy out of `endonym --help`
-
-        if not is_script(name):
-            raise ValueError(f'Unicode has no script "{name}"; known are latin, cyrillic, khmer …')
-        return name.lower()
 
     @model_validator(mode="after")
     def thresholds_have_their_subject(self) -> "Clean":

@@ -123,6 +123,54 @@ OTHER_NAMES = {
 """What else languages are called, in lower case: by their speakers, or formerly."""
 
 
+SCRIPTS = {
+    "khmer": "km", "thai": "th", "lao": "lo", "myanmar": "my", "georgian": "ka", "armenian": "hy",
+    "greek": "el", "hangul": "ko", "tibetan": "bo dz", "ethiopic": "am ti", "hebrew": "he yi",
+    "devanagari": "hi ne mr mai sa", "bengali": "bn as", "gurmukhi": "pa", "gujarati": "gu",
+    "oriya": "or", "tamil": "ta", "telugu": "te", "kannada": "kn", "malayalam": "ml",
+    "sinhala": "si", "thaana": "dv", "arabic": "ar fa ur ckb ps sd ug",
+    "cyrillic": "ru uk be bg mk tt ba cv ky sah tyv alt udm myv mdf mhr mrj kv os ce av lez kbd",
+    "latin": "en fr de es it pt nl sv da no nb nn fi et lv lt pl cs sk sl hr hu ro tr sq is ga gd "
+    "cy br eu ca gl oc mt vi id ms jv su sw zu xh yo ig ha so eo af fo lb rm",
+}  # fmt: skip
+"""Script -> the languages that are written in it alone, or almost."""
+
+DEBIAN_PACKS = {
+    "arabic": "arab", "armenian": "armn", "bengali": "beng", "cyrillic": "cyrl",
+    "devanagari": "deva", "ethiopic": "ethi", "georgian": "geor", "greek": "grek",
+    "gujarati": "gujr", "gurmukhi": "guru", "hangul": "hang", "hebrew": "hebr", "kannada": "knda",
+    "khmer": "khmr", "lao": "laoo", "latin": "latn", "malayalam": "mlym", "myanmar": "mymr",
+    "oriya": "orya", "sinhala": "sinh", "tamil": "taml", "telugu": "telu", "thaana": "thaa",
+    "thai": "thai", "tibetan": "tibt",
+}  # fmt: skip
+"""Script -> its name in Debian's packages of Tesseract, such as tesseract-ocr-script-geor."""
+
+
+def usual_script(code: str) -> str | None:
+    """The script of a language, in lower case; None if it has several, or is not known.
+
+    >>> usual_script("ka"), usual_script("sr-Cyrl"), usual_script("sr")
+    ('georgian', 'cyrillic', None)
+    """
+    language, *subtags = code.lower().split("-")
+    named = (script for script, pack in DEBIAN_PACKS.items() if pack in subtags)
+    usual = (script for script, codes in SCRIPTS.items() if language in codes.split())
+    return next(named, None) or next(usual, None)
+
+
+def ocr_packages(script: str | None, code: str = "") -> str:
+    """The Debian packages with which Tesseract reads a script, and a language if it is given.
+
+    >>> ocr_packages("georgian", "ka")
+    'tesseract-ocr-script-geor tesseract-ocr-kat'
+    """
+    language = code.split("-")[0].lower()
+    threes = [three for three, two in TWO_LETTERS.items() if two == language]
+    names = [f"script-{DEBIAN_PACKS[script]}"] if script in DEBIAN_PACKS else []
+    names += threes[:1] or ([language] if len(language) == 3 and language in NAMES else [])
+    return " ".join(f"tesseract-ocr-{name}" for name in names) or "tesseract-ocr-script-NAME"
+
+
 def language_name(code: str) -> str:
     """The name of a language, with its script or region; the code itself if it is not known.
 

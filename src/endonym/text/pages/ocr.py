@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from endonym.errors import SourceError
+from endonym.text.languages import ocr_packages
 
 PROGRAM = "tesseract"
 MEMORY_BYTES, PAGE_CPU_SECONDS, PAGE_SECONDS = 1 << 30, 120, 600
@@ -122,14 +123,14 @@ def tesseract() -> Tesseract | None:
     return Tesseract(program, Path(folder[1] if folder else "."), packs)
 
 
-def require_tesseract(packs: Sequence[str]) -> Tesseract:
+def require_tesseract(packs: Sequence[str], script: str | None = None) -> Tesseract:
     """The program with these packs. Raises SourceError, in one line, if anything is missing."""
     found = tesseract()
     if found is None:
         raise SourceError(
             "`ocr` is given, and Tesseract, which reads pictures, is not on this machine",
             where="[[source]]",
-            do="Install it, such as: apt-get install tesseract-ocr; or take `ocr` out.",
+            do=f"Install it, such as: apt-get install {ocr_packages(script)}; or take `ocr` out.",
         )
     if missing := [pack for pack in packs if pack not in found.packs]:
         raise SourceError(

@@ -26,10 +26,14 @@ OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khme
 MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
 
 UNNAMED = "characters without a meaning"
+WITHIN_WORDS = "capitals or signs within words"
+LEAST_OWN, STRICTER = 0.05, 5
+"""With fewer letters of its script a page shows another language, or an old font that writes the
+script in Latin letters; then so many times smaller a share of odd words is enough."""
 LIMITS = {
     UNNAMED: 0.05,
     "signs instead of letters": 0.45,
-    "capitals or signs within words": 0.6,
+    WITHIN_WORDS: 0.6,
     "signs of an old font before letters": 0.03,
     "accents on most letters": 0.65,
     "two scripts within words": 0.3,
@@ -38,12 +42,27 @@ LIMITS = {
 counted for each word."""
 
 
-def quality(text: str) -> tuple[float, str]:
-    """A score from 0 to 1, of which 0.5 is the least of a text; and what lowers it most."""
-    shares = measures(text)
-    worst = max(shares, key=lambda name: shares[name] / LIMITS[name], default="")
-    badness = shares[worst] / LIMITS[worst] if worst else 0.0
+def quality(text: str, script: str | None = None) -> tuple[float, str]:
+    """A score from 0 to 1, of which 0.5 is the least of a text; and what lowers it most.
+
+    script: that of the language, in which the text is expected.
+    """
+    shares, limits = measures(text), LIMITS
+    if is_latin_instead(text, script):
+        limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
+    worst = max(shares, key=lambda name: shares[name] / limits[name], default="")
+    badness = shares[worst] / limits[worst] if worst else 0.0
     return max(0.0, 1 - badness / 2), worst
+
+
+def is_latin_instead(text: str, script: str | None) -> bool:
+    """Whether a text that is expected in another script is nearly all in Latin letters."""
+    if script in (None, "latin"):
+        return False
+    text = text[:JUDGED_CHARS]
+    every, latin = len(LETTER.findall(text)), letters(LATIN, text)
+    own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
+    return latin > LEAST_LATIN and own < LEAST_OWN * every and latin > every / 2
 
 
 def measures(text: str) -> dict[str, float]:
@@ -58,7 +77,7 @@ def measures(text: str) -> dict[str, float]:
     accented = latin - letters(PLAIN_LATIN, text)
     return undecoded | {
         "signs instead of letters": letters(SIGNS, shorter) / max(1, len("".join(shorter.split()))),
-        "capitals or signs within words": len(ODD.findall(shorter)) / words,
+        WITHIN_WORDS: len(ODD.findall(shorter)) / words,
         "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
         "accents on most letters": accented / latin if latin > LEAST_LATIN else 0.0,
         "two scripts within words": len(MIXED.findall(shorter)) / words,

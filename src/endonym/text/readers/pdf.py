@@ -15,6 +15,7 @@ from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.content import Content
 from endonym.text.io.origin import Origin
+from endonym.text.languages import ocr_packages
 from endonym.text.pages.margins import without_margins
 from endonym.text.pages.ocr import OcrFailed
 from endonym.text.pages.page import Line, Page
@@ -84,7 +85,7 @@ class Pdf:
 
     def page(self, unit: Unit) -> Page | None:
         """A page by the way that suits it, or None and a reject."""
-        score, worst = quality(unit.text)
+        score, worst = quality(unit.text, self.source.script)
         found = page_of(unit, score) if unit.text and score >= LEAST_QUALITY else None
         if found is not None and not is_scan(unit):
             return found
@@ -104,7 +105,8 @@ class Pdf:
         layer: what its text layer says, which is taken if OCR fails or reads less.
         """
         if self.eyes is None:
-            detail += '; OCR reads it: ocr = "auto" in [[source]]'
+            packages = ocr_packages(self.source.script)
+            detail += f'; OCR reads it: ocr = "auto" in [[source]], and apt-get install {packages}'
             self.refuse(unit, reason, detail)
             return None
         try:

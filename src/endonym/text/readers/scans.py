@@ -33,8 +33,8 @@ class Eyes:
         if source.ocr is None:
             return None
         packs = [] if source.ocr == "auto" else list(source.ocr)
-        least = source.min_ocr_confidence
-        return cls(require_tesseract(packs), packs, LEAST_CONFIDENCE if least is None else least)
+        engine, least = require_tesseract(packs, source.script), source.min_ocr_confidence
+        return cls(engine, packs, LEAST_CONFIDENCE if least is None else least)
 
     def page(self, picture: Path | bytes, unit: Unit, number: int = 1) -> Page:
         """A page as lines. Raises OcrFailed, also if OCR is not sure enough of it."""

@@ -45,6 +45,29 @@ def test_what_a_broken_font_leaves_is_not_and_the_cause_is_named(name: str):
     assert cause in worst
 
 
+OLD_FONTS = {
+    "georgian": "saqarTvelos dedaqalaqSi Zveli quCebi da axali saxlebia, xalxi gzaSi gaiTamaSebs",
+    "devanagari": "Hkkjr ,d fo'kky ns'k gSA ;gk¡ vusd Hkk\"kk,¡ cksyh tkrh gSaA gekjk ns'k cgqr gS",
+    "tamil": "jkpo; ehL Xh; mofhd ehL. mq;Nf gy kiyfSk; MWfSk; cs;sd. kf;fs; kfpo;r;rpahf",
+}
+
+
+@pytest.mark.parametrize("script", OLD_FONTS)
+def test_a_script_that_an_old_font_writes_in_latin_letters_is_known_by_the_script(script: str):
+    text = OLD_FONTS[script]
+    assert quality(text)[0] >= 0.5
+    assert quality(text, "latin")[0] >= 0.5
+    assert quality(text, script)[0] < 0.5
+
+
+@pytest.mark.parametrize("script", ["georgian", "cyrillic", "khmer"])
+def test_a_page_of_another_language_is_text(script: str):
+    english = "The committee of the Ministry of Education (MOE) met in 1998 to read the report."
+    for text in (" ".join(FRENCH), " ".join(ROMANIAN), english):
+        assert quality(text, script)[0] >= 0.5
+    assert quality(" ".join(TATAR), script)[0] >= 0.5
+
+
 def test_a_page_with_few_words_is_not_judged():
     assert quality("ºi þ") == (1.0, "")
     assert quality("") == (1.0, "")

@@ -169,6 +169,15 @@ def test_a_layer_that_a_broken_or_old_font_made_nonsense_is_not_kept(tmp_path: P
     assert refusal.text.startswith(GARBAGE[name][0][:10])
 
 
+def test_an_old_font_is_known_by_the_script_and_the_reject_names_its_pack(tmp_path: Path):
+    old = ["saqarTvelos dedaqalaqSi Zveli quCebi da axali", "saxlebia, xalxi gzaSi gaiTamaSebs"] * 4
+    path = write(tmp_path, "a.pdf", pdf([lines(old)]))
+    assert [each.id for each in records(path, document="page")] == ["a.pdf#1"]
+    (refusal,) = refused(records(path, document="page", script="georgian"))
+    assert refusal.reason == "bad_text_layer"
+    assert "tesseract-ocr-script-geor" in refusal.detail
+
+
 @pytest.mark.parametrize("sentences", [TATAR, ROMANIAN, FRENCH, KHMER])
 def test_no_good_text_is_taken_for_nonsense(tmp_path: Path, sentences: list[str]):
     found = records(write(tmp_path, "a.pdf", pdf([lines(sentences * 5)])))

@@ -34,7 +34,7 @@ def test_without_ocr_there_are_no_eyes():
 def test_how_sure_ocr_must_be_is_the_recipes_word_or_a_usual_one(
     least: float | None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("endonym.text.readers.scans.require_tesseract", lambda packs: None)
+    monkeypatch.setattr("endonym.text.readers.scans.require_tesseract", lambda packs, script: None)
     source = Source(name="a", path="b", ocr=("kaz",), min_ocr_confidence=least)
     eyes = Eyes.of(source)
     assert eyes is not None
