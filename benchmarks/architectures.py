@@ -10,6 +10,7 @@ tables of docs/architectures.md are written from that file (tables.py).
 """
 
 import argparse
+import inspect
 import os
 import statistics
 import sys
@@ -27,6 +28,7 @@ from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
+from endonym.model.foreign.decoder import CACHE_ARGUMENTS
 from endonym.model.init import new_decoder
 from endonym.model.kernels.loss import summed_nats
 from endonym.model.keys import ModelKeys
@@ -167,9 +169,11 @@ def generate_ours(decoder: Decoder, prompt_BT: torch.Tensor) -> None:
 def generate_theirs(model: Any, prompt_BT: torch.Tensor) -> None:
     """The same loop around its own memory."""
     new_BT, cache = prompt_BT, None
+    taken = inspect.signature(model.forward).parameters
+    name = next(each for each in CACHE_ARGUMENTS if each in taken)
     for _ in range(GENERATED):
-        said = model(new_BT, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache = getattr(said, "past_key_values", None) or said.cache_params
+        said = model(new_BT, use_cache=True, logits_to_keep=1, **{name: cache})
+        cache = said[name]
         new_BT = said.logits[:, -1].argmax(-1, keepdim=True)
 
 

@@ -19,8 +19,8 @@ from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.kernels.loss import Readout
 from endonym.model.span import Span
 
-CACHE_ARGUMENTS = ("past_key_values", "cache_params")
-"""Names of the cache in the classes of `transformers`."""
+CACHE_ARGUMENTS = ("cache", "past_key_values", "cache_params")
+"""Names of the cache in the classes of `transformers`, the newest first."""
 
 
 class ForeignCache:
