@@ -4,8 +4,8 @@ Arithmetic in fp32 is rounded as each processor does it. Over the forty steps of
 kernels for SSE, AVX2 and AVX-512 on processors of two makers move one weight in a thousand by up to
 5e-5 (most by less than 5e-6), and no score by more than 4e-7 of it; another learning rate, order,
 beta or deviation of initial weights moves them by 5e-4 and more. So floats are compared within
-CLOSE, and the rest is hashed. Figures in the papers of an export are printed floats, and hashes of
-its files are those of weights: neither is hashed.
+CLOSE, and the rest is hashed. Figures in the papers of an export are printed floats, its proofs
+name the installed libraries, and hashes of its files are those of weights: none of them is hashed.
 """
 
 import gzip
@@ -30,9 +30,9 @@ FIGURES = ("scores.json", "neighbours.json", "continuations.json")
 COMPUTED = {"model": ("validations.json",), "evaluation": FIGURES}
 """Of a kind of stage, the JSON files that hold what was computed with floating point."""
 OF_ARITHMETIC = re.compile(
-    r"(?<![\w.])[+-]?\d+\.\d+(e[+-]?\d+)?(?![\w.])|\b[0-9a-f]{64}\b|\"bytes\": \d+"
+    r"(?<![\w.])[+-]?\d+(\.\d+)+(e[+-]?\d+)?(?![\w.])|\b[0-9a-f]{64}\b|\"bytes\": \d+"
 )
-"""Numbers with a decimal point (versions such as 2.13.0 are none), hashes and sizes of files."""
+"""Numbers with a decimal point, versions of libraries, hashes and sizes of files."""
 DRAWN = ("continuations.json", "text")
 """A file, and its key whose value was drawn from a model's distribution."""
 
