@@ -4,11 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from laws.shapes import some_tokens
-from made_conversations import conversations, make_toy_examples, said, toy_inputs
+from made_conversations import conversations, make_toy_examples, toy_inputs
 from text_samples import KHMER, ROMANIAN, TATAR
-from torch import nn
 from toys import KINDS, lively_decoder, toy_config, train_config
 
 from endonym.data.batches import Batch
@@ -16,8 +13,6 @@ from endonym.data.conversations import Message
 from endonym.data.example_order import GAP, ExampleOrder
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import prompt_key
-from endonym.model.adapt_config import Adapt
-from endonym.model.lora import attach, new_changes
 from endonym.model.span import Span
 from endonym.tokenizer.chat_template import CHATML
 from endonym.train.objectives.registry import OBJECTIVES
@@ -71,39 +66,3 @@ def test_an_example_of_two_epochs_is_two_documents(tmp_path: Path) -> None:
     order = ExampleOrder(tokens, context=256, seed=1)
     numbers = order.rows(0, 3 * order.rows_per_epoch).documents_BT
     assert len(np.unique(numbers[numbers != GAP])) == 3 * len(tokens)
-
-
-@pytest.mark.parametrize("is_training", [True, False])
-def test_adapters_drop_out_as_the_maps_that_they_change(is_training: bool) -> None:
-    decoder, tokens = lively_decoder().train(is_training), some_tokens(1, 9, vocab=40)
-    attach(decoder, new_changes(decoder, Adapt(rank=2, on=("query",)).resolved(), 1), dropout=0.5)
-    for module in decoder.modules():
-        if hasattr(module, "lora_B"):
-            nn.init.ones_(module.lora_B)
-    with torch.no_grad():
-        repeats = [decoder.logits(tokens) for _ in range(2)]
-    assert torch.equal(*repeats) != is_training
-
-
-def test_a_record_of_blanks_beside_another_adds_no_prompt(tmp_path: Path) -> None:
-    records = [
-        said(blanks.format(f"Сорау {n}?"), f"җавап {n} {blanks.strip()}")
-        for n in range(20)
-        for blanks in BLANKS
-    ]
-    make_toy_examples(tmp_path, records)
-    asked = {
-        split: {each.strip() for each in prompts(ExampleTokens(tmp_path, split), tmp_path)}
-        for split in ("train", "dev")
-    }
-    assert len(asked["train"] | asked["dev"]) == 20
-    assert not asked["train"] & asked["dev"]
-
-
-def prompts(tokens: ExampleTokens, folder: Path) -> list[str]:
-    """The questions, as text, without the words of the template."""
-    from endonym.tokenizer.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    texts = (tokenizer.decode([*map(int, tokens.prompt(n))]) for n in range(len(tokens)))
-    return [text[text.index("Сорау") : text.index("?") + 1] for text in texts]

@@ -212,9 +212,8 @@ def diagnose(
     if contrasted and clean.language:
         given = tuple(os.path.relpath(path, patient.folder) for path in files)
         clean = clean.model_copy(update={"contrast": given})
-    script = patient.script
     plain = [
-        (each.model_copy(update={"ocr": None, "script": each.script or script}), raw)
+        (each.in_script(patient.script).model_copy(update={"ocr": None}), raw)
         for each, raw in patient.sources
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)

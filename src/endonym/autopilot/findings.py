@@ -111,7 +111,7 @@ def findings_of(
     survey: Survey | None,
     *,
     samples: int,
-    packages: str = "tesseract-ocr",
+    packages: str,
 ) -> list[Finding]:
     """All findings, those that matter most first.
 

@@ -75,15 +75,10 @@ def find(
                 "endonym made them, and they are no texts"
             )
     script = recipe.clean.script or usual_script(recipe.language)
-    found = [(in_script(source, script), files) for source, files in found]
+    found = [(source.in_script(script), files) for source, files in found]
     if store is None:
         return found
     return [(with_pack(source, files, recipe, store), files) for source, files in found]
-
-
-def in_script(source: Source, script: str | None) -> Source:
-    """A source that knows the script of its text, unless its recipe says another."""
-    return source if source.script else source.model_copy(update={"script": script})
 
 
 def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: Store) -> Source:

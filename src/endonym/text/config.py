@@ -93,8 +93,8 @@ class Source(Config):
     )
     script: Script = Field(
         default=None,
-        description="the script of the text, such as georgian; PDFs with an old font may write it\n"
-        "    in Latin letters, and such pages are no text\n"
+        description="the script of the text, such as georgian\n"
+        "    a page of a PDF that an old font writes in Latin letters is then refused\n"
         "    if not given, that of [clean], or of the recipe's language",
     )
     ocr: Literal["auto"] | tuple[str, ...] | None = Field(
@@ -125,6 +125,10 @@ class Source(Config):
         "SPDX such as CC-BY-SA-4.0, or words",
         json_schema_extra=NOT_IDENTITY,
     )
+
+    def in_script(self, script: str | None) -> "Source":
+        """Itself with a script, if it names none."""
+        return self if self.script else self.model_copy(update={"script": script})
 
 
 NormalizeStep = Literal[

@@ -162,13 +162,13 @@ def ocr_packages(script: str | None, code: str = "") -> str:
     """The Debian packages with which Tesseract reads a script, and a language if it is given.
 
     >>> ocr_packages("georgian", "ka")
-    'tesseract-ocr-script-geor tesseract-ocr-kat'
+    'tesseract-ocr tesseract-ocr-script-geor tesseract-ocr-kat'
     """
     language = code.split("-")[0].lower()
     threes = [three for three, two in TWO_LETTERS.items() if two == language]
     names = [f"script-{DEBIAN_PACKS[script]}"] if script in DEBIAN_PACKS else []
     names += threes[:1] or ([language] if len(language) == 3 and language in NAMES else [])
-    return " ".join(f"tesseract-ocr-{name}" for name in names) or "tesseract-ocr-script-NAME"
+    return " ".join(["tesseract-ocr", *(f"tesseract-ocr-{name}" for name in names)])
 
 
 def language_name(code: str) -> str:

@@ -19,7 +19,10 @@ def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict
     source = Source(name="a", path=str(path), document="line")
     clean = diagnostic_clean("", "\n".join(texts), texts)
     examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    return {each.name: each for each in findings_of(examined, [source], survey, samples=20)}
+    return {
+        each.name: each
+        for each in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
+    }
 
 
 def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
@@ -77,7 +80,10 @@ def test_what_matters_comes_first(tmp_path: Path):
     source = Source(name="a", path=str(path), document="line")
     clean = diagnostic_clean("", "\n".join(texts), texts)
     examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    ranks = [each.rank for each in findings_of(examined, [source], None, samples=20)]
+    ranks = [
+        each.rank
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    ]
     assert ranks == sorted(ranks, reverse=True)
     assert ranks[0] > 0
 
@@ -91,7 +97,10 @@ def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_ou
     source = survey.sources[0][0]
     clean = diagnostic_clean("tt", survey.sample, survey.texts)
     examined = examine([(source, [RawFile(path=texts / "a.txt", name="a.txt")])], clean)
-    found = {e.name: e for e in findings_of(examined, [source], survey, samples=20)}
+    found = {
+        e.name: e
+        for e in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
+    }
     assert found["unread_files"].count == 1
     assert found["unread_files"].recipe == 'exclude = ["b.txt"]'
     assert found["unread_files"].examples[0].place.endswith("b.txt")
@@ -101,7 +110,7 @@ def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: 
     path = write(tmp_path, "a.pdf", "%PDF-1.4 nothing")
     source = Source(name="a", path=str(path))
     examined = examine([(source, [RawFile(path=path, name="a.pdf")])], diagnostic_clean("", "", []))
-    (found, licence) = findings_of(examined, [source], None, samples=20)
+    (found, licence) = findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
     assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
     assert found.examples[0].why
     assert licence.name == "license"
@@ -118,7 +127,10 @@ def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
     examined = examine(
         [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
     )
-    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    found = {
+        each.name: each
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    }
     assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
     assert "exclude" not in found["unknown_encoding"].recipe
 
@@ -142,7 +154,10 @@ def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
     source = Source(name="old", path=str(folder))
     raw = [RawFile(path=path, name=path.name) for path in paths]
     examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
-    found = {each.name: each for each in findings_of(examined, [source], None, samples=20)}
+    found = {
+        each.name: each
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    }
     return found["encoding"]
 
 

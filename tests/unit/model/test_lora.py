@@ -70,12 +70,12 @@ def test_frozen_weights_have_no_gradient_and_adapters_do() -> None:
 
 
 def test_dropout_acts_in_training_alone() -> None:
-    decoder, tokens = lively_decoder(), some_tokens(1, 9, vocab=40)
+    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
     attach(decoder, new_changes(decoder, ADAPT, 1), dropout=0.5)
     for module in decoder.modules():
         if hasattr(module, "lora_B"):
             nn.init.ones_(module.lora_B)
-    assert torch.equal(decoder.eval().logits(tokens), decoder.logits(tokens))
+    assert torch.equal(decoder.logits(tokens), decoder.logits(tokens))
     assert not torch.equal(decoder.train().logits(tokens), decoder.logits(tokens))
 
 
