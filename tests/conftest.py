@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ import pytest
 
 # pytest-xdist sets it; without it, texts are not folded.
 os.environ.pop("COLUMNS", None)
+# torch's cache of compiled code mixes code for processors of two kinds.
+if CAPABILITY := os.environ.get("ATEN_CPU_CAPABILITY"):
+    CACHE = str(Path(tempfile.gettempdir()) / f"torchinductor_{CAPABILITY}")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", CACHE)
 TEXTS = Path(__file__).parent / "texts"
 
 

@@ -272,6 +272,22 @@ def _matmul_rate(number_format: str, seconds: float) -> float:
     return 2 * 2048 * 512 * 1024 / best
 
 
+def attends_in_bf16() -> bool:
+    """Whether torch's attention kernel computes in bf16 on this CPU.
+
+    torch 2.13 chooses its steps by what the processor can do, and then lacks one of them
+    ("pack_vnni2 is only supported ...") if ATEN_CPU_CAPABILITY allows less than AVX-512.
+    """
+    import torch
+
+    query_BHTK = torch.ones(1, 2, 64, 16, dtype=torch.bfloat16)
+    try:
+        torch.nn.functional.scaled_dot_product_attention(query_BHTK, query_BHTK, query_BHTK)
+    except RuntimeError:
+        return False
+    return True
+
+
 def probe_number_formats() -> dict[str, float]:
     """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds."""
     prepare()
@@ -279,5 +295,9 @@ def probe_number_formats() -> dict[str, float]:
 
 
 def faster_format(rates: dict[str, float]) -> str:
-    """bf16 if its products are clearly faster: casts take time, and it rounds more."""
-    return "bf16" if rates["bf16"] > WORTH_CASTING * rates["fp32"] else "fp32"
+    """bf16 if its products are clearly faster: casts take time, and it rounds more.
+
+    Never where torch cannot compute attention in it.
+    """
+    is_faster = rates["bf16"] > WORTH_CASTING * rates["fp32"]
+    return "bf16" if is_faster and attends_in_bf16() else "fp32"

@@ -19,11 +19,15 @@ from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
 from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.device import attends_in_bf16
 from endonym.generate.reading import read
 from endonym.train.compile import unsupported_reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
+needs_bf16_attention = pytest.mark.skipif(
+    not attends_in_bf16(), reason="torch cannot compute attention in bf16 on this CPU"
+)
 needs_peers = pytest.mark.skipif(
     not (PEERS / "nanochat.tar.gz").is_file(), reason="../shared/peers is not here"
 )
@@ -48,6 +52,7 @@ def check_cell(cell: dict[str, Any]) -> None:
     assert {"commit", "machine", "versions"} <= set(cell)
 
 
+@needs_bf16_attention
 @pytest.mark.timeout(1800)  # three processes that import torch, beside any other work
 def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
@@ -67,6 +72,7 @@ def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: 
     assert "tiny transformers" in second.stdout
 
 
+@needs_bf16_attention
 @needs_peers
 @pytest.mark.timeout(1800)
 def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
@@ -248,6 +254,7 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
     return texts
 
 
+@needs_bf16_attention
 @needs_peers
 @pytest.mark.parametrize("joined", [False, True])
 def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(

@@ -109,9 +109,25 @@ def test_a_container_has_as_many_cores_as_it_is_given_time_of(
     assert device.cores() == cores
 
 
-def test_half_precision_must_be_clearly_faster_to_be_chosen() -> None:
+def test_half_precision_must_be_clearly_faster_to_be_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     assert device.faster_format({"fp32": 100.0, "bf16": 129.0}) == "fp32"
     assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "bf16"
+
+
+@pytest.mark.parametrize("capability", ["default", "avx2", None])
+def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(
+    capability: str | None,
+) -> None:
+    program = (
+        "import torch; from endonym import device; x = torch.ones(2, 4, 512, 32).bfloat16()\n"
+        'if device.faster_format({"fp32": 1.0, "bf16": 9.0}) == "bf16":\n'
+        "    torch.nn.functional.scaled_dot_product_attention(x, x, x)"
+    )
+    given = os.environ | ({"ATEN_CPU_CAPABILITY": capability} if capability else {})
+    subprocess.run([sys.executable, "-c", program], env=given, check=True)
 
 
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(

@@ -77,7 +77,7 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file = tmp_path / "machine.json"
     assert promised_here(SHAPE, RATES, file, "bf16") == promised_seconds(SHAPE, RATES["bf16"])
     monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
-    measured_pace(small_shape(), usual_training(RATES), file)
+    measured_pace(small_shape(), usual_training(RATES, number_format="bf16"), file)
     assert promised_here(small_shape(), RATES, file, "bf16") == pytest.approx(1 / 1_000)
     # Nobody measured it in fp32, whose products are a tenth as fast.
     slow = promised_seconds(small_shape(), RATES["fp32"])

@@ -96,6 +96,7 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
 ) -> None:
     rates = [{"fp32": 1e9, "bf16": 2e9}, {"fp32": 1e9, "bf16": 1e9}]
     monkeypatch.setattr(device, "probe_number_formats", lambda: rates.pop(0))
+    monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     file = tmp_path / "machine.json"
     assert resolve.number_formats(recipe, file) == {}
     assert len(rates) == 2
