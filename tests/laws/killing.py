@@ -42,6 +42,8 @@ REFERENCE = "reference-"
 """Files of a training on preference pairs, written before its first step."""
 ROUND = (*STAGES[1:5], LATE, LATE, REFERENCE, LATE, "export", "evaluation", "source", "model", "")
 """Each LATE is of another model but the first."""
+SURE = 4
+"""So many kills hit their stage in any case."""
 BEGINS = re.compile(r"^((\w+)\b.*?) +[0-9a-f]{12}  …$")
 LOCK = re.compile(r"/locks/((\w+)-[0-9a-f]{12})$")
 PATIENCE_SECONDS = 120.0
@@ -198,13 +200,16 @@ def journalled(home: Path) -> list[list[int]]:
 
 
 def kill_moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
-    """Endlessly: each stage in its turn, by a time or by a write, then any time of the whole."""
+    """Endlessly: each stage in its turn, by a time or by a write, then any time of the whole.
+
+    The first by writes, which hit the stage however fast the machine is just then.
+    """
     models = itertools.cycle([name for name in writes if name.startswith("model-")][1:])
-    for stage in itertools.cycle(ROUND):
+    for number, stage in enumerate(itertools.cycle(ROUND)):
         if stage == LATE:
             model = next(models)
             yield Moment(model, write=chance.randint(writes[model] // 3, writes[model]))
-        elif stage == REFERENCE or (stage and chance.random() < 0.5):
+        elif stage == REFERENCE or number < SURE or (stage and chance.random() < 0.5):
             yield Moment(stage, write=chance.randint(1, writes[stage]))
         else:
             yield Moment(stage, share=chance.random())

@@ -105,7 +105,8 @@ def test_our_adapter_gives_the_same_logits_in_peft_and_comes_back(
     name: str, on: str, dora: bool, tmp_path: Path
 ) -> None:
     config = SHAPES[name]
-    decoder, tokens = lively_decoder(config, seed=1), some_tokens(2, 17)
+    # With livelier weights a state space turns rounding into 1e-4, more on some processors.
+    decoder, tokens = lively_decoder(config, seed=1, noise=0.1), some_tokens(2, 17)
     changes = lively_changes(decoder, Adapt(rank=3, on=ON[on], dora=dora))
     folder = tmp_path / "adapter"
     reason = write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="ours")
