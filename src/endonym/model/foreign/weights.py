@@ -39,8 +39,9 @@ NETWORK = "network."
 TRIED_TOKENS = 7
 CLOSE = 1e-4
 """Largest relative difference of two ways of computing the same in fp32."""
-UNCHANGED = 1e-7
-"""Largest relative change of logits when another document of their row changes."""
+UNCHANGED = 1e-6
+"""Largest relative change of logits when another document of their row changes. By rounding alone
+experts change by 1.3e-7: the sizes of their products depend on the other document."""
 UNTRUSTED = ("attn_implementation", "_attn_implementation", "experts_implementation")
 """Keys by which a folder could ask for kernels from elsewhere."""
 BUILDING = (
