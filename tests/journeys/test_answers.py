@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from made_conversations import conversations, pairs, said, write_lines
 from serving import served
 
 from endonym.commands.find import planned
+from endonym.export.history import history_of
 from endonym.generate.language_model import LanguageModel
-from endonym.store import Store
+from endonym.store import Store, open_artifact
 
 pytest.importorskip("xllamacpp")
 Say = Callable[..., Any]
@@ -172,3 +174,63 @@ def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: P
         for name, text in zip(names[1:], texts, strict=True):
             path = finished_answers / "store" / "model" / name
             assert piped(finished_answers, ["30. Сәлам!"], path) == [text]
+
+
+ALONE = """
+name = "alone"
+language = "tt"
+
+[model]
+folder = {folder}
+
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "conversations.jsonl"
+steps = 4
+batch_tokens = 512
+lr = 1e-3
+number_format = "fp32"
+
+[[export]]
+format = "huggingface"
+"""
+
+
+def test_conversations_alone_teach_a_model_and_its_card_tells_of_the_base(
+    finished_answers: Path, tmp_path: Path, command: Say
+) -> None:
+    base = model_of(finished_answers, "liked", "pretrain")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(ALONE.format(folder=json.dumps(str(base))), encoding="utf-8")
+    greetings = [said(f"{number}. Сәлам!", "Әйе.") for number in range(24)]
+    write_lines(tmp_path / "conversations.jsonl", greetings)
+    store = finished_answers / "store"
+    told = command("check", recipe, "--store", store)
+    assert (told.code, "warning" in told.out) == (0, False), told.err
+    told = command("run", recipe, "--store", store)
+    assert told.code == 0, told.err
+    (made,) = [
+        each["id"]
+        for each in planned(finished_answers / "runs" / "alone")
+        if each["stage"] == "export"
+    ]
+    card = (Store(store).folder("export", made) / "README.md").read_text(encoding="utf-8")
+    assert "made elsewhere" not in card
+    _, data, training = re.split("## Data|## Training", card)
+    assert re.findall(r"^\| (\w+) +\| [\d.]+ kB", data, re.MULTILINE) == [
+        "others",
+        "romanian",
+        "tatar",
+    ]
+    assert "`conversations.jsonl`: 24 of 24 conversations" in data
+    assert training.partition("##")[0].count("adamw") == 2
+    assert "tokenizer.apply_chat_template(\n" in card
+
+
+def test_the_card_lists_no_texts_that_no_phase_has_read(finished_answers: Path) -> None:
+    model = open_artifact(model_of(finished_answers, "liked", "answers"))
+    known = history_of(model)
+    assert known is not None
+    assert list(known.sources) == ["others", "romanian", "tatar"]
+    assert not replace(known, phases=[model]).sources

@@ -5,6 +5,7 @@ from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
 from endonym.log import duration, number
 from endonym.recipe.recipe import Recipe
+from endonym.text.config import Clean
 from endonym.train.config import TrainConfig
 
 WEEK = 7 * 24 * 3600.0
@@ -81,10 +82,23 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
     ]
 
 
+def cautions_of_cleaning(clean: Clean) -> list[str]:
+    """Warnings of what cleaning leaves in the texts."""
+    found: list[str] = []
+    if clean.min_script_share is None and clean.min_expected_share is None:
+        found.append("[clean] names no script threshold: other languages may pass")
+    if missing := [each for each in ("exact", "near") if each not in clean.dedup]:
+        kinds = " and ".join(f'"{each}"' for each in missing)
+        found.append(f"[clean] dedup has no {kinds}: copies may be memorized")
+    if "nfc" not in clean.normalize:
+        found.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
+    return found
+
+
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
     """A warning if documents are so short that no row connects two of them; empty if not."""
     mean = facts.mean_document_tokens
-    if pack.join or mean * SHORT_DOCUMENTS > pack.context:
+    if not mean or pack.join or mean * SHORT_DOCUMENTS > pack.context:
         return ""
     return (
         f"documents have {mean:.0f} tokens on average, and attention does not cross them: the "

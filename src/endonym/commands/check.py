@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from endonym.autopilot import machine
-from endonym.autopilot.cautions import cautions, cautions_of_starts
+from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.pace import expected_here
@@ -147,16 +147,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
-    clean = recipe.clean
-    warnings = source_warnings(raw, recipe.language, clean.max_unreadable)
+    warnings = source_warnings(raw, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
-    if clean.min_script_share is None and clean.min_expected_share is None:
-        warnings.append("[clean] names no script threshold: other languages may pass")
-    if missing := [each for each in ("exact", "near") if each not in clean.dedup]:
-        kinds = " and ".join(f'"{each}"' for each in missing)
-        warnings.append(f"[clean] dedup has no {kinds}: copies may be memorized")
-    if "nfc" not in clean.normalize:
-        warnings.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
+    warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
         memory = memory_choices(recipe, training, {}, device=target)
         training, choices = training.with_choices(memory), choices | memory
@@ -308,11 +301,15 @@ def describe(checked: Checked) -> str:
     if checked.seconds is not None:
         of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
         time = f"≈ {duration(checked.seconds)} on this machine: {of}"
+    texts = f"{about}{size(checked.text_bytes)} of {counted(len(recipe.source), 'source')}"
+    read = (
+        f"{about}{number(checked.text_tokens)} tokens, {checked.epochs:.1f} epochs of "
+        f"{about}{number(checked.positions)}, document ends too ({per_token:.1f} bytes a token)"
+    )
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",
-        f"{'training text':<18}{about}{size(checked.text_bytes)} of "
-        f"{counted(len(recipe.source), 'source')}",
+        *([f"{'training text':<18}{texts}"] if recipe.source else []),
         f"{'parameters':<18}{ids}{number(count.total)}   embedding {ids}{number(count.embedding)}"
         f" · positions {number(count.positions)} · blocks {number(count.blocks)} · "
         f"head {ids}{number(count.head)}",
@@ -321,9 +318,7 @@ def describe(checked: Checked) -> str:
         f"{'operations':<18}{ids}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {ids}{number(shape.vocab)} · "
         f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}{about}{number(checked.text_tokens)} tokens, "
-        f"{checked.epochs:.1f} epochs of {about}{number(checked.positions)}, document ends too "
-        f"({per_token:.1f} bytes a token)",
+        *([f"{'training':<18}{read}"] if recipe.source else []),
         *_phase_lines(checked),
         *(_answers(checked, phase) for phase in sorted(checked.examples)),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",

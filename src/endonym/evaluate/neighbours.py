@@ -190,7 +190,7 @@ def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
             "or they do not stand in the order of their texts. If other lines of the same texts "
             "are trained on, that flatters the score and cannot be measured here."
         )
-    if "covered" in card:
+    if "covered" in card and card.get("sources", True):
         said.append(
             f"{100 * card['covered']:.1f} % of the letters of dev and test stand in training text, "
             "in runs of 20 letters and more. A text with more than half of them there was trained "

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
@@ -38,17 +38,25 @@ if TYPE_CHECKING:
 EDITED = (README, MODELFILE)
 """Files that people edit after an export."""
 INSTALL = "pip install torch transformers"
-CODE = """```python
+LOADING = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 folder = "."  # where this file is
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
-inputs = tokenizer(["", "…"], return_tensors="pt", padding=True)
+"""
+CODE = f"""{LOADING}inputs = tokenizer(["", "…"], return_tensors="pt", padding=True)
 for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens=True):
     print(made)
 ```"""
-"""A test runs it."""
+CHAT_CODE = f"""{LOADING}messages = [{{"role": "user", "content": "…"}}]
+inputs = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)
+made = model.generate(**inputs)
+print(tokenizer.decode(made[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+```"""
+"""A test runs both."""
 
 Form = Literal["huggingface", "gguf"]
 
@@ -133,9 +141,7 @@ def readme(
     head = front_matter(
         printable(card.name),
         card.language,
-        license=hub_license(card.licenses.get(name) for name in known.sources)
-        if known and card.merged is None
-        else None,
+        license=hub_license(known.licenses(card.licenses) if known and not card.merged else ()),
         library="transformers" if form == "huggingface" else "gguf",
         tags=[kind] if form == "huggingface" else ["gguf", "llama.cpp", "ollama"],
         scores=scores,
@@ -201,7 +207,7 @@ def _use_transformers(tokens: Tokenizer) -> str:
 
 `{INSTALL}`, then:
 
-{CODE}
+{CODE if tokens.chat_template is None else CHAT_CODE}
 
 * The tokenizer puts `{tokens.start}` before every text, as in training. {names}
 * lm-evaluation-harness puts it there a second time for rolling perplexities; there say
@@ -215,25 +221,25 @@ def _use_transformers(tokens: Tokenizer) -> str:
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
     file = shlex.quote(chosen_file(list(files)))
     name = re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model"
-    conversing = ""
+    program, prompt = f'llama-completion -m {file} -no-cnv -p "…"', ' "…"'
     if tokens.chat_template is not None:
-        conversing = f"\n* A conversation: `llama-cli -m {file} --jinja`, or `ollama run {name}`."
+        program, prompt = f"llama-cli -m {file} --jinja", ""
     return f"""## Use
 
 llama.cpp:
 
 ```
-llama-completion -m {file} -no-cnv -p "…"
+{program}
 ```
 
 Ollama, with the `Modelfile` of this folder:
 
 ```
 ollama create {name} -f Modelfile
-ollama run {name} "…"
+ollama run {name}{prompt}
 ```
 
-* Both put `{tokens.start}` before every text, as in training.{conversing}
+* Both put `{tokens.start}` before every text, as in training.
 * The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
   endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""
@@ -272,35 +278,43 @@ read the same training text."""
 def _data(known: History, licenses: Mapping[str, str]) -> str:
     """The sources with their sizes and licenses, what was dropped, and the tokenizer."""
     cells: list[list[str]] = []
-    for name, each in known.sources.items():
+    readings = [each for each in known.lineage if each.sources]
+    named = [item for each in readings for item in each.sources.items()]
+    for (name, each), license in zip(named, known.licenses(licenses), strict=True):
         kept = each["kept"]
         documents = [f"{kept[side]['documents']:,}" for side in ("train", "dev", "test")]
         bytes_ = size(kept["train"]["bytes"])
-        cells.append([name, bytes_, *documents, licenses.get(name, "not stated")])
-    total, numbers = known.corpus.numbers["total"], known.tokenizer.numbers
-    dropped = sum(each["records"] for each in total["dropped"].values())
+        cells.append([name, bytes_, *documents, license or "not stated"])
     heads = ["source", "training text", "documents", "dev", "test", "license"]
-    kind = known.tokenizer.manifest["config"].get("kind")
-    vocab = f"{numbers['vocab']:,} ids"
-    made = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
-    tokenizer = made if kind else f"The tokenizer ({vocab}) is that of the model it began with."
+    parts = ["## Data", *([table(heads, cells)] if cells else [])]
+    parts += [_cleaned(each.corpus.numbers) for each in readings]
+    return "\n\n".join([*parts, _tokenizer(known), *_answers(known)])
+
+
+def _cleaned(card: Mapping[str, Any]) -> str:
+    """How many documents of a corpus were dropped, and what else was left out."""
+    total = card["total"]
+    read, dropped = total["read"]["records"], total["dropped"].values()
+    number = sum(each["records"] for each in dropped)
+    said = f"Of {read:,} documents that were read, {number:,} were dropped by cleaning."
+    return "\n* ".join([said, *copies(card), *kept_out(card).values()])
+
+
+def _tokenizer(known: History) -> str:
+    """What the tokenizer was made of, and how it fits the held-out texts."""
+    numbers, config = known.tokenizer.numbers, known.tokenizer.manifest["config"]
+    vocab, kind = f"{numbers['vocab']:,} ids", config.get("kind")
+    said = f"The tokenizer ({vocab}) is that of the model it began with."
+    if kind:
+        said = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
     fit = numbers["held_out"]["total"]["bytes_per_token"]
-    card = known.corpus.numbers
-    sentences = [*copies(card), *kept_out(card).values()]
-    said = "".join(f"\n* {sentence}" for sentence in sentences)
-    said = f"\n{said}" if said else ""
-    return f"""## Data
-
-{table(heads, cells)}
-
-Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
-{tokenizer} {fit:.2f} bytes of dev text are a token.{said}{_answers(known)}"""
+    return said + (f" {fit:.2f} bytes of dev text are a token." if fit else "")
 
 
-def _answers(known: History) -> str:
+def _answers(known: History) -> list[str]:
     """The conversations and preference pairs of the phases that learned from some."""
     lines: list[str] = []
-    for files, counted in known.answers():
+    for files, counted in (answers for each in known.lineage for answers in each.answers()):
         kind = RECORDS[counted["objective"]]
         names = ", ".join(f"`{printable(name)}`" for name in files)
         rejected = ", ".join(
@@ -311,14 +325,13 @@ def _answers(known: History) -> str:
             + (f"; rejected were {rejected}" if rejected else "")
             + f". {counted['dev']['examples']:,} examples are held out."
         )
-    said = "\n".join(lines)
-    return f"\n\nIt learned to answer from:\n\n{said}" if lines else ""
+    return ["It learned to answer from:", "\n".join(lines)] if lines else []
 
 
 def _training(known: History) -> str:
     """A row for each phase, and how long it took if a journal tells."""
     cells: list[list[str]] = []
-    for each in known.phases:
+    for each in (phase for every in known.lineage for phase in every.phases):
         phase, numbers = each.manifest["config"]["phase"], each.numbers
         cells.append(
             [

@@ -154,10 +154,10 @@ def write_export(
 
     require_gguf_packages()
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    sources = card.history.sources if card.history and card.merged is None else ()
     if card.merged is not None:
         made_of += f" with adapter {card.merged.name}"
-    known = hub_license(card.licenses.get(name) for name in sources)
+    history = card.history if card.merged is None else None
+    known = hub_license(history.licenses(card.licenses) if history else ())
     about = Provenance(
         name=card.name,
         language=card.language,

@@ -1,7 +1,7 @@
 """Where a model comes from: the artefacts that led to it, by the identities in its manifest."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
@@ -9,12 +9,15 @@ from endonym.evaluate.score import Score
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
 
+WEIGHTS = ".safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The artefacts behind a model: its phases (the first one first), texts and scores.
 
     journals: of the phases. Times and machines are no part of an artefact, so a stage has none.
+    base: of the model that training went on from, if it is in the same store.
     """
 
     phases: list[Artifact]
@@ -22,16 +25,32 @@ class History:
     corpus: Artifact
     evaluations: Sequence[Artifact] = ()
     journals: Sequence[list[dict[str, Any]]] = ()
+    base: "History | None" = None
+
+    @property
+    def lineage(self) -> "list[History]":
+        """The models that each went on from the one before; this one is the last."""
+        return [*(self.base.lineage if self.base else ()), self]
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
-        """The corpus's figures by source."""
-        return self.corpus.numbers["sources"]
+        """The corpus's figures by source, of those that a phase has read."""
+        every, read = self.corpus.numbers["sources"], set[str]()
+        for each in self.phases:
+            phase = each.manifest["config"]["phase"]
+            if phase["objective"] == "next_token":
+                read |= {given["name"] for given in phase.get("sources") or ()} or {*every}
+        return {name: each for name, each in every.items() if name in read}
+
+    def licenses(self, named: Mapping[str, str]) -> list[str | None]:
+        """Of each source of the lineage, in order. named: of this recipe's sources, by name."""
+        before = [None for each in self.lineage[:-1] for _ in each.sources]
+        return [*before, *(named.get(name) for name in self.sources)]
 
     @property
     def is_from_scratch(self) -> bool:
-        """Whether the first phase began with random weights."""
-        return "folder" not in self.phases[0].manifest["inputs"]
+        """Whether the first phase of all began with random weights."""
+        return "folder" not in self.lineage[0].phases[0].manifest["inputs"]
 
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""
@@ -60,8 +79,9 @@ class History:
         return found
 
     def seconds(self) -> float:
-        """Time of all training steps; 0 if no journal tells."""
-        return sum(line.get("seconds", 0.0) for journal in self.journals for line in journal)
+        """Time of all training steps of the lineage; 0 if no journal tells."""
+        journals = [journal for each in self.lineage for journal in each.journals]
+        return sum(line.get("seconds", 0.0) for journal in journals for line in journal)
 
     def machine(self) -> str:
         """Processor and threads of the last phase; empty if no journal tells."""
@@ -97,14 +117,37 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     if tokenizer is None or "start" in phases[0].manifest["inputs"]:
         return None
     corpus = store.find("corpus", tokenizer.manifest["inputs"]["corpus"])
-    return None if corpus is None else History(phases, tokenizer, corpus, evaluations)
+    if corpus is None:
+        return None
+    return History(phases, tokenizer, corpus, evaluations, base=_base_of(phases[0]))
+
+
+def _base_of(phase: Artifact) -> History | None:
+    """The history of the model that a first phase went on from, found by the hash of its weights.
+
+    None if its store made no such model.
+    """
+    store, identity = Store.of(phase.folder), phase.manifest["inputs"].get("folder")
+    given = store.find("source", identity) if identity else None
+    if given is None:
+        return None
+    hashes = {each["sha256"] for each in given.manifest["config"]["files"]}
+    for made in store.artifacts():
+        files = made.manifest["files"].items()
+        weights = {each["sha256"] for name, each in files if name.endswith(WEIGHTS)}
+        if made.stage in ("model", "export") and weights & hashes:
+            asked = made.id if made.stage == "model" else made.manifest["inputs"]["model"]
+            model = store.find("model", asked)
+            return None if model is None else history_of(model)
+    return None
 
 
 def with_times(known: History) -> History:
     """The same with the journals of training, for what is written outside the store."""
     store = Store.of(known.corpus.folder)
     journals = [read_jsonl(store.journal("model", each.manifest["id"])) for each in known.phases]
-    return History(known.phases, known.tokenizer, known.corpus, known.evaluations, journals)
+    base = with_times(known.base) if known.base else None
+    return replace(known, journals=journals, base=base)
 
 
 def evaluations_of(model: Artifact) -> list[Artifact]:

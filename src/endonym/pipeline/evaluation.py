@@ -54,7 +54,8 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if asked.kind == "prompts":
         return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
-    train = training_text(shards, pack) if asked.baselines else None
+    has_texts = len(TokenShards(shards, "train")) > 0
+    train = training_text(shards, pack) if asked.baselines and has_texts else None
     judged = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)

@@ -50,6 +50,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_shape(data),
         *_beside_a_folder(data),
         *_answers(data),
+        *_texts_of_none(data),
         *_refinements_of_nothing(data),
         *_adapters_of_new_rows(data),
         *_exports_of_no_adapter(data),
@@ -303,6 +304,32 @@ def _answers(data: Mapping[str, Any]) -> list[Problem]:
                 do = "Leave it out, or give the texts a phase of their own."
                 problems.append(Problem((*path, key), message, do))
     return problems
+
+
+def _texts_of_none(data: Mapping[str, Any]) -> list[Problem]:
+    """A recipe needs no texts if it only teaches a model to answer; what reads texts is refused."""
+    if data.get("source"):
+        return []
+    keys, phases = _part(ModelKeys, data.get("model")), _items(data, "phase", Phase)
+    is_taught = keys is not None and keys.folder is not None
+    if not is_taught or any(phase.objective == "next_token" for _, phase in phases):
+        do = "Write it under [[source]].  All keys: endonym explain source"
+        return [Problem(("source",), "source is missing.", do)]
+    problems: list[Problem] = []
+    do = "Add a [[source]], or leave it out."
+    if data.get("tokenizer"):
+        message = "a tokenizer is changed with the texts of [[source]], and there are none."
+        problems.append(Problem(("tokenizer",), message, do))
+    problems += [
+        Problem(("evaluate", number), "it reads the texts of [[source]], and there are none.", do)
+        for number, each in _items(data, "evaluate", Evaluation)
+        if each.kind != "prompts" and each.file is None
+    ]
+    return problems + [
+        Problem(("export", number), "it is made of [[source]], and there is none.", do)
+        for number, each in _items(data, "export", Export)
+        if each.format == DATASET
+    ]
 
 
 def _refinements_of_nothing(data: Mapping[str, Any]) -> list[Problem]:

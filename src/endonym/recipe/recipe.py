@@ -54,7 +54,10 @@ class Recipe(Config):
         default=42, ge=0, lt=2**63, description="the number that every random choice follows from"
     )
     source: tuple[Source, ...] = Field(
-        min_length=1, title="a source", description="the raw texts, one table for each set of files"
+        default=(),
+        title="a source",
+        description="the raw texts, one table for each set of files; none is needed to teach a "
+        "model of model.folder to answer",
     )
     clean: Clean = Field(
         default_factory=empty(Clean),

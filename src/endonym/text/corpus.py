@@ -67,7 +67,8 @@ def make_corpus(
     try:
         held = making.make()
         card = write_card(list(making.stats.values()), held, sources, out=out, said=making.said)
-        shutil.rmtree(folder)
+        if folder.is_dir():  # which is not made for no sources
+            shutil.rmtree(folder)
     finally:
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -100,7 +101,7 @@ def write_card(
     ]
     card: dict[str, Any] = {
         "sources": {stats.name: stats.as_dict() for stats in all_stats},
-        "total": total(all_stats),
+        "total": total(all_stats or [SourceStats("")]),
         "overlap": round(held.overlap, 6),
         "covered": round(held.covered, 6),
         "warnings": warnings,

@@ -305,6 +305,26 @@ def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: s
     assert any(problem in each for each in found), found
 
 
+def test_texts_are_needed_unless_a_model_only_learns_to_answer() -> None:
+    chat, model = {"objective": "chat", "data": "a.jsonl"}, {"folder": "gemma"}
+
+    def found(**data: Any) -> list[Any]:
+        given = {"model": model, "phase": [chat], **data}
+        return [each.path for each in contradictions(given, None)]
+
+    assert found() == []
+    assert found(evaluate=[{"kind": "bits", "file": "a.txt"}], export=[{"format": "gguf"}]) == []
+    for more in ({"model": {}}, {"phase": [{"name": "texts"}, chat]}, {"phase": [{"name": "a"}]}):
+        assert ("source",) in found(**more)
+    for more in ({"tokenizer": {"extend": 9}}, {"evaluate": [{"kind": "bits"}]}):
+        assert found(**more) == [
+            next((name, 0) if name == "evaluate" else (name,) for name in more)
+        ]
+    assert found(export=[{"format": "dataset"}]) == [("export", 0)]
+    assert found(evaluate=[{"kind": "speed"}]) == [("evaluate", 0)]
+    assert found(evaluate=[{"kind": "speed"}], source=[{"name": "a", "path": "a"}]) == []
+
+
 def test_preferences_need_a_model_that_has_learned_something() -> None:
     likes = {"objective": "preferences", "data": "a.jsonl"}
 

@@ -62,6 +62,9 @@ from endonym.workers import Cluster, Result
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
 
+NOTHING = HeldOut(*(np.zeros(0, dtype=np.bool_) for _ in range(3)), overlap=0.0, covered=0.0)
+"""What is held out of no texts: those of a recipe that learns from conversations alone."""
+
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
 
@@ -111,6 +114,8 @@ class Making:
 
     def make(self) -> HeldOut:
         """Every step; the counts are in `stats` then, and the files in `out`."""
+        if not self.sources:
+            return NOTHING
         chunks = self.cleaned()
         placed = Placed(self.sources, chunks, self.split.block_bytes, self.work.place("place"))
         for source, count in placed.of_articles.items():

@@ -151,10 +151,10 @@ def test_a_wrong_recipe_names_its_line_its_key_and_what_to_do(case: str, tmp_pat
 
 def test_a_recipe_without_texts_and_phases_says_so_at_its_first_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, 'name = "basme"\nlanguage = "ro"\n') == (
-        "r.toml:1: source is missing.\n"
-        "Write it under [[source]].  All keys: endonym explain source\n\n"
         "r.toml:1: phase is missing.\n"
-        "Write it under [[phase]].  All keys: endonym explain phase"
+        "Write it under [[phase]].  All keys: endonym explain phase\n\n"
+        "r.toml:1: source is missing.\n"
+        "Write it under [[source]].  All keys: endonym explain source"
     )
 
 
