@@ -76,4 +76,5 @@ def test_three_rows_with_padding_give_what_each_gives_alone(handed_over: HandedO
     together = torch.cat(found, dim=1)
     for row, length, answer in zip(rows, lengths, together, strict=True):
         alone = model.decoder.logits(row)[0]
-        torch.testing.assert_close(answer[LENGTH - length :], alone, rtol=0.0, atol=1e-5)
+        largest = float(alone.abs().max())
+        torch.testing.assert_close(answer[LENGTH - length :], alone, rtol=0.0, atol=4e-6 * largest)
