@@ -6,13 +6,14 @@ hash of its weights, so that the adapter of another base is told from one that f
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from endonym.disk import file_hash, read_json, write_json
+from endonym.disk import file_hash, read_given, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export.peft_format import (
     changes_from,
@@ -24,7 +25,7 @@ from endonym.export.peft_format import (
 )
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import require_numbers
+from endonym.model.foreign.folder import MOST_JSON_BYTES, require_numbers
 from endonym.model.foreign.weights import weights_of
 from endonym.model.lora import INPUTS_FIRST, Change, linear_maps, require_fit
 from endonym.model.weights import load_tensors, require_finite, save_tensors
@@ -215,7 +216,7 @@ def _in_fp32(change: Change) -> Change:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises Damaged for anything else."""
     try:
-        found = read_json(path)
+        found = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"cannot be read ({error})", where=str(path)) from error
     if not isinstance(found, dict):

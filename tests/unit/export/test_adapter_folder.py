@@ -93,6 +93,7 @@ def test_what_peft_cannot_hold_is_kept_by_our_own_names(tmp_path: Path) -> None:
     [
         (CONFIG, b"{", "cannot be read"),
         (CONFIG, b"[]", "no JSON object"),
+        (CONFIG, b"{" + b" " * (1 << 24) + b"}", "has more than 16,777,216 bytes"),
         (OURS, b"\xff", "cannot be read"),
         (TENSORS, b"\x08", "not a whole safetensors file"),
     ],
