@@ -25,7 +25,8 @@ from endonym.text.readers.scans import LEAST_CONFIDENCE
 
 WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
-NO_PROGRAM = "pictures of text; Tesseract reads them: apt-get install {packages}"
+NO_TEXT = "pages without good text (pictures, or a broken font)"
+NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
 SAMPLE_CHARS = 20_000
 SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
 """Names of pictures."""
@@ -49,9 +50,9 @@ def pack_for(files: Sequence[Blind], language: str, texts: str) -> tuple[str, st
     try:
         found = best_pack(engine, [page_of(*each) for each in files], letters)
     except OcrFailed as failed:
-        return "", f"pictures, and {failed.detail}"
+        return "", f"{NO_TEXT}, and {failed.detail}"
     if found.confidence < LEAST_CONFIDENCE:
-        why = f"pictures that OCR does not read well enough: {found.pack} is {found.reason}"
+        why = f"{NO_TEXT} that OCR does not read well enough: {found.pack} is {found.reason}"
         return "", f"{why}; better may be: apt-get install {packages}"
     return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
 
