@@ -35,7 +35,7 @@ docs: $(VENV)/endonym.installed
 	$(BIN)/python -m endonym.recipe.reference docs/
 
 bench: $(VENV)/endonym.tests-installed
-	$(BIN)/python benchmarks/ten_minutes.py --texts tt --seeds 1
+	$(BIN)/python benchmarks/short_runs.py --texts tt --seeds 1
 
 clean:
 	rm -rf demo bench-work

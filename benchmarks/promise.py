@@ -21,7 +21,7 @@ from cells import RESULTS, ROOT, Cells, quiet_machine, quoted
 from pages import markdown
 from readme_page import NAMES
 from runs import endonym, last_json, training_seconds
-from ten_minutes import TEXTS, text_of
+from short_runs import TEXTS, text_of
 
 CONSTANTS = ("tt", "km", "ky")
 """The texts whose runs set the constants of the estimate."""

@@ -1,4 +1,4 @@
-"""The tables of README.md: what ten minutes make of a text (ten_minutes.py)."""
+"""The tables of README.md: what five minutes make of a text (short_runs.py)."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def value_of(
 def scores(cells: Cells) -> str:
     """Bits per byte of every text beside what needs no training and nanoGPT.
 
-    The last column has the figure of the earlier rule; "this" where there is no newer one.
+    The last column has the figure of the earlier rule, if there is one.
     """
     head = [
         "text",
@@ -115,33 +115,29 @@ def scores(cells: Cells) -> str:
         "seeds, or 95 %",
         "earlier rule",
     ]
-    new, old = dict(languages(cells)), dict(languages(cells, OLD))
+    old = dict(languages(cells, OLD))
     rows: list[list[str]] = []
-    for language in NAMES:
+    for language, found in languages(cells):
         before = {each.name: each for each in readings(old.get(language, []))}
-        now = {each.name: each for each in readings(new.get(language, []))}
-        for name in now or before:
-            if name not in now:
-                columns = [*columns_of(language, old[language], before[name], cells), "this"]
-            else:
-                earlier = value_of(old[language], "model", before[name]) if name in before else None
-                columns = columns_of(language, new[language], now[name], cells)
-                columns.append("–" if earlier is None else f"{earlier:.3f}")
-            rows.append([NAMES[language], name, *columns])
+        for reading in readings(found):
+            known = before.get(reading.name)
+            earlier = known and value_of(old[language], "model", known)
+            columns = columns_of(language, found, reading, cells)
+            columns.append("–" if earlier is None else f"{earlier:.3f}")
+            rows.append([NAMES[language], reading.name, *columns])
     return markdown(head, rows, labels=2)
 
 
 def columns_of(language: str, found: Sequence[Cell], reading: Reading, cells: Cells) -> list[str]:
-    """The columns of a text; bold where there is enough test text, by the present rule."""
+    """The columns of a text; bold where there is enough test text."""
     sizes = sources_of(found[:1], reading.text)
     size = sum(sizes.get(name, 0) for name in reading.sources)
-    is_new = "threads" in found[0]
     ours = f"{value_of(found, 'model', reading):.3f}"
     return [
         f"{size / 1000:.0f}",
         *(line_of(found, name, reading) for name in LINES),
-        nanogpt(language, reading, cells) if is_new else "–",
-        f"**{ours}**" if is_new and size >= BOLD_BYTES else ours,
+        nanogpt(language, reading, cells),
+        f"**{ours}**" if size >= BOLD_BYTES else ours,
         span(found, reading),
     ]
 
@@ -227,7 +223,7 @@ def by_source(cells: Cells) -> str:
     """Each source of each text: its share of the test bytes, and bits per byte."""
     head = ["text", "source", "of the bytes", "test kB", "compressor", "documents", "blocks"]
     rows: list[list[str]] = []
-    for language, found in newest(cells):
+    for language, found in languages(cells):
         sizes = sources_of(found, "document")
         for name, size in sorted(sizes.items(), key=lambda pair: -pair[1]):
             readings = [Reading("", text, (name,)) for text in ("document", "block")]
@@ -236,19 +232,8 @@ def by_source(cells: Cells) -> str:
             columns = ["–" if value is None else f"{value:.3f}" for value in (line, *values)]
             share = f"{size / sum(sizes.values()):.1%}"
             kilobytes = f"{size / len(found) / 1000:.1f}"
-            rows.append([named(language, found), name, share, kilobytes, *columns])
+            rows.append([NAMES[language], name, share, kilobytes, *columns])
     return markdown(head, rows, labels=2)
-
-
-def newest(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
-    """Each language by the present rule; where it was not measured so, by the earlier one."""
-    new, old = dict(languages(cells)), dict(languages(cells, OLD))
-    yield from ((name, new.get(name) or old[name]) for name in NAMES if name in new or name in old)
-
-
-def named(language: str, found: Sequence[Cell]) -> str:
-    """The name of a language, with a word if its cells are of the earlier rule."""
-    return NAMES[language] + ("" if "threads" in found[0] else ", earlier")
 
 
 def costs(cells: Cells) -> str:
@@ -258,24 +243,24 @@ def costs(cells: Cells) -> str:
         head,
         [
             [
-                named(language, found),
+                NAMES[language],
                 f"{sum(found[0]['bytes'].values()) / 1e6:.1f}",
                 number(found[0]["vocab"]),
                 f"{found[0]['parameters'] / 1e6:.2f}",
                 f"{statistics.mean(cell['tokens'] for cell in found) / 1e6:.1f}",
                 f"{statistics.mean(cell['epochs'] for cell in found):.1f}",
             ]
-            for language, found in newest(cells)
+            for language, found in languages(cells)
         ],
     )
 
 
 def measured() -> Cells:
-    """The cells of ten_minutes.py."""
-    return Cells(RESULTS / "ten-minutes.json")
+    """The cells of short_runs.py."""
+    return Cells(RESULTS / "short-runs.json")
 
 
 TABLES = {
-    "ten minutes": lambda: scores(measured()),
-    "ten minutes, cost": lambda: costs(measured()),
+    "short runs": lambda: scores(measured()),
+    "short runs, cost": lambda: costs(measured()),
 }

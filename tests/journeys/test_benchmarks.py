@@ -274,7 +274,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         "joined": joined,
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
-    program = str(ROOT / "benchmarks" / "ten_minutes_nanogpt.py")
+    program = str(ROOT / "benchmarks" / "short_runs_nanogpt.py")
     command = [sys.executable, program, json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -304,7 +304,7 @@ def test_the_loader_benchmark_writes_shards_as_they_are_read_today(
 def test_a_joined_stream_has_line_ends_where_the_other_has_ends_of_text(
     benchmarks: Any, tmp_path: Path, list_of_sentences: list[str]
 ) -> None:
-    stream, tokenizer = benchmarks("ten_minutes_nanogpt").Stream, toy_tokenizer("bpe")
+    stream, tokenizer = benchmarks("short_runs_nanogpt").Stream, toy_tokenizer("bpe")
     shards = TokenShards(tmp_path / "shards", "test")
     apart, joined = (stream(shards, tokenizer, joined=way).ids for way in (False, True))
     assert (apart == shards.end_id).sum() == 13

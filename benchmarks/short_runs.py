@@ -1,7 +1,7 @@
 """Five minutes a text: what `endonym new` and `endonym run` make of a text, beside nanoGPT.
 
-    python benchmarks/ten_minutes.py --prepare [--texts tt sw]         on an idle machine
-    python benchmarks/ten_minutes.py [--texts tt sw] [--peer]
+    python benchmarks/short_runs.py --prepare [--texts tt sw]         on an idle machine
+    python benchmarks/short_runs.py [--texts tt sw] [--peer]
 
 Tatar, Khmer and Romanian are folders that defaults were chosen on; Swahili, Yoruba and Lithuanian
 (unseen_texts.py) chose nothing. The held-out documents are the same for every seed.
@@ -18,7 +18,7 @@ are tried, then at the best one documents joined by line ends; both again with d
 the text is read at least twice. Each way is judged as ours is; the best way is chosen by dev text,
 for documents and blocks apart.
 
-A cell that is in benchmarks/results/ten-minutes.json is skipped; --again adds a repeat. Cells of
+A cell that is in benchmarks/results/short-runs.json is skipped; --again adds a repeat. Cells of
 before ("tt 10 min seed 1") held out other documents for each seed. They are of ten minutes: that
 machine trained 11 thousand tokens a second of the same Tatar model, and one with AMX 27 thousand.
 """
@@ -121,8 +121,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--unseen", type=Path, help="what unseen_texts.py wrote")
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "ten-minutes")
-    parser.add_argument("--results", type=Path, default=RESULTS / "ten-minutes.json")
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "short-runs")
+    parser.add_argument("--results", type=Path, default=RESULTS / "short-runs.json")
     parser.add_argument("--again", action="store_true", help="add a repeat of each cell")
     parser.add_argument("--anyway", action="store_true", help="prepare on a busy machine")
     return parser.parse_args()
@@ -267,7 +267,7 @@ def trained(
     asked: argparse.Namespace,
     more: dict[str, Any],
 ) -> dict[str, Any]:
-    """What ten_minutes_nanogpt.py says, in a process of its own."""
+    """What short_runs_nanogpt.py says, in a process of its own."""
     ids = {stage["name"].split()[0]: stage["id"] for stage in stages}
     layers, dim, heads = SIZES[way.size]
     with tempfile.TemporaryDirectory() as folder:
@@ -285,7 +285,7 @@ def trained(
             **{"lr": way.lr, "beta": 0.99, "dropout": way.dropout},
             **more,
         }
-        program = Path(__file__).with_name("ten_minutes_nanogpt.py")
+        program = Path(__file__).with_name("short_runs_nanogpt.py")
         command = [sys.executable, str(program), json.dumps(settings)]
         device.wait_briefly()  # nanoGPT's threads, too, so that all wait alike.
         return last_json(

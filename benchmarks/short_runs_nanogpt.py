@@ -1,4 +1,4 @@
-"""nanoGPT trained on our shards for so many tokens, and judged by us: a cell of ten_minutes.py.
+"""nanoGPT trained on our shards for so many tokens, and judged by us: a cell of short_runs.py.
 
 Its train.py in short: AdamW with decay 0.1, betas of 0.9 and 0.99 (its small configuration), clip
 1.0, 100 steps of warm-up, a cosine to a tenth, random rows of one stream; bf16 autocast. AdamW is
