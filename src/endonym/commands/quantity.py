@@ -114,7 +114,8 @@ def _with_intervals(
     if not some:
         return found, [
             f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
-            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source."
+            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source, none "
+            "with most of its text."
         ]
     averaged = named_in(found[0][found[0]["averaged"]], _averaged(runs))
     kept = named_in(some[0], averaged)

@@ -153,7 +153,8 @@ def ratio(
     within one source each. Of n groups n - 1 are drawn at a time, so that the spread is not
     underestimated for small n. There is no interval for fewer than FEWEST_DOCUMENTS groups, for
     fewer than FEWEST_OF_SOURCE in a source, or where one group is more than LARGEST_SHARE of its
-    source. In a ratio of all sums, sources of too few groups are drawn as one.
+    source. In a ratio of all sums, sources of too few groups are drawn together with others, and
+    LARGEST_SHARE is of all: a title page does not decide there.
 
     Source: Efron 1979, with ratios of sums in each draw. Rao and Wu 1988, Resampling inference with
     complex survey data (several sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8
@@ -170,7 +171,8 @@ def ratio(
     if not is_mean:
         parts = _few_together(parts)
     few = len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts), default=0) < FEWEST_OF_SOURCE
-    if few or any(_largest_share(denominators[part]) > LARGEST_SHARE for part in parts):
+    wholes = parts if is_mean else [np.arange(len(numerators))]
+    if few or any(_largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
         return value, None, None
     drawn = draws(numerators, denominators, parts, is_mean=is_mean)
     low, high = np.percentile(drawn, [2.5, 97.5])
@@ -189,9 +191,12 @@ def _parts(count: int, sources: Sources | None) -> Parts:
 
 
 def _few_together(parts: Parts) -> Parts:
-    """Parts of too few groups as one."""
+    """Parts of too few groups as one, with the smallest other part if that is too few, too."""
+    parts = sorted(parts, key=len)
     few = [part for part in parts if len(part) < FEWEST_OF_SOURCE]
-    enough = [part for part in parts if len(part) >= FEWEST_OF_SOURCE]
+    enough = parts[len(few) :]
+    if few and enough and sum(map(len, few)) < FEWEST_OF_SOURCE:
+        few.append(enough.pop(0))
     return [*enough, np.concatenate(few)] if few else enough
 
 

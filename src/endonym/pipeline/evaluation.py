@@ -54,8 +54,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if asked.kind == "prompts":
         return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
-    has_texts = len(TokenShards(shards, "train")) > 0
-    train = training_text(shards, pack) if asked.baselines and has_texts else None
+    train = training_text(shards, pack) if asked.baselines else None
     judged = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
@@ -114,8 +113,13 @@ class TrainingText(NamedTuple):
     cache: Path
 
 
-def training_text(shards: Path, pack: PackConfig) -> TrainingText:
-    """The training text, counted in an order of training: the same one for every seed."""
+def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
+    """The training text, counted in an order of training: the same one for every seed.
+
+    None of a recipe without texts: a model that learnt conversations alone.
+    """
+    if not len(TokenShards(shards, "train")):
+        return None
     order = training_order(shards, pack, COUNTED_SEED)
     return TrainingText(order.shards, count(order.shards, order), Store.of(shards).cache)
 

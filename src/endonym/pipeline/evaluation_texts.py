@@ -17,6 +17,7 @@ from endonym.autopilot.format_guess import guess_source
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.score import JUDGED_BYTES
 from endonym.log import Log, counted, number
 from endonym.text.config import BLOCK_BYTES, Source
 from endonym.text.document import Document, Reject
@@ -30,6 +31,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 Integers = NDArray[np.int64]
 
+RECORDS = ("jsonl", "csv", "tsv", "parquet", "arrow")
+"""Formats whose records are documents."""
 LONGEST_DOCUMENT = 500
 """Lines of a document on average, up to which empty lines divide documents."""
 SHOWN_FILES = 10
@@ -66,21 +69,37 @@ class Cutting:
             raise RecipeError("columns are counted from 1", where="--column 0", do="Give 1 for it.")
         return cls(document, number_of)
 
-    def keys(self) -> dict[str, Any]:
-        """The keys that are given."""
-        given = {"document": self.document, "column": self.column}
-        return {key: value for key, value in given.items() if value is not None}
+    def keys_for(self, kind: str) -> dict[str, Any]:
+        """The keys that are given, of those that a format of files has.
+
+        Plain text is cut as `document` says: a column that was guessed would cut it by lines.
+        Records of JSON and rows of tables are documents as they are.
+        """
+        keys = dict[str, Any]()
+        if self.document is not None and kind not in RECORDS:
+            keys |= {"document": self.document, "column": None}
+        if self.column is not None and (kind in RECORDS or isinstance(self.column, int)):
+            keys["column"] = self.column
+        return keys
 
 
 GUESSED = Cutting()
 
 
 def texts_below(path: Path, tokenizer: Tokenizer, log: Log, cutting: Cutting = GUESSED) -> Texts:
-    """The documents of a file or a folder (`documents_below`), as ids."""
+    """The documents of a file or a folder (`documents_below`), as ids.
+
+    Files of less than JUDGED_BYTES are no part of the mean over files: a title page must not weigh
+    as much as a book.
+    """
     texts, sources = documents_below(path, log, cutting)
     tokenizer.check_lossless(texts)
     ids = tokenizer.encode_many(texts)
-    return Texts(ids, sources, tokenizer, groups=neighbours_of(texts, sources))
+    sizes = Counter[str]()
+    for text, source in zip(texts, sources, strict=True):
+        sizes[source] += len(text.encode("utf-8", "surrogatepass"))
+    large = frozenset(name for name, size in sizes.items() if size >= JUDGED_BYTES)
+    return Texts(ids, sources, tokenizer, averaged=large, groups=neighbours_of(texts, sources))
 
 
 def neighbours_of(texts: Sequence[str], sources: Sequence[str]) -> Integers:
@@ -117,7 +136,7 @@ def documents_below(
         source, reason = guess_source(
             file.path, "texts", is_plain=path.is_file(), most_lines=LONGEST_DOCUMENT
         )
-        if keys := cutting.keys():
+        if keys := cutting.keys_for(file_format(file.path.name, source).format):
             source, reason = source.model_copy(update=keys), "as asked"
         read = list(read_file(source, file))
         here = [each for each in read if isinstance(each, Document)]
@@ -207,7 +226,12 @@ def strings(record: str) -> Iterator[str]:
 
 def cut(source: Source, documents: Sequence[Document]) -> str:
     """How a file was cut into documents, and its encoding if that is not UTF-8."""
-    ends = {"line": ", one a line", "blank_lines": ", which end at empty lines", "file": ""}
+    ends = {
+        "line": ", one a line",
+        "blank_lines": ", which end at empty lines",
+        "page": ", one a page",
+        "file": "",
+    }
     encoding = documents[0].meta.get("encoding", "")
     read_as = f", read as {encoding}" if encoding else ""
     return counted(len(documents), "document") + ends[source.document] + read_as

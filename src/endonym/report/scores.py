@@ -135,7 +135,8 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if mine.low is None:
         sentences.append(
             f"There is no interval: it takes {FEWEST_DOCUMENTS} groups of neighbouring documents, "
-            f"and {FEWEST_OF_SOURCE} of each source. Read the number with care."
+            f"and {FEWEST_OF_SOURCE} of each source, none with most of its text. Read the number "
+            "with care."
         )
     if not judges:
         return sentences

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_scores import baselines, score
@@ -18,6 +19,7 @@ from endonym.evaluate.bits import Texts
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.pipeline.evaluation_texts import Cutting
 from endonym.store import Store
 
 
@@ -180,3 +182,47 @@ def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_
     alone = conclusions([score("model", 1.20, low=None, high=None, n_documents=7)])
     assert "no interval: it takes 10 groups of neighbouring documents" in alone[-2]
     assert alone[-1].startswith("There are no baselines")
+
+
+@pytest.mark.parametrize("document", ["file", "page", "line", "blank_lines"])
+@pytest.mark.parametrize("name", ["a.txt", "numbered.txt", "a.jsonl"])
+def test_files_are_cut_as_asked_where_their_format_can_be(
+    name: str, document: Any, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
+    texts = {
+        "a.txt": "\n".join(lines),
+        "numbered.txt": "".join(f"{n}\t{line}\n" for n, line in enumerate(lines)),
+        "a.jsonl": "".join(json.dumps({"text": line}) + "\n" for line in lines),
+    }
+    (tmp_path / name).write_text(texts[name], encoding="utf-8")
+    score_model(
+        "kechkena",
+        [tmp_path / name],
+        "test",
+        store=Store(finished / "store"),
+        log=Log(),
+        device_name="cpu",
+        cutting=Cutting(document=document),
+    )
+    said = capsys.readouterr().err
+    count = 3 if document == "line" or name == "a.jsonl" else 1
+    assert f"{name}: {count} document" in said
+    assert ("(as asked)" in said) == (name != "a.jsonl")
+
+
+def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "китаплар"
+    folder.mkdir()
+    for name in ("бер.txt", "ике.txt"):
+        text = "\n\n".join(f"Таң атканда {n} кеше авыл өстендә җыелды." for n in range(60))
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "титул.txt").write_text("Әкиятләр китабы.", encoding="utf-8")
+    store = Store(finished / "store")
+    found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
+    (mean,) = [
+        score
+        for score in found.scores
+        if (score.metric, score.model, score.weighting) == ("bits_per_byte", "model", "sources")
+    ]
+    assert mean.averaged == ("бер.txt", "ике.txt")

@@ -174,6 +174,15 @@ def test_differences_are_over_the_sources_that_have_enough(
         assert difference(found, found) == (0.0, None, None)
 
 
+def test_a_source_that_one_document_is_most_of_has_no_part_in_differences() -> None:
+    names = ["roman"] * 20 + ["zicători"] * 20
+    texts = [*TEXTS[:25], TEXTS[25] * 40, *TEXTS[26:]]
+    found = documents(texts, names, measured([60.0] * 40, texts))
+    assert [named_in(each, ["roman", "zicători"]) for each in with_enough([found, found])] == [
+        ["roman"]
+    ] * 2
+
+
 def test_groups_are_counted_not_documents_and_in_the_run_that_has_fewest() -> None:
     names = ["roman"] * 20 + ["zicători"] * 20
     plain = measured([60.0] * 40, TEXTS)

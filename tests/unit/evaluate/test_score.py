@@ -328,4 +328,17 @@ def test_sources_of_few_groups_are_drawn_together_in_a_ratio_of_all_bytes() -> N
     nats, sizes = np.linspace(1, 2, 18), np.ones(18, dtype=int)
     assert ratio(nats, sizes, sources)[1:] == (None, None)
     assert None not in ratio(nats, sizes, sources, is_mean=False)
-    assert ratio(nats[:-2], sizes[:-2], sources[:-2], is_mean=False)[1:] == (None, None)
+    assert None not in ratio(nats[:-2], sizes[:-2], sources[:-2], is_mean=False)
+
+
+@pytest.mark.parametrize("few", [["титул"], ["титул", "а", "б", "в", "в"]])
+def test_a_title_page_takes_no_interval_from_five_hundred_documents(few: list[str]) -> None:
+    sources, sizes = np.array(["роман"] * 500 + few), np.full(500 + len(few), 2_000)
+    sizes[500:] = 30
+    sizes[500] = 200
+    nats = sizes * np.linspace(1, 2, len(sizes))
+    value, low, high = ratio(nats, sizes, sources, is_mean=False)
+    assert low is not None
+    assert high is not None
+    assert low < value < high
+    assert ratio(nats, sizes, sources)[1:] == (None, None)

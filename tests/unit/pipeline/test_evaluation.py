@@ -190,7 +190,13 @@ def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: 
     documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 60)
     write_toy_shards(tmp_path, documents, vocab=line_end + 1, line_end=line_end)
     packs = PackConfig(context=64), PackConfig(context=64, join=("letters",))
-    alone, joined = (training_text(tmp_path, pack).counts.tokens for pack in packs)
+    found = [training_text(tmp_path, pack) for pack in packs]
+    alone, joined = (each.counts.tokens for each in found if each is not None)
     assert alone[line_end] == 0
     assert joined[line_end] > 0
     assert joined[line_end] + joined[END] == alone[END]
+
+
+def test_a_recipe_of_conversations_alone_has_no_training_text(tmp_path: Path) -> None:
+    write_toy_shards(tmp_path, [], vocab=8)
+    assert training_text(tmp_path, PackConfig(context=64)) is None

@@ -83,3 +83,14 @@ def test_short_texts_with_different_digits_are_not_similar(tmp_path: Path) -> No
     likeness = found.similarity(first, second).tolist()
     assert likeness[0] == likeness[4] == 0
     assert likeness[1:4] == pytest.approx([slow(texts, 0, 2), slow(texts, 3, 4), 1])
+
+
+@pytest.mark.parametrize("letters", [99, 100])
+def test_only_texts_below_100_letters_must_have_the_same_numbers(
+    letters: int, tmp_path: Path
+) -> None:
+    text = "".join(character for character in " ".join(TATAR) if character.isalpha())
+    both = [f"{number}{text[: letters - 4]}" for number in (1938, 1983)]
+    assert np.diff(letters_of(both).firsts).tolist() == [letters] * 2
+    sets = Sets(tmp_path / "sets", both)
+    assert (sets.similarity(np.array([0]), np.array([1]))[0] > 0.5) == (letters == 100)
