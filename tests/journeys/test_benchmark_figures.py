@@ -201,9 +201,7 @@ def test_the_deviation_of_a_compressor_line_is_of_the_very_sources_it_is_a_mean_
     assert lines == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
 
 
-def test_cells_of_other_minutes_are_no_part_of_the_table(
-    benchmarks: Any, tmp_path: Path
-) -> None:
+def test_cells_of_other_minutes_are_no_part_of_the_table(benchmarks: Any, tmp_path: Path) -> None:
     cells = benchmarks("cells").Cells(tmp_path / "cells.json")
     cells.found["tt 1 min split 1 seed 1"] = [{"minutes": 1.0}]
     cells.found["tt 5 min split 1 seed 1"] = [{"minutes": 5.0}]

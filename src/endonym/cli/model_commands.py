@@ -180,7 +180,7 @@ def export(
     out: Path | None,
     adapter: str | None,
 ) -> None:
-    """Hand a model over in another format, and verify that it is the same model there.
+    """Hand a model over in another format, and compare it with the model there.
 
     With --adapter it is merged into the weights; --to adapter and gguf-adapter hand it over alone.
 

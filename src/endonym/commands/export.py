@@ -1,4 +1,4 @@
-"""`endonym export` and `endonym verify`: a model in another format, proven equal to it."""
+"""`endonym export` and `endonym verify`: a model in another format, compared with it."""
 
 import errno
 import os

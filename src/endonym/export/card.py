@@ -377,7 +377,7 @@ def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str
 
 
 def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
-    """Every file that holds the model, with its size, and how it was proven equal to the model."""
+    """Every file that holds the model, with its size, and how it was compared with the model."""
     cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
     parts = ["## Files", table(["file", "bytes"], cells)]
     rises = [each for each in checks if each.check == "bits_per_byte"]

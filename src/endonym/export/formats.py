@@ -1,4 +1,4 @@
-"""Every export, from a finished model to a folder whose files are proven equal to it."""
+"""Every export, from a finished model to a folder whose files are compared with it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
