@@ -10,12 +10,13 @@ import pytest
 from foreign_folders import write_model
 from toys import toy_config, toy_decoder, toy_tokenizer
 
-from endonym.errors import EndonymError
+from endonym.errors import EndonymError, ExportError
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.export.pretrained import load_pretrained
 from endonym.export.shapes import folder_shape
 from endonym.generate.language_model import LanguageModel
 from endonym.model.families import FAMILIES
+from endonym.model.foreign.folder import foreign_config
 from endonym.model.weights import save_tensors
 
 NUMBERS: list[Any] = [2**31, 2**60, 10**9, 10**400, -1, 0, float("nan"), 1e300, "12", [1e308]]
@@ -98,3 +99,10 @@ def test_a_size_is_refused_by_its_name_before_anything_is_built(
             read(tmp_path)
         assert str(number)[:12] in str(caught.value)
         assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("where", ["ffn_config", "rope_scaling"])
+def test_a_huge_number_within_a_part_of_a_config_is_refused(where: str, tmp_path: Path) -> None:
+    given = {"model_type": "qwen3_next", where: {"num_experts": 2**60}}
+    with pytest.raises(ExportError, match="num_experts"):
+        foreign_config(tmp_path, given)

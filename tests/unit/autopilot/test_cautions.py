@@ -8,11 +8,17 @@ import pytest
 from made_conversations import conversations, write_lines
 from toys import train_config
 
-from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
+from endonym.autopilot.cautions import (
+    caution_of_rows,
+    cautions,
+    cautions_of_cleaning,
+    cautions_of_starts,
+)
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
+from endonym.text.config import Clean
 from endonym.train.config import SourceShare
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
@@ -132,3 +138,11 @@ def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
     assert text.startswith('phase pretrain: nothing of "books" is held out')
     assert "val_documents" in text
     assert told(web=1.0) == told() == []
+
+
+@pytest.mark.parametrize("rule", ["min_script_share", "min_expected_share"])
+def test_one_threshold_of_scripts_is_enough(rule: str) -> None:
+    keys = {"script": "cyrillic", "expected_letters": "әөү", rule: 0.5}
+    said = cautions_of_cleaning(Clean.model_validate(keys))
+    assert not any("script threshold" in each for each in said)
+    assert any("script threshold" in each for each in cautions_of_cleaning(Clean()))

@@ -176,3 +176,12 @@ def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
     said = command(name, corpus, *store, "--json")
     assert said.code == 2
     assert "is a corpus, not a model" in said.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("option", [("--document", "line"), ("--column", "2")])
+def test_each_option_of_texts_needs_a_text(
+    option: tuple[str, str], command: Say, store: list[Any]
+) -> None:
+    said = command("evaluate", "kechkena", *option, *store)
+    assert said.code == 2
+    assert "give --text too" in said.err

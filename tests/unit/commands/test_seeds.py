@@ -226,3 +226,14 @@ def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
     assert "to the best" not in cells(both)[0], "no run is set against the luckiest one"
     assert "to the best" in recipes(both)[0]
     assert any("To choose" in note for note in both.notes)
+
+
+def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(
+    tmp_path: Path,
+) -> None:
+    base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "tt@wide", seed, 20 * seed - 1, dim=64) for seed in range(3)]
+    found = compare([*wide, *base])
+    lowest = min(found.bits, key=lambda each: each.value)
+    assert found.bits.index(lowest) == 3
+    assert [run.name.partition("+")[0] for run in found.runs] == ["tt"] * 3 + ["tt@wide"] * 3

@@ -320,3 +320,16 @@ def test_sizes_of_documents_are_read_off_their_ids() -> None:
     assert measured.chars.tolist() == [len(text) for text in VAL]
     assert measured.tokens.tolist() == [len(each) for each in ids]
     assert measured.nats.tolist() == [3.0] * 14
+
+
+def test_the_interval_of_all_bytes_is_drawn_within_each_source() -> None:
+    """Each source costs the same everywhere, so there is no doubt about either."""
+    ids = [np.array(READER.encode(text)) for text in VAL[:12]]
+    texts = Texts(ids, [*"aaaaaabbbbbb"], READER)
+    sizes = texts.measured([[1.0]] * 12).bytes
+    nats = [[float(size) * (1 + n // 6)] for n, size in enumerate(sizes)]
+    found = by_source(texts, texts.measured(nats), model="model", split="test")
+    total = find(found, metric="bits_per_byte", model="model", source=None)
+    assert total is not None
+    assert total.low == pytest.approx(total.value, rel=0.05)
+    assert total.high == pytest.approx(total.value, rel=0.05)

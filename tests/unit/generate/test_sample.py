@@ -134,3 +134,8 @@ def test_a_penalty_that_leaves_no_numbers_is_refused() -> None:
     for penalty in (1e-42, 0.0, 101.0, math.nan):
         with pytest.raises(RecipeError, match="out of bounds"):
             Sampling(repetition_penalty=penalty)
+
+
+@pytest.mark.parametrize("top_p", [1e-300, 1e-46, 1e-12])
+def test_the_likeliest_stays_however_small_top_p_is(top_p: float) -> None:
+    assert kept(narrowed(logits_of(*SHARES), 0, top_p)) == [int(logits_of(*SHARES).argmax())]

@@ -67,3 +67,10 @@ def test_a_number_of_an_account_ends_where_its_country_says() -> None:
 
 def test_no_code_of_a_country_is_missing_from_the_examples() -> None:
     assert {each.countries for each in CODES} == {*RIGHT, "KZ"}
+
+
+def test_a_rest_of_ten_is_the_digit_1_in_romania_and_corsica_has_letters_in_france() -> None:
+    codes = [f"180010122002{digit}" for digit in range(10)]
+    assert [code for code in codes if is_code(code, ("RO",))] == [codes[1]]
+    assert is_code("185052B03302587", ("FR",))
+    assert not is_code("185052A03302587", ("FR",))

@@ -5,7 +5,8 @@ import random
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.text.clean.rules import cleaner, in_order
+from endonym.text.clean.personal import KINDS
+from endonym.text.clean.rules import cleaner, in_order, steps
 from endonym.text.config import Clean
 
 
@@ -84,3 +85,11 @@ def test_rules_are_told_in_the_order_in_which_they_apply():
     names += ["min_chars", "max_code_lines", "min_language_score", "max_same_skeleton"]
     names += ["decontaminate", "exact", "near", "paragraphs"]
     assert in_order(random.Random(7).sample(names, len(names))) == names
+
+
+def test_masks_apply_in_one_order_however_they_are_written() -> None:
+    names = [
+        [name for name, _ in steps(Clean.model_validate({"mask": masks, "language": "ro"}))]
+        for masks in (list(KINDS), list(reversed(KINDS)))
+    ]
+    assert names[0] == names[1] == [f"mask {kind}" for kind in KINDS]
