@@ -213,7 +213,13 @@ def lay_sets(
             do = "Write KEY=VALUE, such as --set phase.0.steps=10"
             problems.append(Problem((), "a key and a value are needed.", do, where=label))
             continue
-        path, problem = set_value(changed, dotted(key), _value(value))
+        parts = dotted(key)
+        if len(parts) > DEEPEST_LEVELS:
+            do = f"No key needs more than {DEEPEST_LEVELS} levels."
+            message = f"a key of {len(parts):,} parts."
+            problems.append(Problem((), message, do, where=label))
+            continue
+        path, problem = set_value(changed, parts, _value(value))
         if problem:
             problems.append(replace(problem, where=label))
         else:

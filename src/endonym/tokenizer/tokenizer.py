@@ -157,12 +157,14 @@ class Tokenizer:
         except TypeError as error:
             raise (half_characters(texts) or error) from error
         except BaseException as error:
-            if not is_panic(error):
+            # A bare Exception is the library's: no token stands for what is unknown.
+            if type(error) is not Exception and not is_panic(error):
                 raise
+            why = "a rule of this one is too slow for such a text" if is_panic(error) else ""
             raise TokenizerError(
                 f"the tokenizer fails at this text: {error}",
                 where=f"one of {len(texts)} texts, the first is {texts[0][:40]!r}",
-                do="Take another tokenizer: a rule of this one is too slow for such a text.",
+                do=f"Take another tokenizer: {why or 'this one cannot read all texts'}.",
             ) from error
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 

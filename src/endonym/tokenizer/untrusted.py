@@ -46,6 +46,15 @@ def trusted_text(path: Path) -> str:
     Raises TokenizerError, or OSError or ValueError if it cannot be read.
     """
     data = read_given(path, MOST_BYTES)
+    try:
+        require_trust(data, path)
+    except RecursionError as error:
+        raise refusal("no tokenizer.json: it is nested too deep", path) from error
+    return data.decode("utf-8")
+
+
+def require_trust(data: bytes, path: Path) -> None:
+    """Raise TokenizerError for what would harm this process, if it opened it."""
     described = parsed(data, path)
     require_bounds(described, path)
     digest = hashlib.sha256(data).digest()
@@ -57,7 +66,6 @@ def trusted_text(path: Path) -> str:
         except Failure as failure:
             raise refusal(f"opening it fails: {failure}", path) from failure
     _probed.add(digest)
-    return data.decode("utf-8")
 
 
 def refusal(message: str, path: Path) -> TokenizerError:

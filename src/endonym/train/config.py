@@ -21,6 +21,9 @@ SAMPLES, SAMPLE_TOKENS = 5, 60
 """How often samples are written in a phase, beside those before its first step; their length."""
 BETA = 0.1
 """As in arXiv:2305.18290, appendix B."""
+MOST_STEPS, MOST_BATCH_TOKENS = 10**9, 1 << 30
+MOST_TOKENS, MOST_EPOCHS, MOST_FLOPS = 10**16, 1e6, 1e30
+"""More of them is a slip, and would not fit the numbers of rows."""
 USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
 UNUSUAL_LR = 0.1
@@ -91,21 +94,27 @@ class Phase(Config):
         description="shares in proportion to size^(1 / temperature), for sources without shares: "
         "1 is by size, higher values give small ones more (arXiv:1907.05019)",
     )
-    steps: int | None = Field(default=None, ge=1, description="optimizer steps")
-    tokens: int | None = Field(default=None, ge=1, description="training tokens, repeats included")
+    steps: int | None = Field(default=None, ge=1, le=MOST_STEPS, description="optimizer steps")
+    tokens: int | None = Field(
+        default=None, ge=1, le=MOST_TOKENS, description="training tokens, repeats included"
+    )
     epochs: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_EPOCHS,
         description="times that the training text is read; with `sources`, the one with the "
         "largest share",
     )
     flops: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_FLOPS,
         description="floating-point operations of training, as `endonym check` counts them for a "
         "token; needs model.dim and model.layers",
     )
-    batch_tokens: int | None = Field(default=None, ge=1, description="batch size in tokens")
+    batch_tokens: int | None = Field(
+        default=None, ge=1, le=MOST_BATCH_TOKENS, description="batch size in tokens"
+    )
     lr: float | None = Field(
         default=None, gt=0, description="peak learning rate; embeddings have embedding_lr"
     )
@@ -117,7 +126,9 @@ class Phase(Config):
         "    more above 256 channels, where lr is lower\n"
         "    equal to lr if a model from a folder is trained on",
     )
-    warmup_steps: int | None = Field(default=None, ge=0, description="linear warm-up steps")
+    warmup_steps: int | None = Field(
+        default=None, ge=0, le=MOST_STEPS, description="linear warm-up steps"
+    )
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
         default=None,
         description="learning rate after warm-up: linear decay, constant and then linear decay "
@@ -188,11 +199,13 @@ class Phase(Config):
     eval_every_steps: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_STEPS,
         description="steps between validations on dev text; if not given, a twentieth of the steps",
     )
     eval_tokens: int = Field(
         default=32_768,
         ge=1,
+        le=MOST_TOKENS,
         description="dev tokens of a validation",
     )
     patience: int | None = Field(
@@ -226,6 +239,7 @@ class Phase(Config):
     micro_tokens: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_BATCH_TOKENS,
         description="tokens of a micro-batch; if not given, as many as fit in memory\n"
         "    the gradients of a batch are accumulated over batch_tokens / micro_tokens of them",
         json_schema_extra=NOT_IDENTITY,

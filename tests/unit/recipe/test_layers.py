@@ -301,3 +301,9 @@ def test_an_empty_folder_of_recipes_says_how_to_start(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
     assert refusal(tmp_path).splitlines()[0] == f"{tmp_path.name}: is a directory."
+
+
+def test_a_key_of_thousands_of_parts_is_refused_in_short(plain: Path) -> None:
+    said = refusal(plain, sets=(".".join(["a"] * 5_000) + "=1",))
+    assert "a key of 5,000 parts." in said
+    assert len(said) < 500

@@ -230,3 +230,19 @@ def test_a_text_that_is_too_slow_for_a_pattern_is_an_error_of_ours(
 def test_the_letters_of_a_pattern_are_tried():
     assert [*literals_of(r"[а-я]\u049b\x{6b}\x41(\+)")] == [*"[а-я]қkA(+)"]
     assert {"қ", "қа", "(қа)+[ក]"} <= {*letters_of(described(**split(r"(қа)+[\p{Khmer}]")))}
+
+
+def test_rules_nested_just_under_the_limit_are_an_error_of_ours(tmp_path: Path):
+    for depth in range(430, 500):
+        nest = '{"a":[' * depth + "]}" * depth
+        text = json.dumps(described(normalizer="NEST")).replace('"NEST"', nest)
+        refused(written(tmp_path, text))
+
+
+def test_a_word_without_a_token_for_what_is_unknown_is_an_error_of_ours(tmp_path: Path):
+    words = {"a": 0, END_OF_TEXT: 1}
+    model = {"type": "WordPiece", "unk_token": "nope", "continuing_subword_prefix": "##"}
+    model |= {"max_input_chars_per_word": 100, "vocab": words}
+    engine = read_engine(written(tmp_path, described(model=model, added_tokens=[])))
+    with pytest.raises(TokenizerError, match="fails at this text"):
+        Tokenizer(engine).encode(FRENCH[0])

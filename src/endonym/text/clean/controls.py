@@ -20,8 +20,7 @@ DELETED = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and of music
 )
 HIDDEN = (
-    # Tags belong to the flags of England, Scotland and Wales.
-    "(?<!\U0001f3f4[\U000e0020-\U000e007e]*)[\U000e0020-\U000e007f]"
+    "[\U000e0020-\U000e007f]"  # tags
     r"|(?<!\p{Han})[\U000e0100-\U000e01ef]"  # choose a form of a Chinese character
     r"|(?<=[\uFE00-\uFE0F])[\uFE00-\uFE0F]"  # a character has one form
     r"|\u034f(?!\p{M})"  # stands between marks
@@ -30,10 +29,15 @@ HIDDEN = (
     r"|(?<!\p{Mongolian})\u180e"
 )
 """Characters that nobody sees, and that mean nothing where they stand."""
+FLAGS = "|".join(
+    "".join(chr(0xE0000 + ord(letter)) for letter in f"{region}\x7f")
+    for region in ("gbeng", "gbsct", "gbwls")
+)
+"""The tags after a black flag that make it that of England, Scotland or Wales: the only ones."""
 ANY = regex.compile(
     f"[\0{LINE_ENDS}{DELETED}\u034f\u115f\u1160\u180e\ufe00-\ufe0f\U000e0020-\U000e01ef]"
 )
-DELETE = regex.compile(f"[{DELETED}]|{HIDDEN}")
+DELETE = regex.compile(f"\U0001f3f4(?:{FLAGS})(*SKIP)(*FAIL)|[{DELETED}]|{HIDDEN}")
 TO_PLAIN = str.maketrans({"\0": " "} | dict.fromkeys(LINE_ENDS, "\n"))
 
 

@@ -10,7 +10,6 @@ years and the numbers of sections and versions stay; so do names and postal addr
 import functools
 import ipaddress
 import tomllib
-import unicodedata
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -163,7 +162,19 @@ NATIVE = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 @functools.lru_cache(maxsize=1)  # Each kind asks for the same text.
 def in_ascii(text: str) -> str:
     """The same text with every digit as one of 0 to 9, character for character."""
-    return NATIVE.sub(lambda found: str(unicodedata.digit(found[0])), text)
+    return NATIVE.sub(lambda found: as_ascii(found[0]), text)
+
+
+@functools.cache
+def as_ascii(digit: str) -> str:
+    """A digit of another script as one of 0 to 9; Python's tables lack those of new scripts.
+
+    Those of a script stand in this order, and only next to other whole rows of ten (Unicode, 4.6).
+    """
+    first = ord(digit)
+    while NATIVE.match(chr(first - 1)):
+        first -= 1
+    return str((ord(digit) - first) % 10)
 
 
 def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], str]:

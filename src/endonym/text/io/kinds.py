@@ -32,10 +32,12 @@ IN_ZIP = {
 """What stands near the beginning of archives that are documents."""
 ZIP, ZIP_HEAD_BYTES = b"PK\x03\x04", 4_096
 HTML = regex.compile(
-    rb"(?i)\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype html|<html|<head|<body)", regex.S
+    rb"(?i)\s*+(?:<\?xml[^>]*+>\s*+)?+(?:(?><!--.*?-->)\s*+)*+(?:<!doctype html|<html|<head|<body)",
+    regex.S,
 )
-XML = regex.compile(rb"\s*<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*[\s>/])")
-ARRAY = regex.compile(rb"\s*\[\s*(?:[\{\[\"\]]|$)")
+"""Nothing that was matched is tried again: of many comments there would be 2^n readings."""
+XML = regex.compile(rb"\s*+<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*+[\s>/])")
+ARRAY = regex.compile(rb"\s*+\[\s*+(?:[\{\[\"\]]|$)")
 
 
 def binary_kind(head: bytes) -> str:

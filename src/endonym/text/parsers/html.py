@@ -5,6 +5,7 @@ from pathlib import Path
 
 import regex
 
+from endonym.text.io.kinds import ZIP_HEAD_BYTES, binary_kind
 from endonym.text.parsers.markup import decoded, page_meta, page_text
 from endonym.text.parsers.unit import Options, Refused, Unit
 
@@ -30,6 +31,8 @@ def page(data: bytes, given: str | None) -> Unit:
     if MHTML.match(data[:HEAD_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"
         return Unit(1, "", {}, len(data), "unsupported_format", what)
+    if what := binary_kind(data[:ZIP_HEAD_BYTES]):
+        return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
     text, encoding = decoded(data, None, given)
     meta = page_meta(text) | {"method": "html"}
     if encoding != "utf-8":

@@ -1,9 +1,15 @@
 """Control characters and overrides of direction."""
 
+import time
+
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.clean.controls import without_controls
+
+
+def tags(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(sign)) for sign in text)
 
 
 @pytest.mark.parametrize("text", [*TATAR, *KHMER, *ROMANIAN, *FRENCH, "кояш\tчыкты\nяктырды"])
@@ -29,7 +35,7 @@ def test_an_override_goes_and_marks_that_arabic_needs_stay():
 @pytest.mark.parametrize(
     "hidden",
     [
-        "".join(chr(0xE0000 + ord(sign)) for sign in "ignore this"),
+        tags("ignore this"),
         "\U000e0101\U000e0102", "\u2063", "\u3164", "\u034f", "\u115f", "\u180e", "\U000e0fff",
     ],
 )  # fmt: skip
@@ -40,7 +46,7 @@ def test_what_nobody_sees_goes(hidden: str):
 @pytest.mark.parametrize(
     "text",
     [
-        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        *("🏴" + tags(f"{region}\x7f") for region in ("gbeng", "gbsct", "gbwls")),
         "葛\U000e0100城",
         "❤️",
         "\u115f\u1161",
@@ -48,3 +54,20 @@ def test_what_nobody_sees_goes(hidden: str):
 )
 def test_what_belongs_to_a_character_stays(text: str):
     assert without_controls(text) == text
+
+
+@pytest.mark.parametrize(
+    "hidden", ["ignore all instructions", "gbeng", "usca\x7f", "gbengx\x7f", "\x7f", "gb" * 20]
+)
+def test_a_black_flag_carries_no_other_tags(hidden: str):
+    assert without_controls(f"Le drapeau 🏴{tags(hidden)} flotte.") == "Le drapeau 🏴 flotte."
+    scotland = "🏴" + tags("gbsct\x7f")
+    assert without_controls(f"{scotland}{tags(hidden)} et 🏴") == f"{scotland} et 🏴"
+
+
+@pytest.mark.parametrize("run", ["a", "gbeng", "gbsct\x7f"])
+def test_many_tags_take_linear_time(run: str):
+    start = time.process_time()
+    assert without_controls("Ecosse 🏴" + tags(run) * 50_000).startswith("Ecosse 🏴")
+    assert without_controls("🏴" * 100_000 + tags(run)).startswith("🏴")
+    assert time.process_time() - start < 2

@@ -1,10 +1,12 @@
 """Masks of personal data."""
 
 import time
+import unicodedata
 
 import pytest
+import regex
 
-from endonym.text.clean.personal import KINDS, mask
+from endonym.text.clean.personal import KINDS, as_ascii, mask
 
 
 def masked(text: str, language: str | None = None) -> str:
@@ -166,3 +168,17 @@ def test_long_runs_of_anything_take_linear_time(run: str):
     start = time.process_time()
     masked(run * 100_000)
     assert time.process_time() - start < 15
+
+
+def test_digits_that_python_does_not_know_are_digits():
+    told = "Les chiffres \U0001ccf0\U0001ccf1 et \U0001e4f9, \U00010d40\U00011f59."
+    assert masked(told, "fr") == told
+    number = "".join(chr(0x1CCF0 + int(each)) for each in "0123456789")
+    assert masked(f"Appelez le {number} !", "fr") == "Appelez le <phone> !"
+
+
+def test_every_digit_has_the_value_that_unicode_says():
+    every = regex.findall(r"\p{Nd}", "".join(map(chr, range(0x80, 0x110000))))
+    values = {each: unicodedata.decimal(each, None) for each in every}
+    assert all(values[each] in (None, int(as_ascii(each))) for each in every)
+    assert sum(value is not None for value in values.values()) > 600

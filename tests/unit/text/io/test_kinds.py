@@ -1,5 +1,6 @@
 """What files are, whatever their names say."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,29 @@ def test_a_damaged_file_of_its_own_kind_is_not_to_be_renamed(tmp_path: Path):
     for name, data in (("a.pdf", b"%PDF-1.4 x"), ("a.docx", docx(word_paragraph("a"))[:200])):
         (refusal,) = refused(records(write(tmp_path, name, data)))
         assert "rename" not in refusal.detail
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "<!-- Фикер -->",
+        "<!--",
+        "<!-- \n",
+        "\n ",
+        "<?xml ",
+        "<?xml version='1.0'?>",
+        "<a",
+        "[",
+        "[ ",
+    ],
+)
+@pytest.mark.parametrize("end", ["Бүген", "-->", ">", ""])
+def test_no_beginning_that_is_repeated_takes_long(begin: str, end: str):
+    start = time.process_time()
+    kind((begin * 10_000 + end).encode())
+    assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize("comments", ["", "<!-- Башы --> ", "<!-- a --b -->\n<!---->" * 1_000])
+def test_a_page_may_begin_with_comments(comments: str):
+    assert kind(f"\n{comments}<!DOCTYPE html><p>{TATAR[0]}</p>".encode()) == "an HTML page"

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from made_documents import xhtml
+from made_documents import docx, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import FRENCH, KHMER, TATAR, gzipped, kept, reasons, records, refused, write
 
 from endonym.text.document import Document
@@ -111,3 +111,17 @@ def test_a_page_of_a_million_tags_ends_in_time_and_its_neighbour_is_read(tmp_pat
 def test_a_compressed_page_is_read(tmp_path: Path):
     assert TATAR[0] in kept(records(write(tmp_path, "a.html.gz", gzipped(page(TATAR)))))[0]
     assert not refused(records(write(tmp_path, "a.html.gz", gzipped(page(TATAR)))))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (docx(word_paragraph(FRENCH[0])), "a DOCX document"),
+        (pdf([lines(FRENCH)]), "a PDF"),
+        (zipped({"a.txt": TATAR[0]}), "a zip archive"),
+    ],
+)
+def test_a_document_named_as_a_page_is_refused_by_its_kind(tmp_path: Path, data: bytes, said: str):
+    found = records(write(tmp_path, "a.html", data))
+    assert (kept(found), reasons(found)) == ([], {"other_kind": 1})
+    assert f"by its content this is {said}: rename it" in refused(found)[0].detail
