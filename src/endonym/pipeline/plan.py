@@ -43,7 +43,7 @@ VERSIONS = {
     "corpus": 11,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 4,
+    "examples": 5,
     "model": 10,
     "evaluation": 13,
     "export": 13,
