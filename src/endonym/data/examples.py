@@ -98,7 +98,7 @@ def make_examples(
 
     tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
     number of records read. kept_out: texts that judge the model; a record with a message that
-    shares text with them is left out.
+    shares text with them is left out, whatever its system message says.
 
     Raises RecipeError for a template that cannot be used, SourceError if too many records are
     rejected, and CorpusError if too few are left.
@@ -171,8 +171,14 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
 def _apart(
     prepared: Sequence[Prepared], kept_out: KeptOut, writer: "ExampleWriter"
 ) -> list[Prepared]:
-    """The records of which no message shares text with what is kept out; rejects the others."""
-    said = [{message.content for side, _ in each.sides for message in side} for each in prepared]
+    """The records of which no message shares text with what is kept out; rejects the others.
+
+    Nothing of a system message is learnt, and one may stand in every record: it is not compared.
+    """
+    said = [
+        {message.content for side, _ in each.sides for message in side if message.role != "system"}
+        for each in prepared
+    ]
     shared = kept_out.shared_by(sorted(set[str]().union(*said)))
     apart: list[Prepared] = []
     for each, contents in zip(prepared, said, strict=True):
@@ -213,6 +219,7 @@ class ExampleWriter:
         self._keys: list[int] = []
         self._records = 0
         self._dropped: Counter[str] = Counter()
+        self._first_held_out = ""
         self._reject_files: dict[str, GzipLines] = {}
         self._open = ExitStack()
 
@@ -229,6 +236,8 @@ class ExampleWriter:
         """Count a record that is left out, and write it down."""
         self._records += 1
         self._dropped[reject.reason] += 1
+        if reject.reason == HELD_OUT:
+            self._first_held_out = self._first_held_out or reject.detail
         if reject.reason not in self._reject_files:
             folder = self.out / DROPPED
             folder.mkdir(exist_ok=True)
@@ -316,7 +325,7 @@ class ExampleWriter:
                 f"left of {self._records:,} records; two prompts are the least, one of them held "
                 f"out{'; dropped were:' * bool(told)}\n{told}",
                 where="phase.data",
-                do="Look at the records: they need messages, or a prompt with its answer.",
+                do=self._advice(),
             )
         lost = self._dropped.total() - sum(self._dropped[reason] for reason in ALLOWED)
         share = lost / max(1, self._records)
@@ -328,6 +337,16 @@ class ExampleWriter:
                 do="Repair the data, choose a longer pack.context for what is too long, or raise "
                 "chat.max_rejected to go on without these.",
             )
+
+    def _advice(self) -> str:
+        """What to do if too few records are left."""
+        if 2 * self._dropped[HELD_OUT] <= self._dropped.total():
+            return "Look at the records: they need messages, or a prompt with its answer."
+        return (
+            f"{HELD_OUT}: these records share text with what judges the model. The first "
+            f"{self._first_held_out}\nTake other records, or take texts that all have, such "
+            "as an instruction, out of the files of [[evaluate]] and clean.decontaminate."
+        )
 
 
 def prompt_key(prompt: Sequence[Message], seed: int) -> int:

@@ -1,18 +1,36 @@
 """Texts that judge models, and which messages share text with them.
 
-Two rules. A message shares a run of words with such a text, as in `[clean] decontaminate`
-(text/copies/contamination.py). Or a message, or one of its lines, is such a text or one of its
-lines, however short: folded (text/fold.py), of thirteen letters and more.
+Three rules. A message shares a run of words with such a text, as in `[clean] decontaminate`
+(text/copies/contamination.py). Or such a text, or one of its lines, of thirteen folded letters and
+more, stands anywhere in the message between borders of words. Or a whole message, or a line of it,
+is such a line without its first or its last word.
 """
 
 import hashlib
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from endonym.text.copies.contamination import Contamination
-from endonym.text.fold import folded
+import numpy as np
+
+from endonym.text.copies.contamination import Contamination, Known
+from endonym.text.copies.keys import batches
+from endonym.text.copies.letters import (
+    KINDS,
+    SPACED,
+    Letters,
+    Marks,
+    Runs,
+    kinds,
+    letters_of,
+    runs,
+    single_letters,
+)
 
 LEAST_LETTERS = 13
 """Shorter lines are said by everybody: "Thank you", "Hello there"."""
+MOST_LETTERS = 300
+"""Of a longer line its first letters are compared."""
 
 
 class KeptOut:
@@ -22,27 +40,104 @@ class KeptOut:
     """
 
     def __init__(self, files: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._lines = set[bytes]()
+        self._lines = _Lines()
         noted = ((name, self._noted(texts)) for name, texts in files)
         self._runs = Contamination.of_files(noted)
+        self._lines.index()
 
     def _noted(self, texts: Iterable[str]) -> Iterator[str]:
-        for text in texts:
-            self._lines.update(marks(text))
-            yield text
+        for batch in batches(texts):
+            self._lines.add(batch)
+            yield from batch
 
     def shared_by(self, messages: Sequence[str]) -> set[str]:
         """Those of the messages that share text with what is kept out."""
         judged = zip(messages, self._runs.judge(messages), strict=True)
-        return {
-            message
-            for message, found in judged
-            if found.files or not self._lines.isdisjoint(marks(message))
-        }
+        shared = {message for message, found in judged if found.files}
+        for batch in batches(message for message in messages if message not in shared):
+            shared.update(self._lines.found_in(batch))
+        return shared
 
 
-def marks(text: str) -> Iterator[bytes]:
-    """Hashes of 64 bits: of the folded text, and of each of its lines."""
-    for line in folded(list(dict.fromkeys((text, *text.splitlines())))):
-        if len(line) >= LEAST_LETTERS:
-            yield hashlib.blake2b(line.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+class _Lines:
+    """Lines of texts as hashes: by their first letters, and without their first or last word."""
+
+    def __init__(self) -> None:
+        self._whole, self._shortened = set[bytes](), set[bytes]()
+        self._lengths = defaultdict[int, set[int]](set)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Note these texts and their lines."""
+        folded = letters_of(lines_of(texts))
+        heads = _heads(folded)
+        at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
+        for first, last in _spans(folded):
+            length = min(last - first, MOST_LETTERS)
+            if length >= LEAST_LETTERS:
+                self._whole.add(_mark(folded, first, first + length))
+                self._lengths[at[first]].add(length)
+            words = first + np.flatnonzero(folded.begins[first:last])
+            for start, end in ((words[1], last), (first, words[-1])) if len(words) > 1 else ():
+                if end - start >= LEAST_LETTERS:
+                    self._shortened.add(_mark(folded, int(start), int(end)))
+
+    def index(self) -> None:
+        """Make ready for `found_in`, when all is added."""
+        self._known = Known.of_files([np.fromiter(self._lengths, dtype=np.uint64)])
+
+    def found_in(self, messages: Sequence[str]) -> Iterator[str]:
+        """The messages that hold a line, or of which a line is a shortened one."""
+        yield from self._holding(messages)
+        lines = [(line, message) for message in messages for line in lines_of([message])]
+        folded = letters_of([line for line, _ in lines])
+        for span, (_, message) in zip(_spans(folded), lines, strict=True):
+            if _mark(folded, *span) in self._shortened:
+                yield message
+
+    def _holding(self, messages: Sequence[str]) -> Iterator[str]:
+        """The messages in which a whole line stands between borders of words."""
+        folded = letters_of(messages)
+        heads, is_border = _heads(folded), _borders(folded)
+        which, _ = self._known.find(heads.hashes)
+        which = which[is_border[heads.firsts[which]]]
+        owners = np.searchsorted(folded.firsts, heads.firsts[which], side="right") - 1
+        for number, owner in zip(which.tolist(), owners.tolist(), strict=True):
+            first, end = int(heads.firsts[number]), int(folded.firsts[owner + 1])
+            for length in self._lengths[int(heads.hashes[number])]:
+                last = first + length
+                if last > end or not (length == MOST_LETTERS or is_border[last]):
+                    continue
+                if _mark(folded, first, last) in self._whole:
+                    yield str(messages[owner])
+                    break
+
+
+def lines_of(texts: Iterable[str]) -> list[str]:
+    """Texts and their lines, each once."""
+    return list(dict.fromkeys(each for text in texts for each in (text, *text.splitlines())))
+
+
+def _spans(folded: Letters) -> Iterator[tuple[int, int]]:
+    return itertools.pairwise(folded.firsts.tolist())
+
+
+def _heads(folded: Letters) -> Runs:
+    """All runs of thirteen letters."""
+    return runs(single_letters(folded, *range(KINDS)), folded, LEAST_LETTERS)
+
+
+def _borders(folded: Letters) -> Marks:
+    """Whether a line may begin or end before each letter; one more for the end of all.
+
+    Anywhere beside a letter of a script that does not divide words.
+    """
+    is_border = np.append(folded.begins, True)
+    undivided = kinds()[folded.codes] != SPACED
+    is_border[:-1] |= undivided
+    is_border[1:] |= undivided
+    return is_border
+
+
+def _mark(folded: Letters, first: int, last: int) -> bytes:
+    """A hash of 64 bits of some letters."""
+    return hashlib.blake2b(folded.codes[first:last].tobytes(), digest_size=8).digest()

@@ -193,8 +193,8 @@ def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
     if "covered" in card and card.get("sources", True):
         said.append(
             f"{100 * card['covered']:.1f} % of the letters of dev and test stand in training text, "
-            "in runs of 20 letters and more. A text with more than half of them there was trained "
-            "on instead."
+            "in runs of 20 letters and more or as short sentences. A text with more than half of "
+            "them there was trained on instead."
         )
     return said
 

@@ -181,7 +181,8 @@ def _limits(card: DatasetCard) -> str:
     overlap = card.corpus["overlap"]
     points = [
         f"{overlap:.1%} of the runs of 13 letters in `dev` and `test` also stand in `train`. Runs "
-        f"of 20 letters that do hold {card.corpus.get('covered', 0.0):.1%} of their letters.",
+        "of 20 letters and short sentences that do hold "
+        f"{card.corpus.get('covered', 0.0):.1%} of their letters.",
         "No person has read all of it. It may hold private, false or hurtful text, and text that "
         "its sources had no right to give.",
         *(printable(each) for each in card.corpus["warnings"]),

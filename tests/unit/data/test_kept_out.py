@@ -7,6 +7,7 @@ from made_conversations import conversations, make_toy_examples, pairs, said
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.data.kept_out import KeptOut
+from endonym.errors import CorpusError
 
 SHORT = ["Бүген көн җылы булды.", "Ursul doarme iarna în bârlog.", "ឆ្កែដេកនៅក្រោមតុ។"]
 LONG = " ".join(ROMANIAN)
@@ -33,6 +34,56 @@ def test_a_message_that_holds_such_text_is_known(message: str) -> None:
     assert kept_out().shared_by([*APART, message]) == {message}
 
 
+@pytest.mark.parametrize("line", [*SHORT, "Il neige sur la montagne."])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "Әйе, {}",
+        "Татарча дөресме: «{}»?",
+        "Da. {} Apoi a plecat.",
+        "{} បាទ",
+        "Бүген көн җылы. {}",
+        "{0} {0}",
+    ],
+)
+def test_a_short_line_is_known_inside_a_longer_message(line: str, around: str) -> None:
+    known = KeptOut([("dev", [*SHORT, "Il neige sur la montagne."])])
+    assert known.shared_by([message := around.format(line)]) == {message}
+
+
+def test_several_lines_in_one_paragraph_are_known() -> None:
+    lines, joined = [SHORT[0], "Мин өйгә кайтып киләм."], "Мин өйгә кайтып киләм. Ул елый."
+    assert KeptOut([("dev", lines)]).shared_by([joined, " ".join(lines)]) == {
+        joined,
+        " ".join(lines),
+    }
+    poem = "Кар ява.\nКыш килә.\nКөн кыска."  # each line is short, the whole is not
+    assert KeptOut([("dev", [poem])]).shared_by([f"Шигырь: {poem}"]) == {f"Шигырь: {poem}"}
+
+
+@pytest.mark.parametrize(
+    "message", ["Бүген көн бик җылы", "«Көн бик җылы булды!»", "Юк.\ndoarme iarna în bârlog"]
+)
+def test_a_line_without_its_first_or_last_word_is_known_as_a_whole_line(message: str) -> None:
+    lines = ["Бүген көн бик җылы була.", "Кичә көн бик җылы булды.", SHORT[1]]
+    inside = f"Алар: {message}, dedi."
+    assert KeptOut([("dev", lines)]).shared_by([message, inside]) == {message}
+
+
+def test_a_line_inside_of_words_is_not_known() -> None:
+    known = KeptOut([("dev", ["Ана балага карый", "Урман матур иде"])])
+    near = ["Ана балага карыйсың", "Карана балага карый", "Урман матур идеме?"]
+    assert known.shared_by([*near, "Кичә урман матур иде, диделәр."]) == {
+        "Кичә урман матур иде, диделәр."
+    }
+
+
+def test_long_lines_and_rules_of_signs() -> None:
+    line = " ".join(f"сүз{number}" for number in range(90))
+    assert KeptOut([("dev", [line])]).shared_by([f"Әйе {line}"]) == {f"Әйе {line}"}
+    assert KeptOut([("dev", ["-" * 40])]).shared_by(["-" * 40]) == set()
+
+
 def test_other_messages_and_greetings_are_not() -> None:
     assert kept_out().shared_by([*APART, *FRENCH]) == set()
     assert KeptOut([("dev", APART[:1])]).shared_by(APART) == set()
@@ -46,6 +97,23 @@ def test_a_conversation_with_such_a_message_is_a_counted_reject(place: int, tmp_
     records = [*conversations(12), said(*turns), said("Ce face?", SHORT[1])]
     counted = make_toy_examples(tmp_path, records, context=900, kept_out=kept_out(), max_rejected=0)
     assert (counted["kept"], counted["dropped"]) == (12, {"held_out": 2})
+
+
+def test_a_system_message_that_all_records_share_rejects_none(tmp_path: Path) -> None:
+    system = "Син татар телендә сөйләшүче ярдәмче."
+    records = [said(f"Сорау {n}?", f"Җавап {n}.", system=system) for n in range(12)]
+    known = KeptOut([("bench", [system, *SHORT])])
+    counted = make_toy_examples(tmp_path, records, kept_out=known)
+    assert (counted["kept"], counted["dropped"]) == (12, {})
+
+
+def test_an_instruction_that_all_records_share_is_named_in_the_error(tmp_path: Path) -> None:
+    records = [said(f"Татарчага тәрҗемә ит:\nmărul {n}", f"алма {n}") for n in range(12)]
+    known = KeptOut([("bench", ["Татарчага тәрҗемә ит:"])])
+    with pytest.raises(CorpusError) as caught:
+        make_toy_examples(tmp_path, records, kept_out=known)
+    assert "held_out: these records share text with what judges" in str(caught.value.do)
+    assert "Татарчага тәрҗемә ит" in str(caught.value.do)
 
 
 @pytest.mark.parametrize("side", ["prompt", "chosen", "rejected"])

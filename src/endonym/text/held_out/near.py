@@ -21,7 +21,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from endonym.text.held_out.covered import MOST_COVERED, Covered, stretches_of
+from endonym.text.fold import folded
+from endonym.text.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.text.held_out.shingles import (
     Indices,
     Numbers,
@@ -33,6 +34,7 @@ from endonym.text.held_out.shingles import (
     runs_of,
     shingle_hashes,
     spread,
+    unfolded,
 )
 
 LONG, SHORT = 13, 6
@@ -79,10 +81,11 @@ class Index:
         kept: list[Numbers] = []
         rare: list[tuple[Numbers, Indices]] = []
         texts: list[str] = []
-        stretches: list[list[Numbers]] = []
+        stretches: list[list[Stretch]] = []
         letters: list[int] = []
-        for gathered in batches(candidates):
-            stretches += map(stretches_of, gathered)
+        for batch in unfolded(candidates):
+            gathered = folded(batch)
+            stretches += stretches_of(batch, gathered)
             letters += map(len, gathered)
             kept += [kept_runs(text) for text in gathered]
             hashes, owners = rare_runs(gathered, counters)
@@ -95,11 +98,12 @@ class Index:
         """Mark the candidates that these texts nearly repeat."""
         if not len(self.contaminated):
             return
-        for gathered in batches(texts):
+        for batch in unfolded(texts):
+            gathered = folded(batch)
             before = self.contaminated.sum()
             self.contained.mark(gathered, self.contaminated)
             self.similar.mark(gathered, self.contaminated)
-            self.covered.mark(gathered)
+            self.covered.mark(batch, gathered)
             if self.contaminated.sum() > before:
                 self.forget_found()
 

@@ -42,16 +42,21 @@ def shingle_hashes(text: str, width: int) -> Numbers:
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     """Folded texts in batches: one call hashes thousands of sentences."""
+    return map(folded, unfolded(texts))
+
+
+def unfolded(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts of these batches as they are."""
     gathered: list[str] = []
     size = 0
     for text in texts:
         gathered.append(text)
         size += len(text)
         if size >= BATCH_CHARS:
-            yield folded(gathered)
+            yield gathered
             gathered, size = [], 0
     if gathered:
-        yield folded(gathered)
+        yield gathered
 
 
 def portions(text: str, width: int) -> Iterator[str]:

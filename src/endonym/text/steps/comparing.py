@@ -24,6 +24,7 @@ from endonym.workers import Result
 GROUP_CHUNKS = 8
 """How many chunks a job takes."""
 POSTINGS = ("hashes", "firsts", "owners")
+STRETCHES = ("ends", "stretch-owners", "stretch-letters", "spans", "letters")
 RUNS = arrow.schema({"run": arrow.uint32(), "count": arrow.uint32()})
 TEXTS = arrow.schema({"text": arrow.string()})
 
@@ -154,9 +155,9 @@ def write_index(index: Index, folder: Path) -> None:
     for name, part in (("contained", contained), ("similar", similar), ("covered", covered)):
         for key in POSTINGS:
             write_array(folder, f"{name}-{key}.npy", getattr(part.postings, key))
-    write_array(folder, "ends.npy", covered.ends)
-    write_array(folder, "stretch-owners.npy", covered.owners)
-    write_array(folder, "letters.npy", covered.letters)
+    parts = (covered.ends, covered.owners, covered.sizes, covered.spans, covered.letters)
+    for name, part in zip(STRETCHES, parts, strict=True):
+        write_array(folder, f"{name}.npy", part)
     write_array(folder, "sizes.npy", contained.sizes)
     write_array(folder, "runs.npy", contained.runs)
     write_array(folder, "lengths.npy", similar.lengths)
@@ -170,7 +171,7 @@ def read_index(folder: Path) -> Index:
         Postings(*(load(folder / f"{name}-{key}.npy") for key in POSTINGS))
         for name in ("contained", "similar", "covered")
     )
-    stretches = (load(folder / f"{name}.npy") for name in ("ends", "stretch-owners", "letters"))
+    stretches = (load(folder / f"{name}.npy") for name in STRETCHES)
     sizes, runs, lengths = (load(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths"))
     texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
 

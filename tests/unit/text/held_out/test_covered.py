@@ -1,13 +1,14 @@
 """Texts whose letters stand all over other texts."""
 
 import random
+import re
 
 import numpy as np
 import pytest
 from text_samples import KHMER, ROMANIAN, TATAR, numbered
 
 from endonym.text.fold import folded
-from endonym.text.held_out import covered
+from endonym.text.held_out import covered, sentences
 from endonym.text.held_out.near import Index
 
 
@@ -17,20 +18,32 @@ def shares(candidates: list[str], texts: list[str]) -> list[float]:
     return index.covered.shares().tolist()
 
 
+def sentences_of(text: str) -> list[str]:
+    """The folded sentences of a text, those without letters as empty ones."""
+    found = folded(re.split(r"[\n.!?…។]", text))
+    return [each if any(map(str.isalnum, each)) else "" for each in found]
+
+
 def slow_share(candidate: str, texts: list[str]) -> float:
-    """Letters of a folded candidate that stand in a run of twenty of some folded text."""
+    """Letters of a candidate in a run of twenty, or in a short sentence, that some text has."""
     (text,), others = folded([candidate]), folded(texts)
     hit = [False] * len(text)
     for start in range(len(text) - 19):
         if any(text[start : start + 20] in other for other in others):
             hit[start : start + 20] = [True] * 20
+    known, start = {each for other in texts for each in sentences_of(other)}, 0
+    for sentence in sentences_of(candidate):
+        end = start + len(sentence)
+        if 8 <= len(sentence) < 20 and sentence in known:
+            hit[start:end] = [True] * len(sentence)
+        start = end
     return sum(hit) / max(1, len(text))
 
 
-@pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
-def test_the_share_is_what_a_slow_count_finds(sentences: list[str]) -> None:
+@pytest.mark.parametrize("known", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
+def test_the_share_is_what_a_slow_count_finds(known: list[str]) -> None:
     draw = random.Random(1)
-    lines = [each + " " + other for each in sentences for other in sentences[:4]][:40]
+    lines = [each + " " + other for each in known for other in known[:4]][:40]
     pages = [" ".join(draw.sample(lines, 5)) for _ in range(6)] + numbered(3) + ["Әйе.", ""]
     texts = lines[:25]
     assert shares(pages, texts) == pytest.approx([slow_share(page, texts) for page in pages])
@@ -48,6 +61,56 @@ def test_a_long_text_is_judged_by_stretches_of_it() -> None:
     assert len(folded([text])[0]) > covered.LONGEST
     (share,) = shares([text], seen)
     assert share == pytest.approx(slow_share(text, seen), abs=0.1)
+
+
+SHORT = [
+    *["Мин белмим бит.", "Кар ява әле!", "Син кайда идең?", "Ул бик арыган.", "Бүген көн җылы."],
+    *["Nu știu încă.", "Vine iarna!", "Unde ai fost?", "ខ្ញុំមិនដឹងទេ។", "គាត់ទៅផ្សារ។"],
+]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_page_of_short_sentences_of_a_list_is_covered(order: int) -> None:
+    page = " ".join(f"— {each.upper()}" for each in SHORT[::order])
+    index = Index.made(iter([page]), iter([page, *SHORT]))
+    index.compare(SHORT)
+    assert index.covered.shares().tolist() == pytest.approx([slow_share(page, SHORT)])
+    assert index.covered.shares()[0] > 0.9
+    index.judge_covered()
+    assert index.contaminated.tolist() == [True]
+
+
+def test_a_short_sentence_counts_only_between_borders_of_sentences() -> None:
+    page = "Кичә мин белмим бит дидем. Ул: кар ява әле, диде. Бүген көн җылы. Nu știu încă unde."
+    assert shares([page], SHORT) == pytest.approx([slow_share(page, SHORT)])
+    assert shares([page], SHORT)[0] == pytest.approx(12 / len(folded([page])[0]))
+    assert shares([page], [" ".join(SHORT[::-1])]) == shares([page], SHORT)
+    assert shares(["Әйе. Юк! Кем?"], ["Әйе.", "Юк!", "Кем?"]) == [0.0]
+
+
+def test_short_sentences_of_a_long_text_are_found_where_they_stand() -> None:
+    text = " ".join(f"{SHORT[n % 10]} {TATAR[n % 6]} сан {n}." for n in range(400))
+    assert len(folded([text])[0]) > covered.LONGEST
+    assert shares([text], SHORT)[0] == pytest.approx(slow_share(text, SHORT), abs=0.05)
+    known = " ".join(numbered(40))
+    mixed = f"{known} {' '.join(SHORT)}"
+    assert shares([mixed], [known, *SHORT]) == pytest.approx([slow_share(mixed, [known, *SHORT])])
+
+
+def test_a_text_of_more_than_a_portion_has_its_short_sentences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "\n".join([*numbered(30), *SHORT, "", *numbered(30)])
+    whole = sentences.short_sentences(["Ул килде инде.", text, SHORT[0]])
+    monkeypatch.setattr(sentences, "PORTION_CHARS", 1000)
+    monkeypatch.setattr("endonym.text.fold.PORTION_CHARS", 1000)
+    parts = sentences.short_sentences(["Ул килде инде.", text, SHORT[0]])
+    assert len(whole.hashes) >= 2 + len(SHORT)
+    every, found = (
+        set(zip(*(each.tolist() for each in some), strict=True)) for some in (whole, parts)
+    )
+    assert len(every & found) >= len(every) - 3  # some are cut
+    assert np.all(np.diff(parts.texts) >= 0)
 
 
 def test_the_share_of_several_is_by_letters() -> None:
