@@ -28,18 +28,21 @@ PHONE = regex.compile(
     r"(?<![\w+.,-])(?:"
     rf"{DATE.pattern}|"  # Found whole, and then left.
     r"\+\d(?:[ .()/-]{0,2}\d){7,14}"  # +7 843 292-12-34
+    r"|00[1-9]\d{0,2}[ .-](?:[ .()/-]{0,2}\d){7,12}"  # 0033 6 12 34 56 78
+    r"|8 ?\d{3}[ -]\d{3}[ -]\d\d[ -]\d\d"  # 8 917 123-45-67
     r"|(?:\d[ -]?|(?<!\d[ -]))\(\d{2,5}\)[ -]?\d(?:[ -]?\d){4,7}"  # (843) 292-12-34
     r"|[08](?=[\d .-]{9,15}(?!\d))\d{0,4}(?:(?P<c>[ .-])\d{2,4})(?:(?P=c)\d{2,4}){1,4}"  # 01 23 45
     r"|0\d{8,10}|8\d{10}"  # 0123456789
     r"|0\d{2,4}[ /-]\d{5,7}"  # 0256/395476, 01812-345678
     r"|[1-9]\d{8,11}"  # 599123456, 79171234567
+    r"|[6-9]\d{4}[ -]\d{5}"  # 98765 43210
     r"|[1-9]\d{1,3}(?=[\d -]{9,12}(?!\d))(?P<d>[ -])\d{2,3}(?:(?P=d)\d{2,3}){1,3}"  # 599 12 34 56
     r")(?![\w-])"
 )
 MOBILE = regex.compile(r"[1-9][\d -]*")
 """The form of a number of a mobile phone as it is written where no 0 or 8 stands before it."""
-UNDIVIDED = regex.compile(r"[1-9]\d*")
-"""A number without groups is a telephone's only with the prefix 0 or 8, or beside a word for it."""
+UNDIVIDED = regex.compile(r"[1-9]\d*|\d{5}[ -]\d{5}")
+"""In no groups or in halves it is a telephone's with the prefix 8, or beside a word for it."""
 WORD = regex.compile(
     r"\b(?:t[eé]l(?:s|[eé]f\w*|[eé]ph\w*)?|phone|fono?|mob|mobil\w*|gsm|cell|fax|whats ?app|viber"
     r"|call|contact|appele\w*|sun(?:a[țţt]i|ă)|apela[țţt]i|simu|тел|телеф\w*|моб|мобил\w*|факс|вац?тсап"
@@ -104,6 +107,8 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
     import phonenumbers
 
     given = (None,) if found.startswith("+") else countries(language)
+    if found.startswith("00") and given:
+        found, given = f"+{found[2:]}", (None,)
     for country in given:
         try:
             number = phonenumbers.parse(found, country)
@@ -197,6 +202,8 @@ Codes have a pattern for each language. The order is that in which they are mask
 number of an account may look like a card, and parts of a code like a telephone number.
 """
 DIGIT = regex.compile(r"\d")
+BLANK = regex.compile(r"[\p{Zs}--[ ]]", regex.VERSION1)
+"""Another blank than the usual one: U+00A0, U+202F."""
 NATIVE = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 """A digit of another script: of Khmer, Persian, Bengali."""
 
@@ -215,7 +222,7 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
     def masked(text: str) -> str:
         if pattern is None or (sign and sign not in text) or not (sign or DIGIT.search(text)):
             return text
-        plain, parts, done, place = in_ascii(text), list[str](), 0, 0
+        plain, parts, done, place = BLANK.sub(" ", in_ascii(text)), list[str](), 0, 0
         plain = without_books(plain) if kind == "phone" else plain
         while (match := pattern.search(plain, place)) is not None:
             one, place = one_in(match, language or ""), match.end()
