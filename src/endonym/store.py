@@ -36,6 +36,11 @@ MANIFEST = "manifest.json"
 
 PLAN = "plan.json"
 """In a run's folder: its choices, its stages, and where its recipe and its store are."""
+PLAN_TYPES: dict[str, Any] = {
+    "key": str, "recipe": str, "variant": str | None, "sets": list, "choices": dict,
+    "tuned": dict | None, "store": str, "stages": list,
+}  # fmt: skip
+"""The keys of a plan with the types of their values."""
 RUNS = "runs"
 """The folder of runs, beside a store."""
 REFERENCES = "references"
@@ -178,7 +183,44 @@ def read_if_whole(path: Path) -> dict[str, Any]:
 def read_plan(run: Path) -> dict[str, Any]:
     """The plan of a run; empty if it has none yet. Raises Damaged."""
     do = f"{AGAIN} It makes its choices again; what --tune found is lost with it."
-    return read_sealed(run / PLAN, do) or {}
+    try:
+        return read_sealed(run / PLAN, do) or {}
+    except Damaged:
+        older = _older_plan(run / PLAN)
+        if older is None:
+            raise
+        return older
+
+
+def _older_plan(path: Path) -> dict[str, Any] | None:
+    """The plan that an older endonym wrote without a seal; None for anything else.
+
+    It has exactly these keys: one more may be the seal's, damaged.
+    """
+    data = path.read_bytes()
+    try:
+        value = json.loads(data)
+        if not isinstance(value, dict) or data != json_bytes(value) or {*value} != {*PLAN_TYPES}:
+            return None
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(value[key], kind) for key, kind in PLAN_TYPES.items()):
+        return None
+    tuned = value["tuned"] or {"stage": "", "choices": {}}
+    texts = [*value["sets"], tuned.get("stage")]
+    for stage in value["stages"]:
+        known = stage if isinstance(stage, dict) else {}
+        texts += [known.get(key) for key in ("name", "id", "stage")]
+    are_texts = all(isinstance(each, str) for each in texts)
+    is_whole = are_texts and _are_pairs(value["choices"]) and _are_pairs(tuned.get("choices"))
+    return value if is_whole else None
+
+
+def _are_pairs(choices: Any) -> bool:
+    """Whether these are choices with their reasons."""
+    return isinstance(choices, dict) and all(
+        isinstance(each, list) and len(each) == 2 for each in choices.values()
+    )
 
 
 def is_made_here(folder: Path) -> bool:

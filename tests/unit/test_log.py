@@ -117,6 +117,42 @@ def test_each_flipped_bit_of_a_journal_is_seen_or_cuts_its_last_line(tmp_path: P
                 read_jsonl(path)
 
 
+OLDER = '{"event": "step", "seconds": 1.5, "step": 1}\n{"event": "sample", "text": "Таң"}\n'
+
+
+def test_a_journal_of_an_older_endonym_without_checksums_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.jsonl"
+    path.write_text(OLDER, encoding="utf-8")
+    append_jsonl(path, {"event": "step", "step": 2})
+    assert [line.get("step") for line in read_jsonl(path)] == [1, None, 2]
+    path.write_bytes(path.read_bytes() + OLDER.encode())
+    with pytest.raises(Damaged, match="line 4"):
+        read_jsonl(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"event": 5}', '{"event": "a", "step": "x"}', '{"event": "a", "seconds": null}', "{}", "[]"],
+)
+def test_an_older_line_of_other_types_is_damage(tmp_path: Path, line: str) -> None:
+    (tmp_path / "model.jsonl").write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(Damaged, match="line 1"):
+        read_jsonl(tmp_path / "model.jsonl")
+
+
+def test_no_flipped_bit_makes_a_line_with_a_checksum_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.jsonl"
+    append_jsonl(path, {"event": "sample", "step": 1, "text": "Таң атканда"})
+    whole = path.read_bytes()
+    for place in range(len(whole) - 1):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            with pytest.raises(Damaged):
+                read_jsonl(path)
+
+
 def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     log = Log()
     log.line("corpus made")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from artefacts import DECLARED, ID, OTHER, make, nobody
 
+from endonym.disk import write_json
 from endonym.errors import Busy, Damaged, RecipeError, StoreError
 from endonym.store import (
     Store,
@@ -380,3 +381,31 @@ def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, 
     assert read_if_whole(path) == {}
     with pytest.raises(Damaged, match="is not what was written"):
         read_plan(tmp_path)
+
+
+OLDER = {
+    "key": "a1", "recipe": "../../кич.toml", "variant": None, "sets": [], "tuned": None,
+    "choices": {"pack.context": [512, "texts are short"]}, "store": "../../store",
+    "stages": [{"name": "corpus", "id": ID[:12], "stage": "corpus"}],
+}  # fmt: skip
+
+
+def test_a_plan_of_an_older_endonym_without_a_seal_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "plan.json", OLDER)
+    assert read_plan(tmp_path) == OLDER
+    for odd in ({"stages": [5]}, {"tuned": {"stage": 5}}, {"sets": [None]}, {"choices": {"a": 1}}):
+        write_json(tmp_path / "plan.json", {**OLDER, **odd})
+        with pytest.raises(Damaged):
+            read_plan(tmp_path)
+
+
+def test_no_flipped_bit_makes_a_sealed_plan_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_sealed(path, OLDER)
+    data = path.read_bytes()
+    key = data.index(b'"seal"')
+    for place in range(key - 3, key + 12):
+        for bit in range(8):
+            path.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+            with pytest.raises(Damaged):
+                read_plan(tmp_path)

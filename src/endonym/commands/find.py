@@ -4,14 +4,15 @@ import os.path
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from endonym.device import program
-from endonym.errors import RecipeError
-from endonym.store import PLAN, Store, read_if_whole, read_plan
+from endonym.errors import Damaged, RecipeError
+from endonym.store import PLAN, Store, read_plan
 
 RECIPE, RUNS = "recipe.toml", "runs"
 USUAL_STORE = Path("store")
@@ -176,7 +177,10 @@ def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
     """The runs here of every recipe, by its resolved path."""
     found: dict[Path, list[Path]] = {}
     for run in runs_here(store):
-        if path := read_if_whole(run / PLAN).get("recipe"):
+        plan: dict[str, Any] = {}
+        with suppress(Damaged):
+            plan = read_plan(run)
+        if path := plan.get("recipe"):
             found.setdefault((run / path).resolve(), []).append(run)
     return found
 

@@ -4,7 +4,8 @@ Patterns find what has the usual form, and then it is checked: cards, accounts a
 have check digits, telephone numbers are looked up in Google's tables of what each country's numbers
 are (phonenumbers). Without + a number says no country: it must be one of a country of the recipe's
 language, and so must a code. Digits may be those of any script. Numbers in groups of thousands,
-years and the numbers of sections and versions stay; so do names and postal addresses.
+years, dates, ISBN, EAN and the numbers of sections and versions stay; so do names and postal
+addresses.
 """
 
 import functools
@@ -15,6 +16,7 @@ from importlib.resources import files
 
 import regex
 
+from endonym.text.clean.other_numbers import BOOK, DATE, digits_of, is_book, is_ean
 from endonym.text.clean.personal_codes import IBAN, codes_of, iban_within, is_code, is_luhn
 
 EMAIL = regex.compile(
@@ -23,17 +25,33 @@ EMAIL = regex.compile(
 CARD = regex.compile(r"(?<![\w.,-])(?<![A-Z]{2}\d\d[ -])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])")
 PHONE = regex.compile(
     r"(?<![\w+.,-])(?:"
+    rf"{DATE.pattern}|"  # Found whole, and then left.
     r"\+\d(?:[ .()/-]{0,2}\d){7,14}"  # +7 843 292-12-34
+    r"|00[1-9]\d{0,2}[ .-](?:[ .()/-]{0,2}\d){7,12}"  # 0033 6 12 34 56 78
+    r"|8 ?\d{3}[ -]\d{3}[ -]\d\d[ -]\d\d"  # 8 917 123-45-67
     r"|(?:\d[ -]?|(?<!\d[ -]))\(\d{2,5}\)[ -]?\d(?:[ -]?\d){4,7}"  # (843) 292-12-34
-    r"|[08](?=[\d .-]{9,15}(?!\d))\d{0,4}(?:([ .-])\d{2,4})(?:\1\d{2,4}){1,4}"  # 01 23 45 67 89
+    r"|[08](?=[\d .-]{9,15}(?!\d))\d{0,4}(?:(?P<c>[ .-])\d{2,4})(?:(?P=c)\d{2,4}){1,4}"  # 01 23 45
     r"|0\d{8,10}|8\d{10}"  # 0123456789
     r"|0\d{2,4}[ /-]\d{5,7}"  # 0256/395476, 01812-345678
     r"|[1-9]\d{8,11}"  # 599123456, 79171234567
-    r"|[1-9]\d{1,3}(?=[\d -]{9,12}(?!\d))([ -])\d{2,3}(?:\2\d{2,3}){1,3}"  # 599 12 34 56
+    r"|[6-9]\d{4}[ -]\d{5}"  # 98765 43210
+    r"|[1-9]\d{1,3}(?=[\d -]{9,12}(?!\d))(?P<d>[ -])\d{2,3}(?:(?P=d)\d{2,3}){1,3}"  # 599 12 34 56
     r")(?![\w-])"
 )
 MOBILE = regex.compile(r"[1-9][\d -]*")
 """The form of a number of a mobile phone as it is written where no 0 or 8 stands before it."""
+UNDIVIDED = regex.compile(r"[1-9]\d*|\d{5}[ -]\d{5}")
+"""In no groups or in halves it is a telephone's with the prefix 8, or beside a word for it."""
+WORD = regex.compile(
+    r"\b(?:t[eé]l(?:s|[eé]f\w*|[eé]ph\w*)?|phone|fono?|mob|mobil\w*|gsm|cell|fax|whats ?app|viber"
+    r"|call|contact|appele\w*|sun(?:a[țţt]i|ă)|apela[țţt]i|simu|тел|телеф\w*|моб|мобил\w*|факс|вац?тсап"
+    r"|[пд]?о?звон\w*|ш[аы]лтырат\w*|қоңырау\w*|чалы\w*|дзван\w*|дзвон\w*)\b"
+    r"|[☎☏✆📞📱]|ទូរស័ព្ទ|ទូរសព្ទ|ლეფონ|ტელ\.|მობ|დარეკ|հեռ|फ़ोन|फोन|मोबाइल|ফোন|মোবাইল|تلفن|تلفون|هاتف"
+    r"|موبا?یل|جوال|โทร|电话|電話|手机|전화|טלפון|נייד",
+    regex.IGNORECASE,
+)
+"""What stands beside a number of a telephone: the word, or one for calling."""
+WORD_BEFORE, WORD_AFTER = 40, 12
 FEW_COUNTRIES = 5
 """Of a language of more countries, nearly every number would be that of some mobile phone."""
 LABEL = regex.compile(
@@ -56,10 +74,13 @@ LEAST_PART = 100
 
 
 def is_card(found: str) -> bool:
-    """Whether the last digit is right (Luhn), they are not all alike, and no row of years."""
-    if not YEAR.sub("", found).strip(" -"):
+    """Whether the last digit is right (Luhn), they are not all alike, and no row of years.
+
+    A number of goods is none: cards of 13 digits are not issued any more.
+    """
+    if not YEAR.sub("", found).strip(" -") or is_ean(found):
         return False
-    digits = "".join(each for each in found if each.isdigit())
+    digits = digits_of(found)
     return len(set(digits)) > 1 and is_luhn(digits)
 
 
@@ -77,7 +98,7 @@ def countries(language: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1 << 12)
-def is_phone(found: str, language: str = "") -> bool:
+def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) -> bool:
     """Whether it is a number of some country with +, or else of one of the language's."""
     years = len(YEAR.findall(found))
     if years > 1 or YEAR_IN_BRACKETS.search(found) or THOUSANDS.fullmatch(found):
@@ -85,13 +106,18 @@ def is_phone(found: str, language: str = "") -> bool:
     import phonenumbers
 
     given = (None,) if found.startswith("+") else countries(language)
+    if found.startswith("00") and given:
+        found, given = f"+{found[2:]}", (None,)
     for country in given:
-        is_bare = MOBILE.fullmatch(found) is not None and not begins_with_prefix(found, country)
         try:
             number = phonenumbers.parse(found, country)
         except phonenumbers.NumberParseException:
             continue
         if not phonenumbers.is_valid_number(number):
+            continue
+        has_prefix = begins_with_prefix(found, country, str(number.national_number))
+        is_bare = MOBILE.fullmatch(found) is not None and not has_prefix
+        if is_bare and UNDIVIDED.fullmatch(found) and not is_beside_word:
             continue
         is_mobile = phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
         if not is_bare or (is_mobile and len(given) <= FEW_COUNTRIES):
@@ -99,13 +125,13 @@ def is_phone(found: str, language: str = "") -> bool:
     return False
 
 
-def begins_with_prefix(found: str, country: str | None) -> bool:
-    """Whether a number begins with what is dialled before numbers within a country, such as 8."""
+def begins_with_prefix(found: str, country: str | None, number: str) -> bool:
+    """Whether before the number is what is dialled before numbers within a country, such as 8."""
     from phonenumbers import PhoneMetadata
 
     known = PhoneMetadata.metadata_for_region(country or "", None)
     prefix = (known and known.national_prefix) or ""
-    return prefix == "8" and found.startswith("8")
+    return prefix == "8" and found.startswith("8") and digits_of(found) != number
 
 
 def is_ip(found: str) -> bool:
@@ -119,12 +145,12 @@ def is_ip(found: str) -> bool:
     return found.count(":") >= 3
 
 
-def phone_within(found: str, language: str) -> str:
+def phone_within(found: str, language: str, *, is_beside_word: bool = False) -> str:
     """What of groups of digits is a number: all, or else the most groups; empty for none.
 
     A beginning of a few digits may be a number by chance.
     """
-    if is_phone(found, language):
+    if is_phone(found, language, is_beside_word=is_beside_word):
         return found
     least = 0 if found.startswith("+") else LEAST_CUT
     for gap in sorted(GAP.finditer(found), key=lambda gap: -gap.start()):
@@ -137,7 +163,27 @@ def phone_within(found: str, language: str) -> str:
 def phone_in(match: "regex.Match[str]", language: str) -> str:
     """The telephone number with which a match begins, unless a label says another kind."""
     before = match.string[max(0, match.start() - LABEL_CHARS) : match.start()]
-    return "" if LABEL.search(before) else phone_within(match[0], language)
+    if LABEL.search(before) or DATE.match(match[0]):
+        return ""
+    return phone_within(match[0], language, is_beside_word=has_word_beside(match))
+
+
+def has_word_beside(match: "regex.Match[str]") -> bool:
+    """Whether a word for a telephone or for calling stands near in the same line."""
+    text, start, end = match.string, match.start(), match.end()
+    before = text[max(0, start - WORD_BEFORE) : start].rpartition("\n")[2]
+    after = text[end : end + WORD_AFTER].partition("\n")[0]
+    return WORD.search(before) is not None or WORD.search(after) is not None
+
+
+def without_books(text: str) -> str:
+    """The same with a sign in place of each character of an ISBN that stands beside no word."""
+
+    def hidden(match: "regex.Match[str]") -> str:
+        is_other = is_book(match[0]) and not has_word_beside(match)
+        return "_" * len(match[0]) if is_other else match[0]
+
+    return BOOK.sub(hidden, text)
 
 
 Within = Callable[["regex.Match[str]", str], str]
@@ -155,6 +201,8 @@ Codes have a pattern for each language. The order is that in which they are mask
 number of an account may look like a card, and parts of a code like a telephone number.
 """
 DIGIT = regex.compile(r"\d")
+BLANK = regex.compile(r"[\p{Zs}--[ ]]", regex.VERSION1)
+"""Another blank than the usual one: U+00A0, U+202F."""
 NATIVE = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 """A digit of another script: of Khmer, Persian, Bengali."""
 
@@ -185,7 +233,8 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
     def masked(text: str) -> str:
         if pattern is None or (sign and sign not in text) or not (sign or DIGIT.search(text)):
             return text
-        plain, parts, done, place = in_ascii(text), list[str](), 0, 0
+        plain, parts, done, place = BLANK.sub(" ", in_ascii(text)), list[str](), 0, 0
+        plain = without_books(plain) if kind == "phone" else plain
         while (match := pattern.search(plain, place)) is not None:
             one, place = one_in(match, language or ""), match.end()
             if one:

@@ -53,6 +53,13 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("fa", "تلفن ۰۹۱۲۱۲۳۴۵۶۷ است", "تلفن <phone> است"),
         ("bn", "ফোন ০১৭১২৩৪৫৬৭৮", "ফোন <phone>"),
         ("bn", "ফোন ০১৮১২-৩৪৫৬৭৮", "ফোন <phone>"),
+        ("ru", "Звоните 8 917 123-45-67.", "Звоните <phone>."),
+        ("tt", "Миңа 8 917 123-45-67 яз.", "Миңа <phone> яз."),
+        ("hi", "फ़ोन 98765 43210 पर", "फ़ोन <phone> पर"),
+        ("fr", "Depuis la Suisse : 0033 6 12 34 56 78.", "Depuis la Suisse : <phone>."),
+        ("ro", "Din Franța: 0040 722 123 456.", "Din Franța: <phone>."),
+        ("fr", "Écris au 06\u00a012\u00a034\u00a056\u00a078 !", "Écris au <phone> !"),
+        ("fr", "Écris au 06\u202f12\u202f34\u202f56\u202f78 !", "Écris au <phone> !"),
         ("en-IN", "Call 9876543210 now", "Call <phone> now"),
     ],
 )
@@ -67,6 +74,7 @@ def test_telephone_numbers_of_the_languages_countries_are_found(
     [
         (None, "Contul RO49 AAAA 1B31 0075 9384 0000 sau", "Contul <iban> sau"),
         (None, "RO49AAAA1B31007593840000", "<iban>"),
+        (None, "FR14\u00a02004\u00a01010\u00a00505\u00a00001\u00a03M02\u00a0606", "<iban>"),
         (None, "FR14 2004 1010 0505 0001 3M02 606 BIC", "<iban> BIC"),
         (None, "DE89370400440532013000, GB82 WEST 1234 5698 7654 32", "<iban>, <iban>"),
         (None, "KZ86 125K ZT50 0410 0100 NL91ABNA0417164300", "<iban> <iban>"),
@@ -125,6 +133,9 @@ def test_native_digits_that_stay_are_not_changed():
         "№ 0348 1941 1945, 08 1945 1946",
         "3.4.2.2. Încercarea; Версия 1.2.3.4; п. 4.1.2.1",
         "2002 2003 2004 2005",
+        "98765 43210 de voix, 61234 51234",
+        "8\u00a0045\u00a0311\u00a0447 d’habitants, 10\u202f000\u202f000",
+        "0033 ou 00 12 34 56, 000 123 456 789",
     ],
 )
 def test_ordinary_numbers_stay_in_any_language(language: str | None, text: str):
