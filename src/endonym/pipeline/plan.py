@@ -40,7 +40,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 11,
+    "corpus": 12,
     "tokenizer": 5,
     "shards": 4,
     "examples": 4,
