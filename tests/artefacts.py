@@ -30,7 +30,9 @@ def make(store: Store, identifier: str = ID, text: str = "Әбием мич ян
 def a_run(
     project: Path, name: str, *, recipe: str | None = None, stages: Sequence[dict[str, Any]] = ()
 ) -> Path:
-    """A run in a project, beside its store; with a plan if its recipe or its stages are given."""
+    """A run in a project, beside its store, which refers to it; or else with a plan, if its
+    recipe or its stages are given.
+    """
     folder = project / "runs" / name
     folder.mkdir(parents=True)
     (project / "store").mkdir(exist_ok=True)
@@ -42,4 +44,6 @@ def a_run(
         plan |= {"recipe": f"../../{recipe}", "variant": "wide", "sets": ["seed=9"]}
     if recipe is not None or stages:
         write_sealed(folder / "plan.json", plan)
+    else:
+        Store(project / "store").claim(folder, folder / "recipe.toml")
     return folder

@@ -12,9 +12,9 @@ from typing import Any
 
 from endonym.device import program
 from endonym.errors import Damaged, RecipeError
-from endonym.store import PLAN, Store, read_plan
+from endonym.store import PLAN, Store, is_made_here, read_plan
 
-RECIPE, RUNS = "recipe.toml", "runs"
+RECIPE = "recipe.toml"
 USUAL_STORE = Path("store")
 """The store if none is named. Only then are runs looked for in other folders, too."""
 
@@ -30,13 +30,14 @@ class NamedRecipe:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run's: beside other runs, or with a plan.
+    """Whether a folder is a run's: with a plan, or a store beside it refers to it.
 
-    A project's folder may hold a log.txt as well: `endonym run recipe.toml > log.txt`.
+    A project's folder may hold a log.txt, too (`endonym run recipe.toml > log.txt`), and may lie
+    in a folder called runs.
     """
     if not ((folder / RECIPE).is_file() and (folder / "log.txt").is_file()):
         return False
-    return folder.absolute().parent.name == RUNS or (folder / "plan.json").is_file()
+    return (folder / PLAN).is_file() or is_made_here(folder.absolute())
 
 
 def find_run(store: Store, name: str) -> Path:

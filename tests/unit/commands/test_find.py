@@ -168,3 +168,15 @@ def test_a_project_with_a_log_of_its_own_is_no_run(
     run = a_run(tmp_path, "әкият", recipe="recipe.toml")
     assert run_by_name(USUAL, str(run)) == run
     assert find_recipe(USUAL, run).path.resolve() == tmp_path / "recipe.toml"
+
+
+def test_a_project_below_a_folder_called_runs_is_no_run(tmp_path: Path) -> None:
+    project = tmp_path / "runs" / "mytatar"
+    project.mkdir(parents=True)
+    (project / "recipe.toml").write_text('name = "әкият"\n', encoding="utf-8")
+    (project / "log.txt").write_text("Укыту башланды.\n", encoding="utf-8")
+    assert recipe_file(project / "recipe.toml") == project / "recipe.toml"
+    assert run_by_name(USUAL, str(project)) is None
+    Store(tmp_path / "store").claim(project, project / "recipe.toml")
+    assert recipe_file(project / "recipe.toml") is None
+    assert run_by_name(USUAL, str(project)) == project
