@@ -59,6 +59,7 @@ class Covered:
     def __init__(
         self,
         postings: Postings,
+        *,
         ends: Indices,
         owners: Indices,
         sizes: Indices,
@@ -84,11 +85,11 @@ class Covered:
         ]
         return cls(
             Postings.made(every, np.arange(len(every))),
-            np.cumsum([len(each) for each in runs], dtype=np.int64),
-            np.repeat(np.arange(len(found)), [len(some) for some in found]),
-            np.array([each.letters for each in stretches], dtype=np.int64),
-            np.concatenate([none, *spans], axis=1),
-            np.array(letters, dtype=np.int64),
+            ends=np.cumsum([len(each) for each in runs], dtype=np.int64),
+            owners=np.repeat(np.arange(len(found)), [len(some) for some in found]),
+            sizes=np.array([each.letters for each in stretches], dtype=np.int64),
+            spans=np.concatenate([none, *spans], axis=1),
+            letters=np.array(letters, dtype=np.int64),
         )
 
     def mark(self, texts: Sequence[str], folded: Sequence[str]) -> None:

@@ -171,7 +171,7 @@ def read_index(folder: Path) -> Index:
         Postings(*(load(folder / f"{name}-{key}.npy") for key in POSTINGS))
         for name in ("contained", "similar", "covered")
     )
-    stretches = (load(folder / f"{name}.npy") for name in STRETCHES)
+    ends, owners, parts, spans, letters = (load(folder / f"{name}.npy") for name in STRETCHES)
     sizes, runs, lengths = (load(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths"))
     texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
 
@@ -181,5 +181,5 @@ def read_index(folder: Path) -> Index:
     return Index(
         Contained(contained, sizes, runs),
         Similar(similar, lengths, chosen),
-        Covered(covered, *stretches),
+        Covered(covered, ends=ends, owners=owners, sizes=parts, spans=spans, letters=letters),
     )

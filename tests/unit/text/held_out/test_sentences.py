@@ -1,0 +1,35 @@
+"""Short sentences: where they end, which count, and that equal ones have equal hashes."""
+
+import pytest
+from text_samples import KHMER
+
+from endonym.text.held_out.sentences import short_sentences
+
+
+def test_sentences_of_eight_to_nineteen_letters_are_found_at_their_places() -> None:
+    found = short_sentences(["Юк. Мин бүген өйдә. Ә син?", "Кояш чыга.\nБез эшкә барабыз! Әйе"])
+    assert found.texts.tolist() == [0, 1, 1]
+    assert found.places.tolist() == [2, 0, 8]
+    assert found.sizes.tolist() == [12, 8, 14]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Мин бүген өйдә.", "«МИН  БҮГЕН, ӨЙДӘ!»"),
+        ("Astăzi sunt acasă.", "astăzi sunt acasă?"),
+        ("Demain il pleut.", "demain, il pleut…"),
+    ],
+)
+def test_equal_letters_are_equal_sentences(one: str, other: str) -> None:
+    (first, second) = short_sentences([one, other]).hashes.tolist()
+    assert first == second
+    assert short_sentences([one[1:]]).hashes.tolist() != [first]
+
+
+def test_a_khmer_sentence_ends_at_its_own_sign() -> None:
+    words = KHMER[0][:12]
+    found = short_sentences([f"{words}។ {words}។"])
+    assert len(set(found.hashes.tolist())) <= 1
+    assert len(found.hashes) in (0, 2)
+    assert short_sentences([]).hashes.tolist() == []
