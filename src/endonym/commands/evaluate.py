@@ -18,6 +18,7 @@ from endonym.report.formatting import plain
 from endonym.report.scores import verdict
 from endonym.store import Store
 from endonym.text.broken import lost_letters
+from endonym.text.faults import passing_over
 
 OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "
@@ -103,9 +104,10 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     references = [Reference([sketch("", parts, 1.0)]) for parts in known.values()]
     found = list[str]()
     for file, parts in files.items():
-        why = lost_letters("\n".join(parts))
-        if why := why or other_language(sketch(file, parts, 1.0), references, language):
-            found.append(f"{file}: {why}" if len(files) > 1 else why)
+        with passing_over():  # A doubt is no score.
+            why = lost_letters("\n".join(parts))
+            if why := why or other_language(sketch(file, parts, 1.0), references, language):
+                found.append(f"{file}: {why}" if len(files) > 1 else why)
     return found
 
 
