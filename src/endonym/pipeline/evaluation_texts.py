@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,6 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from endonym.autopilot.format_guess import Look, guess_source
-from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import JUDGED_BYTES
@@ -22,7 +20,6 @@ from endonym.log import Log, counted, number
 from endonym.text.config import BLOCK_BYTES, Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, source_files
-from endonym.text.held_out.near import Index
 from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file
 from endonym.text.readers.columns import is_text
@@ -253,32 +250,3 @@ def why(reject: Reject) -> str:
     """Why something was not read, without advice about a recipe."""
     advised = reject.reason in ("unsupported_format", "unknown_encoding")
     return reject.detail.partition(";")[0] if advised else reject.detail
-
-
-def trained_on(texts: Texts, train: TokenShards, log: Log) -> int:
-    """How many of these documents stand in the training text: whole, nearly, or in pieces.
-
-    By the rules that keep held-out text apart from training text (text/held_out/near.py): a part of
-    a training line counts, and so does a page of training lines.
-    """
-    mine = list(texts.each())
-
-    def theirs() -> Iterator[str]:
-        return (decoded(train, number, texts.tokenizer) for number in range(len(train)))
-
-    with log.progress("comparing with the training text", 2 * len(train), "documents") as advance:
-
-        def counted_theirs() -> Iterator[str]:
-            for text in theirs():
-                yield text
-                advance(1)
-
-        index = Index.made(mine, chain(mine, counted_theirs()))
-        index.compare(counted_theirs())
-    index.judge_covered()
-    return int(index.contaminated.sum())
-
-
-def decoded(shards: TokenShards, number: int, tokenizer: Tokenizer) -> str:
-    """The text of a document."""
-    return tokenizer.decode(shards.document(number).ids.tolist())
