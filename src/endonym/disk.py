@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from endonym.errors import StoreError
+from endonym.errors import Damaged, StoreError
 
 CHUNK_BYTES = 1 << 22
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
@@ -176,8 +176,22 @@ def open_regular(path: Path) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
+def require_regular(path: Path) -> None:
+    """Raise Damaged if a pipe, a folder or a device has the place of a file of ours.
+
+    Opening a pipe waits for its other end, perhaps for ever.
+    """
+    if path.exists() and not path.is_file():
+        raise Damaged(
+            f"{path.name} is no regular file",
+            where=str(path),
+            do="Move it away: a file of endonym has this name.",
+        )
+
+
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
+    """The value in a JSON file. Raises Damaged if it is no regular file."""
+    require_regular(path)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -185,6 +199,6 @@ def read_if_good(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or damaged."""
     try:
         found = read_json(path)
-    except (FileNotFoundError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError, Damaged):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import require_regular
 from endonym.errors import Damaged, printable_lines
 
 THIN = "\u2009"
@@ -140,6 +141,7 @@ class Log:
 
     def _keep(self, text: str) -> None:
         if self.file is not None:
+            require_regular(self.file)
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
@@ -209,6 +211,7 @@ def journal_line(value: dict[str, Any]) -> bytes:
 
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:
     """Append one flat object to a journal."""
+    require_regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         file.write(journal_line(value))

@@ -25,6 +25,7 @@ from endonym.disk import (
     json_bytes,
     list_files,
     read_json,
+    require_regular,
     translated_disk_errors,
     write_json,
 )
@@ -155,6 +156,7 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
 
     Raises Damaged for anything else, with what to do. So no reader of it checks types.
     """
+    require_regular(path)
     try:
         data = path.read_bytes()
         value = json.loads(data)
@@ -197,6 +199,8 @@ def _older_plan(path: Path) -> dict[str, Any] | None:
 
     It has exactly these keys: one more may be the seal's, damaged.
     """
+    if not path.is_file():
+        return None
     data = path.read_bytes()
     try:
         value = json.loads(data)
@@ -331,7 +335,7 @@ class Store:
     @contextmanager
     def lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold an artefact's lock; calls `waiting` once with the owner if it is not free."""
-        path = self.root / "locks" / f"{stage}-{identifier[:12]}"
+        path = self._lock_file(stage, identifier)
         with translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+", encoding="utf-8", errors="backslashreplace")
@@ -347,9 +351,14 @@ class Store:
             handle.flush()
             yield
 
+    def _lock_file(self, stage: str, identifier: str) -> Path:
+        path = self.root / "locks" / f"{stage}-{identifier[:12]}"
+        require_regular(path)
+        return path
+
     def maker(self, stage: str, identifier: str) -> str:
         """The process that makes an artefact right now; empty if none does."""
-        path = self.root / "locks" / f"{stage}-{identifier[:12]}"
+        path = self._lock_file(stage, identifier)
         with (
             suppress(FileNotFoundError),
             path.open(encoding="utf-8", errors="backslashreplace") as handle,

@@ -177,7 +177,7 @@ def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: P
 
 
 ALONE = """
-name = "alone"
+name = "{name}"
 language = "tt"
 
 [model]
@@ -197,23 +197,26 @@ format = "huggingface"
 """
 
 
+@pytest.mark.parametrize("way", ["artefact", "export"])
 def test_conversations_alone_teach_a_model_and_its_card_tells_of_the_base(
-    finished_answers: Path, tmp_path: Path, command: Say
+    finished_answers: Path, tmp_path: Path, command: Say, way: str
 ) -> None:
-    base = model_of(finished_answers, "liked", "pretrain")
+    base, store = model_of(finished_answers, "liked", "pretrain"), finished_answers / "store"
+    if way == "export":
+        out = ("--out", tmp_path / "base", "--store", store)
+        told = command("export", base, "--to", "huggingface", *out)
+        assert told.code == 0, told.err
+        base = tmp_path / "base"
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(ALONE.format(folder=json.dumps(str(base))), encoding="utf-8")
+    recipe.write_text(ALONE.format(name=way, folder=json.dumps(str(base))), encoding="utf-8")
     greetings = [said(f"{number}. Сәлам!", "Әйе.") for number in range(24)]
     write_lines(tmp_path / "conversations.jsonl", greetings)
-    store = finished_answers / "store"
     told = command("check", recipe, "--store", store)
     assert (told.code, "warning" in told.out) == (0, False), told.err
     told = command("run", recipe, "--store", store)
     assert told.code == 0, told.err
     (made,) = [
-        each["id"]
-        for each in planned(finished_answers / "runs" / "alone")
-        if each["stage"] == "export"
+        each["id"] for each in planned(finished_answers / "runs" / way) if each["stage"] == "export"
     ]
     card = (Store(store).folder("export", made) / "README.md").read_text(encoding="utf-8")
     assert "made elsewhere" not in card

@@ -15,11 +15,12 @@ from endonym.disk import (
     file_hash,
     list_files,
     read_if_good,
+    require_regular,
     translated_disk_errors,
     write_atomic,
     write_json,
 )
-from endonym.errors import StoreError
+from endonym.errors import Damaged, StoreError
 from endonym.model.weights import save_tensors
 
 FULL = Path("/dev/full")
@@ -169,3 +170,20 @@ def test_a_file_that_holds_no_object_is_read_as_an_empty_one(tmp_path: Path, tex
     assert read_if_good(path) == {}
     path.write_text('{"store": "../store"}', encoding="utf-8")
     assert read_if_good(path) == {"store": "../store"}
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    require_regular(tmp_path / "none.json")
+    write_json(tmp_path / "whole.json", {"ә": 1})
+    require_regular(tmp_path / "whole.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("pipe.json", "folder.json"):
+        with pytest.raises(Damaged, match=f"{name} is no regular file") as caught:
+            disk.read_json(tmp_path / name)
+        assert caught.value.where == str(tmp_path / name)
+        assert "Move it away" in caught.value.do
+        assert read_if_good(tmp_path / name) == {}

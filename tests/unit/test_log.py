@@ -1,6 +1,7 @@
 """What people read: numbers, sizes and durations; lines on stderr and in a file."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -270,3 +271,16 @@ def test_a_bar_that_goes_on_starts_where_it_stands(monkeypatch: pytest.MonkeyPat
     said = sys.stderr.getvalue()
     assert " 75 %" in said
     assert " 0 %" not in said
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_in_the_place_of_a_journal_or_of_a_log_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "model-ab12.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(Damaged, match="is no regular file"):
+        append_jsonl(path, {"event": "step", "step": 1})
+    log = Log(quiet=True)
+    log.file = path
+    with pytest.raises(Damaged, match="is no regular file"):
+        log.line("Сәлам")
+    assert read_jsonl(path) == []

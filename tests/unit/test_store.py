@@ -409,3 +409,30 @@ def test_no_flipped_bit_makes_a_sealed_plan_an_older_one(tmp_path: Path) -> None
             path.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
             with pytest.raises(Damaged):
                 read_plan(tmp_path)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(store: Store) -> None:
+    make(store)
+    manifest = store.folder("corpus", ID) / "manifest.json"
+    run, lock = store.root / "runs" / "tatar", store.root / "locks" / f"corpus-{ID[:12]}"
+    run.mkdir(parents=True)
+    for path in (manifest, lock, run / "plan.json"):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    readers = {
+        manifest: lambda: store.find("corpus", ID),
+        lock: lambda: store.maker("corpus", ID),
+        run / "plan.json": lambda: read_plan(run),
+    }
+    for path, read in readers.items():
+        with pytest.raises(Damaged, match="is no regular file") as caught:
+            read()
+        assert caught.value.where == str(path)
+    with (
+        pytest.raises(Damaged, match="is no regular file"),
+        store.lock("corpus", ID, nobody),
+    ):
+        pass
+    assert list(store.artifacts()) == []
+    assert read_if_whole(manifest) == {}

@@ -1,20 +1,28 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from endonym.disk import file_hash, list_files, read_json, write_atomic, write_json
+from endonym.disk import (
+    file_hash,
+    list_files,
+    read_given,
+    read_json,
+    write_atomic,
+    write_json,
+)
 from endonym.errors import Damaged, ExportError
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.log import Log
 from endonym.model.config import ModelConfig
-from endonym.model.foreign.folder import AnyModelConfig
-from endonym.store import Artifact
+from endonym.model.foreign.folder import MOST_JSON_BYTES, AnyModelConfig
+from endonym.store import IDENTIFIER, Artifact
 
 if TYPE_CHECKING:
     from endonym.export.card import Card
@@ -27,6 +35,8 @@ RECORD = "export.json"
 
 The README and the Modelfile are not in it: people edit them.
 """
+WEIGHTS = ".safetensors"
+"""How the name of a file of weights ends, in an export and in an artefact."""
 GGUF_PACKAGES = ("gguf", "xllamacpp")
 
 
@@ -202,6 +212,25 @@ def record_of(folder: Path) -> dict[str, Any]:
                 do="Export the model again.",
             )
     return record
+
+
+def model_behind(folder: Path, hashes: Mapping[str, str]) -> str:
+    """The id of the model that a folder's weights were exported from; empty if it is not known.
+
+    hashes: SHA-256 of the folder's files, by name. With an adapter in the weights the model is that
+    of the adapted phase. Nothing is believed of weights that are not those of the record.
+    """
+    try:
+        record = json.loads(read_given(folder / RECORD, MOST_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    if _wrong_in(record):
+        return ""
+    weights = {name: each for name, each in hashes.items() if name.endswith(WEIGHTS)}
+    written = {name: record["files"].get(name, {}).get("sha256") for name in weights}
+    made_of = record.get("adapter", record.get("model"))
+    is_id = isinstance(made_of, str) and IDENTIFIER.fullmatch(made_of)
+    return made_of if is_id and weights and weights == written else ""
 
 
 def _wrong_in(record: Any) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
+from endonym.export.formats import WEIGHTS
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
-
-WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +133,27 @@ def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], bool]:
 
 
 def base_of(phase: Artifact) -> Artifact | None:
-    """The model that a first phase went on from, found by the hash of its weights.
+    """The model that a first phase went on from.
 
-    None if its store made no such model.
+    It is found by the hash of its weights; or, if it was exported out of the store, by the id that
+    the export's record had. None if its store made no such model.
     """
     store, identity = Store.of(phase.folder), phase.manifest["inputs"].get("folder")
     given = store.find("source", identity) if identity else None
     if given is None:
         return None
+    asked = _made_with(given, store) or given.numbers.get("made_of")
+    return store.find("model", asked) if asked else None
+
+
+def _made_with(given: Artifact, store: Store) -> str | None:
+    """The id of the model that has one of the given files as weights, or was exported to it."""
     hashes = {each["sha256"] for each in given.manifest["config"]["files"]}
     for made in store.artifacts():
         files = made.manifest["files"].items()
         weights = {each["sha256"] for name, each in files if name.endswith(WEIGHTS)}
         if made.stage in ("model", "export") and weights & hashes:
-            asked = made.id if made.stage == "model" else made.manifest["inputs"]["model"]
-            return store.find("model", asked)
+            return made.id if made.stage == "model" else made.manifest["inputs"]["model"]
     return None
 
 

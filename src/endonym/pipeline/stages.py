@@ -52,11 +52,16 @@ def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
 
 
 def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
-    """Load the pretrained model as a test, before any text is read; then write down its files."""
+    """Load the pretrained model as a test, before any text is read; then write down its files.
+
+    made_of: the id of the model that it was exported from, if its record tells.
+    """
+    from endonym.export.formats import model_behind
     from endonym.export.pretrained import load_pretrained
 
     load_pretrained(config.folder)
-    return named_files(config, ctx)
+    made_of = model_behind(config.folder, {each["name"]: each["sha256"] for each in config.files})
+    return named_files(config, ctx) | ({"made_of": made_of} if made_of else {})
 
 
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:

@@ -37,17 +37,21 @@ def export(finished: Path, command: Say, tmp_path: Path) -> Path:
 
 def test_an_export_is_uploaded_whole_and_privately(command: Say, hub: Hub, export: Path) -> None:
     (export / "notes.txt").write_text("Язмалар", encoding="utf-8")
+    (export / "drafts").mkdir()
+    (export / "drafts" / "old.txt").write_text("Иске язмалар", encoding="utf-8")
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 0, said.err
     assert said.out.strip() == f"{hub.url}/tugan/tel"
     assert hub.private == {"tugan/tel": True}
-    names = sorted(path.name for path in export.iterdir() if path.name != "notes.txt")
+    others = ("notes.txt", "drafts")
+    names = sorted(path.name for path in export.iterdir() if path.name not in others)
     assert sorted(hub.files) == names
     for name in names:
         assert hub.files[name] == (export / name).read_bytes()
     assert "POST /api/validate-yaml" in hub.asked
     assert ModelCard(hub.files["README.md"].decode()).data.language == ["tt"]
     assert "notes.txt is not part of the export" in said.err
+    assert "drafts/old.txt is not part of the export" in said.err
     assert "to tugan/tel (private): 7 files" in said.err
 
 

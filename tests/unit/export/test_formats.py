@@ -2,17 +2,25 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 from laws.shapes import shape
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
+from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError
 from endonym.export import formats
 from endonym.export.card import Card
 from endonym.export.config import Export
-from endonym.export.formats import RECORD, make_export, record_of, require_formats
+from endonym.export.formats import (
+    RECORD,
+    make_export,
+    model_behind,
+    record_of,
+    require_formats,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 
@@ -69,6 +77,48 @@ def test_a_missing_file_is_found(model: LanguageModel, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(Damaged, match=r"tokenizer\.json is missing"):
         record_of(tmp_path)
+
+
+def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    made(FOLDER, model, tmp_path)
+    hashes = {path.name: file_hash(path) for path in tmp_path.iterdir()}
+    assert model_behind(tmp_path, hashes) == "ab12cd34ef56"
+    assert model_behind(tmp_path, hashes | {"model.safetensors": "0" * 64}) == ""
+    assert model_behind(tmp_path, hashes | {"more.safetensors": "0" * 64}) == ""
+    del hashes["model.safetensors"]
+    assert model_behind(tmp_path, hashes) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"adapter": "0123456789ab"}, "0123456789ab"),
+        ({"adapter": "әңгәмә"}, ""),
+        ({"adapter": None}, ""),
+        ({"model": "kechkena"}, ""),
+        ({"model": "../../../x/y"}, ""),
+        ({"files": {"model.safetensors": 3}}, ""),
+    ],
+)
+def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(
+    said: dict[str, object], found: str, tmp_path: Path
+) -> None:
+    files = {"model.safetensors": {"sha256": "00"}}
+    record = {"model": "ab12cd34ef56", "files": files, **said}
+    (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    assert model_behind(tmp_path, {"model.safetensors": "00"}) == found
+
+
+def test_without_a_readable_record_the_model_behind_is_not_known(tmp_path: Path) -> None:
+    hashes = {"model.safetensors": "00"}
+    assert model_behind(tmp_path, hashes) == ""
+    (tmp_path / RECORD).write_bytes(b'{"model": "ab12')
+    assert model_behind(tmp_path, hashes) == ""
+    (tmp_path / RECORD).unlink()
+    os.mkfifo(tmp_path / RECORD)
+    assert model_behind(tmp_path, hashes) == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', json.dumps({"model": "x"})])

@@ -8,6 +8,7 @@ import pytest
 
 from endonym.disk import write_json
 from endonym.export.history import (
+    History,
     evaluations_of,
     history_of,
     phases_of,
@@ -48,16 +49,9 @@ def test_of_a_pruned_store_nothing_is_known(model: Artifact, store: Store, kind:
     assert history_of(model) is None
 
 
-def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
-    model: Artifact, store: Store
-) -> None:
-    later = dict(model.manifest)
-    later["inputs"] = {**model.manifest["inputs"], "start": model.manifest["id"]}
-    later["id"] = "f" * 64
-    folder = store.folder("model", later["id"])
-    shutil.copytree(model.folder, folder)
-    write_json(folder / "manifest.json", sealed(later))
-    second = open_artifact(folder)
+def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(model: Artifact) -> None:
+    inputs = {**model.manifest["inputs"], "start": model.manifest["id"]}
+    second = put(model, "model", "f" * 64, inputs=inputs)
     assert [each.id for each in phases_of(second)] == [model.id, second.id]
     known = history_of(second)
     assert known is not None
@@ -70,6 +64,65 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
     assert ([each.id for each in found], is_whole) == ([second.id], False)
 
 
+def put(model: Artifact, kind: str, identity: str, **keys: Any) -> Artifact:
+    """A copy of an artefact in its store as another one."""
+    folder = Store.of(model.folder).folder(kind, identity)
+    shutil.copytree(model.folder, folder)
+    manifest = {**model.manifest, "stage": kind, "id": identity, **keys}
+    write_json(folder / "manifest.json", sealed(manifest))
+    return open_artifact(folder)
+
+
+def gone_on(model: Artifact, objective: str, given: dict[str, Any], numbers: Any) -> History:
+    """The history of a model that went on from a folder of which these files were hashed."""
+    config = {"files": [given]}
+    put(model, "source", "d" * 64, inputs={}, config=config, numbers=numbers)
+    phase = {**model.manifest["config"]["phase"], "objective": objective}
+    config = {**model.manifest["config"], "phase": phase}
+    files = {"adapter.safetensors": {"bytes": 0, "sha256": "f" * 64}}
+    inputs = {**model.manifest["inputs"], "folder": "d" * 64}
+    later = put(model, "model", "e" * 64, inputs=inputs, config=config, files=files)
+    known = history_of(later)
+    assert known is not None
+    return known
+
+
+def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
+    model: Artifact, store: Store
+) -> None:
+    weights = model.manifest["files"]["weights.safetensors"]["sha256"]
+    given = {"name": "weights.safetensors", "sha256": weights}
+    other = {"name": "model.safetensors", "sha256": "0" * 64}
+    ways = [
+        (given, {}, model.id),
+        (other, {"made_of": model.id}, model.id),
+        (other, {"made_of": "0" * 12}, None),
+        (other, {}, None),
+    ]
+    for file, numbers, found in ways:
+        known = gone_on(model, "next_token", file, numbers)
+        assert [each.phases[0].id for each in known.lineage[:-1]] == ([found] if found else [])
+        assert known.is_from_scratch == bool(found)
+        for kind, identity in (("source", "d" * 64), ("model", "e" * 64)):
+            shutil.rmtree(store.folder(kind, identity))
+
+
+@pytest.mark.parametrize("objective", ["next_token", "chat"])
+def test_sources_and_licenses_are_of_the_phases_that_read_texts(
+    model: Artifact, objective: str
+) -> None:
+    given = {"name": "model.safetensors", "sha256": "0" * 64}
+    known = gone_on(model, objective, given, {"made_of": model.id})
+    names = ["others", "romanian", "tatar"]
+    has_read = objective == "next_token"
+    assert sorted(known.sources) == (names if has_read else [])
+    assert known.base is not None
+    assert sorted(known.base.sources) == names
+    licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
+    # This recipe's licenses say nothing of the base's sources.
+    assert licenses == [None] * 3 + ["CC0-1.0"] * (3 if has_read else 0)
+
+
 def test_what_answers_were_learnt_from_is_found_with_its_files(
     model: Artifact, store: Store
 ) -> None:
@@ -77,19 +130,13 @@ def test_what_answers_were_learnt_from_is_found_with_its_files(
     assert known is not None
     assert known.answers() == []
 
-    def put(kind: str, identity: str, **keys: Any) -> str:
-        manifest = {**model.manifest, "stage": kind, "id": identity, **keys}
-        shutil.copytree(model.folder, store.folder(kind, identity))
-        write_json(store.folder(kind, identity) / "manifest.json", sealed(manifest))
-        return identity
-
-    file = put("source", "d" * 64, config={"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]})
+    data = {"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]}
+    file = put(model, "source", "d" * 64, config=data).manifest["id"]
     numbers = {"objective": "chat", "records": 4, "kept": 3, "dropped": {"bad_json": 1}}
     inputs = {"data 0": file, "tokenizer": model.manifest["inputs"]["tokenizer"]}
-    examples = put("examples", "e" * 64, inputs=inputs, numbers=numbers)
+    examples = put(model, "examples", "e" * 64, inputs=inputs, numbers=numbers).manifest["id"]
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
-    later = store.folder("model", put("model", "f" * 64, inputs=inputs))
-    known = history_of(open_artifact(later))
+    known = history_of(put(model, "model", "f" * 64, inputs=inputs))
     assert known is not None
     assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
     shutil.rmtree(store.folder("examples", examples))

@@ -115,8 +115,15 @@ def test_a_given_model_is_loaded_as_a_trial_before_its_files_are_written_down(
     hashed = tuple(map(file_identity, paths))
     config = PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
-    assert stages.pretrained(config, ctx)["files"] == 2
+    assert stages.pretrained(config, ctx) == {
+        "files": 2,
+        "bytes": sum(path.stat().st_size for path in paths),
+    }
     assert len(json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))) == 2
+    listed = {each["name"]: {"sha256": each["sha256"]} for each in hashed}
+    write_json(folder / "export.json", {"model": "ab12cd34ef56", "files": listed})
+    ctx = context(tmp_path / "exported")
+    assert stages.pretrained(config, ctx)["made_of"] == "ab12cd34ef56"
     paths[1].unlink()
     ctx = context(tmp_path / "again")
     with pytest.raises(ExportError, match=r"no model\.safetensors"):

@@ -65,6 +65,15 @@ def test_a_few_faults_of_our_own_code_end_nothing_and_many_do(reason: str) -> No
     assert too_much([texts], 1.0) is None
 
 
+def test_damaged_files_make_no_bad_records_of_themselves() -> None:
+    texts = reading("a", 900, FEW_RECORDS)
+    for number in range(20):
+        texts.add(100, "truncated", f"{number}.txt.gz", "the gzip file ends early")
+    assert texts.bad_records == FEW_RECORDS
+    # So few rows still count for nothing, and the damaged files by their bytes.
+    assert judged_share([texts], 0.001) == 2_000 / texts.bytes
+
+
 def test_a_source_of_which_nothing_can_be_read_is_an_error_however_small() -> None:
     wrong = reading("wrong", 0, 12, "no_text_field")
     error = too_much([wrong, reading("large", 100_000, 0)], 0.01)

@@ -1,8 +1,9 @@
 """Detects the encoding of a text file and converts it to UTF-8.
 
-In this order: a byte-order mark, zero bytes (UTF-16), strict UTF-8, a guess. A guess among the
-single-byte encodings counts only if no other one comes near it. All later code sees UTF-8; bytes
-that cannot be decoded become invalid UTF-8, so that their line can be rejected by its number.
+In this order: a byte-order mark, zero bytes (UTF-16), strict UTF-8, a guess. A guess
+among the single-byte encodings counts only if no other one comes near it. Single lines of UTF-16 in
+a file of UTF-8 are decoded, too. All later code sees UTF-8; bytes that cannot be decoded become
+invalid UTF-8, so that their line can be rejected by its number.
 """
 
 import codecs
@@ -14,6 +15,7 @@ import regex
 from endonym.errors import RecipeError, printable
 from endonym.text.io.kinds import binary_kind
 from endonym.text.io.streams import Damage, Feed, Stream
+from endonym.text.io.widened import NO_TEXT, UNDECODABLE, Lines, narrowed_lines
 
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
@@ -30,9 +32,11 @@ MARKS = (
 )
 
 CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
-NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
 BINARY_CONTROL_SHARE = 0.02
 """With a larger share of control characters, a file is binary."""
+
+NARROW_BYTES, NARROW_SHARE = 4, 0.01
+"""Shorter lines may be halves of letters in UTF-16, as LF is; and so may a smaller share."""
 
 LIKELY = [
     *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
@@ -95,8 +99,9 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
         return ordered(known_encoding(given), head)
     if b"\0" in head:
         name = wide_encoding(head)
-        if name:
+        if name and not has_narrow_lines(head):
             return Encoding(name)
+        head = Lines().narrowed(head)
     if len(CONTROLS.findall(head)) > BINARY_CONTROL_SHARE * len(head):
         return Damage("binary", "binary data: too many control characters for a text")
     return Encoding("utf-8") if mostly_utf8(head) else guess(head)
@@ -127,6 +132,27 @@ def wide_encoding(head: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if NO_TEXT.search(text) else name
+
+
+def has_narrow_lines(head: bytes) -> bool:
+    """Whether some lines are UTF-8, so that the others alone are UTF-16.
+
+    A file in UTF-16 has none but by chance: each line has half of a line end beside it.
+    """
+    size = 0
+    for line in head.split(b"\n"):
+        if len(line) >= NARROW_BYTES and b"\0" not in line and not CONTROLS.search(line):
+            size += len(line) if is_utf8(line) else 0
+    return size > NARROW_SHARE * len(head)
+
+
+def is_utf8(line: bytes) -> bool:
+    """Whether all of it is UTF-8."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def mostly_utf8(head: bytes) -> bool:
@@ -178,22 +204,13 @@ def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
         return "", iter([Damage(found.reason, found.detail, size)])
     feed.read(found.mark_bytes)
     if found.name == "utf-8":
-        return found.name, feed.rest()
+        return found.name, narrowed_lines(feed.rest())
     return found.name, transcoded(feed.rest(), found.name)
-
-
-def undecodable(error: UnicodeError) -> tuple[str, int]:
-    """What stands for bytes that cannot be decoded: it becomes invalid UTF-8, so that they show."""
-    assert isinstance(error, UnicodeDecodeError)
-    return "\udcff", error.end
-
-
-codecs.register_error("endonym.undecodable", undecodable)
 
 
 def transcoded(stream: Stream, name: str) -> Stream:
     """Convert a stream to UTF-8; bytes that cannot be decoded become invalid UTF-8."""
-    decoder = codecs.getincrementaldecoder(name)("endonym.undecodable")
+    decoder = codecs.getincrementaldecoder(name)(UNDECODABLE)
     for piece in stream:
         if isinstance(piece, Damage):
             yield piece

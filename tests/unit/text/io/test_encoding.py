@@ -33,6 +33,27 @@ def test_utf16_without_a_mark_is_never_text_with_zeros(
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        TATAR,
+        ["Његова књига је ту.", "Рекла је: Његош."],
+        ["დილა მშვიდობისა, მეგობრებო.", "როგორ ხარ?"],
+        ["ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੋਸਤੋ।", "ਤੁਸੀਂ ਕਿਵੇਂ ਹੋ?"],  # each letter has a LF as its first half
+        ["上海上空有云。", "上上下下 的人很多。"],
+    ],
+)
+def test_a_whole_file_of_utf16_without_a_mark_is_read_as_one(
+    tmp_path: Path, lines: list[str], encoding: str
+):
+    path = write(tmp_path, "a.txt", ("\n".join(lines * 20) + "\n").encode(encoding))
+    found = records(path, document="line")
+    assert kept(found) == lines * 20
+    (document, *_) = found
+    assert document.meta == {"encoding": encoding}
+
+
 def test_an_encoding_is_recorded_with_each_document_unless_it_is_utf8(tmp_path: Path):
     wide = write(tmp_path, "wide.txt", "\n".join(TATAR).encode("utf-16"))
     narrow = write(tmp_path, "narrow.txt", TATAR)
