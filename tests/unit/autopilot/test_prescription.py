@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from text_samples import TATAR
 
 from endonym.autopilot import prescription
 from endonym.autopilot.examination import Examined
@@ -13,6 +14,7 @@ from endonym.autopilot.prescription import (
     clean_table,
     lines_for,
     prescribed,
+    readings,
     recipe_text,
     recommended,
 )
@@ -110,3 +112,16 @@ def test_of_a_source_that_gave_nothing_nothing_is_left():
     file = RawFile(path=Path("b.pdf"), name="b.pdf")
     found = Examined(EVERY, stats=[SourceStats("b")], unread={"b": {file: "damaged"}})
     assert prescription.mended(found, [(Source(name="b", path="b.pdf"), [file])]) == []
+
+
+def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
+    """It is left out of the recipe; the bad lines of a file that stays are judged."""
+    good, stats = len(TATAR[0].encode()), SourceStats("texts")
+    stats.read.more(11, 10 * good + 5_000)
+    stats.drop("invalid_utf8", good, "авыл.txt")
+    stats.drop("truncated", 5_000, "китап.txt.gz")
+    broken = RawFile(path=Path("китап.txt.gz"), name="китап.txt.gz")
+    found = Examined(EVERY, stats=[stats], unread={"texts": {broken: "truncated"}})
+    (reading,) = readings(found)
+    assert reading.lost == {"invalid_utf8  авыл.txt": good}
+    assert (reading.bytes, reading.share) == (10 * good, 0.1)

@@ -271,3 +271,19 @@ def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:
     found = beginning(raw.source, raw.files[0], 20_000)
     assert len(found.records) == 20
     assert found.text_bytes == pytest.approx(4 * 400, rel=0.01)
+
+
+def test_what_cannot_be_read_is_estimated_of_the_whole_file(tmp_path: Path) -> None:
+    """Every tenth line of this file is no UTF-8; the first thousand letters show it."""
+    good = f"{SENTENCES['tt']}\n".encode()
+    bad = b"\xff" * (len(good) - 1) + b"\n"
+    (tmp_path / "a.txt").write_bytes((9 * good + bad) * 2_000)
+    raw = raw_set(tmp_path, "a.txt")
+    source = raw.source.model_copy(update={"encoding": "utf-8"})
+    found = beginning(source, raw.files[0], 10_000)
+    assert found.share < 0.02
+    reading = found.reading("texts", "a.txt")
+    assert reading.records == pytest.approx(20_000, rel=0.05)
+    assert reading.bytes == pytest.approx(raw.bytes(), rel=0.05)
+    assert reading.bad_records == pytest.approx(2_000, rel=0.05)
+    assert reading.share == pytest.approx(0.1, rel=0.05)

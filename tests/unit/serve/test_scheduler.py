@@ -234,3 +234,17 @@ def test_tokens_are_counted() -> None:
     assert scheduler.counts.prompt_tokens == prompt
     assert scheduler.counts.generated_tokens == told.generation.chooser.made
     scheduler.close()
+
+
+@pytest.mark.parametrize("long", [1, 1_000])
+def test_a_text_of_the_longest_tokens_is_still_encoded(
+    monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    """long: what an unknown token may stand for, here less and more than any of the vocabulary."""
+    monkeypatch.setattr("endonym.serve.scheduler.LONG_TOKEN", long)
+    scheduler = scheduler_of(SlowEngine(context=64))
+    vocabulary = toy_language_model().tokenizer
+    longest = max((vocabulary.bytes_of(index) for index in range(vocabulary.vocab)), key=len)
+    assert len(longest) > len("ә".encode())
+    assert scheduler.most_bytes == 64 * max(long, len(longest))
+    scheduler.close()
