@@ -47,6 +47,11 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     assert "bigram (2.3100)" in notes
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
+    sampled = [
+        contender(tmp_path / "900", n, [400.0] * len(SENTENCES), others={"sampled_from": 900})
+        for n in ("poor", "ярлы")
+    ]
+    assert "loses" not in " ".join(compare(sampled).notes), "a sample is of other documents"
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 
 
@@ -100,6 +105,8 @@ def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
         path = run.folder / "evaluation 2" / "scores.json"
         path.parent.mkdir()
         path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), "utf-8")
+        notes = compare([replace(each) for each in runs]).notes
+        assert any("To choose" in note for note in notes), "not all have them yet"
         run.evaluations.append(Artifact(path.parent, {}))
     assert not any("To choose" in note for note in compare([replace(run) for run in runs]).notes)
 
@@ -225,6 +232,7 @@ def test_runs_that_share_too_few_texts_are_listed_without_differences(tmp_path: 
     found = compare([one, two])
     assert [run.name for run in found.runs] == ["wide", "tt"]
     assert found.differences == []
+    assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
     assert "wide: 30; tt: 9) and share 9 from the same sources" in found.notes[0]
     heads, _ = cells(found)
     assert "to the best" not in heads

@@ -80,6 +80,7 @@ def test_after_a_fork_it_belongs_to_the_parent():
     process.ask({"do": "echo", "word": ROMANIAN[0]}, QUICK)
     made, process._owner = process._process, os.getppid()
     process.close()
+    time.sleep(0.2)
     assert made is not None
     assert is_running(made.pid)
     process._process, process._owner, made.returncode = made, os.getpid(), None
