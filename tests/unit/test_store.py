@@ -297,6 +297,18 @@ def test_a_damaged_manifest_does_not_hide_the_other_artefacts(store: Store) -> N
     assert [each.id for each in store.artifacts()] == [ID[:12]]
 
 
+def test_half_an_artefact_that_a_killed_prune_left_is_none_and_in_nobodys_way(
+    store: Store,
+) -> None:
+    made = make(store)
+    gone = made.folder.with_name(f"{made.folder.name}.gone.part")
+    made.folder.rename(gone)
+    assert list(store.artifacts()) == []
+    store.remove(make(store))
+    assert store.find("corpus", ID) is None
+    assert not gone.exists()
+
+
 def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "tatar"
     run.mkdir(parents=True)

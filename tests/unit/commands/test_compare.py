@@ -11,6 +11,7 @@ from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
 from endonym.commands.compare import as_dict, cells, compare, describe
+from endonym.commands.finished_runs import FinishedRun
 from endonym.log import THIN
 from endonym.store import Artifact
 
@@ -197,6 +198,26 @@ def test_a_compressor_line_of_a_sample_says_so(tmp_path: Path) -> None:
     some = {"sampled_from": 900}
     runs = [contender(tmp_path, n, v, others=some) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     assert "compressor (412 of 900 documents)" in describe(compare(runs))
+
+
+def test_what_the_models_need_on_the_compressors_sample_stands_with_its_line(
+    tmp_path: Path,
+) -> None:
+    def runs(folder: str, **other: int) -> list[FinishedRun]:
+        made = [
+            contender(tmp_path / folder, "a", HARD.tolist()),
+            contender(tmp_path / folder, "b", WORSE, others=other),
+        ]
+        for run in made:
+            path = run.judged.folder / "scores.json"
+            lines = json.loads(path.read_text(encoding="utf-8"))
+            lines.append(score("model_on_sample", 1.25).as_dict())
+            path.write_text(json.dumps(lines), "utf-8")
+        return made
+
+    said = "On the documents of the compressor's line: a 1.2500 and b 1.2500."
+    assert said in compare(runs("same")).notes
+    assert not any("compressor's line" in note for note in compare(runs("apart", n_bytes=7)).notes)
 
 
 def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
