@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -174,6 +175,22 @@ def test_a_body_that_is_too_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.05)
     monkeypatch.setattr(limits, "BODY_BYTES", 1)
     assert status_of(Sender([b"aa"] * 100, seconds=0.02)) == 413
+
+
+def test_a_body_that_is_too_large_is_not_held() -> None:
+    left = 64
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": left > 0}
+
+    tracemalloc.start()
+    with pytest.raises(ApiError):
+        asyncio.run(read_body(scope(), receive))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (left, peak < 8 << 20) == (0, True)
 
 
 @pytest.mark.parametrize(("seconds", "drain"), [(30.0, 0.1), (0.3, 30.0)])
