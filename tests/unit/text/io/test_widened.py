@@ -31,3 +31,9 @@ def test_a_line_after_a_wide_line_end_is_read(tmp_path: Path):
 @pytest.mark.parametrize("text", [*TATAR, *FRENCH, "бер\0ике", "a\0b", "\x04", "1\0002\0003"])
 def test_other_texts_stay(text: str):
     assert narrowed(text) == text
+
+
+def test_what_gives_no_letters_in_either_order_stays():
+    """No script has a letter U+0530; in the other order it would be U+3005."""
+    text = f"{TATAR[0]}\0 " + "0\x05" * 6
+    assert narrowed(text) == text
