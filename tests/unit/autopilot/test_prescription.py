@@ -125,3 +125,25 @@ def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
     (reading,) = readings(found)
     assert reading.lost == {"invalid_utf8  авыл.txt": good}
     assert (reading.bytes, reading.share) == (10 * good, 0.1)
+
+
+def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prescription, "tesseract", lambda: "tesseract")
+    every = [SourceStats(name) for name in ("мәкаль", "roman", "book", "scan")]
+    for stats, encoding in zip(every, ("cp1251", "iso8859-16"), strict=False):
+        stats.encodings[encoding] += 1
+    every[2].drop("needs_ocr", 100, "book.pdf")
+    every[3].drop("needs_ocr", 100, "scan.pdf")
+    given = [
+        Source(name="мәкаль", path="a.txt"),
+        Source(name="roman", path="b.txt", encoding="iso8859-2"),
+        Source(name="book", path="book.pdf"),
+        Source(name="scan", path="scan.pdf", ocr=("tat",)),
+    ]
+    files = [RawFile(path=Path(each.path), name=each.path) for each in given]
+    sources = [(source, [file]) for source, file in zip(given, files, strict=True)]
+    made = prescription.mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
+    assert [each.encoding for each in made] == ["cp1251", "iso8859-2", None, None]
+    assert [each.ocr for each in made] == [None, None, "auto", ("tat",)]

@@ -273,8 +273,11 @@ def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:
     assert found.text_bytes == pytest.approx(4 * 400, rel=0.01)
 
 
-def test_what_cannot_be_read_is_estimated_of_the_whole_file(tmp_path: Path) -> None:
-    """Every tenth line of this file is no UTF-8; the first thousand letters show it."""
+@pytest.mark.parametrize("part", [None, 1, 5])
+def test_what_cannot_be_read_is_estimated_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int | None
+) -> None:
+    """Every tenth line of this file is no UTF-8, of which its beginning is read, or a fifth."""
     good = f"{SENTENCES['tt']}\n".encode()
     bad = b"\xff" * (len(good) - 1) + b"\n"
     (tmp_path / "a.txt").write_bytes((9 * good + bad) * 2_000)
@@ -282,7 +285,10 @@ def test_what_cannot_be_read_is_estimated_of_the_whole_file(tmp_path: Path) -> N
     source = raw.source.model_copy(update={"encoding": "utf-8"})
     found = beginning(source, raw.files[0], 10_000)
     assert found.share < 0.02
+    monkeypatch.setattr(text_size, "MOST_READ", 2 * raw.bytes() // (part or 1))
     reading = found.reading("texts", "a.txt")
+    if part is not None:
+        reading = text_size.reading_of(source, raw.files[0], found, 2 if part > 1 else 1)
     assert reading.records == pytest.approx(20_000, rel=0.05)
     assert reading.bytes == pytest.approx(raw.bytes(), rel=0.05)
     assert reading.bad_records == pytest.approx(2_000, rel=0.05)
