@@ -2,7 +2,7 @@
 
 import tomllib
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from text_samples import TATAR
@@ -147,3 +147,15 @@ def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_anothe
     made = prescription.mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
     assert [each.encoding for each in made] == ["cp1251", "iso8859-2", None, None]
     assert [each.ocr for each in made] == [None, None, "auto", ("tat",)]
+
+
+def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: Path) -> None:
+    files = [RawFile(path=tmp_path / name, name=name) for name in ("авыл.txt", "зыян.txt.gz")]
+    source = Source(name="a", path=str(tmp_path), exclude=("иске/*",))
+    found = Examined(EVERY, stats=[SourceStats("a")], unread={"a": {files[1]: "truncated"}})
+    (made,) = prescription.mended(found, [(source, files)])
+    assert made.exclude is not None
+    assert made.exclude[0] == "иске/*"
+    assert len(made.exclude) == 2
+    assert PurePosixPath(files[1].name).match(made.exclude[1])
+    assert not PurePosixPath(files[0].name).match(made.exclude[1])
