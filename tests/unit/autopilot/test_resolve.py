@@ -229,6 +229,16 @@ def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) ->
         resolve_training(shared.with_values({"phase.0.keep": "best"}), choices, facts, 400)
 
 
+def test_the_mean_of_weights_needs_no_dev_text(recipe: Recipe) -> None:
+    """It stays where the second phase goes on at the rate of the first one."""
+    share = {"tokens": 9_000, "sources": {recipe.source[0].name: 1.0}}
+    both = recipe.with_values({"phase": [{"name": "web", **share}, {"name": "books", **share}]})
+    own = Facts(1_000_000, 250_000, 30.0, dev_documents=0)
+    facts = replace(own, dev_documents=None, sources={recipe.source[0].name: own})
+    found = resolve.training_choices(both, facts, 400)
+    assert [found[f"phase.{n}.keep"].value for n in (0, 1)] == ["last", "average"]
+
+
 def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     name = recipe.source[0].name
     whole = recipe.with_values({"phase.0.steps": None, "source.0.repeatable": 2})

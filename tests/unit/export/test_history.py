@@ -75,14 +75,16 @@ def test_of_several_evaluations_the_one_with_the_most_baselines_is_shown(tmp_pat
     assert [each.model for each in known.scores()] == lists[1]
 
 
-def test_the_machine_is_that_of_the_last_phase(tmp_path: Path) -> None:
+def test_times_are_of_the_whole_lineage_and_the_machine_of_its_last_phase(tmp_path: Path) -> None:
     made = evaluation(tmp_path / "a", ["model"])
     journals = [
-        [{"event": "started", "processor": name, "threads": threads}]
-        for name, threads in (("abacus", 1), ("slide rule", 2))
+        [{"event": "started", "processor": name, "threads": threads}, {"seconds": 10.0 * threads}]
+        for name, threads in (("abacus", 1), ("slide rule", 2), ("loom", 3))
     ]
-    known = History([made, made], made, made, journals=journals)
-    assert known.machine() == "slide rule, 2 threads"
+    base = History([made], made, made, journals=journals[:1])
+    known = History([made, made], made, made, journals=journals[1:], base=base)
+    assert known.machine() == "loom, 3 threads"
+    assert known.seconds() == 60
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "corpus"])

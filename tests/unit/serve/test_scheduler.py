@@ -293,7 +293,7 @@ def test_when_to_come_again_is_known_from_the_texts_that_have_ended() -> None:
     scheduler.submit([long.generation, *(Told(scheduler, "Кич").generation for _ in range(16))])
     with pytest.raises(Full) as full:
         scheduler.submit([Told(scheduler, "Төн").generation])
-    assert full.value.seconds < 6, "at first a second is expected of each of seventeen"
+    assert full.value.seconds < 12, "at first a second is expected of each of seventeen"
     scheduler.close()
 
 
