@@ -100,7 +100,7 @@ def main() -> None:
             for way in ways(language, asked.minutes, cells):
                 key = f"{head_of(language, asked.minutes)} · {way}"
                 if key not in cells or asked.again:
-                    keep(key, peer_cell(key, language, way, cells, asked), cells)
+                    keep(key, peer_cell(language, way, cells, asked), cells)
         else:
             for seed in asked.seeds:
                 key = key_of(language, asked.minutes, seed)
@@ -164,7 +164,7 @@ def prepare(language: str, asked: argparse.Namespace, cells: Cells) -> None:
     place = os.path.relpath(text_of(language, asked), where)
     cell: Cell = {"recipe": written.replace(place, PLACE), "nanoGPT": {}}
     if language in PEER_SIZES:
-        until = ["--until", "shards", *sets_for(language, 1)]
+        until = ["--until", "shards", *sets_for(language, 1, key)]
         finished = last_json(
             endonym(asked.work, "run", f"{where.name}/recipe.toml", *until, "--json")
         )
@@ -176,9 +176,10 @@ def prepare(language: str, asked: argparse.Namespace, cells: Cells) -> None:
     keep(key, cell | noise, cells)
 
 
-def sets_for(language: str, seed: int) -> list[str]:
-    """What a cell sets: the seed of training, the held-out documents of all seeds."""
-    changes: dict[str, Any] = {"seed": seed, "split.seed": SPLIT_SEED}
+def sets_for(language: str, seed: int, name: str) -> list[str]:
+    """What a cell sets: its name, the seed of training, the held-out documents of all seeds."""
+    changes: dict[str, Any] = {"name": name.replace(" ", "-"), "seed": seed}
+    changes["split.seed"] = SPLIT_SEED
     if language in SMALL_SHARE:
         changes["split.val_share"] = SMALL_SHARE[language]
     return list(sets_of(changes))
@@ -202,9 +203,8 @@ def cell(
 ) -> dict[str, Any]:
     """Make one model from nothing but its text, and collect its figures."""
     recipe = recipe_of(language, cells, asked)
-    sets = [*sets_for(language, seed), *sets_of({"name": key.replace(" ", "-")})]
     started = time.time()
-    command = ("run", recipe.relative_to(asked.work), *sets, "--json")
+    command = ("run", recipe.relative_to(asked.work), *sets_for(language, seed, key), "--json")
     finished = last_json(endonym(asked.work, *command, threads=asked.threads))
     store, stages = asked.work / "store", finished["stages"]
     manifests = {stage["name"].split()[0]: manifest(store, stage) for stage in stages}
@@ -247,13 +247,12 @@ def ways(language: str, minutes: float, cells: Cells) -> Iterator[Way]:
                 yield best._replace(dropout=DROPOUTS[1], joined=joined)
 
 
-def peer_cell(
-    key: str, language: str, way: Way, cells: Cells, asked: argparse.Namespace
-) -> dict[str, Any]:
+def peer_cell(language: str, way: Way, cells: Cells, asked: argparse.Namespace) -> dict[str, Any]:
     """nanoGPT trained one way on the shards of ours, with the tokens of these minutes."""
     recipe = recipe_of(language, cells, asked)
-    command = ("run", recipe.relative_to(asked.work), *sets_for(language, 1), "--until", "shards")
-    finished = last_json(endonym(asked.work, *command, "--json"))
+    sets = sets_for(language, 1, head_of(language, asked.minutes))
+    command = ("run", recipe.relative_to(asked.work), *sets, "--until", "shards", "--json")
+    finished = last_json(endonym(asked.work, *command))
     speeds = cells[prepared_key(language, asked.minutes)]["nanoGPT"]
     tokens = 60 * asked.minutes * LONGER * speeds[f"{way.size} dropout {way.dropout:g}"]
     found = trained(way, finished["stages"], recipe.parent, asked, {"tokens": tokens})

@@ -6,6 +6,7 @@ part of it: that a rule drops them is no loss, and they would hide what is usual
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from endonym.autopilot.evidence import (
     ALWAYS,
@@ -17,6 +18,7 @@ from endonym.autopilot.evidence import (
 from endonym.autopilot.thresholds import thresholds
 from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean
+from endonym.text.faults import of_sound
 from endonym.text.language.sample import of_others
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
@@ -57,8 +59,13 @@ def guess_clean(
     """Recommended cleaning for a language code, with reasons.
 
     sample: of the texts. documents: a sample of whole documents; without it, no rule that measures
-    documents is recommended.
+    documents is recommended. Texts in which our code fails are no part of it.
     """
+    return of_sound(partial(_guessed, language), sample, documents)
+
+
+def _guessed(language: str, sample: str, documents: Sequence[str]) -> tuple[Clean, dict[str, str]]:
+    """See guess_clean. Raises whatever a rule raises."""
     keys: dict[str, object] = {
         "max_repeated_lines": 0.5,
         "dedup": ("exact", "near", "paragraphs"),

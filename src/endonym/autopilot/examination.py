@@ -8,6 +8,7 @@ texts are enough.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import check_names, dropped_records, some_dropped
 from endonym.text.document import Reject
 from endonym.text.document_files import REMOVED, read_lines
+from endonym.text.faults import of_sound, passing_over
 from endonym.text.files import RawFile, size_on_disk
 from endonym.text.language.votes import reliable_code
 from endonym.text.observing import Observed, Point, Seen, growth, observe_chunk, together
@@ -53,7 +55,7 @@ VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
 FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS = 300
-BROKEN = ("file", "unread")
+BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
@@ -119,7 +121,11 @@ def guess_language(documents: Sequence[str]) -> tuple[str, float]:
     pycld2 votes; for a language that it does not know, the user has to name it.
     """
     step = max(1, -(-len(documents) // VOTERS))
-    votes = Counter(code for each in documents[::step] if (code := reliable_code(each)))
+    votes = Counter[str]()
+    for each in documents[::step]:
+        with passing_over():
+            if code := reliable_code(each):
+                votes[code] += 1
     if votes.total() < LEAST_VOTES:
         return "", 0.0
     code, number = votes.most_common(1)[0]
@@ -130,8 +136,14 @@ def guess_language(documents: Sequence[str]) -> tuple[str, float]:
 def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
     """Cleaning with every rule that says something about these texts.
 
-    language: its code, or empty. sample: of the texts; documents: whole ones.
+    language: its code, or empty. sample: of the texts; documents: whole ones. Texts in which our
+    code fails say nothing.
     """
+    return of_sound(partial(_diagnostic, language), sample, documents)
+
+
+def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """See diagnostic_clean. Raises whatever a rule raises."""
     script = str(script_keys(sample_lines(sample))[0].get("script", ""))
     plain = [text for each in documents if (text := normalized(each))]
     own, code = pack_steps(language), language.partition("-")[0]

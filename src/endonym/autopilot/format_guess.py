@@ -1,7 +1,7 @@
 """Guesses what a raw file is: the [[source]] that `new` writes, with its reason.
 
-Only the first megabyte is read. Each guess comes with one sentence of evidence for the user, who
-can change it.
+Of a source only the first megabyte is read. Each guess comes with one sentence of evidence for the
+user, who can change it.
 """
 
 import io
@@ -9,10 +9,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby, islice
+from itertools import compress, groupby, islice
 from pathlib import Path
 from statistics import median
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -42,8 +42,10 @@ LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
 MAX_TITLE_CHARS = 60
 MOST_LINES = 20
-"""Lines of a document on average, up to which empty lines divide documents. Lists of sentences have
-a few empty lines, too."""
+"""Lines for each empty line, up to which a source's empty lines divide documents. Lists of
+sentences have a few empty lines, too."""
+FEW_BLOCKS = 10
+"""Fewer may be a list with its title, its authors and its footer."""
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
 CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
@@ -64,13 +66,26 @@ Guess = tuple[dict[str, Any], str]
 """Keys of a Source, and the reason for them."""
 
 
+class Look(NamedTuple):
+    """How plain text is looked at.
+
+    most_lines: for each empty line, up to which empty lines divide documents. n_bytes: from the
+    beginning of a file.
+    """
+
+    most_lines: int = MOST_LINES
+    n_bytes: int = HEAD_BYTES
+
+
+OF_A_SOURCE = Look()
+
+
 def guess_source(
-    path: Path, name: str, *, is_plain: bool = False, most_lines: int = MOST_LINES
+    path: Path, name: str, *, is_plain: bool = False, look: Look = OF_A_SOURCE
 ) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence.
 
-    is_plain: a file whose extension says nothing is plain text. most_lines: empty lines divide
-    documents if these have at most so many lines on average.
+    is_plain: a file whose extension says nothing is plain text.
     """
     source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
@@ -83,15 +98,15 @@ def guess_source(
         return source, "the file is empty"
     with path.open("rb") as raw:
         if kind.archive:
-            keys, reason = archive_guess(raw, kind, source, most_lines)
+            keys, reason = archive_guess(raw, kind, source, look)
         elif kind.format in COLUMNS and not kind.compression:
             keys, reason = COLUMNS[kind.format](raw)
         else:
-            keys, reason = stream_guess(plain(raw), kind, path.name, most_lines)
+            keys, reason = stream_guess(plain(raw), kind, path.name, look)
     return source.model_copy(update=keys), reason
 
 
-def stream_guess(stream: Stream, kind: FileFormat, name: str, most_lines: int) -> Guess:
+def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
         return {}, unsupported(kind, name)
@@ -101,11 +116,11 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, most_lines: int) -
         return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
     if kind.compression:
         stream = unpacked(stream, kind.compression)
-    head = head_of(stream)
+    head = head_of(stream, look.n_bytes)
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
     guesses: dict[str, Callable[[str], Guess]] = {
-        "txt": partial(plain_guess, most_lines=most_lines),
+        "txt": partial(plain_guess, most_lines=look.most_lines),
         "leipzig": leipzig_guess,
         "jsonl": json_guess,
         "csv": partial(table_guess, table="csv"),
@@ -114,18 +129,16 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, most_lines: int) -
     return guesses[kind.format](head)
 
 
-def head_of(stream: Stream) -> str:
-    """The first megabyte as text, without a line that it cuts in two."""
-    head = Feed(utf8_stream(stream, None)[1]).peek(HEAD_BYTES)
-    if len(head) >= HEAD_BYTES and b"\n" in head:
+def head_of(stream: Stream, n_bytes: int) -> str:
+    """The first bytes as text, without a line that they cut in two."""
+    head = Feed(utf8_stream(stream, None)[1]).peek(n_bytes)
+    if len(head) >= n_bytes and b"\n" in head:
         head = head[: head.rindex(b"\n") + 1]
     text = head.decode("utf-8", "ignore")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def archive_guess(
-    raw: io.BufferedReader, kind: FileFormat, source: Source, most_lines: int
-) -> Guess:
+def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look: Look) -> Guess:
     """Leipzig sentences if there are any; otherwise as the first readable member."""
     if kind.archive == "zip":
         members = zip_members(raw)
@@ -142,16 +155,16 @@ def archive_guess(
         if member.name.endswith(SENTENCES):
             keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
             return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
-        first = first or member_guess(member, source, most_lines)
+        first = first or member_guess(member, source, look)
     return first or ({}, "an archive without a member that can be read")
 
 
-def member_guess(member: Member, source: Source, most_lines: int) -> Guess | None:
+def member_guess(member: Member, source: Source, look: Look) -> Guess | None:
     """The guess for a member of an archive; None if it cannot be read."""
     kind = file_format(member.name, source)
     if kind.archive or not kind.format or not member.raw_bytes:
         return None
-    keys, reason = stream_guess(member.stream, kind, member.name, most_lines)
+    keys, reason = stream_guess(member.stream, kind, member.name, look)
     return keys, f"an archive; {member.name}: {reason}"
 
 
@@ -267,25 +280,68 @@ def table_guess(head: str, table: str) -> Guess:
 def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
     """What separates documents in plain text, from its empty lines and its lines."""
     lines = head.rstrip().split("\n")
-    texts = [line for line in lines if VISIBLE.search(line)]
-    gaps = Counter(
-        min(len(list(run)), 3)
-        for blank, run in groupby(lines, key=lambda line: not VISIBLE.search(line))
-        if blank
-    )
+    are_texts = [VISIBLE.search(line) is not None for line in lines]
+    texts = list(compress(lines, are_texts))
     numbered = sum(NUMBERED.match(line) is not None for line in texts)
     if numbered >= 0.9 * len(texts):
         keys = {"document": "line", "column": 2}
         return keys, f"numbered lines, {numbered:,} of {len(texts):,} as in the Leipzig corpora"
-    wide, single = gaps[2] + gaps[3], gaps[1]
-    if wide >= 2 and (single or wide * 3 <= len(texts)):
+    blocks, wide_blocks = block_sizes(are_texts, 1), block_sizes(are_texts, 2)
+    gaps, wide = len(blocks) - 1, len(wide_blocks) - 1
+    if wide < gaps:  # Both kinds: stanzas or paragraphs stand within documents.
+        are_wide = wide >= 2 or (wide < gaps - wide and is_even(wide_blocks))
+    else:
+        are_wide = 2 <= wide <= len(texts) / 3 and not is_mostly_one(wide_blocks)
+    if are_wide:
         keys = {"document": "blank_lines", "blank_lines": 2}
-        return keys, f"blocks end with two empty lines: {wide + 1:,} blocks in the first megabyte"
-    is_each_apart = wide + single == len(texts) - 1 > 0
-    if is_each_apart or (wide + single >= 2 and (wide + single) * most_lines >= len(texts)):
+        return keys, f"blocks end with two empty lines, of {len(texts) / (wide + 1):.0f} lines each"
+    if gaps == len(texts) - 1 > 0 or divides(blocks, most_lines):
         keys = {"document": "blank_lines", "blank_lines": 1}
-        return keys, f"blocks end with an empty line: {wide + single + 1:,} in the first megabyte"
-    return line_guess(texts, wide + single)
+        return keys, f"blocks end with an empty line, of {len(texts) / (gaps + 1):.0f} lines each"
+    return line_guess(texts, gaps)
+
+
+def block_sizes(are_texts: Sequence[bool], least: int) -> list[int]:
+    """The lines of text in each block; at least so many empty lines end one.
+
+    are_texts: of each line, whether it is no empty one.
+    """
+    sizes = [0]
+    for has_text, run in groupby(are_texts):
+        length = len(list(run))
+        if has_text:
+            sizes[-1] += length
+        elif length >= least:
+            sizes.append(0)
+    return sizes if sizes[0] else sizes[1:]
+
+
+def divides(blocks: Sequence[int], most_lines: int) -> bool:
+    """Whether blocks of lines are documents, and not a list of lines with some empty ones.
+
+    Blocks of about the same size are. Others are if there are many for their size, and no title or
+    footer beside a list.
+    """
+    gaps, total = len(blocks) - 1, sum(blocks)
+    if total > most_lines * gaps:
+        return False
+    are_many = gaps >= 2 and total <= MOST_LINES * gaps**2
+    return is_even(blocks) or (are_many and not is_mostly_one(blocks))
+
+
+def is_even(blocks: Sequence[int]) -> bool:
+    """Whether the blocks are of about the same size, but for a title and a footer of one line.
+
+    The more there are, the more they may differ: of lists that are divided at four to twelve places
+    by chance, less than one in ten is as even.
+    """
+    inner = blocks[blocks[0] == 1 : len(blocks) - (blocks[-1] == 1)]
+    return len(inner) > 1 and max(inner) < max(2, len(inner) - 1) * min(inner)
+
+
+def is_mostly_one(blocks: Sequence[int]) -> bool:
+    """Whether one long block has most of the lines, and the few others are set apart from it."""
+    return len(blocks) < FEW_BLOCKS and max(blocks) > max(MOST_LINES, sum(blocks) * 2 / 3)
 
 
 def line_guess(texts: list[str], gaps: int) -> Guess:

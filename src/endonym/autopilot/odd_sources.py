@@ -26,6 +26,7 @@ from endonym.autopilot.cleaning import EXPECTED
 from endonym.autopilot.text_size import beginning, reading_of
 from endonym.errors import EndonymError
 from endonym.text.clean.normalize import composed
+from endonym.text.faults import passing_over
 from endonym.text.files import RawSet
 from endonym.text.languages import language_name, language_warning, usual_code, usual_script
 from endonym.text.readable import Reading, said, too_much
@@ -172,7 +173,8 @@ def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float)
     warnings = [why] if (why := language_warning(language)) else []
     for source, file in some:
         key = f"{source.name}\0{file.name}"
-        with suppress(EndonymError):  # The corpus stage names what it cannot read.
+        # The corpus stage names what it cannot read, and what our code fails in.
+        with suppress(EndonymError), passing_over():
             begin = beginning(source, file, chars)
             readings[source.name].include(reading_of(source, file, begin, len(some)))
             if why := begin.broken:

@@ -9,7 +9,7 @@ import difflib
 import os.path
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from glob import escape
@@ -27,6 +27,7 @@ from endonym.errors import MissingSource, printable
 from endonym.log import Log, counted
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
+from endonym.text.faults import failure, passing_over
 from endonym.text.files import RawFile, files_at, not_a_file, source_files
 from endonym.text.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
 from endonym.text.languages import usual_script
@@ -196,8 +197,8 @@ def look_through(
             see(found, language, some_text(looks))
     read = [each for found in looks for each in found if each.documents]
     step = -(-len(read) // MOST_FILES) or 1
-    others = (_sketched(each) for number, each in enumerate(read) if number % step)
-    odd = odd_ones([_sketched(each) for each in read[::step]], language, others)
+    others = _sketched(each for number, each in enumerate(read) if number % step)
+    odd = odd_ones([*_sketched(read[::step])], language, others)
     survey.doubt = odd.doubt
     taken = set[str]()
     for found in looks:
@@ -219,7 +220,8 @@ def look(
         return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
-    read_beginning(found, chars, files, script=script)
+    if why := failure(partial(read_beginning, found, chars, files, script=script)):
+        found.documents, found.problem = [], why
     return found
 
 
@@ -351,8 +353,11 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
-def _sketched(found: Look) -> Sketch:
-    return sketch(str(found.path), (each.text for each in found.documents), found.text_bytes)
+def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
+    """The sketches of files; one in which our code fails is compared with none."""
+    for each in found:
+        with passing_over():
+            yield sketch(str(each.path), (text.text for text in each.documents), each.text_bytes)
 
 
 def _add(
@@ -426,8 +431,7 @@ def _source(
         path = escape(relative(home, folder)) + below + escape(kind(first.path))
         if len(found) > 1:
             reason = f"{len(found)} files of one kind; the first: {reason}"
-    divided = _divided(found)
-    if divided:
+    if divided := _divided(found):
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
@@ -468,10 +472,9 @@ def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]
     share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
     for found in looks:
         good = [each for each in found if each.documents and str(each.path) not in odd]
-        each_share = share // max(1, len(good)) + 1
         for each in good:
             text = "\n".join(document.text for document in each.documents)
-            parts.append(text[:each_share])
+            parts.append(text[: share // max(1, len(good)) + 1])
     return "".join(part + "\n" for part in parts)
 
 

@@ -17,6 +17,7 @@ from endonym.text.broken import lost_letters
 from endonym.text.clean.rules import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
+from endonym.text.faults import FAULT
 from endonym.text.files import RawFile, RawSet, size_on_disk
 from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import BINARY, JOINED, PARSED, file_format
@@ -51,7 +52,8 @@ class TextSize:
 
     text_bytes, letters: of all documents. kept_share: of the bytes, after cleaning.
     document_bytes: mean size of what is kept. sample: kept documents, in the sources' proportions.
-    sources: bytes kept, and mean size, of each source.
+    sources: bytes kept, and mean size, of each source. faults: of our own code in cleaning sampled
+    documents, one line each.
     """
 
     text_bytes: int
@@ -62,6 +64,7 @@ class TextSize:
     sources: Mapping[str, tuple[float, float]] = field(
         default_factory=dict[str, tuple[float, float]]
     )
+    faults: tuple[str, ...] = ()
 
     def facts(self, split: Split, bytes_per_token: float) -> Facts:
         """The training text in tokens, without what is held out."""
@@ -86,6 +89,7 @@ class _Sums:
     letters: float = 0.0
     kept: float = 0.0
     documents: float = 0.0
+    faults: list[str] = field(default_factory=list[str])
 
     def add(self, other: "_Sums", times: float = 1.0) -> None:
         """Add the other one, so many times."""
@@ -93,6 +97,7 @@ class _Sums:
         self.letters += times * other.letters
         self.kept += times * other.kept
         self.documents += times * other.documents
+        self.faults += other.faults
 
 
 @dataclass(slots=True)
@@ -105,9 +110,14 @@ class Beginning:
     """Whether the records are parts, such as pages, of what the corpus takes as one document."""
 
     @property
+    def documents_read(self) -> list[Document]:
+        """Those of its records that are documents."""
+        return [each for each in self.records if isinstance(each, Document)]
+
+    @property
     def texts(self) -> list[str]:
         """The texts of its documents."""
-        return [each.text for each in self.records if isinstance(each, Document)]
+        return [each.text for each in self.documents_read]
 
     @property
     def broken(self) -> str:
@@ -301,15 +311,18 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
         document_bytes=whole.kept / max(1.0, whole.documents),
         sample=tuple(sample),
         sources=sources,
+        faults=tuple(whole.faults),
     )
 
 
-def _cleaned(texts: Sequence[str], clean: Clean) -> tuple[_Sums, list[str]]:
+def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and those that cleaning keeps."""
     cleaned, sums, kept, seen = cleaner(clean), _Sums(), list[str](), set[int]()
-    for each in texts:
-        text, verdict = cleaned(each)
-        more = _Sums(len(each.encode("utf-8", "replace")), len(each))
+    for each in documents:
+        text, verdict = cleaned(each.text)
+        more = _Sums(len(each.text.encode("utf-8", "replace")), len(each.text))
+        if verdict is not None and verdict[0] == FAULT:
+            more.faults.append(f"{each.id}: {verdict[1]}")
         if verdict is None and not (clean.dedup and hash(text) in seen):
             more.kept, more.documents = len(text.encode("utf-8", "replace")), 1.0
             kept.append(text)
@@ -326,7 +339,7 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
         chosen, limit = chosen[:OCR_FILES], OCR_CHARS
     for file in chosen:
         found = beginning(raw.source, file, limit // len(chosen))
-        of_file, kept = _cleaned(found.texts, clean)
+        of_file, kept = _cleaned(found.documents_read, clean)
         if found.is_one_document and kept:
             of_file.documents = found.share
         sums.add(of_file, 1 / found.share)

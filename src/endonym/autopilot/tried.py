@@ -17,6 +17,7 @@ from endonym.text.copies.letters import Marks
 from endonym.text.copies.removal import removal
 from endonym.text.copies.tables import Tables
 from endonym.text.document import Document, Reject
+from endonym.text.faults import FAULT, passing_over
 from endonym.text.files import RawSet
 from endonym.text.steps.contrast import contrast_texts
 from endonym.text.steps.sifting import (
@@ -88,9 +89,15 @@ def try_cleaning(
     if rounds(clean):
         texts = [document.text for document, _ in waiting]
         corpus = CorpusJudge(clean, facts_of(clean, texts, contrast_texts(contrast)))
-        corpus.prepare(texts)
-    judged = [(cleaning.judged(document, size, corpus), size) for document, size in waiting]
-    left = [(each, size) for each, size in judged if isinstance(each, Document)]
+        with passing_over():
+            corpus.prepare(texts)
+    left: list[Sized] = []
+    for document, size in waiting:
+        found = cleaning.judged(document, size, corpus)
+        if isinstance(found, Document):
+            left.append((found, size))
+        elif found.reason == FAULT:  # Of the others the rules tell.
+            tried.tally.dropped(FAULT, found.text, found.detail, size)
     tried.kept = len(sifted(left, clean, evaluation, tried.tally))
     return tried
 

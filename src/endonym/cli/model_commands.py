@@ -100,7 +100,7 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
     "--document",
     type=click.Choice(["line", "blank_lines", "page", "file"]),
     help="With --text: what one document is, as in a [[source]]. If not given, empty lines divide "
-    "documents where there are some.",
+    "documents where they stand evenly or often, and it is said how else a text could be read.",
 )
 @click.option(
     "--column", help="With --text: the field or column of the text, by its name or its number."

@@ -1,6 +1,6 @@
 """`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,11 +13,13 @@ from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
-from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below, trained_on
+from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below
+from endonym.pipeline.trained_on import learnt_by, trained_on
 from endonym.report.formatting import plain
 from endonym.report.scores import verdict
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.text.broken import lost_letters
+from endonym.text.faults import passing_over
 
 OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "
@@ -58,20 +60,14 @@ def score_model(
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
-    cautions: dict[str, list[str]] = {}
+    cautions = {file: list[str]() for file, _ in judged}
     for file, texts in judged:
         for why in doubts(texts, None if read is None else read.shards, language):
             log.warn(f"{file}: {why}. This score says little about the model.")
-            cautions.setdefault(file, [OF_ANOTHER_LANGUAGE])
-        if read is not None and (known := trained_on(texts, read.shards, log)):
-            total = len(texts.ids)
-            share = f"{100 * known / total:.1f} % of its {counted(total, 'document')}"
-            said = (
-                f"{share} stand in the training text, whole, nearly or in pieces: new text of this "
-                "kind would score higher"
-            )
-            log.warn(f"{file}: {said}")
-            cautions.setdefault(file, []).append(f"{said}.")
+            cautions[file] = [OF_ANOTHER_LANGUAGE]
+    for file, said in known_texts(judged, find_artifact(name, store), log, adapter=adapter):
+        log.warn(f"{file}: {said}")
+        cautions[file].append(f"{said}.")
     if not files:
         if train is None:
             raise RecipeError(
@@ -85,6 +81,31 @@ def score_model(
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
     return Judged(scores, cautions)
+
+
+def known_texts(
+    judged: Sequence[tuple[str, Texts]], made: Artifact | None, log: Log, *, adapter: str | None
+) -> Iterator[tuple[str, str]]:
+    """Of each file that the model was trained on in part: its name, and how much of it.
+
+    made: the artefact of the model. Says what the texts were not compared with.
+    """
+    if not judged:
+        return
+    learnt = learnt_by(made)
+    lost = [*learnt.lost, *["what the adapter was trained on"] * (adapter is not None)]
+    if lost:
+        log.line(f"Not compared with {' and '.join(lost)}: not in this store.")
+    what = "training text or answers" if learnt.has_answers else "training text"
+    found = trained_on([texts for _, texts in judged], learnt, log)
+    for (file, texts), known in zip(judged, found, strict=True):
+        total = len(texts.ids)
+        if known:
+            yield (
+                file,
+                f"{100 * known / total:.1f} % of its {counted(total, 'document')} stand in the "
+                f"{what}, whole, nearly or in pieces: new text of this kind would score higher",
+            )
 
 
 def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
@@ -103,9 +124,10 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     references = [Reference([sketch("", parts, 1.0)]) for parts in known.values()]
     found = list[str]()
     for file, parts in files.items():
-        why = lost_letters("\n".join(parts))
-        if why := why or other_language(sketch(file, parts, 1.0), references, language):
-            found.append(f"{file}: {why}" if len(files) > 1 else why)
+        with passing_over():  # A doubt is no score.
+            why = lost_letters("\n".join(parts))
+            if why := why or other_language(sketch(file, parts, 1.0), references, language):
+                found.append(f"{file}: {why}" if len(files) > 1 else why)
     return found
 
 

@@ -172,6 +172,8 @@ def choose(
         RawSet(source=each, files=tuple(source_files(each, folder))) for each, _ in survey.sources
     ]
     size = replace(measure(raw, clean), text_bytes=int(survey.text_bytes))
+    for each in size.faults[:SHOWN]:
+        log.warn(each)
     vocab = choose_vocab(size.letters)
     ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), size.sample)
     facts = size.facts(Split(), ratio)

@@ -57,6 +57,13 @@ class ExampleTokens:
         here = slice(self.starts[number], self.starts[number] + self.lengths[number])
         return self.ids[here][: int(self.learnt[here].argmax())].astype(np.int64)
 
+    def answers(self, number: int) -> list[Integers]:
+        """The ids of each stretch of an example that is learnt."""
+        here = slice(self.starts[number], self.starts[number] + self.lengths[number])
+        ids, learnt = self.ids[here].astype(np.int64), self.learnt[here].astype(np.bool_)
+        parts = np.split(ids, np.flatnonzero(learnt[1:] != learnt[:-1]) + 1)
+        return parts[int(not learnt[0]) :: 2]
+
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
         found = {"examples": len(self), "tokens": int(self.lengths.sum()), "learnt": 0, "bytes": 0}

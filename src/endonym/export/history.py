@@ -119,11 +119,22 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     corpus = store.find("corpus", tokenizer.manifest["inputs"]["corpus"])
     if corpus is None:
         return None
-    return History(phases, tokenizer, corpus, evaluations, base=_base_of(phases[0]))
+    base = base_of(phases[0])
+    return History(phases, tokenizer, corpus, evaluations, base=history_of(base) if base else None)
 
 
-def _base_of(phase: Artifact) -> History | None:
-    """The history of the model that a first phase went on from, found by the hash of its weights.
+def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], bool]:
+    """The phases of a model and of the models it went on from, and whether no one is missing."""
+    phases = phases_of(model)
+    base, inputs = base_of(phases[0]), phases[0].manifest["inputs"]
+    if base is None:
+        return phases, not {"start", "folder"} & {*inputs}
+    before, is_whole = phases_of_lineage(base)
+    return [*before, *phases], is_whole
+
+
+def base_of(phase: Artifact) -> Artifact | None:
+    """The model that a first phase went on from, found by the hash of its weights.
 
     None if its store made no such model.
     """
@@ -137,8 +148,7 @@ def _base_of(phase: Artifact) -> History | None:
         weights = {each["sha256"] for name, each in files if name.endswith(WEIGHTS)}
         if made.stage in ("model", "export") and weights & hashes:
             asked = made.id if made.stage == "model" else made.manifest["inputs"]["model"]
-            model = store.find("model", asked)
-            return None if model is None else history_of(model)
+            return store.find("model", asked)
     return None
 
 

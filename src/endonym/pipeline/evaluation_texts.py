@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +12,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
-from endonym.autopilot.format_guess import guess_source
-from endonym.data.shards import TokenShards
+from endonym.autopilot.format_guess import Look, guess_source
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import JUDGED_BYTES
@@ -22,7 +20,6 @@ from endonym.log import Log, counted, number
 from endonym.text.config import BLOCK_BYTES, Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, source_files
-from endonym.text.held_out.near import Index
 from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file
 from endonym.text.readers.columns import is_text
@@ -33,8 +30,10 @@ Integers = NDArray[np.int64]
 
 RECORDS = ("jsonl", "csv", "tsv", "parquet", "arrow")
 """Formats whose records are documents."""
-LONGEST_DOCUMENT = 500
-"""Lines of a document on average, up to which empty lines divide documents."""
+LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
+"""A text that judges a model is rarely a list: its empty lines divide documents, however long."""
+OTHER = {"line": "blank_lines", "blank_lines": "line", "file": "blank_lines"}
+"""How else a plain text might be meant that has empty lines."""
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
@@ -84,6 +83,7 @@ class Cutting:
 
 
 GUESSED = Cutting()
+AS_ASKED = "as asked"
 
 
 def texts_below(path: Path, tokenizer: Tokenizer, log: Log, cutting: Cutting = GUESSED) -> Texts:
@@ -121,10 +121,10 @@ def documents_below(
 ) -> tuple[list[str], list[str]]:
     """The documents of a file, or of all files below a folder, read as a source would be.
 
-    Empty lines divide documents where there are some, however long the documents are: a text that
-    judges a model is rarely a list. Returns texts, and for each the name of its file. Says how each
-    file was cut into documents, and counts what could not be read. Raises SourceError if there is
-    no text.
+    Empty lines divide documents where they divide a text evenly or often, however long the
+    documents are. Returns texts, and for each the name of its file. Says how each file was cut into
+    documents and how else it could be, and counts what could not be read. Raises SourceError if
+    there is no text.
     """
     if not path.exists():
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
@@ -133,11 +133,9 @@ def documents_below(
     texts, sources, rejects = list[str](), list[str](), list[Reject]()
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for place, file in enumerate(files):
-        source, reason = guess_source(
-            file.path, "texts", is_plain=path.is_file(), most_lines=LONGEST_DOCUMENT
-        )
+        source, reason = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
-            source, reason = source.model_copy(update=keys), "as asked"
+            source, reason = source.model_copy(update=keys), AS_ASKED
         read = list(read_file(source, file))
         here = [each for each in read if isinstance(each, Document)]
         refused = [each for each in read if isinstance(each, Reject)]
@@ -146,7 +144,8 @@ def documents_below(
         rejects += refused
         say = log.line if place < SHOWN_FILES else log.detail
         if here:
-            say(f"{file.name}: {cut(source, here)} ({reason})")
+            other = otherwise(source, file, len(here)) if reason != AS_ASKED else ""
+            say(f"{file.name}: {cut(source, here)} ({reason}{other})")
         elif len(files) > 1:
             say(f"{file.name}: not read: {why(refused[0])}")
     if len(files) > SHOWN_FILES:
@@ -237,36 +236,17 @@ def cut(source: Source, documents: Sequence[Document]) -> str:
     return counted(len(documents), "document") + ends[source.document] + read_as
 
 
+def otherwise(source: Source, file: RawFile, count: int) -> str:
+    """How else a plain text could be read, and how many documents that gives; empty if as many."""
+    if file_format(file.path.name, source).format != "txt" or source.column is not None:
+        return ""
+    other = OTHER[source.document]
+    read = read_file(source.model_copy(update={"document": other}), file)
+    found = sum(isinstance(each, Document) for each in read)
+    return f"; --document {other} reads {number(found)}" if found not in (1, count) else ""
+
+
 def why(reject: Reject) -> str:
     """Why something was not read, without advice about a recipe."""
     advised = reject.reason in ("unsupported_format", "unknown_encoding")
     return reject.detail.partition(";")[0] if advised else reject.detail
-
-
-def trained_on(texts: Texts, train: TokenShards, log: Log) -> int:
-    """How many of these documents stand in the training text: whole, nearly, or in pieces.
-
-    By the rules that keep held-out text apart from training text (text/held_out/near.py): a part of
-    a training line counts, and so does a page of training lines.
-    """
-    mine = list(texts.each())
-
-    def theirs() -> Iterator[str]:
-        return (decoded(train, number, texts.tokenizer) for number in range(len(train)))
-
-    with log.progress("comparing with the training text", 2 * len(train), "documents") as advance:
-
-        def counted_theirs() -> Iterator[str]:
-            for text in theirs():
-                yield text
-                advance(1)
-
-        index = Index.made(mine, chain(mine, counted_theirs()))
-        index.compare(counted_theirs())
-    index.judge_covered()
-    return int(index.contaminated.sum())
-
-
-def decoded(shards: TokenShards, number: int, tokenizer: Tokenizer) -> str:
-    """The text of a document."""
-    return tokenizer.decode(shards.document(number).ids.tolist())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from endonym.errors import SourceError
-from endonym.text.reasons import READER_REASONS, is_unread, is_unreadable
+from endonym.text.reasons import is_one_record, is_unread, is_unreadable
 
 FEW_RECORDS = 10
 """Up to so many bad records end nothing, however long; `max_unreadable = 0` allows none."""
@@ -44,7 +44,7 @@ class Reading:
         self.records += 1
         self.bytes += size
         if is_unreadable(reason):
-            self.bad_records += READER_REASONS[reason] == "record"
+            self.bad_records += is_one_record(reason)
             self.lost[f"{reason}  {file}"] += size
             self.example = self.example or detail
 
@@ -61,9 +61,7 @@ class Reading:
     def damaged_bytes(self) -> int:
         """Bytes lost in damaged files, not record by record."""
         return sum(
-            size
-            for what, size in self.lost.items()
-            if READER_REASONS[what.partition("  ")[0]] != "record"
+            size for what, size in self.lost.items() if not is_one_record(what.partition("  ")[0])
         )
 
     @property

@@ -6,7 +6,6 @@ in a reader, or in what it calls, is a reject, too: it costs one file, and never
 
 import errno
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,10 +14,11 @@ from typing import BinaryIO
 
 import regex
 
-from endonym.errors import EndonymError, SourceError, printable
+from endonym.errors import SourceError, printable
 from endonym.text.articles import with_articles
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
+from endonym.text.faults import RAISED, fault
 from endonym.text.files import RawFile, not_a_file, size_on_disk
 from endonym.text.io.content import Content
 from endonym.text.io.formats import FileFormat, file_format, unsupported
@@ -70,6 +70,7 @@ READERS: dict[str, Reader] = {
 """The reader of each format of `text/io/formats.py`."""
 
 SHOWN_MEMBERS = 5
+FOLLOWS = "what follows in this file is left out"
 COMPANION = regex.compile(
     r"(?:^|/)(?:read[-_ ]?me|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
     r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
@@ -112,23 +113,10 @@ def contained(records: Records, origin: Origin) -> Records:
     """
     try:
         yield from records
-    except (OSError, EndonymError, MemoryError):
+    except RAISED:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
-        yield origin.whole_file("reader_failed", fault(error))
-
-
-def fault(error: Exception) -> str:
-    """What went wrong in our own code, and where: enough to report it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    at = next((each for each in reversed(frames) if "endonym" in each.filename), frames[-1])
-    place = f"{Path(at.filename).name}:{at.lineno}"
-    if "/endonym/" in (name := Path(at.filename).as_posix()):
-        place = f"endonym/{name.rpartition('/endonym/')[2]}:{at.lineno}"
-    return (
-        f"a fault of endonym, not of your file: {type(error).__name__} at {place} ({error}); what "
-        "follows in this file is left out. Please report this line"
-    )
+        yield origin.whole_file("reader_failed", fault(error, FOLLOWS))
 
 
 def size_of(file: RawFile) -> int:

@@ -30,8 +30,9 @@ READER_REASONS = {
     "binary": "file",
     "other_kind": "file",  # its content is not what its name says
     "unknown_encoding": "file",
+    "reader_failed": "fault",  # of our own code after parsing
+    "cleaning_failed": "fault",  # of our own code in a rule of cleaning, or in what judges by it
     "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
-    "reader_failed": "unread",  # a fault of our own code after parsing
     "empty_file": "unread",
     "no_text": "unread",
     "no_member": "unread",
@@ -48,9 +49,9 @@ READER_REASONS = {
     "not_article": "passed",
     "not_a_page": "passed",
 }
-"""`record`: one bad record. `file`: reported file by file. `unread`: a file or a member that is not
-meant to be read; it is counted, but its bytes are neither good nor bad. `passed`: the same, and
-there may be thousands, so they are not reported one by one."""
+"""`record`: one bad record. `file`: reported file by file. `fault`: like both. `unread`: a file or
+a member that is not meant to be read; it is counted, but its bytes are neither good nor bad.
+`passed`: the same, and there may be thousands, so they are not reported one by one."""
 
 
 WORDS = {
@@ -89,6 +90,7 @@ WORDS = {
     "parser_memory": "that took the parser too much memory",
     "parser_failed": "that the parser cannot read",
     "reader_failed": "that a fault of endonym kept from being read",
+    "cleaning_failed": "that a fault of endonym kept from being cleaned",
     "needs_password": "that need a password",
     "extraction_forbidden": "whose authors forbid extraction",
     "needs_ocr": "pages without a text layer",
@@ -129,7 +131,12 @@ def in_words(reason: str) -> str:
 
 def is_unreadable(reason: str) -> bool:
     """Whether the raw file is bad: too large a share of such bytes is an error."""
-    return READER_REASONS.get(reason) in ("record", "file")
+    return READER_REASONS.get(reason) in ("record", "fault", "file")
+
+
+def is_one_record(reason: str) -> bool:
+    """Whether only one bad record is told by it: a few of them end nothing."""
+    return READER_REASONS.get(reason) in ("record", "fault")
 
 
 def is_unread(reason: str) -> bool:
@@ -139,4 +146,4 @@ def is_unread(reason: str) -> bool:
 
 def is_reported(reason: str) -> bool:
     """Whether it is reported file by file."""
-    return READER_REASONS.get(reason) in ("file", "unread")
+    return READER_REASONS.get(reason) in ("fault", "file", "unread")

@@ -162,7 +162,7 @@ def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
 
 def is_plain(tensor: Tensor) -> bool:
     """Whether a tensor is not a shard (`DTensor`, which takes a second to import)."""
-    return type(tensor.data) is Tensor
+    return not hasattr(tensor, "full_tensor")
 
 
 def whole(tensor: Any) -> Tensor:

@@ -3,6 +3,7 @@
 import csv
 import io
 import tracemalloc
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as arrow
@@ -11,7 +12,8 @@ import pytest
 from made_documents import docx, dump, epub, lines, pdf, warc, word_paragraph, xhtml
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
 
-from endonym.autopilot.format_guess import guess_source
+from endonym.autopilot.format_guess import Look, guess_source
+from endonym.pipeline.evaluation_texts import LOOK
 from endonym.text.config import Source
 
 
@@ -47,6 +49,64 @@ def test_few_paragraphs_end_with_an_empty_line_too(tmp_path: Path, count: int, k
     path = tmp_path / "хикәя.txt"
     path.write_text("\n\n".join(TATAR[:count]) + "\n", encoding="utf-8")
     assert (guessed(path).get("document") == "blank_lines") == keys
+
+
+def blocks(sizes: list[int], sentences: list[str], gap: str = "\n\n") -> str:
+    """Blocks of so many different lines, with a gap between them."""
+    lines = (f"{n}. {sentences[n % len(sentences)]}" for n in range(sum(sizes)))
+    return gap.join("\n".join(islice(lines, size)) for size in sizes) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_source", "is_judge"),
+    [
+        ([30, 30], False, True),  # Two documents.
+        ([600, 600, 600], False, True),  # Chapters.
+        ([300, 400, 700, 250, 500], False, True),
+        ([1, 600, 500, 700, 1], False, True),  # They have a title and a footer.
+        ([12, 78, 45, 30, 20], False, True),  # Short articles.
+        ([30, 170, 60, 40, 100, 100, 140, 160, 100], False, True),  # Sections of a list.
+        ([4, 4, 4, 3, 3], True, True),  # A sonnet with its title.
+        ([8, 8], True, True),
+        ([7_000, *[30] * 20], False, True),
+        ([400, 300, 200], False, False),  # Two stray empty lines.
+        ([100, 800], False, False),
+        ([450, 1, 449], False, False),
+        ([1, 900, 1], False, False),  # A list with a title and a footer.
+        ([1, 1, 30, 1], False, False),
+        ([1, 12], False, False),
+        ([50_000, 20_000, 1, 3_000, 27_000], False, False),
+    ],
+)
+@pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
+def test_blocks_that_are_even_or_many_are_documents_and_others_a_list(
+    tmp_path: Path, sizes: list[int], is_source: bool, is_judge: bool, sentences: list[str]
+):
+    path = write(tmp_path, "a.txt", blocks(sizes, sentences))
+    for look, divides in ((Look(), is_source), (LOOK, is_judge)):
+        source, _ = guess_source(path, "probe", look=look)
+        assert source.document == ("blank_lines" if divides else "line")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "keys"),
+    [
+        ([3, 3], {"document": "blank_lines", "blank_lines": 2}),
+        ([3, 2, 5], {"document": "blank_lines", "blank_lines": 2}),
+        ([1, 9], {"document": "blank_lines"}),  # The title of one text.
+    ],
+)
+def test_two_empty_lines_divide_documents_of_paragraphs(
+    tmp_path: Path, sizes: list[int], keys: dict[str, object]
+):
+    sentences = iter(ROMANIAN * 4)
+    documents = ["\n\n".join(islice(sentences, size)) for size in sizes]
+    assert guessed(write(tmp_path, "a.txt", "\n\n\n".join(documents) + "\n")) == keys
+
+
+def test_a_list_with_its_title_above_two_empty_lines_is_a_list(tmp_path: Path):
+    path = write(tmp_path, "a.txt", blocks([1, 900, 1], TATAR, gap="\n\n\n"))
+    assert guessed(path) == {"document": "line"}
 
 
 def test_a_text_broken_at_a_margin_is_one_document(tmp_path: Path):

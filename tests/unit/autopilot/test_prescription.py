@@ -20,6 +20,7 @@ from endonym.autopilot.prescription import (
 )
 from endonym.recipe.recipe import Recipe
 from endonym.text.config import Clean, Source
+from endonym.text.document import Reject
 from endonym.text.files import RawFile
 from endonym.text.readable import Reading
 from endonym.text.steps.corpus_stats import SourceStats
@@ -100,7 +101,7 @@ def test_a_language_that_nobody_named_is_no_error(tmp_path: Path):
 
 def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch):
     stats = SourceStats("book")
-    stats.drop("bad_text_layer", 100, "book.pdf")
+    stats.drop(Reject("bad_text_layer", "book.pdf#1", "book"), 100, "book.pdf")
     sources = [(Source(name="book", path="book.pdf"), [RawFile(path=Path("b.pdf"), name="b.pdf")])]
     for engine, ocr in ((None, None), ("tesseract", "auto")):
         monkeypatch.setattr(prescription, "tesseract", lambda engine=engine: engine)

@@ -69,6 +69,19 @@ def test_the_prompt_of_several_turns_ends_before_the_first_answer(tmp_path: Path
     assert texts == {f"user\n{asked}\nassistant\n" for asked, _ in (ASKED[0], ASKED[1])}
 
 
+def test_every_answer_of_several_turns_stands_alone(tmp_path: Path) -> None:
+    turns = [message for each in ASKED for message in each]
+    make_toy_examples(tmp_path, [said(*turns[n:]) for n in (0, 2)], context=512)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    found = [
+        [tokenizer.decode(ids.tolist()) for ids in tokens.answers(n)]
+        for tokens in both(tmp_path)
+        for n in range(len(tokens))
+    ]
+    answers = [answer for _, answer in ASKED]
+    assert sorted(found, key=len) == [answers[1:], answers]
+
+
 @pytest.mark.parametrize("chunk", [1, 40, 1 << 24])
 def test_totals_are_those_of_the_answers_and_the_ends_of_their_turns(
     folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from endonym.export.history import (
     history_of,
     is_of_test,
     phases_of,
+    phases_of_lineage,
     with_times,
 )
 from endonym.store import Artifact, Store, open_artifact, sealed
@@ -107,8 +108,12 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
     known = history_of(second)
     assert known is not None
     assert known.evaluations == ()
+    found, is_whole = phases_of_lineage(second)
+    assert ([each.id for each in found], is_whole) == ([model.id, second.id], True)
     shutil.rmtree(model.folder)
     assert history_of(second) is None
+    found, is_whole = phases_of_lineage(second)
+    assert ([each.id for each in found], is_whole) == ([second.id], False)
 
 
 def test_what_answers_were_learnt_from_is_found_with_its_files(

@@ -52,6 +52,37 @@ def test_empty_lines_divide_documents_however_long_these_are(
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([30, 30], "2 documents, which end at empty lines (blocks end with an empty line, of 30 "
+         "lines each; --document line reads 60)"),
+        ([40, 300, 20], "360 documents, one a line (2 empty lines; the median line has 36 "
+         "characters; --document blank_lines reads 3)"),
+        ([1, 1, 1], "3 documents, which end at empty lines (blocks end with an empty line, of 1 "
+         "lines each)"),
+        ([60], "60 documents, one a line (no empty lines between the lines; the median line has "
+         "35 characters)"),
+    ],
+)  # fmt: skip
+def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
+    tmp_path: Path, sizes: list[int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
+    parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
+    (tmp_path / "текст.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    documents_below(tmp_path / "текст.txt", Log())
+    assert f"текст.txt: {said}\n" in capsys.readouterr().err
+
+
+def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
+    sentences = [f"{ROMANIAN[n % 3]} {n}" for n in range(60_000)]
+    documents = ["\n".join(sentences[at : at + 20_000]) for at in (0, 20_000, 40_000)]
+    assert len(documents[0].encode()) > 1 << 20
+    (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+
+
 def test_who_says_how_a_text_is_cut_is_followed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
+from endonym.text import observing
 from endonym.text.clean.corpus_rules import facts_of
 from endonym.text.config import Clean
 from endonym.text.observing import (
@@ -18,6 +20,7 @@ from endonym.text.observing import (
     word_with,
 )
 from endonym.text.steps.chunks import RAW, write_chunk
+from endonym.text.text_warnings import text_warnings
 from endonym.workers import Result
 
 
@@ -45,6 +48,20 @@ def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
     assert whole.letters["ә"] == sum(text.count("ә") for text in TATAR[:4])
     assert whole.examples["ә"][0] in " ".join(TATAR[:4])
     assert sum(whole.lengths) == 4
+
+
+def test_a_document_that_our_code_fails_in_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(text: str) -> list[str]:
+        if text == TATAR[1]:
+            raise ZeroDivisionError
+        return text_warnings(text)
+
+    monkeypatch.setattr(observing, "text_warnings", failing)
+    whole = together([seen(tmp_path, "0", TATAR[:4])], 20)
+    assert whole.documents == 4
+    assert whole.scripts == {"cyrillic": 3}
 
 
 def test_a_letter_comes_with_the_first_word_that_has_it():

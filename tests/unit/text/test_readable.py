@@ -53,6 +53,18 @@ def test_a_damaged_file_counts_by_its_bytes_though_it_is_one_record() -> None:
     assert too_much([texts], 0.1) is None
 
 
+@pytest.mark.parametrize("reason", ["reader_failed", "cleaning_failed"])
+def test_a_few_faults_of_our_own_code_end_nothing_and_many_do(reason: str) -> None:
+    texts = reading("tt", 100, 0)
+    for number in range(FEW_RECORDS + 1):
+        assert too_much([texts], 0.01) is None
+        texts.add(8_000, reason, f"{number}.txt", "a fault of endonym, not of your file")
+    error = too_much([texts], 0.01)
+    assert error is not None
+    assert f"8,000 bytes  {reason}  0.txt" in error.message
+    assert too_much([texts], 1.0) is None
+
+
 def test_a_source_of_which_nothing_can_be_read_is_an_error_however_small() -> None:
     wrong = reading("wrong", 0, 12, "no_text_field")
     error = too_much([wrong, reading("large", 100_000, 0)], 0.01)

@@ -15,6 +15,7 @@ from endonym.text.clean.rules import judge, normalizer
 from endonym.text.clean.tally import Tally
 from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
+from endonym.text.faults import refusal
 from endonym.text.io.origin import SHOWN_CHARS
 
 Removed = Callable[[Document, str, str], None]
@@ -38,7 +39,14 @@ class Cleaning:
         self._repairs = "mojibake" in clean.normalize
 
     def normalized(self, document: Document) -> Document | Reject:
-        """The document with its text normalized; a reject if it is broken."""
+        """The document with its text normalized; a reject if it is broken, or if our code fails."""
+        try:
+            return self._normalize(document)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+            return refusal(document, error)
+
+    def _normalize(self, document: Document) -> Document | Reject:
+        """See `normalized`. Raises whatever a rule raises."""
         self.tally.begin(document.id)
         text = without_mojibake(document.text) if self._repairs else document.text
         # Before the other steps, which delete the controls that give mojibake away.
@@ -51,10 +59,20 @@ class Cleaning:
     def judged(
         self, document: Document, size: int, corpus: CorpusJudge | None = None
     ) -> Document | Reject:
-        """A normalized document, shortened where rules of the corpus ask for it; or a reject.
+        """A normalized document, shortened where rules of the corpus ask for it; or a reject, also
+        if our code fails.
 
         size: its bytes as read.
         """
+        try:
+            return self._judge(document, size, corpus)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+            return refusal(document, error)
+
+    def _judge(
+        self, document: Document, size: int, corpus: CorpusJudge | None
+    ) -> Document | Reject:
+        """See `judged`. Raises whatever a rule raises."""
         self.tally.begin(document.id)
         text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
         if gone:

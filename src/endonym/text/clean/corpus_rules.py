@@ -32,6 +32,7 @@ from endonym.text.clean.rules import Verdict
 from endonym.text.clean.skeletons import skeleton, word_keys
 from endonym.text.config import Clean
 from endonym.text.document_files import write_file
+from endonym.text.faults import passing_over
 from endonym.text.language.identify import Identifier
 from endonym.text.language.paragraphs import other_language
 from endonym.text.language.sample import (
@@ -76,10 +77,15 @@ class Counts:
         self.paragraphs, self.texts = dict[int, int](), dict[int, str]()
 
     def add(self, text: str) -> None:
-        """Count a document."""
-        if self.facts is not None:
-            self._count_again(text, self.facts)
-            return
+        """Count a document, as far as our code can; judging it tells of the fault."""
+        with passing_over():
+            if self.facts is None:
+                self._count(text)
+            else:
+                self._count_again(text, self.facts)
+
+    def _count(self, text: str) -> None:
+        """Count a document in the first round."""
         self.documents += 1
         if self.clean.max_line_documents is not None:
             self.lines.update(line_keys(text))

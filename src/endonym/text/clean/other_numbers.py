@@ -7,6 +7,10 @@ DATE = regex.compile(
     rf"(?:{DAY}(?P<a>[./-] ?| ){MONTH}(?P=a){YEAR}|{YEAR}(?P<b>[./-] ?| ){MONTH}(?P=b){DAY})(?!\d)"
 )
 """A day, a month and a year, or the other way round, with the same sign between them."""
+STAMP = regex.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?(?!\d)"
+)
+"""A date as digits, 20240131, and a time after it."""
 BOOK = regex.compile(
     r"(?<![\w+.,-])(?:97[89](?:[ -]?\d){10}|\d{9}[\dXx]"
     r"|(?=[\dXx -]{13}(?!\w))\d{1,5}([ -])\d{1,7}\1\d{1,7}\1[\dXx])(?![\w-])"

@@ -20,6 +20,7 @@ from endonym.text.clean.packs import packs
 from endonym.text.clean.personal import KINDS, mask
 from endonym.text.clean.zero_width import without_zero_width
 from endonym.text.config import Clean
+from endonym.text.faults import FAULT, RAISED, line_of
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import letters_share, script_share
 
@@ -220,12 +221,18 @@ def hint(text: str) -> str:
 
 
 def cleaner(clean: Clean, note: Note = unnoted) -> Callable[[str], tuple[str, Verdict | None]]:
-    """A function from a text to the cleaned text, and a verdict if it is dropped."""
+    """A function from a text to the cleaned text, and a verdict if it is dropped; also if our code
+    fails in it."""
     normalized, judged = normalizer(clean, note), judge(clean)
 
     def cleaned(text: str) -> tuple[str, Verdict | None]:
-        text = normalized(text)
-        return text, judged(text)
+        try:
+            text = normalized(text)
+            return text, judged(text)
+        except RAISED:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+            return text, (FAULT, line_of(error))
 
     return cleaned
 

@@ -1,7 +1,8 @@
 """The lines of a PDF's page, as PDFium finds them, with their boxes.
 
-PDFium writes lines in logical order, also those from right to left. It numbers characters, and
-some of them are not in its text; a character beyond U+FFFF has two numbers.
+PDFium writes lines in logical order, also those from right to left, but for many that mix both
+directions (pdf_order.py). It numbers characters, and some of them are not in its text; a character
+beyond U+FFFF has two numbers.
 """
 
 import ctypes
@@ -12,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+from endonym.text.parsers.pdf_order import in_order
 
 PARTS = 10
 """Of a point: whole numbers pass between processes much faster than others."""
@@ -44,6 +47,7 @@ class Turned(NamedTuple):
 def lines_of(page: Any) -> Iterator[Turned]:
     """The lines of a page, in the order of the file."""
     whole, numbers = read(page)
+    is_to_left = is_mostly_to_left(whole)
     at = shift = counted = 0
     while at < len(whole):
         end = LINE_END.search(whole, at)
@@ -56,7 +60,7 @@ def lines_of(page: Any) -> Iterator[Turned]:
             wide = sum(sign > "\uffff" for sign in line)
             signs = numbers[first + shift : first + shift + len(line) + wide]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
-            yield placed(page, line, signs, hyphen)
+            yield placed(page, line, signs, hyphen, is_to_left=is_to_left)
         at = after
 
 
@@ -85,11 +89,18 @@ def read(page: Any) -> tuple[str, Sequence[int]]:
     return whole, numbers
 
 
-def placed(page: Any, text: str, signs: Sequence[int], hyphen: str) -> Turned:
+def is_mostly_to_left(text: str) -> bool:
+    """Whether most letters of a text are written from right to left."""
+    to_left = len(RIGHT_TO_LEFT.findall(text))
+    return to_left > 0 and to_left > sum(map(str.isalpha, text)) / 2
+
+
+def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_left: bool) -> Turned:
     """A line of these characters with its box.
 
     That of a line to the right is found from its first and its last character. Other lines may end
     with a number or a word that stands in their middle, so all their characters are looked at.
+    is_to_left: whether most of the page is read from right to left.
     """
     import pypdfium2.raw as pdfium
 
@@ -104,6 +115,9 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str) -> Turned:
         if right >= x.value and top >= y.value:
             return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
     boxes = [loose_box(page, each) for each in signs]
+    if quarter == 0:
+        sides = [(box[0], box[2]) for box in of_signs(text, boxes)]
+        text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
     # The base line is where the letters stand, and not where their tails end.
@@ -117,6 +131,14 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str) -> Turned:
     else:
         left = origin[1]
     return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
+
+
+def of_signs(text: str, boxes: Sequence[Box]) -> Iterator[Box]:
+    """The box of each character, of boxes of UTF-16 units."""
+    at = 0
+    for sign in text:
+        yield boxes[at]
+        at += 1 + (sign > "\uffff")
 
 
 def loose_box(page: Any, number: int) -> Box:
@@ -143,8 +165,7 @@ def upright(
         letters[line.quarter] += len(line.text)
     quarter = max(letters, key=lambda each: (letters[each], -each), default=0)
     wide, high = (height, width) if quarter % 2 else (width, height)
-    to_left = sum(len(RIGHT_TO_LEFT.findall(line.text)) for line in lines)
-    is_mirrored = to_left > sum(sign.isalpha() for line in lines for sign in line.text) / 2
+    is_mirrored = is_mostly_to_left("".join(line.text for line in lines))
     found: list[tuple[str, tuple[float, ...]]] = []
     for line in lines:
         left, bottom, right, top = turned_back(line.box, quarter, width, height)

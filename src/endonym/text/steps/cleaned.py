@@ -5,6 +5,7 @@ from pathlib import Path
 
 from endonym.text.document import ARTICLE, Document, Reject
 from endonym.text.document_files import Whole, json_line, json_text, reject_line, write_file
+from endonym.text.faults import refusal
 from endonym.text.held_out.split import digest
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.steps.chunks import CLEAN, byte_lengths, char_lengths, strings, write_chunk
@@ -34,22 +35,36 @@ class Cleaned:
             self.meta, self.meta_text = json.loads(meta), meta
         return self.meta
 
-    def add(self, record: Document | Reject, meta: str | None, file: int, size: int) -> None:
-        """Add a record. meta: the notes of its reader, as JSON. size: its bytes as read."""
-        text, place = record.text, record.id
-        if isinstance(record, Reject):
-            self.rows.append((text, place, None, file, size, record.reason, record.detail))
-            self.digests.append(None)
-            self.warnings.append(None)
-            self.articles.append(None)
-            self.stayed.append(record.stayed or None)
-            return
+    def add(
+        self, record: Document | Reject, meta: str | None, file: int, size: int
+    ) -> Document | Reject:
+        """Add a record; what was added: in the place of a document its reject, if our code fails.
+
+        meta: the notes of its reader, as JSON. size: its bytes as read.
+        """
+        if isinstance(record, Document):
+            try:
+                self._add(record, meta, file, size)
+                return record
+            except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+                record = refusal(record, error)
+        self.rows.append((record.text, record.id, None, file, size, record.reason, record.detail))
+        self.digests.append(None)
+        self.warnings.append(None)
+        self.articles.append(None)
+        self.stayed.append(record.stayed or None)
+        return record
+
+    def _add(self, document: Document, meta: str | None, file: int, size: int) -> None:
+        """Add a document; nothing is added of one in which our code fails."""
+        text, article = document.text, document.meta.get(ARTICLE)
         found = {name: example(text, name) for name in text_warnings(text)}
-        self.rows.append((text, place, meta, file, size, None, None))
-        self.digests.append(digest(text.encode(), self.seed))
+        own = digest(text.encode(), self.seed)
+        of_article = None if article is None else digest(article.encode(), self.seed)
+        self.rows.append((text, document.id, meta, file, size, None, None))
+        self.digests.append(own)
         self.warnings.append(json_text(found) if found else None)
-        article = record.meta.get(ARTICLE)
-        self.articles.append(None if article is None else digest(article.encode(), self.seed))
+        self.articles.append(of_article)
         self.stayed.append(None)
         self.documents += 1
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from endonym.errors import CorpusError
 from endonym.text.clean.tally import RuleCount, Tally
+from endonym.text.document import Reject
 from endonym.text.held_out.split import SIDES, Side
 from endonym.text.readable import Reading
-from endonym.text.reasons import READER_REASONS, is_unread, is_unreadable
+from endonym.text.reasons import is_one_record, is_reported, is_unread, is_unreadable
 
 SAMPLES = 5
 MAX_DAMAGES = 20
@@ -86,10 +87,14 @@ class SourceStats:
         if len(self.damages) < MAX_DAMAGES:
             self.damages.append(f"{place}: {detail}")
 
-    def drop(self, reason: str, size: int, file: str) -> None:
-        """Count a reject."""
+    def drop(self, reject: Reject, size: int, file: str = "") -> None:
+        """Count a reject. size: its bytes as read. file: its raw file, if that is known."""
+        reason = reject.reason
         self.dropped.setdefault(reason, RecordStats()).add(size)
+        if is_reported(reason):
+            self.damage(reject.id, reject.detail)
         if is_unreadable(reason):
+            file = file or reject.id.rpartition("#")[0]
             self.unreadable[f"{reason}  {file}"] += size
 
     def counts(self) -> dict[str, Any]:
@@ -116,7 +121,7 @@ class SourceStats:
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
         unread = [each for reason, each in self.dropped.items() if is_unread(reason)]
-        bad = [name for name in self.dropped if READER_REASONS.get(name) == "record"]
+        bad = [name for name in self.dropped if is_one_record(name)]
         return Reading(
             self.name,
             records=self.read.records - sum(each.records for each in unread),

@@ -22,7 +22,6 @@ from endonym.text.document_files import Whole, json_text
 from endonym.text.files import RawFile
 from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file, size_of
-from endonym.text.reasons import is_reported
 from endonym.text.steps.chunks import (
     CHUNK_CHARS,
     RAW,
@@ -196,11 +195,9 @@ def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, An
                 found = cleaning.judged(found, size)
         else:
             found = Reject(reason, place, chunk.source, detail, text)
-            if is_reported(reason):
-                stats.damage(place, detail)
+        found = rows.add(found, meta, file, size)
         if isinstance(found, Reject):
-            stats.drop(found.reason, size, chunk.files[file - chunk.first])
-        rows.add(found, meta, file, size)
+            stats.drop(found, size, chunk.files[file - chunk.first])
         advance(size)
     written = rows.write(chunk.folder, chunk.name)
     return {

@@ -17,6 +17,7 @@ from endonym.text.clean.tally import SAMPLES, Tally
 from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import seen_files
+from endonym.text.faults import passing_over
 from endonym.text.steps.chunks import RAW, read_chunk
 from endonym.text.steps.cleaned import Cleaned, Row
 from endonym.text.steps.corpus_stats import SourceStats
@@ -109,12 +110,11 @@ def judge_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
     for text, place, meta, file, size, reason, detail in prepared(corpus, waiting.chunk):
         if reason is None:
             document = Document(text, place, waiting.source, rows.noted(meta))
-            found = cleaning.judged(document, size, corpus)
+            found = rows.add(cleaning.judged(document, size, corpus), meta, file, size)
             if isinstance(found, Reject):
-                stats.drop(found.reason, size, "")
+                stats.drop(found, size)
         else:  # counted when it was dropped
-            found = Reject(reason, place, waiting.source, detail or "", text)
-        rows.add(found, meta, file, size)
+            rows.add(Reject(reason, place, waiting.source, detail or "", text), meta, file, size)
         advance(size)
     written = rows.write(waiting.folder, waiting.name)
     return {"files": written, "documents": rows.documents, "counts": stats.counts()}
@@ -125,5 +125,6 @@ def prepared(corpus: CorpusJudge, chunk: Path) -> Iterator[Row]:
     table = read_chunk(chunk, RAW.names)
     rows: Iterator[Any] = zip(*(each.to_pylist() for each in table.columns), strict=True)
     while batch := list(islice(rows, JUDGED_AT_ONCE)):
-        corpus.prepare([row[0] for row in batch if row[5] is None])
+        with passing_over():
+            corpus.prepare([row[0] for row in batch if row[5] is None])
         yield from batch

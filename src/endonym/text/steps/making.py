@@ -155,11 +155,18 @@ class Making:
             size = each["counts"]["read"]["bytes"]
             read = Chunk(each["source"], folder, each["documents"], size)
             chunks.append(self.next_chunk(read, each, folder))
+        self.check_readable(chunks)
+        if rounds(self.clean):
+            chunks = self.judged(chunks, judged)
+            self.check_readable(chunks)  # Our code may fail in judging, too.
+        return chunks
+
+    def check_readable(self, chunks: Sequence[Chunk]) -> None:
+        """Raise SourceError if too much could not be read or cleaned; what, is written before."""
         readings = [stats.reading() for stats in self.stats.values()]
         if (error := too_much(readings, self.clean.max_unreadable)) is not None:
             self.write_dropped(chunks)
             raise error
-        return self.judged(chunks, judged) if rounds(self.clean) else chunks
 
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
         """The chunks after the rules that must know the whole corpus. made: by an earlier run."""

@@ -101,9 +101,10 @@ def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dic
                     stats.tally.removed(reason, text)
                     rows.remove(document, reason, text, detail)
         if isinstance(found, Reject):
-            stats.drop(found.reason, size, "")
             stats.tally.dropped(found.reason, document.text, found.detail, size)
-        rows.add(found, meta, row["file"], size)
+        found = rows.add(found, meta, row["file"], size)
+        if isinstance(found, Reject):
+            stats.drop(found, size)
     written = rows.write(unsifted.folder, unsifted.name)
     return {"files": written, "documents": rows.documents, "counts": stats.counts()}
 

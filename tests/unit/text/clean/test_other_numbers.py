@@ -23,6 +23,15 @@ def test_no_date_is_a_telephone_number(language: str, form: str):
         assert masked(text, language) == text
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%d %m %Y", "%d-%m-%Y", "%Y%m%d", "%Y%m%d%H%M"])
+@pytest.mark.parametrize("language", ["fr", "ro", "lv", "et", "en", "uz"])
+def test_no_date_beside_a_word_for_a_telephone_is_one(language: str, form: str):
+    first = datetime.datetime(1900, 1, 1, 17, 30, tzinfo=datetime.UTC)
+    for days in range(0, 45_000, 97):
+        text = f"Telefon: {(first + datetime.timedelta(days)).strftime(form)}, mobil"
+        assert masked(text, language) == text
+
+
 @pytest.mark.parametrize(
     ("language", "text", "found"),
     [

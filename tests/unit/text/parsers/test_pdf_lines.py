@@ -7,7 +7,7 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.text.parsers.pdf import units
-from endonym.text.parsers.pdf_lines import PARTS, turned_back
+from endonym.text.parsers.pdf_lines import PARTS, of_signs, turned_back
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -88,6 +88,45 @@ def test_characters_that_are_not_in_the_text_do_not_shift_the_boxes(tmp_path: Pa
     page = [(70 + 10 * n, 700 - 40 * n, 12, each) for n, each in enumerate(texts)]
     (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
     assert [box[0] / PARTS for box in unit.data["boxes"]] == [70, 80, 90]
+
+
+MATHEMATICAL = "𝐴𝐵𝐶"
+"""Letters beyond U+FFFF, each of which PDFium gives two numbers."""
+
+
+def test_characters_with_two_numbers_do_not_shift_the_boxes_of_later_lines(tmp_path: Path):
+    texts = [f"soit {MATHEMATICAL} un triangle", "le vent se leve", f"{MATHEMATICAL} tombe", "fin"]
+    page = [(70 + 10 * n, 700 - 40 * n, 12 - n, each) for n, each in enumerate(texts)]
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    assert unit.text.split("\n") == texts
+    boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
+    expected = [(70, 700, 12), (80, 660, 11), (90, 620, 10), (100, 580, 9)]
+    assert [(box[0], box[1], box[4]) for box in boxes] == expected
+    # The right side is that of the last letter.
+    for text, box, (x, _, size) in zip(texts, boxes, expected, strict=True):
+        assert box[2] == pytest.approx(x + len(text) * size / 2, abs=size / 2)
+
+
+def test_a_glyph_without_a_character_is_known_behind_characters_with_two_numbers(tmp_path: Path):
+    texts = [f"{MATHEMATICAL} joue", "un jour de repos"]
+    page = [(70, 700 - 40 * n, 12, each) for n, each in enumerate(texts)]
+    code = sorted({sign for text in texts for sign in text}).index("j") + 1
+    row = f"<{code:04x}> <{b'j'.hex().zfill(4)}>".encode()
+    data = pdf([page]).replace(row, f"<{code:04x}> <0000>".encode())
+    (unit,) = units(str(write(tmp_path, "a.pdf", data)), 1, {})
+    assert unit.text.split("\n") == [each.replace("j", "\ufffd") for each in texts]
+
+
+def test_a_hyphen_is_known_behind_characters_with_two_numbers(tmp_path: Path):
+    texts = [f"soit {MATHEMATICAL} un tri-", "angle"]
+    page = [(70, 700 - 14 * n, 12, each) for n, each in enumerate(texts)]
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    assert unit.text.split("\n") == texts
+
+
+def test_each_character_has_the_box_of_its_first_number():
+    boxes = [(float(n), 0.0, n + 1.0, 1.0) for n in range(5)]
+    assert [*of_signs("a𝐴b𝐵", [*boxes, boxes[-1]])] == [boxes[0], boxes[1], boxes[3], boxes[4]]
 
 
 def test_a_box_is_turned_with_its_page():

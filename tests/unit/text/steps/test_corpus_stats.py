@@ -3,6 +3,7 @@
 import pytest
 
 from endonym.errors import CorpusError
+from endonym.text.document import Reject
 from endonym.text.steps.corpus_stats import SourceStats, reasons_table, total
 
 
@@ -11,7 +12,7 @@ def source_stats() -> SourceStats:
     made = SourceStats("tt", files=1)
     for size in (4, 6, 5):
         made.read.add(size)
-    made.drop("bad_json", 5, "a")
+    made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
     made.kept["train"].documents, made.kept["train"].bytes = 1, 4
     made.kept["test"].documents, made.kept["test"].bytes = 1, 6
     return made
@@ -33,7 +34,7 @@ def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made = source_stats()
     assert (made.reading().share, made.reading().bad_records) == (5 / 15, 1)
     made.read.add(1_000_000)
-    made.drop("unsupported_format", 1_000_000, "b.pdf")
+    made.drop(Reject("unsupported_format", "b.pdf", "tt"), 1_000_000, "b.pdf")
     assert (made.reading().share, made.reading().records) == (5 / 15, 3)
     assert SourceStats("empty").reading().share == 0.0
 
@@ -48,6 +49,6 @@ def test_sources_add_up():
 def test_reasons_are_listed_the_most_frequent_first():
     made = source_stats()
     for _ in range(3):
-        made.drop("min_chars", 1, "a")
+        made.drop(Reject("min_chars", "a#1", "tt"), 1, "a")
     lines = reasons_table([made]).split("\n")
     assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]

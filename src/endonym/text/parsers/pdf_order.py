@@ -1,0 +1,140 @@
+"""Puts a line of a PDF that mixes directions into the order in which it is read.
+
+PDFium turns words from right to left round. In which order the words of a line follow each other
+it decides by a count, which is wrong for many lines with Latin words or numbers; letters beyond
+U+FFFF, such as those of Adlam, it does not turn. Here words are taken as they stand on paper, and
+read in the direction of the line: the bidirectional algorithm of Unicode backwards, with one level
+of words that go the other way.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import regex
+
+RIGHT, LEFT, NUMBER, NEUTRAL = "right to left", "left to right", "number", "neutral"
+KINDS = {"R": RIGHT, "AL": RIGHT, "L": LEFT, "EN": NUMBER, "AN": NUMBER}
+JOINED = ("NSM", "BN")
+"""Marks, and signs without a width: they belong to what stands before them."""
+NUMBERS = re.compile(r"[%$€£#°]?\d+(?:[.,:/+-]\d+)*[%$€£#°]?|.", re.DOTALL)
+"""A number with what belongs to it, or another sign."""
+ARABIC_NUMBERS = re.compile("\\d+(?:[.,:/\u066b\u066c]\\d+)*|.", re.DOTALL)
+"""The same where digits follow Arabic letters: there "-" and "%" are no part of it."""
+CLUSTER = regex.compile(r"\X")
+BRACKETS = ("()", "[]", "{}", "«»", "‹›")
+ENUMERATED = re.compile(r"\s[.()]$")
+
+
+class Part(NamedTuple):
+    """A word, a number or another sign, and where its middle stands on the line."""
+
+    kind: str
+    text: str
+    middle: float
+
+
+def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bool) -> str:
+    """A line as it is read. places: the left and the right side of each character.
+
+    is_to_left: whether it is read from right to left. PDFium's line, if that has this order.
+    """
+    parts = sorted(parts_of(text, places), key=lambda each: each.middle)
+    kinds = {each.kind for each in parts}
+    if RIGHT not in kinds or not (kinds & {LEFT, NUMBER} or max(text) > "\uffff"):
+        return text
+    letters = Counter(map(unicodedata.bidirectional, text))
+    pattern = ARABIC_NUMBERS if letters["AL"] > letters["R"] else NUMBERS
+    found = "".join((to_left if is_to_left else to_right)(parts, pattern)).strip()
+    return text if found == text else with_brackets(found)
+
+
+def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[Part]:
+    """The parts of a line in PDFium's order: within a part, that is the one in which it is read."""
+    kind, begin = "", 0
+    for at, sign in enumerate(text):
+        way = unicodedata.bidirectional(sign)
+        own = KINDS.get(way, NEUTRAL)
+        if at and (way in JOINED or (own == kind != NEUTRAL)):
+            continue
+        if at:
+            yield part(kind, text, places, begin, at)
+        kind, begin = own, at
+    yield part(kind, text, places, begin, len(text))
+
+
+def part(kind: str, text: str, places: Sequence[tuple[float, float]], *ends: int) -> Part:
+    """The part of a line between two ends."""
+    here, own = places[slice(*ends)], text[slice(*ends)]
+    middle = (min(left for left, _ in here) + max(right for _, right in here)) / 2
+    if kind == RIGHT and max(own) > "\uffff" and here[0][0] < here[-1][0]:
+        own = "".join(CLUSTER.findall(own)[::-1])
+    return Part(kind, own, middle)
+
+
+def to_left(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
+    """The texts of parts, given from left to right, as a line from right to left is read."""
+    found: list[str] = []
+    for area in reversed([*areas(parts, RIGHT)]):
+        texts = [each.text for each in area]
+        if not any(each.kind == LEFT for each in area):
+            whole = texts if area[0].kind == RIGHT else number.findall("".join(texts))
+            found += reversed(whole)
+            continue
+        first, last = ends(area, (LEFT, NUMBER))
+        is_point = area[last].kind == NUMBER and ENUMERATED.search("".join(texts[:last]))
+        if not found and is_point:  # "1." at the beginning is no part of the words that follow.
+            found += reversed(texts[last - 2 :])
+            first, last = ends(area[: last - 2], (LEFT, NUMBER))
+            texts = texts[: last + 1]
+        found += [*reversed(texts[last + 1 :]), *texts[first : last + 1], *reversed(texts[:first])]
+    return found
+
+
+def to_right(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
+    """The texts of parts, given from left to right, as a line from left to right is read."""
+    found: list[str] = []
+    for area in areas(parts, LEFT):
+        first, last = ends(area, (RIGHT,))
+        found += [each.text for each in area[:first]]
+        found += to_left(area[first : last + 1], number)
+        found += [each.text for each in area[last + 1 :]]
+    return found
+
+
+def areas(parts: Sequence[Part], kind: str) -> Iterator[list[Part]]:
+    """Neighbours of this kind, and neighbours of all others, by turns."""
+    area: list[Part] = []
+    for each in parts:
+        if area and (each.kind == kind) != (area[-1].kind == kind):
+            yield area
+            area = []
+        area.append(each)
+    if area:
+        yield area
+
+
+def ends(area: Sequence[Part], kinds: Sequence[str]) -> tuple[int, int]:
+    """The first and the last part of these kinds; those of an empty stretch at the end if none."""
+    found = [at for at, each in enumerate(area) if each.kind in kinds]
+    return (found[0], found[-1]) if found else (len(area), len(area) - 1)
+
+
+def with_brackets(text: str) -> str:
+    """The line with brackets that open and close by turns; a single one by the blank beside it.
+
+    PDFium mirrors those of words from right to left, as far as it knew which these were.
+    """
+    signs = list(text)
+    for pair in BRACKETS:
+        places = [at for at, sign in enumerate(text) if sign in pair]
+        for number, at in enumerate(places):
+            closes = bool(text[max(0, at - 1) : at].strip())
+            follows = bool(text[at + 1 : at + 2].strip())
+            if len(places) % 2 == 0:
+                signs[at] = pair[number % 2]
+            elif closes != follows:
+                signs[at] = pair[closes]
+    return "".join(signs)
