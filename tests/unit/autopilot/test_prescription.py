@@ -119,8 +119,8 @@ def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
     """It is left out of the recipe; the bad lines of a file that stays are judged."""
     good, stats = len(TATAR[0].encode()), SourceStats("texts")
     stats.read.more(11, 10 * good + 5_000)
-    stats.drop("invalid_utf8", good, "авыл.txt")
-    stats.drop("truncated", 5_000, "китап.txt.gz")
+    stats.drop(Reject("invalid_utf8", "авыл.txt#3", "texts"), good, "авыл.txt")
+    stats.drop(Reject("truncated", "китап.txt.gz", "texts"), 5_000, "китап.txt.gz")
     broken = RawFile(path=Path("китап.txt.gz"), name="китап.txt.gz")
     found = Examined(EVERY, stats=[stats], unread={"texts": {broken: "truncated"}})
     (reading,) = readings(found)
@@ -135,8 +135,8 @@ def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_anothe
     every = [SourceStats(name) for name in ("мәкаль", "roman", "book", "scan")]
     for stats, encoding in zip(every, ("cp1251", "iso8859-16"), strict=False):
         stats.encodings[encoding] += 1
-    every[2].drop("needs_ocr", 100, "book.pdf")
-    every[3].drop("needs_ocr", 100, "scan.pdf")
+    for stats in every[2:]:
+        stats.drop(Reject("needs_ocr", f"{stats.name}.pdf#1", stats.name), 100)
     given = [
         Source(name="мәкаль", path="a.txt"),
         Source(name="roman", path="b.txt", encoding="iso8859-2"),
