@@ -20,6 +20,7 @@ class Outer(Config):
     """A table of a recipe."""
 
     name: str = "кош"
+    weight: float | None = None
     inner: Inner = Inner()
     many: tuple[Inner, ...] = (Inner(heads=3),)
     shares: Mapping[str, float] = {"a": 0.5}
@@ -48,6 +49,12 @@ def test_a_field_that_cannot_change_the_result_is_no_identity(changes: dict[str,
 )
 def test_every_other_field_is_identity(changes: dict[str, Any]) -> None:
     assert identity(Outer.model_validate(changes)) != identity(Outer())
+
+
+def test_a_key_that_is_left_open_is_no_identity() -> None:
+    """So a key that a later version adds changes no artefact that there is."""
+    assert "weight" not in identity(Outer())
+    assert identity(Outer(weight=0.5)) == {**identity(Outer()), "weight": 0.5}
 
 
 def test_a_config_is_frozen_and_refuses_unknown_keys() -> None:

@@ -186,6 +186,13 @@ with Store(Path(sys.argv[1])).workspace("corpus", sys.argv[2], waiting=print):
 """
 
 
+def test_the_maker_is_the_last_one_that_took_the_lock(store: Store) -> None:
+    for _ in range(2):
+        with store.lock("corpus", ID, nobody):
+            assert store.maker("corpus", ID) == f"process {os.getpid()}"
+    assert store.maker("corpus", ID) == ""
+
+
 def test_the_lock_of_a_dead_owner_is_free(store: Store) -> None:
     command = [sys.executable, "-c", OWNER, str(store.root), ID]
     assert subprocess.run(command, check=False).returncode == -9
@@ -265,6 +272,8 @@ def test_a_work_folder_that_outlived_its_artefact_is_taken_away(store: Store) ->
     left = made.folder.with_name(made.folder.name + ".part") / "step-000010"
     left.mkdir(parents=True)
     assert store.unfinished() == [left.parent]
+    store.refer(store.root, {ID: "corpus"})
+    assert store.unfinished() == [left.parent], "the run needs what is made of it"
     store.tidy(made)
     assert not left.parent.exists()
     assert made.verify()
@@ -288,6 +297,18 @@ def test_a_damaged_manifest_does_not_hide_the_other_artefacts(store: Store) -> N
     assert [each.id for each in store.artifacts()] == [ID[:12]]
 
 
+def test_half_an_artefact_that_a_killed_prune_left_is_none_and_in_nobodys_way(
+    store: Store,
+) -> None:
+    made = make(store)
+    gone = made.folder.with_name(f"{made.folder.name}.gone.part")
+    made.folder.rename(gone)
+    assert list(store.artifacts()) == []
+    store.remove(make(store))
+    assert store.find("corpus", ID) is None
+    assert not gone.exists()
+
+
 def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "tatar"
     run.mkdir(parents=True)
@@ -299,8 +320,13 @@ def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path
     store.refer(run, {ID: "corpus"})
     with pytest.raises(RecipeError, match="made by another recipe"):
         store.claim(run, second)
-    first.unlink()
-    store.claim(run, second)
+    run.rename(tmp_path / "elsewhere")
+    store.claim(run, second)  # of a run that is gone the name is free
+    run.mkdir()
+    with pytest.raises(RecipeError, match="made by another recipe"):
+        store.claim(run, first)
+    second.unlink()
+    store.claim(run, first)
 
 
 def test_a_process_that_is_just_publishing_is_waited_for_not_an_error(store: Store) -> None:

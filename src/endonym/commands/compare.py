@@ -15,7 +15,6 @@ from endonym.commands.quantity import Bits, Quantity
 from endonym.commands.seeds import (
     Difference,
     SeedGroup,
-    have_several_seeds,
     seed_cells,
     seed_differences,
     seed_groups,
@@ -76,13 +75,16 @@ class Comparison:
     def is_of_seeds(self) -> bool:
         """Whether these are one recipe under several seeds: there is nothing to choose."""
         groups = self.groups
-        return len(groups) == 1 and have_several_seeds(groups)
+        return len(groups) == 1 and groups[0].has_several
 
     @property
     def first(self) -> FinishedRun:
-        """The run to go on with: the best; with seeds, the best recipe under its own seed."""
+        """The run to go on with: the best; with seeds, the best recipe under its own seed.
+
+        Beside recipes of several seeds, one of a single seed is not judged, so it is not taken.
+        """
         groups = self.groups
-        return groups[0].own if have_several_seeds(groups) else self.runs[0]
+        return ([group for group in groups if group.has_several] or groups)[0].own
 
     def short(self, run: FinishedRun) -> str:
         """A run's variant and overrides, if all are runs of one recipe; else its name.

@@ -132,11 +132,6 @@ def _apart_from_seed(run: FinishedRun) -> str:
     return fingerprint({"trained": trained})
 
 
-def have_several_seeds(groups: Sequence[SeedGroup]) -> bool:
-    """Whether each recipe was trained under several seeds, so that they are compared by these."""
-    return all(group.has_several for group in groups)
-
-
 def seed_differences(groups: Sequence[SeedGroup]) -> list[Difference | None]:
     """Of each recipe with several seeds to the best of these; None for the best and for others."""
     several = [group for group in groups if group.has_several]

@@ -49,6 +49,9 @@ def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
     assert "≈ 569 hours here (24 days)" in text
     assert "steps = 295\u2009312 would take a week" in text
     assert said({"epochs": 1000}) == []
+    days = 24 * 3600 / (100 * 2048)  # a day for a hundred steps
+    assert said({"epochs": None, "steps": 690}, seconds=days) == []
+    assert "steps = 700 would take a week" in said({"epochs": None, "steps": 710}, seconds=days)[0]
 
 
 def test_sentences_that_are_read_alone_are_said() -> None:
@@ -58,6 +61,9 @@ def test_sentences_that_are_read_alone_are_said() -> None:
     assert "pack.join" in text
     assert not caution_of_rows(short, PackConfig(context=256, join=("lines",)))
     assert not caution_of_rows(FACTS, PackConfig(context=256))
+    five, four = (Facts(4_000_000, 1_000_000, 256 / rows) for rows in (5, 4.9))
+    assert caution_of_rows(five, PackConfig(context=256))
+    assert not caution_of_rows(four, PackConfig(context=256))
 
 
 def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:
@@ -123,6 +129,11 @@ def test_answers_from_random_weights_are_said(
     (text,) = cautions_of_starts(Recipe.load(recipe, sets=sets))
     assert "random weights" in text
     assert "model.folder" in text
+    first = '[[phase]]\nname = "texts"\nsteps = 2\n'
+    written = recipe.read_text(encoding="utf-8").replace("[[phase]]", f"{first}[[phase]]", 1)
+    recipe.write_text(written, encoding="utf-8")
+    sets = ["phase.1.objective=chat", "phase.1.data=a.jsonl"]
+    assert cautions_of_starts(Recipe.load(recipe, sets=sets)) == []
 
 
 def test_a_source_of_which_nothing_is_held_out_is_named() -> None:

@@ -2,9 +2,10 @@
 
 import tomllib
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from text_samples import TATAR
 
 from endonym.autopilot import prescription
 from endonym.autopilot.examination import Examined
@@ -13,6 +14,7 @@ from endonym.autopilot.prescription import (
     clean_table,
     lines_for,
     prescribed,
+    readings,
     recipe_text,
     recommended,
 )
@@ -111,3 +113,50 @@ def test_of_a_source_that_gave_nothing_nothing_is_left():
     file = RawFile(path=Path("b.pdf"), name="b.pdf")
     found = Examined(EVERY, stats=[SourceStats("b")], unread={"b": {file: "damaged"}})
     assert prescription.mended(found, [(Source(name="b", path="b.pdf"), [file])]) == []
+
+
+def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
+    """It is left out of the recipe; the bad lines of a file that stays are judged."""
+    good, stats = len(TATAR[0].encode()), SourceStats("texts")
+    stats.read.more(11, 10 * good + 5_000)
+    stats.drop(Reject("invalid_utf8", "авыл.txt#3", "texts"), good, "авыл.txt")
+    stats.drop(Reject("truncated", "китап.txt.gz", "texts"), 5_000, "китап.txt.gz")
+    broken = RawFile(path=Path("китап.txt.gz"), name="китап.txt.gz")
+    found = Examined(EVERY, stats=[stats], unread={"texts": {broken: "truncated"}})
+    (reading,) = readings(found)
+    assert reading.lost == {"invalid_utf8  авыл.txt": good}
+    assert (reading.bytes, reading.share) == (10 * good, 0.1)
+
+
+def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prescription, "tesseract", lambda: "tesseract")
+    every = [SourceStats(name) for name in ("мәкаль", "roman", "book", "scan")]
+    for stats, encoding in zip(every, ("cp1251", "iso8859-16"), strict=False):
+        stats.encodings[encoding] += 1
+    for stats in every[2:]:
+        stats.drop(Reject("needs_ocr", f"{stats.name}.pdf#1", stats.name), 100)
+    given = [
+        Source(name="мәкаль", path="a.txt"),
+        Source(name="roman", path="b.txt", encoding="iso8859-2"),
+        Source(name="book", path="book.pdf"),
+        Source(name="scan", path="scan.pdf", ocr=("tat",)),
+    ]
+    files = [RawFile(path=Path(each.path), name=each.path) for each in given]
+    sources = [(source, [file]) for source, file in zip(given, files, strict=True)]
+    made = prescription.mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
+    assert [each.encoding for each in made] == ["cp1251", "iso8859-2", None, None]
+    assert [each.ocr for each in made] == [None, None, "auto", ("tat",)]
+
+
+def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: Path) -> None:
+    files = [RawFile(path=tmp_path / name, name=name) for name in ("авыл.txt", "зыян.txt.gz")]
+    source = Source(name="a", path=str(tmp_path), exclude=("иске/*",))
+    found = Examined(EVERY, stats=[SourceStats("a")], unread={"a": {files[1]: "truncated"}})
+    (made,) = prescription.mended(found, [(source, files)])
+    assert made.exclude is not None
+    assert made.exclude[0] == "иске/*"
+    assert len(made.exclude) == 2
+    assert PurePosixPath(files[1].name).match(made.exclude[1])
+    assert not PurePosixPath(files[0].name).match(made.exclude[1])

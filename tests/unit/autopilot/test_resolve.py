@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from text_samples import KHMER
+from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym import device
 from endonym.autopilot import machine, resolve
@@ -13,10 +15,12 @@ from endonym.autopilot.model_size import Choice, Facts, choose_vocab
 from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value_at
 from endonym.autopilot.text_size import TextSize
 from endonym.errors import RecipeError
+from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
 
 
@@ -159,6 +163,55 @@ def test_the_vocabulary_that_was_chosen_is_the_tokenizers(recipe: Recipe) -> Non
     assert resolve_tokenizer(recipe, chosen).vocab == 777
 
 
+def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Path) -> None:
+    train = {
+        "роман": {"tokens": 9_000, "documents": 90, "bytes": 40_000},
+        "мәкаль": {"tokens": 1_000, "documents": 110, "bytes": 6_000},
+    }
+    dev = {"роман": {"documents": 4}, "мәкаль": {"documents": 0}}
+    facts = resolve.facts_of(Artifact(tmp_path, {"numbers": {"train": train, "dev": dev}}))
+    whole = (facts.text_bytes, facts.unique_tokens, facts.mean_document_tokens)
+    assert whole == (46_000, 10_000, 50.0)
+    each = {name: (own.text_bytes, own.dev_documents) for name, own in facts.sources.items()}
+    assert each == {"роман": (40_000, 4), "мәкаль": (6_000, 0)}
+
+
+@pytest.fixture
+def extended(tmp_path: Path) -> Recipe:
+    """A recipe that goes on with a model, whose rows are thirty more than its tokenizer's ids."""
+    tokenizer = toy_tokenizer("bpe")
+    decoder = lively_decoder(toy_config(vocab=tokenizer.vocab + 30, context=64))
+    export_huggingface(LanguageModel(decoder, tokenizer), tmp_path / "model")
+    (tmp_path / "km.txt").write_text("\n".join(KHMER), encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(
+        'name = "a"\nlanguage = "km"\n[[source]]\nname = "km"\npath = "km.txt"\n'
+        '[model]\nfolder = "model"\n[tokenizer]\nextend = 400\n[[phase]]\nsteps = 3\n',
+        encoding="utf-8",
+    )
+    return Recipe.load(tmp_path / "recipe.toml")
+
+
+def test_more_text_gives_more_new_pieces_up_to_those_that_are_asked_for(extended: Recipe) -> None:
+    before, sample = toy_tokenizer("bpe").vocab, ("\n".join(KHMER) * 2,)
+    size = len(sample[0].encode())
+
+    def added(times: int, extend: int = 400) -> int:
+        config = extended.tokenizer.model_copy(update={"extend": extend})
+        text = TextSize(times * size, times * len(sample[0]), 1.0, 50.0, sample)
+        return (resolve.estimated_facts(extended, text, config).vocab or 0) - before
+
+    assert 0 < added(1) < 100
+    assert added(3) == 3 * added(1)
+    assert added(1_000) == 400
+    assert added(1, extend=4) == 4
+
+
+def test_rows_beyond_the_ids_of_a_tokenizer_are_for_its_new_pieces(extended: Recipe) -> None:
+    ids = toy_tokenizer("bpe").vocab
+    rows = [resolve.shape_of(extended, ids + more, 32).vocab - ids for more in (4, 30, 31)]
+    assert rows == [30, 30, 31]
+
+
 def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) -> None:
     name = recipe.source[0].name
     shared = recipe.with_values({"phase.0.sources": {name: 1.0}})
@@ -174,6 +227,16 @@ def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) ->
     assert resolve_training(asked, choices, facts, 400).phases[0].keep == "average"
     with pytest.raises(RecipeError, match="is held out"):
         resolve_training(shared.with_values({"phase.0.keep": "best"}), choices, facts, 400)
+
+
+def test_the_mean_of_weights_needs_no_dev_text(recipe: Recipe) -> None:
+    """It stays where the second phase goes on at the rate of the first one."""
+    share = {"tokens": 9_000, "sources": {recipe.source[0].name: 1.0}}
+    both = recipe.with_values({"phase": [{"name": "web", **share}, {"name": "books", **share}]})
+    own = Facts(1_000_000, 250_000, 30.0, dev_documents=0)
+    facts = replace(own, dev_documents=None, sources={recipe.source[0].name: own})
+    found = resolve.training_choices(both, facts, 400)
+    assert [found[f"phase.{n}.keep"].value for n in (0, 1)] == ["last", "average"]
 
 
 def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:

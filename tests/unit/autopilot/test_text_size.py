@@ -13,13 +13,15 @@ from typing import Any
 import pyarrow as arrow
 import pytest
 import zstandard
+from made_documents import lines, pdf
 from pyarrow.parquet import write_table
 
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import choose_vocab
-from endonym.autopilot.text_size import beginning, bytes_per_token, measure
+from endonym.autopilot.text_size import Beginning, beginning, bytes_per_token, measure, reading_of
 from endonym.text.config import Clean, Source, Split
-from endonym.text.files import RawSet, source_files
+from endonym.text.document import Document
+from endonym.text.files import RawFile, RawSet, source_files
 from endonym.text.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
@@ -271,3 +273,65 @@ def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:
     found = beginning(raw.source, raw.files[0], 20_000)
     assert len(found.records) == 20
     assert found.text_bytes == pytest.approx(4 * 400, rel=0.01)
+
+
+@pytest.mark.parametrize("part", [None, 1, 5])
+def test_what_cannot_be_read_is_estimated_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int | None
+) -> None:
+    """Every tenth line of this file is no UTF-8, of which its beginning is read, or a fifth."""
+    good = f"{SENTENCES['tt']}\n".encode()
+    bad = b"\xff" * (len(good) - 1) + b"\n"
+    (tmp_path / "a.txt").write_bytes((9 * good + bad) * 2_000)
+    raw = raw_set(tmp_path, "a.txt")
+    source = raw.source.model_copy(update={"encoding": "utf-8"})
+    found = beginning(source, raw.files[0], 10_000)
+    assert found.share < 0.02
+    monkeypatch.setattr(text_size, "MOST_READ", 2 * raw.bytes() // (part or 1))
+    reading = found.reading("texts", "a.txt")
+    if part is not None:
+        reading = text_size.reading_of(source, raw.files[0], found, 2 if part > 1 else 1)
+    assert reading.records == pytest.approx(20_000, rel=0.05)
+    assert reading.bytes == pytest.approx(raw.bytes(), rel=0.05)
+    assert reading.bad_records == pytest.approx(2_000, rel=0.05)
+    assert reading.share == pytest.approx(0.1, rel=0.05)
+
+
+def books(folder: Path, count: int, **keys: Any) -> RawSet:
+    """PDF files of eight pages each."""
+    for number in range(count):
+        pages = [lines([f"{SENTENCES['fr']} {number} {page}"] * 9) for page in range(8)]
+        (folder / f"{number}.pdf").write_bytes(pdf(pages))
+    source = Source(name="books", path=str(folder / "*.pdf"), **keys)
+    return RawSet(source=source, files=tuple(source_files(source, folder)))
+
+
+@pytest.mark.parametrize("most", [1 << 17, 2_000])
+def test_a_book_is_one_document_however_much_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(text_size, "LEAST_CHARS", most)
+    monkeypatch.setattr(text_size, "MOST_CHARS", most)
+    kept, document = measure([books(tmp_path, 3)]).sources["books"]
+    assert kept == pytest.approx(3 * 8 * 9 * len(SENTENCES["fr"].encode()), rel=0.25)
+    assert document == pytest.approx(kept / 3, rel=0.25)
+
+
+def test_of_scans_two_files_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, int]] = []
+
+    def noted(source: Source, file: RawFile, chars: int) -> Beginning:
+        tried.append((file.path.name, chars))
+        return beginning(source.model_copy(update={"ocr": None}), file, chars)
+
+    monkeypatch.setattr(text_size, "beginning", noted)
+    measure([books(tmp_path, 4, ocr="auto")])
+    assert tried == [("0.pdf", 2_000), ("1.pdf", 2_000)]
+
+
+def test_a_book_is_not_parsed_again_to_count_what_cannot_be_read(tmp_path: Path) -> None:
+    source, file = Source(name="a", path="a.pdf"), RawFile(path=tmp_path / "a.pdf", name="a.pdf")
+    begun = Beginning([Document(SENTENCES["tt"], "a.pdf#1", "a")], share=0.5)
+    reading = reading_of(source, file, begun, 1)
+    assert (reading.records, reading.share) == (2, 0)
+    assert reading.bytes == 2 * len(SENTENCES["tt"].encode())

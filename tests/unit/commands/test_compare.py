@@ -11,6 +11,7 @@ from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
 from endonym.commands.compare import as_dict, cells, compare, describe
+from endonym.commands.finished_runs import FinishedRun
 from endonym.log import THIN
 from endonym.store import Artifact
 
@@ -47,6 +48,11 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     assert "bigram (2.3100)" in notes
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
+    sampled = [
+        contender(tmp_path / "900", n, [400.0] * len(SENTENCES), others={"sampled_from": 900})
+        for n in ("poor", "ярлы")
+    ]
+    assert "loses" not in " ".join(compare(sampled).notes), "a sample is of other documents"
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 
 
@@ -100,6 +106,8 @@ def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
         path = run.folder / "evaluation 2" / "scores.json"
         path.parent.mkdir()
         path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), "utf-8")
+        notes = compare([replace(each) for each in runs]).notes
+        assert any("To choose" in note for note in notes), "not all have them yet"
         run.evaluations.append(Artifact(path.parent, {}))
     assert not any("To choose" in note for note in compare([replace(run) for run in runs]).notes)
 
@@ -192,6 +200,26 @@ def test_a_compressor_line_of_a_sample_says_so(tmp_path: Path) -> None:
     assert "compressor (412 of 900 documents)" in describe(compare(runs))
 
 
+def test_what_the_models_need_on_the_compressors_sample_stands_with_its_line(
+    tmp_path: Path,
+) -> None:
+    def runs(folder: str, **other: int) -> list[FinishedRun]:
+        made = [
+            contender(tmp_path / folder, "a", HARD.tolist()),
+            contender(tmp_path / folder, "b", WORSE, others=other),
+        ]
+        for run in made:
+            path = run.judged.folder / "scores.json"
+            lines = json.loads(path.read_text(encoding="utf-8"))
+            lines.append(score("model_on_sample", 1.25).as_dict())
+            path.write_text(json.dumps(lines), "utf-8")
+        return made
+
+    said = "On the documents of the compressor's line: a 1.2500 and b 1.2500."
+    assert said in compare(runs("same")).notes
+    assert not any("compressor's line" in note for note in compare(runs("apart", n_bytes=7)).notes)
+
+
 def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     few = {"texts": SENTENCES[:9]}
     runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
@@ -225,6 +253,7 @@ def test_runs_that_share_too_few_texts_are_listed_without_differences(tmp_path: 
     found = compare([one, two])
     assert [run.name for run in found.runs] == ["wide", "tt"]
     assert found.differences == []
+    assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
     assert "wide: 30; tt: 9) and share 9 from the same sources" in found.notes[0]
     heads, _ = cells(found)
     assert "to the best" not in heads

@@ -118,11 +118,13 @@ def test_documents_that_were_trained_on_are_counted_in_a_warning(
     new = ["Яңа китапханәдә алма агачлары турында китап бар.", f"{old[0]} Ә кич булды."]
     file = tmp_path / "яңа.txt"
     file.write_text("\n".join([old[0], f"  {old[1]} ", old[2], *new]) + "\n", encoding="utf-8")
-    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    found = score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
     # The one that repeats a training line and goes on nearly repeats it.
     assert (
         "яңа.txt: 80.0 % of its 5 documents stand in the training text" in capsys.readouterr().err
     )
+    (caution,) = found.cautions["яңа.txt"]
+    assert caution.startswith("80.0 % of its 5 documents stand in the training text")
     words = old[1].split()
     pieces = [" ".join(words[1:]), " ".join(words[: len(words) // 2 + 1]), " ".join(old)]
     file.write_text("\n".join([*pieces, new[0]]) + "\n", encoding="utf-8")
@@ -150,6 +152,14 @@ def test_a_text_in_another_language_or_a_broken_one_is_doubted(text: str, said: 
     found = doubts(Texts(tokenizer.encode_many([text * 20]), ["хат"], tokenizer), None, "tt")
     assert said in "".join(found)
     assert bool(found) == bool(said)
+
+
+def test_of_several_texts_the_doubtful_one_is_named() -> None:
+    tokenizer = toy_tokenizer("byte")
+    texts = [RUSSIAN_TEXT * 20, "Әбием мич янында күмәч пешерә, без аны яратабыз. " * 20]
+    given = Texts(tokenizer.encode_many(texts), ["хат.txt", "китап.txt"], tokenizer)
+    (said,) = doubts(given, None, "tt")
+    assert said.startswith("хат.txt: ")
 
 
 def test_a_text_like_one_of_the_sources_is_not_doubted(

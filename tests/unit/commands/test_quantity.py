@@ -51,3 +51,13 @@ def test_runs_that_share_nothing_stand_with_their_own_scores(tmp_path: Path) -> 
     assert not found.documents
     assert [each.value for each in found.bits] == [run.score.value for run in runs]
     assert "share 0 from the same sources" in found.notes[0]
+
+
+def test_of_one_source_that_is_left_no_mean_over_sources_is_said(tmp_path: Path) -> None:
+    sources = ["роман"] * 26 + ["мәкаль"] * 4
+    runs = [
+        contender(tmp_path, n, [x + d for x in NATS], sources=sources)
+        for n, d in (("a", 0), ("b", 1))
+    ]
+    assert Quantity.of(runs).sources == []
+    assert not any("means over the sources" in note for note in compare(runs).notes)

@@ -12,6 +12,7 @@ from made_contenders import SENTENCES, contender
 from endonym.commands.compare import as_dict, cells, compare, describe, recipes
 from endonym.commands.finished_runs import FinishedRun
 from endonym.commands.seeds import (
+    Difference,
     seed_differences,
     seed_groups,
     seed_notes,
@@ -61,6 +62,37 @@ def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> N
     assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
     single = as_dict(compare([*wide, *runs]))["seeds"][1]
     assert (single["deviation"], single["difference"]) == (None, None)
+
+
+def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -> None:
+    """What a phase starts from has the seed in it, so it tells recipes apart no more than that."""
+    runs = [under(tmp_path, "tt", seed, 1.0 + seed) for seed in (0, 1)]
+    for run in runs:
+        first = run.models[0]
+        inputs = {**first.manifest["inputs"], "start": f"{run.seed}" * 64}
+        run.models.append(Artifact(first.folder, {**first.manifest, "inputs": inputs}))
+    (group,) = seed_groups([replace(run) for run in runs])
+    assert [run.seed for run in group.runs] == [0, 1]
+
+
+def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(
+    tmp_path: Path,
+) -> None:
+    both = [under(tmp_path, "tt", seed, 3.0 + seed) for seed in (1, 0)]
+    lucky = under(tmp_path, "tt@wide", 0, 1.0, dim=64)
+    found = compare([*both, lucky])
+    assert (found.runs[0].name, found.first.name) == ("tt@wide", "tt")
+    assert compare([both[0], lucky]).first.name == "tt@wide"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_claimed"),
+    [(0.1, 0.2, True), (-0.2, -0.1, True), (0.0, 0.2, False), (-0.2, 0.0, False)],
+)
+def test_a_difference_is_claimed_if_its_interval_excludes_zero(
+    low: float, high: float, is_claimed: bool
+) -> None:
+    assert Difference((low + high) / 2, low, high).is_claimed == is_claimed
 
 
 def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(
@@ -195,6 +227,9 @@ def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> N
     (tmp_path / "books.txt").write_text("Таң атканда авыл өстендә.", encoding="utf-8")
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE, encoding="utf-8")
+    given = under_seeds(path, [None], ["phase.0.steps=2", "seed = 7"], count=3)
+    assert [each.seed for each in given] == [7, 8, 9]
+    assert given[1].sets == ("phase.0.steps=2", "seed=8"), "a name says the seed once"
     found = under_seeds(path, [None, "wide"], ["phase.0.steps=2"], count=2)
     assert [(each.variant, each.seed) for each in found] == [
         (None, 5),

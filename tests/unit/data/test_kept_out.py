@@ -81,7 +81,30 @@ def test_a_line_inside_of_words_is_not_known() -> None:
 def test_long_lines_and_rules_of_signs() -> None:
     line = " ".join(f"сүз{number}" for number in range(90))
     assert KeptOut([("dev", [line])]).shared_by([f"Әйе {line}"]) == {f"Әйе {line}"}
+    names = " ".join(f"{'җөмлә' * 9}{number}" for number in range(7))  # fewer words than a run has
+    assert KeptOut([("dev", [names])]).shared_by([f"Әйе {names}"]) == {f"Әйе {names}"}
     assert KeptOut([("dev", ["-" * 40])]).shared_by(["-" * 40]) == set()
+
+
+def test_what_is_left_of_a_line_is_known_from_thirteen_letters_on() -> None:
+    known = KeptOut([("dev", ["Кичә яңгыр яуды инде", "Бүген яңгыр ява әле"])])
+    assert known.shared_by(["Яңгыр яуды инде!", "Яңгыр ява әле!"]) == {"Яңгыр яуды инде!"}
+
+
+@pytest.mark.parametrize("message", [f"{KHMER[2]}{{}}", f"{{}}{KHMER[2]}"])
+@pytest.mark.parametrize("line", ["Urman matur ide", KHMER[0].removesuffix("។")])
+def test_a_line_needs_no_blank_beside_letters_of_a_script_without_blanks(
+    line: str, message: str
+) -> None:
+    known = KeptOut([("dev", [line])])
+    held = message.replace("។", "").format(line)
+    assert known.shared_by([held]) == {held}
+
+
+def test_a_khmer_line_is_known_right_between_words_of_another_script() -> None:
+    line = KHMER[0].removesuffix("។")
+    held = f"сүз{line}сүз"
+    assert KeptOut([("dev", [line])]).shared_by([held]) == {held}
 
 
 def test_other_messages_and_greetings_are_not() -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from endonym.evaluate.documents import (
     RECORD,
+    are_of_same_texts,
     are_same,
     difference,
     documents,
     load,
     named_in,
     save,
+    shared,
     with_enough,
 )
 from endonym.evaluate.score import Measured, ratio
@@ -61,6 +63,11 @@ def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) 
     assert one is not None
     same = {name for name, each in found.items() if each is not None and are_same(one, each)}
     assert same == {"one", "other"}
+    save(tmp_path / "fewer", documents(TEXTS, SOURCES, measured(nats, TEXTS), {"хикәя"}))
+    apart = load(tmp_path / "fewer")
+    assert apart is not None
+    assert are_of_same_texts(one, apart)
+    assert not are_same(one, apart), "another mean over sources"
     changed = documents([*TEXTS[:-1], "башка"], SOURCES, measured(nats, TEXTS))
     assert not are_same(one, changed)
 
@@ -153,6 +160,7 @@ def test_a_source_that_is_not_averaged_is_no_part_of_the_difference() -> None:
     [
         ({"roman": 20, "știri": 16, "zicători": 4}, ["roman", "știri"]),
         ({"roman": 36, "zicători": 4}, ["roman"]),
+        ({"roman": 5, "știri": 5, "zicători": 4}, ["roman", "știri"]),
         ({"roman": 8, "zicători": 4}, []),
         ({"roman": 5, "zicători": 5}, ["roman", "zicători"]),
         ({"roman": 10}, ["roman"]),
@@ -190,3 +198,36 @@ def test_groups_are_counted_not_documents_and_in_the_run_that_has_fewest() -> No
     grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
     every = [documents(TEXTS, names, each) for each in (plain, grouped)]
     assert [named_in(each, ["roman", "zicători"]) for each in with_enough(every)] == [["roman"]] * 2
+
+
+def test_a_group_that_is_most_of_a_source_in_one_run_leaves_it_out_for_all() -> None:
+    names = ["roman"] * 20 + ["zicători"] * 20
+    plain = measured([60.0] * 40, TEXTS)
+    groups = np.arange(40)
+    groups[20:34] = 20
+    grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
+    every = [documents(TEXTS, names, each) for each in (plain, grouped)]
+    assert [named_in(each, ["roman", "zicători"]) for each in with_enough(every)] == [["roman"]] * 2
+
+
+def test_a_source_is_in_the_mean_of_what_runs_share_if_it_is_in_that_of_each() -> None:
+    names = ["мәкаль"] * 18 + ["хикәя"] * 18 + ["җыр"] * 4
+    found = measured([60.0] * 40, TEXTS)
+    every = [
+        documents(TEXTS, names, found, averaged)
+        for averaged in ({"мәкаль", "хикәя", "җыр"}, {"мәкаль", "хикәя"})
+    ]
+    for each in shared(every):
+        assert named_in(each[each["averaged"]], sorted(set(names))) == ["мәкаль", "хикәя"]
+        assert len(each) == 40
+
+
+def test_runs_share_the_documents_that_all_of_them_have() -> None:
+    parts = [TEXTS[:30], TEXTS[5:], TEXTS[10:35]]
+    every = [
+        documents(some, ONE[: len(some)], measured([60.0] * len(some), some)) for some in parts
+    ]
+    found = shared(every)
+    assert [len(each) for each in found] == [20] * 3
+    assert all(np.array_equal(found[0]["text"], each["text"]) for each in found)
+    assert set(found[0]["text"].tolist()) == set(every[0]["text"][10:].tolist())

@@ -58,6 +58,20 @@ def measured(folder: Path, books: dict[str, list[list[str]]]) -> list[Gain]:
     return gains(train, test, dev, count(train))
 
 
+def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(
+    tmp_path: Path,
+) -> None:
+    lines = [f"{name} {verb} {place}." for name in NAMES for verb in VERBS for place in PLACES]
+    places = {"train": range(100, 200), "dev": (60, 61), "test": (1, 2, 5, 9, 10)}
+    splits = {
+        side: [Piece("китап", lines[at], 7, at) for at in some] for side, some in places.items()
+    }
+    config = TokenizerConfig(kind="bpe", vocab=300)
+    tokenizer = train_tokenizer(config, lambda: iter(lines))
+    write_shards(tmp_path, tokenizer, ["китап"], splits.__getitem__, advance=lambda n: None)
+    assert module.neighbours(TokenShards(tmp_path, "test")).tolist() == [0, 0, 0, 1, 1]
+
+
 def test_a_book_by_lines_flatters_and_its_shuffled_lines_show_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

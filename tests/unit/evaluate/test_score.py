@@ -313,6 +313,8 @@ def test_a_source_keeps_its_size_in_every_draw_of_all_bytes() -> None:
 def test_where_one_document_is_most_of_the_bytes_there_is_no_interval() -> None:
     nats, sizes = np.arange(1.0, 21.0), np.ones(20, dtype=int)
     assert None not in ratio(nats, sizes)
+    sizes[7] = 19
+    assert None not in ratio(nats, sizes), "half is not most"
     sizes[7] = 20
     assert ratio(nats, sizes)[1:] == (None, None)
     sources = np.array(["хикәя"] * 10 + ["мәкаль"] * 10)
@@ -342,3 +344,10 @@ def test_a_title_page_takes_no_interval_from_five_hundred_documents(few: list[st
     assert high is not None
     assert low < value < high
     assert ratio(nats, sizes, sources)[1:] == (None, None)
+
+
+def test_too_few_groups_are_drawn_with_the_smallest_other_source() -> None:
+    """Here with sayings of their own figure, and not with the novel of another one."""
+    sources = np.array(["роман"] * 12 + ["мәкаль"] * 6 + ["титул"] * 2)
+    nats, sizes = np.where(sources == "роман", 1.0, 3.0), np.ones(20, dtype=int)
+    assert ratio(nats, sizes, sources, is_mean=False) == pytest.approx((1.8, 1.8, 1.8))

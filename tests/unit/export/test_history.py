@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_scores import score
 
-from endonym.disk import write_json
+from endonym.disk import list_files, write_json
 from endonym.export.history import (
     History,
     evaluations_of,
     history_of,
+    is_of_test,
     phases_of,
     phases_of_lineage,
     with_times,
@@ -41,6 +43,49 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
     timed = with_times(known)
     assert timed.seconds() > 0
     assert "thread" in timed.machine()
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"kind": "bits"}, True),
+        ({"kind": "bits", "split": "test"}, True),
+        ({"kind": "bits", "split": "dev"}, False),
+        ({"kind": "bits", "file": "яңа.txt"}, False),
+        ({"kind": "tasks"}, False),
+    ],
+)
+def test_scores_are_those_of_the_corpuss_test_documents(
+    asked: dict[str, str], wanted: bool
+) -> None:
+    assert is_of_test({"evaluation": asked}) == wanted
+
+
+def evaluation(folder: Path, models: list[str]) -> Artifact:
+    """An evaluation with a score of each of these."""
+    folder.mkdir()
+    write_json(folder / "scores.json", [score(name, 1.5).as_dict() for name in models])
+    config = {"evaluation": {"kind": "bits"}}
+    return Artifact(folder, {"config": config, "files": list_files(folder)})
+
+
+def test_of_several_evaluations_the_one_with_the_most_baselines_is_shown(tmp_path: Path) -> None:
+    lists = [["model"], ["model", "bigram", "compressor"], ["model", "bigram"]]
+    every = [evaluation(tmp_path / str(n), models) for n, models in enumerate(lists)]
+    known = History([], every[0], every[0], every)
+    assert [each.model for each in known.scores()] == lists[1]
+
+
+def test_times_are_of_the_whole_lineage_and_the_machine_of_its_last_phase(tmp_path: Path) -> None:
+    made = evaluation(tmp_path / "a", ["model"])
+    journals = [
+        [{"event": "started", "processor": name, "threads": threads}, {"seconds": 10.0 * threads}]
+        for name, threads in (("abacus", 1), ("slide rule", 2), ("loom", 3))
+    ]
+    base = History([made], made, made, journals=journals[:1])
+    known = History([made, made], made, made, journals=journals[1:], base=base)
+    assert known.machine() == "loom, 3 threads"
+    assert known.seconds() == 60
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "corpus"])

@@ -93,3 +93,16 @@ def test_a_good_file_is_tried_once_whatever_it_is_called(
     tried_gguf.require_openable(path)
     with LlamaCpp(path, context=0) as model:
         assert model.encode("Кояшлы көндә") == ids
+
+
+def test_a_file_that_was_written_anew_is_tried_anew(tmp_path: Path, whole: bytes):
+    """Under the same name and of the same size: other numbers take no other number of bytes."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(whole)
+    tried_gguf.require_openable(path)
+    before = path.stat()
+    path.write_bytes(with_number(whole, "block_count", 10**9))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    with pytest.raises(Damaged):
+        tried_gguf.require_openable(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER, TATAR
 
+from endonym.limited import frames
 from endonym.limited.frames import (
     WHEREABOUTS,
     BadFrame,
@@ -86,6 +87,22 @@ def test_a_length_that_no_document_has_is_refused_before_it_is_held(pipe: tuple[
     os.close(write)
     with pytest.raises(BadFrame):
         incoming.receive()
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_the_longest_message_is_held_and_one_byte_more_is_not(
+    pipe: tuple[Incoming, int], monkeypatch: pytest.MonkeyPatch, missing: int
+):
+    incoming, write = pipe
+    data = framed({"text": KHMER[0]}, TATAR[0].encode())
+    monkeypatch.setattr(frames, "MAX_FRAME_BYTES", len(data) - missing)
+    os.write(write, data)
+    os.close(write)
+    if missing:
+        with pytest.raises(BadFrame):
+            incoming.receive()
+    else:
+        assert incoming.receive() == {"text": KHMER[0], "texts": TATAR[0].encode()}
 
 
 def test_whereabouts_are_seen_by_both_and_every_step_changes_them():

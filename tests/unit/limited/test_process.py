@@ -1,5 +1,6 @@
 """A process with limits: what it does to itself fails one question, and the next is answered."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,10 +8,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from text_samples import KHMER, TATAR
+from text_samples import KHMER, ROMANIAN, TATAR
 
 from endonym.limited.landlock import version
-from endonym.limited.process import Failure, LimitedProcess, Limits
+from endonym.limited.process import ONE_THREAD, Failure, LimitedProcess, Limits
 
 QUICK = Limits(memory_bytes=300 << 20, cpu_seconds=0.2, seconds=30.0)
 WAITING = Limits(memory_bytes=300 << 20, cpu_seconds=20.0, seconds=0.5)
@@ -50,6 +51,43 @@ def test_what_a_question_does_fails_it_and_the_next_is_answered(
     assert process.ask({"do": "echo", "word": "ә"}, QUICK) == {"said": "ә", "bytes": 0}
 
 
+def test_an_answered_question_ends_nothing_when_its_time_is_over(process: LimitedProcess):
+    for seconds in (30.0, 0.7):
+        process.ask({"do": "echo", "word": TATAR[0]}, Limits(300 << 20, 0.2, seconds))
+    answering = process._process
+    time.sleep(2.0)
+    assert answering is not None
+    assert answering.poll() is None
+
+
+def test_one_that_ended_between_two_questions_is_started_again(process: LimitedProcess):
+    process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
+    assert process._process is not None
+    process._process.kill()
+    process._process.wait()
+    assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]
+
+
+def test_an_interrupt_of_the_terminal_is_not_for_it(process: LimitedProcess):
+    process.ask({"do": "echo", "word": KHMER[0]}, QUICK)
+    assert process._process is not None
+    assert os.getpgid(process._process.pid) != os.getpgrp()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_after_a_fork_it_belongs_to_the_parent():
+    process = LimitedProcess("limited_functions:act")
+    process.ask({"do": "echo", "word": ROMANIAN[0]}, QUICK)
+    made, process._owner = process._process, os.getppid()
+    process.close()
+    time.sleep(0.2)
+    assert made is not None
+    assert is_running(made.pid)
+    process._process, process._owner, made.returncode = made, os.getpid(), None
+    process.close()
+    assert not is_running(made.pid)
+
+
 def test_what_is_printed_is_no_answer(process: LimitedProcess):
     assert process.ask({"do": "print"}, QUICK) == {}
 
@@ -63,7 +101,9 @@ def test_no_file_is_written_and_no_key_is_seen(
     assert not path.exists() or not path.stat().st_size
     monkeypatch.setenv("HF_TOKEN", "secret")
     fresh = LimitedProcess("limited_functions:act")
-    assert "HF_TOKEN" not in fresh.ask({"do": "environment"}, QUICK)["names"]
+    names = set(fresh.ask({"do": "environment"}, QUICK)["names"])
+    assert "HF_TOKEN" not in names
+    assert set(ONE_THREAD) <= names
     fresh.close()
 
 

@@ -98,6 +98,11 @@ def test_who_says_how_a_text_is_cut_is_followed(
         cutting = Cutting.of(None, column)
         found = documents_below(table, Log(quiet=True), cutting)[0]
         assert [each for each in found if each != "ru"] == ["Один.", "Два."]
+    plain = tmp_path / "pairs.txt"
+    plain.write_bytes(b"".join(b"%s\n" % f"{line}\t{line} {line}".encode() for line in TATAR))
+    for column, times in (("1", 1), ("2", 2)):
+        found = documents_below(plain, Log(quiet=True), Cutting.of(None, column))[0]
+        assert found == [" ".join([line] * times) for line in TATAR]
     with pytest.raises(RecipeError, match="counted from 1"):
         Cutting.of(None, "0")
 

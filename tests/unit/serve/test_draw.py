@@ -88,6 +88,31 @@ def test_the_likeliest_token_is_taken_without_temperature_and_penalties_count() 
     assert draw.next(logits_BV[:1].copy(), [biased]) == [9]
 
 
+def test_the_end_of_a_text_is_no_repetition() -> None:
+    """Of a chat, ids that end a message stand in what was seen."""
+    logits_BV = np.zeros((1, VOCAB), dtype=np.float32)
+    logits_BV[0, [0, 7, 9]] = 3.0, 2.9, 2.5
+    chooser = Chooser(Sampling(temperature=0, repetition_penalty=1.5), seen={0, 7})
+    assert Draw(Letters(), (0,)).next(logits_BV, [chooser]) == [0]
+
+
+def test_what_was_drawn_counts_as_a_repetition() -> None:
+    logits_BV = np.zeros((1, VOCAB), dtype=np.float32)
+    logits_BV[0, [7, 9]] = 3.0, 2.5
+    draw, chooser = (
+        Draw(Letters(), (0,)),
+        Chooser(Sampling(temperature=0, repetition_penalty=1.5)),
+    )
+    assert [draw.next(logits_BV.copy(), [chooser]) for _ in range(2)] == [[7], [9]]
+
+
+def test_a_text_may_end_inside_a_character() -> None:
+    """Here nothing else can: no token begins inside of one."""
+    end = VOCAB - 1
+    chooser = Chooser(Sampling(), pending="ә".encode()[:1])
+    assert Draw(Letters(), (end,)).next(rows(1), [chooser]) == [end]
+
+
 @pytest.mark.parametrize("temperature", [1e-46, 1e-30, 9e-5, 1e-4])
 def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
     logits_BV = rows(1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -69,6 +70,11 @@ def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
     assert refused(LOOPBACK, origin=origin) == status
 
 
+def test_a_host_in_capitals_is_the_same_host() -> None:
+    given = {"host": "LOCALHOST:8000", "origin": "http://localhost:8000"}
+    assert refused(LOOPBACK, **given) == 0
+
+
 @pytest.mark.parametrize(
     ("host", "origin", "status"),
     [
@@ -95,6 +101,7 @@ def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
         assert refused(access, path=path, authorization=f"Bearer {KEY}x") == 401
         assert refused(access, path=path, authorization=f"Basic {KEY}") == 401
         assert refused(access, path=path, authorization=f"bearer {KEY}") == 0
+        assert refused(access, path=path, authorization=f"Bearer  {KEY} ") == 0
     for path in ("/", "/health", "/docs", "/page/studio.js"):
         assert refused(access, path=path) == 0
 
@@ -157,6 +164,9 @@ def test_a_body_that_is_too_large_is_dropped_and_refused() -> None:
     assert status_of(untouched, **announced, expect="100-continue") == 413
     assert len(untouched.parts) == 3
     assert status_of(Sender([b"x"]), **{"content-length": "-1"}) == 413
+    most = (part, b" " * (limits.BODY_BYTES - len(part)))
+    assert status_of(Sender([*most])) == 0
+    assert status_of(Sender([*most, b" "])) == 413
 
 
 def test_a_body_that_is_too_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +175,35 @@ def test_a_body_that_is_too_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.05)
     monkeypatch.setattr(limits, "BODY_BYTES", 1)
     assert status_of(Sender([b"aa"] * 100, seconds=0.02)) == 413
+
+
+def test_a_body_that_is_too_large_is_not_held() -> None:
+    left = 64
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": left > 0}
+
+    tracemalloc.start()
+    with pytest.raises(ApiError):
+        asyncio.run(read_body(scope(), receive))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (left, peak < 8 << 20) == (0, True)
+
+
+@pytest.mark.parametrize(("seconds", "drain"), [(30.0, 0.1), (0.3, 30.0)])
+def test_a_body_that_is_too_large_has_its_own_time_to_end(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, drain: float
+) -> None:
+    """It is not read for long, and its sender hears why even if the time of others is over."""
+    monkeypatch.setattr(limits, "BODY_SECONDS", seconds)
+    monkeypatch.setattr(limits, "DRAIN_SECONDS", drain)
+    monkeypatch.setattr(limits, "BODY_BYTES", 1)
+    sender = Sender([b"aa"] * 40, seconds=0.02)
+    assert status_of(sender) == 413
+    assert bool(sender.parts) == (drain < 1)
 
 
 MANY = 330_000

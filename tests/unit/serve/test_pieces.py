@@ -52,3 +52,9 @@ def test_what_only_begins_a_stop_string_is_told_in_the_end() -> None:
 def test_the_first_of_several_stop_strings_counts() -> None:
     found, _ = cut("un deux trois", 20, ("trois", "deux"))
     assert "".join(found) == "un "
+
+
+def test_what_no_stop_string_can_reach_is_told_at_once() -> None:
+    pieces = Pieces(("\n\n",))
+    told = [pieces.add(Token(n), each.encode()) for n, each in enumerate(["Таң", "\n", "ата"])]
+    assert [[each.text for each in some] for some in told] == [["Таң"], [], ["\n", "ата"]]

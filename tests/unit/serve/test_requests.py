@@ -57,6 +57,21 @@ def test_options_of_a_stream_are_taken_with_a_stream() -> None:
     assert CompletionRequest.model_validate({"model": "т", "stream_options": None})
 
 
+def test_the_newer_name_of_a_length_counts_before_the_older_one() -> None:
+    given = {"model": "т", "messages": [{"role": "user", "content": "Сәлам"}]}
+    lengths = [{"max_tokens": 5}, {"max_completion_tokens": 7}]
+    found = [ChatRequest.model_validate(given | each).length() for each in [*lengths, {}]]
+    assert found == [5, 7, 200]
+    assert ChatRequest.model_validate(given | lengths[0] | lengths[1]).length() == 7
+
+
+def test_the_best_of_all_texts_are_all_of_them() -> None:
+    given = {"model": "т", "n": 3, "best_of": 3}
+    assert CompletionRequest.model_validate(given).best_of == 3
+    with pytest.raises(ValidationError, match="not ranked"):
+        CompletionRequest.model_validate(given | {"best_of": 1})
+
+
 def test_contents_in_parts_are_joined_if_all_are_text() -> None:
     parts = [{"type": "text", "text": "Сәлам, "}, {"type": "text", "text": "дөнья"}]
     given = {"model": "т", "messages": [{"role": "user", "content": parts}], "logprobs": True}

@@ -234,3 +234,77 @@ def test_tokens_are_counted() -> None:
     assert scheduler.counts.prompt_tokens == prompt
     assert scheduler.counts.generated_tokens == told.generation.chooser.made
     scheduler.close()
+
+
+@pytest.mark.parametrize("long", [1, 1_000])
+def test_a_text_of_the_longest_tokens_is_still_encoded(
+    monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    """long: what an unknown token may stand for, here less and more than any of the vocabulary."""
+    monkeypatch.setattr("endonym.serve.scheduler.LONG_TOKEN", long)
+    scheduler = scheduler_of(SlowEngine(context=64))
+    vocabulary = toy_language_model().tokenizer
+    longest = max((vocabulary.bytes_of(index) for index in range(vocabulary.vocab)), key=len)
+    assert len(longest) > len("ә".encode())
+    assert scheduler.most_bytes == 64 * max(long, len(longest))
+    scheduler.close()
+
+
+def test_a_text_ends_with_the_token_that_fills_the_context() -> None:
+    """What is chosen behind the last place needs no place: it is not computed."""
+    scheduler = scheduler_of(SlowEngine(context=24))
+    told = Told(scheduler, "Таң", 1_000)
+    told.generation.chooser.min_tokens = 1_000
+    scheduler.submit([told.generation])
+    assert told.ended.wait(20)
+    assert told.updates[-1].reason == "length"
+    assert len(told.generation.ids) == 24 + 1
+    scheduler.close()
+
+
+def test_a_text_goes_on_while_a_long_prompt_is_read() -> None:
+    engine = SlowEngine(slots=2)
+    engine.batch = 3
+    scheduler = scheduler_of(engine)
+    prompt, text = Told(scheduler, "Кояшлы көндә урамда балалар уйный", 3), Told(scheduler, "", 3)
+    length, read = len(prompt.generation.ids), list[int]()
+
+    def take(update: Update) -> None:
+        read.append(prompt.generation.past)
+        text._take(update)
+
+    text.generation.take = take
+    scheduler.submit([prompt.generation, text.generation])
+    assert text.ended.wait(20)
+    assert read[-1] < length
+    assert prompt.ended.wait(20)
+    scheduler.close()
+
+
+def test_when_to_come_again_is_known_from_the_texts_that_have_ended() -> None:
+    engine = SlowEngine(slots=1)
+    scheduler = scheduler_of(engine)
+    for _ in range(30):
+        told = Told(scheduler, "Таң", 1)
+        scheduler.submit([told.generation])
+        assert told.ended.wait(20)
+    engine.seconds = 0.05
+    long = Told(scheduler, "Таң", 60)
+    scheduler.submit([long.generation, *(Told(scheduler, "Кич").generation for _ in range(16))])
+    with pytest.raises(Full) as full:
+        scheduler.submit([Told(scheduler, "Төн").generation])
+    assert full.value.seconds < 12, "at first a second is expected of each of seventeen"
+    scheduler.close()
+
+
+def test_free_slots_are_places_too() -> None:
+    engine = SlowEngine(slots=3, seconds=0.3)
+    scheduler = scheduler_of(engine)
+    long = Told(scheduler, "Таң", 60)
+    scheduler.submit([long.generation])
+    while not scheduler.active:
+        time.sleep(0.001)
+    scheduler.submit([Told(scheduler, "Кич").generation])  # waits for the end of this step
+    scheduler.submit([Told(scheduler, "Төн").generation for _ in range(scheduler.capacity)])
+    assert scheduler.counts.refused == 0
+    scheduler.close()

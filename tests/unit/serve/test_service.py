@@ -41,6 +41,20 @@ def test_seeds_differ_by_choice_and_are_kept() -> None:
     assert seeds == [each.chooser.sampling.seed for each in again]
 
 
+def test_what_the_prompt_says_counts_as_said() -> None:
+    with client_of() as (_, service):
+        asked = CompletionRequest(model="тел", prompt="Таң ата", repetition_penalty=1.3)
+        (made,) = asyncio.run(text_job(service, asked)).generations
+    assert made.chooser.seen == set(made.ids)
+
+
+def test_an_id_that_no_token_has_is_told() -> None:
+    vocab = toy_language_model().tokenizer.vocab
+    assert planned(prompt=[vocab - 1])[0][-1] == vocab - 1
+    with pytest.raises(ApiError, match=f"id {vocab} in a vocabulary of {vocab}"):
+        planned(prompt=[vocab - 1, vocab])
+
+
 def test_an_unknown_model_is_told_with_those_that_are_here() -> None:
     service = Service()
     with pytest.raises(ApiError, match="no model 'x'") as told:

@@ -103,6 +103,7 @@ def test_a_sample_stands_for_a_whole_file() -> None:
     assert (whole.records, whole.bad_records) == (5_000, 100)
     assert whole.lost == Counter({"bad_row  a.csv": 8_000})
     assert too_much([whole], 0.01) is not None
+    assert whole.example == "line 7: the row has 5 columns, not 3"
 
 
 def test_much_that_is_left_out_is_said_with_an_example() -> None:

@@ -37,6 +37,7 @@ def test_no_date_beside_a_word_for_a_telephone_is_one(language: str, form: str):
     [
         ("fr", "né le 08.12.1945, mort le 06 03 2001", "né le 08.12.1945, mort le 06 03 2001"),
         ("fr", "Le 06 03 2001 06 12 34 56 78", "Le 06 03 2001 <phone>"),
+        ("fr", "Le 2001 03 06 06 12 34 56 78", "Le 2001 03 06 <phone>"),
         ("fr", "Le 08.12.1945 à Lyon: 06.12.34.56.78", "Le 08.12.1945 à Lyon: <phone>"),
         ("ru", "родился 08-12-1945, +7 843 292 12 34", "родился 08-12-1945, <phone>"),
     ],

@@ -24,6 +24,8 @@ def masked(text: str, language: str | None = None) -> str:
         ("កាត 4111 1111 1111 1111 ។", "កាត <card> ។"),
         ("адрес 192.168.10.7:8080", "адрес <ip>:8080"),
         ("2001:db8:0:0:0:ff00:42:8329 дип яза", "<ip> дип яза"),
+        ("адрес 10.0.0.100, бүлек 10.0.0.99", "адрес <ip>, бүлек 10.0.0.99"),
+        ("+7 843 292 1998, +49 30 2012 345", "<phone>, <phone>"),  # one group may be a year's
     ],
 )
 def test_the_usual_forms_are_found(text: str, found: str):
@@ -219,6 +221,14 @@ def test_ordinary_numbers_stay_in_any_language(language: str | None, text: str):
 def test_a_number_ends_where_the_next_one_begins():
     assert masked("Appelez le 01 23 45 67 89 12 fois", "fr") == "Appelez le <phone> 12 fois"
     assert masked("+7 843 292 12 34 2020") == "<phone> 2020"
+    # The first three groups are a number as well, and so are the first four.
+    assert masked("Sunați la +40 21 9408 494 066") == "Sunați la <phone> 066"
+
+
+def test_a_word_for_a_telephone_counts_in_its_own_line_only():
+    assert masked("კოდი 555123456 ტელ.", "ka") == "კოდი <phone> ტელ."
+    for text in ("კოდი 555123456\nტელ.", "ტელ.\nკოდი 555123456"):
+        assert masked(text, "ka") == text
 
 
 def test_without_a_language_only_numbers_with_a_plus_are_found():
@@ -233,13 +243,22 @@ def test_without_a_language_only_numbers_with_a_plus_are_found():
         "сәгать 12:30:45, 2.13.0 версиясе",
         "4111 1111 1111 1112",  # the check digit is wrong
         "std::vector<int> a::b",
+        "нәтиҗә 1::2, ab::cd",
         "бәясе 8 500 сум, @исем, a@b",
         "999.999.999.999",
+        "22222222222222222 кеше, 44444444444444444",  # their check digits are right
         "10 000 000 de lei în 2021-2022",
     ],
 )
 def test_other_numbers_stay(text: str):
     assert masked(text) == text
+
+
+def test_a_number_behind_the_label_of_another_kind_is_no_telephone():
+    number = "8 917 123-45-67"
+    assert masked(f"Язып куй: {number}", "tt") == "Язып куй: <phone>"
+    for label in ("ОГРН: ", "REGON — ", "ISBN "):
+        assert masked(label + number, "tt") == label + number
 
 
 def test_a_mask_is_not_masked_again():

@@ -63,6 +63,30 @@ def test_a_long_text_is_judged_by_stretches_of_it() -> None:
     assert share == pytest.approx(slow_share(text, seen), abs=0.1)
 
 
+def test_a_long_text_that_another_has_whole_is_covered_to_its_end() -> None:
+    text = " ".join(numbered(400))
+    assert shares([text], [f"Башы: {text} Ахыры."]) == [1.0]
+
+
+def test_a_text_that_is_not_too_long_is_judged_as_a_whole() -> None:
+    text = " ".join(numbered(60))
+    assert 0.6 * covered.LONGEST < len(folded([text])[0]) <= covered.LONGEST
+    seen = [" ".join(numbered(8))]
+    assert shares([text], seen) == pytest.approx([slow_share(text, seen)])
+
+
+def test_a_text_of_which_half_is_covered_stays() -> None:
+    """More than half of it must stand in other texts."""
+    half, rest = "алмагачларның яфраклары", "сандугачлар сайраганын"
+    page = f"{half[:21]} {rest[:21]}"
+    assert len(folded([page])[0]) == 40
+    index = Index.made(iter([page]), iter([page]))
+    index.compare([f"{half[:21]} көзен коела"])
+    index.judge_covered()
+    assert index.covered.shares().tolist() == [0.5]
+    assert index.contaminated.tolist() == [False]
+
+
 SHORT = [
     *["Мин белмим бит.", "Кар ява әле!", "Син кайда идең?", "Ул бик арыган.", "Бүген көн җылы."],
     *["Nu știu încă.", "Vine iarna!", "Unde ai fost?", "ខ្ញុំមិនដឹងទេ។", "គាត់ទៅផ្សារ។"],

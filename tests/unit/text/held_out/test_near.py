@@ -187,3 +187,14 @@ def test_no_candidates_is_no_work():
         yield ""
 
     Index.made([], TATAR).compare(never())
+
+
+def test_what_two_texts_hold_is_not_held_by_the_second() -> None:
+    text = story(5, 30)
+    (letters,) = folded([text])
+    half = len(letters) // 2
+    index = Index.made([text], [text, text])
+    index.compare([letters[:half], letters[half:]])
+    assert not index.contaminated.any()
+    index.compare([letters])
+    assert index.contaminated.all()

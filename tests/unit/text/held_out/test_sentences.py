@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.text.held_out.sentences import short_sentences
+from endonym.text.held_out.sentences import LEAST, LIMIT, short_sentences
 
 
 def test_sentences_of_eight_to_nineteen_letters_are_found_at_their_places() -> None:
@@ -34,3 +34,21 @@ def test_a_khmer_sentence_ends_at_its_own_sign() -> None:
 
 def test_no_texts_have_no_sentences() -> None:
     assert short_sentences([]).hashes.tolist() == []
+
+
+def test_a_sentence_counts_from_eight_letters_to_nineteen() -> None:
+    """One of twenty has a run of letters, by which longer ones are known."""
+    text = "Юл кыска. Кар явган. Бүген безгә кунак килә. Бүген сезгә кунак килми"
+    letters = [sum(map(str.isalpha, each)) for each in text.split(".")]
+    assert letters == [LEAST - 1, LEAST, LIMIT - 1, LIMIT]
+    assert short_sentences([text]).sizes.tolist() == [LEAST, LIMIT - 1]
+
+
+def test_a_zero_in_a_text_is_a_blank_and_moves_no_other_text() -> None:
+    plain, odd = (
+        short_sentences([f"Мин бүген{sign}өйдә. Кояш чыга.", "Без эшкә барабыз!"])
+        for sign in (" ", "\0")
+    )
+    assert plain.texts.tolist() == odd.texts.tolist() == [0, 0, 1]
+    assert plain.places.tolist() == odd.places.tolist()
+    assert plain.hashes.tolist() == odd.hashes.tolist()

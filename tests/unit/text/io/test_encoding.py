@@ -8,7 +8,7 @@ import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 from endonym.errors import RecipeError
-from endonym.text.io.encoding import known_encoding, transcoded
+from endonym.text.io.encoding import Encoding, detect, known_encoding, transcoded, utf8_stream
 
 EVERY_LANGUAGE = pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
 
@@ -119,6 +119,33 @@ def test_a_long_cyrillic_text_in_cp1251_is_guessed(tmp_path: Path):
     lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."] * 40
     path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
     assert kept(records(path, document="line")) == lines
+
+
+def test_a_few_letters_do_not_make_an_encoding_certain(tmp_path: Path):
+    """Of this sentence in ISO 8859-16 the letters of Baltic languages are the likeliest."""
+    path = write(tmp_path, "a.txt", (ROMANIAN[0] + "\n").encode("iso8859-16"))
+    assert reasons(records(path)) == {"unknown_encoding": 1}
+
+
+def test_the_lines_that_are_not_ascii_decide_wherever_they_stand(tmp_path: Path):
+    plain = ["<p>The rest of this page is in Russian.</p>"] * 3_000
+    lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."] * 40
+    path = write(tmp_path, "a.txt", "\n".join(plain + lines).encode("cp1251"))
+    assert kept(records(path, document="line")) == plain + lines
+
+
+@pytest.mark.parametrize(("bad", "is_utf8"), [(8, True), (9, False)])
+def test_utf8_may_have_four_bad_bytes_for_each_good_letter(bad: int, is_utf8: bool):
+    text = "L’automne est la.\n".encode() * 2 + b"\xff un mot \n" * bad
+    assert (detect(text, None) == Encoding("utf-8")) == is_utf8
+
+
+def test_half_a_letter_at_the_end_is_lost_bytes():
+    data = "\n".join(TATAR).encode("utf-16-le") + b"\x30"
+    name, stream = utf8_stream(iter([data]), "utf-16-le")
+    *pieces, lost = stream
+    assert (name, b"".join(map(bytes, pieces)).decode()) == ("utf-16-le", "\n".join(TATAR))
+    assert (lost.reason, lost.raw_bytes) == ("truncated", 1)
 
 
 @pytest.mark.parametrize("lines", [TATAR, ROMANIAN, FRENCH])

@@ -37,6 +37,13 @@ def test_pieces_are_as_small_as_is_asked(most: int) -> None:
     assert read(GzipMember(), PACKED, most) == TEXT
 
 
+def test_of_a_length_above_four_gibibytes_the_rest_stands_beside_the_sum() -> None:
+    member = GzipMember()
+    member.size = 1 << 32  # as if so much had been read
+    assert read(member, PACKED) == TEXT
+    assert member.eof
+
+
 def test_what_follows_a_member_is_handed_back_untouched() -> None:
     member = GzipMember()
     assert read(member, PACKED + PACKED[:40]) == TEXT

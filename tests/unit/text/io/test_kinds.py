@@ -24,6 +24,7 @@ PAGE = xhtml(TATAR).encode()
         ("a.jsonl", b'[\n {"text": "a"},\n {"text": "b"}\n]\n', "a JSON array"),
         ("b.jsonl", b'<?xml version="1.0"?>\n<a>\n<b>c</b>\n</a>\n', "XML"),
         ("c.jsonl", PAGE, "an HTML page"),
+        ("d.jsonl", b"\xef\xbb\xbf" + PAGE, "an HTML page"),
     ],
 )
 def test_a_reject_says_what_a_file_is(tmp_path: Path, name: str, data: bytes, said: str):

@@ -1,9 +1,12 @@
 """Lines of a stream, however it is cut into pieces."""
 
 import pytest
+from text_samples import TATAR
 
+from endonym.text.document import Reject
 from endonym.text.io import lines
-from endonym.text.io.lines import Line, split_lines
+from endonym.text.io.lines import Line, readable_lines, split_lines
+from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Damage
 
 TEXT = "бер\r\nике\rөч\n\nдүрт\r\n\r\nбиш".encode()
@@ -30,6 +33,23 @@ def test_a_line_above_the_limit_is_let_go_and_counted(monkeypatch: pytest.Monkey
     found = list(split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nnext\n"])))
     assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"next", 4)]
     assert found[1].is_too_long
+
+
+def test_the_longest_line_is_kept(monkeypatch: pytest.MonkeyPatch):
+    longest, longer = TATAR[0].encode(), TATAR[0].encode() + b"!"
+    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", len(longest))
+    found = list(split_lines(iter([longest + b"\n" + longer])))
+    assert [each.data for each in found] == [longest, b""]
+
+
+def test_what_is_left_of_a_line_that_is_cut_off_is_lost_as_well():
+    damage = Damage("truncated", "the gzip file ends early", 7)
+    whole, cut = TATAR[0], "Әбием миңа"
+    stream = iter([f"{whole}\n{cut}".encode(), damage])
+    *read, lost = readable_lines(stream, Origin("texts", "a.txt.gz"), "utf-8")
+    assert read == [(1, whole)]
+    assert isinstance(lost, Reject)
+    assert (lost.reason, lost.raw_bytes) == ("truncated", len(cut.encode()) + 7)
 
 
 @pytest.mark.timeout(20)

@@ -13,7 +13,16 @@ import zstandard
 from strange_files import FILES
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, write
 
-from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, plain, unpacked
+from endonym.text.io import streams
+from endonym.text.io.streams import (
+    PIECE_BYTES,
+    Damage,
+    Expansion,
+    Feed,
+    member_pieces,
+    plain,
+    unpacked,
+)
 
 TEXT = "\n".join(TATAR + ROMANIAN).encode() * 200
 PACKERS = {
@@ -35,6 +44,35 @@ def opened(data: bytes, compression: str) -> tuple[bytes, list[Damage]]:
 @EVERY
 def test_a_whole_file_is_read_to_its_last_byte(compression: str):
     assert opened(PACKERS[compression](TEXT), compression) == (TEXT, [])
+
+
+@pytest.mark.parametrize("most", [1, 7, 257, 300])
+def test_what_does_not_fit_into_a_piece_comes_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, most: int
+):
+    """zlib holds back text though it has taken all its bytes."""
+    monkeypatch.setattr(streams, "UNPACKED_BYTES", most)
+    for count in range(1, 30):
+        text = TATAR[0].encode() * count
+        packed = zlib.compress(text)[2:-4]
+        pieces = list(member_pieces(Feed(iter([packed])), "deflate"))
+        assert not [each for each in pieces if isinstance(each, Damage)]
+        assert b"".join(pieces) == text
+
+
+@EVERY
+def test_what_ends_a_stream_behind_a_whole_member_is_told(compression: str):
+    lost = Damage("truncated", "the archive ends early", 7)
+    items = list(unpacked(iter([PACKERS[compression](TEXT), lost]), compression))
+    assert b"".join(each for each in items if isinstance(each, bytes)) == TEXT
+    assert items[-1] == lost
+
+
+@pytest.mark.parametrize("raw_bytes", [1_000, 10 << 20])
+def test_a_file_may_unpack_to_64_mib_or_to_a_hundred_times_its_size(raw_bytes: int):
+    room = Expansion(raw_bytes)
+    assert room.has_room(max(64 << 20, 100 * raw_bytes))
+    assert not room.has_room(1)
 
 
 @EVERY

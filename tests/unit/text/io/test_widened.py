@@ -106,3 +106,9 @@ def test_a_line_of_halves_that_are_line_ends_takes_no_longer(order: str, text: s
     data = text.encode(order)
     pieces = [each for each in narrowed_lines(iter([data])) if isinstance(each, bytes)]
     assert b"".join(pieces) == (data if "\ue000" in text else text.encode())
+
+
+def test_what_gives_no_letters_in_either_order_stays():
+    """No script has a letter U+0530; in the other order it would be U+3005."""
+    text = f"{TATAR[0]}\0 " + "0\x05" * 6
+    assert narrowed(text) == text

@@ -51,8 +51,31 @@ def test_workers_find_what_one_process_finds(
     assert 5 < found.sum() < candidates.sum()
     left = np.nonzero(~found[candidates])[0]
     assert index.overlap(left) == known.overlap(left) > 0
+    mine, theirs = (each.similar.postings for each in (index, known))
+    assert mine.hashes.tolist() == theirs.hashes.tolist(), "runs are chosen by how rare they are"
     made = sorted(path.name for path in (tmp_path / "work" / "compare").glob("*.json"))
     assert made == ["00000.json", "00001.json", "00002.json"]
+
+
+def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "GROUP_CHUNKS", 1)
+    old, new = " ".join(numbered(2)).split(), " ".join(numbered(2, 700)).split()
+    near, far = [*old[:-6], *new[:6]], [*new[10:16], *old[6:-6], *new[:6]]
+    placing, parts = Placing(), []
+    placing.begin_source(0)
+    for number, words in enumerate((old, near, far)):
+        made = chunk(tmp_path, number, [" ".join(words)])
+        first = placing.documents
+        placing.add(made, tmp_path / f"{number}.npy")
+        parts.append(Part("a", made, tmp_path / f"{number}.npy", first))
+    candidates = np.array([False, True, True])
+    index = Index.made([" ".join(near), " ".join(far)], map(" ".join, (old, near, far)))
+    index.compare([" ".join(old)])
+    assert index.contaminated.tolist() == [True, False]
+    looking = LookingByWorkers(parts, Work(tmp_path / "work", Inline()))
+    assert near_copies(candidates, ~candidates, looking)[0].tolist() == [False, True, True]
 
 
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
