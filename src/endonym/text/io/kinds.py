@@ -97,8 +97,9 @@ def kind(head: bytes) -> str:
         return "an HTML page"
     if XML.match(head):
         return "XML"
-    if head.startswith(b"WARC/1."):
-        return "a web archive (WARC)"
+    for sign, what in ((b"WARC/", "WARC"), (b"filedesc:", "ARC")):
+        if head.startswith(sign):
+            return f"a web archive ({what})"
     if OBJECT.match(head):
         return "a JSON object"
     if head.startswith(b"{") and _is_json_line(head):

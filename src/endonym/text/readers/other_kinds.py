@@ -27,6 +27,7 @@ TEXTS = {
     "a JSON object": "Make lines of JSON from what it holds, or plain text",
     "lines of JSON": "Rename it to .jsonl",
     "a web archive (WARC)": "Rename it to .warc",
+    "a web archive (ARC)": "Rename it to .arc",
 }
 """Texts that are taken for others, and what to do."""
 WORD = re.compile(r"\w+")

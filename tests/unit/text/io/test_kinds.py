@@ -53,6 +53,7 @@ def test_a_compressed_file_is_read_as_what_it_is(tmp_path: Path):
         (zipped({"ppt/presentation.xml": ""}), "a PowerPoint presentation"),
         (b"PK\x05\x06" + bytes(18), "an empty zip archive"),
         (b"WARC/1.0\r\n", "a web archive (WARC)"),
+        (b"filedesc://a.arc 0.0.0.0 20260102", "a web archive (ARC)"),
         (b'{"text": "a"}\n{"text": ', "lines of JSON"),
         (b'{\n "text": ["a",\n', "a JSON object"),
     ],
