@@ -109,7 +109,7 @@ def test_who_says_how_a_text_is_cut_is_followed(
 
 def test_a_way_to_cut_plain_texts_leaves_the_records_beside_them_whole(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Бер.\nИке.\n\nӨч.\n", encoding="utf-8")
-    table = "id,text\n1,Кояш чыкты.\n2,Кошлар сайрый.\n"
+    table = "id,җөмлә\n1,Кояш чыкты.\n2,Кошлар сайрый.\n"
     (tmp_path / "b.csv").write_text(table, encoding="utf-8")
     found, sources = documents_below(tmp_path, Log(quiet=True), Cutting.of("blank_lines", None))
     assert found == ["Бер.\nИке.", "Өч.", "Кояш чыкты.", "Кошлар сайрый."]

@@ -191,6 +191,7 @@ def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path
     [
         'start = "previous"',
         "batch_tokens = 300\n[pack]\ncontext = 256",
+        "batch_tokens = 256\n[pack]\ncontext = 256",
         '[tokenizer]\nkind = "byte"',
         '[tokenizer]\nkind = "byte"\nvocab = 259',
         '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
@@ -221,6 +222,16 @@ def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Pa
         "r.toml:15",
         "r.toml:18",
     ]
+
+
+def test_a_third_of_one_name_is_as_the_first() -> None:
+    same = [{"name": "роман", "path": "a"}] * 3
+    found = [
+        each.message
+        for each in contradictions({"source": same}, None)
+        if "is called" in each.message
+    ]
+    assert [each.rpartition("as ")[2] for each in found] == ["source 1 is."] * 2
 
 
 def test_files_of_evaluations_are_found_beside_the_recipe(tmp_path: Path) -> None:
@@ -314,6 +325,7 @@ def test_texts_are_needed_unless_a_model_only_learns_to_answer() -> None:
 
     assert found() == []
     assert found(evaluate=[{"kind": "bits", "file": "a.txt"}], export=[{"format": "gguf"}]) == []
+    assert found(evaluate=[{"kind": "prompts", "file": "a.txt"}]) == []
     for more in ({"model": {}}, {"phase": [{"name": "texts"}, chat]}, {"phase": [{"name": "a"}]}):
         assert ("source",) in found(**more)
     for more in ({"tokenizer": {"extend": 9}}, {"evaluate": [{"kind": "bits"}]}):
