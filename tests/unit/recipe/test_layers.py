@@ -233,6 +233,13 @@ def test_blanks_around_what_is_set_are_no_part_of_it(plain: Path) -> None:
     assert (recipe.phase[0].steps, recipe.phase[0].tokens) == (None, 64)
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_a_number_that_is_none_is_refused_as_such(plain: Path, value: str) -> None:
+    said = refusal(plain, sets=(f"phase.0.lr={value}",))
+    assert f"phase.0.lr = {value} is not a number one can use." in said
+    assert "Write a finite number." in said
+
+
 def test_a_later_set_wins(plain: Path) -> None:
     assert Recipe.load(plain, sets=["seed=1", "seed=2"]).seed == 2
 
