@@ -419,7 +419,15 @@ OLDER = {
 def test_a_plan_of_an_older_endonym_without_a_seal_is_read(tmp_path: Path) -> None:
     write_json(tmp_path / "plan.json", OLDER)
     assert read_plan(tmp_path) == OLDER
-    for odd in ({"stages": [5]}, {"tuned": {"stage": 5}}, {"sets": [None]}, {"choices": {"a": 1}}):
+    tuned = {"stage": "a1", "choices": {"phase.0.lr": [0.01, "tried"]}}
+    write_json(tmp_path / "plan.json", {**OLDER, "tuned": tuned, "sets": ["seed=9"]})
+    assert read_plan(tmp_path)["tuned"] == tuned
+    for odd in (
+        *({"stages": [5]}, {"sets": [None]}, {"choices": {"a": 1}}, {"choices": {"a": [1]}}),
+        *({"stages": [{**OLDER["stages"][0], key: 5}]} for key in ("name", "id", "stage")),
+        *({"tuned": {**tuned, key: 5}} for key in tuned),
+        *({"tuned": {"choices": {}}}, {"more": 1}),
+    ):
         write_json(tmp_path / "plan.json", {**OLDER, **odd})
         with pytest.raises(Damaged):
             read_plan(tmp_path)

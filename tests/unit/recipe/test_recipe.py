@@ -299,3 +299,23 @@ def test_masks_take_the_language_of_the_recipe(
     head = 'name = "a"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a.txt"\n'
     path.write_text(f'{head}[clean]\n{clean}\n[[phase]]\nname = "a"\n', encoding="utf-8")
     assert Recipe.load(path).clean.language == language
+
+
+def test_a_text_that_judges_twice_is_kept_out_once(tatar: Path) -> None:
+    (tatar.parent / "texts").mkdir()
+    (tatar.parent / "сынау.txt").write_text("Кояш чыкты.", encoding="utf-8")
+    scored = '[[evaluate]]\nkind = "bits"\nfile = "сынау.txt"\n'
+    text = TATAR.replace("[clean]\n", '[clean]\ndecontaminate = ["texts/../сынау.txt"]\n')
+    tatar.write_text(text + scored, encoding="utf-8")
+    assert Recipe.load(tatar).evaluation_texts == [tatar.parent / "сынау.txt"]
+
+
+def test_other_words_of_a_recipe_matter_and_its_comments_and_variants_do_not(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    assert not recipe.is_other_than(TATAR)
+    assert not recipe.is_other_than(TATAR.replace("# Кояшлы көн.", "# Яңгырлы көн."))
+    assert not recipe.is_other_than(TATAR.replace("dim = 768", "dim = 1_024"))
+    assert recipe.is_other_than(TATAR.replace("layers = 6", "layers = 7"))
+    wide = Recipe.load(tatar, variant="wide")
+    assert wide.is_other_than(TATAR)
+    assert not wide.is_other_than(wide.as_run())
