@@ -319,3 +319,13 @@ def test_other_words_of_a_recipe_matter_and_its_comments_and_variants_do_not(tat
     wide = Recipe.load(tatar, variant="wide")
     assert wide.is_other_than(TATAR)
     assert not wide.is_other_than(wide.as_run())
+
+
+def test_a_phase_begins_new_where_no_model_comes_before_it(tatar: Path) -> None:
+    recipe = Recipe.load(tatar, sets=["phase.1.start=scratch"])
+    assert [recipe.begins_new(phase) for phase in (0, 1)] == [True, True]
+    assert not Recipe.load(tatar).begins_new(1)
+    (tatar.parent / "gemma").mkdir()
+    (tatar.parent / "gemma" / "config.json").write_text("{}", encoding="utf-8")
+    sets = ["model.dim=", "model.layers=", "model.mixer=", "model.folder=gemma"]
+    assert not Recipe.load(tatar, sets=sets).begins_new(0)
