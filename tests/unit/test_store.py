@@ -1,5 +1,6 @@
 """Artefacts: named by what made them, whole or not there, never damaged in silence."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -191,6 +192,28 @@ def test_the_maker_is_the_last_one_that_took_the_lock(store: Store) -> None:
         with store.lock("corpus", ID, nobody):
             assert store.maker("corpus", ID) == f"process {os.getpid()}"
     assert store.maker("corpus", ID) == ""
+
+
+def test_who_asks_for_the_maker_is_taken_for_none(store: Store) -> None:
+    with store.lock("corpus", ID, nobody):
+        pass
+    with (store.root / "locks" / f"corpus-{ID[:12]}").open() as another:
+        fcntl.flock(another, fcntl.LOCK_SH)
+        assert store.maker("corpus", ID) == ""
+
+
+@pytest.mark.parametrize("name", [f"model/{ID[:12]}.part", f"cache/gguf/.{ID[:12]}.9.part"])
+def test_work_that_a_process_is_at_is_not_removed(store: Store, name: str) -> None:
+    part = store.root / name
+    part.mkdir(parents=True)
+    with (
+        store.lock(part.parent.name, ID, nobody),
+        pytest.raises(Busy, match=f"process {os.getpid()}"),
+    ):
+        store.remove_unfinished(part)
+    assert part.is_dir()
+    store.remove_unfinished(part)
+    assert not part.exists()
 
 
 def test_the_lock_of_a_dead_owner_is_free(store: Store) -> None:
