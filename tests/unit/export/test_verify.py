@@ -212,6 +212,8 @@ def test_models_of_two_vocabularies_differ_without_a_crash(
 def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты.", "Су ага."] * 20_000
     assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    mixed = [" ".join(toy_texts())] * 64 + texts
+    assert 3500 < sum(map(len, verify._rows(model, mixed))) < 5000, "the first ones are longer"
     texts = [" ".join(toy_texts())] * 300
     assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
 
