@@ -302,10 +302,10 @@ def test_masks_take_the_language_of_the_recipe(
 
 
 def test_a_text_that_judges_twice_is_kept_out_once(tatar: Path) -> None:
-    (tatar.parent / "texts").mkdir()
     (tatar.parent / "сынау.txt").write_text("Кояш чыкты.", encoding="utf-8")
+    (tatar.parent / "сылтама.txt").symlink_to("сынау.txt")
     scored = '[[evaluate]]\nkind = "bits"\nfile = "сынау.txt"\n'
-    text = TATAR.replace("[clean]\n", '[clean]\ndecontaminate = ["texts/../сынау.txt"]\n')
+    text = TATAR.replace("[clean]\n", '[clean]\ndecontaminate = ["сылтама.txt"]\n')
     tatar.write_text(text + scored, encoding="utf-8")
     assert Recipe.load(tatar).evaluation_texts == [tatar.parent / "сынау.txt"]
 
