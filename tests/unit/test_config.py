@@ -24,6 +24,7 @@ class Outer(Config):
     inner: Inner = Inner()
     many: tuple[Inner, ...] = (Inner(heads=3),)
     shares: Mapping[str, float] = {"a": 0.5}
+    named: Mapping[int, Inner] = {1: Inner(heads=5)}
     device: str = Field(default="cpu", json_schema_extra=NOT_IDENTITY)
 
 
@@ -33,12 +34,18 @@ def test_the_identity_holds_every_field_but_those_marked_at_any_depth() -> None:
         "inner": {"heads": 2},
         "many": [{"heads": 3}],
         "shares": {"a": 0.5},
+        "named": {"1": {"heads": 5}},
     }
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"device": "cuda"}, {"inner": {"workers": 9}}, {"many": [{"heads": 3, "workers": 7}]}],
+    [
+        {"device": "cuda"},
+        {"inner": {"workers": 9}},
+        {"many": [{"heads": 3, "workers": 7}]},
+        {"named": {1: {"heads": 5, "workers": 7}}},
+    ],
 )
 def test_a_field_that_cannot_change_the_result_is_no_identity(changes: dict[str, Any]) -> None:
     assert identity(Outer.model_validate(changes)) == identity(Outer())

@@ -13,7 +13,9 @@ from endonym import disk
 from endonym.disk import (
     existing,
     file_hash,
+    link_or_copy,
     list_files,
+    read_given,
     read_if_good,
     require_regular,
     translated_disk_errors,
@@ -187,3 +189,52 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(
         assert caught.value.where == str(tmp_path / name)
         assert "Move it away" in caught.value.do
         assert read_if_good(tmp_path / name) == {}
+
+
+def test_a_given_file_is_read_up_to_its_limit_and_not_beyond(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(b"12345678")
+    assert read_given(path, 8) == b"12345678"
+    with pytest.raises(ValueError, match="more than 7 bytes"):
+        read_given(path, 7)
+
+
+def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(
+    tmp_path: Path,
+) -> None:
+    snapshot = tmp_path / "models--a" / "snapshots" / "1"
+    for folder in (snapshot, tmp_path / "models--a" / "blobs", tmp_path / "blobs"):
+        folder.mkdir(parents=True)
+    (snapshot / "own").write_bytes(b"own")
+    (tmp_path / "models--a" / "blobs" / "hub").write_bytes(b"hub")
+    for real in (snapshot / "own", tmp_path / "models--a" / "blobs" / "hub"):
+        (snapshot / f"to-{real.name}").symlink_to(real)
+        assert read_given(snapshot / f"to-{real.name}", 9) == real.name.encode()
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-of-another" / "blobs"
+    elsewhere.mkdir(parents=True)
+    for number, real in enumerate((elsewhere / "secret", tmp_path / "secret")):
+        real.write_bytes(b"secret")
+        (snapshot / f"out{number}").symlink_to(real)
+        with pytest.raises(ValueError, match="link out of its folder"):
+            read_given(snapshot / f"out{number}", 9)
+
+
+@pytest.mark.parametrize("number", disk.NO_LINKS)
+def test_where_there_are_no_links_a_file_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path, name = tmp_path / "a", tmp_path / "new" / "b"
+    path.write_bytes("Таң атты".encode())
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    link_or_copy(path, name)
+    assert name.read_bytes() == path.read_bytes()
+
+
+def test_file_systems_without_links_are_those_that_say_so() -> None:
+    assert {*disk.NO_LINKS} == {
+        *(errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
+    }

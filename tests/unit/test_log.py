@@ -52,7 +52,10 @@ def test_a_size_is_said_in_the_unit_that_reads_best(n_bytes: float, text: str) -
         (3_600, "60 min"),
         (5_400, "1.5 h"),
         (86_400, "24.0 h"),
+        (3 * 86_400, "72.0 h"),
         (4 * 86_400, "4 days"),
+        (699 * 86_400, "699 days"),
+        (700 * 86_400, "1.9 years"),
         (1e8, "3.2 years"),
     ],
 )
@@ -133,7 +136,16 @@ def test_a_journal_of_an_older_endonym_without_checksums_is_read(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "line",
-    ['{"event": 5}', '{"event": "a", "step": "x"}', '{"event": "a", "seconds": null}', "{}", "[]"],
+    [
+        '{"event": 5}',
+        '{"event": "a", "step": "x"}',
+        '{"event": "a", "step": true}',
+        '{"event": "a", "seconds": null}',
+        '{"event": "a", "wall_seconds": "9"}',
+        '{"event": "a", "~": 5}',
+        "{}",
+        "[]",
+    ],
 )
 def test_an_older_line_of_other_types_is_damage(tmp_path: Path, line: str) -> None:
     (tmp_path / "model.jsonl").write_text(line + "\n", encoding="utf-8")
@@ -184,6 +196,24 @@ def test_what_has_no_blank_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> Non
     assert folded(f"see {khmer}") == f"see\n{khmer}"
 
 
+def test_a_line_goes_on_below_its_text_if_the_label_before_it_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for label, start in ((26, 26), (27, 0)):
+        first, second, *_ = folded("сүз".ljust(label) + "Кояш чыкты, кошлар сайрый").splitlines()
+        assert first == "сүз".ljust(label) + "Кояш чыкты,"
+        assert second.startswith(" " * start + "кошлар"), label
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("Кояш", 4), ("ភាសា", 4), ("ខ្មែ", 3), ("ស\u200bត", 2), ("語", 2), ("Ａ", 2), ("ｱ", 1)],
+)
+def test_signs_take_the_columns_that_a_terminal_gives_them(text: str, width: int) -> None:
+    assert columns(text) == width
+
+
 def test_a_warning_has_a_colour_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -205,6 +235,8 @@ def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(
         log.warn("no dedup")
     expected = "warning: no dedup\ncorpus made\ndetail\nwarning: no dedup\n"
     assert capsys.readouterr().err == expected
+    Log(quiet=True, verbose=True).detail("detail")
+    assert capsys.readouterr().err == ""
 
 
 def test_the_file_of_a_run_keeps_what_the_terminal_hides(tmp_path: Path) -> None:

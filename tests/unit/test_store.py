@@ -1,5 +1,6 @@
 """Artefacts: named by what made them, whole or not there, never damaged in silence."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -191,6 +192,28 @@ def test_the_maker_is_the_last_one_that_took_the_lock(store: Store) -> None:
         with store.lock("corpus", ID, nobody):
             assert store.maker("corpus", ID) == f"process {os.getpid()}"
     assert store.maker("corpus", ID) == ""
+
+
+def test_who_asks_for_the_maker_is_taken_for_none(store: Store) -> None:
+    with store.lock("corpus", ID, nobody):
+        pass
+    with (store.root / "locks" / f"corpus-{ID[:12]}").open() as another:
+        fcntl.flock(another, fcntl.LOCK_SH)
+        assert store.maker("corpus", ID) == ""
+
+
+@pytest.mark.parametrize("name", [f"model/{ID[:12]}.part", f"cache/gguf/.{ID[:12]}.9.part"])
+def test_work_that_a_process_is_at_is_not_removed(store: Store, name: str) -> None:
+    part = store.root / name
+    part.mkdir(parents=True)
+    with (
+        store.lock(part.parent.name, ID, nobody),
+        pytest.raises(Busy, match=f"process {os.getpid()}"),
+    ):
+        store.remove_unfinished(part)
+    assert part.is_dir()
+    store.remove_unfinished(part)
+    assert not part.exists()
 
 
 def test_the_lock_of_a_dead_owner_is_free(store: Store) -> None:
@@ -419,7 +442,15 @@ OLDER = {
 def test_a_plan_of_an_older_endonym_without_a_seal_is_read(tmp_path: Path) -> None:
     write_json(tmp_path / "plan.json", OLDER)
     assert read_plan(tmp_path) == OLDER
-    for odd in ({"stages": [5]}, {"tuned": {"stage": 5}}, {"sets": [None]}, {"choices": {"a": 1}}):
+    tuned = {"stage": "a1", "choices": {"phase.0.lr": [0.01, "tried"]}}
+    write_json(tmp_path / "plan.json", {**OLDER, "tuned": tuned, "sets": ["seed=9"]})
+    assert read_plan(tmp_path)["tuned"] == tuned
+    for odd in (
+        *({"stages": [5]}, {"sets": [None]}, {"choices": {"a": 1}}, {"choices": {"a": [1]}}),
+        *({"stages": [{**OLDER["stages"][0], key: 5}]} for key in ("name", "id", "stage")),
+        *({"tuned": {**tuned, key: 5}} for key in tuned),
+        *({"tuned": {"choices": {}}}, {"more": 1}),
+    ):
         write_json(tmp_path / "plan.json", {**OLDER, **odd})
         with pytest.raises(Damaged):
             read_plan(tmp_path)

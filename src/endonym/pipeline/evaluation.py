@@ -164,7 +164,6 @@ def score_texts(
         return scores, {}
     scores += baseline_scores(train.counts, texts, split=split)
     kept = KeptSizes(train.cache, log.line)
-    kept = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
         lines, sample = compressor_scores(
             train.shards, texts, measured, split=split, kept=kept, advance=advance

@@ -94,6 +94,32 @@ def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) ->
     assert find_run(store, str(file)) == run
 
 
+def test_what_a_run_names_is_relative_where_the_run_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path, "әкият", recipe="recipe.toml")
+    monkeypatch.chdir(tmp_path)
+    for given, top in ((Path("runs/әкият"), Path()), (run, tmp_path)):
+        found = find_recipe(USUAL, given)
+        assert (found.path, found.store.root) == (top / "recipe.toml", top / "store")
+
+
+def test_another_recipe_in_the_folder_of_a_run_is_no_copy(tmp_path: Path) -> None:
+    own = a_run(tmp_path, "әкият") / "шигырь.toml"
+    own.write_text("", encoding="utf-8")
+    assert recipe_file(own) == own
+
+
+def test_no_name_means_no_run_even_beside_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path, "әкият")
+    monkeypatch.chdir(tmp_path)
+    assert find_run(USUAL, "әкият") == Path("runs/әкият")
+    with pytest.raises(RecipeError, match="no run is called"):
+        find_run(USUAL, "")
+
+
 def test_a_run_whose_recipe_is_gone_or_unknown_says_so(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     run = a_run(tmp_path, "әкият", recipe="recipe.toml")

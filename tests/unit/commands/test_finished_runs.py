@@ -2,16 +2,20 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_scores import score
 
+from endonym.commands import finished_runs as finishing
 from endonym.commands.find import planned
-from endonym.commands.finished_runs import finished_runs, missing, read
+from endonym.commands.finished_runs import FinishedRun, finished_runs, missing, read
+from endonym.disk import write_json
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
-from endonym.store import Store, write_sealed
+from endonym.store import Artifact, Store, write_sealed
 
 LOG = Log(quiet=True)
 
@@ -152,3 +156,91 @@ def test_a_folder_with_a_recipe_means_its_runs_and_beside_others_a_run_of_its_na
 def test_a_recipe_that_is_not_there_is_told_as_by_run(copy: Path) -> None:
     with pytest.raises(RecipeError, match="there is no such recipe"):
         finished_runs([str(copy / "recip.toml")], Store(copy / "store"), LOG)
+
+
+def made(folder: Path, number: int) -> Artifact:
+    """The model of a phase, by its number."""
+    config = {"seed": 7 + number, "phase": {"lr": 10.0**-number}}
+    numbers = {"tokens": 100 * number, "epochs": 0.5 * number}
+    return Artifact(folder, {"config": config, "numbers": numbers})
+
+
+def a_finished_run(folder: Path, evaluations: Sequence[Artifact] = ()) -> FinishedRun:
+    """A run of two phases."""
+    journals: list[list[dict[str, Any]]] = [
+        [
+            {"event": "started", "processor": name, "threads": number},
+            {"event": "started", "processor": name, "threads": 2 * number},
+            {"event": "step", "step": 1, "seconds": 2.0 * number},
+            *(
+                {"event": "sample", "step": step, "prompt": prompt, "text": f"{name} {step}"}
+                for step in (1, 2)
+                for prompt in ("Кояш", "Су")
+            ),
+        ]
+        for number, name in ((1, "abacus"), (2, "loom"))
+    ]
+    models = [made(folder, number) for number in (1, 2)]
+    return FinishedRun("әкият", folder, models, journals, models[0], list(evaluations))
+
+
+def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(tmp_path: Path) -> None:
+    run = a_finished_run(tmp_path)
+    assert (run.seed, run.lr) == (9, 0.01)
+    assert (run.tokens, run.epochs, run.seconds, run.speed) == (300, 1.5, 6.0, 50.0)
+    assert run.machine == ("loom", "4")
+    assert run.written == [("Кояш", "loom 2"), ("Су", "loom 2")]
+
+
+def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        'name = "a"\nseed = 3\nlanguage = "tt"\n[[source]]\nname = "роман"\npath = "a"\n'
+        '[[phase]]\nname = "one"\nlr = 0.5\n[[phase]]\nsteps = 4\n[variant.wide.model]\ndim = 8\n',
+        encoding="utf-8",
+    )
+    assert a_finished_run(tmp_path).settings == {
+        "language": "'tt'",
+        "source.роман": "{'name': 'роман', 'path': 'a'}",
+        "phase.one.lr": "0.5",
+        "phase.1.steps": "4",
+    }
+    (tmp_path / "recipe.toml").write_text("[", encoding="utf-8")
+    assert a_finished_run(tmp_path).settings == {}
+
+
+def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluations: list[Artifact] = []
+    for split, value in (("test", 1.5), ("dev", 1.7), ("far.txt", 3.0)):
+        folder = tmp_path / split
+        folder.mkdir()
+        write_json(folder / "scores.json", [score("model", value, split=split).as_dict()])
+        evaluations.append(Artifact(folder, {}))
+    run = a_finished_run(tmp_path, evaluations)
+    assert run.dev_score is not None
+    assert run.dev_score.value == 1.7
+    assert a_finished_run(tmp_path, evaluations[:1]).dev_score is None
+    for name in ("test", "dev"):
+        write_json(tmp_path / name / "efficiency.json", {})
+    monkeypatch.setattr(
+        finishing, "measured_efficiency", lambda each: [each] * (each.folder.name == "dev")
+    )
+    assert run.efficiency == [evaluations[1]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "splits"),
+    [
+        ({"kind": "bits"}, ["test"]),
+        ({"kind": "bits", "split": "dev"}, ["dev"]),
+        ({"kind": "bits", "file": "яңа.txt"}, []),
+        ({"kind": "prompts"}, []),
+    ],
+)
+def test_an_evaluation_scores_the_split_of_the_corpus_that_it_names(
+    asked: dict[str, str], splits: list[str]
+) -> None:
+    stage = {"config": {"evaluation": asked}}
+    assert [each for each in ("test", "dev") if finishing._scores(stage, each)] == splits
+    assert not finishing._scores({"config": {}}, "test")

@@ -2,12 +2,17 @@
 
 import re
 from collections import Counter
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from endonym.autopilot.survey import Survey
-from endonym.commands.found_texts import describe_survey
+from endonym.commands.check import Checked
+from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.log import Log, columns, number
+from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
 from endonym.text.config import Source
 
 
@@ -49,6 +54,31 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
         "broken.txt cannot be read, and is left out: binary",
     ):
         assert part in flat
+
+
+@pytest.mark.parametrize(("count", "more"), [(8, 0), (9, 1)])
+def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
+    count: int, more: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = [(Source(name=f"s{n}", path=f"{n}.txt"), "reads like Bashkir") for n in range(count)]
+    source = (Source(name="a", path="a"), "")
+    text = said(Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1})), capsys)
+    assert text.count("reads like Bashkir") == 8
+    assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more
+    assert (", …]" in text) == bool(more)
+
+
+def test_parts_of_a_run_that_take_little_of_its_time_are_not_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keys = ModelKeys.model_validate({"dim": 64, "layers": 2, "mixer": {"heads": 2}})
+    shape = resolve(keys, vocab=512, context=64)
+    parts = {"training": 950.0, "scoring": 50.0, "export": 1.0}
+    checked = SimpleNamespace(
+        shape=shape, train_tokens=1_000, epochs=2.0, seconds=1_000.0, parts=parts
+    )
+    describe_model(cast(Checked, checked), Log())
+    assert capsys.readouterr().err.splitlines()[-1].endswith("here: training 16 min · scoring 50 s")
 
 
 def test_a_plain_folder_is_three_lines_without_a_warning(

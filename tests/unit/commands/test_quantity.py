@@ -36,6 +36,8 @@ def test_what_is_left_out_of_differences_is_left_out_of_the_column(tmp_path: Pat
     assert column == sorted(column)
     assert found.differences[1].value == pytest.approx(found.bits[1].value - found.bits[0].value)
     assert found.notes[0].startswith("яхшы needs the fewest")
+    (told,) = Quantity.of(runs).notes
+    assert "of neighbours, or most of the text in one: мәкаль." in told
     assert any("means over the sources роман and хикәя" in note for note in found.notes)
     data = as_dict(found)
     line = as_csv(data).splitlines()[1]
@@ -61,3 +63,17 @@ def test_of_one_source_that_is_left_no_mean_over_sources_is_said(tmp_path: Path)
     ]
     assert Quantity.of(runs).sources == []
     assert not any("means over the sources" in note for note in compare(runs).notes)
+
+
+def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(
+    tmp_path: Path,
+) -> None:
+    runs = [
+        contender(tmp_path, "a", NATS[:24], texts=SENTENCES[:24]),
+        contender(tmp_path, "b", [*NATS[:24], *[90.0] * 6], texts=SENTENCES),
+    ]
+    found = Quantity.of(runs)
+    assert not found.is_whole
+    assert found.bits[0].value == pytest.approx(runs[0].score.value)
+    assert found.bits[1].value == pytest.approx(found.bits[0].value)
+    assert found.bits[1].value < runs[1].score.value

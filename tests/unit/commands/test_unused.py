@@ -1,12 +1,68 @@
 """What no run refers to, and what is lost with it."""
 
 from pathlib import Path
+from typing import Any
 
-from artefacts import ID, make
+from artefacts import ID, OTHER, make, nobody
+from made_scores import score
 
 from endonym.commands.unused import describe_unused, remove, unused
-from endonym.log import size
-from endonym.store import Store
+from endonym.disk import write_json
+from endonym.log import append_jsonl, size
+from endonym.store import Artifact, Store
+
+
+def put(store: Store, stage: str, identity: str, name: str, value: Any, **inputs: str) -> Artifact:
+    """An artefact of one JSON file."""
+    with store.workspace(stage, identity, waiting=nobody) as at:
+        assert at is not None
+        write_json(at.out / name, value)
+        declared = {"stage": stage, "version": 1, "config": {}, "inputs": inputs, "numbers": {}}
+        return store.publish(at, {**declared, "id": identity})
+
+
+def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "store")
+    bits = [{"bits": each} for each in (1.9, 1.7, 1.8)]
+    model = put(store, "model", ID, "validations.json", bits)
+    put(store, "model", OTHER, "config.json", {})
+    assert [each.note for each in unused(store)] == ["1.700 bits/byte of dev text", "not scored"]
+    for day in ("2026-01-02", "2026-03-04"):
+        journal = store.journal("model", ID)
+        append_jsonl(journal, {"event": "finished", "at": f"{day}T10:00:00+00:00"})
+        append_jsonl(journal, {"event": "step", "step": 1})
+    assert unused(store)[0].note == "1.700 bits/byte of dev text, finished 2026-03-04"
+    for identity, split, value in (("a" * 64, "dev", 1.5), ("b" * 64, "test", 1.6)):
+        scores = [score("model", value, split=split).as_dict()]
+        put(store, "evaluation", identity, "scores.json", scores, model=ID)
+        note = next(each.note for each in unused(store) if each.id == model.id)
+        wanted = "1.600 bits/byte of test text" if split == "test" else "1.700 bits/byte of dev"
+        assert note.startswith(wanted)
+    assert "finished models among them: 2." in describe_unused(unused(store))
+    remove(store, unused(store))
+    assert unused(store) == []
+    assert not model.folder.exists()
+
+
+def test_gguf_files_of_models_that_no_run_needs_are_listed_with_all_that_lies_in_them(
+    tmp_path: Path,
+) -> None:
+    store, run = Store(tmp_path / "store"), tmp_path / "runs" / "tatar"
+    run.mkdir(parents=True)
+    for name in (f"{ID[:12]}-F16", f"{OTHER[:12]}-F16", f".{'c' * 12}.9.part"):
+        inner = store.cache / "gguf" / name / "inner"
+        inner.mkdir(parents=True)
+        (inner / "model.gguf").write_bytes(b"GGUF")
+    store.refer(run, {ID: "model"})
+    found = unused(store)
+    assert [(each.kind, each.id, each.bytes) for each in found] == [
+        ("gguf (unfinished)", "c" * 12, 4),
+        ("gguf", OTHER[:12], 4),
+    ]
+    remove(store, found)
+    assert [each.name for each in (store.cache / "gguf").iterdir()] == [f"{ID[:12]}-F16"]
 
 
 def test_an_artefact_and_a_work_folder_without_a_run_are_listed_and_removed(tmp_path: Path) -> None:

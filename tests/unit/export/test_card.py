@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 from made_conversations import fresh_tokenizer
+from made_scores import baselines, score
 
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
+from endonym.export import card as cards
 from endonym.export.card import INSTALL, Card, readme, write_card
 from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
@@ -170,3 +172,11 @@ def test_no_name_breaks_the_head_or_a_table(write: Callable[[Card], str], name: 
     assert head.tags == ["endonym", "llama"]
     assert not hasattr(head, "x")
     text.encode("utf-8")
+
+
+@pytest.mark.parametrize(("value", "is_said"), [(1.39, False), (1.40, True), (1.45, True)])
+def test_a_compressor_that_predicts_as_well_is_told(value: float, is_said: bool) -> None:
+    scores = [score("model", value), *baselines()]
+    said = cards._limits(None, scores, ["it reads names of tokens"])
+    assert ("A compressor that has read the same text" in said) == is_said
+    assert "* In this format: it reads names of tokens." in said

@@ -35,6 +35,17 @@ def head(**given: object) -> dict[str, object]:
 def test_words_for_a_license_are_its_name_on_the_hub() -> None:
     found = head(license=("other", 'as "is": no'))
     assert (found["license"], found["license_name"]) == ("other", 'as "is": no')
+    assert "license_name" not in head(license=("cc0-1.0", "CC0-1.0"))
+
+
+@pytest.mark.parametrize(
+    ("language", "found"), [("tt", ["tt"]), ("zh-Hant", ["zh"]), ("x-mine", None), ("", None)]
+)
+def test_a_language_goes_by_the_code_that_the_hub_knows(
+    language: str, found: list[str] | None
+) -> None:
+    text = front_matter("әкият", language, license=None, library="gguf", tags=[])
+    assert ModelCard(text).data.to_dict().get("language") == found
 
 
 def test_without_scores_there_is_no_index() -> None:

@@ -1,6 +1,9 @@
 """A proof must fail where an export is not the model."""
 
 import json
+import math
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gguf
@@ -9,6 +12,7 @@ import pytest
 import torch
 from laws.shapes import shape
 from made_conversations import fresh_tokenizer
+from numpy.typing import NDArray
 from toys import lively_decoder, toy_texts
 
 from endonym.errors import Damaged, ExportError
@@ -20,6 +24,9 @@ from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import (
     Check,
     Gguf,
+    Ours,
+    compare,
+    longest_row,
     quantization_of,
     require_ok,
     require_same_ids,
@@ -205,6 +212,8 @@ def test_models_of_two_vocabularies_differ_without_a_crash(
 def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты.", "Су ага."] * 20_000
     assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    mixed = [" ".join(toy_texts())] * 64 + texts
+    assert 3500 < sum(map(len, verify._rows(model, mixed))) < 5000, "the first ones are longer"
     texts = [" ".join(toy_texts())] * 300
     assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
 
@@ -277,3 +286,109 @@ def test_a_chat_model_is_checked_with_its_template(
     assert failed(verify_export(tmp_path / "gguf", model, toy_texts())) == []
     (tmp_path / "hf" / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
     assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"]
+
+
+class Altered(Ours):
+    """The model itself, whose logits are changed."""
+
+    def __init__(
+        self, model: LanguageModel, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ) -> None:
+        super().__init__(model)
+        self.change = change
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, changed."""
+        return self.change(super().logits(ids))
+
+
+def numbers(runtime: Ours, model: LanguageModel) -> dict[str, Check]:
+    """The checks of logits on toy texts."""
+    found = {each.check: each for each in compare(runtime, model, toy_texts(), "a")}
+    assert (found["ids"].ok, found["decoding"].ok, found["settings"].ok) == (True, True, True)
+    return found
+
+
+def test_bits_and_distances_are_those_of_a_slow_count(model: LanguageModel) -> None:
+    rows = [torch.from_numpy(row) for row in verify._rows(model, toy_texts())]
+    nats, farthest, positions, size = [0.0, 0.0], 0.0, 0, 0
+    with torch.inference_mode():
+        for row in rows:
+            ours = model.decoder.logits(row[None])[0].double()
+            both = [each.log_softmax(-1) for each in (ours, 1.5 * ours + 7)]
+            farthest = max(farthest, float((both[0] - both[1]).abs().max()))
+            for place, target in enumerate(row.tolist()[1:]):
+                nats = [n - float(each[place, target]) for n, each in zip(nats, both, strict=True)]
+                size += int(model.tokenizer.byte_counts[target])
+            positions += len(row)
+    found = numbers(Altered(model, lambda each: 1.5 * each + 7), model)
+    assert found["logits"].value == pytest.approx(farthest, rel=1e-4)
+    assert (found["likeliest"].value, found["likeliest"].ok) == (1.0, True)
+    assert found["likeliest"].unit == f"of {positions:,} positions agree"
+    assert found["bits_per_byte"].value == pytest.approx(nats[1] / nats[0] - 1, rel=1e-4)
+    here, there = (each / math.log(2) / size for each in nats)
+    assert found["bits_per_byte"].unit == f"({here:.4f} here, {there:.4f} there)"
+    assert not found["bits_per_byte"].ok
+
+
+def test_a_second_that_is_nearly_as_likely_counts_as_a_tie(model: LanguageModel) -> None:
+    def swapped(most: float) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        def change(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+            changed = logits.copy()
+            for row in changed:
+                first, second = row.argsort()[[-1, -2]]
+                if row[first] - row[second] <= most:
+                    row[[first, second]] = row[[second, first]]
+            return changed
+
+        return change
+
+    near = numbers(Altered(model, swapped(verify.TIE)), model)["likeliest"]
+    assert near.value < 0.999
+    assert near.ok
+    ties = re.fullmatch(r"of ([\d,]+) positions agree, (\d+) more are ties", near.unit)
+    assert ties is not None
+    total, tied = (int(each.replace(",", "")) for each in ties.groups())
+    assert near.value == pytest.approx(1 - tied / total)
+    far = numbers(Altered(model, swapped(math.inf)), model)["likeliest"]
+    assert (far.value, far.ok) == (0.0, False)
+    assert far.unit == near.unit, "those are no ties that are further apart"
+
+
+@pytest.mark.parametrize(("most", "times"), [(1 << 40, 1), (1, 2)])
+def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, times: int
+) -> None:
+    monkeypatch.setattr(verify, "MOST_KEPT", most)
+    sample, calls = verify._Sample(model, toy_texts()), list[int]()
+    read = sample.ours.logits
+
+    def logits(ids: Sequence[int]) -> NDArray[np.float32]:
+        calls.append(1)
+        return read(ids)
+
+    monkeypatch.setattr(sample.ours, "logits", logits)
+    for _ in range(2):
+        assert not failed(list(sample.compared(Ours(model), "a", "F32")))
+    assert len(calls) == times * len(sample.rows)
+
+
+def test_texts_are_taken_from_all_over_and_lines_with_strange_ones(model: LanguageModel) -> None:
+    texts = ["Кояш чыкты."] * 20_000 + ["Le facteur passe."] * 20_000
+    read = [model.tokenizer.decode(row[1:].tolist()) for row in verify._rows(model, texts)[1:]]
+    late = sum("facteur" in text for text in read)
+    assert 0.4 < late / len(read) < 0.6
+    for given in (texts, toy_texts()):
+        assert sum(map(len, verify._rows(model, given)[1:])) <= verify.TOKENS
+    assert longest_row(model, toy_texts()) == max(map(len, verify._rows(model, toy_texts())))
+    found = compare(Ours(model), model, ["Кояш чыкты.\n\nСу ага."], "a")[0]
+    assert found.unit == f"of {2 + len(STRANGE)} lines differ"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-1e-7, "0.000 %"), (1e-7, "0.000 %"), (0.0123, "+1.230 %"), (-0.01, "-1.000 %")],
+)
+def test_a_change_of_nothing_has_no_sign(value: float, said: str) -> None:
+    check = Check("a", "b", "bits_per_byte", True, value, 0.1, "more")
+    assert check.shown() == f"{said} more"

@@ -107,6 +107,53 @@ def test_who_says_how_a_text_is_cut_is_followed(
         Cutting.of(None, "0")
 
 
+def test_a_way_to_cut_plain_texts_leaves_the_records_beside_them_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Бер.\nИке.\n\nӨч.\n", encoding="utf-8")
+    table = "id,җөмлә\n1,Кояш чыкты.\n2,Кошлар сайрый.\n"
+    (tmp_path / "b.csv").write_text(table, encoding="utf-8")
+    found, sources = documents_below(tmp_path, Log(quiet=True), Cutting.of("blank_lines", None))
+    assert found == ["Бер.\nИке.", "Өч.", "Кояш чыкты.", "Кошлар сайрый."]
+    assert sources == ["a.txt", "a.txt", "b.csv", "b.csv"]
+
+
+def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "leipzig.txt"
+    path.write_text("".join(f"{n}\t{TATAR[n % 6]}\n" for n in range(1, 31)), encoding="utf-8")
+    assert documents_below(path, Log(quiet=True))[0][0] == TATAR[1], "the column is guessed"
+    found, _ = documents_below(path, Log(quiet=True), Cutting.of("file", None))
+    assert found == [path.read_text(encoding="utf-8").strip()]
+
+
+def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
+    (tmp_path / "02.rtf").write_bytes(b"{\\rtf1")
+    documents_below(tmp_path, Log())
+    assert "02.rtf: not read: .rtf files are not read" in capsys.readouterr().err
+    for n in range(2, 13):
+        (tmp_path / f"{n:02}.txt").write_bytes(f"{TATAR[0]} {n}".encode())
+    documents_below(tmp_path, Log())
+    said = capsys.readouterr().err
+    named = [line[:2] for line in said.splitlines() if line[2:6] in (".txt", ".rtf")]
+    assert named == ["01", "02", "02", *(f"{n:02}" for n in range(3, 10))]
+    assert "12 documents in 13 files; -v lists them all" in said
+
+
+def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_not(
+    tmp_path: Path,
+) -> None:
+    for name, size in (("a.txt", 2_000), ("b.txt", 1_999)):
+        (tmp_path / name).write_text(("Кояш чыкты. " * 200)[: size // 2] + "." * (size % 2))
+        whole = (tmp_path / name).read_bytes().decode()
+        (tmp_path / name).write_bytes((whole + "." * (size - len(whole.encode()))).encode())
+        assert (tmp_path / name).stat().st_size == size
+    texts = texts_below(tmp_path, READER, Log(quiet=True), Cutting.of("file", None))
+    assert texts.averaged == frozenset({"a.txt"})
+
+
 def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> None:
     line, long = "Бүген һава бик матур. " * 3, "Озын. " * 400
     texts = [*[line] * 60, long, line, line]
@@ -225,6 +272,7 @@ def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_p
     path = tmp_path / "b.parquet"
     parquet.write_table(arrow.table({"a": ["Бер", "Ике"], "n": [1, 2], "b": ["Өч", None]}), path)
     assert [text for text in texts_to_keep_out(path) if text] == ["Бер", "Ике", "Өч"]
+    assert kept_out(tmp_path / "c.csv", "id,text\n1,Кояш чыкты\n")[1] == "1,Кояш чыкты"
 
 
 def test_other_texts_are_read_as_they_are_scored(tmp_path: Path) -> None:

@@ -67,6 +67,24 @@ def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
     assert not kept(Recipe.load(recipe.path), raw).is_known
 
 
+def test_other_weights_of_the_model_to_go_on_from_choose_anew(recipe: Recipe) -> None:
+    base, path = recipe.folder / "base", recipe.folder / "onward.toml"
+    base.mkdir()
+    (base / "config.json").write_text("{}", encoding="utf-8")
+    (base / "tokenizer.json").write_text("{}", encoding="utf-8")
+    (base / "model.safetensors").write_bytes(b"1")
+    path.write_text(
+        'name = "onward"\nlanguage = "tt"\n[model]\nfolder = "base"\n'
+        '[[source]]\nname = "tatar"\npath = "texts/tatar.txt"\n[[phase]]\nsteps = 4\n',
+        encoding="utf-8",
+    )
+    onward = Recipe.load(path)
+    before = kept(onward, []).key
+    assert kept(onward, []).key == before
+    (base / "model.safetensors").write_bytes(b"2")
+    assert kept(onward, []).key != before
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
 def test_a_plan_that_is_not_what_was_written_is_told_and_replanned(
     recipe: Recipe, raw: list[RawSet], text: str

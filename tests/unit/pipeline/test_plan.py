@@ -9,15 +9,24 @@ from artefacts import nobody
 from plans import planned
 from toys import toy_config, toy_decoder, toy_tokenizer
 
+from endonym.autopilot.resolve import resolve_tokenizer
 from endonym.disk import write_json
 from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import sources
-from endonym.pipeline.plan import Stage, pretrained_stage, stage_names
-from endonym.pipeline.types import PhaseTraining
+from endonym.pipeline.plan import (
+    Stage,
+    named_files,
+    plan_data,
+    plan_examples,
+    pretrained_stage,
+    stage_names,
+)
+from endonym.pipeline.types import EvaluationConfig, ExamplesConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
+from endonym.tokenizer.chat_template import CHATML
 
 MORE = """
 [[phase]]
@@ -179,3 +188,114 @@ def test_only_the_last_phase_answers_for_the_exports_of_adapters(
     assert [cast("PhaseTraining", each.config).is_last for each in models] == [False, False, True]
     assert models[0].id == stages_of()["model pretrain"].id
     assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}
+
+
+def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_no_export(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    dev = '[[evaluate]]\nkind = "bits"\nsplit = "dev"\n'
+    prompts = '[[evaluate]]\nkind = "prompts"\nfile = "prompts.txt"\n'
+    found = reads(stages_of(dev + prompts + dev))
+    names = ["bits", "prompts", "bits dev", "prompts 3", "bits dev 4"]
+    assert [name for name in found if name.startswith("evaluation")] == [
+        f"evaluation {name}" for name in names
+    ]
+    assert found["export huggingface"] == {"model pretrain", "evaluation bits", "shards"}
+
+
+def test_a_phase_continues_the_first_file_of_prompts_alone(
+    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
+) -> None:
+    (tmp_path / "project").mkdir(exist_ok=True)
+    (tmp_path / "project" / "more.txt").write_text("Кояш\n", encoding="utf-8")
+    found = stages_of('[[evaluate]]\nkind = "prompts"\nfile = "more.txt"\n')
+    config = cast("PhaseTraining", found["model pretrain"].config)
+    assert [path.name for path in config.prompts] == ["prompts.txt"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "penalty"),
+    [
+        ([], False),
+        (["model.family=moe", "model.ffn={ balance = 'penalty' }"], True),
+        (["model.family=moe", "model.ffn={ balance = 'bias' }"], False),
+    ],
+)
+def test_micro_batches_are_identity_where_experts_have_a_penalty_within_each(
+    small_recipe: Callable[[Path], Path], tmp_path: Path, sets: list[str], penalty: bool
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path), sets=["export=[]", *sets])
+    raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
+    (model,) = (each for each in planned(recipe, raw) if each.kind == "model")
+    config = cast("PhaseTraining", model.config)
+    wanted = config.phase.execution.micro_tokens if penalty else None
+    assert config.penalty_tokens == wanted
+
+
+ONWARD = """\
+name = "onward"
+language = "tt"
+[model]
+folder = "{folder}"
+[[source]]
+name = "tatar"
+path = "texts/tatar.txt"
+[split]
+seed = 11
+[[phase]]
+steps = 4
+batch_tokens = 256
+[[evaluate]]
+kind = "bits"
+[[evaluate]]
+kind = "prompts"
+file = "prompts.txt"
+"""
+
+
+def test_a_model_that_is_trained_further_is_scored_beside_it(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = a_model(Store(tmp_path / "store"))
+    path = small_recipe(tmp_path / "project").with_name("onward.toml")
+    path.write_text(ONWARD.format(folder=folder), encoding="utf-8")
+    recipe = Recipe.load(path, sets=["pack.context=16"])
+    raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
+    found = {each.name: each for each in planned(recipe, raw)}
+    bits, prompts = (found[f"evaluation {kind}"] for kind in ("bits", "prompts"))
+    assert bits.inputs["folder"].config == found[f"source {folder.name}"].config
+    assert cast("EvaluationConfig", bits.config).folder == folder
+    assert "folder" not in prompts.inputs
+    assert cast("EvaluationConfig", prompts.config).folder is None
+    assert "folder" in found["model pretrain"].inputs
+
+
+def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    (path.parent / "chat.jinja").write_text(CHATML, encoding="utf-8")
+    (path.parent / "unseen.txt").write_text("Кояш чыкты.", encoding="utf-8")
+    (path.parent / "a.jsonl").write_text("{}\n", encoding="utf-8")
+    words = '\n[[evaluate]]\nkind = "bits"\nfile = "unseen.txt"\n[chat]\ntemplate = "chat.jinja"\n'
+    text = path.read_text(encoding="utf-8") + words
+    path.write_text(text, encoding="utf-8")
+    assert "chat.jinja" not in {each.name for each in named_files(Recipe.load(path))}
+    chat = '[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "a.jsonl"\nsteps = 4\n'
+    path.write_text(text + chat, encoding="utf-8")
+    recipe = Recipe.load(path, sets=["seed=8", "split.seed=11"])
+    names = [each.name for each in named_files(recipe)]
+    assert names == ["prompts.txt", "unseen.txt", "a.jsonl", "chat.jinja"]
+    raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
+    data = plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+    found = plan_examples(recipe, data, 32)
+    assert list(found) == [1]
+    assert cast("ExamplesConfig", found[1].config).seed == 11
+    read = {name: stage.name for name, stage in found[1].inputs.items()}
+    assert read == {
+        "data 0": "source a.jsonl",
+        "template": "source chat.jinja",
+        "evaluation text 0": "source unseen.txt",
+        "corpus": "corpus",
+        "tokenizer": "tokenizer",
+    }

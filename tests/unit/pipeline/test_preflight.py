@@ -17,6 +17,7 @@ from endonym.errors import StoreError
 from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
+from endonym.model.memory import training_bytes
 from endonym.pipeline import preflight, training
 from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt_ends
 from endonym.train.checkpoint import TrainState, save
@@ -24,6 +25,7 @@ from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
+from endonym.train.overfit import ROW_TOKENS
 
 Say = Callable[..., Any]
 PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
@@ -95,6 +97,11 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
     monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: pytest.fail("tried"))
     (said,) = tried(bench, sharded, two)[1]
     assert "overfitting one row is left out: the whole model would need ≈" in said
+    needed = training_bytes(
+        toy_config(), ROW_TOKENS, PHASE.number_format, optimizer=PHASE.optimizer, adapt=None
+    )
+    monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: round(1.01 * needed))
+    assert len(tried(bench, sharded, two)[1]) == 1, "the estimate has a margin"
 
 
 def test_a_disk_that_is_too_small_is_refused_first(
@@ -107,6 +114,31 @@ def test_a_disk_that_is_too_small_is_refused_first(
     monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: pytest.fail("tried"))
     with pytest.raises(StoreError):
         tried(bench)
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "saved", "average", "saves", "copies"),
+    [(10, 25, "none", 5, 3), (25, 10, "none", 5, 3), (50, 50, "ema", 1, 4), (99, 99, "ema", 1, 4)],
+)
+def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
+    bench: tuple[TrainingInputs, Batches],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    evaluated: int,
+    saved: int,
+    average: str,
+    saves: int,
+    copies: int,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        preflight.checkpoint, "check_disk_space", lambda *given: asked.extend(given)
+    )
+    monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: (2.0, 1.0))
+    phase = PHASE.but(eval_every_steps=evaluated, average=average)
+    tried(bench, phase.executed(save_every_steps=saved))
+    total = sum(each.numel() for each in toy_decoder(toy_config()).parameters())
+    assert asked == [bench[0].folder, total, saves, copies]
 
 
 def test_training_begins_with_weights_that_nothing_has_touched(

@@ -21,6 +21,11 @@ def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:
     }
 
 
+def held(ratio: float) -> dict[str, Any]:
+    """How a tokenizer fits dev text."""
+    return {"total": {"bytes_per_token": ratio}}
+
+
 def test_a_corpus_is_told_by_what_was_read_held_out_and_dropped_and_why() -> None:
     rejects = {"exact": 80, "min_chars": 203, "empty": 5, "bad_json": 2, "max_chars": 1}
     said = result("corpus", card(rejects, **{"utf-8": 2, "cp1251": 2})).replace(THIN, ",")
@@ -29,6 +34,29 @@ def test_a_corpus_is_told_by_what_was_read_held_out_and_dropped_and_why() -> Non
         "80 copies, 5 empty, 2 bad json, 1 for other reasons) · 2 files not in UTF-8 (cp1251)"
     )
     assert result("corpus", card({})).endswith("none dropped")
+    assert result("corpus", card({}, **{"utf-8": 2, "utf-16": 1})).endswith("none dropped")
+
+
+def test_pieces_that_a_tokenizer_lacks_and_its_fit_before_are_told() -> None:
+    fit = {"total": {"bytes_per_token": 3.0}, "before": {"vocab": 512, **held(2.0)}}
+    grown = {"vocab": 612, "held_out": fit, "asked": 100}
+    whole = "612 ids · 3.00 bytes a token on dev text · 2.00 with the 512 before"
+    assert result("tokenizer", {**grown, "added": 100}) == whole
+    assert result("tokenizer", {**grown, "added": 99}).startswith(
+        f"{whole} · only 99 of 100 pieces added"
+    )
+
+
+def test_examples_are_told_by_what_is_learnt_and_by_what_rows_leave_empty() -> None:
+    train = {"examples": 40, "learnt": 300, "tokens": 900, "gap": 0.125, "rows": 8}
+    numbers = {"records": 52, "train": train, "dev": {"examples": 10}, "dropped": {}, "cut": 0}
+    assert result("examples", numbers) == (
+        "52 records read · 40 examples to train on · 10 held out · none dropped · "
+        "300 of 900 tokens learnt · 12.5 % of 8 rows empty"
+    )
+    said = result("examples", {**numbers, "cut": 3, "dropped": {"held_out": 2}})
+    assert "2 dropped (2 " in said
+    assert "3 without what followed the last answer" in said
 
 
 def test_what_cleaning_changed_and_took_out_is_told() -> None:

@@ -3,7 +3,8 @@
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from endonym.errors import MissingSource, SourceError
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.text.config import Source
-from endonym.text.files import RawSet, source_files
+from endonym.text.files import RawFile, RawSet, source_files
+from endonym.text.languages import usual_script
 
 
 @pytest.fixture
@@ -65,6 +67,92 @@ def test_hashes_are_remembered_without_reading_a_file(recipe: Recipe, hashed: li
     os.utime(recipe.folder / "texts" / "tatar.txt", (1, 1))
     assert sources.remembered(sources.find(recipe), store) is None
     assert hashed == []
+
+
+def test_one_changed_file_of_many_leaves_nothing_remembered(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        write(tmp_path, f"texts/{name}", TATAR)
+    source, store = Source(name="texts", path="texts"), Store(tmp_path / "store")
+    found = [(source, source_files(source, tmp_path))]
+    first = sources.hash_all(found, store, Log(quiet=True))
+    assert sources.remembered(found, store) == first
+    os.utime(tmp_path / "texts" / "b.txt", (1, 1))
+    assert sources.remembered(found, store) is None
+
+
+def test_a_dry_run_hashes_and_writes_nothing_down(recipe: Recipe) -> None:
+    store = Store(recipe.folder / "store")
+    made = sources.hash_all(sources.find(recipe), store, Log(quiet=True), is_kept=False)
+    assert not store.root.exists()
+    assert hash_all(recipe) == made
+
+
+def test_the_bar_of_hashing_comes_to_its_end_whether_or_not_hashes_are_known(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals, told = list[float](), list[int]()
+
+    @contextmanager
+    def progress(_: Log, what: str, total: float, unit: str) -> Generator[Callable[[int], None]]:
+        totals.append(total)
+        yield told.append
+
+    monkeypatch.setattr(Log, "progress", progress)
+    for _ in range(2):
+        told.clear()
+        hash_all(recipe)
+        assert sum(told) == totals[-1] > 0
+
+
+def test_a_file_that_changed_after_it_was_hashed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "сораулар.txt"
+    path.write_text("Кояшлы көндә", encoding="utf-8")
+    named = Artifact(tmp_path, {"config": {"files": [sources.file_identity(path)]}})
+    sources.require_unchanged(path, named)
+    path.write_text("Яңгырлы көндә", encoding="utf-8")
+    with pytest.raises(SourceError, match="changed since this run began") as caught:
+        sources.require_unchanged(path, named)
+    assert caught.value.where == str(path)
+    path.unlink()
+    with pytest.raises(SourceError, match="changed since this run began"):
+        sources.require_unchanged(path, named)
+
+
+def test_a_source_is_in_the_script_that_cleaning_names_or_its_language_has(recipe: Recipe) -> None:
+    def scripts(*sets: str) -> set[str | None]:
+        given = Recipe.load(recipe.path, sets=[f"language={recipe.language}", *sets])
+        return {source.script for source, _ in sources.find(given)}
+
+    assert scripts() == {usual_script(recipe.language)}
+    assert scripts("clean.script=khmer") == {"khmer"}
+
+
+def test_a_pack_for_ocr_is_chosen_once_for_the_first_four_files(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(5):
+        write(tmp_path, f"scans/{n}.txt", TATAR)
+    tried: list[int] = []
+
+    def pack_of(_: Source, files: Sequence[RawFile], language: str, letters: str) -> str:
+        tried.append(len(files))
+        return "tat"
+
+    monkeypatch.setattr(sources, "tesseract", lambda: "tesseract")
+    monkeypatch.setattr(sources, "pack_of", pack_of)
+    source, store = Source(name="scans", path="scans", ocr="auto"), Store(tmp_path / "store")
+
+    def ocr() -> object:
+        files = source_files(source, tmp_path)
+        return sources.with_pack(source, files, recipe, store).ocr
+
+    assert [ocr(), ocr(), tried] == [("tat",), ("tat",), [4]]
+    os.utime(tmp_path / "scans" / "4.txt", (1, 1))
+    assert (ocr(), tried) == (("tat",), [4]), "a fifth file is not looked at"
+    os.utime(tmp_path / "scans" / "3.txt", (1, 1))
+    assert (ocr(), tried) == (("tat",), [4, 4])
+    monkeypatch.setattr(sources, "tesseract", lambda: None)
+    assert ocr() == "auto"
 
 
 def test_a_file_of_the_same_size_and_another_time_is_another_file(

@@ -191,6 +191,7 @@ def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path
     [
         'start = "previous"',
         "batch_tokens = 300\n[pack]\ncontext = 256",
+        "batch_tokens = 256\n[pack]\ncontext = 256",
         '[tokenizer]\nkind = "byte"',
         '[tokenizer]\nkind = "byte"\nvocab = 259',
         '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
@@ -221,6 +222,82 @@ def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Pa
         "r.toml:15",
         "r.toml:18",
     ]
+
+
+def test_a_third_of_one_name_is_as_the_first() -> None:
+    same = [{"name": "роман", "path": "a"}] * 3
+    found = [
+        each.message
+        for each in contradictions({"source": same}, None)
+        if "is called" in each.message
+    ]
+    assert [each.rpartition("as ")[2] for each in found] == ["source 1 is."] * 2
+
+
+def test_adapters_are_exported_if_the_last_phase_makes_them() -> None:
+    whole, adapted = {"name": "a"}, {"name": "b", "adapt": {}}
+
+    def found(*phases: dict[str, Any]) -> list[Any]:
+        data = {"phase": [*phases], "export": [{"format": "adapter"}, {"format": "gguf"}]}
+        return [each.path for each in contradictions(data, None) if "no adapter" in each.message]
+
+    assert found(adapted, whole) == found(whole) == [("export", 0, "format")]
+    assert found(whole, adapted) == found() == []
+
+
+def test_a_later_phase_of_adapters_alone_is_no_first_one() -> None:
+    data = {"model": {"folder": "gemma"}, "tokenizer": {"extend": 40}}
+    given = [5, {"name": "b", "adapt": {}}]  # The first phase has a mistake of its own.
+    found = [each.message for each in contradictions({**data, "phase": given}, None)]
+    assert not any("adapters train no embeddings" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("names", "problems"), [([], 1), (["a"], 0), (["a", "b"], 0), (["a", "a"], 1)]
+)
+def test_a_phase_names_each_of_its_sources_once_and_at_least_one(
+    names: list[str], problems: int
+) -> None:
+    data = {
+        "source": [{"name": name, "path": name} for name in "ab"],
+        "phase": [{"sources": names}],
+    }
+    found = [each for each in contradictions(data, None) if "each source once" in each.message]
+    assert [each.path for each in found] == [("phase", 0, "sources")] * problems
+
+
+def test_an_extended_tokenizer_keeps_its_kind_and_its_vocabulary() -> None:
+    tokenizer = {"extend": 40, "kind": "bpe", "vocab": 400}
+    data = {"model": {"folder": "gemma"}, "tokenizer": tokenizer, "phase": [{}]}
+    found = [each.path for each in contradictions(data, None) if "extend keeps" in each.message]
+    assert found == [("tokenizer", "kind"), ("tokenizer", "vocab")]
+
+
+def test_operations_need_both_sizes_of_a_model() -> None:
+    def found(**model: int) -> bool:
+        problems = contradictions({"model": model, "phase": [{"flops": 1e12}]}, None)
+        return any("flops needs a model" in each.message for each in problems)
+
+    assert [found(), found(dim=64), found(layers=2), found(dim=64, layers=2)] == [True] * 3 + [
+        False
+    ]
+
+
+def test_of_an_evaluation_every_file_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "сораулар.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
+    names = ("сораулар.txt", "юк.txt")
+    asked = [{"kind": "prompts", "file": name} for name in names]
+    found = missing_files({"evaluate": [*asked, {"kind": "bits"}]}, tmp_path)
+    assert [each.path for each in found] == [("evaluate", 1, "file")]
+
+
+def test_a_shape_that_no_other_program_has_can_be_exported_as_an_adapter_alone() -> None:
+    model = {"dim": 64, "layers": 2, "mixer": [{"heads": 4}, {"kind": "mamba"}]}
+    formats = ("adapter", "huggingface", "gguf", "dataset")
+    data = {"model": model, "phase": [{"name": "a"}, {"name": "b", "adapt": {}}]}
+    found = contradictions({**data, "export": [{"format": each} for each in formats]}, None)
+    about = [each.path for each in found if each.path[0] == "export"]
+    assert about == [("export", 1), ("export", 2)]
 
 
 def test_files_of_evaluations_are_found_beside_the_recipe(tmp_path: Path) -> None:
@@ -314,6 +391,7 @@ def test_texts_are_needed_unless_a_model_only_learns_to_answer() -> None:
 
     assert found() == []
     assert found(evaluate=[{"kind": "bits", "file": "a.txt"}], export=[{"format": "gguf"}]) == []
+    assert found(evaluate=[{"kind": "prompts", "file": "a.txt"}]) == []
     for more in ({"model": {}}, {"phase": [{"name": "texts"}, chat]}, {"phase": [{"name": "a"}]}):
         assert ("source",) in found(**more)
     for more in ({"tokenizer": {"extend": 9}}, {"evaluate": [{"kind": "bits"}]}):

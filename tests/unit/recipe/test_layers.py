@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from endonym.errors import RecipeError
+from endonym.recipe.layers import parse, read
 from endonym.recipe.recipe import Recipe
 
 BASME = """\
@@ -225,6 +226,20 @@ def test_the_only_item_may_be_left_out(plain: Path) -> None:
     assert "It has: una, 0" in refusal(plain, variant="scurt", sets=("phase.unna.lr=1",))
 
 
+def test_blanks_around_what_is_set_are_no_part_of_it(plain: Path) -> None:
+    sets = ["source.povești.path = alt text ", "phase.0.steps= ", "phase.0.tokens=64"]
+    recipe = Recipe.load(plain, sets=sets)
+    assert recipe.source[0].path == "alt text"
+    assert (recipe.phase[0].steps, recipe.phase[0].tokens) == (None, 64)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_a_number_that_is_none_is_refused_as_such(plain: Path, value: str) -> None:
+    said = refusal(plain, sets=(f"phase.0.lr={value}",))
+    assert f"phase.0.lr = {value} is not a number one can use." in said
+    assert "Write a finite number." in said
+
+
 def test_a_later_set_wins(plain: Path) -> None:
     assert Recipe.load(plain, sets=["seed=1", "seed=2"]).seed == 2
 
@@ -297,6 +312,22 @@ def test_a_recipe_that_is_not_there_gets_a_suggestion(basme: Path) -> None:
 
 def test_an_empty_folder_of_recipes_says_how_to_start(tmp_path: Path) -> None:
     assert "Start one: endonym new" in refusal(tmp_path / "x.toml")
+
+
+def test_a_recipe_holds_a_megabyte_and_32_levels_and_no_more(basme: Path) -> None:
+    basme.write_bytes(b"#" * 1_000_000)
+    assert parse(basme, read(basme)) == {}
+    basme.write_bytes(b"#" * 1_000_001)
+    assert "holds at most 1 MB" in refusal(basme)
+    basme.write_text(f"a = {'[' * 31}{']' * 31}", encoding="utf-8")
+    assert parse(basme, read(basme))["a"]
+    basme.write_text(f"a = {'[' * 32}{']' * 32}", encoding="utf-8")
+    assert "nested too deeply" in refusal(basme)
+
+
+def test_a_byte_that_is_not_utf_8_is_named_with_its_line(basme: Path) -> None:
+    basme.write_bytes('name = "a"\nlanguage = "ro"\n# poveș'.encode() + b"\xba\n")
+    assert refusal(basme).startswith("basme.toml:3: byte 0xBA at position 35 is not UTF-8.")
 
 
 def test_a_folder_is_no_recipe(tmp_path: Path) -> None:

@@ -299,3 +299,33 @@ def test_masks_take_the_language_of_the_recipe(
     head = 'name = "a"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a.txt"\n'
     path.write_text(f'{head}[clean]\n{clean}\n[[phase]]\nname = "a"\n', encoding="utf-8")
     assert Recipe.load(path).clean.language == language
+
+
+def test_a_text_that_judges_twice_is_kept_out_once(tatar: Path) -> None:
+    (tatar.parent / "сынау.txt").write_text("Кояш чыкты.", encoding="utf-8")
+    (tatar.parent / "сылтама.txt").symlink_to("сынау.txt")
+    scored = '[[evaluate]]\nkind = "bits"\nfile = "сынау.txt"\n'
+    text = TATAR.replace("[clean]\n", '[clean]\ndecontaminate = ["сылтама.txt"]\n')
+    tatar.write_text(text + scored, encoding="utf-8")
+    assert Recipe.load(tatar).evaluation_texts == [tatar.parent / "сынау.txt"]
+
+
+def test_other_words_of_a_recipe_matter_and_its_comments_and_variants_do_not(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    assert not recipe.is_other_than(TATAR)
+    assert not recipe.is_other_than(TATAR.replace("# Кояшлы көн.", "# Яңгырлы көн."))
+    assert not recipe.is_other_than(TATAR.replace("dim = 768", "dim = 1_024"))
+    assert recipe.is_other_than(TATAR.replace("layers = 6", "layers = 7"))
+    wide = Recipe.load(tatar, variant="wide")
+    assert wide.is_other_than(TATAR)
+    assert not wide.is_other_than(wide.as_run())
+
+
+def test_a_phase_begins_new_where_no_model_comes_before_it(tatar: Path) -> None:
+    recipe = Recipe.load(tatar, sets=["phase.1.start=scratch"])
+    assert [recipe.begins_new(phase) for phase in (0, 1)] == [True, True]
+    assert not Recipe.load(tatar).begins_new(1)
+    (tatar.parent / "gemma").mkdir()
+    (tatar.parent / "gemma" / "config.json").write_text("{}", encoding="utf-8")
+    sets = ["model.dim=", "model.layers=", "model.mixer=", "model.folder=gemma"]
+    assert not Recipe.load(tatar, sets=sets).begins_new(0)

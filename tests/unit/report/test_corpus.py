@@ -80,6 +80,22 @@ def test_what_was_dropped_is_counted_as_a_share_and_shown(corpus: Artifact) -> N
     assert shown == {"exact": [TATAR[0]], "min_chars": ["Кояш."]}
 
 
+def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(
+    tmp_path: Path,
+) -> None:
+    lines = [*TATAR, TATAR[0], "Кояш.", "Таң.", f"  {FRENCH[0]}"]
+    write(tmp_path, "tatar.txt", lines)
+    source = Source(name="tatar", path=str(tmp_path / "tatar.txt"), document="line")
+    clean = Clean(normalize=("spaces",), min_chars=20, dedup=("exact",))
+    out = tmp_path / "corpus"
+    make_corpus([(source, files(source))], clean, Split(val_share=0.3, seed=7), out=out)
+    card = corpus_card(Artifact(out, {}))
+    assert card is not None
+    assert [row[0] for row in card.sources] == ["tatar"]
+    assert [row[:2] for row in card.reasons] == [["min_chars", "2"], ["exact", "1"]]
+    assert [row[0] for row in card.changes] == ["spaces"]
+
+
 def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(
     corpus: Artifact,
 ) -> None:
@@ -125,6 +141,11 @@ def test_a_tokenizer_is_told_by_how_it_fits_each_source(tokenizer: Artifact) -> 
         ["all", "1.00", "6.00", "24", "24", "–"],
     ]
     assert card.sentences == []
+    report = fit(toy_tokenizer("byte"), [("tatar", "Таң атты.")])
+    (tokenizer.folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    alone = tokenizer_card(tokenizer, "byte", None, None)
+    assert alone is not None
+    assert [row[0] for row in alone.rows] == ["tatar"]
 
 
 def test_ids_that_training_never_used_are_counted_where_the_shards_are_known(

@@ -8,6 +8,7 @@ from endonym.report.formatting import (
     JOINER,
     NARROW_BLANK,
     SHOWN_CHARS,
+    beginning,
     between,
     counted,
     cut,
@@ -47,3 +48,4 @@ def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:
     assert cut("ក" * (SHOWN_CHARS + 1)) == "ក" * SHOWN_CHARS + " …"
     assert cut("ចង់អនុវត្ត", 9) == "ចង់អនុវ …", "no sign is cut from its letter"
     assert cut("a\0b") == "a␀b"
+    assert beginning("ខ្មែរ", 3) == "ខ្ម", "of a first letter that is too long, what has room"

@@ -27,6 +27,9 @@ def test_shares_are_those_within_each_hundredth() -> None:
     assert parts[-1].so_far == {"web": 0.5, "books": 0.5}
     assert largest_deviation(parts, {"web": 0.5, "books": 0.5}) == 0.5
     assert largest_deviation(parts[:50], {"web": 1.0}) == 0.0
+    three = slices(journal(200, web=0.2, books=0.4, news=0.4))
+    planned = {"web": 0.5, "books": 0.25, "news": 0.25}
+    assert largest_deviation(three, planned) == pytest.approx(0.3), "too little counts as well"
 
 
 def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from made_scores import baselines, score
 
+from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
 from endonym.report.scores import NEXT, gap, group, verdict, verdicts
@@ -28,6 +29,20 @@ def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
     assert "of another kind" in said
 
 
+def test_dev_documents_are_of_the_corpus_s_own_kind() -> None:
+    said = verdict([score("model", 3.9, split="dev"), *baselines(split="dev")])[-1]
+    assert said.endswith(NEXT)
+
+
+def test_what_neighbours_save_is_said_of_the_text_that_was_judged() -> None:
+    of_dev, of_test = (Gain(split, "роман", 0.1, 0.08, 0.12, 40) for split in ("dev", "test"))
+    alone = verdicts([score("model", 1.2)])
+    assert verdicts([score("model", 1.2)], beside=[of_dev]) == alone
+    *opening, said = verdicts([score("model", 1.2)], beside=[of_dev, of_test])
+    assert opening == alone
+    assert said.count("роман 0.100 (0.080–0.120)") == 1
+
+
 def test_the_verdict_says_that_a_model_is_worse_than_counting_pairs() -> None:
     assert "worse than counting pairs" in verdict([score("model", 2.5), *baselines()])[-1]
 
@@ -36,7 +51,15 @@ def test_the_verdict_says_that_the_compressor_is_better() -> None:
     assert "the compressor still predicts" in verdict([score("model", 1.64), *baselines()])[-1]
 
 
-@pytest.mark.parametrize(("value", "rival"), [(2.33, "counting pairs"), (1.41, "the compressor")])
+@pytest.mark.parametrize(
+    ("value", "rival"),
+    [
+        (2.33, "counting pairs"),
+        (2.29, "counting pairs"),
+        (1.42, "the compressor"),
+        (1.38, "the compressor"),
+    ],
+)
 def test_the_verdict_claims_no_difference_inside_the_interval(value: float, rival: str) -> None:
     sentence = verdict([score("model", value), *baselines()])[-1]
     assert sentence == f"It cannot be told apart from {rival}. {NEXT}"
@@ -47,6 +70,7 @@ def test_blocks_that_say_something_else_have_their_own_sentence() -> None:
     assert not any("blocks" in line for line in verdict([*alike, *baselines(text="block")]))
     worse = [score("model", 1.20), *baselines(), score("model", 1.64, text="block")]
     said = verdict([*worse, *baselines(text="block")])
+    assert said[-3] == "It predicts these texts better than all that needs no learning."
     assert said[-2] == "Read in blocks it needs 1.64."
     assert "the compressor still predicts" in said[-1]
 
@@ -108,6 +132,9 @@ def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
     assert verdict([mine, pairs, unsure])[1:] == [
         f"It cannot be told apart from the compressor. {NEXT}"
     ]
+    worse = score("model", 1.55)
+    assert verdict([worse, pairs, unsure])[1:] == verdict([mine, pairs, unsure])[1:]
+    assert "the compressor still predicts" in verdict([worse, pairs, sure])[1]
     assert group([mine, unsure]).notes == [
         "compressor: mean over several ends of the training text, "
         "with a standard deviation of 0.2000"
@@ -154,10 +181,16 @@ def test_a_gap_between_two_texts_is_explained() -> None:
     assert [bar.name for bar in bars.bars] == ["test documents", "fables.txt"]
     assert "1.50 more" in notes[0]
     assert "the kind of text that it was trained on" in notes[0]
+    turned = gap(sorted(found, key=lambda each: each.split))
+    assert turned is not None
+    assert turned[1] == notes, "test documents are at home in whatever order they were judged"
 
 
 def test_a_gap_inside_its_uncertainty_is_not_claimed() -> None:
     compared = gap([score("model", 1.60), score("model", 1.63, split="other.txt")])
     assert compared is not None
-    assert "within its uncertainty" in compared[1][0]
+    assert "within its uncertainty (± 0.04)" in compared[1][0]
+    further = gap([score("model", 1.60), score("model", 1.66, split="other.txt")])
+    assert further is not None
+    assert "0.06 more (± 0.04)" in further[1][0]
     assert gap([score("model", 1.60)]) is None
