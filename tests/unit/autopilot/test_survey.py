@@ -475,7 +475,7 @@ def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each(
     monkeypatch.setattr(survey, "READ_CHARS", 8_000)
     monkeypatch.setattr(survey, "LEAST_CHARS", 500)
     for name in "абвг":
-        write(tmp_path, f"{name}.txt", numbered(400))
+        write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
     one = survey_texts([tmp_path / "а.txt"], tmp_path)
     assert 5_000 < sum(map(len, one.texts)) < 40_000
     four = survey_texts([tmp_path], tmp_path)

@@ -12,7 +12,7 @@ from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Expansion
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers import parsed
-from endonym.text.readers.parsed import Parser, Tally, documents, read_parsed
+from endonym.text.readers.parsed import Parser, Tally, documents, read_parsed, told
 
 BOOK = Parser("bad_parsers", "chapter", 0.5, is_joined=True)
 PAGES = Parser("bad_parsers", "page", 0.5)
@@ -90,3 +90,35 @@ def test_a_file_is_read_by_its_parser_and_progress_is_told(tmp_path: Path):
     assert [each.reason for each in refused(found)] == ["parser_failed"]
     assert refused(found)[0].id == "a.odd#2"
     assert sum(told) == sum(len(each) for each in FRENCH[:2])
+
+
+def test_a_unit_with_a_reason_or_without_a_visible_sign_is_a_reject():
+    tally = Tally(Origin("one", "a.pdf", 1000), Parser("module", "page", text_share=0.5), 1000)
+    for unit, reason in (
+        (Unit(1, TATAR[0], {}, 100), None),
+        (Unit(2, TATAR[0], {}, 100, "too_long", "so long"), "too_long"),
+        (Unit(3, " \n ", {}, 100), "blank"),
+    ):
+        found = tally.taken(unit)
+        assert (found.reason if isinstance(found, Reject) else None) == reason
+    assert (tally.texts, tally.text_bytes, tally.used) == (1, 2 * len(TATAR[0]), 300)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_said"),
+    [
+        ("a.docx", b"%PDF-1.7\n1 0 obj", True),
+        ("a.pdf", b"%PDF-1.7\n1 0 obj", False),
+        ("a.docx", b"\x00\x01\x02 of no kind", False),
+        ("a.docx", b"PK\x03\x04 a zip, as a docx is", False),
+    ],
+)
+def test_of_a_damaged_file_it_is_said_what_else_it_is(
+    tmp_path: Path, name: str, content: bytes, is_said: bool
+):
+    path, origin = write(tmp_path, name, content), Origin("one", name)
+    given = [origin.reject("damaged", "it cannot be opened", record=None)]
+    (found,) = told(iter(given), path, origin)
+    assert isinstance(found, Reject)
+    assert ("rename it" in found.detail) is is_said
+    assert found.detail.startswith("it cannot be opened")
