@@ -90,6 +90,12 @@ def test_words_in_repeated_groups_of_five():
     assert measures.repeated_ngram_share("бер ике өч") is None
 
 
+def test_ten_words_are_enough_to_repeat_five():
+    five = "бер ике өч дүрт биш"
+    assert measures.repeated_ngram_share(f"{five} {five}") == 0.5
+    assert measures.repeated_ngram_share(f"{five} {five[:-4]}") is None
+
+
 def test_repetition_is_found_where_words_are_not_divided():
     assert measures.repeated_ngram_share("".join(KHMER)) == 0.0
     share = measures.repeated_ngram_share(KHMER[0] * 5)
