@@ -24,3 +24,9 @@ def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path):
     assert relative(tmp_path / "текстлар/а.txt", tmp_path / "project") == "../текстлар/а.txt"
     assert is_writable("текстлар/а.txt")
     assert not is_writable("\udcff.txt")
+
+
+def test_a_name_that_is_left_out_in_several_folders_is_one_glob():
+    home = Path("/т")
+    bad = [home / "бер/1.txt", home / "ике/1.txt", home / "2.txt"]
+    assert globs(bad, [home / "3.txt"], home) == ["1.txt", "2.txt"]
