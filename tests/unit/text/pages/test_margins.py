@@ -119,8 +119,8 @@ def test_numbers_are_left_out_of_a_line_and_near_heights_are_one_row():
 
 
 def mark(text: str, height: float = 0.5, *, is_apart: bool = False, **keys: Any) -> Mark:
-    given = {"text": text, "is_top": True, "height": height, "near": 0.0625, "is_apart": is_apart}
-    return Mark(**given | keys)
+    given: dict[str, Any] = {"is_top": True, "near": 0.0625, "is_apart": is_apart} | keys
+    return Mark(text, height=height, **given)
 
 
 HEAD = "бүлек:урманда#яз"  # sixteen signs

@@ -45,6 +45,8 @@ def test_an_archive_that_ends_in_the_head_of_a_record_is_refused(tmp_path: Path)
     head = data.index(b"WARC/1", 10)
     path = write(tmp_path, "a.warc", data[: head + 60])
     found = units(str(path), 1, {})
-    assert next(found).number == 1
+    first = next(found)
+    assert first is not None
+    assert first.number == 1
     with pytest.raises(Refused, match="ends early"):
         list(found)

@@ -194,7 +194,7 @@ def test_of_a_file_that_is_too_large_so_many_bytes_are_read_and_of_others_all(
         said = read_group(group, told.append)
         rows = read_chunk(tmp_path / said["files"][0]["name"]).to_pylist()
         taken = [len(row["text"].encode()) + 1 for row in rows]
-        if most == size // 2:
+        if most is not None and most < size:
             assert most <= sum(taken) < most + taken[-1] + len(rows)
         else:
             assert [row["text"] for row in rows] == lines
