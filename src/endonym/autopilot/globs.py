@@ -1,11 +1,15 @@
 """Paths and globs of `exclude` for found files, as a recipe writes them."""
 
 import os.path
+import re
 from collections.abc import Iterable
 from glob import escape
 from pathlib import Path
 
 from endonym.errors import printable
+
+UNDECODED = re.compile("[\ud800-\udfff]")
+"""What stands for a byte of a file's name that is not UTF-8."""
 
 
 def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]:
@@ -35,11 +39,12 @@ def pattern_below(path: Path, depth: int) -> str:
 
 def is_writable(path: str) -> bool:
     """Whether a recipe, which is UTF-8, can hold this path."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return not UNDECODED.search(path)
+
+
+def as_glob(path: str) -> str:
+    """A glob for this path that a recipe can hold: a byte that is no UTF-8 becomes `?`."""
+    return UNDECODED.sub("?", escape(path))
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
-from endonym.autopilot.globs import globs, is_writable, pattern, pattern_below, relative
+from endonym.autopilot.globs import as_glob, globs, is_writable, pattern, pattern_below, relative
 from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
 from endonym.autopilot.scans import needs_ocr, pack_for
 from endonym.autopilot.text_size import beginning, reading_of
@@ -28,7 +28,7 @@ from endonym.log import Log, counted
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.faults import failure, passing_over
-from endonym.text.files import RawFile, files_at, not_a_file, source_files
+from endonym.text.files import RawFile, files_at, glob_root, not_a_file, source_files
 from endonym.text.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
 from endonym.text.languages import usual_script
 from endonym.text.readable import Reading
@@ -191,7 +191,7 @@ def look_through(
         for group in groups:
             looks.append([])
             for path in group:
-                looks[-1].append(look(path, chars, folder, survey.files, script=script))
+                looks[-1].append(look(path, chars, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
         for found in looks:
             see(found, language, some_text(looks))
@@ -208,16 +208,11 @@ def look_through(
     return survey
 
 
-def look(
-    path: Path, chars: int, folder: Path, files: int = 1, *, script: str | None = None
-) -> Look:
+def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -> Look:
     """Open one file and read its first documents, up to so many characters.
 
-    folder: of the recipe, which names the file from there. files: how many are opened.
+    files: how many are opened.
     """
-    if not is_writable(relative(path, folder)):
-        here = Source(name="texts", path=str(path.absolute()))
-        return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
     if why := failure(partial(read_beginning, found, chars, files, script=script)):
@@ -372,7 +367,7 @@ def _add(
             survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
             # The kind of an archive says nothing of what other archives hold.
             if each.is_foreign and not is_archive:
-                survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
+                survey.foreign[printable(each.path.suffix).lower() or "no extension"] += 1
             else:
                 is_one = survey.names[each.path.name] < 2
                 name = pattern(each.path) if is_one else f"*{pattern_below(each.path, 2)}"
@@ -426,9 +421,13 @@ def _source(
     name = _unique(first.path if is_alone else home, taken)
     taken.add(name)
     path, reason = relative(first.path, folder), first.reason
-    if not is_alone:
-        below = "/**/*" if is_deep else "/*"
-        path = escape(relative(home, folder)) + below + escape(kind(first.path))
+    is_exact = is_alone and is_writable(path)
+    if not is_exact:
+        below = relative(home, folder) + "/"
+        path = as_glob(path)
+        if not is_alone:
+            path = as_glob(below) + ("**/*" if is_deep else "*") + as_glob(kind(first.path))
+        home = glob_root(Path(path), folder)[0]
         if len(found) > 1:
             reason = f"{len(found)} files of one kind; the first: {reason}"
     if divided := _divided(found):
@@ -441,7 +440,7 @@ def _source(
     exclude = globs(left_out, given, home)
     update = {"name": name, "path": path, "exclude": tuple(exclude)}
     source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
-    if not is_alone:
+    if not is_exact:
         more = _others(source, given, folder, home)
         source = source.model_copy(update={"exclude": (*exclude, *more)})
     sources.append((source, reason))
@@ -461,7 +460,7 @@ def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list
     known, own = {each.absolute() for each in given}, kind(given[0])
     paths = [file.path for file in source_files(source, folder)]
     more = [path for path in paths if path.absolute() not in known]
-    kinds = ["*" + escape(kind(path)) for path in more if kind(path) != own]
+    kinds = ["*" + escape(printable(kind(path))) for path in more if kind(path) != own]
     alike = [path for path in more if kind(path) == own]
     return list(dict.fromkeys([*kinds, *globs(alike, given, home)]))
 

@@ -1,8 +1,10 @@
 """Globs of `exclude`."""
 
+import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from endonym.autopilot.globs import globs, is_writable, pattern_below, relative
+from endonym.autopilot.globs import as_glob, globs, is_writable, pattern_below, relative
 from endonym.text.files import is_excluded
 
 
@@ -24,6 +26,14 @@ def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path):
     assert relative(tmp_path / "текстлар/а.txt", tmp_path / "project") == "../текстлар/а.txt"
     assert is_writable("текстлар/а.txt")
     assert not is_writable("\udcff.txt")
+
+
+def test_a_path_that_is_no_utf8_is_written_as_a_glob_that_leads_to_it():
+    path = os.fsdecode(b"\xd3\x99 [1]/d\xe9p/\xf1.txt")
+    assert not is_writable(path)
+    assert is_writable("ә [1]/dep/n.txt")
+    assert as_glob(path) == "ә [[]1]/d?p/?.txt"
+    assert fnmatchcase(path, as_glob(path))
 
 
 def test_a_name_that_is_left_out_in_several_folders_is_one_glob():

@@ -315,17 +315,15 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
 
 
-def test_texts_in_a_folder_whose_name_is_not_utf8_are_refused_before_anything_is_measured(
-    tmp_path: Path,
-    language_sentences: Callable[[str], list[str]],
-    known_speed: list[ModelConfig],
+def test_texts_in_a_folder_whose_name_is_not_utf8_have_a_recipe(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]], known_speed: list[ModelConfig]
 ) -> None:
     folder = tmp_path / os.fsdecode(b"\xcf\xf0\xe8")
     write_found_texts(folder, language_sentences("tatar"))
-    with pytest.raises(MissingSource, match="not UTF-8"):
-        new(tmp_path / "project", folder)
-    assert known_speed == []
-    assert not (tmp_path / "project").exists()
+    new(tmp_path / "project", folder)
+    recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
+    assert all(each.path.startswith("../???/") for each in recipe.source)
+    assert all(source_files(each, recipe.folder) for each in recipe.source)
 
 
 def test_after_a_failure_nothing_is_left_that_the_next_one_refuses(

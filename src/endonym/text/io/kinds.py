@@ -1,5 +1,7 @@
 """What bytes are, by how they begin, whatever the name of their file says."""
 
+import json
+
 import regex
 
 MAGIC = {
@@ -19,14 +21,40 @@ MAGIC = {
     b"{\\rtf": "an RTF document",
     b"PAR1": "a parquet file",
     b"ARROW1": "an Arrow file",
+    b"PK\x05\x06": "an empty zip archive",
+    b"]\0\0": "an LZMA file",
+    b"\x1f\x9d": "a file of compress (.Z)",
+    b"\x04\x22\x4d\x18": "an lz4 file",
+    b"MSCF": "a cab archive",
+    b"AT&TFORM": "a DjVu document",
+    b"ID3\x03": "a sound file",
+    b"ID3\x04": "a sound file",
+    b"OggS": "a sound file",
+    b"fLaC": "a sound file",
+    b"GGUF": "a language model",
+    b"\x93NUMPY": "an array of NumPy",
     b"SQLite format 3": "a database",
     b"\x7fELF": "a program",
 }
+AT = (
+    (257, b"ustar", "a tar archive"),
+    (60, b"BOOKMOBI", "a Mobipocket book"),
+    (4, b"ftyp", "a video or a sound file"),
+    (8, b"WEBPVP8", "a picture"),
+    (8, b"WAVEfmt ", "a sound file"),
+    (8, b"AVI LIST", "a video"),
+    (6, b"\0\0\0\0", "a picture"),
+    (8, b"\x10\0\0\0", "an Arrow file"),
+)
+"""What stands at a position; of the last two kinds only with BEFORE in front."""
+BEFORE = {6: b"BM", 8: b"\xff\xff\xff\xff"}
 IN_ZIP = {
     b"mimetypeapplication/epub+zip": "an EPUB book",
     b"mimetypeapplication/vnd.oasis.opendocument.text": "an ODT document",
     b"META-INF/container.xml": "an EPUB book",
     b"word/": "a DOCX document",
+    b"xl/": "an Excel table",
+    b"ppt/": "a PowerPoint presentation",
     b"[Content_Types].xml": "a DOCX document, or another of Office",
 }
 """What stands near the beginning of archives that are documents."""
@@ -39,13 +67,25 @@ HTML = regex.compile(
 XML = regex.compile(rb"\s*+<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*+[\s>/])")
 ARRAY = regex.compile(rb"\s*+\[\s*+(?:[\{\[\"\]]|$)")
 
+OBJECT = regex.compile(rb'\{[^\S\n]*+\n\s*+"[^"\n]*+"\s*+:')
+NAMED = regex.compile(rb'\{\s*+"[^"\n]*+"\s*+:')
+CONTROL = regex.compile(r"[\0-\x08\x0E-\x1F\uFFFD]")
+MOST_OF_LINE, TEXT_BYTES, TABLE_LINES = 1 << 16, 1 << 16, 5
+
 
 def binary_kind(head: bytes) -> str:
     """What a file is that is no text, in words; empty if it may be one."""
     if head.startswith(ZIP):
         near = head[:ZIP_HEAD_BYTES]
         return next((what for sign, what in IN_ZIP.items() if sign in near), "a zip archive")
-    return next((what for magic, what in MAGIC.items() if head.startswith(magic)), "")
+    found = (what for magic, what in MAGIC.items() if head.startswith(magic))
+    return next(found, next((what for at in AT if (what := _at(head, *at))), ""))
+
+
+def _at(head: bytes, position: int, magic: bytes, what: str) -> str:
+    """What a file is that has these bytes at a position; empty if it does not."""
+    before = BEFORE.get(position, b"") if b"\0" in magic else b""
+    return what if head.startswith(magic, position) and head.startswith(before) else ""
 
 
 def kind(head: bytes) -> str:
@@ -57,4 +97,42 @@ def kind(head: bytes) -> str:
         return "an HTML page"
     if XML.match(head):
         return "XML"
+    for sign, what in ((b"WARC/", "WARC"), (b"filedesc:", "ARC")):
+        if head.startswith(sign):
+            return f"a web archive ({what})"
+    if OBJECT.match(head):
+        return "a JSON object"
+    if head.startswith(b"{") and _is_json_line(head):
+        return "lines of JSON"
     return "a JSON array" if ARRAY.match(head) else ""
+
+
+def _is_json_line(head: bytes) -> bool:
+    """Whether the first line is an object with a name, or is too long to tell."""
+    line, end, _ = head[:MOST_OF_LINE].partition(b"\n")
+    if not end and len(head) >= MOST_OF_LINE:
+        return NAMED.match(line) is not None
+    try:
+        return bool(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
+
+
+def any_kind(head: bytes) -> str:
+    """The same; also of plain text and its tables, for what is taken for no text at all."""
+    if what := kind(head):
+        return what
+    try:
+        text = head.decode("utf-8", "strict" if len(head) < TEXT_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return ""
+    if CONTROL.search(text) or not text.strip():
+        return ""
+    lines = [line for line in text.splitlines() if line][:TABLE_LINES]
+    if len(lines) > 1:
+        for sign, what in (("\t", "a table with tabs (TSV)"), (",", "a table (CSV)")):
+            if lines[0].count(sign) and all(
+                line.count(sign) >= lines[0].count(sign) for line in lines
+            ):
+                return what
+    return "plain text"

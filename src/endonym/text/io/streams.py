@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol
 import zstandard
 
 from endonym.text.io.gzip_member import GzipMember
+from endonym.text.io.kinds import any_kind
 
 PIECE_BYTES = 1 << 16
 """How much is read at a time."""
@@ -289,9 +290,11 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
 
 def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
     """Bytes of another format, at the start or after the last member; zeros are padding."""
+    what = any_kind(feed.peek(PIECE_BYTES))
     size, filled = feed.drain()
     if members == 0:
-        detail = f"the name says {compression}, but this is no {compression} file; rename it"
+        found = what or f"no {compression} file"
+        detail = f"the name says {compression}, but this is {found}; rename it"
         yield Damage("not_compressed", detail, size)
     elif filled:
         detail = (

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import regex
 
-from endonym.text.io.kinds import ZIP_HEAD_BYTES, binary_kind
+from endonym.text.io.kinds import kind
 from endonym.text.parsers.markup import decoded, page_meta, page_text
 from endonym.text.parsers.unit import Options, Refused, Unit
 
 MAX_PAGE_BYTES = 64 << 20
-HEAD_BYTES = 2_048
+HEAD_BYTES, KIND_BYTES = 2_048, 1 << 16
+MARKUP = ("", "an HTML page", "XML")
 MHTML = regex.compile(
     rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S
 )
@@ -31,7 +32,7 @@ def page(data: bytes, given: str | None) -> Unit:
     if MHTML.match(data[:HEAD_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"
         return Unit(1, "", {}, len(data), "unsupported_format", what)
-    if what := binary_kind(data[:ZIP_HEAD_BYTES]):
+    if (what := kind(data[:KIND_BYTES])) not in MARKUP:
         return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
     text, encoding = decoded(data, None, given)
     meta = page_meta(text) | {"method": "html"}

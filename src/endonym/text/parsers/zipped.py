@@ -40,7 +40,7 @@ class Bounded:
         """A member. Raises Refused, for this member, if it is damaged, missing or too large."""
         info = self.infos.get(name)
         if info is None:
-            raise Refused("damaged", f"the archive has no {name}")
+            raise Refused("damaged", f"this is a zip archive that has no {name}")
         if info.flag_bits & 1:
             raise Refused("needs_password", f"{name} needs a password")
         pieces, size = list[bytes](), 0

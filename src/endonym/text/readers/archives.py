@@ -18,11 +18,15 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 from endonym.errors import printable
+from endonym.text.io.kinds import IN_ZIP, any_kind
 from endonym.text.io.origin import LONGEST_NAME_BYTES
 from endonym.text.io.streams import Damage, Feed, Stream, member_pieces, plain
 
 METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 """How a member of a zip may be compressed; 0 is not at all."""
+
+HEAD_BYTES = 1 << 16
+ZIPS = ("a zip archive", "an empty zip archive", *IN_ZIP.values())
 
 HAS_END_MARK = 1 << 1
 """The flag of an LZMA member without a known size."""
@@ -50,13 +54,24 @@ class Member:
     problem: str = ""
 
 
+def other_archive(head: bytes, own: tuple[str, ...]) -> Damage | None:
+    """What the reject of a broken archive says if it is another kind of file; else None."""
+    what = any_kind(head)
+    if not what or what in own:
+        return None
+    return Damage("other_kind", f"by its content this is {what}: rename it")
+
+
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     """The members of a zip, in its own order."""
     try:
         left = file.seek(0, os.SEEK_END)
         archive = zipfile.ZipFile(file)
     except UNREADABLE as error:
-        yield Damage("damaged", f"not a whole zip archive: {error}")
+        file.seek(0)
+        yield other_archive(file.read(HEAD_BYTES), ZIPS) or Damage(
+            "damaged", f"not a whole zip archive: {error}"
+        )
         return
     except OSError as error:
         if error.errno != errno.EINVAL:  # a position before the start of the file

@@ -21,6 +21,7 @@ from endonym.text.readers.columns import (
     texts,
     value_document,
 )
+from endonym.text.readers.other_kinds import told, unusable
 
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
@@ -31,11 +32,9 @@ def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Doc
     """The documents of a file in Arrow's format for streams, or in its format for files."""
     try:
         with content.on_disk() as path, path.open("rb") as file:
-            yield from documents(file, content, origin, source)
+            yield from told(documents(file, content, origin, source), path, origin)
     except Unusable as error:
-        damage = error.damage
-        detail = f"{damage.detail}; such a file cannot be read in part"
-        yield origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)
+        yield unusable(error.damage, origin)
 
 
 def documents(

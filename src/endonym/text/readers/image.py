@@ -10,12 +10,14 @@ from pathlib import Path
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.content import Content
+from endonym.text.io.kinds import any_kind
 from endonym.text.io.origin import Origin
 from endonym.text.pages.margins import without_margins
 from endonym.text.pages.ocr import OcrFailed
 from endonym.text.pages.page import Page
 from endonym.text.pages.paragraphs import rebuilt
 from endonym.text.parsers.unit import Unit
+from endonym.text.readers.other_kinds import head_of, is_other
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk
 from endonym.text.readers.scans import ONLY_RUNNING, Eyes
 
@@ -27,6 +29,10 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a picture."""
     eyes = Eyes.of(source)
     if eyes is None:
+        what = any_kind(head_of(content))
+        if what != "a picture" and is_other(what, origin.name):
+            yield origin.whole_file("other_kind", f"by its content this is {what}: rename it")
+            return
         detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
         yield origin.whole_file("needs_ocr", detail)
         return

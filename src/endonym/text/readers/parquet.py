@@ -25,6 +25,7 @@ from endonym.text.readers.columns import (
     texts,
     value_document,
 )
+from endonym.text.readers.other_kinds import told, unusable
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
 """How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
@@ -43,11 +44,9 @@ def read_parquet_content(
     """The documents of a parquet file on disk, compressed, or in an archive."""
     try:
         with content.on_disk() as path, path.open("rb") as file:
-            yield from read_parquet(file, origin, source)
+            yield from told(read_parquet(file, origin, source), path, origin)
     except Unusable as error:
-        damage = error.damage
-        detail = f"{damage.detail}; a parquet file cannot be read in part"
-        yield origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)
+        yield unusable(error.damage, origin)
 
 
 def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Document | Reject]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import regex
 
@@ -10,19 +10,16 @@ from endonym.text import isolation
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content, Unusable
-from endonym.text.io.kinds import kind
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Origin, too_long
 from endonym.text.isolation import LIMITS, Limits
 from endonym.text.pages.margins import NOTE
 from endonym.text.parsers.unit import Options, Unit
+from endonym.text.readers.other_kinds import told, unusable
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.reasons import is_unreadable
 
 Records = Iterator[Document | Reject]
 
-HEAD_BYTES = 1 << 16
-CONTAINERS = ("a gzip file", "a zstd file", "a bzip2 file", "an xz file", "a zip archive")
-"""What a damaged document may be, or a dump in a compressed file."""
 BETWEEN = "\n\n"
 """Stands between paragraphs."""
 EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\n){2,}\s*"))
@@ -64,22 +61,7 @@ def on_disk(
         with content.on_disk(packed=parser.unpacks) as path:
             yield from told(read(path), path, origin)
     except Unusable as error:
-        damage = error.damage
-        detail = f"{damage.detail}; such a file cannot be read in part"
-        yield origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)
-
-
-def told(records: Records, path: Path, origin: Origin) -> Records:
-    """The same records; of a damaged file that is something else, the reject says what."""
-    extension = PurePosixPath(origin.name).suffix.lower().lstrip(".").removeprefix("x") or "?"
-    for record in records:
-        if isinstance(record, Reject) and record.reason == "damaged" and record.id == origin.name:
-            with path.open("rb") as file:
-                what = kind(file.read(HEAD_BYTES))
-            if what and what not in CONTAINERS and extension not in what.lower():
-                detail = f"{record.detail}; by its content this is {what}: rename it"
-                record = replace(record, detail=detail)
-        yield record
+        yield unusable(error.damage, origin)
 
 
 def units_of(

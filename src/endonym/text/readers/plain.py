@@ -16,6 +16,7 @@ from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
 from endonym.text.io.streams import Stream
+from endonym.text.readers.other_kinds import checked
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 """A line without such a character is blank: spaces, controls, zero-width characters."""
@@ -34,6 +35,11 @@ LINES_PER_PART = 4_096
 
 def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
     """The documents of a text file."""
+    if source.format == "auto":
+        stream, other = checked(stream, origin, "plain text")
+        if other is not None:
+            yield other
+            return
     encoding, stream = utf8_stream(stream, source.encoding)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     lines = readable_lines(stream, origin, encoding)

@@ -13,20 +13,14 @@ from typing import Any
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.io.encoding import utf8_stream
-from endonym.text.io.kinds import kind
 from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import Origin
-from endonym.text.io.streams import Feed, Stream
+from endonym.text.io.streams import Stream
 from endonym.text.provenance import noted
+from endonym.text.readers.other_kinds import checked
 
 DEFAULT_FIELD = "text"
 HEAD_BYTES = 1 << 16
-NOT_LINES = {
-    "a JSON array": "Write each of its objects on a line of its own, such as: jq -c '.[]'",
-    "an HTML page": "Rename it to .html",
-    "XML": "Make lines of JSON from it, or plain text",
-}
-"""What lines of JSON are taken for, and what to do."""
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
@@ -58,13 +52,11 @@ def _integer(digits: str) -> int | LongInteger:
 
 def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
     """The documents of a JSON lines file."""
-    feed = Feed(stream)
-    what = kind(feed.peek(HEAD_BYTES))
-    if what in NOT_LINES:
-        detail = f"this is {what}, and not one JSON object on each line. {NOT_LINES[what]}"
-        yield origin.reject("other_kind", detail, record=None, raw_bytes=feed.drain()[0])
+    stream, other = checked(stream, origin, "lines of JSON")
+    if other is not None:
+        yield other
         return
-    encoding, stream = utf8_stream(feed.rest(), source.encoding)
+    encoding, stream = utf8_stream(stream, source.encoding)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     for item in readable_lines(stream, origin, encoding):
         if isinstance(item, Reject):

@@ -19,6 +19,7 @@ from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
 from endonym.text.io.streams import Stream
 from endonym.text.provenance import columns_noted, noted
+from endonym.text.readers.other_kinds import checked
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 
@@ -59,6 +60,10 @@ def read_table(
     stream: Stream, origin: Origin, source: Source, table: str
 ) -> Iterator[Document | Reject]:
     """The documents of a csv or tsv file."""
+    stream, other = checked(stream, origin, "a table")
+    if other is not None:
+        yield other
+        return
     encoding, stream = utf8_stream(stream, source.encoding)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     lines = readable_lines(stream, origin, encoding)

@@ -7,11 +7,17 @@ one (long names, pax) may be of any size there, and any number of them in a row.
 
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from endonym.errors import printable
 from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, Stream
-from endonym.text.readers.archives import Member, is_hidden, unsafe_name
+from endonym.text.readers.archives import (
+    HEAD_BYTES,
+    Member,
+    is_hidden,
+    other_archive,
+    unsafe_name,
+)
 
 MAX_HEADER_BYTES = 1 << 20
 """A member with a longer header is skipped."""
@@ -70,6 +76,7 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
     Damage, if any, comes last.
     """
     feed = Feed(stream)
+    other = other_archive(feed.peek(HEAD_BYTES), ("a tar archive",))
     try:
         if not feed.peek(1) and feed.damage is None:
             yield Damage("truncated", "not a whole tar archive: it is empty")
@@ -79,10 +86,11 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
             yield Damage("trailing_garbage", f"{size:,} bytes follow the end of the tar archive")
     except Truncated:
         if feed.damage is None:
-            yield Damage("truncated", "the tar archive ends early")
+            yield other or Damage("truncated", "the tar archive ends early")
     except (tarfile.HeaderError, ValueError) as error:
         detail = f"not a whole tar archive: {error}; what follows is not read"
-        yield Damage("damaged", detail, feed.drain()[0])
+        damage = other or Damage("damaged", detail)
+        yield replace(damage, raw_bytes=feed.drain()[0])
     if feed.damage is not None:
         yield feed.damage
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml
+from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import TATAR, gzipped, kept, records, refused, write
 
-from endonym.text.io.kinds import kind
+from endonym.text.io.kinds import any_kind, kind
 
 PAGE = xhtml(TATAR).encode()
 
@@ -40,7 +40,48 @@ def test_a_compressed_file_is_read_as_what_it_is(tmp_path: Path):
     assert kept(records(write(tmp_path, "a.txt.xz", gzipped(TATAR[1])))) == TATAR[1:2]
 
 
-@pytest.mark.parametrize("text", [*TATAR, "[Редакциядән]\nБүген", "<3 шигырь"])
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (bytes(257) + b"ustar\x0000", "a tar archive"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "a picture"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "a sound file"),
+        (b"BM\x36\x2a\0\0\0\0\0\0\x36", "a picture"),
+        (b"\xff\xff\xff\xff\x78\0\0\0\x10\0\0\0\0\0", "an Arrow file"),
+        (b"\0\0\0\x20ftypisom", "a video or a sound file"),
+        (bytes(60) + b"BOOKMOBI", "a Mobipocket book"),
+        (zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}), "an Excel table"),
+        (zipped({"ppt/presentation.xml": ""}), "a PowerPoint presentation"),
+        (b"PK\x05\x06" + bytes(18), "an empty zip archive"),
+        (b"WARC/1.0\r\n", "a web archive (WARC)"),
+        (b"filedesc://a.arc 0.0.0.0 20260102", "a web archive (ARC)"),
+        (b'{"text": "a"}\n{"text": ', "lines of JSON"),
+        (b'{\n "text": ["a",\n', "a JSON object"),
+    ],
+)
+def test_kinds_are_known_by_their_beginning(head: bytes, said: str):
+    assert kind(head) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n".join(TATAR), "plain text"),
+        ("id,text\n1,Бүген\n2,Кичә", "a table (CSV)"),
+        ("id\ttext\n1\tБүген, кичә", "a table with tabs (TSV)"),
+        ("{}", "plain text"),
+        ("\x01\x02", ""),
+        ("\n", ""),
+    ],
+)
+def test_texts_and_tables_are_kinds_for_what_should_be_none(text: str, said: str):
+    assert any_kind(text.encode()) == said
+    assert any_kind((text + "\n").encode() + "ә".encode()[:1] * (said == "")) == said
+
+
+@pytest.mark.parametrize(
+    "text", [*TATAR, "{Ике", "BM ә", "ID3 нче", "[Редакциядән]\nБүген", "<3 шигырь"]
+)
 def test_a_text_is_no_other_kind(text: str):
     assert kind(text.encode()) == ""
 

@@ -131,7 +131,8 @@ def test_a_cut_packed_tar_is_said_to_end_early(tmp_path: Path):
 def test_a_file_that_only_has_the_name_of_an_archive_is_refused(tmp_path: Path, name: str):
     found = records(write(tmp_path, name, KHMER * 20))
     assert not kept(found)
-    assert set(reasons(found)) & {"damaged", "truncated", "not_compressed"}
+    assert set(reasons(found)) & {"other_kind", "not_compressed"}
+    assert "plain text: rename it" in refused(found)[0].detail.replace(";", ":")
 
 
 def test_a_wrong_check_sum_in_a_zip_is_named(tmp_path: Path):

@@ -45,7 +45,7 @@ def test_spans_blanks_and_breaks_are_text_and_deleted_text_and_comments_are_not(
 @pytest.mark.parametrize(
     "data",
     [
-        b"nothing",
+        b"nothing\0",
         zipped({"x": "y"}),
         zipped({"content.xml": "<a"}),
         zipped({"content.xml": '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">]><d>&a;</d>'}),

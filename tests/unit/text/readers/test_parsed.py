@@ -12,7 +12,7 @@ from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Expansion
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers import parsed
-from endonym.text.readers.parsed import Parser, Tally, documents, read_parsed, told
+from endonym.text.readers.parsed import Parser, Tally, documents, read_parsed
 
 BOOK = Parser("bad_parsers", "chapter", 0.5, is_joined=True)
 PAGES = Parser("bad_parsers", "page", 0.5)
@@ -102,23 +102,3 @@ def test_a_unit_with_a_reason_or_without_a_visible_sign_is_a_reject():
         found = tally.taken(unit)
         assert (found.reason if isinstance(found, Reject) else None) == reason
     assert (tally.texts, tally.text_bytes, tally.used) == (1, 2 * len(TATAR[0]), 300)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "is_said"),
-    [
-        ("a.docx", b"%PDF-1.7\n1 0 obj", True),
-        ("a.pdf", b"%PDF-1.7\n1 0 obj", False),
-        ("a.docx", b"\x00\x01\x02 of no kind", False),
-        ("a.docx", b"PK\x03\x04 a zip, as a docx is", False),
-    ],
-)
-def test_of_a_damaged_file_it_is_said_what_else_it_is(
-    tmp_path: Path, name: str, content: bytes, is_said: bool
-):
-    path, origin = write(tmp_path, name, content), Origin("one", name)
-    given = [origin.reject("damaged", "it cannot be opened", record=None)]
-    (found,) = told(iter(given), path, origin)
-    assert isinstance(found, Reject)
-    assert ("rename it" in found.detail) is is_said
-    assert found.detail.startswith("it cannot be opened")

@@ -195,7 +195,7 @@ def test_a_pdf_in_an_archive_or_compressed_is_read_as_on_disk(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"%PDF-1.4 nothing", b"not a pdf at all", b"%PDF-1.7\n" + b"\0" * 5_000]
+    "data", [b"%PDF-1.4 nothing", b"not a pdf at all \x01", b"%PDF-1.7\n" + b"\0" * 5_000]
 )
 def test_what_is_no_pdf_is_refused_and_is_not_an_error(tmp_path: Path, data: bytes):
     (refusal,) = records(write(tmp_path, "a.pdf", data))

@@ -130,5 +130,5 @@ def test_an_archive_that_is_cut_never_gives_half_a_page(tmp_path: Path, packed: 
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes):
     found = records(write(tmp_path, "a.warc", data))
     assert not kept(found)
-    assert set(reasons(found)) <= {"truncated", "damaged", "no_text"}
+    assert set(reasons(found)) <= {"truncated", "damaged", "no_text", "other_kind"}
     assert found

@@ -65,9 +65,9 @@ def test_a_dump_that_is_cut_keeps_its_whole_pages_and_says_so(tmp_path: Path, sh
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
-        ("<html><body>юк</body></html>", "no dump of MediaWiki"),
+        ("<TEI><body>юк</body></TEI>", "no dump of MediaWiki"),
         ("<mediawiki><page></pag></mediawiki>", "no whole page"),
-        ("бу XML түгел", "no whole page"),
+        ("\x01бу XML түгел", "no whole page"),
     ],
 )
 def test_what_is_no_dump_is_refused(tmp_path: Path, text: str, detail: str):

@@ -1,0 +1,131 @@
+"""Files with a wrong name: the reject says what they are, whatever their name says."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tarfile
+from pathlib import Path
+
+import pyarrow
+import pytest
+from made_documents import docx, lines, pdf, word_paragraph, xhtml, zipped
+from pyarrow import parquet
+from text_samples import FRENCH, KHMER, TATAR, kept, records, refused, write
+
+TEXT = ("\n".join(TATAR) + "\n").encode()
+
+
+def tarred() -> bytes:
+    """A tar of one text."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("a.txt")
+        info.size = len(TEXT)
+        archive.addfile(info, io.BytesIO(TEXT))
+    return buffer.getvalue()
+
+
+def as_parquet() -> bytes:
+    """A table of one column."""
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": TATAR}), buffer)
+    return buffer.getvalue()
+
+
+OBJECTS = [{"text": text} for text in KHMER]
+BINARY = {
+    "a zip archive": zipped({"a.txt": TEXT}),
+    "a tar archive": tarred(),
+    "a parquet file": as_parquet(),
+    "a DOCX document": docx(word_paragraph(TATAR[0])),
+    "a PDF": pdf([lines(TATAR)]),
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(99),
+    "an RTF document": rb"{\rtf1\ansi Hello}",
+    "an Excel table": zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}),
+}
+PACKED = {
+    "a gzip file": gzip.compress(TEXT),
+    "an xz file": lzma.compress(TEXT),
+    "a bzip2 file": bz2.compress(TEXT),
+}
+MARKED = {
+    "an HTML page": f"<!DOCTYPE html>{xhtml(FRENCH)}".encode(),
+    "a JSON array": json.dumps(OBJECTS, ensure_ascii=False, indent=1).encode(),
+    "a JSON object": json.dumps({"texts": OBJECTS}, ensure_ascii=False, indent=1).encode(),
+    "XML": b"<?xml version='1.0'?>\n<TEI>\n<p>a</p>\n</TEI>",
+    "a web archive (WARC)": b"WARC/1.0\r\nWARC-Type: warcinfo\r\n\r\n",
+}
+JSON_LINES = {"lines of JSON": "\n".join(map(json.dumps, OBJECTS)).encode()}
+PLAIN = {"plain text": TEXT, "a table (CSV)": b"id,text\n1,Apa\n2,Focul\n"}
+CASES = {
+    "a.txt": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.csv": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.tsv": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.jsonl": BINARY | PACKED | MARKED,
+    "a.parquet": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.arrow": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.pdf": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.docx": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.png": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.doc": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.json": BINARY | PACKED | MARKED,
+    "a.html": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.warc": BINARY | MARKED | JSON_LINES | PLAIN,
+    "a.txt.gz": BINARY | MARKED | JSON_LINES | PLAIN,
+    "a.zip": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    "a.tar": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+}
+OWN = {
+    ("a.html", "an HTML page"), ("a.html", "XML"), ("a.parquet", "a parquet file"),
+    ("a.pdf", "a PDF"), ("a.docx", "a DOCX document"), ("a.png", "a picture"),
+    ("a.warc", "a web archive (WARC)"), ("a.zip", "a zip archive"), ("a.tar", "a tar archive"),
+    ("a.json", "a JSON array"), ("a.json", "a JSON object"),
+    ("a.zip", "a DOCX document"), ("a.zip", "an Excel table"),
+}  # fmt: skip
+"""What such a file may be, or is said of it in other words."""
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [(name, what) for name, each in CASES.items() for what in each if (name, what) not in OWN],
+)
+def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    data = CASES[name][what]
+    found = records(write(tmp_path, name, data))
+    assert kept(found) == []
+    (refusal,) = refused(found)
+    assert what in refusal.detail
+    assert refusal.reason in ("other_kind", "binary", "not_compressed", "unsupported_format") or (
+        name == "a.docx" and what == "a zip archive"
+    )
+    assert refusal.raw_bytes > 0
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.xz", "a.txt.bz2"])
+def test_what_is_compressed_otherwise_than_its_name_says_is_read(tmp_path: Path, name: str) -> None:
+    for data in PACKED.values():
+        assert kept(records(write(tmp_path, name, data), document="line")) == TATAR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<doc id="1" url="http://tt.example">\nБүген җылы.\n</doc>',
+        "{җавап}\nБүген җылы.",
+        '{"ул" диде}\nБүген җылы.',
+        "[1] Бүген җылы.",
+        "<b>Бүген</b> җылы.",
+    ],
+)
+def test_a_text_that_begins_like_another_kind_is_read(tmp_path: Path, text: str) -> None:
+    assert kept(records(write(tmp_path, "a.txt", text))) == [text]
+
+
+def test_a_recipe_may_name_the_format_of_such_a_text(tmp_path: Path) -> None:
+    page = MARKED["an HTML page"].decode()
+    (text,) = kept(records(write(tmp_path, "a.txt", page), format="txt"))
+    assert text.startswith("<!DOCTYPE html>")
