@@ -169,3 +169,9 @@ def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Pa
     assert told["mask phone"].recipe == '# in mask: "phone"'
     assert "89171234567" in told["mask phone"].examples[0].before
     assert "mask" not in tomllib.loads(found.recipe)["clean"]
+
+
+def test_a_number_is_said_by_the_largest_unit_that_it_has() -> None:
+    values = (0, 999.4, 1_000, 999_999, 1_000_000, 1_250_000_000)
+    said = ["0", "999", "1 thousand", "1000 thousand", "1 million", "1.2 billion"]
+    assert [rough(each) for each in values] == said

@@ -124,3 +124,15 @@ def test_so_many_examples_are_kept_as_are_asked_for(tmp_path: Path, samples: int
     found = examine([source(path)], diagnostic_clean("", TATAR[0], texts), samples=samples)
     rule = found.stats[0].tally.rules["look_alikes"]
     assert (rule.documents, len(rule.samples)) == (8, samples)
+
+
+def test_a_language_is_guessed_from_five_votes_on_and_by_more_than_half_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("endonym.autopilot.examination.reliable_code", lambda text: text)
+    assert guess_language(["tt"] * 4) == ("", 0.0)
+    assert guess_language(["tt"] * 5) == ("tt", 1.0)
+    assert guess_language(["tt"] * 5 + ["ru"] * 5) == ("", 0.5)
+    assert guess_language(["tt"] * 6 + ["ru"] * 4 + [""] * 90) == ("tt", 0.6)
+    assert guess_language(["tt", "ru"] * 501) == ("", 0.5)
+    assert guess_language([*["tt"] * 500, *["ru"] * 499])[1] == pytest.approx(0.5, abs=0.01)

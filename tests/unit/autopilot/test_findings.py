@@ -5,12 +5,21 @@ from pathlib import Path
 from made_dirt import lines_of, stubs
 from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR, write
 
-from endonym.autopilot.examination import diagnostic_clean, examine
-from endonym.autopilot.findings import Example, Finding, exclude_line, findings_of, words_of
+from endonym.autopilot.examination import Examined, diagnostic_clean, examine
+from endonym.autopilot.findings import (
+    Example,
+    Finding,
+    exclude_line,
+    findings_of,
+    only_encoding,
+    words_of,
+)
 from endonym.autopilot.survey import Survey, look_through
 from endonym.text.clean.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
-from endonym.text.config import Source
+from endonym.text.config import Clean, Source
+from endonym.text.document import Reject
 from endonym.text.files import RawFile
+from endonym.text.steps.corpus_stats import SourceStats
 
 
 def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict[str, Finding]:
@@ -187,3 +196,61 @@ def test_json_leaves_out_what_an_example_does_not_say():
     assert finding.as_dict()["examples"] == [{"place": "a/b#1", "text": "т"}]
     assert finding.as_dict()["severity"] == "serious"
     assert exclude_line([]) == ""
+
+
+def test_a_finding_is_serious_or_worth_mending_by_its_weight_and_share():
+    shares = {0.02: "serious", 0.0199: "worth mending", 0.002: "worth mending", 0.00199: "small"}
+    found = [Finding("a", "", "", 1, share, weight=0.5).severity for share in shares]
+    assert found == list(shares.values())
+
+
+def test_examples_are_spread_over_all_that_there_are():
+    rejects = [Reject("min_chars", f"a.txt#{n}", "a", "short", TATAR[0]) for n in range(20)]
+    found = Examined(Clean(), stats=[SourceStats("a")], rejects={"min_chars": rejects})
+    for each in rejects:
+        found.stats[0].tally.begin(each.id)
+        found.stats[0].tally.dropped("min_chars", each.text, each.detail, 9)
+    (short,) = findings_of(found, [], None, samples=4, packages="")
+    assert short.count == 20
+    assert [each.place for each in short.examples] == [f"a/a.txt#{n}" for n in (0, 5, 10, 15)]
+
+
+def test_a_source_has_a_licence_if_the_recipe_or_each_of_its_documents_names_one():
+    found = Examined(Clean())
+    found.raw.licences = {"a": {"CC0": 3}, "b": {"CC0": 3, "": 1}, "c": {}}
+    sources = [Source(name=name, path=name) for name in "abc"]
+    sources.append(Source(name="d", path="d", license="CC BY"))
+    (licence,) = [
+        each
+        for each in findings_of(found, sources, None, samples=3, packages="")
+        if each.name == "license"
+    ]
+    assert (licence.count, licence.share, licence.of) == (2, 0.5, "source")
+    assert licence.table == '[[source]] "b", "c"'
+
+
+def test_what_cannot_be_read_is_a_share_of_what_was_read_with_it():
+    found = Examined(Clean(), stats=[SourceStats("a")])
+    found.raw.documents = 30
+    for number in range(10):
+        found.stats[0].drop(Reject("bad_json", f"a.jsonl#{number}", "a"), 5)
+    (unread,) = [
+        each
+        for each in findings_of(found, [], None, samples=3, packages="")
+        if each.name == "bad_json"
+    ]
+    assert (unread.count, unread.share, unread.of) == (10, 0.25, "record")
+
+
+def test_of_a_sample_no_encoding_is_said_of_all_files():
+    stats = SourceStats("a")
+    stats.encodings.update({"cp1251": 3})
+    found = Examined(Clean(), stats=[stats], files=3, all_files=3)
+    assert only_encoding(found, "a") == "cp1251"
+    found.all_files = 4
+    assert only_encoding(found, "a") == ""
+    found.all_files = 3
+    stats.encodings["utf-8"] = 1
+    assert only_encoding(found, "a") == ""
+    del stats.encodings["cp1251"]
+    assert only_encoding(found, "a") == ""

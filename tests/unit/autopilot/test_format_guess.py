@@ -12,7 +12,16 @@ import pytest
 from made_documents import docx, dump, epub, lines, pdf, warc, word_paragraph, xhtml
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
 
-from endonym.autopilot.format_guess import Look, guess_source
+from endonym.autopilot.format_guess import (
+    Look,
+    block_sizes,
+    guess_source,
+    is_even,
+    is_mostly_one,
+    line_guess,
+    plain_guess,
+)
+from endonym.autopilot.format_guess import divides as are_documents
 from endonym.pipeline.evaluation_texts import LOOK
 from endonym.text.config import Source
 
@@ -255,3 +264,68 @@ def test_sentences_of_leipzig_are_known_by_their_name(tmp_path: Path):
     text = "".join(f"{n}\t{line}\n" for n, line in enumerate(TATAR, 1))
     expected = {"document": "line", "column": 2}
     assert guessed(write(tmp_path, "tat_news_2020_1K-sentences.txt", text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "least", "sizes"),
+    [
+        ("аа бб", 1, [2, 2]),
+        (" аа б ", 1, [2, 1, 0]),
+        ("  аа  бб", 2, [2, 2]),
+        ("аа б  ггг", 2, [3, 3]),
+        ("а   б", 2, [1, 1]),
+        ("а", 1, [1]),
+    ],
+)
+def test_lines_of_each_block_are_counted(lines: str, least: int, sizes: list[int]):
+    assert block_sizes([line != " " for line in lines], least) == sizes
+
+
+def test_blocks_are_even_if_they_differ_less_than_there_are_many():
+    assert [is_even(sizes) for sizes in ([4, 7], [4, 8], [4, 4, 4, 11], [4, 4, 4, 12])] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert is_even([1, 4, 4, 1])  # a title and a footer
+    assert not is_even([4])
+    assert not is_even([1, 4, 1])
+
+
+def test_one_long_block_beside_a_few_lines_is_a_list():
+    assert is_mostly_one([90, *[1] * 8])
+    assert not is_mostly_one([90, *[1] * 9])
+    assert not is_mostly_one([20, 1])
+    assert is_mostly_one([21, 1])
+    assert not is_mostly_one([60, 30])
+    assert is_mostly_one([61, 30])
+
+
+def test_blocks_are_documents_up_to_so_many_lines_for_each_gap():
+    even = [10, 10, 10]
+    assert are_documents(even, 15)
+    assert not are_documents(even, 14)
+    many = [3, 9, 2, 14, 3, 11]
+    assert are_documents(many, 20)
+    assert not are_documents([30, 2], 20)
+
+
+def test_lines_are_broken_at_a_margin_if_most_are_full_and_few_end_a_sentence():
+    def is_one(full: int, closed: int = 0, width: int = 60) -> bool:
+        short = ["а" * (width // 2)] * (10 - full)
+        lines = ["б" * width] * full + short
+        lines = [line + "." * (number < closed) for number, line in enumerate(lines)]
+        return line_guess(lines, 0)[0] == {"document": "file"}
+
+    assert [is_one(full) for full in (6, 7)] == [False, True]
+    assert [is_one(9, closed) for closed in (2, 3)] == [True, False]
+    assert [is_one(9, 0, width) for width in (119, 120)] == [True, False]
+    assert line_guess(TATAR[:1], 0)[0] == {"document": "file"}
+    assert line_guess(TATAR[:2], 0)[0] == {"document": "line"}
+
+
+def test_nine_of_ten_numbered_lines_are_a_list_whose_text_is_in_the_second_column():
+    rows = [f"{number}\t{text}" for number, text in enumerate(numbered(9), 1)]
+    assert plain_guess("\n".join([*rows, FRENCH[0]]))[0] == {"document": "line", "column": 2}
+    assert "column" not in plain_guess("\n".join([*rows[:-1], *FRENCH[:2]]))[0]

@@ -34,3 +34,9 @@ def test_a_path_that_is_no_utf8_is_written_as_a_glob_that_leads_to_it():
     assert is_writable("ә [1]/dep/n.txt")
     assert as_glob(path) == "ә [[]1]/d?p/?.txt"
     assert fnmatchcase(path, as_glob(path))
+
+
+def test_a_name_that_is_left_out_in_several_folders_is_one_glob():
+    home = Path("/т")
+    bad = [home / "бер/1.txt", home / "ике/1.txt", home / "2.txt"]
+    assert globs(bad, [home / "3.txt"], home) == ["1.txt", "2.txt"]

@@ -201,3 +201,22 @@ def test_weights_are_not_chosen_by_text_that_a_source_does_not_have() -> None:
     for keep in ("last", "average"):
         require_judged([books.model_copy(update={"keep": keep})], facts)
     assert not_held_out(("books", "web"), facts) == '"books"'
+
+
+def test_of_named_sources_alone_a_phase_has_shares() -> None:
+    assert shares_of(Phase(sources=("books",)), FACTS) == {"books": 1.0}
+    both = facts_of(web=100_000, books=10_000, letters=20_000)
+    assert set(shares_of(Phase(sources=("web", "letters")), both)) == {"web", "letters"}
+
+
+def test_only_a_later_phase_is_said_to_read_too_much_with_those_before_it() -> None:
+    phases = [Phase(sources={"books": 1.0}, steps=9), Phase(sources={"books": 1.0}, steps=9)]
+    configs = [train_config(context=100, steps=9, batch_tokens=1000)] * 2
+    found = with_sources(phases, configs, FACTS, 100)
+    given = [source("books", repeatable=False)]
+    with pytest.raises(RecipeError, match="with the phases before it") as later:
+        require_enough_text(given, phases, found, FACTS, context=100)
+    assert "those before it" in later.value.do
+    with pytest.raises(RecipeError) as alone:
+        checked(Phase(sources={"books": 1.0}, steps=40), 40, *given)
+    assert "before it" not in str(alone.value) + alone.value.do

@@ -285,3 +285,44 @@ def test_heads_are_chosen_that_the_given_key_value_heads_can_serve(
 def test_a_context_is_chosen_that_holds_every_window() -> None:
     model = ModelKeys(mixer=(MixerKeys(window=64), MixerKeys(window=700)))
     assert choose_context(facts_of(10**6), model).value == 700
+
+
+def test_ids_are_chosen_by_the_letters_up_to_each_limit_of_the_table() -> None:
+    limits = {2_500_000: 1024, 10_000_000: 2048, 50_000_000: 4096, 400_000_000: 8192}
+    assert [choose_vocab(limit - 1).value for limit in limits] == list(limits.values())
+    assert [choose_vocab(limit).value for limit in limits] == [2048, 4096, 8192, 32_768]
+
+
+def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:
+    tried = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10))
+    facts = facts_of(10**9)
+    for (dim, layers), (wide, deep) in pairwise((*tried, (768, 12))):
+        enough = 2 * 12 * wide * wide * deep
+        for tokens, chosen in ((enough - 1, (dim, layers)), (enough, (wide, deep))):
+            found = choose_shape(ModelKeys(), facts, lambda *_, tokens=tokens: tokens)
+            assert (found["model.dim"].value, found["model.layers"].value) == chosen
+    short = choose_shape(ModelKeys(), facts, lambda dim, layers: 10**9 if dim < 200 else 0)
+    assert (short["model.dim"].value, short["model.layers"].value) == (192, 4)
+
+
+def test_dropout_is_that_of_the_table_up_to_each_limit() -> None:
+    passes = {0.5: 0.0, 2: 0.0, 2.01: 0.1, 12: 0.1, 12.01: 0.2, 30: 0.2, 30.01: 0.3, 200: 0.3}
+    found = [shape_of(10**6, passes=each)["model.dropout"] for each in passes]
+    assert [each.value for each in found] == list(passes.values())
+    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 6]
+
+
+def test_rows_are_longer_from_more_than_four_hundred_tokens_a_document_on() -> None:
+    def context(tokens: int, document: float, window: int | None = None) -> int:
+        keys = ModelKeys(mixer=MixerKeys(window=window))
+        return choose_context(facts_of(tokens, document_tokens=document), keys).value
+
+    assert [context(10**8, each) for each in (400, 401)] == [256, 512]
+    assert [context(each, 500) for each in (20_000_000, 20_000_001)] == [256, 512]
+    assert [context(10**8, 500, each) for each in (300, 512, 600)] == [512, 512, 600]
+    assert [context(10**6, 500, each) for each in (256, 300)] == [256, 300]
+
+
+def test_an_epoch_has_a_position_for_the_end_of_each_document_or_those_of_its_rows() -> None:
+    assert Facts(0, 1000, 10.0).positions == 1100
+    assert Facts(0, 1000, 10.0, row_positions=2048).positions == 2048

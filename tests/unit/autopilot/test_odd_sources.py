@@ -5,6 +5,7 @@ import itertools
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from endonym.autopilot.odd_sources import (
     SKETCH_CHARS,
     Reference,
     Sketch,
+    known,
+    letters_alike,
     odd_ones,
     shown_line,
     sketch,
     source_warnings,
+    usual,
 )
 from endonym.text import reader
 from endonym.text.config import Source
@@ -259,3 +263,38 @@ def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
     assert "line 9001: there is no field" in first
     assert "the run will end" in second
     assert [each for each in source_warnings([raw], "tt", 0.5) if "will end" in each] == []
+
+
+def test_a_sketch_counts_the_trigrams_of_words_by_turns_in_two_halves() -> None:
+    found = sketch("а", ["Көн " * 50 + "төн " * 50], 9)
+    pieces = [{" кө", "көн", "өн "}, {" тө", "төн", "өн "}]
+    assert [set(half) for half in found.halves] == pieces
+    assert found.halves[0] == dict.fromkeys(pieces[0], 50)
+    assert found.letters == {"к": 50, "ө": 100, "н": 100, "т": 50}
+    assert (found.count, found.script, found.text_bytes) == (300, "cyrillic", 9)
+    assert sketch("а", ["ә" * 70_000, "б"], 9).count == SKETCH_CHARS
+
+
+def test_texts_with_the_same_frequencies_of_letters_are_alike_and_others_are_not() -> None:
+    one = Counter({"а": 100, "б": 100})
+    # Two samples of two hundred letters differ by chance: 1 - 2 × (2 - 1) / 8 / 200.
+    assert letters_alike(one, one) == pytest.approx(1 / (1 - 2 / 8 / 200))
+    assert letters_alike(one, Counter({"в": 200})) == 0
+    half = letters_alike(one, Counter({"а": 200}))
+    assert half == pytest.approx(0.5**0.5 / (1 - 1 / 8 / 200))
+
+
+def test_trigrams_are_usual_from_one_in_ten_thousand_on() -> None:
+    counts = Counter({"көн": 29_995, "төн": 3, "өн ": 2})
+    assert usual(counts) == {"көн", "төн"}
+    assert known(Counter({"көн": 3, "төн": 1}), frozenset({"көн"})) == 0.75
+    assert known(Counter(), frozenset({"көн"})) == 0
+
+
+def test_a_text_is_judged_from_three_hundred_letters_on(language_sentences: Say) -> None:
+    tatar = made("тт", language_sentences("tatar"))
+    for letters, is_odd in ((299, False), (300, True)):
+        latin = sketch("fr", ["renard" * letters][0][:letters].split(), 9)
+        assert latin.count == letters
+        assert Reference([tatar]).is_alike(latin) is not is_odd
+        assert bool(odd_ones([tatar, latin], "tt").reasons) is is_odd

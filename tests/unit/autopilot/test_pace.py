@@ -254,3 +254,26 @@ def test_the_time_of_a_token_is_a_formula_of_the_processors_products(tmp_path: P
         phase = train_config(number_format=kind)
         expected = flops_per_token(SHAPE) / (0.3 * rate)
         assert seconds_a_token(SHAPE, phase, file) == pytest.approx(expected)
+
+
+def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None:
+    shape, rate = usual_shape(320, 6, 4096, 256), 1e11
+    assert promised_seconds(shape, rate) == pytest.approx(flops_per_token(shape) / (rate * 0.3))
+    small = small_shape()
+    beside = 1 / 5_000 - flops_per_token(small) / (rate * 0.8)
+    assert beside > 0
+    whole = flops_per_token(shape) / (rate * 0.8) + beside * (320 * 6) / (128 * 4)
+    assert promised_seconds(shape, rate, Pace(5_000.0)) == pytest.approx(whole)
+
+
+def test_a_usual_shape_has_heads_of_sixty_four_channels() -> None:
+    heads = [usual_shape(dim, 2, 300, 32).mixers[0].model_dump()["heads"] for dim in (32, 64, 320)]
+    assert heads == [1, 1, 5]
+
+
+def test_compiling_that_gains_nothing_does_not_pay() -> None:
+    assert not Pace(plain=1_000.0, compiled=1_000.0).pays(10**6)
+    assert not Pace(plain=1_000.0, compiled=2_000.0, compile_seconds=5.0).pays(10_000)
+    assert Pace(plain=1_000.0, compiled=2_000.0, compile_seconds=5.0).pays(10_001)
+    assert Pace(1_000.0, 900.0).best == 1_000.0
+    assert Pace(1_000.0).seconds(500, is_compiled=True) == 0.5

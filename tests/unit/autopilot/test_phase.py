@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from endonym.autopilot.model_size import Facts
-from endonym.autopilot.phase import budget_of, choose_phase
+from endonym.autopilot.phase import Place, budget_of, choose_phase
 from endonym.model.adapt_config import Adapt
 from endonym.train.config import Phase
 
@@ -137,3 +137,51 @@ def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model()
             assert found["weight_decay"].value == 0
     given = choose_phase(Phase(epochs=1, adapt=adapt, lr=7e-4), facts, 256, dim=64)
     assert (given["lr"].value, given["embedding_lr"].value) == (7e-4, 7e-4)
+
+
+def test_weight_decay_is_that_of_the_table_up_to_each_limit() -> None:
+    epochs = {0.5: 0.1, 2: 0.1, 2.01: 0.3, 6: 0.3, 6.01: 0.6, 30: 0.6, 30.01: 2.0}
+    found = [choose_phase(Phase(epochs=each), facts_of(10**6), 256) for each in epochs]
+    assert [each["weight_decay"].value for each in found] == list(epochs.values())
+
+
+def test_a_budget_in_tokens_or_steps_is_one() -> None:
+    for phase in (Phase(tokens=10**6), Phase(steps=9), Phase(epochs=1)):
+        assert "epochs" not in choose_phase(phase, MUCH, 256)
+    assert choose_phase(Phase(), MUCH, 256)["epochs"].value == 4
+
+
+def test_the_epochs_that_sources_allow_are_kept_where_four_digits_write_them() -> None:
+    for allowed in (0.1, 1.5, 3.999):
+        found = choose_phase(Phase(), MUCH, 256, most_epochs=lambda _, most=allowed: most)
+        assert found["epochs"].value == allowed
+    assert choose_phase(Phase(), MUCH, 256, most_epochs=lambda _: 4.0)["epochs"].value == 4
+
+
+def test_the_last_of_several_phases_hands_on_the_mean_of_its_steps_unless_the_recipe_says() -> None:
+    once = {"epochs": 1}
+
+    def chosen(place: Place, **keys: object) -> dict[str, object]:
+        found = choose_phase(Phase.model_validate(once | keys), MUCH, 256, place=place)
+        names = ("schedule", "keep", "final_lr")
+        return {name: found[name].value for name in names if name in found}
+
+    mean = {"schedule": "linear", "keep": "average", "final_lr": 0.3}
+    assert chosen("last") == chosen("last", schedule="linear") == chosen("last", epochs=2) == mean
+    assert chosen("followed") == chosen("followed", epochs=9) == {"schedule": "constant"}
+    plain = {"schedule": "linear"}
+    assert chosen("alone") == plain
+    for said in ({"keep": "best"}, {"final_lr": 0.1}, {"patience": 3}, {"epochs": 2.1}):
+        assert chosen("last", **said) == plain, said
+    assert chosen("last", schedule="cosine") == plain
+
+
+def test_warmup_is_a_twentieth_of_the_steps_up_to_two_hundred() -> None:
+    steps = {1: 1, 39: 1, 40: 2, 400: 20, 4000: 200, 9000: 200}
+    found = [choose_phase(Phase(steps=each), MUCH, 256)["warmup_steps"].value for each in steps]
+    assert found == list(steps.values())
+
+
+def test_only_phases_that_read_texts_count_in_the_budget_of_texts() -> None:
+    phases = [Phase(tokens=500), Phase(objective="chat", tokens=900)]
+    assert budget_of(phases, MUCH) == 500

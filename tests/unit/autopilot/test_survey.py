@@ -14,6 +14,7 @@ from text_samples import RUSSIAN, TATAR, numbered, write
 from endonym.autopilot import survey
 from endonym.autopilot.odd_sources import Odd, Sketch, odd_ones
 from endonym.autopilot.survey import (
+    FEW_DOCUMENTS,
     FEW_FILES,
     PARAGRAPH_BYTES,
     SAMPLE_CHARS,
@@ -347,13 +348,13 @@ def test_of_very_many_files_some_are_compared_and_each_is_judged(
         return odd_ones(sketches, language, others)
 
     monkeypatch.setattr(survey, "odd_ones", judge)
-    monkeypatch.setattr(survey, "MOST_FILES", 5)
+    monkeypatch.setattr(survey, "MOST_FILES", 7)
     names = write_poems(tmp_path, french * 2, ".txt")
     write(tmp_path, names[7], language_sentences("khmer"))
     write(tmp_path, names[8], language_sentences("tatar"))
     found = survey_texts([tmp_path], tmp_path, language="fr")
     assert [Path(source.path).name for source, _ in found.odd] == names[7:9]
-    assert held == [5]
+    assert 3 < held[0] <= 7
 
 
 def mixed(folder: Path) -> None:
@@ -470,3 +471,29 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
     assert len(asked()) <= 4
     assert sum("OCR finds no text" in why for _, why in found.skipped) >= 9
     ocr.tesseract.cache_clear()
+
+
+def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, chars in (("SAMPLE_CHARS", 6_000), ("READ_CHARS", 8_000), ("LEAST_CHARS", 500)):
+        monkeypatch.setattr(survey, key, chars)
+    for name in "абвг":
+        write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
+    one = sum(map(len, survey_texts([tmp_path / "а.txt"], tmp_path).texts))
+    assert 5_000 < one < 40_000
+    assert sum(map(len, survey_texts([tmp_path], tmp_path).texts)) < 1.6 * one
+    write(tmp_path, "д.txt", "\n \n\n")
+    assert "text" in dict(survey_texts([tmp_path], tmp_path).skipped)[str(tmp_path / "д.txt")]
+
+
+def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_path: Path) -> None:
+    for number in range(FEW_DOCUMENTS):
+        write(tmp_path, f"{number}.html", xhtml(TATAR[:2]).encode())
+    whole = survey_texts([tmp_path], tmp_path).sources[0][0]
+    (tmp_path / "0.html").unlink()
+    divided = survey_texts([tmp_path], tmp_path).sources[0][0]
+    assert (whole.document, divided.document) == (
+        Source(name="a", path="b").document,
+        "blank_lines",
+    )

@@ -76,3 +76,37 @@ def test_a_limit_lies_within_its_bounds_and_its_reason_says_what_it_drops(key: s
             assert bounds.least <= found.limit <= bounds.most
             assert "half of the sample has" in found.reason
             assert "drops" in found.reason
+
+
+def test_a_limit_is_the_fence_within_its_bounds():
+    for middle, limit in (
+        ((0.01, 0.02), 0.12),  # the fence at 0.05 lies below the least
+        ((0.05, 0.10), 0.25),  # 0.1 + 3 × 0.05
+        ((0.10, 0.20), 0.4),  # the fence at 0.5 lies above the most
+    ):
+        values = [middle[0]] * 50 + [middle[1]] * 50
+        found = limit_of(RULES["max_digits"], BY_KEY["max_digits"], values, 100)
+        assert found is not None
+        assert found.limit == limit
+        assert "drops none" in found.reason
+    ended = limit_of(RULES["min_ended_lines"], BY_KEY["min_ended_lines"], [0.9, 1.0] * 50, 100)
+    assert ended is not None
+    assert ended.limit == 0.4  # 0.9 - 3 × 0.1 lies above the most
+    lengths = [4.0] * 50 + [5.0] * 50
+    words = limit_of(RULES["max_word_length"], BY_KEY["max_word_length"], lengths, 100)
+    assert words is not None
+    assert words.limit == 9.0
+    assert "half of the sample has 4.0 to 5.0" in words.reason
+
+
+def test_a_limit_may_drop_two_of_a_hundred_measured_texts():
+    rule, bounds = RULES["max_digits"], BY_KEY["max_digits"]
+    for dropped, documents, said in ((2, 100, "2.0%"), (2, 1000, "0.2%"), (3, 1000, "")):
+        found = limit_of(rule, bounds, [0.0] * (100 - dropped) + [0.9] * dropped, documents)
+        assert (found is not None) is bool(said)
+        assert found is None or f"drops {said}" in found.reason
+
+
+def test_forty_documents_have_a_distribution():
+    assert "max_digits" in thresholds(pages(LEAST_DOCUMENTS), "cyrillic")
+    assert LEAST_DOCUMENTS == 40

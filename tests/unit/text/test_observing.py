@@ -1,6 +1,7 @@
 """What texts are: letters, scripts, lengths, words, damage."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,44 @@ def test_stubs_that_stay_are_named(tmp_path: Path):
     assert sum(found.stubs.values()) == 2
     assert found.members[0][0] == "тел/a.txt#0"
     assert np.load(tmp_path / "0.npy").shape[1] == 2
+
+
+def test_a_document_is_of_two_scripts_from_a_tenth_of_the_second_on(tmp_path: Path):
+    texts = ["ә" * 90 + "a" * 10, "ә" * 91 + "a" * 9, "ә" * 2_000 + "a" * 9_000]
+    found = together([seen(tmp_path, "0", texts)], 20)
+    assert found.mixed == {"cyrillic and latin": 1}
+    assert found.scripts == {"cyrillic": 3}
+
+
+def test_a_document_of_so_many_characters_is_of_the_class_that_begins_there(tmp_path: Path):
+    texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
+    found = together([seen(tmp_path, "0", texts)], 20)
+    assert found.lengths == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_what_is_seen_first_stays_the_example_and_no_more_are_kept_than_are_asked_for(
+    tmp_path: Path,
+):
+    mixed = [f"кояш {'a' * 9} {n}" for n in range(3)]
+    parts = [seen(tmp_path, str(n), [f"һава{n}", *mixed]) for n in range(3)]
+    found = together(parts, 4)
+    assert found.examples["һ"] == ["һава0", "тел/a.txt#0"]
+    assert [each[0] for each in found.mixed_examples] == [
+        "тел/a.txt#1",
+        "тел/a.txt#2",
+        "тел/a.txt#3",
+        "тел/a.txt#1",
+    ]
+    assert found.letters["һ"] == 3
+
+
+def test_the_growth_of_a_vocabulary_is_that_of_a_plain_count(tmp_path: Path):
+    draw = random.Random(7)
+    parts = [[" ".join(draw.choices("абвгдежзик", k=9)) for _ in range(20)] for _ in range(3)]
+    made = [seen(tmp_path, str(n), part) for n, part in enumerate(parts)]
+    words = " ".join(text for part in parts for text in part).split()
+    points = growth(tmp_path, made)
+    assert points[0] == (0, 0)
+    assert points[-1] == (540, len(set(words)))
+    assert len(points) > 30
+    assert points == [(count, len(set(words[:count]))) for count, _ in points]

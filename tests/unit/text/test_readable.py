@@ -111,3 +111,18 @@ def test_much_that_is_left_out_is_said_with_an_example() -> None:
     text = said(reading("a", 90, 10))
     assert text.startswith("10.0% of its bytes cannot be read, and are left out: bad_row  a.csv")
     assert "line 7: the row has 5 columns, not 3" in text
+
+
+def test_what_is_lost_may_be_as_much_as_the_limit() -> None:
+    texts = reading("a", 900, 100)
+    assert judged_share([texts], 0.0999) == 0.1
+    assert too_much([texts], 0.1) is None
+    assert too_much([texts], 0.0999) is not None
+    # Bad records are few up to the limit's share of all records.
+    assert judged_share([reading("a", 989, 11)], 0.011) == 0
+    assert judged_share([reading("a", 989, 11)], 0.0109) == 0.011
+
+
+def test_a_hundredth_is_left_out_in_silence() -> None:
+    assert said(reading("a", 99, 1)) == ""
+    assert "2.0% of its bytes" in said(reading("a", 98, 2))

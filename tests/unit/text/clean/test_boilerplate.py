@@ -67,3 +67,20 @@ def test_a_short_line_that_is_frequent_and_not_common_stays():
     text, gone = boilerplate.without_boilerplate(pages[3], frequent(pages, 5), set())
     assert gone == [NOTICE]
     assert text.split("\n")[:4] == [*MENU, "3 нче бит"]
+
+
+def test_a_line_of_forty_letters_goes_wherever_it_stands_and_a_shorter_one_does_not():
+    for letters, is_gone in ((39, False), (40, True)):
+        line = "ә" * letters
+        text = f"{TATAR[0]}\n{line}\n{TATAR[1]}"
+        left, gone = without_boilerplate(text, line_keys(f"{line}\nа"))
+        assert gone == [line] * is_gone
+        assert left == (f"{TATAR[0]}\n{TATAR[1]}" if is_gone else text)
+
+
+def test_short_lines_go_from_both_ends_over_empty_lines_to_the_first_own_line():
+    own = [TATAR[0], *MENU[:1], TATAR[1]]
+    text = "\n".join([MENU[0], "", MENU[1], "***", *own, MENU[2], "", MENU[0]])
+    left, gone = without_boilerplate(text, line_keys("\n".join(MENU)))
+    assert gone == [MENU[0], MENU[1], MENU[2], MENU[0]]
+    assert left.split("\n")[-3:] == own

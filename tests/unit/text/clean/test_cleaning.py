@@ -84,3 +84,12 @@ def test_parts_of_a_document_that_is_dropped_go_with_it_and_are_not_counted():
     rule = cleaning.tally.rules["max_line_documents"]
     assert (rule.documents, rule.parts) == (len(TATAR), len(TATAR))
     assert cleaning.tally.rules["min_chars"].documents == 1
+
+
+def test_what_is_left_without_a_part_is_normalized_again():
+    notice = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
+    texts = [f"{line}\n\n{notice}\n\n{line}." for line in TATAR]
+    clean = Clean(normalize=("spaces",), max_line_documents=3)
+    corpus = CorpusJudge(clean, facts_of(clean, texts))
+    found = [Cleaning(clean).judged(document(text), 9, corpus) for text in texts]
+    assert [each.text for each in found] == [f"{line}\n\n{line}." for line in TATAR]

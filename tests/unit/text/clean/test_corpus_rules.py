@@ -198,3 +198,11 @@ def test_texts_that_say_nothing_are_kept(text: str) -> None:
     judge = CorpusJudge(CLEAN, facts_of(CLEAN, corpus()))
     assert judge.verdict(text) is None
     assert judge.shortened(text) == (text, [])
+
+
+def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
+    clean = Clean(max_line_documents=3)
+    for count, is_gone in ((3, False), (4, True)):
+        texts = [f"{TATAR[n]}\n{NOTICE}" for n in range(count)]
+        judge = CorpusJudge(clean, facts_of(clean, texts))
+        assert [bool(judge.shortened(text)[1]) for text in texts] == [is_gone] * count

@@ -1,6 +1,10 @@
 """What rules measure in a text."""
 
+import random
+from collections.abc import Callable
+
 import pytest
+import regex
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.clean import measures
@@ -86,8 +90,103 @@ def test_words_in_repeated_groups_of_five():
     assert measures.repeated_ngram_share("бер ике өч") is None
 
 
+def test_ten_words_are_enough_to_repeat_five():
+    five = "бер ике өч дүрт биш"
+    assert measures.repeated_ngram_share(f"{five} {five}") == 0.5
+    assert measures.repeated_ngram_share(f"{five} {five[:-4]}") is None
+
+
 def test_repetition_is_found_where_words_are_not_divided():
     assert measures.repeated_ngram_share("".join(KHMER)) == 0.0
     share = measures.repeated_ngram_share(KHMER[0] * 5)
     assert share is not None
     assert share > 0.7
+
+
+SHARES = (
+    measures.ended_share,
+    measures.short_share,
+    measures.list_share,
+    measures.table_share,
+    measures.code_share,
+)
+
+
+@pytest.mark.parametrize("measure", SHARES)
+def test_a_share_of_lines_is_measured_from_five_lines_on(measure: Callable[[str], float | None]):
+    lines = "1. a(b) => | 12 | 34 |."
+    assert measure("\n\n".join([lines] * 4)) is None
+    assert measure("\n \n".join([lines] * 5)) == 1.0
+    assert measure("\n".join(["уртача озынлыктагы гади сүзләр тезмәсе монда"] * 5)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "measure", [measures.symbol_share, measures.digit_share, measures.word_length]
+)
+def test_a_share_of_characters_is_measured_from_forty_on(measure: Callable[[str], float | None]):
+    assert measure("а " * 39) is None
+    assert measure("а " * 40) is not None
+
+
+def test_a_line_is_short_up_to_thirty_characters():
+    assert measures.short_share("\n".join(["а" * 30, *["а" * 31] * 4])) == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_item", "is_row"),
+    [
+        ("• тоз", True, False),
+        ("12) сөт", True, False),
+        ("(3) сөт", True, False),
+        ("(а) сөт", True, False),
+        ("1234. сөт", False, False),
+        ("1.сөт", False, False),
+        ("сөт 1. он", False, False),
+        ("1234 ун", False, True),
+        ("1234 унбе", False, False),
+        ("123", False, False),
+        ("1234", False, True),
+        ("ел | кеше", False, False),
+        ("ел | кеше | тагын", False, True),
+        ("ел\tкеше\tтагын", False, True),
+    ],
+)
+def test_items_and_rows_are_told_by_their_signs(line: str, is_item: bool, is_row: bool):
+    assert measures.list_share("\n".join([line] * 5)) == float(is_item)
+    assert measures.is_row(line) is is_row
+
+
+def test_lines_that_stood_before_are_a_share_of_all_from_two_on():
+    assert measures.repeated_line_share("а\nа") == 0.5
+    assert measures.repeated_line_share("а\nа\nа\nб") == 0.5
+
+
+def slow_repeated_share(words: list[str], n: int) -> float | None:
+    """The share of words in a group of n that stood before, word by word."""
+    if len(words) < 2 * n:
+        return None
+    seen, covered = set[tuple[str, ...]](), set[int]()
+    for start in range(len(words) - n + 1):
+        group = tuple(words[start : start + n])
+        if group in seen:
+            covered.update(range(start, start + n))
+        seen.add(group)
+    return len(covered) / len(words)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_share_of_repeated_groups_is_that_of_a_slow_count(seed: int):
+    draw = random.Random(seed)
+    words = draw.choices(["бер", "ике", "өч", "дүрт"][: 2 + seed % 3], k=8 + 6 * seed)
+    found = measures.repeated_ngram_share(" ".join(words))
+    assert found == pytest.approx(slow_repeated_share(words, 5))
+    signs = draw.choices(["ក", "ខ្ញុំ", "ផ្សារ"], k=28 + 6 * seed)
+    letters = regex.findall(r"\p{L}\p{M}*", "".join(signs))
+    found = measures.repeated_ngram_share("".join(signs))
+    assert found == pytest.approx(slow_repeated_share(letters, 15))
+
+
+def test_half_of_the_letters_tell_whether_words_are_divided():
+    assert measures.is_unbroken("កខគឃ" + "abc")
+    assert not measures.is_unbroken("កខគ" + "abc")
+    assert not measures.is_unbroken("a" * 2000 + "ក" * 5000)

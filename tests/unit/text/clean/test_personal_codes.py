@@ -1,8 +1,10 @@
 """Codes of persons and numbers of accounts: one right digit in each place."""
 
+from itertools import product
+
 import pytest
 
-from endonym.text.clean.personal_codes import CODES, codes_of, iban_within, is_code
+from endonym.text.clean.personal_codes import CODES, codes_of, iban_within, is_code, is_romanian
 
 RIGHT = {
     "RO": "1800101221144",
@@ -74,3 +76,124 @@ def test_a_rest_of_ten_is_the_digit_1_in_romania_and_corsica_has_letters_in_fran
     assert [code for code in codes if is_code(code, ("RO",))] == [codes[1]]
     assert is_code("185052B03302587", ("FR",))
     assert not is_code("185052A03302587", ("FR",))
+
+
+WITHOUT_ZEROS = {
+    "RO": "2891127359712", "RU": "62621558584 951666217212", "EE": "48911271331 48911277875",
+    "LV": "27118914458", "SE": "8911271834", "NO": "27118932299", "PL": "89112728673",
+    "CZ": "8911274394", "BG": "8911273792", "KZ": "891127368561 891127329681",
+    "TR": "35356626376", "IR": "1738752429", "BA": "2711989943279", "HR": "51926361533",
+    "BE": "89112737415", "CH": "7563246311413",
+}  # fmt: skip
+"""Right codes in which each digit counts; in some of them by the second weights."""
+
+
+@pytest.mark.parametrize(("country", "codes"), WITHOUT_ZEROS.items())
+def test_each_digit_has_its_weight(country: str, codes: str) -> None:
+    for code in codes.split():
+        assert is_code(code, (country,))
+        others = [f"{code[:-2]}{more:02}" for more in range(100) if f"{more:02}" != code[-2:]]
+        assert sum(is_code(each, (country,)) for each in others) <= 12
+
+
+PLAIN = {*range(1, 13)}
+CENTURIES = {month + more for month in PLAIN for more in (0, 20, 40)}
+DAYS = {*range(1, 32)}
+DATED = {
+    "RO": ("289{month}{day}359{free}", PLAIN, DAYS),
+    "FR": ("285{month}78006084{free}", {*PLAIN, *range(20, 43)}, set[int]()),
+    "EE": ("489{month}{day}13{free}", PLAIN, DAYS),
+    "LV": ("{day}{month}8914{free}", PLAIN, DAYS),
+    "FI": ("{day}{month}52-308{free}", PLAIN, DAYS),
+    "SE": ("89{month}{day}1{free}", PLAIN, DAYS | {day + 60 for day in DAYS}),
+    "NO": ("{day}{month}893{free}", PLAIN, DAYS | {day + 40 for day in DAYS}),
+    "PL": ("89{month}{day}28{free}", CENTURIES, DAYS),
+    "CZ": (
+        "89{month}{day}4{free}",
+        {month + more for month in PLAIN for more in (0, 20, 50, 70)},
+        DAYS,
+    ),
+    "BG": ("89{month}{day}3{free}", CENTURIES, DAYS),
+    "KZ": ("89{month}{day}368{free}", PLAIN, DAYS),
+    "BA": ("{day}{month}98994{free}", PLAIN, DAYS),
+    "BE": ("89{month}{day}37{free}", CENTURIES, DAYS),
+}
+"""By country a code with a month, a day and free digits; the months and the days that it can have.
+
+The month tells the century in some, and the sex in Czechia; the day who is no citizen in others.
+"""
+LENGTHS = {"RO": 13, "FR": 15, "EE": 11, "LV": 11, "FI": 11, "SE": 10, "NO": 11, "PL": 11, "CZ": 10,
+    "BG": 10, "KZ": 12, "BA": 13, "BE": 11}  # fmt: skip
+
+
+@pytest.mark.parametrize("country", DATED)
+def test_the_date_in_a_code_can_be_one(country: str) -> None:
+    template, months, days = DATED[country]
+    is_right = next(each.is_right for each in CODES if country in each.countries.split())
+
+    def can_be(month: int, day: int) -> bool:
+        given = {"month": f"{month:02}", "day": f"{day:02}"}
+        count = LENGTHS[country] - len(template.format(free="", **given))
+        signs = "0123456789ABCDEFHJKLMNPRSTUVWXY" if country == "FI" else "0123456789"
+        frees = ("".join(free) for free in product(signs, repeat=count))
+        return any(is_right(template.format(free=free, **given)) for free in frees)
+
+    dates = [(month, 15) for month in sorted(months)] + [(11, day) for day in sorted(days)]
+    assert [date for date in dates if not can_be(*date)] == []
+    never = [(month, 15) for month in (0, 13, 19, 43) if month < 43 or country == "FR"]
+    if days:
+        never += [(11, day) for day in (0, 32, 40, 60, 72) if day not in days]
+    assert [date for date in never if can_be(*date)] == []
+
+
+def test_the_check_letter_of_italy_is_that_of_its_published_table() -> None:
+    odd = "BAKPLCQDREVOSFTGUHMINJWZYX"  # each stands at its value
+    for first, third in zip(odd, odd[::-1], strict=True):
+        letters = f"{first}C{third}MNL"
+        start = [*letters, *"83S18D969"]
+        values = [
+            odd.index(sign if sign.isalpha() else chr(ord("A") + int(sign)))
+            if place % 2 == 0
+            else (ord(sign) - ord("A") if sign.isalpha() else int(sign))
+            for place, sign in enumerate(start)
+        ]
+        code = "".join(start) + chr(ord("A") + sum(values) % 26)
+        assert is_code(code, ("IT",))
+
+
+def test_the_numbers_of_accounts_of_the_registry_are_known_to_their_last_sign() -> None:
+    published = (
+        "NO9386011117947 BE68539007547034 FI2112345600000785 MK07250120000058984 "
+        "KZ86125KZT5004100100 CH9300762011623852957 DE89370400440532013000 "
+        "AE070331234567890123456 RO49AAAA1B31007593840000 ES9121000418450200051332 "
+        "PT50000201231234567890154 TR330006100519786457841326 FR1420041010050500013M02606 "
+        "PL61109010140000071219812874 AZ21NABZ00000000137010001944 "
+        "UA213223130000026007233566001 JO94CBJO0010000000000131000302 "
+        "MT84MALT011000012345MTLCAST001S LC55HEMM000100010012001200023015 "
+        "RU0304452522540817810538091310419"
+    )
+    for number in published.split():
+        assert iban_within(number) == number
+        assert iban_within(f"{number} 7") == number
+        assert iban_within(f"{number}7") == ""
+        assert iban_within(number[:2] + f"{(int(number[2:4]) + 1) % 100:02}" + number[4:]) == ""
+
+
+def test_right_codes_of_two_digits_are_none() -> None:
+    assert not is_code("00000000001", ("HR",))
+    assert not is_code("11111111110", ("TR",))
+    assert not is_code("01000001010", ("RU",))
+
+
+def test_the_county_in_a_code_of_romania_can_be_one() -> None:
+    codes = [[f"2891127{county:02}{free:04}" for free in range(100)] for county in range(100)]
+    found = {county for county, some in enumerate(codes) if any(map(is_romanian, some))}
+    assert found == {*range(1, 53), 70, 80, 81, 82, 83}
+
+
+def test_the_first_numbers_of_insurance_in_russia_had_no_check_digits() -> None:
+    first = [f"001001998{check:02}" for check in range(100)]
+    assert not [code for code in first if is_code(code, ("RU",))]
+    assert [
+        code for code in (f"001001999{check:02}" for check in range(100)) if is_code(code, ("RU",))
+    ]

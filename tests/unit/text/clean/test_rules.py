@@ -5,8 +5,9 @@ import random
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
+from endonym.text.clean import rules
 from endonym.text.clean.personal import KINDS
-from endonym.text.clean.rules import cleaner, in_order, steps
+from endonym.text.clean.rules import DROPS, cleaner, in_order, steps
 from endonym.text.config import Clean
 
 
@@ -93,3 +94,31 @@ def test_masks_apply_in_one_order_however_they_are_written() -> None:
         for masks in (list(KINDS), list(reversed(KINDS)))
     ]
     assert names[0] == names[1] == [f"mask {kind}" for kind in KINDS]
+
+
+def test_a_limit_itself_is_kept_and_is_written_as_people_read_it():
+    drops = {each.key: each for each in DROPS}
+    for key, limit, below, above, said in (
+        ("min_chars", 1000, 999, 1001, "999 characters, below 1,000"),
+        ("max_chars", 1000, 999, 1001, "1,001 characters, above 1,000"),
+        ("max_digits", 0.25, 0.2, 0.3, "30 % of it are digits, above 25 %"),
+        ("min_word_length", 2.5, 2.4, 2.6, "its words have 2.4 letters on average, below 2.5"),
+    ):
+        drop = drops[key]
+        assert drop.verdict(limit, limit) is None
+        assert drop.verdict(None, limit) is None
+        found = [drop.verdict(each, limit) for each in (below, above)]
+        assert found == ([said, None] if key.startswith("min_") else [None, said])
+
+
+def test_steps_go_on_until_nothing_changes_and_end_whatever_happens(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    noted: list[tuple[str, str, str]] = []
+    one = rules.normalizer(
+        Clean(normalize=("spaces", "controls")), lambda *each: noted.append(each)
+    )
+    assert one("а \u202d б") == "а б"  # the blanks meet once the mark is gone
+    assert [name for name, _, _ in noted] == ["controls", "spaces"]
+    monkeypatch.setitem(rules.STEPS, "spaces", lambda clean: lambda text: f"{text}.")
+    assert rules.normalizer(Clean(normalize=("spaces",)))("а") == "а" + "." * rules.MOST_ROUNDS

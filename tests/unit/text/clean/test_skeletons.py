@@ -4,7 +4,7 @@ from collections import Counter
 
 from text_samples import TATAR
 
-from endonym.text.clean.skeletons import skeleton, word_keys
+from endonym.text.clean.skeletons import skeleton, word_key, word_keys
 
 
 def stub(village: str, district: str, year: int, people: int) -> str:
@@ -54,3 +54,23 @@ def test_a_text_without_blanks_is_no_template():
 
 def test_a_long_text_is_no_template():
     assert skeleton(STUBS[0] * 1000, usual(STUBS, 1)) == ""
+
+
+def test_a_skeleton_has_five_words_and_two_fifths_of_all_and_one_blank():
+    def of(kept: int, blanks: int) -> str:
+        words = ["бер", "ике", "өч", "дүрт", "биш", "алты"][:kept]
+        usual = {word_key(word) for word in words}
+        return skeleton(" ".join([*words, *(f"Исем{number}" for number in range(blanks))]), usual)
+
+    assert of(4, 1) == ""
+    assert of(5, 1) == of(5, 7) == "бер ике өч дүрт биш _"
+    assert of(5, 8) == ""  # five of thirteen
+    assert of(6, 9) == "бер ике өч дүрт биш алты _"
+    assert of(6, 0) == ""  # nothing was filled in
+
+
+def test_long_texts_are_no_templates():
+    usual = {word_key("бер")}
+    text = "бер " * 4_999 + "Сез"
+    assert skeleton(text, usual)
+    assert skeleton(text + " " * (20_001 - len(text)), usual) == ""

@@ -1,5 +1,6 @@
 """What each rule did."""
 
+from endonym.text.clean.keyed import key_of
 from endonym.text.clean.tally import SAMPLES, Tally
 
 
@@ -61,3 +62,32 @@ def test_so_many_samples_are_kept_as_are_asked_for_also_of_parts_together():
         whole.add(Tally.of(made.as_dict()))
     assert whole.rules["look_alikes"].documents == 12
     assert len(whole.rules["look_alikes"].samples) == 5
+
+
+def test_the_samples_are_those_of_the_smallest_keys_and_are_cut():
+    made, names = Tally(), [f"a.txt#{number}" for number in range(40)]
+    for name in names:
+        made.begin(name)
+        made.dropped("min_chars", "ә" * 500, "why", 3)
+        made.removed("split_languages", "я" * 500)
+    first = sorted(names, key=key_of)[:SAMPLES]
+    for rule in ("min_chars", "split_languages"):
+        samples = made.rules[rule].as_dict(40)["samples"]
+        assert [each["id"] for each in samples] == first
+        assert {len(each["text"]) for each in samples} == {160}
+    assert made.rules["min_chars"].bytes == 120
+    assert made.rules["min_chars"].as_dict(160)["share"] == 0.25
+
+
+def test_what_stands_around_a_change_is_shown_also_at_the_edges():
+    for before, after, shown in (
+        ("кояш  чыкты", "кояш чыкты", ("кояш  чыкты", "кояш чыкты")),
+        ("кояш чыкты  ", "кояш чыкты", ("кояш чыкты  ", "кояш чыкты")),
+        ("ә" * 90 + "  ", "ә" * 90, ("ә" * 40 + "  ", "ә" * 40)),
+        ("ә" * 90 + "x" + "ә" * 90, "ә" * 180, ("ә" * 40 + "x" + "ә" * 39, "ә" * 80)),
+    ):
+        made = Tally()
+        made.begin("a.txt#1")
+        made.changed("spaces", before, after)
+        (sample,) = made.rules["spaces"].as_dict(1)["samples"]
+        assert (sample["before"], sample["after"]) == shown

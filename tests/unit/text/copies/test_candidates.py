@@ -81,3 +81,17 @@ def test_of_many_the_best_are_compared_first_and_more_of_those_that_are_left(
 
 def pairs_of(batches) -> set[tuple[int, int]]:
     return {pair for a, b in batches for pair in zip(a.tolist(), b.tolist(), strict=True)}
+
+
+def test_the_better_copy_is_less_worn_then_longer_then_has_more_accents_then_is_earlier(
+    tmp_path: Path,
+) -> None:
+    rows = [(0, 50, 1, 1, 10, 90), (1, 50, 0, 2, 10, 91), (2, 60, 0, 3, 10, 92)]
+    rows += [(3, 50, 0, 4, 10, 93), (4, 50, 0, 5, 10, 94)]
+    path = keys(tmp_path / "a", rows)
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("accents")
+    pq.write_table(table.set_column(place, "accents", pa.array([9, 0, 0, 2, 0])), path)
+    with Tables(tmp_path / "work") as tables:
+        found = Candidates(tables, [path], BANDS, NONE)
+        assert found.documents().tolist() == [2, 3, 1, 4, 0]

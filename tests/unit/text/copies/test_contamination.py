@@ -117,3 +117,35 @@ def test_saved_runs_judge_as_those_at_hand_and_know_nothing_of_what_was_judged(
         each.count_remaining()
         assert each.counts == at_hand.counts
     assert at_hand.counts[0].found > 0
+
+
+def test_a_document_that_loses_half_of_its_letters_is_kept_and_one_that_loses_more_is_not() -> None:
+    letters = sum(map(str.isalnum, SENTENCE))
+    for rest, is_dropped in ((letters, False), (letters - 1, True)):
+        text = f"{SENTENCE}\n\n{'я' * rest}"
+        (found,), counts = judged([SENTENCE], text)
+        assert (found.text is None) is is_dropped
+        assert (counts["dropped_documents"], counts["cut_documents"]) == (
+            is_dropped,
+            not is_dropped,
+        )
+        assert found.removed == (SENTENCE,)
+
+
+def test_a_paragraph_is_cut_after_its_sentences_if_it_is_longer_than_two_thousand() -> None:
+    text = f"{TATAR[0]} {'я' * (1_998 - len(TATAR[0]))}."
+    assert len(text) == 2_000
+    assert pieces(text) == [(0, 2_000)]
+    first = len(TATAR[0]) + 1
+    assert pieces(f"{text}!") == [(0, first), (first, 2_001)]
+
+
+def test_a_run_over_two_paragraphs_takes_both_and_one_over_two_documents_none() -> None:
+    words = SENTENCE.split()
+    halves = [" ".join(words[:7]), " ".join(words[7:])]
+    (found,), _ = judged([SENTENCE], f"{OTHERS}\n\n{halves[0]}\n\n{halves[1]}\n\n{OTHERS}.")
+    assert found.removed == tuple(halves)
+    assert found.text == f"{OTHERS}\n\n{OTHERS}."
+    apart, counts = judged([SENTENCE], *halves)
+    assert [each.text for each in apart] == halves
+    assert counts["cut_documents"] == counts["dropped_documents"] == 0

@@ -39,3 +39,11 @@ def test_a_long_line_is_a_paragraph_of_its_own() -> None:
 def test_the_rest_stands_as_it_stood(removed: tuple[int, ...], left: str) -> None:
     text = "бер\n\nике\n\nөч"
     assert without(text, paragraphs(text), removed) == left
+
+
+def test_a_line_is_long_from_one_character_more_than_its_limit_on() -> None:
+    line = LONG[:LONG_LINE_CHARS]
+    assert parts(f"{TATAR[0]}\n{line}") == [f"{TATAR[0]}\n{line}"]
+    line = LONG[: LONG_LINE_CHARS + 1]
+    assert parts(f"{TATAR[0]}\n{line}") == [TATAR[0], line]
+    assert LONG_LINE_CHARS == 200  # docs/cleaning.md

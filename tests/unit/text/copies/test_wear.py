@@ -25,3 +25,11 @@ def test_a_text_does_not_mix_with_the_one_before_it() -> None:
 def test_accents_of_letters_are_counted_and_cedillas_count_half() -> None:
     texts = ["și", "şi", "si", "", "бай", "баи\u0306", "сло\u0301во", "ខ្ញុំ", "a\0é"]
     assert accents(texts).tolist() == [2, 1, 0, 0, 2, 2, 0, 0, 2]
+
+
+def test_signs_are_counted_in_a_hundred_characters_and_rounded_down() -> None:
+    assert wear(["\ufffd" + "ә" * 98, "\ufffd" + "ә" * 100]).tolist() == [1, 0]
+    # Each place where the alphabets meet; a blank between them is none.
+    assert wear(["бaр" + "ә" * 97, "б aр" + "ә" * 96, "Windows бар"]).tolist() == [2, 1, 0]
+    half = ["АБвг" + "1" * 96, "АБВг" + "1" * 96]
+    assert wear(half).tolist() == [0, 3]

@@ -1,5 +1,6 @@
 """How probable it is that a text is in the language of a corpus."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
-from endonym.text.language.identify import Identifier
+from endonym.text.language.identify import PRIOR_ODDS, Identifier
 from endonym.text.language.sample import learn
 from endonym.text.language.votes import Vote
 from endonym.text.languages import NAMES
@@ -99,3 +100,23 @@ def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_
     assert own.score(text) < 0.6
     monkeypatch.setattr("endonym.text.language.identify.langid_vote", says("tt", 0.9))
     assert own.score(text) > 0.6  # one library names the language: the model decides
+
+
+def test_the_votes_about_a_short_text_count_by_its_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def says(_: str) -> Vote:
+        return Vote("fr", 0.9)
+
+    monkeypatch.setattr("endonym.text.language.identify.cld2_vote", says)
+    monkeypatch.setattr("endonym.text.language.identify.langid_vote", says)
+    own = Identifier("fr")
+    letters = "".join(each for each in FRENCH[0] if each.isalpha())
+    nine, ten, half, whole, more = own.odds([letters[:n] for n in (9, 10, 15, 30, 40)])
+    one = math.log(0.9 / 0.1)
+    assert nine == PRIOR_ODDS
+    assert ten == pytest.approx(PRIOR_ODDS + 2 * one / 3)
+    assert half == pytest.approx(PRIOR_ODDS + one)
+    assert whole == more == pytest.approx(PRIOR_ODDS + 2 * one)
+    against = Identifier("ro").odds([letters[:15]])[0]
+    assert against == pytest.approx(PRIOR_ODDS - one)

@@ -8,6 +8,7 @@ from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, TATAR
 
 from endonym.text.clean.keyed import key_of, keyed
+from endonym.text.language import sample
 from endonym.text.language.identify import Identifier
 from endonym.text.language.sample import (
     Learnt,
@@ -20,10 +21,10 @@ from endonym.text.language.sample import (
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
-    sample = Sample(most)
+    made = Sample(most)
     for text in texts:
-        sample.add(text)
-    return sample
+        made.add(text)
+    return made
 
 
 def test_the_sample_is_the_same_in_any_order_and_bounded():
@@ -101,3 +102,17 @@ def test_what_the_libraries_take_an_unknown_language_for_is_not_another_one():
     texts = [" ".join(RUSSIAN)] * 9 + [" ".join(FRENCH)]
     assert of_others(texts, "udm") == [False] * 9 + [True]
     assert of_others(texts, "tt") == [True] * 10
+
+
+@pytest.mark.parametrize(("language", "is_known"), [("tt", True), ("udm", False), ("x-own", False)])
+def test_a_label_of_many_texts_counts_only_where_the_language_is_known(
+    monkeypatch: pytest.MonkeyPatch, language: str, is_known: bool
+):
+    monkeypatch.setattr(sample, "certain_other", lambda text, code: text)
+    most = int(sample.MOST_WRONG * 100)
+    texts = ["ru"] * (most + 1) + ["kk"] * most + [""] * (99 - 2 * most)
+    found = dict(zip(texts, of_others(texts, language), strict=True))
+    if language == "x-own":
+        assert set(found.values()) == {False}
+    else:
+        assert found == {"ru": is_known, "kk": True, "": False}

@@ -3,9 +3,11 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
+from endonym.text.language import votes
 from endonym.text.language.votes import (
     NONE,
     SHOWN_CHARS,
+    Vote,
     certain_other,
     cld2_vote,
     excerpt,
@@ -70,3 +72,58 @@ def test_a_program_is_in_no_language():
     program = "\n".join(f"var x{n} = document.getElementById('a{n}f');" for n in range(20))
     assert reliable_code(program) == ""
     assert certain_other(program, "tt") == "zxx"
+
+
+class Says:
+    """In the place of pycld2: what it says of every text."""
+
+    def __init__(self, code: str, percent: int, *, is_reliable: bool) -> None:
+        self.found = (is_reliable, 9, [("", code, percent, 0.0), ("", "un", 0, 0.0)])
+
+    def detect(self, text: str, **_: bool) -> object:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("code", "percent", "is_reliable", "probability", "certain"),
+    [
+        ("tt", 100, True, 0.97, "tt"),
+        ("tt", 80, True, 0.776, "tt"),
+        ("tt", 79, True, 0.7663, ""),
+        ("tt", 100, False, 1.97 / 3, ""),
+        ("un", 100, True, 0.0, ""),
+    ],
+)
+def test_a_vote_is_as_probable_as_the_library_is_certain(
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    percent: int,
+    is_reliable: bool,
+    probability: float,
+    certain: str,
+):
+    monkeypatch.setattr(votes, "_cld2", lambda: Says(code, percent, is_reliable=is_reliable))
+    vote = cld2_vote("текст")
+    assert vote.probability == pytest.approx(probability)
+    assert vote.code == ("" if code == "un" else code)
+    assert reliable_code("текст") == certain
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "certain"),
+    [
+        ("ru", Vote("ru", 0.3), "ru"),
+        ("ru", Vote("ba", 0.9), ""),
+        ("tt", Vote("zxx", 0.9), ""),
+        ("", Vote("zxx", 0.51), "zxx"),
+        ("", Vote("zxx", 0.5), ""),
+        ("ru", Vote("zxx", 0.51), "zxx"),
+        ("", Vote("ru", 0.9), ""),
+    ],
+)
+def test_both_libraries_must_name_the_other_language(
+    monkeypatch: pytest.MonkeyPatch, first: str, second: Vote, certain: str
+):
+    monkeypatch.setattr(votes, "reliable_code", lambda text: first)
+    monkeypatch.setattr(votes, "langid_vote", lambda text: second)
+    assert certain_other("текст", "tt") == certain

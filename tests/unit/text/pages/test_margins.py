@@ -1,8 +1,19 @@
 """Running heads, feet and page numbers."""
 
+from typing import Any
+
+import pytest
 from text_samples import numbered
 
-from endonym.text.pages.margins import NEAR, rows, skeleton, without_margins
+from endonym.text.pages.margins import (
+    NEAR,
+    Mark,
+    is_page_number,
+    is_same,
+    rows,
+    skeleton,
+    without_margins,
+)
 from endonym.text.pages.page import Line, Page
 
 
@@ -105,3 +116,49 @@ def test_two_pages_are_too_few():
 def test_numbers_are_left_out_of_a_line_and_near_heights_are_one_row():
     assert skeleton(line("Бүлек xiv, 25 бит", 0)) == "бүлек#,#бит"
     assert rows([700, 701, 40, 686], 10) == [40, 686, 700]
+
+
+def mark(text: str, height: float = 0.5, *, is_apart: bool = False, **keys: Any) -> Mark:
+    given: dict[str, Any] = {"is_top": True, "near": 0.0625, "is_apart": is_apart} | keys
+    return Mark(text, height=height, **given)
+
+
+HEAD = "бүлек:урманда#яз"  # sixteen signs
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        (mark(HEAD), mark(HEAD, 0.5625), True),
+        (mark(HEAD), mark(HEAD, 0.6), False),
+        (mark(HEAD, near=0.25), mark(HEAD, 0.6), False),
+        (mark(HEAD), mark(HEAD, 0.6, near=0.25), False),
+        (mark(HEAD), mark(HEAD, is_top=False), False),
+        (mark(HEAD), mark(HEAD[:12] + "айлы"), True),  # a quarter differs
+        (mark(HEAD), mark(HEAD[:11] + "айлыш"), False),
+        (mark(HEAD), mark(HEAD[:12]), True),
+        (mark(HEAD), mark(HEAD[:11]), False),
+        (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40, is_apart=True), True),
+        (mark(HEAD, is_apart=True), mark(HEAD[:7] + "к" * 40, is_apart=True), False),
+        (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40), False),
+    ],
+)
+def test_two_lines_are_one_head_if_they_are_near_and_alike(one: Mark, other: Mark, is_one: bool):
+    assert is_same(one, other, whole=False) is is_one
+    assert is_same(other, one, whole=False) is is_one
+    assert is_same(one, other, whole=True) is (is_one and one.text == other.text)
+
+
+def test_long_heads_that_stand_apart_have_half_in_common_or_are_at_one_height():
+    one, other = mark("а" * 40, is_apart=True), "б" * 40
+    for common, away, is_one in ((20, 0.005, True), (19, 0.005, False), (19, 0.002, True)):
+        second = mark("а" * common + other[common:], 0.5 + away, is_apart=True)
+        assert is_same(one, second, whole=False) is is_one
+
+
+def test_a_number_is_that_of_its_page_if_three_pages_around_count_so():
+    page = Page(5, 842, [])
+    assert is_page_number(page, "— 15 —", [10, 10, 10, 4])
+    assert not is_page_number(page, "— 15 —", [10, 10, 4, 4])
+    assert not is_page_number(page, "16", [10, 10, 10])
+    assert not is_page_number(page, "15 бит", [10, 10, 10])

@@ -116,3 +116,12 @@ def test_time_and_memory_grow_with_the_lines_of_a_page_and_not_with_their_square
 def test_a_word_is_joined_over_a_page_and_over_many():
     each = [[line(text, 700)] for text in ("мәк-", "тәп-", "ләр-", "гә")]
     assert texts(*each)[0] == ["мәктәпләргә"]
+
+
+def test_lines_at_one_height_do_not_tell_how_far_rows_stand_apart():
+    assert usual_pitch([line("", y) for y in (700, 700, 700, 686)]) == 14
+
+
+def test_a_capital_behind_a_blank_begins_a_paragraph_in_the_next_column():
+    columns = [line("Кичә кич белән", 100), line(" Яңа бүлек башлана", 700, left=300)]
+    assert texts(columns) == [["Кичә кич белән", "Яңа бүлек башлана"]]

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import brotli
 import pytest
@@ -110,3 +111,15 @@ def test_a_body_without_chunks_that_begins_with_hexadecimal_letters_is_kept():
 def test_parameters_of_a_kind_are_found():
     assert media("text/html") == ("text/html", "")
     assert media(" TEXT/html ;a=b; charset='utf-8'") == ("text/html", "utf-8")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_no_more_than_asked_is_unpacked_of_all_members(pack: Callable[[bytes], bytes]):
+    whole = b"\n".join(text.encode() for text in TATAR[:6])
+    unpack = module.inflated
+    assert unpack(pack(whole), 100) == (whole[:100], True)
+    assert unpack(pack(whole), len(whole) + 1) == (whole, False)
+    if pack is gzip.compress:
+        parts = pack(whole[:80]) + pack(whole[80:])
+        assert unpack(parts, 100) == (whole[:100], True)
+        assert unpack(parts, 10_000) == (whole, False)

@@ -135,3 +135,10 @@ def test_a_box_is_turned_with_its_page():
     assert turned_back(box, 1, 100, 200) == (20, 70, 60, 90)
     assert turned_back(box, 2, 100, 200) == (70, 140, 90, 180)
     assert turned_back(box, 3, 100, 200) == (140, 10, 180, 30)
+
+
+def test_lines_from_right_to_left_stand_where_their_letters_stand(tmp_path: Path):
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([right_to_left(HEBREW)]))), 1, {})
+    boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
+    assert [box[1] for box in boxes] == pytest.approx([700, 684], abs=0.2)
+    assert all(box[3] > box[1] + 6 and box[2] > box[0] + 60 for box in boxes)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import regex
 from made_documents import pdf
 from text_samples import write
 
@@ -117,3 +118,24 @@ def test_a_mark_stays_behind_its_letter_wherever_its_box_is():
 def test_a_line_of_one_direction_is_left_as_it_is(line: str):
     places = [(float(-at), 1.0 - at) for at in range(len(line))]
     assert in_order(line, places, is_to_left=True) == line
+
+
+def test_letters_beyond_the_first_plane_are_turned_with_marks_of_any_plane():
+    word, marked = "𞤀𞤣𞤤", "𞤀\u0301𞤣𞤤"
+    for text in (word, marked):
+        on_paper = "".join(reversed(regex.findall(r"\X", text)))
+        places = [(10.0 * at, 10.0 * at + 9) for at in range(len(on_paper))]
+        assert in_order(on_paper, places, is_to_left=True) == text
+        from_right = [(-left, -left + 9) for left, _ in places]
+        assert in_order(text, from_right, is_to_left=True) == text
+
+
+def test_a_line_that_is_put_in_order_has_no_blank_at_its_ends():
+    text = "Linux הילד הלך"
+    places = [(10.0 * at, 10.0 * at + 9) for at in range(6)]  # Linux, then a blank
+    places += [(140.0 - 10 * at, 149.0 - 10 * at) for at in range(8)]
+    for edge in (-50.0, 500.0):
+        places[5] = (edge, edge + 5)
+        found = in_order(text, places, is_to_left=True)
+        assert found == found.strip()
+        assert sorted(found.replace(" ", "")) == sorted(text.replace(" ", ""))

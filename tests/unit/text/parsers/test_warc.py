@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from made_documents import arc, http, warc, xhtml
 from text_samples import TATAR, write
 
+from endonym.text.parsers.unit import Refused
 from endonym.text.parsers.warc import units
 
 PAGE = http(xhtml(TATAR[:1]).encode())
@@ -36,3 +38,15 @@ def test_the_servers_word_on_the_encoding_counts_where_it_is_not_utf8(tmp_path: 
     (unit,) = units(str(write(tmp_path, "a.warc", data)), 1, {})
     assert unit is not None
     assert (unit.text, unit.meta["encoding"]) == (text, "koi8-r")
+
+
+def test_an_archive_that_ends_in_the_head_of_a_record_is_refused(tmp_path: Path):
+    data = warc([("response", f"http://a/{n}", PAGE) for n in range(2)])
+    head = data.index(b"WARC/1", 10)
+    path = write(tmp_path, "a.warc", data[: head + 60])
+    found = units(str(path), 1, {})
+    first = next(found)
+    assert first is not None
+    assert first.number == 1
+    with pytest.raises(Refused, match="ends early"):
+        list(found)

@@ -10,9 +10,11 @@ import pyarrow.parquet as parquet
 import pytest
 from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records
 
-from endonym.text.document import Document
+from endonym.text.document import Document, Reject
+from endonym.text.io.origin import Origin
 from endonym.text.provenance import MAX_CHARS
-from endonym.text.readers.columns import note_columns, shown_values, text_column
+from endonym.text.readers import columns
+from endonym.text.readers.columns import note_columns, shown_values, text_column, value_document
 
 Save = Callable[[Path, dict[str, Any]], Path]
 
@@ -113,3 +115,21 @@ def test_offsets_in_the_middle_of_a_column_that_lead_out_of_it_are_seen():
     )
     with pytest.raises(arrow.ArrowInvalid):
         list(shown_values(column))
+
+
+def test_a_column_is_named_by_its_number_from_the_first_to_the_last():
+    table = arrow.table({"a": TATAR[:1], "n": [1], "b": KHMER[:1]})
+    found = [text_column(table.schema, number) for number in (1, 2, 3, 4)]
+    assert found == ["a", None, "b", None]
+    assert text_column(table.schema, "b") == "b"
+    assert text_column(table.schema, None) is None
+
+
+def test_a_value_may_be_as_long_as_a_document(monkeypatch: pytest.MonkeyPatch):
+    value = TATAR[0].encode()
+    origin = Origin("one", "a.parquet")
+    monkeypatch.setattr(columns, "MAX_DOCUMENT_BYTES", len(value))
+    assert isinstance(value_document(1, value, origin, {}), Document)
+    found = value_document(2, value + b".", origin, {})
+    assert isinstance(found, Reject)
+    assert (found.reason, found.raw_bytes) == ("too_long", len(value) + 1)

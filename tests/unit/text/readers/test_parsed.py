@@ -90,3 +90,15 @@ def test_a_file_is_read_by_its_parser_and_progress_is_told(tmp_path: Path):
     assert [each.reason for each in refused(found)] == ["parser_failed"]
     assert refused(found)[0].id == "a.odd#2"
     assert sum(told) == sum(len(each) for each in FRENCH[:2])
+
+
+def test_a_unit_with_a_reason_or_without_a_visible_sign_is_a_reject():
+    tally = Tally(Origin("one", "a.pdf", 1000), Parser("module", "page", text_share=0.5), 1000)
+    for unit, reason in (
+        (Unit(1, TATAR[0], {}, 100), None),
+        (Unit(2, TATAR[0], {}, 100, "too_long", "so long"), "too_long"),
+        (Unit(3, " \n ", {}, 100), "blank"),
+    ):
+        found = tally.taken(unit)
+        assert (found.reason if isinstance(found, Reject) else None) == reason
+    assert (tally.texts, tally.text_bytes, tally.used) == (1, 2 * len(TATAR[0]), 300)

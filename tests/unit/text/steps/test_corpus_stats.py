@@ -4,7 +4,7 @@ import pytest
 
 from endonym.errors import CorpusError
 from endonym.text.document import Reject
-from endonym.text.steps.corpus_stats import SourceStats, reasons_table, total
+from endonym.text.steps.corpus_stats import MAX_DAMAGES, SourceStats, reasons_table, total
 
 
 def source_stats() -> SourceStats:
@@ -52,3 +52,36 @@ def test_reasons_are_listed_the_most_frequent_first():
         made.drop(Reject("min_chars", "a#1", "tt"), 1, "a")
     lines = reasons_table([made]).split("\n")
     assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]
+
+
+def test_counts_of_parts_add_up_to_those_of_the_whole():
+    whole = SourceStats("tt")
+    for part in range(3):
+        made = SourceStats("tt")
+        for number in range(15):
+            made.read.add(number)
+            made.drop(Reject("truncated", f"{part}-{number}.gz", "tt", "cut"), number)
+        made.changed_documents = 2
+        whole.add(made.counts())
+    assert (whole.read.records, whole.read.bytes, whole.changed_documents) == (45, 315, 6)
+    assert (whole.dropped["truncated"].records, whole.dropped["truncated"].bytes) == (45, 315)
+    assert len(whole.damages) == MAX_DAMAGES
+    assert whole.damages[14:16] == ["0-14.gz: cut", "1-0.gz: cut"]
+    assert sum(whole.unreadable.values()) == 315
+    whole.balance()
+
+
+def test_of_each_warning_the_first_example_stays_and_each_is_counted():
+    made = SourceStats("km")
+    made.warn({"khmer_order": "ខុ្ញំ for ខ្ញុំ"})
+    made.warn({"khmer_order": "other", "replacement": "a\ufffd"})
+    assert made.warnings == {"khmer_order": 2, "replacement": 1}
+    assert made.examples == {"khmer_order": "ខុ្ញំ for ខ្ញុំ", "replacement": "a\ufffd"}
+
+
+def test_a_record_that_cannot_be_read_is_named_by_its_file():
+    made = SourceStats("tt")
+    made.drop(Reject("bad_json", "one/a.jsonl#7", "tt"), 5)
+    made.drop(Reject("bad_json", "one/a.jsonl#8", "tt"), 6, "one.zip")
+    made.drop(Reject("min_chars", "one/a.jsonl#9", "tt"), 7)
+    assert made.unreadable == {"bad_json  one/a.jsonl": 5, "bad_json  one.zip": 6}

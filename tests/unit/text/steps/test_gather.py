@@ -179,3 +179,23 @@ def test_a_member_with_a_long_name_takes_no_more_of_the_disk_than_its_text(
     assert len(damage) < 500
     (reject,) = [row for row in rows if row["reason"] == "unsafe_member"]
     assert len(reject["detail"]) < 2_000
+
+
+def test_of_a_file_that_is_too_large_so_many_bytes_are_read_and_of_others_all(
+    tmp_path: Path,
+) -> None:
+    lines = [f"{number} {TATAR[number % len(TATAR)]}" for number in range(400)]
+    source = lines_source(write(tmp_path, "one.txt", lines))
+    (file,) = files(source)
+    size = file.path.stat().st_size
+    for most in (size // 2, size, size + 1, None):
+        group = Group(source, (file,), 0, tmp_path, "00000", most_bytes=most)
+        told: list[int] = []
+        said = read_group(group, told.append)
+        rows = read_chunk(tmp_path / said["files"][0]["name"]).to_pylist()
+        taken = [len(row["text"].encode()) + 1 for row in rows]
+        if most is not None and most < size:
+            assert most <= sum(taken) < most + taken[-1] + len(rows)
+        else:
+            assert [row["text"] for row in rows] == lines
+        assert sum(told) == size

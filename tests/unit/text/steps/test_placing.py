@@ -56,3 +56,20 @@ def test_sentences_of_an_article_are_blocks_with_its_key(tmp_path: Path) -> None
     blocks = np.load(tmp_path / "0.npy")["block"]
     assert len(set(blocks[:5].tolist())) == 5
     assert np.load(tmp_path / "0.npy")["bytes"].tolist() == [len(t.encode()) for t in lines]
+
+
+def test_a_block_goes_on_over_the_chunks_of_a_file_and_ends_with_it(tmp_path: Path) -> None:
+    lines = numbered(8)
+    parts = [(lines[:2], [0, 0]), (lines[2:4], [0, 0]), ([None], [0]), (lines[4:6], [0, 1])]
+    placing = Placing()
+    placing.begin_source(0)
+    found = [
+        numbers(tmp_path, placing, in_files(chunk(tmp_path, n, texts), files))["block"].tolist()
+        for n, (texts, files) in enumerate(parts)
+    ]
+    first = found[0][0]
+    assert found == [[first, first], [first, first], [], [first, found[3][1]]]
+    assert found[3][1] > first
+    placing.begin_source(2)
+    other = numbers(tmp_path, placing, in_files(chunk(tmp_path, 9, lines[6:]), [0, 0]))
+    assert min(other["block"]) > found[3][1]
