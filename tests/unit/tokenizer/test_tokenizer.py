@@ -248,6 +248,21 @@ def test_what_ends_a_text_is_read_from_beside_the_tokenizer(
     assert again.to_json() == given.to_json()
 
 
+def test_our_own_end_of_text_comes_before_the_number_of_a_models_config(tmp_path: Path) -> None:
+    engine = gemma_like()
+    engine.add_special_tokens([END_OF_TEXT])
+    engine.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text('{"eos_token_id": 1}', encoding="utf-8")
+    assert Tokenizer.load(tmp_path / "tokenizer.json").end == END_OF_TEXT
+
+
+def test_a_text_is_opened_by_bos_only_with_a_chat_template() -> None:
+    given = Tokenizer(gemma_like(), "<eos>", "<bos>")
+    assert given.opening_id == given.end_id == 1
+    given.chat_template = "{{ messages }}"
+    assert given.opening_id == given.start_id == 2
+
+
 def test_a_tokenizer_that_says_no_end_is_refused_with_advice(tmp_path: Path) -> None:
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(TokenizerError, match="nothing says which token ends a text") as caught:
