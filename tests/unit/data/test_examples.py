@@ -9,8 +9,10 @@ import pytest
 from made_conversations import conversations, fresh_tokenizer, make_toy_examples, pairs, said
 from toys import KINDS
 
+from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import held_out, prompt_key, with_template
+from endonym.data.kept_out import KeptOut
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -96,6 +98,49 @@ def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> Non
 def test_no_example_left_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="empty_answer"):
         make_toy_examples(tmp_path, [said("Ce?", ""), said("Нәрсә?", "алма")])
+
+
+def test_examples_of_one_prompt_are_too_few(tmp_path: Path) -> None:
+    records = [said("Сорау?", f"җавап {n}") for n in range(5)]
+    with pytest.raises(CorpusError, match="5 examples of 1 different prompts are left"):
+        make_toy_examples(tmp_path, records)
+
+
+def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
+    records = [said("Сорау?", "Бүген көн җылы булды."), *[{"messages": []}] * 9]
+    with pytest.raises(CorpusError) as caught:
+        known = KeptOut([("dev", ["Бүген көн җылы булды."])])
+        make_toy_examples(tmp_path, records, kept_out=known)
+    assert caught.value.do.startswith("Look at the records")
+
+
+def test_a_template_that_writes_the_opening_token_gives_the_same_ids(tmp_path: Path) -> None:
+    for name, template in (("bare", CHATML), ("opened", "{{ bos_token }}" + CHATML)):
+        make_toy_examples(tmp_path / name, conversations(9), template=template)
+    for name in ("ids.bin", "learnt.bin", "offsets.npy"):
+        bare, opened = (tmp_path / folder / name for folder in ("bare", "opened"))
+        assert bare.read_bytes() == opened.read_bytes()
+
+
+def test_blanks_around_a_prompt_do_not_part_it_from_its_like() -> None:
+    one, other = ([Message("user", text)] for text in ("Нәрсә бу?", " Нәрсә бу?\n"))
+    assert prompt_key(one, 3) == prompt_key(other, 3) != prompt_key(one, 4)
+    assert prompt_key(one, 3) != prompt_key([Message("system", "Нәрсә бу?")], 3)
+
+
+def test_conversations_of_which_the_end_was_left_out_are_counted(tmp_path: Path) -> None:
+    records = conversations(9)
+    for number, more in ((1, 1), (4, 3)):
+        asked = [said("Тагын?", "Юк.")["messages"][0]] * more
+        records[number]["messages"] += asked
+    assert make_toy_examples(tmp_path, records)["cut"] == 2
+
+
+def test_another_template_says_anew_what_ends_a_turn() -> None:
+    own = fresh_tokenizer("bpe", "{{ messages }}")
+    own.turn_ends = ("<|im_start|>",)
+    assert with_template(own, None).turn_ends == ("<|im_start|>",)
+    assert with_template(own, CHATML).turn_ends == ()
 
 
 def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
