@@ -253,3 +253,12 @@ def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -
     sides["rejected"][-1]["weight"] = 0
     with pytest.raises(Unfit, match='the last answer of rejected has "weight": 0'):
         pair_of(sides)
+
+
+@pytest.mark.parametrize("nothing", ["", None, []])
+def test_an_empty_prompt_beside_whole_conversations_is_none(nothing: Any) -> None:
+    sides = {
+        name: f"\n\nHuman: {ASKED}\n\nAssistant: {answer}"
+        for name, answer in (("chosen", ANSWER), ("rejected", "Яшел."))
+    }
+    assert pair_of({"prompt": nothing, **sides}) == (PLAIN[:1], ANSWER, "Яшел.")

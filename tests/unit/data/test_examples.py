@@ -108,8 +108,8 @@ def test_examples_of_one_prompt_are_too_few(tmp_path: Path) -> None:
 
 def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
     records = [said("Сорау?", "Бүген көн җылы булды."), *[{"messages": []}] * 9]
+    known = KeptOut([("dev", ["Бүген көн җылы булды."])])
     with pytest.raises(CorpusError) as caught:
-        known = KeptOut([("dev", ["Бүген көн җылы булды."])])
         make_toy_examples(tmp_path, records, kept_out=known)
     assert caught.value.do.startswith("Look at the records")
 
