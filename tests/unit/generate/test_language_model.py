@@ -18,6 +18,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.kernels.loss import Readout
 from endonym.model.weights import save_tensors
+from endonym.tokenizer.tokenizer import read_engine
 
 GREEDY = Sampling(temperature=0)
 BYTES = toy_tokenizer("byte")
@@ -280,3 +281,14 @@ def test_the_end_of_a_text_is_not_chosen_before_so_many_tokens() -> None:
     assert "".join(made) == "ab"
     assert len(made.ids) == 3
     assert made.finish_reason == "length"
+
+
+def test_special_tokens_beyond_the_model_hinder_nothing(tmp_path: Path) -> None:
+    """As of models that were trained before their tokenizers got tokens for pictures."""
+    folder = save_model(tmp_path / "model", lively().decoder, "byte")
+    engine = read_engine(folder / "tokenizer.json")
+    engine.add_special_tokens(["<picture>"])
+    (folder / "tokenizer.json").write_text(engine.to_str(), encoding="utf-8")
+    model = LanguageModel.load(folder)
+    assert model.tokenizer.vocab == model.decoder.config.vocab + 1
+    assert model.score("Күрше малае") == lively().score("Күрше малае")
