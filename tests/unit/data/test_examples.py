@@ -195,3 +195,30 @@ def test_an_answer_of_weight_0_has_no_learnt_token(tmp_path: Path) -> None:
     firsts = {record["messages"][-3]["content"] for record in records[2::3]}
     assert lost.sum() > 24
     assert any(tokenizer.decode(now.ids[lost].tolist()).startswith(each) for each in firsts)
+
+
+def test_an_example_may_fill_its_row(tmp_path: Path) -> None:
+    """One token less, and the longest one has no room."""
+    make_toy_examples(tmp_path / "a", conversations(20), context=400)
+    lengths = np.diff(np.load(tmp_path / "a" / "offsets.npy"))
+    longest, count = int(lengths.max()), int((lengths == lengths.max()).sum())
+    whole = make_toy_examples(tmp_path / "b", conversations(20), context=longest)
+    assert (whole["kept"], whole["dropped"]) == (20, {})
+    less = make_toy_examples(tmp_path / "c", conversations(20), context=longest - 1)
+    assert (less["kept"], less["dropped"]) == (20 - count, {"longer_than_context": count})
+
+
+def test_examples_of_one_conversation_need_no_room_together(tmp_path: Path) -> None:
+    """Here each answer is an example, as the last turn is written otherwise."""
+    thinking = CHATML.replace(
+        "{{ message['content'] }}",
+        "{% if message['role'] == 'assistant' and loop.last %}<think></think>{% endif %}"
+        "{{ message['content'] }}",
+    )
+    make_toy_examples(tmp_path / "a", conversations(20), template=thinking, context=400)
+    longest = int(np.diff(np.load(tmp_path / "a" / "offsets.npy")).max())
+    counted = make_toy_examples(
+        tmp_path / "b", conversations(20), template=thinking, context=longest
+    )
+    assert (counted["kept"], counted["dropped"]) == (20, {})
+    assert counted["train"]["examples"] + counted["dev"]["examples"] > 30

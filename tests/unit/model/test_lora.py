@@ -15,6 +15,7 @@ from endonym.model.lora import (
     attach,
     changes_of,
     changes_with,
+    copy_on,
     detach,
     linear_maps,
     merge,
@@ -111,3 +112,40 @@ def test_weights_of_a_training_become_changes() -> None:
 def test_no_table_and_no_head_is_a_linear_map_to_adapt() -> None:
     names = linear_maps(lively_decoder())
     assert all(name.startswith("blocks.") for name in names)
+
+
+def test_adapters_of_different_matrices_count_one_at_a_time() -> None:
+    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
+    plain = decoder.logits(tokens)
+    found: dict[str, torch.Tensor] = {}
+    for name, on in (("татарча", ("query",)), ("română", ("down", "query"))):
+        changes = new_changes(decoder, Adapt(rank=2, on=on).resolved(), 1)
+        lively = {p: Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
+        alone = lively_decoder().eval()
+        attach(alone, lively)
+        found[name] = alone.logits(tokens)
+        attach(decoder, lively, name=name)
+    for name, wanted in found.items():
+        activate(decoder, name)
+        assert torch.equal(decoder.logits(tokens), wanted)
+    activate(decoder, None)
+    assert torch.equal(decoder.logits(tokens), plain)
+    activate(decoder, "татарча")
+    detach(decoder, "română")
+    assert torch.equal(decoder.logits(tokens), plain), "none is active after one was removed"
+    activate(decoder, "татарча")
+    assert torch.equal(decoder.logits(tokens), found["татарча"])
+
+
+def test_a_copy_with_an_adapter_shares_the_weights_and_leaves_the_first_as_it_is() -> None:
+    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
+    plain = decoder.logits(tokens)
+    changes = new_changes(decoder, ADAPT, 1)
+    lively = {p: Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
+    other = copy_on(decoder, lively)
+    assert not torch.equal(other.logits(tokens), plain)
+    assert torch.equal(decoder.logits(tokens), plain)
+    own = dict(decoder.named_parameters())
+    shared = {n: each for n, each in other.named_parameters() if ".adapters." not in n}
+    assert shared.keys() == own.keys()
+    assert all(each is own[name] for name, each in shared.items())

@@ -85,4 +85,4 @@ def test_a_stream_tells_what_came_before_anybody_read() -> None:
         assert scheduler.counts.cancelled == 0
         return found
 
-    assert asyncio.run(go()) == [(0, "stop"), (1, "failed")]
+    assert asyncio.run(asyncio.wait_for(go(), 20)) == [(0, "stop"), (1, "failed")]

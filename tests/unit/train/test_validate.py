@@ -13,8 +13,8 @@ from toys import END, distinct_documents, lively_decoder, toy_config, toy_decode
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
-from endonym.train.distributed import Group
 from endonym.train import validate as module
+from endonym.train.distributed import Group
 from endonym.train.validate import VALIDATION_SEED, judged_shares, validate
 
 

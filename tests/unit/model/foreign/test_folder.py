@@ -13,10 +13,12 @@ from endonym.errors import ExportError, ShapeError
 from endonym.model.config import AttentionConfig
 from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.foreign.folder import (
+    ForeignConfig,
     folder_files,
     foreign_config,
     read_shape,
     with_context,
+    with_vocab,
 )
 from endonym.model.memory import training_bytes
 
@@ -94,3 +96,61 @@ def test_the_files_that_decide_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ExportError, match=r"no model\.safetensors"):
         folder_files(tmp_path)
+
+
+def test_a_wider_vocabulary_adds_a_row_to_each_table() -> None:
+    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
+    for tied, tables in ((True, 1), (False, 2)):
+        theirs = {"vocab_size": 600, "hidden_size": 32}
+        config = ForeignConfig(**sizes, tied=tied, parameters=50_000, transformers=theirs)
+        wider = with_vocab(config, 610)
+        assert isinstance(wider, ForeignConfig)
+        assert (wider.vocab, wider.parameters) == (610, 50_000 + tables * 10 * 32)
+        assert wider.transformers == {"vocab_size": 610, "hidden_size": 32}
+        assert parameters(wider).blocks == parameters(config).blocks
+
+
+def test_what_a_token_leaves_in_a_cache_is_that_of_the_shared_heads() -> None:
+    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
+    for theirs, channels in (
+        ({}, 32),
+        ({"num_attention_heads": 4}, 32),
+        ({"num_attention_heads": 4, "num_key_value_heads": 2}, 16),
+        ({"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 5}, 10),
+        ({"num_attention_heads": 4, "num_key_value_heads": None, "head_dim": None}, 32),
+    ):
+        config = ForeignConfig(**sizes, tied=True, parameters=50_000, transformers=theirs)
+        assert config.remembered == channels
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_hidden_layers", 100_001), ("n_head", 10**6), ("encoder_layers", 10**6)]
+    + [("intermediate_size", 1 << 33), ("layer_sizes", [4, -(1 << 33)])],
+)
+def test_numbers_that_no_model_has_are_refused(tmp_path: Path, key: str, value: object) -> None:
+    write_model("gemma3", tmp_path)
+    given = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert foreign_config(tmp_path, given | {"rope_theta": 1 << 40}).layers == 3
+    for changed in ({key: value}, {"nested": {"deeper": {key: value}}}):
+        with pytest.raises(ExportError, match=f"for {key}"):
+            foreign_config(tmp_path, given | changed)
+
+
+def test_weights_in_several_files_are_those_that_the_index_names(tmp_path: Path) -> None:
+    network = write_model("gemma3", tmp_path / "whole")
+    network.save_pretrained(tmp_path / "parts", max_shard_size="60KB")
+    whole, parts = (foreign_config(tmp_path / name) for name in ("whole", "parts"))
+    assert parts.parameters == whole.parameters
+    names = [path.name for path in folder_files(tmp_path / "parts")]
+    assert names[0] == "config.json"
+    assert "model.safetensors.index.json" in names
+    assert sum(name.endswith(".safetensors") for name in names) > 1
+    path = tmp_path / "parts" / "model.safetensors.index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "outside.safetensors").write_bytes(b"")
+    for name in ("../outside.safetensors", "none.safetensors"):
+        changed = {"weight_map": {"a": name}}
+        path.write_text(json.dumps(index | changed), encoding="utf-8")
+        with pytest.raises(ExportError, match="which is not here"):
+            folder_files(tmp_path / "parts")
