@@ -153,3 +153,15 @@ def test_a_pair_with_such_a_side_is_a_counted_reject(side: str, tmp_path: Path) 
     records = [*pairs(12), strange]
     counted = make_toy_examples(tmp_path, records, "preferences", kept_out=kept_out())
     assert (counted["kept"], counted["dropped"]) == (12, {"held_out": 1})
+
+
+def test_of_lines_that_begin_alike_each_is_known() -> None:
+    lines = [
+        "Бүген көн җылы булды",
+        "Бүген көн җылы булмады әле",
+        "Бүген көн җылы булачак дип көтә",
+    ]
+    known = KeptOut([("dev", lines)])
+    for line in lines:
+        assert known.shared_by([message := f"Әйе, {line}, диде."]) == {message}
+    assert known.shared_by(["Әйе, Бүген көн җылы булса, диде."]) == set()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.errors import Damaged
-from endonym.generate.language_model import LanguageModel
+from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
@@ -292,3 +292,10 @@ def test_special_tokens_beyond_the_model_hinder_nothing(tmp_path: Path) -> None:
     model = LanguageModel.load(folder)
     assert model.tokenizer.vocab == model.decoder.config.vocab + 1
     assert model.score("Күрше малае") == lively().score("Күрше малае")
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens"), [(4_096, 200), (400, 200), (64, 32), (3, 1), (1, 1)]
+)
+def test_half_a_context_is_left_for_a_prompt(context: int, tokens: int) -> None:
+    assert most_tokens(context) == tokens

@@ -4,7 +4,7 @@ import pytest
 import torch
 from laws.shapes import some_tokens
 from torch import nn
-from toys import lively_decoder
+from toys import lively_decoder, toy_config
 
 from endonym.errors import ShapeError
 from endonym.model.adapt_config import Adapt
@@ -149,3 +149,21 @@ def test_a_copy_with_an_adapter_shares_the_weights_and_leaves_the_first_as_it_is
     shared = {n: each for n, each in other.named_parameters() if ".adapters." not in n}
     assert shared.keys() == own.keys()
     assert all(each is own[name] for name, each in shared.items())
+
+
+@pytest.mark.parametrize("family", ["gpt2", "qwen3"])
+def test_trained_norms_of_rows_leave_the_bias_alone(family: str) -> None:
+    """As when the change is written into the matrix, which has no part in its bias."""
+    decoder = lively_decoder(toy_config(family)).eval()
+    tokens = some_tokens(1, 9, vocab=40)
+    adapt = Adapt(rank=2, on=("query", "down", "up"), dora=True).resolved()
+    changes = {
+        path: Change(each.a, torch.full_like(each.b, 0.1), each.scale, each.magnitude * 1.7)
+        for path, each in new_changes(decoder, adapt, 1).items()
+        if each.magnitude is not None
+    }
+    assert changes
+    attach(decoder, changes)
+    attached = decoder.logits(tokens)
+    merge(decoder)
+    torch.testing.assert_close(decoder.logits(tokens), attached, rtol=1e-4, atol=1e-4)

@@ -181,3 +181,13 @@ def test_an_empty_tokenizer_still_reads_bytes() -> None:
     assert made.get_vocab_size() == BYTE_VOCAB
     assert made.decode(made.encode("су").ids) == "су"
     assert module.BYTE_TOKENS[10] == "<0x0A>"
+
+
+def test_letters_that_no_text_has_are_among_the_rarest_pieces() -> None:
+    texts = [text for text in toy_texts() if "ា" in text]
+    made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))
+    vocab = json.loads(made.to_json())["model"]["vocab"]
+    scores = dict(vocab[BYTE_VOCAB:])
+    unseen = [scores[letter] for letter in SPELLING if letter not in "".join(texts)]
+    assert unseen
+    assert max(unseen) < sorted(scores.values(), reverse=True)[len(scores) // 10]

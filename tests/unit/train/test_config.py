@@ -58,6 +58,12 @@ def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> No
         ({"cooldown": 0.1, "schedule": "linear"}, {"schedule": "wsd"}, 'schedule = "wsd"'),
         ({"final_lr": 0.1, "schedule": "constant"}, {"schedule": "wsd"}, "a schedule that falls"),
         ({"momentum": 0.9}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+        ({"beta": 0.2}, {"objective": "preferences"}, 'objective = "preferences"'),
+        (
+            {"temperature": 2.0, "sources": {"web": 0.5, "songs": 0.5}},
+            {"sources": ("web", "songs")},
+            "sources whose shares are open",
+        ),
         ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
         ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
     ],
@@ -126,6 +132,7 @@ def test_what_only_a_choice_can_give_must_be_chosen(missing: str) -> None:
 def test_the_average_that_is_kept_is_the_mean_of_the_last_steps(average: str) -> None:
     with pytest.raises(ValidationError, match=f'leave average = "{average}" out'):
         Phase.model_validate({"keep": "average", "average": average})
+    assert Phase(keep="average", average_share=0.3).average is None
     for keys in ({"average": "tail", "average_share": 0.3}, {"average_share": 0.3}):
         phase = Phase.model_validate(
             {"lr": 1e-3, "number_format": "fp32", "keep": "average"} | keys

@@ -21,6 +21,7 @@ from endonym.model.foreign.folder import (
     with_vocab,
 )
 from endonym.model.memory import training_bytes
+from endonym.model.weights import load_tensors, save_tensors
 
 
 def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
@@ -41,6 +42,18 @@ def test_an_untied_head_is_counted(tmp_path: Path) -> None:
     network = write_model("qwen2", tmp_path)
     count = parameters(foreign_config(tmp_path))
     assert (count.total, count.head) == (network.num_parameters(), 600 * 32)
+
+
+def test_a_tied_head_that_is_stored_beside_its_table_counts_once(tmp_path: Path) -> None:
+    network = write_model("gemma3", tmp_path)
+    before = foreign_config(tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = load_tensors(path)
+    table = network.get_input_embeddings().weight.detach().clone()
+    save_tensors(tensors | {"lm_head.weight": table}, path)
+    assert foreign_config(tmp_path) == before
+    untied = before.transformers | {"tie_word_embeddings": False}
+    assert foreign_config(tmp_path, untied).parameters == before.parameters + table.numel()
 
 
 def test_nothing_of_this_needs_torch(tmp_path: Path) -> None:
@@ -74,6 +87,11 @@ def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
     (mixer,) = shorter.mixers
     assert isinstance(mixer, AttentionConfig)
     assert (shorter.context, mixer.window) == (8, 8)
+    windowed = shape("qwen3", "windowed")
+    (before,) = windowed.mixers
+    assert isinstance(before, AttentionConfig)
+    assert before.window is not None
+    assert with_context(windowed, before.window + 1).mixers == windowed.mixers
 
 
 def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(
@@ -125,8 +143,13 @@ def test_what_a_token_leaves_in_a_cache_is_that_of_the_shared_heads() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("num_hidden_layers", 100_001), ("n_head", 10**6), ("encoder_layers", 10**6)]
-    + [("intermediate_size", 1 << 33), ("layer_sizes", [4, -(1 << 33)])],
+    [
+        ("num_hidden_layers", 100_001),
+        ("n_head", 10**6),
+        ("encoder_layers", 10**6),
+        ("intermediate_size", 1 << 33),
+        ("layer_sizes", [4, -(1 << 33)]),
+    ],
 )
 def test_numbers_that_no_model_has_are_refused(tmp_path: Path, key: str, value: object) -> None:
     write_model("gemma3", tmp_path)
