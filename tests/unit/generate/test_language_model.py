@@ -299,3 +299,13 @@ def test_special_tokens_beyond_the_model_hinder_nothing(tmp_path: Path) -> None:
 )
 def test_half_a_context_is_left_for_a_prompt(context: int, tokens: int) -> None:
     assert most_tokens(context) == tokens
+
+
+def test_settings_count_before_those_of_a_given_sampling() -> None:
+    model = lively()
+    hot = Sampling(temperature=2.0, seed=4, top_p=1.0)
+    greedy = model.generate("ел", max_tokens=9, temperature=0)
+    assert model.generate("ел", max_tokens=9, sampling=hot, temperature=0) == greedy
+    assert model.generate("ел", max_tokens=9, sampling=hot) != greedy
+    again = model.generate("ел", max_tokens=9, sampling=hot, seed=5)
+    assert again == model.generate("ел", max_tokens=9, temperature=2.0, seed=5, top_p=1.0)

@@ -325,12 +325,12 @@ def test_a_model_has_until_twice_the_warmup_to_be_below_the_unigram_line(
 ) -> None:
     config = train_config(steps=1_000, warmup_steps=warmup)
     told = [{"step": 0, "nats": 3.5, "bits": 0.0}]
-    for best, step, is_told in (
+    for best, at, is_told in (
         (3.1, expected - 1, False),
         (3.1, expected, True),
         (3.0, expected, False),
     ):
-        state = TrainState(step=step, best_nats=best, validations=told)
+        state = TrainState(step=at, best_nats=best, validations=told)
         if not is_told:
             loss_guard.require_learning(state, config, 3.0)
             continue
