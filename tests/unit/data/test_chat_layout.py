@@ -1,6 +1,7 @@
 """Which ids are learnt, and that prompts are those that a server makes."""
 
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import chain, count, groupby
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.chat import chat_ids
 from endonym.serve.own_engine import OwnEngine
-from endonym.tokenizer.chat_template import CHATML, template_of
+from endonym.tokenizer.chat_template import CHATML, Part, template_of
 
 SAID = [
     ("system", "Répond en un mot."),
@@ -169,3 +170,70 @@ def test_a_template_that_fails_for_one_conversation_is_told_of_it_and_not_for_ev
     monkeypatch.setattr(chat_layout, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(RecipeError, match="took"):
         layouts.of(("system", "user", "assistant", "user", "assistant"))
+
+
+def test_a_template_that_just_has_room_is_taken() -> None:
+    tokenizer, roles = fresh_tokenizer(), [role for role, _ in SAID]
+    (whole,) = Layouts(template_of(tokenizer), tokenizer, 256).of(roles)
+    size = sum(len(piece.ids) for piece in whole)
+    Layouts(template_of(tokenizer), tokenizer, size - 1).of(roles)
+    with pytest.raises(Unfit, match=f"{size} tokens without the contents; {size - 2} have room"):
+        Layouts(template_of(tokenizer), tokenizer, size - 2).of(roles)
+
+
+def watched(layouts: Layouts) -> list[list[int]]:
+    """For each call of the template from now on: how many messages each prompt has."""
+    asked, fill = list[list[int]](), layouts.template.parts
+
+    def parts(each: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
+        asked.append([len(roles) for roles, _ in each])
+        return fill(each)
+
+    object.__setattr__(layouts, "template", SimpleNamespace(parts=parts))
+    return asked
+
+
+def test_all_prompts_of_a_call_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_layout, "MESSAGES_AT_ONCE", 50)
+    tokenizer = fresh_tokenizer()
+    layouts = Layouts(template_of(tokenizer), tokenizer, 4096)
+    asked = watched(layouts)
+    layouts.of(("user", "assistant") * 20)
+    assert asked[0] == [39, 40]
+    assert [*chain.from_iterable(asked[1:])] == list(range(1, 39, 2))
+    assert len(asked) > 4
+    assert all(sum(sizes[:-1]) < 50 for sizes in asked[1:])
+
+
+def test_layouts_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = fresh_tokenizer()
+    some = {n: ("user", "assistant") * n for n in (2, 3, 4)}
+    free = Layouts(template_of(tokenizer), tokenizer, 4096)
+    size = {n: sum(map(len, free.of(roles))) for n, roles in some.items()}
+    monkeypatch.setattr(chat_layout, "PIECES_KEPT", size[2] + size[3])
+    layouts = Layouts(template_of(tokenizer), tokenizer, 4096)
+    asked = watched(layouts)
+    for n in (4, 2, 3):  # 4 has to go for 2, and 3 fits beside that
+        layouts.of(some[n])
+    calls = len(asked)
+    layouts.of(some[2])
+    layouts.of(some[3])
+    assert len(asked) == calls
+    layouts.of(some[4])
+    assert len(asked) > calls
+
+
+def test_the_patience_with_a_template_is_for_all_conversations_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fails = "{% if messages[0].role == 'system' %}{{ 1 // 0 }}{% endif %}" + CHATML
+    tokenizer = fresh_tokenizer("bpe", fails)
+    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
+    clock = count()  # each try takes a second
+    monkeypatch.setattr(chat_layout, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(chat_layout, "PATIENCE_SECONDS", 2.5)
+    for turns in (1, 2):
+        with pytest.raises(Unfit, match="cannot be filled in"):
+            layouts.of(("system", *("user", "assistant") * turns))
+    with pytest.raises(RecipeError, match="conversations like this took 3 seconds"):
+        layouts.of(("system", *("user", "assistant") * 3))

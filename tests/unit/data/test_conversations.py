@@ -63,6 +63,11 @@ TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
     ("record", "messages"),
     [
         ({"conversations": TURNS, "system": "Sois bref."}, (SYSTEM, *PLAIN)),
+        ({"conversations": TURNS, "system_prompt": "Sois bref."}, (SYSTEM, *PLAIN)),
+        (
+            {"prompt": ASKED, "system_prompt": "Sois bref.", "output": 1, "response": ANSWER},
+            (SYSTEM, *PLAIN),
+        ),
         (
             {
                 "messages": [{"from": "system", "value": "Sois bref."}, *TURNS],
@@ -253,3 +258,23 @@ def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -
     sides["rejected"][-1]["weight"] = 0
     with pytest.raises(Unfit, match='the last answer of rejected has "weight": 0'):
         pair_of(sides)
+
+
+@pytest.mark.parametrize("nothing", ["", None, []])
+def test_an_empty_prompt_beside_whole_conversations_is_none(nothing: Any) -> None:
+    sides = {
+        name: f"\n\nHuman: {ASKED}\n\nAssistant: {answer}"
+        for name, answer in (("chosen", ANSWER), ("rejected", "Яшел."))
+    }
+    assert pair_of({"prompt": nothing, **sides}) == (PLAIN[:1], ANSWER, "Яшел.")
+
+
+def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
+    text = f"\n\nHuman: {ASKED} \n\nAssistant:  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
+    whole = (*PLAIN, Message("user", "Рәхмәт!"), Message("assistant", "Зинһар."))
+    assert conversation_of({"conversation": None, "prompt": text[:-9], "response": "Зинһар."}) == (
+        whole,
+        0,
+    )
+    found = pair_of({"chosen": text, "rejected": text.replace("Зинһар", "Юк")})
+    assert found == (whole[:-1], "Зинһар.", "Юк.")

@@ -91,3 +91,43 @@ def test_packing_leaves_little_empty() -> None:
     assert 1 - lengths.sum() / (1024 * len(sums)) < 0.02
     exact = packed(np.array([7, 3, 6, 4, 5, 5]), 10)
     assert len(exact.starts) == 4
+
+
+def test_one_item_is_no_pair_that_fills_a_row() -> None:
+    """Of the lengths 2 and 3 the longer one goes beside 6, unless two of 2 fill the row."""
+    assert packed(np.array([6, 2, 3]), 10).items.tolist() == [0, 2, 1]
+    assert packed(np.array([6, 2, 3, 2]), 10).items.tolist() == [0, 1, 3, 2]
+
+
+def test_documents_of_two_epochs_have_numbers_of_their_own(tokens: ExampleTokens) -> None:
+    """Both may stand in one batch."""
+    order = ExampleOrder(tokens, context=256, seed=7)
+    found = order.rows(0, 2 * order.rows_per_epoch).documents_BT
+    first, second = (
+        set(part[part != GAP].tolist()) for part in np.split(found, [order.rows_per_epoch])
+    )
+    assert first == set(range(len(tokens)))
+    assert second == {len(tokens) + number for number in first}
+
+
+def test_examples_of_one_length_change_places_between_epochs(tokens: ExampleTokens) -> None:
+    order = ExampleOrder(tokens, context=256, seed=7)
+    epochs = [
+        [order.examples(epoch, row).tolist() for row in range(order.rows_per_epoch)]
+        for epoch in range(2)
+    ]
+    lengths = [sorted(sorted(tokens.lengths[row].tolist()) for row in each) for each in epochs]
+    assert lengths[0] == lengths[1]
+    one, other = ({frozenset(row) for row in each} for each in epochs)
+    assert len(one & other) < 2 * len(one) / 3
+
+
+def test_an_example_stands_after_the_token_that_opens_a_text(tokens: ExampleTokens) -> None:
+    """Which need not be the one that ends a text."""
+    tokens.opening_id = 7
+    order = ExampleOrder(tokens, context=256, seed=7)
+    rows = order.rows(0, order.rows_per_epoch)
+    for row, numbers in zip(rows.tokens_BT, rows.documents_BT, strict=True):
+        for number in dict.fromkeys(numbers.tolist()):
+            first = int(row[(numbers == number).argmax()])
+            assert first == (tokens.end_id if number == GAP else 7)

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_conversations import fresh_tokenizer, make_toy_examples, pairs, said
+from made_conversations import (
+    fresh_tokenizer,
+    make_toy_examples,
+    pairs,
+    said,
+    write_toy_examples,
+)
 
 from endonym.data import example_tokens
 from endonym.data.example_tokens import ExampleTokens, figures
@@ -136,3 +142,16 @@ def test_ids_beyond_two_bytes_are_read_as_four(folder: Path) -> None:
     after = ExampleTokens(folder, "dev")
     assert after.ids.itemsize == 4
     assert after.prompt(0).tolist() == before
+
+
+def test_an_example_that_is_learnt_from_its_first_token_on_has_no_prompt(tmp_path: Path) -> None:
+    tokens, _ = write_toy_examples(tmp_path / "a", "chat", vocab=24, longest=32)
+    start, length = int(tokens.starts[1]), int(tokens.lengths[1])
+    ids = tokens.ids[start : start + length].tolist()
+    learnt = tokens.learnt[:].copy()
+    learnt[start : start + length] = [1, 1, *[0] * (length - 3), 1]
+    tokens.learnt = learnt
+    assert tokens.prompt(1).tolist() == []
+    assert [part.tolist() for part in tokens.answers(1)] == [ids[:2], ids[-1:]]
+    learnt[start : start + length] = 1
+    assert [part.tolist() for part in tokens.answers(1)] == [ids]

@@ -9,8 +9,10 @@ import pytest
 from made_conversations import conversations, fresh_tokenizer, make_toy_examples, pairs, said
 from toys import KINDS
 
+from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import held_out, prompt_key, with_template
+from endonym.data.kept_out import KeptOut
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -98,6 +100,49 @@ def test_no_example_left_is_an_error(tmp_path: Path) -> None:
         make_toy_examples(tmp_path, [said("Ce?", ""), said("Нәрсә?", "алма")])
 
 
+def test_examples_of_one_prompt_are_too_few(tmp_path: Path) -> None:
+    records = [said("Сорау?", f"җавап {n}") for n in range(5)]
+    with pytest.raises(CorpusError, match="5 examples of 1 different prompts are left"):
+        make_toy_examples(tmp_path, records)
+
+
+def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
+    records = [said("Сорау?", "Бүген көн җылы булды."), *[{"messages": []}] * 9]
+    known = KeptOut([("dev", ["Бүген көн җылы булды."])])
+    with pytest.raises(CorpusError) as caught:
+        make_toy_examples(tmp_path, records, kept_out=known)
+    assert caught.value.do.startswith("Look at the records")
+
+
+def test_a_template_that_writes_the_opening_token_gives_the_same_ids(tmp_path: Path) -> None:
+    for name, template in (("bare", CHATML), ("opened", "{{ bos_token }}" + CHATML)):
+        make_toy_examples(tmp_path / name, conversations(9), template=template)
+    for name in ("ids.bin", "learnt.bin", "offsets.npy"):
+        bare, opened = (tmp_path / folder / name for folder in ("bare", "opened"))
+        assert bare.read_bytes() == opened.read_bytes()
+
+
+def test_blanks_around_a_prompt_do_not_part_it_from_its_like() -> None:
+    one, other = ([Message("user", text)] for text in ("Нәрсә бу?", " Нәрсә бу?\n"))
+    assert prompt_key(one, 3) == prompt_key(other, 3) != prompt_key(one, 4)
+    assert prompt_key(one, 3) != prompt_key([Message("system", "Нәрсә бу?")], 3)
+
+
+def test_conversations_of_which_the_end_was_left_out_are_counted(tmp_path: Path) -> None:
+    records = conversations(9)
+    for number, more in ((1, 1), (4, 3)):
+        asked = [said("Тагын?", "Юк.")["messages"][0]] * more
+        records[number]["messages"] += asked
+    assert make_toy_examples(tmp_path, records)["cut"] == 2
+
+
+def test_another_template_says_anew_what_ends_a_turn() -> None:
+    own = fresh_tokenizer("bpe", "{{ messages }}")
+    own.turn_ends = ("<|im_start|>",)
+    assert with_template(own, None).turn_ends == ("<|im_start|>",)
+    assert with_template(own, CHATML).turn_ends == ()
+
+
 def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
     records = [said(f"Сорау {n // 4}?", f"җавап {n}") for n in range(80)]
     make_toy_examples(tmp_path, records)
@@ -150,3 +195,30 @@ def test_an_answer_of_weight_0_has_no_learnt_token(tmp_path: Path) -> None:
     firsts = {record["messages"][-3]["content"] for record in records[2::3]}
     assert lost.sum() > 24
     assert any(tokenizer.decode(now.ids[lost].tolist()).startswith(each) for each in firsts)
+
+
+def test_an_example_may_fill_its_row(tmp_path: Path) -> None:
+    """One token less, and the longest one has no room."""
+    make_toy_examples(tmp_path / "a", conversations(20), context=400)
+    lengths = np.diff(np.load(tmp_path / "a" / "offsets.npy"))
+    longest, count = int(lengths.max()), int((lengths == lengths.max()).sum())
+    whole = make_toy_examples(tmp_path / "b", conversations(20), context=longest)
+    assert (whole["kept"], whole["dropped"]) == (20, {})
+    less = make_toy_examples(tmp_path / "c", conversations(20), context=longest - 1)
+    assert (less["kept"], less["dropped"]) == (20 - count, {"longer_than_context": count})
+
+
+def test_examples_of_one_conversation_need_no_room_together(tmp_path: Path) -> None:
+    """Here each answer is an example, as the last turn is written otherwise."""
+    thinking = CHATML.replace(
+        "{{ message['content'] }}",
+        "{% if message['role'] == 'assistant' and loop.last %}<think></think>{% endif %}"
+        "{{ message['content'] }}",
+    )
+    make_toy_examples(tmp_path / "a", conversations(20), template=thinking, context=400)
+    longest = int(np.diff(np.load(tmp_path / "a" / "offsets.npy")).max())
+    counted = make_toy_examples(
+        tmp_path / "b", conversations(20), template=thinking, context=longest
+    )
+    assert (counted["kept"], counted["dropped"]) == (20, {})
+    assert counted["train"]["examples"] + counted["dev"]["examples"] > 30

@@ -86,6 +86,14 @@ def test_long_lines_and_rules_of_signs() -> None:
     assert KeptOut([("dev", ["-" * 40])]).shared_by(["-" * 40]) == set()
 
 
+def test_of_a_long_line_its_first_three_hundred_letters_are_enough() -> None:
+    words = [f"{'җөмлә' * 9}{number}" for number in range(7)]  # fewer than a run has
+    known = KeptOut([("dev", [" ".join(words)])])
+    cut = " ".join([*words[:6], f"{'җөмлә' * 7}башка"])
+    short = " ".join([*words[:6], "башка"])
+    assert known.shared_by([cut, short]) == {cut}
+
+
 def test_what_is_left_of_a_line_is_known_from_thirteen_letters_on() -> None:
     known = KeptOut([("dev", ["Кичә яңгыр яуды инде", "Бүген яңгыр ява әле"])])
     assert known.shared_by(["Яңгыр яуды инде!", "Яңгыр ява әле!"]) == {"Яңгыр яуды инде!"}
@@ -145,3 +153,15 @@ def test_a_pair_with_such_a_side_is_a_counted_reject(side: str, tmp_path: Path) 
     records = [*pairs(12), strange]
     counted = make_toy_examples(tmp_path, records, "preferences", kept_out=kept_out())
     assert (counted["kept"], counted["dropped"]) == (12, {"held_out": 1})
+
+
+def test_of_lines_that_begin_alike_each_is_known() -> None:
+    lines = [
+        "Бүген көн җылы булды",
+        "Бүген көн җылы булмады әле",
+        "Бүген көн җылы булачак дип көтә",
+    ]
+    known = KeptOut([("dev", lines)])
+    for line in lines:
+        assert known.shared_by([message := f"Әйе, {line}, диде."]) == {message}
+    assert known.shared_by(["Әйе, Бүген көн җылы булса, диде."]) == set()

@@ -141,6 +141,26 @@ def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
     assert largest_gap([Share("web", 1.0)], [4, 4, 9]) == 0
 
 
+@pytest.mark.parametrize("rows", [3, 5, 8])
+def test_a_source_that_gets_too_little_is_off_as_well(rows: int) -> None:
+    """The largest one lacks what two small ones have too much of."""
+    given = [Share("books", 0.5), Share("songs", 0.25), Share("web", 0.25)]
+    mixture = Mixture.__new__(Mixture)
+    mixture.parts = parts_of([0.5, 0.25, 0.25])
+    chosen = mixture.chosen(np.arange(40 * rows))[0].reshape(40, rows)
+    means = np.stack([(chosen == number).mean(axis=1) for number in range(3)], axis=1)
+    gap = np.abs(means - np.array([0.5, 0.25, 0.25])).max()
+    assert largest_gap(given, range(rows, 40 * rows + 1, rows)) == pytest.approx(gap)
+    ends = [4, 5, 8]  # of the second slice the web or the songs have nothing
+    assert largest_gap(given, ends) == pytest.approx(
+        max(
+            np.abs((chosen.ravel()[first:end] == number).mean() - share).max()
+            for first, end in ((0, 4), (4, 5), (5, 8))
+            for number, (_, share, _) in enumerate(given)
+        )
+    )
+
+
 def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
     documents, vocab = distinct_documents([3 + 9 * (n % 3 == 1) for n in range(60)])
     shards = write_toy_shards(tmp_path, documents, vocab=vocab, sources=NAMES)[0]

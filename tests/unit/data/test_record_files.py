@@ -10,7 +10,7 @@ import pyarrow.parquet as parquet
 import pytest
 import zstandard
 
-from endonym.data.record_files import read_records
+from endonym.data.record_files import read_records, share_read
 from endonym.errors import SourceError
 from endonym.text.document import Reject
 
@@ -93,3 +93,61 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="jsonl") as caught:
         list(read_records(path, "a"))
     assert "jq" in caught.value.do
+
+
+def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b" \t\r\n" + LINES + "\u00a0\n".encode())
+    assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
+
+
+def test_a_line_of_too_many_values_is_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.record_files.LARGE_BYTES", 1_000)
+    monkeypatch.setattr("endonym.text.readers.records.MAX_PARTS", 99)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
+    large, small = read_records(path, "a")
+    assert isinstance(large, Reject)
+    assert (large.reason, "99 objects" in large.detail) == ("too_deep", True)
+    assert not isinstance(small, Reject), "small ones are not counted"
+
+
+MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) for n in range(4_000)]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
+    tmp_path: Path, ending: str
+) -> None:
+    data = "".join(f"{line}\n" for line in MANY).encode()
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(pack(data))
+    assert share_read(path, 1_000, len(data) // 4) == pytest.approx(0.25, rel=0.01)
+    assert share_read(path, 4_000, len(data)) == pytest.approx(1.0, rel=0.01)
+    assert share_read(path, 9_000, 2 * len(data)) == 1.0
+
+
+def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So nothing is told of damage behind it."""
+    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 1_000_000)
+    lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]
+    data = "".join(lines).encode()
+    packed = gzip.compress(data)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(packed[:-9] + b"damaged!!")
+    assert share_read(path, 1_000, len(data) // 5) == pytest.approx(0.2, rel=0.2)
+    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 64 << 20)
+    with pytest.raises(SourceError, match="to its end"):
+        share_read(path, 1_000, len(data) // 5)
+
+
+def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
+    assert share_read(path, 2, 10**9) == 0.25
+    assert share_read(path, 20, 10**9) == 1.0

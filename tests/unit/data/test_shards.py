@@ -144,3 +144,10 @@ def test_shards_of_an_earlier_endonym_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="earlier endonym") as caught:
         TokenShards(tmp_path, "dev")
     assert "Run the recipe again" in caught.value.do
+
+
+def test_the_longest_document_counts_its_end_of_text(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([3, 7, 2])
+    train, dev = write_toy_shards(tmp_path, documents, vocab=vocab)
+    assert (train.longest_document, dev.longest_document) == (8, 0)
+    assert train.lengths().tolist() == [4, 8, 3]

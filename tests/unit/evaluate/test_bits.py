@@ -333,3 +333,12 @@ def test_the_interval_of_all_bytes_is_drawn_within_each_source() -> None:
     assert total is not None
     assert total.low == pytest.approx(total.value, rel=0.05)
     assert total.high == pytest.approx(total.value, rel=0.05)
+
+
+def test_one_source_that_is_averaged_makes_no_mean() -> None:
+    ids = [READER.encode(text) for text in TRAIN[:4]]
+    arrays = [np.array(each, dtype=np.int64) for each in ids]
+    for averaged, weightings in ((frozenset("a"), {"bytes"}), (None, {"bytes", "sources"})):
+        texts = Texts(arrays, ["a", "b", "a", "b"], READER, averaged=averaged)
+        found = by_source(texts, silent(texts), model="model", split="dev")
+        assert {score.weighting for score in found} == weightings

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyppmd
 import pytest
 from toys import toy_texts
@@ -196,6 +197,17 @@ def test_a_damaged_or_foreign_file_is_measured_again(
     assert compressed_bytes(TRAIN, DOCUMENTS, kept=sizes).tolist() == right.tolist()
     assert said == []
     assert path.read_bytes() == good
+
+
+def test_sizes_of_another_request_are_not_taken_under_its_name(
+    kept: tuple[KeptSizes, list[str]],
+) -> None:
+    """A whole file that stands in the place of another one."""
+    sizes, said = kept
+    sizes.keep("a" * 64, np.array([[1, 2]]))
+    sizes.path("a" * 64).rename(sizes.path("b" * 64))
+    assert sizes.find("b" * 64, (1, 2)) is None
+    assert said == []
 
 
 def test_where_sizes_cannot_be_kept_they_are_measured(

@@ -8,6 +8,7 @@ import pytest
 
 from endonym.evaluate.documents import (
     RECORD,
+    Documents,
     are_of_same_texts,
     are_same,
     difference,
@@ -70,6 +71,18 @@ def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) 
     assert not are_same(one, apart), "another mean over sources"
     changed = documents([*TEXTS[:-1], "башка"], SOURCES, measured(nats, TEXTS))
     assert not are_same(one, changed)
+
+
+def test_one_text_of_two_sources_is_two_documents_in_any_order(tmp_path: Path) -> None:
+    found = list[Documents]()
+    for name, sources in (("one", ["мәкаль", "хикәя"]), ("other", ["хикәя", "мәкаль"])):
+        (tmp_path / name).mkdir()
+        texts = [TEXTS[0]] * 2
+        save(tmp_path / name, documents(texts, sources, measured([1.0, 2.0], texts)))
+        loaded = load(tmp_path / name)
+        assert loaded is not None
+        found.append(loaded)
+    assert are_same(*found)
 
 
 def test_documents_that_were_kept_without_their_sources_are_none(tmp_path: Path) -> None:

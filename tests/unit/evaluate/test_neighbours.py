@@ -115,6 +115,15 @@ def test_both_sides_of_a_block_are_beside_it_and_as_much_is_taken_elsewhere(
         assert not set(beside.near) & set(beside.elsewhere)
 
 
+def test_a_source_of_few_blocks_is_not_measured(tmp_path: Path) -> None:
+    books = {"book": [chapters(6, count=20)], "page": [chapters(7, count=2, lines=50)]}
+    train, test, dev = corpus(tmp_path / "a", books, every=5)
+    every = np.sort(np.concatenate([each.index["position"] for each in (train, test, dev)]))
+    counts = [len(list(Places(train, test, every, number).beside())) for number in range(2)]
+    assert counts[0] >= module.FEWEST_BLOCKS > counts[1] > 0
+    assert [each.source for each in gains(train, test, dev, count(train))] == ["book"]
+
+
 def gain(source: str, value: float, low: float | None) -> Gain:
     return Gain("test", source, value, low, None if low is None else value + 0.01, 40)
 

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from laws.shapes import shape
@@ -113,3 +113,38 @@ def test_peak_memory_is_that_of_this_process() -> None:
     held[::4096] = b"x" * len(held[::4096])
     assert peak_bytes() >= before
     assert peak_bytes() > 200_000_000
+
+
+class Steady:
+    """A program that needs half a second for a prompt, and a quarter for each token after it."""
+
+    asked: ClassVar[list[tuple[int, int]]] = []
+    context = 64
+
+    def __init__(self, path: Path, number_format: str) -> None:
+        self.asked.clear()
+
+    def token_times(self, ids: list[int], count: int) -> list[float]:
+        self.asked.append((len(ids), count))
+        return [0.5 + 0.25 * number for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "decoding"),
+    [
+        ({"decode_after": 16, "decode_tokens": 8}, (16, 8)),
+        ({"decode_after": 128, "decode_tokens": 64}, (32, 32)),
+        ({"decode_after": 32, "decode_tokens": 60}, (32, 32)),
+    ],
+)
+def test_prompts_fit_in_the_context_and_speeds_are_those_of_their_tokens(
+    keys: dict[str, int], decoding: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runtimes.RUNTIMES, "endonym", Steady)
+    asked = {"program": "endonym", "path": "model", "number_format": "fp32", "texts": []}
+    lengths = {"lengths": [1, 16, 64, 65], "prompt": list(range(200))}
+    found = measured({**asked, **lengths, **keys})
+    assert Steady.asked == [(8, 2), (1, 1), (16, 1), (64, 1), decoding]
+    assert found["first_token_seconds"] == {"1": 0.5, "16": 0.5, "64": 0.5}
+    assert found["prompt_tokens_per_second"] == 128
+    assert found["decode_tokens_per_second"] == 4

@@ -351,3 +351,17 @@ def test_too_few_groups_are_drawn_with_the_smallest_other_source() -> None:
     sources = np.array(["роман"] * 12 + ["мәкаль"] * 6 + ["титул"] * 2)
     nats, sizes = np.where(sources == "роман", 1.0, 3.0), np.ones(20, dtype=int)
     assert ratio(nats, sizes, sources, is_mean=False) == pytest.approx((1.8, 1.8, 1.8))
+
+
+def test_enough_groups_of_small_sources_are_not_drawn_with_a_large_one() -> None:
+    sources = np.array(["роман"] * 12 + ["мәкаль"] * 6 + ["а", "а", "б", "б", "в", "в"])
+    nats = np.where(sources == "роман", 1.0, np.where(sources == "мәкаль", 3.0, 2.0))
+    assert ratio(nats, np.ones(24, dtype=int), sources, is_mean=False) == pytest.approx((1.75,) * 3)
+
+
+def test_groups_of_neighbours_stay_in_their_source() -> None:
+    sources = np.array(["а"] * 18 + ["б"] * 18)
+    nats = np.where(sources == "а", 1.0, 3.0)
+    for is_mean in (True, False):
+        found = ratio(nats, np.ones(36, dtype=int), sources, np.arange(36) // 3, is_mean=is_mean)
+        assert found == pytest.approx((2.0, 2.0, 2.0))

@@ -84,6 +84,16 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(
     assert "cut to the context" in notes([one, two])[0]
 
 
+def test_a_later_round_takes_nothing_away() -> None:
+    """Of memory the largest counts, of times the best."""
+    row = Efficiency("llama.cpp F16", 9, 2)
+    for peak, load, rate in ((60, 1.0, 30.0), (40, 2.0, 20.0)):
+        row.add(answer(load, peak, rate))
+    assert (row.peak_bytes, row.load_seconds) == (60, 1.0)
+    assert (row.prompt_tokens_per_second, row.decode_tokens_per_second) == (30.0, 30.0)
+    assert row.first_token_seconds == {"1": 1.0}
+
+
 def test_a_row_comes_back_from_a_journal() -> None:
     row = Efficiency("llama.cpp F16", 9, 2)
     row.add(answer(1.0, 2, 3.0, bits_per_byte=1.1))
@@ -124,7 +134,7 @@ def test_the_sample_is_of_test_documents_cut_to_the_context(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
-    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate(texts)]
+    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
     write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)
     whole = sample(tmp_path, tokenizer, 64)
     assert [tokenizer.decode(ids[1:]) for ids in whole.texts] == texts

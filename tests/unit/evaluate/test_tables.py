@@ -94,6 +94,14 @@ def test_a_table_wider_than_the_screen_is_cut_between_columns(
     assert sum(line.startswith("  bigram") for line in lines) == 1
 
 
+def test_a_column_that_is_wider_than_the_screen_stands_beside_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = aligned([["роман", "x" * 50, "1.0392"], ["ជំនួយ", "y" * 50, "1.0412"]])
+    assert [len(line.split()) for line in lines] == [2, 2, 0, 2, 2]
+
+
 def test_columns_are_aligned_by_what_is_seen() -> None:
     first, second = aligned([["ជំនួយ", "1"], ["роман", "100"]])
     assert columns(first) == columns(second)

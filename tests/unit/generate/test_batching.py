@@ -1,6 +1,7 @@
 """Several texts at once: each gets what it would get alone, whatever its neighbours do."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from endonym.generate import batching
 from endonym.generate.batching import continued
 from endonym.generate.sample import Sampling, choose
+from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 
@@ -126,8 +128,10 @@ class Script(torch.nn.Module):
         self.config = shape("llama", context=context)
         self.readout = lively(self.config).readout
         self.asked: list[tuple[list[list[int]], Span]] = []
+        self.caches: list[tuple[int, int]] = []
 
     def empty_cache(self, batch: int, length: int) -> tuple[int, int]:
+        self.caches.append((batch, length))
         return batch, length
 
     def forward(self, tokens_BT: Tensor, span: Span, cache: object) -> tuple[Tensor, Tensor]:
@@ -202,3 +206,36 @@ def test_each_row_has_its_own_seed_and_its_own_penalty() -> None:
     plain, penalised = together(decoder, [ids] * 2, 8, greedy)
     assert len(set(penalised)) == len(penalised)
     assert plain == slowly(decoder, ids, 8, greedy[0])
+
+
+@pytest.mark.parametrize(("most", "length"), [(5, 7), (98, 100), (1_000, 100)])
+def test_a_cache_holds_what_may_be_written_and_at_most_the_context(most: int, length: int) -> None:
+    script = Script([[END], [END]])
+    list(continued(script, [[END, 1], [END]], most, [Sampling(0)] * 2, end_id=END))
+    assert script.caches == [(2, length)]
+
+
+def test_what_ends_a_turn_has_no_repetition_penalty() -> None:
+    """It stands in every conversation, and must be able to come again."""
+    strict = [Sampling(0, repetition_penalty=100.0)]
+    for ends, wanted in (([5], [{0: 5}]), ([], [])):
+        script = Script([[5]])
+        found = list(continued(script, [[END, 5, 7]], 1, strict, end_id=END, ends=ends))
+        assert (found == [{0: 5}]) is bool(wanted)
+
+
+def test_the_most_probable_token_is_taken_though_it_breaks_a_character() -> None:
+    class NeverFive:
+        def narrowed(self, logits_V: Tensor, pending: bytes) -> Tensor:
+            return logits_V.index_fill(0, torch.tensor([5]), -torch.inf)
+
+        def after(self, pending: bytes, index: int) -> bytes:
+            return b""
+
+    script = Script([[5], [5]])
+    samplings = [Sampling(0), Sampling(temperature=0.01)]
+    prompts = [[END], [END]]
+    (found,) = continued(
+        script, prompts, 1, samplings, end_id=END, characters=cast("WholeCharacters", NeverFive())
+    )
+    assert found[0] == 5 != found[1]

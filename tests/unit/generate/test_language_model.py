@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.errors import Damaged
-from endonym.generate.language_model import LanguageModel
+from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.kernels.loss import Readout
 from endonym.model.weights import save_tensors
+from endonym.tokenizer.tokenizer import read_engine
 
 GREEDY = Sampling(temperature=0)
 BYTES = toy_tokenizer("byte")
@@ -280,3 +281,31 @@ def test_the_end_of_a_text_is_not_chosen_before_so_many_tokens() -> None:
     assert "".join(made) == "ab"
     assert len(made.ids) == 3
     assert made.finish_reason == "length"
+
+
+def test_special_tokens_beyond_the_model_hinder_nothing(tmp_path: Path) -> None:
+    """As of models that were trained before their tokenizers got tokens for pictures."""
+    folder = save_model(tmp_path / "model", lively().decoder, "byte")
+    engine = read_engine(folder / "tokenizer.json")
+    engine.add_special_tokens(["<picture>"])
+    (folder / "tokenizer.json").write_text(engine.to_str(), encoding="utf-8")
+    model = LanguageModel.load(folder)
+    assert model.tokenizer.vocab == model.decoder.config.vocab + 1
+    assert model.score("Күрше малае") == lively().score("Күрше малае")
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens"), [(4_096, 200), (400, 200), (64, 32), (3, 1), (1, 1)]
+)
+def test_half_a_context_is_left_for_a_prompt(context: int, tokens: int) -> None:
+    assert most_tokens(context) == tokens
+
+
+def test_settings_count_before_those_of_a_given_sampling() -> None:
+    model = lively()
+    hot = Sampling(temperature=2.0, seed=4, top_p=1.0)
+    greedy = model.generate("ел", max_tokens=9, temperature=0)
+    assert model.generate("ел", max_tokens=9, sampling=hot, temperature=0) == greedy
+    assert model.generate("ел", max_tokens=9, sampling=hot) != greedy
+    again = model.generate("ел", max_tokens=9, sampling=hot, seed=5)
+    assert again == model.generate("ел", max_tokens=9, temperature=2.0, seed=5, top_p=1.0)

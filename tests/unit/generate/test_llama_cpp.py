@@ -126,3 +126,30 @@ def test_a_library_with_other_structs_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_the_version_names_both() -> None:
     assert "xllamacpp 2026.10" in version()
+
+
+@pytest.mark.parametrize("context", [32, 300])
+def test_a_shorter_context_is_kept_to(file: Path, context: int) -> None:
+    with LlamaCpp(file, context=context) as engine:
+        assert (engine.context, engine.trained_context) == (context, CONTEXT)
+        assert engine.logits([5] * context).shape == (context, engine.vocab)
+        with pytest.raises(ExportError, match=f"{context + 1} tokens, but a context of {context}"):
+            engine.logits([5] * (context + 1))
+
+
+def test_several_texts_have_the_whole_context_each(file: Path) -> None:
+    context = 300
+    with LlamaCpp(file, context=context, sequences=3, cache="f32") as engine:
+        rows = np.array([engine.encode(SENTENCE * 40)[n : n + context] for n in (0, 1, 2)])
+        found: list[np.ndarray] = []
+        for first in range(0, context, 100):
+            ids = np.ascontiguousarray(rows[:, first : first + 100]).astype(np.int32)
+            sequences = np.repeat(np.arange(3, dtype=np.int32), 100)
+            positions = np.tile(np.arange(first, first + 100, dtype=np.int32), 3)
+            asked = np.ones(300, dtype=np.int8)
+            logits = engine.compute(ids.ravel(), positions, sequences, asked)
+            found.append(logits.reshape(3, 100, -1))
+    whole = np.concatenate(found, axis=1)
+    with LlamaCpp(file, context=context, cache="f32") as alone:
+        for row, logits in zip(rows.tolist(), whole, strict=True):
+            np.testing.assert_allclose(logits, alone.logits(row), atol=1e-4)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from endonym.errors import RecipeError
-from endonym.generate.sample import Sampling, choose, narrowed, penalised
+from endonym.generate.sample import COLDEST, Sampling, choose, narrowed, penalised
 
 NOTHING = torch.tensor([], dtype=torch.int64)
 SHARES = (0.15, 0.5, 0.05, 0.3)
@@ -139,3 +139,8 @@ def test_a_penalty_that_leaves_no_numbers_is_refused() -> None:
 @pytest.mark.parametrize("top_p", [1e-300, 1e-46, 1e-12])
 def test_the_likeliest_stays_however_small_top_p_is(top_p: float) -> None:
     assert kept(narrowed(logits_of(*SHARES), 0, top_p)) == [int(logits_of(*SHARES).argmax())]
+
+
+def test_what_is_colder_than_the_coldest_is_greedy() -> None:
+    greedy = {heat: Sampling(temperature=heat).is_greedy for heat in (0, 9.9e-5, COLDEST, 0.8)}
+    assert greedy == {0: True, 9.9e-5: True, COLDEST: False, 0.8: False}

@@ -106,3 +106,14 @@ def test_a_file_that_was_written_anew_is_tried_anew(tmp_path: Path, whole: bytes
     assert path.stat().st_size == before.st_size
     with pytest.raises(Damaged):
         tried_gguf.require_openable(path)
+
+
+def test_an_adapter_is_tried_with_its_model(tmp_path: Path, whole: bytes):
+    path, adapter = tmp_path / "a.gguf", tmp_path / "adapter.gguf"
+    path.write_bytes(whole)
+    tried_gguf.require_openable(path)
+    with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
+        tried_gguf.require_openable(path, adapter)
+    os.mkfifo(adapter)
+    with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
+        tried_gguf.require_openable(path, adapter)

@@ -8,13 +8,16 @@ from toys import toy_decoder
 from endonym.errors import ShapeError
 from endonym.model.adapt_config import (
     Adapt,
+    active_parameters,
     adapted_matrices,
     adapter_parameters,
     chosen,
     matrices,
 )
+from endonym.model.config import ExpertsConfig
 from endonym.model.count import flops_per_token, parameters, trained_parameters
-from endonym.model.lora import linear_maps, matrix_of
+from endonym.model.foreign.folder import ForeignConfig
+from endonym.model.lora import attach, linear_maps, matrix_of, new_changes
 
 
 def test_alpha_is_twice_the_rank_unless_it_is_said() -> None:
@@ -68,6 +71,45 @@ def test_a_rank_above_a_matrix_is_refused() -> None:
     with pytest.raises(ShapeError, match="rank = 33") as told:
         adapted_matrices(shape("qwen3"), Adapt(rank=33, on=("query",)).resolved())
     assert told.value.where == "adapt.rank"
+    whole = adapted_matrices(shape("qwen3"), Adapt(rank=32, on=("query",)).resolved())
+    assert {(each.inputs, each.outputs) for each in whole} == {(32, 32)}
+
+
+@pytest.mark.parametrize("dora", [False, True])
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_numbers_of_an_adapter_are_those_that_it_has(name: str, dora: bool) -> None:
+    decoder = toy_decoder(SHAPES[name])
+    adapt = Adapt(rank=2, on=("all",), dora=dora).resolved()
+    attach(decoder, new_changes(decoder, adapt, 1))
+    held = [each for n, each in decoder.named_parameters() if ".adapters." in n]
+    assert sum(each.numel() for each in held) == adapter_parameters(SHAPES[name], adapt)
+
+
+def test_a_token_uses_the_adapters_of_the_experts_that_it_goes_to() -> None:
+    config = shape("moe")
+    (ffn,) = config.ffns
+    assert isinstance(ffn, ExpertsConfig)
+    assert ffn.active < ffn.experts
+    for on, share in (("down", ffn.active / ffn.experts), ("query", 1), ("router", 1)):
+        adapt = Adapt(rank=2, on=(on,)).resolved()
+        assert active_parameters(config, adapt) == share * adapter_parameters(config, adapt)
+
+
+def test_a_group_without_matrices_is_no_error_beside_one_that_has_some() -> None:
+    """So the groups that stand there if nothing is said do for every family."""
+    adapt = Adapt(rank=2).resolved()
+    assert adapted_matrices(shape("mamba"), adapt) == adapted_matrices(
+        shape("mamba"), Adapt(rank=2, on=("mixer",)).resolved()
+    )
+
+
+def test_the_adapters_of_a_foreign_model_are_counted_without_its_tables() -> None:
+    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
+    adapt = Adapt(rank=4).resolved()
+    for tied, tables in ((True, 1), (False, 2)):
+        total = tables * 600 * 32 + 30_720
+        config = ForeignConfig(**sizes, tied=tied, parameters=total, transformers={})
+        assert adapter_parameters(config, adapt) == 2 * 4 * 30_720 // 32
 
 
 def test_operations_are_two_thirds_for_frozen_weights_and_the_adapter_on_top() -> None:

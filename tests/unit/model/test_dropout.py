@@ -55,3 +55,11 @@ def test_reading_leaves_everything():
     x = torch.ones(3, 5)
     assert torch.equal(Dropout(0.5).eval()(x), x)
     assert torch.equal(Dropout(0.0).train()(x), x)
+
+
+@pytest.mark.parametrize("share", [1e-3, 0.05, 0.3, 0.999])
+def test_what_is_kept_is_scaled_by_the_rounded_rate(share: float):
+    """So the mean stays what it was, however the rate is rounded."""
+    zeroed = min(max(round(256 * share), 1), 255)
+    y = Dropout(share).train()(torch.ones(100, 100, dtype=torch.float64))
+    assert set(y.unique().tolist()) == {0.0, 256 / (256 - zeroed)}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from laws.shapes import some_tokens
 from torch import nn
-from toys import lively_decoder
+from toys import lively_decoder, toy_config
 
 from endonym.errors import ShapeError
 from endonym.model.adapt_config import Adapt
@@ -15,6 +15,7 @@ from endonym.model.lora import (
     attach,
     changes_of,
     changes_with,
+    copy_on,
     detach,
     linear_maps,
     merge,
@@ -111,3 +112,58 @@ def test_weights_of_a_training_become_changes() -> None:
 def test_no_table_and_no_head_is_a_linear_map_to_adapt() -> None:
     names = linear_maps(lively_decoder())
     assert all(name.startswith("blocks.") for name in names)
+
+
+def test_adapters_of_different_matrices_count_one_at_a_time() -> None:
+    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
+    plain = decoder.logits(tokens)
+    found: dict[str, torch.Tensor] = {}
+    for name, on in (("татарча", ("query",)), ("română", ("down", "query"))):
+        changes = new_changes(decoder, Adapt(rank=2, on=on).resolved(), 1)
+        lively = {p: Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
+        alone = lively_decoder().eval()
+        attach(alone, lively)
+        found[name] = alone.logits(tokens)
+        attach(decoder, lively, name=name)
+    for name, wanted in found.items():
+        activate(decoder, name)
+        assert torch.equal(decoder.logits(tokens), wanted)
+    activate(decoder, None)
+    assert torch.equal(decoder.logits(tokens), plain)
+    activate(decoder, "татарча")
+    detach(decoder, "română")
+    assert torch.equal(decoder.logits(tokens), plain), "none is active after one was removed"
+    activate(decoder, "татарча")
+    assert torch.equal(decoder.logits(tokens), found["татарча"])
+
+
+def test_a_copy_with_an_adapter_shares_the_weights_and_leaves_the_first_as_it_is() -> None:
+    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
+    plain = decoder.logits(tokens)
+    changes = new_changes(decoder, ADAPT, 1)
+    lively = {p: Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
+    other = copy_on(decoder, lively)
+    assert not torch.equal(other.logits(tokens), plain)
+    assert torch.equal(decoder.logits(tokens), plain)
+    own = dict(decoder.named_parameters())
+    shared = {n: each for n, each in other.named_parameters() if ".adapters." not in n}
+    assert shared.keys() == own.keys()
+    assert all(each is own[name] for name, each in shared.items())
+
+
+@pytest.mark.parametrize("family", ["gpt2", "qwen3"])
+def test_trained_norms_of_rows_leave_the_bias_alone(family: str) -> None:
+    """As when the change is written into the matrix, which has no part in its bias."""
+    decoder = lively_decoder(toy_config(family)).eval()
+    tokens = some_tokens(1, 9, vocab=40)
+    adapt = Adapt(rank=2, on=("query", "down", "up"), dora=True).resolved()
+    changes = {
+        path: Change(each.a, torch.full_like(each.b, 0.1), each.scale, each.magnitude * 1.7)
+        for path, each in new_changes(decoder, adapt, 1).items()
+        if each.magnitude is not None
+    }
+    assert changes
+    attach(decoder, changes)
+    attached = decoder.logits(tokens)
+    merge(decoder)
+    torch.testing.assert_close(decoder.logits(tokens), attached, rtol=1e-4, atol=1e-4)

@@ -123,3 +123,10 @@ def test_a_foreign_model_may_lose_ids(tmp_path: Path) -> None:
     write_model("qwen2", tmp_path)
     made = with_vocabulary(load_foreign(tmp_path), [[5, 6], [7], [1]])
     assert made.readout.weight_VD.shape[0] == made.config.vocab == 3
+
+
+@pytest.mark.parametrize("count", [9, 128, 200, 300])
+def test_an_id_that_replaces_none_begins_as_the_mean_of_all_rows(count: int) -> None:
+    old_VD = torch.randn(count, 4, generator=torch.Generator().manual_seed(1))
+    found = rows(old_VD, [[3], [], [2, 5]])
+    torch.testing.assert_close(found[1], old_VD.double().mean(0).float())

@@ -208,3 +208,16 @@ def test_tensors_are_read_from_a_path_that_is_no_utf8(tmp_path: Path):
     path = tmp_path / os.fsdecode(b"weights-\xff.safetensors")
     save_tensors({"a": torch.arange(3.0)}, path)
     assert load_tensors(path)["a"].tolist() == [0, 1, 2]
+
+
+def test_a_file_with_something_behind_its_tensors_is_damaged(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(Damaged, match=f"should have {size} bytes but has {size + 1}"):
+        tensor_shapes(path)
+
+
+def test_weights_may_be_read_by_whoever_may_read_other_files(tmp_path: Path, path: Path) -> None:
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -1,11 +1,13 @@
 """Answers in OpenAI's form."""
 
 from serving import toy_language_model
+from toys import toy_tokenizer
 
 from endonym.serve.answers import ChatForm, TextForm, error_json, pieces_of, token_text, usage_json
 from endonym.serve.pieces import Token
 
 VOCABULARY = toy_language_model().tokenizer
+BYTES = toy_tokenizer("byte")
 
 
 def test_a_part_of_a_character_is_spelt_as_bytes_and_a_special_by_its_name() -> None:
@@ -48,3 +50,10 @@ def test_errors_have_openais_types() -> None:
     for status, kind in kinds.items():
         assert error_json(status, "x")["error"]["type"] == kind
     assert usage_json(2, 3)["total_tokens"] == 5
+
+
+def test_tokens_of_one_character_begin_together() -> None:
+    tokens = [Token(index, -1.0) for index in BYTES.encode("а😀б")]
+    told = TextForm(BYTES, has_logprobs=True).whole(0, pieces_of(BYTES, tokens), "stop")
+    assert told["text"] == "а😀б"
+    assert told["logprobs"]["text_offset"] == [0, 0, 1, 1, 1, 1, 2, 2]

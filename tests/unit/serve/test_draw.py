@@ -1,5 +1,7 @@
 """The next token of many rows is drawn as for one text alone."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,46 @@ def test_tokens_are_drawn_by_the_probabilities_of_generate(
     assert set(np.flatnonzero(counts)) <= set(np.flatnonzero(expected))
     deviation = np.sqrt(n * expected * (1 - expected)) + 1
     assert (np.abs(counts - n * expected) < 5 * deviation).all()
+
+
+class Fixed:
+    """Draws one number again and again."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def random(self) -> float:
+        return self.number
+
+
+def drawn_at(number: float, logits_V: np.ndarray, sampling: Sampling) -> int:
+    """The token that such a draw gives."""
+    chooser = Chooser(sampling)
+    chooser.random = cast("np.random.Generator", Fixed(number))
+    return Draw(Letters(), (0,)).next(logits_V[None].copy(), [chooser])[0]
+
+
+@pytest.mark.parametrize(
+    "settings", [*(s for s in SETTINGS if s != {"top_p": 1.0}), {"top_p": 0.9999}], ids=str
+)
+def test_the_last_token_that_generate_keeps_is_the_last_that_can_be_drawn(
+    settings: dict[str, float],
+) -> None:
+    """However much less likely it is than the first."""
+    sampling = Sampling(**settings)  # type: ignore[arg-type]
+    (logits_V,) = rows(1)
+    scaled_V = torch.from_numpy(logits_V.copy()) / sampling.temperature
+    kept = np.flatnonzero(np.isfinite(narrowed(scaled_V, sampling.top_k, sampling.top_p).numpy()))
+    order = kept[np.argsort(-logits_V[kept])]
+    assert drawn_at(0.0, logits_V, sampling) == order[0]
+    assert drawn_at(1 - 1e-9, logits_V, sampling) == order[-1]
+
+
+def test_the_smallest_number_draws_no_token_that_is_ruled_out() -> None:
+    (logits_V,) = rows(1)
+    logits_V[:7] = -np.inf
+    assert drawn_at(0.0, logits_V, Sampling(top_p=1.0)) == 7
+    assert drawn_at(1 - 1e-12, logits_V, Sampling(top_p=1.0)) == VOCAB - 1
 
 
 def test_a_row_draws_the_same_in_any_company() -> None:

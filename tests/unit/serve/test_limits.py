@@ -254,3 +254,26 @@ def test_ids_long_texts_and_what_is_no_json_are_not_counted() -> None:
     ids = json.dumps({"prompt": [1] * 400_000}).encode()
     for body in (texts, ids, b"{" * 200_000, b"[" * 200_000, b"\xff" * 99, b""):
         require_few_values(body)
+
+
+def test_values_are_counted_in_all_parts_of_a_body() -> None:
+    """Of which no part alone has too many."""
+
+    def body(*counts: int) -> bytes:
+        parts = [{str(n): "" for n in range(each)} for each in counts]
+        return json.dumps({"messages": parts}).encode()
+
+    most = limits.MOST_VALUES
+    require_few_values(body(most - 2))  # the list, its object, and what that holds
+    for counts in ((most - 1,), (most // 2, most // 2), (10, most - 10), (most - 10, 10)):
+        with pytest.raises(ApiError) as told:
+            require_few_values(body(*counts))
+        assert told.value.code == "too_many_values"
+
+
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue"])
+def test_a_large_body_that_waits_to_be_asked_for_is_not_asked_for(expect: str) -> None:
+    sender = Sender([b"x"] * 3)
+    announced = {"content-length": str(limits.BODY_BYTES + 1), "expect": expect}
+    assert status_of(sender, **announced) == 413
+    assert len(sender.parts) == 3

@@ -197,3 +197,29 @@ def test_the_template_and_the_ends_of_an_adapter_count_beside_the_files(tmp_path
     assert set(engine.ends) - set(plain.ends) == {role_end}
     chat.chat_template = None
     assert LlamaEngine(path, most_slots=1, memory=1 << 30, threads=1, chat=chat).ends == plain.ends
+
+
+def test_the_state_takes_its_part_of_the_memory_for_a_context(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model with layers of both kinds."""
+    monkeypatch.setattr(llama_engine, "cache_bytes", lambda described: (64, 1 << 19))
+    monkeypatch.setattr(llama_engine, "claimed_context", lambda described: 10_000)
+    for memory, context in ((1 << 20, 8_192), (1 << 19, 256), (0, 256)):
+        engine = engine_of(path, memory=memory)
+        assert (engine.context, engine.whole_context, engine.slots) == (context, 10_000, 1)
+        engine.close()
+    both = engine_of(path, memory=2 * (10_000 * 64 + (1 << 19)))
+    assert (both.context, both.slots) == (10_000, 2)
+    both.close()
+
+
+def test_a_batch_has_a_token_of_each_sequence_however_large_the_vocabulary(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vocab = toy_language_model().tokenizer.vocab
+    for numbers, batch in ((2 * vocab, 4), (7 * vocab, 7), (1 << 25, llama_engine.BATCH)):
+        monkeypatch.setattr(llama_engine, "BATCH_LOGITS", numbers)
+        engine = engine_of(path)
+        assert (engine.slots, engine.batch) == (4, batch)
+        engine.close()

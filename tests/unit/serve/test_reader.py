@@ -7,7 +7,7 @@ from serving import SlowEngine
 from endonym.generate.sample import Sampling
 from endonym.serve.draw import Chooser
 from endonym.serve.reader import Reader
-from endonym.serve.scheduler import Generation, News, Scheduler, take_each
+from endonym.serve.scheduler import Generation, News, Scheduler, Update, take_each
 
 
 def run_with_reader(count: int, read: str) -> tuple[list[str | None], int]:
@@ -67,3 +67,22 @@ def test_a_client_that_goes_cancels_what_is_not_finished() -> None:
 def test_a_stream_that_is_left_cancels_what_is_not_finished() -> None:
     reasons, cancelled = run_with_reader(2, "some")
     assert (len(reasons), cancelled) == (0, 2)
+
+
+def test_a_stream_tells_what_came_before_anybody_read() -> None:
+    """Of short texts even the end."""
+
+    async def go() -> list[tuple[int, str | None]]:
+        scheduler = Scheduler(SlowEngine(), report=lambda text: None)
+        texts = [Generation([0, 5], 3, Chooser(Sampling())) for _ in range(2)]
+        reader = Reader(scheduler, texts)
+        for number, each in enumerate(texts):
+            each.take(Update(reason=("stop", "failed")[number]))
+        found = [
+            (number, update.reason) async for news in reader.updates() for number, update in news
+        ]
+        scheduler.close()
+        assert scheduler.counts.cancelled == 0
+        return found
+
+    assert asyncio.run(asyncio.wait_for(go(), 20)) == [(0, "stop"), (1, "failed")]

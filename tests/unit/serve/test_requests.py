@@ -80,8 +80,9 @@ def test_contents_in_parts_are_joined_if_all_are_text() -> None:
     named = {"role": "user", "content": "Сәлам", "name": "Әлфия"}
     with pytest.raises(ValidationError, match="name"):
         ChatRequest.model_validate({"model": "т", "messages": [named]})
-    picture = [{"type": "image_url", "image_url": {"url": "x"}}]
-    with pytest.raises(ValidationError):
-        ChatRequest.model_validate(
-            {"model": "т", "messages": [{"role": "user", "content": picture}]}
-        )
+    picture = {"type": "image_url", "image_url": {"url": "x"}}
+    for other in (picture, {"type": "text"}, {"type": "text", "text": 5}, "text", None):
+        with pytest.raises(ValidationError):
+            ChatRequest.model_validate(
+                {"model": "т", "messages": [{"role": "user", "content": [*parts, other]}]}
+            )

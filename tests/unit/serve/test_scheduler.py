@@ -308,3 +308,30 @@ def test_free_slots_are_places_too() -> None:
     scheduler.submit([Told(scheduler, "Төн").generation for _ in range(scheduler.capacity)])
     assert scheduler.counts.refused == 0
     scheduler.close()
+
+
+def test_a_prompt_is_scored_once_and_what_follows_it_is_not() -> None:
+    scheduler = scheduler_of(SlowEngine())
+    told = Told(scheduler, "Кояшлы көндә", 6, logprobs=0, scored=True)
+    scheduler.submit([told.generation])
+    assert told.ended.wait(20)
+    given = scheduler.engine.vocabulary.encode("Кояшлы көндә")
+    assert [token.index for token in told.generation.prompt] == given
+    scheduler.close()
+
+
+def test_what_waits_when_the_engine_fails_ends_once_and_is_not_computed_later() -> None:
+    engine = SlowEngine(slots=1)
+    scheduler = scheduler_of(engine)
+    engine.seconds = -1.0
+    first = [Told(scheduler, text) for text in ("Таң", "Кич", "Төн")]
+    scheduler.submit([each.generation for each in first])
+    for each in first:
+        assert each.ended.wait(20)
+    engine.seconds = 0.0
+    last = Told(scheduler, "Көн", 3)
+    scheduler.submit([last.generation])
+    assert last.ended.wait(20)
+    scheduler.close()
+    assert [[update.reason for update in each.updates] for each in first] == [["failed"]] * 3
+    assert (scheduler.counts.failed, scheduler.counts.ended) == (3, 1)

@@ -60,3 +60,43 @@ def test_an_unknown_model_is_told_with_those_that_are_here() -> None:
     with pytest.raises(ApiError, match="no model 'x'") as told:
         service.scheduler("x")
     assert told.value.status == 404
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "-1", "1.0", "", "9" * 11])
+def test_a_bias_is_of_an_id_in_digits(name: str) -> None:
+    with pytest.raises(ApiError, match="is no id of a vocabulary") as told:
+        planned(logit_bias={name: 1.0})
+    assert (told.value.status, told.value.param) == (400, "logit_bias")
+
+
+def test_a_bias_is_of_an_id_that_there_is() -> None:
+    vocab = toy_language_model().tokenizer.vocab
+    assert planned(logit_bias={str(vocab - 1): 1.0, "0": -1.0})
+    with pytest.raises(ApiError, match="is no id"):
+        planned(logit_bias={str(vocab): 1.0})
+
+
+def test_log_probabilities_are_counted_up_to_the_end_of_the_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """64 tokens fit, and one is chosen behind them: however many were asked for."""
+    monkeypatch.setattr("endonym.serve.service.MOST_NATS", 1)
+    ids = [7] * 20  # and the one that opens them
+    for echo, most in ((False, 44), (True, 65)):
+        planned(prompt=ids, max_tokens=10**6, logprobs=3, echo=echo)
+        with pytest.raises(ApiError, match=f"up to {2 * most * 4} log-probabilities") as told:
+            planned(prompt=ids, max_tokens=10**6, logprobs=3, echo=echo, n=2)
+        assert told.value.code == "too_many_log_probabilities"
+
+
+def test_only_the_first_text_of_a_prompt_has_it_scored() -> None:
+    with client_of() as (_, service):
+        keys = {"model": "тел", "prompt": ["Таң", "Кич"], "n": 3}
+        for more, wanted in (
+            ({"echo": True, "logprobs": 0}, [True, False, False] * 2),
+            ({"echo": True}, [False] * 6),
+            ({"logprobs": 0}, [False] * 6),
+        ):
+            asked = CompletionRequest.model_validate(keys | more)
+            job = asyncio.run(text_job(service, asked))
+            assert [each.scored for each in job.generations] == wanted

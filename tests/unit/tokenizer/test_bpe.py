@@ -44,3 +44,13 @@ def test_merges_are_those_of_the_library_on_the_whole_text(vocab: int) -> None:
 def test_letters_stand_for_bytes() -> None:
     assert bpe.letters_of("é ") == "Ã©Ġ"
     assert len(bpe.byte_letters()) == 256
+
+
+def test_the_most_frequent_characters_get_what_ids_there_are() -> None:
+    counts = count_words(["កកកកកក ខខខខ គគ ы"])
+    whole, merges = bpe.merged_bytes(counts, 1, 10_000)
+    assert whole == [*"កខ គы"]
+    vocab = BYTE_VOCAB + len(merges)
+    assert bpe.merged_bytes(counts, 1, vocab) == (whole, merges)
+    assert bpe.merged_bytes(counts, 1, vocab - 1) == (whole[:-1], merges[:-1])
+    assert bpe.merged_bytes(counts, 3, 10_000)[0] == [*"កខ "]

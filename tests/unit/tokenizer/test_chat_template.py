@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from foreign_folders import byte_level
 from toys import KINDS, toy_tokenizer
 
 from endonym.errors import RecipeError
@@ -15,6 +16,7 @@ from endonym.tokenizer.chat_template import (
     TemplateRefusal,
     differences,
 )
+from endonym.tokenizer.tokenizer import Tokenizer
 
 END = "<|endoftext|>"
 
@@ -92,3 +94,28 @@ def test_a_template_is_opened_once() -> None:
     assert template(template().opened).opened == template().opened
     own = END + CHATML
     assert template(own).opened == own
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n", "\n  "])
+def test_an_opened_template_writes_the_same_text_behind_its_start(blank: str) -> None:
+    """Blanks before a block at the beginning of a line are no text."""
+    asked = [Asked([{"role": "user", "content": "Сәлам"}], True)]
+    given = template(blank + CHATML)
+    assert template(given.opened).filled(asked) == [END + given.filled(asked)[0]]
+
+
+def test_the_longest_name_of_a_special_token_is_read() -> None:
+    engine = byte_level()
+    engine.add_special_tokens(["<turn>", "<turn>model", "<turn>m"])
+    tokenizer = Tokenizer(engine, "<eos>")
+    ids = {name: tokenizer.id_of(name) for name in ("<turn>", "<turn>model", "<turn>m")}
+    found = Markup(tokenizer).encode("<turn>model<turn>mo<turn>")
+    expected = [ids["<turn>model"], ids["<turn>m"], *tokenizer.encode("o"), ids["<turn>"]]
+    assert found == expected
+
+
+def test_a_template_that_changes_texts_is_not_said_to_join_them() -> None:
+    tokenizer = toy_tokenizer("bpe")
+    text = INSTRUCTING.replace("m['content']", "m['content'] | upper")
+    (found,) = differences(template(text), tokenizer, Markup(tokenizer).encode)
+    assert "tests or changes the texts of messages" in found

@@ -144,6 +144,22 @@ def test_a_small_corpus_adds_fewer_pieces() -> None:
     assert extend_tokenizer(given, nothing, lambda: iter(())).vocab == given.vocab
 
 
+@pytest.mark.parametrize(("letters", "extend"), [("ក", 2), ("កខ", 3)])
+def test_a_character_takes_only_the_room_of_its_new_pieces(letters: str, extend: int) -> None:
+    """Both letters begin with the same two bytes, which are one piece."""
+    given = romance("byte")
+    config = TokenizerConfig(extend=extend)
+    made = extend_tokenizer(given, config, lambda: iter([letters * 2] * 9))
+    added = [made.bytes_of(index) for index in range(given.vocab, made.vocab)]
+    assert added == ["ក".encode()[:2], *(each.encode() for each in letters)]
+
+
+def test_a_chat_template_stays_with_the_tokenizer() -> None:
+    given = romance()
+    given.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>{% endfor %}"
+    assert extended(given, 20).chat_template == given.chat_template
+
+
 def test_a_piece_that_the_tokenizer_has_already_costs_no_id() -> None:
     """Every added id has bytes of its own."""
     given = toy_tokenizer("bpe")

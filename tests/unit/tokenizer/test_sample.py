@@ -32,6 +32,10 @@ def test_sources_have_the_shares_that_were_asked_for() -> None:
     # All of the Khmer text is used, and as much Tatar as belongs to it.
     assert found["khmer"] == pytest.approx(sizes["khmer"], abs=30)
     assert found["tatar"] == pytest.approx(sizes["khmer"] * 0.4 / 0.6, abs=40)
+    # The larger source is the scarce one where its share is larger still.
+    uneven = taken({"khmer": 0.05, "tatar": 0.95})
+    assert uneven["tatar"] == pytest.approx(sizes["tatar"], abs=40)
+    assert uneven["khmer"] == pytest.approx(sizes["tatar"] * 0.05 / 0.95, abs=30)
     small = taken({"khmer": 0.5, "tatar": 0.5}, limit=4_000)
     assert small == pytest.approx({"khmer": 2_000, "tatar": 2_000}, abs=3)
 
@@ -47,4 +51,5 @@ def test_a_share_that_cannot_be_filled_is_named() -> None:
 def test_every_k_th_document_is_taken() -> None:
     texts = [f"{n:04d}" for n in range(100)]
     assert list(evenly(lambda: iter(texts), 80)()) == texts[::5]
+    assert list(evenly(lambda: iter(texts), 150)()) == texts[::3]
     assert list(evenly(lambda: iter(texts), 10**6)()) == texts

@@ -1,7 +1,9 @@
 """What the ids of a new tokenizer replace in an old one."""
 
+import tokenizers
 from foreign_folders import byte_level, gemma_like
 from text_samples import FRENCH, KHMER, TATAR
+from tokenizers import AddedToken
 from toys import toy_tokenizer
 
 from endonym.tokenizer.config import TokenizerConfig
@@ -89,3 +91,38 @@ def test_a_letter_is_spelled_by_its_own_piece_and_not_by_the_token_of_its_byte()
         if (piece := new.bytes_of(index)) in both:
             (same,) = found[index]
             assert old.name_of(same) == next(n for n in names[piece] if not n.startswith("<0x"))
+
+
+def renamed(engine: tokenizers.Tokenizer, *names: tuple[str, str]) -> tokenizers.Tokenizer:
+    """The same with other names of special tokens."""
+    text = engine.to_str()
+    for old, new in names:
+        text = text.replace(f'"{old}"', f'"{new}"')
+    return tokenizers.Tokenizer.from_str(text)
+
+
+def test_the_start_of_a_text_goes_by_its_use() -> None:
+    names = (("<eos>", "</s>"), ("<bos>", "<s>"))
+    old = Tokenizer(renamed(byte_level(), *names), "</s>", "<s>")
+    new = Tokenizer(gemma_like(), "<eos>", "<bos>")
+    found = spelled(new, old)
+    assert (found[new.end_id], found[new.start_id]) == ([old.end_id], [old.start_id])
+    assert old.start_id != old.end_id
+
+
+def test_plain_text_of_the_name_of_a_special_token_is_not_that_token() -> None:
+    engine = byte_level()
+    engine.add_tokens([AddedToken("<|endoftext|>", special=False, normalized=False)])
+    old, new = Tokenizer(engine, "<eos>", "<bos>"), french()
+    assert old.bytes_of(old.id_of("<|endoftext|>") or 0) == b"<|endoftext|>"
+    assert spelled(new, old)[new.end_id] == [old.end_id]
+
+
+def test_part_of_a_character_is_spelled_by_the_longest_pieces() -> None:
+    new, old = (
+        train_tokenizer(TokenizerConfig(kind="char"), lambda text=text: iter([text * 3]))
+        for text in ("😀", "🤖")
+    )
+    pieces = {old.bytes_of(index): index for index in range(old.vocab)}
+    part = next(n for n in range(new.vocab) if new.bytes_of(n) == b"\xf0\x9f\x98")
+    assert spelled(new, old)[part] == [pieces[b"\xf0\x9f"], pieces[b"\x98"]]

@@ -57,6 +57,8 @@ def test_what_transformers_adds_to_jinja_is_there() -> None:
     assert filled_there(loop + "{% endif %}{{ i }}{% endfor %}", {}) == {"text": "023"}
     answer = "{% for m in a %}\n{% generation %}\n{{ m }}.\n{% endgeneration %}\n{% endfor %}!"
     assert filled_there(answer, {"a": ["бер", "ике"]}) == {"text": "бер.\nике.\n!"}
+    indented = "{% if a %}\n  {% for m in a %}\n    {{ m }};\n  {% endfor %}\n{% endif %}"
+    assert filled_there(indented, {"a": ["бер"]}) == {"text": "    бер;\n"}
     assert filled_there("{{ a | tojson }}", {"a": ["<ә>"]}) == {"text": '["<ә>"]'}
     year = str(datetime.datetime.now().year)
     assert filled_there("{{ strftime_now('%Y') }}", {}) == {"text": year}

@@ -248,6 +248,21 @@ def test_what_ends_a_text_is_read_from_beside_the_tokenizer(
     assert again.to_json() == given.to_json()
 
 
+def test_our_own_end_of_text_comes_before_the_number_of_a_models_config(tmp_path: Path) -> None:
+    engine = gemma_like()
+    engine.add_special_tokens([END_OF_TEXT])
+    engine.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text('{"eos_token_id": 1}', encoding="utf-8")
+    assert Tokenizer.load(tmp_path / "tokenizer.json").end == END_OF_TEXT
+
+
+def test_a_text_is_opened_by_bos_only_with_a_chat_template() -> None:
+    given = Tokenizer(gemma_like(), "<eos>", "<bos>")
+    assert given.opening_id == given.end_id == 1
+    given.chat_template = "{{ messages }}"
+    assert given.opening_id == given.start_id == 2
+
+
 def test_a_tokenizer_that_says_no_end_is_refused_with_advice(tmp_path: Path) -> None:
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(TokenizerError, match="nothing says which token ends a text") as caught:
@@ -324,3 +339,24 @@ def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
     with pytest.raises(TokenizerError) as told:
         given.with_chat_of(tmp_path)
     assert told.value.where == str(tmp_path)
+
+
+def test_a_start_of_its_own_beside_our_end_is_kept(tmp_path: Path) -> None:
+    engine = gemma_like()
+    engine.add_special_tokens([END_OF_TEXT])
+    Tokenizer(engine, END_OF_TEXT, "<bos>").save(tmp_path)
+    again = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert (again.end, again.start) == (END_OF_TEXT, "<bos>")
+
+
+def test_a_text_that_only_the_library_changes_is_not_restored() -> None:
+    """Other programs decode by it: here a blank at the beginning is lost."""
+    engine = gemma_like()
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    engine.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
+    given = Tokenizer(engine, "<eos>")
+    assert given.decode(given.encode(" алма")) == " алма"
+    assert (given.restores("алма"), given.restores(" алма")) == (True, False)
+    given.check_lossless(["алма"])
+    with pytest.raises(TokenizerError, match="' алма' comes back as 'алма'"):
+        given.check_lossless([" алма"])

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 
 import pytest
 from toys import toy_texts, toy_tokenizer
@@ -22,6 +23,7 @@ from endonym.tokenizer.unigram import (
     equal_overlaps,
     ties,
 )
+from endonym.tokenizer.words import count_words
 
 ALPHABET = dict.fromkeys("abteiroа", -5000000)
 
@@ -78,6 +80,32 @@ def test_pieces_of_two_ways_are_changed_or_left_out() -> None:
     assert "хаха" not in found
     assert {"ot", "ier", "tier"} <= {*found}
     assert ties(["otier", "atata"], found) == []
+
+
+def test_texts_of_pieces_that_begin_as_they_end_are_settled_without_being_given() -> None:
+    for piece in ("ata", "abtab"):
+        scores = ALPHABET | {piece: -5_500_000}
+        _settled(scores, [])
+        texts = [piece + piece[n:] for n in range(1, len(piece)) if piece.endswith(piece[:n])]
+        assert texts
+        assert ties(texts, scores) == []
+
+
+def test_of_a_large_text_every_so_many_lines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*toy_texts()]
+    counts = count_words(texts)
+    asked: list[int] = []
+
+    def cut(given: object, others: object, every: int = 1) -> Iterator[str]:
+        asked.append(every)
+        return iter(())
+
+    monkeypatch.setattr(module, "cut_lines", cut)
+    total = sum(counts.characters.values())
+    for most in (total, total - 1, total // 3):
+        monkeypatch.setattr(module, "MOST_CHARACTERS", most)
+        module.trained(lambda: iter(texts), counts, [], 100)
+    assert asked == [1, 2, 4 if total % 3 else 3]
 
 
 def test_two_sides_of_one_equation_are_not_changed_alike_for_ever() -> None:
@@ -153,3 +181,13 @@ def test_an_empty_tokenizer_still_reads_bytes() -> None:
     assert made.get_vocab_size() == BYTE_VOCAB
     assert made.decode(made.encode("су").ids) == "су"
     assert module.BYTE_TOKENS[10] == "<0x0A>"
+
+
+def test_letters_that_no_text_has_are_among_the_rarest_pieces() -> None:
+    texts = [text for text in toy_texts() if "ា" in text]
+    made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))
+    vocab = json.loads(made.to_json())["model"]["vocab"]
+    scores = dict(vocab[BYTE_VOCAB:])
+    unseen = [scores[letter] for letter in SPELLING if letter not in "".join(texts)]
+    assert unseen
+    assert max(unseen) < sorted(scores.values(), reverse=True)[len(scores) // 10]

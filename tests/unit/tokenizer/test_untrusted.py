@@ -115,8 +115,9 @@ def test_growth_is_that_of_the_rules():
     assert growth_of(None) == growth_of(replace(" ", "▁")) == growth_of(replace("ab", "c")) == 1
     assert growth_of(chain(3, "a", "bb")) == 8
     assert growth_of(replace(r"\s+", "", "Regex")) == 1
+    assert growth_of(replace("", "abc")) == 4  # before and after each letter
     assert growth_of(replace(r" {2,}", "▁", "Regex")) == 2
-    blob = b"\x04\0\0\0" + b"trie" + b"a\0" + "ә".encode() * 90 + b"\0"
+    blob = b"\xc8\0\0\0" + b"trie" * 50 + b"a\0" + "ә".encode() * 90 + b"\0"
     charsmap = base64.b64encode(blob).decode()
     assert growth_of({"type": "Precompiled", "precompiled_charsmap": charsmap}) == 90
 
@@ -133,8 +134,9 @@ def test_json_that_is_no_tokenizer_is_an_error_of_ours(tmp_path: Path, text: str
     assert refused(written(tmp_path, text))
 
 
-def test_json_of_millions_of_values_is_not_even_parsed(tmp_path: Path):
-    text = '{"model": [' + "[]," * 4_000_001 + "0]}"
+@pytest.mark.parametrize("value", ["[]", "{}"])
+def test_json_of_millions_of_values_is_not_even_parsed(tmp_path: Path, value: str):
+    text = '{"model": [' + f"{value}," * 4_000_001 + "0]}"
     start = time.monotonic()
     assert "values" in refused(written(tmp_path, text))
     assert time.monotonic() - start < 5
@@ -229,6 +231,9 @@ def test_a_text_that_is_too_slow_for_a_pattern_is_an_error_of_ours(
 
 def test_the_letters_of_a_pattern_are_tried():
     assert [*literals_of(r"[а-я]\u049b\x{6b}\x41(\+)")] == [*"[а-я]қkA(+)"]
+    steps = [split("ң+")["pre_tokenizer"], {"type": "ByteLevel"}]
+    rules = {"pre_tokenizer": {"type": "Sequence", "pretokenizers": steps}}
+    assert {"ң", "ң+"} <= {*letters_of(described(**rules))}
     assert {"қ", "қа", "(қа)+[ក]"} <= {*letters_of(described(**split(r"(қа)+[\p{Khmer}]")))}
 
 

@@ -44,6 +44,12 @@ def test_a_long_text_is_read_in_parts_that_end_with_a_line(
     assert found.words[LINE_END] == 499
 
 
+def test_a_long_text_without_line_ends_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "ស្រីតូច " * 60 + "\nкош"
+    monkeypatch.setattr(module, "BATCH_CHARACTERS", 100)
+    assert count_words([text]).characters == collections.Counter(text)
+
+
 def test_the_rarest_words_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH_CHARACTERS", 200)
     rare = [chr(0x4E00 + n) for n in range(3_000)]
@@ -55,6 +61,7 @@ def test_the_rarest_words_go_when_there_are_too_many(monkeypatch: pytest.MonkeyP
     assert sum(found.words.values()) + found.pruned == pytest.approx(2 * len(texts), abs=450)
     kept = [rare.index(word) for word in found.words if word in rare]
     assert len(kept) > 100, "words that stand once are sampled, not all dropped"
+    assert sum(number < 200 for number in kept) < 50, "and not only the first ones stay"
 
 
 def test_a_trainer_reads_each_part_as_often_as_it_was_counted() -> None:

@@ -11,7 +11,7 @@ from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
-from endonym.train.agreement import ROW_TOKENS, TOLERANCE, require_agreement
+from endonym.train.agreement import ROW_TOKENS, TOLERANCE, logits, require_agreement
 
 READER = toy_tokenizer("bpe")
 CONTEXT = 80
@@ -86,3 +86,14 @@ def test_logits_that_are_no_numbers_are_refused() -> None:
     there.norm.register_forward_hook(lambda *given: given[-1] * math.nan)
     with pytest.raises(TrainingError, match="by nan of their spread"):
         require_agreement(there, begun(), sentences())
+
+
+def test_the_gap_is_a_share_of_the_deviation_of_all_logits() -> None:
+    there, here = begun(), begun()
+    with torch.no_grad():
+        for weight in there.parameters():
+            weight *= 1 + 1e-6 * torch.randn(weight.shape, generator=torch.Generator())
+    gap = require_agreement(there, here, sentences())
+    row = [part[:1, :ROW_TOKENS] for part in (sentences().tokens_BT, sentences().documents_BT)]
+    one, other = (logits(each, *row) for each in (there, here))
+    assert gap == pytest.approx(float((one - other).abs().max() / other.std()), rel=1e-3)

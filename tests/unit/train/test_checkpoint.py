@@ -145,3 +145,12 @@ def test_disk_space_for_the_checkpoints_to_come_is_asked_for(
     checkpoint.check_disk_space(tmp_path, 1_000_000, saves)
     with pytest.raises(StoreError, match="checkpoints need"):
         checkpoint.check_disk_space(tmp_path, 1_000_000, saves, 4)
+
+
+def test_validations_are_counted_from_the_best_one_on() -> None:
+    state, seen = TrainState(), list[tuple[bool, int]]()
+    for step, nats in enumerate((3.0, 3.0, 3.1, 2.9, 2.95), 1):
+        state.step = step
+        seen.append((state.note_validation(nats, 1.0), state.validations_since_best))
+    assert seen == [(True, 0), (False, 1), (False, 2), (True, 0), (False, 1)]
+    assert (state.best_step, state.best_nats) == (4, 2.9)

@@ -58,6 +58,12 @@ def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> No
         ({"cooldown": 0.1, "schedule": "linear"}, {"schedule": "wsd"}, 'schedule = "wsd"'),
         ({"final_lr": 0.1, "schedule": "constant"}, {"schedule": "wsd"}, "a schedule that falls"),
         ({"momentum": 0.9}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+        ({"beta": 0.2}, {"objective": "preferences"}, 'objective = "preferences"'),
+        (
+            {"temperature": 2.0, "sources": {"web": 0.5, "songs": 0.5}},
+            {"sources": ("web", "songs")},
+            "sources whose shares are open",
+        ),
         ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
         ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
     ],
@@ -126,9 +132,31 @@ def test_what_only_a_choice_can_give_must_be_chosen(missing: str) -> None:
 def test_the_average_that_is_kept_is_the_mean_of_the_last_steps(average: str) -> None:
     with pytest.raises(ValidationError, match=f'leave average = "{average}" out'):
         Phase.model_validate({"keep": "average", "average": average})
+    assert Phase(keep="average", average_share=0.3).average is None
     for keys in ({"average": "tail", "average_share": 0.3}, {"average_share": 0.3}):
         phase = Phase.model_validate(
             {"lr": 1e-3, "number_format": "fp32", "keep": "average"} | keys
         )
         found = resolve_phase(phase, context=16, positions=1000)
         assert (found.keep, found.average, found.average_share) == ("average", "tail", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("lr", "decay", "first"), [(3.0, 0.5, "lr = 3 "), (0.01, 200.0, "weight_decay = 200 ")]
+)
+def test_a_decay_past_zero_names_first_what_is_likely_wrong(
+    lr: float, decay: float, first: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"lower {first}.* or "):
+        Phase(lr=lr, weight_decay=decay)
+    assert Phase(lr=0.5, weight_decay=1.9).lr == 0.5
+
+
+def test_samples_are_written_five_times_and_checkpoints_when_asked() -> None:
+    phase = Phase.model_validate({"lr": 1e-3, "number_format": "fp32", "steps": 400})
+    found = resolve_phase(phase, context=16, positions=1000)
+    assert (found.eval_every_steps, found.validations_per_sample) == (20, 4)
+    few = phase.model_copy(update={"eval_every_steps": 100, "save_every_steps": 7})
+    found = resolve_phase(few, context=16, positions=1000)
+    assert (found.eval_every_steps, found.validations_per_sample) == (100, 1)
+    assert found.execution.save_every_steps == 7

@@ -297,3 +297,45 @@ def test_a_held_out_loss_that_is_no_number_is_a_problem_too(
     monkeypatch.setattr(loop, "validate", lambda *_, **__: nothing)
     with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
         list(training(corpus(work.folder / "again")).reports())
+
+
+@pytest.mark.parametrize(
+    ("nats", "norm", "is_skipped"),
+    [
+        (2.29, 1.0, False),
+        (2.31, 1.0, True),
+        (0.1, 1e-9, False),
+        (2.0, 1.8, False),
+        (2.0, 1.85, True),
+    ],
+)
+def test_a_step_is_unusual_only_beside_a_hundred_others(
+    nats: float, norm: float, is_skipped: bool
+) -> None:
+    """These are all alike, so the least deviations count."""
+    state = TrainState(recent_nats=[2.0] * 100, recent_log_norms=[0.0] * 100)
+    assert bool(loss_guard.reason_to_skip(Stepped(nats, norm), state)) is is_skipped
+    few = TrainState(recent_nats=[2.0] * 99, recent_log_norms=[0.0] * 99)
+    assert loss_guard.reason_to_skip(Stepped(nats, norm), few) == ""
+
+
+@pytest.mark.parametrize(("warmup", "expected"), [(0, 100), (50, 100), (80, 160)])
+def test_a_model_has_until_twice_the_warmup_to_be_below_the_unigram_line(
+    warmup: int, expected: int
+) -> None:
+    config = train_config(steps=1_000, warmup_steps=warmup)
+    told = [{"step": 0, "nats": 3.5, "bits": 0.0}]
+    for best, at, is_told in (
+        (3.1, expected - 1, False),
+        (3.1, expected, True),
+        (3.0, expected, False),
+    ):
+        state = TrainState(step=at, best_nats=best, validations=told)
+        if not is_told:
+            loss_guard.require_learning(state, config, 3.0)
+            continue
+        for lr, advice in ((1e-3, "too high"), (9e-5, "too low")):
+            with pytest.raises(TrainingError, match="learns nothing") as caught:
+                loss_guard.require_learning(state, config.but(lr=lr), 3.0)
+            assert advice in caught.value.do
+    loss_guard.require_learning(TrainState(step=expected), config, 3.0)

@@ -12,7 +12,7 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 from endonym.errors import OutOfMemory
 from endonym.train import memory_budget, step
 from endonym.train.loop import Training, TrainingInputs
-from endonym.train.memory_budget import explained_memory_errors, within_memory
+from endonym.train.memory_budget import explained_memory_errors, phase_bytes, within_memory
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
@@ -42,7 +42,13 @@ def test_rows_are_halved_until_they_fit(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "asked"), [(CUDA, "2.7 GB more"), (CPU, "4.1 MB more"), (MPS, "314.6 MB more")]
+    ("message", "asked"),
+    [
+        (CUDA, "2.7 GB more"),
+        (CPU, "4.1 MB more"),
+        (MPS, "314.6 MB more"),
+        ("you tried to allocate 4096000", "4.1 MB more"),
+    ],
 )
 def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
     message: str, asked: str, monkeypatch: pytest.MonkeyPatch
@@ -58,6 +64,15 @@ def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
     with pytest.raises(OutOfMemory, match=f"{asked} was asked for, {there} are free") as caught:
         within_memory(gather, 4, lambda: None)
     assert "more blocks in recompute" in caught.value.do
+
+
+def test_no_more_memory_is_counted_than_for_a_whole_batch() -> None:
+    """A micro-batch is at least a row, and at most the batch."""
+    needed = {
+        tokens: phase_bytes(toy_config(), train_config(batch_tokens=64, micro_tokens=tokens))
+        for tokens in (1, 16, 32, 64, 128)
+    }
+    assert needed[1] == needed[16] < needed[32] < needed[64] == needed[128]
 
 
 def test_memory_that_torch_itself_cannot_get_is_recognised() -> None:

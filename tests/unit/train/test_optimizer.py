@@ -359,3 +359,18 @@ def test_many_small_gradients_are_clipped_together() -> None:
     assert float(optimizer.clip(1.0)) == pytest.approx(0.9 * math.sqrt(count))
     norms = [float(each.norm()) for each in gradients_of(optimizer)]
     assert norms == pytest.approx([1 / math.sqrt(count)] * count, rel=1e-5)
+
+
+@pytest.mark.parametrize("phase", [PHASE, MUON])
+def test_state_that_is_no_number_is_found_as_weights_are(phase: TrainConfig) -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, phase)
+    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4)
+    assert optimizer.is_finite()
+    for held in (optimizer.weights(), optimizer.state()):
+        for each in held.values():
+            kept = each.flatten()[0].clone()
+            each.view(-1)[0] = math.inf
+            assert not optimizer.is_finite()
+            each.view(-1)[0] = kept
+    assert optimizer.is_finite()

@@ -45,7 +45,8 @@ def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
         flipped[place] ^= 16
         pieces[0].write_bytes(flipped)
         assert (computed(tmp_path / "one", tokens, asked) == whole).all()
-    for odd in (b"", b"null", before[0] + before[0][-4:], before[0][:32]):
+    other = module._piece(np.full(1, -2.0))  # whole, but of other examples
+    for odd in (b"", b"null", before[0] + before[0][-4:], before[0][:32], other):
         pieces[0].write_bytes(odd)
         assert (computed(tmp_path / "one", tokens, asked) == whole).all()
     assert [piece.read_bytes() for piece in pieces] == before

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.report import Report, as_metrics, lines_of
+from endonym.train.report import Report, as_metrics, lines_of, read_tokens
 from endonym.train.validate import ValidationResult
 
 
@@ -42,3 +42,18 @@ def test_the_lines_of_a_step_are_its_problems_and_then_its_figures() -> None:
     assert line | {"seconds": 0.5} == as_metrics(seen)
     assert (line["dev_nats"], line["dev_accuracy"], line["dev_margin"]) == (0.6, 0.75, 0.25)
     assert "train_nats" not in line
+
+
+def test_a_report_without_a_step_has_no_figures_of_one() -> None:
+    """Such as that of the validation before the first step."""
+    before = as_metrics(replace(report(), nats=2.0, bits_per_byte=3.0, seconds=0.0))
+    after = as_metrics(replace(report(), nats=2.0, bits_per_byte=3.0))
+    assert after.keys() - before.keys() == {"train_nats", "train_bits_per_byte", "gradient_norm"}
+    assert "train_bits_per_byte" not in as_metrics(replace(report(), bits_per_byte=0.0))
+
+
+def test_the_tokens_read_are_told_of_several_sources_only() -> None:
+    assert read_tokens({"tatar": 96}) == {}
+    both = {"read_tokens/tatar": 64, "read_tokens/khmer": 32}
+    assert read_tokens({"tatar": 64, "khmer": 32}) == both
+    assert both.items() <= as_metrics(replace(report(), read={"tatar": 64, "khmer": 32})).items()

@@ -87,6 +87,11 @@ def test_a_phase_that_does_not_say_validates_twenty_times_and_falls_straight() -
     assert train_config(steps=7).eval_every_steps == 1
 
 
+def test_the_last_step_is_validated_wherever_it_falls() -> None:
+    config = train_config(steps=50, eval_every_steps=20)
+    assert [step for step in range(51) if validates_at(config, step)] == [0, 20, 40, 50]
+
+
 @pytest.mark.parametrize(("asked", "steps", "warmup"), [(10, 40, 10), (30, 40, 20), (5, 1, 0)])
 def test_a_warmup_takes_at_most_half_of_the_steps(asked: int, steps: int, warmup: int) -> None:
     config = train_config(warmup_steps=asked, steps=steps)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
+from endonym.train.distributed import Group
 from endonym.train.objectives.next_token import NEXT_TOKEN
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import (
@@ -198,3 +200,31 @@ def test_in_bf16_the_sum_of_all_micro_batches_is_clipped() -> None:
     for one, two in zip(gradients_of(optimizer), expected, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=0)
     assert norm == pytest.approx(norm_of(gradients_at_once(lively_decoder())), rel=0.05)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_reading_held_out_text_leaves_the_decoder_in_its_mode(training: bool) -> None:
+    decoder = toy_decoder(toy_config(dropout=0.5)).train(training)
+    first, second = (held_out_nats(decoder, batch_of()) for _ in range(2))
+    assert torch.equal(first, second)
+    assert decoder.training is training
+
+
+class Shortest(Group):
+    """Another process ran short of memory, and had room for two rows."""
+
+    def add_up(self, masters: object, nats: Tensor, *, ran_short: bool = False) -> Any:
+        return nats, True
+
+    def least(self, number: int) -> int:
+        return min(number, 2)
+
+
+@pytest.mark.parametrize(("group", "rows"), [(Group(), 5), (Shortest(), 2)])
+def test_all_processes_take_as_few_rows_as_the_one_with_the_least_memory(
+    group: Group, rows: int
+) -> None:
+    decoder = lively_decoder().train()
+    optimizer = Optimizer(decoder, PHASE)
+    stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=5, group=group)
+    assert stepped.rows == rows

@@ -13,6 +13,7 @@ from toys import END, distinct_documents, lively_decoder, toy_config, toy_decode
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
+from endonym.train import validate as module
 from endonym.train.distributed import Group
 from endonym.train.validate import VALIDATION_SEED, judged_shares, validate
 
@@ -195,3 +196,27 @@ def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_no
     alone = validate(decoder, dev, 4000, "cpu", shares={"novel": 1.0})
     assert alone == validate(decoder, dev, 4000, "cpu")
     assert alone.nats > 1
+
+
+def test_a_fifth_of_the_tokens_is_for_sources_that_are_only_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
+    names = ("tatar", "khmer", "romanian")
+    _, dev = write_toy_shards(tmp_path, (), documents, vocab=vocab, sources=names)
+    decoder = lively_decoder(toy_config(vocab=vocab, context=12))
+    asked: dict[str, int] = {}
+
+    def scored(decoder: object, order: Order, tokens: int, **keys: object) -> object:
+        asked[order.streams[0]] = tokens
+        return score(decoder, order, tokens, **keys)
+
+    score = module._scored
+    monkeypatch.setattr(module, "_scored", scored)
+    for shares, wanted in (
+        ({"tatar": 1.0}, (240, 30, 30)),
+        ({"tatar": 0.25, "khmer": 0.75}, (60, 180, 60)),
+        ({"tatar": 0.5, "khmer": 0.25, "romanian": 0.25}, (150, 75, 75)),
+    ):
+        validate(decoder, dev, 300, "cpu", shares=shares)
+        assert tuple(asked[name] for name in names) == wanted

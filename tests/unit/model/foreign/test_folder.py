@@ -13,12 +13,15 @@ from endonym.errors import ExportError, ShapeError
 from endonym.model.config import AttentionConfig
 from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.foreign.folder import (
+    ForeignConfig,
     folder_files,
     foreign_config,
     read_shape,
     with_context,
+    with_vocab,
 )
 from endonym.model.memory import training_bytes
+from endonym.model.weights import load_tensors, save_tensors
 
 
 def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
@@ -39,6 +42,18 @@ def test_an_untied_head_is_counted(tmp_path: Path) -> None:
     network = write_model("qwen2", tmp_path)
     count = parameters(foreign_config(tmp_path))
     assert (count.total, count.head) == (network.num_parameters(), 600 * 32)
+
+
+def test_a_tied_head_that_is_stored_beside_its_table_counts_once(tmp_path: Path) -> None:
+    network = write_model("gemma3", tmp_path)
+    before = foreign_config(tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = load_tensors(path)
+    table = network.get_input_embeddings().weight.detach().clone()
+    save_tensors(tensors | {"lm_head.weight": table}, path)
+    assert foreign_config(tmp_path) == before
+    untied = before.transformers | {"tie_word_embeddings": False}
+    assert foreign_config(tmp_path, untied).parameters == before.parameters + table.numel()
 
 
 def test_nothing_of_this_needs_torch(tmp_path: Path) -> None:
@@ -72,6 +87,11 @@ def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
     (mixer,) = shorter.mixers
     assert isinstance(mixer, AttentionConfig)
     assert (shorter.context, mixer.window) == (8, 8)
+    windowed = shape("qwen3", "windowed")
+    (before,) = windowed.mixers
+    assert isinstance(before, AttentionConfig)
+    assert before.window is not None
+    assert with_context(windowed, before.window + 1).mixers == windowed.mixers
 
 
 def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(
@@ -94,3 +114,66 @@ def test_the_files_that_decide_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ExportError, match=r"no model\.safetensors"):
         folder_files(tmp_path)
+
+
+def test_a_wider_vocabulary_adds_a_row_to_each_table() -> None:
+    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
+    for tied, tables in ((True, 1), (False, 2)):
+        theirs = {"vocab_size": 600, "hidden_size": 32}
+        config = ForeignConfig(**sizes, tied=tied, parameters=50_000, transformers=theirs)
+        wider = with_vocab(config, 610)
+        assert isinstance(wider, ForeignConfig)
+        assert (wider.vocab, wider.parameters) == (610, 50_000 + tables * 10 * 32)
+        assert wider.transformers == {"vocab_size": 610, "hidden_size": 32}
+        assert parameters(wider).blocks == parameters(config).blocks
+
+
+def test_what_a_token_leaves_in_a_cache_is_that_of_the_shared_heads() -> None:
+    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
+    for theirs, channels in (
+        ({}, 32),
+        ({"num_attention_heads": 4}, 32),
+        ({"num_attention_heads": 4, "num_key_value_heads": 2}, 16),
+        ({"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 5}, 10),
+        ({"num_attention_heads": 4, "num_key_value_heads": None, "head_dim": None}, 32),
+    ):
+        config = ForeignConfig(**sizes, tied=True, parameters=50_000, transformers=theirs)
+        assert config.remembered == channels
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_hidden_layers", 100_001),
+        ("n_head", 10**6),
+        ("encoder_layers", 10**6),
+        ("intermediate_size", 1 << 33),
+        ("layer_sizes", [4, -(1 << 33)]),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused(tmp_path: Path, key: str, value: object) -> None:
+    write_model("gemma3", tmp_path)
+    given = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert foreign_config(tmp_path, given | {"rope_theta": 1 << 40}).layers == 3
+    for changed in ({key: value}, {"nested": {"deeper": {key: value}}}):
+        with pytest.raises(ExportError, match=f"for {key}"):
+            foreign_config(tmp_path, given | changed)
+
+
+def test_weights_in_several_files_are_those_that_the_index_names(tmp_path: Path) -> None:
+    network = write_model("gemma3", tmp_path / "whole")
+    network.save_pretrained(tmp_path / "parts", max_shard_size="60KB")
+    whole, parts = (foreign_config(tmp_path / name) for name in ("whole", "parts"))
+    assert parts.parameters == whole.parameters
+    names = [path.name for path in folder_files(tmp_path / "parts")]
+    assert names[0] == "config.json"
+    assert "model.safetensors.index.json" in names
+    assert sum(name.endswith(".safetensors") for name in names) > 1
+    path = tmp_path / "parts" / "model.safetensors.index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "outside.safetensors").write_bytes(b"")
+    for name in ("../outside.safetensors", "none.safetensors"):
+        changed = {"weight_map": {"a": name}}
+        path.write_text(json.dumps(index | changed), encoding="utf-8")
+        with pytest.raises(ExportError, match="which is not here"):
+            folder_files(tmp_path / "parts")

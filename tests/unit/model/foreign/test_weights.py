@@ -207,3 +207,16 @@ def test_weights_in_several_files_are_read(folder: Path) -> None:
     assert (folder / "model.safetensors.index.json").is_file()
     found = weights_of(load_foreign(folder))
     assert all(torch.equal(found[name], each) for name, each in wanted.items())
+
+
+@pytest.mark.parametrize("has_bars", [True, False])
+def test_the_library_speaks_as_it_did_before(folder: Path, has_bars: bool) -> None:
+    logging = quiet_transformers().logging
+    try:
+        logging.set_verbosity_info()
+        (logging.enable_progress_bar if has_bars else logging.disable_progress_bar)()
+        load_foreign(folder)
+        assert logging.is_progress_bar_enabled() is has_bars
+        assert logging.get_verbosity() == logging.INFO
+    finally:
+        quiet_transformers()

@@ -8,6 +8,7 @@ from made_conversations import toy_inputs
 from toys import lively_decoder, toy_config, toy_decoder
 
 from endonym.data.batches import Batch
+from endonym.model.span import Span
 from endonym.train.objectives.chat import CHAT
 
 CONFIG = toy_config(vocab=24, context=32)
@@ -49,3 +50,12 @@ def test_a_row_without_an_answer_has_a_loss_of_zero_and_gradients(batch: Batch) 
     assert CHAT.weight(blank) == 0.0
     assert decoder.embedding.weight.grad is not None
     assert not decoder.embedding.weight.grad.any()
+
+
+def test_the_penalty_of_experts_counts_for_each_learnt_token(batch: Batch) -> None:
+    decoder = lively_decoder(toy_config("moe", vocab=24, context=32))
+    _, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
+    loss = CHAT.loss(decoder, batch)
+    expected = float(penalty.detach()) * CHAT.weight(batch)
+    assert expected > 0
+    assert float((loss.objective - loss.nats).detach()) == pytest.approx(expected, rel=1e-3)

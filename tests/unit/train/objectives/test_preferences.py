@@ -9,6 +9,7 @@ from made_conversations import toy_inputs
 from toys import lively_decoder, toy_config
 
 from endonym.data.batches import Batch
+from endonym.model.span import Span
 from endonym.train.objectives.preferences import margins, pairs_of, preferences
 from endonym.train.step import held_out_nats
 
@@ -57,8 +58,6 @@ def test_the_gradient_is_that_of_autograd(batch: Batch) -> None:
     preferences(beta).loss(decoder, batch).objective.backward()
     found = {n: p.grad.clone() for n, p in decoder.named_parameters() if p.grad is not None}
     decoder.zero_grad()
-    from endonym.model.span import Span
-
     logits = decoder.logits(batch.tokens_BT, Span.packed(batch.documents_BT))
     logs_BT = logits.log_softmax(-1).gather(-1, batch.targets_BT[..., None])[..., 0]
     pairs = pairs_of(batch)
@@ -73,3 +72,12 @@ def test_a_blank_micro_batch_has_no_pairs(batch: Batch) -> None:
     blank = batch.each(torch.zeros_like)
     loss = preferences(0.1).loss(lively_decoder(CONFIG), blank)
     assert float(loss.nats.detach()) == preferences(0.1).weight(blank) == 0.0
+
+
+def test_the_penalty_of_experts_counts_for_each_pair(batch: Batch) -> None:
+    decoder = lively_decoder(toy_config("moe", vocab=24, context=32))
+    _, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
+    loss = preferences(0.1).loss(decoder, batch)
+    expected = float(penalty.detach()) * preferences(0.1).weight(batch)
+    assert expected > 0
+    assert float((loss.objective - loss.nats).detach()) == pytest.approx(expected, rel=1e-3)
