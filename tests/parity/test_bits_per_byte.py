@@ -87,7 +87,8 @@ def test_an_outside_judge_finds_the_bits_that_evaluate_says(
     run, export = trained(family)
     sentences, path = language_sentences(language), tmp_path / f"{language}.txt"
     path.write_text(text_of(sentences), encoding="utf-8")
-    said = command("evaluate", run, "--text", path, "--store", run.parents[1] / "store", "--json")
+    where = ("--text", path, "--document", "blank_lines", "--store", run.parents[1] / "store")
+    said = command("evaluate", run, *where, "--json")
     scores = {each["metric"]: each for each in said.json()["scores"] if each["model"] == "model"}
     judged = judge(export, path.read_text(encoding="utf-8"))
     for metric, value in judged.metrics().items():

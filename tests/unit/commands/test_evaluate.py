@@ -103,7 +103,7 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     said = capsys.readouterr().err
     assert "юллар.txt: 3 documents, one a line (" in said
     assert "иске.txt: 9 documents, which end at empty lines, read as utf-16-le (" in said
-    assert "photo.heic: not read: .heic files are not read" in said
+    assert "photo.heic: not read: by its content this is a picture" in said
     assert "яңа: not read: 1 in a format that is not read" in said
 
 
