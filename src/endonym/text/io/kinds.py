@@ -1,5 +1,6 @@
 """What bytes are, by how they begin, whatever the name of their file says."""
 
+import csv
 import json
 
 import regex
@@ -131,8 +132,16 @@ def any_kind(head: bytes) -> str:
     lines = [line for line in text.splitlines() if line][:TABLE_LINES]
     if len(lines) > 1:
         for sign, what in (("\t", "a table with tabs (TSV)"), (",", "a table (CSV)")):
-            if lines[0].count(sign) and all(
-                line.count(sign) >= lines[0].count(sign) for line in lines
-            ):
+            if _is_table(lines, sign):
                 return what
     return "plain text"
+
+
+def _is_table(lines: list[str], sign: str) -> bool:
+    """Whether the lines have equally many cells. Prose has a blank after its commas."""
+    try:
+        first, *rest = csv.reader(lines, delimiter=sign)
+    except csv.Error:  # a cell above csv's limit
+        return False
+    no_blanks = not any(cell[:1].isspace() for cell in first)
+    return len(first) > 1 and no_blanks and all(len(row) == len(first) for row in rest)

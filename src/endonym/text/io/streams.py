@@ -293,8 +293,8 @@ def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
     what = any_kind(feed.peek(PIECE_BYTES))
     size, filled = feed.drain()
     if members == 0:
-        found = what or f"no {compression} file"
-        detail = f"the name says {compression}, but this is {found}; rename it"
+        detail = f"the name says {compression}, but this is no {compression} file"
+        detail += f": it is {what}; rename it" if what else "; rename it"
         yield Damage("not_compressed", detail, size)
     elif filled:
         detail = (

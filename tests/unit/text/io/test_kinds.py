@@ -68,7 +68,12 @@ def test_kinds_are_known_by_their_beginning(head: bytes, said: str):
     [
         ("\n".join(TATAR), "plain text"),
         ("id,text\n1,Бүген\n2,Кичә", "a table (CSV)"),
+        ('id,text\n1,"Бүген, кичә"', "a table (CSV)"),
         ("id\ttext\n1\tБүген, кичә", "a table with tabs (TSV)"),
+        ("id,text\n" + "a," * 2 + "ә" * 140_000, "plain text"),
+        ("Allons, dit-il.\nMais, monsieur, il le faut.", "plain text"),
+        ("Non, répondit Nicholl.\nEnfin, il partit.", "plain text"),
+        ("Oui,dit-il.\nMais, monsieur, il le faut.", "plain text"),
         ("{}", "plain text"),
         ("\x01\x02", ""),
         ("\n", ""),

@@ -108,7 +108,7 @@ def test_a_file_that_only_has_the_name_is_refused(compression: str):
     assert text == b""
     assert damage.reason == "not_compressed"
     assert damage.raw_bytes == len(TATAR[0].encode())
-    assert f"the name says {compression}, but this is plain text" in damage.detail
+    assert f"this is no {compression} file: it is plain text" in damage.detail
 
 
 @EVERY
