@@ -4,7 +4,8 @@ A folded text is case-folded and has only letters, their marks and digits. Punct
 zero-width characters are removed, and so are the accents U+0300 to U+036F after canonical
 decomposition: ţ, ț and t are one letter, and so are й and и. Vowel signs of Khmer, Devanagari or
 Arabic stay. A lower-case Cyrillic letter that looks like a Latin one becomes that one (а, е, о, р,
-с; not в or н, of which only the capitals look alike).
+с; not в or н, of which only the capitals look alike). The yeh and the kaf of Arabic and of Persian
+keyboards are one letter each, tatweel is none, and digits of any script are those from 0 to 9.
 """
 
 import functools
@@ -18,6 +19,10 @@ from endonym.text.scripts import CODE_POINTS, table
 
 LETTERS = r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}--[\u0300-\u036f]]"
 CYRILLIC, LATIN = "авеікмоӏрстухһәјѕԁԛԝ", "abeikmoipctyxhəjsdqw"
+ARABIC, PERSIAN = "يىك", "ییک"
+"""Yeh with dots and without, and kaf: keyboards and old encodings have one or the other."""
+TATWEEL = "\u0640"
+"""A stroke that makes a word longer. Unicode calls it a letter."""
 DOTLESS = "ı"
 """Its capital is I, and the small letter of that is i."""
 
@@ -33,8 +38,11 @@ def replacements() -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
     """For every code point its replacement; 0 for those that are removed."""
     found = np.arange(CODE_POINTS, dtype=np.uint32)
     found[~table(LETTERS)] = 0
-    found[[ord(letter) for letter in CYRILLIC]] = [ord(letter) for letter in LATIN]
-    found[ord(DOTLESS)] = ord("i")
+    for letters, others in ((CYRILLIC, LATIN), (ARABIC, PERSIAN), (DOTLESS, "i")):
+        found[[ord(letter) for letter in letters]] = [ord(letter) for letter in others]
+    found[ord(TATWEEL)] = 0
+    digits = np.flatnonzero(table(r"\p{Nd}"))  # Rows of ten, from 0 on (Unicode, 4.6).
+    found[digits] = ord("0") + np.arange(len(digits), dtype=np.uint32) % 10
     return found
 
 
