@@ -28,6 +28,8 @@ FEWEST_BLOCKS = 5
 MEASURED_DOCUMENTS = 1_000
 MOST_MISSING = 2
 """Documents that may be missing between two neighbours of a block."""
+MUCH_COVERED = 0.1
+"""A source is named of which training text has so large a share: the share of all may hide it."""
 
 Integers = NDArray[np.int64]
 
@@ -191,10 +193,14 @@ def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
             "are trained on, that flatters the score and cannot be measured here."
         )
     if "covered" in card and card.get("sources", True):
+        shares = {name: each.get("covered", 0) for name, each in card.get("sources", {}).items()}
+        much = {name: each for name, each in shares.items() if each >= MUCH_COVERED}
+        of_sources = ", ".join(f"{100 * each:.1f} % of {name}" for name, each in much.items())
         said.append(
             f"{100 * card['covered']:.1f} % of the letters of dev and test stand in training text, "
-            "in runs of 20 letters and more or as short sentences. A text with more than half of "
-            "them there was trained on instead."
+            "in runs of 20 letters and more or as short sentences"
+            f"{f' ({of_sources})' if len(shares) > 1 and much else ''}. A text with more than "
+            "half of them there was trained on instead."
         )
     return said
 

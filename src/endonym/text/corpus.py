@@ -99,8 +99,11 @@ def write_card(
         for stats, (source, _) in zip(all_stats, sources, strict=True)
         for note in notes(stats, source)
     ]
+    of_sources = {stats.name: stats.as_dict() for stats in all_stats}
+    for name, share in zip(of_sources, held.covered_of, strict=True):
+        of_sources[name]["covered"] = round(share, 6)
     card: dict[str, Any] = {
-        "sources": {stats.name: stats.as_dict() for stats in all_stats},
+        "sources": of_sources,
         "total": total(all_stats or [SourceStats("")]),
         "overlap": round(held.overlap, 6),
         "covered": round(held.covered, 6),

@@ -146,6 +146,17 @@ def test_what_training_text_covers_of_the_test_text_is_said_beside_the_score() -
     assert "3.1 % of the letters of dev and test" in said
 
 
+def test_a_small_source_much_of_which_is_covered_is_named_beside_the_share_of_all() -> None:
+    shares = {"китап": 0.4012, "исемлек": 0.0, "хәбәр": 0.0999}
+    sources = {name: {"covered": share, "kept": {}} for name, share in shares.items()}
+    card = {"covered": 0.0312, "sources": sources}
+    (said,) = sentences([], card)
+    assert "3.1 % of the letters" in said
+    assert "short sentences (40.1 % of китап). A text" in said
+    (alone,) = sentences([], {"covered": 0.4, "sources": {"китап": sources["китап"]}})
+    assert "of китап" not in alone
+
+
 def test_a_source_is_held_out_by_article_if_most_of_its_sentences_know_theirs() -> None:
     kept = {side: {"documents": 100} for side in ("train", "dev", "test")}
     card = {

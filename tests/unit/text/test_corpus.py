@@ -152,6 +152,26 @@ def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
         made(tmp_path, lines_source(tmp_path, lines))
 
 
+def test_a_book_beside_a_list_of_all_its_lines_is_told_with_what_to_do(tmp_path: Path):
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(80))]
+    pages = ["\n".join(lines[first : first + 10]) for first in range(0, 80, 10)]
+    book = write(tmp_path, "book.txt", "\n\n".join(pages))
+    both = lines_source(tmp_path, lines), Source(name="book", path=str(book))
+    with pytest.raises(CorpusError, match=r": \d+ stand in others, whole, nearly or") as caught:
+        made(tmp_path, *both)
+    assert "exclude in [[source]]" in caught.value.do
+
+
+def test_the_share_of_held_out_text_that_training_has_is_told_of_each_source(tmp_path: Path):
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(40))]
+    new = [*ROMANIAN, *FRENCH, *KHMER]
+    pages = [f"{' '.join([text, text[::-1]])} {lines[n]}" for n, text in enumerate(new)]
+    sources = lines_source(tmp_path, lines), lines_source(tmp_path, pages, "pages")
+    card = made(tmp_path, *sources).card
+    shares = {name: each["covered"] for name, each in card["sources"].items()}
+    assert shares["pages"] > card["covered"] > shares["lines"] >= 0
+
+
 def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
     mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
     odd = ["ខុ្ញំដើរទៅផ្សារពីព្រឹក", "Күк й\ufffdзе аяз"]

@@ -53,6 +53,7 @@ class HeldOut:
 
     overlap: the share of the runs of 13 letters of dev and test that occur in training text.
     covered: the share of the letters of dev and test that training text covers (covered.py).
+    covered_of: the same of each source.
     """
 
     dev: Chosen
@@ -60,6 +61,7 @@ class HeldOut:
     near_copies: Chosen
     overlap: float
     covered: float
+    covered_of: Sequence[float]
 
     def sides(self) -> Numbers:
         """The split of each document, as an index into SIDES."""
@@ -142,7 +144,10 @@ def held_out(
     dev, test = dev & ~moved, test & ~moved
     to_dev, _ = near_copies(test, dev, Looking(looking.texts))
     kept = np.nonzero(~moved[candidates])[0]
-    shares = index.overlap(kept), index.covered.share(kept)
+    stays = of_source(candidates & ~moved, map(len, keys))
+    ends = np.cumsum([int(each.sum()) for each in stays])
+    covered_of = [index.covered.share(some) for some in np.split(kept, ends[:-1])]
+    shares = index.overlap(kept), index.covered.share(kept), covered_of
     return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, *shares)
 
 

@@ -62,7 +62,7 @@ from endonym.workers import Cluster, Result
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
 
-NOTHING = HeldOut(*(np.zeros(0, dtype=np.bool_) for _ in range(3)), overlap=0.0, covered=0.0)
+NOTHING = HeldOut(*(np.zeros(0, dtype=np.bool_) for _ in range(3)), 0.0, 0.0, [])
 """What is held out of no texts: those of a recipe that learns from conversations alone."""
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
@@ -277,16 +277,19 @@ class Making:
             held = held_out(placed.keys, self.split, looking, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
             files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
-            return {"files": files, "shares": [held.overlap, held.covered]}
+            return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
 
         shares = self.work.once("split", chosen)["shares"]
         sides, moved = np.load(folder / "sides.npy"), np.load(folder / "moved.npy")
         held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, *shares)
         if not held.dev.any() or not held.test.any():
             raise CorpusError(
-                "too few documents could be held out that do not nearly repeat a training text",
-                do="Hold out more with val_share in [split], divide the texts into smaller "
-                "documents, or add texts.",
+                "too few documents could be held out that do not nearly repeat a training text: "
+                f"{moved.sum():,} stand in others, whole, nearly or in pieces",
+                do="If the same texts are in several files, such as a book and a list of its "
+                "lines, take one of them: exclude in [[source]] leaves files out. Else hold out "
+                "more with val_share in [split], divide the texts into smaller documents, or add "
+                "texts.",
             )
         return held
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from text_samples import TATAR, numbered
+from text_samples import ROMANIAN, TATAR, numbered
 
 from endonym.errors import CorpusError
 from endonym.text.config import BLOCK_BYTES, Split
@@ -277,3 +277,14 @@ def test_what_stays_of_a_page_half_of_which_is_new_is_told_as_a_share():
     held = held_out([ordered(len(texts))], Split(val_documents=2), Looking(reader(texts)))
     assert 0 in indices(held.test | held.dev)
     assert 0.05 < held.covered < 0.5
+
+
+def test_the_share_that_stays_covered_is_told_of_each_source():
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(60))]
+    page = " ".join([*lines[40:43], *TATAR])
+    texts = [page, *lines, *ROMANIAN]
+    keys = [ordered(1), ordered(len(lines)) + 1, ordered(len(ROMANIAN)) + 1_000]
+    held = held_out(keys, Split(val_documents=2), Looking(reader(texts)))
+    of_pages, of_lines, of_others = held.covered_of
+    assert 0 in indices(held.test | held.dev)
+    assert of_pages > held.covered > of_lines == of_others == 0
