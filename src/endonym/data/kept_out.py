@@ -2,8 +2,9 @@
 
 Three rules. A message shares a run of words with such a text, as in `[clean] decontaminate`
 (text/copies/contamination.py). Or such a text, or one of its lines, of thirteen folded letters and
-more, stands anywhere in the message between borders of words. Or a whole message, or a line of it,
-is such a line without its first or its last word.
+more, stands anywhere in the message between borders of words. Or a whole message, or lines or
+sentences with more than half of its letters, are such lines changed in one place: another letter,
+another word, a word more or less (changed_lines.py).
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from endonym.text.copies.contamination import Contamination, Known
+from endonym.data.changed_lines import ChangedLines
+from endonym.text.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination, Known
 from endonym.text.copies.keys import batches
 from endonym.text.copies.letters import (
     KINDS,
@@ -60,10 +62,10 @@ class KeptOut:
 
 
 class _Lines:
-    """Lines of texts as hashes: by their first letters, and without their first or last word."""
+    """Lines of texts: as hashes by their first letters, and as they are to find changed ones."""
 
     def __init__(self) -> None:
-        self._whole, self._shortened = set[bytes](), set[bytes]()
+        self._whole, self._changed = set[bytes](), ChangedLines()
         self._lengths = defaultdict[int, set[int]](set)
 
     def add(self, texts: Sequence[str]) -> None:
@@ -76,23 +78,33 @@ class _Lines:
             if length >= LEAST_LETTERS:
                 self._whole.add(_mark(folded, first, first + length))
                 self._lengths[at[first]].add(length)
-            words = first + np.flatnonzero(folded.begins[first:last])
-            for start, end in ((words[1], last), (first, words[-1])) if len(words) > 1 else ():
-                if end - start >= LEAST_LETTERS:
-                    self._shortened.add(_mark(folded, int(start), int(end)))
+                if last - first <= MOST_LETTERS:
+                    self._changed.add(folded.codes[first:last].copy())
 
     def index(self) -> None:
         """Make ready for `found_in`, when all is added."""
         self._known = Known.of_files([np.fromiter(self._lengths, dtype=np.uint64)])
 
     def found_in(self, messages: Sequence[str]) -> Iterator[str]:
-        """The messages that hold a line, or of which a line is a shortened one."""
+        """The messages that hold a line, or that are changed lines."""
         yield from self._holding(messages)
-        lines = [(line, message) for message in messages for line in lines_of([message])]
-        folded = letters_of([line for line, _ in lines])
-        for span, (_, message) in zip(_spans(folded), lines, strict=True):
-            if _mark(folded, *span) in self._shortened:
-                yield message
+        yield from (message for message in messages if self._is_changed(message))
+
+    def _is_changed(self, message: str) -> bool:
+        """Whether a message is such a line, or lines or sentences with most of its letters are."""
+        lines = message.splitlines()
+        sentences = [part for line in lines for part in SENTENCE_END.split(line)]
+        for parts in {(message,), tuple(lines), tuple(sentences)}:
+            folded = letters_of(parts)
+            known = sum(
+                last - first
+                for first, last in _spans(folded)
+                if LEAST_LETTERS <= last - first <= 2 * MOST_LETTERS
+                and self._changed.has(folded.codes[first:last])
+            )
+            if known > MOST_REMOVED * len(folded.codes):
+                return True
+        return False
 
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages in which a whole line stands between borders of words."""

@@ -62,17 +62,35 @@ def test_several_lines_in_one_paragraph_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["Бүген көн бик җылы", "«Көн бик җылы булды!»", "Юк.\ndoarme iarna în bârlog"]
+    "message",
+    [
+        "Бүген көн бик җылы",
+        "«Көн бик җылы булды!»",
+        "Юк.\ndoarme iarna în bârlog",
+        "Бүген кич бик җылы була.",
+        "Бүген көн бигрәк җылы була.",
+        "Ursul mare doarme iarna în bârlog.",
+        "Да.\nКичә көн җылы булды.\nБүген кен бик җылы була!",
+        "Кичә төн бик җылы булды. Ursul doarme vara în bârlog.",
+        "ឆ្មែដេកនៅក្រោមតុ។",
+    ],
 )
-def test_a_line_without_its_first_or_last_word_is_known_as_a_whole_line(message: str) -> None:
-    lines = ["Бүген көн бик җылы була.", "Кичә көн бик җылы булды.", SHORT[1]]
-    inside = f"Алар: {message}, dedi."
+def test_a_line_that_is_changed_in_one_place_is_known_as_most_of_a_message(message: str) -> None:
+    lines = ["Бүген көн бик җылы була.", "Кичә көн бик җылы булды.", *SHORT[1:]]
+    told = "Аннары әби сүзен дәвам итте, һәм барысы да тыңлап утырды"
+    inside = f"{told}: {message}, диде ул. {told}."
     assert KeptOut([("dev", lines)]).shared_by([message, inside]) == {message}
+
+
+def test_a_poem_with_the_refrain_of_another_one_is_not_known() -> None:
+    other = ["Ак кайгылы юллар буйлап", *TATAR[:4]]
+    poem = ["Ак кайгылы кырлар буйлап", *FRENCH[:4]]
+    assert KeptOut([("dev", ["\n".join(other)])]).shared_by(["\n".join(poem)]) == set()
 
 
 def test_a_line_inside_of_words_is_not_known() -> None:
     known = KeptOut([("dev", ["Ана балага карый", "Урман матур иде"])])
-    near = ["Ана балага карыйсың", "Карана балага карый", "Урман матур идеме?"]
+    near = ["Ана балага карыйсыңмы икән?", "Карана балага карый белми", "Урман матур идемени дисә?"]
     assert known.shared_by([*near, "Кичә урман матур иде, диделәр."]) == {
         "Кичә урман матур иде, диделәр."
     }
