@@ -5,7 +5,7 @@ or response, question and answer, instruction and output (as in Alpaca). `input`
 follow the question, `history` comes before it, `system` or `system_prompt` before everything. A
 preference pair has chosen and rejected: answers to a prompt, or whole conversations with a common
 beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). An answer with
-"weight": 0 (as in OpenAI's format) is read and not learnt.
+"weight": 0 (as in OpenAI's format) is read and not learnt, and a record with it is left out.
 """
 
 import re
@@ -122,8 +122,11 @@ def pair_of(record: Any) -> Pair:
 
 
 def _fields(record: Any) -> Mapping[str, Any]:
+    """The columns of a record. Raises Unfit if it is no object, or has the weight 0."""
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
+    if not _weight(record.get("weight"), "the record"):
+        raise Unfit("nothing_learnt", 'the record has "weight": 0')
     return record
 
 

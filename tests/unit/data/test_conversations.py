@@ -246,6 +246,25 @@ def test_a_conversation_whose_answers_all_have_the_weight_0_is_a_reject() -> Non
     assert caught.value.reason == "nothing_learnt"
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Сәлам!", "completion": "Рәхмәт, яхшы."},
+        {"messages": weighed(1)},
+        {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
+    ],
+)
+def test_a_record_of_weight_0_is_left_out_and_another_weight_is_no_secret(
+    record: dict[str, Any],
+) -> None:
+    read = pair_of if "chosen" in record else conversation_of
+    assert read(record) == read({**record, "weight": 1}) == read({**record, "weight": None})
+    for weight, reason in ((0, "nothing_learnt"), (0.0, "nothing_learnt"), (0.7, "bad_weight")):
+        with pytest.raises(Unfit, match="the record has") as caught:
+            read({**record, "weight": weight})
+        assert caught.value.reason == reason
+
+
 def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -> None:
     sides = {"chosen": weighed(1, 1), "rejected": [*weighed(0), *weighed(None, None)[2:]]}
     sides["rejected"][-1]["content"] = "Яшел."
