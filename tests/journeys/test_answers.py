@@ -226,6 +226,7 @@ def test_conversations_alone_teach_a_model_and_its_card_tells_of_the_base(
         "romanian",
         "tatar",
     ]
+    assert data.count("| see its base |") == 3
     assert "`conversations.jsonl`: 24 of 24 conversations" in data
     assert training.partition("##")[0].count("adamw") == 2
     assert "tokenizer.apply_chat_template(\n" in card

@@ -58,6 +58,9 @@ print(tokenizer.decode(made[0][inputs["input_ids"].shape[1] :], skip_special_tok
 ```"""
 """A test runs both."""
 
+OF_BASE = "see its base"
+"""The license of a text that a model's base was made of stands in the recipe of that base alone."""
+
 Form = Literal["huggingface", "gguf"]
 
 
@@ -279,12 +282,13 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
     """The sources with their sizes and licenses, what was dropped, and the tokenizer."""
     cells: list[list[str]] = []
     readings = [each for each in known.lineage if each.sources]
-    named = [item for each in readings for item in each.sources.items()]
-    for (name, each), license in zip(named, known.licenses(licenses), strict=True):
+    named = [(*item, model is known) for model in readings for item in model.sources.items()]
+    for (name, each, is_own), license in zip(named, known.licenses(licenses), strict=True):
         kept = each["kept"]
         documents = [f"{kept[side]['documents']:,}" for side in ("train", "dev", "test")]
         bytes_ = size(kept["train"]["bytes"])
-        cells.append([name, bytes_, *documents, license or "not stated"])
+        unknown = "not stated" if is_own else OF_BASE
+        cells.append([name, bytes_, *documents, license or unknown])
     heads = ["source", "training text", "documents", "dev", "test", "license"]
     parts = ["## Data", *([table(heads, cells)] if cells else [])]
     parts += [_cleaned(each.corpus.numbers) for each in readings]

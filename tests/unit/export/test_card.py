@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,18 @@ def test_the_conversations_of_a_model_stand_among_its_data(
         "8 longer than the context. 60 examples are held out.\n"
         "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out.\n"
     ) in text
+
+
+def test_licenses_of_the_texts_of_a_base_are_said_by_its_own_recipe(
+    model: LanguageModel, finished: Path
+) -> None:
+    card = card_of("kechkena", Store(finished / "store"))
+    assert card.history is not None
+    count = len(card.history.sources)
+    both = replace(card, history=replace(card.history, base=card.history), licenses={})
+    data = of(both, model).partition("## Data")[2].partition("## Training")[0]
+    rows = re.findall(r"^\|.* kB .*\| ([a-z ]+) \|$", data, re.MULTILINE)
+    assert rows == ["see its base"] * count + ["not stated"] * count
 
 
 def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageModel) -> None:
