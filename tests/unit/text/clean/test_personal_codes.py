@@ -4,7 +4,14 @@ from itertools import product
 
 import pytest
 
-from endonym.text.clean.personal_codes import CODES, codes_of, iban_within, is_code, is_romanian
+from endonym.text.clean.personal_codes import (
+    CODES,
+    IBAN,
+    codes_of,
+    iban_within,
+    is_code,
+    is_romanian,
+)
 
 RIGHT = {
     "RO": "1800101221144",
@@ -170,13 +177,40 @@ def test_the_numbers_of_accounts_of_the_registry_are_known_to_their_last_sign() 
         "PL61109010140000071219812874 AZ21NABZ00000000137010001944 "
         "UA213223130000026007233566001 JO94CBJO0010000000000131000302 "
         "MT84MALT011000012345MTLCAST001S LC55HEMM000100010012001200023015 "
-        "RU0304452522540817810538091310419"
+        "RU0304452522540817810538091310419 "
+        # Of countries that are not in the registry.
+        "IR820540102680020817909002 DZ580002100001113000000570 AO06004400006729503010102 "
+        "BJ66BJ0610100100144390000769 BF42BF0840101300463574000390 CV64000300004547069110176 "
+        "CM2110002000300277976315008 TD8960002000010271091600153 KM4600005000010010904400137 "
+        "CG3930011000101013451300019 CI93CI0080111301134291200589 GQ7050002001003715228190196 "
+        "GA2140021010032001890020126 GW04GW1430010181800637601 MG4600005030071289421016045 "
+        "ML13ML0160120102600100668497 MA64011519000001205000534921 MZ59000301080016367102371 "
+        "NE58NE0380100100130305000268 SN08SN0100152000048500003035 TG53TG0090604310346500400070"
     )
     for number in published.split():
         assert iban_within(number) == number
         assert iban_within(f"{number} 7") == number
         assert iban_within(f"{number}7") == ""
         assert iban_within(number[:2] + f"{(int(number[2:4]) + 1) % 100:02}" + number[4:]) == ""
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "FR14 20041 01005 0500013M026 06",
+        "RO49.AAAA.1B31.0075.9384.0000",
+        "KZ86-125KZT-5004100100",
+        "IR82 0540 1026 8002 0817 9090 02",
+    ],
+)
+def test_an_account_is_found_in_any_groups_and_before_capitals(number: str) -> None:
+    told = f"Contul {number} LA BANCA"
+    match = IBAN.search(told)
+    assert match is not None
+    assert iban_within(match[0]) == number
+    wrong = IBAN.search(told.replace("1", "2"))
+    assert wrong is not None
+    assert iban_within(wrong[0]) == ""
 
 
 def test_right_codes_of_two_digits_are_none() -> None:
