@@ -29,7 +29,7 @@ from endonym.text.clean.normalize import composed
 from endonym.text.faults import passing_over
 from endonym.text.files import RawSet
 from endonym.text.languages import language_name, language_warning, usual_code, usual_script
-from endonym.text.readable import Reading, said, too_much
+from endonym.text.readable import DIVIDE, Reading, said, too_few, too_much
 from endonym.text.scripts import script_counts
 
 SKETCH_CHARS = 60_000
@@ -171,12 +171,14 @@ def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float)
     files: dict[str, list[str]] = {}
     readings = {each.source.name: Reading(each.source.name) for each in raw}
     warnings = [why] if (why := language_warning(language)) else []
+    opened = 0
     for source, file in some:
         key = f"{source.name}\0{file.name}"
         # The corpus stage names what it cannot read, and what our code fails in.
         with suppress(EndonymError), passing_over():
             begin = beginning(source, file, chars)
             readings[source.name].include(reading_of(source, file, begin, len(some)))
+            opened += 1
             if why := begin.broken:
                 warnings.append(f'source "{source.name}": {file.name}: {why}')
                 continue
@@ -192,7 +194,15 @@ def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float)
                 file = odd[0].partition("\0")[2]
                 which = f'source "{name}": {len(odd)} of {len(keys)} files, such as {file}, read'
             warnings.append(f"{which} like another language: {found.reasons[odd[0]]}")
-    return warnings + unreadable_warnings(list(readings.values()), max_unreadable)
+    warnings += unreadable_warnings(list(readings.values()), max_unreadable)
+    if every and opened == len(every):
+        warnings += few_warnings(sum(each.records - each.bad_records for each in readings.values()))
+    return warnings
+
+
+def few_warnings(documents: float) -> list[str]:
+    """What is said of texts of at most so many documents: nothing, if they are enough."""
+    return [f"the run will end: {why}. {DIVIDE}"] if (why := too_few(documents)) else []
 
 
 def unreadable_warnings(readings: Sequence[Reading], limit: float) -> list[str]:

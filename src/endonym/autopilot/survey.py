@@ -185,6 +185,7 @@ def look_through(
     survey = Survey(files=sum(map(len, groups)))
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
+    survey.unreadable |= {pattern(path): why for path, why in refused.items()}
     chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
     looks, script = list[list[Look]](), usual_script(language)
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:

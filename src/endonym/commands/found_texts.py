@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from endonym.autopilot.odd_sources import few_warnings
 from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
 from endonym.log import Log, counted, duration, number, rounded, size
@@ -45,6 +46,8 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         more = ", …" if len(patterns) > SHOWN else ""
         said = f"the key that leaves them out of a folder: exclude = [{shown}{more}]"
         log.line(f"{'':<{LABEL}}{said}")
+    for warning in few_warnings(survey.all_documents):
+        log.warn(warning)
     if survey.doubt:
         log.warn(f"{survey.doubt}. Is --language {language} right?")
 

@@ -237,7 +237,8 @@ def _timed_shape(
 
     def promised(dim: int, layers: int) -> int:
         shape = usual_shape(dim, layers, vocab, context)
-        return int(seconds / promised_seconds(shape, rates[usual.number_format], small))
+        tokens = seconds / promised_seconds(shape, rates[usual.number_format], small)
+        return max(1, int(tokens))
 
     choices = choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value

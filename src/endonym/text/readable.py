@@ -20,6 +20,10 @@ FEW_RECORDS = 10
 SAID_SHARE = 0.01
 """Of a source of which more than this share cannot be read, it is said."""
 SHOWN = 5
+LEAST_DOCUMENTS = 4
+"""Two for train, one each for dev and test: at most half is held out."""
+DIVIDE = 'Divide it with document = "blank_lines" or "line" in [[source]], or add texts.'
+"""What to do about fewer."""
 
 
 @dataclass(slots=True)
@@ -108,6 +112,16 @@ def too_much(readings: Sequence[Reading], limit: float) -> SourceError | None:
         where=f"source{'s' * (len(names) > 1)} " + ", ".join(f'"{name}"' for name in names),
         do="Repair these files, leave them out with `exclude` in [[source]], name their "
         f"`encoding`, `document` or `column`; or go on without these records: {go_on} in [clean].",
+    )
+
+
+def too_few(documents: float) -> str:
+    """Why a corpus of so few documents cannot be made, for people; empty if it can."""
+    if documents >= LEAST_DOCUMENTS:
+        return ""
+    return (
+        f"documents left: {round(documents)}; to hold out one to choose by and one to judge by, "
+        f"{LEAST_DOCUMENTS} are the least"
     )
 
 

@@ -74,7 +74,9 @@ READERS: dict[str, Reader] = {
 SHOWN_MEMBERS = 5
 FOLLOWS = "what follows in this file is left out"
 COMPANION = regex.compile(
-    r"(?:^|/)(?:read[-_ ]?me|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
+    r"(?:^|/)(?:\d*[-_ ]?read[-_ ]?me|lisez[-_ ]?moi|l[eé]eme|leia[-_ ]?me|liesmich"
+    r"|cite[sș]te[-_ ]?m[aă]|(?:читай|прочти)[-_ ]?меня|terms[-_ ]of[-_ ]use"
+    r"|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
     r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
     r"(?:[-_.]\w{1,20})?\.te?xt$"
 )

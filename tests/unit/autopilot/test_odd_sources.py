@@ -252,6 +252,20 @@ def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
     assert "max_unreadable = 0.24 in [clean]" in second
 
 
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_run_of_too_few_documents_is_said_to_end(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "rows.csv"
+    text = "text\n" + "Copiii merg la școală\n" * rows + "un,rând\n"
+    path.write_text(text, encoding="utf-8")
+    raw = RawSet(
+        source=Source(name="a", path=str(path)), files=(RawFile(path=path, name=path.name),)
+    )
+    found = [each for each in source_warnings([raw], "ro", 0.5) if "will end" in each]
+    assert [each.partition(";")[0] for each in found] == (
+        [] if rows == 4 else [f"the run will end: documents left: {rows}"]
+    )
+
+
 def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
     good, bad = '{"text": "Кичә без урманга бардык"}', '{"body": "Кичә без урманга бардык"}'
     path = tmp_path / "rows.jsonl"

@@ -264,6 +264,7 @@ def test_pipes_are_named_and_the_rest_is_read(tmp_path: Path):
     assert [source.path for source, _ in found.sources] == ["tatar.txt"]
     skipped = {name.rpartition("/")[2]: why for name, why in found.skipped}
     assert set(skipped) == {"pipe.txt", "key.jsonl"}
+    assert found.unreadable["pipe.txt"] == "a named pipe, not a file"
 
 
 def no_utf8(name: bytes) -> str:

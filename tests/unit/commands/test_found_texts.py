@@ -85,8 +85,11 @@ def test_a_plain_folder_is_three_lines_without_a_warning(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = Survey(sources=[(Source(name="a", path="a"), "")], encodings=Counter({"utf-8": 1}))
+    plain.all_documents = 4.0
     text = said(plain, capsys)
     assert len(text.splitlines()) == 3
     assert "warning" not in text
     plain.doubt = "no text reads like Tatar: 0.0% of its letters are ә"
     assert "warning: no text reads like Tatar" in said(plain, capsys)
+    plain.doubt, plain.all_documents = "", 3.0
+    assert "warning: the run will end: documents left: 3; " in said(plain, capsys)

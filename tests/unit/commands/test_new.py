@@ -84,6 +84,10 @@ def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours:
     assert tokens >= 2048
 
 
+def test_no_time_at_all_gives_the_least_training(texts: Path) -> None:
+    assert tomllib.loads(write(texts, 1e-320))["phase"][0]["tokens"] == 2048
+
+
 def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_anew(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

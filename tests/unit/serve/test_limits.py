@@ -256,6 +256,23 @@ def test_ids_long_texts_and_what_is_no_json_are_not_counted() -> None:
         require_few_values(body)
 
 
+@pytest.mark.parametrize("value", [b"[]", b"{}", b'{"a":"]"}', b'["\\""]'])
+def test_many_lists_and_objects_are_refused_without_reading_them(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = b'{"prompt":[' + b",".join([value] * limits.MOST_VALUES) + b"]}"
+    monkeypatch.setattr(limits.json, "loads", pytest.fail)
+    with pytest.raises(ApiError) as told:
+        require_few_values(most)
+    assert told.value.code == "too_many_values"
+
+
+@pytest.mark.timeout(20)
+def test_strings_without_an_end_are_looked_through_once() -> None:
+    for body in (b'"' + b'\\"' * 500_000, b'"' * 999_999, b'"' + b"\\" * 999_999):
+        require_few_values(body)
+
+
 def test_values_are_counted_in_all_parts_of_a_body() -> None:
     """Of which no part alone has too many."""
 

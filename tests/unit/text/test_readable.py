@@ -4,7 +4,15 @@ from collections import Counter
 
 import pytest
 
-from endonym.text.readable import FEW_RECORDS, Reading, allowance, judged_share, said, too_much
+from endonym.text.readable import (
+    FEW_RECORDS,
+    Reading,
+    allowance,
+    judged_share,
+    said,
+    too_few,
+    too_much,
+)
 
 
 def reading(source: str, good: int, bad: int, reason: str = "bad_row", size: int = 80) -> Reading:
@@ -126,3 +134,8 @@ def test_what_is_lost_may_be_as_much_as_the_limit() -> None:
 def test_a_hundredth_is_left_out_in_silence() -> None:
     assert said(reading("a", 99, 1)) == ""
     assert "2.0% of its bytes" in said(reading("a", 98, 2))
+
+
+def test_four_documents_are_the_least() -> None:
+    assert too_few(4) == ""
+    assert too_few(3.2).startswith("documents left: 3; ")

@@ -21,6 +21,8 @@ NOWHERE = "\ufeff\u2060\u00ad\u0336"
 ANY = re.compile(f"[{JOINERS}{BREAK}{DIRECTION}{NOWHERE}]")
 RUN = regex.compile(f"[{JOINERS}{BREAK}{DIRECTION}{NOWHERE}]+")
 REPEATED = regex.compile(f"([{JOINERS}{BREAK}])\\1+")
+TURNS = regex.compile(f"[{JOINERS}{BREAK}\u200e\u200f\u061c]{{4,}}")
+"""Marks by turns are a hidden message: no script needs more than U+200D U+200C U+200D."""
 EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F]")
 
 
@@ -31,7 +33,16 @@ def without_zero_width(text: str, script: str | None) -> str:
     if script is None:
         return RUN.sub(lambda run: kept_marks(text, run.start(), run.end()), text)
     text = REPEATED.sub(r"\1", text)
-    return unwanted(script).sub("", text)
+    return without_turns(unwanted(script).sub("", text))
+
+
+def without_turns(text: str) -> str:
+    """The text without marks by turns; of a run of one mark, or with the end of a word, that."""
+
+    def left(run: "regex.Match[str]") -> str:
+        return run[0][0] if len(set(run[0])) == 1 else BREAK * (BREAK in run[0])
+
+    return TURNS.sub(left, text)
 
 
 @functools.cache
@@ -75,4 +86,4 @@ def kept_marks(text: str, start: int, end: int) -> str:
     before = marks_beside(text[start - 1]) if start else ""
     after = marks_beside(text[end]) if end < len(text) else ""
     kept = "".join(mark for mark in text[start:end] if mark in before or mark in after)
-    return REPEATED.sub(r"\1", kept)
+    return without_turns(REPEATED.sub(r"\1", kept))

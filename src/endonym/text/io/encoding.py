@@ -15,7 +15,7 @@ import regex
 from endonym.errors import RecipeError, printable
 from endonym.text.io.kinds import binary_kind
 from endonym.text.io.streams import Damage, Feed, Stream
-from endonym.text.io.widened import NO_TEXT, UNDECODABLE, Lines, narrowed_lines
+from endonym.text.io.widened import NO_TEXT, UNDECODABLE, Lines, is_utf8, narrowed, narrowed_lines
 
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
@@ -102,7 +102,10 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
         if name and not has_narrow_lines(head):
             return Encoding(name)
         head = Lines().narrowed(head)
-    if len(CONTROLS.findall(head)) > BINARY_CONTROL_SHARE * len(head):
+    if has_many_controls(head):
+        text = narrowed(head.decode("utf-8", "surrogateescape"))
+        head = text.encode("utf-8", "surrogateescape")
+    if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
     return Encoding("utf-8") if mostly_utf8(head) else guess(head)
 
@@ -146,13 +149,9 @@ def has_narrow_lines(head: bytes) -> bool:
     return size > NARROW_SHARE * len(head)
 
 
-def is_utf8(line: bytes) -> bool:
-    """Whether all of it is UTF-8."""
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def has_many_controls(head: bytes) -> bool:
+    """Whether it has too many control characters for a text."""
+    return len(CONTROLS.findall(head)) > BINARY_CONTROL_SHARE * len(head)
 
 
 def mostly_utf8(head: bytes) -> bool:

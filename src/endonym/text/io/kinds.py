@@ -119,6 +119,22 @@ def _is_json_line(head: bytes) -> bool:
         return False
 
 
+def without_json(head: bytes) -> str:
+    """What a text of lines is of which none is meant as JSON; empty if one is, or it is no text."""
+    lines = [line for line in head.splitlines() if line.strip()]
+    return "" if any(map(_is_meant_as_json, lines)) else any_kind(head)
+
+
+def _is_meant_as_json(line: bytes) -> bool:
+    if line.lstrip(b"\xef\xbb\xbf \t").startswith((b"{", b"[")):
+        return True
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def any_kind(head: bytes) -> str:
     """The same; also of plain text and its tables, for what is taken for no text at all."""
     if what := kind(head):

@@ -1,7 +1,8 @@
 """UTF-16 that was written into a text byte by byte: "а" becomes "0" and U+0004, "a" "a" and NUL.
 
 Whole lines of it are found in the bytes of a file, which mostly are no UTF-8 then; what stands in
-the middle of a line is found in its text.
+the middle of a line is found in its text. So is what a program has read in an old encoding of
+Windows and saved as UTF-8: of "é" it makes "é" and NUL, of "ә" "Ù" and U+0004, or "Щ" and U+0004.
 """
 
 import codecs
@@ -10,42 +11,61 @@ import regex
 
 from endonym.text.io.streams import Stream
 
-HIGH = r"\x00-\x06\x10"
-"""The first halves of letters in Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic and Georgian."""
-SIGNS = ("\0", "\x04")
-"""One of them is in every such text of some length."""
-RUN = regex.compile(rf"[{HIGH}]?(?:[\x07-\x0f\x11-\x7f][{HIGH}]){{4,}}+[\x07-\x0f\x11-\x7f]?")
+HIGH = r"\x00-\x06\x0e\x10\x17\x1e"
+"""The first halves of letters in Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Thai, Georgian,
+Khmer, and of those with two marks. Text has none of these controls."""
+SIGNS = ("\0", "\x04", "\x06", "\x10", "\x17")
+"""One of them is in every such text of some length: the others stand beside blanks."""
+ANSI = ("cp1252", "cp1250", "cp1251")
+"""Encodings in which the halves may have been read, the most usual first."""
+
+
+def _bytes_of(name: str) -> dict[int, int]:
+    """The byte of each character of an encoding; bytes without one stand for controls."""
+    signs = (bytes([each]).decode(name, "ignore") for each in range(256))
+    return {each: each for each in range(256)} | {
+        ord(sign): each for each, sign in enumerate(signs) if sign
+    }
+
+
+TABLES = [_bytes_of(name) for name in ANSI]
+HALF = r"\x00-\xff" + "".join(sorted({chr(s) for table in TABLES for s in table if s > 0xFF}))
+LITTLE, BIG = rf"[{HALF}][{HIGH}]", rf"[{HIGH}][{HALF}]"
+RUNS = {  # Marks, dashes, quotes and others of U+200B to U+203F stand among letters.
+    "utf-16-le": rf"(?:{LITTLE}|[\x10-\x1f]\x20)(?:{LITTLE}|[\x0b-\x3f]\x20(?={LITTLE})){{3,}}+",
+    "utf-16-be": rf"(?:{BIG}|\x20[\x10-\x1f])(?:{BIG}|\x20[\x0b-\x3f](?={BIG})){{3,}}+",
+}
+PATTERNS = {name: regex.compile(run) for name, run in RUNS.items()}
 NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
+NO_CONTROL = regex.compile(r"[^\0-\x08\x0E-\x1F]")
 
 
 def narrowed(text: str) -> str:
-    """The text with such runs as the letters that they stand for."""
+    """The text with such runs as the letters that they stand for.
+
+    Of the readings in either order of bytes, the right one leaves fewer controls, and has blanks.
+    """
     if not any(sign in text for sign in SIGNS):
         return text
-    return RUN.sub(lambda run: _decoded(run[0]), text)
+    readings = [
+        pattern.sub(lambda run, name=name: _read(run[0], name), text)
+        for name, pattern in PATTERNS.items()
+    ]
+    best = min(readings, key=lambda each: (len(NO_CONTROL.sub("", each)), -_blanks(each)))
+    return text if best == text else best.strip("\0")
 
 
-def _decoded(run: str) -> str:
-    """A run as letters; as it is if they make no text.
-
-    Its first character may belong to what stands before it, such as a line end, or to the half of
-    one. Of the readings in either order of bytes, only the right one has blanks.
-    """
-    rest = run[1:]
-    if run[0] == "\0":  # the end of a little-endian line end, perhaps
-        found = [_read(run, "utf-16-be"), _read(rest, "utf-16-le")]
-    elif run[0] <= "\x06" or run[0] == "\x10":
-        found = [_read(run, "utf-16-be")]
-    else:
-        found = [_read(run, "utf-16-le"), run[0] + _read(rest, "utf-16-be")]
-    best = max(found, key=lambda each: each.count(" ")).strip("\0")
-    return run if NO_TEXT.search(best) else best
+def _blanks(text: str) -> int:
+    return text.count(" ") + text.count("\n")
 
 
 def _read(run: str, name: str) -> str:
-    """A run in this order of bytes; a last character without its half stays."""
-    whole = run[: len(run) // 2 * 2]
-    return whole.encode("latin-1").decode(name, "replace") + run[len(whole) :]
+    """A run in this order of bytes; as it is if that is no text."""
+    for table in TABLES:
+        if all(ord(half) in table for half in run):
+            found = bytes(table[ord(half)] for half in run).decode(name, "replace")
+            return run if NO_TEXT.search(found) else found
+    return run
 
 
 SIGN_BYTES = bytes({*range(32)} - {*b"\t\n\v\f\r"})
@@ -96,6 +116,10 @@ class Lines:
         line, end = lines[at], at + 1
         if not self.before and len(line) + len(lines[min(end, len(lines) - 1)]) < LEAST_CHARS:
             return line, 1
+        if not line.isascii() and is_utf8(line):  # If it is one, its text shows it.
+            first = line.removeprefix(b"\0") if self.before == "utf-16-le" else line
+            self.before = ""
+            return first, 1
         is_rest = len(line) % 2 == 1 and not line.endswith(b"\0")
         if self.before == "utf-16-le" or is_rest:
             line = line.removeprefix(b"\0")  # of the line end before
@@ -145,6 +169,15 @@ def _whole_lines(piece: bytes) -> int:
             return whole
         whole = piece.rfind(b"\n", 0, whole - 1) + 1
     return last
+
+
+def is_utf8(line: bytes) -> bool:
+    """Whether all of it is UTF-8."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _count(data: bytes, wanted: bytes) -> int:

@@ -5,6 +5,7 @@ templates, categories, users) are units without text.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from endonym.text.parsers.xml import lxml_etree, safe_options
 ROOT, END = b"<mediawiki", b"</mediawiki>"
 PAGE, PAGE_END = b"<page", b"</page>"
 SITE, SITE_END = b"<siteinfo", b"</siteinfo>"
+KINDS = ("model", "format")
+"""Tags of a revision that say what its text is."""
 PAGES_A_TICK = 200
 TITLE_CHARS = 300
 MAX_PAGE_BYTES = 96 << 20
@@ -117,11 +120,13 @@ def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) 
     if base.startswith("http"):
         meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
     reason, detail, shown = "", "", title[:80]
-    model = "" if revision is None else text_of(revision, "model")
+    model, form = ("", "") if revision is None else map(partial(text_of, revision), KINDS)
     if text_of(element, "ns") not in ("", "0"):
         reason, detail = "not_article", f"{shown}: a page beside the articles"
     elif model not in ("", "wikitext"):
         reason, detail = "not_article", f"{shown}: a page of the model {model[:40]}, not wikitext"
+    elif form not in ("", "text/x-wiki"):
+        reason, detail = "not_article", f"{shown}: a page of the format {form[:40]}, not wikitext"
     elif element.find("{*}redirect") is not None or is_redirect(text):
         reason, detail = "redirect", f"{shown}: it leads to another page"
     if reason:

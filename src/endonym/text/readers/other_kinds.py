@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content
 from endonym.text.io.formats import COMPRESSIONS
-from endonym.text.io.kinds import any_kind, kind
+from endonym.text.io.kinds import any_kind, kind, without_json
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Damage, Feed, Stream
 
@@ -28,6 +28,9 @@ TEXTS = {
     "lines of JSON": "Rename it to .jsonl",
     "a web archive (WARC)": "Rename it to .warc",
     "a web archive (ARC)": "Rename it to .arc",
+    "plain text": "Rename it to .txt",
+    "a table with tabs (TSV)": "Rename it to .tsv",
+    "a table (CSV)": "Rename it to .csv",
 }
 """Texts that are taken for others, and what to do."""
 WORD = re.compile(r"\w+")
@@ -43,7 +46,7 @@ def checked(stream: Stream, origin: Origin, wanted: str) -> tuple[Stream, Reject
     """
     feed = Feed(stream)
     head = feed.peek(HEAD_BYTES)
-    what = kind(head)
+    what = kind(head) or (without_json(head) if wanted == "lines of JSON" else "")
     is_sure = what != "XML" or wanted == "lines of JSON" or SURE.match(head) is not None
     if what not in TEXTS or what == wanted or not is_sure:
         return feed.rest(), None

@@ -37,7 +37,7 @@ from endonym.text.held_out.split import (
     of_source,
     split_keys,
 )
-from endonym.text.readable import too_much
+from endonym.text.readable import DIVIDE, too_few, too_much
 from endonym.text.steps.chunks import read_chunk, write_array
 from endonym.text.steps.comparing import LookingByWorkers, Part, load
 from endonym.text.steps.contrast import contrast_texts
@@ -59,10 +59,9 @@ from endonym.text.steps.work import Work
 from endonym.text.steps.write import Reason, shards, write_dropped, write_removed, write_shard
 from endonym.workers import Cluster, Result
 
-LEAST_DOCUMENTS = 4
-"""Two for train, one each for dev and test: at most half is held out."""
-
-NOTHING = HeldOut(*(np.zeros(0, dtype=np.bool_) for _ in range(3)), 0.0, 0.0, [])
+NOTHING = HeldOut(
+    *(np.zeros(0, dtype=np.bool_) for _ in range(3)), overlap=0.0, covered=0.0, covered_of=[]
+)
 """What is held out of no texts: those of a recipe that learns from conversations alone."""
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
@@ -410,9 +409,5 @@ def check_enough(all_stats: list[SourceStats], kept: int) -> None:
             do="Look at what was dropped (endonym look RUN --dropped all), then loosen that rule "
             "in [clean] or correct [[source]].",
         )
-    if kept < LEAST_DOCUMENTS:
-        raise CorpusError(
-            f"documents left: {kept}; to hold out one to choose by and one to judge by, "
-            f"{LEAST_DOCUMENTS} are the least",
-            do='Divide it with document = "blank_lines" or "line" in [[source]], or add texts.',
-        )
+    if why := too_few(kept):
+        raise CorpusError(why, do=DIVIDE)

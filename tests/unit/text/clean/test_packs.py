@@ -128,6 +128,11 @@ def test_khmer_signs_are_put_in_order(wrong: str, right: str):
     assert changed("khmer_order", right) == right
 
 
+@pytest.mark.parametrize("text", [*KHMER, "ទៅ\u200bផ្ទះ", "ស\u200c៊ី", "ក្មេងៗ", "នាា"])
+def test_khmer_marks_and_letters_that_are_seen_stay(text: str):
+    assert changed("khmer_order", text) == text
+
+
 def test_many_khmer_signs_out_of_order_take_linear_time():
     start = time.process_time()
     text = changed("khmer_order", "ក" + "\u17b6" * 20_000 + "\u17d2\u1798" * 20_000)
@@ -191,6 +196,16 @@ def test_a_step_that_unifies_knows_what_is_right():
         ("នេាះ", "នោះ"),
         ("ចះុ", "ចុះ"),
         ("តំាង", "តាំង"),
+        ("ញា៉ំ", "ញ៉ាំ"),
+        ("ញាំ៉", "ញ៉ាំ"),
+        ("មី៊ង", "ម៊ីង"),
+        ("ខ៉្យង", "ខ្យ៉ង"),
+        ("ធមា៌", "ធម៌ា"),
+        ("ទឹ\u200bំ", "ទឹំ"),
+        ("ក\u200bិច្ច", "កិច្ច"),
+        ("ក\u200d\u200b្រោម", "ក្រោម"),
+        ("ទឹឹក", "ទឹក"),
+        ("ខ្ញុំំ", "ខ្ញុំ"),
     ],
 )
 def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, right: str):

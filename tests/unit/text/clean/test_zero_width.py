@@ -51,6 +51,27 @@ def test_a_joiner_between_latin_letters_goes_though_the_text_has_emoji():
     assert without_zero_width("ma\u200dmă 👧", "latin") == "mamă 👧"
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("hidden", "script"),
+    [("خا{}نه", "arabic"), ("घ{}र", "devanagari"), ("ផ្ទះ{}ថ្មី", "khmer"), ("שלום{} לכם", "hebrew")],
+)
+def test_a_message_of_marks_by_turns_goes(hidden: str, script: str, named: bool):
+    zero, one = ("\u200e", "\u200f") if script == "hebrew" else ("\u200c", "\u200d")
+    message = "".join(one if each == "1" else zero for each in "0110100001101001")
+    given = script if named else None
+    assert without_zero_width(hidden.format(message), given) == hidden.format("")
+    assert without_zero_width(hidden.format(f"{one}{zero}{one}"), given) == hidden.format(
+        f"{one}{zero}{one}"
+    )
+
+
+@pytest.mark.parametrize("script", [None, "khmer"])
+def test_the_end_of_a_word_among_marks_by_turns_stays(script: str | None):
+    text = "ទៅ\u200c\u200d\u200b\u200c\u200dផ្សារ"
+    assert without_zero_width(text, script) == "ទៅ\u200bផ្សារ"
+
+
 def test_a_text_without_marks_is_the_same_object():
     text = "Țăranul a dus grâul la moară."
     assert without_zero_width(text, None) is text

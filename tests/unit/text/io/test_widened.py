@@ -27,6 +27,25 @@ def test_it_becomes_its_letters(text: str, name: str):
     assert narrowed(f"{TATAR[0]}\n" + wide(text, name)).endswith(text)
 
 
+def read_as(text: str, order: str, encoding: str) -> str:
+    """The text as a program shows its UTF-16 in an old encoding; bytes without a letter stay."""
+    shown = (bytes([each]).decode(encoding, "ignore") or chr(each) for each in text.encode(order))
+    return "".join(shown)
+
+
+@ORDERS
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1250", "cp1251"])
+@pytest.mark.parametrize("texts", [FRENCH, ROMANIAN, TATAR, KHMER, GEORGIAN])
+def test_what_was_read_in_an_old_encoding_and_saved_as_utf8_is_decoded(
+    tmp_path: Path, order: str, encoding: str, texts: list[str]
+):
+    inside = [f"{TATAR[0]} {read_as(each, order, encoding)} {FRENCH[0]}" for each in texts]
+    assert [narrowed(each) for each in inside] == [f"{TATAR[0]} {t} {FRENCH[0]}" for t in texts]
+    lines = [line for t in texts for line in (read_as(t, order, encoding), FRENCH[1])]
+    found = records(write(tmp_path, "a.txt", "\n".join(lines)), document="line")
+    assert kept(found) == [line for t in texts for line in (t, FRENCH[1])]
+
+
 def test_a_line_after_a_wide_line_end_is_read(tmp_path: Path):
     data = TATAR[0].encode() + b"\n" + f"afin de voir\n{RUSSIAN}\n".encode("utf-16-le")
     found = kept(records(write(tmp_path, "a.txt", data), document="line", encoding="utf-8"))

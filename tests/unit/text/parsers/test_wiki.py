@@ -77,3 +77,16 @@ def test_a_page_of_another_model_is_no_article(tmp_path: Path, model: str):
     (refusal,) = refused(found)
     assert refusal.reason == "not_article"
     assert model in refusal.detail
+
+
+@pytest.mark.parametrize("form", ["text/css", "application/json"])
+def test_a_page_without_a_model_but_of_another_format_is_no_article(tmp_path: Path, form: str):
+    data = dump([("Мәче", "0", TATAR[0]), ("Җәдвәл", "0", TATAR[1]), ("Эт", "0", TATAR[2])])
+    first, second, third = data.split("<text>", 2)
+    marked = f"<format>{form}</format><text>"
+    named = f"{first}<format>text/x-wiki</format><text>{second}{marked}{third}"
+    found = records(write(tmp_path, "ttwiki-pages-articles.xml", named))
+    assert kept(found) == [TATAR[0], TATAR[2]]
+    (refusal,) = refused(found)
+    assert refusal.reason == "not_article"
+    assert form in refusal.detail

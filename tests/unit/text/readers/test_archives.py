@@ -244,7 +244,11 @@ def test_a_member_that_ends_after_its_archive_says_so(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.txt", "d/LICENSE.txt", "readme_en.txt", "license-info.txt"]
+    "name",
+    [
+        *("README.txt", "d/LICENSE.txt", "readme_en.txt", "license-info.txt", "00README.txt"),
+        *("LISEZMOI.txt", "d/Citește-mă.txt", "Читай_меня.txt", "Terms_of_use.txt", "leeme.txt"),
+    ],
 )
 def test_a_read_me_in_an_archive_is_no_text(tmp_path: Path, name: str):
     sentences = "".join(f"{n}\t{each}\n" for n, each in enumerate(TATAR, 1))

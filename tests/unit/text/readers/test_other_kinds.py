@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from made_documents import docx, lines, pdf, word_paragraph, xhtml, zipped
 from pyarrow import parquet
-from text_samples import FRENCH, KHMER, TATAR, kept, records, refused, write
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, records, refused, write
 
 TEXT = ("\n".join(TATAR) + "\n").encode()
 
@@ -63,7 +63,7 @@ CASES = {
     "a.txt": BINARY | PACKED | MARKED | JSON_LINES,
     "a.csv": BINARY | PACKED | MARKED | JSON_LINES,
     "a.tsv": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.jsonl": BINARY | PACKED | MARKED,
+    "a.jsonl": BINARY | PACKED | MARKED | PLAIN,
     "a.parquet": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
     "a.arrow": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
     "a.pdf": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
@@ -85,6 +85,12 @@ OWN = {
     ("a.zip", "a DOCX document"), ("a.zip", "an Excel table"),
 }  # fmt: skip
 """What such a file may be, or is said of it in other words."""
+
+
+@pytest.mark.parametrize("first", ["1 din 2", '{"text": "Vântul', '"Bun."', "[1, 2"])
+def test_lines_of_json_may_begin_with_others_that_are_none(tmp_path: Path, first: str) -> None:
+    data = "\n".join([first, json.dumps({"text": ROMANIAN[0]})])
+    assert kept(records(write(tmp_path, "a.jsonl", data))) == [ROMANIAN[0]]
 
 
 @pytest.mark.parametrize(
