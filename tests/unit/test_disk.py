@@ -131,6 +131,23 @@ def test_other_errors_of_the_system_are_left_as_they_are(tmp_path: Path) -> None
         (tmp_path / "nothing").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        OSError("cannot identify image file"),
+        FileNotFoundError(errno.ENOENT, "No such file", "texts requested and written.txt"),
+    ],
+)
+def test_only_a_short_write_without_a_number_is_a_full_disk(tmp_path: Path, given: OSError) -> None:
+    pattern = r"image file|No such"
+    with pytest.raises(OSError, match=pattern) as caught, translated_disk_errors(tmp_path):
+        raise given
+    assert caught.value is given
+    short = OSError("800000 requested and 4096 written")  # as numpy says it
+    with pytest.raises(StoreError, match="the disk is full"), translated_disk_errors(tmp_path):
+        raise short
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_recognised_in_the_errors_of_every_library() -> None:
     def by_python() -> None:

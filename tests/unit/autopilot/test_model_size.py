@@ -135,6 +135,19 @@ def test_a_width_fits_the_heads_of_every_mixer_of_a_list() -> None:
     assert len(resolve(filled, vocab=300, context=32).mixers) == 3
 
 
+@pytest.mark.parametrize(
+    ("dim", "kv_heads", "heads"),
+    [(384, 3, 6), (640, 4, 8), (400, 2, 4), (96, 3, 3), (130, 2, 2)],
+)
+def test_each_key_value_head_serves_as_many_heads_as_every_other(
+    dim: int, kv_heads: int, heads: int
+) -> None:
+    """The nearest counts below are 10 of 640 channels for four, and 5 of 400 channels for two."""
+    keys = ModelKeys(dim=dim, mixer=MixerKeys(kv_heads=kv_heads))
+    found = shape_of(1000, keys=keys)["model.mixer.heads"]
+    assert found == (heads, f"heads of {dim // heads} channels")
+
+
 def test_heads_are_chosen_for_each_attention_of_a_list_that_has_none() -> None:
     mixers = (MixerKeys(window=8), MixerKeys(kind="mamba"), MixerKeys(heads=4), MixerKeys())
     found = shape_of(1000, keys=ModelKeys(dim=512, mixer=mixers))

@@ -186,6 +186,32 @@ def test_links_are_not_uploaded(
     assert hub.asked == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "Modelfile"])
+def test_a_link_that_leads_nowhere_is_no_missing_file(
+    command: Say, hub: Hub, export: Path, tmp_path: Path, name: str
+) -> None:
+    (export / name).unlink(missing_ok=True)
+    (export / name).symlink_to(tmp_path / "юк")
+    said = command("publish", export, "--to", "tugan/tel", "--yes", "--json")
+    assert said.json()["error"]["kind"] == "Damaged"
+    assert f"{name} is a link" in said.json()["error"]["message"]
+    assert hub.asked == []
+
+
+def test_links_beside_an_export_are_told_and_not_followed(
+    command: Say, hub: Hub, export: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "дәфтәр").mkdir()
+    (tmp_path / "дәфтәр" / "серләр.txt").write_text("Серләр", encoding="utf-8")
+    (export / "notes").symlink_to(tmp_path / "дәфтәр")
+    (export / "old").symlink_to(tmp_path / "юк")
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert said.code == 0, said.err
+    assert not {"notes", "notes/серләр.txt", "old"} & {*hub.files}
+    assert "notes is not part of the export" in said.err
+    assert "old is not part of the export" in said.err
+
+
 def test_what_is_no_export_is_not_uploaded(command: Say, hub: Hub, tmp_path: Path) -> None:
     said = command("publish", tmp_path, "--to", "tugan/tel", "--yes")
     assert f"no {RECORD} here" in said.err

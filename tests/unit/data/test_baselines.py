@@ -132,3 +132,17 @@ def test_leaving_documents_out_equals_counting_the_others(
     left = counted(tmp_path / "left", documents).nats(ids)
     assert whole.nats(ids, less)["unigram"] == pytest.approx(left["unigram"])
     assert whole.nats(ids, less)["bigram"] == pytest.approx(left["bigram"])
+
+
+def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(
+    tmp_path: Path,
+) -> None:
+    """Of joined documents a line end is counted at the end, and end-of-text is left out."""
+    documents = [[1, 2], [3, 2], [4, 2]]
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)
+    joined = count(shards, Order(shards, context=64, seed=2, join=["letters"]))
+    assert joined.counts_of(np.array([2 * 7 + END, 2 * 7 + 6])).tolist() == [0, 3]
+    nats = joined.nats(np.array([2, 6]), Less(joined, [np.array([1, 2])]))
+    # Two contexts 2 are left, which one kind of token follows.
+    unigram = (3 + 1) / (9 - 3 + 7)
+    assert np.exp(-nats["bigram"][1]) == pytest.approx((3 - 0.75) / 2 + 0.75 * 1 / 2 * unigram)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import END, IdTokenizer, distinct_documents, write_toy_shards
 
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import Piece, TokenShards, follow, write_shards
 from endonym.errors import Damaged, StoreError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
@@ -119,6 +119,43 @@ def test_a_missing_shard_is_damage_and_no_crash_later(
     (tmp_path / "train-00001.bin").unlink()
     with pytest.raises(Damaged, match="needs 2 shards of train, there are 1"):
         TokenShards(tmp_path, "train")
+
+
+def test_a_shard_of_which_the_index_names_no_document_has_one_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
+    shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
+    np.save(tmp_path / "train.index.npy", shards.index[1:])
+    with pytest.raises(Damaged, match="the index needs 1 tokens, the file has 4"):
+        TokenShards(tmp_path, "train")
+    (tmp_path / "train-00000.bin").write_bytes(np.array([END], dtype="<u2").tobytes())
+    assert TokenShards(tmp_path, "train").document(0).ids.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("chunk", [2, 5, 1_000])
+def test_bytes_are_those_of_the_documents_of_each_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """A document without text has none; one that is longer than a chunk has all of its own."""
+    monkeypatch.setattr("endonym.data.shards.CHUNK_TOKENS", chunk)
+    documents = [[3, 1], [], [2] * 9, [3], []]
+    shards, dev = write_toy_shards(tmp_path, documents, vocab=4, sources=("a", "b"))
+    sizes = [sum(int(shards.byte_counts[ids].sum()) for ids in documents[n::2]) for n in range(2)]
+    assert shards.bytes_by_source().tolist() == sizes
+    assert dev.bytes_by_source().tolist() == [0, 0]
+
+
+def test_a_document_follows_the_one_before_it_in_the_corpus_if_it_is_in_its_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 7)
+    positions = [0, 1, 3, 4, 5]  # the document at 2 is held out
+    shards, _ = write_toy_shards(
+        tmp_path, [[1], [2], [3, 1], [2], [3]], vocab=4, positions=positions
+    )
+    assert shards.index["shard"].tolist() == [0, 0, 0, 1, 1]
+    assert follow(shards.index).tolist() == [True, False, False, True]
 
 
 def test_reading_at_offsets_follows_the_shard_numbers(

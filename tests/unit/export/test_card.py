@@ -16,7 +16,7 @@ from made_scores import baselines, score
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
 from endonym.export import card as cards
-from endonym.export.card import INSTALL, Card, readme, write_card
+from endonym.export.card import INSTALL, Card, Merged, readme, write_card
 from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import Check
@@ -91,6 +91,20 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(
     numbers = known.phases[0].numbers
     assert f"| {numbers['tokens']:,} | {numbers['epochs']:.1f} |" in text
     assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
+
+
+def test_an_adapter_in_the_weights_is_named_and_has_no_license_of_the_base_s_texts(
+    model: LanguageModel, finished: Path
+) -> None:
+    card = card_of("kechkena", Store(finished / "store"))
+    assert card.history is not None
+    card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
+    merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
+    for form in ("huggingface", "gguf"):
+        assert ModelCard(of(card, model, form)).data.license == "cc0-1.0"
+        text = of(merged, model, form)
+        assert ModelCard(text).data.license is None
+        assert "The adapter `әңгәмә` is merged into the weights.\nIt was trained on сөйләшү" in text
 
 
 def test_a_stage_writes_no_times(finished: Path) -> None:

@@ -5,14 +5,16 @@ import json
 import os
 from pathlib import Path
 
+import gguf
 import pytest
 from laws.shapes import shape
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
+from endonym.commands.load import card_of
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError
 from endonym.export import formats
-from endonym.export.card import Card
+from endonym.export.card import Card, Merged
 from endonym.export.config import Export
 from endonym.export.formats import (
     RECORD,
@@ -23,6 +25,7 @@ from endonym.export.formats import (
 )
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.store import Store
 
 GGUF = Export(format="gguf", quantize=("F16", "Q4_K_M"))
 FOLDER = Export(format="huggingface")
@@ -59,6 +62,35 @@ def test_limits_and_fallbacks_are_said(model: LanguageModel, tmp_path: Path) -> 
     result = made(GGUF, model, tmp_path)
     assert "GELU" in result.limits[0]
     assert list(result.fallbacks) == ["kechkena-Q4_K_M.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("merged", "license", "made_of"),
+    [
+        (None, "cc0-1.0", "ab12cd34ef56"),
+        (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
+    ],
+)
+def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_weights(
+    model: LanguageModel,
+    finished: Path,
+    tmp_path: Path,
+    *,
+    merged: Merged | None,
+    license: str | None,
+    made_of: str,
+) -> None:
+    known = card_of("kechkena", Store(finished / "store")).history
+    assert known is not None
+    licenses = dict.fromkeys(known.sources, "CC0-1.0")
+    card = Card("kechkena", "tt", licenses, known, merged)
+    file = Export(format="gguf", quantize=("F16",))
+    formats.write_export(file, model, tmp_path, card, made_of="ab12cd34ef56")
+    (path,) = tmp_path.glob("*.gguf")
+    said = gguf.GGUFReader(path).fields
+    found = said.get("general.license")
+    assert (found and found.contents()) == license
+    assert said["endonym.model"].contents() == made_of
 
 
 def test_a_changed_byte_is_found(model: LanguageModel, tmp_path: Path) -> None:

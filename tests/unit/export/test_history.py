@@ -1,6 +1,7 @@
 """What led to a model, by its manifest."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,32 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(
     licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
     # This recipe's licenses say nothing of the base's sources.
     assert licenses == [None] * 3 + ["CC0-1.0"] * (3 if has_read else 0)
+
+
+@pytest.mark.parametrize(
+    ("read", "names"),
+    [
+        ([["tatar"]], ["tatar"]),
+        ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
+        ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
+    ],
+)
+def test_sources_are_those_that_the_phases_take_shares_of(
+    model: Artifact, read: list[list[str]], names: list[str]
+) -> None:
+    known = history_of(model)
+    assert known is not None
+    phases = list[Artifact]()
+    for given in read:
+        shares = [{"name": name, "share": 1 / len(given)} for name in given]
+        phase = {**model.manifest["config"]["phase"], "sources": shares}
+        config = {**model.manifest["config"], "phase": phase}
+        phases.append(Artifact(model.folder, {**model.manifest, "config": config}))
+    mixed = replace(known, phases=phases)
+    assert sorted(mixed.sources) == names
+    assert mixed.sources == {name: known.sources[name] for name in names}
+    licenses = mixed.licenses({"tatar": "CC0-1.0"})
+    assert licenses == ["CC0-1.0" if name == "tatar" else None for name in mixed.sources]
 
 
 def test_what_answers_were_learnt_from_is_found_with_its_files(

@@ -67,6 +67,24 @@ def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
     assert not kept(Recipe.load(recipe.path), raw).is_known
 
 
+class Newer(Recipe):
+    """The recipe of a later endonym, which has one more key."""
+
+    hyphens: str = "as they are"
+
+
+def test_a_later_endonym_with_more_keys_keeps_what_was_chosen(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    lock = kept(recipe, raw)
+    lock.keep({"phase.0.lr": Choice(1e-3, "then")})
+    write(lock, recipe)
+    later = kept(Newer.load(recipe.path), raw)
+    assert later.is_known
+    assert later.choices == {"phase.0.lr": (1e-3, "then")}
+    assert not kept(Newer.load(recipe.path, sets=("hyphens=joined",)), raw).is_known
+
+
 def test_other_weights_of_the_model_to_go_on_from_choose_anew(recipe: Recipe) -> None:
     base, path = recipe.folder / "base", recipe.folder / "onward.toml"
     base.mkdir()

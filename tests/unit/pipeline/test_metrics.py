@@ -199,6 +199,24 @@ def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_pat
     assert shown(run) == [0, 1, 2]
 
 
+def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(
+    recipe: Path, tmp_path: Path
+) -> None:
+    journal, written, run = tmp_path / "journal.jsonl", tmp_path / "written.jsonl", tmp_path / "run"
+    for step in range(3):
+        append_jsonl(written, {"event": "step", "step": step, "note": "җылы көн", "lr": 0.1})
+    data = written.read_bytes()
+    ends = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
+    metrics = Metrics(run, Recipe.load(recipe), Log(quiet=True))
+    journal.touch()
+    with metrics.following("model pretrain", "5e2d7b90c1ff", journal):
+        for size, told in ((20, 0), (ends[0] + 40, 1), (ends[1] - 1, 1), (len(data), 3)):
+            with journal.open("ab") as file:
+                file.write(data[journal.stat().st_size : size])
+            metrics.update()
+            assert steps(run) == shown(run) == [*range(told)]
+
+
 def test_a_run_until_an_earlier_stage_leaves_the_lines_of_later_models(
     finished: Path, command: Say, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A template's own text is told from what people wrote."""
 
+import re
 import time
 
 import pytest
@@ -87,6 +88,40 @@ def test_contents_that_join_the_text_beside_them_are_told(kind: str, text: str, 
     tokenizer = toy_tokenizer(kind)
     found = differences(template(text), tokenizer, Markup(tokenizer).encode)
     assert ["encoded apart here" in each for each in found] == [True] * count
+
+
+class Longest:
+    """A tokenizer that reads the longest of its pieces; a sign of none of them is its code point.
+
+    Its first pieces with a blank are no words.
+    """
+
+    pieces = ("китап", "алма", "кеше", " ", "  ", " 5", " “", " китап", " алма", " кеше")
+    vocab = len(pieces)
+
+    def bytes_of(self, index: int) -> bytes:
+        return self.pieces[index].encode()
+
+    def encode(self, text: str) -> list[int]:
+        known = sorted(self.pieces, key=len, reverse=True)
+        found = re.findall("|".join(map(re.escape, known)) + "|.", text, re.DOTALL)
+        return [self.pieces.index(e) if e in self.pieces else 1_000 + ord(e) for e in found]
+
+
+@pytest.mark.parametrize(
+    ("before_user", "before_answer", "count"), [(" ", "\n", 1), ("\n", " ", 1), ("\n", "\n", 0)]
+)
+def test_contents_are_tried_with_words_that_the_vocabulary_has_behind_a_blank(
+    before_user: str, before_answer: str, count: int
+) -> None:
+    """Words of letters: a template that strips contents leaves them as they are."""
+    before = f"{before_user!r} if m['role'] == 'user' else {before_answer!r}"
+    text = (
+        f"{{% for m in messages %}}{{{{ {before} }}}}{{{{ m['content'] | trim }}}};{{% endfor %}}"
+    )
+    reader = Longest()
+    found = differences(template(text), reader, reader.encode)
+    assert ["encoded apart here" in each for each in found] == [False] + [True] * count
 
 
 def test_a_template_is_opened_once() -> None:

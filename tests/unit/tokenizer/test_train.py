@@ -255,18 +255,33 @@ def test_time_is_linear_in_the_number_of_characters() -> None:
     assert many / few < 12, "for eight times the characters"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_strange_strings_are_tried_in_training(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are encoded and decoded again as a check, in order."""
+    found: list[str] = []
     real = Tokenizer.check_lossless
 
     def noted(self: Tokenizer, texts: Iterable[str]) -> None:
-        tried.extend(given := [*texts])
+        found.extend(given := [*texts])
         real(self, given)
 
     monkeypatch.setattr(Tokenizer, "check_lossless", noted)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strange_strings_are_tried_in_training(kind: str, tried: list[str]) -> None:
     train(KHMER_LINES, kind=kind)
     assert {*SPECIALS.values(), *BYTE_TOKENS, *STRANGE, *KHMER_LINES} == {*tried}
+
+
+def test_the_first_texts_and_every_hundredth_after_them_are_tried(tried: list[str]) -> None:
+    texts = [f"{number} {KHMER}" for number in range(450)]
+    texts[300] *= 1_000
+    train(texts, kind="byte")
+    wanted = [*texts[:200], *texts[200::100]]
+    assert tried[: len(wanted)] == [text[:20_000] for text in wanted]
+    assert not {*texts} & {*tried[len(wanted) :]}
 
 
 def test_a_tokenizer_that_takes_a_name_for_the_token_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.text.parsers.pdf import units
-from endonym.text.parsers.pdf_lines import PARTS, of_signs, turned_back
+from endonym.text.parsers.pdf_lines import PARTS, is_mostly_to_left, of_signs, turned_back
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -29,6 +29,22 @@ def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, text
     (text,) = kept(records(write(tmp_path, "a.pdf", pdf([right_to_left(texts)]))))
     assert text.split() == " ".join(texts).split()
     assert text.startswith(" ".join(texts[:2])[:60])  # the long lines are one paragraph
+
+
+@pytest.mark.parametrize(
+    ("text", "is_to_left"),
+    [
+        ("soir ערבי", False),  # equally many
+        ("soir ערבים", True),
+        ("سنة ٢٠٢٤", True),
+        ("12:30 — 45", False),
+        ("", False),
+    ],
+)
+def test_a_text_is_from_right_to_left_if_more_than_half_of_its_letters_are(
+    text: str, is_to_left: bool
+):
+    assert is_mostly_to_left(text) == is_to_left
 
 
 def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):

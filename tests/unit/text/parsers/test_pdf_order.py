@@ -55,6 +55,8 @@ def read(tmp_path: Path, before: str, line: str) -> str:
         "كتب |Ibn Khaldun| و|Ibn Rushd| و|Averroes| في سنة |٢٠٢٤",
         "برنامهٔ |Linux Mint| و|Java| و|C| در سال |۱۳۹۹",
         "في |2024|-|2020| كتب |Ibn Khaldun| و|Averroes",
+        "سلام שלום |35%",  # as many Arabic letters as Hebrew ones, which stand before the number
+        "هو سلام או שלום רב |2020-2024",
     ],
 )
 def test_a_line_from_right_to_left_is_read_as_it_was_written(tmp_path: Path, line: str):

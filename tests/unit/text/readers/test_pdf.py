@@ -111,6 +111,19 @@ def test_a_page_without_text_is_a_reject_with_its_number_and_its_neighbours_are_
     assert 'ocr = "auto"' in refusal.detail
 
 
+@pytest.mark.parametrize(("odd", "wanted"), [(12, {}), (13, {"bad_text_layer": 1})])
+def test_a_page_at_the_limit_is_text_and_one_beyond_it_is_not(
+    tmp_path: Path, odd: int, wanted: dict[str, int]
+):
+    """12 of 20 words have a capital within, which is the share of LIMITS."""
+    plain = [each.strip(".,") for each in " ".join(TATAR).split() if len(each) > 4][:20]
+    words = [each[:2] + each[2:].capitalize() for each in plain[:odd]] + plain[odd:]
+    page = lines([" ".join(words[n::4]) for n in range(4)])
+    found = records(write(tmp_path, "a.pdf", pdf([page])))
+    assert reasons(found) == wanted
+    assert bool(kept(found)) == (not wanted)
+
+
 PICTURE = "q 595 0 0 842 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q\n"
 STAMP = "BT /F1 11 Tf 72 30 Td (Scanned by the library, page 7) Tj ET"
 
