@@ -20,7 +20,6 @@ from endonym.autopilot.survey import (
     SAMPLE_CHARS,
     SENTENCE_BYTES,
     Survey,
-    grouped,
     is_list,
     look_through,
     survey_texts,
@@ -89,10 +88,10 @@ def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> 
     many = [Path(f"/b/{number}.txt.gz") for number in range(FEW_FILES + 1)]
     other = [Path("/b/1.txt"), Path("/c/1.txt.gz")]
     mixed = [other[0], *many, *few, other[1]]
-    assert grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
+    assert survey.grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
     turns = [Path(name) for name in ("/a/1.txt", "/b/1.txt", "/a/2.txt")]
-    assert grouped(turns) == [[path] for path in turns]
-    assert grouped([]) == []
+    assert survey.grouped(turns) == [[path] for path in turns]
+    assert survey.grouped([]) == []
 
 
 def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]:
