@@ -1,5 +1,6 @@
 """What several folders of tests share: a recipe so small that its whole run takes seconds."""
 
+import gc
 import gzip
 import io
 import json
@@ -20,6 +21,12 @@ if CAPABILITY := os.environ.get("ATEN_CPU_CAPABILITY"):
     CACHE = str(Path(tempfile.gettempdir()) / f"torchinductor_{CAPABILITY}")
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", CACHE)
 TEXTS = Path(__file__).parent / "texts"
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: every collection would walk through millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def sentences(language: str) -> list[str]:

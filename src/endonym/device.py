@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from endonym.errors import RecipeError
@@ -247,6 +248,7 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
     return trims and maps
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of the packages that may change results, for the journal."""
     from importlib.metadata import version

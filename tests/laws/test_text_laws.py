@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -216,7 +216,11 @@ def test_21_every_record_and_byte_is_kept_or_dropped(lines, name, document, pack
         contents = [content[: len(content) * 3 // 4] for content in contents]
     suffix = ".gz" if packing else ""
     corpus = attempt(
-        contents, name + suffix, document=document, column=2 if name == "csv" else None
+        contents,
+        name + suffix,
+        others=made_up(8, seed=3),
+        document=document,
+        column=2 if name == "csv" else None,
     )
     assume(corpus is not None)
     total = corpus.card["total"]
@@ -238,8 +242,10 @@ class Made:
     dropped: list[Reject]
 
 
-def attempt(contents: list[bytes], name: str, **keys: object) -> Made | None:
-    """A corpus of raw files; None if too little of them is text."""
+def attempt(
+    contents: list[bytes], name: str, others: Sequence[str] = (), **keys: object
+) -> Made | None:
+    """A corpus of raw files, and of other lines; None if too little of them is text."""
     source = Source.model_validate({"name": "raw", "path": "raw", "document": "line", **keys})
     clean = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",), max_unreadable=1.0)
     with TemporaryDirectory() as folder:
@@ -247,9 +253,13 @@ def attempt(contents: list[bytes], name: str, **keys: object) -> Made | None:
         (root / "raw").mkdir()
         for number, content in enumerate(contents):
             (root / "raw" / f"{number}.{name}").write_bytes(content)
-        pair = (source, source_files(source, root))
+        pairs = [(source, source_files(source, root))]
+        if others:
+            (root / "others.txt").write_text("\n".join(others), encoding="utf-8")
+            beside = Source(name="others", path="others.txt", document="line")
+            pairs.append((beside, source_files(beside, root)))
         try:
-            make_corpus([pair], clean, Split(seed=1), out=root / "out")
+            make_corpus(pairs, clean, Split(seed=1), out=root / "out")
         except CorpusError as error:
             if "do not balance" in error.message:
                 raise

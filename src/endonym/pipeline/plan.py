@@ -8,6 +8,7 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stage:
     """A pure function from a config and inputs to one artefact: `make(config, context)`.
 
@@ -67,7 +68,7 @@ class Stage:
     inputs: dict[str, "Stage"] = field(default_factory=dict)
     resumes: bool = False
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The hash of everything that determines the artefact."""
         return fingerprint(self.declared())

@@ -156,8 +156,10 @@ class Training:
     def reports(self) -> Iterator[Report]:
         """Train to the end or until early stopping, and save checkpoints."""
         self.decoder.train()
-        gc.collect()
-        gc.freeze()  # The collector would walk through all of torch's objects again and again.
+        freezes = not gc.get_freeze_count()  # Who embeds this may have done so, for longer.
+        if freezes:
+            gc.collect()
+            gc.freeze()  # The collector would walk through all of torch's objects again and again.
         try:
             if self.state.step == 0:
                 yield self._finish_step(None, 0.0)
@@ -177,7 +179,8 @@ class Training:
                 if loss_guard.is_lost(self.state):
                     yield self._roll_back(report)
         finally:
-            gc.unfreeze()
+            if freezes:
+                gc.unfreeze()
 
     @explained_errors()
     def _step(self) -> Stepped:

@@ -283,12 +283,18 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
 def test_memory_is_given_back_to_the_collector_even_when_nobody_reads_on(
     work: TrainingInputs,
 ) -> None:
-    frozen = gc.get_freeze_count()
+    gc.unfreeze()
     reports = training(work).reports()
     next(reports)
-    assert gc.get_freeze_count() > frozen
+    assert gc.get_freeze_count() > 0
     del reports
     assert gc.get_freeze_count() == 0
+
+
+def test_what_was_frozen_before_a_training_stays_so(work: TrainingInputs) -> None:
+    gc.freeze()
+    list(training(work).reports())
+    assert gc.get_freeze_count() > 0
 
 
 STEPS = 9
