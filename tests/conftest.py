@@ -24,7 +24,7 @@ TEXTS = Path(__file__).parent / "texts"
 
 
 def pytest_collection_finish() -> None:
-    """Modules and tests stay to the end: every collection would walk through millions of objects."""
+    """Modules and tests stay to the end: no collection needs to walk through them."""
     gc.collect()
     gc.freeze()
 
@@ -96,12 +96,14 @@ class Answer:
 
 
 def run_command(*arguments: object) -> Answer:
-    """Run `endonym` with these arguments inside this process, on one thread."""
+    """Run `endonym` with these arguments inside this process, on one thread, measuring briefly."""
     from endonym.cli.main import answer
 
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr("endonym.device.cores", lambda: 1)
+        patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
+        patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
         code = answer([str(each) for each in arguments])
     said = Answer(code, out.getvalue(), err.getvalue())
     assert "Traceback" not in said.out + said.err

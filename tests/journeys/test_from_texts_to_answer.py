@@ -13,17 +13,9 @@ from typing import Any
 import pytest
 
 from endonym import device
-from endonym.autopilot import probe
 from endonym.recipe.recipe import Recipe
 
 Say = Callable[..., Any]
-
-
-@pytest.fixture
-def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure this machine in a tenth of a second: the journey is tested, not the machine."""
-    monkeypatch.setattr(device, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(probe, "SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def folder(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Pa
 
 @pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 def test_new_check_run_and_generate_work_without_an_edit(
-    quick_probes: None, folder: Path, tmp_path: Path, command: Say
+    folder: Path, tmp_path: Path, command: Say
 ) -> None:
     project, store = tmp_path / "tatar", ["--store", tmp_path / "store"]
     made = command(

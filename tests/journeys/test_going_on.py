@@ -13,7 +13,6 @@ import pytest
 import torch
 from foreign_folders import quiet_transformers, write_model
 
-from endonym.autopilot import probe
 from endonym.disk import list_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
@@ -103,12 +102,8 @@ def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
 
 
 def test_its_rate_is_tuned_as_that_of_our_own_models(
-    tmp_path: Path,
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
 ) -> None:
-    monkeypatch.setattr(probe, "SECONDS", 0.1)
     write_model("gemma3", tmp_path / "gemma")
     recipe = going_on(small_recipe(tmp_path / "project"), "../gemma")
     args = ("run", recipe, "--store", tmp_path / "store", "--until", "model")
