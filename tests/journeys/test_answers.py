@@ -4,6 +4,7 @@ asked at a pipe and over HTTP; and adapters of one base side by side."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,13 @@ from journeys.test_going_on import artifacts
 from made_conversations import conversations, pairs, said, write_lines
 from serving import served
 
+from endonym.commands.check import check
 from endonym.commands.find import planned
 from endonym.export.history import history_of
 from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.recipe.recipe import Recipe
 from endonym.store import Store, open_artifact
 
 pytest.importorskip("xllamacpp")
@@ -123,6 +128,23 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     liked = [each for each in readmes if re.search(r"\* `pairs\.jsonl`: \d+ of 24 pref", each)]
     assert liked
     assert all(re.search(r"\* `conversations\.jsonl`: \d+ of 24 conv", each) for each in liked)
+
+
+def test_check_counts_what_is_made_and_the_tokens_of_texts_alone_as_epochs(
+    finished_answers: Path, tmp_path: Path
+) -> None:
+    """Also where the examples of another phase are not made yet: these are estimated."""
+    project, store = tmp_path / "liked", Store(finished_answers / "store")
+    shutil.copytree(finished_answers / "liked", project)
+    recipe = Recipe.load(project / "recipe.toml")
+    sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    found = check(recipe, store)
+    assert found.text_tokens == 40 * 256 < found.train_tokens
+    counted = found.examples
+    write_lines(project / "pairs.jsonl", pairs(12))
+    sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    assert check(recipe, store).examples[1] == counted[1]
+    assert check(recipe, store).examples[2] != counted[2]
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(

@@ -50,6 +50,13 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert not told["read"]["is_sample"]
 
 
+def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
+    found = diagnosis(texts, limit=3_000)
+    assert found.found.files == found.found.all_files == 2
+    assert found.as_dict()["read"]["is_sample"]
+    assert any("only the beginnings were read" in each for each in found.read())
+
+
 def test_the_corpus_of_the_recipe_can_be_made_though_some_of_its_texts_are_broken(
     texts: Path, tmp_path: Path
 ):

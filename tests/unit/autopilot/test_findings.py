@@ -70,6 +70,17 @@ def test_blanks_are_small_even_if_all_documents_have_them(tmp_path: Path):
     assert (found.share, found.severity) == (1.0, "small")
 
 
+def test_what_matters_most_stands_first_and_not_what_is_frequent(tmp_path: Path):
+    garbled = [f"{n} {text}".encode().decode("latin-1") for n, text in enumerate(TATAR[:4])]
+    blanks = [each.replace(" ", "  ") for each in lines_of("tt")]
+    found = list(found_in(tmp_path, [*blanks, *garbled]).values())
+    assert [each.rank for each in found] == sorted((each.rank for each in found), reverse=True)
+    names = [each.name for each in found]
+    assert names.index("mojibake") < names.index("spaces")
+    counts = {each.name: each.count for each in found}
+    assert counts["mojibake"] < counts["spaces"]
+
+
 def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
     found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
     assert len(found["look_alikes"].examples) == 20

@@ -15,6 +15,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR
 from endonym.text.copies import candidates
 from endonym.text.copies.keys import Asked, key_files, write_keys
 from endonym.text.copies.near import Near, near_copies
+from endonym.text.copies.shingles import level
 from endonym.text.copies.tables import Tables
 from endonym.text.fold import folded
 
@@ -299,6 +300,17 @@ def test_texts_of_several_levels_of_length_are_compared(
     shorter = [book[: int(share * len(book))] for share in (0.97, 0.9)]
     other = " ".join(sentences(50, 10))
     assert replaced(found(tmp_path, [other, *shorter, book])) == {1: 3, 2: 3}
+
+
+def test_a_long_copy_just_below_the_length_of_the_next_level_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("keys", "shingles", "sets"):
+        monkeypatch.setattr(f"endonym.text.copies.{name}.LONG_CHARS", 2_000)
+    book = " ".join(sentences(50, 9))[:4_100]
+    copy = book[:3_900]
+    assert level(copy) + 1 == level(book)
+    assert replaced(found(tmp_path, [copy, " ".join(sentences(20, 10)), book])) == {0: 2}
 
 
 def test_groups_of_copies_made_for_the_purpose_are_found(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def test_every_packing_is_undone_and_a_lie_about_it_is_none(method: str, packed:
     assert unpacked(BODY, method) == (BODY, False)
 
 
+def test_a_body_packed_twice_is_unpacked_in_the_opposite_order():
+    twice = brotli.compress(gzip.compress(BODY))
+    found = answer(http(twice, "Content-Encoding: gzip, br"))
+    assert (found.body, found.is_cut) == (BODY, False)
+
+
 @pytest.mark.parametrize(
     ("method", "packed"),
     [

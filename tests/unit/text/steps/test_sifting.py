@@ -149,6 +149,9 @@ def test_a_rest_below_min_chars_goes_too(tmp_path: Path) -> None:
     assert sifted.texts() == [LONG, OTHER]
     (gone,) = sifted.rejects("paragraphs")
     assert gone.detail.endswith("the rest has 5 characters, below 30")
+    clean = Clean(dedup=("paragraphs",), min_chars=5)
+    sifted = Sifted(tmp_path / "5", [[[LONG, f"Кояш.\n\n{LONG}"]]], clean)
+    assert sifted.texts() == [LONG, "Кояш."]
 
 
 def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> None:
