@@ -302,15 +302,16 @@ def test_texts_of_several_levels_of_length_are_compared(
     assert replaced(found(tmp_path, [other, *shorter, book])) == {1: 3, 2: 3}
 
 
-def test_a_long_copy_just_below_the_length_of_the_next_level_is_found(
+def test_long_copies_just_below_the_length_of_the_next_level_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("keys", "shingles", "sets"):
         monkeypatch.setattr(f"endonym.text.copies.{name}.LONG_CHARS", 2_000)
-    book = " ".join(sentences(50, 9))[:4_100]
-    copy = book[:3_900]
-    assert level(copy) + 1 == level(book)
-    assert replaced(found(tmp_path, [copy, " ".join(sentences(20, 10)), book])) == {0: 2}
+    monkeypatch.setattr("endonym.text.copies.keys.BATCH_CHARS", 1_000)
+    books = [" ".join(sentences(50, seed))[:4_100] for seed in range(20)]
+    copies = [book[:3_900] for book in books]
+    assert level(copies[0]) + 1 == level(books[0])
+    assert replaced(found(tmp_path, [*copies, *books])) == {n: 20 + n for n in range(20)}
 
 
 def test_groups_of_copies_made_for_the_purpose_are_found(tmp_path: Path) -> None:
