@@ -5,8 +5,9 @@ import gzip
 import io
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ if CAPABILITY := os.environ.get("ATEN_CPU_CAPABILITY"):
     CACHE = str(Path(tempfile.gettempdir()) / f"torchinductor_{CAPABILITY}")
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", CACHE)
 TEXTS = Path(__file__).parent / "texts"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow modules begin: workers end by sharing out what is left of a module, fixtures and all."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
@@ -48,6 +54,19 @@ def write_small_recipe(folder: Path) -> Path:
     recipe = folder / "recipe.toml"
     recipe.write_text((TEXTS / "small.toml").read_text(encoding="utf-8"), encoding="utf-8")
     return recipe
+
+
+@pytest.fixture(scope="session", autouse=True)
+def brief_measuring() -> Iterator[None]:
+    """This machine is measured in an instant: what is done with its pace is tested, not the pace.
+
+    Tests that do without torch need not wait for it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
+            patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,14 +115,12 @@ class Answer:
 
 
 def run_command(*arguments: object) -> Answer:
-    """Run `endonym` with these arguments inside this process, on one thread, measuring briefly."""
+    """Run `endonym` with these arguments inside this process, on one thread."""
     from endonym.cli.main import answer
 
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr("endonym.device.cores", lambda: 1)
-        patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
-        patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
         code = answer([str(each) for each in arguments])
     said = Answer(code, out.getvalue(), err.getvalue())
     assert "Traceback" not in said.out + said.err

@@ -1,20 +1,16 @@
-"""What the journeys through the pages share: a folder of texts, on a machine measured at once."""
+"""What the journeys through the pages share: a folder of texts."""
 
 from pathlib import Path
 
 import pytest
 
-from endonym import device
-from endonym.autopilot import probe
 from endonym.demo.recipes import hand_written
 
 
 @pytest.fixture
 def fables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Tatar fables, each a file in `texts/` of the working folder; measuring takes no time."""
+    """Tatar fables, each a file in `texts/` of the working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(device, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(probe, "SECONDS", 0.1)
     (tmp_path / "texts").mkdir()
     found = hand_written("tt")
     for number, fable in enumerate(found):

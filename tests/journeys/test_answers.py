@@ -28,6 +28,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store, open_artifact
 
 pytest.importorskip("xllamacpp")
+pytestmark = pytest.mark.slow
 Say = Callable[..., Any]
 CHAT = """
 [chat]

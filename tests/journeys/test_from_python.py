@@ -27,7 +27,6 @@ def test_there_is_a_notebook_to_run() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("fables")
 @pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -50,7 +49,6 @@ def test_a_notebook_goes_from_texts_to_a_continued_sentence(
     assert said.count(" nats  ") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("fables")
 @pytest.mark.filterwarnings("ignore")
 def test_the_examples_of_the_page_run_one_after_the_other(

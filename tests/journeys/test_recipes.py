@@ -14,6 +14,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.count import flops_per_token
 from endonym.recipe.recipe import Recipe, overrides_name
 
+pytestmark = pytest.mark.slow
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL = {
     "tokenizer.vocab": 400,

@@ -98,7 +98,6 @@ def browser() -> Generator[Any]:
 
 
 @needs_browser
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [1100, 360])
 @pytest.mark.parametrize("prompt", ["Әбием мич янында", "ភូមិរបស់ខ្ញុំ", "<b id=x>калын</b>"])
 def test_a_text_is_typed_streamed_and_stopped(
@@ -134,7 +133,6 @@ def test_a_text_is_typed_streamed_and_stopped(
 
 
 @needs_browser
-@pytest.mark.slow
 def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
     for tokens, end in ((10, "a second"), (60, "the context is full")):
         page = browser.new_page()
@@ -150,7 +148,6 @@ def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
 
 
 @needs_browser
-@pytest.mark.slow
 def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef", encoding="utf-8")
@@ -175,7 +172,6 @@ STOPPING = """new MutationObserver(() => {
 
 
 @needs_browser
-@pytest.mark.slow
 def test_the_stop_button_stops(browser: Any, tmp_path: Path) -> None:
     with served(write_gguf(tmp_path, context=4096)) as (address, _):
         page = browser.new_page()
@@ -192,7 +188,6 @@ def test_the_stop_button_stops(browser: Any, tmp_path: Path) -> None:
         page.close()
 
 
-@pytest.mark.slow
 def test_schemathesis_finds_no_server_error(address: str) -> None:
     if importlib.util.find_spec("schemathesis") is None:
         pytest.skip("needs schemathesis")
@@ -217,7 +212,6 @@ def test_schemathesis_finds_no_server_error(address: str) -> None:
     assert answered() > before
 
 
-@pytest.mark.slow
 def test_lm_eval_measures_through_the_server_what_the_model_has(
     address: str, tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:

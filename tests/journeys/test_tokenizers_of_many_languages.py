@@ -54,7 +54,6 @@ def by_language() -> dict[str, list[Path]]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("language", by_language())
 def test_a_tokenizer_of_one_language_reads_names_as_text(language: str, kind: str) -> None:
@@ -88,14 +87,12 @@ def tokenizer(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
     return train_tokenizer(config, lambda: iter(texts[::2]))
 
 
-@pytest.mark.slow
 def test_texts_of_all_languages_come_back(tokenizer: Tokenizer, texts: list[str]) -> None:
     assert len({letter for text in texts for letter in text}) > 400
     for text, ids in zip(texts, tokenizer.encode_many(texts), strict=True):
         assert tokenizer.decode(ids) == text
 
 
-@pytest.mark.slow
 def test_ten_thousand_random_texts_come_back(tokenizer: Tokenizer, texts: list[str]) -> None:
     generator = random.Random(0)
     odd = [*SPECIALS.values(), "<0x41>", "▁", "\t", "\n", "\r\n", "  ", "\u200d", "\0", "\ufeff"]

@@ -94,13 +94,11 @@ def value(model: LanguageModel, texts: Texts) -> float:
     return score.value
 
 
-@pytest.mark.slow
 def test_a_block_costs_no_more_than_its_lines_where_lists_are_joined(bits: Bits) -> None:
     lines, blocks = bits(LANGUAGES)
     assert blocks <= MARGIN * lines
 
 
-@pytest.mark.slow
 def test_it_costs_more_where_they_are_not(bits: Bits) -> None:
     lines, blocks = bits(())
     assert blocks > 1.05 * lines

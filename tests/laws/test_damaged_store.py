@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from every_kind import recipe_of_all_kinds
 
+pytestmark = pytest.mark.slow
+
 Say = Callable[..., Any]
 Damage = Callable[[bytes], bytes]
 

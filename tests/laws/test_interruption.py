@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from every_kind import recipe_of_all_kinds
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("killing.py")
 STAGES = {
     *("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export"),

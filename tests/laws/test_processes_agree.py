@@ -29,6 +29,7 @@ from endonym.train.distributed import ALONE
 TRAINED = [(case, size) for size, cases in CASES.items() for case in cases]
 HALVED = [(case, size) for size, cases in RESUMED.items() for case in cases]
 TESTS = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,6 @@ def test_an_outside_judge_finds_the_bits_that_evaluate_says(
     assert judged.n_bytes == sum(len(document.encode("utf-8")) for document in documents)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not SECOND_JUDGE.is_file(), reason=f"no {SECOND_JUDGE}")
 @pytest.mark.parametrize("family", ["qwen3", "mamba2"])
 def test_a_second_judge_agrees_with_the_first(

@@ -140,7 +140,6 @@ def test_a_given_tokenizer_gives_the_ids_of_auto_tokenizer(
                 assert theirs.decode(ids) == text == ours.decode(ids)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not JUDGE.is_file(), reason=f"no {JUDGE}")
 @pytest.mark.parametrize("kind", ["gemma3", "qwen2"])
 def test_the_fixed_judge_finds_the_bits_that_we_find(

@@ -184,7 +184,6 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
 
 
 def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "PROBE_SECONDS", 0.02)
     monkeypatch.setattr(device, "cores", lambda: 1)
     rates = device.probe_number_formats()
     assert set(rates) == {"fp32", "bf16"}

@@ -194,7 +194,6 @@ def test_how_strong_dropout_is_changes_no_pace(
 def test_a_shape_without_a_compiler_is_paced_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "SECONDS", 0.05)
     monkeypatch.setattr(probe, "unsupported_reason", lambda shape, device: "no compiler")
     found = measured_pace(SHAPE, PHASE, tmp_path / "machine.json")
     assert found.plain > 0

@@ -19,7 +19,6 @@ from endonym.train.compile import unsupported_reason
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "SECONDS", 0.05)
     monkeypatch.setattr(device, "cores", lambda: 1)
 
 

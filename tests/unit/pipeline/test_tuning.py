@@ -244,9 +244,7 @@ def test_a_training_that_ends_early_is_infinitely_bad(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Probes and matrices of an instant, and one speed for every machine."""
-    monkeypatch.setattr(probe, "SECONDS", 0.05)
-    monkeypatch.setattr("endonym.device.PROBE_SECONDS", 0.05)
+    """One thread, and one speed for every machine."""
     monkeypatch.setattr("endonym.device.cores", lambda: 1)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
 
