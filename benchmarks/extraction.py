@@ -1,6 +1,6 @@
 """What is read of files of every kind: how much, how well, how fast, in how much memory.
 
-    python benchmarks/extraction.py --data ../shared/data [--cells files pdf ocr html isolation]
+    python benchmarks/extraction.py [--data ../shared/data] [--cells files pdf ocr html isolation]
 
 `files`: each folder of DATA/raw in a process of its own; seconds of wall clock and of processors,
 and the peak memory of the reading process and of its largest worker. `pdf`: the text of the Debian
@@ -72,7 +72,7 @@ def main() -> None:
     asked = parser.parse_args()
     cells = Cells(asked.results)
     for name in asked.cells:
-        for key, cell in CELLS[name](asked.data).items():
+        for key, cell in CELLS[name](asked.data.absolute()).items():
             cells.keep(f"{name}/{key}", cell)
             print(f"{name}/{key}", cell, flush=True)
 
