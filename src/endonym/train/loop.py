@@ -224,7 +224,9 @@ class Training:
 
     def _seed_dropout(self) -> None:
         """Seed dropout by the number of the step."""
-        torch.manual_seed(named_seed(self.seed, "dropout", self.state.step, *self.group.stream()))
+        seed = named_seed(self.seed, "dropout", self.state.step, *self.group.stream())
+        # `torch.manual_seed` notes the call stack for each kind of GPU that is not in use.
+        (torch.default_generator if self.inputs.device == "cpu" else torch).manual_seed(seed)
 
     def _note(self, event: str, message: str) -> None:
         """Add an event of the current step to its report."""
