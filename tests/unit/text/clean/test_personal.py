@@ -335,14 +335,13 @@ ANY = ["ka", "sk", "ru", "ky", "de", "fr", "lt", "mn", "en-US", "en", "ro", "tt"
         "Art. 12/1990, Law 123-456, nr. 599/2004, pp. 512-345, 5123-5345, 8811 9922",
         "21-15, 18-21, 15-12; 6:4, 7:6; 25-21 25-19 25-23",
         "41.7151, 44.8271; 41° 42′ 54″; 55.123456, 49.123456",
-        "1:1-12, 3:16-18; 599.12.34; v2.13.0; 199.12.34.56x",
+        "1:1-12, 3:16-18; 599.12.34; v2.13.0",
         "ISBN 978-5-298-01234-5, 0-306-40615-2, EAN 4006381333931",
         "AB-599-123-456, 599-123-456-789, X599123456, 599123456X, 0722123456-A",
         "202-456-11111, 100-200-3000, 200 300 4000",
     ],
 )
 def test_dates_prices_pages_results_and_products_are_no_telephones(language: str, text: str):
-    text = text.replace("199.12.34.56x", "")
     assert masked(text, language) == text
 
 
@@ -383,8 +382,14 @@ def test_what_only_looks_like_one_hides_no_number_behind_it(language: str, text:
     assert masked(text, language) == found
 
 
+def test_an_address_is_no_telephone_though_only_telephones_are_masked():
+    told = "Сервер 255.12.34.56 не адказвае."
+    assert mask("phone", "<phone>", "be")(told) == told
+    assert mask("phone", "<phone>", "be")("Пішы: 29 491 19 11.") == "Пішы: <phone>."
+
+
 def test_a_word_is_none_of_an_account():
-    told = "de10 de oameni au venit la noi acasă ieri seara"
+    told = "es68 de oameni buni venit azi la noi"
     assert masked(told, "ro") == told
 
 
