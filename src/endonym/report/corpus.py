@@ -15,6 +15,7 @@ from endonym.text.copies.notes import copies, kept_out
 from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.held_out.split import SIDES
+from endonym.text.scripts import SENTENCE_ENDS
 from endonym.tokenizer.tokenizer import Tokenizer
 
 KEPT_SHOWN = 2
@@ -22,7 +23,7 @@ REJECTS_SHOWN = 3
 REASONS_SHOWN = 12
 SENTENCES_SHOWN = 3
 SENTENCE_CHARS = 140
-SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕])", regex.DOTALL)
+SENTENCE = regex.compile(rf".+?(?:[{SENTENCE_ENDS}](?=\s|$)|[។៕])", regex.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
