@@ -140,8 +140,8 @@ def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[s
     said += cautions
     if all(score.model == "model" for score in scores):
         said.append(
-            "There are no baselines: they are counted on the training text, "
-            "which is not in the store of this model."
+            "There are no baselines: they are counted on training text, "
+            "and the store of this model has none of it."
         )
     return said
 

@@ -44,7 +44,7 @@ from endonym.pipeline.evaluation_texts import texts_below
 from endonym.store import Store, open_artifact
 
 NO_TEXTS = (
-    "the model's held-out texts are not in the store: the export is compared on strange strings "
+    "the store has no held-out texts of this model: the export is compared on strange strings "
     "alone. endonym verify EXPORT --text FILE compares it on yours"
 )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.device import program
+from endonym.disk import read_json
 from endonym.errors import Damaged, RecipeError
 from endonym.store import PLAN, Store, is_made_here, read_plan
 
@@ -203,6 +204,14 @@ def _beside(run: Path, path: str) -> Path:
     """A path that a run has relative to itself; absolute if the run's own is."""
     found = (run / path).resolve()
     return found if run.is_absolute() else Path(os.path.relpath(found))
+
+
+def asked(name: str, model: Path | None) -> str:
+    """The command that asks the model of a run: `chat` if it has a template for conversations."""
+    settings = None if model is None else model / "tokenizer_config.json"
+    if settings is not None and settings.is_file() and "chat_template" in read_json(settings):
+        return f"chat {name}"
+    return f'generate {name} "…"'
 
 
 def planned(run: Path) -> list[dict[str, Any]]:

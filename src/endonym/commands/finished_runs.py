@@ -263,6 +263,13 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
     held_out = [each for each in stages if _scores(each, split)]
     if not held_out:
+        texts = [each for each in stages if each["stage"] == "corpus"]
+        if texts and texts[0]["config"].get("order") == []:
+            raise RecipeError(
+                "this run has no held-out documents to compare: its recipe has no [[source]]",
+                where=str(folder),
+                do="Score each model on the same file: endonym evaluate MODEL --text FILE.",
+            )
         raise RecipeError(
             f"this run was not scored on {split} documents",
             where=str(folder),

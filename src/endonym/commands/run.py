@@ -16,7 +16,7 @@ from endonym.autopilot.resolve import (
 from endonym.autopilot.tried import try_cleaning
 from endonym.commands.check import check, likely_formats, promised
 from endonym.commands.compare import Comparison, compare
-from endonym.commands.find import run_argument
+from endonym.commands.find import asked, run_argument
 from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
 from endonym.device import program
@@ -174,16 +174,8 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     if report.is_file():
         out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
-        name = printable(run_argument(run.folder, run.store))
-        asked = f"chat {name}" if answers(run) else f'generate {name} "…"'
-        out.write(f"next    {program()} {asked}\n")
-
-
-def answers(run: Run) -> bool:
-    """Whether the model of a run learnt answers last, or has learnt them elsewhere."""
-    model = run.artifact("model")
-    settings = None if model is None else model.folder / "tokenizer_config.json"
-    return settings is not None and settings.is_file() and "chat_template" in read_json(settings)
+        name, model = printable(run_argument(run.folder, run.store)), run.artifact("model")
+        out.write(f"next    {program()} {asked(name, None if model is None else model.folder)}\n")
 
 
 def conclusions(run: Run) -> list[str]:

@@ -131,8 +131,15 @@ def make_dataset(
 ) -> list[str]:
     """Write a corpus as a data set into an empty folder, with its card; the files' names.
 
-    name, language: of the recipe, for the card. licenses: of its sources, by name.
+    name, language: of the recipe, for the card. licenses: of its sources, by name. Raises
+    ExportError for the corpus of a recipe without texts, which holds no document.
     """
+    if not corpus.numbers["sources"]:
+        raise ExportError(
+            "there is no corpus to export: the recipe has no [[source]], only conversations",
+            where=name,
+            do="They are in the files that data in [[phase]] names.",
+        )
     from endonym.export.dataset import write_dataset
     from endonym.export.dataset_card import DatasetCard, readme
     from endonym.export.markdown import README

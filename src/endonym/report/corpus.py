@@ -57,12 +57,14 @@ class TokenizerCard:
 
 
 def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
-    """The card of a corpus; None if there is none."""
+    """The card of a corpus; None if there is none, or one without texts."""
     if artifact is None or not (artifact.folder / CARD).is_file():
         return None
     corpus = Corpus(artifact.folder)
     card: dict[str, Any] = corpus.card
     sources: dict[str, dict[str, Any]] = card["sources"]
+    if not sources:
+        return None
     total: dict[str, Any] = card["total"]
     rows = [_source_row(name, each) for name, each in sources.items()]
     if len(rows) > 1:
@@ -160,7 +162,7 @@ def tokenizer_card(
         old = f"{before['total']['bytes_per_token']:.2f} bytes a token"
         facts.append(("before", f"{whole(before['vocab'])} ids, {old}"))
     unused: dict[str, int] = {}
-    if shards is not None:
+    if shards is not None and shards.numbers["train"]:
         facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))
         unused = {name: each["unused"] for name, each in shards.numbers["train"].items()}
         unused["all"] = shards.numbers["unused"]

@@ -147,8 +147,9 @@ def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
     if model is not None and "parameters" in model.numbers:
         facts.append(("parameters", whole(model.numbers["parameters"])))
     if corpus is not None and (corpus.folder / CARD).is_file():
-        train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
-        facts.append(("training text", size(train["text_bytes"])))
+        card = read_json(corpus.folder / CARD)
+        if card["sources"]:
+            facts.append(("training text", size(card["total"]["kept"]["train"]["text_bytes"])))
     if model is not None and "epochs" in model.numbers:
         facts.append(("epochs", f"{model.numbers['epochs']:.1f}"))
     seconds = sum(each.seconds for each in phases)

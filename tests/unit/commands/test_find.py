@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 from artefacts import a_run
+from made_conversations import fresh_tokenizer
+from toys import toy_tokenizer
 
 from endonym.commands.find import (
     USUAL_STORE,
+    asked,
     find_recipe,
     find_run,
     known_runs,
@@ -147,6 +150,14 @@ def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
     assert run_argument(Path("runs/basm"), USUAL) == "basm"
     assert run_argument(Path("demo/runs/basm"), Store(Path("demo/store"))) == "demo/runs/basm"
     assert run_argument(Path("../runs/basm"), USUAL) == "../runs/basm"
+
+
+def test_a_model_with_a_template_for_conversations_is_asked_by_chat(tmp_path: Path) -> None:
+    assert asked("әкият", None) == asked("әкият", tmp_path) == 'generate әкият "…"'
+    toy_tokenizer("byte").save(tmp_path)
+    assert asked("әкият", tmp_path) == 'generate әкият "…"'
+    fresh_tokenizer("byte").save(tmp_path)
+    assert asked("әкият", tmp_path) == "chat әкият"
 
 
 def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:

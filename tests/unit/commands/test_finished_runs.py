@@ -86,6 +86,27 @@ def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path)
     assert caught.value.where == str(run)
 
 
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_run_without_texts_is_not_told_to_score_documents(copy: Path, split: Any) -> None:
+    """[[evaluate]] without a file is refused where there is no [[source]]."""
+
+    def without_texts(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = [each for each in stages if each["name"] != "evaluation bits"]
+        return [
+            {**each, "config": {**each["config"], "order": []}}
+            if each["stage"] == "corpus"
+            else each
+            for each in kept
+        ]
+
+    run = copy / "runs" / "kechkena"
+    change_plan(run, without_texts)
+    with pytest.raises(RecipeError, match="has no held-out documents to compare") as caught:
+        read(run, "kechkena", split)
+    assert "[[evaluate]]" not in caught.value.do
+    assert "endonym evaluate MODEL --text FILE" in caught.value.do
+
+
 def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) -> None:
     run, store = copy / "runs" / "kechkena", Store(copy / "store")
     with pytest.raises(RecipeError, match="not scored on dev documents") as caught:
