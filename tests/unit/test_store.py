@@ -7,17 +7,21 @@ import shutil
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from artefacts import DECLARED, ID, OTHER, make, nobody
+from artefacts import DECLARED, ID, OTHER, a_run, make, nobody
 
-from endonym.disk import write_json
+from endonym.disk import file_hash, write_json
 from endonym.errors import Busy, Damaged, RecipeError, StoreError
 from endonym.store import (
     Store,
     canonical_json,
     fingerprint,
+    is_run_of_store,
+    is_store,
     open_artifact,
     read_if_whole,
     read_plan,
@@ -394,25 +398,44 @@ def test_two_folders_that_changed_places_are_not_used_as_each_other(store: Store
     assert open_artifact(copy).id == ID[:12]
 
 
+PLANNED = [
+    {"name": "corpus", "id": ID[:12], "stage": "corpus"},
+    {"name": "model", "id": OTHER[:12], "stage": "model"},
+]
 ODD = ["", "null", "{}", "[]", '{"run": 5}', "{", "[" * 100_000, '{"a": 1e999}', "ә" * 3]
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_a_damaged_reference_keeps_prune_from_guessing_and_a_run_writes_it_anew(
+def test_a_damaged_reference_is_never_guessed_and_gone_it_is_written_anew_from_the_plan(
     store: Store, tmp_path: Path, text: str
 ) -> None:
-    run = tmp_path / "runs" / "кич"
-    run.mkdir(parents=True)
-    store.refer(run, {ID: "corpus"})
+    run, model = a_run(tmp_path, "кич", recipe="кич.toml", stages=PLANNED), make(store, OTHER)
+    store.claim(run, tmp_path / "кич.toml")
+    store.refer(run, {ID: "corpus", OTHER: "model"})
     (path,) = (store.root / "references").glob("*.json")
-    whole = path.read_bytes()
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(Damaged, match="is not what was written") as caught:
-        store.unreferred()
-    assert caught.value.where == str(path)
-    assert "Run each recipe of this store again" in caught.value.do
+    for read in (
+        store.unreferred,
+        lambda: store.claim(run, tmp_path / "кич.toml"),
+        lambda: store.refer(run, {ID: "corpus"}),
+        lambda: store.refer(run, {ID: "corpus"}, is_whole=False),
+    ):
+        with pytest.raises(Damaged, match="is not what was written") as caught:
+            read()
+        assert caught.value.where == str(path)
+        assert "Remove it and run the recipes of this store again" in caught.value.do
+        assert path.read_text(encoding="utf-8") == text
+    path.unlink()
+    assert store.unreferred() == [model]
+    other = tmp_path / "башка.toml"
+    other.write_text("", encoding="utf-8")
+    with pytest.raises(RecipeError, match="made by another recipe"):
+        store.claim(run, other)
+    store.claim(run, tmp_path / "кич.toml")
+    store.refer(run, {ID: "corpus"}, is_whole=False)
+    assert store.unreferred() == []
     store.refer(run, {ID: "corpus"})
-    assert path.read_bytes() == whole
+    assert store.unreferred() == [model]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -432,40 +455,99 @@ def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, 
         read_plan(tmp_path)
 
 
-OLDER = {
-    "key": "a1", "recipe": "../../кич.toml", "variant": None, "sets": [], "tuned": None,
-    "choices": {"pack.context": [512, "texts are short"]}, "store": "../../store",
-    "stages": [{"name": "corpus", "id": ID[:12], "stage": "corpus"}],
-}  # fmt: skip
+def resealed(folder: Path, **changed: object) -> None:
+    """A manifest with other contents under a right seal, as a stranger can write it."""
+    path = folder / "manifest.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    write_sealed(path, {key: each for key, each in (said | changed).items() if each is not None})
 
 
-def test_a_plan_of_an_older_endonym_without_a_seal_is_read(tmp_path: Path) -> None:
-    write_json(tmp_path / "plan.json", OLDER)
-    assert read_plan(tmp_path) == OLDER
-    tuned = {"stage": "a1", "choices": {"phase.0.lr": [0.01, "tried"]}}
-    write_json(tmp_path / "plan.json", {**OLDER, "tuned": tuned, "sets": ["seed=9"]})
-    assert read_plan(tmp_path)["tuned"] == tuned
-    for odd in (
-        *({"stages": [5]}, {"sets": [None]}, {"choices": {"a": 1}}, {"choices": {"a": [1]}}),
-        *({"stages": [{**OLDER["stages"][0], key: 5}]} for key in ("name", "id", "stage")),
-        *({"tuned": {**tuned, key: 5}} for key in tuned),
-        *({"tuned": {"choices": {}}}, {"more": 1}),
-    ):
-        write_json(tmp_path / "plan.json", {**OLDER, **odd})
-        with pytest.raises(Damaged):
-            read_plan(tmp_path)
+STRANGE = [
+    *({key: None} for key in ("id", "stage", "config", "inputs", "numbers", "files", "version")),
+    {"id": 5}, {"id": "../../../кич"}, {"id": "A" * 64}, {"stage": ["corpus"]}, {"stage": "../m"},
+    {"config": []}, {"inputs": [1]}, {"inputs": {"start": 1}}, {"inputs": {"start": "../../../x"}},
+    {"numbers": 3}, {"files": [1]}, {"files": {"train.txt": 1}}, {"files": {"train.txt": {}}},
+    {"files": {"train.txt": {"bytes": "4", "sha256": "00"}}},
+    {"files": {"train.txt": {"bytes": 4, "sha256": None}}},
+]  # fmt: skip
 
 
-def test_no_flipped_bit_makes_a_sealed_plan_an_older_one(tmp_path: Path) -> None:
-    path = tmp_path / "plan.json"
-    write_sealed(path, OLDER)
-    data = path.read_bytes()
-    key = data.index(b'"seal"')
-    for place in range(key - 3, key + 12):
-        for bit in range(8):
-            path.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
-            with pytest.raises(Damaged):
-                read_plan(tmp_path)
+@pytest.mark.parametrize("changed", STRANGE, ids=str)
+def test_a_stranger_s_manifest_with_a_right_seal_is_one_error(
+    store: Store, changed: dict[str, object]
+) -> None:
+    folder = make(store).folder.rename(store.root.parent / "taken along")
+    resealed(folder, **changed)
+    with pytest.raises(Damaged, match="does not say what made which files") as caught:
+        open_artifact(folder)
+    assert caught.value.where == str(folder / "manifest.json")
+    write_sealed(folder / "manifest.json", {})
+    with pytest.raises(Damaged, match="does not say what made which files"):
+        open_artifact(folder)
+
+
+def test_what_a_stranger_counted_otherwise_is_told_while_it_is_read(store: Store) -> None:
+    made = make(store)
+    for numbers in ({}, {"kept": []}, {"kept": None}):
+        resealed(made.folder, numbers=numbers)
+        odd = open_artifact(made.folder)
+        with (
+            pytest.raises(Damaged, match="this corpus does not hold what endonym writes"),
+            odd.read_with_care(),
+        ):
+            _ = odd.numbers["kept"] + 1
+    with pytest.raises(Busy), made.read_with_care():
+        raise Busy("process 5")
+
+
+def test_no_file_outside_an_artefact_is_opened(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, secret = make(store).folder, tmp_path / "secret.txt"
+    secret.write_text("Сер", encoding="utf-8")
+    (folder / "linked.txt").symlink_to(secret)
+    (folder / "below").symlink_to(tmp_path)
+    entry = {"bytes": 6, "sha256": file_hash(secret)}
+    opened = list[Path]()
+    plain = Path.open
+
+    def note(path: Path, *given: Any, **named: Any) -> Any:
+        opened.append(path.resolve())
+        return plain(path, *given, **named)
+
+    for name in ("../../../secret.txt", str(secret), "linked.txt", "below/secret.txt", "a/../x"):
+        resealed(folder, files={name: entry})
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", note)
+            made = open_artifact(folder)
+            for read in (made.verify, partial(made.rows, name)):
+                with pytest.raises(Damaged, match=r"no plain name|is a link"):
+                    read()
+        assert secret not in opened
+    assert opened, "the manifest was read"
+
+
+def test_rows_are_compared_first_and_none_are_in_a_file_that_was_not_made(store: Store) -> None:
+    with store.workspace("evaluation", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        write_json(ctx.out / "scores.json", [{"bits": 1.5, "split": "тест"}])
+        made = store.publish(ctx, {**DECLARED, "stage": "evaluation", "id": ID, "numbers": {}})
+    assert made.rows("scores.json") == [{"bits": 1.5, "split": "тест"}]
+    assert made.rows("neighbours.json") == []
+    path = made.folder / "scores.json"
+    path.write_bytes(path.read_bytes().replace(b"1.5", b"1.4"))
+    with pytest.raises(Damaged, match="SHA-256 differs"):
+        made.rows("scores.json")
+    path.unlink()
+    with pytest.raises(Damaged, match=r"scores\.json is missing"):
+        made.rows("scores.json")
+
+
+def test_a_store_and_its_run_are_known_as_what_they_are(store: Store, tmp_path: Path) -> None:
+    run = a_run(tmp_path, "кич")
+    assert (is_store(store.root), is_run_of_store(store.root)) == (True, False)
+    assert (is_store(run), is_run_of_store(run)) == (False, True)
+    assert not is_store(tmp_path)
 
 
 @pytest.mark.timeout(10)

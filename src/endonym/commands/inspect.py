@@ -103,7 +103,7 @@ def unrun(store: Store, name: str | None) -> list[Path]:
     else:
         around = store.root.parent
         recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
-    known = runs_by_recipe(store)
+    known = runs_by_recipe(store) if recipes else {}
     return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
 
 
@@ -188,12 +188,13 @@ def look(
             where="ARTEFACT",
             do=f"Give a run or a {wanted}.",
         )
-    if artifact.stage == "corpus":
-        return _look_at_corpus(artifact, dropped, count)
-    if artifact.stage == "tokenizer":
-        return _look_at_tokenizer(artifact, text)
-    if artifact.stage == "model":
-        return _look_at_model(artifact)
+    with artifact.read_with_care():
+        if artifact.stage == "corpus":
+            return _look_at_corpus(artifact, dropped, count)
+        if artifact.stage == "tokenizer":
+            return _look_at_tokenizer(artifact, text)
+        if artifact.stage == "model":
+            return _look_at_model(artifact)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 

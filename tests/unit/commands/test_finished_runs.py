@@ -205,7 +205,10 @@ def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None
         "phase.1.steps": "4",
     }
     (tmp_path / "recipe.toml").write_text("[", encoding="utf-8")
-    assert a_finished_run(tmp_path).settings == {}
+    with pytest.raises(Damaged) as caught:
+        _ = a_finished_run(tmp_path).settings
+    assert caught.value.where.startswith(str(tmp_path / "recipe.toml"))
+    assert "endonym run" in caught.value.do
 
 
 def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
