@@ -143,7 +143,7 @@ def show_comparison(
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
-    following = asked(first, comparison.first.models[-1].folder)
+    following = asked(first, comparison.first.models[-1])
     if not comparison.differences:
         following = f"evaluate {first} --text FILE, and the others on the same file"
     elif comparison.split == "dev":

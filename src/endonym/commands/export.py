@@ -69,7 +69,7 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     ExportError if the folder is not empty.
     """
     corpus, said = find_corpus(name, store).verify(), words_of(name, store)
-    with new_folder(out) as part:
+    with new_folder(out) as part, corpus.read_with_care():
         files = make_dataset(
             corpus, part, name=said.name, language=said.language, licenses=said.licenses
         )

@@ -76,9 +76,8 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
                 "note": ", ".join(each for each in (maker, *steps[-1:]) if each),
             }
         )
-    models = [
-        where.folder(each["stage"], each["id"]) for each in expected if each["stage"] == "model"
-    ]
+    models = [each["id"] for each in expected if each["stage"] == "model"]
+    model = where.find("model", models[-1]) if models else None
     failure = read_if_whole(run / FAILURE)
     return {
         "run": str(run),
@@ -86,7 +85,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         "is_changed": is_changed(run, store),
         "stages": stages,
         "is_planned": bool(models),
-        "asked": asked(run_argument(run, store), models[-1] if models else None),
+        "asked": asked(run_argument(run, store), model),
         "failure": failure,
     }
 
@@ -108,7 +107,7 @@ def unrun(store: Store, name: str | None) -> list[Path]:
     else:
         around = store.root.parent
         recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
-    known = runs_by_recipe(store)
+    known = runs_by_recipe(store) if recipes else {}
     return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
 
 
@@ -193,12 +192,13 @@ def look(
             where="ARTEFACT",
             do=f"Give a run or a {wanted}.",
         )
-    if artifact.stage == "corpus":
-        return _look_at_corpus(artifact, dropped, count)
-    if artifact.stage == "tokenizer":
-        return _look_at_tokenizer(artifact, text)
-    if artifact.stage == "model":
-        return _look_at_model(artifact)
+    with artifact.read_with_care():
+        if artifact.stage == "corpus":
+            return _look_at_corpus(artifact, dropped, count)
+        if artifact.stage == "tokenizer":
+            return _look_at_tokenizer(artifact, text)
+        if artifact.stage == "model":
+            return _look_at_model(artifact)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 

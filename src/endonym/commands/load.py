@@ -44,8 +44,9 @@ def card_of(name: str, store: Store) -> Card:
     artifact = find_artifact(name, store)
     history = None
     if artifact is not None and artifact.stage == "model":
-        history = history_of(artifact, evaluations_of(artifact))
-        history = with_times(history) if history else None
+        with artifact.read_with_care():
+            history = history_of(artifact, evaluations_of(artifact))
+            history = with_times(history) if history else None
     said = words_of(name, store)
     return Card(said.name, said.language, said.licenses, history)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import regex
 
-from endonym.disk import read_json
 from endonym.log import size
 from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.store import Artifact
@@ -156,7 +155,7 @@ def tokenizer_card(
     """The card of a tokenizer; None if there is none. shards: count the ids unused in training."""
     if artifact is None:
         return None
-    report: dict[str, Any] = read_json(artifact.folder / "report.json")
+    report: dict[str, Any] = artifact.json("report.json")
     facts = [("kind", kind), ("vocabulary", f"{whole(report['vocab'])} ids")]
     if (before := report.get("before")) is not None:
         old = f"{before['total']['bytes_per_token']:.2f} bytes a token"

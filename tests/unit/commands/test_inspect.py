@@ -295,7 +295,7 @@ def test_without_texts_no_figure_of_texts_is_shown(store: Store, tmp_path: Path)
     with home.workspace("corpus", ID, waiting=nobody) as ctx:
         assert ctx is not None
         make_corpus([], Clean(), Split(), out=ctx.out)
-        corpus = home.publish(ctx, {**DECLARED, "stage": "corpus", "id": ID})
+        corpus = home.publish(ctx, {**DECLARED, "stage": "corpus", "id": ID, "numbers": {}})
     text = look(home, corpus.id, dropped=None, text=None, count=3).text
     assert text == "no texts: the recipe has no [[source]]"
     with home.workspace("tokenizer", ID, waiting=nobody) as ctx:
