@@ -156,7 +156,10 @@ def read_given(path: Path, most_bytes: int) -> bytes:
     real, folder = (Path(os.path.realpath(each)) for each in (path, path.parent))
     is_blob = real.parent.name == "blobs" and real.parent.parent in folder.parents
     if path.is_symlink() and not is_blob and folder not in real.parents:
-        raise ValueError(f"{path.name} is a link out of its folder, to {real}")
+        raise ValueError(
+            f"{path.name} is a link out of its folder, to {real}: if that is what you mean, put a "
+            "copy of the file in place of the link"
+        )
     with open_regular(path) as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
