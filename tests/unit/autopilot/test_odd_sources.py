@@ -14,7 +14,7 @@ import pytest
 import regex
 from text_samples import RUSSIAN, SHARED
 
-from endonym.autopilot import text_size
+from endonym.autopilot import odd_sources, text_size
 from endonym.autopilot.odd_sources import (
     SKETCH_CHARS,
     Reference,
@@ -116,6 +116,20 @@ def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
     assert "tt" in usual
     assert warned == said, "Tatar by any code is held to its letters"
     assert "km (Khmer)" in source_warnings(both[:1], "kh", 0.01)[0]
+
+
+def test_texts_are_too_few_only_if_all_files_were_looked_at(
+    tmp_path: Path, language_sentences: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("бер.txt", "ике.txt", "өч.txt")
+    for name, line in zip(names, language_sentences("tatar"), strict=False):
+        (tmp_path / name).write_text(line + "\n", encoding="utf-8")
+    files = tuple(RawFile(path=tmp_path / name, name=name) for name in names)
+    source = Source(name="юллар", path=".", document="line")
+    (said,) = source_warnings([RawSet(source=source, files=files)], "tt", 0.01)
+    assert said.startswith("the run will end")
+    monkeypatch.setattr(odd_sources, "MOST_FILES", 2)
+    assert source_warnings([RawSet(source=source, files=files)], "tt", 0.01) == []
 
 
 def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(

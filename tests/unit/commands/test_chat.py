@@ -1,5 +1,7 @@
 """One reader of an engine."""
 
+import re
+
 import pytest
 from serving import SlowEngine, toy_language_model
 
@@ -55,3 +57,14 @@ def test_a_failure_is_an_error() -> None:
         with pytest.raises(EndonymError, match="could not be computed"):
             list(talk.continued("Таң", Sampling(), **GIVEN))
     assert said
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_conversation_that_was_shortened_begins_with_a_question(size: int) -> None:
+    said: list[str] = []
+    roles = ["user", "assistant"] * 6 + ["user"]
+    messages = [{"role": role, "content": "җыр" * size} for role in roles]
+    with Talk(SlowEngine(), said.append) as talk:
+        talk.answered(messages, Sampling(), **GIVEN)
+    (kept,) = re.findall(r"the last (\d+) of 13 messages", " ".join(said))
+    assert int(kept) % 2 == 1

@@ -146,6 +146,25 @@ def test_recipes_with_several_seeds_have_a_table_and_their_differences_are_in_th
     assert other["difference_is_claimed"] == "True"
 
 
+def test_a_recipe_of_one_seed_is_not_gone_on_with_beside_those_of_several(tmp_path: Path) -> None:
+    several = seeded(tmp_path, "studiu", range(42, 45), 90.0, 32)
+    alone = seeded(tmp_path, "norocos", range(42, 43), 50.0, 64)
+    found = compare([*alone, *several])
+    assert found.runs[0].name == "norocos"
+    assert found.first.name == "studiu"
+
+
+def test_the_csv_has_the_figures_over_the_texts_that_all_share(tmp_path: Path) -> None:
+    whole = contender(tmp_path, "wide", [40.0] * 10 + [90.0] * (COUNT - 10))
+    part = contender(tmp_path, "tt", [95.0] * (COUNT - 10), texts=SENTENCES[10:])
+    page = write_comparison(compare([whole, part]))
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    (wide,) = [run for run in data["runs"] if run["name"] == "wide"]
+    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["name"] == "wide"]
+    assert float(row["bits_per_byte"]) == wide["compared"]["value"] > wide["score"]["value"]
+
+
 def test_each_curve_names_its_seed_where_there_are_several(tmp_path: Path) -> None:
     runs = seeded(tmp_path, "studiu", range(42, 44), 90.0, 32)
     runs += seeded(tmp_path, "studiu@highlr", range(42, 44), 99.0, 64)

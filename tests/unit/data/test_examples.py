@@ -130,6 +130,18 @@ def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Pat
     assert caught.value.do.startswith("Look at the records")
 
 
+def test_a_system_message_is_not_compared_with_held_out_texts(tmp_path: Path) -> None:
+    """Nothing of it is learnt, and one may stand in every record."""
+    system = {"role": "system", "content": "Бүген көн җылы булды."}
+    records = [{"messages": [system, *each["messages"]]} for each in conversations(9)]
+    known = KeptOut([("dev", [system["content"]])])
+    kept = [
+        make_toy_examples(tmp_path / name, records, kept_out=out)
+        for name, out in (("with", known), ("without", None))
+    ]
+    assert kept[0] == kept[1]
+
+
 def test_a_template_that_writes_the_opening_token_gives_the_same_ids(tmp_path: Path) -> None:
     for name, template in (("bare", CHATML), ("opened", "{{ bos_token }}" + CHATML)):
         make_toy_examples(tmp_path / name, conversations(9), template=template)

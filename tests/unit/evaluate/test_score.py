@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endonym.evaluate.score import Measured, deviation, draws, find, headline, ratio, scores
+from endonym.evaluate.score import (
+    FEWEST_OF_SOURCE,
+    Measured,
+    deviation,
+    draws,
+    find,
+    headline,
+    ratio,
+    scores,
+)
 
 
 def measured_of(nats: list[float], *, sizes: list[int] | None = None) -> Measured:
@@ -281,6 +290,17 @@ def test_every_document_is_drawn_once_on_average_and_the_draws_differ() -> None:
         drawn = draws(one, sizes, [np.arange(count)], is_mean=True)
         assert drawn.mean() == pytest.approx(1.0, abs=0.12)
         assert drawn.std() == pytest.approx(math.sqrt(1 - 1 / count), abs=0.12)
+
+
+def test_small_sources_that_are_enough_together_are_drawn_with_no_other() -> None:
+    random = np.random.default_rng(7)
+    apart = np.array(["а"] * 2 + ["ә"] * (FEWEST_OF_SOURCE - 2) + ["роман"] * 12)
+    joined = np.where(apart == "роман", "роман", "аә")
+    nats = np.where(apart == "роман", 9.0, 1.0) * random.normal(1, 0.1, len(apart))
+    sizes = np.ones(len(apart), dtype=int)
+    found, same = (ratio(nats, sizes, each, is_mean=False) for each in (apart, joined))
+    assert None not in found
+    assert found[2] - found[1] == pytest.approx(same[2] - same[1], rel=0.05)  # type: ignore[operator]
 
 
 def test_a_ratio_of_all_bytes_is_drawn_within_each_source() -> None:

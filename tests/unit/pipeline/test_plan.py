@@ -290,7 +290,9 @@ def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
     found = plan_examples(recipe, data, 32)
     assert list(found) == [1]
-    assert cast("ExamplesConfig", found[1].config).seed == 11
+    config = cast("ExamplesConfig", found[1].config)
+    assert config.seed == 11
+    assert config.evaluation == tuple(recipe.evaluation_texts) == (path.parent / "unseen.txt",)
     read = {name: stage.name for name, stage in found[1].inputs.items()}
     assert read == {
         "data 0": "source a.jsonl",

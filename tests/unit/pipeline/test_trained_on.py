@@ -124,6 +124,8 @@ def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_no
     told = warned(project, [*answers, *NEW[:2]], capsys)
     assert "юллар.txt: 80.0 % of its 10 documents stand in the training text or answers" in told
     assert "50.0 % of its 4 documents" in warned(project, [*of_base, *NEW[:2]], capsys)
+    page = " ".join(answers)
+    assert "33.3 % of its 3 documents" in warned(project, [page, *NEW[:2]], capsys)
     told = warned(project, NEW, capsys)
     assert "stand in the training" not in told
     assert "Not compared" not in told

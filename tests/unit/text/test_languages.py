@@ -11,6 +11,7 @@ from endonym.text.languages import (
     language_warning,
     nearest_code,
     usual_code,
+    usual_script,
 )
 
 
@@ -78,6 +79,16 @@ def test_every_code_of_two_letters_has_one_of_three() -> None:
 )
 def test_a_code_of_three_letters_becomes_the_one_of_two(written: str, usual: str) -> None:
     assert usual_code(written) == usual
+
+
+@pytest.mark.parametrize(
+    ("code", "script"),
+    [("tt", "cyrillic"), ("tt-Latn", "latin"), ("sr", None), ("km", "khmer")],
+)
+def test_a_script_that_a_code_names_counts_more_than_the_usual_one(
+    code: str, script: str | None
+) -> None:
+    assert usual_script(code) == script
 
 
 @pytest.mark.parametrize(

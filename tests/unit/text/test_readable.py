@@ -103,6 +103,9 @@ def test_what_is_allowed_lets_the_same_texts_pass() -> None:
         assert limit > 0.01
         assert too_much(texts, limit) is None
     assert allowance([reading("a", 10_000, 20)], 0.01) == 0.01
+    damaged = reading("a", 993, 0)
+    damaged.add(7 * 80, "truncated", "a.txt.gz", "the gzip file ends early")
+    assert allowance([damaged], 0.01) == 0.02, "an estimate of 0.7 % may be 1.4 %"
 
 
 def test_a_sample_stands_for_a_whole_file() -> None:

@@ -181,6 +181,19 @@ def test_the_overlap_is_the_share_of_runs_that_stand_in_the_texts_compared():
     assert index.overlap(np.array([], dtype=np.int64)) == 0.0
 
 
+def test_what_two_copies_of_an_index_saw_covers_a_page_together():
+    page = " ".join(story(seed, 12) for seed in range(8))
+    lines = [story(seed, 12) for seed in range(8)]
+    whole = Index.made(iter([page]), iter([page, *lines]))
+    for some in (lines[:4], lines[4:]):
+        copy = Index.made(iter([page]), iter([page, *lines]))
+        copy.compare(iter(some))
+        whole.add(np.flatnonzero(copy.contaminated), copy.contained.seen, copy.covered.seen)
+    assert not whole.contaminated.any()
+    whole.judge_covered()
+    assert whole.contaminated.all()
+
+
 def test_no_candidates_is_no_work():
     def never() -> Iterator[str]:
         raise AssertionError

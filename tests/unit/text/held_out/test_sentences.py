@@ -52,3 +52,15 @@ def test_a_zero_in_a_text_is_a_blank_and_moves_no_other_text() -> None:
     assert plain.texts.tolist() == odd.texts.tolist() == [0, 0, 1]
     assert plain.places.tolist() == odd.places.tolist()
     assert plain.hashes.tolist() == odd.hashes.tolist()
+
+
+def test_what_stands_within_a_stretch_is_found_from_its_first_letter_to_its_last() -> None:
+    found = short_sentences(["Кояш чыга. Мин бүген өйдә. Без эшкә барабыз!"])
+    assert found.places.tolist() == [0, 8, 20]
+    for begin, end, places in (
+        (0, 34, [0, 8, 20]),
+        (8, 20, [0]),
+        (1, 34, [7, 19]),
+        (0, 33, [0, 8]),
+    ):
+        assert found.within(0, begin, end - begin).places.tolist() == places

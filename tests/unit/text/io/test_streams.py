@@ -60,6 +60,12 @@ def test_what_does_not_fit_into_a_piece_comes_with_the_next(
         assert b"".join(pieces) == text
 
 
+@pytest.mark.parametrize("named", sorted(PACKERS))
+@EVERY
+def test_what_a_file_is_counts_more_than_its_name(compression: str, named: str):
+    assert opened(PACKERS[compression](TEXT), named) == (TEXT, [])
+
+
 @EVERY
 def test_what_ends_a_stream_behind_a_whole_member_is_told(compression: str):
     lost = Damage("truncated", "the archive ends early", 7)

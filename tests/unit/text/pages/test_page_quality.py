@@ -68,6 +68,13 @@ def test_a_page_of_another_language_is_text(script: str):
     assert quality(" ".join(TATAR), script)[0] >= 0.5
 
 
+def test_a_page_of_two_scripts_is_judged_as_text_of_both():
+    """Only a page that is nearly all Latin may be another script in an old font."""
+    page = f"{OLD_FONTS['georgian']} მწვანე ტყეში ძველი სახლი დგას, ხალხი გზაში მღერის"
+    assert quality(page, "georgian")[0] >= 0.5
+    assert quality(OLD_FONTS["georgian"], "georgian")[0] < 0.5
+
+
 def test_a_page_with_few_words_is_not_judged():
     assert quality("ºi þ") == (1.0, "")
     assert quality("") == (1.0, "")
