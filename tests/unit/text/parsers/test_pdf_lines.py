@@ -7,7 +7,13 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.text.parsers.pdf import units
-from endonym.text.parsers.pdf_lines import PARTS, is_mostly_to_left, of_signs, turned_back
+from endonym.text.parsers.pdf_lines import (
+    PARTS,
+    is_mostly_to_left,
+    of_signs,
+    turned_back,
+    with_ligatures,
+)
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -29,6 +35,46 @@ def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, text
     (text,) = kept(records(write(tmp_path, "a.pdf", pdf([right_to_left(texts)]))))
     assert text.split() == " ".join(texts).split()
     assert text.startswith(" ".join(texts[:2])[:60])  # the long lines are one paragraph
+
+
+@pytest.mark.parametrize(
+    "glyphs",
+    [
+        ["س", "لا", "م"],
+        ["ا", "لأ", "س", "ب", "و", "ع"],
+        ["ا", "ل", "إ", "سلا", "م", " ", "و", "لِلّٰه", " ", "ا", "لأ", "م", "ر"],
+        ["خ", "و", "ا", "ه", "م", " ", "ک", "لا", "س"],
+        ["س", "\ufefc", "م", " ", "\ufdf2"],  # PDFium itself takes these apart, in this order
+        ["ש", "לֹא", "ב"],
+    ],
+)
+def test_the_letters_of_a_ligature_keep_their_order(tmp_path: Path, glyphs: list[str]):
+    wanted = "".join(glyphs).replace("\ufefc", "لا").replace("\ufdf2", "الله")
+    assert read(tmp_path, glyphs[::-1]) == wanted
+
+
+def test_latin_ligatures_keep_their_order_beside_others(tmp_path: Path):
+    assert read(tmp_path, ["o", "ffi", "c", "e", " ", "ﬁ", "n"]) == "office fin"
+    glyphs = [*"Le mot ", "م", "لا", "س", *" de l’o", "ffi", *"ce"]
+    assert read(tmp_path, glyphs) == "Le mot سلام de l’office"
+
+
+def test_letters_of_two_glyphs_at_one_place_are_no_ligature():
+    """A mark as wide as its letter; PDFium has put both into their order."""
+    boxes = [(40.0, 697.0, 46.0, 709.0)] * 2
+
+    class Page:
+        def get_charbox(self, number: int) -> tuple[float, ...]:
+            return (40, 700, 46, 706) if number == 0 else (41, 706, 45, 708)
+
+    assert with_ligatures(Page(), "לֹ", [0, 1], boxes) == "לֹ"
+    assert with_ligatures(Page(), "לֹ", [0, 0], boxes) == "ֹל"
+
+
+def read(tmp_path: Path, glyphs: list[str]) -> str:
+    """What is read of one line with these glyphs."""
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([[(40, 700, 12, glyphs)]]))), 1, {})
+    return unit.text
 
 
 @pytest.mark.parametrize(
