@@ -43,6 +43,17 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in points."""
 
 
+TOUCHING = 0.05
+"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
+
+
+class Sign(NamedTuple):
+    """A character and its box."""
+
+    text: str
+    box: Box
+
+
 class Turned(NamedTuple):
     """A line as it stands on its page: how many quarters it is turned to the left, its box, and the
     size of its letters, in points."""
@@ -126,7 +137,11 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
     boxes = [loose_box(page, each) for each in signs]
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0:
-        sides = [(box[0], box[2]) for box in of_signs(text, boxes)]
+        line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
+        text, sides = (
+            "".join(each.text for each in line),
+            [(each.box[0], each.box[2]) for each in line],
+        )
         text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
@@ -160,6 +175,39 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
             found[begin:at] = "".join(reversed(TURNED.findall(run)))
         begin = at
     return "".join(found)
+
+
+def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
+    """The characters of a line with each mark behind its letter. size: of its letters, in points.
+
+    PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
+    come before the letter on which it stands, and a blank that nobody wrote before the mark.
+    """
+    found, marks, last = list[Sign](), list[Sign](), Sign(" ", (0.0, 0.0, 0.0, 0.0))
+    for each in signs:
+        if is_mark(each.text):
+            marks.append(each)
+            continue
+        if marks and stands_on(marks[0], each) and not stands_on(marks[0], last):
+            if found and found[-1].text == " " and last.box[0] - each.box[2] < TOUCHING * size:
+                found.pop()
+            found += [each, *marks]
+        else:
+            found += [*marks, each]
+        marks = []
+        last = each if RIGHT_TO_LEFT.match(each.text) else last
+    return found + marks
+
+
+def is_mark(sign: str) -> bool:
+    """Whether it stands on a letter."""
+    return unicodedata.bidirectional(sign) == "NSM"
+
+
+def stands_on(mark: Sign, letter: Sign) -> bool:
+    """Whether the middle of a mark is above or below a letter from right to left."""
+    middle = (mark.box[0] + mark.box[2]) / 2
+    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
 
 
 def is_one_glyph(page: Any, one: tuple[int, Box], other: tuple[int, Box]) -> bool:
