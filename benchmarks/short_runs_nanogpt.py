@@ -88,7 +88,7 @@ def main() -> None:
     spec = Spec(
         network="nanoGPT",
         shape=Shape(**settings["shape"], context=CONTEXT, vocab=shards["train"].vocab, rows=ROWS),
-        format="autocast",
+        format=settings.get("format", "autocast"),
         compiled=settings["compiled"],
         equal=True,
         lr=settings["lr"],

@@ -14,6 +14,9 @@ def act(question: Mapping[str, Any]) -> dict[str, Any]:  # noqa: C901 - a table
     match question["do"]:
         case "echo":
             return {"said": question["word"], "bytes": len(question.get("texts", b""))}
+        case "echo later":
+            time.sleep(0.6)
+            return {"said": question["word"]}
         case "spin":
             while True:
                 pass

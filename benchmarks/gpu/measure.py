@@ -31,6 +31,7 @@ from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import choose_phase
 from endonym.data.shards import Piece, Split, write_shards
 from endonym.demo.grammar import fables
+from endonym.device import attends_in_bf16
 from endonym.log import number, size
 from endonym.model.count import flops_per_token
 from endonym.model.kernels.varlen import unsupported_reason
@@ -167,8 +168,9 @@ def spec_of(name: str, shape: Shape, facts: Facts, folder: str, device: str) -> 
         chosen = choose_phase(asked, facts, shape.context, dim=shape.dim)
         phase = {key: choice.value for key, choice in chosen.items()}
     settings = settings | {"shape": shape, "device": device, "peers": folder, "phase": phase}
-    spec = Spec(network=name, lr=LR, **settings)
-    return spec, schedule
+    if device == "cpu" and not attends_in_bf16():
+        settings["format"] = "fp32"  # to try the script is all that a CPU is for
+    return Spec(network=name, lr=LR, **settings), schedule
 
 
 def cell(spec: Spec, schedule: str, shards: str, asked: argparse.Namespace) -> dict[str, Any]:

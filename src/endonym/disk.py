@@ -8,10 +8,10 @@ import shutil
 import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from endonym.errors import Damaged, StoreError
+from endonym.errors import Damaged, StoreError, printable
 
 CHUNK_BYTES = 1 << 22
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
@@ -156,7 +156,10 @@ def read_given(path: Path, most_bytes: int) -> bytes:
     real, folder = (Path(os.path.realpath(each)) for each in (path, path.parent))
     is_blob = real.parent.name == "blobs" and real.parent.parent in folder.parents
     if path.is_symlink() and not is_blob and folder not in real.parents:
-        raise ValueError(f"{path.name} is a link out of its folder, to {real}")
+        raise ValueError(
+            f"{path.name} is a link out of its folder, to {real}: if that is what you mean, put a "
+            "copy of the file in place of the link"
+        )
     with open_regular(path) as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -176,6 +179,29 @@ def open_regular(path: Path) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
+def own_file(folder: Path, name: str, *, do: str) -> Path:
+    """A file that lies in the folder itself, by a plain relative name. Raises Damaged for others.
+
+    A folder of somebody else may name files of this machine, or hold links to them. do: what to do
+    about such a folder.
+    """
+    plain = PurePosixPath(name)
+    path = folder / name
+    if str(plain) != name or plain.is_absolute() or {"..", "."} & {*plain.parts} or "\\" in name:
+        raise Damaged(f"{name} is no plain name in the folder", where=str(folder), do=do)
+    try:
+        links = [each for each in (plain, *plain.parents[:-1]) if (folder / each).is_symlink()]
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+        is_here = path.is_file()
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{name} cannot be read ({error})", where=str(folder), do=do) from error
+    if links or not is_inside:
+        raise Damaged(f"{name} is a link, no file of this folder", where=str(path), do=do)
+    if not is_here:
+        raise Damaged(f"{name} is missing", where=str(path), do=do)
+    return path
+
+
 def require_regular(path: Path) -> None:
     """Raise Damaged if a pipe, a folder or a device has the place of a file of ours.
 
@@ -190,15 +216,23 @@ def require_regular(path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises Damaged if it is no regular file."""
+    """The value in a JSON file. Raises Damaged if it is no regular file, or no JSON."""
     require_regular(path)
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Damaged(
+            f"{path.name} cannot be read ({printable(str(error))[:200]})",
+            where=str(path),
+            do="It was changed or damaged. Take a whole copy, or remove what it belongs to and "
+            "make that again.",
+        ) from error
 
 
 def read_if_good(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or damaged."""
     try:
         found = read_json(path)
-    except (FileNotFoundError, ValueError, RecursionError, Damaged):
+    except (FileNotFoundError, Damaged):
         return {}
     return found if isinstance(found, dict) else {}

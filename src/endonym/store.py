@@ -24,6 +24,7 @@ from endonym.disk import (
     flush_folder,
     json_bytes,
     list_files,
+    own_file,
     read_json,
     require_regular,
     translated_disk_errors,
@@ -33,25 +34,25 @@ from endonym.errors import Busy, Damaged, RecipeError, printable
 
 MANIFEST = "manifest.json"
 """Of an artefact: what made it, what was counted, and the hashes of its files."""
-
+MANIFEST_TYPES = {
+    "id": str, "stage": str, "version": int, "config": dict, "inputs": dict, "numbers": dict,
+    "files": dict,
+}  # fmt: skip
+"""Its keys with the types of their values."""
 
 PLAN = "plan.json"
 """In a run's folder: its choices, its stages, and where its recipe and its store are."""
-PLAN_TYPES: dict[str, Any] = {
-    "key": str, "recipe": str, "variant": str | None, "sets": list, "choices": dict,
-    "tuned": dict | None, "store": str, "stages": list,
-}  # fmt: skip
-"""The keys of a plan with the types of their values."""
 RUNS = "runs"
 """The folder of runs, beside a store."""
 REFERENCES = "references"
 """In a store: for each run a file of the artefacts that it needs."""
 UNKNOWN_NEED = (
-    "It says which artefacts a run needs. Run each recipe of this store again, which writes it "
-    "anew, or remove it, and what that run needs counts as not needed."
+    "It says which artefacts a run needs. Remove it and run the recipes of this store again, which "
+    "writes it anew from the plan of the run. Do not prune before: until then what the run needs "
+    "counts as not needed."
 )
 AGAIN = "Remove the file: the next run writes it again."
-IDENTIFIER = re.compile("[0-9a-f]{12}")
+IDENTIFIER, WHOLE_IDENTIFIER = re.compile("[0-9a-f]{12}"), re.compile("[0-9a-f]{12,64}")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -107,10 +108,29 @@ class Artifact:
         self._verify_file(name, file_hash)
         return read_json(self.folder / name)
 
+    def rows(self, name: str) -> list[Any]:
+        """The rows in one of its JSON files; none if it was made without it. Raises Damaged."""
+        return self.json(name) if name in self.manifest["files"] else []
+
+    @contextmanager
+    def read_with_care(self) -> Generator[None]:
+        """Raise Damaged for what fails while its contents are read: a stranger may have written
+        other values than a stage does, with right hashes.
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Damaged(
+                f"this {self.stage} does not hold what endonym writes: {error!r}"[:300],
+                where=str(self.folder),
+                do="If this version of endonym made it, report that. If not, do not use it.",
+            ) from error
+
     def _verify_file(self, name: str, hash_of: Callable[[Path], str]) -> None:
-        path, entry = self.folder / name, self.manifest["files"].get(name)
-        if not path.is_file() or entry is None:
+        entry = self.manifest["files"].get(name)
+        if entry is None:
             raise _damaged(self.folder, name, "is missing")
+        path = own_file(self.folder, name, do=_remake(self.folder))
         if path.stat().st_size != entry["bytes"]:
             found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
             raise _damaged(self.folder, name, found)
@@ -136,14 +156,37 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def open_artifact(folder: Path) -> Artifact:
     """Read a folder's manifest. Raises Damaged if it has none or an unreadable one, and if the
     folder has the name of another artefact, as after two folders have changed places.
+
+    A stranger may have made the folder, with a right seal.
     """
     manifest = read_sealed(folder / MANIFEST, do=_remake(folder))
     if manifest is None:
         raise _damaged(folder, MANIFEST, "is missing")
+    if not _is_manifest(manifest):
+        raise _damaged(folder, MANIFEST, "does not say what made which files")
     if IDENTIFIER.fullmatch(folder.name) and folder.name != manifest["id"][:12]:
         found = f"is that of {manifest['stage']} {manifest['id'][:12]}, not of this folder"
         raise _damaged(folder, MANIFEST, found)
     return Artifact(folder, manifest)
+
+
+def _is_manifest(said: dict[str, Any]) -> bool:
+    """Whether an object has the keys and values of a manifest; those of `config` and `numbers`
+    depend on the stage. Stages and identifiers become parts of paths.
+    """
+    if not all(type(said.get(key)) is kind for key, kind in MANIFEST_TYPES.items()):
+        return False
+    identifiers = [said["id"], *said["inputs"].values()]
+    return (
+        said["stage"].isidentifier()
+        and all(isinstance(each, str) and WHOLE_IDENTIFIER.fullmatch(each) for each in identifiers)
+        and all(
+            isinstance(entry, dict)
+            and type(entry.get("bytes")) is int
+            and isinstance(entry.get("sha256"), str)
+            for entry in said["files"].values()
+        )
+    )
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -154,7 +197,8 @@ def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
 def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
     """The object that was given to `write_sealed`; None if there is no file.
 
-    Raises Damaged for anything else, with what to do. So no reader of it checks types.
+    Raises Damaged for anything else, with what to do. So no reader of a file that endonym wrote
+    here checks types; a seal says nothing of what a stranger wrote.
     """
     require_regular(path)
     try:
@@ -185,52 +229,16 @@ def read_if_whole(path: Path) -> dict[str, Any]:
 def read_plan(run: Path) -> dict[str, Any]:
     """The plan of a run; empty if it has none yet. Raises Damaged."""
     do = f"{AGAIN} It makes its choices again; what --tune found is lost with it."
-    try:
-        return read_sealed(run / PLAN, do) or {}
-    except Damaged:
-        older = _older_plan(run / PLAN)
-        if older is None:
-            raise
-        return older
+    return read_sealed(run / PLAN, do) or {}
 
 
-def _older_plan(path: Path) -> dict[str, Any] | None:
-    """The plan that an older endonym wrote without a seal; None for anything else.
-
-    It has exactly these keys: one more may be the seal's, damaged.
-    """
-    if not path.is_file():
-        return None
-    data = path.read_bytes()
-    try:
-        value = json.loads(data)
-        if not isinstance(value, dict) or data != json_bytes(value) or {*value} != {*PLAN_TYPES}:
-            return None
-    except (ValueError, RecursionError):
-        return None
-    if not all(isinstance(value[key], kind) for key, kind in PLAN_TYPES.items()):
-        return None
-    tuned = value["tuned"] or {"stage": "", "choices": {}}
-    texts = [*value["sets"], tuned.get("stage")]
-    for stage in value["stages"]:
-        known = stage if isinstance(stage, dict) else {}
-        texts += [known.get(key) for key in ("name", "id", "stage")]
-    are_texts = all(isinstance(each, str) for each in texts)
-    is_whole = are_texts and _are_pairs(value["choices"]) and _are_pairs(tuned.get("choices"))
-    return value if is_whole else None
+def is_store(folder: Path) -> bool:
+    """Whether a folder is a store, by the references in it."""
+    return any(IDENTIFIER.fullmatch(each.stem) for each in (folder / REFERENCES).glob("*.json"))
 
 
-def _are_pairs(choices: Any) -> bool:
-    """Whether these are choices with their reasons."""
-    return isinstance(choices, dict) and all(
-        isinstance(each, list) and len(each) == 2 for each in choices.values()
-    )
-
-
-def is_made_here(folder: Path) -> bool:
-    """Whether a folder is a store, by the references in it, or a run that a store refers to."""
-    if any(IDENTIFIER.fullmatch(each.stem) for each in (folder / REFERENCES).glob("*.json")):
-        return True
+def is_run_of_store(folder: Path) -> bool:
+    """Whether a store refers to a folder as a run."""
     if folder.parent.name != RUNS:
         return False
     beside = (each for each in folder.parent.parent.iterdir() if (each / REFERENCES).is_dir())
@@ -377,8 +385,7 @@ class Store:
 
     def claim(self, run: Path, recipe: Path) -> None:
         """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
-        run_path = _from_store(self.root, run)
-        path, known = self._reference(run_path)
+        path, known = self._reference(run)
         mine = _from_store(self.root, recipe)
         other = str(known.get("recipe", mine))
         if other != mine and (self.root / other).is_file() and run.is_dir():
@@ -395,15 +402,25 @@ class Store:
         is_whole: these are all; otherwise those written down before stay. The run's path is
         relative to the store, so that both may move together.
         """
-        run_path = _from_store(self.root, run)
-        path, known = self._reference(run_path)
+        path, known = self._reference(run)
         before = {} if is_whole else known["artefacts"]
         write_sealed(path, {**known, "artefacts": {**before, **identifiers}})
 
-    def _reference(self, run_path: str) -> tuple[Path, dict[str, Any]]:
-        """The file that says what a run needs, and what it says; a damaged one is written anew."""
+    def _reference(self, run: Path) -> tuple[Path, dict[str, Any]]:
+        """The file that says what a run needs, and what it says; if it is gone, what the plan says.
+
+        Raises Damaged: with a guess in its place, prune would remove what the run needs.
+        """
+        run_path = _from_store(self.root, run)
         path = _reference_file(self.root, run_path)
-        return path, {"run": run_path, "artefacts": {}, **read_if_whole(path)}
+        known = read_sealed(path, UNKNOWN_NEED)
+        if known is None:
+            plan = read_plan(run)
+            planned = {stage["id"]: stage["stage"] for stage in plan.get("stages", [])}
+            known = {"run": run_path, "artefacts": planned}
+            if "recipe" in plan:
+                known["recipe"] = _from_store(self.root, run / plan["recipe"])
+        return path, known
 
     def unreferred(self) -> list[Artifact]:
         """Artefacts that no run refers to. A run counts as long as its folder exists."""

@@ -220,6 +220,26 @@ format = "huggingface"
 """
 
 
+def require_no_figures_of_texts(name: str, out: Path, store: Path, command: Say) -> None:
+    """A run without texts has none held out, none to compare and none to hand over."""
+    asked_for = {
+        "none are held out": (("evaluate", name), ("evaluate", name, "--split", "dev")),
+        "no held-out documents to compare": (("compare", name, "liked"),),
+        "no corpus to export": (("export", name, "--to", "dataset", "--out", out),),
+    }
+    for why, calls in asked_for.items():
+        for call in calls:
+            told = command(*call, "--store", store)
+            assert (told.code != 0, told.out) == (True, ""), call
+            assert why in told.err
+            assert "Traceback" not in told.err
+    assert not out.exists()
+    assert command("look", name, "corpus", "--store", store).out.startswith("no texts")
+    assert "next: endonym chat " in command("status", name, "--store", store).out
+    page = (store.parent / "runs" / name / "report.html").read_text(encoding="utf-8")
+    assert all(each not in page for each in ('id="corpus"', "training text", "Fit on dev text"))
+
+
 @pytest.mark.parametrize("way", ["artefact", "export"])
 def test_conversations_alone_teach_a_model_and_its_card_tells_of_the_base(
     finished_answers: Path, tmp_path: Path, command: Say, way: str
@@ -253,6 +273,7 @@ def test_conversations_alone_teach_a_model_and_its_card_tells_of_the_base(
     assert "`conversations.jsonl`: 24 of 24 conversations" in data
     assert training.partition("##")[0].count("adamw") == 2
     assert "tokenizer.apply_chat_template(\n" in card
+    require_no_figures_of_texts(way, tmp_path / "dataset", store, command)
 
 
 def test_the_card_lists_no_texts_that_no_phase_has_read(finished_answers: Path) -> None:

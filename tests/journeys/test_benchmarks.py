@@ -25,9 +25,6 @@ from endonym.train.compile import unsupported_reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
-needs_bf16_attention = pytest.mark.skipif(
-    not attends_in_bf16(), reason="torch cannot compute attention in bf16 on this CPU"
-)
 needs_peers = pytest.mark.skipif(
     not (PEERS / "nanochat.tar.gz").is_file(), reason="../shared/peers is not here"
 )
@@ -52,7 +49,6 @@ def check_cell(cell: dict[str, Any]) -> None:
     assert {"commit", "machine", "versions"} <= set(cell)
 
 
-@needs_bf16_attention
 @pytest.mark.timeout(1800)  # three processes that import torch, beside any other work
 def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
@@ -72,7 +68,6 @@ def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: 
     assert "tiny transformers" in second.stdout
 
 
-@needs_bf16_attention
 @needs_peers
 @pytest.mark.timeout(1800)
 def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
@@ -254,7 +249,6 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
     return texts
 
 
-@needs_bf16_attention
 @needs_peers
 @pytest.mark.parametrize("joined", [False, True])
 def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
@@ -272,6 +266,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         "shape": {"layers": 1, "dim": 16, "heads": 1},
         "join": ["texts"],
         "joined": joined,
+        "format": "autocast" if attends_in_bf16() else "fp32",
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
     program = str(ROOT / "benchmarks" / "short_runs_nanogpt.py")

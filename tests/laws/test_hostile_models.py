@@ -1,13 +1,17 @@
 """Folders of models with numbers that no model has: an error of ours, or the model as it was."""
 
 import copy
+import itertools
 import json
-from collections.abc import Iterator
+import resource
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from foreign_folders import write_model
+from tiny_families import write_tiny
 from toys import toy_config, toy_decoder, toy_tokenizer
 
 from endonym.errors import EndonymError, ExportError
@@ -15,6 +19,7 @@ from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.export.pretrained import load_pretrained
 from endonym.export.shapes import folder_shape
 from endonym.generate.language_model import LanguageModel
+from endonym.limited.worker import address_space
 from endonym.model.families import FAMILIES
 from endonym.model.foreign.folder import foreign_config
 from endonym.model.weights import save_tensors
@@ -76,6 +81,56 @@ def test_no_size_of_a_class_of_the_library_is_an_internal_error(kind: str, tmp_p
     assert internal_errors(tmp_path, FEW) == []
 
 
+FAMILIES_TRIED = ("gpt_neo", "xglm", "codegen", "mpt", "opt", "phi3", "gpt_oss")
+"""Tables, masks, lists in lists, objects in objects, experts; of all, those that build quickly."""
+LARGE = (10**8, 2 * 10**9, 2**40, 2**58)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where whole numbers are in a config, in lists of lists and in objects, too."""
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(each, (*path, key))
+    elif type(value) is int:
+        yield path
+
+
+@contextmanager
+def one_gb_more() -> Generator[None]:
+    """This process may take no more; elsewhere than on Linux it is not limited."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if had := address_space():
+        resource.setrlimit(resource.RLIMIT_AS, (had + (1 << 30), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.parametrize("family", FAMILIES_TRIED)
+def test_no_number_of_a_family_takes_this_process_memory(family: str, tmp_path: Path):
+    """Each number is replaced by one of the large ones, in turn; the next one by the next."""
+    write_tiny(family, tmp_path)
+    given = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    load_pretrained(tmp_path)
+    found: list[str] = []
+    for path, number in zip(places(given), itertools.cycle(LARGE), strict=False):
+        changed = copy.deepcopy(given)
+        part = changed
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = number
+        (tmp_path / "config.json").write_text(json.dumps(changed), encoding="utf-8")
+        with one_gb_more():
+            try:
+                load_pretrained(tmp_path)
+            except EndonymError as error:
+                found += [f"{path} = {number}: {error}"] if "allocate" in str(error) else []
+            except Exception as error:  # noqa: BLE001 - this is what is looked for
+                found.append(f"{path} = {number}: {error!r}")
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("key", "number"),
     [
@@ -103,6 +158,8 @@ def test_a_size_is_refused_by_its_name_before_anything_is_built(
 
 @pytest.mark.parametrize("where", ["ffn_config", "rope_scaling"])
 def test_a_huge_number_within_a_part_of_a_config_is_refused(where: str, tmp_path: Path) -> None:
-    given = {"model_type": "qwen3_next", where: {"num_experts": 2**60}}
-    with pytest.raises(ExportError, match="num_experts"):
-        foreign_config(tmp_path, given)
+    inner = {"num_experts": 2**60}
+    for part in (inner, [inner], [[1, [inner]]], {"a": [inner]}):
+        given = {"model_type": "qwen3_next", where: part}
+        with pytest.raises(ExportError, match="num_experts"):
+            foreign_config(tmp_path, given)

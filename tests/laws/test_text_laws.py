@@ -125,7 +125,7 @@ def sides_of(files: dict[str, list[str]]) -> dict[str, str]:
 
 
 def test_17_lines_and_files_that_are_added_move_no_training_line_into_a_held_out_set():
-    first, more = made_up(3000, seed=1), made_up(1000, seed=2)
+    first, more = made_up(1500, seed=1), made_up(500, seed=2)
     before = sides_of({"1.txt": first})
     assert {side: list(before.values()).count(side) > 5 for side in SIDES} == dict.fromkeys(
         SIDES, True

@@ -15,6 +15,7 @@ from endonym.disk import (
     file_hash,
     link_or_copy,
     list_files,
+    own_file,
     read_given,
     read_if_good,
     require_regular,
@@ -191,6 +192,31 @@ def test_a_file_that_holds_no_object_is_read_as_an_empty_one(tmp_path: Path, tex
     assert read_if_good(path) == {"store": "../store"}
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'{"\xff": 1}'])
+def test_a_file_that_is_no_json_is_one_error_with_its_place(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "әкият.json"
+    path.write_bytes(data)
+    with pytest.raises(Damaged, match=r"әкият\.json cannot be read") as caught:
+        disk.read_json(path)
+    assert caught.value.where == str(path)
+    assert "Take a whole copy" in caught.value.do
+
+
+def test_an_own_file_has_a_plain_name_in_the_folder_and_is_no_link(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "export", tmp_path / "secret"
+    (folder / "below").mkdir(parents=True)
+    for path in (secret, folder / "below" / "сүз.txt"):
+        path.write_text("Сер", encoding="utf-8")
+    (folder / "linked").symlink_to(secret)
+    (folder / "other").symlink_to(folder / "below")
+    assert own_file(folder, "below/сүз.txt", do="") == folder / "below" / "сүз.txt"
+    plain = (str(secret), "../secret", "below/../../secret", "./below/сүз.txt", "", ".", "a\\b")
+    for name in (*plain, "a\0", "linked", "other/сүз.txt", "below", "none"):
+        with pytest.raises(Damaged) as caught:
+            own_file(folder, name, do="Take another.")
+        assert caught.value.do == "Take another."
+
+
 @pytest.mark.timeout(10)
 def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(
     tmp_path: Path,
@@ -232,7 +258,7 @@ def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(
     for number, real in enumerate((elsewhere / "secret", tmp_path / "secret")):
         real.write_bytes(b"secret")
         (snapshot / f"out{number}").symlink_to(real)
-        with pytest.raises(ValueError, match="link out of its folder"):
+        with pytest.raises(ValueError, match=r"link out of its folder, to .*: .* copy of the file"):
             read_given(snapshot / f"out{number}", 9)
 
 

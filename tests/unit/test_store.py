@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from artefacts import DECLARED, ID, OTHER, make, nobody
+from artefacts import DECLARED, ID, OTHER, a_run, make, nobody
 
 from endonym.disk import write_json
 from endonym.errors import Busy, Damaged, RecipeError, StoreError
@@ -18,6 +18,8 @@ from endonym.store import (
     Store,
     canonical_json,
     fingerprint,
+    is_run_of_store,
+    is_store,
     open_artifact,
     read_if_whole,
     read_plan,
@@ -394,25 +396,41 @@ def test_two_folders_that_changed_places_are_not_used_as_each_other(store: Store
     assert open_artifact(copy).id == ID[:12]
 
 
+PLANNED = [{"name": n, "id": i, "stage": n} for n, i in (("corpus", ID), ("model", OTHER))]
 ODD = ["", "null", "{}", "[]", '{"run": 5}', "{", "[" * 100_000, '{"a": 1e999}', "ә" * 3]
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_a_damaged_reference_keeps_prune_from_guessing_and_a_run_writes_it_anew(
+def test_a_damaged_reference_is_never_guessed_and_gone_it_is_written_anew_from_the_plan(
     store: Store, tmp_path: Path, text: str
 ) -> None:
-    run = tmp_path / "runs" / "кич"
-    run.mkdir(parents=True)
-    store.refer(run, {ID: "corpus"})
+    run, model = a_run(tmp_path, "кич", recipe="кич.toml", stages=PLANNED), make(store, OTHER)
+    store.claim(run, tmp_path / "кич.toml")
+    store.refer(run, {ID: "corpus", OTHER: "model"})
     (path,) = (store.root / "references").glob("*.json")
-    whole = path.read_bytes()
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(Damaged, match="is not what was written") as caught:
-        store.unreferred()
-    assert caught.value.where == str(path)
-    assert "Run each recipe of this store again" in caught.value.do
+    for read in (
+        store.unreferred,
+        lambda: store.claim(run, tmp_path / "кич.toml"),
+        lambda: store.refer(run, {ID: "corpus"}),
+        lambda: store.refer(run, {ID: "corpus"}, is_whole=False),
+    ):
+        with pytest.raises(Damaged, match="is not what was written") as caught:
+            read()
+        assert caught.value.where == str(path)
+        assert "Remove it and run the recipes of this store again" in caught.value.do
+        assert path.read_text(encoding="utf-8") == text
+    path.unlink()
+    assert store.unreferred() == [model]
+    other = tmp_path / "башка.toml"
+    other.write_text("", encoding="utf-8")
+    with pytest.raises(RecipeError, match="made by another recipe"):
+        store.claim(run, other)
+    store.claim(run, tmp_path / "кич.toml")
+    store.refer(run, {ID: "corpus"}, is_whole=False)
+    assert store.unreferred() == []
     store.refer(run, {ID: "corpus"})
-    assert path.read_bytes() == whole
+    assert store.unreferred() == [model]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -432,40 +450,27 @@ def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, 
         read_plan(tmp_path)
 
 
-OLDER = {
-    "key": "a1", "recipe": "../../кич.toml", "variant": None, "sets": [], "tuned": None,
-    "choices": {"pack.context": [512, "texts are short"]}, "store": "../../store",
-    "stages": [{"name": "corpus", "id": ID[:12], "stage": "corpus"}],
-}  # fmt: skip
+def test_rows_are_compared_first_and_none_are_in_a_file_that_was_not_made(store: Store) -> None:
+    with store.workspace("evaluation", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        write_json(ctx.out / "scores.json", [{"bits": 1.5, "split": "тест"}])
+        made = store.publish(ctx, {**DECLARED, "stage": "evaluation", "id": ID, "numbers": {}})
+    assert made.rows("scores.json") == [{"bits": 1.5, "split": "тест"}]
+    assert made.rows("neighbours.json") == []
+    path = made.folder / "scores.json"
+    path.write_bytes(path.read_bytes().replace(b"1.5", b"1.4"))
+    with pytest.raises(Damaged, match="SHA-256 differs"):
+        made.rows("scores.json")
+    path.unlink()
+    with pytest.raises(Damaged, match=r"scores\.json is missing"):
+        made.rows("scores.json")
 
 
-def test_a_plan_of_an_older_endonym_without_a_seal_is_read(tmp_path: Path) -> None:
-    write_json(tmp_path / "plan.json", OLDER)
-    assert read_plan(tmp_path) == OLDER
-    tuned = {"stage": "a1", "choices": {"phase.0.lr": [0.01, "tried"]}}
-    write_json(tmp_path / "plan.json", {**OLDER, "tuned": tuned, "sets": ["seed=9"]})
-    assert read_plan(tmp_path)["tuned"] == tuned
-    for odd in (
-        *({"stages": [5]}, {"sets": [None]}, {"choices": {"a": 1}}, {"choices": {"a": [1]}}),
-        *({"stages": [{**OLDER["stages"][0], key: 5}]} for key in ("name", "id", "stage")),
-        *({"tuned": {**tuned, key: 5}} for key in tuned),
-        *({"tuned": {"choices": {}}}, {"more": 1}),
-    ):
-        write_json(tmp_path / "plan.json", {**OLDER, **odd})
-        with pytest.raises(Damaged):
-            read_plan(tmp_path)
-
-
-def test_no_flipped_bit_makes_a_sealed_plan_an_older_one(tmp_path: Path) -> None:
-    path = tmp_path / "plan.json"
-    write_sealed(path, OLDER)
-    data = path.read_bytes()
-    key = data.index(b'"seal"')
-    for place in range(key - 3, key + 12):
-        for bit in range(8):
-            path.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
-            with pytest.raises(Damaged):
-                read_plan(tmp_path)
+def test_a_store_and_its_run_are_known_as_what_they_are(store: Store, tmp_path: Path) -> None:
+    run = a_run(tmp_path, "кич")
+    assert (is_store(store.root), is_run_of_store(store.root)) == (True, False)
+    assert (is_store(run), is_run_of_store(run)) == (False, True)
+    assert not is_store(tmp_path)
 
 
 @pytest.mark.timeout(10)

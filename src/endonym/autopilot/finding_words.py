@@ -180,5 +180,5 @@ PAGES = {
 }
 UNREAD_MEANING = "These files, or records of them, could not be read; they are counted and left out"
 UNREAD_WEIGHT = 0.9
-NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page"})
+NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
 """Reasons of the reader that every dump and every book has."""

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import compress, groupby, islice
+from itertools import chain, compress, groupby, islice
 from pathlib import Path
 from statistics import median
 from typing import Any, BinaryIO, NamedTuple
@@ -31,10 +31,11 @@ from endonym.text.readers.archives import Member, zip_members
 from endonym.text.readers.arrow import ERRORS, opened, too_large
 from endonym.text.readers.columns import is_text, texts
 from endonym.text.readers.parquet import batch_rows
-from endonym.text.readers.plain import VISIBLE
+from endonym.text.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD, parsed
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.text.readers.tar import tar_members
+from endonym.text.scripts import SENTENCE_ENDS
 
 __all__ = ["guess_clean", "guess_source"]
 
@@ -48,7 +49,7 @@ FEW_BLOCKS = 10
 """Fewer may be a list with its title, its authors and its footer."""
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
-CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
+CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 
 WHOLE = {
     "pdf": "PDF: each file is a document",
@@ -283,14 +284,17 @@ def table_guess(head: str, table: str) -> Guess:
 
 def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
     """What separates documents in plain text, from its empty lines and its lines."""
-    lines = head.rstrip().split("\n")
-    are_texts = [VISIBLE.search(line) is not None for line in lines]
+    lines = list(chain.from_iterable(map(INNER_END_OF_GARBLED.split, head.rstrip().split("\n"))))
+    visible = [VISIBLE.search(line) is not None for line in lines]
+    are_texts = [
+        is_seen and not STARS.fullmatch(line) for line, is_seen in zip(lines, visible, strict=True)
+    ]
     texts = list(compress(lines, are_texts))
     numbered = sum(NUMBERED.match(line) is not None for line in texts)
-    if numbered >= 0.9 * len(texts):
+    if texts and numbered >= 0.9 * len(texts):
         keys = {"document": "line", "column": 2}
         return keys, f"numbered lines, {numbered:,} of {len(texts):,} as in the Leipzig corpora"
-    blocks, wide_blocks = block_sizes(are_texts, 1), block_sizes(are_texts, 2)
+    blocks, wide_blocks = block_sizes(are_texts, 1), block_sizes(visible, 2)
     gaps, wide = len(blocks) - 1, len(wide_blocks) - 1
     if wide < gaps:  # Both kinds: stanzas or paragraphs stand within documents.
         are_wide = wide >= 2 or (wide < gaps - wide and is_even(wide_blocks))
@@ -301,7 +305,8 @@ def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
         return keys, f"blocks end with two empty lines, of {len(texts) / (wide + 1):.0f} lines each"
     if gaps == len(texts) - 1 > 0 or divides(blocks, most_lines):
         keys = {"document": "blank_lines", "blank_lines": 1}
-        return keys, f"blocks end with an empty line, of {len(texts) / (gaps + 1):.0f} lines each"
+        end = "an empty line" if visible == are_texts else "an empty line or a row of stars"
+        return keys, f"blocks end with {end}, of {len(texts) / (gaps + 1):.0f} lines each"
     return line_guess(texts, gaps)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from endonym.commands.finished_runs import Split
 
 
-KINDS = ("source", "corpus", "tokenizer", "shards", "model", "evaluation", "export")
+KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export")
 
 
 @click.command()
@@ -126,7 +126,7 @@ def show_comparison(
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.commands import compare as comparing
     from endonym.commands.comparison_page import efficiency_path, write_comparison
-    from endonym.commands.find import run_argument
+    from endonym.commands.find import asked, run_argument
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
@@ -143,7 +143,7 @@ def show_comparison(
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
-    following = f'generate {first} "…"'
+    following = asked(first, comparison.first.models[-1])
     if not comparison.differences:
         following = f"evaluate {first} --text FILE, and the others on the same file"
     elif comparison.split == "dev":

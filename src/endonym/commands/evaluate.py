@@ -140,8 +140,8 @@ def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[s
     said += cautions
     if all(score.model == "model" for score in scores):
         said.append(
-            "There are no baselines: they are counted on the training text, "
-            "which is not in the store of this model."
+            "There are no baselines: they are counted on training text, "
+            "and the store of this model has none of it."
         )
     return said
 
@@ -160,9 +160,9 @@ def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
     artifact = find_artifact(name, store)
     if artifact is None or artifact.stage != "model":
         return None
-    home = Store(artifact.folder.parent.parent)
-    shards = home.find("shards", artifact.manifest["inputs"]["shards"])
-    if shards is None:
-        return None
-    config = artifact.manifest["config"]
-    return shards.verify().folder, PackConfig.model_validate(config["pack"])
+    with artifact.read_with_care():
+        shards = Store.of(artifact.folder).find("shards", artifact.manifest["inputs"]["shards"])
+        if shards is None:
+            return None
+        pack = PackConfig.model_validate(artifact.manifest["config"]["pack"])
+        return shards.verify().folder, pack

@@ -44,7 +44,7 @@ from endonym.pipeline.evaluation_texts import texts_below
 from endonym.store import Store, open_artifact
 
 NO_TEXTS = (
-    "the model's held-out texts are not in the store: the export is compared on strange strings "
+    "the store has no held-out texts of this model: the export is compared on strange strings "
     "alone. endonym verify EXPORT --text FILE compares it on yours"
 )
 
@@ -69,7 +69,7 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     ExportError if the folder is not empty.
     """
     corpus, said = find_corpus(name, store).verify(), words_of(name, store)
-    with new_folder(out) as part:
+    with new_folder(out) as part, corpus.read_with_care():
         files = make_dataset(
             corpus, part, name=said.name, language=said.language, licenses=said.licenses
         )

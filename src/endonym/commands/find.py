@@ -4,15 +4,14 @@ import os.path
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from endonym.device import program
-from endonym.errors import Damaged, RecipeError
-from endonym.store import PLAN, Store, is_made_here, read_plan
+from endonym.errors import RecipeError
+from endonym.store import PLAN, Artifact, Store, is_run_of_store, read_plan
 
 RECIPE = "recipe.toml"
 USUAL_STORE = Path("store")
@@ -32,12 +31,12 @@ class NamedRecipe:
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run's: with a plan, or a store beside it refers to it.
 
-    A project's folder may hold a log.txt, too (`endonym run recipe.toml > log.txt`), and may lie
-    in a folder called runs.
+    A project's folder may hold a log.txt, too (`endonym run recipe.toml > log.txt`), may lie in a
+    folder called runs, and may be the store itself (`--store .`).
     """
     if not ((folder / RECIPE).is_file() and (folder / "log.txt").is_file()):
         return False
-    return (folder / PLAN).is_file() or is_made_here(folder.absolute())
+    return (folder / PLAN).is_file() or is_run_of_store(folder.absolute())
 
 
 def find_run(store: Store, name: str) -> Path:
@@ -170,18 +169,18 @@ def recipe_of(run: Path, store: Store) -> NamedRecipe:
 
 
 def runs_of(store: Store, recipe: Path) -> list[Path]:
-    """The runs here that this recipe made."""
+    """The runs here that this recipe made. Raises Damaged as `runs_by_recipe`."""
     return runs_by_recipe(store).get(recipe.resolve(), [])
 
 
 def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
-    """The runs here of every recipe, by its resolved path."""
+    """The runs here of every recipe, by its resolved path.
+
+    Raises Damaged if the plan of a run is damaged: it may be a run of any recipe.
+    """
     found: dict[Path, list[Path]] = {}
     for run in runs_here(store):
-        plan: dict[str, Any] = {}
-        with suppress(Damaged):
-            plan = read_plan(run)
-        if path := plan.get("recipe"):
+        if path := read_plan(run).get("recipe"):
             found.setdefault((run / path).resolve(), []).append(run)
     return found
 
@@ -203,6 +202,14 @@ def _beside(run: Path, path: str) -> Path:
     """A path that a run has relative to itself; absolute if the run's own is."""
     found = (run / path).resolve()
     return found if run.is_absolute() else Path(os.path.relpath(found))
+
+
+def asked(name: str, model: Artifact | None) -> str:
+    """The command that asks the model of a run: `chat` if it has a template for conversations."""
+    settings = "tokenizer_config.json"
+    if model is None or settings not in model.manifest["files"]:
+        return f'generate {name} "…"'
+    return f"chat {name}" if "chat_template" in model.json(settings) else f'generate {name} "…"'
 
 
 def planned(run: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +19,7 @@ from endonym.commands.find import (
     runs_of,
     store_of,
 )
-from endonym.disk import read_json
-from endonym.errors import RecipeError
+from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import Efficiency
@@ -32,6 +30,8 @@ from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
 from endonym.pipeline.execute import run_folder
+from endonym.recipe.layers import parse
+from endonym.recipe.layers import read as read_recipe
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, read_plan
 
@@ -54,7 +54,7 @@ class FinishedRun:
     @cached_property
     def shape(self) -> AnyModelConfig:
         """The decoder's shape."""
-        return read_shape(read_json(self.models[-1].folder / "config.json"))
+        return read_shape(self.models[-1].json("config.json"))
 
     @property
     def seed(self) -> int:
@@ -73,11 +73,16 @@ class FinishedRun:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The keys of its recipe as it ran with their values, name, seed and variants aside."""
+        """The keys of its recipe as it ran with their values, name, seed and variants aside.
+
+        Raises Damaged if the run's copy of it cannot be read.
+        """
+        path = self.folder / "recipe.toml"
         try:
-            recipe = tomllib.loads((self.folder / "recipe.toml").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+            recipe = parse(path, read_recipe(path))
+        except RecipeError as error:
+            do = "The same `endonym run` writes this copy of the recipe anew."
+            raise Damaged(error.message, where=error.where, do=do) from error
         for key in ("name", "seed", "variant"):
             recipe.pop(key, None)
         return dict(_settings("", recipe))
@@ -85,8 +90,7 @@ class FinishedRun:
     @cached_property
     def dev_score(self) -> Score | None:
         """The headline bits per byte of dev documents, if an evaluation scored them."""
-        paths = [each.folder / "scores.json" for each in self.evaluations]
-        lines = [each for path in paths if path.is_file() for each in read_json(path)]
+        lines = [row for each in self.evaluations for row in each.rows("scores.json")]
         return headline([Score(**e) for e in lines if e["split"] == "dev"], model="model")
 
     @property
@@ -125,7 +129,7 @@ class FinishedRun:
     @cached_property
     def every_score(self) -> list[Score]:
         """All scores of the documents that runs are compared on."""
-        return [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
+        return [Score(**row) for row in self.judged.json("scores.json")]
 
     @cached_property
     def scores(self) -> dict[str, Score]:
@@ -153,8 +157,7 @@ class FinishedRun:
     @property
     def continuations(self) -> Texts:
         """The finished model's continuations of its recipe's prompts."""
-        paths = [each.folder / "continuations.json" for each in self.evaluations]
-        lines = [each for path in paths if path.is_file() for each in read_json(path)]
+        lines = [row for each in self.evaluations for row in each.rows("continuations.json")]
         return [(each["prompt"], each["text"]) for each in lines]
 
     @property
@@ -263,6 +266,13 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
     held_out = [each for each in stages if _scores(each, split)]
     if not held_out:
+        texts = [each for each in stages if each["stage"] == "corpus"]
+        if texts and texts[0]["config"].get("order") == []:
+            raise RecipeError(
+                "this run has no held-out documents to compare: its recipe has no [[source]]",
+                where=str(folder),
+                do="Score each model on the same file: endonym evaluate MODEL --text FILE.",
+            )
         raise RecipeError(
             f"this run was not scored on {split} documents",
             where=str(folder),

@@ -14,6 +14,7 @@ import regex
 
 from endonym.commands.find import (
     RECIPE,
+    asked,
     find_run,
     planned,
     recipe_file,
@@ -29,6 +30,7 @@ from endonym.device import program
 from endonym.errors import EndonymError, RecipeError
 from endonym.log import columns, counted, number, padded, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
+from endonym.pipeline.results import NO_TEXTS
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
 from endonym.text.copies.notes import staying_texts
@@ -74,14 +76,16 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
                 "note": ", ".join(each for each in (maker, *steps[-1:]) if each),
             }
         )
-    is_planned = any(stage["stage"] == "model" for stage in expected)
+    models = [each["id"] for each in expected if each["stage"] == "model"]
+    model = where.find("model", models[-1]) if models else None
     failure = read_if_whole(run / FAILURE)
     return {
         "run": str(run),
         "called": run_argument(run, store),
         "is_changed": is_changed(run, store),
         "stages": stages,
-        "is_planned": is_planned,
+        "is_planned": bool(models),
+        "asked": asked(run_argument(run, store), model),
         "failure": failure,
     }
 
@@ -103,7 +107,7 @@ def unrun(store: Store, name: str | None) -> list[Path]:
     else:
         around = store.root.parent
         recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
-    known = runs_by_recipe(store)
+    known = runs_by_recipe(store) if recipes else {}
     return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
 
 
@@ -146,7 +150,7 @@ def _next(run: dict[str, Any]) -> str:
     if run["failure"]:
         return f"put that right, then {program()} run {called}"
     if run["is_planned"] and set(states) == {"done"} and not run["is_changed"]:
-        return f'{program()} generate {called} "…"'
+        return f"{program()} {run['asked']}"
     return f"{program()} run {called}, which goes on from here"
 
 
@@ -188,12 +192,13 @@ def look(
             where="ARTEFACT",
             do=f"Give a run or a {wanted}.",
         )
-    if artifact.stage == "corpus":
-        return _look_at_corpus(artifact, dropped, count)
-    if artifact.stage == "tokenizer":
-        return _look_at_tokenizer(artifact, text)
-    if artifact.stage == "model":
-        return _look_at_model(artifact)
+    with artifact.read_with_care():
+        if artifact.stage == "corpus":
+            return _look_at_corpus(artifact, dropped, count)
+        if artifact.stage == "tokenizer":
+            return _look_at_tokenizer(artifact, text)
+        if artifact.stage == "model":
+            return _look_at_model(artifact)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 
@@ -292,6 +297,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
     documents = (each for side in SIDES for each in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
+    lines += [] if corpus.card["sources"] else [NO_TEXTS]
     lines += [f"\n{_origin(each)}\n{each.text[:SHOWN_CHARS]}" for each in shown]
     return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
 
@@ -318,8 +324,8 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     report = artifact.numbers["held_out"]
     total = report["total"]
     ratios = total["bytes_per_token"], total["tokens_per_word"]
-    fit = "{:.2f} bytes a token, {:.2f} tokens a word".format(*ratios)
-    lines = [f"vocabulary {number(report['vocab'])}; on held-out text {fit}"]
+    fit = "; on held-out text {:.2f} bytes a token, {:.2f} tokens a word".format(*ratios)
+    lines = [f"vocabulary {number(report['vocab'])}" + (fit if report["sources"] else "")]
     tokens: list[str] = []
     if text is not None:
         text = _beginning(Path(text)) if Path(text).is_file() else text
@@ -351,7 +357,10 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     # Models of version 8 and before called this file looks.json.
     validations = artifact.json(file.name if file.exists() else "looks.json")
     numbers = artifact.numbers
-    values = [each["bits"] for each in validations]
+    phase = artifact.manifest["config"].get("phase", {})
+    is_of_pairs = phase.get("objective") == "preferences"
+    key, what = ("nats", "loss") if is_of_pairs else ("bits", "bits/byte")
+    values = [each[key] for each in validations]
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)
     curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
@@ -360,7 +369,7 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     lines = [
         f"{counted(numbers['parameters'], 'parameter')} · {counted(steps, 'step')}; "
         f"the weights are {which}",
-        f"dev bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
+        f"dev {what} {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
     store = Store(artifact.folder.parent.parent)
     samples = [

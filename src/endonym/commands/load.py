@@ -11,6 +11,7 @@ from endonym.export.adapter_folder import adapter_folder, is_adapter, model_arou
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
+from endonym.export.pretrained import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
@@ -44,8 +45,9 @@ def card_of(name: str, store: Store) -> Card:
     artifact = find_artifact(name, store)
     history = None
     if artifact is not None and artifact.stage == "model":
-        history = history_of(artifact, evaluations_of(artifact))
-        history = with_times(history) if history else None
+        with artifact.read_with_care():
+            history = history_of(artifact, evaluations_of(artifact))
+            history = with_times(history) if history else None
     said = words_of(name, store)
     return Card(said.name, said.language, said.licenses, history)
 
@@ -190,7 +192,10 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
             return moved(import_huggingface(artifact.verify().folder), device)
         if artifact.stage != "model":
             raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
-        return LanguageModel.load(artifact.verify().folder, device)
+        folder = artifact.verify().folder
+        if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
+            return moved(load_pretrained(folder), device)
+        return LanguageModel.load(folder, device)
     if (Path(name) / "config.json").is_file():
         return moved(import_huggingface(Path(name)), device)
     raise no_such("model", name, store, where="MODEL")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from endonym.commands.find import planned, resolve_run, store_of
+from endonym.disk import own_file
 from endonym.errors import ExportError
 from endonym.export.card import EDITED
 from endonym.export.config import DATASET
-from endonym.export.formats import RECORD, own_file, record_of
+from endonym.export.formats import AGAIN, RECORD, record_of
 from endonym.log import Log
 from endonym.store import Store
 
@@ -47,7 +48,7 @@ def find_upload(name: str, store: Store) -> Upload:
     record = record_of(folder)
     names = [*record["files"], RECORD]
     edited = [each for each in EDITED if (folder / each).exists() or (folder / each).is_symlink()]
-    names += [own_file(folder, each).name for each in edited]
+    names += [own_file(folder, each, do=AGAIN).name for each in edited]
     if "README.md" not in names:
         do = "Export the model again: the hub shows this file."
         raise ExportError("there is no README.md", where=str(folder), do=do)

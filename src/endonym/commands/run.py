@@ -16,11 +16,10 @@ from endonym.autopilot.resolve import (
 from endonym.autopilot.tried import try_cleaning
 from endonym.commands.check import check, likely_formats, promised
 from endonym.commands.compare import Comparison, compare
-from endonym.commands.find import run_argument
+from endonym.commands.find import asked, run_argument
 from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
 from endonym.device import program
-from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
@@ -126,12 +125,7 @@ def compared(runs: Sequence[Run]) -> Comparison | None:
 
 def scores_of(run: Run) -> list[Score]:
     """All scores of a run's evaluations."""
-    scores: list[Score] = []
-    for artifact in run.all("evaluation"):
-        path = artifact.folder / "scores.json"
-        if path.is_file():
-            scores += [Score(**each) for each in read_json(path)]
-    return scores
+    return [Score(**row) for each in run.all("evaluation") for row in each.rows("scores.json")]
 
 
 def as_dict(run: Run) -> dict[str, Any]:
@@ -164,8 +158,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         name = f"{split} documents" if split in ("test", "dev") else split
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):
-        path = artifact.folder / "continuations.json"
-        for each in read_json(path)[:2] if path.is_file() else []:
+        for each in artifact.rows("continuations.json")[:2]:
             sample = f"  {each['prompt']}{each['text']}"
             out.write(f"\nsample\n{for_screen(sample)}\n")
     said = conclusions(run)
@@ -175,23 +168,14 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
         name = printable(run_argument(run.folder, run.store))
-        asked = f"chat {name}" if answers(run) else f'generate {name} "…"'
-        out.write(f"next    {program()} {asked}\n")
-
-
-def answers(run: Run) -> bool:
-    """Whether the model of a run learnt answers last, or has learnt them elsewhere."""
-    model = run.artifact("model")
-    settings = None if model is None else model.folder / "tokenizer_config.json"
-    return settings is not None and settings.is_file() and "chat_template" in read_json(settings)
+        out.write(f"next    {program()} {asked(name, run.artifact('model'))}\n")
 
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
     corpus = run.artifact("corpus")
     card = {} if corpus is None else corpus.numbers
-    paths = [artifact.folder / NEIGHBOURS for artifact in run.all("evaluation")]
-    beside = [Gain(**each) for path in paths if path.is_file() for each in read_json(path)]
+    beside = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
     return [*text_warnings(run), *map(plain, verdicts(scores_of(run), card, beside))]
 
 

@@ -85,8 +85,7 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
 
 def _note(model: Artifact, store: Store, judged: dict[str, float]) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
-    name = "validations.json"
-    bits = [each["bits"] for each in model.json(name)] if name in model.manifest["files"] else []
+    bits = [each["bits"] for each in model.rows("validations.json")]
     said = f"{min(bits):.3f} bits/byte of dev text" if bits else "not scored"
     if model.id in judged:
         said = f"{judged[model.id]:.3f} bits/byte of test text"
@@ -102,9 +101,9 @@ def _judged(store: Store) -> dict[str, float]:
     """Bits per byte of test documents, by the short identifier of each model that was judged."""
     found: dict[str, float] = {}
     for each in store.artifacts():
-        if each.stage != "evaluation" or SCORES not in each.manifest["files"]:
+        if each.stage != "evaluation":
             continue
-        scores = [Score(**row) for row in each.json(SCORES) if row["split"] == "test"]
+        scores = [Score(**row) for row in each.rows(SCORES) if row["split"] == "test"]
         score = headline(scores, model="model")
         if score is not None:
             found[each.manifest["inputs"]["model"][:12]] = score.value

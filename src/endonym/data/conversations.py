@@ -5,7 +5,7 @@ or response, question and answer, instruction and output (as in Alpaca). `input`
 follow the question, `history` comes before it, `system` or `system_prompt` before everything. A
 preference pair has chosen and rejected: answers to a prompt, or whole conversations with a common
 beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). An answer with
-"weight": 0 (as in OpenAI's format) is read and not learnt, and a record with it is left out.
+"weight": 0 (as in OpenAI's format) is read and not learnt; elsewhere a weight is not read.
 """
 
 import re
@@ -55,9 +55,10 @@ class Conversation(NamedTuple):
 
     @property
     def prompt(self) -> Messages:
-        """What stands before the first answer."""
-        first = next(n for n, each in enumerate(self.messages) if each.role == ANSWERING)
-        return self.messages[:first]
+        """What stands before the first answer, but for answers that open the conversation."""
+        roles = [each.role for each in self.messages]
+        asked = next(n for n, role in enumerate(roles) if role != ANSWERING)
+        return self.messages[: roles.index(ANSWERING, asked)]
 
 
 class Pair(NamedTuple):
@@ -88,7 +89,7 @@ def conversation_of(record: Any) -> Conversation:
         raise Unfit("nothing_learnt", 'each answer has "weight": 0')
     kept = messages[: learnt[-1] + 1]
     _require_content(kept)
-    if answers[0] == 0:
+    if all(each.role == ANSWERING for each in kept[: learnt[0]]):
         raise Unfit("no_prompt", "it begins with an answer")
     return Conversation(kept, len(messages) - len(kept))
 
@@ -121,12 +122,25 @@ def pair_of(record: Any) -> Pair:
     return Pair(prompt, chosen[-1].content, rejected[-1].content)
 
 
+def has_unread_weight(record: Any) -> bool:
+    """Whether a record has a weight that says something and is not that of an answer.
+
+    A record is learnt as if its own weight were 1, and all that is no answer as if it were 0.
+    """
+    if not isinstance(record, dict):
+        return False
+    fields: Mapping[str, Any] = record
+    told = (each for value in fields.values() if isinstance(value, list) for each in value)
+    weights = (
+        each.get("weight") for each in told if isinstance(each, dict) and _role(each) != ANSWERING
+    )
+    return fields.get("weight") not in (None, 1) or any(each not in (None, 0) for each in weights)
+
+
 def _fields(record: Any) -> Mapping[str, Any]:
-    """The columns of a record. Raises Unfit if it is no object, or has the weight 0."""
+    """The columns of a record. Raises Unfit if it is no object."""
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
-    if not _weight(record.get("weight"), "the record"):
-        raise Unfit("nothing_learnt", 'the record has "weight": 0')
     return record
 
 
@@ -229,26 +243,31 @@ def _messages(value: Any, name: str) -> Messages:
         raise Unfit("not_messages", f'"{name}" is no list of messages')
     found: list[Message] = []
     for number, each in enumerate(value, 1):
-        said_by = each.get("role", each.get("from"))
-        role = ROLE_NAMES.get(said_by.lower()) if isinstance(said_by, str) else None
+        role = _role(each)
         if role is None:
-            known = ", ".join(ROLE_NAMES)
+            known, said_by = ", ".join(ROLE_NAMES), each.get("role", each.get("from"))
             detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
             raise Unfit("unknown_role", detail)
         if calls := [key for key in CALLS if each.get(key)]:
             raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
-        is_learnt = _weight(each.get("weight"), f"message {number}")
+        is_learnt = role != ANSWERING or _is_learnt(each.get("weight"), f"message {number}")
         found.append(Message(role, _content(content, f"message {number}"), is_learnt))
     return tuple(found)
 
 
-def _weight(value: Any, where: str) -> bool:
-    """Whether a message's "weight" asks for it to be learnt; tables have null for none."""
+def _role(message: Mapping[str, Any]) -> str | None:
+    """Who says a message; None if that is not known."""
+    said_by = message.get("role", message.get("from"))
+    return ROLE_NAMES.get(said_by.lower()) if isinstance(said_by, str) else None
+
+
+def _is_learnt(value: Any, where: str) -> bool:
+    """Whether the "weight" of an answer asks for it to be learnt; tables have null for none."""
     if value is None:
         return True
     if isinstance(value, bool) or value not in (0, 1):
-        found = f"{where} has the weight {str(value)[:40]!r}"
+        found = f"{where}, an answer, has the weight {str(value)[:40]!r}"
         raise Unfit("bad_weight", f"{found}; known are 0 (read only) and 1 (learnt)")
     return bool(value)
 
@@ -276,9 +295,9 @@ def _text(value: Any, where: str) -> str:
 
 
 def _require_content(messages: Messages) -> None:
-    """Raise Unfit for an answer or a question without a visible letter."""
+    """Raise Unfit for a question, or an answer that is learnt, without a visible letter."""
     for number, each in enumerate(messages, 1):
-        if each.role == ANSWERING and not each.content.strip():
+        if each.role == ANSWERING and each.is_learnt and not each.content.strip():
             raise Unfit("empty_answer", f"message {number}, an answer, is empty")
         if each.role == "user" and not each.content.strip():
             raise Unfit("empty_prompt", f"message {number}, a question, is empty")

@@ -22,7 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.data.chat_layout import Layout, Layouts, with_weights
-from endonym.data.conversations import Conversation, Message, Unfit, conversation_of, pair_of
+from endonym.data.conversations import (
+    Conversation,
+    Message,
+    Unfit,
+    conversation_of,
+    has_unread_weight,
+    pair_of,
+)
 from endonym.data.example_order import ExampleOrder
 from endonym.data.example_tokens import ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
@@ -37,7 +44,7 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
-HELD_OUT = "held_out"
+HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
 ALLOWED = ("duplicate", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault."""
 Objective = Literal["chat", "preferences"]
@@ -146,6 +153,7 @@ def _batches(items: Iterable[Record | Reject]) -> Iterator[list[Record | Reject]
 
 def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
+    writer.unread_weights += has_unread_weight(record.value)
     try:
         if writer.settings.objective == "chat":
             found = conversation_of(record.value)
@@ -214,12 +222,12 @@ class ExampleWriter:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
         self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
         self.seen: set[bytes] = set()
-        self.cut = 0
+        self.cut = self.unread_weights = 0
         self._lengths: list[int] = []
         self._keys: list[int] = []
         self._records = 0
         self._dropped: Counter[str] = Counter()
-        self._first_held_out = ""
+        self._first: dict[str, Reject] = {}
         self._reject_files: dict[str, GzipLines] = {}
         self._open = ExitStack()
 
@@ -236,8 +244,7 @@ class ExampleWriter:
         """Count a record that is left out, and write it down."""
         self._records += 1
         self._dropped[reject.reason] += 1
-        if reject.reason == HELD_OUT:
-            self._first_held_out = self._first_held_out or reject.detail
+        self._first.setdefault(reject.reason, reject)
         if reject.reason not in self._reject_files:
             folder = self.out / DROPPED
             folder.mkdir(exist_ok=True)
@@ -282,11 +289,7 @@ class ExampleWriter:
         else:
             size = max(len(each.ids) for each in examples)
         what = "both sides have" if self.settings.objective == "preferences" else "it has"
-        return (
-            ("longer_than_context", f"{what} {size} tokens; a row has {context}")
-            if size > context
-            else None
-        )
+        return (TOO_LONG, f"{what} {size} tokens; a row has {context}") if size > context else None
 
     def finish(self) -> dict[str, Any]:
         """Write the index, and return what was counted."""
@@ -312,6 +315,7 @@ class ExampleWriter:
             "records": self._records,
             "kept": self._records - self._dropped.total(),
             "cut": self.cut,
+            "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),
         }
 
@@ -325,27 +329,39 @@ class ExampleWriter:
                 f"left of {self._records:,} records; two prompts are the least, one of them held "
                 f"out{'; dropped were:' * bool(told)}\n{told}",
                 where="phase.data",
-                do=self._advice(),
+                do=self._advice(self._dropped),
             )
-        lost = self._dropped.total() - sum(self._dropped[reason] for reason in ALLOWED)
-        share = lost / max(1, self._records)
+        lost = Counter({each: n for each, n in self._dropped.items() if each not in ALLOWED})
+        share = lost.total() / max(1, self._records)
         if share > self.settings.max_rejected:
             raise SourceError(
                 f"{share:.1%} of {self._records:,} records cannot be used, above "
                 f"chat.max_rejected = {self.settings.max_rejected:g}\n{told}",
                 where="phase.data",
-                do="Repair the data, choose a longer pack.context for what is too long, or raise "
-                "chat.max_rejected to go on without these.",
+                do=f"{self._advice(lost)} Or raise chat.max_rejected to go on without these.",
             )
 
-    def _advice(self) -> str:
-        """What to do if too few records are left."""
-        if 2 * self._dropped[HELD_OUT] <= self._dropped.total():
-            return "Look at the records: they need messages, or a prompt with its answer."
+    def _advice(self, dropped: Counter[str]) -> str:
+        """What to do about the reason for which most records were dropped."""
+        (main, _), *_ = dropped.most_common(1) or [("duplicate", 0)]
+        if main == "duplicate":
+            return "Add records with other prompts."
+        first = self._first[main]
+        if main == HELD_OUT:
+            return (
+                f"{HELD_OUT}: these records share text with what judges the model. The first "
+                f"{first.detail}\nTake other records, or take texts that all have, such "
+                "as an instruction, out of the files of [[evaluate]] and clean.decontaminate."
+            )
+        shown = f"The first with {main} is {first.id}: {first.detail}."
+        if main == TOO_LONG:
+            return (
+                f"{shown}\nGive pack.context in the recipe a larger number, which may not be above "
+                "the context of a model.folder, or divide what is too long."
+            )
         return (
-            f"{HELD_OUT}: these records share text with what judges the model. The first "
-            f"{self._first_held_out}\nTake other records, or take texts that all have, such "
-            "as an instruction, out of the files of [[evaluate]] and clean.decontaminate."
+            f"Look at the records: they need messages, or a prompt with its answer. {shown}\n"
+            "Repair the data."
         )
 
 

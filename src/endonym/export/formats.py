@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.disk import (
     file_hash,
     list_files,
+    own_file,
     read_given,
     read_json,
     write_atomic,
@@ -37,6 +38,8 @@ The README and the Modelfile are not in it: people edit them.
 """
 WEIGHTS = ".safetensors"
 """How the name of a file of weights ends, in an export and in an artefact."""
+AGAIN = "Export the model again."
+"""What to do about a folder that is not as it was exported."""
 GGUF_PACKAGES = ("gguf", "xllamacpp")
 
 
@@ -131,8 +134,15 @@ def make_dataset(
 ) -> list[str]:
     """Write a corpus as a data set into an empty folder, with its card; the files' names.
 
-    name, language: of the recipe, for the card. licenses: of its sources, by name.
+    name, language: of the recipe, for the card. licenses: of its sources, by name. Raises
+    ExportError for the corpus of a recipe without texts, which holds no document.
     """
+    if not corpus.numbers["sources"]:
+        raise ExportError(
+            "there is no corpus to export: the recipe has no [[source]], only conversations",
+            where=name,
+            do="They are in the files that data in [[phase]] names.",
+        )
     from endonym.export.dataset import write_dataset
     from endonym.export.dataset_card import DatasetCard, readme
     from endonym.export.markdown import README
@@ -194,22 +204,18 @@ def record_of(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECORD
     try:
-        record = read_json(own_file(folder, RECORD) if path.is_symlink() else path)
+        record = read_json(own_file(folder, RECORD, do=AGAIN) if path.is_symlink() else path)
     except FileNotFoundError as error:
         raise ExportError(
             f"no {RECORD} here: this is no folder that endonym exported", where=str(folder)
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"cannot be read ({error})", where=str(path)) from error
     if wrong := _wrong_in(record):
-        raise Damaged(f"cannot be read ({wrong})", where=str(path), do="Export the model again.")
+        raise Damaged(f"cannot be read ({wrong})", where=str(path), do=AGAIN)
     for name, entry in record["files"].items():
-        file = own_file(folder, name)
+        file = own_file(folder, name, do=AGAIN)
         if file_hash(file) != entry["sha256"]:
             raise Damaged(
-                f"{name} is not what was written: its SHA-256 differs",
-                where=str(file),
-                do="Export the model again.",
+                f"{name} is not what was written: its SHA-256 differs", where=str(file), do=AGAIN
             )
     return record
 
@@ -246,26 +252,3 @@ def _wrong_in(record: Any) -> str:
         if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
             return f'"sha256" of {name} is missing or no text'
     return ""
-
-
-def own_file(folder: Path, name: str) -> Path:
-    """A file that lies in the folder itself, by a plain relative name. Raises Damaged for others.
-
-    An export of somebody else may name files of this machine, or hold links to them.
-    """
-    plain = PurePosixPath(name)
-    path = folder / name
-    do = "Do not trust this folder; export the model again."
-    if str(plain) != name or plain.is_absolute() or {"..", "."} & {*plain.parts} or "\\" in name:
-        raise Damaged(f"{name} is no plain name in the folder", where=str(folder), do=do)
-    try:
-        links = [each for each in (plain, *plain.parents[:-1]) if (folder / each).is_symlink()]
-        is_inside = path.resolve().is_relative_to(folder.resolve())
-        is_here = path.is_file()
-    except (OSError, ValueError) as error:
-        raise Damaged(f"{name} cannot be read ({error})", where=str(folder), do=do) from error
-    if links or not is_inside:
-        raise Damaged(f"{name} is a link, no file of this export", where=str(path), do=do)
-    if not is_here:
-        raise Damaged(f"{name} is missing", where=str(path), do="Export the model again.")
-    return path

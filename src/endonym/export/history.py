@@ -60,7 +60,7 @@ class History:
     def neighbours(self) -> list[Gain]:
         """What neighbours in training save of test documents, in each source."""
         held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
-        found = [each.json(NEIGHBOURS) for each in held if NEIGHBOURS in each.manifest["files"]]
+        found = [each.rows(NEIGHBOURS) for each in held]
         return [Gain(**each) for each in max(found, key=len, default=[])]
 
     def answers(self) -> list[tuple[list[str], dict[str, Any]]]:

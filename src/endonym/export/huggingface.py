@@ -35,7 +35,8 @@ from endonym.model.foreign.folder import (
     weight_files,
     weight_shapes,
 )
-from endonym.model.foreign.weights import load_foreign, stored_weights
+from endonym.model.foreign.trial import load_tried
+from endonym.model.foreign.weights import stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
@@ -171,7 +172,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     refuse_code(given, where)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(given):
-        decoder: AnyDecoder = load_foreign(folder, given)
+        decoder: AnyDecoder = load_tried(folder, given)
         _require_ids(decoder.config, tokenizer, where)
         return LanguageModel(decoder, tokenizer)
     config = read_config(given, where)

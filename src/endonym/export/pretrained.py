@@ -10,6 +10,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import CONFIG, is_artefact, read_json
+from endonym.model.foreign.trial import require_harmless
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with
 from endonym.tokenizer.spelling import spelled
@@ -23,7 +24,9 @@ def load_pretrained(folder: Path) -> LanguageModel:
     """
     if not is_artefact(folder):
         return import_huggingface(folder)
-    our_shape(read_json(folder / CONFIG), str(folder / CONFIG))
+    given = read_json(folder / CONFIG)
+    our_shape(given, str(folder / CONFIG))
+    require_harmless(folder, given)
     return LanguageModel.load(folder)
 
 

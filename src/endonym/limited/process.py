@@ -32,7 +32,8 @@ ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARA
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a question may take: bytes of the process, seconds of processor time and wall clock."""
+    """What a question may take: bytes beside the imported libraries, seconds of processor time and
+    wall clock."""
 
     memory_bytes: int
     cpu_seconds: float
@@ -60,25 +61,37 @@ class LimitedProcess:
         """The answer. Raises Failure if there is none within the limits."""
         message = {"limits": asdict(limits), "question": dict(question)}
         with self._lock:
-            process = self._started()
-            is_late = threading.Event()
+            answer = self._asked(framed(message, data), limits)
+        if "failed" in answer:
+            raise Failure(str(answer["failed"]))
+        return answer
 
-            def stop() -> None:
-                is_late.set()
-                process.kill()
+    def _asked(self, message: bytes, limits: Limits) -> dict[str, Any]:
+        process, is_late = self._started(), threading.Event()
 
-            timer = threading.Timer(limits.seconds, stop)
+        def stop() -> None:
+            is_late.set()
+            process.kill()
+
+        timer = threading.Timer(limits.seconds, stop)
+        try:
             timer.start()
-            try:
-                return self._answer(process, framed(message, data))
-            except (OSError, BadFrame) as error:
-                process.kill()
-                code = process.wait()
+            return self._answer(process, message)
+        except (OSError, BadFrame) as error:
+            process.kill()
+            code = process.wait()
+            self.close()
+            why = f"it does not end within {limits.seconds:g} seconds"
+            raise Failure(why if is_late.is_set() else ending(code, limits)) from error
+        except BaseException:
+            self.close()  # an interrupt: the next question must not get this answer
+            raise
+        finally:
+            timer.cancel()
+            if timer.is_alive():
+                timer.join()  # it may be stopping the process just now
+            if is_late.is_set():
                 self.close()
-                why = f"it does not end within {limits.seconds:g} seconds"
-                raise Failure(why if is_late.is_set() else ending(code, limits)) from error
-            finally:
-                timer.cancel()
 
     def close(self) -> None:
         """End the process."""
@@ -98,8 +111,6 @@ class LimitedProcess:
         if answer is None:
             process.wait()
             raise BadFrame
-        if "failed" in answer:
-            raise Failure(str(answer["failed"]))
         return answer
 
     def _started(self) -> subprocess.Popen[bytes]:

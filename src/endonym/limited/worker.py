@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from endonym.limited.frames import Incoming, send
@@ -28,9 +29,10 @@ def main() -> None:
     module, _, name = sys.argv[2].partition(":")
     function = getattr(importlib.import_module(module), name)
     cap({resource.RLIMIT_NOFILE: MAX_FILES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0})
+    libraries = address_space()
     restrict()
     while (message := questions.receive()) is not None:
-        begin(message["limits"])
+        begin(message["limits"], libraries)
         send(answers, answer(function, message))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -43,7 +45,7 @@ def answer(
     try:
         return function(question)
     except MemoryError:
-        most = resource.getrlimit(resource.RLIMIT_AS)[0] >> 20
+        most = message["limits"]["memory_bytes"] >> 20
         return {"failed": f"it takes more than {most:,} MiB of memory"}
     except BaseException as error:  # noqa: BLE001 - panics of Rust are no Exception
         return {"failed": (str(error) or type(error).__name__)[:ENOUGH_CHARS]}
@@ -67,14 +69,26 @@ def cap(most: Mapping[int, int]) -> None:
         resource.setrlimit(what, (given, given))
 
 
-def begin(limits: Mapping[str, Any]) -> None:
+def address_space() -> int:
+    """Bytes of address space that this process has; 0 where there is no /proc."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
+
+
+def begin(limits: Mapping[str, Any], libraries: int = 0) -> None:
     """Set what the next question may take.
+
+    libraries: address space of the function's module, which is not the question's: torch for a GPU
+    has gigabytes.
 
     The asking program stops a long one, too. If that was killed, this does: SIGXCPU and SIGALRM end
     a process.
     """
     for what, given in (
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_AS, limits["memory_bytes"] + libraries),
         (resource.RLIMIT_CPU, math.ceil(time.process_time() + limits["cpu_seconds"]) + 1),
     ):
         hard = resource.getrlimit(what)[1]

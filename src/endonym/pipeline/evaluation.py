@@ -12,6 +12,7 @@ from endonym.data.config import PackConfig
 from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
+from endonym.errors import RecipeError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
@@ -127,8 +128,17 @@ def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
 def held_texts(
     shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
 ) -> list[Texts]:
-    """The documents of a split, and its lists of sentences joined into blocks, if any."""
+    """The documents of a split, and its lists of sentences joined into blocks, if any.
+
+    Raises RecipeError if there are none: a recipe without texts holds no documents out.
+    """
     held = TokenShards(shards, split)
+    if not len(held):
+        raise RecipeError(
+            "none are held out: the recipe has no [[source]], only conversations",
+            where=f"{split} documents",
+            do="Give a text to score it on: --text FILE.",
+        )
     blocks = blocks_of(held, tokenizer, pack.join)
     return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
+import regex
 from numpy.typing import NDArray
 
 from endonym.autopilot.format_guess import Look, guess_source
@@ -34,6 +35,7 @@ LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
 """A text that judges a model is rarely a list: its empty lines divide documents, however long."""
 OTHER = {"line": "blank_lines", "blank_lines": "line", "file": "blank_lines"}
 """How else a plain text might be meant that has empty lines."""
+LETTER = regex.compile(r"[\p{L}\p{N}]")
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
@@ -122,9 +124,9 @@ def documents_below(
     """The documents of a file, or of all files below a folder, read as a source would be.
 
     Empty lines divide documents where they divide a text evenly or often, however long the
-    documents are. Returns texts, and for each the name of its file. Says how each file was cut into
-    documents and how else it could be, and counts what could not be read. Raises SourceError if
-    there is no text.
+    documents are. One without a letter or a digit, such as a row of dashes, is none. Returns texts,
+    and for each the name of its file. Says how each file was cut into documents and how else it
+    could be, and counts what could not be read. Raises SourceError if there is no text.
     """
     if not path.exists():
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
@@ -137,7 +139,7 @@ def documents_below(
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
             source, reason = source.model_copy(update=keys), AS_ASKED
         read = list(read_file(source, file))
-        here = [each for each in read if isinstance(each, Document)]
+        here = [e for e in read if isinstance(e, Document) and LETTER.search(e.text)]
         refused = [each for each in read if isinstance(each, Reject)]
         texts += [each.text for each in here]
         sources += [file.name] * len(here)

@@ -41,10 +41,10 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 14,
+    "corpus": 15,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 6,
+    "examples": 7,
     "model": 10,
     "evaluation": 16,
     "export": 16,

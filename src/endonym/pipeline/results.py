@@ -7,6 +7,8 @@ from endonym.pipeline.types import Numbers
 from endonym.text.reasons import in_words
 
 REASONS_SHOWN = 4
+NO_TEXTS = "no texts: the recipe has no [[source]]"
+"""Of a recipe that learns from conversations alone."""
 
 
 def result(kind: str, numbers: Numbers) -> str:
@@ -45,6 +47,8 @@ def _files(numbers: Numbers) -> str:
 
 def _corpus(card: Numbers) -> str:
     """Documents read, kept and dropped, and encodings other than UTF-8."""
+    if not card["sources"]:
+        return NO_TEXTS
     total: dict[str, Any] = card["total"]
     kept = {side: each["documents"] for side, each in total["kept"].items()}
     parts = [
@@ -80,7 +84,8 @@ def _dropped(dropped: dict[str, dict[str, int]]) -> str:
 
 def _tokenizer(numbers: Numbers) -> str:
     fit = numbers["held_out"]["total"]["bytes_per_token"]
-    told = f"{number(numbers['vocab'])} ids · {fit:.2f} bytes a token on dev text"
+    told = f"{number(numbers['vocab'])} ids"
+    told += f" · {fit:.2f} bytes a token on dev text" if fit else ""
     if (before := numbers["held_out"].get("before")) is not None:
         told += (
             f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
@@ -92,6 +97,8 @@ def _tokenizer(numbers: Numbers) -> str:
 
 
 def _shards(numbers: Numbers) -> str:
+    if not numbers["train"]:
+        return NO_TEXTS
     counts = {
         split: sum(each["tokens"] for each in numbers[split].values())
         for split in ("train", "dev", "test")

@@ -74,6 +74,11 @@ def find(
                 f'source "{source.name}": {names} left out ({counted(files, "file")}): '
                 "endonym made them, and they are no texts"
             )
+        if log is not None and any(file.path == recipe.path.absolute() for file in found[-1][1]):
+            log.line(
+                f'source "{source.name}": it reads the recipe\'s own folder, so what is written '
+                "there later, a log for example, becomes a text; a folder for texts alone is safer"
+            )
     script = recipe.clean.script or usual_script(recipe.language)
     found = [(source.in_script(script), files) for source, files in found]
     if store is None:

@@ -224,6 +224,11 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
             advance=advance,
             kept_out=_kept_out(config, Corpus(ctx.inputs["corpus"].folder)),
         )
+    if n := counted["unread_weights"]:
+        ctx.log.warn(
+            f'{config.objective}: {n:,} of {counted["records"]:,} records have a "weight" beside '
+            "those of answers, which is not read: each counts once, and only answers are learnt"
+        )
     if n := counted["dropped"].get(HELD_OUT):
         ctx.log.warn(
             f"{config.objective}: {n:,} of {counted['records']:,} records left out: they share "

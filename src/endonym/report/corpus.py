@@ -6,7 +6,6 @@ from typing import Any
 
 import regex
 
-from endonym.disk import read_json
 from endonym.log import size
 from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.store import Artifact
@@ -15,6 +14,7 @@ from endonym.text.copies.notes import copies, kept_out
 from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.held_out.split import SIDES
+from endonym.text.scripts import SENTENCE_ENDS
 from endonym.tokenizer.tokenizer import Tokenizer
 
 KEPT_SHOWN = 2
@@ -22,7 +22,7 @@ REJECTS_SHOWN = 3
 REASONS_SHOWN = 12
 SENTENCES_SHOWN = 3
 SENTENCE_CHARS = 140
-SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕])", regex.DOTALL)
+SENTENCE = regex.compile(rf".+?(?:[{SENTENCE_ENDS}](?=\s|$)|[។៕])", regex.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,14 @@ class TokenizerCard:
 
 
 def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
-    """The card of a corpus; None if there is none."""
+    """The card of a corpus; None if there is none, or one without texts."""
     if artifact is None or not (artifact.folder / CARD).is_file():
         return None
     corpus = Corpus(artifact.folder)
     card: dict[str, Any] = corpus.card
     sources: dict[str, dict[str, Any]] = card["sources"]
+    if not sources:
+        return None
     total: dict[str, Any] = card["total"]
     rows = [_source_row(name, each) for name, each in sources.items()]
     if len(rows) > 1:
@@ -153,13 +155,13 @@ def tokenizer_card(
     """The card of a tokenizer; None if there is none. shards: count the ids unused in training."""
     if artifact is None:
         return None
-    report: dict[str, Any] = read_json(artifact.folder / "report.json")
+    report: dict[str, Any] = artifact.json("report.json")
     facts = [("kind", kind), ("vocabulary", f"{whole(report['vocab'])} ids")]
     if (before := report.get("before")) is not None:
         old = f"{before['total']['bytes_per_token']:.2f} bytes a token"
         facts.append(("before", f"{whole(before['vocab'])} ids, {old}"))
     unused: dict[str, int] = {}
-    if shards is not None:
+    if shards is not None and shards.numbers["train"]:
         facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))
         unused = {name: each["unused"] for name, each in shards.numbers["train"].items()}
         unused["all"] = shards.numbers["unused"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from endonym.disk import read_json, write_atomic
+from endonym.disk import write_atomic
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
@@ -91,8 +91,8 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
-    has_card = corpus is not None and (corpus.folder / CARD).is_file()
-    card = read_json(corpus.folder / CARD) if corpus is not None and has_card else {}
+    has_card = corpus is not None and CARD in corpus.manifest["files"]
+    card = corpus.json(CARD) if corpus is not None and has_card else {}
     copied = None
     if corpus is not None and any(texts) and has_card:
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
@@ -129,8 +129,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
 
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     """The rows of this JSON file in every evaluation that has it."""
-    paths = [artifact.folder / file for artifact in run.all("evaluation")]
-    return [row for path in paths if path.is_file() for row in read_json(path)]
+    return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
 
 
 def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
@@ -146,9 +145,10 @@ def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
     model, corpus = run.artifact("model"), run.artifact("corpus")
     if model is not None and "parameters" in model.numbers:
         facts.append(("parameters", whole(model.numbers["parameters"])))
-    if corpus is not None and (corpus.folder / CARD).is_file():
-        train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
-        facts.append(("training text", size(train["text_bytes"])))
+    if corpus is not None and CARD in corpus.manifest["files"]:
+        card = corpus.json(CARD)
+        if card["sources"]:
+            facts.append(("training text", size(card["total"]["kept"]["train"]["text_bytes"])))
     if model is not None and "epochs" in model.numbers:
         facts.append(("epochs", f"{model.numbers['epochs']:.1f}"))
     seconds = sum(each.seconds for each in phases)
@@ -158,9 +158,9 @@ def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
 def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     """Shape, parameter counts, phases, and the values chosen for keys that the recipe left out."""
     artifact = run.artifact("model")
-    if artifact is None or not (artifact.folder / "config.json").is_file():
+    if artifact is None or "config.json" not in artifact.manifest["files"]:
         return None
-    shape = read_shape(read_json(artifact.folder / "config.json"))
+    shape = read_shape(artifact.json("config.json"))
     counted = parameters(shape)
     counts = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
     known = read_plan(run.folder)

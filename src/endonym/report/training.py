@@ -211,7 +211,7 @@ def _loss(
 
 def _legend(chart: Chart) -> str:
     """How to read the loss chart, and which baselines lie outside its y range."""
-    text = "Faint: each step; solid: their running mean; dots: validations on dev text."
+    text = "Faint: each step; solid: their running mean; dots: validations on held-out text."
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf

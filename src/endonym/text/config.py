@@ -73,7 +73,7 @@ class Source(Config):
         description="what one document is\n"
         '    "file" a whole file; each page of web archives, each article of dumps\n'
         '    "page" a page of a PDF, a chapter of an e-book\n'
-        '    "line" or "blank_lines" each line, or each block between empty lines',
+        '    "line" or "blank_lines" each line, or each block between empty lines or stars',
     )
     blank_lines: Literal[1, 2] = Field(
         default=1,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.errors import CorpusError, RecipeError
+from endonym.text.clean.personal import mask_warnings
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import DROPPED, read_lines
@@ -66,7 +67,8 @@ def make_corpus(
     making = Making(sources, clean, split, work=steps, out=out, **given)
     try:
         held = making.make()
-        card = write_card(list(making.stats.values()), held, sources, out=out, said=making.said)
+        said = {"warnings": mask_warnings(clean.mask, clean.language), **making.said}
+        card = write_card(list(making.stats.values()), held, sources, out=out, said=said)
         if folder.is_dir():  # which is not made for no sources
             shutil.rmtree(folder)
     finally:
@@ -93,7 +95,10 @@ def write_card(
     out: Path,
     said: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write card.json; returns its content. said: of copies and of evaluation texts."""
+    """Write card.json; returns its content.
+
+    said: of copies and of evaluation texts, and warnings about the corpus as a whole.
+    """
     warnings = [
         f"{stats.name}: {note}"
         for stats, (source, _) in zip(all_stats, sources, strict=True)
@@ -107,8 +112,8 @@ def write_card(
         "total": total(all_stats or [SourceStats("")]),
         "overlap": round(held.overlap, 6),
         "covered": round(held.covered, 6),
-        "warnings": warnings,
         **said,
+        "warnings": [*said.get("warnings", ()), *warnings],
     }
     text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
     (out / CARD).write_text(text + "\n", encoding="utf-8")

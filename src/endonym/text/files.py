@@ -20,7 +20,7 @@ from pydantic import Field
 
 from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import MissingSource, SourceError, printable
-from endonym.store import is_made_here
+from endonym.store import is_run_of_store, is_store
 from endonym.text.config import Source
 from endonym.text.hub import hub_folder, is_on_hub
 
@@ -269,7 +269,7 @@ def is_passed_over(path: Path, root: Path, exclude: Sequence[str], made: list[Pa
     """Whether a folder is not entered: by its name, or as a store or a run, which `made` gets."""
     if exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
         return True
-    is_mine = is_made_here(path)
+    is_mine = is_store(path) or is_run_of_store(path)
     made += [path] * is_mine
     return is_mine
 

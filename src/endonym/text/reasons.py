@@ -48,6 +48,7 @@ READER_REASONS = {
     "companion": "passed",  # a read-me or a licence in an archive
     "not_article": "passed",
     "not_a_page": "passed",
+    "own_page": "passed",  # a report that endonym made
 }
 """`record`: one bad record. `file`: reported file by file. `fault`: like both. `unread`: a file or
 a member that is not meant to be read; it is counted, but its bytes are neither good nor bad.
@@ -98,6 +99,7 @@ WORDS = {
     "low_confidence": "pages that OCR is not sure of",
     "not_article": "pages beside the articles",
     "not_a_page": "that are no web pages",
+    "own_page": "reports that endonym made",
     "redirect": "redirects",
     "companion": "read-me files and licences in archives",
     "other_kind": "of another kind than their name says",

@@ -15,6 +15,9 @@ LETTER = r"\p{L}"
 SIGN = r"\p{L}|(?!\p{Script=Inherited})\p{M}"
 """Letters, and the marks of one script, such as vowel signs; accents of any script do not count."""
 
+SENTENCE_ENDS = r"\p{Sentence_Terminal}…།༎"
+"""Signs that end sentences, within a class. To Unicode, those of Tibetan only end sections."""
+
 
 def names(text: str) -> frozenset[str]:
     """The words of a text."""

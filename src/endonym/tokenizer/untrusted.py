@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import regex
 
@@ -27,9 +28,15 @@ from endonym.limited.process import Failure, LimitedProcess, Limits
 MOST_BYTES, MOST_LISTS, MOST_VALUES = 96 << 20, 4_000_000, 8_000_000
 """The largest known has 35 MB, a million lists, and two million values."""
 MOST_GROWTH = 64.0
-"""Letters that rules may make of one."""
+"""Letters that rules may make of one, beside what Unicode itself makes of it: 18 at most."""
+FIXED_GROWTH = {"BertNormalizer": 3.0, "ByteLevel": 12.0, "Metaspace": 2.0, "WordPiece": 2.0}
+"""Of rules that make more letters each time: blanks around Chinese letters; up to four bytes, whose
+letters Unicode may take apart (¼); blanks before words. Those of Unicode, such as NFKD, change
+nothing the second time: `whole_size` counts what they make of a rule's own letters."""
 IDS_A_TOKEN, FREE_IDS = 4, 1 << 16
 """The largest id is below so many for each token, and these."""
+RULES = ("normalizer", "pre_tokenizer", "decoder")
+SEQUENCES = ("normalizers", "pretokenizers", "decoders")
 REPEATS, LONG = 2_000, 50_000
 MOST_PROBES = 300
 LETTERS = "aAәកéक中1 \n\t.,'_-\u0301\u200d😀"
@@ -108,7 +115,7 @@ def require_bounds(described: Mapping[str, Any], path: Path) -> None:
     """Raise TokenizerError if an id is far beyond the number of tokens, or a text would grow."""
     try:
         ids = ids_of(described)
-        growth = max(growth_of(described.get(key)) for key in ("normalizer", "decoder"))
+        growth = max(growth_of(described.get(key)) for key in RULES)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise refusal(f"no tokenizer.json: {type(error).__name__} {error}", path) from error
     most = IDS_A_TOKEN * len(ids) + FREE_IDS
@@ -120,24 +127,42 @@ def require_bounds(described: Mapping[str, Any], path: Path) -> None:
 
 
 def growth_of(rule: Any) -> float:
-    """The most letters that a rule, or rules one after the other, can make of one letter."""
+    """The most letters that a rule, or rules one after the other, can make of one letter.
+
+    Letters are counted as `whole_size` does, before and after.
+    """
     if rule is None:
         return 1.0
     kind = rule["type"]
     if kind == "Sequence":
-        parts = rule.get("normalizers") or rule.get("decoders") or ()
-        return math.prod(map(growth_of, parts))
+        return math.prod(growth_of(each) for key in SEQUENCES for each in rule.get(key) or ())
     if kind == "Precompiled":
         # Source: SentencePiece's normalizer: the size of a trie, the trie, texts that end in 0.
         blob = b64decode(rule["precompiled_charsmap"] or "")
         texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
-        return float(max(1, *(len(each.decode("utf-8", "replace")) for each in texts)))
-    if kind != "Replace":
-        return 1.0
-    pattern, content = rule["pattern"], rule["content"]
-    if len(content) and ("String" not in pattern or not pattern["String"]):
-        return len(content) + 1.0  # it may match nothing, between any two letters
-    return max(1.0, len(content) / len(pattern.get("String") or "."))
+        return float(max(1, *(whole_size(each.decode("utf-8", "replace")) for each in texts)))
+    if kind == "Replace":
+        pattern = rule["pattern"].get("String")
+        return _growth_of_replacing(pattern, rule["content"])
+    if kind in ("BPEDecoder", "CTC"):
+        old = rule["suffix" if kind == "BPEDecoder" else "word_delimiter_token"]
+        return _growth_of_replacing(old, " ")
+    if kind == "Prepend":
+        return 1.0 + whole_size(rule["prepend"])
+    return FIXED_GROWTH.get(kind, 1.0)
+
+
+def _growth_of_replacing(old: str | None, new: str) -> float:
+    """As `growth_of`. old: None for a regular expression."""
+    size = whole_size(new)
+    if old:
+        return max(1.0, size / whole_size(old))
+    return 1.0 + 2 * size  # it may match nothing: before and after a letter
+
+
+def whole_size(text: str) -> int:
+    """The number of its letters, all taken apart as far as rules of Unicode do."""
+    return len(normalize("NFKD", normalize("NFKD", text).lower()))
 
 
 def letters_of(described: Mapping[str, Any]) -> list[str]:

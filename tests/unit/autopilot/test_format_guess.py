@@ -48,6 +48,16 @@ def test_poems_that_end_with_two_empty_lines_keep_their_stanzas(tmp_path: Path):
     assert guessed(path) == {"document": "blank_lines", "blank_lines": 2}
 
 
+def test_paragraphs_end_with_a_row_of_stars(tmp_path: Path):
+    path = write(tmp_path, "a.txt", "\n***\n".join(["\n".join(TATAR)] * 8))
+    assert guessed(path) == {"document": "blank_lines"}
+
+
+def test_lines_that_end_with_another_sign_of_unicode_are_lines(tmp_path: Path):
+    path = write(tmp_path, "a.txt", "\u2029".join(TATAR * 9))
+    assert guessed(path) == {"document": "line"}
+
+
 def test_paragraphs_end_with_an_empty_line(tmp_path: Path):
     path = write(tmp_path, "a.txt", "\r\n\r\n".join(["\r\n".join(TATAR)] * 8))
     assert guessed(path) == {"document": "blank_lines"}

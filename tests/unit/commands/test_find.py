@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
-from artefacts import a_run
+from artefacts import DECLARED, a_run, make, nobody
+from made_conversations import fresh_tokenizer
+from toys import toy_tokenizer
 
 from endonym.commands.find import (
     USUAL_STORE,
+    asked,
     find_recipe,
     find_run,
     known_runs,
@@ -17,7 +20,7 @@ from endonym.commands.find import (
     runs_of,
     store_of,
 )
-from endonym.errors import RecipeError
+from endonym.errors import Damaged, RecipeError
 from endonym.store import Store
 
 USUAL = Store(USUAL_STORE)
@@ -149,6 +152,22 @@ def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
     assert run_argument(Path("../runs/basm"), USUAL) == "../runs/basm"
 
 
+def test_a_model_with_a_template_for_conversations_is_asked_by_chat(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert asked("әкият", None) == asked("әкият", make(store)) == 'generate әкият "…"'
+    for tokenizer, said in (
+        (toy_tokenizer("byte"), 'generate әкият "…"'),
+        (fresh_tokenizer("byte"), "chat әкият"),
+    ):
+        identifier = said.encode().hex()[:64]
+        with store.workspace("model", identifier, waiting=nobody) as ctx:
+            assert ctx is not None
+            tokenizer.save(ctx.out)
+            declared = {**DECLARED, "stage": "model", "id": identifier, "numbers": {}}
+            model = store.publish(ctx, declared)
+        assert asked("әкият", model) == said
+
+
 def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
     run, store = a_run(tmp_path, "әкият"), Store(tmp_path / "store")
     (a_run(tmp_path, "шигырь") / "log.txt").unlink()
@@ -206,3 +225,28 @@ def test_a_project_below_a_folder_called_runs_is_no_run(tmp_path: Path) -> None:
     Store(tmp_path / "store").claim(project, project / "recipe.toml")
     assert recipe_file(project / "recipe.toml") is None
     assert run_by_name(USUAL, str(project)) == project
+
+
+def test_a_project_that_is_its_own_store_is_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`endonym run recipe.toml --store . > log.txt`, and then any other command."""
+    for file in ("recipe.toml", "log.txt"):
+        (tmp_path / file).write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    store, run = Store(Path()), Path("runs/әкият")
+    store.claim(run, Path("recipe.toml"))
+    for name in (Path("recipe.toml"), Path(), tmp_path, tmp_path / "recipe.toml"):
+        assert find_recipe(store, name).path.resolve() == tmp_path / "recipe.toml"
+        assert run_by_name(store, str(name)) is None
+
+
+def test_a_damaged_plan_is_named_where_it_may_be_of_the_recipe(tmp_path: Path) -> None:
+    run, store = a_run(tmp_path, "әкият", recipe="recipe.toml"), Store(tmp_path / "store")
+    whole = a_run(tmp_path, "шигырь", recipe="шигырь.toml")
+    (run / "plan.json").write_text("{", encoding="utf-8")
+    for recipe in ("recipe.toml", "шигырь.toml"):
+        with pytest.raises(Damaged) as caught:
+            find_run(store, str(tmp_path / recipe))
+        assert caught.value.where == str(run / "plan.json")
+    assert find_run(store, "шигырь") == whole

@@ -12,7 +12,7 @@ from made_scores import score
 from endonym.commands import finished_runs as finishing
 from endonym.commands.find import planned
 from endonym.commands.finished_runs import FinishedRun, finished_runs, missing, read
-from endonym.disk import write_json
+from endonym.disk import list_files, write_json
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.store import Artifact, Store, write_sealed
@@ -84,6 +84,27 @@ def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path)
         read(run, "kechkena")
     assert 'kind = "bits"' in caught.value.do
     assert caught.value.where == str(run)
+
+
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_run_without_texts_is_not_told_to_score_documents(copy: Path, split: Any) -> None:
+    """[[evaluate]] without a file is refused where there is no [[source]]."""
+
+    def without_texts(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = [each for each in stages if each["name"] != "evaluation bits"]
+        return [
+            {**each, "config": {**each["config"], "order": []}}
+            if each["stage"] == "corpus"
+            else each
+            for each in kept
+        ]
+
+    run = copy / "runs" / "kechkena"
+    change_plan(run, without_texts)
+    with pytest.raises(RecipeError, match="has no held-out documents to compare") as caught:
+        read(run, "kechkena", split)
+    assert "[[evaluate]]" not in caught.value.do
+    assert "endonym evaluate MODEL --text FILE" in caught.value.do
 
 
 def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) -> None:
@@ -205,7 +226,10 @@ def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None
         "phase.1.steps": "4",
     }
     (tmp_path / "recipe.toml").write_text("[", encoding="utf-8")
-    assert a_finished_run(tmp_path).settings == {}
+    with pytest.raises(Damaged) as caught:
+        _ = a_finished_run(tmp_path).settings
+    assert caught.value.where.startswith(str(tmp_path / "recipe.toml"))
+    assert "endonym run" in caught.value.do
 
 
 def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
@@ -216,7 +240,7 @@ def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
         folder = tmp_path / split
         folder.mkdir()
         write_json(folder / "scores.json", [score("model", value, split=split).as_dict()])
-        evaluations.append(Artifact(folder, {}))
+        evaluations.append(Artifact(folder, {"files": list_files(folder)}))
     run = a_finished_run(tmp_path, evaluations)
     assert run.dev_score is not None
     assert run.dev_score.value == 1.7

@@ -14,10 +14,13 @@ from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
 from endonym.log import THIN, append_jsonl, columns
 from endonym.store import Artifact, Store, write_sealed
+from endonym.text.config import Clean, Split
 from endonym.text.copies.notes import COPIES
-from endonym.text.corpus import Corpus
+from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Reject
 from endonym.text.document_files import DROPPED, REMOVED, GzipLines, json_line, reject_line
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import fit
 
 
 @pytest.fixture
@@ -233,14 +236,17 @@ def test_invisible_characters_among_tokens_are_shown_by_number(store: Store) -> 
     assert "\u200b" not in found.text
 
 
-def trained(store: Store, bits: list[float], file: str = "validations.json") -> Artifact:
+def trained(
+    store: Store, bits: list[float], file: str = "validations.json", objective: str = "next_token"
+) -> Artifact:
     """A model with validations of so many bits a byte, and three samples in its journal."""
     numbers = {"parameters": 9000, "steps": 30, "kept_step": 20}
-    validations = [{"step": 10 * n, "bits": value} for n, value in enumerate(bits)]
+    validations = [{"step": 10 * n, "bits": x, "nats": x / 4} for n, x in enumerate(bits)]
     with store.workspace("model", ID, waiting=nobody) as ctx:
         assert ctx is not None
         (ctx.out / file).write_text(json.dumps(validations), encoding="utf-8")
         declared: dict[str, Any] = {**DECLARED, "stage": "model", "id": ID, "numbers": numbers}
+        declared["config"] = {"phase": {"objective": objective}}
         made = store.publish(ctx, declared)
     for step in (0, 10, 20):
         sample = {"event": "sample", "step": step, "prompt": "Таң ", "text": f"{step} атты."}
@@ -265,6 +271,41 @@ def test_the_curve_of_a_model_has_a_bar_for_each_validation(
     assert found.text.splitlines()[0].startswith(
         f"9{THIN}000 parameters · 30 steps; the weights are those of step 20"
     )
+
+
+@pytest.mark.parametrize(
+    ("objective", "curve"),
+    [
+        ("chat", "dev bits/byte 2.000 █▁ 1.000 (best 1.0000)"),
+        ("preferences", "dev loss 0.500 █▁ 0.250 (best 0.2500)"),
+    ],
+)
+def test_the_curve_is_of_what_the_phase_was_judged_by(
+    objective: str, curve: str, tmp_path: Path
+) -> None:
+    """The preference loss is in nats of a choice: no bits of text."""
+    store = Store(tmp_path / "store")
+    made = trained(store, [2.0, 1.0], objective=objective)
+    assert curve in look(store, made.id, dropped=None, text=None, count=1).text
+
+
+def test_without_texts_no_figure_of_texts_is_shown(store: Store, tmp_path: Path) -> None:
+    (given,) = (store.root / "tokenizer").iterdir()
+    home = Store(tmp_path / "store")
+    with home.workspace("corpus", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        make_corpus([], Clean(), Split(), out=ctx.out)
+        corpus = home.publish(ctx, {**DECLARED, "stage": "corpus", "id": ID, "numbers": {}})
+    text = look(home, corpus.id, dropped=None, text=None, count=3).text
+    assert text == "no texts: the recipe has no [[source]]"
+    with home.workspace("tokenizer", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        shutil.copytree(given, ctx.out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mani*"))
+        fitted = fit(Tokenizer.load(given / "tokenizer.json"), [])
+        declared = {**DECLARED, "stage": "tokenizer", "id": ID, "numbers": {"held_out": fitted}}
+        made = home.publish(ctx, declared)
+    text = look(home, str(made.folder), dropped=None, text=None, count=3).text
+    assert text == f"vocabulary {fitted['vocab']}"
 
 
 def test_a_model_of_an_older_version_is_shown_too(tmp_path: Path) -> None:

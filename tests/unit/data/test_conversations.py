@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from endonym.data.conversations import Message, Unfit, conversation_of, pair_of
+from endonym.data.conversations import (
+    Message,
+    Unfit,
+    conversation_of,
+    has_unread_weight,
+    pair_of,
+)
 
 ASKED, ANSWER = "Алма нинди төстә?", "Кызыл."
 PLAIN = (Message("user", ASKED), Message("assistant", ANSWER))
@@ -235,7 +241,8 @@ def test_an_answer_of_weight_0_is_read_and_not_learnt(
 
 @pytest.mark.parametrize("weight", [0.5, 2, -1, "0", True, [], float("nan")])
 def test_another_weight_is_a_reject(weight: Any) -> None:
-    with pytest.raises(Unfit, match=r"message 4 has the weight .* known are 0 .* and 1") as caught:
+    said = r"message 4, an answer, has the weight .* known are 0 .* and 1"
+    with pytest.raises(Unfit, match=said) as caught:
         conversation_of({"messages": weighed(1, weight)})
     assert caught.value.reason == "bad_weight"
 
@@ -254,15 +261,57 @@ def test_a_conversation_whose_answers_all_have_the_weight_0_is_a_reject() -> Non
         {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
     ],
 )
-def test_a_record_of_weight_0_is_left_out_and_another_weight_is_no_secret(
-    record: dict[str, Any],
+@pytest.mark.parametrize("weight", [None, 1, 1.0, 0, 0.7, "1", 72, "72 kg", [], float("nan")])
+def test_a_weight_of_the_whole_record_changes_nothing_and_is_noted(
+    record: dict[str, Any], weight: Any
 ) -> None:
     read = pair_of if "chosen" in record else conversation_of
-    assert read(record) == read({**record, "weight": 1}) == read({**record, "weight": None})
-    for weight, reason in ((0, "nothing_learnt"), (0.0, "nothing_learnt"), (0.7, "bad_weight")):
-        with pytest.raises(Unfit, match="the record has") as caught:
-            read({**record, "weight": weight})
-        assert caught.value.reason == reason
+    weighed = {**record, "weight": weight}
+    assert read(weighed) == read(record)
+    assert has_unread_weight(weighed) == (weight not in (None, 1))
+
+
+@pytest.mark.parametrize("weight", [None, 0, 0.0, 1, 0.7, "1", 72, float("nan")])
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_a_weight_of_what_is_no_answer_changes_nothing_and_is_noted(role: str, weight: Any) -> None:
+    told = {"role": role, "content": "Сәлам!"}
+    bare = {"messages": [told, *weighed(0, 1)]}
+    noted = {"messages": [{**told, "weight": weight}, *weighed(0, 1)]}
+    assert conversation_of(noted) == conversation_of(bare)
+    assert has_unread_weight(noted) == (weight not in (None, 0))
+
+
+def test_of_weights_of_answers_none_is_unread() -> None:
+    assert not has_unread_weight({"messages": weighed(0, 1, 0.5)})
+    assert not has_unread_weight({"prompt": ASKED, "chosen": weighed(0), "rejected": weighed(1)})
+    assert has_unread_weight({"chosen": [{"from": "human", "value": ASKED, "weight": 1}]})
+    assert not has_unread_weight(["weight"])
+
+
+EMPTY = {"role": "assistant", "content": "", "weight": 0}
+
+
+def test_an_answer_that_is_not_learnt_may_be_empty() -> None:
+    failed = [{"role": "user", "content": "Ce faci?"}, EMPTY, *weighed(1)]
+    found = conversation_of({"messages": failed})
+    assert found.messages[1] == Message("assistant", "", is_learnt=False)
+    assert found.prompt == (Message("user", "Ce faci?"),)
+    with pytest.raises(Unfit, match="message 2, an answer, is empty"):
+        conversation_of({"messages": [failed[0], {**EMPTY, "weight": 1}, *weighed(1)]})
+
+
+@pytest.mark.parametrize("content", ["", "Bonjour, je t'écoute."])
+def test_a_conversation_may_open_with_an_answer_that_is_not_learnt(content: str) -> None:
+    opening = {**EMPTY, "content": content}
+    found = conversation_of({"messages": [opening, *weighed(1, 1)]})
+    assert found.prompt == (
+        Message("assistant", content, is_learnt=False),
+        Message("user", f"{ASKED} 0"),
+    )
+    with pytest.raises(Unfit, match="it begins with an answer"):
+        conversation_of({"messages": [{"role": "assistant", "content": "Bonjour."}, *weighed(1)]})
+    with pytest.raises(Unfit, match="it begins with an answer"):
+        conversation_of({"messages": [opening, *weighed(None, 1)[1:]]})
 
 
 def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,19 @@ def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> Non
     assert "chat.max_rejected" in caught.value.do
 
 
+def test_what_is_longer_than_a_row_is_put_down_to_the_key_of_the_recipe(tmp_path: Path) -> None:
+    """Whether some are left, or none; and rows are not named where length is not at fault."""
+    long = [said(f"{n} нче китап турында сөйлә.", "Менә шулай. " * 300) for n in range(9)]
+    for number, records in enumerate(([*conversations(8), *long], long)):
+        with pytest.raises((SourceError, CorpusError), match="9 longer_than_context") as caught:
+            make_toy_examples(tmp_path / str(number), records, context=256)
+        assert "pack.context" in caught.value.do
+        assert re.search(r"records.jsonl#\d+: it has \d+ tokens; a row has 256", caught.value.do)
+    with pytest.raises(SourceError, match="9 no_answer") as caught:
+        make_toy_examples(tmp_path / "other", [*conversations(8), *[{"messages": []}] * 9])
+    assert "context" not in caught.value.do
+
+
 def test_no_example_left_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="empty_answer"):
         make_toy_examples(tmp_path, [said("Ce?", ""), said("Нәрсә?", "алма")])
@@ -102,8 +116,10 @@ def test_no_example_left_is_an_error(tmp_path: Path) -> None:
 
 def test_examples_of_one_prompt_are_too_few(tmp_path: Path) -> None:
     records = [said("Сорау?", f"җавап {n}") for n in range(5)]
-    with pytest.raises(CorpusError, match="5 examples of 1 different prompts are left"):
+    said_so = "5 examples of 1 different prompts are left"
+    with pytest.raises(CorpusError, match=said_so) as caught:
         make_toy_examples(tmp_path, records)
+    assert caught.value.do == "Add records with other prompts."
 
 
 def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
@@ -195,6 +211,37 @@ def test_an_answer_of_weight_0_has_no_learnt_token(tmp_path: Path) -> None:
     firsts = {record["messages"][-3]["content"] for record in records[2::3]}
     assert lost.sum() > 24
     assert any(tokenizer.decode(now.ids[lost].tolist()).startswith(each) for each in firsts)
+
+
+def test_weights_that_are_not_read_change_no_byte_and_are_counted(tmp_path: Path) -> None:
+    records = conversations(24)
+    bare = make_toy_examples(tmp_path / "bare", records, context=256)
+    weighed = [{**each, "weight": 0.7 if n % 2 else 1} for n, each in enumerate(records)]
+    weighed[0]["messages"][0]["weight"] = "72 kg"
+    counted = make_toy_examples(tmp_path / "weighed", weighed, context=256)
+    assert (bare["unread_weights"], counted["unread_weights"]) == (0, 13)
+    assert counted["kept"] == bare["kept"] == 24
+    for name in ("ids.bin", "learnt.bin", "offsets.npy", "dev.npy"):
+        made = [(tmp_path / each / name).read_bytes() for each in ("bare", "weighed")]
+        assert made[0] == made[1], name
+
+
+def test_an_empty_answer_of_weight_0_is_read(tmp_path: Path) -> None:
+    """At the beginning, and after a question; nothing of it is learnt."""
+    empty = {"role": "assistant", "content": "", "weight": 0}
+    asked = {"role": "user", "content": "Nu ai răspuns. Кабатла!"}
+    records = conversations(12)
+    counted = make_toy_examples(tmp_path / "bare", records, context=256)
+    learnt = sum(counted[side]["learnt"] for side in ("train", "dev"))
+    for number, record in enumerate(records):
+        told = record["messages"]
+        if told[0]["role"] == "user":
+            record["messages"] = [*([told[0]] if number % 2 else []), empty, asked, *told[1:]]
+    opened = make_toy_examples(tmp_path / "opened", records, context=256)
+    assert (opened["kept"], opened["dropped"]) == (12, {})
+    assert sum(opened[side]["learnt"] for side in ("train", "dev")) == learnt
+    tokens = ExampleTokens(tmp_path / "opened", "train")
+    assert "Кабатла" not in fresh_tokenizer().decode(tokens.ids[tokens.learnt[:] > 0].tolist())
 
 
 def test_an_example_may_fill_its_row(tmp_path: Path) -> None:

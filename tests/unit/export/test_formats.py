@@ -18,6 +18,7 @@ from endonym.export.card import Card, Merged
 from endonym.export.config import Export
 from endonym.export.formats import (
     RECORD,
+    make_dataset,
     make_export,
     model_behind,
     record_of,
@@ -25,7 +26,9 @@ from endonym.export.formats import (
 )
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.store import Store
+from endonym.store import Artifact, Store
+from endonym.text.config import Clean, Split
+from endonym.text.corpus import make_corpus
 
 GGUF = Export(format="gguf", quantize=("F16", "Q4_K_M"))
 FOLDER = Export(format="huggingface")
@@ -91,6 +94,15 @@ def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_we
     found = said.get("general.license")
     assert (found and found.contents()) == license
     assert said["endonym.model"].contents() == made_of
+
+
+def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
+    """That of a recipe which learns from conversations alone."""
+    card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
+    corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
+    with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
+        make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_changed_byte_is_found(model: LanguageModel, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """A process with limits: what it does to itself fails one question, and the next is answered."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -58,6 +60,34 @@ def test_an_answered_question_ends_nothing_when_its_time_is_over(process: Limite
     time.sleep(2.0)
     assert answering is not None
     assert answering.poll() is None
+
+
+def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: LimitedProcess):
+    process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
+    asked = process._process
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        process.ask({"do": "echo later", "word": TATAR[0]}, QUICK)
+    assert asked is not None
+    assert asked.poll() is not None
+    assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]
+
+
+def test_a_stop_that_comes_with_the_answer_is_not_for_the_next_question(
+    process: LimitedProcess, monkeypatch: pytest.MonkeyPatch
+):
+    kill = subprocess.Popen[bytes].kill
+
+    def kill_late(self: "subprocess.Popen[bytes]") -> None:
+        time.sleep(0.5)
+        kill(self)
+
+    process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
+    monkeypatch.setattr(subprocess.Popen, "kill", kill_late)
+    for word in (ROMANIAN[0], KHMER[0]):
+        limits = Limits(300 << 20, 0.2, 0.4 if word == ROMANIAN[0] else 30.0)
+        assert process.ask({"do": "echo later", "word": word}, limits)["said"] == word
 
 
 def test_one_that_ended_between_two_questions_is_started_again(process: LimitedProcess):

@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 
+import pytest
 from text_samples import TATAR
 
 from endonym.limited.worker import ENOUGH_CHARS, answer, cap
@@ -21,16 +22,37 @@ def test_an_answer_a_refusal_and_a_panic():
             raise MemoryError
         return question
 
-    found = [answer(say, {"question": {"word": each}, "texts": b"x"}) for each in TATAR[:3]]  # type: ignore[arg-type]
+    given: dict[str, object] = {"texts": b"x", "limits": {"memory_bytes": 7 << 20}}
+    found = [answer(say, given | {"question": {"word": each}}) for each in TATAR[:3]]  # type: ignore[arg-type]
     assert found[0] == {"word": TATAR[0], "texts": b"x"}
     assert found[1] == {"failed": "ә" * ENOUGH_CHARS}
-    assert "MiB of memory" in found[2]["failed"]
+    assert "more than 7 MiB of memory" in found[2]["failed"]
 
 
 def test_a_limit_is_never_above_the_one_that_there_is():
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     cap({resource.RLIMIT_CORE: hard if hard != resource.RLIM_INFINITY else soft})
     assert resource.getrlimit(resource.RLIMIT_CORE)[1] == hard or soft != hard
+
+
+SMALL_AFTER_LARGE_LIBRARIES = """
+import mmap, resource
+from endonym.limited.worker import address_space, begin
+library = mmap.mmap(-1, 1 << 30)
+begin({"memory_bytes": 1 << 28, "cpu_seconds": 9, "seconds": 60.0}, address_space())
+bytearray(1 << 27)
+try:
+    bytearray(1 << 29)
+except MemoryError:
+    print("refused")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size is in /proc")
+def test_what_libraries_take_is_not_the_questions():
+    script = f"import sys; sys.path[:] = {sys.path!r}\n{SMALL_AFTER_LARGE_LIBRARIES}"
+    said = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert said.stdout == b"refused\n"
 
 
 LATER_QUESTION = """

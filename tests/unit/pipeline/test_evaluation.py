@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import END, distinct_documents, write_toy_shards
+from toys import END, distinct_documents, toy_tokenizer, write_toy_shards
 
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
+from endonym.errors import RecipeError
 from endonym.evaluate import compressor
 from endonym.export.pretrained import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import evaluation
-from endonym.pipeline.evaluation import evaluate, training_text
+from endonym.pipeline.evaluation import evaluate, held_texts, training_text
 from endonym.pipeline.types import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
@@ -200,3 +201,7 @@ def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: 
 def test_a_recipe_of_conversations_alone_has_no_training_text(tmp_path: Path) -> None:
     write_toy_shards(tmp_path, [], vocab=8)
     assert training_text(tmp_path, PackConfig(context=64)) is None
+    for split in ("test", "dev"):
+        with pytest.raises(RecipeError, match=r"none are held out.*\[\[source\]\]") as caught:
+            held_texts(tmp_path, split, toy_tokenizer("bpe"), PackConfig(context=64))
+        assert "--text FILE" in caught.value.do

@@ -75,6 +75,13 @@ def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
     assert f"текст.txt: {said}\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("row", ["\n\n* * *\n\n", "\n***\n", "\n\n---\n\n", "\n\n— — —\n\n"])
+def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) -> None:
+    documents = ["\n".join(f"{each} {n}" for each in ROMANIAN) for n in range(12)]
+    (tmp_path / "text.txt").write_text(row.join(documents) + "\n", encoding="utf-8")
+    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+
+
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
     sentences = [f"{ROMANIAN[n % 3]} {n}" for n in range(60_000)]
     documents = ["\n".join(sentences[at : at + 20_000]) for at in (0, 20_000, 40_000)]

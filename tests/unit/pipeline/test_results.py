@@ -3,13 +3,14 @@
 from typing import Any
 
 from endonym.log import THIN
-from endonym.pipeline.results import result
+from endonym.pipeline.results import NO_TEXTS, result
 
 
 def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:
     """A corpus of 16,043 records with these rejects."""
     kept = {"train": 15_014, "dev": 369, "test": 369}
     return {
+        "sources": {"tatar": {}},
         "total": {
             "read": {"records": 16_043, "bytes": 2_000_000},
             "kept": {side: {"documents": count} for side, count in kept.items()},
@@ -17,7 +18,7 @@ def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:
             "encodings": encodings or {"utf-8": 3},
             "changed_documents": 0,
             "rules": {},
-        }
+        },
     }
 
 
@@ -57,6 +58,13 @@ def test_examples_are_told_by_what_is_learnt_and_by_what_rows_leave_empty() -> N
     said = result("examples", {**numbers, "cut": 3, "dropped": {"held_out": 2}})
     assert "2 dropped (2 " in said
     assert "3 without what followed the last answer" in said
+
+
+def test_of_a_recipe_without_texts_no_figure_of_texts_is_told() -> None:
+    nothing = {**card({}), "sources": {}}
+    tokens: dict[str, Any] = {"train": {}, "dev": {}, "test": {}, "unused": 397}
+    assert result("corpus", nothing) == result("shards", tokens) == NO_TEXTS
+    assert result("tokenizer", {"vocab": 400, "held_out": held(0.0)}) == "400 ids"
 
 
 def test_what_cleaning_changed_and_took_out_is_told() -> None:

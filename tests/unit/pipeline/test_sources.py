@@ -214,6 +214,18 @@ def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe
     assert tatar.bytes() == (recipe.folder / "texts" / "tatar.txt").stat().st_size
 
 
+def test_a_source_that_reads_the_recipes_own_folder_is_warned_of(
+    recipe: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is written there, a log for example, would become a text of the next run."""
+    sources.find(recipe, log=Log())
+    assert "own folder" not in capsys.readouterr().err
+    whole = recipe.folder / "whole.toml"
+    whole.write_text(recipe.path.read_text("utf-8").replace('"texts/tatar.txt"', '"."'), "utf-8")
+    sources.find(Recipe.load(whole), log=Log())
+    assert 'source "tatar": it reads the recipe\'s own folder' in capsys.readouterr().err
+
+
 def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:
     (recipe.folder / "texts" / "tatar.txt").unlink()
     with pytest.raises(MissingSource, match='source "tatar"'):

@@ -119,6 +119,20 @@ def test_without_a_corpus_or_a_tokenizer_there_is_no_card(tmp_path: Path) -> Non
     assert tokenizer_card(None, "bpe", None, None) is None
 
 
+def test_of_a_recipe_without_texts_no_figure_of_texts_is_shown(tmp_path: Path) -> None:
+    make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
+    assert corpus_card(Artifact(tmp_path / "corpus", {})) is None
+    made = toy_tokenizer("byte")
+    made.save(tmp_path)
+    (tmp_path / "report.json").write_text(json.dumps(fit(made, [])), encoding="utf-8")
+    shards = Artifact(tmp_path, {"numbers": {"unused": 256, "train": {}}})
+    corpus = Artifact(tmp_path / "corpus", {})
+    card = tokenizer_card(Artifact(tmp_path, {}), "as it came", corpus, shards)
+    assert card is not None
+    assert card.facts == [("kind", "as it came"), ("vocabulary", "259 ids")]
+    assert (card.rows, card.sentences) == ([], [])
+
+
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Artifact:
     """A tokenizer of bytes, and how it fits two sources."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from made_dirt import lines_of, stubs
-from text_samples import KHMER, TATAR, write
+from text_samples import KHMER, TATAR, reasons, records, write
 
 from endonym.autopilot.diagnosis import Diagnosis, diagnose
 from endonym.autopilot.examination import FOREIGN
@@ -98,6 +98,11 @@ def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Dia
     assert html.count('class="copy"') == 1 + sum(bool(each.recipe) for each in made.findings)
     for part in ("findings", "texts", "alphabet", "vocabulary", "feeds", "recipe"):
         assert f'<section id="{part}"' in html
+
+
+def test_the_page_is_no_text_for_the_next_run(made: Diagnosis, tmp_path: Path):
+    """It is written beside the texts, and quotes them."""
+    assert reasons(records(write(tmp_path, "doctor.html", page(made)))) == {"own_page": 1}
 
 
 def test_a_page_about_nothing_is_a_page(tmp_path: Path):

@@ -191,6 +191,17 @@ def test_a_guessed_encoding_is_reported(tmp_path: Path):
     assert "guess: cp1251" in corpus.card["warnings"][0]
 
 
+def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path: Path):
+    source = lines_source(tmp_path, TATAR)
+    for number, (language, warned) in enumerate((("tat", 0), ("x-gasconha", 1))):
+        clean = Clean.model_validate({"mask": ["email", "phone"], "language": language})
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        card = made(folder, source, clean=clean).card
+        found = [each for each in card["warnings"] if each.startswith("mask")]
+        assert len(found) == warned, card["warnings"]
+
+
 def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
     one = lines_source(tmp_path, numbered(5_000), "one")
     write(tmp_path, "two.rtf", b"{\\rtf" * 100)

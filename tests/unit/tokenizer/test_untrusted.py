@@ -1,6 +1,7 @@
 """Strangers' tokenizers: refused by what they say, or by what they do in a process with limits."""
 
 import base64
+import importlib
 import json
 import os
 import socket
@@ -11,14 +12,14 @@ from typing import Any
 import pytest
 from foreign_folders import byte_level, gemma_like
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
-from tokenizers import normalizers
+from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 from toys import toy_tokenizer
 
 from endonym.errors import TokenizerError
 from endonym.limited.process import LimitedProcess
 from endonym.tokenizer import untrusted
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer, read_engine
-from endonym.tokenizer.untrusted import growth_of, is_own, letters_of, literals_of
+from endonym.tokenizer.untrusted import growth_of, is_own, letters_of, literals_of, whole_size
 
 VOCAB = {END_OF_TEXT: 0, "a": 1, "b": 2, "ә": 3}
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -115,11 +116,54 @@ def test_growth_is_that_of_the_rules():
     assert growth_of(None) == growth_of(replace(" ", "▁")) == growth_of(replace("ab", "c")) == 1
     assert growth_of(chain(3, "a", "bb")) == 8
     assert growth_of(replace(r"\s+", "", "Regex")) == 1
-    assert growth_of(replace("", "abc")) == 4  # before and after each letter
-    assert growth_of(replace(r" {2,}", "▁", "Regex")) == 2
+    assert growth_of(replace("", "abc")) == 7  # before and after a letter
+    assert growth_of(replace(r" {2,}", "▁", "Regex")) == 3
+    assert growth_of(replace("a", "가")) == 2  # NFD would take it apart
     blob = b"\xc8\0\0\0" + b"trie" * 50 + b"a\0" + "ә".encode() * 90 + b"\0"
     charsmap = base64.b64encode(blob).decode()
     assert growth_of({"type": "Precompiled", "precompiled_charsmap": charsmap}) == 90
+
+
+MULTIPLYING = [
+    [normalizers.Replace("ل", "ﷺ"), normalizers.NFKC()],
+    [normalizers.Replace("a", "각"), normalizers.NFD(), normalizers.Replace("ᆨ", "a")],
+    [normalizers.Replace("i", "İ"), normalizers.Lowercase()],
+    [normalizers.ByteLevel()],
+    [normalizers.BertNormalizer()],
+    [normalizers.Prepend("ба"), normalizers.Strip()],
+    [pre_tokenizers.ByteLevel(add_prefix_space=True)],
+    [pre_tokenizers.Metaspace("▁", "always"), pre_tokenizers.Metaspace("_", "always")],
+    [decoders.BPEDecoder(suffix="")],
+    [decoders.CTC(word_delimiter_token="")],
+    [decoders.WordPiece()],
+    [decoders.Replace(Regex("x*"), "ә")],
+]
+
+
+@pytest.mark.parametrize("rules", MULTIPLYING, ids=lambda rules: type(rules[0]).__name__)
+def test_no_rules_one_after_the_other_make_more_letters_than_is_counted(
+    tmp_path: Path, rules: list[Any]
+):
+    module = importlib.import_module(type(rules[0]).__module__)
+    for times in (1, 2, 3, 4):
+        made = module.Sequence(rules * times)
+        wanted = growth_of(json.loads(made.__getstate__()))
+        for letter in "aiالә中각ﷺ¼":
+            if module is normalizers:
+                found = made.normalize_str(letter)
+            elif module is pre_tokenizers:
+                found = "".join(piece for piece, _ in made.pre_tokenize_str(letter))
+            else:
+                found = made.decode([letter])
+            assert len(found) <= wanted * whole_size(letter), (times, letter)
+    key = module.__name__.rpartition(".")[2].removesuffix("s")
+    many = json.loads(module.Sequence(rules * 40).__getstate__())
+    assert "letters of one" in refused(written(tmp_path, described(**{key: many})))
+
+
+def test_a_sequence_is_counted_by_every_list_it_has():
+    hidden = {"type": "Sequence", "normalizers": [replace("a", "b")]}
+    assert growth_of(hidden | {"decoders": chain(9, "a", "bb")["normalizers"]}) == 2**9
 
 
 @pytest.mark.parametrize(

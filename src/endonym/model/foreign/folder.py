@@ -178,17 +178,21 @@ def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
     raise ExportError(f"config.json {what} {keys[0]}", where=where)
 
 
-def _refuse_huge(given: dict[str, Any], where: str) -> None:
-    """Raise ExportError for numbers by which a class would build more than any model has."""
-    for key, value in given.items():
-        if isinstance(value, dict):
-            _refuse_huge(value, where)
-            continue
+def _refuse_huge(value: Any, where: str, key: str = "") -> None:
+    """Raise ExportError, with its name, for a number that no model has.
+
+    What smaller ones do to a class is tried in a process with limits (`trial.py`).
+    """
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _refuse_huge(each, where, name)
+    elif isinstance(value, list):
+        for each in value:
+            _refuse_huge(each, where, key)
+    elif isinstance(value, int) and "theta" not in key:
         is_count = key.startswith(("num_", "n_layer", "n_head")) or key.endswith("_layers")
-        most = MOST_PARTS if is_count else MOST_SIZE
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, int) and abs(each) > most and "theta" not in key:
-                raise ExportError(f"config.json has {str(each)[:40]} for {key}", where=where)
+        if abs(value) > (MOST_PARTS if is_count else MOST_SIZE):
+            raise ExportError(f"config.json has {str(value)[:40]} for {key}", where=where)
 
 
 def _refuse_half_artefact(given: dict[str, Any], where: str) -> None:

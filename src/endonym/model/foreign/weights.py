@@ -40,8 +40,11 @@ TRIED_TOKENS = 7
 CLOSE = 1e-4
 """Largest relative difference of two ways of computing the same in fp32."""
 UNCHANGED = 1e-6
-"""Largest relative change of logits when another document of their row changes. By rounding alone
-experts change by 1.3e-7: the sizes of their products depend on the other document."""
+"""Largest change of logits, as a share of the largest, when another document of their row changes.
+By rounding alone experts change by 1.3e-7: the sizes of their products depend on the other
+document. A class without experts changes nothing. It decides only how packed rows are computed:
+a model that changes more by rounding is computed one document at a time, slower and as exactly;
+what changes less is below the rounding of any two ways of computing it."""
 UNTRUSTED = ("attn_implementation", "_attn_implementation", "experts_implementation")
 """Keys by which a folder could ask for kernels from elsewhere."""
 BUILDING = (
@@ -76,9 +79,10 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
 def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
     """The model of a folder, in fp32. given: as in foreign_config.
 
-    Before memory is allocated, raises ExportError for a model that endonym does not support, and
-    Damaged for tensors that are missing, unknown or of another shape; then Damaged for numbers that
-    are not finite.
+    Building may take any memory and time: for a stranger's folder see `trial.load_tried`. Before
+    tensors are read, raises ExportError for a model that endonym does not support, and Damaged for
+    tensors that are missing, unknown or of another shape; then Damaged for numbers that are not
+    finite.
     """
     config, files = foreign_config(folder, given), weight_files(folder)
     where = str(folder / CONFIG)
@@ -108,6 +112,11 @@ def stored_weights(decoder: ForeignDecoder) -> dict[str, Tensor]:
     return _as_stored(decoder.network, weights_of(decoder.network))
 
 
+def require_library() -> None:
+    """Raise ExportError if transformers is not installed."""
+    _library("")
+
+
 def _library(name: str) -> Any:
     """A module of transformers, imported when needed."""
     try:
@@ -135,7 +144,8 @@ def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     given = library.PreTrainedConfig._decode_special_floats(given)
     errors = importlib.import_module("huggingface_hub.errors")
     try:
-        theirs = library.CONFIG_MAPPING[config.family].from_dict(given)
+        with _quiet():
+            theirs = library.CONFIG_MAPPING[config.family].from_dict(given)
         return auto.MODEL_FOR_CAUSAL_LM_MAPPING[type(theirs)], theirs
     except KeyError as error:
         raise ExportError(
@@ -169,14 +179,17 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
     """The network with its weights, in fp32, tested on a few tokens."""
     kind, theirs = _network_class(config, where)
     with _quiet():
-        network, info = kind.from_pretrained(
-            None,
-            config=theirs,
-            state_dict={name: each.float() for name, each in weights.items()},
-            dtype=torch.float32,
-            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
-            output_loading_info=True,
-        )
+        try:
+            network, info = kind.from_pretrained(
+                None,
+                config=theirs,
+                state_dict={name: each.float() for name, each in weights.items()},
+                dtype=torch.float32,
+                attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+                output_loading_info=True,
+            )
+        except BUILDING as error:
+            raise _misfit(error, where) from error
         wrong = sorted(str(name) for names in info.values() for name in names)
         if wrong:
             raise ExportError(f"transformers misses or does not know {wrong[:3]}", where=where)
@@ -231,7 +244,9 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
     packed = Span.packed(torch.arange(2 * TRIED_TOKENS)[None] // TRIED_TOKENS)
     other = torch.cat((half.flip(1), row[:, TRIED_TOKENS:]), dim=1)
     first, second = (decoder.logits(each, packed)[:, TRIED_TOKENS:] for each in (row, other))
-    decoder.reads_packed = _close(first, alone) and _close(first, second, UNCHANGED)
+    # Tokens that change nothing even within one document, as with weights of 0, show no leak.
+    is_seen = not _close(decoder.logits(other)[:, TRIED_TOKENS:], whole[:, TRIED_TOKENS:])
+    decoder.reads_packed = is_seen and _close(first, alone) and _close(first, second, UNCHANGED)
     padded = Span.after(0, row, torch.tensor([TRIED_TOKENS]))
     found = decoder.logits(row, padded, decoder.empty_cache(1, row.shape[1]))
     decoder.reads_padded = _close(found[:, TRIED_TOKENS:], alone)

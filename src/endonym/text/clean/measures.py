@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from endonym.text.scripts import BREAK_SCRIPTS, CODE_POINTS, PORTION_CHARS, script_class, table
+from endonym.text.scripts import (
+    BREAK_SCRIPTS,
+    CODE_POINTS,
+    PORTION_CHARS,
+    SENTENCE_ENDS,
+    script_class,
+    table,
+)
 
 LEAST_LINES = 5
 """Fewer lines, and no share of lines is measured."""
@@ -35,7 +42,7 @@ CODE_LINE = regex.compile(
     r"|^\s*(?:#include|import\s+\w+[.;]|def\s+\w+\(|//|/\*)|\w\s?=\s?[^\s;]{1,200};"
 )
 ENDED = regex.compile(
-    r"(?:[\p{Sentence_Terminal}…:;]|\.\.)[\s\p{Quotation_Mark}\p{Close_Punctuation}]*$"
+    rf"(?:[{SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
 )
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 UNBROKEN = regex.compile(

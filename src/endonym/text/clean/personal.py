@@ -11,49 +11,91 @@ addresses.
 
 import functools
 import ipaddress
+import random
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import regex
 
 from endonym.text.clean.other_numbers import BOOK, DATE, STAMP, digits_of, is_book, is_ean
-from endonym.text.clean.personal_codes import IBAN, codes_of, iban_within, is_code, is_luhn
+from endonym.text.clean.personal_codes import (
+    IBAN,
+    UNSPACED,
+    codes_of,
+    iban_within,
+    is_code,
+    is_luhn,
+)
+from endonym.text.clean.personal_codes import WORD_BEFORE as CODE_WORD_BEFORE
 from endonym.text.clean.phone_words import WORD
+from endonym.text.languages import TAKEN_FOR, usual_code
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 EMAIL = regex.compile(
     r"(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}+@(?:[\p{L}\p{N}-]{1,63}+\.){1,8}\p{L}{2,24}"
 )
-CARD = regex.compile(r"(?<![\w.,-])(?<![A-Z]{2}\d\d[ -])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])")
+BEGIN = rf"(?<![[\w+\p{{Sc}}-]--{UNSPACED}]|\d\.|(?<!\d{{6}}),)"
+"""No part of a longer number, of a word or of a sum of money; of a list, 0722123456,0733123456."""
+END = rf"(?![\w--{UNSPACED}]|-[\d\p{{Lu}}]|[.,]\d\d?(?!\d))"
+"""An ending may follow, 0722123456-ul, but no decimals, 599123456,78."""
+CARD = regex.compile(
+    rf"{BEGIN}(?<![A-Za-z]{{2}}\d\d(?:[ -]| {{2}}))[2-6]\d{{3}}(?:[ -]?\d){{9,15}}(?!\d|-\d)",
+    regex.VERSION1,
+)
+CARD_GROUPS = regex.compile(r"\d{4}([ -])(?:\d{4}\1\d{4}\1\d{4}|\d{6}\1\d{4,5})")
+"""The beginning of what looks like a card: after it the date may follow until which it holds."""
 PHONE = regex.compile(
-    r"(?<![\w+.,-])(?:"
+    rf"(?=[\d+(]){BEGIN}(?:"  # What it begins with is asked first: that is quick.
     rf"{DATE.pattern}|"  # Found whole, and then left.
     r"\+\d(?:[ .()/-]{0,2}\d){7,14}"  # +7 843 292-12-34
     r"|00[1-9]\d{0,2}[ .-](?:[ .()/-]{0,2}\d){7,12}"  # 0033 6 12 34 56 78
     r"|8 ?\d{3}[ -]\d{3}[ -]\d\d[ -]\d\d"  # 8 917 123-45-67
+    r"|8[ -]?\d{3}[ -]?\d{5}(?:\d\d)?"  # 8-917-1234567, 8-9171234567, 8 612 34567
     r"|(?:\d[ -]?|(?<!\d[ -]))\(\d{2,5}\)[ -]?\d(?:[ -]?\d){4,8}"  # (843) 292-12-34
-    r"|[08](?=[\d .-]{9,15}(?!\d))\d{0,4}(?:(?P<c>[ .-])\d{2,4})(?:(?P=c)\d{2,4}){1,4}"  # 01 23 45
-    r"|0\d{8,12}|8\d{10}"  # 0123456789
-    r"|0\d{2,5}[ /-]\d{5,7}"  # 0256/395476, 01812-345678
+    # 01 23 45 67 89, 01/23/45/67/89
+    r"|[08](?=[\d ./-]{9,15}(?!\d))\d{0,4}(?:(?P<c>[ ./-])\d{2,4})(?:(?P=c)\d{2,4}){1,4}"
+    # 0911/234 567, 0555 12-34-56
+    r"|0(?=[\d /-]{9,15}(?!\d))\d{2,5}[ /-] ?\d{2,4}(?:(?P<e>[ -])\d{2,4})(?:(?P=e)\d{2,4}){0,2}"
+    r"|0\d{8,12}"  # 0123456789
+    r"|0\d{2,5}[ /-]\d{5,8}"  # 0256/395476, 0151-23456789
     r"|[1-9]\d{8,12}"  # 599123456, 79171234567, 5511987654321
     r"|[6-9]\d{4}[ -]\d{5}"  # 98765 43210
-    # 599 12 34 56, 599 12-34-56
-    r"|[1-9]\d{1,3}(?=[\d -]{9,12}(?!\d))[ -]\d{2,3}(?P<d>[ -])\d{2,3}(?:(?P=d)\d{2,3}){0,2}"
-    r")(?![\w-])"
+    r"|(?<!\d[ -])[1-9]\d{3}[ -]\d{4}(?![ -]\d)"  # 9911 2233
+    r"|(?:1[ .-])?[2-9]\d\d(?P<n>[.-])\d{3}(?P=n)\d{4}"  # 202-456-1111
+    # 599 12 34 56, 599 12-34-56, 599-123-456
+    r"|[1-9]\d{1,3}(?=[\d -]{8,12}(?!\d))[ -]\d{2,3}(?P<d>[ -])\d{2,3}(?:(?P=d)\d{2,3}){0,2}"
+    r"|[1-9]\d{2,3}(?:\.\d\d){3}"  # 599.12.34.56
+    r"|(?<!\d[ -])[1-9]\d{1,3}[ -]\d{6,7}(?![ -]\d)"  # 599 123456
+    rf"){END}",
+    regex.VERSION1,
 )
-BESIDE_WORD = regex.compile(r"(?<![\w+.,-])(?:(?<!\d )\()?\d(?:[ ()/-]{0,3}\d){6,13}(?![\w-])")
+BESIDE_WORD = regex.compile(
+    rf"{BEGIN}(?:(?<!\d )\()?\d(?:[ ()/-]{{0,3}}\d){{6,13}}{END}", regex.VERSION1
+)
 """What may be a number beside a word for a telephone: 5123 4567, 912 345 678, (8-612) 34567."""
-MOBILE = regex.compile(r"[1-9][\d -]*")
+MOBILE = regex.compile(r"[1-9][\d .-]*")
 """The form of a number of a mobile phone as it is written where no 0 or 8 stands before it."""
 UNDIVIDED = regex.compile(r"[1-9]\d*|\d{5}[ -]\d{5}")
-"""In no groups or in halves it is a telephone's with the prefix 8 or the code of its country, or
-beside a word for it."""
+"""In halves it is a telephone's with the prefix 8 or the code of its country, or beside a word for
+it; in no groups also where few other numbers look like it."""
+LEAST_UNDIVIDED, MOST_ALIKE, DRAWN = 9, 1 / 16, 1000
+"""Digits of a mobile phone's number in no groups, and which share of all numbers of as many digits
+may be a mobile phone's, so that such a number is taken for one; of so many numbers drawn."""
+HALVES, LATEST_YEAR = regex.compile(r"(?P<one>\d{4})[ -](?P<other>\d{4})"), "2100"
+"""A number of a mobile phone of Mongolia, 9911 2233; if they rise, years or pages."""
+NORTH_AMERICAN = regex.compile(r"(?:1[ .-])?\d{3}(?P<gap>[.-])\d{3}(?P=gap)\d{4}")
+"""No other numbers are written in these groups."""
 WORD_BEFORE, WORD_AFTER, LONGEST_WORD = 40, 24, 24
 """Letters before a number and after it in which a word begins, and those of the word."""
 FEW_COUNTRIES = 5
 """Of a language of more countries, nearly every number would be that of some mobile phone."""
 LABEL = regex.compile(
-    r"\b(?:ISBN|ISSN|DOI|EAN|NIP|REGON|IČO|CUI|ИНН|ОГРН|ОКПО)\W{0,3}\Z", regex.IGNORECASE
+    r"\b(?:ISBN|ISSN|DOI|EAN|NIP|REGON|IČO|CUI|ИНН|КПП|БИК|ОГРН|ОКПО|БИН|ЄДРПОУ)\W{0,3}\Z",
+    regex.IGNORECASE,
 )
 """What stands before a number that is none of a telephone."""
 LABEL_CHARS = 8
@@ -84,17 +126,63 @@ def is_card(found: str) -> bool:
     return len(set(digits)) > 1 and is_luhn(digits)
 
 
+def card_within(found: str) -> str:
+    """What of digits is the number of a card: all, or what stands in the groups of one."""
+    groups = CARD_GROUPS.match(found)
+    tried = [found, groups[0]] if groups else [found]
+    return next((each for each in tried if is_card(each)), "")
+
+
 @functools.cache
 def countries(language: str) -> tuple[str, ...]:
     """The countries whose numbers a text in a language may have without +; none for no language.
 
-    A region of the language is the only one: en-IN.
+    A region of the language is the only one: en-IN. Codes may have three letters: ron, tat, swh.
     """
-    _, *parts = language.split("-")
+    code, *parts = usual_code(language.lower()).split("-")
+    if code == "x":
+        return ()
     if region := next((each for each in parts if len(each) == 2 and each.isalpha()), ""):
         return (region.upper(),)
-    table = files("endonym.text.clean").joinpath("countries.toml").read_text(encoding="utf-8")
-    return tuple(tomllib.loads(table).get(language.lower().partition("-")[0], "").split())
+    path = files("endonym.text.clean").joinpath("countries.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(table.get(code, table.get(TAKEN_FOR.get(code, ""), "")).split())
+
+
+@functools.cache
+def share_of_mobiles(language: str, digits: int) -> float:
+    """Of the numbers of so many digits, how many are a mobile phone's in the language's countries.
+
+    Measured on numbers that are always the same.
+    """
+    draw = random.Random(digits)
+    drawn = (str(draw.randrange(10 ** (digits - 1), 10**digits)) for _ in range(DRAWN))
+    given = countries(language)
+    return sum(any(is_whole_mobile(each, country) for country in given) for each in drawn) / DRAWN
+
+
+def is_whole_mobile(digits: str, country: str) -> bool:
+    """Whether digits, all of them, are the number of a mobile phone as within its country."""
+    number = parsed(digits, country)
+    return number is not None and is_mobile(number) and str(number.national_number) == digits
+
+
+def parsed(found: str, country: str | None) -> "PhoneNumber | None":
+    """The number as one of a country, or after + of any; None if it is none that exists."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(found, country)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def is_mobile(number: "PhoneNumber") -> bool:
+    """Whether only mobile phones have such a number."""
+    import phonenumbers
+
+    return phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
 
 
 @functools.lru_cache(maxsize=1 << 12)
@@ -104,41 +192,50 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
     is_thousands = THOUSANDS.fullmatch(found) is not None
     if years > 1 or YEAR_IN_BRACKETS.search(found) or (is_thousands and not is_beside_word):
         return False
-    import phonenumbers
-
     given = (None,) if found.startswith("+") else countries(language)
     if found.startswith("00") and given:
         found, given = f"+{found[2:]}", (None,)
     for country in given:
-        try:
-            number = phonenumbers.parse(found, country)
-        except phonenumbers.NumberParseException:
+        number = parsed(found, country)
+        if number is None:
             continue
-        if not phonenumbers.is_valid_number(number):
-            continue
-        is_mobile = phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
         if is_beside_word:
-            return not is_thousands or (is_mobile and len(digits_of(found)) >= LEAST_IN_THOUSANDS)
-        local = str(number.national_number)
-        is_bare = MOBILE.fullmatch(found) and not begins_with_prefix(found, country, local)
-        is_divided = not UNDIVIDED.fullmatch(found) or has_code(found, number.country_code, local)
-        if not is_bare or (is_mobile and is_divided and len(given) <= FEW_COUNTRIES):
+            is_long = len(digits_of(found)) >= LEAST_IN_THOUSANDS
+            return not is_thousands or (is_long and is_mobile(number))
+        if not MOBILE.fullmatch(found) or begins_with_prefix(found, number):
+            return True
+        if number.country_code == 1 and NORTH_AMERICAN.fullmatch(found):
+            return True
+        if is_mobile(number) and len(given) <= FEW_COUNTRIES and is_usual(found, number, language):
             return True
     return False
 
 
-def has_code(found: str, code: int | None, number: str) -> bool:
+def is_usual(found: str, number: "PhoneNumber", language: str) -> bool:
+    """Whether digits that a mobile phone has are rather its number than another one."""
+    if halves := HALVES.fullmatch(found):
+        return halves["one"] > halves["other"] > LATEST_YEAR
+    if not UNDIVIDED.fullmatch(found) or has_code(found, number):
+        return True
+    if len(found) < LEAST_UNDIVIDED or found != str(number.national_number) or is_round(found):
+        return False
+    return share_of_mobiles(language, len(found)) <= MOST_ALIKE
+
+
+def is_round(found: str) -> bool:
+    """Whether it ends in three noughts, as sums of money do."""
+    return found.endswith("000")
+
+
+def has_code(found: str, number: "PhoneNumber") -> bool:
     """Whether digits begin with the code of a country, of two digits or three, and are no EAN."""
-    return code is not None and code >= 10 and found == f"{code}{number}" and not is_ean(found)
+    code = number.country_code or 0
+    return code >= 10 and found == f"{code}{number.national_number}" and not is_ean(found)
 
 
-def begins_with_prefix(found: str, country: str | None, number: str) -> bool:
-    """Whether before the number is what is dialled before numbers within a country, such as 8."""
-    from phonenumbers import PhoneMetadata
-
-    known = PhoneMetadata.metadata_for_region(country or "", None)
-    prefix = (known and known.national_prefix) or ""
-    return prefix == "8" and found.startswith("8") and digits_of(found) != number
+def begins_with_prefix(found: str, number: "PhoneNumber") -> bool:
+    """Whether before the number stands an 8, as it is dialled within some countries."""
+    return digits_of(found) == f"8{number.national_number}"
 
 
 def is_ip(found: str) -> bool:
@@ -173,7 +270,7 @@ def phone_within(found: str, language: str, *, is_beside_word: bool = False) -> 
 def phone_in(match: "regex.Match[str]", language: str) -> str:
     """The telephone number with which a match begins, unless a label says another kind."""
     before = match.string[max(0, match.start() - LABEL_CHARS) : match.start()]
-    if LABEL.search(before) or DATE.match(match[0]) or STAMP.match(match[0]):
+    if LABEL.search(before) or DATE.match(match[0]) or STAMP.match(match[0]) or is_ip(match[0]):
         return ""
     return phone_within(match[0], language, is_beside_word=has_word_beside(match))
 
@@ -205,24 +302,33 @@ def without_books(text: str) -> str:
     return BOOK.sub(hidden, text)
 
 
+def code_in(match: "regex.Match[str]", language: str) -> str:
+    """The code of a person that a match is; empty if it is none."""
+    near = match.string[max(0, match.start() - CODE_WORD_BEFORE) : match.start()]
+    return match[0] * is_code(match[0], countries(language), near.rpartition("\n")[2])
+
+
 Within = Callable[["regex.Match[str]", str], str]
+Search = tuple["regex.Pattern[str]", Within]
 KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
     "email": (EMAIL, lambda match, language: match[0], "@"),
     "ip": (IP, lambda match, language: match[0] * is_ip(match[0]), ""),
     "iban": (IBAN, lambda match, language: iban_within(match[0]), ""),
-    "code": (None, lambda match, language: match[0] * is_code(match[0], countries(language)), ""),
-    "card": (CARD, lambda match, language: match[0] * is_card(match[0]), ""),
+    "code": (None, code_in, ""),
+    "card": (CARD, lambda match, language: card_within(match[0]), ""),
     "phone": (PHONE, phone_in, ""),
 }
-ALSO: dict[str, list[tuple["regex.Pattern[str]", Within]]] = {
-    "phone": [(BESIDE_WORD, phone_beside_word)],
-}
-"""Of a kind: what else may be one, in the text that its pattern has left."""
 """Of each kind: its pattern, what of a match is one, and a sign without which there is none.
 
 Codes have a pattern for each language. The order is that in which they are masked: parts of a
 number of an account may look like a card, and parts of a code like a telephone number.
 """
+ALSO: dict[str, list[Search]] = {
+    "phone": [(BESIDE_WORD, phone_beside_word)],
+}
+"""Of a kind: what else may be one, in the text that its pattern has left."""
+WITHIN_FAILED = ("iban", "code")
+"""Kinds of which one may begin in what looked like one and is none: in AB12 DE89 3704 0044 …"""
 DIGIT = regex.compile(r"\d")
 BLANK = regex.compile(r"[\p{Zs}--[ ]]", regex.VERSION1)
 """Another blank than the usual one: U+00A0, U+202F."""
@@ -264,7 +370,8 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
         every = list[tuple[int, int]]()
         for number, search in enumerate(searches):
             here = with_put(plain, every, lambda length: "_" * length) if number else plain
-            every = sorted([*every, *spans(here, *search, language or "")])
+            found = spans(here, search, language or "", is_within=kind in WITHIN_FAILED)
+            every = sorted([*every, *found])
         return with_put(text, every, lambda length: put)
 
     return masked
@@ -280,12 +387,33 @@ def with_put(text: str, spans: Sequence[tuple[int, int]], put: Callable[[int], s
 
 
 def spans(
-    text: str, pattern: "regex.Pattern[str]", one_in: Within, language: str
+    text: str, search: Search, language: str, *, is_within: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Where the numbers or addresses stand that a pattern finds."""
+    """Where the numbers or addresses stand that a pattern finds.
+
+    is_within: whether one may begin in a match that is none.
+    """
+    pattern, one_in = search
     place = 0
     while (match := pattern.search(text, place)) is not None:
-        place = match.end()
         if one := one_in(match, language):
             place = match.start() + len(one)
             yield match.start(), place
+        else:
+            place = match.start() + 1 if is_within else match.end()
+
+
+def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
+    """What masks of these kinds cannot find in texts of a language, one sentence a kind."""
+    known, named = countries(language or ""), f'of language "{language}"' if language else ""
+    if not known:
+        why = f"no country {named} is known" if named else "language is not given"
+        finds = {"phone": "only telephone numbers with +", "code": "no codes of persons"}
+        return [
+            f'mask: {why}, so {finds[kind]} are found; a region says a country: language = "en-IN"'
+            for kind in finds
+            if kind in kinds
+        ]
+    if "code" in kinds and codes_of(known) is None:
+        return [f"mask: no codes of persons of {' '.join(known)} are known, so none are found"]
+    return []

@@ -30,6 +30,7 @@ from endonym.text.copies.letters import (
 from endonym.text.copies.paragraphs import Span, paragraphs, without
 from endonym.text.document_files import Whole, write_file
 from endonym.text.held_out.shingles import Indices, Numbers, spread
+from endonym.text.scripts import SENTENCE_ENDS
 from endonym.text.steps.chunks import write_array
 
 WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
@@ -40,7 +41,7 @@ LONG_PARAGRAPH_CHARS = 2_000
 KINDS, COUNTS = ("long", "brief", "short"), "counts.json"
 MOST_REMOVED = 0.5
 """A document that would lose more of its letters is dropped."""
-SENTENCE_END = regex.compile(r"[.!?…।॥؟۔。！？៕។]+[\s\p{Pf}\"']*|\n")
+SENTENCE_END = regex.compile(rf"[{SENTENCE_ENDS}]+[\s\p{{Pf}}\"']*|\n")
 
 
 class Judged(NamedTuple):

@@ -12,11 +12,11 @@ import numpy as np
 from endonym.text.copies.letters import placed, sums
 from endonym.text.fold import PORTION_CHARS, decomposed, portions, replacements
 from endonym.text.held_out.shingles import Indices, Numbers
-from endonym.text.scripts import table
+from endonym.text.scripts import SENTENCE_ENDS, table
 
 LEAST, LIMIT = 8, 20
 """A short sentence has at least so many folded letters, and fewer than so many."""
-ENDS = r"[\0\n\r\u2028\u2029.!?…।॥؟۔。！？｡។៕]"
+ENDS = rf"[\0\n\r\u2028\u2029{SENTENCE_ENDS}]"
 SEED = 5
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -73,7 +73,7 @@ def short_sentences(texts: Sequence[str]) -> Sentences:
 
 def _of_whole(texts: Sequence[str]) -> tuple[Sentences, int]:
     """The short sentences of texts that are folded at once, and the letters of all."""
-    joined = "\0".join(text.replace("\0", " ") for text in texts)
+    joined = "\0".join(text.replace("\0", " ") for text in texts).replace("፡፡", "።")
     codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     letters = replacements()[codes]
     kept = np.flatnonzero(letters)

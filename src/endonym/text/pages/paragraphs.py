@@ -13,6 +13,7 @@ import regex
 
 from endonym.text.pages.hyphens import HYPHEN, TAIL_CHARS, Words
 from endonym.text.pages.page import Line, Page
+from endonym.text.scripts import SENTENCE_ENDS
 
 GAP = 1.3
 """Of the usual distance of lines: a larger one parts paragraphs."""
@@ -27,7 +28,7 @@ SHORT, VERY_SHORT = 0.9, 0.7
 MOST_NOTES = 50
 """Paragraphs at the foot of a page that may be notes."""
 BULLET = regex.compile(r"[•‣◦▪■●○·*–—-]\s|\(?(?:\p{Nd}{1,3}|\p{L})[.)]\s")
-CLOSED = regex.compile(r"[\p{Sentence_Terminal}:;។៕…][\p{Pe}\p{Pf}\"'»”’]*\s*$")
+CLOSED = regex.compile(rf"[{SENTENCE_ENDS}:;][\p{{Pe}}\p{{Pf}}\"'»”’]*\s*$")
 
 
 @dataclass(slots=True)

@@ -16,6 +16,8 @@ MHTML = regex.compile(
     rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S
 )
 """A page with its pictures, as browsers save it in one file: a mail (RFC 2557)."""
+OWN_PAGE = b'<meta name="generator" content="endonym">'
+"""What the pages of `report/` say of themselves: they quote texts and are none."""
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
@@ -34,6 +36,8 @@ def page(data: bytes, options: Options) -> Unit:
         return Unit(1, "", {}, len(data), "unsupported_format", what)
     if (what := kind(data[:KIND_BYTES])) not in MARKUP:
         return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
+    if OWN_PAGE in data[:HEAD_BYTES]:
+        return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
     meta = page_meta(text) | {"method": "html"}
     if encoding != "utf-8":

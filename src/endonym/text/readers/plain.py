@@ -20,6 +20,8 @@ from endonym.text.readers.other_kinds import checked
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 """A line without such a character is blank: spaces, controls, zero-width characters."""
+STARS = regex.compile(r"\s*(?:([*#~•·_])(?:\s*\1){2,}|[⁂⁎✻✽❦☙❧※])\s*")
+"""A row of stars or an ornament on a line of its own: it parts texts as an empty line does."""
 
 INNER_END = re.compile(r"[\v\f\x85\u2028\u2029]")
 """Other Unicode line ends; they separate documents with document = "line"."""
@@ -123,14 +125,17 @@ class Block:
 def block_documents(
     lines: Iterator[tuple[int, str] | Reject], block: Block, blank_lines: int | None
 ) -> Iterator[Document | Reject]:
-    """Documents that end after so many empty lines; at the end of the file if None."""
+    """Documents that end after so many empty lines; at the end of the file if None.
+
+    Where one empty line ends a document, a row of stars does, too.
+    """
     blanks = 0
     for item in lines:
         if isinstance(item, Reject):
             yield item
             continue
         _, line = item
-        if not VISIBLE.search(line):
+        if not VISIBLE.search(line) or (blank_lines == 1 and STARS.fullmatch(line)):
             blanks += 1
             continue
         if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:

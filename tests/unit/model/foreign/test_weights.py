@@ -139,6 +139,19 @@ def test_a_model_that_is_not_causal_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, ExportError, "is not causal")
 
 
+def test_a_class_that_mixes_documents_shows_it_only_with_weights_that_mix(tmp_path: Path) -> None:
+    """Bloom cannot tell the documents of a row apart, which weights of 0 would hide."""
+    write_model("bloom", tmp_path)
+    assert not load_foreign(tmp_path).reads_packed
+    change_weights(
+        tmp_path,
+        lambda tensors: [
+            each.zero_() for name, each in tensors.items() if "self_attention.dense" in name
+        ],
+    )
+    assert not load_foreign(tmp_path).reads_packed
+
+
 def test_without_the_library_the_extra_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,11 @@
 """Codes of persons and numbers of accounts: one right digit in each place."""
 
+import random
 from itertools import product
+from pathlib import Path
 
 import pytest
+import regex
 
 from endonym.text.clean.personal_codes import (
     CODES,
@@ -33,20 +36,53 @@ RIGHT = {
     "HR": "33392005961",
     "BE": "85.07.30-033 28",
     "CH LI": "756.9217.0769.85",
+    "UA": "3175204866",
+    "BR": "529.982.247-25",
+    "PT": "258147369",
+    "CN": "11010519491231002X",
+    "TW": "A123456789",
+    "KR": "900215-1234562",
+    "TH": "1-2345-67890-12-1",
+    "ZA": "800101 5009 087",
+    "GR": "01019812344",
+    "DE": "86 095 742 719",
+    "AT": "1237 010180",
+    "HU": "8574126403",
+    "IE": "1234567T",
+    "MD": "2004001123452",
+    "MX": "HEGG560427MVZRRL04",
+    "AR": "20-12345678-6",
+    "EC": "1710034065",
+    "CL": "12.345.678-5",
+    "IN": "2341 2341 2346",
+    "JP": "123456789018",
+    "NL": "111222333",
+    "IL": "123456782",
+    "CA": "046 454 286",
+    "AU": "123 456 782",
+    "GB": "943 476 5919",
 }
-"""Published examples, by the countries of a code."""
+"""Published examples, or numbers with the right digit, by the countries of a code."""
+BEFORE = {
+    "UA": "Мій РНОКПП — ", "PT": "o NIF é ",
+    "IN": "আধার নম্বর: ", "JP": "マイナンバーは", "NL": "Mijn BSN is ", "IL": "תעודת זהות ",
+    "CA": "Son numéro d’assurance sociale : ", "AU": "my tax file number is ", "GB": "NHS number ",
+}  # fmt: skip
+"""By the country of a code that needs a word: what stands before it."""
 
 
 @pytest.mark.parametrize(("countries", "code"), RIGHT.items())
 def test_a_right_code_is_found_and_no_other_last_sign_is(countries: str, code: str) -> None:
     country = (countries.split()[0],)
-    assert is_code(code, country)
+    before = BEFORE.get(countries, "")
+    assert is_code(code, country, before)
+    assert is_code(code, country) == (not before)
     pattern = codes_of(country)
     assert pattern is not None
     assert pattern.search(f"код {code}, тагын")
     signs = "0123456789" if code[-1].isdigit() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     others = [code[:-1] + sign for sign in signs if sign != code[-1]]
-    assert not [each for each in others if is_code(each, country)]
+    assert not [each for each in others if is_code(each, country, before)]
 
 
 def test_every_form_of_two_persons_in_kazakhstan_and_russia_is_checked() -> None:
@@ -75,7 +111,7 @@ def test_a_number_of_an_account_ends_where_its_country_says() -> None:
 
 
 def test_no_code_of_a_country_is_missing_from_the_examples() -> None:
-    assert {each.countries for each in CODES} == {*RIGHT, "KZ"}
+    assert {each.countries for each in CODES} == {*RIGHT, "KZ", "IS"}
 
 
 def test_a_rest_of_ten_is_the_digit_1_in_romania_and_corsica_has_letters_in_france() -> None:
@@ -231,3 +267,63 @@ def test_the_first_numbers_of_insurance_in_russia_had_no_check_digits() -> None:
     assert [
         code for code in (f"001001999{check:02}" for check in range(100)) if is_code(code, ("RU",))
     ]
+
+
+def test_codes_of_one_country_in_its_several_forms() -> None:
+    assert is_code("18703312454", ("HU",))  # weights of before 1997 and of after it
+    assert is_code("1 870331 2457", ("HU",))
+    assert not is_code("1 870331 2456", ("HU",))
+    assert is_code("123 005 788", ("HU",), "TAJ-szám: ")
+    assert not is_code("123 005 789", ("HU",), "TAJ-szám: ")
+    assert is_code("1234567890121", ("TH",), "เลขประจำตัวประชาชน ")
+    assert not is_code("1234567890121", ("TH",))
+    assert [each for each in range(10) if is_code(f"1201740{each}29", ("IS",))] == [0]
+    assert not is_code("1213740029", ("IS",))
+    assert is_code("1234567FA", ("IE",))
+    assert is_code("1234567TW", ("IE",))
+
+
+@pytest.mark.parametrize(
+    ("country", "code"),
+    [
+        ("IT", "rccmnl83s18d969h"),
+        ("IT", "RCC MNL 83S18 D969H"),
+        ("ES", "54362315k"),
+        ("FI", "131052-308t"),
+        ("RO", "1 800101 221144"),
+        ("RO", "1 80 01 01 22 114 4"),
+        ("FR", "1-85-05-78-006-084-91"),
+        ("FR", "1 850578 006084 91"),
+        ("CN", "11010519491231002x"),
+    ],
+)
+def test_small_letters_and_other_groups_are_as_right(country: str, code: str) -> None:
+    told = f"код {code}, тагын"
+    pattern = codes_of((country,))
+    assert pattern is not None
+    match = pattern.search(told)
+    assert match is not None
+    assert match[0] == code
+    assert is_code(code, (country,))
+
+
+def test_of_random_digits_at_most_one_in_ten_is_a_code_that_needs_no_word() -> None:
+    draw = random.Random(1)
+    for code in CODES:
+        of = (code.countries.split()[0],)
+        for length in range(9, 14):
+            drawn = (f"{draw.randrange(10**length):0{length}}" for _ in range(300))
+            passed = sum(is_code(each, of) for each in drawn)
+            assert passed <= 300 * 0.15, (code.countries, length)
+
+
+def test_the_documentation_lists_the_countries_whose_codes_are_found() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "cleaning.md").read_text(encoding="utf-8")
+    found = [
+        regex.search(rf"{words} ([A-Z, \n]+)\.", text)
+        for words in ("found without a word:", "twelve digits often pass, too:")
+    ]
+    listed = [{*match[1].replace(",", " ").split()} for match in found if match]
+    bare = {each for code in CODES if not code.word for each in code.countries.split()}
+    every = {each for code in CODES for each in code.countries.split()}
+    assert listed == [bare, every - bare]

@@ -104,6 +104,23 @@ def test_a_page_of_short_sentences_of_a_list_is_covered(order: int) -> None:
     assert index.contaminated.tolist() == [True]
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["እኔ ገና አላውቅም።", "ዛሬ ቀኑ ሞቃታማ ነው።", "በረዶው ገና አልጣለም።"],
+        ["እኔ ገና አላውቅም፡፡", "ዛሬ ቀኑ ሞቃታማ ነው፡፡", "በረዶው ገና አልጣለም፡፡"],
+        ["Ես դեռ չգիտեմ։", "Այսօր տաք օր է։", "Ձյունը դեռ չի եկել։"],
+        ["ကျွန်တော် မသိသေးဘူး။", "ဒီနေ့ မိုးရွာနေတယ်။", "နှင်း မကျသေးဘူး။"],
+        ["ངས་ད་དུང་ཤེས་ཀྱི་མི་འདུག།", "དེ་རིང་ཆར་པ་བབས་སོང་།", "ཁྱེད་རང་ག་པར་ཡོད།"],
+        ["मुझे पता नहीं।", "आज बहुत गरमी है॥", "बर्फ अभी नहीं गिरी।"],
+        ["ابھی معلوم نہیں۔", "آج موسم گرم ہے۔", "تم کہاں تھے کل؟"],
+    ],
+)
+def test_sentences_end_at_the_signs_of_their_script(sentences: list[str]) -> None:
+    (share,) = shares([" ".join(sentences)], sentences)
+    assert share > 0.9
+
+
 def test_a_short_sentence_counts_only_between_borders_of_sentences() -> None:
     page = "Кичә мин белмим бит дидем. Ул: кар ява әле, диде. Бүген көн җылы. Nu știu încă unde."
     assert shares([page], SHORT) == pytest.approx([slow_share(page, SHORT)])

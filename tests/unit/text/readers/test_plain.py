@@ -31,6 +31,15 @@ def test_one_empty_line_ends_a_block(tmp_path: Path):
     assert [document.id for document in found] == ["a.txt#1", "a.txt#2"]
 
 
+@pytest.mark.parametrize("row", ["***", "* * *", "  ⁂", "~~~~~", "•••"])
+def test_a_row_of_stars_ends_a_block_and_is_none(tmp_path: Path, row: str):
+    path = write(tmp_path, "a.txt", f"{TATAR[0]}\n{row}\n{TATAR[1]}\n• {TATAR[2]}\n\n{row}\n")
+    found = records(path, document="blank_lines")
+    assert kept(found) == [TATAR[0], f"{TATAR[1]}\n• {TATAR[2]}"]
+    (poem,) = kept(records(path, document="blank_lines", blank_lines=2))
+    assert row in poem
+
+
 def test_two_empty_lines_end_a_poem_and_one_its_stanza(tmp_path: Path):
     path = write(tmp_path, "a.txt", f"{FRENCH[0]}\n\n{FRENCH[1]}\n\n\n{FRENCH[2]}\n")
     found = records(path, document="blank_lines", blank_lines=2)
