@@ -5,8 +5,9 @@ import zipfile
 from collections.abc import Sequence
 from html import escape
 
-Placed = tuple[float, float, float, str]
-"""A line of a page: its left edge and base line in points, the size of its letters, its text."""
+Placed = tuple[float, float, float, str | Sequence[str]]
+"""A line of a page: its left edge and base line in points, the size of its letters, its text, or
+what each of its glyphs stands for."""
 
 PAGE_HEIGHT = 842
 

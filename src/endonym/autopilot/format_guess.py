@@ -150,14 +150,18 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look
             stream = expansion.bounded(unpacked(stream, kind.compression))
         members = tar_members(stream)
     first: Guess | None = None
+    why = "an archive without a member that can be read"
     for member in islice(members, LOOKED_AT_MEMBERS):
-        if isinstance(member, Damage) or member.problem:
+        if isinstance(member, Damage):
+            why = member.detail
+            continue
+        if member.problem:
             continue
         if member.name.endswith(SENTENCES):
             keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
             return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
         first = first or member_guess(member, source, look)
-    return first or ({}, "an archive without a member that can be read")
+    return first or ({}, why)
 
 
 def member_guess(member: Member, source: Source, look: Look) -> Guess | None:

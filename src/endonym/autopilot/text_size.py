@@ -251,7 +251,7 @@ def _unpacked_bytes(source: Source, file: RawFile, chars: int) -> int:
             stream: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
             if kind.compression:
                 stream = expansion.bounded(unpacked(stream, kind.compression))
-            for piece in utf8_stream(stream, source.encoding)[1]:
+            for piece in utf8_stream(stream, source.encoding, source.script)[1]:
                 size += len(piece) if isinstance(piece, bytes) else 0
                 if size >= most:
                     size = int(size * max(1.0, total / max(1, raw.tell())))

@@ -21,8 +21,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.faults import RAISED, fault
 from endonym.text.files import RawFile, not_a_file, size_on_disk
 from endonym.text.io.content import Content
-from endonym.text.io.formats import FileFormat, file_format, unsupported
-from endonym.text.io.kinds import any_kind
+from endonym.text.io.formats import FileFormat, file_format
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Counted, Damage, Expansion, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, is_meant, zip_members
@@ -33,7 +32,7 @@ from endonym.text.readers.html import read_html
 from endonym.text.readers.image import read_image
 from endonym.text.readers.leipzig import read_leipzig
 from endonym.text.readers.odt import read_odt
-from endonym.text.readers.other_kinds import head_of, is_other
+from endonym.text.readers.other_kinds import unread
 from endonym.text.readers.parquet import read_parquet_content
 from endonym.text.readers.pdf import read_pdf
 from endonym.text.readers.plain import read_plain
@@ -193,10 +192,7 @@ def single_records(content: Content, kind: FileFormat, origin: Origin, source: S
     if kind.format:
         yield from READERS[kind.format](content, origin, source)
         return
-    detail, what = unsupported(kind, origin.name), any_kind(head_of(content))
-    if what != "plain text" and is_other(what, origin.name):
-        detail = f"by its content this is {what}; {detail}"
-    yield origin.whole_file("unsupported_format", detail)
+    yield origin.whole_file("unsupported_format", unread(content, kind, origin.name))
 
 
 def archive_records(

@@ -1,27 +1,23 @@
 """Detects the encoding of a text file and converts it to UTF-8.
 
-In this order: a byte-order mark, zero bytes (UTF-16), strict UTF-8, a guess. A guess
-among the single-byte encodings counts only if no other one comes near it. Single lines of UTF-16 in
-a file of UTF-8 are decoded, too. All later code sees UTF-8; bytes that cannot be decoded become
-invalid UTF-8, so that their line can be rejected by its number.
+In this order: a byte-order mark, zero bytes (UTF-16), strict UTF-8, a guess (guessing.py). Single
+lines of UTF-16 in a file of UTF-8 are decoded, too. All later code sees UTF-8; bytes that cannot be
+decoded become invalid UTF-8, so that their line can be rejected by its number.
 """
 
 import codecs
 from dataclasses import dataclass
 
-import charset_normalizer
 import regex
 
 from endonym.errors import RecipeError, printable
+from endonym.text.io.guessing import guess
 from endonym.text.io.kinds import binary_kind
 from endonym.text.io.streams import Damage, Feed, Stream
 from endonym.text.io.widened import NO_TEXT, UNDECODABLE, Lines, is_utf8, narrowed, narrowed_lines
 
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
-
-SAMPLE_BYTES = 1 << 16
-"""How much of it is used for a guess."""
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -37,22 +33,6 @@ BINARY_CONTROL_SHARE = 0.02
 
 NARROW_BYTES, NARROW_SHARE = 4, 0.01
 """Shorter lines may be halves of letters in UTF-16, as LF is; and so may a smaller share."""
-
-LIKELY = [
-    *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
-    *(f"iso8859_{number}" for number in (2, 5, 7, 8, 9, 15, 16)),
-    *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
-]
-"""Usual encodings of old files. Rarer ones, such as those of old Macs, must be given."""
-
-CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
-"""Limits of charset_normalizer's scores for odd sequences and natural letter frequencies."""
-
-CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
-"""It must be better than every other encoding by one of these."""
-
-COHERENT_BYTES = 4_096
-"""Shorter samples need a larger difference in letter frequencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +68,11 @@ def known_encoding(name: str) -> str:
     )
 
 
-def detect(head: bytes, given: str | None) -> Encoding | Damage:
-    """The encoding of a file that begins with `head`, or why it is rejected."""
+def detect(head: bytes, given: str | None, script: str | None = None) -> Encoding | Damage:
+    """The encoding of a file that begins with `head`, or why it is rejected.
+
+    given: by the recipe. script: in which the text is expected.
+    """
     for mark, name in MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
@@ -107,7 +90,10 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
         head = text.encode("utf-8", "surrogateescape")
     if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
-    return Encoding("utf-8") if mostly_utf8(head) else guess(head)
+    if mostly_utf8(head):
+        return Encoding("utf-8")
+    name, refused = guess(head, script)
+    return refused or Encoding(name)
 
 
 def ordered(name: str, head: bytes) -> Encoding | Damage:
@@ -167,37 +153,14 @@ def mostly_utf8(head: bytes) -> bool:
     return True
 
 
-def guess(head: bytes) -> Encoding | Damage:
-    """A single-byte encoding, if it is clearly better than all others."""
-    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
-    sample = b"".join(lines)[:SAMPLE_BYTES]
-    found = charset_normalizer.from_bytes(sample, cp_isolation=LIKELY, preemptive_behaviour=False)
-    readings = list(found)
-    if not readings:
-        return Damage("binary", "binary data: no encoding gives a text")
-    best = readings[0]
-    rivals = [other for other in readings[1:] if str(other) != str(best)]
-    certain = best.chaos <= CERTAIN_CHAOS and best.coherence >= CERTAIN_COHERENCE
-    margin = COHERENCE_MARGIN if len(sample) >= COHERENT_BYTES else SHORT_MARGIN
-    beaten = (
-        other.chaos >= best.chaos + CHAOS_MARGIN or other.coherence <= best.coherence - margin
-        for other in rivals
-    )
-    if certain and all(beaten):
-        return Encoding(codecs.lookup(best.encoding).name)
-    names = ", ".join(dict.fromkeys(reading.encoding for reading in readings[:4]))
-    return Damage(
-        "unknown_encoding",
-        f"this is not UTF-8, and several encodings fit ({names}); "
-        'name the right one in the recipe: encoding = "…"',
-    )
+def utf8_stream(stream: Stream, given: str | None, script: str | None = None) -> tuple[str, Stream]:
+    """The name of a stream's encoding ("" if it is rejected), and the stream as UTF-8.
 
-
-def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
-    """The name of a stream's encoding ("" if it is rejected), and the stream as UTF-8."""
+    given: by the recipe. script: in which the text is expected.
+    """
     feed = Feed(stream)
     head = feed.peek(HEAD_BYTES)
-    found = detect(head, given)
+    found = detect(head, given, script)
     if isinstance(found, Damage):
         size = feed.drain()[0]
         return "", iter([Damage(found.reason, found.detail, size)])

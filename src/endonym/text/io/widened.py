@@ -3,6 +3,7 @@
 Whole lines of it are found in the bytes of a file, which mostly are no UTF-8 then; what stands in
 the middle of a line is found in its text. So is what a program has read in an old encoding of
 Windows and saved as UTF-8: of "é" it makes "é" and NUL, of "ә" "Ù" and U+0004, or "Щ" and U+0004.
+Letters of UTF-8 may also have a NUL between them and be no halves: then the NULs go.
 """
 
 import codecs
@@ -35,6 +36,14 @@ RUNS = {  # Marks, dashes, quotes and others of U+200B to U+203F stand among let
     "utf-16-le": rf"(?:{LITTLE}|[\x10-\x1f]\x20)(?:{LITTLE}|[\x0b-\x3f]\x20(?={LITTLE})){{3,}}+",
     "utf-16-be": rf"(?:{BIG}|\x20[\x10-\x1f])(?:{BIG}|\x20[\x0b-\x3f](?={BIG})){{3,}}+",
 }
+SPACED = regex.compile(r"\0?+[^\0-\x08\x0E-\x1F](?:\0[^\0-\x08\x0E-\x1F]){3,}+\0?+")
+"""Characters with a NUL between each two of them."""
+LETTERS = {chr(sign) for table in TABLES for sign, byte in table.items() if byte > 0x9F}
+NO_HALF = regex.compile(rf"[^\x00-\x7f{''.join(sorted(LETTERS))}]")
+"""What stands for no half of a letter whose other half is NUL; U+0080 to U+009F are none."""
+CYRILLIC = r"\p{Script=Cyrillic}"
+WORD = regex.compile(rf"(?<!\p{{L}}){CYRILLIC}{{2,}}+(?!\p{{L}})")
+TWO_SCRIPTS = regex.compile(rf"{CYRILLIC}[A-Za-z]|[A-Za-z]{CYRILLIC}")
 PATTERNS = {name: regex.compile(run) for name, run in RUNS.items()}
 NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
 NO_CONTROL = regex.compile(r"[^\0-\x08\x0E-\x1F]")
@@ -47,12 +56,23 @@ def narrowed(text: str) -> str:
     """
     if not any(sign in text for sign in SIGNS):
         return text
+    text = SPACED.sub(_whole_letters, text)
     readings = [
         pattern.sub(lambda run, name=name: _read(run[0], name), text)
         for name, pattern in PATTERNS.items()
     ]
     best = min(readings, key=lambda each: (len(NO_CONTROL.sub("", each)), -_blanks(each)))
     return text if best == text else best.strip("\0")
+
+
+def _whole_letters(run: regex.Match[str]) -> str:
+    """Characters without the NULs between them; as they are if they may be halves of letters.
+
+    Those of Latin letters that were read in cp1251 make words of both scripts, such as "йtй".
+    """
+    whole = run[0].replace("\0", "")
+    is_cyrillic = len(WORD.findall(whole)) > len(TWO_SCRIPTS.findall(whole))
+    return whole if is_cyrillic or NO_HALF.search(whole) else run[0]
 
 
 def _blanks(text: str) -> int:

@@ -21,15 +21,15 @@ OWN_PAGE = b'<meta name="generator" content="endonym">'
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
-    """The page as one unit. Options: `encoding`, if the recipe names it."""
+    """The page as one unit. Options: `encoding`, if the recipe names it, and `script`."""
     file = Path(path)
     size = file.stat().st_size
     if size > MAX_PAGE_BYTES:
         raise Refused("too_long", f"{size:,} bytes; a page may have {MAX_PAGE_BYTES >> 20} MiB")
-    return (page(file.read_bytes(), options.get("encoding")) for _ in range(start, 2))
+    return (page(file.read_bytes(), options) for _ in range(start, 2))
 
 
-def page(data: bytes, given: str | None) -> Unit:
+def page(data: bytes, options: Options) -> Unit:
     """The one unit."""
     if MHTML.match(data[:HEAD_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"
@@ -38,7 +38,7 @@ def page(data: bytes, given: str | None) -> Unit:
         return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
     if OWN_PAGE in data[:HEAD_BYTES]:
         return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
-    text, encoding = decoded(data, None, given)
+    text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
     meta = page_meta(text) | {"method": "html"}
     if encoding != "utf-8":
         meta["encoding"] = encoding

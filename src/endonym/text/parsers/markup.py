@@ -54,11 +54,13 @@ LINE_BLANKS = regex.compile(r"[^\S\n\u200b]+")
 EMPTY_LINES = regex.compile(r"\n{3,}")
 
 
-def decoded(data: bytes, of_server: str | None, given: str | None) -> tuple[str, str]:
+def decoded(
+    data: bytes, of_server: str | None, given: str | None, script: str | None = None
+) -> tuple[str, str]:
     """A page as text, and the name of its encoding.
 
-    of_server: what the server said. given: by the recipe. UTF-8 that is whole is taken as such,
-    whatever the page says. Raises Refused.
+    of_server: what the server said. given: by the recipe. script: in which the text is expected.
+    UTF-8 that is whole is taken as such, whatever the page says. Raises Refused.
     """
     if given is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         said = declared(data, of_server)
@@ -72,7 +74,7 @@ def decoded(data: bytes, of_server: str | None, given: str | None) -> tuple[str,
             pass
         if said and said != "utf-8":
             return readable(data, said)
-    found = detect(data[:HEAD_BYTES], given)
+    found = detect(data[:HEAD_BYTES], given, script)
     if isinstance(found, Damage):
         raise Refused(found.reason, found.detail)
     return readable(data[found.mark_bytes :], found.name)

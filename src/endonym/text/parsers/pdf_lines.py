@@ -8,16 +8,22 @@ beyond U+FFFF has two numbers.
 import ctypes
 import math
 import re
+import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import regex
 
 from endonym.text.parsers.pdf_order import in_order
 
 PARTS = 10
 """Of a point: whole numbers pass between processes much faster than others."""
+TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
+"""What PDFium turns round: letters and other signs, and marks that follow each other as one."""
 LINE_END = re.compile("\r\n|[\r\n\ufffe]")
 HYPHEN = "\ufffe"
 """PDFium writes it for a hyphen at a line end, and no line end; also for a glyph without a
@@ -29,9 +35,23 @@ RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 """Blocks of scripts that are written from right to left."""
+PRESENTATION = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFEFD))
+"""Blocks of Hebrew and Arabic ligatures that are one character each."""
 
+T = TypeVar("T")
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in points."""
+
+
+TOUCHING = 0.05
+"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
+
+
+class Sign(NamedTuple):
+    """A character and its box."""
+
+    text: str
+    box: Box
 
 
 class Turned(NamedTuple):
@@ -115,8 +135,13 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
         if right >= x.value and top >= y.value:
             return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
     boxes = [loose_box(page, each) for each in signs]
+    text = with_ligatures(page, text, signs, boxes)
     if quarter == 0:
-        sides = [(box[0], box[2]) for box in of_signs(text, boxes)]
+        line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
+        text, sides = (
+            "".join(each.text for each in line),
+            [(each.box[0], each.box[2]) for each in line],
+        )
         text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
@@ -133,11 +158,88 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
     return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
 
 
-def of_signs(text: str, boxes: Sequence[Box]) -> Iterator[Box]:
-    """The box of each character, of boxes of UTF-16 units."""
+def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[Box]) -> str:
+    """The line with the letters of each glyph in the order in which they are read.
+
+    A font says of the glyph of a ligature that it is lam and alef. PDFium turns them round with the
+    other letters of a word from right to left. It does not where the font names a character such as
+    U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
+    """
+    found, begin = list(text), 0
+    places = [*zip(of_signs(text, signs), of_signs(text, boxes), strict=True)]
+    for at in range(1, len(text) + 1):
+        if at < len(text) and is_one_glyph(page, places[at - 1], places[at]):
+            continue
+        run = text[begin:at]
+        if len(run) > 1 and is_turned(run):
+            found[begin:at] = "".join(reversed(TURNED.findall(run)))
+        begin = at
+    return "".join(found)
+
+
+def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
+    """The characters of a line with each mark behind its letter. size: of its letters, in points.
+
+    PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
+    come before the letter on which it stands, and a blank that nobody wrote before the mark.
+    """
+    found, marks, last = list[Sign](), list[Sign](), Sign(" ", (0.0, 0.0, 0.0, 0.0))
+    for each in signs:
+        if is_mark(each.text):
+            marks.append(each)
+            continue
+        if marks and stands_on(marks[0], each) and not stands_on(marks[0], last):
+            if found and found[-1].text == " " and last.box[0] - each.box[2] < TOUCHING * size:
+                found.pop()
+            found += [each, *marks]
+        else:
+            found += [*marks, each]
+        marks = []
+        last = each if RIGHT_TO_LEFT.match(each.text) else last
+    return found + marks
+
+
+def is_mark(sign: str) -> bool:
+    """Whether it stands on a letter."""
+    return unicodedata.bidirectional(sign) == "NSM"
+
+
+def stands_on(mark: Sign, letter: Sign) -> bool:
+    """Whether the middle of a mark is above or below a letter from right to left."""
+    middle = (mark.box[0] + mark.box[2]) / 2
+    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
+
+
+def is_one_glyph(page: Any, one: tuple[int, Box], other: tuple[int, Box]) -> bool:
+    """Whether two neighbours, given by number and box, were drawn as one glyph.
+
+    A mark may be as wide as its letter and stand at its place, but it has another outline.
+    """
+    left, _, right, _ = one[1]
+    is_same = one[1] == other[1] and left < right
+    return is_same and page.get_charbox(one[0]) == page.get_charbox(other[0])
+
+
+def is_turned(run: str) -> bool:
+    """Whether PDFium turned the characters of one glyph round; it turns none beyond U+FFFF."""
+    ways = set(map(unicodedata.bidirectional, run))
+    if not ways & {"R", "AL"} or not ways <= {"R", "AL", "NSM", "BN"} or max(run) > "\uffff":
+        return False
+    return run not in ligatures() or run[::-1] in ligatures()
+
+
+@cache
+def ligatures() -> frozenset[str]:
+    """What the ligatures that are one character are taken apart into."""
+    whole = (unicodedata.normalize("NFKC", chr(each)) for block in PRESENTATION for each in block)
+    return frozenset(each for each in whole if len(each) > 1)
+
+
+def of_signs(text: str, units: Sequence[T]) -> Iterator[T]:
+    """What belongs to each character, such as its box, of what belongs to UTF-16 units."""
     at = 0
     for sign in text:
-        yield boxes[at]
+        yield units[at]
         at += 1 + (sign > "\uffff")
 
 

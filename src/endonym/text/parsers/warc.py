@@ -133,7 +133,8 @@ def unit_of(
         if found.media_type not in (*PAGES, "text/plain"):
             detail = f"{shown}: {found.media_type[:40] or 'of no known kind'}, not a page"
             return Unit(number, "", {}, raw_bytes, "not_a_page", detail)
-        text, encoding = decoded(found.body, found.charset, options.get("encoding"))
+        given, script = options.get("encoding"), options.get("script")
+        text, encoding = decoded(found.body, found.charset, given, script)
     except Bomb as bomb:
         return Unit(number, "", {}, raw_bytes, "bomb", f"{shown}: {bomb}")
     except Refused as refusal:

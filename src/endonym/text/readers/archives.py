@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -27,6 +27,9 @@ METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 
 HEAD_BYTES = 1 << 16
 ZIPS = ("a zip archive", "an empty zip archive", *IN_ZIP.values())
+
+PARTS = {"word/": "a DOCX document", "xl/": "an Excel table", "ppt/": "a PowerPoint presentation"}
+"""Folders in documents of Office."""
 
 HAS_END_MARK = 1 << 1
 """The flag of an LZMA member without a known size."""
@@ -63,7 +66,7 @@ def other_archive(head: bytes, own: tuple[str, ...]) -> Damage | None:
 
 
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
-    """The members of a zip, in its own order."""
+    """The members of a zip, in its own order; none of one that is a document."""
     try:
         left = file.seek(0, os.SEEK_END)
         archive = zipfile.ZipFile(file)
@@ -79,23 +82,43 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         yield Damage("damaged", f"not a whole zip archive: {error.strerror}")
         return
     with archive:
-        for info in archive.infolist():
-            name = printable(info.filename)
-            if name.endswith("/") or is_hidden(name):
-                continue
-            problem = unsafe_name(info.filename)
-            if info.compress_size > left:
-                problem = problem or "it overlaps other members, or is larger than the archive"
-            else:
-                left -= info.compress_size
-            if stat.S_ISLNK(info.external_attr >> 16):
-                problem = problem or "a link; links are not followed"
-            if info.flag_bits & 1:
-                problem = problem or "it needs a password"
-            if info.compress_type and info.compress_type not in METHODS:
-                problem = problem or f"its compression method, {info.compress_type}, is not read"
-            stream = iter(()) if problem else zip_stream(archive, info)
-            yield Member(name, info.file_size, stream, problem)
+        if what := document_kind(archive.namelist()):
+            yield Damage("other_kind", f"by its content this is {what}: rename it")
+        else:
+            yield from _members(archive, left)
+
+
+def _members(archive: zipfile.ZipFile, left: int) -> Iterator[Member]:
+    """The members of an archive of so many bytes."""
+    for info in archive.infolist():
+        name = printable(info.filename)
+        if name.endswith("/") or is_hidden(name):
+            continue
+        problem = unsafe_name(info.filename)
+        if info.compress_size > left:
+            problem = problem or "it overlaps other members, or is larger than the archive"
+        else:
+            left -= info.compress_size
+        if stat.S_ISLNK(info.external_attr >> 16):
+            problem = problem or "a link; links are not followed"
+        if info.flag_bits & 1:
+            problem = problem or "it needs a password"
+        if info.compress_type and info.compress_type not in METHODS:
+            problem = problem or f"its compression method, {info.compress_type}, is not read"
+        stream = iter(()) if problem else zip_stream(archive, info)
+        yield Member(name, info.file_size, stream, problem)
+
+
+def document_kind(names: Sequence[str]) -> str:
+    """What a zip with these members is that is one document; empty if it is an archive."""
+    if "META-INF/container.xml" in names:
+        return "an EPUB book"
+    if "mimetype" in names and "content.xml" in names:
+        return "an ODT document, or another of OpenDocument"
+    if "[Content_Types].xml" not in names and "word/document.xml" not in names:
+        return ""
+    found = (what for folder, what in PARTS.items() if any(n.startswith(folder) for n in names))
+    return next(found, "a DOCX document, or another of Office")
 
 
 def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:

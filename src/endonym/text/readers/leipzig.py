@@ -20,7 +20,7 @@ SENTENCE = regex.compile(r"\s*(\d{1,18})\t([^\t]*)(\t.*)?")
 
 def read_leipzig(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
     """One document per sentence; its own number is in `meta`, as `id`."""
-    encoding, stream = utf8_stream(stream, source.encoding)
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     for item in readable_lines(stream, origin, encoding):
         if isinstance(item, Reject):

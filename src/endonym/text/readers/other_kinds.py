@@ -7,17 +7,23 @@ from pathlib import Path, PurePosixPath
 
 from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content
-from endonym.text.io.formats import COMPRESSIONS
+from endonym.text.io.formats import COMPRESSIONS, FileFormat, unsupported
 from endonym.text.io.kinds import any_kind, kind, without_json
 from endonym.text.io.origin import Origin
-from endonym.text.io.streams import Damage, Feed, Stream
+from endonym.text.io.streams import Damage, Feed, Stream, unpacked
 
 Records = Iterator[Document | Reject]
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
 """Documents that are zip archives, of which a damaged one may show no more."""
-COMPRESSED = ("a gzip file", "a zstd file", "a bzip2 file", "an xz file")
+PACKED = {
+    "gzip": "a gzip file",
+    "zstd": "a zstd file",
+    "bzip2": "a bzip2 file",
+    "xz": "an xz file",
+}
+COMPRESSED = tuple(PACKED.values())
 UNPACKED = (".warc", ".wet", ".arc", ".xml", *COMPRESSIONS)
 """Dumps may be compressed, and are so before they are parsed."""
 TEXTS = {
@@ -33,6 +39,7 @@ TEXTS = {
     "a table (CSV)": "Rename it to .csv",
 }
 """Texts that are taken for others, and what to do."""
+JSON = ("a JSON array", "a JSON object", "lines of JSON")
 WORD = re.compile(r"\w+")
 SURE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|mediawiki|svg)\b")
 BROKEN = ("damaged", "truncated")
@@ -76,6 +83,25 @@ def is_other(what: str, name: str) -> bool:
     if suffix in UNPACKED and what in COMPRESSED:
         return False
     return {extension, extension.removeprefix("x")}.isdisjoint(WORD.findall(what.lower()))
+
+
+def unread(content: Content, kind: FileFormat, name: str) -> str:
+    """The message about a file whose name says no format that is read: also what it is."""
+    feed, detail = Feed(content.packed), unsupported(kind, name)
+    what = any_kind(feed.peek(HEAD_BYTES))
+    if kind.compression and what in COMPRESSED:
+        if what != PACKED[kind.compression]:
+            detail = f"by its content this is {what}; {detail}"
+        stream = content.expansion.bounded(unpacked(feed.rest(), kind.compression))
+        what, name = any_kind(Feed(stream).peek(HEAD_BYTES)), PurePosixPath(name).stem
+    elif kind.compression and what in TEXTS:
+        packing = f"{PACKED[kind.compression]} ({PurePosixPath(name).suffix})"
+        return f"by its content this is {what}, not {packing}. {TEXTS[what]}"
+    if what in JSON:
+        return f"by its content this is {what}. {TEXTS[what]}"
+    if what != "plain text" and is_other(what, name):
+        return f"by its content this is {what}; {detail}"
+    return detail
 
 
 def head_of(content: Content) -> bytes:

@@ -46,7 +46,7 @@ def read_parsed(content: Content, origin: Origin, source: Source, parser: Parser
     """The documents of a file, by its parser."""
 
     def read(path: Path) -> Records:
-        options = {"encoding": source.encoding}
+        options = {"encoding": source.encoding, "script": source.script}
         units = units_of(path, content, origin, parser, options=options)
         return documents(units, origin, source, parser)
 

@@ -42,7 +42,7 @@ def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Docum
         if other is not None:
             yield other
             return
-    encoding, stream = utf8_stream(stream, source.encoding)
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     lines = readable_lines(stream, origin, encoding)
     # A numbered column in plain text means lines, as in Leipzig's files.

@@ -56,7 +56,7 @@ def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[
     if other is not None:
         yield other
         return
-    encoding, stream = utf8_stream(stream, source.encoding)
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     for item in readable_lines(stream, origin, encoding):
         if isinstance(item, Reject):

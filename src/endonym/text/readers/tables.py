@@ -64,7 +64,7 @@ def read_table(
     if other is not None:
         yield other
         return
-    encoding, stream = utf8_stream(stream, source.encoding)
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     lines = readable_lines(stream, origin, encoding)
     layout = None

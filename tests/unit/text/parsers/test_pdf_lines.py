@@ -7,7 +7,15 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.text.parsers.pdf import units
-from endonym.text.parsers.pdf_lines import PARTS, is_mostly_to_left, of_signs, turned_back
+from endonym.text.parsers.pdf_lines import (
+    PARTS,
+    Sign,
+    is_mostly_to_left,
+    of_signs,
+    turned_back,
+    with_ligatures,
+    with_marks,
+)
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -29,6 +37,46 @@ def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, text
     (text,) = kept(records(write(tmp_path, "a.pdf", pdf([right_to_left(texts)]))))
     assert text.split() == " ".join(texts).split()
     assert text.startswith(" ".join(texts[:2])[:60])  # the long lines are one paragraph
+
+
+@pytest.mark.parametrize(
+    "glyphs",
+    [
+        ["س", "لا", "م"],
+        ["ا", "لأ", "س", "ب", "و", "ع"],
+        ["ا", "ل", "إ", "سلا", "م", " ", "و", "لِلّٰه", " ", "ا", "لأ", "م", "ر"],
+        ["خ", "و", "ا", "ه", "م", " ", "ک", "لا", "س"],
+        ["س", "\ufefc", "م", " ", "\ufdf2"],  # PDFium itself takes these apart, in this order
+        ["ש", "לֹא", "ב"],
+    ],
+)
+def test_the_letters_of_a_ligature_keep_their_order(tmp_path: Path, glyphs: list[str]):
+    wanted = "".join(glyphs).replace("\ufefc", "لا").replace("\ufdf2", "الله")
+    assert read(tmp_path, glyphs[::-1]) == wanted
+
+
+def test_latin_ligatures_keep_their_order_beside_others(tmp_path: Path):
+    assert read(tmp_path, ["o", "ffi", "c", "e", " ", "ﬁ", "n"]) == "office fin"
+    glyphs = [*"Le mot ", "م", "لا", "س", *" de l’o", "ffi", *"ce"]
+    assert read(tmp_path, glyphs) == "Le mot سلام de l’office"
+
+
+def test_letters_of_two_glyphs_at_one_place_are_no_ligature():
+    """A mark as wide as its letter; PDFium has put both into their order."""
+    boxes = [(40.0, 697.0, 46.0, 709.0)] * 2
+
+    class Page:
+        def get_charbox(self, number: int) -> tuple[float, ...]:
+            return (40, 700, 46, 706) if number == 0 else (41, 706, 45, 708)
+
+    assert with_ligatures(Page(), "לֹ", [0, 1], boxes) == "לֹ"
+    assert with_ligatures(Page(), "לֹ", [0, 0], boxes) == "ֹל"
+
+
+def read(tmp_path: Path, glyphs: list[str]) -> str:
+    """What is read of one line with these glyphs."""
+    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([[(40, 700, 12, glyphs)]]))), 1, {})
+    return unit.text
 
 
 @pytest.mark.parametrize(
@@ -158,3 +206,39 @@ def test_lines_from_right_to_left_stand_where_their_letters_stand(tmp_path: Path
     boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
     assert [box[1] for box in boxes] == pytest.approx([700, 684], abs=0.2)
     assert all(box[3] > box[1] + 6 and box[2] > box[0] + 60 for box in boxes)
+
+
+def signs(*placed: tuple[str, float, float]) -> list[Sign]:
+    """Characters with the left and the right side of their boxes."""
+    return [Sign(text, (left, 700.0, right, 710.0)) for text, left, right in placed]
+
+
+SHADDA, FATHA = "\u0651", "\u064e"
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        # a word whose letters touch, which is read without a blank
+        (
+            [("م", 64, 70), (" ", 62, 62), (SHADDA, 59, 63), ("ر", 58, 64.2), ("ة", 52, 58.1)],
+            "مر\u0651ة",
+        ),
+        # two words, and the second begins with the marked letter
+        ([("م", 64, 70), (" ", 62, 62), (FATHA, 55, 59), ("ب", 54, 60)], "م ب\u064e"),
+        ([(SHADDA, 59, 63), (FATHA, 59, 63), ("ر", 58, 64)], "ر\u0651\u064e"),
+        # marks that stand where they are read
+        ([("ر", 58, 64), (SHADDA, 59, 63), ("ة", 52, 58)], "ر\u0651ة"),
+        ([("ر", 58, 64), (SHADDA, 56, 60), ("ة", 52, 58.5)], "ر\u0651ة"),
+        ([("ר", 58, 64), ("\u05b8", 52, 56), ("a", 52, 58)], "ר\u05b8a"),
+        ([("ر", 58, 64), (SHADDA, 59, 63)], "ر\u0651"),
+    ],
+)
+def test_a_mark_is_read_behind_the_letter_on_which_it_stands(
+    found: list[tuple[str, float, float]], wanted: str
+):
+    """PDFium sorts what was drawn one by one by its place, before it turns a word round."""
+    read = with_marks(signs(*found), 12)
+    assert "".join(each.text for each in read) == wanted
+    boxes = {each.text: each.box for each in signs(*found)}
+    assert all(boxes[each.text] == each.box for each in read)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow
 import pytest
-from made_documents import docx, lines, pdf, word_paragraph, xhtml, zipped
+from made_documents import docx, epub, lines, odt, pdf, word_paragraph, xhtml, zipped
 from pyarrow import parquet
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, records, refused, write
 
@@ -70,7 +70,9 @@ CASES = {
     "a.docx": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
     "a.png": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
     "a.doc": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.json": BINARY | PACKED | MARKED,
+    "a.json": BINARY | PACKED | MARKED | JSON_LINES,
+    "a.gz": BINARY | MARKED | JSON_LINES | PLAIN | {"a bzip2 file": PACKED["a bzip2 file"]},
+    "a.xz": {"a gzip file": PACKED["a gzip file"]},
     "a.html": BINARY | PACKED | MARKED | JSON_LINES,
     "a.warc": BINARY | MARKED | JSON_LINES | PLAIN,
     "a.txt.gz": BINARY | MARKED | JSON_LINES | PLAIN,
@@ -81,8 +83,6 @@ OWN = {
     ("a.html", "an HTML page"), ("a.html", "XML"), ("a.parquet", "a parquet file"),
     ("a.pdf", "a PDF"), ("a.docx", "a DOCX document"), ("a.png", "a picture"),
     ("a.warc", "a web archive (WARC)"), ("a.zip", "a zip archive"), ("a.tar", "a tar archive"),
-    ("a.json", "a JSON array"), ("a.json", "a JSON object"),
-    ("a.zip", "a DOCX document"), ("a.zip", "an Excel table"),
 }  # fmt: skip
 """What such a file may be, or is said of it in other words."""
 
@@ -109,6 +109,45 @@ def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(
         name == "a.docx" and what == "a zip archive"
     )
     assert refusal.raw_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("what", "advice"),
+    [("a JSON array", "jq -c"), ("lines of JSON", ".jsonl"), ("a JSON object", "lines of JSON")],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.json.bz2"])
+def test_json_that_is_not_read_is_told_what_to_do(
+    tmp_path: Path, name: str, what: str, advice: str
+) -> None:
+    data = (MARKED | JSON_LINES)[what]
+    if name != "a.json":
+        data = (gzip if name.endswith(".gz") else bz2).compress(data)
+    (refusal,) = refused(records(write(tmp_path, name, data)))
+    assert f"this is {what}" in refusal.detail
+    assert advice in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("what", "data"),
+    [
+        ("an EPUB book", epub({"one": xhtml(FRENCH)})),
+        ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
+        ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
+        ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
+    ],
+)
+def test_a_document_that_is_named_as_an_archive_is_one_reject(
+    tmp_path: Path, what: str, data: bytes
+) -> None:
+    (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
+    assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
+    assert what in refusal.detail
+
+
+def test_an_archive_of_texts_may_have_folders_as_documents_have(tmp_path: Path) -> None:
+    data = zipped({"word/a.txt": TATAR[0], "xl/b.txt": TATAR[1], "mimetype.txt": FRENCH[0]})
+    found = records(write(tmp_path, "a.zip", data), document="line")
+    assert kept(found) == [TATAR[0], TATAR[1], FRENCH[0]]
 
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.xz", "a.txt.bz2"])
