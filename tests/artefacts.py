@@ -1,9 +1,10 @@
 """Small artefacts and runs, for tests of the store and of what finds them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import file_hash
 from endonym.store import Artifact, Store, write_sealed
 
 ID = "5e2d7b90c1ff" + "0" * 52
@@ -47,3 +48,28 @@ def a_run(
     else:
         Store(project / "store").claim(folder, folder / "recipe.toml")
     return folder
+
+
+class Files(Mapping[str, dict[str, Any]]):
+    """What a manifest says of the files of a folder, which a test may still write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        if not path.is_file():
+            raise KeyError(name)
+        return {"bytes": path.stat().st_size, "sha256": file_hash(path)}
+
+    def __iter__(self) -> Iterator[str]:
+        paths = sorted(each for each in self.folder.rglob("*") if each.is_file())
+        return (each.relative_to(self.folder).as_posix() for each in paths)
+
+    def __len__(self) -> int:
+        return len([*self])
+
+
+def artefact_of(folder: Path, **manifest: Any) -> Artifact:
+    """A folder as the artefact that it would be with what it holds."""
+    return Artifact(folder, {"files": Files(folder), **manifest})

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from artefacts import artefact_of
 from made_scores import baselines, score
 from toys import toy_config
 
 from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, scores
-from endonym.store import Artifact
 
 SENTENCES = tuple(f"Кояшлы көндә {number} бала су коенырга барган." for number in range(30))
 
@@ -79,6 +79,6 @@ def contender(
         "config": {"phase": {"name": name, "lr": 0.006}, "seed": 42},
         "inputs": {},
     }
-    models = [Artifact(run_folder / "model", manifest) for _ in all_journals]
-    judged = Artifact(run_folder / "evaluation", {})
+    models = [artefact_of(run_folder / "model", **manifest) for _ in all_journals]
+    judged = artefact_of(run_folder / "evaluation")
     return FinishedRun(name, run_folder, models, all_journals, judged, [judged])

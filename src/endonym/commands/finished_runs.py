@@ -75,9 +75,11 @@ class FinishedRun:
     def settings(self) -> dict[str, str]:
         """The keys of its recipe as it ran with their values, name, seed and variants aside.
 
-        Raises Damaged if the run's copy of it cannot be read.
+        None without the run's copy of it. Raises Damaged if the copy cannot be read.
         """
         path = self.folder / "recipe.toml"
+        if not path.exists():
+            return {}
         try:
             recipe = parse(path, read_recipe(path))
         except RecipeError as error:

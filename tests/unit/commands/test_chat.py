@@ -59,12 +59,14 @@ def test_a_failure_is_an_error() -> None:
     assert said
 
 
-@pytest.mark.parametrize("size", range(1, 9))
+@pytest.mark.parametrize("size", range(2, 9))
 def test_a_conversation_that_was_shortened_begins_with_a_question(size: int) -> None:
     said: list[str] = []
     roles = ["user", "assistant"] * 6 + ["user"]
     messages = [{"role": role, "content": "җыр" * size} for role in roles]
-    with Talk(SlowEngine(), said.append) as talk:
+    engine = SlowEngine()
+    engine.template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"  # type: ignore[assignment]
+    with Talk(engine, said.append) as talk:
         talk.answered(messages, Sampling(), **GIVEN)
     (kept,) = re.findall(r"the last (\d+) of 13 messages", " ".join(said))
     assert int(kept) % 2 == 1

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from artefacts import artefact_of
 from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
 from endonym.commands.compare import as_dict, cells, compare, describe
 from endonym.commands.finished_runs import FinishedRun
 from endonym.log import THIN
-from endonym.store import Artifact
 
 RANDOM = np.random.default_rng(3)
 HARD = RANDOM.gamma(4, 10, len(SENTENCES))
@@ -108,7 +108,7 @@ def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
         path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), "utf-8")
         notes = compare([replace(each) for each in runs]).notes
         assert any("To choose" in note for note in notes), "not all have them yet"
-        run.evaluations.append(Artifact(path.parent, {}))
+        run.evaluations.append(artefact_of(path.parent))
     assert not any("To choose" in note for note in compare([replace(run) for run in runs]).notes)
 
 

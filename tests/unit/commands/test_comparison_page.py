@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from artefacts import artefact_of
 from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
@@ -15,7 +16,7 @@ from endonym.commands.compare import Comparison, compare
 from endonym.commands.comparison_page import chart, curve, levels, samples, write_comparison
 from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.speed import Efficiency
-from endonym.store import Artifact, write_sealed
+from endonym.store import write_sealed
 
 HOSTILE = "</p><script>alert('Ярамый!')</script>"
 COUNT = len(SENTENCES)
@@ -98,7 +99,7 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
     path = made[0].folder / "evaluation 2" / "scores.json"
     path.parent.mkdir()
     path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), encoding="utf-8")
-    made[0].evaluations.append(Artifact(path.parent, {}))
+    made[0].evaluations.append(artefact_of(path.parent))
     page = write_comparison(compare(made))
     with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         one, two, mean, *_ = list(csv.DictReader(file))
@@ -144,14 +145,6 @@ def test_recipes_with_several_seeds_have_a_table_and_their_differences_are_in_th
         wanted[key] for key in ("value", "low", "high")
     ]
     assert other["difference_is_claimed"] == "True"
-
-
-def test_a_recipe_of_one_seed_is_not_gone_on_with_beside_those_of_several(tmp_path: Path) -> None:
-    several = seeded(tmp_path, "studiu", range(42, 45), 90.0, 32)
-    alone = seeded(tmp_path, "norocos", range(42, 43), 50.0, 64)
-    found = compare([*alone, *several])
-    assert found.runs[0].name == "norocos"
-    assert found.first.name == "studiu"
 
 
 def test_the_csv_has_the_figures_over_the_texts_that_all_share(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from artefacts import ID, artefact_of
 from made_scores import score
 
 from endonym.autopilot import resolve
@@ -28,7 +29,7 @@ from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Store
 
 LOG = Log(quiet=True)
 
@@ -61,7 +62,7 @@ def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
         lines = [score("model", value, split=split).as_dict() for split, value in values.items()]
         (folder / "scores.json").write_text(json.dumps(lines), encoding="utf-8")
     stage = Stage(name, "model" if name == "model" else "evaluation", {"for": name}, lambda ctx: {})
-    artifact = Artifact(folder, {"id": "5e2d7b90c1ff" + "0" * 52, "stage": "evaluation"})
+    artifact = artefact_of(folder, id=ID, stage="evaluation")
     run.made.append(Made(stage, artifact, False, 1.23456))
 
 
@@ -129,7 +130,7 @@ def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     warning = "wiki: 99 documents hold Khmer signs out of order: one word is spelt in two ways"
     numbers = {"warnings": [warning]}
-    corpus = Artifact(run.folder / "corpus", {"stage": "corpus", "numbers": numbers})
+    corpus = artefact_of(run.folder / "corpus", stage="corpus", numbers=numbers)
     run.made.append(Made(replace(run.made[0].stage, kind="corpus"), corpus, False, 1.0))
     (run.folder / "report.html").write_text("", encoding="utf-8")
     say_results(run)

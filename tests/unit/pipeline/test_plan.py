@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from artefacts import nobody
+from artefacts import DECLARED, nobody
 from plans import planned
 from toys import toy_config, toy_decoder, toy_tokenizer
 
@@ -156,7 +156,7 @@ def a_model(store: Store) -> Path:
         write_json(ctx.out / "config.json", decoder.config.model_dump(mode="json"))
         save_tensors(dict(decoder.state_dict()), ctx.out / "weights.safetensors")
         tokenizer.save(ctx.out)
-        said = {"stage": "model", "id": identifier, "numbers": {}}
+        said = {**DECLARED, "stage": "model", "id": identifier, "numbers": {}}
         return store.publish(ctx, said).folder
 
 

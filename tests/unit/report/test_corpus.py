@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from artefacts import artefact_of
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from toys import toy_tokenizer
 
@@ -50,7 +51,7 @@ def corpus(tmp_path: Path) -> Artifact:
     clean = Clean(normalize=("spaces",), min_chars=20, dedup=("exact",))
     out = tmp_path / "corpus"
     make_corpus(pairs, clean, Split(val_share=0.3, seed=7), out=out)
-    return Artifact(out, {})
+    return artefact_of(out)
 
 
 def test_every_source_has_its_row_and_all_of_them_one(corpus: Artifact) -> None:
@@ -89,7 +90,7 @@ def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(
     clean = Clean(normalize=("spaces",), min_chars=20, dedup=("exact",))
     out = tmp_path / "corpus"
     make_corpus([(source, files(source))], clean, Split(val_share=0.3, seed=7), out=out)
-    card = corpus_card(Artifact(out, {}))
+    card = corpus_card(artefact_of(out))
     assert card is not None
     assert [row[0] for row in card.sources] == ["tatar"]
     assert [row[:2] for row in card.reasons] == [["min_chars", "2"], ["exact", "1"]]
@@ -115,19 +116,19 @@ def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(
 
 def test_without_a_corpus_or_a_tokenizer_there_is_no_card(tmp_path: Path) -> None:
     assert corpus_card(None) is None
-    assert corpus_card(Artifact(tmp_path, {})) is None
+    assert corpus_card(artefact_of(tmp_path)) is None
     assert tokenizer_card(None, "bpe", None, None) is None
 
 
 def test_of_a_recipe_without_texts_no_figure_of_texts_is_shown(tmp_path: Path) -> None:
     make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
-    assert corpus_card(Artifact(tmp_path / "corpus", {})) is None
+    assert corpus_card(artefact_of(tmp_path / "corpus")) is None
     made = toy_tokenizer("byte")
     made.save(tmp_path)
     (tmp_path / "report.json").write_text(json.dumps(fit(made, [])), encoding="utf-8")
-    shards = Artifact(tmp_path, {"numbers": {"unused": 256, "train": {}}})
-    corpus = Artifact(tmp_path / "corpus", {})
-    card = tokenizer_card(Artifact(tmp_path, {}), "as it came", corpus, shards)
+    shards = artefact_of(tmp_path, numbers={"unused": 256, "train": {}})
+    corpus = artefact_of(tmp_path / "corpus")
+    card = tokenizer_card(artefact_of(tmp_path), "as it came", corpus, shards)
     assert card is not None
     assert card.facts == [("kind", "as it came"), ("vocabulary", "259 ids")]
     assert (card.rows, card.sentences) == ([], [])
@@ -141,7 +142,7 @@ def tokenizer(tmp_path: Path) -> Artifact:
     made.save(folder)
     texts = [("tatar", "Таң атты."), ("roman", "A plouat")]
     (folder / "report.json").write_text(json.dumps(fit(made, texts)), encoding="utf-8")
-    return Artifact(folder, {})
+    return artefact_of(folder)
 
 
 def test_a_tokenizer_is_told_by_how_it_fits_each_source(tokenizer: Artifact) -> None:
@@ -166,7 +167,7 @@ def test_ids_that_training_never_used_are_counted_where_the_shards_are_known(
     tokenizer: Artifact, corpus: Artifact
 ) -> None:
     numbers = {"unused": 150, "train": {"tatar": {"unused": 170}}}
-    shards = Artifact(tokenizer.folder, {"numbers": numbers})
+    shards = artefact_of(tokenizer.folder, numbers=numbers)
     card = tokenizer_card(tokenizer, "byte", corpus, shards)
     assert card is not None
     assert card.facts[-1] == ("not used in training text", "150 ids")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from artefacts import Files
 from made_scores import baselines, score
 
 from endonym.config import Config
@@ -138,6 +139,7 @@ class Workshop:
             Split(val_share=0.2, seed=1),
             out=artifact.folder,
         )
+        artifact.manifest["files"] |= Files(artifact.folder)
 
     def tokenizer(self) -> None:
         artifact = self.add("tokenizer", "tokenizer", {})
@@ -146,6 +148,7 @@ class Workshop:
         (artifact.folder / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
         report = fit(made, [("tatar", TATAR)])
         write_json(artifact.folder / "report.json", report)
+        artifact.manifest["files"] |= Files(artifact.folder)
 
     def examples(self) -> None:
         numbers = {"objective": "chat", "records": 9, "kept": 8, "cut": 0, "dropped": {"<b>": 1}}
@@ -159,6 +162,7 @@ class Workshop:
         shape = resolve(keys, vocab=270, context=32)
         text = json.dumps(shape.model_dump())
         (artifact.folder / "config.json").write_text(text, encoding="utf-8")
+        artifact.manifest["files"] |= Files(artifact.folder)
         if has_journal:
             self.journal(self.store.journal("model", artifact.manifest["id"]))
 
@@ -193,6 +197,7 @@ class Workshop:
         continuation = {"prompt": HOSTILE, "text": KHMER, "finish_reason": "end"}
         text = json.dumps([continuation])
         (artifact.folder / "continuations.json").write_text(text, encoding="utf-8")
+        artifact.manifest["files"] |= Files(artifact.folder)
 
     def whole(self) -> str:
         """The report of everything."""
