@@ -59,15 +59,17 @@ def test_a_failure_is_an_error() -> None:
     assert said
 
 
-@pytest.mark.parametrize("size", [*range(2, 9), *range(50, 80, 3)])
-def test_a_conversation_that_was_shortened_begins_with_a_question(size: int) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.19])
+def test_a_conversation_that_was_shortened_begins_with_a_question(share: float) -> None:
+    """It is cut by its bytes before it is encoded, and by its tokens after."""
     said: list[str] = []
-    roles = ["user", "assistant"] * 6 + ["user"]
-    messages = [{"role": role, "content": "җыр" * size} for role in roles]
-    messages[-1]["content"] = "җыр"
     engine = SlowEngine()
     engine.template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"  # type: ignore[assignment]
     with Talk(engine, said.append) as talk:
+        size = max(6, int(share * talk._scheduler.most_bytes))
+        roles = ["user", "assistant"] * 6 + ["user"]
+        messages = [{"role": role, "content": "җ" * size} for role in roles]
+        messages[-1]["content"] = "җыр"
         talk.answered(messages, Sampling(), **GIVEN)
     (kept,) = re.findall(r"the last (\d+) of 13 messages", " ".join(said))
     assert int(kept) % 2 == 1
