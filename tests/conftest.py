@@ -33,8 +33,6 @@ def pytest_collection_finish() -> None:
     """Modules and tests stay to the end: no collection needs to walk through them."""
     gc.collect()
     gc.freeze()
-    count = gc.get_freeze_count()  # It counts millions; each training asks.
-    gc.get_freeze_count = lambda: count
 
 
 def sentences(language: str) -> list[str]:

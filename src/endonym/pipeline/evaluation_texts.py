@@ -35,7 +35,7 @@ LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
 """A text that judges a model is rarely a list: its empty lines divide documents, however long."""
 OTHER = {"line": "blank_lines", "blank_lines": "line", "file": "blank_lines"}
 """How else a plain text might be meant that has empty lines."""
-LETTER = regex.compile(r"[\p{L}\p{N}]")
+LETTER, NO_LETTER = regex.compile(r"[\p{L}\p{N}]"), "no letter and no digit"
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
@@ -149,7 +149,7 @@ def documents_below(
             other = otherwise(source, file, len(here)) if reason != AS_ASKED else ""
             say(f"{file.name}: {cut(source, here)} ({reason}{other})")
         elif len(files) > 1:
-            say(f"{file.name}: not read: {why(refused[0])}")
+            say(f"{file.name}: not read: {why(refused[0]) if refused else NO_LETTER}")
     if len(files) > SHOWN_FILES:
         log.line(
             f"{path.name}: {counted(len(texts), 'document')} in {len(files)} files; "
@@ -157,9 +157,9 @@ def documents_below(
         )
     if not texts:
         raise SourceError(
-            f"no text that can be read: {why(rejects[0])}",
+            f"no text that can be read: {why(rejects[0]) if rejects else NO_LETTER}",
             where=str(path),
-            do=ADVICE.get(rejects[0].reason, "Give a file or a folder that holds text."),
+            do=ADVICE.get(rejects[0].reason if rejects else "", "Give a file that holds text."),
         )
     if rejects:
         reasons = Counter(each.reason for each in rejects).most_common()

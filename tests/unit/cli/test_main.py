@@ -146,12 +146,20 @@ def probe(*arguments: object) -> tuple[dict[str, Any], str]:
     return json.loads(done.stderr.splitlines()[-1]), done.stdout
 
 
+@pytest.fixture(scope="module")
+def libraries() -> float:
+    """Processor seconds to import what reads commands and recipes, on this machine."""
+    told = "import click, pydantic, time; print(time.process_time())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, check=True)
+    return float(done.stdout)
+
+
 @pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["explain", "model"]])
-def test_help_comes_at_once_and_without_torch(args: list[str]) -> None:
+def test_help_comes_at_once_and_without_torch(args: list[str], libraries: float) -> None:
     found, _ = probe(*args)
     assert found["code"] == 0
     assert not found["torch"]
-    assert found["seconds"] <= 0.6
+    assert found["seconds"] <= 10 * libraries
 
 
 def test_check_needs_no_torch(finished: Path) -> None:

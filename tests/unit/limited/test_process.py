@@ -65,10 +65,10 @@ def test_an_answered_question_ends_nothing_when_its_time_is_over(process: Limite
 def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: LimitedProcess):
     process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
     asked = process._process
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    me = threading.get_ident()
+    threading.Timer(0.3, signal.pthread_kill, [me, signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
-        process.ask({"do": "echo later", "word": TATAR[0]}, QUICK)
+        process.ask({"do": "sleep"}, Limits(300 << 20, 0.2, 60.0))
     assert asked is not None
     assert asked.poll() is not None
     assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]

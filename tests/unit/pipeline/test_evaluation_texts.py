@@ -82,6 +82,17 @@ def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) 
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
+def test_a_text_without_a_letter_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("***\n— — —\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="no letter and no digit"):
+        documents_below(tmp_path / "a.txt", Log(quiet=True))
+    (tmp_path / "b.txt").write_text("Кояш чыкты.\n", encoding="utf-8")
+    assert documents_below(tmp_path, Log())[0] == ["Кояш чыкты."]
+    assert "a.txt: not read: no letter and no digit" in capsys.readouterr().err
+
+
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
     sentences = [f"{ROMANIAN[n % 3]} {n}" for n in range(60_000)]
     documents = ["\n".join(sentences[at : at + 20_000]) for at in (0, 20_000, 40_000)]

@@ -244,7 +244,7 @@ def test_our_own_kinds_are_opened_here_and_others_there(
     monkeypatch.setattr(LimitedProcess, "ask", lambda *each: asked.append(each[1]))
     for engine in (gemma_like(), byte_level()):
         engine.normalizer = normalizers.Sequence(
-            [each for each in (engine.normalizer, normalizers.Prepend(str(tmp_path))) if each]
+            [each for each in (engine.normalizer, normalizers.Prepend(tmp_path.name)) if each]
         )
         path = written(tmp_path, engine.to_str())
         read_engine(path)
