@@ -65,10 +65,13 @@ def test_an_answered_question_ends_nothing_when_its_time_is_over(process: Limite
 def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: LimitedProcess):
     process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
     asked = process._process
-    me = threading.get_ident()
-    threading.Timer(0.3, signal.pthread_kill, [me, signal.SIGINT]).start()
+    # A shell lets what it starts in the background ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop = threading.Timer(0.3, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
+    stop.start()
     with pytest.raises(KeyboardInterrupt):
         process.ask({"do": "sleep"}, Limits(300 << 20, 0.2, 60.0))
+    signal.signal(signal.SIGINT, before)
     assert asked is not None
     assert asked.poll() is not None
     assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]

@@ -258,3 +258,11 @@ def test_a_store_and_its_runs_are_no_texts(tmp_path: Path, name: str, path: str)
     found = source_files(Source(name="a", path=path), folder, left)
     assert sorted(file.path for file in found) == sorted(mine)
     assert sorted(left) == sorted([store.root, run])
+
+
+def test_a_folder_of_texts_that_holds_one_of_references_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "texts" / "book" / "references").mkdir(parents=True)
+    for name in ("a.txt", "references/list.json"):
+        (tmp_path / "texts" / "book" / name).write_text("Кояш чыкты.", encoding="utf-8")
+    found = source_files(Source(name="texts", path="texts"), tmp_path)
+    assert [each.name for each in found] == ["book/a.txt", "book/references/list.json"]
