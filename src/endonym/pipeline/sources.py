@@ -76,8 +76,8 @@ def find(
             )
         if log is not None and any(file.path == recipe.path.absolute() for file in found[-1][1]):
             log.line(
-                f'source "{source.name}": it reads the recipe\'s own folder. A log or a report that '
-                "is written there becomes training text. Put the texts into a folder of their own."
+                f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
+                "that is written there becomes training text. Give the texts their own folder."
             )
     script = recipe.clean.script or usual_script(recipe.language)
     found = [(source.in_script(script), files) for source, files in found]
