@@ -36,6 +36,7 @@ from endonym.export.card import Card, Merged
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.formats import RECORD, make_dataset, make_export, record_of
 from endonym.export.history import history_of
+from endonym.export.pretrained import load_pretrained
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -148,7 +149,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
                 where=name,
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
-        base, base_name = LanguageModel.load(found.verify().folder), found.id
+        base, base_name = load_pretrained(found.verify().folder), found.id
         own_name = words_of(name, store).name
     changes = read_adapter(folder, base.decoder)
     base = LanguageModel(base.decoder, with_chat(base.tokenizer, folder))

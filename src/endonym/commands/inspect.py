@@ -351,15 +351,20 @@ def _visible(piece: str, count: int) -> str:
     return f"{text} [{count} tokens]" if count > 1 else text
 
 
+def validated_by(model: Artifact) -> tuple[str, str]:
+    """The key of a model's validations by which its best step was chosen, and its name."""
+    phase = model.manifest["config"].get("phase", {})
+    is_of_pairs = phase.get("objective") == "preferences"
+    return ("nats", "loss") if is_of_pairs else ("bits", "bits/byte")
+
+
 def _look_at_model(artifact: Artifact) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
     file = artifact.folder / "validations.json"
     # Models of version 8 and before called this file looks.json.
     validations = artifact.json(file.name if file.exists() else "looks.json")
     numbers = artifact.numbers
-    phase = artifact.manifest["config"].get("phase", {})
-    is_of_pairs = phase.get("objective") == "preferences"
-    key, what = ("nats", "loss") if is_of_pairs else ("bits", "bits/byte")
+    key, what = validated_by(artifact)
     values = [each[key] for each in validations]
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.commands.inspect import validated_by
 from endonym.evaluate.score import Score, headline
 from endonym.log import columns, counted, read_jsonl, size
 from endonym.store import Artifact, Store
@@ -85,8 +86,9 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
 
 def _note(model: Artifact, store: Store, judged: dict[str, float]) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
-    bits = [each["bits"] for each in model.rows("validations.json")]
-    said = f"{min(bits):.3f} bits/byte of dev text" if bits else "not scored"
+    key, what = validated_by(model)
+    values = [each[key] for each in model.rows("validations.json")]
+    said = f"{min(values):.3f} {what} of dev text" if values else "not scored"
     if model.id in judged:
         said = f"{judged[model.id]:.3f} bits/byte of test text"
     ends = [

@@ -55,9 +55,9 @@ class Conversation(NamedTuple):
 
     @property
     def prompt(self) -> Messages:
-        """What stands before the first answer, but for answers that open the conversation."""
+        """What stands before the first answer, but for a greeting that opens the conversation."""
         roles = [each.role for each in self.messages]
-        asked = next(n for n, role in enumerate(roles) if role != ANSWERING)
+        asked = roles.index("user") if "user" in roles else 0
         return self.messages[: roles.index(ANSWERING, asked)]
 
 
@@ -89,8 +89,8 @@ def conversation_of(record: Any) -> Conversation:
         raise Unfit("nothing_learnt", 'each answer has "weight": 0')
     kept = messages[: learnt[-1] + 1]
     _require_content(kept)
-    if all(each.role == ANSWERING for each in kept[: learnt[0]]):
-        raise Unfit("no_prompt", "it begins with an answer")
+    if not any(each.role == "user" for each in kept[: learnt[0]]):
+        raise Unfit("no_prompt", "no question stands before the first answer that is learnt")
     return Conversation(kept, len(messages) - len(kept))
 
 

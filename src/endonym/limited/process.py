@@ -57,11 +57,25 @@ class LimitedProcess:
         self._lock, self._owner = threading.Lock(), os.getpid()
         atexit.register(self.close)
 
-    def ask(self, question: Mapping[str, Any], limits: Limits, data: bytes = b"") -> dict[str, Any]:
-        """The answer. Raises Failure if there is none within the limits."""
+    def ask(
+        self,
+        question: Mapping[str, Any],
+        limits: Limits,
+        data: bytes = b"",
+        *,
+        is_last: bool = False,
+    ) -> dict[str, Any]:
+        """The answer. Raises Failure if there is none within the limits.
+
+        is_last: whether the process ends after it.
+        """
         message = {"limits": asdict(limits), "question": dict(question)}
         with self._lock:
-            answer = self._asked(framed(message, data), limits)
+            try:
+                answer = self._asked(framed(message, data), limits)
+            finally:
+                if is_last:
+                    self.close()
         if "failed" in answer:
             raise Failure(str(answer["failed"]))
         return answer

@@ -132,7 +132,7 @@ def documents_below(
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
         missing.exit_code = 2
         raise missing
-    texts, sources, rejects = list[str](), list[str](), list[Reject]()
+    texts, sources, rejects, blank = list[str](), list[str](), list[Reject](), 0
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for place, file in enumerate(files):
         source, reason = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
@@ -141,6 +141,7 @@ def documents_below(
         read = list(read_file(source, file))
         here = [e for e in read if isinstance(e, Document) and LETTER.search(e.text)]
         refused = [each for each in read if isinstance(each, Reject)]
+        blank += len(read) - len(here) - len(refused)
         texts += [each.text for each in here]
         sources += [file.name] * len(here)
         rejects += refused
@@ -165,6 +166,8 @@ def documents_below(
         reasons = Counter(each.reason for each in rejects).most_common()
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
         log.warn(f"{path.name}: not read: {counts}")
+    if blank:
+        log.warn(f"{path.name}: not scored: {counted(blank, 'document')} without a letter")
     return texts, sources
 
 

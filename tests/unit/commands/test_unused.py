@@ -21,6 +21,18 @@ def put(store: Store, stage: str, identity: str, name: str, value: Any, **inputs
         return store.publish(at, {**declared, "id": identity})
 
 
+def test_a_model_of_preferences_is_listed_with_its_best_loss(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    rows = [{"bits": 1.7, "nats": 0.69}, {"bits": 1.8, "nats": 0.42}]
+    with store.workspace("model", ID, waiting=nobody) as at:
+        assert at is not None
+        write_json(at.out / "validations.json", rows)
+        config = {"phase": {"objective": "preferences"}}
+        declared = {"stage": "model", "version": 1, "config": config, "inputs": {}, "numbers": {}}
+        store.publish(at, {**declared, "id": ID})
+    assert [each.note for each in unused(store)] == ["0.420 loss of dev text"]
+
+
 def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(
     tmp_path: Path,
 ) -> None:

@@ -308,10 +308,20 @@ def test_a_conversation_may_open_with_an_answer_that_is_not_learnt(content: str)
         Message("assistant", content, is_learnt=False),
         Message("user", f"{ASKED} 0"),
     )
-    with pytest.raises(Unfit, match="it begins with an answer"):
+    with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
         conversation_of({"messages": [{"role": "assistant", "content": "Bonjour."}, *weighed(1)]})
-    with pytest.raises(Unfit, match="it begins with an answer"):
+    with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
         conversation_of({"messages": [opening, *weighed(None, 1)[1:]]})
+
+
+def test_a_greeting_after_a_system_message_is_no_answer_to_a_prompt() -> None:
+    system = {"role": "system", "content": "Sois bref."}
+    greeting = {**EMPTY, "content": "Bonjour, je t'écoute."}
+    found = conversation_of({"messages": [system, greeting, *weighed(1, 1)]})
+    assert found.prompt[-1] == Message("user", f"{ASKED} 0")
+    assert len(found.prompt) == 3
+    with pytest.raises(Unfit, match="no question stands before"):
+        conversation_of({"messages": [system, {**greeting, "weight": 1}, *weighed(1)]})
 
 
 def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -> None:

@@ -72,17 +72,14 @@ def require_harmless(folder: Path, given: dict[str, Any]) -> None:
     limits = Limits(MEMORY + COPIES * size, seconds, 4 * seconds)
     question = {"folder": sendable(str(folder.absolute())), "given": given}
     try:
-        answer = _process.ask(question, limits)
+        answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
         raise ExportError(
             f"opening this model fails: {failure}",
             where=str(folder / CONFIG),
-            do="A number in config.json is damaged, or made to do harm. Take the folder from its "
-            "publisher again, or another one.",
+            do="Either this machine has too little free memory for the model, or a number in "
+            "config.json is wrong: then take the folder from its publisher again, or another one.",
         ) from failure
-    finally:
-        if size > KEPT:
-            _process.close()
     if "refused" in answer:
         said = answer["refused"]
         raise getattr(errors, said["kind"])(said["message"], where=said["where"], do=said["do"])

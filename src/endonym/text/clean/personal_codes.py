@@ -477,7 +477,9 @@ def codes_of(countries: tuple[str, ...]) -> "regex.Pattern[str] | None":
     forms = "|".join(f"(?:{each.form})" for each in known)
     starts = r"\dA-Za-z" if regex.search(r"\[A-Z\]|\[XYZ\]", forms) else r"\d"
     letter = rf"[\p{{L}}--{UNSPACED}]"
-    begin, end = rf"(?<!{letter}|[\p{{N}}+/-]|\d[.,])", rf"(?!{letter}|\p{{N}})"
+    # No sum of money either: neither the sign of a currency before nor decimals after it.
+    begin = rf"(?<!{letter}|[\p{{N}}\p{{Sc}}+/-]|\d[.,])"
+    end = rf"(?!{letter}|\p{{N}}|[.,]\d\d?(?!\d))"
     # What it begins with is asked first: that is quick, and true at few places.
     return regex.compile(rf"(?=[{starts}]){begin}(?i:{forms}){end}", regex.VERSION1)
 

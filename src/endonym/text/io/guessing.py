@@ -1,7 +1,8 @@
 """Guesses the encoding of an old text file by its letters.
 
 A guess counts only if no other encoding comes near it. Where the script of the text is known, only
-encodings in which it is text of that script compete.
+encodings in which it is text of that script compete, and a text of another one is refused, but for
+Latin, in which any folder may have a text.
 """
 
 import codecs
@@ -13,7 +14,7 @@ from charset_normalizer import CharsetMatch
 
 from endonym.text.io.streams import Damage
 
-SAMPLE_BYTES = 1 << 16
+SAMPLE_BYTES = 1 << 14
 """How much of a file's head is used."""
 
 LIKELY = [
@@ -21,7 +22,12 @@ LIKELY = [
     *(f"iso8859_{number}" for number in (2, 5, 6, 7, 8, 9, 15, 16)),
     *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
 ]
-"""Usual encodings of old files. Rarer ones, such as those of old Macs, must be given."""
+"""Usual encodings of old files."""
+RARE = [
+    *(f"cp{number}" for number in (437, 737, 855, 857, 862, 869)),
+    *(f"mac_{name}" for name in ("cyrillic", "greek", "latin2", "roman", "romanian", "turkish")),
+]
+"""Where one of these gives the best text, no usual encoding is certain. They must be given."""
 
 CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
 """Limits of charset_normalizer's scores for odd sequences and natural letter frequencies."""
@@ -30,8 +36,8 @@ CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
 """It must be better than every other encoding by one of these."""
 
 USUAL_CHAOS, ANY_CHAOS = 0.2, 1.0
-"""Above such a score a reading is no text; text of one script may have any, as that of Persian
-has a high one."""
+"""Above the first score a reading is no text. A text of the script that is expected may have any:
+that of Persian has a high one."""
 
 COHERENT_BYTES = 4_096
 """Shorter samples need a larger difference in letter frequencies."""
@@ -39,15 +45,18 @@ COHERENT_BYTES = 4_096
 OLD_SCRIPTS = ("latin", "cyrillic", "arabic", "greek", "hebrew", "thai")
 """The scripts of old encodings of one byte a letter."""
 
-NO_LETTERS = regex.compile(r"[\p{S}\p{Co}\p{Cn}\p{Cc}--[\s\x21-\x7e]]", regex.V1)
+COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
+"""The letters of Romanian stand with a cedilla in older encodings."""
+NO_LETTERS = regex.compile(r"[\p{S}\p{Co}\p{Cn}\p{Cc}ƒ--[\s\x21-\x7e]]", regex.V1)
 """Signs and controls: a wrong encoding makes them of letters."""
-TORN = regex.compile(r"(?<=\p{L})[‚„†‡‰ˆ˜‹›•¤¦¨¬¯¶¸×÷](?=\p{L})")
+TORN = regex.compile(r"(?<=\p{L})[‚„†‡‰ˆ˜‹›•¤¦¨¬¯¶¸×÷ªº](?=\p{L})")
 """Signs that stand within no word: those of DOS are such letters as é there."""
 WORD = regex.compile(r"[\p{L}\p{M}]+")
 MOST_FOREIGN, MOST_MIXED = 0.02, 0.02
 """Of the characters beyond ASCII, and of the words with them, in a text of one script."""
-SHOWN_NAMES, SHOWN_CHARS = 4, 24
-"""How many encodings a refusal names, and how much of the text in each."""
+NAMING_BYTES, SHOWN_NAMES, SHOWN_CHARS = 2_048, 4, 24
+"""By how much of the file a refusal finds encodings to name, how many it names, and how much of the
+text in each."""
 
 
 def guess(head: bytes, script: str | None) -> tuple[str, Damage | None]:
@@ -55,14 +64,17 @@ def guess(head: bytes, script: str | None) -> tuple[str, Damage | None]:
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
     found = readings(sample, LIKELY, USUAL_CHAOS)
-    if found and is_certain(found, len(sample), CERTAIN_CHAOS) and not has_torn_words(found[0]):
+    if found and is_certain(found, len(sample), CERTAIN_CHAOS) and is_likely(found[0], script):
         return codecs.lookup(found[0].encoding).name, None
-    fitting = readings(sample, of_scripts(sample, [script] if script else []), ANY_CHAOS)
+    fitting = readings(sample, of_scripts(sample, [script]), ANY_CHAOS)
     # It may be text in another script after all.
     others = [each for each in found if any(is_of_script(str(each), old) for old in OLD_SCRIPTS)]
-    if fitting and is_certain([*fitting, *others], len(sample), ANY_CHAOS):
+    possible = [*fitting, *others]
+    if fitting and is_certain(possible, len(sample), ANY_CHAOS) and is_likely(fitting[0], script):
         return codecs.lookup(fitting[0].encoding).name, None
-    possible = [*fitting, *found] or readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
+    if not (possible := [*fitting, *found]):
+        sample = sample[:NAMING_BYTES]
+        possible = readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
     if not possible:
         return "", Damage("binary", "binary data: no encoding gives a text")
     names = dict.fromkeys(each.encoding for each in possible)
@@ -79,16 +91,18 @@ def readings(sample: bytes, names: Sequence[str], most_chaos: float) -> list[Cha
     return list(found)
 
 
-def of_scripts(sample: bytes, scripts: Sequence[str]) -> list[str]:
-    """The encodings in which the bytes are text of one of these scripts."""
-    texts = [(name, decoded(sample, name)) for name in LIKELY] if scripts else []
-    return [name for name, text in texts if any(is_of_script(text, each) for each in scripts)]
+def of_scripts(sample: bytes, scripts: Sequence[str | None]) -> list[str]:
+    """The usual encodings in which the bytes are text of one of these scripts."""
+    known = [script for script in scripts if script in OLD_SCRIPTS]
+    texts = [(name, decoded(sample, name)) for name in LIKELY] if known else []
+    return [name for name, text in texts if any(is_of_script(text, each) for each in known)]
 
 
 def is_certain(found: Sequence[CharsetMatch], n_bytes: int, most_chaos: float) -> bool:
     """Whether the first reading is natural text, and each other one clearly less so."""
     best, *others = found
-    rivals = [other for other in others if str(other) != str(best)]
+    text = str(best).translate(COMMAS)
+    rivals = [other for other in others if str(other).translate(COMMAS) != text]
     margin = COHERENCE_MARGIN if n_bytes >= COHERENT_BYTES else SHORT_MARGIN
     beaten = (
         other.chaos >= best.chaos + CHAOS_MARGIN or other.coherence <= best.coherence - margin
@@ -97,10 +111,16 @@ def is_certain(found: Sequence[CharsetMatch], n_bytes: int, most_chaos: float) -
     return best.chaos <= most_chaos and best.coherence >= CERTAIN_COHERENCE and all(beaten)
 
 
-def has_torn_words(reading: CharsetMatch) -> bool:
-    """Whether signs stand where letters should."""
+def is_likely(reading: CharsetMatch, script: str | None) -> bool:
+    """Whether a text may stand among texts of a script, and no rare encoding gives a better one."""
     text = str(reading)
-    return len(TORN.findall(text)) > MOST_FOREIGN * sum(sign > "\x7f" for sign in text)
+    if len(TORN.findall(text)) > MOST_FOREIGN * sum(sign > "\x7f" for sign in text):
+        return False
+    if script in OLD_SCRIPTS and not (is_of_script(text, script) or is_of_script(text, "latin")):
+        return False
+    rare = [each for each in readings(reading.raw, RARE, USUAL_CHAOS) if str(each) != text]
+    least = reading.coherence - COHERENCE_MARGIN
+    return not any(each.chaos <= reading.chaos and each.coherence > least for each in rare)
 
 
 def decoded(sample: bytes, name: str) -> str:

@@ -38,13 +38,14 @@ RIGHT_TO_LEFT = re.compile(
 PRESENTATION = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFEFD))
 """Blocks of Hebrew and Arabic ligatures that are one character each."""
 
+TOUCHING = 0.05
+"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
+NEAR = 64
+"""Among so many signs before a mark, its letter is looked for."""
+
 T = TypeVar("T")
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in points."""
-
-
-TOUCHING = 0.05
-"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
 
 
 class Sign(NamedTuple):
@@ -138,10 +139,8 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0:
         line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
-        text, sides = (
-            "".join(each.text for each in line),
-            [(each.box[0], each.box[2]) for each in line],
-        )
+        text = "".join(each.text for each in line)
+        sides = [(each.box[0], each.box[2]) for each in line]
         text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
@@ -183,20 +182,49 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
     PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
     come before the letter on which it stands, and a blank that nobody wrote before the mark.
     """
-    found, marks, last = list[Sign](), list[Sign](), Sign(" ", (0.0, 0.0, 0.0, 0.0))
+    found, marks = list[Sign](), list[Sign]()
     for each in signs:
         if is_mark(each.text):
             marks.append(each)
             continue
-        if marks and stands_on(marks[0], each) and not stands_on(marks[0], last):
-            if found and found[-1].text == " " and last.box[0] - each.box[2] < TOUCHING * size:
+        place = place_of(marks, found)
+        if place is None and stands_on(marks[0], each):
+            if is_unwritten_blank(found, each, size):
                 found.pop()
             found += [each, *marks]
         else:
-            found += [*marks, each]
+            put(marks, found, place)
+            found.append(each)
         marks = []
-        last = each if RIGHT_TO_LEFT.match(each.text) else last
-    return found + marks
+    put(marks, found, place_of(marks, found))
+    return found
+
+
+def put(marks: Sequence[Sign], line: list[Sign], place: int | None) -> None:
+    """Write marks at a place of a line, or at its end."""
+    end = len(line) if place is None else place
+    line[end:end] = marks
+
+
+def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
+    """The place behind the letter before them on which marks stand; None if there is no letter."""
+    if not marks:
+        return len(before)
+    for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
+        if stands_on(marks[0], before[at]):
+            ends = (end for end in range(at + 1, len(before)) if not is_mark(before[end].text))
+            return next(ends, len(before))
+    return None
+
+
+def is_unwritten_blank(before: Sequence[Sign], letter: Sign, size: float) -> bool:
+    """Whether the last sign is a blank between a letter from right to left and its neighbour."""
+    if len(before) < 2 or before[-1].text != " ":
+        return False
+    letters = (each for each in reversed(before[:-1]) if not is_mark(each.text))
+    last = next(letters, letter)
+    gap = last.box[0] - letter.box[2]
+    return bool(RIGHT_TO_LEFT.match(last.text)) and abs(gap) < TOUCHING * size
 
 
 def is_mark(sign: str) -> bool:

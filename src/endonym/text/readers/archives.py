@@ -28,6 +28,8 @@ METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 HEAD_BYTES = 1 << 16
 ZIPS = ("a zip archive", "an empty zip archive", *IN_ZIP.values())
 
+READ = ("an EPUB book", "a DOCX document", "an ODT document, or another of OpenDocument")
+"""Zips with the text of one document, which have readers."""
 PARTS = {"word/": "a DOCX document", "xl/": "an Excel table", "ppt/": "a PowerPoint presentation"}
 """Folders in documents of Office."""
 
@@ -83,7 +85,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         return
     with archive:
         if what := document_kind(archive.namelist()):
-            yield Damage("other_kind", f"by its content this is {what}: rename it")
+            do = "rename it" if what in READ else "save it in a format that is read, such as CSV or PDF"
+            yield Damage("other_kind", f"by its content this is {what}: {do}")
         else:
             yield from _members(archive, left)
 

@@ -103,6 +103,16 @@ def test_digits_that_are_nearly_all_alike_are_no_code() -> None:
     assert not is_code("11111111111", ("TR",))
 
 
+@pytest.mark.parametrize(("country", "code"), [("BG", "7523169263"), ("PL", "44051401359")])
+def test_a_sum_of_money_is_no_code(country: str, code: str) -> None:
+    pattern = codes_of((country,))
+    assert pattern is not None
+    for money in (f"{code},50 lv", f"{code}.5", f"${code}", f"€{code}"):
+        assert not pattern.search(money)
+    for text in (f"{code}, 50", f"({code})", f"{code}.", f"{code},"):
+        assert pattern.search(text), text
+
+
 def test_a_number_of_an_account_ends_where_its_country_says() -> None:
     assert iban_within("GB82 WEST 1234 5698 7654 32 ABC") == "GB82 WEST 1234 5698 7654 32"
     assert iban_within("GB82WEST123456987654321") == ""

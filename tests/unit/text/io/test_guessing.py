@@ -1,9 +1,10 @@
 """Which old encoding a text is in."""
 
+import random
 from pathlib import Path
 
 import pytest
-from text_samples import FRENCH, TATAR, kept, records, refused, write
+from text_samples import FRENCH, ROMANIAN, TATAR, kept, records, refused, write
 
 from endonym.text.io.guessing import guess, is_of_script
 
@@ -25,6 +26,17 @@ ARABIC = [
 ] * 20
 HEBREW = ["הילד הלך לבית הספר עם אחותו בבוקר.", "וקרא שם ספר יפה על הים."] * 20
 RUSSIAN = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."] * 20
+TURKISH = [
+    "Öğretmenine gül verdi, çocuk bahçede koşuyordu.",
+    "Şeftali ağacının altında ılık bir rüzgâr esiyor; iğne deliğinden geçen iplik gibi ince.",
+    "Küçük kız şarkı söyledi, kuş öttü.",
+] * 20
+GERMAN = [
+    "Die Mädchen und Jungen gehen über die Brücke.",
+    "Süße Äpfel wachsen am großen Baum, und Öl fließt aus der Mühle.",
+] * 40
+COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
+ROMANIAN_CEDILLAS = [line.translate(str.maketrans("șțȘȚ", "şţŞŢ")) for line in ROMANIAN * 20]
 
 
 def without_some(text: str) -> bytes:
@@ -62,6 +74,8 @@ def test_without_a_script_a_likely_encoding_is_named_with_its_first_words(tmp_pa
     [
         *((PERSIAN, "cp1256"), (ARABIC, "iso8859_6"), (HEBREW, "cp1255"), (HEBREW, "iso8859_8")),
         *((RUSSIAN, "cp1251"), (RUSSIAN, "koi8_r"), (RUSSIAN, "cp866"), (RUSSIAN, "iso8859_5")),
+        *((RUSSIAN, "mac_cyrillic"), (HEBREW, "cp862"), (TURKISH, "cp857"), (TURKISH, "mac_turkish")),
+        *((GERMAN, "mac_roman"), (ROMANIAN_CEDILLAS, "mac_romanian")),
         *((TATAR, "koi8_r"), (FRENCH * 30, "cp850"), (FRENCH * 30, "cp1252")),
     ],
 )
@@ -96,3 +110,25 @@ def test_letters_of_dos_are_no_signs_of_windows():
 )
 def test_a_text_of_one_script_has_few_other_letters_and_signs(text: str, script: str, is_it: bool):
     assert is_of_script(text, script) == is_it
+
+
+def test_a_text_of_another_script_than_expected_is_refused_but_for_latin():
+    russian = "\n".join(RUSSIAN).encode("cp1251")
+    assert guess(russian, "cyrillic") == guess(russian, None) == ("cp1251", None)
+    assert guess(russian, "hebrew")[1]
+    french = "\n".join(FRENCH * 30).encode("cp1252")
+    assert guess(french, "cyrillic") == ("cp1252", None)
+
+
+def test_noise_is_binary():
+    noise = random.Random(1).randbytes(100_000).translate(None, bytes(range(0x20)))
+    _, refused = guess(noise, "latin")
+    assert refused
+    assert refused.reason == "binary"
+
+
+def test_cedillas_and_commas_below_are_one_letter_of_romanian():
+    data = "\n".join(ROMANIAN_CEDILLAS * 20).encode("cp1250")
+    name, refused = guess(data, "latin")
+    assert not refused
+    assert data.decode(name).translate(COMMAS) == data.decode("cp1250").translate(COMMAS)

@@ -22,6 +22,7 @@ PAGE = xhtml(TATAR).encode()
         ("a.docx", epub({"a.xhtml": xhtml(TATAR)}), "an EPUB book"),
         ("a.csv", b"PAR1" + bytes(50), "a parquet file"),
         ("a.jsonl", b'[\n {"text": "a"},\n {"text": "b"}\n]\n', "a JSON array"),
+        ("a.jsonl", b"[[1, 2], [3]]", "a JSON array"),
         ("b.jsonl", b'<?xml version="1.0"?>\n<a>\n<b>c</b>\n</a>\n', "XML"),
         ("c.jsonl", PAGE, "an HTML page"),
         ("d.jsonl", b"\xef\xbb\xbf" + PAGE, "an HTML page"),

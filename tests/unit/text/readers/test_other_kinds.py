@@ -142,6 +142,7 @@ def test_a_document_that_is_named_as_an_archive_is_one_reject(
     (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
     assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
     assert what in refusal.detail
+    assert ("rename it" in refusal.detail) == what.startswith(("an EPUB", "an ODT"))
 
 
 def test_an_archive_of_texts_may_have_folders_as_documents_have(tmp_path: Path) -> None:
@@ -163,6 +164,7 @@ def test_what_is_compressed_otherwise_than_its_name_says_is_read(tmp_path: Path,
         "{җавап}\nБүген җылы.",
         '{"ул" диде}\nБүген җылы.',
         "[1] Бүген җылы.",
+        "[[Казан]] шәһәре",
         "<b>Бүген</b> җылы.",
     ],
 )
