@@ -18,6 +18,7 @@ from endonym.errors import RecipeError
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
+FEW_ROWS = 16
 CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
@@ -259,19 +260,28 @@ def versions() -> dict[str, str]:
 
 
 def _matmul_rate(number_format: str, seconds: float) -> float:
-    """FLOP/s of the matrix products of a small model."""
+    """FLOP/s of the matrix products of a small model.
+
+    They have fewer rows where a product would take more than a quarter of these seconds: one of
+    bf16 takes a second on a processor that has no instructions for it.
+    """
     import torch
 
     kind = torch.bfloat16 if number_format == "bf16" else torch.float32
     a, b = torch.randn(2048, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
+    few = a[:FEW_ROWS]
+    torch.mm(few, b)
+    start = time.perf_counter()
+    torch.mm(few, b)
+    rows = FEW_ROWS * seconds / 4 / (time.perf_counter() - start)
+    a = a[: max(FEW_ROWS, int(rows))]
     torch.mm(a, b)
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()
-        for _ in range(4):
-            torch.mm(a, b)
-        best = min(best, (time.perf_counter() - start) / 4)
-    return 2 * 2048 * 512 * 1024 / best
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * len(a) * 512 * 1024 / best
 
 
 def attends_in_bf16() -> bool:
