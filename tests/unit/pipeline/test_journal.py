@@ -1,7 +1,7 @@
 """The journal of a training with problems: what went wrong stays, what is done again does not."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ class Killed(BaseException):
     """Stands for a kill: nothing after it runs."""
 
 
-@pytest.fixture
-def bad_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def bad_losses() -> Iterator[None]:
     """Let some steps show a loss that is no number, until training has gone back once."""
     current: list[Training] = []
     begin = Training.__init__
@@ -43,8 +43,10 @@ def bad_losses(monkeypatch: pytest.MonkeyPatch) -> None:
         found = step.take_step(*given, refuses=lambda _: refuses(bad), **keys)
         return replace(bad, rows=found.rows, refused=found.refused)
 
-    monkeypatch.setattr(Training, "__init__", noted)
-    monkeypatch.setattr(loop, "take_step", take_step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "__init__", noted)
+        patch.setattr(loop, "take_step", take_step)
+        yield
 
 
 def lines_of(project: Path) -> list[dict[str, Any]]:
@@ -54,15 +56,25 @@ def lines_of(project: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k != "seconds"} for line in kept]
 
 
-def test_what_went_wrong_stays_and_what_is_done_again_does_not(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path, bad_losses: None
-) -> None:
-    recipe = small_recipe(tmp_path)
-    said = command("run", recipe, "--store", tmp_path / "store", "--until", "model")
+@pytest.fixture(scope="module")
+def whole(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path_factory: pytest.TempPathFactory,
+    bad_losses: None,
+) -> tuple[Path, Any]:
+    """The folder of a run that nothing kills, and what it said."""
+    folder = tmp_path_factory.mktemp("whole")
+    said = command("run", small_recipe(folder), "--store", folder / "store", "--until", "model")
     assert said.code == 0, said.err
+    return folder, said
+
+
+def test_what_went_wrong_stays_and_what_is_done_again_does_not(whole: tuple[Path, Any]) -> None:
+    folder, said = whole
     assert "step     20  skipped: the loss is not a finite number (nan)" in said.err
     assert "step     22  rolled back: back to step 16, at 0.5 of the learning rate" in said.err
-    lines = lines_of(tmp_path)
+    lines = lines_of(folder)
     steps = [line for line in lines if line["event"] == "step"]
     assert [line["step"] for line in steps] == list(range(41))
     assert "train_nats" not in steps[3]
@@ -71,7 +83,7 @@ def test_what_went_wrong_stays_and_what_is_done_again_does_not(
     wrong = [(x["event"], x["step"], x["rollbacks"]) for x in lines if "rollbacks" in x]
     skips = [("skipped", number, 0) for number in (3, 20, 21, 22)]
     assert wrong == [*skips, ("rolled_back", 22, 0)]
-    (path,) = (tmp_path / "store" / "journal").glob("model-*.jsonl")
+    (path,) = (folder / "store" / "journal").glob("model-*.jsonl")
     assert "NaN" not in path.read_text(encoding="utf-8")
 
 
@@ -81,21 +93,20 @@ def test_a_killed_run_ends_with_the_same_journal(
     small_recipe: Callable[[Path], Path],
     command: Say,
     tmp_path: Path,
-    bad_losses: None,
+    whole: tuple[Path, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    journals = []
-    for name in ("whole", "killed"):
-        recipe = small_recipe(tmp_path / name)
-        given = ["run", recipe, "--store", tmp_path / name / "store", "--until", "model"]
-        if name == "killed":
-            kill_after(stop, monkeypatch)
-            with pytest.raises(Killed):
-                command(*given)
-        assert command(*given).code == 0
-        # Between a checkpoint and its line, no samples are written yet.
-        lines = [each for each in lines_of(tmp_path / name) if each["event"] != "sample"]
-        journals.append(lines if stop in SAVED else lines_of(tmp_path / name))
+    given = ["run", small_recipe(tmp_path), "--store", tmp_path / "store", "--until", "model"]
+    kill_after(stop, monkeypatch)
+    with pytest.raises(Killed):
+        command(*given)
+    assert command(*given).code == 0
+    # Between a checkpoint and its line, no samples are written yet.
+    left_out = "sample" if stop in SAVED else ""
+    journals = [
+        [line for line in lines_of(folder) if line["event"] != left_out]
+        for folder in (tmp_path, whole[0])
+    ]
     assert journals[0] == journals[1]
 
 
