@@ -306,3 +306,25 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match="no text that can be read") as caught:
         kept_out(tmp_path / name, "")
     assert caught.value.where == str(tmp_path / name)
+
+
+def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tmp_path / "pairs.txt"
+    lines = [f"{line}\t{line}\n" for line in TATAR]
+    plain.write_text("".join([*lines[:3], "\n", *lines[3:]]), encoding="utf-8")
+    documents_below(plain, Log(), Cutting.of("line", None))
+    documents_below(plain, Log())
+    assert "--document" in capsys.readouterr().err
+    documents_below(plain, Log(), Cutting.of(None, "1"))
+    assert "--document" not in capsys.readouterr().err
+
+
+def test_documents_without_a_letter_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("Кояш чыкты.\n\n— — —\n\nКош очты.\n", encoding="utf-8")
+    found = documents_below(tmp_path / "a.txt", Log(), Cutting.of("blank_lines", None))[0]
+    assert found == ["Кояш чыкты.", "Кош очты."]
+    assert "not scored: 1 document without a letter" in capsys.readouterr().err

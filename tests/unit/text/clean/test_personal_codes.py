@@ -337,3 +337,42 @@ def test_the_documentation_lists_the_countries_whose_codes_are_found() -> None:
     bare = {each for code in CODES if not code.word for each in code.countries.split()}
     every = {each for code in CODES for each in code.countries.split()}
     assert listed == [bare, every - bare]
+
+
+@pytest.mark.parametrize(
+    ("country", "template"), [("UA", "{days:05}{free}"), ("HU", "8{days:05}{free}")]
+)
+def test_the_days_in_a_code_have_passed(country: str, template: str) -> None:
+    form = {"UA": r"[1-4]\d{9}", "HU": r"8\d{9}"}[country]
+    rights = [each.is_right for each in CODES if (each.countries, each.form) == (country, form)]
+    frees = ["".join(digits) for digits in product("0123456789", repeat=5)][:2_000]
+
+    def can_be(days: int) -> bool:
+        texts = [template.format(days=days, free=free)[:10] for free in frees]
+        return any(is_right(text) for is_right in rights for text in texts if len(text) == 10)
+
+    assert can_be(20_000)
+    assert not can_be(99_000)
+
+
+def test_the_date_in_a_code_of_china_can_be_one() -> None:
+    (is_right,) = (each.is_right for each in CODES if each.countries == "CN")
+
+    def can_be(month: str, day: str) -> bool:
+        return any(is_right(f"1101051949{month}{day}00{n}{x}") for n in "0123" for x in "0123456789X")
+
+    assert can_be("12", "31")
+    assert not can_be("13", "31")
+    assert not can_be("12", "32")
+
+
+def test_an_account_has_at_least_ten_digits() -> None:
+    """Norway has thirteen. Letters may stand where a country has digits, but not in so many."""
+    letters = {n: "A" * (11 - n) + "1" * n for n in range(12)}
+    right = {}
+    for n, bban in letters.items():
+        for check in range(2, 99):
+            text = f"NO{check:02}{bban}"
+            if int("".join(str(int(each, 36)) for each in text[4:] + text[:4])) % 97 == 1:
+                right[n + 2] = text
+    assert {n for n, text in right.items() if iban_within(text)} == {n for n in right if n >= 10}

@@ -162,3 +162,9 @@ def test_the_share_of_several_is_by_letters() -> None:
     expected = sizes[0] * slow_share(candidates[0], list(TATAR[:2])) / sum(sizes)
     assert index.covered.share(np.arange(3)) == pytest.approx(expected)
     assert index.covered.share(np.array([], dtype=np.int64)) == 0.0
+
+
+def test_a_text_of_fewer_letters_than_a_short_sentence_is_not_judged() -> None:
+    letters = "".join(folded(TATAR))
+    for size, share in ((covered.LEAST - 1, 0.0), (covered.LEAST, 1.0)):
+        assert shares([letters[:size]], [letters[:size]]) == [share]

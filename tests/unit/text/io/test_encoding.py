@@ -219,3 +219,14 @@ def test_errors_in_every_character_take_no_longer_than_their_number():
     halves = b"\x00\xd8" * 500_000
     pieces = transcoded(iter([halves]), "utf-16-le")
     assert len(b"".join(piece for piece in pieces if isinstance(piece, bytes))) > 3 * 499_000
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_file_of_utf16_with_some_lines_of_utf8_is_read_line_by_line(order: str):
+    wide = "\n".join([*FRENCH, ""]).encode(order)
+    assert detect(wide * 3, None) == Encoding(order)
+    narrow = "\n".join([*TATAR, ""]).encode()
+    assert detect(wide * 3 + narrow, None) == Encoding("utf-8")
+    # Less than one byte of a hundred may be chance.
+    assert detect(wide * 3 + b"abcd\n", None) == Encoding(order)
+    assert detect(wide * 3 + b"a\x01c" * 100 + b"\n", None) == Encoding(order)

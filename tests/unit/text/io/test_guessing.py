@@ -2,11 +2,12 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from text_samples import FRENCH, ROMANIAN, TATAR, kept, records, refused, write
 
-from endonym.text.io.guessing import guess, is_of_script
+from endonym.text.io.guessing import guess, is_certain, is_of_script
 
 PERSIAN = [  # with the letters of cp1256: U+064A and U+0643
     "كتاب خوب دوستي است كه هميشه با ماست.",
@@ -106,6 +107,8 @@ def test_letters_of_dos_are_no_signs_of_windows():
         ("Сдђнд ЯгЗд", "arabic", False),
         ("L’été à la mer", "latin", True),
         ("p‚ch‚ et l‚sine, dès l’été", "latin", False),
+        ("ƒeftali ƒeker", "latin", False),
+        ("— Ab — cd — ef", "cyrillic", False),
     ],
 )
 def test_a_text_of_one_script_has_few_other_letters_and_signs(text: str, script: str, is_it: bool):
@@ -132,3 +135,38 @@ def test_cedillas_and_commas_below_are_one_letter_of_romanian():
     name, refused = guess(data, "latin")
     assert not refused
     assert data.decode(name).translate(COMMAS) == data.decode("cp1250").translate(COMMAS)
+
+
+class Reading:
+    """What charset_normalizer says of a reading."""
+
+    def __init__(self, text: str, chaos: float, coherence: float) -> None:
+        self.text, self.chaos, self.coherence = text, chaos, coherence
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "n_bytes", "is_it"),
+    [
+        ((0.02, 0.4), None, 100, True),
+        ((0.021, 0.9), None, 100, False),
+        ((0.02, 0.39), None, 100, False),
+        ((0.0, 0.5), (0.0, 0.46), 4_096, True),
+        ((0.0, 0.5), (0.0, 0.47), 4_096, False),
+        ((0.0, 0.5), (0.0, 0.46), 4_095, False),
+        ((0.0, 0.5), (0.0, 0.2), 4_095, True),
+        ((0.0, 0.5), (0.03, 0.5), 100, True),
+        ((0.0, 0.5), (0.029, 0.5), 4_096, False),
+    ],
+)
+def test_the_best_reading_is_certain_if_it_is_better_by_a_margin(
+    best: tuple[float, float], other: tuple[float, float] | None, n_bytes: int, is_it: bool
+):
+    found: list[Any] = [Reading("Бер", *best)]
+    found += [Reading("Áåð", *other)] if other else []
+    assert is_certain(found, n_bytes, 0.02) == is_it
+    if other:
+        assert is_certain([*found, Reading("Бер", 0.0, 1.0)], n_bytes, 0.02) == is_it
+        assert not is_certain([*found, Reading("Ber", *best)], n_bytes, 0.02)

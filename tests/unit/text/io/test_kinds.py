@@ -122,3 +122,11 @@ def test_no_beginning_that_is_repeated_takes_long(begin: str, end: str):
 @pytest.mark.parametrize("comments", ["", "<!-- Башы --> ", "<!-- a --b -->\n<!---->" * 1_000])
 def test_a_page_may_begin_with_comments(comments: str):
     assert kind(f"\n{comments}<!DOCTYPE html><p>{TATAR[0]}</p>".encode()) == "an HTML page"
+
+
+def test_a_first_line_that_is_too_long_to_be_read_is_json_by_its_first_name():
+    long = b'{"text": "' + b"a" * (1 << 17)
+    assert kind(long) == "lines of JSON"
+    assert kind(b'{"text": "a"') == ""
+    assert kind(b'{"text": "a"}') == "lines of JSON"
+    assert kind(b"{" + b"a" * (1 << 17)) == ""

@@ -8,7 +8,7 @@ from made_documents import pdf
 from text_samples import write
 
 from endonym.text.parsers.pdf import units
-from endonym.text.parsers.pdf_order import in_order
+from endonym.text.parsers.pdf_order import in_order, with_brackets
 
 HEBREW = "הילד הלך לבית הספר עם אחותו בבוקר וקרא שם ספר יפה על הים"
 FRENCH = "Le renard et le bouc vont ensemble de compagnie"
@@ -141,3 +141,19 @@ def test_a_line_that_is_put_in_order_has_no_blank_at_its_ends():
         found = in_order(text, places, is_to_left=True)
         assert found == found.strip()
         assert sorted(found.replace(" ", "")) == sorted(text.replace(" ", ""))
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("(אב) [גד]", "(אב) [גד]"),
+        (")אב( ]גד[", "(אב) [גד]"),
+        ("אב) גד", "אב) גד"),
+        ("אב( גד", "אב) גד"),
+        ("אב )גד", "אב (גד"),
+        ("א)ב", "א)ב"),
+        ("«א« ב", "«א» ב"),
+    ],
+)
+def test_brackets_open_and_close_by_turns_and_a_single_one_by_its_blank(line: str, wanted: str):
+    assert with_brackets(line) == wanted
