@@ -143,6 +143,8 @@ def test_a_journal_of_an_older_endonym_without_checksums_is_read(tmp_path: Path)
         '{"event": "a", "seconds": null}',
         '{"event": "a", "wall_seconds": "9"}',
         '{"event": "a", "~": 5}',
+        '{"event": "a", "rows": 5}',
+        '{"event": "a", "threads": 2.0}',
         "{}",
         "[]",
     ],

@@ -360,3 +360,36 @@ def test_a_text_that_only_the_library_changes_is_not_restored() -> None:
     given.check_lossless(["алма"])
     with pytest.raises(TokenizerError, match="' алма' comes back as 'алма'"):
         given.check_lossless([" алма"])
+
+
+class Failing:
+    """A library's tokenizer that fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def encode_batch_fast(self, texts: list[str], *, add_special_tokens: bool) -> list[Any]:
+        raise self.error
+
+
+class PanicException(BaseException):  # noqa: N818, as the library's own is called
+    """What a failure within the library's Rust code is."""
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted", "advice"),
+    [
+        (Exception("no token"), TokenizerError, "this one cannot read all texts"),
+        (PanicException("slow"), TokenizerError, "too slow for such a text"),
+        (KeyboardInterrupt(), KeyboardInterrupt, ""),
+        (MemoryError(), MemoryError, ""),
+    ],
+)
+def test_only_failures_of_the_library_at_a_text_are_errors_of_the_tokenizer(
+    error: BaseException, wanted: type[BaseException], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = toy_tokenizer(KINDS[0])
+    monkeypatch.setattr(tokenizer, "_engine", Failing(error))
+    with pytest.raises(wanted) as caught:
+        tokenizer.encode("су")
+    assert advice in getattr(caught.value, "do", "")

@@ -73,6 +73,10 @@ def test_a_check_digit_says_what_is_a_book():
     assert not is_book("0306406153")
     assert is_ean("5941234567899")
     assert not is_ean("5941234567890")
+    assert not is_ean("0000000000")
+    assert not is_ean("59412345678990")
+    assert is_book("99921-58-10-7")
+    assert not is_book("99921-58-10-8")
 
 
 @pytest.mark.parametrize(

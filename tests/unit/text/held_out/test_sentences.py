@@ -64,3 +64,17 @@ def test_what_stands_within_a_stretch_is_found_from_its_first_letter_to_its_last
         (0, 33, [0, 8]),
     ):
         assert found.within(0, begin, end - begin).places.tolist() == places
+
+
+def test_a_sentence_of_a_text_of_more_than_a_portion_is_found_at_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "Юк. Мин бүген өйдә. Ә син? Кояш чыга. Бүген безгә кунак килә."
+    expected = short_sentences([text, "Без эшкә барабыз!"])
+    for size in (len(text) - 1, len(text), len(text) + 1):
+        monkeypatch.setattr("endonym.text.held_out.sentences.PORTION_CHARS", size)
+        found = short_sentences([text, "Без эшкә барабыз!"])
+        assert sorted(found.hashes.tolist()) == sorted(expected.hashes.tolist())
+        assert sorted(zip(found.texts, found.places, strict=True)) == sorted(
+            zip(expected.texts, expected.places, strict=True)
+        )
