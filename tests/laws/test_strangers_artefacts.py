@@ -59,6 +59,8 @@ def test_what_a_stranger_counted_otherwise_is_told_while_it_is_read(store: Store
             odd.read_with_care(),
         ):
             _ = odd.numbers["kept"] + 1
+    with pytest.raises(Damaged, match="IndexError"), made.read_with_care():
+        _ = list[int]()[0]
     with pytest.raises(Busy), made.read_with_care():
         raise Busy("process 5")
 

@@ -115,6 +115,8 @@ def test_half_precision_must_be_clearly_faster_to_be_chosen(
     monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     assert device.faster_format({"fp32": 100.0, "bf16": 129.0}) == "fp32"
     assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "bf16"
+    monkeypatch.setattr(device, "attends_in_bf16", lambda: False)
+    assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "fp32"
 
 
 @pytest.mark.parametrize("capability", ["default", "avx2", None])

@@ -74,7 +74,8 @@ def find(
                 f'source "{source.name}": {names} left out ({counted(files, "file")}): '
                 "endonym made them, and they are no texts"
             )
-        if log is not None and any(file.path == recipe.path.absolute() for file in found[-1][1]):
+        alike = (each.path for each in found[-1][1] if each.path.name == recipe.path.name)
+        if log is not None and any(each.resolve() == recipe.path.resolve() for each in alike):
             log.line(
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
                 "that is written there becomes training text. Give the texts their own folder."

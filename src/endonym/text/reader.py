@@ -152,7 +152,9 @@ def never_silent(records: Records, origin: Origin) -> Records:
         silent = False
         yield record
     if silent:
-        yield origin.whole_file("no_text", "no text: the file is blank, or has dividing lines alone")
+        yield origin.whole_file(
+            "no_text", "no text: the file is blank, or has dividing lines alone"
+        )
 
 
 def opened_file(

@@ -339,3 +339,11 @@ def test_nine_of_ten_numbered_lines_are_a_list_whose_text_is_in_the_second_colum
     rows = [f"{number}\t{text}" for number, text in enumerate(numbered(9), 1)]
     assert plain_guess("\n".join([*rows, FRENCH[0]]))[0] == {"document": "line", "column": 2}
     assert "column" not in plain_guess("\n".join([*rows[:-1], *FRENCH[:2]]))[0]
+
+
+def test_a_row_of_stars_between_empty_lines_is_one_border(tmp_path: Path):
+    stories = ["\n".join(ROMANIAN[:3]), "\n".join(FRENCH[:3]), "\n".join(TATAR[:3])] * 2
+    for border in ("\n\n***\n\n", "\n***\n"):
+        assert guessed(write(tmp_path, "a.txt", border.join(stories) + "\n")) == {
+            "document": "blank_lines"
+        }

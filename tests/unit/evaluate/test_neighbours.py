@@ -144,6 +144,7 @@ def test_figures_are_said_of_certain_sources_and_a_caution_of_others() -> None:
 def test_what_training_text_covers_of_the_test_text_is_said_beside_the_score() -> None:
     (said,) = sentences([], {"covered": 0.0312})
     assert "3.1 % of the letters of dev and test" in said
+    assert sentences([], {"covered": 0.0, "sources": {}}) == []  # a recipe without texts
 
 
 def test_a_small_source_much_of_which_is_covered_is_named_beside_the_share_of_all() -> None:

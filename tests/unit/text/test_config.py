@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from endonym.text.config import Clean, Split
+from endonym.text.config import Clean, Source, Split
 
 
 def test_a_script_is_one_that_unicode_has():
@@ -22,3 +22,10 @@ def test_a_share_needs_what_it_is_a_share_of():
 def test_documents_or_a_share_are_held_out_but_not_both():
     with pytest.raises(ValidationError, match="not both"):
         Split(val_documents=5, val_share=0.1)
+
+
+def test_a_source_keeps_its_own_script():
+    own, none = Source(name="a", path=".", script="latin"), Source(name="a", path=".")
+    assert own.in_script("georgian") == own
+    assert none.in_script("georgian").script == "georgian"
+    assert none.in_script(None) == none

@@ -162,3 +162,8 @@ def test_the_growth_of_a_vocabulary_is_that_of_a_plain_count(tmp_path: Path):
     assert points[-1] == (540, len(set(words)))
     assert len(points) > 30
     assert points == [(count, len(set(words[:count]))) for count, _ in points]
+
+
+def test_capitals_make_no_other_words(tmp_path: Path):
+    made = [seen(tmp_path, "0", ["Бала йоклый. БАЛА, бала!"]), seen(tmp_path, "1", ["Йоклый"])]
+    assert growth(tmp_path, made)[-1] == (5, 2)

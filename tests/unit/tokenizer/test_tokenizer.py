@@ -372,7 +372,7 @@ class Failing:
         raise self.error
 
 
-class PanicException(BaseException):  # noqa: N818, as the library's own is called
+class PanicException(BaseException):
     """What a failure within the library's Rust code is."""
 
 

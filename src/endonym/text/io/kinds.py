@@ -67,7 +67,7 @@ HTML = regex.compile(
 """Nothing that was matched is tried again: of many comments there would be 2^n readings."""
 XML = regex.compile(rb"\s*+<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*+[\s>/])")
 ARRAY = regex.compile(
-    rb'\s*+\[\s*+(?:[\{\"\]]|$|\[[\s\[]*+(?:[-\d\{\"\]]|(?:true|false|null)\b|$))'
+    rb"\s*+\[\s*+(?:[\{\"\]]|$|\[[\s\[]*+(?:[-\d\{\"\]]|(?:true|false|null)\b|$))"
 )
 
 OBJECT = regex.compile(rb'\{[^\S\n]*+\n\s*+"[^"\n]*+"\s*+:')

@@ -85,7 +85,11 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         return
     with archive:
         if what := document_kind(archive.namelist()):
-            do = "rename it" if what in READ else "save it in a format that is read, such as CSV or PDF"
+            do = (
+                "rename it"
+                if what in READ
+                else "save it in a format that is read, such as CSV or PDF"
+            )
             yield Damage("other_kind", f"by its content this is {what}: {do}")
         else:
             yield from _members(archive, left)

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,3 +207,21 @@ def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
         texts = [f"{TATAR[n]}\n{NOTICE}" for n in range(count)]
         judge = CorpusJudge(clean, facts_of(clean, texts))
         assert [bool(judge.shortened(text)[1]) for text in texts] == [is_gone] * count
+
+
+def test_a_document_in_which_counting_fails_is_passed_over_in_both_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(counts: Counts, text: str, *facts: Facts) -> None:
+        if text == TATAR[1]:
+            raise ZeroDivisionError
+        counts.documents += 1
+
+    for name in ("_count", "_count_again"):
+        monkeypatch.setattr(Counts, name, failing)
+    given: Any = "facts of the first round"
+    for facts in (None, given):
+        counts = Counts(Clean(max_line_documents=3), facts)
+        for text in TATAR[:3]:
+            counts.add(text)
+        assert counts.documents == 2

@@ -359,7 +359,9 @@ def test_the_date_in_a_code_of_china_can_be_one() -> None:
     (is_right,) = (each.is_right for each in CODES if each.countries == "CN")
 
     def can_be(month: str, day: str) -> bool:
-        return any(is_right(f"1101051949{month}{day}00{n}{x}") for n in "0123" for x in "0123456789X")
+        return any(
+            is_right(f"1101051949{month}{day}00{n}{x}") for n in "0123" for x in "0123456789X"
+        )
 
     assert can_be("12", "31")
     assert not can_be("13", "31")
@@ -376,3 +378,19 @@ def test_an_account_has_at_least_ten_digits() -> None:
             if int("".join(str(int(each, 36)) for each in text[4:] + text[:4])) % 97 == 1:
                 right[n + 2] = text
     assert {n for n, text in right.items() if iban_within(text)} == {n for n in right if n >= 10}
+
+
+def test_a_check_digit_of_ten_is_written_as_nought_and_days_come_before_months() -> None:
+    """Of Brazil and Iceland."""
+    (is_right,) = (each.is_right for each in CODES if each.countries == "BR")
+    noughts = []
+    for number in range(100_000_000, 100_000_400):
+        first = sum(int(each) * (10 - n) for n, each in enumerate(str(number)))
+        if -first % 11 == 10:
+            second = sum(int(each) * (11 - n) for n, each in enumerate(f"{number}0"))
+            noughts.append(f"{number}0{-second % 11 % 10}")
+    assert noughts
+    assert all(map(is_right, noughts))
+    late = [f"251174{n:02}{check}9" for n in range(20, 100) for check in range(10)]
+    assert any(is_code(code, ("IS",)) for code in late)
+    assert not any(is_code(f"1125{code[4:]}", ("IS",)) for code in late)

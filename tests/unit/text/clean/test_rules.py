@@ -1,6 +1,7 @@
 """Rules that refuse a text."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
@@ -9,6 +10,7 @@ from endonym.text.clean import rules
 from endonym.text.clean.personal import KINDS
 from endonym.text.clean.rules import DROPS, cleaner, in_order, steps
 from endonym.text.config import Clean
+from endonym.text.faults import FAULT
 
 
 def verdict(text: str, **keys: object) -> str | None:
@@ -122,3 +124,24 @@ def test_steps_go_on_until_nothing_changes_and_end_whatever_happens(
     assert [name for name, _, _ in noted] == ["controls", "spaces"]
     monkeypatch.setitem(rules.STEPS, "spaces", lambda clean: lambda text: f"{text}.")
     assert rules.normalizer(Clean(normalize=("spaces",)))("а") == "а" + "." * rules.MOST_ROUNDS
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("disk"), ZeroDivisionError("a fault")])
+def test_a_fault_of_our_code_costs_one_document_and_no_fault_of_the_machine_does(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(clean: Clean) -> Callable[[str], None]:
+        def judged(text: str) -> None:
+            raise error
+
+        return judged
+
+    monkeypatch.setattr(rules, "judge", failing)
+    clean = cleaner(Clean())
+    if isinstance(error, ZeroDivisionError):
+        text, found = clean(TATAR[0])
+        assert found is not None
+        assert (text, found[0]) == (TATAR[0], FAULT)
+    else:
+        with pytest.raises(type(error)):
+            clean(TATAR[0])

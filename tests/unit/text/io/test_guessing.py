@@ -75,7 +75,12 @@ def test_without_a_script_a_likely_encoding_is_named_with_its_first_words(tmp_pa
     [
         *((PERSIAN, "cp1256"), (ARABIC, "iso8859_6"), (HEBREW, "cp1255"), (HEBREW, "iso8859_8")),
         *((RUSSIAN, "cp1251"), (RUSSIAN, "koi8_r"), (RUSSIAN, "cp866"), (RUSSIAN, "iso8859_5")),
-        *((RUSSIAN, "mac_cyrillic"), (HEBREW, "cp862"), (TURKISH, "cp857"), (TURKISH, "mac_turkish")),
+        *(
+            (RUSSIAN, "mac_cyrillic"),
+            (HEBREW, "cp862"),
+            (TURKISH, "cp857"),
+            (TURKISH, "mac_turkish"),
+        ),
         *((GERMAN, "mac_roman"), (ROMANIAN_CEDILLAS, "mac_romanian")),
         *((TATAR, "koi8_r"), (FRENCH * 30, "cp850"), (FRENCH * 30, "cp1252")),
     ],
