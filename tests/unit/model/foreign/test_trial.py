@@ -86,7 +86,9 @@ def test_a_folder_is_tried_once_and_again_when_it_has_changed(
 ):
     asked: list[Mapping[str, Any]] = []
 
-    def ask(_: object, question: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    def ask(
+        _: object, question: Mapping[str, Any], limits: Limits, *, is_last: bool
+    ) -> dict[str, Any]:
         asked.append(question)
         return open_there(question)
 
