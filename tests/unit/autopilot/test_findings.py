@@ -265,3 +265,15 @@ def test_of_a_sample_no_encoding_is_said_of_all_files():
     assert only_encoding(found, "a") == ""
     del stats.encodings["cp1251"]
     assert only_encoding(found, "a") == ""
+
+
+def test_a_report_of_endonym_among_the_texts_is_no_finding(tmp_path: Path):
+    own = b'<html><head><meta name="generator" content="endonym"></head><body>1.2</body></html>'
+    page = write(tmp_path, "report.html", own)
+    source = Source(name="a", path=str(tmp_path), document="line")
+    path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
+    files = [RawFile(path=each, name=each.name) for each in (page, path)]
+    examined = examine([(source, files)], diagnostic_clean("", "\n".join(TATAR), TATAR))
+    found = {each.name for each in findings_of(examined, [source], None, samples=9, packages="")}
+    assert examined.dropped("own_page")[0] == 1
+    assert found == {"license"}

@@ -21,6 +21,7 @@ from endonym.autopilot.model_size import choose_vocab
 from endonym.autopilot.text_size import Beginning, beginning, bytes_per_token, measure, reading_of
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document
+from endonym.text.faults import FAULT
 from endonym.text.files import RawFile, RawSet, source_files
 from endonym.text.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
@@ -335,3 +336,17 @@ def test_a_book_is_not_parsed_again_to_count_what_cannot_be_read(tmp_path: Path)
     reading = reading_of(source, file, begun, 1)
     assert (reading.records, reading.share) == (2, 0)
     assert reading.bytes == 2 * len(SENTENCES["tt"].encode())
+
+
+def test_faults_of_our_code_in_the_sample_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(clean: Clean) -> Any:
+        return lambda text: (text, (FAULT, "ZeroDivisionError in rules.py"))
+
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"{SENTENCES['tt']}\n" * 50, encoding="utf-8")
+    monkeypatch.setattr(text_size, "cleaner", failing)
+    faults = measure([raw_set(tmp_path, "a.txt"), raw_set(tmp_path, "b.txt")], Clean()).faults
+    assert {each.split("#")[0] for each in faults} == {"a.txt", "b.txt"}
+    assert all(each.endswith("ZeroDivisionError in rules.py") for each in faults)

@@ -10,6 +10,7 @@ from made_scores import baselines, score
 from text_samples import ROMANIAN
 from toys import toy_tokenizer
 
+from endonym.commands import evaluate
 from endonym.commands.evaluate import conclusions, doubts, names_of, score_model, shards_of
 from endonym.commands.load import load_model
 from endonym.data.config import PackConfig
@@ -236,3 +237,24 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
         if (score.metric, score.model, score.weighting) == ("bits_per_byte", "model", "sources")
     ]
     assert mean.averaged == ("бер.txt", "ике.txt")
+
+
+def test_what_an_adapter_learnt_is_not_passed_over(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str | None]()
+
+    def known(*given: Any, adapter: str | None) -> list[tuple[str, str]]:
+        asked.append(adapter)
+        return []
+
+    load = evaluate.load_model
+    monkeypatch.setattr(evaluate, "load_model", lambda *given, adapter: load(*given))
+    monkeypatch.setattr(evaluate, "known_texts", known)
+    file = tmp_path / "яңа.txt"
+    file.write_text("Яңа китапханәдә алма агачлары турында китап бар.\n", encoding="utf-8")
+    store = Store(finished / "store")
+    for adapter in (None, "yomshak"):
+        given: Any = {"store": store, "log": Log(quiet=True), "device_name": "cpu"}
+        score_model("kechkena", [file], "test", **given, adapter=adapter)
+    assert asked == [None, "yomshak"]

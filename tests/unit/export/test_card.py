@@ -207,3 +207,17 @@ def test_a_compressor_that_predicts_as_well_is_told(value: float, is_said: bool)
     said = cards._limits(None, scores, ["it reads names of tokens"])
     assert ("A compressor that has read the same text" in said) == is_said
     assert "* In this format: it reads names of tokens." in said
+
+
+def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(
+    model: LanguageModel, finished: Path
+) -> None:
+    known = card_of("kechkena", Store(finished / "store")).history
+    assert known is not None
+    given = json.loads(json.dumps(known.phases[0].manifest))
+    given["numbers"]["tokens"] = 12_345
+    phase = type(known.phases[0])(known.phases[0].folder, given)
+    later = History([phase], known.tokenizer, known.corpus, base=known)
+    text = of(Card("kechkena", history=later), model).partition("## Training")[2]
+    assert f"{known.phases[0].numbers['tokens']:,}" in text
+    assert "12,345" in text

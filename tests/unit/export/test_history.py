@@ -149,6 +149,8 @@ def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
         known = gone_on(model, "next_token", file, numbers)
         assert [each.phases[0].id for each in known.lineage[:-1]] == ([found] if found else [])
         assert known.is_from_scratch == bool(found)
+        # The later model has no journal of its own here.
+        assert (with_times(known).seconds() > 0) == bool(found)
         for kind, identity in (("source", "d" * 64), ("model", "e" * 64)):
             shutil.rmtree(store.folder(kind, identity))
 

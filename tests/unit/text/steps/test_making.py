@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from made_dirt import lines_of, stubs
-from text_samples import ROMANIAN, RUSSIAN, TATAR, files, write
+from text_samples import ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
-from endonym.errors import CorpusError
+from endonym.errors import CorpusError, SourceError
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import dropped_records, make_corpus
+from endonym.text.faults import FAULT
 from endonym.text.steps import comparing, gather
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
 
@@ -217,3 +218,21 @@ def test_on_two_nodes_of_ray_the_corpus_is_the_same(
         [sys.executable, "-c", ON_RAY, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert said.stdout.strip().endswith("True"), said.stderr[-2000:]
+
+
+def test_a_rule_of_the_corpus_that_fails_in_most_documents_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = numbered(300)
+
+    def failing(judge: Any, text: str) -> Any:
+        if text in texts[10:]:
+            raise ZeroDivisionError
+        return text, []
+
+    source = Source(name="a", path=str(write(tmp_path, "a.txt", texts)), document="line")
+    monkeypatch.setattr("endonym.text.clean.corpus_rules.CorpusJudge.shortened", failing)
+    clean = Clean(max_line_documents=5)
+    with pytest.raises(SourceError, match="cleaning_failed"):
+        make_corpus([(source, files(source))], clean, SPLIT, out=tmp_path / "out")
+    assert len([*dropped_records(tmp_path / "out", FAULT)]) == 290
