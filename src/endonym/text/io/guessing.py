@@ -118,7 +118,7 @@ def is_likely(reading: CharsetMatch, script: str | None) -> bool:
         return False
     if script in OLD_SCRIPTS and not (is_of_script(text, script) or is_of_script(text, "latin")):
         return False
-    rare = [each for each in readings(reading.raw, RARE, USUAL_CHAOS) if str(each) != text]
+    rare = [each for each in readings(bytes(reading.raw), RARE, USUAL_CHAOS) if str(each) != text]
     least = reading.coherence - COHERENCE_MARGIN
     return not any(each.chaos <= reading.chaos and each.coherence > least for each in rare)
 
