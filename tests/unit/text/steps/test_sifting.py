@@ -16,6 +16,7 @@ from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import dropped_records
 from endonym.text.document import ARTICLE, Document, Reject
 from endonym.text.document_files import REMOVED, json_text
+from endonym.text.faults import FAULT
 from endonym.text.steps.chunks import read_chunk
 from endonym.text.steps.cleaned import Cleaned
 from endonym.text.steps.making import Chunk, Making, Placed
@@ -212,3 +213,21 @@ def test_sentences_of_an_article_have_one_key(tmp_path: Path) -> None:
     assert len(set(sifted.keys[0].tolist())) == 1
     assert sifted.stats[0].of_articles == len(TATAR)
     assert len({each["block"] for each in sifted.documents}) == len(TATAR)
+
+
+def test_a_document_that_fails_once_a_part_of_it_is_gone_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Cleaned.add
+
+    def failing(rows: Cleaned, found: Document | Reject, *given: Any) -> Document | Reject:
+        if isinstance(found, Document) and found.text == OTHER:
+            found = Reject(FAULT, found.id, found.source, "", found.text)
+        return add(rows, found, *given)
+
+    monkeypatch.setattr(Cleaned, "add", failing)
+    clean = Clean(dedup=("paragraphs",))
+    sifted = Sifted(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", THIRD]]], clean)
+    assert sifted.texts() == [LONG, THIRD]
+    (stats,) = sifted.stats
+    assert {reason: each.records for reason, each in stats.dropped.items()} == {FAULT: 1}
