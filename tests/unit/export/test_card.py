@@ -221,3 +221,14 @@ def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(
     text = of(Card("kechkena", history=later), model).partition("## Training")[2]
     assert f"{known.phases[0].numbers['tokens']:,}" in text
     assert "12,345" in text
+
+
+def test_no_figure_stands_where_there_is_no_dev_text(model: LanguageModel, finished: Path) -> None:
+    known = card_of("kechkena", Store(finished / "store")).history
+    assert known is not None
+    assert "bytes of dev text are a token" in of(Card("kechkena", history=known), model)
+    given = json.loads(json.dumps(known.tokenizer.manifest))
+    given["numbers"]["held_out"]["total"]["bytes_per_token"] = 0.0
+    bare = type(known.tokenizer)(known.tokenizer.folder, given)
+    text = of(Card("kechkena", history=replace(known, tokenizer=bare)), model)
+    assert "bytes of dev text are a token" not in text
