@@ -19,6 +19,7 @@ from endonym.errors import RecipeError
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
 FEW_ROWS = 16
+"""Of the product whose time says how many rows are measured."""
 CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""

@@ -57,8 +57,7 @@ class Conversation(NamedTuple):
     def prompt(self) -> Messages:
         """What stands before the first answer, but for a greeting that opens the conversation."""
         roles = [each.role for each in self.messages]
-        asked = roles.index("user") if "user" in roles else 0
-        return self.messages[: roles.index(ANSWERING, asked)]
+        return self.messages[: roles.index(ANSWERING, roles.index("user"))]
 
 
 class Pair(NamedTuple):

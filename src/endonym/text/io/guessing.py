@@ -1,8 +1,8 @@
 """Guesses the encoding of an old text file by its letters.
 
 A guess counts only if no other encoding comes near it. Where the script of the text is known, only
-encodings in which it is text of that script compete, and a text of another one is refused, but for
-Latin, in which any folder may have a text.
+encodings in which it is text of that script compete. A text in another script is refused. Latin is
+an exception: any folder may have a text in it.
 """
 
 import codecs

@@ -41,7 +41,7 @@ PRESENTATION = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFEFD))
 TOUCHING = 0.05
 """Letters with a smaller gap between them, in sizes of letters, have no blank there."""
 NEAR = 64
-"""Among so many signs before a mark, its letter is looked for."""
+"""How many characters before a mark are searched for its letter."""
 
 T = TypeVar("T")
 Box = tuple[float, float, float, float]
