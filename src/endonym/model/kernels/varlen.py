@@ -6,6 +6,7 @@ it is compared with the dense mask on a few tokens.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def tried(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
             )
     except torch.OutOfMemoryError:
         raise
-    except (ImportError, RuntimeError) as error:  # An old torch or GPU, or an unknown width.
+    except (ImportError, RuntimeError, TypeError) as error:  # An old torch or GPU, a new width.
         return str(error).strip().split("\n")[0] or type(error).__name__
     if gap <= TOLERANCE:
         return None
@@ -67,6 +68,9 @@ def attend_varlen(
     """
     from torch.nn.attention.varlen import varlen_attn
 
+    # torch 2.11 groups heads without being asked.
+    is_grouped = query_BTHK.shape[2] != keys_BTGK.shape[2]
+    asked: dict[str, Any] = {"enable_gqa": is_grouped} if torch.__version__ >= "2.12" else {}
     rows = len(query_BTHK)
     if "cuts" not in span.memo:  # Once a pass, since counting documents waits for the GPU.
         is_first_BT = (span.positions_BT == 0).expand(rows, -1)
@@ -83,7 +87,7 @@ def attend_varlen(
         span.length,
         span.length,
         window_size=(-1 if window is None else window - 1, 0),
-        enable_gqa=query_BTHK.shape[2] != keys_BTGK.shape[2],
+        **asked,
     )
     assert isinstance(mixed, Tensor)
     return mixed.view(query_BTHK.shape)
