@@ -228,7 +228,25 @@ def efficiency() -> str:
     return markdown(["recipe", "MB of text", "bits a byte", "its best way", "times the text"], rows)
 
 
+def gpu() -> str:
+    """Speed, memory and share of the peak on a GPU, by shape and contender."""
+    cells = of("gpu")
+    rows = [
+        [
+            *key.split(),
+            number(round(cells[key]["tokens_per_second"], -2)),
+            f"{cells[key]['mfu']:.1%}",
+            f"{cells[key]['peak_bytes'] / 1e9:.1f}",
+            f"{cells[key]['parameters'] / 1e6:.0f}",
+        ]
+        for key in sorted(cells, key=lambda key: (-int(key.split("M")[0]), key.split()[1]))
+    ]
+    heads = ["shape", "program", "tokens a second", "share of the peak", "memory, GB", "weights, M"]
+    return markdown(heads, rows)
+
+
 TABLES = {
+    "gpu": gpu,
     "memory": memory,
     "loader": loader,
     "speed": speed,
