@@ -34,11 +34,10 @@ def test_one_batch_is_learnt_by_heart(name: str) -> None:
     decoder = toy_decoder(config).train()
     phase = train_config(lr=1e-2, embedding_lr=2e-2, weight_decay=0.0)
     optimizer, batch = Optimizer(decoder, phase), one_batch()
-    nats = [
-        take_step(
-            decoder, optimizer, batch, lr_scale=1.0, rows=ROWS, refuses=require_finite(name)
-        ).nats
-        for _ in range(STEPS)
-    ]
+    nats: list[float] = []
+    while len(nats) < STEPS and min(nats, default=9.0) >= ENOUGH:
+        refuses = require_finite(name)
+        step = take_step(decoder, optimizer, batch, lr_scale=1.0, rows=ROWS, refuses=refuses)
+        nats.append(step.nats)
     assert nats[0] > 5.5
     assert min(nats) < ENOUGH
