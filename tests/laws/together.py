@@ -24,7 +24,7 @@ from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import PhaseInputs, Training, TrainingInputs
 
-VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
+VOCAB, CONTEXT, STEPS, HALF = 24, 16, 6, 3
 SHORT = "smaller_micro_batch"
 
 
@@ -70,15 +70,11 @@ CASES = {
         Case("weights", family="moe", wish="muon"),
         Case("weights", "bf16", wish="muon"),
         Case("weights", wish="sparing"),
-        Case("none", wish="chat"),
         Case("weights", wish="chat"),
         Case("none", "bf16", wish="preferences"),
-        Case("none", wish="preferences"),
         Case("gradients", wish="preferences"),
         Case("weights", wish="preferences"),
         Case("none", wish="adapted"),
-        Case("none", "bf16", wish="adapted"),
-        Case("weights", wish="adapted"),
         Case("weights", "bf16", wish="adapted"),
         Case("gradients", family="moe", wish="adapted"),
         Case("gradients", wish="dora"),
