@@ -89,15 +89,12 @@ LONG = [[1] * 3 + [2] * 17 + [3] * 4, [4] * 24]
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("window", [1, 2, 5, 8, 23, 24, None])
 @pytest.mark.parametrize("is_packed", [False, True], ids=["whole rows", "packed"])
-@pytest.mark.parametrize("laying", [1000, -1000], ids=["dense", "blocks"])
 def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     dtype: torch.dtype,
     window: int | None,
     is_packed: bool,
-    laying: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cutting, "LAYING_OUT", laying)
     tensors = inputs(2, 24, dtype, length=24)
     documents = LONG if is_packed else [[1] * 24] * 2
     span = Span.packed(torch.tensor(documents))
@@ -106,10 +103,12 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     wanted_BTM = document_mask(documents)
     for index in range(24):
         wanted_BTM[:, index, : max(0, index + 1 - (window or 24))] = False
-    fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     slow = with_gradients(slow_attention, tensors, wanted_BTM)
-    # Three times the keys of the other tests round in bf16 here.
-    assert_equal(fast, slow, dtype, leeway=1.5)
+    for dense_or_blocks in (1000, -1000):
+        monkeypatch.setattr(cutting, "LAYING_OUT", dense_or_blocks)
+        fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
+        # Three times the keys of the other tests round in bf16 here.
+        assert_equal(fast, slow, dtype, leeway=1.5)
     counts_BT = wanted_BTM.sum(-1)
     assert counts_BT.max() == min(window or 24, 24)
 

@@ -18,17 +18,12 @@ def slow_attention(query_BHTK: Tensor, keys_BGMK: Tensor, values_BGMK: Tensor, m
             keys, values = keys_BGMK[row, head // group], values_BGMK[row, head // group]
             mixed_TK = []
             for index in range(length):
-                seen = mask_BTM[row % len(mask_BTM), index].nonzero()[:, 0].tolist()
-                likeness = [
-                    (query_BHTK[row, head, index].double() * keys[other].double()).sum()
-                    / width**0.5
-                    for other in seen
-                ]
-                weights = [torch.exp(each - max(likeness)) for each in likeness]
-                shares = [weight / sum(weights) for weight in weights]
-                mixed_TK.append(
-                    sum(share * values[m].double() for share, m in zip(shares, seen, strict=True))
-                )
+                seen_M = mask_BTM[row % len(mask_BTM), index].nonzero()[:, 0]
+                query_K = query_BHTK[row, head, index].double()
+                likeness_M = keys[seen_M].double() @ query_K / width**0.5
+                weights_M = torch.exp(likeness_M - likeness_M.max())
+                shares_M = weights_M / weights_M.sum()
+                mixed_TK.append(shares_M @ values[seen_M].double())
             mixed_HTK.append(torch.stack(mixed_TK))
         rows.append(torch.stack(mixed_HTK))
     return torch.stack(rows)
