@@ -19,10 +19,10 @@ from endonym.train.objectives.registry import OBJECTIVES, objective_of
 VOCAB, CONTEXT = 24, 32
 ANSWERED = [name for name in OBJECTIVES if name != "next_token"]
 CASES = [
-    (family, objective, FORMATS[(n + m) % 2])
-    for n, family in enumerate(FAMILIES)
-    for m, objective in enumerate(ANSWERED)
+    (family, ANSWERED[n % len(ANSWERED)], FORMATS[n // len(ANSWERED) % 2])
+    for n, family in enumerate([*FAMILIES, *list(FAMILIES)[:1]])
 ]
+"""Every family; every objective in both formats, and with more than one family."""
 
 
 def phase(objective: str, number_format: str = "fp32", **keys: Any) -> TrainConfig:

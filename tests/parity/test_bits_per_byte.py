@@ -33,6 +33,10 @@ SHAPES = {
     "moe": ["pack.context=20", "model.ffn.experts=3"],
     "mamba2": ["pack.context=32", 'model.mixer={kind="mamba2", state=4, head_width=8}'],
 }
+JUDGED = [
+    *(("qwen3", language) for language in LANGUAGES),
+    *((family, LANGUAGES[n % 4]) for n, family in enumerate(SHAPES) if family != "qwen3"),
+]
 SHORT_TRAINING = ["phase.0.steps=12", "phase.0.warmup_steps=2", "phase.0.eval_every_steps=12"]
 LOG = Log(quiet=True)
 Trained = Callable[[str], tuple[Path, Path]]
@@ -73,8 +77,7 @@ def text_of(sentences: list[str]) -> str:
     return blank.join([*sentences[:3], long]) + "\n \t\n\n" + sentences[3]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("family", SHAPES)
+@pytest.mark.parametrize(("family", "language"), JUDGED)
 def test_an_outside_judge_finds_the_bits_that_evaluate_says(
     family: str,
     language: str,
@@ -112,7 +115,7 @@ def test_a_second_judge_agrees_with_the_first(
 ) -> None:
     _, export = trained(family)
     path = tmp_path / "text.txt"
-    texts = [text_of(language_sentences(language)) for language in LANGUAGES]
+    texts = [text_of(language_sentences(language)[:9]) for language in LANGUAGES]
     path.write_text("\n\n".join(texts), encoding="utf-8")
     arguments = [sys.executable, str(SECOND_JUDGE), str(export), str(path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
