@@ -34,6 +34,11 @@ from endonym.train.loop import Training, TrainingInputs
 from endonym.train.objectives.registry import OBJECTIVES
 
 CASES = [(family, objective) for family in FAMILIES for objective in OBJECTIVES]
+TURNS = [
+    *((family, "next_token") for family in FAMILIES),
+    *((family, ("chat", "preferences")[n % 2]) for n, family in enumerate(FAMILIES)),
+]
+"""Every family with texts and with one kind of answers; tests/laws/test_gpu.py tries all."""
 MUON: dict[str, Any] = {"optimizer": "muon", "normalise": True}
 
 
@@ -92,7 +97,7 @@ def trained(folder: Path, family: str, objective: str, device: str) -> list[Any]
         return without_clock([*before, *training.reports()])
 
 
-@pytest.mark.parametrize(("family", "objective"), CASES)
+@pytest.mark.parametrize(("family", "objective"), TURNS)
 def test_training_and_validating_there_gives_the_numbers_of_the_cpu(
     elsewhere: Executor, family: str, objective: str, tmp_path: Path
 ) -> None:
