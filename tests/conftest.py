@@ -60,10 +60,13 @@ def write_small_recipe(folder: Path) -> Path:
 def brief_measuring() -> Iterator[None]:
     """This machine is measured in an instant: what is done with its pace is tested, not the pace.
 
+    Nor does a disk keep tests waiting, and the samples that a training shows are short.
     Tests that do without torch need not wait for it.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda number: None)
         if "torch" in sys.modules:
+            patch.setattr("endonym.pipeline.training.SAMPLE_TOKENS", 8)
             patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
             patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
         yield
