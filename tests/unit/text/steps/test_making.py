@@ -174,20 +174,30 @@ def test_what_was_dropped_can_be_looked_at_when_too_little_is_left(tmp_path: Pat
 
 
 ON_RAY = """
+import json
 import os
 import sys
 from pathlib import Path
+import pyarrow.parquet as pq
 import ray
 import text_samples
 from ray.cluster_utils import Cluster as Nodes
 from unit.text.steps import test_making as given
 from endonym.text.config import Source
+from endonym.text.steps import gather, sifting
 from endonym.workers import Cluster, Inline, runner
-folder = Path(sys.argv[1])
-sources = [Source(name="lines", path=str(folder / "raw"), document="line")]
+folder, rows = Path(sys.argv[1]), {}
+names = {"lines": "raw", "stories": "stories.jsonl"}
+sources = [Source(name=name, path=str(folder / path)) for name, path in names.items()]
+sources[0] = sources[0].model_copy(update={"document": "line"})
 pairs = [(source, text_samples.files(source)) for source in sources]
-# The other kinds of copies take the same way (copies/test_sharing.py), but each its seconds.
-given.CLEAN = given.CLEAN.model_copy(update={"dedup": ("near",)})
+def counted(files, kind, whole=sifting.rows_that_share, **others):
+    found = whole(files, kind, **others)
+    numbers = [sum(pq.read_metadata(path).num_rows for path in each) for each in (found, files)]
+    rows[kind] = [*numbers, len(files)]
+    return found
+sifting.rows_that_share = counted
+gather.GROUP_BYTES = 20_000
 nodes = Nodes()
 for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)
@@ -198,10 +208,11 @@ with runner("ray") as crew:
     assert len(ray.nodes()) == crew.count == 2
     there = given.made(Path("ray"), pairs, crew)
 nodes.shutdown()
-rules = ("decontaminate", "max_same_skeleton", "min_language_score", "near")
-assert {f"dropped/{rule}.jsonl.gz" for rule in rules} < set(there)
-print(there == given.made(Path("here"), pairs, Inline()))
+said = {"there": there, "here": given.made(Path("here"), pairs, Inline()), "rows": rows}
+print(json.dumps(said))
 """
+"""The whole corpus on two nodes and here; the rows of keys of each kind that Ray has left of all,
+and in how many files these were."""
 
 
 @pytest.mark.slow
@@ -214,10 +225,20 @@ def test_on_two_nodes_of_ray_the_corpus_is_the_same(
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
-    said = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", ON_RAY, str(tmp_path)], capture_output=True, text=True, check=False
     )
-    assert said.stdout.strip().endswith("True"), said.stderr[-2000:]
+    assert run.returncode == 0, run.stderr[-2000:]
+    said = json.loads(run.stdout.splitlines()[-1])
+    assert said["there"] == said["here"]
+    rules = ("decontaminate", "max_same_skeleton", "min_language_score", "exact", "near")
+    assert {f"dropped/{rule}.jsonl.gz" for rule in rules} < set(said["there"])
+    card = json.loads((tmp_path / "ray" / "card.json").read_text(encoding="utf-8"))
+    assert card["total"]["rules"]["paragraphs"]["parts"]
+    assert set(said["rows"]) == {"exact", "near", "paragraphs"}
+    for kept, every, parts in said["rows"].values():
+        assert 0 < kept < every
+        assert parts > 1
 
 
 def test_a_rule_of_the_corpus_that_fails_in_most_documents_ends_the_run(
