@@ -3,6 +3,7 @@ on one machine and as if on two."""
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +18,23 @@ from endonym.train import checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 LONG = ("--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
+SHORT = ("--set", "phase.0.steps=8")
 STEP_16 = r"step +16 of 5000\b"
 """The second validation, after which there is a checkpoint."""
+
+
+@pytest.fixture
+def prepared(finished: Path, small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """The small recipe without its export, whose library takes seconds to import.
+
+    Its store knows the machine and has all that comes before training.
+    """
+    recipe = small_recipe(tmp_path / "project")
+    text = recipe.read_text(encoding="utf-8").partition("[[export]]")[0]
+    recipe.write_text(text, encoding="utf-8")
+    later = shutil.ignore_patterns("model", "evaluation", "export", "journal")
+    shutil.copytree(finished / "store", recipe.parent / "store", ignore=later)
+    return recipe.parent
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
@@ -62,9 +78,9 @@ def children(process: "subprocess.Popen[str]") -> dict[int, int]:
 
 
 def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    prepared: Path,
 ) -> None:
-    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    recipe, store = prepared / "recipe.toml", prepared / "store"
     given = ("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     killed = start(*given)
     said = wait_for(killed, STEP_16)
@@ -100,9 +116,9 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
 
 
 def test_processes_whose_launcher_was_killed_save_and_end(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    prepared: Path,
 ) -> None:
-    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    recipe, store = prepared / "recipe.toml", prepared / "store"
     launcher = start("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     wait_for(launcher, STEP_16)
     ranks = children(launcher)
@@ -133,11 +149,11 @@ def is_running(pid: int) -> bool:
 
 
 def test_torchrun_trains_the_same_recipe_to_its_end(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    prepared: Path,
 ) -> None:
-    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    recipe, store = prepared / "recipe.toml", prepared / "store"
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2)
-    done = start(*torchrun, "-m", "endonym", "run", recipe, "--store", store)
+    done = start(*torchrun, "-m", "endonym", "run", recipe, "--store", store, *SHORT)
     out, err = done.communicate(timeout=120)
     assert done.returncode == 0, err
     assert err.count("2 processes") == 1
@@ -146,14 +162,15 @@ def test_torchrun_trains_the_same_recipe_to_its_end(
 
 
 def test_two_launchers_that_meet_train_one_model(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    prepared: Path,
 ) -> None:
-    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    recipe, store = prepared / "recipe.toml", prepared / "store"
     with socket.create_server(("127.0.0.1", 0)) as free:
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
     meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "tatar")
     torchrun = ("torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, *meeting)
-    machines = [start(*torchrun, "-m", "endonym", "run", recipe, "--store", store) for _ in "ab"]
+    given = (*torchrun, "-m", "endonym", "run", recipe, "--store", store, *SHORT)
+    machines = [start(*given) for _ in "ab"]
     outputs = [machine.communicate(timeout=120) for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     assert sum(err.count("2 processes") for _, err in outputs) == 1, outputs
