@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -144,3 +145,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = run_command("run", recipe, "--store", folder / "store")
     assert said.code == 0, said.err
     return folder
+
+
+@pytest.fixture
+def prepared(finished: Path, tmp_path: Path) -> Path:
+    """The small recipe without its export, whose library takes seconds to import.
+
+    Its store knows the machine and has all that comes before training.
+    """
+    recipe = write_small_recipe(tmp_path / "project")
+    text = recipe.read_text(encoding="utf-8").partition("[[export]]")[0]
+    recipe.write_text(text, encoding="utf-8")
+    later = shutil.ignore_patterns("model", "evaluation", "export", "journal")
+    shutil.copytree(finished / "store", recipe.parent / "store", ignore=later)
+    return recipe

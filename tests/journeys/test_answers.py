@@ -1,6 +1,7 @@
 """From texts to a model that answers: trained on texts, on conversations and on pairs; exported;
 asked at a pipe and over HTTP; and adapters of one base side by side."""
 
+import io
 import json
 import os
 import re
@@ -106,6 +107,21 @@ def piped(folder: Path, questions: list[str], *arguments: object) -> list[str]:
     return [json.loads(line)["text"] for line in done.stdout.splitlines()]
 
 
+@pytest.fixture
+def typed(command: Say, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What `endonym chat` answers to one line of standard input, within this process."""
+
+    def answer(folder: Path, question: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{question}\n"))
+        given = ("--store", folder / "store", "--temperature", "0", "--json")
+        told = command("chat", *arguments, *given)
+        assert told.code == 0, told.err
+        (line,) = told.out.splitlines()
+        return json.loads(line)["text"]
+
+    return answer
+
+
 def asked(address: str, model: str, question: str) -> httpx.Response:
     """The server's answer to one message."""
     keys = {"model": model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
@@ -149,11 +165,11 @@ def test_check_counts_what_is_made_and_the_tokens_of_texts_alone_as_epochs(
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
-    finished_answers: Path,
+    finished_answers: Path, typed: Callable[..., str]
 ) -> None:
     (gguf,) = (finished_answers / "store" / "export").glob("*/*.gguf")
     at_pipe = piped(finished_answers, QUESTIONS[:1], "liked")
-    assert piped(finished_answers, QUESTIONS[:1], gguf) == at_pipe
+    assert typed(finished_answers, QUESTIONS[0], gguf) == at_pipe[0]
     store = ("--store", finished_answers / "store")
     with served("liked", *store) as (address, _):
         found = asked(address, "liked", QUESTIONS[0])
@@ -166,22 +182,24 @@ def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(
 
 
 def test_an_adapter_of_conversations_answers_on_its_base(
-    finished_answers: Path, command: Say
+    finished_answers: Path, command: Say, typed: Callable[..., str]
 ) -> None:
     base = model_of(finished_answers, "greeting", "pretrain")
-    (answer,) = piped(finished_answers, ["30. Сәлам!"], base, "--adapter", "greeting")
+    answer = typed(finished_answers, "30. Сәлам!", base, "--adapter", "greeting")
     assert answer == "Әйе."
-    assert piped(finished_answers, ["30. Сәлам!"], "greeting") == [answer]
+    assert typed(finished_answers, "30. Сәлам!", "greeting") == answer
     alone = finished_answers / "adapter"
     told = command(
         *("export", "greeting", "--to", "adapter", "--out", alone),
         *("--store", finished_answers / "store"),
     )
     assert told.code == 0, told.err
-    assert piped(finished_answers, ["30. Сәлам!"], base, "--adapter", alone) == [answer]
+    assert typed(finished_answers, "30. Сәлам!", base, "--adapter", alone) == answer
 
 
-def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: Path) -> None:
+def test_two_adapters_of_one_base_are_two_models_of_a_server(
+    finished_answers: Path, typed: Callable[..., str]
+) -> None:
     base = model_of(finished_answers, "greeting", "pretrain")
     answers = [model_of(finished_answers, run, "answers") for run in ("liked", "greeting")]
     adapters = [part for each in answers for part in ("--adapter", each)]
@@ -196,7 +214,7 @@ def test_two_adapters_of_one_base_are_two_models_of_a_server(finished_answers: P
         assert texts[1] == "Әйе." != texts[0]
         for name, text in zip(names[1:], texts, strict=True):
             path = finished_answers / "store" / "model" / name
-            assert piped(finished_answers, ["30. Сәлам!"], path) == [text]
+            assert typed(finished_answers, "30. Сәлам!", path) == text
 
 
 ALONE = """

@@ -3,13 +3,11 @@ on one machine and as if on two."""
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,20 +19,6 @@ LONG = ("--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
 SHORT = ("--set", "phase.0.steps=8")
 STEP_16 = r"step +16 of 5000\b"
 """The second validation, after which there is a checkpoint."""
-
-
-@pytest.fixture
-def prepared(finished: Path, small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
-    """The small recipe without its export, whose library takes seconds to import.
-
-    Its store knows the machine and has all that comes before training.
-    """
-    recipe = small_recipe(tmp_path / "project")
-    text = recipe.read_text(encoding="utf-8").partition("[[export]]")[0]
-    recipe.write_text(text, encoding="utf-8")
-    later = shutil.ignore_patterns("model", "evaluation", "export", "journal")
-    shutil.copytree(finished / "store", recipe.parent / "store", ignore=later)
-    return recipe.parent
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
@@ -80,7 +64,7 @@ def children(process: "subprocess.Popen[str]") -> dict[int, int]:
 def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     prepared: Path,
 ) -> None:
-    recipe, store = prepared / "recipe.toml", prepared / "store"
+    recipe, store = prepared, prepared.parent / "store"
     given = ("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     killed = start(*given)
     said = wait_for(killed, STEP_16)
@@ -118,7 +102,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
 def test_processes_whose_launcher_was_killed_save_and_end(
     prepared: Path,
 ) -> None:
-    recipe, store = prepared / "recipe.toml", prepared / "store"
+    recipe, store = prepared, prepared.parent / "store"
     launcher = start("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     wait_for(launcher, STEP_16)
     ranks = children(launcher)
@@ -151,7 +135,7 @@ def is_running(pid: int) -> bool:
 def test_torchrun_trains_the_same_recipe_to_its_end(
     prepared: Path,
 ) -> None:
-    recipe, store = prepared / "recipe.toml", prepared / "store"
+    recipe, store = prepared, prepared.parent / "store"
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2)
     done = start(*torchrun, "-m", "endonym", "run", recipe, "--store", store, *SHORT)
     out, err = done.communicate(timeout=120)
@@ -164,7 +148,7 @@ def test_torchrun_trains_the_same_recipe_to_its_end(
 def test_two_launchers_that_meet_train_one_model(
     prepared: Path,
 ) -> None:
-    recipe, store = prepared / "recipe.toml", prepared / "store"
+    recipe, store = prepared, prepared.parent / "store"
     with socket.create_server(("127.0.0.1", 0)) as free:
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
     meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "tatar")

@@ -86,9 +86,9 @@ def test_two_runs_of_one_recipe_both_end_well_with_the_same_artefacts(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_training_is_saved_and_the_same_command_goes_on(
-    finished: Path, recipe: Path, command: Callable[..., Any], number: signal.Signals
+    finished: Path, prepared: Path, command: Callable[..., Any], number: signal.Signals
 ) -> None:
-    store = recipe.parent / "store"
+    recipe, store = prepared, prepared.parent / "store"
     stopped = start(recipe, store, "--json")
     assert stopped.stderr is not None
     for line in stopped.stderr:

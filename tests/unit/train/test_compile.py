@@ -97,10 +97,11 @@ def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bi
 
 @needs_compiler
 def test_a_compiler_that_fails_in_training_says_what_to_do(
-    small_recipe: Callable[[Path], Path], broken_compiler: dict[str, str], tmp_path: Path
+    prepared: Path, broken_compiler: dict[str, str]
 ) -> None:
-    arguments = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.compile=on"]
-    command = [sys.executable, "-m", "endonym.cli.main", "run", small_recipe(tmp_path), *arguments]
+    store = prepared.parent / "store"
+    arguments = ["--store", store, "--until", "model", "--set", "phase.0.compile=on"]
+    command = [sys.executable, "-m", "endonym.cli.main", "run", prepared, *arguments]
     done = subprocess.run(command, env=broken_compiler, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "the compiler here fails: main.cpp:5: fatal error: Python.h" in done.stderr
