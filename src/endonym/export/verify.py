@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from endonym import device
 from endonym.errors import Damaged, ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES
@@ -188,10 +189,9 @@ class Peft(Transformers):
 class Gguf:
     """A GGUF file as llama.cpp runs it, with its usual settings; maybe with an adapter."""
 
-    def __init__(
-        self, path: Path, context: int, threads: int = 2, *, adapter: Path | None = None
-    ) -> None:
+    def __init__(self, path: Path, context: int, *, adapter: Path | None = None) -> None:
         self.name = f"llama.cpp {llama_cpp_version()}"
+        threads = device.threads()
         self._engine = LlamaCpp(path, adapter=adapter, context=context, threads=threads)
         self.vocab = self._engine.vocab
         self.encode, self.decode = self._engine.encode, self._engine.decode

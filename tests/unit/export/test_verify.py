@@ -98,8 +98,8 @@ def test_bits_per_byte_that_fall_are_no_proof_either(
     export_gguf(model, tmp_path, ("Q8_0",), Provenance())
 
     class Flattering(Gguf):
-        def __init__(self, path: Path, context: int, threads: int = 2) -> None:
-            super().__init__(path, context, threads)
+        def __init__(self, path: Path, context: int) -> None:
+            super().__init__(path, context)
             own = self.logits
             self.logits = lambda ids: own(ids) + 3 * np.eye(self._engine.vocab)[[*ids[1:], 0]]
 
@@ -187,8 +187,8 @@ def test_a_runtime_that_loses_blanks_in_decoding_is_found(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Losing(Gguf):
-        def __init__(self, path: Path, context: int, threads: int = 2) -> None:
-            super().__init__(path, context, threads)
+        def __init__(self, path: Path, context: int) -> None:
+            super().__init__(path, context)
             own = self.decode
             self.decode = lambda ids: own(ids).replace(" ", "")
 
