@@ -231,7 +231,7 @@ def test_what_uses_a_model_tells_what_is_damaged_or_answers_the_same(
     shutil.copytree(made, second(made))
     opened, before = Opened(made), artefacts(made)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr("endonym.serve.listen.listen", lambda app, listeners, end: None)
+    monkeypatch.setattr("endonym.serve.listen.listen", lambda *_, ready, **__: ready())
     found = [
         each for words in readers(made) for each in changed_answers(made, words, opened, command)
     ]

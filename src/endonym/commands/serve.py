@@ -342,8 +342,13 @@ def serve(
             proxies = frozenset(place.proxies)
             access = Access(hosts_of(place), place.is_loopback, place.key, proxies)
             host = f"[{place.host}]" if ":" in place.host else place.host
-            ready(f"http://{host}:{port}", list(names))
-            listen(build_app(service, access), [listener], service.end)
+            address = f"http://{host}:{port}"
+            listen(
+                build_app(service, access),
+                [listener],
+                ending=service.end,
+                ready=lambda: ready(address, list(names)),
+            )
         finally:
             service.close()
 

@@ -107,11 +107,21 @@ def _cancelled(handle: asyncio.TimerHandle | None) -> None:
 
 
 class EndingServer(Server):
-    """Tells the application of the first signal, so that open streams end at once."""
+    """Tells the application of the first signal, so that open streams end at once.
 
-    def __init__(self, config: Config, ending: Callable[[], None]) -> None:
+    ready: is called when requests are answered and a signal is no longer the process's end.
+    """
+
+    def __init__(
+        self, config: Config, ending: Callable[[], None], ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._ending = ending
+        self._ending, self._ready = ending, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called once signals are caught."""
+        await super().startup(sockets)
+        self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called for SIGTERM and SIGINT."""
@@ -119,8 +129,17 @@ class EndingServer(Server):
         super().handle_exit(sig, frame)
 
 
-def listen(app: App, sockets: list[socket.socket], ending: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. ending: is called with the signal, within its handler."""
+def listen(
+    app: App,
+    sockets: list[socket.socket],
+    *,
+    ending: Callable[[], None],
+    ready: Callable[[], None],
+) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    ending: is called with the signal, within its handler. ready: once requests are answered.
+    """
     config = Config(
         app,
         http=PatientProtocol,
@@ -134,7 +153,7 @@ def listen(app: App, sockets: list[socket.socket], ending: Callable[[], None]) -
         backlog=BACKLOG,
     )
     with _quiet_signals():
-        EndingServer(config, ending).run(sockets=sockets)
+        EndingServer(config, ending, ready).run(sockets=sockets)
 
 
 @contextmanager
