@@ -2,7 +2,8 @@
 
 The truth is computed without hashes: runs of six letters, or words, are numbered one by one, and
 all pairs above a similarity are found by an inverted index over the rarest of each line (the prefix
-filter: Bayardo, Ma and Srikant 2007, section 3). It shares only `text/fold.py` with what it judges.
+filter: Bayardo, Ma and Srikant 2007, section 3). It shares only `script/fold.py`
+with what it judges.
 """
 
 import gzip
@@ -17,7 +18,7 @@ import numpy as np
 import regex
 import zstandard
 
-from endonym.text.fold import folded
+from endonym.script.fold import folded
 
 LINES = (
     *("tt/common_voice_sentences.txt", "tt/tatoeba_sentences.txt", "ro/ronec_sentences.txt"),

@@ -45,7 +45,7 @@ from copied_lines import (
     write_lines,
 )
 
-from endonym.text.fold import folded
+from endonym.script.fold import folded
 
 CELLS = ("endonym", "endonym, 0.75", "datasketch", "datasketch, wide", "rensa", "datatrove")
 LARGE = "endonym 1 GB"

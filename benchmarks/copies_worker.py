@@ -65,9 +65,9 @@ def runs(text: str) -> set[str]:
 
 def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[int]:
     """What the corpus stage does with dedup; only near copies, if the lines are a list."""
-    from endonym.text.copies.keys import Asked
-    from endonym.text.copies.removal import removal
-    from endonym.text.copies.tables import Tables
+    from endonym.copies.keys import Asked
+    from endonym.copies.removal import removal
+    from endonym.copies.tables import Tables
 
     kinds = {"near"} if path.suffix == ".jsonl" else {"exact", "near", "paragraphs"}
     count = sum(1 for _ in path.open("rb"))

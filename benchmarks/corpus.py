@@ -46,7 +46,7 @@ import regex
 import zstandard
 from cells import RESULTS, Cells, quiet_machine
 
-from endonym.text.document_files import read_lines
+from endonym.formats.document_files import read_lines
 
 MEGABYTES = 1_000
 WINDOW = 2_000

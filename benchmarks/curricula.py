@@ -29,12 +29,12 @@ from judging import difference, judged
 from pages import markdown
 from runs import Row, endonym, last_json, manifest, row_of
 
+from endonym.cleaning.rules import normalizer
 from endonym.evaluate.bits import Texts
+from endonym.formats.config import Clean
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.report.mixture import largest_deviation, slices
-from endonym.text.clean.rules import normalizer
-from endonym.text.config import Clean
 
 LR, BOOK_SHARE = 3e-3, 0.9
 ARMS: dict[str, list[dict[str, Any]]] = {

@@ -34,10 +34,10 @@ from typing import Any
 from cells import RESULTS, ROOT, Cells
 from runs import SPLIT, bits_rows, costs_of, endonym, last_json, sets_of
 
+from endonym.corpus.corpus import Corpus
+from endonym.formats.document import Document
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
-from endonym.text.corpus import Corpus
-from endonym.text.document import Document
 
 MEGABYTES = (1.5, 3.0, 6.0)
 RATES = (1e-3, 3e-3)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import ftfy.bad_codecs
 from copied_lines import opened
 
-from endonym.text.fold import folded
+from endonym.script.fold import folded
 
 SHARES = {"foreign": 0.20, "copies": 0.12, "bots": 0.10, "junk": 0.08}
 """Shares of the raw bytes; what is left is the language's own."""

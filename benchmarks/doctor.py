@@ -29,7 +29,7 @@ from copied_lines import WIDTH, another_word, more_words, one_letter
 from doctor_page import CELLS, alarm_table, recall_table
 from rapidfuzz.fuzz import ratio
 
-from endonym.text.fold import folded as fold
+from endonym.script.fold import folded as fold
 
 sys.path.insert(0, str(ROOT / "tests"))
 from made_documents import lines as placed_lines

@@ -37,14 +37,14 @@ from extraction_worker import below
 from extraction_worker import processor_seconds as processor_seconds_of
 from rapidfuzz.distance import Levenshtein
 
-from endonym.text import isolation
-from endonym.text.config import Source
-from endonym.text.document import Document
-from endonym.text.files import source_files
-from endonym.text.pages.ocr import require_tesseract
-from endonym.text.pages.ocr_packs import best_pack
-from endonym.text.reader import read_file
-from endonym.text.readers.scans import LEAST_CONFIDENCE
+from endonym.formats import isolation
+from endonym.formats.config import Source
+from endonym.formats.document import Document
+from endonym.formats.files import source_files
+from endonym.formats.pages.ocr import require_tesseract
+from endonym.formats.pages.ocr_packs import best_pack
+from endonym.formats.reader import read_file
+from endonym.formats.readers.scans import LEAST_CONFIDENCE
 
 RESULT = RESULTS / "extraction.json"
 FOLDERS = ("pdf", "html", "epub", "ocr", "warc", "encoding", "broken")
@@ -213,7 +213,7 @@ def isolated(data: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, path in clean_files(data, Path(folder)).items():
-            found[name] = by_turns(f"endonym.text.parsers.{name.partition(' ')[0]}", path)
+            found[name] = by_turns(f"endonym.formats.parsers.{name.partition(' ')[0]}", path)
     return found
 
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from endonym.text.config import Source
-from endonym.text.document import Document, Reject
-from endonym.text.files import source_files
-from endonym.text.reader import read_file
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import source_files
+from endonym.formats.reader import read_file
 
 SAMPLED_SECONDS = 0.02
 

@@ -26,12 +26,12 @@ from cells import RESULTS, ROOT, Cells
 from copied_lines import opened
 from pages import markdown
 
-from endonym.autopilot.evidence import LEAST_SCORE
-from endonym.text.fold import folded
-from endonym.text.language import identify
-from endonym.text.language.identify import Identifier
-from endonym.text.language.sample import Sample, learn
-from endonym.text.language.votes import cld2_vote, langid_vote
+from endonym.cleaning.language import identify
+from endonym.cleaning.language.identify import Identifier
+from endonym.cleaning.language.sample import Sample, learn
+from endonym.cleaning.language.votes import cld2_vote, langid_vote
+from endonym.script.fold import folded
+from endonym.survey.evidence import LEAST_SCORE
 
 FILES = {
     "tt": "tt/common_voice_sentences.txt",

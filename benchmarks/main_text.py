@@ -17,8 +17,8 @@ from typing import Any
 import regex
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
-from endonym.text.parsers.html import page
-from endonym.text.parsers.http import answer
+from endonym.formats.parsers.html import page
+from endonym.formats.parsers.http import answer
 
 Marks = dict[str, tuple[str, list[tuple[int, int]]]]
 MARKS: Marks = {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from endonym.text.parsers.unit import Options, Refused, Unit
+from endonym.formats.parsers.unit import Options, Refused, Unit
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:

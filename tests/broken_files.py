@@ -3,9 +3,9 @@
 import pytest
 from text_samples import SHARED, records
 
-from endonym.text.clean.rules import normalizer
-from endonym.text.config import Clean
-from endonym.text.document import Document, Reject
+from endonym.cleaning.rules import normalizer
+from endonym.formats.config import Clean
+from endonym.formats.document import Document, Reject
 
 FOLDER = SHARED / "raw" / "broken"
 NEEDED = pytest.mark.skipif(

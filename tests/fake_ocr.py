@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from endonym.text.pages import ocr
+from endonym.formats.pages import ocr
 
 PROGRAM = """#!{python}
 import json, os, sys, time

@@ -4,9 +4,9 @@ import gc
 import os
 from collections.abc import Iterator
 
+from endonym.formats.parsers.unit import Options, Unit
+from endonym.formats.parsers.worker import Worker
 from endonym.limited.frames import framed, write
-from endonym.text.parsers.unit import Options, Unit
-from endonym.text.parsers.worker import Worker
 
 MESSAGES = {
     "no-end": "{}",

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from endonym.text.document import Document, Reject
-from endonym.text.steps.chunks import CLEAN, read_chunk, write_chunk
-from endonym.text.steps.cleaned import Cleaned
+from endonym.corpus.cleaned import Cleaned
+from endonym.formats.chunks import CLEAN, read_chunk, write_chunk
+from endonym.formats.document import Document, Reject
 
 
 def chunk(folder: Path, number: int, texts: list[str | None], source: str = "тел") -> Path:

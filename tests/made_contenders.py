@@ -10,9 +10,9 @@ from artefacts import artefact_of
 from made_scores import baselines, score
 from toys import toy_config
 
-from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, scores
+from endonym.runs.finished_runs import FinishedRun
 
 SENTENCES = tuple(f"Кояшлы көндә {number} бала су коенырга барган." for number in range(30))
 

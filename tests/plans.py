@@ -11,9 +11,9 @@ from endonym.autopilot.resolve import (
     training_choices,
     unsaid_formats,
 )
+from endonym.formats.files import RawSet
 from endonym.pipeline.plan import Stage, plan_data, plan_training
 from endonym.recipe.recipe import Recipe
-from endonym.text.files import RawSet
 
 FACTS = Facts(1_000_000, 250_000, 30.0)
 

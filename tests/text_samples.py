@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from endonym.text.config import Source
-from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, source_files
-from endonym.text.reader import read_file
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import RawFile, source_files
+from endonym.formats.reader import read_file
 
 TATAR = [
     "Бүген һава бик матур, шуңа күрә без урманга барабыз.",

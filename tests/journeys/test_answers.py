@@ -20,12 +20,12 @@ from made_conversations import conversations, pairs, said, write_lines
 from serving import served
 
 from endonym.commands.check import check
-from endonym.commands.find import planned
 from endonym.export.history import history_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
+from endonym.runs.find import planned
 from endonym.store import Store, open_artifact
 
 pytest.importorskip("xllamacpp")

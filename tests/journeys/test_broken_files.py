@@ -9,14 +9,14 @@ import pytest
 from broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
 from text_samples import SHARED, files, kept, reasons, records, refused
 
+from endonym.cleaning.rules import normalizer
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus.corpus import Corpus, make_corpus
+from endonym.corpus.text_warnings import text_warnings
 from endonym.errors import SourceError
-from endonym.text.broken import broken
-from endonym.text.clean.rules import normalizer
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.document import Document
-from endonym.text.held_out.split import SIDES
-from endonym.text.text_warnings import text_warnings
+from endonym.formats.broken import broken
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document
 
 pytestmark = NEEDED
 

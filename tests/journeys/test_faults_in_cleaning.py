@@ -11,25 +11,25 @@ from text_samples import files
 from text_samples import write as write_file
 
 from endonym.autopilot import text_size
-from endonym.autopilot.diagnosis import diagnose
 from endonym.autopilot.pace import Pace
-from endonym.autopilot.survey import survey_texts
-from endonym.autopilot.tried import try_cleaning
+from endonym.cleaning import corpus_rules, rules
+from endonym.cleaning.language import identify
 from endonym.commands import new as starter
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus import cleaned
+from endonym.corpus.corpus import Corpus, dropped_records, make_corpus
 from endonym.errors import SourceError
+from endonym.formats import reader
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import RawSet, source_files
+from endonym.formats.io.content import Content
 from endonym.log import Log
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.recipe.recipe import Recipe
-from endonym.text import reader
-from endonym.text.clean import corpus_rules, rules
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus, dropped_records, make_corpus
-from endonym.text.document import Document, Reject
-from endonym.text.files import RawSet, source_files
-from endonym.text.held_out.split import SIDES
-from endonym.text.io.content import Content
-from endonym.text.language import identify
-from endonym.text.steps import cleaned
+from endonym.survey.diagnosis import diagnose
+from endonym.survey.survey import survey_texts
+from endonym.survey.tried import try_cleaning
 from endonym.workers import Inline
 
 BAD = "Ватык җөмлә: моны тикшергәндә код үзе абына, ә калганнары исән кала."

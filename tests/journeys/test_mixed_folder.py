@@ -12,8 +12,8 @@ import fake_ocr
 import made_documents as made
 import pytest
 
-from endonym.text.corpus import Corpus
-from endonym.text.held_out.split import SIDES
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus.corpus import Corpus
 
 Say = Callable[..., Any]
 

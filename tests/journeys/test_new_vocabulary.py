@@ -10,11 +10,11 @@ import pytest
 from foreign_folders import write_model
 from journeys.test_going_on import artifacts, files_of, going_on, killed_at_step_8
 
+from endonym.corpus.corpus import Corpus
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
-from endonym.text.corpus import Corpus
 from endonym.tokenizer.tokenizer import Tokenizer
 
 Say = Callable[..., Any]

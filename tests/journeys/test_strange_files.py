@@ -11,7 +11,7 @@ import pytest
 from strange_files import FILES, limited, nested, odd, write_all
 from text_samples import TATAR, numbered, write
 
-from endonym.text.corpus import Corpus
+from endonym.corpus.corpus import Corpus
 
 RECIPE = """
 name = "strange"

@@ -188,7 +188,7 @@ def test_another_default_share_of_held_out_text_is_another_corpus(
 ) -> None:
     open_share = {"split.val_share": None}
     before = ids(recipe, open_share)
-    monkeypatch.setattr("endonym.text.config.DEFAULT_SHARE", 0.1)
+    monkeypatch.setattr("endonym.formats.config.DEFAULT_SHARE", 0.1)
     after = changed(before, ids(recipe, open_share))
     assert {name.split(" ")[0] for name in after} == downstream("corpus")
 

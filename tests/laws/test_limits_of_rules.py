@@ -3,11 +3,11 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.clean.boilerplate import line_keys, without_boilerplate
-from endonym.text.clean.corpus_rules import CorpusJudge, facts_of
-from endonym.text.clean.personal import mask
-from endonym.text.config import Clean
-from endonym.text.copies.contamination import Contamination
+from endonym.cleaning.boilerplate import line_keys, without_boilerplate
+from endonym.cleaning.corpus_rules import CorpusJudge, facts_of
+from endonym.cleaning.personal import mask
+from endonym.copies.contamination import Contamination
+from endonym.formats.config import Clean
 
 NOTICES = [
     "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри.",

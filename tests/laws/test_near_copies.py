@@ -11,10 +11,10 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from reference.edit_distance import similarity
 
-from endonym.text.config import Split
-from endonym.text.fold import folded
-from endonym.text.held_out.near import Index
-from endonym.text.held_out.split import Chosen, Looking, digest, held_out
+from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.split import Chosen, Looking, digest, held_out
+from endonym.formats.config import Split
+from endonym.script.fold import folded
 
 
 def words(text: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_17_edited_copies_are_found_where_most_runs_are_frequent(
 ) -> None:
     originals, copies = planted(language, letters_changed)
     texts = originals + sentences(language, 12_000, 2)
-    monkeypatch.setattr("endonym.text.held_out.near.MAX_COMPARED_TEXTS", 200)
+    monkeypatch.setattr("endonym.copies.held_out.near.MAX_COMPARED_TEXTS", 200)
     index = Index.made(copies, copies + texts)
     index.compare(texts)
     assert index.contaminated.mean() >= 0.95

@@ -29,7 +29,7 @@ from made_documents import (
 )
 from text_samples import TATAR, kept, records, refused, tar
 
-from endonym.text.io.formats import FORMATS
+from endonym.formats.io.formats import FORMATS
 
 TEXT = "".join(f"{each}\n" for each in TATAR)
 TABLE = pa.table({"text": TATAR})

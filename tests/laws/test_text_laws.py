@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 from reference.edit_distance import similarity
 
+from endonym.cleaning.rules import cleaner, normalizer
+from endonym.copies.held_out.split import SIDES, Chosen, Looking, digest, held_out
+from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.errors import CorpusError
-from endonym.text.clean.rules import cleaner, normalizer
-from endonym.text.config import DEFAULT_SHARE, Clean, Source, Split
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.document import Document, Reject
-from endonym.text.files import source_files
-from endonym.text.fold import folded
-from endonym.text.held_out.split import SIDES, Chosen, Looking, digest, held_out
+from endonym.formats.config import DEFAULT_SHARE, Clean, Source, Split
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import source_files
+from endonym.script.fold import folded
 
 STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
     lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))

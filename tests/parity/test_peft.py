@@ -14,7 +14,12 @@ from toys import lively_decoder
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.adapter_folder import base_identity, in_peft, read_adapter, write_adapter
+from endonym.export.adapters.adapter_folder import (
+    base_identity,
+    in_peft,
+    read_adapter,
+    write_adapter,
+)
 from endonym.export.names import to_theirs
 from endonym.export.shapes import config_json, row_of
 from endonym.model.adapt_config import Adapt

@@ -3,9 +3,9 @@
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
+from endonym.formats.config import Clean
 from endonym.log import duration, number
 from endonym.recipe.recipe import Recipe
-from endonym.text.config import Clean
 from endonym.train.config import TrainConfig
 
 WEEK = 7 * 24 * 3600.0

@@ -7,8 +7,8 @@ from dataclasses import replace
 from endonym.autopilot.model_size import Facts
 from endonym.data.mixture import Share, main_source, rows_of
 from endonym.errors import RecipeError
+from endonym.formats.config import Source
 from endonym.log import number
-from endonym.text.config import Source
 from endonym.train.config import Phase, SourceShare, TrainConfig
 
 LEAST_EPOCHS = 0.01

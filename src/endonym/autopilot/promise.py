@@ -6,8 +6,8 @@ from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
 from endonym.export.config import DATASET
+from endonym.formats.config import BLOCK_BYTES
 from endonym.recipe.recipe import Recipe
-from endonym.text.config import BLOCK_BYTES
 from endonym.train.config import SAMPLE_TOKENS
 
 FORWARD_SHARE = 1 / 3

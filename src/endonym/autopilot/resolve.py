@@ -52,12 +52,12 @@ from endonym.autopilot.text_size import TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
+from endonym.formats.files import RawSet
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
-from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, Phase, TrainConfig, length_of, resolve_phase
 

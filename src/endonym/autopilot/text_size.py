@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
+from endonym.cleaning.rules import cleaner
 from endonym.errors import TokenizerError
-from endonym.text.broken import lost_letters
-from endonym.text.clean.rules import cleaner
-from endonym.text.config import Clean, Source, Split
-from endonym.text.document import Document, Reject
-from endonym.text.faults import FAULT
-from endonym.text.files import RawFile, RawSet, size_on_disk
-from endonym.text.io.encoding import utf8_stream
-from endonym.text.io.formats import BINARY, JOINED, PARSED, file_format
-from endonym.text.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
-from endonym.text.readable import Reading
+from endonym.formats.broken import lost_letters
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document, Reject
+from endonym.formats.faults import FAULT
+from endonym.formats.files import RawFile, RawSet, size_on_disk
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.formats import BINARY, JOINED, PARSED, file_format
+from endonym.formats.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
+from endonym.formats.readable import Reading
 from endonym.tokenizer.config import TokenizerConfig
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     Of a tar file more is read, and not kept, until it shows how much of it is text.
     Raises SourceError if the disk does not give the file.
     """
-    from endonym.text.reader import read_file  # Parquet and others, which few commands need.
+    from endonym.formats.reader import read_file  # Parquet and others, which few commands need.
 
     found, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
     is_tar = kind.archive == "tar"
@@ -214,7 +214,7 @@ def reading_of(source: Source, file: RawFile, begin: Beginning, files: int) -> R
     So a fault that comes late is seen as well. Only the beginning counts of archives and of what a
     parser reads, which take long. files: how many are read like this one, together MOST_READ.
     """
-    from endonym.text.reader import read_file
+    from endonym.formats.reader import read_file
 
     found, kind = begin.reading(source.name, file.name), file_format(file.name, source)
     if begin.share >= 1 or kind.archive or kind.format in PARSED:
@@ -240,7 +240,7 @@ def _unpacked_bytes(source: Source, file: RawFile, chars: int) -> int:
     After the first bytes, more for more characters, the rest is taken to be packed as well. It is
     never more than what the corpus reads of a file.
     """
-    from endonym.text.reader import no_access
+    from endonym.formats.reader import no_access
 
     kind, total = file_format(file.name, source), size_on_disk(file.path)
     most = min(MOST_UNPACKED, max(LEAST_UNPACKED, UNPACKED_A_CHAR * chars))

@@ -343,9 +343,9 @@ def named_recipes(
     Its store: the named one, or that of the run that was named. Raises RecipeError if it has no
     variants.
     """
-    from endonym.commands.find import find_recipe
-    from endonym.commands.seeds import under_seeds
     from endonym.recipe.recipe import Recipe
+    from endonym.runs.find import find_recipe
+    from endonym.runs.seeds import under_seeds
 
     named = find_recipe(settings.open_store(), name)
     path, every = named.path, [*named.sets, *sets]

@@ -11,8 +11,8 @@ from endonym.errors import printable_lines
 from endonym.log import size
 
 if TYPE_CHECKING:
-    from endonym.commands.compare import Comparison
-    from endonym.commands.finished_runs import Split
+    from endonym.runs.compare import Comparison
+    from endonym.runs.finished_runs import Split
 
 
 KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export")
@@ -113,8 +113,8 @@ def prune(settings: Settings, yes: bool) -> None:
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
-    from endonym.commands import compare as comparing
-    from endonym.commands.finished_runs import finished_runs
+    from endonym.runs import compare as comparing
+    from endonym.runs.finished_runs import finished_runs
 
     chosen = finished_runs(runs, settings.open_store(), settings.log(), split)
     show_comparison(settings, comparing.compare(chosen), {}, out)
@@ -124,9 +124,9 @@ def show_comparison(
     settings: Settings, comparison: "Comparison", more: dict[str, Any], out: Path | None = None
 ) -> None:
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
-    from endonym.commands import compare as comparing
-    from endonym.commands.comparison_page import efficiency_path, write_comparison
-    from endonym.commands.find import asked, run_argument
+    from endonym.runs import compare as comparing
+    from endonym.runs.comparison_page import efficiency_path, write_comparison
+    from endonym.runs.find import asked, run_argument
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}

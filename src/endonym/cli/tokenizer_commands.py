@@ -23,7 +23,7 @@ def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, 
 
     TOKENIZER is a run, a tokenizer.json, or a folder that holds one; it may be anybody's.
     """
-    from endonym.commands import compare_tokenizers as comparing
+    from endonym.runs import compare_tokenizers as comparing
 
     found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
     if settings.is_json:

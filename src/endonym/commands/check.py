@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.pace import expected_here
 from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
@@ -28,6 +27,7 @@ from endonym.data.mixture import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.formats import require_formats
+from endonym.formats.files import RawSet
 from endonym.log import counted, duration, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import (
@@ -48,7 +48,7 @@ from endonym.pipeline.settle import with_examples
 from endonym.recipe.recipe import Recipe
 from endonym.report.mixture import SLICES
 from endonym.store import Store
-from endonym.text.files import RawSet
+from endonym.survey.odd_sources import source_warnings
 from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import phase_bytes
 

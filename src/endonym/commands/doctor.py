@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.autopilot.diagnosis import Diagnosis, diagnose
-from endonym.autopilot.examination import EXAMPLES, LIMIT_BYTES
 from endonym.disk import write_atomic
 from endonym.log import Log, number, padded
 from endonym.pipeline.stages import suitable_workers
 from endonym.report.doctor import page, percent
+from endonym.survey.diagnosis import Diagnosis, diagnose
+from endonym.survey.examination import EXAMPLES, LIMIT_BYTES
 from endonym.workers import runner
 
 SHOWN = 12

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from endonym.autopilot.odd_sources import Reference, other_language, sketch
 from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
+from endonym.formats.broken import lost_letters
+from endonym.formats.faults import passing_over
 from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below
@@ -18,8 +19,7 @@ from endonym.pipeline.trained_on import learnt_by, trained_on
 from endonym.report.formatting import plain
 from endonym.report.scores import verdict
 from endonym.store import Artifact, Store
-from endonym.text.broken import lost_letters
-from endonym.text.faults import passing_over
+from endonym.survey.odd_sources import Reference, other_language, sketch
 
 OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "

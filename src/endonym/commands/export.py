@@ -25,7 +25,7 @@ from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
-from endonym.export.adapter_folder import (
+from endonym.export.adapters.adapter_folder import (
     adapter_folder,
     base_name_of,
     is_adapter,

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from endonym.autopilot.odd_sources import few_warnings
-from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
+from endonym.formats.readable import said
 from endonym.log import Log, counted, duration, number, rounded, size
 from endonym.model.count import parameters
-from endonym.text.languages import language_name
-from endonym.text.readable import said
+from endonym.script.languages import language_name
+from endonym.survey.odd_sources import few_warnings
+from endonym.survey.survey import Survey
 
 LABEL = 12
 SHOWN = 8

@@ -12,7 +12,19 @@ from typing import Any
 
 import regex
 
-from endonym.commands.find import (
+from endonym.copies.held_out.split import SIDES
+from endonym.copies.notes import staying_texts
+from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
+from endonym.device import program
+from endonym.errors import EndonymError, RecipeError
+from endonym.formats.document import Document, Reject
+from endonym.formats.document_files import DROPPED, REMOVED
+from endonym.formats.reasons import in_words
+from endonym.log import columns, counted, number, padded, read_jsonl, size
+from endonym.pipeline.execute import FAILURE
+from endonym.pipeline.results import NO_TEXTS
+from endonym.recipe.recipe import Recipe
+from endonym.runs.find import (
     RECIPE,
     asked,
     find_run,
@@ -26,19 +38,7 @@ from endonym.commands.find import (
     runs_of,
     store_of,
 )
-from endonym.device import program
-from endonym.errors import EndonymError, RecipeError
-from endonym.log import columns, counted, number, padded, read_jsonl, size
-from endonym.pipeline.execute import FAILURE
-from endonym.pipeline.results import NO_TEXTS
-from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
-from endonym.text.copies.notes import staying_texts
-from endonym.text.corpus import Corpus, dropped_records, some_dropped
-from endonym.text.document import Document, Reject
-from endonym.text.document_files import DROPPED, REMOVED
-from endonym.text.held_out.split import SIDES
-from endonym.text.reasons import in_words
 
 SHOWN_CHARS, SHOWN_BYTES = 400, 2_000
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")

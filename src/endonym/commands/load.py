@@ -4,10 +4,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapter_folder import adapter_folder, is_adapter, model_around, read_adapter
+from endonym.export.adapters.adapter_folder import (
+    adapter_folder,
+    is_adapter,
+    model_around,
+    read_adapter,
+)
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
@@ -16,6 +20,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
+from endonym.runs.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.store import Artifact, Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from endonym.autopilot import machine
-from endonym.autopilot.cleaning import guess_clean
 from endonym.autopilot.model_size import (
     MOST_PASSES,
     Choice,
@@ -32,7 +31,6 @@ from endonym.autopilot.pace import (
     usual_training,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.survey import Survey, survey_texts
 from endonym.autopilot.text_size import bytes_per_token, measure
 from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
@@ -40,21 +38,23 @@ from endonym.config import Config
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.files import RawSet, source_files
+from endonym.formats.readable import allowance, worst
 from endonym.log import Log, number
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.written import toml
-from endonym.store import Store
-from endonym.text.config import Clean, Source, Split
-from endonym.text.files import RawSet, source_files
-from endonym.text.languages import (
+from endonym.script.languages import (
     language_name,
     language_warning,
     nearest_code,
     usual_code,
 )
-from endonym.text.readable import allowance, worst
+from endonym.store import Store
+from endonym.survey.cleaning import guess_clean
+from endonym.survey.survey import Survey, survey_texts
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 

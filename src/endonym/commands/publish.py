@@ -1,4 +1,4 @@
-"""Uploads an export to the Hugging Face hub. Only text/hub.py uses the network, too.
+"""Uploads an export to the Hugging Face hub. Only formats/hub.py uses the network, too.
 
 The library of the hub reads token and endpoint from its own places (`hf auth login`, HF_TOKEN,
 HF_ENDPOINT).
@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from endonym.commands.find import planned, resolve_run, store_of
 from endonym.disk import own_file
 from endonym.errors import ExportError
 from endonym.export.card import EDITED
 from endonym.export.config import DATASET
 from endonym.export.formats import AGAIN, RECORD, record_of
 from endonym.log import Log
+from endonym.runs.find import planned, resolve_run, store_of
 from endonym.store import Store
 
 

@@ -13,17 +13,16 @@ from endonym.autopilot.resolve import (
     resolve_tokenizer,
     resolve_training,
 )
-from endonym.autopilot.tried import try_cleaning
+from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, likely_formats, promised
-from endonym.commands.compare import Comparison, compare
-from endonym.commands.find import asked, run_argument
-from endonym.commands.finished_runs import read
+from endonym.copies.notes import distinct_names
 from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
+from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
@@ -35,10 +34,11 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import plain
 from endonym.report.page import write_report
 from endonym.report.scores import verdicts
+from endonym.runs.compare import Comparison, compare
+from endonym.runs.find import asked, run_argument
+from endonym.runs.finished_runs import read
 from endonym.store import Artifact, Store
-from endonym.text.clean.rules import in_order
-from endonym.text.copies.notes import distinct_names
-from endonym.text.files import RawSet
+from endonym.survey.tried import try_cleaning
 
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""

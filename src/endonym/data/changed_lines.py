@@ -8,10 +8,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from endonym.text.copies.letters import Codes
+from endonym.copies.letters import Codes
 
 ALIKE = 0.7
-"""As for near copies of held-out texts (text/held_out/near.py)."""
+"""As for near copies of held-out texts (copies/held_out/near.py)."""
 END = 0.35
 """Share of a line that is whole at its beginning or its end: the change has 0.3 at most."""
 LETTER_BYTES = 4

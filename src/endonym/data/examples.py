@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.copies.held_out.split import digest
 from endonym.data.chat_layout import Layout, Layouts, with_weights
 from endonym.data.conversations import (
     Conversation,
@@ -35,10 +36,9 @@ from endonym.data.example_tokens import ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.record_files import Record, read_records
 from endonym.errors import CorpusError, SourceError
-from endonym.text.document import Reject
-from endonym.text.document_files import DROPPED, GzipLines, reject_line
-from endonym.text.held_out.split import digest
-from endonym.text.io.origin import SHOWN_CHARS
+from endonym.formats.document import Reject
+from endonym.formats.document_files import DROPPED, GzipLines, reject_line
+from endonym.formats.io.origin import SHOWN_CHARS
 from endonym.tokenizer.chat_template import CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -1,7 +1,7 @@
 """Texts that judge models, and which messages share text with them.
 
 Three rules. A message shares a run of words with such a text, as in `[clean] decontaminate`
-(text/copies/contamination.py). Or such a text, or one of its lines, of thirteen folded letters and
+(copies/contamination.py). Or such a text, or one of its lines, of thirteen folded letters and
 more, stands anywhere in the message between borders of words. Or a whole message, or lines or
 sentences with more than half of its letters, are such lines changed in one place: another letter,
 another word, a word more or less (changed_lines.py).
@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from endonym.data.changed_lines import ChangedLines
-from endonym.text.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination, Known
-from endonym.text.copies.keys import batches
-from endonym.text.copies.letters import (
+from endonym.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination, Known
+from endonym.copies.keys import batches
+from endonym.copies.letters import (
     KINDS,
     SPACED,
     Letters,
@@ -28,6 +27,7 @@ from endonym.text.copies.letters import (
     runs,
     single_letters,
 )
+from endonym.data.changed_lines import ChangedLines
 
 LEAST_LETTERS = 13
 """Shorter lines are said by everybody: "Thank you", "Hello there"."""

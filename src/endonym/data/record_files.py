@@ -13,14 +13,14 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from endonym.errors import SourceError, printable
-from endonym.text.document import Reject
-from endonym.text.files import not_a_file, size_on_disk
-from endonym.text.io.encoding import utf8_stream
-from endonym.text.io.formats import COMPRESSIONS
-from endonym.text.io.lines import readable_lines
-from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
-from endonym.text.io.streams import ZSTD_PIECE_BYTES, Damage, Expansion, Stream, plain, unpacked
-from endonym.text.readers.records import LARGE_BYTES, parsed, too_many
+from endonym.formats.document import Reject
+from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.formats import COMPRESSIONS
+from endonym.formats.io.lines import readable_lines
+from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.streams import ZSTD_PIECE_BYTES, Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.readers.records import LARGE_BYTES, parsed, too_many
 
 
 class Record(NamedTuple):

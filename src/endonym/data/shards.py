@@ -33,7 +33,7 @@ INDEX = np.dtype(
     ]
 )
 """A document: its shard, the index of the E before it, its tokens without E, its source, its block
-of neighbours and its position in the corpus (text/document.py)."""
+of neighbours and its position in the corpus (formats/document.py)."""
 
 
 class Piece(NamedTuple):

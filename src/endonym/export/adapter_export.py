@@ -16,11 +16,16 @@ import torch
 
 from endonym.disk import list_files, write_atomic, write_json
 from endonym.errors import ExportError, printable
-from endonym.export.adapter_folder import base_identity, in_peft, read_adapter, write_adapter
+from endonym.export.adapters.adapter_folder import (
+    base_identity,
+    in_peft,
+    read_adapter,
+    write_adapter,
+)
+from endonym.export.adapters.peft_format import to_peft
 from endonym.export.config import ADAPTERS, Export
 from endonym.export.formats import RECORD, Exported, require_gguf_packages
 from endonym.export.markdown import README
-from endonym.export.peft_format import to_peft
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
 from endonym.errors import printable
@@ -23,13 +24,12 @@ from endonym.export.history import History
 from endonym.export.markdown import README, table
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
+from endonym.formats.reasons import in_words
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.log import duration, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
-from endonym.text.copies.notes import copies, kept_out
-from endonym.text.reasons import in_words
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

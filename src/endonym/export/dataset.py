@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
-from endonym.text.corpus import Corpus
-from endonym.text.document import Document
-from endonym.text.held_out.split import FEW_BLOCKS, SIDES, Side
-from endonym.text.provenance import KEYS
+from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
+from endonym.corpus.corpus import Corpus
+from endonym.formats.document import Document
+from endonym.formats.provenance import KEYS
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 
+from endonym.copies.held_out.split import FEW_BLOCKS, SIDES
 from endonym.errors import printable
 from endonym.export.dataset import COLUMNS, FOLDER
 from endonym.export.front_matter import hub_license, quoted
 from endonym.export.markdown import table
+from endonym.formats.config import Clean
+from endonym.formats.reasons import in_words
 from endonym.log import counted, size
-from endonym.text.config import Clean
-from endonym.text.held_out.split import FEW_BLOCKS, SIDES
-from endonym.text.reasons import in_words
 
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
 """Limits of the hub's categories of size, in documents, and how they are written."""

@@ -143,10 +143,10 @@ def make_dataset(
             where=name,
             do="They are in the files that data in [[phase]] names.",
         )
+    from endonym.corpus.corpus import Corpus
     from endonym.export.dataset import write_dataset
     from endonym.export.dataset_card import DatasetCard, readme
     from endonym.export.markdown import README
-    from endonym.text.corpus import Corpus
 
     files = write_dataset(Corpus(corpus.folder), out, licenses)
     record = {"format": DATASET, "corpus": corpus.id, "files": list_files(out)}

@@ -2,7 +2,7 @@
 
 The process (`limited/worker.py`) takes one question after the other. When it ends of itself or
 takes too much, the question has failed, and the next one gets a new process. Parsers, which send
-many units of a file, have their own form of this in `text/isolation.py`.
+many units of a file, have their own form of this in `formats/isolation.py`.
 """
 
 import atexit

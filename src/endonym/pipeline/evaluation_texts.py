@@ -13,18 +13,18 @@ import pyarrow.parquet as parquet
 import regex
 from numpy.typing import NDArray
 
-from endonym.autopilot.format_guess import Look, guess_source
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import JUDGED_BYTES
+from endonym.formats.config import BLOCK_BYTES, Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import RawFile, source_files
+from endonym.formats.io.formats import file_format
+from endonym.formats.reader import read_file
+from endonym.formats.readers.columns import is_text
+from endonym.formats.reasons import in_words
 from endonym.log import Log, counted, number
-from endonym.text.config import BLOCK_BYTES, Source
-from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, source_files
-from endonym.text.io.formats import file_format
-from endonym.text.reader import read_file
-from endonym.text.readers.columns import is_text
-from endonym.text.reasons import in_words
+from endonym.survey.format_guess import Look, guess_source
 from endonym.tokenizer.tokenizer import Tokenizer
 
 Integers = NDArray[np.int64]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
-from endonym.autopilot.odd_sources import source_warnings
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
+from endonym.formats.files import RawSet
 from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
 from endonym.pipeline.lockfile import Lockfile
@@ -33,7 +33,7 @@ from endonym.pipeline.settle import settle
 from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
-from endonym.text.files import RawSet
+from endonym.survey.odd_sources import source_warnings
 
 FAILURE = "failure.json"
 """In a run's folder: why it failed when it was last run."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot.model_size import Choice, Choices
+from endonym.formats.files import RawSet
 from endonym.model.foreign.folder import folder_files
 from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Store, fingerprint, read_plan
-from endonym.text.files import RawSet
 
 FORM = 6
 """Version of the choices: raised when a key takes other values, so that all are made again."""

@@ -18,6 +18,7 @@ from endonym.data.config import CHATML_NAME
 from endonym.export.config import ADAPTERS, DATASET
 from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
+from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
 from endonym.pipeline import stages
@@ -36,7 +37,6 @@ from endonym.pipeline.types import (
 )
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, fingerprint, open_artifact
-from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from endonym.formats.reasons import in_words
 from endonym.log import counted, number, size
 from endonym.pipeline.types import Numbers
-from endonym.text.reasons import in_words
 
 REASONS_SHOWN = 4
 NO_TEXTS = "no texts: the recipe has no [[source]]"

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import machine
-from endonym.autopilot.scans import pack_of
 from endonym.disk import file_hash
 from endonym.errors import SourceError, printable
+from endonym.formats.config import Source
+from endonym.formats.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.formats.pages.ocr import tesseract
+from endonym.formats.reader import no_access
 from endonym.log import Log, counted
 from endonym.recipe.recipe import Recipe
+from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
-from endonym.text.config import Source
-from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
-from endonym.text.languages import usual_script
-from endonym.text.pages.ocr import tesseract
-from endonym.text.reader import no_access
+from endonym.survey.scans import pack_of
 
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""

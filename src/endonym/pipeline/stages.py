@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
+from endonym.copies.notes import distinct_names
+from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.data.config import CHATML_NAME, read_template
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
+from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.pipeline.types import (
     ChangedTokenizer,
@@ -23,9 +26,6 @@ from endonym.pipeline.types import (
     PretrainedTokenizer,
     StageContext,
 )
-from endonym.text.copies.notes import distinct_names
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.workers import runner
 
@@ -292,7 +292,7 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
     from endonym.export.adapter_export import Adapter, make_adapter_export
-    from endonym.export.adapter_folder import adapter_folder, base_name_of, read_adapter
+    from endonym.export.adapters.adapter_folder import adapter_folder, base_name_of, read_adapter
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.evaluation import held_out_documents
     from endonym.pipeline.training import initial_decoder

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from endonym.copies.held_out.near import Index
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
 from endonym.evaluate.bits import Texts
 from endonym.export.history import phases_of_lineage
 from endonym.log import Log
 from endonym.store import Artifact, Store
-from endonym.text.held_out.near import Index
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -76,8 +76,8 @@ def learnt_by(model: Artifact | None) -> Learnt:
 def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
     """How many documents of each of these stand in what was learnt: whole, nearly, or in pieces.
 
-    By the rules that keep held-out text apart from training text (text/held_out/near.py): a part of
-    a training line counts, and so does a page of training lines.
+    By the rules that keep held-out text apart from training text (copies/held_out/near.py): a part
+    of a training line counts, and so does a page of training lines.
     """
     mine = [text for texts in judged for text in texts.each()]
     total = 2 * sum(len(each.tokens) for each in learnt.parts)

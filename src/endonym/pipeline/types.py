@@ -11,12 +11,12 @@ from endonym.config import NOT_IDENTITY, Config
 from endonym.data.config import PackConfig
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
+from endonym.formats.config import Clean, Split
+from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline.metrics import Metrics
 from endonym.store import Artifact
-from endonym.text.config import Clean, Split
-from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import TrainConfig
 

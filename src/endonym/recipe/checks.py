@@ -16,6 +16,8 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
+from endonym.formats.config import Clean, Source
+from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
@@ -23,8 +25,6 @@ from endonym.model.keys import ModelKeys
 from endonym.recipe.base_model import base_model
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
-from endonym.text.config import Clean, Source
-from endonym.text.files import files_named, source_files
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 

@@ -18,6 +18,8 @@ from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.files import files_named
 from endonym.model.keys import ModelKeys
 from endonym.recipe.base_model import base_model
 from endonym.recipe.checks import contradictions, missing_files, missing_sources
@@ -26,8 +28,6 @@ from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
 from endonym.recipe.diagnostics.text import KeyPath, dotted
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
 from endonym.recipe.written import recipe_toml
-from endonym.text.config import Clean, Source, Split
-from endonym.text.files import files_named
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase, Track
 

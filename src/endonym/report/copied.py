@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from endonym.text.document import Document
+from endonym.formats.document import Document
 
 MOST_SECONDS = 8.0
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import regex
 
+from endonym.cleaning.rules import in_order
+from endonym.copies.held_out.split import SIDES
+from endonym.copies.notes import copies, kept_out
+from endonym.corpus.corpus import CARD, Corpus, some_dropped
+from endonym.formats.document import Document, Reject
 from endonym.log import size
 from endonym.report.formatting import beginning, counted, shown, whole
+from endonym.script.scripts import SENTENCE_ENDS
 from endonym.store import Artifact
-from endonym.text.clean.rules import in_order
-from endonym.text.copies.notes import copies, kept_out
-from endonym.text.corpus import CARD, Corpus, some_dropped
-from endonym.text.document import Document, Reject
-from endonym.text.held_out.split import SIDES
-from endonym.text.scripts import SENTENCE_ENDS
 from endonym.tokenizer.tokenizer import Tokenizer
 
 KEPT_SHOWN = 2

@@ -9,16 +9,16 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from endonym.autopilot.diagnosis import Diagnosis, rough
-from endonym.autopilot.examination import FOREIGN
-from endonym.autopilot.findings import Finding
 from endonym.log import duration, size
 from endonym.report.formatting import counted, whole
 from endonym.report.page import render
 from endonym.report.svg.bars import Bar, Bars
 from endonym.report.svg.curves import Chart, Series
-from endonym.text.languages import language_name
-from endonym.text.observing import EDGES, Seen, heaps, letter_script
+from endonym.script.languages import language_name
+from endonym.survey.diagnosis import Diagnosis, rough
+from endonym.survey.examination import FOREIGN
+from endonym.survey.findings import Finding
+from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
 """Share of all letters below which one is rare, and how many of those are shown."""

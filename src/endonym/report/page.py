@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
@@ -24,9 +25,8 @@ from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
 from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
+from endonym.script.languages import language_name
 from endonym.store import Store, read_plan
-from endonym.text.corpus import CARD, Corpus
-from endonym.text.languages import language_name
 
 WIDE, NARROW = 900.0, 350.0
 SAMPLES_SHOWN = 6

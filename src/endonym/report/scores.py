@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from endonym.copies.notes import kept_out_of
 from endonym.evaluate.neighbours import Gain, sentences
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import (
@@ -20,7 +21,6 @@ from endonym.evaluate.tables import (
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
 from endonym.report.svg.bars import Bar, Bars
-from endonym.text.copies.notes import kept_out_of
 
 NEAR_UNIFORM = 0.9
 NEXT = "A longer training or more text may help."

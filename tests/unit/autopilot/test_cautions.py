@@ -16,9 +16,9 @@ from endonym.autopilot.cautions import (
 )
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
+from endonym.formats.config import Clean
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.text.config import Clean
 from endonym.train.config import SourceShare
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)

@@ -19,7 +19,7 @@ from endonym.autopilot.mixture import (
 )
 from endonym.autopilot.model_size import Facts
 from endonym.errors import RecipeError
-from endonym.text.config import Source
+from endonym.formats.config import Source
 from endonym.train.config import Phase
 
 

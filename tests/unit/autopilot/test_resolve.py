@@ -16,12 +16,12 @@ from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value
 from endonym.autopilot.text_size import TextSize
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
+from endonym.formats.files import RawSet
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
-from endonym.text.files import RawSet
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from pyarrow.parquet import write_table
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import choose_vocab
 from endonym.autopilot.text_size import Beginning, beginning, bytes_per_token, measure, reading_of
-from endonym.text.config import Clean, Source, Split
-from endonym.text.document import Document
-from endonym.text.faults import FAULT
-from endonym.text.files import RawFile, RawSet, source_files
-from endonym.text.io.encoding import HEAD_BYTES
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document
+from endonym.formats.faults import FAULT
+from endonym.formats.files import RawFile, RawSet, source_files
+from endonym.formats.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
@@ -156,7 +156,7 @@ def test_what_a_compressed_file_says_of_its_size_is_not_believed(
 def test_a_bomb_counts_by_no_more_than_is_read_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.text.io.streams.MIN_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("endonym.formats.io.streams.MIN_UNPACKED_BYTES", 1 << 20)
     line = "Таң ата. ".encode() * 10_000 + b"\n"
     for name, packed in (("a.txt.gz", gzip.compress), ("b.txt.zst", zstandard.compress)):
         (tmp_path / name).write_bytes(packed(line * 200))

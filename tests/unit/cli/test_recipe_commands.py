@@ -11,9 +11,9 @@ import pytest
 
 from endonym.autopilot import machine
 from endonym.autopilot.model_size import Facts
-from endonym.autopilot.survey import Survey
 from endonym.commands import new as starter
 from endonym.log import number
+from endonym.survey.survey import Survey
 
 Say = Callable[..., Any]
 

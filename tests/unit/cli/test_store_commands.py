@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.speed import Efficiency
+from endonym.runs.finished_runs import FinishedRun
 
 Say = Callable[..., Any]
 

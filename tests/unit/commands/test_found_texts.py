@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
-from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
 from endonym.commands.found_texts import describe_model, describe_survey
+from endonym.formats.config import Source
 from endonym.log import Log, columns, number
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
-from endonym.text.config import Source
+from endonym.survey.survey import Survey
 
 
 def said(survey: Survey, capsys: pytest.CaptureFixture[str]) -> str:

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from artefacts import DECLARED, ID, a_run, make, nobody
 
-from endonym.commands.find import planned
 from endonym.commands.inspect import describe_status, look, status, unrun
+from endonym.copies.notes import COPIES
+from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.errors import RecipeError
+from endonym.formats.config import Clean, Split
+from endonym.formats.document import Reject
+from endonym.formats.document_files import DROPPED, REMOVED, GzipLines, json_line, reject_line
 from endonym.log import THIN, append_jsonl, columns
+from endonym.runs.find import planned
 from endonym.store import Artifact, Store, write_sealed
-from endonym.text.config import Clean, Split
-from endonym.text.copies.notes import COPIES
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.document import Reject
-from endonym.text.document_files import DROPPED, REMOVED, GzipLines, json_line, reject_line
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import fit
 

@@ -15,16 +15,16 @@ from text_samples import RUSSIAN
 
 from endonym.autopilot import machine
 from endonym.autopilot.pace import Pace
-from endonym.autopilot.survey import FEW_FILES, survey_texts
 from endonym.commands import new as starter
 from endonym.commands.new import write_recipe
+from endonym.corpus.corpus import make_corpus
 from endonym.errors import MissingSource, RecipeError
+from endonym.formats.config import Clean, Split
+from endonym.formats.files import source_files
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
-from endonym.text.config import Clean, Split
-from endonym.text.corpus import make_corpus
-from endonym.text.files import source_files
+from endonym.survey.survey import FEW_FILES, survey_texts
 from endonym.train.config import Phase
 
 SPEED = 5_000.0

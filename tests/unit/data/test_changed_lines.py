@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
+from endonym.copies.letters import Codes, letters_of
 from endonym.data import changed_lines
 from endonym.data.changed_lines import ALIKE, ChangedLines
-from endonym.text.copies.letters import Codes, letters_of
 
 LINES = [*TATAR, *ROMANIAN, *FRENCH, *KHMER]
 

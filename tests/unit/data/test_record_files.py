@@ -12,7 +12,7 @@ import zstandard
 
 from endonym.data.record_files import read_records, share_read
 from endonym.errors import SourceError
-from endonym.text.document import Reject
+from endonym.formats.document import Reject
 
 RECORDS = [
     {"prompt": "Ce este?", "completion": "O pâine."},
@@ -76,7 +76,7 @@ def test_an_empty_file_is_a_reject(tmp_path: Path) -> None:
 def test_a_line_that_is_too_long_is_told_how_lines_should_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.text.io.lines.MAX_DOCUMENT_BYTES", 1_000)
+    monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
     reject, *others = read_records(path, "a")
@@ -105,7 +105,7 @@ def test_a_line_of_too_many_values_is_not_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.data.record_files.LARGE_BYTES", 1_000)
-    monkeypatch.setattr("endonym.text.readers.records.MAX_PARTS", 99)
+    monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
     large, small = read_records(path, "a")

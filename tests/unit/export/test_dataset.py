@@ -10,12 +10,12 @@ import pyarrow.parquet as parquet
 import pytest
 from text_samples import KHMER, TATAR, files, numbered, write
 
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.export import dataset
 from endonym.export.dataset import COLUMNS, SCHEMA, write_dataset
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.document import Document
-from endonym.text.held_out.split import SIDES
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document
 
 
 @pytest.fixture

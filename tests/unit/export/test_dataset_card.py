@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from endonym.export.dataset_card import DatasetCard, readme, size_category
-from endonym.text.config import Clean
+from endonym.formats.config import Clean
 
 KEPT = {
     "train": {"documents": 900, "bytes": 0, "text_bytes": 90_000, "chars": 50_000},

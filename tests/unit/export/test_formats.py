@@ -11,6 +11,7 @@ from laws.shapes import shape
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import card_of
+from endonym.corpus.corpus import make_corpus
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError
 from endonym.export import formats
@@ -24,11 +25,10 @@ from endonym.export.formats import (
     record_of,
     require_formats,
 )
+from endonym.formats.config import Clean, Split
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.store import Artifact, Store
-from endonym.text.config import Clean, Split
-from endonym.text.corpus import make_corpus
 
 GGUF = Export(format="gguf", quantize=("F16", "Q4_K_M"))
 FOLDER = Export(format="huggingface")

@@ -7,12 +7,12 @@ import pytest
 
 from endonym.autopilot.model_size import Choice
 from endonym.errors import Damaged
+from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.pipeline import lockfile, sources
 from endonym.pipeline.lockfile import Lockfile
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, write_sealed
-from endonym.text.files import RawSet
 
 
 @pytest.fixture

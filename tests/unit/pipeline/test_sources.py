@@ -11,13 +11,13 @@ import pytest
 from text_samples import TATAR, write
 
 from endonym.errors import MissingSource, SourceError
+from endonym.formats.config import Source
+from endonym.formats.files import RawFile, RawSet, source_files
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
+from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store
-from endonym.text.config import Source
-from endonym.text.files import RawFile, RawSet, source_files
-from endonym.text.languages import usual_script
 
 
 @pytest.fixture

@@ -13,11 +13,15 @@ from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.config import Config
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus.corpus import Corpus
 from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, SourceError, TokenizerError
 from endonym.export.config import Export
 from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.files import RawFile, RawSet
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.weights import save_tensors
@@ -33,10 +37,6 @@ from endonym.pipeline.types import (
     StageContext,
 )
 from endonym.store import Artifact
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus
-from endonym.text.files import RawFile, RawSet
-from endonym.text.held_out.split import SIDES
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -9,9 +9,9 @@ import pytest
 from made_conversations import said, write_lines
 
 from endonym.commands.evaluate import score_model
-from endonym.commands.find import planned
 from endonym.log import Log
 from endonym.pipeline.trained_on import learnt_by
+from endonym.runs.find import planned
 from endonym.store import Store, open_artifact
 
 CHAT = """

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endonym.formats.document import Document
 from endonym.report.copied import longest_copied
-from endonym.text.document import Document
 
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"

@@ -9,6 +9,9 @@ from artefacts import artefact_of
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from toys import toy_tokenizer
 
+from endonym.corpus.corpus import Corpus, make_corpus
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document
 from endonym.log import size
 from endonym.report.corpus import (
     KEPT_SHOWN,
@@ -19,9 +22,6 @@ from endonym.report.corpus import (
     tokenizer_card,
 )
 from endonym.store import Artifact
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus, make_corpus
-from endonym.text.document import Document
 from endonym.tokenizer.train import fit
 
 

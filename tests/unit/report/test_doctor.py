@@ -8,9 +8,6 @@ import pytest
 from made_dirt import lines_of, stubs
 from text_samples import KHMER, TATAR, reasons, records, write
 
-from endonym.autopilot.diagnosis import Diagnosis, diagnose
-from endonym.autopilot.examination import FOREIGN
-from endonym.autopilot.findings import Finding
 from endonym.log import Log
 from endonym.report.doctor import (
     code_points,
@@ -24,6 +21,9 @@ from endonym.report.doctor import (
     rare_letters,
     visible,
 )
+from endonym.survey.diagnosis import Diagnosis, diagnose
+from endonym.survey.examination import FOREIGN
+from endonym.survey.findings import Finding
 from endonym.workers import Inline
 
 

@@ -13,7 +13,10 @@ from artefacts import Files
 from made_scores import baselines, score
 
 from endonym.config import Config
+from endonym.corpus.corpus import make_corpus
 from endonym.disk import write_json
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.files import source_files
 from endonym.log import append_jsonl
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
@@ -22,9 +25,6 @@ from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
 from endonym.report.page import page, write_report
 from endonym.store import Artifact, Store
-from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import make_corpus
-from endonym.text.files import source_files
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, train_tokenizer
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from torch import Tensor
 
 from endonym.errors import ExportError
+from endonym.export.adapters.low_rank import side_by_side
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of
 from endonym.export.gguf.tensors import PARTS, in_llama_cpp
-from endonym.export.low_rank import side_by_side
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ModelConfig
 from endonym.model.lora import Change

@@ -1,0 +1,92 @@
+"""Cleaning of one document in two steps, each with its counts: normalize it, then judge it.
+
+Between the two, rules that need the whole corpus are settled, if the recipe has such rules
+(`corpus_rules.py`). Both steps are pure functions of a document, and of the corpus's facts.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from endonym.cleaning.corpus_rules import CorpusJudge
+from endonym.cleaning.mojibake import without_mojibake
+from endonym.cleaning.rules import judge, normalizer
+from endonym.cleaning.tally import Tally
+from endonym.formats.broken import broken
+from endonym.formats.config import Clean
+from endonym.formats.document import Document, Reject
+from endonym.formats.faults import refusal
+from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.log import counted
+
+Removed = Callable[[Document, str, str], None]
+"""Called with a document, a rule, and a part that the rule takes out of it."""
+
+
+def forgotten(document: Document, rule: str, part: str) -> None:
+    """The default for `removed`: does nothing."""
+
+
+class Cleaning:
+    """The rules of a recipe, and what they did: `tally`, which a caller may replace.
+
+    removed: called with each part that is taken out of a document that stays.
+    """
+
+    def __init__(self, clean: Clean, removed: Removed = forgotten) -> None:
+        self.tally, self._removed = Tally(), removed
+        self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
+        self._judged = judge(clean)
+        self._repairs = "mojibake" in clean.normalize
+
+    def normalized(self, document: Document) -> Document | Reject:
+        """The document with its text normalized; a reject if it is broken, or if our code fails."""
+        try:
+            return self._normalize(document)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+            return refusal(document, error)
+
+    def _normalize(self, document: Document) -> Document | Reject:
+        """See `normalized`. Raises whatever a rule raises."""
+        self.tally.begin(document.id)
+        text = without_mojibake(document.text) if self._repairs else document.text
+        # Before the other steps, which delete the controls that give mojibake away.
+        refused = broken(replace(document, text=text))
+        if refused is not None:
+            return refused
+        text = self._normalized(document.text)
+        return document if text == document.text else replace(document, text=text)
+
+    def judged(
+        self, document: Document, size: int, corpus: CorpusJudge | None = None
+    ) -> Document | Reject:
+        """A normalized document, shortened where rules of the corpus ask for it; or a reject, also
+        if our code fails.
+
+        size: its bytes as read.
+        """
+        try:
+            return self._judge(document, size, corpus)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
+            return refusal(document, error)
+
+    def _judge(
+        self, document: Document, size: int, corpus: CorpusJudge | None
+    ) -> Document | Reject:
+        """See `judged`. Raises whatever a rule raises."""
+        self.tally.begin(document.id)
+        text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
+        if gone:
+            text = self._normalized(text)
+        verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
+        if verdict is None:
+            for rule, part in gone:
+                self.tally.removed(rule, part)
+                self._removed(document, rule, part)
+            return replace(document, text=text) if gone else document
+        reason, detail = verdict
+        if gone:  # They go with the document, and are shown in it.
+            names = ", ".join(dict.fromkeys(rule for rule, _ in gone))
+            detail += f", without {counted(len(gone), 'part')} by {names}"
+        self.tally.dropped(reason, document.text, detail, size)
+        shown = document.text[:SHOWN_CHARS]
+        return Reject(reason, document.id, document.source, detail, shown)

@@ -1,0 +1,320 @@
+"""Rules that need the whole corpus: what is counted, what follows, and what is judged by it.
+
+A corpus is cleaned as a map and a reduce. Each part of it (a chunk of documents) is counted on its
+own; the counts of all parts are combined into facts; then each document is judged by the facts,
+alone. There are up to two rounds of counting: skeletons need to know which words are rare, and the
+sample of paragraphs (cleaning/language/sample.py) which keys are small enough, of all parts:
+
+    facts = None
+    for _ in range(rounds(clean)):
+        counts = Counts(clean, facts)                 # one for each part, in any process
+        ...                                           # counts.add(text) for each of its documents
+        facts = combine(clean, [each.counted() for each in all_counts], facts, contrast)
+    judge = CorpusJudge(clean, facts)                 # in any process
+
+What was counted, and the facts, can be saved to a folder of a few files. Memory is bounded in every
+step, and the facts are the same however the corpus is divided.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as arrow
+
+from endonym.cleaning.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
+from endonym.cleaning.keyed import key_of, keyed, load, merged, save, smallest, summed
+from endonym.cleaning.language.identify import Identifier
+from endonym.cleaning.language.paragraphs import other_language
+from endonym.cleaning.language.sample import (
+    SAMPLE_CHARS,
+    Learnt,
+    candidates,
+    learn,
+    smallest_keys,
+)
+from endonym.cleaning.rules import Verdict
+from endonym.cleaning.skeletons import skeleton, word_keys
+from endonym.disk import json_bytes, read_json
+from endonym.formats.chunks import read_chunk, write_chunk
+from endonym.formats.config import Clean
+from endonym.formats.document_files import write_file
+from endonym.formats.faults import passing_over
+
+ARRAYS = ("lines", "words", "paragraphs", "skeletons")
+TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"
+TEXT = arrow.schema({"text": arrow.string()})
+NONE = np.zeros((0, 2), dtype=np.uint64)
+LEAST_SCORE = 0.5
+"""Of a document that all paragraphs in another language can make up."""
+USUAL_SHARE = 0.001
+"""Share of the documents in which a word must stand that is not rare."""
+
+
+def rounds(clean: Clean) -> int:
+    """How often documents are counted before they are judged; 0 if no rule asks for it."""
+    if clean.max_same_skeleton is not None or asks_language(clean):
+        return 2
+    return int(clean.max_line_documents is not None)
+
+
+def asks_language(clean: Clean) -> bool:
+    """Whether a rule needs to know the language."""
+    return clean.min_language_score is not None or clean.split_languages
+
+
+class Counts:
+    """What is counted of one part of a corpus in one round. facts: of the round before."""
+
+    def __init__(self, clean: Clean, facts: "Facts | None" = None) -> None:
+        self.clean, self.facts = clean, facts
+        self.documents = 0
+        self.lines, self.words = Counter[int](), Counter[int]()
+        self.skeletons: list[tuple[int, int]] = []
+        self.paragraphs, self.texts = dict[int, int](), dict[int, str]()
+
+    def add(self, text: str) -> None:
+        """Count a document, as far as our code can; judging it tells of the fault."""
+        with passing_over():
+            if self.facts is None:
+                self._count(text)
+            else:
+                self._count_again(text, self.facts)
+
+    def _count(self, text: str) -> None:
+        """Count a document in the first round."""
+        self.documents += 1
+        if self.clean.max_line_documents is not None:
+            self.lines.update(line_keys(text))
+        if self.clean.max_same_skeleton is not None:
+            self.words.update(word_keys(text))
+        if asks_language(self.clean):
+            self.paragraphs.update((key, len(each)) for key, each in candidates(text))
+
+    def _count_again(self, text: str, facts: "Facts") -> None:
+        """Count a document in the second round."""
+        if self.clean.max_same_skeleton is not None and (found := skeleton(text, facts.usual)):
+            self.skeletons.append((key_of(found), key_of(text)))
+        if asks_language(self.clean):
+            some = (each for each in candidates(text) if each[0] <= facts.sampled)
+            self.texts.update(some)
+
+    def counted(self) -> "Counted":
+        """What was counted so far."""
+        return Counted(
+            self.documents,
+            keyed(list(self.lines.items())),
+            keyed(list(self.words.items())),
+            smallest_keys([keyed(list(self.paragraphs.items()))], SAMPLE_CHARS),
+            keyed(self.skeletons),
+            tuple(self.texts.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of one part of a corpus, as rows of key and value.
+
+    paragraphs: keys and characters of those that may be in the sample. texts: of those that are.
+    """
+
+    documents: int
+    lines: "np.ndarray"
+    words: "np.ndarray"
+    paragraphs: "np.ndarray"
+    skeletons: "np.ndarray"
+    texts: Sequence[str]
+
+    def save(self, folder: Path) -> None:
+        """Write the counts to files in a folder; that with the number of documents comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ARRAYS:
+            save(getattr(self, name), folder / f"{name}.npy")
+        write_chunk(folder, TEXTS, TEXT, [self.texts])
+        write_file(folder, SIZE, json_bytes(self.documents))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Counted":
+        """The counts in a folder; of the arrays only what is used is read."""
+        return cls(
+            read_json(folder / SIZE),
+            *(load(folder / f"{name}.npy") for name in ARRAYS),
+            texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a whole corpus.
+
+    lines: keys of lines in too many documents, sorted; common: those of lines that also stand in a
+    share of all documents. usual: keys of words that are not rare. sampled: the largest key of a
+    paragraph in the sample; -1 if there is none. skeletons: keys of those of too many documents,
+    and the largest key of a document that is kept. learnt: the model of the language, if a rule
+    asks for it and there is enough text.
+    """
+
+    documents: int = 0
+    lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    usual: frozenset[int] = frozenset()
+    sampled: int = -1
+    skeletons: "np.ndarray" = field(default_factory=NONE.copy)
+    learnt: Learnt | None = None
+
+    def save(self, folder: Path) -> None:
+        """Write the facts to files in a folder; that with the number of documents comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {"lines": self.lines, "common": self.common, "skeletons": self.skeletons}
+        arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
+        for name, array in arrays.items():
+            save(array, folder / f"{name}.npy")
+        if self.learnt is not None:
+            self.learnt.save(folder / LEARNT)
+        write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Facts":
+        """The facts in a folder."""
+        documents, sampled = read_json(folder / SIZE)
+        return cls(
+            documents,
+            load(folder / "lines.npy"),
+            load(folder / "common.npy"),
+            frozenset(load(folder / "usual.npy").tolist()),
+            sampled,
+            load(folder / "skeletons.npy"),
+            Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
+        )
+
+
+def combine(
+    clean: Clean,
+    parts: Iterable[Counted],
+    before: Facts | None = None,
+    contrast: Mapping[str, Sequence[str]] | None = None,
+) -> Facts:
+    """The facts from the counts of all parts.
+
+    before: the facts of the first round. contrast: texts in other languages that the user names,
+    by the code or name of each.
+    """
+    if before is not None:
+        return _combined_again(clean, parts, before, contrast or {})
+    every, sample = list[Counted](), NONE
+    for part in parts:
+        sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
+        every.append(part)
+    documents = sum(each.documents for each in every)
+    lines = merged([each.lines for each in every], summed((clean.max_line_documents or 0) + 1))
+    least = max((clean.max_same_skeleton or 0) + 1, int(USUAL_SHARE * documents))
+    usual = merged([each.words for each in every], summed(least))
+    return Facts(
+        documents,
+        lines[:, 0].copy(),
+        lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
+        frozenset(int(key) for key in usual[:, 0]),
+        int(sample[-1, 0]) if len(sample) else -1,
+    )
+
+
+def _combined_again(
+    clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
+) -> Facts:
+    """The facts after the second round."""
+    skeletons, texts = list[np.ndarray](), dict[int, str]()
+    for part in parts:
+        skeletons.append(part.skeletons)
+        texts.update((key_of(each), each) for each in part.texts)
+    found = merged(skeletons, smallest(clean.max_same_skeleton or 1))
+    learnt = None
+    if asks_language(clean):
+        learnt = learn([texts[key] for key in sorted(texts)], clean.language or "", contrast)
+    return replace(before, skeletons=found, learnt=learnt)
+
+
+def facts_of(
+    clean: Clean, documents: Sequence[str], contrast: Mapping[str, Sequence[str]] | None = None
+) -> Facts:
+    """The facts of a few documents, as if they were the whole corpus."""
+    facts: Facts | None = None
+    for _ in range(rounds(clean)):
+        counts = Counts(clean, facts)
+        for text in documents:
+            counts.add(text)
+        facts = combine(clean, [counts.counted()], facts, contrast)
+    return facts or Facts()
+
+
+class CorpusJudge:
+    """Judges normalized documents by the facts of their corpus."""
+
+    def __init__(self, clean: Clean, facts: Facts) -> None:
+        self.clean, self.facts = clean, facts
+        self.lines, self.common = Members(facts.lines), Members(facts.common)
+        self.most = dict(map(tuple, facts.skeletons.tolist()))
+        self.identifier: Identifier | None = None
+        if asks_language(clean):
+            self.identifier = Identifier(clean.language or "", facts.learnt)
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Look at documents that will be judged one by one: that is faster at once."""
+        if self.identifier is not None:
+            self.identifier.prepare(texts)
+
+    def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
+        """A document without lines of boilerplate and paragraphs in another language.
+
+        With what was taken out, each part with its rule.
+        """
+        gone: list[tuple[str, str]] = []
+        if self.clean.max_line_documents is not None:
+            text, lines = without_boilerplate(text, self.lines, self.common)
+            gone += [("max_line_documents", line) for line in lines]
+        if self.clean.split_languages and "\n" in text and self.identifier is not None:
+            lines = text.split("\n")
+            is_other = other_language(lines, self.identifier)
+            if any(is_other) and not all(is_other):
+                pairs = list(zip(lines, is_other, strict=True))
+                text = "\n".join(line for line, other in pairs if not other).strip("\n")
+                gone += [("split_languages", line) for line, other in pairs if other and line]
+        return text, gone
+
+    def verdict(self, text: str) -> Verdict | None:
+        """Why a document is dropped that no other rule drops."""
+        if self.identifier is not None:
+            score, least = self.identifier.score(text), self.clean.min_language_score
+            if least is not None and score < least:
+                return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
+            # Without its paragraphs in another language nothing would be left. A least score that
+            # the recipe names settles that for whole documents.
+            if (
+                self.clean.split_languages
+                and least is None
+                and score < LEAST_SCORE
+                and all(other_language(text.split("\n"), self.identifier))
+            ):
+                return "split_languages", "all its paragraphs are in another language"
+        if self.clean.max_same_skeleton is not None:
+            found = skeleton(text, self.facts.usual)
+            largest = self.most.get(key_of(found)) if found else None
+            if largest is not None and key_of(text) > largest:
+                return "max_same_skeleton", (
+                    f"more than {self.clean.max_same_skeleton} documents are the same once digits, "
+                    f"names and rare words are blanked: {found[:100]}"
+                )
+        return None
+
+
+class Members:
+    """A sorted array of keys as a set."""
+
+    def __init__(self, keys: "np.ndarray") -> None:
+        self.keys = keys
+
+    def __contains__(self, key: int) -> bool:
+        place = int(np.searchsorted(self.keys, np.uint64(key)))
+        return place < len(self.keys) and int(self.keys[place]) == key

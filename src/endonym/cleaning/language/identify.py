@@ -1,0 +1,123 @@
+"""How probable it is that a text is in the language of the corpus.
+
+Three opinions are added as log-odds: the character model's, pycld2's, and, where these two do not
+agree or say little, py3langid's. A library that does not know the language has no say, unless it is
+certain of a language of another script. The model is learnt from the corpus itself
+(`language/sample.py`); without one the libraries decide alone.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from endonym.cleaning.language.sample import Learnt
+from endonym.cleaning.language.votes import NONE, Vote, cld2_vote, excerpt, known_codes, langid_vote
+
+MOST_LETTERS = 100
+"""Letters beyond which evidence does not add up: a text of another kind is unlikely all along."""
+MOST_ODDS = 6.0
+"""The largest log-odds of one opinion."""
+MOST_UNKNOWN, MOST_UNTOLD = 4.0, 2.0
+"""The largest log-odds against languages of which the model has no texts: with texts to contrast
+with, which are the language's neighbours, and without, when a neighbour may be among them."""
+PRIOR_ODDS = 1.0
+"""Log-odds of a text of which nothing tells the language: most of a corpus is in its language."""
+ENOUGH_ODDS = 4.0
+"""From so much on, one more opinion would change nothing."""
+LEAST_LETTERS, WHOLE_VOTE = 10, 30
+"""Letters below which a text says nothing, and below which a library's vote counts for less."""
+LEAST_KNOWN = 0.5
+"""Share of the letters of a short text that the language's texts must have."""
+SURE, LEAST_WEIGHT = 0.8, 0.5
+"""Probability and weight from which on a vote for a language that was not learnt outweighs the
+model."""
+LETTER = regex.compile(r"[\p{L}\p{M}]")
+
+
+class Identifier:
+    """Tells texts in one language from others. language: its code."""
+
+    def __init__(self, language: str, learnt: Learnt | None = None) -> None:
+        self.language, self.learnt = language.partition("-")[0], learnt
+        self.known: dict[str, float] = {}
+
+    def score(self, text: str) -> float:
+        """The probability, from 0 to 1, that a text is in the language; of a long one, of parts."""
+        return float(1 / (1 + math.exp(-self.odds([excerpt(text)])[0])))
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Ask the model about texts that will be judged one by one: that is faster at once."""
+        self.known = {}
+        parts = [*map(excerpt, texts)]
+        self.known = dict(zip(parts, self.own_odds(parts), strict=True))
+
+    def odds(self, texts: Sequence[str]) -> list[float]:
+        """The log-odds of each text being in the language."""
+        own = self.own_odds(texts)
+        return [self._with_votes(text, first) for text, first in zip(texts, own, strict=True)]
+
+    def own_odds(self, texts: Sequence[str]) -> list[float]:
+        """The character model's log-odds; 0 without a model."""
+        if self.learnt is None:
+            return [0.0] * len(texts)
+        if len(texts) == 1 and texts[0] in self.known:
+            return [self.known[texts[0]]]
+        found, letters = self.learnt.model.likelihoods(texts)
+        found[:, -1] += self.learnt.least * letters
+        place = self.learnt.model.codes.index(self.language)
+        known = np.delete(found[:, :-1], place, axis=1).max(axis=1, initial=-np.inf)
+        far = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
+        against_known = np.clip(far * (found[:, place] - known), -MOST_ODDS, MOST_ODDS)
+        most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
+        against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
+        odds = np.minimum(against_known, against_unknown)
+        short = np.flatnonzero(letters < LEAST_LETTERS)
+        odds[short] = self._short_odds([texts[n] for n in short.tolist()])
+        return [float(each) for each in odds]
+
+    def _short_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Log-odds of texts too short for words to tell: against, where the letters are foreign."""
+        assert self.learnt is not None
+        place = self.learnt.model.codes.index(self.language)
+        has_letters = np.array([LETTER.search(text) is not None for text in texts], dtype=np.bool_)
+        known = self.learnt.model.known_letters(texts, place)
+        return np.where(has_letters & (known < LEAST_KNOWN), -MOST_UNKNOWN, 0.0)
+
+    def _with_votes(self, text: str, own: float) -> float:
+        """The log-odds with the libraries' votes, as far as these are needed."""
+        letters = len(LETTER.findall(text[: 4 * WHOLE_VOTE]))
+        if letters < LEAST_LETTERS:
+            return PRIOR_ODDS + min(0.0, own)
+        weight = min(1.0, letters / WHOLE_VOTE)
+        vote = cld2_vote(text)
+        if own > 0 and weight >= LEAST_WEIGHT and self._names_unlearnt(text, vote):
+            own = 0.0
+        odds = PRIOR_ODDS + own + weight * self._odds_of(vote, "pycld2")
+        if abs(odds) < ENOUGH_ODDS:
+            odds += weight * self._odds_of(langid_vote(text), "py3langid")
+        return odds
+
+    def _names_unlearnt(self, text: str, vote: Vote) -> bool:
+        """Whether neither library names the language, though both know it, and pycld2 is sure of
+        one that the model has no texts of: the model can only say that the text is like its own.
+
+        Not asked if there are texts of neighbours: other languages are less like it than those."""
+        return (
+            self.learnt is not None
+            and not self.learnt.knows_neighbours
+            and vote.probability >= SURE
+            and vote.code not in self.learnt.model.codes
+            and all(self.language in codes for codes in known_codes().values())
+            and langid_vote(text).code != self.language
+        )
+
+    def _odds_of(self, vote: Vote, library: str) -> float:
+        """What a vote says about the language."""
+        if vote == NONE or self.language not in known_codes()[library]:
+            return 0.0
+        p = min(max(vote.probability, 0.02), 0.98)
+        odds = math.log(p / (1 - p))
+        return odds if vote.code == self.language else -abs(odds)

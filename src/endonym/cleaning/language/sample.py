@@ -1,0 +1,246 @@
+"""What the character model is learnt from: paragraphs drawn from all over a corpus.
+
+The user has texts of one language, and knows of none of its neighbours. So the neighbours are taken
+from what is there: texts that the user names (`contrast`), and paragraphs of the corpus itself that
+the libraries are certain of to be in another language. Only what is too rare or too near to be
+found so is left to the model's class of unknown languages.
+
+1. Paragraphs are drawn by hash: those with the smallest ones, so that the sample is the same
+   however the corpus is divided.
+2. A paragraph that pycld2 is certain of to be in another language gets its label if py3langid says
+   the same, unless so many would get it that the libraries must mean the corpus's own language,
+   which they do not know. Each language with enough text is a class.
+3. Twice, each half of the sample is judged by a model of the other half, and paragraphs change to
+   the class that they are most likely in: labels were wrong here and there.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.cleaning.keyed import key_of, save
+from endonym.cleaning.language.model import CharacterModel
+from endonym.cleaning.language.votes import (
+    certain_other,
+    known_codes,
+    langid_vote,
+    reliable_code,
+)
+from endonym.disk import json_bytes, read_json
+from endonym.formats.document_files import write_file
+
+SAMPLE_CHARS = 3_000_000
+"""Characters of the sample."""
+LEAST_PARAGRAPH, MOST_PARAGRAPH = 30, 1_000
+"""Characters of a paragraph that is drawn, and of how much of it is taken."""
+LEAST_CLASS = 2_000
+"""Characters of a class; of languages with less, all texts together are one."""
+LEAST_MODEL = 5_000
+"""Characters of the language without which no model is learnt."""
+MOST_WRONG = 0.3
+"""Largest share of paragraphs with one label, if the libraries do not know the language."""
+ROUNDS = 2
+RARE, PART = 0.05, 0.4
+"""Share of a language's paragraphs that are unlike it, and the part of what the others reach above
+the background that a text must reach."""
+LEAST_MARGIN = 5.0
+"""Nats by which another class must be likelier before a paragraph changes to it."""
+OTHERS, TOLD = "others", "language.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A character model.
+
+    least: how much likelier than by its background each letter must be. knows_neighbours: whether
+    the user gave texts to contrast with.
+    """
+
+    model: CharacterModel
+    least: float = 0.0
+    knows_neighbours: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in self.model.arrays().items():
+            save(array, folder / f"{name}.npy")
+        told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
+        write_file(folder, TOLD, json_bytes(told))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Learnt":
+        """The model in a folder."""
+        told = read_json(folder / TOLD)
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        model = CharacterModel.of_arrays(told["codes"], arrays)
+        return cls(model, told["least"], told["knows"])
+
+
+@dataclass(slots=True)
+class Sample:
+    """Paragraphs with the smallest hashes, up to a number of characters."""
+
+    most_chars: int = SAMPLE_CHARS
+    chars: int = 0
+    heap: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    keys: set[int] = field(default_factory=set[int])
+
+    def add(self, text: str) -> None:
+        """Draw from the paragraphs of a document."""
+        for key, paragraph in candidates(text):
+            self.offer(key, paragraph)
+
+    def offer(self, key: int, paragraph: str) -> None:
+        """Keep a paragraph if its key is small enough; of equal ones one is kept."""
+        is_full = self.chars >= self.most_chars
+        if key in self.keys or (is_full and key > -self.heap[0][0]):
+            return
+        heapq.heappush(self.heap, (-key, paragraph))
+        self.keys.add(key)
+        self.chars += len(paragraph)
+        while self.chars - len(self.heap[0][1]) >= self.most_chars:
+            negative, gone = heapq.heappop(self.heap)
+            self.keys.discard(-negative)
+            self.chars -= len(gone)
+
+    def paragraphs(self) -> list[str]:
+        """All of them, in the order of their keys."""
+        return [paragraph for _, paragraph in sorted(self.heap, reverse=True)]
+
+
+def candidates(text: str) -> Iterator[tuple[int, str]]:
+    """The paragraphs of a document that may be drawn, each with its key."""
+    for line in text.split("\n"):
+        if len(line) >= LEAST_PARAGRAPH:
+            paragraph = line[:MOST_PARAGRAPH]
+            yield key_of(paragraph), paragraph
+
+
+def smallest_keys(parts: "Sequence[np.ndarray]", most_chars: int) -> "np.ndarray":
+    """The keys that a Sample would keep. parts: rows of a paragraph's key and its characters."""
+    rows = np.concatenate(parts)
+    _, firsts = np.unique(rows[:, 0], return_index=True)
+    rows = rows[firsts]
+    return rows[: int(np.searchsorted(np.cumsum(rows[:, 1]), most_chars)) + 1]
+
+
+def learn(
+    paragraphs: Sequence[str], language: str, contrast: Mapping[str, Iterable[str]]
+) -> "Learnt | None":
+    """The model of a language against what else is in its corpus, and against given texts.
+
+    None if there is too little text.
+    """
+    code = language.partition("-")[0]
+    given = {name: list(texts) for name, texts in contrast.items() if name != code}
+    labels = _labels(paragraphs, code)
+    for _ in range(ROUNDS):
+        labels = _relabelled(paragraphs, labels, code, given)
+    classes = _classes(paragraphs, labels, code, given)
+    if sum(map(len, classes[code])) < LEAST_MODEL:
+        return None
+    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(given))
+
+
+def _usual_odds(texts: Sequence[str]) -> float:
+    """What nearly all texts of a language reach above the background, a letter; at least 0.
+
+    Each half is judged by a model of the other half: a text that was learnt knows itself.
+    """
+    found: list[float] = []
+    for mine, other in ((texts[::2], texts[1::2]), (texts[1::2], texts[::2])):
+        likely, letters = CharacterModel({"": other}).likelihoods(mine)
+        found.append(_usual((likely[:, 0] - likely[:, 1]) / np.maximum(1, letters)))
+    return sum(found) / len(found)
+
+
+def _usual(above: NDArray[np.float64]) -> float:
+    """The least that a text must reach, of what texts reach above the background a letter."""
+    return max(0.0, PART * float(np.quantile(above, RARE))) if len(above) else 0.0
+
+
+def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
+    """The language of each paragraph: the corpus's own unless both libraries name another."""
+    found = [reliable_code(each) or code for each in paragraphs]
+    most = MOST_WRONG * len(paragraphs)
+    frequent = {label for label in set(found) if label != code and found.count(label) > most}
+    return [
+        label
+        if label != code and label not in frequent and langid_vote(text).code == label
+        else code
+        for label, text in zip(found, paragraphs, strict=True)
+    ]
+
+
+def of_others(texts: Sequence[str], language: str) -> list[bool]:
+    """For each text, whether the libraries are certain that it is in another language or in none.
+
+    A label that very many texts get counts only if pycld2 knows the language: else it may be what
+    pycld2 takes the language for.
+    """
+    code = language.partition("-")[0]
+    if code == "x":
+        return [False] * len(texts)
+    found = [certain_other(text, code) for text in texts]
+    most = len(texts) if code in known_codes()["pycld2"] else MOST_WRONG * len(texts)
+    frequent = {label for label in set(found) if label and found.count(label) > most}
+    return [label != "" and label not in frequent for label in found]
+
+
+def _classes(
+    paragraphs: Sequence[str],
+    labels: Sequence[str],
+    code: str,
+    given: Mapping[str, Sequence[str]],
+) -> dict[str, list[str]]:
+    """The texts of each class, the language's own first; small classes are one."""
+    classes: dict[str, list[str]] = {code: []}
+    for name in sorted({*labels, *given} - {code}):
+        classes[name] = list(given.get(name, ()))
+    for text, label in zip(paragraphs, labels, strict=True):
+        classes[label].append(text)
+    small = [
+        name
+        for name, texts in classes.items()
+        if name != code and sum(map(len, texts)) < LEAST_CLASS
+    ]
+    together = [text for name in small for text in classes.pop(name)]
+    if sum(map(len, together)) >= LEAST_CLASS:
+        classes[OTHERS] = together
+    return classes
+
+
+def _relabelled(
+    paragraphs: Sequence[str],
+    labels: Sequence[str],
+    code: str,
+    given: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Labels after each half has been judged by a model of the other half.
+
+    A paragraph changes to the language of the corpus only if it is as far above the background as
+    most of that language.
+    """
+    halves = [[n for n in range(len(labels)) if n % 2 == half] for half in (0, 1)]
+    found = list(labels)
+    for mine, other in (halves, halves[::-1]):
+        classes = _classes([paragraphs[n] for n in other], [labels[n] for n in other], code, given)
+        if len(classes) < 2:
+            continue
+        model = CharacterModel(classes)
+        likely, letters = model.likelihoods([paragraphs[n] for n in mine])
+        above = (likely[:, model.codes.index(code)] - likely[:, -1]) / np.maximum(1, letters)
+        usual = _usual(above[[labels[n] == code for n in mine]])
+        for n, each, typical in zip(mine, likely[:, :-1], above >= usual, strict=True):
+            label = labels[n] if labels[n] in model.codes else OTHERS
+            best = model.codes[int(each.argmax())]
+            if label not in model.codes or (best == code and not typical):
+                continue
+            if each.max() - each[model.codes.index(label)] >= LEAST_MARGIN:
+                found[n] = best
+    return found

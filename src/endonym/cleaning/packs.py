@@ -1,0 +1,176 @@
+"""Language packs: the steps of `cleaning/language_packs/*.toml`, each right in one language.
+
+A pack file is named by its language's code; each of its tables is a step of `normalize`, called by
+the table's name. Keys of a step, applied in this order:
+
+about: what it does, in a sentence. letters: letter to letter. patterns: regular expressions and
+what they become, one after the other. order: regular expressions of parts; in each run of such
+parts, those of the first come first, then those of the second, and so on, else as they stood.
+after: patterns again. Which texts:
+
+words_in: only words with a letter of this script, and words without a letter of any other in lines
+of that script. only_in: codes of languages; a line that is reliably in another one stays as it is.
+own: the language's letters beyond plain ones: a line with one of them is in the language, and one
+with other such letters alone is not. shared: letters of it that say neither. strange: a pattern
+that says that a line without own letters is in another language. right: a pattern of what the step
+makes; `new` recommends the step only where some of the texts have that already.
+"""
+
+import functools
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+
+import regex
+from pydantic import Field
+
+from endonym.cleaning.language.votes import reliable_code
+from endonym.cleaning.words import with_words
+from endonym.config import Config
+from endonym.script.scripts import script_class
+
+Pattern = tuple["regex.Pattern[str]", str]
+Change = Callable[[str], str]
+
+
+class PackStep(Config):
+    """A step of a language pack."""
+
+    name: str
+    language: str
+    about: str
+    letters: dict[str, str] = Field(default_factory=dict[str, str])
+    patterns: tuple[tuple[str, str], ...] = ()
+    order: tuple[str, ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
+    words_in: str = ""
+    only_in: tuple[str, ...] = ()
+    own: str = ""
+    shared: str = ""
+    strange: str = ""
+    right: str = ""
+
+    def is_right(self, text: str) -> bool:
+        """Whether a text has, somewhere, what the step would make."""
+        return regex.search(self.right, text) is not None
+
+    def change(self) -> Change:
+        """The function that makes the change in a text."""
+        return _within(self, _changed(self))
+
+    def finds(self) -> "regex.Pattern[str]":
+        """A pattern of what it would change, wherever it stands."""
+        letters = [f"[{regex.escape(''.join(self.letters))}]"] if self.letters else []
+        wrong = [
+            f"(?:{later})(?:{sooner})"
+            for place, sooner in enumerate(self.order)
+            for later in self.order[place + 1 :]
+        ]
+        found = [pattern for pattern, _ in (*self.patterns, *self.after)]
+        return regex.compile("|".join([*letters, *found, *wrong]), regex.MULTILINE)
+
+
+@functools.cache
+def packs() -> dict[str, PackStep]:
+    """All steps by name, sorted by language."""
+    found: dict[str, PackStep] = {}
+    for path in sorted(
+        files("endonym.cleaning.language_packs").iterdir(), key=lambda each: each.name
+    ):
+        if path.name.endswith(".toml"):
+            for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+                named = {"name": name, "language": path.name.removesuffix(".toml")}
+                found[name] = PackStep.model_validate(named | table)
+    return found
+
+
+def pack_steps(language: str) -> list[str]:
+    """The names of a language's steps; its code may name a script or region, too."""
+    code = language.lower().partition("-")[0]
+    return [name for name, step in packs().items() if step.language == code]
+
+
+def _changed(step: PackStep) -> Change:
+    """The change itself, wherever it is allowed."""
+    table = str.maketrans(dict(step.letters))
+    before, after = (
+        [(regex.compile(found, regex.MULTILINE), put) for found, put in each]
+        for each in (step.patterns, step.after)
+    )
+    arrange = _arranger(step.order)
+
+    def changed(text: str) -> str:
+        text = text.translate(table) if table else text
+        for pattern, put in before:
+            text = pattern.sub(put, text)
+        text = arrange(text)
+        for pattern, put in after:
+            text = pattern.sub(put, text)
+        return text
+
+    return changed
+
+
+def _arranger(order: tuple[str, ...]) -> Change:
+    """A function that sorts the parts of each run by their classes, stably, in linear time."""
+    if not order:
+        return lambda text: text
+    classes = [regex.compile(each) for each in order]
+    part = regex.compile("|".join(f"(?:{each})" for each in order))
+    run = regex.compile(f"(?:{part.pattern}){{2,}}+")
+
+    @functools.cache
+    def place(found: str) -> int:
+        return next(n for n, each in enumerate(classes) if each.fullmatch(found))
+
+    def arranged(found: "regex.Match[str]") -> str:
+        return "".join(sorted(part.findall(found[0]), key=place))
+
+    return lambda text: run.sub(arranged, text)
+
+
+def _within(step: PackStep, change: Change) -> Change:
+    """The change, only in those lines and words for which it is meant."""
+    finds = step.finds()
+    if step.words_in:
+        change = _in_words(step.words_in, finds, change)
+    if step.only_in:
+        change = _in_lines(step, finds, change)
+
+    def changed(text: str) -> str:
+        return change(text) if finds.search(text) else text
+
+    return changed
+
+
+def _in_words(script: str, finds: "regex.Pattern[str]", change: Change) -> Change:
+    """The change in words with a letter of a script, or beside such words."""
+    own = regex.compile(script_class(script))
+    alone = regex.compile(rf"(?!{finds.pattern})\p{{L}}")
+
+    def in_word(word: str) -> str:
+        return change(word) if own.search(word) or not alone.search(word) else word
+
+    def in_line(line: str) -> str:
+        return with_words(line, finds, in_word) if own.search(line) else line
+
+    return lambda text: "\n".join(map(in_line, text.split("\n")))
+
+
+def _in_lines(step: PackStep, finds: "regex.Pattern[str]", change: Change) -> Change:
+    """The change in all lines but those that are reliably in another language."""
+    own = step.own and regex.compile(f"[{regex.escape(step.own)}]")
+    known = regex.escape(step.own + step.shared + "".join(step.letters))
+    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{known}]]"] if step.own else []
+    strange += [step.strange] if step.strange else []
+    foreign = regex.compile(f"(?V1){'|'.join(strange)}") if strange else None
+
+    def is_meant(line: str) -> bool:
+        if own and own.search(line):
+            return True
+        return not (foreign and foreign.search(line)) and reliable_code(line) in ("", *step.only_in)
+
+    def in_line(line: str) -> str:
+        return change(line) if finds.search(line) and is_meant(line) else line
+
+    return lambda text: "\n".join(map(in_line, text.split("\n")))

@@ -1,0 +1,141 @@
+"""What each rule did: how many documents it changed or dropped, and a few samples.
+
+Tallies of parts of a corpus add up to that of the whole, in any order: the samples are those whose
+documents' names have the smallest hashes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from endonym.cleaning.keyed import key_of
+
+SAMPLES = 3
+"""Samples of each rule, if nobody asks for more."""
+SHOWN, AROUND = 160, 40
+"""Characters of a sample, and of what stands around a change."""
+
+
+@dataclass(slots=True)
+class RuleCount:
+    """The work of one rule.
+
+    documents: changed, shortened or dropped by it. parts: lines or paragraphs taken out.
+    bytes: of documents dropped and of parts taken out, in UTF-8. samples: by the key of the
+    document, its name, and `before` and `after`, or `text`. most: how many are kept.
+    """
+
+    documents: int = 0
+    parts: int = 0
+    bytes: int = 0
+    samples: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
+    most: int = SAMPLES
+
+    def sample(self, key: int, made: dict[str, str]) -> None:
+        """Keep a sample if it is among the first by key."""
+        self.samples[key] = made
+        if len(self.samples) > self.most:
+            del self.samples[max(self.samples)]
+
+    def wants(self, key: int) -> bool:
+        """Whether a sample of this key would be kept."""
+        if key in self.samples:
+            return False
+        return len(self.samples) < self.most or key < max(self.samples, default=0)
+
+    def add(self, other: "RuleCount") -> None:
+        """Add the work on another part of the corpus."""
+        self.documents += other.documents
+        self.parts += other.parts
+        self.bytes += other.bytes
+        for key, made in other.samples.items():
+            self.sample(key, made)
+
+    def as_dict(self, read: int) -> dict[str, Any]:
+        """The form in card.json. read: documents of which this is a share."""
+        return {
+            "documents": self.documents,
+            "share": round(self.documents / max(1, read), 6),
+            "parts": self.parts,
+            "bytes": self.bytes,
+            "samples": [self.samples[key] for key in sorted(self.samples)],
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """The work of all rules on a source, by rule. most: samples that are kept of each."""
+
+    most: int = SAMPLES
+    rules: dict[str, RuleCount] = field(default_factory=dict[str, RuleCount])
+    _id: str = ""
+    _key: int = 0
+    _seen: set[str] = field(default_factory=set[str])
+
+    def begin(self, document_id: str) -> None:
+        """The following is about this document."""
+        self._id, self._key = document_id, -1
+        self._seen.clear()
+
+    def _rule(self, name: str) -> tuple[RuleCount, int]:
+        """The count of a rule, and the key of the document; the document is counted once."""
+        rule = self.rules.setdefault(name, RuleCount(most=self.most))
+        if name not in self._seen:
+            self._seen.add(name)
+            rule.documents += 1
+        if self._key < 0:
+            self._key = key_of(self._id)
+        return rule, self._key
+
+    def changed(self, name: str, before: str, after: str) -> None:
+        """A rule changed the text."""
+        rule, key = self._rule(name)
+        if rule.wants(key):
+            pairs = enumerate(zip(before, after, strict=False))
+            start = next((place for place, (one, two) in pairs if one != two), len(after))
+            first = max(0, start - AROUND)
+            rule.sample(
+                key,
+                {
+                    "id": self._id,
+                    "before": before[first : start + AROUND],
+                    "after": after[first : start + AROUND],
+                },
+            )
+
+    def removed(self, name: str, part: str) -> None:
+        """A rule took a line or a paragraph out of the text."""
+        rule, key = self._rule(name)
+        rule.parts += 1
+        rule.bytes += len(part.encode("utf-8", "surrogatepass"))
+        if rule.wants(key):
+            rule.sample(key, {"id": self._id, "text": part[:SHOWN]})
+
+    def dropped(self, name: str, text: str, detail: str, size: int) -> None:
+        """A rule dropped the document, whose size as read this is."""
+        rule, key = self._rule(name)
+        rule.bytes += size
+        if rule.wants(key):
+            rule.sample(key, {"id": self._id, "text": text[:SHOWN], "why": detail})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as JSON, in full; `of` reads them."""
+        return {
+            name: [rule.documents, rule.parts, rule.bytes, sorted(rule.samples.items())]
+            for name, rule in self.rules.items()
+        }
+
+    @classmethod
+    def of(cls, counts: Mapping[str, Sequence[Any]]) -> "Tally":
+        """The counts that `as_dict` gave."""
+        return cls(
+            rules={
+                name: RuleCount(documents, parts, bytes_, dict(samples))
+                for name, (documents, parts, bytes_, samples) in counts.items()
+            }
+        )
+
+    def add(self, other: "Tally") -> None:
+        """Add the work on another part of the corpus."""
+        for name, rule in other.rules.items():
+            self.rules.setdefault(name, RuleCount(most=self.most)).add(rule)

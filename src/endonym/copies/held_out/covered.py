@@ -1,0 +1,157 @@
+"""Candidates whose letters stand all over the training text, though in no single text of it.
+
+A page of sentences that stand one by one in a list is a near copy of no line of that list. So a
+candidate is also compared with all other texts together: **covered** is the share of its letters
+that stand in a run of twenty letters which some other text has. Twenty letters are four or five
+words: runs of that length that a language repeats by chance cover a few per cent of a text.
+
+A sentence under twenty letters has no such run. From eight letters on it is covered if some other
+text has it between the same borders of sentences (sentences.py).
+
+A text of more than LONGEST letters is judged by stretches of it, spread evenly.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from endonym.copies.hashes import (
+    Indices,
+    Numbers,
+    Postings,
+    runs_of,
+    shingle_hashes,
+    spread,
+)
+from endonym.copies.held_out.sentences import LEAST, LIMIT, Sentences, short_sentences
+
+WIDTH = LIMIT
+"""Letters in a run."""
+MOST_COVERED = 0.5
+"""A candidate is trained on if more of its letters are covered. docs/log.md has the measurement."""
+LONGEST, STRETCHES = 4_000, 8
+"""Letters of a text by which it is judged, and in how many stretches if it is longer."""
+
+Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+Shares = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class Stretch(NamedTuple):
+    """The letters of a stretch, the hashes of its runs in order, and its short sentences."""
+
+    letters: int
+    runs: Numbers
+    sentences: Sentences
+
+
+class Covered:
+    """The runs and short sentences of the candidates, and which of them were seen.
+
+    postings: of each distinct run, the places where it begins among the runs of all candidates; of
+    each distinct sentence, its number among all sentences, counted on from the last run.
+    ends: where each stretch ends among the runs. owners: the candidate of each stretch. sizes: its
+    letters. spans: of each sentence its stretch, its place there and its letters. letters: of each
+    candidate.
+    """
+
+    def __init__(
+        self,
+        postings: Postings,
+        *,
+        ends: Indices,
+        owners: Indices,
+        sizes: Indices,
+        spans: Table,
+        letters: Indices,
+    ) -> None:
+        self.postings, self.ends, self.owners, self.letters = postings, ends, owners, letters
+        self.sizes, self.spans = sizes, spans
+        self.seen = np.zeros(len(postings.hashes), dtype=np.bool_)
+
+    @classmethod
+    def made(cls, found: Sequence[Sequence[Stretch]], letters: Sequence[int]) -> "Covered":
+        """From each candidate's stretches in order, and its letters."""
+        stretches = [stretch for some in found for stretch in some]
+        sentences = [stretch.sentences for stretch in stretches]
+        runs = [stretch.runs for stretch in stretches]
+        hashes = [each.hashes for each in sentences]
+        every = np.concatenate([np.empty(0, dtype=np.uint64), *runs, *hashes])
+        none = np.empty((3, 0), dtype=np.int64)
+        spans = [
+            np.stack([np.full(len(each.places), number), each.places, each.sizes])
+            for number, each in enumerate(sentences)
+        ]
+        return cls(
+            Postings.made(every, np.arange(len(every))),
+            ends=np.cumsum([len(each) for each in runs], dtype=np.int64),
+            owners=np.repeat(np.arange(len(found)), [len(some) for some in found]),
+            sizes=np.array([each.letters for each in stretches], dtype=np.int64),
+            spans=np.concatenate([none, *spans], axis=1),
+            letters=np.array(letters, dtype=np.int64),
+        )
+
+    def mark(self, texts: Sequence[str], folded: Sequence[str]) -> None:
+        """See which runs and short sentences some texts have; folded: the same texts, folded."""
+        if not len(self.seen):
+            return
+        for hashes, documents in runs_of(folded, WIDTH):
+            self.seen[self.postings.find(hashes, np.zeros_like(documents))] = True
+        if self.spans.shape[1]:
+            hashes = short_sentences(texts).hashes
+            self.seen[self.postings.find(hashes, np.zeros(len(hashes), dtype=np.int64))] = True
+
+    def share(self, candidates: Indices) -> float:
+        """The share of the letters of these candidates together that are covered."""
+        letters = self.letters[candidates]
+        return float((self.shares()[candidates] * letters).sum() / max(1, letters.sum()))
+
+    def shares(self) -> Shares:
+        """For each candidate the share of its letters that are covered."""
+        count = len(self.letters)
+        firsts, seen = self.postings.firsts, np.flatnonzero(self.seen)
+        places = spread(firsts[seen], firsts[seen + 1] - firsts[seen])
+        begins = np.zeros(len(self.postings.owners), dtype=np.bool_)
+        begins[self.postings.owners[places]] = True
+        runs = int(self.ends[-1]) if len(self.ends) else 0
+        spans = self.spans[:, begins[runs:]]
+        parts = np.searchsorted(spans[0], np.arange(len(self.ends) + 1))
+        letters, covered, first = np.zeros(count), np.zeros(count), 0
+        for number, owner in enumerate(self.owners.tolist()):
+            end, size = int(self.ends[number]), int(self.sizes[number])
+            _, at, sizes = spans[:, parts[number] : parts[number + 1]]
+            letters[owner] += size
+            covered[owner] += letters_of(size, np.flatnonzero(begins[first:end]), at, sizes)
+            first = end
+        return covered / np.maximum(letters, 1)
+
+
+def letters_of(size: int, runs: Indices, places: Indices, sizes: Indices) -> int:
+    """How many of so many letters are covered by runs and sentences that begin at these places."""
+    if not len(runs) + len(places):
+        return 0
+    change = np.zeros(size + 1, dtype=np.int64)
+    change[runs] += 1
+    change[runs + WIDTH] -= 1
+    change[places] += 1
+    change[places + sizes] -= 1
+    return int(np.count_nonzero(np.cumsum(change)))
+
+
+def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[Stretch]]:
+    """The stretches by which each text is judged, in order; folded: the same texts, folded."""
+    sentences = short_sentences(texts)
+    for number, text in enumerate(folded):
+        size, firsts = len(text), [0]
+        if size > LONGEST:
+            size = LONGEST // STRETCHES
+            firsts = np.linspace(0, len(text) - size, STRETCHES).astype(np.int64).tolist()
+        yield [
+            Stretch(
+                size,
+                shingle_hashes(text[first : first + size], WIDTH),
+                sentences.within(number, first, size),
+            )
+            for first in (firsts if size >= LEAST else ())
+        ]

@@ -1,0 +1,116 @@
+"""What a corpus says of copies and of evaluation texts: sentences, and the texts themselves."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from endonym.formats.document_files import read_lines
+from endonym.log import counted, number
+
+COPIES = "copies.jsonl.gz"
+"""A line for each cluster of near copies: the document that stays, and those that go."""
+DETAILS = {
+    "exact": "a text that reads the same came before; {stayed} stays",
+    "near": "similarity {similarity:.2f} to {stayed}, which stays",
+}
+"""Why a copy goes."""
+WHY_CUT = {
+    "paragraphs": "that stood in an earlier document",
+    "decontaminate": "that overlap with evaluation texts",
+}
+"""Of what is taken out of documents, by the rule."""
+
+
+def kept_out(card: Mapping[str, Any]) -> dict[str, str]:
+    """For each evaluation file, by its name: what was removed for it, and what overlap is left."""
+    return {each["file"]: _kept_out(each) for each in card.get("decontamination", [])}
+
+
+def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
+    """The sentence about one evaluation file, which a recipe names by its path; or none.
+
+    Of files that the path does not tell apart, the sentences of all.
+    """
+    found = kept_out(card)
+    exact = [name for name in found if _ends_alike(name, file, len(PurePath(name).parts))]
+    likely = [name for name in found if _ends_alike(name, file, len(_parts(file)))]
+    return [found[name] for name in exact or likely]
+
+
+def distinct_names(paths: Sequence[PurePath]) -> list[str]:
+    """Of each path its last parts, as few as tell it from the others."""
+    found: list[str] = []
+    for path in paths:
+        others = {other for other in paths if other != path}
+        counts = range(1, len(path.parts) + 1)
+        tails = (path.parts[-count:] for count in counts)
+        tail = next(
+            (tail for tail in tails if all(each.parts[-len(tail) :] != tail for each in others)),
+            path.parts,
+        )
+        found.append(PurePath(*tail).as_posix())
+    return found
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The names in a path that may climb out of its folder."""
+    return tuple(each for each in PurePath(path).parts if each != "..")
+
+
+def _ends_alike(one: str, other: str, count: int) -> bool:
+    """Whether so many of the last parts of two paths are the same."""
+    last = _parts(one)[-count:]
+    return bool(last) and last == _parts(other)[-count:]
+
+
+def _kept_out(each: dict[str, Any]) -> str:
+    """One file."""
+    dropped, cut = each["dropped_documents"], each["cut_documents"]
+    removed = [f"{counted(dropped, 'document')} dropped"] if dropped else []
+    removed += [f"{counted(cut, 'document')} shortened"] if cut else []
+    said = f"Overlap with {each['file']} was looked for in the corpus: "
+    said += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
+    if not each["runs"]:
+        return f"{said}All its texts are too short to be compared."
+    said += f"{100 * each['overlap']:.1f} % of its runs of eight words still stand in the corpus"
+    if each["too_short"]:
+        short = f"{number(each['too_short'])} of its {counted(each['texts'], 'text')}"
+        said += f"; {short} are too short to be compared"
+    return f"{said}."
+
+
+def copies(card: Mapping[str, Any]) -> list[str]:
+    """What was found of near copies and repeated paragraphs."""
+    found: list[str] = []
+    dropped = card["total"].get("dropped", {}).get("near", {}).get("records", 0)
+    near = card.get("near")
+    if near and dropped:
+        found.append(
+            f"Near copies dropped: {number(dropped)}, of {counted(near['clusters'], 'document')} "
+            f"that stay (similarity from {near['similarity']:g} on; the most of one are "
+            f"{number(near['largest'] - 1)})."
+        )
+    if near and near["crowded"]:
+        found.append(
+            f"{counted(near['crowded'], 'document')} resemble so many others that each was "
+            "compared with the best of them only: near copies may be left among them."
+        )
+    rules = card["total"].get("rules", {})
+    found += [
+        f"{counted(rules[reason]['parts'], 'paragraph')} {why} were taken out of documents."
+        for reason, why in WHY_CUT.items()
+        if rules.get(reason, {}).get("parts")
+    ]
+    return found
+
+
+def staying_texts(folder: Path, names: set[str]) -> dict[str, str]:
+    """The texts that stayed, by `source/id`, for those of a corpus that have these names."""
+    found: dict[str, str] = {}
+    path = folder / COPIES
+    for record in read_lines(path) if path.is_file() and names else ():
+        stays = record["stays"]
+        name = f"{stays['source']}/{stays['id']}"
+        if name in names:
+            found[name] = stays["text"]
+    return found

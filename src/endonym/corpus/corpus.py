@@ -1,0 +1,239 @@
+"""A corpus on disk: clean documents in three splits, dropped ones, and a card with the counts.
+
+The same raw files and configs always give the same bytes (corpus/making.py makes them).
+"""
+
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endonym.cleaning.personal import mask_warnings
+from endonym.copies.held_out.split import HeldOut, Side
+from endonym.corpus.corpus_stats import SourceStats, total
+from endonym.corpus.text_warnings import WARNINGS
+from endonym.corpus.work import Progress, Work, no_progress
+from endonym.errors import CorpusError, RecipeError
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Document, Reject
+from endonym.formats.document_files import DROPPED, read_lines
+from endonym.formats.files import RawFile
+from endonym.formats.readable import said
+from endonym.workers import Inline, Runner
+
+if TYPE_CHECKING:
+    from endonym.corpus.sifting import EvaluationFile
+
+Sources = Sequence[tuple[Source, Sequence[RawFile]]]
+CARD = "card.json"
+MOST_SPREAD = 8
+"""Records in memory for each one shown."""
+
+
+def make_corpus(
+    sources: Sources,
+    clean: Clean,
+    split: Split,
+    *,
+    out: Path,
+    contrast: Sequence[Path] = (),
+    evaluation: "Sequence[EvaluationFile]" = (),
+    work: Path | None = None,
+    runner: Runner | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Make a corpus in the folder `out`; returns its card.
+
+    contrast: files of texts in other languages, each named by its language. evaluation: files whose
+    texts must not stand in the corpus.
+    work: a folder for temporary files. What an earlier call has finished there is taken from it; it
+    is deleted when the corpus is whole. Without one, nothing is left of a call that fails, but what
+    was dropped. runner: runs the jobs; the files are the same whichever does.
+    Raises SourceError if more than `clean.max_unreadable` of all bytes cannot be read, and
+    CorpusError if nothing, or too little to hold something out, is left.
+    """
+    # With DuckDB this takes a third of a second, which readers of a corpus save.
+    from endonym.corpus.making import Making
+
+    check_names([source.name for source, _ in sources])
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out / "work" if work is None else work
+    steps = Work(folder, runner or Inline(), progress)
+    given: dict[str, Any] = {"contrast": contrast, "evaluation": evaluation}
+    making = Making(sources, clean, split, work=steps, out=out, **given)
+    try:
+        held = making.make()
+        said = {"warnings": mask_warnings(clean.mask, clean.language), **making.said}
+        card = write_card(list(making.stats.values()), held, sources, out=out, said=said)
+        if folder.is_dir():  # which is not made for no sources
+            shutil.rmtree(folder)
+    finally:
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return card
+
+
+def check_names(names: list[str]) -> None:
+    """Raise RecipeError if two sources have the same name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(
+                f'{names.count(name)} sources are called "{name}"',
+                do="Give every [[source]] a name of its own.",
+            )
+
+
+def write_card(
+    all_stats: list[SourceStats],
+    held: HeldOut,
+    sources: Sources,
+    *,
+    out: Path,
+    said: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write card.json; returns its content.
+
+    said: of copies and of evaluation texts, and warnings about the corpus as a whole.
+    """
+    warnings = [
+        f"{stats.name}: {note}"
+        for stats, (source, _) in zip(all_stats, sources, strict=True)
+        for note in notes(stats, source)
+    ]
+    of_sources = {stats.name: stats.as_dict() for stats in all_stats}
+    for name, share in zip(of_sources, held.covered_of, strict=True):
+        of_sources[name]["covered"] = round(share, 6)
+    card: dict[str, Any] = {
+        "sources": of_sources,
+        "total": total(all_stats or [SourceStats("")]),
+        "overlap": round(held.overlap, 6),
+        "covered": round(held.covered, 6),
+        **said,
+        "warnings": [*said.get("warnings", ()), *warnings],
+    }
+    text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
+    (out / CARD).write_text(text + "\n", encoding="utf-8")
+    return card
+
+
+def notes(stats: SourceStats, source: Source) -> Iterator[str]:
+    """Warnings about one source."""
+    yield from stats.damages
+    if unreadable := said(stats.reading()):
+        yield unreadable
+    guessed = [name for name in sorted(stats.encodings) if not name.startswith("utf-")]
+    if guessed and source.encoding is None:
+        files = sum(stats.encodings[name] for name in guessed)
+        yield f"the encoding of {files:,} files is a guess: {', '.join(guessed)}"
+    unread = stats.dropped.get("unsupported_format")
+    if unread is not None:
+        yield f"{unread.records:,} files or members are in a format that is not read"
+    for warning, number in sorted(stats.warnings.items()):
+        shown = WARNINGS[warning].format(example=stats.examples[warning])
+        yield f"{number:,} documents {shown}"
+    held = stats.kept["dev"].documents + stats.kept["test"].documents
+    if held < stats.near_copies:
+        yield (
+            f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
+            f"another set and go there; {held:,} are left, so its own score rests on few texts"
+        )
+    if stats.kept["train"].documents and not stats.kept["test"].documents:
+        yield "no documents are held out, so it gets no score of its own"
+    if stats.kept["train"].documents and not stats.kept["dev"].documents:
+        yield "nothing is left to choose by, so no choice sees it"
+
+
+class Corpus:
+    """A finished corpus: its card and its documents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / CARD
+        if not path.is_file():
+            raise CorpusError(
+                "this is no corpus: it has no card.json",
+                where=str(folder),
+                do="Make one with `endonym run RECIPE --until corpus`.",
+            )
+        self.card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+
+    def documents(self, split: Side) -> Iterator[Document]:
+        """The documents of one split, in order."""
+        for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
+            for record in read_lines(path):
+                yield Document(
+                    record["text"],
+                    record["id"],
+                    record["source"],
+                    record["meta"],
+                    block=record["block"],
+                    # A corpus of version 2 called it place.
+                    position=record["position"] if "position" in record else record["place"],
+                )
+
+    def dropped(self, reason: str | None = None) -> Iterator[Reject]:
+        """Dropped records, for one reason or for all."""
+        return dropped_records(self.folder, reason)
+
+
+def dropped_records(
+    folder: Path, reason: str | None = None, kind: str = DROPPED
+) -> Iterator[Reject]:
+    """Dropped records in a corpus's folder, for one reason or for all.
+
+    kind: REMOVED gives the parts that were taken out of documents instead.
+
+    The files of a corpus that is not finished may end early, after a kill.
+    """
+    is_finished = (folder / "card.json").is_file()
+    for path in sorted((folder / kind).glob("*.jsonl.gz")):
+        name = path.name.removesuffix(".jsonl.gz")
+        if reason not in (None, name):
+            continue
+        with nullcontext() if is_finished else suppress(EOFError):
+            for record in read_lines(path):
+                yield Reject(
+                    name,
+                    record["id"],
+                    record["source"],
+                    record["detail"],
+                    record["text"],
+                    record["raw_bytes"],
+                    record.get("stayed", ""),
+                )
+
+
+def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> list[Reject]:
+    """A few dropped records of one reason: of each source in turn, evenly spread within it.
+
+    kind: see dropped_records.
+    """
+    found: dict[str, list[Reject]] = {}
+    numbers, strides = Counter[str](), dict[str, int]()
+    for reject in dropped_records(folder, reason, kind) if count > 0 else ():
+        kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
+        if numbers[reject.source] % stride == 0:
+            kept.append(reject)
+        numbers[reject.source] += 1
+        if len(kept) > MOST_SPREAD * count:
+            del kept[1::2]
+            strides[reject.source] *= 2
+    wanted = _shares({source: len(kept) for source, kept in found.items()}, count)
+    return [
+        kept[len(kept) * n // wanted[source]]
+        for source, kept in found.items()
+        for n in range(wanted[source])
+    ]
+
+
+def _shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+    """How many to take of each source: the same number, or all where there are fewer."""
+    wanted: dict[str, int] = {}
+    for place, source in enumerate(sorted(sizes, key=sizes.__getitem__)):
+        fair = math.ceil((count - sum(wanted.values())) / (len(sizes) - place))
+        wanted[source] = min(sizes[source], fair)
+    return wanted

@@ -1,0 +1,192 @@
+"""The counts of a corpus: what was read, what was kept, what was dropped and why.
+
+Law 21: read = kept + dropped, in records and in bytes. Bytes here are those of the text as the
+reader returned it, in UTF-8; for a reject of the reader, the raw bytes. `text_bytes` is the size of
+kept documents after cleaning.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from endonym.cleaning.tally import RuleCount, Tally
+from endonym.copies.held_out.split import SIDES, Side
+from endonym.errors import CorpusError
+from endonym.formats.document import Reject
+from endonym.formats.readable import Reading
+from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
+
+SAMPLES = 5
+MAX_DAMAGES = 20
+"""How many damaged files of a source are reported one by one."""
+
+
+@dataclass(slots=True)
+class RecordStats:
+    """A number of records, and their bytes."""
+
+    records: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        """Add one record."""
+        self.more(1, size)
+
+    def more(self, records: int, bytes: int) -> None:
+        """Add so many records, with so many bytes together."""
+        self.records += records
+        self.bytes += bytes
+
+
+@dataclass(slots=True)
+class Kept:
+    """The counts of one split: documents, bytes as read, and the text after cleaning."""
+
+    documents: int = 0
+    bytes: int = 0
+    text_bytes: int = 0
+    chars: int = 0
+
+    def more(self, documents: int, *, bytes: int, text_bytes: int, chars: int) -> None:
+        """Add so many documents, with the sums of their sizes."""
+        self.documents += documents
+        self.bytes += bytes
+        self.text_bytes += text_bytes
+        self.chars += chars
+
+
+@dataclass(slots=True)
+class SourceStats:
+    """The counts of one source. of_articles: sentences whose article is known."""
+
+    name: str
+    files: int = 0
+    read: RecordStats = field(default_factory=RecordStats)
+    kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
+    dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
+    encodings: Counter[str] = field(default_factory=Counter[str])
+    changed_documents: int = 0
+    tally: Tally = field(default_factory=Tally)
+    near_copies: int = 0
+    of_articles: int = 0
+    warnings: Counter[str] = field(default_factory=Counter[str])
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+    unreadable: Counter[str] = field(default_factory=Counter[str])
+    damages: list[str] = field(default_factory=list[str])
+    samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def warn(self, found: Mapping[str, str]) -> None:
+        """Count the warnings about a kept text, each given with an example."""
+        for warning, example in found.items():
+            self.warnings[warning] += 1
+            self.examples.setdefault(warning, example)
+
+    def damage(self, place: str, detail: str) -> None:
+        """Note a damaged file, if not too many are noted already."""
+        if len(self.damages) < MAX_DAMAGES:
+            self.damages.append(f"{place}: {detail}")
+
+    def drop(self, reject: Reject, size: int, file: str = "") -> None:
+        """Count a reject. size: its bytes as read. file: its raw file, if that is known."""
+        reason = reject.reason
+        self.dropped.setdefault(reason, RecordStats()).add(size)
+        if is_reported(reason):
+            self.damage(reject.id, reject.detail)
+        if is_unreadable(reason):
+            file = file or reject.id.rpartition("#")[0]
+            self.unreadable[f"{reason}  {file}"] += size
+
+    def counts(self) -> dict[str, Any]:
+        """What was read and dropped, as JSON; `add` reads it."""
+        return {
+            "read": asdict(self.read),
+            "dropped": {reason: asdict(each) for reason, each in self.dropped.items()},
+            "changed_documents": self.changed_documents,
+            "unreadable": dict(self.unreadable),
+            "damages": self.damages,
+            "rules": self.tally.as_dict(),
+        }
+
+    def add(self, counts: Mapping[str, Any]) -> None:
+        """Add the counts of records that come after these."""
+        self.read.more(**counts["read"])
+        for reason, each in counts["dropped"].items():
+            self.dropped.setdefault(reason, RecordStats()).more(**each)
+        self.changed_documents += counts["changed_documents"]
+        self.unreadable.update(counts["unreadable"])
+        self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
+        self.tally.add(Tally.of(counts["rules"]))
+
+    def reading(self) -> Reading:
+        """How much of what should be read could not be read."""
+        unread = [each for reason, each in self.dropped.items() if is_unread(reason)]
+        bad = [name for name in self.dropped if is_one_record(name)]
+        return Reading(
+            self.name,
+            records=self.read.records - sum(each.records for each in unread),
+            bytes=self.read.bytes - sum(each.bytes for each in unread),
+            bad_records=sum(self.dropped[name].records for name in bad),
+            lost=self.unreadable,
+        )
+
+    def balance(self) -> None:
+        """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
+        dropped = self.dropped.values()
+        kept = self.kept.values()
+        records = sum(each.documents for each in kept) + sum(each.records for each in dropped)
+        size = sum(each.bytes for each in [*kept, *dropped])
+        if (records, size) != (self.read.records, self.read.bytes):
+            raise CorpusError(
+                f"the counts do not balance: {self.read.records:,} records of "
+                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} kept or dropped",
+                where=f'source "{self.name}"',
+                do="This is a fault of endonym: please report it with the files.",
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as they stand in card.json."""
+        return {
+            "files": self.files,
+            "read": asdict(self.read),
+            "kept": {side: asdict(kept) for side, kept in self.kept.items()},
+            "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
+            "encodings": dict(sorted(self.encodings.items())),
+            "changed_documents": self.changed_documents,
+            "near_copies_moved": self.near_copies,
+            "of_articles": self.of_articles,
+            "samples": self.samples,
+            "rules": rules_table(self.tally.rules, self.read.records),
+        }
+
+
+def rules_table(rules: dict[str, RuleCount], read: int) -> dict[str, Any]:
+    """The work of each rule as it stands in card.json. read: records of which it is a share."""
+    return {name: rule.as_dict(read) for name, rule in sorted(rules.items())}
+
+
+def added(values: list[Any]) -> Any:
+    """The sum of numbers; of tables, key by key."""
+    if isinstance(values[0], dict):
+        keys = sorted({key for value in values for key in value})
+        return {key: added([value[key] for value in values if key in value]) for key in keys}
+    return sum(values)
+
+
+def total(all_stats: list[SourceStats]) -> dict[str, Any]:
+    """The counts of all sources together."""
+    tables, tally = [stats.as_dict() for stats in all_stats], Tally()
+    for each, stats in zip(tables, all_stats, strict=True):
+        del each["samples"], each["rules"]
+        tally.add(stats.tally)
+    every = added(tables)
+    every["rules"] = rules_table(tally.rules, every["read"]["records"])
+    return every
+
+
+def reasons_table(all_stats: list[SourceStats]) -> str:
+    """Dropped records by reason, one line each, the most frequent first."""
+    dropped = Counter[str]()
+    for stats in all_stats:
+        dropped.update({reason: each.records for reason, each in stats.dropped.items()})
+    return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())

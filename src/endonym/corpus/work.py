@@ -1,0 +1,89 @@
+"""The steps of making a corpus, each a map over jobs, whose files stay until all is done.
+
+`NAME/00012.json` is the record of the twelfth job of a step, `NAME.json` stands there when the
+whole step is done, with what all its records say. A run that was killed goes on from these. Files
+are not flushed one by one: after a power cut, those that are not whole are made again.
+"""
+
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import json_bytes, read_if_good
+from endonym.formats.document_files import is_whole, write_file
+from endonym.workers import Function, Job, Result, Runner
+
+Progress = Callable[[str, float, str], AbstractContextManager[Callable[..., None]]]
+"""What is done, its size and unit; gives what is told how much of it is done (see Log.progress)."""
+
+
+@contextmanager
+def no_progress(what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
+    """Progress that nobody sees."""
+    yield lambda size: None
+
+
+class Work:
+    """The folder of all steps, what runs their jobs, and who is told of the progress."""
+
+    def __init__(self, folder: Path, runner: Runner, progress: Progress = no_progress) -> None:
+        # Workers of a cluster have another current folder.
+        self.folder, self.runner, self.progress = folder.absolute(), runner, progress
+
+    def place(self, name: str) -> Path:
+        """The folder of a step, in which its jobs write."""
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def results(self, name: str) -> list[Result] | None:
+        """What the records of a finished step say; None if it is not finished."""
+        return read_if_good(self.folder / f"{name}.json").get("results")
+
+    def finished(self, name: str) -> list[Result] | None:
+        """The same, if all files of the step are whole."""
+        results = self.results(name)
+        return results if results is not None and self._are_whole(name, results) else None
+
+    def once(self, name: str, make: Callable[[], Result]) -> Result:
+        """What a step of a single job in this process gives, or gave an earlier run."""
+        found = self.finished(name)
+        if found is None:
+            self.place(name)
+            found = [make()]
+            write_file(self.folder, f"{name}.json", json_bytes({"results": found}))
+        return found[0]
+
+    def step(
+        self, name: str, function: Function, tasks: Sequence[Any], sizes: Sequence[int]
+    ) -> list[Result]:
+        """What the records of all jobs of a step say, in order; those that are done stay.
+
+        sizes: of the tasks in bytes, for the progress.
+        """
+        folder = self.place(name)
+        jobs = [
+            Job(task, folder / f"{number:05d}.json", size)
+            for number, (task, size) in enumerate(zip(tasks, sizes, strict=True))
+        ]
+        found = {job.record: read_if_good(job.record) for job in jobs if job.record.is_file()}
+        done = {
+            path: each for path, each in found.items() if each and self._are_whole(name, [each])
+        }
+        with self.progress(name, sum(sizes), "bytes") as advance:
+            advance(sum(job.size for job in jobs if job.record in done))
+            left = (job for job in jobs if job.record not in done)
+            made = self.runner.run(function, left, advance)
+            results = [done[job.record] if job.record in done else next(made) for job in jobs]
+        write_file(self.folder, f"{name}.json", json_bytes({"results": results}))
+        return results
+
+    def _are_whole(self, name: str, results: Sequence[Result]) -> bool:
+        folder = self.folder / name
+        return all(is_whole(folder, file) for each in results for file in each.get("files", ()))
+
+    def forget(self, name: str) -> None:
+        """Delete the files of a step that nothing needs any more."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)

@@ -1,0 +1,224 @@
+"""Folders of adapters: written beside a model, read from there or as the library `peft` made them.
+
+`adapter_model.safetensors` and `adapter_config.json` are peft's, if peft can hold the adapter; else
+the tensors have our own names, and there is no such config. `endonym.json` names the base by the
+hash of its weights, so that the adapter of another base is told from one that fits.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from endonym.disk import file_hash, read_given, write_json
+from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.export.adapters.peft_format import (
+    changes_from,
+    config_of,
+    from_peft,
+    is_positive,
+    tensors_of,
+    to_peft,
+)
+from endonym.model.config import ModelConfig
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import MOST_JSON_BYTES, require_numbers
+from endonym.model.foreign.weights import weights_of
+from endonym.model.lora import INPUTS_FIRST, Change, linear_maps, require_fit
+from endonym.model.weights import load_tensors, require_finite, save_tensors
+from endonym.store import MANIFEST
+
+FOLDER = "adapter"
+"""The folder of an adapter in a model artefact."""
+TENSORS, CONFIG, OURS = "adapter_model.safetensors", "adapter_config.json", "endonym.json"
+VERSION = 1
+PARTS = ("lora_A", "lora_B", "magnitude")
+UNBASED = ("positions.weight",)
+"""Weights that do not tell one base from another: learned positions are cut to the context."""
+
+
+def base_identity(decoder: AnyDecoder) -> str:
+    """SHA-256 of a decoder's own weights in fp32, by name."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(weights_of(decoder).items()):
+        if name in UNBASED or ".adapters." in name:
+            continue
+        total.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().float().cpu().contiguous()
+        total.update(flat.numpy().tobytes())
+    return total.hexdigest()
+
+
+def write_adapter(
+    out: Path,
+    decoder: AnyDecoder,
+    changes: Mapping[str, Change],
+    *,
+    base: str,
+    base_name: str,
+    dropout: float = 0.0,
+) -> str:
+    """Write the folder of an adapter; returns why peft cannot hold it, or nothing.
+
+    decoder: of the shape that it changes. base: the identity of its base.
+    base_name: how peft's config calls it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {"version": VERSION, "base": base, "base_name": base_name}
+    try:
+        tensors, config = in_peft(decoder, changes, base_name, dropout)
+    except ExportError as error:
+        save_tensors(_own_tensors(changes), out / TENSORS)
+        scales = {name: each.scale for name, each in changes.items()}
+        write_json(out / OURS, record | {"not_peft": error.message, "scales": scales})
+        return error.message
+    save_tensors(tensors, out / TENSORS)
+    write_json(out / CONFIG, config)
+    write_json(out / OURS, record)
+    return ""
+
+
+def in_peft(
+    decoder: AnyDecoder, changes: Mapping[str, Change], base_name: str, dropout: float = 0.0
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
+    shape = decoder.config
+    theirs = to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
+    maps = linear_maps(decoder)
+    is_turned = any(type(maps[name]).__name__ == INPUTS_FIRST for name in changes)
+    is_turned |= isinstance(shape, ModelConfig) and shape.position == "learned"  # GPT-2's Conv1D
+    config = config_of(
+        theirs, layers=shape.layers, base=base_name, dropout=dropout, inputs_first=is_turned
+    )
+    return tensors_of(theirs), config
+
+
+def _own_tensors(changes: Mapping[str, Change]) -> dict[str, Tensor]:
+    """Changes by our own names."""
+    found: dict[str, Tensor] = {}
+    for name, change in changes.items():
+        for part, tensor in zip(PARTS, (change.a, change.b, change.magnitude), strict=True):
+            if tensor is not None:
+                found[f"{name}.{part}"] = tensor.detach().float().cpu()
+    return found
+
+
+def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
+    """The changes of a decoder's matrices in a folder of peft's or of ours; nothing is unpickled.
+
+    Raises ExportError for a folder that is none, an adapter of another base or one that endonym
+    does not support; Damaged for broken files; ShapeError if it does not fit the decoder.
+    """
+    path = folder / TENSORS
+    record = _json(folder / OURS) if (folder / OURS).is_file() else {}
+    if not path.is_file():
+        pickle = (folder / "adapter_model.bin").is_file()
+        found = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
+        raise ExportError(
+            f"no {TENSORS} in this folder{found}",
+            where=str(folder),
+            do="Name the folder of an adapter: of peft, or `adapter` in a model of an adapted "
+            "phase.",
+        )
+    require_numbers([path])
+    tensors = load_tensors(path)
+    require_finite(tensors, path)
+    if (folder / CONFIG).is_file():
+        changes = changes_from(tensors, _json(folder / CONFIG), str(folder / CONFIG))
+        if isinstance(decoder.config, ModelConfig):
+            changes = from_peft(decoder.config, changes)
+    elif "scales" in record:
+        changes = _own_changes(tensors, record["scales"], path)
+    else:
+        raise ExportError(f"no {CONFIG} in this folder", where=str(folder))
+    changes = {name: _in_fp32(change) for name, change in changes.items()}
+    try:
+        require_fit(linear_maps(decoder), changes)
+    except ShapeError as error:
+        raise ExportError(error.message, where=str(folder), do=error.do) from error
+    _require_base(record, decoder, folder)
+    return changes
+
+
+def _require_base(record: Mapping[str, Any], decoder: AnyDecoder, folder: Path) -> None:
+    """Raise ExportError if the folder names another base. peft's own folders name none by hash."""
+    wanted = record.get("base")
+    if wanted is not None and wanted != (found := base_identity(decoder)):
+        raise ExportError(
+            f"this is the adapter of another base: its weights have the hash {str(wanted)[:12]}, "
+            f"this model's {found[:12]}",
+            where=str(folder),
+            do="Name the model that the adapted phase began from.",
+        )
+
+
+def adapter_identity(folder: Path) -> list[str]:
+    """What tells an adapter from all others: the hashes of its files."""
+    files = [folder / name for name in (TENSORS, CONFIG, OURS)]
+    return [file_hash(each) for each in files if each.is_file()]
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, by its files' names."""
+    return (folder / TENSORS).is_file()
+
+
+def base_name_of(folder: Path) -> str:
+    """What a folder calls the base of its adapter; empty if it does not say."""
+    for name, key in ((OURS, "base_name"), (CONFIG, "base_model_name_or_path")):
+        if (folder / name).is_file() and isinstance(found := _json(folder / name).get(key), str):
+            return found
+    return ""
+
+
+def model_around(folder: Path) -> Path | None:
+    """The model artefact that the folder of an adapter lies in, if it lies in one."""
+    is_inner = folder.name == FOLDER and (folder.parent / MANIFEST).is_file()
+    return folder.parent if is_inner else None
+
+
+def adapter_folder(folder: Path) -> Path:
+    """The folder of an adapter: the given one, or that in a model artefact."""
+    inner = folder / FOLDER
+    return inner if not (folder / TENSORS).is_file() and inner.is_dir() else folder
+
+
+def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
+    """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
+    found: dict[str, Change] = {}
+    if not isinstance(scales, dict) or not scales or not all(map(is_positive, scales.values())):
+        raise _not_whole("scales are no table of numbers above zero", path.with_name(OURS))
+    for name, scale in scales.items():
+        a, b, magnitude = (tensors.get(f"{name}.{part}") for part in PARTS)
+        if a is None or b is None:
+            raise _not_whole(f"no {PARTS[0]} and {PARTS[1]} of {name}", path)
+        if min(a.ndim, b.ndim) < 2 or not a.shape[-2]:
+            raise _not_whole(f"{tuple(a.shape)} and {tuple(b.shape)} for {name}", path)
+        found[name] = Change(a, b, float(scale), magnitude)
+    known = {f"{name}.{part}" for name in scales for part in PARTS}
+    if unknown := sorted({*tensors} - known):
+        raise _not_whole(f"no scale for {unknown[0]}", path)
+    return found
+
+
+def _not_whole(what: str, path: Path) -> Damaged:
+    return Damaged(f"the adapter is not whole ({what})", where=str(path))
+
+
+def _in_fp32(change: Change) -> Change:
+    magnitude = None if change.magnitude is None else change.magnitude.float()
+    return Change(change.a.float(), change.b.float(), change.scale, magnitude)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises Damaged for anything else."""
+    try:
+        found = json.loads(read_given(path, MOST_JSON_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Damaged(f"cannot be read ({error})", where=str(path)) from error
+    if not isinstance(found, dict):
+        raise Damaged("it is no JSON object", where=str(path))
+    return found

@@ -1,0 +1,131 @@
+"""Which article each sentence of the Leipzig corpora is from.
+
+The sentences of an archive are shuffled, but a table beside them, `NAME-inv_so.txt`, has a line for
+each sentence whose source is known: the number of the source, a tab, the number of the sentence.
+With it the split keeps the sentences of an article together (copies/held_out/split.py). A table
+that cannot be read says nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+
+from endonym.formats.config import Source
+from endonym.formats.document import ARTICLE, Document, Reject
+from endonym.formats.files import RawFile
+from endonym.formats.io.archives import Member, zip_members
+from endonym.formats.io.formats import COMPRESSIONS, FileFormat, file_format
+from endonym.formats.io.streams import Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.readers.tar import tar_members
+
+SENTENCES, TABLE = "-sentences.txt", "-inv_so.txt"
+MOST_BYTES = 256 << 20
+"""A larger table is not read; that of a million sentences has about 14 MB."""
+MOST_SENTENCES = 100_000_000
+SPARSE = 10
+"""A number of a sentence is larger than that of all rows by no more than this factor."""
+PORTION_BYTES = 1 << 16
+LONGEST_ROW = 1 << 16
+"""In bytes; what has longer ones is no table."""
+ROW = re.compile(rb"^(\d{1,9})\t(\d{1,9})\s*$", re.MULTILINE)
+
+Rows = list[np.ndarray[tuple[int, int], np.dtype[np.int32]]]
+"""The number of a source and of one of its sentences, of each row; in portions."""
+
+Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
+"""The number of the source of each sentence, by the sentence's number; 0 if there is none."""
+
+
+def with_articles(
+    records: Iterator[Document | Reject], file: RawFile, source: Source
+) -> Iterator[Document | Reject]:
+    """The same records; of each sentence whose article is known, it stands in the notes."""
+    known: dict[str, Articles] = {}
+    for record in records:
+        member, _, number = record.id.rpartition("#")
+        if isinstance(record, Document) and (name := corpus_name(member)):
+            if name not in known:
+                known[name] = articles(file, name, source)
+            own = record.meta.get("id", number)
+            sentence = int(own) if own.isdecimal() else 0
+            if 0 < sentence < len(known[name]) and (found := int(known[name][sentence])):
+                article = f"{PurePosixPath(name).name}#{found}"
+                record = replace(record, meta={**record.meta, ARTICLE: article})
+        yield record
+
+
+def corpus_name(member: str) -> str:
+    """The name of a corpus of which a file or a member holds the sentences; empty if of none."""
+    for extension in COMPRESSIONS:
+        member = member.removesuffix(extension)
+    return member.removesuffix(SENTENCES) if member.endswith(SENTENCES) else ""
+
+
+def articles(file: RawFile, name: str, source: Source) -> Articles:
+    """The articles of a corpus's sentences: from the archive, or from the file beside them."""
+    kind = file_format(file.path.name, source)
+    rows = Rows()
+    with suppress(OSError):
+        if kind.archive:
+            wanted = name.removeprefix(f"{file.name}/") + TABLE
+            with file.path.open("rb") as raw:
+                rows = member_rows(raw, kind, wanted, file.path.stat().st_size)
+        else:
+            beside = file.path.with_name(file.path.name.replace(SENTENCES, TABLE))
+            if beside != file.path and beside.is_file():
+                with beside.open("rb") as raw:
+                    compression = file_format(beside.name, source).compression
+                    rows = rows_of(opened(raw, compression, beside.stat().st_size))
+    return numbered(rows)
+
+
+def opened(raw: BinaryIO, compression: str, size: int) -> Stream:
+    """A file as a stream, decompressed within the limits of any raw file."""
+    stream = plain(raw)
+    return Expansion(size).bounded(unpacked(stream, compression)) if compression else stream
+
+
+def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows:
+    """The rows of a member of an archive; none if it is not there or is damaged."""
+    if kind.archive == "zip":
+        members = zip_members(raw)
+    else:
+        members = tar_members(opened(raw, kind.compression, size))
+    for member in members:
+        if isinstance(member, Member) and member.name == wanted and not member.problem:
+            return rows_of(member.stream)
+    return []
+
+
+def rows_of(stream: Stream) -> Rows:
+    """The rows of a table; none if it is damaged or too long. Eight bytes a row are held."""
+    found, size, rest = Rows(), 0, b""
+    for piece in stream:
+        size += 0 if isinstance(piece, Damage) else len(piece)
+        if isinstance(piece, Damage) or size > MOST_BYTES or len(rest) > LONGEST_ROW:
+            return []
+        for first in range(0, len(piece), PORTION_BYTES):
+            lines, end, rest = (rest + piece[first : first + PORTION_BYTES]).rpartition(b"\n")
+            found.append(parsed(lines + end))
+    return [*found, parsed(rest)]
+
+
+def parsed(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """The rows of whole lines; those of another form are left out."""
+    return np.array(ROW.findall(lines), dtype="S9").astype(np.int32).reshape(-1, 2)
+
+
+def numbered(rows: Rows) -> Articles:
+    """A table as an array; of a sentence in several sources the first counts."""
+    most = min(MOST_SENTENCES, SPARSE * sum(map(len, rows)) + 1)
+    known = [(each[:, 1] > 0) & (each[:, 1] < most) for each in rows]
+    largest = (int(each[k, 1].max(initial=0)) for each, k in zip(rows, known, strict=True))
+    found = np.zeros(max(largest, default=0) + 1, dtype=np.int32)
+    for each, k in zip(rows[::-1], known[::-1], strict=True):
+        found[each[k, 1][::-1]] = each[k, 0][::-1]
+    return found

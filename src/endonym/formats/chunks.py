@@ -1,0 +1,137 @@
+"""Chunks: the records of a corpus on disk while it is made, as Arrow files of about 8 MB of text.
+
+A chunk holds documents and rejects of one source in their order. Where chunks begin depends on the
+raw files alone, so they are the same for any number of workers. Columns lie apart: what needs only
+the numbers of documents reads no text.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.compute as compute
+import pyarrow.ipc as ipc
+
+from endonym.formats.document_files import Whole, write_file
+
+CHUNK_CHARS = 4 << 20
+"""A chunk is full when it holds so many characters: 4 to 12 MB in UTF-8."""
+RECORD_CHARS = 64
+"""What a record counts beside its text, so that tiny ones do not make a chunk too large."""
+COMPRESSION = "lz4"
+DIGEST_BYTES = 16
+
+RAW = arrow.schema(
+    {
+        "text": arrow.string(),
+        "id": arrow.string(),
+        "meta": arrow.string(),  # JSON; null for a reject
+        "file": arrow.int32(),  # its number among the raw files of the source
+        "size": arrow.int64(),  # bytes: of a document's text as it was read, or of what is lost
+        "reason": arrow.string(),  # null for a document
+        "detail": arrow.string(),  # null for a document
+    }
+)
+CLEAN = arrow.schema(
+    {
+        **{field.name: field.type for field in RAW},
+        "digest": arrow.binary(DIGEST_BYTES),  # of a document's cleaned text (held_out/split.py)
+        "bytes": arrow.int64(),  # of a document's cleaned text
+        "chars": arrow.int64(),
+        "warnings": arrow.string(),  # JSON (corpus/text_warnings.py): an example for each; or null
+        "article": arrow.binary(DIGEST_BYTES),  # digest of the article of a sentence, if known
+        "stayed": arrow.string(),  # of a copy that is dropped: source and id of what stays
+    }
+)
+
+Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]
+Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+Rows = np.ndarray[tuple[int], np.dtype[np.int32]]
+Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def write_chunk(
+    folder: Path,
+    name: str,
+    schema: arrow.Schema,
+    columns: Sequence[Any],
+    *,
+    compression: str | None = COMPRESSION,
+) -> Whole:
+    """Write the columns of a chunk in the schema's order. What is not compressed can be mapped."""
+    arrays = [
+        column if isinstance(column, arrow.Array) else column_of(column, field)
+        for field, column in zip(schema, columns, strict=True)
+    ]
+    batch = arrow.RecordBatch.from_arrays(arrays, schema=schema)
+    sink = arrow.BufferOutputStream()
+    options = ipc.IpcWriteOptions(compression=compression, use_threads=False)
+    with ipc.new_file(sink, schema, options=options) as writer:
+        writer.write_batch(batch)
+    return write_file(folder, name, memoryview(sink.getvalue()))
+
+
+def read_chunk(
+    path: Path, names: Sequence[str] | None = None, schema: arrow.Schema = CLEAN
+) -> arrow.Table:
+    """A chunk, or some of its columns, in the order of its schema."""
+    with arrow.memory_map(os.fsencode(path)) as file:
+        fields = [schema.get_field_index(name) for name in names] if names else None
+        options = ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+        return ipc.open_file(file, options=options).read_all()
+
+
+def is_document(table: arrow.Table) -> Marks:
+    """Which rows are documents. The table has the column `reason`."""
+    return table["reason"].is_null().to_numpy()
+
+
+def column_of(values: Sequence[Any], field: arrow.Field) -> arrow.Array:
+    """Values as a column."""
+    is_text = arrow.types.is_string(field.type)
+    return strings(values) if is_text else arrow.array(values, type=field.type)
+
+
+def strings(values: Sequence[str | None]) -> arrow.Array:
+    """A column of strings. Halves of characters, which UTF-8 cannot hold, become escapes."""
+    try:
+        return arrow.array(values, type=arrow.string())
+    except UnicodeEncodeError:
+        whole = [v and v.encode("utf-8", "backslashreplace").decode() for v in values]
+        return arrow.array(whole, type=arrow.string())
+
+
+def byte_lengths(texts: arrow.Array) -> Lengths:
+    """The length of each text in UTF-8."""
+    return _computed("binary_length", texts)
+
+
+def char_lengths(texts: arrow.Array) -> Lengths:
+    """The number of characters of each text."""
+    return _computed("utf8_length", texts)
+
+
+def _computed(name: str, texts: arrow.Array) -> Lengths:
+    """What a function of Arrow says of each text."""
+    found = compute.call_function(name, [texts])
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, Keys]:
+    """The rows that have a digest, as all documents have, and the digests as two numbers each."""
+    column = table[column_name].combine_chunks()
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    data = column.buffers()[1]
+    found = np.frombuffer(data or b"", dtype=">u8").reshape(-1, 2)[column.offset :]
+    return rows, found[rows].astype(np.uint64)
+
+
+def write_array(folder: Path, name: str, array: np.ndarray[Any, Any]) -> Whole:
+    """Write an array of numpy, which can be read in parts (`np.load(…, mmap_mode="r")`)."""
+    sink = io.BytesIO()
+    np.save(sink, array, allow_pickle=False)
+    return write_file(folder, name, sink.getbuffer())

@@ -1,0 +1,434 @@
+"""The recipe's tables for texts: sources, cleaning, split."""
+
+import os.path
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from endonym.config import NOT_IDENTITY, Config, unset
+
+Format = Literal[
+    "auto",
+    "txt",
+    "jsonl",
+    "csv",
+    "tsv",
+    "parquet",
+    "arrow",
+    "leipzig",
+    "pdf",
+    "image",
+    "html",
+    "epub",
+    "docx",
+    "odt",
+    "warc",
+    "wiki",
+]
+
+
+def known_script(name: str | None) -> str | None:
+    """The name of a script in lower case. Raises ValueError if Unicode has no such script."""
+    if name is None:
+        return None
+    from endonym.script.scripts import is_script  # keeps numpy out of `endonym --help`
+
+    if not is_script(name):
+        raise ValueError(f'Unicode has no script "{name}"; known are latin, cyrillic, khmer …')
+    return name.lower()
+
+
+Script = Annotated[str | None, AfterValidator(known_script)]
+
+
+class Source(Config):
+    """One named set of raw files; each source is scored on its own."""
+
+    name: str = Field(pattern=r"^[\w.-]{1,64}$", description="what scores and tables call it")
+    path: str = Field(
+        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe\n"
+        '    "hub:owner/name" is a data set of the Hugging Face hub',
+        json_schema_extra=NOT_IDENTITY,
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(),
+        description='files and folders to leave out, as globs: "*.bak" matches a name, '
+        '"old/*.txt" a path below `path`',
+        json_schema_extra=NOT_IDENTITY,
+    )
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w./-]{1,200}$",
+        description="which version of a data set of the hub: a commit, a tag or a branch; "
+        "default main",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    format: Format = Field(
+        default="auto", description="how records are written; auto goes by the file's name"
+    )
+    document: Literal["file", "page", "line", "blank_lines"] = Field(
+        default="file",
+        description="what one document is\n"
+        '    "file" a whole file; each page of web archives, each article of dumps\n'
+        '    "page" a page of a PDF, a chapter of an e-book\n'
+        '    "line" or "blank_lines" each line, or each block between empty lines or stars',
+    )
+    blank_lines: Literal[1, 2] = Field(
+        default=1,
+        description="how many empty lines end a document; 2 keeps the stanzas of verse together",
+    )
+    column: Annotated[int, Field(ge=1)] | str | None = Field(
+        default=None,
+        description="the field that holds the text: a name, or a number from 1\n"
+        '    jsonl and parquet use "text" if none is given\n'
+        '    with document = "line" a number splits each line at tabs',
+    )
+    member: str | None = Field(
+        default=None, description="which members of tar and zip archives to read, as a glob"
+    )
+    encoding: str | None = Field(
+        default=None, description="the files' encoding; detected and recorded if it is not given"
+    )
+    script: Script = Field(
+        default=None,
+        description="the script of the text, such as georgian\n"
+        "    a page of a PDF that an old font writes in Latin letters is then refused\n"
+        "    if not given, that of [clean], or of the recipe's language",
+    )
+    ocr: Literal["auto"] | tuple[str, ...] | None = Field(
+        default=None,
+        description="Tesseract reads pictures, and pages of PDFs without good text\n"
+        '    a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]\n'
+        '    "auto" measures which of the packs on this machine read the language\'s letters best\n'
+        "    without it such pages are counted and left out",
+    )
+    min_ocr_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="a page of which Tesseract is less sure is left out",
+        json_schema_extra=unset("0.6"),
+    )
+    repeatable: bool | Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="how often all phases together may read the source: true is without limit, "
+        "a number so many times, false once; counted anew where a phase starts from scratch\n"
+        "    if not given, each phase as many times as it says epochs; with `sources` else once",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    license: str | None = Field(
+        default=None,
+        pattern=r"^[^\s`|][^\n`|]{0,99}$",
+        description="what the texts may be used under, for the model's README: an identifier of "
+        "SPDX such as CC-BY-SA-4.0, or words",
+        json_schema_extra=NOT_IDENTITY,
+    )
+
+    def in_script(self, script: str | None) -> "Source":
+        """Itself with a script, if it names none."""
+        return self if self.script else self.model_copy(update={"script": script})
+
+
+NormalizeStep = Literal[
+    "mojibake",
+    "nfc",
+    "controls",
+    "zero_width",
+    "look_alikes",
+    "bashkir_letters",
+    "chuvash_letters",
+    "persian_letters",
+    "french_apostrophes",
+    "french_spaces",
+    "kazakh_letters",
+    "khmer_order",
+    "kyrgyz_letters",
+    "romanian_commas",
+    "tatar_letters",
+    "spaces",
+]
+"""The steps of `normalize`; those of one language are defined in cleaning/language_packs."""
+
+
+class Clean(Config):
+    """Cleaning: what is not written is not applied."""
+
+    normalize: tuple[NormalizeStep, ...] = Field(
+        default=(),
+        description="changes made to every text, in this order\n"
+        '    "mojibake" repairs UTF-8 that was read in another encoding and saved\n'
+        '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
+        '    "controls" deletes control characters, overrides of direction and what is no '
+        "character\n"
+        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
+        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
+        '    "look_alikes" writes a word in one script: letters of another that look the same '
+        "become those of the word\n"
+        '    "bashkir_letters" writes ə ѳ ӊ ç қ in Cyrillic words as ә ө ң ҫ ҡ\n'
+        '    "chuvash_letters" writes ă ĕ ç ÿ in Cyrillic words as ӑ ӗ ҫ ӳ\n'
+        '    "persian_letters" writes Arabic ي ى ك as ی ک; lines in other languages keep theirs\n'
+        '    "french_apostrophes" writes the apostrophe between letters as ’\n'
+        '    "french_spaces" puts one space before ; : ! ? and inside « »\n'
+        '    "kazakh_letters" writes ə ѳ ӊ ҡ in Cyrillic words as ә ө ң қ\n'
+        '    "khmer_order" puts the signs of a syllable in the order of Unicode: subscripts, RO '
+        "last, then vowels\n"
+        '    "kyrgyz_letters" writes ѳ ӊ in Cyrillic words as ө ң\n'
+        '    "romanian_commas" writes ş ţ as ș ț, with a comma below; lines in other languages '
+        "keep theirs\n"
+        '    "tatar_letters" writes ə ѳ ӊ in Cyrillic words as ә ө ң\n'
+        '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
+        "deletes control characters",
+    )
+    mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = Field(
+        default=(),
+        description="personal data that is replaced by `mask_with`; telephone numbers without + "
+        "and codes of persons are those of countries of `language`",
+    )
+    mask_with: str = Field(
+        default="<{kind}>",
+        pattern=r"^[^@\d]*$",
+        description="what stands in place of it; {kind} is its kind",
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
+        description="the code of the language that documents must be in",
+    )
+    contrast: tuple[str, ...] = Field(
+        default=(),
+        description="texts in other languages from which to tell it, as globs; one file a "
+        "language, named by its code: neighbours/ba.txt",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    min_language_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents that are less probably in `language`",
+    )
+    split_languages: bool = Field(
+        default=False,
+        description="take out the paragraphs of a document that are in another language; "
+        "without min_language_score drop documents of such paragraphs alone",
+    )
+    max_line_documents: int | None = Field(
+        default=None,
+        ge=1,
+        description="take out lines that stand in more documents: lines of at least 40 letters "
+        "wherever they stand, shorter ones at the beginning and end of a document if they also "
+        "stand in one of a hundred documents",
+    )
+    max_same_skeleton: int | None = Field(
+        default=None,
+        ge=1,
+        description="keep so many of the documents that are the same once digits, names and rare "
+        "words are blanked, as those that a program has filled in",
+    )
+    min_chars: int | None = Field(
+        default=None, ge=1, description="drop documents shorter than this"
+    )
+    max_chars: int | None = Field(default=None, ge=1, description="drop documents longer than this")
+    script: Script = Field(
+        default=None,
+        description="the language's script: latin, cyrillic, khmer, arabic, devanagari …",
+    )
+    min_script_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents with a smaller share of letters and vowel signs in `script`",
+    )
+    expected_letters: str | None = Field(
+        default=None,
+        description="letters that tell the language from its neighbours, such as әөүҗңһ",
+    )
+    min_expected_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where they are a smaller share of letters",
+    )
+    min_words: int | None = Field(default=None, ge=1, description="drop documents of fewer words")
+    min_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are shorter on average"
+    )
+    max_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are longer on average"
+    )
+    max_symbols: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are no letters, digits or "
+        "punctuation",
+    )
+    max_digits: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are digits",
+    )
+    min_ended_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where fewer of the lines end with punctuation, as menus",
+    )
+    max_short_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines have at most 30 characters",
+    )
+    max_list_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines begin with a bullet or a number",
+    )
+    max_table_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines are rows of a table",
+    )
+    max_code_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines look like a program",
+    )
+    max_repeated_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines are repetitions",
+    )
+    max_repeated_5grams: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the words are in five words in a row that "
+        "stood before in it",
+    )
+    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
+        default=(),
+        description="which copies are dropped, in this order: exact, near, paragraphs\n"
+        '    "exact" drops a document whose text stood before\n'
+        '    "near" drops a document that is similar to another one; the better copy stays: less '
+        "worn, longer, with more accents, earlier. Texts of fewer than 100 letters are no copies "
+        "if their numbers differ, and those of fewer than 11 must be equal but for case, blanks "
+        "and punctuation\n"
+        '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
+        "earlier document",
+    )
+    near_similarity: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="from which share of common shingles on two documents are near copies; a "
+        "shingle is a run of six letters",
+    )
+    decontaminate: tuple[str, ...] = Field(
+        default=(),
+        description="files or globs whose texts must not stand in the corpus, beside those that "
+        "[[evaluate]] scores: paragraphs that share thirteen words in a row with them are taken "
+        "out",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    max_unreadable: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="a larger share of unreadable bytes of all sources is an error, not a reject; "
+        "ten bad records, or this share of all, are always rejects unless it is 0",
+    )
+
+    def contrast_files(self, folder: Path) -> list[Path]:
+        """The files of texts in other languages; patterns are relative to the recipe's folder."""
+        found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
+        return sorted(path for path in found if path.is_file())
+
+    @model_validator(mode="after")
+    def thresholds_have_their_subject(self) -> "Clean":
+        """A threshold needs the key that it refers to."""
+        if self.min_script_share is not None and self.script is None:
+            raise ValueError("min_script_share needs script")
+        if self.min_expected_share is not None and not self.expected_letters:
+            raise ValueError("min_expected_share needs expected_letters")
+        if self.min_language_score is not None and self.language is None:
+            raise ValueError("min_language_score needs language")
+        if self.split_languages and self.language is None:
+            raise ValueError("split_languages needs language")
+        if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
+            raise ValueError("min_chars is above max_chars")
+        return self
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """The paths that a pattern matches; it may begin at the root, or climb out of the folder."""
+    path = Path(os.path.normpath(folder / pattern))
+    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+
+
+BLOCK_BYTES = 2_000
+DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
+"""Share of each source's documents that is held out by default, and how much of it at most."""
+
+
+class Split(Config):
+    """What is held out: whole documents, half of them for dev, half for test.
+
+    They are taken in blocks of neighbours, by a keyed hash of the text.
+    """
+
+    val_documents: int | None = Field(
+        default=None,
+        ge=2,
+        description="hold out about so many documents, in whole blocks of neighbours: half of "
+        "them for dev, half for test",
+    )
+    val_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="hold out this share of each source's documents: half of them for dev, half "
+        "for test; default 0.06",
+    )
+    val_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="hold out about so many bytes of each source at most, whatever its share is; "
+        "default 20,000,000 where neither key above is given",
+    )
+    block_bytes: int = Field(
+        default=BLOCK_BYTES,
+        ge=1,
+        le=1_000_000,
+        description="about how many bytes of neighbouring lines are held out together; larger "
+        "blocks have less training text beside them, smaller ones are more",
+    )
+    seed: int = Field(
+        default=42,
+        ge=0,
+        lt=2**63,
+        description="random seed of the split; independent of the training seed",
+    )
+
+    @model_validator(mode="after")
+    def one_of_the_two(self) -> "Split":
+        """Only one of both keys may be set."""
+        if self.val_documents is not None and self.val_share is not None:
+            raise ValueError("give val_documents or val_share, not both")
+        if self.val_documents is not None and self.val_bytes is not None:
+            raise ValueError("val_bytes limits val_share, not val_documents")
+        return self
+
+    def resolved(self) -> "Split":
+        """A copy with the default share, if neither key is set."""
+        if self.val_documents is not None or self.val_share is not None:
+            return self
+        most = self.val_bytes or DEFAULT_BYTES
+        return self.model_copy(update={"val_share": DEFAULT_SHARE, "val_bytes": most})

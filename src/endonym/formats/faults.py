@@ -1,0 +1,105 @@
+"""A fault of our own code in one document or file: a counted reject, and never the end of a run.
+
+What a person or the machine must mend is raised as it is: an error of the disk, the end of memory,
+and errors of ours that say what to do.
+"""
+
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from endonym.errors import EndonymError, printable
+from endonym.formats.document import Document, Reject
+from endonym.formats.io.origin import SHOWN_CHARS
+
+Made = TypeVar("Made")
+
+FAULT = "cleaning_failed"
+"""The reason of a document that our code could not clean or judge."""
+RAISED = (OSError, EndonymError, MemoryError)
+"""Errors that are no fault in a document: the same one may be cleaned once they are mended."""
+
+
+def fault(error: Exception, rest: str = "this document is left out") -> str:
+    """What went wrong in our own code, and where: enough to report it. rest: what follows."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = next((each for each in reversed(frames) if "endonym" in each.filename), frames[-1])
+    place = f"{Path(at.filename).name}:{at.lineno}"
+    if "/endonym/" in (name := Path(at.filename).as_posix()):
+        place = f"endonym/{name.rpartition('/endonym/')[2]}:{at.lineno}"
+    return (
+        f"a fault of endonym, not of your file: {type(error).__name__} at {place} ({error}); "
+        f"{rest}. Please report this line"
+    )
+
+
+def refusal(document: Document, error: Exception) -> Reject:
+    """The reject of a document in which our code failed. Raises the errors of RAISED."""
+    if isinstance(error, RAISED):
+        raise error
+    # The text may be what our code has broken.
+    shown = document.text[:SHOWN_CHARS].encode("utf-8", "backslashreplace").decode()
+    return Reject(FAULT, document.id, document.source, line_of(error), shown[:SHOWN_CHARS])
+
+
+def line_of(error: Exception) -> str:
+    """The fault as it may stand in a file and on a screen."""
+    return printable(fault(error)[:SHOWN_CHARS])
+
+
+def failure(work: Callable[[], object]) -> str:
+    """The fault that ended some work, as `line_of` has it; empty if it was done."""
+    try:
+        work()
+    except RAISED:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs what was worked on
+        return line_of(error)
+    return ""
+
+
+@contextmanager
+def passing_over() -> Generator[None]:
+    """Goes on behind a fault in a document that only adds to what is known of many.
+
+    Cleaning the same document refuses it, and says why.
+    """
+    try:
+        yield
+    except RAISED:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, it costs one document
+        pass
+
+
+def of_sound(
+    work: Callable[[str, Sequence[str]], Made], sample: str, documents: Sequence[str]
+) -> Made:
+    """What `work` makes of a sample of lines and of documents; without those that it fails in.
+
+    They are looked for only after a failure. A fault that is in no single text is raised.
+    """
+    try:
+        return work(sample, documents)
+    except RAISED:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, it costs the texts that it is in
+        lines = _sound(lambda some: work("\n".join(some), ()), sample.split("\n"))
+        rest = "\n".join(lines)
+        return work(rest, _sound(lambda some: work(rest, some), documents))
+
+
+def _sound(work: Callable[[Sequence[str]], object], texts: Sequence[str]) -> list[str]:
+    """The texts without those in which the work fails, found by halves."""
+    try:
+        work(texts)
+    except RAISED:
+        raise
+    except Exception:  # noqa: BLE001 - see of_sound
+        if len(texts) < 2:
+            return []
+        middle = len(texts) // 2
+        return _sound(work, texts[:middle]) + _sound(work, texts[middle:])
+    return list(texts)

@@ -1,0 +1,318 @@
+"""The raw files of a source: one file, all files below a folder, those that match a glob, or those
+of a data set of the hub.
+
+They are sorted by name, so that the order does not depend on the file system. Hidden files and
+folders (a leading dot), what `exclude` names, and stores and runs of endonym are ignored. Nothing
+here opens a file. What is no file (a pipe, a device, a link that leads nowhere, a folder that is
+closed or too deep to be named) is listed with the others: the reader refuses it by name.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase, translate
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import Field
+
+from endonym.config import NOT_IDENTITY, Config
+from endonym.errors import MissingSource, SourceError, printable
+from endonym.formats.config import Source
+from endonym.formats.hub import hub_folder, is_on_hub
+from endonym.store import is_run_of_store, is_store
+
+GLOB_SIGNS = "*?["
+LONGEST_PATH_BYTES = 4_000
+"""The system takes 4,095; what lies deeper cannot be opened."""
+
+KINDS = {
+    stat.S_IFIFO: "a named pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFDIR: "a folder that cannot be entered; check its permissions",
+}
+TOO_LONG = "its path is too long to be opened"
+UNREACHABLE = {
+    errno.ENOENT: "a link that leads nowhere",
+    errno.ENOTDIR: "a link that leads nowhere",
+    errno.ELOOP: "a link that leads in a circle",
+    errno.ENAMETOOLONG: TOO_LONG,
+}
+
+
+class RawFile(Config):
+    """A raw file and its name in document ids.
+
+    name: the path below the source's root with forward slashes; for a single file its own name.
+    Bytes that are not UTF-8, and controls of a terminal, are written as `\\xNN`.
+    """
+
+    path: Path = Field(json_schema_extra=NOT_IDENTITY)
+    name: str
+
+
+class RawSet(Config):
+    """A source with its files and their hashes, in the same order; not yet hashed, it has none."""
+
+    source: Source
+    files: tuple[RawFile, ...]
+    hashes: tuple[str, ...] = ()
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Names within the source and hashes; not the folder."""
+        return [
+            {"name": file.name, "sha256": digest}
+            for file, digest in zip(self.files, self.hashes, strict=True)
+        ]
+
+    def bytes(self) -> int:
+        """Size of the raw files on disk."""
+        return sum(size_on_disk(file.path) for file in self.files)
+
+
+def source_files(source: Source, folder: Path, left_out: list[Path] | None = None) -> list[RawFile]:
+    """The raw files of a source, sorted by name; a relative path starts at `folder`.
+
+    A data set of the hub is fetched if need be. left_out: gets the stores and runs below the path,
+    which are not entered. Raises MissingSource if the path does not exist or holds no file.
+    """
+    if is_on_hub(source):
+        return files_at(hub_folder(source), folder, name=source.name, exclude=source.exclude)
+    # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
+    given = Path(os.path.expanduser(source.path))  # noqa: PTH111
+    return files_at(given, folder, name=source.name, exclude=source.exclude, left_out=left_out)
+
+
+def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
+    """The files that paths and globs name, each once, in their order; and those that name none."""
+    found: dict[Path, None] = {}
+    missing: list[str] = []
+    for pattern in patterns:
+        try:
+            here = files_at(Path(pattern), folder, name=pattern)
+        except SourceError:
+            missing.append(pattern)
+            continue
+        found |= dict.fromkeys(each.path for each in here if not not_a_file(each.path))
+    return list(found), missing
+
+
+def files_at(
+    given: Path,
+    folder: Path,
+    *,
+    name: str,
+    exclude: Sequence[str] = (),
+    left_out: list[Path] | None = None,
+) -> list[RawFile]:
+    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
+    path = Path(os.path.abspath(folder / given))  # noqa: PTH100
+    try:
+        found = found_files(given, folder, path, exclude, left_out=left_out)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise _missing(name, UNREACHABLE[error.errno], path) from error
+        raise SourceError(
+            f'source "{name}": the folder cannot be read: {error.strerror or error}',
+            where=printable(os.fsdecode(error.filename or path)),
+            do="Check the disk and the folder's permissions.",
+        ) from error
+    if not isinstance(found, str):
+        left = [file for file in found if not is_excluded(file.name, exclude)]
+        found = left or "`exclude` leaves no file here"
+    if isinstance(found, str):
+        raise _missing(name, found, path)
+    return found
+
+
+def _missing(name: str, what: str, path: Path) -> MissingSource:
+    """The error of a source of which there is no file."""
+    return MissingSource(
+        f'source "{name}": {what}',
+        where=printable(str(path)),
+        do="Put the texts there, or correct `path` of this [[source]]; "
+        "a relative path starts at the recipe's folder.",
+    )
+
+
+def found_files(
+    given: Path,
+    folder: Path,
+    path: Path,
+    exclude: Sequence[str],
+    *,
+    left_out: list[Path] | None = None,
+) -> list[RawFile] | str:
+    """The raw files, or why there are none. Folders that `exclude` names are not entered."""
+    if path.is_file():
+        found = [RawFile(path=path, name=printable(path.name))]
+    elif path.is_dir():
+        found = named(path, files_matching(path, ("**",), exclude, left_out))
+    elif any(sign in str(given) for sign in GLOB_SIGNS):
+        root, parts = glob_root(given, folder)
+        found = named(root, files_matching(root, parts, exclude, left_out)) if root.is_dir() else []
+    elif path.exists():
+        return "this is neither a file nor a folder"
+    else:
+        return "there is no such file or folder"
+    if all(not_a_file(file.path) for file in found):
+        return "there is no file here" + (", or `exclude` names its folder" if exclude else "")
+    return found
+
+
+def is_excluded(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a glob matches a file's name, its path below the source's, or a folder above it.
+
+    One with a slash in front matches paths only: it means one a.txt, and not each.
+    """
+    path = PurePosixPath(name)
+    meant = [name, *(folder.as_posix() for folder in path.parents[:-1])]
+    return is_named(path.name, [each for each in patterns if not each.startswith("/")]) or any(
+        is_named(each, patterns) for each in meant
+    )
+
+
+def is_named(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a glob matches just this name."""
+    return any(fnmatchcase(name, pattern.strip("/")) for pattern in patterns)
+
+
+def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
+    """Files with their names below the root, sorted by name."""
+    files = [
+        RawFile(path=path, name=printable(path.relative_to(root).as_posix())) for path in paths
+    ]
+    return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
+
+
+def glob_root(given: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder before a glob's first wildcard, and the parts from there on."""
+    parts = Path(os.path.normpath(given)).parts
+    first = next(n for n, part in enumerate(parts) if any(sign in part for sign in GLOB_SIGNS))
+    return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
+
+
+class Glob:
+    """A glob that is matched against a path name by name; `**` stands for any number of names.
+
+    Where a path stands in it is a set of numbers of parts, so that no glob takes long.
+    """
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.parts = [None if part == "**" else re.compile(translate(part)) for part in parts]
+        self.start = self.with_stars({0})
+        self.shows_hidden = any(part.startswith(".") for part in parts)
+
+    def after(self, reached: frozenset[int], name: str) -> frozenset[int]:
+        """The parts that may match what follows this name; beyond the last part, it is found."""
+        found = set[int]()
+        for number in reached - {len(self.parts)}:
+            part = self.parts[number]
+            if part is None:
+                found.add(number)
+            elif part.match(name):
+                found.add(number + 1)
+        return self.with_stars(found)
+
+    def with_stars(self, reached: set[int]) -> frozenset[int]:
+        """The same parts, and those behind a `**`, which may stand for no name at all."""
+        for number in sorted(reached):
+            while number < len(self.parts) and self.parts[number] is None:
+                number += 1
+                reached.add(number)
+        return frozenset(reached)
+
+
+def files_matching(
+    root: Path,
+    parts: Sequence[str],
+    exclude: Sequence[str],
+    left_out: list[Path] | None = None,
+) -> Iterator[Path]:
+    """What lies below a folder, is no folder, and matches a glob, given in its parts.
+
+    Hidden names match only if the glob itself has a leading dot. Links to folders are followed
+    last, and no folder is read twice. No depth of folders is too large: this does not recurse.
+    A folder that cannot be entered is given itself; one that `exclude` names is passed over, and
+    so is a store or a run, which left_out gets.
+    """
+    glob = Glob(parts)
+    folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
+    read = set[tuple[int, int, frozenset[int]]]()
+    made = list[Path]() if left_out is None else left_out
+    while folders or links:
+        folder, reached = (folders or links).pop()
+        try:
+            is_new = entered(folder, reached - {len(parts)}, read)
+            entries = visible_entries(folder, glob) if is_new else []
+        except PermissionError:
+            if folder == root:
+                raise
+            yield folder
+            continue
+        for entry in entries:
+            path, after = Path(entry.path), glob.after(reached, entry.name)
+            if not leads_to_folder(entry):
+                if len(parts) in after:
+                    yield path
+            elif is_passed_over(path, root, exclude, made):
+                continue
+            elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
+                yield path
+            elif after:
+                (links if entry.is_symlink() else folders).append((path, after))
+
+
+def is_passed_over(path: Path, root: Path, exclude: Sequence[str], made: list[Path]) -> bool:
+    """Whether a folder is not entered: by its name, or as a store or a run, which `made` gets."""
+    if exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
+        return True
+    is_mine = is_store(path) or is_run_of_store(path)
+    made += [path] * is_mine
+    return is_mine
+
+
+def entered(
+    folder: Path, reached: frozenset[int], read: set[tuple[int, int, frozenset[int]]]
+) -> bool:
+    """Whether a folder is read for the first time with these parts of a glob."""
+    status = folder.stat()
+    key = (status.st_dev, status.st_ino, reached)
+    is_new = key not in read
+    read.add(key)
+    return is_new
+
+
+def visible_entries(folder: Path, glob: Glob) -> list[os.DirEntry[str]]:
+    """What a folder holds, last names first."""
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if glob.shows_hidden or not each.name.startswith(".")]
+    return sorted(found, key=lambda entry: entry.name, reverse=True)
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links, or a path that is too long
+        return False
+
+
+def not_a_file(path: Path) -> str:
+    """Why a path that a folder lists cannot be read as a file; empty if it can be tried."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ENOENT and not path.is_symlink():
+            return ""  # it was there when its folder was listed: the disk says why
+        return UNREACHABLE.get(error.errno or 0, "")
+    if stat.S_ISDIR(mode) and len(os.fsencode(path)) > LONGEST_PATH_BYTES:
+        return TOO_LONG
+    return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device, not a file")
+
+
+def size_on_disk(path: Path) -> int:
+    """The size of a file; 0 for what is none."""
+    return 0 if not_a_file(path) else path.stat().st_size

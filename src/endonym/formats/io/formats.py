@@ -1,0 +1,126 @@
+"""What a file's name says: its format, its compression, whether it is an archive.
+
+A new format is a name in `FORMATS` and in `Source.format` (`formats/config.py`), a function in
+`formats/readers/`, its row in `READERS` (`formats/reader.py`), and a guess of its recipe keys
+(`survey/format_guess.py`). One whose bytes are not text stands in `BINARY`; one that strangers
+can make dangerous has its parser in `formats/parsers/`, and stands in `PARSED`. Reasons for rejects
+stand in `formats/reasons.py`.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import regex
+
+from endonym.formats.config import Source
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+SHORT_NAMES = {
+    ".tgz": ".tar.gz",
+    ".tbz2": ".tar.bz2",
+    ".txz": ".tar.xz",
+    ".tzst": ".tar.zst",
+}
+ARCHIVES = {".tar": "tar", ".zip": "zip"}
+FORMATS = {
+    ".txt": "txt",
+    ".text": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".pdf": "pdf",
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"), "image"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    ".epub": "epub",
+    ".docx": "docx",
+    ".odt": "odt",
+    **dict.fromkeys((".warc", ".wet", ".arc"), "warc"),
+}
+BINARY = frozenset({"parquet", "arrow", "pdf", "image", "epub", "docx", "odt", "warc", "wiki"})
+"""Formats whose bytes are not text."""
+PARSED = frozenset({"pdf", "image", "html", "epub", "docx", "odt", "warc", "wiki"})
+"""Formats that a parser reads."""
+JOINED = frozenset({"pdf", "image", "epub"})
+"""Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
+NOT_PLAIN = regex.compile(
+    r"\.(?:pdf|epub|x?html?|xml|w?arc|wet|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp"
+    r"|bmp|svg|arrow|parquet"
+    r"|mp[34]|wav|flac|sql|db|sqlite|7z|rar|zip|tar|exe|npy|safetensors|gguf|bin|py|sh)"
+)
+"""Never read as text, even if the recipe names a format for the whole folder."""
+
+MARKUP = {".xml": ("wiki", "html"), ".mediawiki": ("wiki",)}
+"""What such a file may be, if the recipe says so."""
+
+DUMP = regex.compile(r"-pages-[\w.-]*\.xml(?:-p\d+p\d+)?$|^[a-z_]+wik\w*-.*\.xml$")
+"""How dumps of MediaWiki are called."""
+
+CACHE_OF_DATASETS = regex.compile(r"^cache-[0-9a-f]{8,}.*\.arrow$")
+"""Copies that the library datasets keeps beside the data."""
+
+LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.txt$|-import\.sql$")
+"""The tables that lie beside the sentences in an archive of the Leipzig corpora."""
+LEIPZIG_SENTENCES = regex.compile(r"-sentences\.txt$")
+"""The sentences, each with its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """Compression, archive and format of a file, each "" if there is none."""
+
+    compression: str
+    archive: str
+    format: str
+    extension: str
+
+
+def file_format(name: str, source: Source) -> FileFormat:
+    """The format of a file by its name; by the recipe if that names a format."""
+    lower = name.lower()
+    for short, long in SHORT_NAMES.items():
+        if lower.endswith(short):
+            lower = lower.removesuffix(short) + long
+    compression = COMPRESSIONS.get(PurePosixPath(lower).suffix, "")
+    if compression:
+        lower = lower[: lower.rindex(".")]
+    extension = PurePosixPath(lower).suffix
+    archive = ARCHIVES.get(extension, "")
+    if archive == "zip" and compression:
+        archive = ""
+    return FileFormat(compression, archive, format_by(lower, extension, source), extension)
+
+
+def format_by(lower: str, extension: str, source: Source) -> str:
+    """The format of a file by its name without compression, in lower case; "" if it is not read."""
+    name = PurePosixPath(lower).name
+    if CACHE_OF_DATASETS.search(name) or (LEIPZIG_TABLE.search(lower) and extension != ".tsv"):
+        return ""
+    known = "wiki" if DUMP.search(name) else FORMATS.get(extension, "")
+    if source.format == "auto":
+        is_plain = source.document == "file" and source.column is None
+        return "leipzig" if is_plain and LEIPZIG_SENTENCES.search(lower) else known
+    if not NOT_PLAIN.fullmatch(extension) or source.format in (known, *MARKUP.get(extension, ())):
+        return source.format
+    return ""
+
+
+def unsupported(kind: FileFormat, name: str) -> str:
+    """The message about a file that cannot be read."""
+    lower = name.lower()
+    if LEIPZIG_TABLE.search(lower):
+        return "a table of the Leipzig corpora that holds no text"
+    if CACHE_OF_DATASETS.search(PurePosixPath(lower).name):
+        return "a copy that the library datasets keeps beside its data"
+    what = f"{kind.extension} files" if kind.extension else "files without an extension"
+    if kind.extension in FORMATS:
+        return f"{what} are not of the format that the recipe names; leave `format` out"
+    if kind.extension in MARKUP:
+        return f'{what} are not read, unless they are dumps of a wiki: then write format = "wiki"'
+    advice = (
+        "" if NOT_PLAIN.fullmatch(kind.extension) else '; if it is plain text, write format = "txt"'
+    )
+    known = " ".join(sorted(FORMATS))
+    return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -1,0 +1,115 @@
+"""Splits a stream of bytes into numbered lines, which end with CR, LF or CR LF.
+
+Of a line that is longer than a document may be, only the size is kept.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from endonym.formats.document import Reject
+from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.streams import Damage, Stream
+
+KEPT_GAP = b"\n" * 1_000
+"""So many empty lines in a row are read one by one; those after them are only counted."""
+
+GAP = re.compile(KEPT_GAP + rb"\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its end, counted from 1. size: in bytes, also if `data` was discarded."""
+
+    number: int
+    data: bytes
+    size: int
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether `data` was discarded."""
+        return self.size > len(self.data)
+
+
+class Tail:
+    """The pieces of an unfinished line, until they are too long."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Add a piece of the line."""
+        self.size += len(piece)
+        if self.size > MAX_DOCUMENT_BYTES:
+            self.pieces.clear()
+        else:
+            self.pieces.append(piece)
+
+    def line(self, number: int) -> Line:
+        """The whole line; the next one starts empty."""
+        line = Line(number, b"".join(self.pieces), self.size)
+        self.pieces, self.size = [], 0
+        return line
+
+
+def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
+    """The lines of a stream. Damage comes last, with the line that it cuts off (may be empty)."""
+    tail, number, after_return = Tail(), 1, False
+    for piece in stream:
+        if isinstance(piece, Damage):
+            yield tail.line(number), piece
+            return
+        if after_return and piece.startswith(b"\n"):
+            piece = piece[1:]
+        if not piece:
+            continue
+        after_return = piece.endswith(b"\r")
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        for part, left_out in without_gaps(piece):
+            first, *others = part.split(b"\n")
+            tail.add(first)
+            for data in others:
+                yield tail.line(number)
+                number += 1
+                tail.add(data)
+            number += left_out
+    if tail.size:
+        yield tail.line(number)
+
+
+def without_gaps(piece: bytes) -> Iterator[tuple[bytes, int]]:
+    """Parts of a piece, and how many empty lines are left out after each: a gap keeps the first."""
+    start = 0
+    for gap in GAP.finditer(piece) if KEPT_GAP in piece else ():
+        yield piece[start : gap.start()] + KEPT_GAP, gap.end() - gap.start() - len(KEPT_GAP)
+        start = gap.end()
+    yield piece[start:], 0
+
+
+def readable_lines(
+    stream: Stream, origin: Origin, encoding: str
+) -> Iterator[tuple[int, str] | Reject]:
+    """Numbered lines of UTF-8 as text; undecodable, too long or truncated ones are rejected."""
+    for item in split_lines(stream):
+        if isinstance(item, tuple):
+            line, damage = item
+            detail, record = damage.detail, line.number if line.size else None
+            if line.size:
+                detail += f"; line {line.number} is cut off"
+            size = line.size + damage.raw_bytes
+            yield origin.reject(damage.reason, detail, record=record, raw=line.data, raw_bytes=size)
+            continue
+        number, data, size = item.number, item.data, item.size
+        if item.is_too_long:
+            yield origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
+            continue
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            reason = "invalid_utf8" if encoding == "utf-8" else "invalid_bytes"
+            detail = f"line {number}, byte {error.start + 1}: this is no {encoding}"
+            yield origin.reject(reason, detail, record=number, raw=data)
+        else:
+            yield number, text

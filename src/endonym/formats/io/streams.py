@@ -1,0 +1,305 @@
+"""Raw files as streams of decompressed bytes: plain, gzip, zstd, bzip2, xz, members of zip.
+
+A stream is an iterator of pieces of bytes. Damage is not raised: it is the last item, so that
+everything before it is kept and the damage itself is counted. Memory is bounded for any compression
+ratio, and so is what one raw file may unpack to.
+"""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from endonym.formats.io.gzip_member import GzipMember
+from endonym.formats.io.kinds import any_kind
+
+PIECE_BYTES = 1 << 16
+"""How much is read at a time."""
+
+UNPACKED_BYTES = 1 << 20
+"""The largest decompressed piece, except with zstd."""
+
+ZSTD_PIECE_BYTES = 1 << 11
+"""zstd has no limit for its output; 2 kB become 64 MB at most."""
+
+ZSTD_WINDOW_BYTES = 1 << 27
+"""The largest window size, as in the zstd command."""
+
+XZ_MEMORY_BYTES = 512 << 20
+"""The most that an xz or LZMA stream may ask for; `xz -9` asks for 65 MiB."""
+
+MAX_RATIO, MIN_UNPACKED_BYTES = 100, 64 << 20
+"""Texts unpack to three to ten times their size. A file that unpacks to more than this is a bomb:
+made to fill memory or disk."""
+
+MAGIC = {
+    "gzip": (b"\x1f\x8b",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + low, 0x2A, 0x4D, 0x18]) for low in range(16))),
+    "bzip2": (b"BZh",),
+    "xz": (b"\xfd7zXZ\x00",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Why a stream ends early; raw_bytes: the number of bytes that are lost."""
+
+    reason: str
+    detail: str
+    raw_bytes: int = 0
+
+
+Stream = Iterator[bytes | Damage]
+
+
+class Unpacker(Protocol):
+    """Decompresses one member (or frame), with the interface of bz2.BZ2Decompressor."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class ZstdFrame:
+    """Decompresses one zstd frame."""
+
+    needs_input = True
+
+    def __init__(self) -> None:
+        self.frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame is complete."""
+        return self.frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes after the frame."""
+        return self.frame.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Everything that `data` decompresses to; max_length has no effect."""
+        return self.frame.decompress(data)
+
+
+class Deflated:
+    """Decompresses bare deflate data, as in a zip."""
+
+    def __init__(self) -> None:
+        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        """Whether the data are complete."""
+        return self.inflate.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes after the data."""
+        return self.inflate.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """The next decompressed bytes, at most `max_length`."""
+        text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
+        # zlib may hold back text for which there was no room.
+        self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
+        return text
+
+
+UNPACKERS: dict[str, Callable[[], Unpacker]] = {
+    "gzip": GzipMember,
+    "zstd": ZstdFrame,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY_BYTES),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, XZ_MEMORY_BYTES),
+    "deflate": Deflated,
+}
+
+
+class Expansion:
+    """What one raw file may still unpack to, all its members together."""
+
+    def __init__(self, raw_bytes: int) -> None:
+        self.limit = max(MIN_UNPACKED_BYTES, MAX_RATIO * raw_bytes)
+        self.size = 0
+
+    def bounded(self, stream: Stream) -> Stream:
+        """The stream up to the limit, then a Damage."""
+        for piece in stream:
+            if isinstance(piece, bytes) and not self.has_room(len(piece)):
+                yield Damage("bomb", self.message())
+                return
+            yield piece
+
+    def has_room(self, size: int) -> bool:
+        """Count so many bytes more; whether they are within the limit."""
+        self.size += size
+        return self.size <= self.limit
+
+    def message(self) -> str:
+        """Why no more is read."""
+        return (
+            f"it unpacks to more than {MAX_RATIO} times its size and {self.limit >> 20:,} MiB, "
+            "as no text does; the rest is not read"
+        )
+
+
+class Counted:
+    """A binary file that reports how many bytes are read from it."""
+
+    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
+        self.file, self.advance = file, advance
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of the file."""
+        data = self.file.read(size)
+        self.advance(len(data))
+        return data
+
+
+class Feed:
+    """Reads a stream in portions of any size; damage that ends it is kept in `damage`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.held, self.at = stream, b"", 0
+        self.damage: Damage | None = None
+
+    def take(self, size: int) -> bytes:
+        """At most `size` bytes; empty at the end."""
+        if self.at == len(self.held):
+            self.held, self.at = self.next_piece(), 0
+        data = self.held[self.at : self.at + size]
+        self.at += len(data)
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end, without consuming them."""
+        if len(self.held) - self.at < size:
+            pieces, length = [self.held[self.at :]], len(self.held) - self.at
+            while length < size and (piece := self.next_piece()):
+                pieces.append(piece)
+                length += len(piece)
+            self.held, self.at = b"".join(pieces), 0
+        return self.held[self.at : self.at + size]
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        data = self.peek(size)
+        self.at += len(data)
+        return data
+
+    def skip(self, size: int) -> int:
+        """Consume so many bytes without holding them; how many were missing."""
+        while size and (data := self.take(min(size, PIECE_BYTES))):
+            size -= len(data)
+        return size
+
+    def put_back(self, data: bytes) -> None:
+        """Return bytes that were taken last, or others in their place."""
+        self.held, self.at = data + self.held[self.at :], 0
+
+    def next_piece(self) -> bytes:
+        """The next piece that is not empty; empty at the end."""
+        for piece in self.stream:
+            if isinstance(piece, Damage):
+                self.damage = piece
+                return b""
+            if piece:
+                return piece
+        return b""
+
+    def drain(self) -> tuple[int, bool]:
+        """Consume the rest: its number of bytes, and whether one of them is not zero."""
+        size, filled = 0, False
+        while data := self.take(PIECE_BYTES):
+            size += len(data)
+            filled = filled or data.count(0) < len(data)
+        return size, filled
+
+    def rest(self) -> Stream:
+        """The rest of the stream, damage included."""
+        if self.at < len(self.held):
+            yield self.held[self.at :]
+        self.held, self.at = b"", 0
+        yield from self.stream
+        if self.damage is not None:
+            yield self.damage
+
+
+def plain(file: BinaryIO | Counted) -> Stream:
+    """The bytes of a file as they are."""
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
+def packed_as(head: bytes) -> str:
+    """The compression of bytes that begin so; empty if there is none that we know."""
+    return next((name for name, magic in MAGIC.items() if head.startswith(magic)), "")
+
+
+def unpacked(stream: Stream, compression: str) -> Stream:
+    """The decompressed bytes of a stream, over all its members."""
+    feed = Feed(stream)
+    members = 0
+    # What it is counts more than what its name says.
+    compression = packed_as(feed.peek(6)) or compression
+    while head := feed.peek(6):
+        if not head.startswith(MAGIC[compression]):
+            yield from foreign_bytes(feed, compression, members)
+            return
+        for piece in member_pieces(feed, compression):
+            yield piece
+            if isinstance(piece, Damage):
+                return
+        members += 1
+    if feed.damage is not None:
+        yield feed.damage
+
+
+def member_pieces(feed: Feed, compression: str) -> Stream:
+    """The decompressed bytes of one member."""
+    member = UNPACKERS[compression]()
+    size = ZSTD_PIECE_BYTES if compression == "zstd" else PIECE_BYTES
+    while not member.eof:
+        data = feed.take(size) if member.needs_input else b""
+        if member.needs_input and not data:
+            yield feed.damage or Damage("truncated", f"the {compression} file ends early")
+            return
+        try:
+            piece = member.decompress(data, UNPACKED_BYTES)
+        except (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError) as error:
+            reason = "bad_checksum" if "check" in str(error) else "damaged"
+            detail = f"the {compression} data or their check sum are damaged ({error})"
+            if reason == "bad_checksum":
+                detail = f"the {compression} file is damaged: {error}"
+            yield Damage(reason, detail, feed.drain()[0])
+            return
+        yield piece
+    feed.put_back(member.unused_data)
+
+
+def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
+    """Bytes of another format, at the start or after the last member; zeros are padding."""
+    what = any_kind(feed.peek(PIECE_BYTES))
+    size, filled = feed.drain()
+    if members == 0:
+        detail = f"the name says {compression}, but this is no {compression} file"
+        detail += f": it is {what}; rename it" if what else "; rename it"
+        yield Damage("not_compressed", detail, size)
+    elif filled:
+        detail = (
+            f"{size:,} bytes that are no {compression} follow the end of the {compression} data"
+        )
+        yield Damage("trailing_garbage", detail, size)
+    if feed.damage is not None:
+        yield feed.damage

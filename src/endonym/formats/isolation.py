@@ -1,0 +1,398 @@
+"""Runs the parsers of untrusted files in a process with limits, and goes on after they fail.
+
+One worker process (`formats/parsers/worker.py`) takes many files, one after the other, and sends
+the units of each as they are parsed. If it crashes, hangs, or takes too much memory in unit n, that
+unit is one with a reason, and a new process goes on at unit n + 1.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import SourceError
+from endonym.formats.parsers.unit import Options, Unit
+from endonym.limited.frames import (
+    WHEREABOUTS,
+    BadFrame,
+    Incoming,
+    Whereabouts,
+    send,
+    sendable,
+)
+from endonym.limited.process import environment
+
+START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from endonym.formats.parsers.worker import main
+main()
+"""
+START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
+PIPE_BYTES = 1 << 20
+LAST_UNIT = 1 << 60
+UNITS_A_FAILURE = 20
+TIMEOUTS_IN_A_ROW, SPARE_A_UNIT = 3, 0.5
+"""Units in a row that hang; seconds of processor time that a good unit gives to bad ones."""
+ENDS = ("done", "stopped", "failed", "refused", "missing")
+"""What the last message of a parser has one of."""
+NO_UNIT = "what the parser sent is no unit of the file"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a parser may take.
+
+    memory_bytes: of the process. unit_cpu_seconds: processor time of one unit. unit_seconds: wall
+    clock of one unit, far longer, as a busy machine must not change what is read. file_seconds and
+    file_seconds_per_mb: wall clock of one file. failures: after so many units that crash, hang or
+    take too much memory, one more for each twenty units that are read, its rest is not read.
+    lost_cpu_seconds: processor time that units which hang may take of a small file; of a larger
+    one as much more as of wall clock, and a part of a second more for each unit that is read.
+    """
+
+    memory_bytes: int = 768 << 20
+    unit_cpu_seconds: int = 8
+    unit_seconds: float = 60.0
+    file_seconds: float = 120.0
+    file_seconds_per_mb: float = 60.0
+    lost_cpu_seconds: float = 60.0
+    failures: int = 30
+
+    def seconds_of(self, raw_bytes: int) -> float:
+        """The wall clock of a file of this size."""
+        return self.file_seconds + self.file_seconds_per_mb * raw_bytes / 1e6
+
+
+LIMITS = Limits()
+
+
+class Failure(Exception):
+    """A unit that the parser did not survive: the reason, and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail)
+
+
+class ParserProcess:
+    """One worker process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        with tempfile.TemporaryFile() as memory:
+            memory.truncate(WHEREABOUTS.size)
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=environment(),
+                pass_fds=(memory.fileno(),),
+            )
+            self.end = weakref.finalize(self, end, self.process, os.getpid())
+            self.where = Whereabouts(memory.fileno())
+            assert self.process.stdin is not None, "a pipe"
+            assert self.process.stdout is not None, "a pipe"
+            self.requests = self.process.stdin.fileno()
+            self.answers = Incoming(self.process.stdout.fileno())
+            if sys.platform == "linux":  # fewer turns between the two processes
+                fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            self.begin(memory.fileno())
+
+    def begin(self, memory: int) -> None:
+        """Tell the process its limits. Raises SourceError if it did not start."""
+        first = asdict(self.limits) | {"parent": os.getpid(), "whereabouts": memory}
+        try:
+            send(self.requests, first)
+            self.receive(START_SECONDS)
+        except (Failure, BrokenPipeError) as failure:
+            assert self.process.stderr is not None, "a pipe"
+            kill(self.process)
+            said = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+            self.close()
+            raise SourceError(
+                f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
+                where="[[source]]",
+                do="If this machine is very busy, try again; if it says that a module is missing, "
+                "install endonym again.",
+            ) from failure
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take a file."""
+        return self.process.poll() is None
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """The next message. Raises Failure if there is none within so many seconds."""
+        end = time.monotonic() + seconds
+        try:
+            while (message := self.answers.whole()) is None:
+                if not self.answers.is_waiting(end - time.monotonic()):
+                    raise Failure("parser_timeout", f"nothing came for {seconds:.0f} s")
+                if not self.answers.more():
+                    raise self.failure()
+        except BadFrame as error:
+            raise Failure("parser_crashed", "what the parser sent is no message") from error
+        return message
+
+    def failure(self) -> Failure:
+        """Why the process has closed its pipe, by how it ended and what it used."""
+        end = time.monotonic() + CLOSING_SECONDS
+        while (code := self.process.poll()) is None:
+            if time.monotonic() >= end:
+                return Failure("parser_crashed", "the parser closed its pipe")
+            time.sleep(0.001)
+        if code == -signal.SIGXCPU:
+            seconds = self.limits.unit_cpu_seconds
+            return Failure("parser_timeout", f"it took more than {seconds} s of processor time")
+        if code == -signal.SIGKILL:
+            most = self.limits.memory_bytes >> 20
+            return Failure("parser_memory", f"it took more than {most:,} MiB of memory")
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Failure("parser_crashed", f"the parser crashed ({how})")
+
+    def close(self) -> None:
+        """End the process."""
+        self.end()
+
+    def stop(self) -> bool:
+        """Give up the current file; False if the process had to be ended."""
+        try:
+            send(self.requests, {"stop": True})
+            end = time.monotonic() + self.limits.unit_seconds
+            while "stopped" not in (message := self.receive(end - time.monotonic())):
+                if time.monotonic() >= end:
+                    raise Failure("parser_timeout", "it does not stop")
+            if message.get("last"):
+                self.close()
+                return False
+        except (Failure, OSError):
+            self.close()
+            return False
+        return True
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and the one it has forked."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a process and close its pipes; after a fork, it still belongs to the parent."""
+    if os.getpid() != owner:
+        process.returncode = 0
+    elif process.returncode is None:
+        kill(process)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+class Idle(threading.local):
+    """The processes of this thread that wait for a file.
+
+    The system ends a process when the thread that started it ends, so threads share none.
+    """
+
+    def __init__(self) -> None:
+        self.processes: list[ParserProcess] = []
+        self.owner = os.getpid()
+
+    def take(self, limits: Limits) -> ParserProcess:
+        """A process with these limits, a new one if none waits."""
+        if self.owner != os.getpid():  # after a fork: they belong to the parent
+            self.processes, self.owner = [], os.getpid()
+        for number in reversed(range(len(self.processes))):
+            if self.processes[number].limits == limits:
+                found = self.processes.pop(number)
+                if found.is_alive:
+                    return found
+                found.close()
+        return ParserProcess(limits)
+
+
+IDLE = Idle()
+
+
+def units(
+    parser: str, path: Path, options: Options, *, raw_bytes: int, limits: Limits = LIMITS
+) -> Iterator[Unit]:
+    """The units of a file, by the parser in this module; what fails is a unit with a reason.
+
+    raw_bytes: the size of the file, by which it gets its time. A unit with the number 0 stands for
+    the whole file, or its rest. Raises SourceError if a library of the parser is not installed.
+    """
+    # Links stay as they are.
+    where = os.path.abspath(path)  # noqa: PTH100
+    request = {"parser": parser, "path": sendable(where), "options": dict(options)}
+    parsing = Parsing(request, limits, limits.seconds_of(raw_bytes))
+    while not parsing.is_over:
+        yield from parsing.go_on()
+
+
+class Parsing:
+    """Where the parsing of a file stands.
+
+    next: the first unit that has not come. lost: the failure of a later one; the units before it
+    were parsed, not yet sent, and are parsed again.
+    """
+
+    def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
+        self.request, self.limits, self.seconds = request, limits, seconds
+        self.next = 1
+        self.failures = self.timeouts = 0
+        self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
+        self.lost: tuple[int, Failure] | None = None
+        self.is_over = False
+
+    def go_on(self) -> Iterator[Unit]:
+        """The units from `next` on, up to one that fails, which is a unit with a reason."""
+        process, is_usable = IDLE.take(self.limits), False
+        until = self.lost[0] - 1 if self.lost else LAST_UNIT
+        try:
+            send(process.requests, self.request | {"start": self.next, "until": until})
+            while "units" in (message := self.receive(process)):
+                yield from self.taken(message["units"], message.get("texts", b""))
+            is_usable = not message.get("last")
+            yield from self.ended(message)
+        except Failure as failure:
+            yield from self.failed(failure, process.where.unit)
+        except BrokenPipeError:
+            yield from self.failed(process.failure(), process.where.unit)
+        except GeneratorExit:
+            is_usable = process.stop()
+            raise
+        finally:
+            if is_usable:
+                IDLE.processes.append(process)
+            else:
+                process.close()
+
+    def receive(self, process: ParserProcess) -> dict[str, Any]:
+        """The next message, within the time that the file has left. Raises Failure."""
+        if self.seconds <= 0 and not self.lost:
+            raise Failure("parser_timeout", "the time of the file is over")
+        while True:
+            steps, began = process.where.steps, time.monotonic()
+            left = self.limits.unit_seconds if self.lost else self.seconds
+            seconds = max(0.0, min(self.limits.unit_seconds, left))
+            try:
+                return process.receive(seconds)
+            except Failure:
+                # Units that are passed over, or not sent yet, show as steps.
+                is_alive = process.is_alive and process.where.steps != steps
+                if not is_alive or left - (time.monotonic() - began) <= 0:
+                    raise
+            finally:
+                self.seconds -= time.monotonic() - began
+
+    def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
+        """Units as they were sent, with their texts one after the other. Raises Failure if one is
+        none, or not behind the one before."""
+        if type(sent) is not list or not sent:
+            raise Failure("parser_crashed", NO_UNIT)
+        end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
+        for each in sent:
+            begin, end = end, end + size_of_text(each)
+            try:
+                unit = Unit(**(each | {"text": texts[begin:end].decode()}))
+            except (TypeError, UnicodeDecodeError) as error:
+                raise Failure("parser_crashed", NO_UNIT) from error
+            if not is_sound(unit) or not self.next <= unit.number <= until or end > len(texts):
+                raise Failure("parser_crashed", NO_UNIT)
+            self.next = unit.number + 1
+            self.timeouts = 0
+            self.spare += SPARE_A_UNIT
+            yield unit
+
+    def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
+        """What follows from the parser's last message. Raises Failure."""
+        what = [key for key in ENDS if key in message]
+        words = [message.get(key, "") for key in ("failed", "refused", "missing", "detail")]
+        if len(what) != 1 or any(type(each) is not str for each in words):
+            raise Failure("parser_crashed", "what the parser sent is no end of a file")
+        if "failed" in message:
+            most = self.limits.memory_bytes >> 20
+            detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
+            raise Failure(message["failed"], detail)
+        if "missing" in message:
+            raise missing_library(message["missing"])
+        if self.lost:
+            yield from self.refused(self.lost[1])
+            return
+        self.is_over = True
+        if "refused" in message:
+            yield Unit(0, reason=message["refused"], detail=message.get("detail", ""))
+
+    def failed(self, failure: Failure, unit: int) -> Iterator[Unit]:
+        """What follows from a failure in this unit."""
+        if unit == 0:
+            self.is_over = True
+            yield Unit(0, reason=failure.reason, detail=failure.detail)
+        elif unit <= self.next or (self.lost and unit >= self.lost[0]):
+            yield from self.refused(failure)
+        else:
+            self.lost = (unit, failure)
+
+    def refused(self, failure: Failure) -> Iterator[Unit]:
+        """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
+        self.lost = None
+        self.failures += failure.reason != "parser_failed"
+        if failure.reason == "parser_timeout":
+            self.timeouts += 1
+            self.spare -= self.limits.unit_cpu_seconds
+        else:
+            self.timeouts = 0
+        yield Unit(self.next, reason=failure.reason, detail=failure.detail)
+        self.next += 1
+        most = self.limits.failures + self.next // UNITS_A_FAILURE
+        is_slow = self.timeouts >= TIMEOUTS_IN_A_ROW or self.spare <= 0
+        self.is_over = self.seconds <= 0 or self.failures >= most or is_slow
+        if self.is_over and self.limits.failures > 1:
+            why = f"after {self.failures} failures"
+            why = "it takes too much processor time" if is_slow else why
+            why = why if self.seconds > 0 else "its time is over"
+            yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
+
+
+def is_sound(unit: Unit) -> bool:
+    """Whether the fields of a unit that was sent are what Unit says."""
+    return (
+        type(unit.number) is type(unit.raw_bytes) is int
+        and unit.raw_bytes >= 0
+        and type(unit.reason) is type(unit.detail) is str
+        and type(unit.meta) is dict
+        and all(type(each) is str for each in unit.meta.values())
+    )
+
+
+def size_of_text(sent: Any) -> int:
+    """How many bytes the text of a unit has, as it was sent. Raises Failure if it does not say."""
+    size = sent.get("text") if isinstance(sent, dict) else None
+    if type(size) is not int or size < 0:
+        raise Failure("parser_crashed", NO_UNIT)
+    return size
+
+
+def missing_library(name: str) -> SourceError:
+    """The error for a library of a parser that is not installed."""
+    return SourceError(
+        f"the library {name} is not installed, which reads such files",
+        where="[[source]]",
+        do='Install it: pip install "endonym[documents]"',
+    )

@@ -1,0 +1,212 @@
+"""Finds what stands at the edge of every page: running heads and feet, page numbers.
+
+A line in the first or last rows of a page is one if the same line, numbers aside, stands at about
+the same height on some of the pages around it. A line that only begins as they do is one if it
+stands apart from the text, or differs little. What also begins lines in the middle of pages, such
+as the name of a speaker, is text. Pages are looked at in a window, so that a long book does not
+have to be in memory.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+import regex
+
+from endonym.formats.pages.page import Line, Page
+
+NEAR = 8
+"""Pages before and after that are compared with a page."""
+LEAST_PAGES = 3
+"""On so many of them a line must stand, too; on all of them if there are fewer."""
+ROWS = 2
+"""Rows at the top and at the bottom of a page that may be such lines."""
+MOST_MARKS, MOST_CHARS = 40, 300
+"""Lines in those rows that are looked at, and characters of each; a table may have thousands."""
+LEAST_COMMON = 8
+"""Signs that two running heads begin with, if not all of them are the same."""
+LITTLE = 0.25
+"""Of a line: so much may differ if it does not stand apart."""
+SAME_HEIGHT = 0.02
+"""Of the page's height: lines this near may be at the same place."""
+SAME_ROW = 0.5
+"""Of the usual distance of rows: lines this near are in one row."""
+APART = 1.5
+"""Of the usual distance of rows: what is so far from the text is no part of it."""
+LEVEL = 0.003
+"""Of the page's height: what is printed at one height."""
+NOTE = "running_lines"
+"""In the notes of a page: how many lines were taken out."""
+
+ONLY_NUMBER = regex.compile(r"[\W_]*(\p{Nd}{1,5})[\W_]*")
+DIGITS = regex.compile(r"(?<!\p{Nd})\p{Nd}{1,5}(?!\p{Nd})")
+NUMBER = regex.compile(r"\p{Nd}+|\b[ivxlc]{1,7}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line at the edge of a page: its text without numbers, its height from 0 to 1.
+
+    near: how far from it another line may be at its place. is_apart: there is a gap between it and
+    the text.
+    """
+
+    text: str
+    is_top: bool
+    height: float
+    near: float
+    is_apart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page, the lines at its edges by their numbers, and how the others begin."""
+
+    page: Page
+    marks: dict[int, Mark]
+    middle: Counter[str]
+
+    @classmethod
+    def of(cls, page: Page) -> "Seen":
+        """A page, looked at."""
+        found = marks(page)
+        inner = (skeleton(line) for n, line in enumerate(page.lines) if n not in found)
+        return cls(page, found, Counter(each[:LEAST_COMMON] for each in inner))
+
+
+def without_margins(pages: Iterable[Page]) -> Iterator[Page]:
+    """The same pages without running heads, feet and page numbers."""
+    window = deque[Seen]()
+    at = 0  # the place in the window of the page that is judged
+    for page in pages:
+        window.append(Seen.of(page))
+        if len(window) - at > NEAR:
+            yield judged(window, at)
+            at += 1
+        if at > NEAR:
+            window.popleft()
+            at -= 1
+    while at < len(window):
+        yield judged(window, at)
+        at += 1
+        if at > NEAR:
+            window.popleft()
+            at -= 1
+
+
+def judged(window: "deque[Seen]", at: int) -> Page:
+    """The page at this place of the window, without what its neighbours have, too."""
+    page, own = window[at].page, window[at].marks
+    near = [each for number, each in enumerate(window) if abs(number - at) <= NEAR]
+    others = [each for each in near if each is not window[at]]
+    least = min(LEAST_PAGES, len(others))
+    if least < 2:
+        return page
+    shifts = [shift for each in others for shift in numbers(each.page, each.marks)]
+    gone = {
+        number
+        for number, mark in own.items()
+        if is_running(mark, others, least, opening(mark, near))
+        or is_page_number(page, page.lines[number].text, shifts)
+    }
+    if not gone:
+        return page
+    left = [line for n, line in enumerate(page.lines) if n not in gone]
+    return replace(page, lines=left, meta=page.meta | {NOTE: str(len(gone))})
+
+
+def opening(mark: Mark, near: Sequence[Seen]) -> int:
+    """How many lines in the middle of these pages begin as this one."""
+    return sum(each.middle[mark.text[:LEAST_COMMON]] for each in near)
+
+
+def is_running(mark: Mark, others: Sequence[Seen], least: int, opening: int) -> bool:
+    """Whether a line stands on so many other pages, too, and does not open lines of the text."""
+    is_of_text = opening >= LEAST_PAGES
+    if is_of_text and not mark.is_apart:
+        return False
+    same = (
+        any(is_same(mark, other, whole=is_of_text) for other in each.marks.values())
+        for each in others
+    )
+    return sum(same) >= least
+
+
+def is_page_number(page: Page, text: str, shifts: list[int]) -> bool:
+    """Whether a line is nothing but a number, by which the pages around are counted, too."""
+    found = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
+    return found is not None and shifts.count(int(found[1]) - page.number) >= LEAST_PAGES
+
+
+def numbers(page: Page, found: dict[int, Mark]) -> set[int]:
+    """How far the numbers at the edges of a page are from its place in the file."""
+    texts = (page.lines[number].text for number in found)
+    return {int(each) - page.number for text in texts for each in DIGITS.findall(text[:MOST_CHARS])}
+
+
+def marks(page: Page) -> dict[int, Mark]:
+    """The lines in the first and last rows of a page, by their numbers."""
+    height, most = max(1.0, page.height), page.height * SAME_HEIGHT
+    pitch = usual_pitch(page)
+    near = min(most, pitch * SAME_ROW) if pitch else most
+    heights = rows([line.bottom for line in page.lines], near)
+    top, bottom = heights[-ROWS:], heights[:ROWS]
+    found: dict[int, Mark] = {}
+    for number, line in enumerate(page.lines):
+        at = line.bottom
+        is_top = any(abs(at - each) <= near for each in top)
+        if not is_top and not any(abs(at - each) <= near for each in bottom):
+            continue
+        if len(found) == MOST_MARKS:
+            break
+        if is_top:
+            inward = [each for each in heights[: -ROWS - 2 : -1] if each < at]
+        else:
+            inward = [each for each in heights[: ROWS + 1] if each > at]
+        gaps = [abs(a - b) for a, b in pairwise([at, *inward])]
+        is_apart = pitch > 0 and max(gaps, default=0.0) > APART * pitch
+        within = most if is_apart else near
+        found[number] = Mark(skeleton(line), is_top, at / height, within / height, is_apart)
+    return found
+
+
+def usual_pitch(page: Page) -> float:
+    """The usual distance of the rows of a page; 0 if it has fewer than three."""
+    heights = rows([line.bottom for line in page.lines], page.height * LEVEL)
+    steps = [b - a for a, b in pairwise(heights)]
+    return median(steps) if len(steps) > 1 else 0.0
+
+
+def rows(heights: list[float], near: float) -> list[float]:
+    """Different heights, the lowest first."""
+    found: list[float] = []
+    for each in sorted(heights):
+        if not found or each - found[-1] > near:
+            found.append(each)
+    return found
+
+
+def skeleton(line: Line) -> str:
+    """A line without its numbers and blanks."""
+    return "".join(NUMBER.sub("#", line.text.casefold()).split())
+
+
+def is_same(one: Mark, other: Mark, *, whole: bool) -> bool:
+    """Whether two lines are one running head: alike, or with the same beginning (the chapter).
+
+    whole: only if they are alike as a whole.
+    """
+    away = abs(one.height - other.height)
+    if one.is_top != other.is_top or away > min(one.near, other.near):
+        return False
+    if one.text == other.text:
+        return True
+    unlike = (n for n, (a, b) in enumerate(zip(one.text, other.text, strict=False)) if a != b)
+    common = next(unlike, min(len(one.text), len(other.text)))
+    if whole or common < LEAST_COMMON:
+        return False
+    if one.is_apart and other.is_apart:
+        return away <= LEVEL or common >= min(len(one.text), len(other.text)) // 2
+    return common >= (1 - LITTLE) * max(len(one.text), len(other.text))

@@ -1,0 +1,171 @@
+"""Joins lines to paragraphs, within a page and from one page to the next.
+
+A paragraph begins after a gap, with an indent, a bullet, letters of another size, or after a short
+line that ends a sentence. Other short lines keep their ends: they are verse, addresses or code.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+import regex
+
+from endonym.formats.pages.hyphens import HYPHEN, TAIL_CHARS, Words
+from endonym.formats.pages.page import Line, Page
+from endonym.script.scripts import SENTENCE_ENDS
+
+GAP = 1.3
+"""Of the usual distance of lines: a larger one parts paragraphs."""
+MOST_PITCH = 2.2
+"""Of the size of the letters: lines are not usually further apart."""
+INDENT = 0.7
+"""Of the size of the letters: a line that begins further right begins a paragraph."""
+OTHER_SIZE = 0.12
+"""Of the size of the letters: a larger difference parts a heading or a note from the text."""
+SHORT, VERY_SHORT = 0.9, 0.7
+"""Of the width of the lines around: a line that ends before."""
+MOST_NOTES = 50
+"""Paragraphs at the foot of a page that may be notes."""
+BULLET = regex.compile(r"[•‣◦▪■●○·*–—-]\s|\(?(?:\p{Nd}{1,3}|\p{L})[.)]\s")
+CLOSED = regex.compile(rf"[{SENTENCE_ENDS}:;][\p{{Pe}}\p{{Pf}}\"'»”’]*\s*$")
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """A paragraph that may go on. page: where it begins. size: of its letters, in points.
+
+    parts: its lines, with what stands between them. They are joined once, as a page may have
+    thousands.
+    """
+
+    page: int
+    size: float
+    parts: list[str]
+    last: Line
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.parts)
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """The paragraphs that begin on a page."""
+
+    page: Page
+    paragraphs: list[Paragraph] = field(default_factory=list[Paragraph])
+
+    @property
+    def text(self) -> str:
+        """The text of the page, with what its last paragraph has on the next one."""
+        return "\n\n".join(each.text for each in self.paragraphs)
+
+
+def rebuilt(pages: Iterable[Page]) -> Iterator[Rebuilt]:
+    """The paragraphs of each page; one that goes on over the page's end is whole on the first."""
+    words, waiting = Words(), list[Rebuilt]()
+    for page in pages:
+        words.learn(line.text for line in page.lines)
+        found = Rebuilt(page, paragraphs(page, words))
+        if waiting:
+            join_over_pages(waiting[0], found, words)
+        if found.paragraphs:  # and not all of it belongs to a page before
+            yield from waiting
+            waiting.clear()
+        waiting.append(found)
+    yield from waiting
+
+
+def paragraphs(page: Page, words: Words) -> list[Paragraph]:
+    """The paragraphs of one page."""
+    found: list[Paragraph] = []
+    lines = [line for line in page.lines if line.text.strip()]
+    pitch = usual_pitch(lines)
+    for number, line in enumerate(lines):
+        follows = lines[number + 1] if number + 1 < len(lines) else None
+        if found and not begins(found[-1].last, line, follows, pitch, edges=column(lines, number)):
+            add(found[-1], line, column(lines, number - 1), words)
+        else:
+            found.append(Paragraph(page.number, line.size, [line.text.strip()], line))
+    return found
+
+
+def usual_pitch(lines: Sequence[Line]) -> float:
+    """The usual distance of the base lines of two neighbours; 0 if there are none."""
+    steps = [a.bottom - b.bottom for a, b in pairwise(lines)]
+    return median([step for step in steps if step > 0] or [0.0])
+
+
+def column(lines: Sequence[Line], number: int) -> tuple[float, float]:
+    """The left and right edges of the column that a line stands in, from the lines around it."""
+    around = lines[max(0, number - 12) : number + 13]
+    own = lines[number]
+    beside = [each for each in around if each.left < own.right and own.left < each.right]
+    beside.append(own)  # also if its box has no width
+    return min(each.left for each in beside), max(each.right for each in beside)
+
+
+def begins(
+    last: Line, line: Line, follows: Line | None, pitch: float, *, edges: tuple[float, float]
+) -> bool:
+    """Whether a line begins a paragraph, after the line before it."""
+    step = last.bottom - line.bottom
+    size = max(line.size, 1.0)
+    if abs(line.size - last.size) > OTHER_SIZE * max(line.size, last.size):
+        return True
+    if BULLET.match(line.text.lstrip()):
+        return True
+    if step < -size / 2:  # the next column
+        return not goes_on(last.text, line.text)
+    if step > GAP * min(pitch or size, MOST_PITCH * size):
+        return True
+    is_indented = (
+        line.left - edges[0] > INDENT * size and abs(last.left - line.left) > INDENT * size
+    )
+    if is_indented and (follows is None or line.left - follows.left > INDENT * size):
+        return not HYPHEN.search(last.text[-TAIL_CHARS:])
+    left, right = edges
+    is_short = last.right < left + SHORT * (right - left)
+    return is_short and CLOSED.search(last.text[-TAIL_CHARS:]) is not None
+
+
+def goes_on(before: str, after: str) -> bool:
+    """Whether a text that is cut in two goes on: it is not closed, and no capital follows."""
+    before = before[-TAIL_CHARS:]
+    if HYPHEN.search(before):
+        return True
+    return not CLOSED.search(before) and not after.lstrip()[:1].isupper()
+
+
+def add(paragraph: Paragraph, line: Line, edges: tuple[float, float], words: Words) -> None:
+    """Add a line to a paragraph."""
+    left, right = edges
+    is_short = paragraph.last.right < left + VERY_SHORT * (right - left)
+    if is_short and not HYPHEN.search(paragraph.parts[-1][-TAIL_CHARS:]):
+        paragraph.parts.append(f"\n{line.text.strip()}")
+    else:
+        paragraph.parts[-1:] = words.joined(paragraph.parts[-1], line.text.strip())
+    paragraph.last = line
+
+
+def join_over_pages(before: Rebuilt, after: Rebuilt, words: Words) -> None:
+    """Move the first paragraph of a page to the last one of the page before, if it goes on there.
+
+    Notes at the foot of the page, in smaller letters, may stand between the two.
+    """
+    if not after.paragraphs or not before.paragraphs:
+        return
+    first = after.paragraphs[0]
+    for last in before.paragraphs[: -MOST_NOTES - 1 : -1]:
+        if last.size >= first.size * (1 - OTHER_SIZE):
+            break
+    else:
+        return
+    if abs(last.size - first.size) > OTHER_SIZE * first.size or BULLET.match(first.parts[0]):
+        return
+    if goes_on(last.parts[-1], first.parts[0]):
+        last.parts[-1:] = [*words.joined(last.parts[-1], first.parts[0]), *first.parts[1:]]
+        last.last = first.last
+        del after.paragraphs[0]

@@ -1,0 +1,161 @@
+"""PDF: one unit a page, with the lines of its text layer and their boxes. PDFium reads it.
+
+A unit's `data` is `height`, the number of `objects` on the page, `picture`: the share of the page
+that its largest picture covers (0 if there is much text), and `boxes`: for each line of `text` its
+left edge, base line, right edge, top, and the size of its letters, in tenths of points. They are
+those of the page as its reader holds it: pages of turned lines are turned (pdf_lines).
+"""
+
+import ctypes
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from endonym.formats.parsers.pdf_lines import PARTS, lines_of, upright
+from endonym.formats.parsers.unit import Options, Refused, Unit
+
+MAY_COPY = 1 << 4
+"""The bit of a PDF's permissions that allows to extract text (ISO 32000-1, table 22)."""
+FIELDS = {"Title": "title", "Author": "author", "CreationDate": "date"}
+FIELD_CHARS = 300
+DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
+TAIL_BYTES = 2_048
+FEW_CHARS = 200
+"""Up to so many characters, a page may be a scan with a stamp or a number on it."""
+MOST_LINES, MOST_CHARS = 50_000, 2_000_000
+"""No page has more."""
+LEAST_PAGE_BYTES = 4
+"""A page takes more of its file, however well it is packed: blank ones that are alike take nine."""
+MOST_OBJECTS = 2_000
+"""So many objects of a page are looked at for its picture."""
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """The pages from number `start` on.
+
+    Neighbours that cannot be read are one unit, with the number of the last. A file may claim any
+    number of pages: those for which it is too small are refused as one. Raises Refused.
+    """
+    document, size = opened(path), Path(path).stat().st_size
+    meta = {"method": "pdf"} | said(document)
+    if b"%%EOF" not in tail(path):
+        meta["recovered"] = "the file is damaged; these pages could be recovered"
+    last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
+    each_bytes, broken = size // last, 0
+    for number in range(start, last + 1):
+        found = page(document, number, meta, each_bytes)
+        if found is None:
+            broken += 1
+        elif broken:
+            yield damaged(number - broken, number - 1, each_bytes)
+            broken = 0
+        yield found
+    if last < len(document):
+        claim = f"the file claims {len(document):,} pages and has {size:,} bytes"
+        first = max(start, last + 1) - broken
+        raise Refused("damaged", f"{claim}; from page {first:,} on none is read")
+    if broken:
+        yield damaged(last + 1 - broken, last, each_bytes)
+
+
+def damaged(first: int, last: int, each_bytes: int) -> Unit:
+    """The unit of pages that cannot be read."""
+    which = f"page {first}" if first == last else f"pages {first} to {last} ({last + 1 - first:,})"
+    return Unit(last, "", {}, each_bytes * (last + 1 - first), "damaged", f"{which} cannot be read")
+
+
+def opened(path: str) -> Any:
+    """The document. Raises Refused."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise Refused("needs_password", "it needs a password") from error
+        raise Refused("damaged", "not a whole PDF: PDFium cannot open it") from error
+    if not pdfium.FPDF_GetDocPermissions(document.raw) & MAY_COPY:
+        raise Refused(
+            "extraction_forbidden",
+            "its author forbade to extract text; if you have the right, unlock it, such as: "
+            "qpdf --decrypt",
+        )
+    if len(document) == 0:
+        raise Refused("no_text", "no text: it has no page")
+    return document
+
+
+def said(document: Any) -> dict[str, str]:
+    """Title, author and date, as far as the file says them."""
+    found = document.get_metadata_dict()
+    meta = {key: found[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in found}
+    date = DATE.match(meta.get("date", ""))
+    meta["date"] = "-".join(date.groups()) if date else ""
+    return {key: value for key, value in meta.items() if value}
+
+
+def tail(path: str) -> bytes:
+    """The last bytes of a file, in which a whole PDF has its mark."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - TAIL_BYTES))
+        return file.read()
+
+
+def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
+    """A page as a unit; None if it cannot be read."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        found = document[number - 1]
+        text = found.get_textpage()
+    except pypdfium2.PdfiumError:
+        return None
+    lines = list(islice(lines_of(text), MOST_LINES + 1))
+    height, placed = upright(lines, *found.get_size())
+    joined = "\n".join(line for line, _ in placed)
+    data = {
+        "picture": picture_share(found) if len(joined) <= FEW_CHARS else 0.0,
+        "height": height,
+        "objects": pdfium.FPDFPage_CountObjects(found.raw),
+        "boxes": [[round(each * PARTS) for each in box] for _, box in placed],
+    }
+    text.close()
+    found.close()
+    if len(lines) > MOST_LINES or len(joined) > MOST_CHARS:
+        detail = f"page {number} has more than {MOST_LINES:,} lines or {MOST_CHARS:,} characters"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+    return Unit(number, joined, meta | {"page": str(number)}, raw_bytes, data=data)
+
+
+def picture_share(page: Any) -> float:
+    """The share of a page that its largest picture covers; a form counts by what it holds."""
+    import pypdfium2.raw as pdfium
+
+    width, height = page.get_size()
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    largest = 0.0
+    for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
+        each = pdfium.FPDFPage_GetObject(page.raw, number)
+        if not has_picture(each):
+            continue
+        if pdfium.FPDFPageObj_GetBounds(each, left, bottom, right, top):
+            wide = min(right.value, width) - max(left.value, 0.0)
+            high = min(top.value, height) - max(bottom.value, 0.0)
+            largest = max(largest, max(0.0, wide) * max(0.0, high))
+    return round(largest / max(1.0, width * height), 3)
+
+
+def has_picture(thing: Any) -> bool:
+    """Whether an object of a page is a picture, or a form with one in it."""
+    import pypdfium2.raw as pdfium
+
+    kind = pdfium.FPDFPageObj_GetType(thing)
+    if kind != pdfium.FPDF_PAGEOBJ_FORM:
+        return kind == pdfium.FPDF_PAGEOBJ_IMAGE
+    inner = range(min(MOST_OBJECTS, pdfium.FPDFFormObj_CountObjects(thing)))
+    kinds = (pdfium.FPDFPageObj_GetType(pdfium.FPDFFormObj_GetObject(thing, n)) for n in inner)
+    return pdfium.FPDF_PAGEOBJ_IMAGE in kinds

@@ -1,0 +1,319 @@
+"""The lines of a PDF's page, as PDFium finds them, with their boxes.
+
+PDFium writes lines in logical order, also those from right to left, but for many that mix both
+directions (pdf_order.py). It numbers characters, and some of them are not in its text; a character
+beyond U+FFFF has two numbers.
+"""
+
+import ctypes
+import math
+import re
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+import regex
+
+from endonym.formats.parsers.pdf_order import in_order
+
+PARTS = 10
+"""Of a point: whole numbers pass between processes much faster than others."""
+TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
+"""What PDFium turns round: letters and other signs, and marks that follow each other as one."""
+LINE_END = re.compile("\r\n|[\r\n\ufffe]")
+HYPHEN = "\ufffe"
+"""PDFium writes it for a hyphen at a line end, and no line end; also for a glyph without a
+character."""
+DOWNWARD = 3
+"""The quarter of lines that are read from top to bottom."""
+UNKNOWN = "\ufffd"
+RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+"""Blocks of scripts that are written from right to left."""
+PRESENTATION = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFEFD))
+"""Blocks of Hebrew and Arabic ligatures that are one character each."""
+
+TOUCHING = 0.05
+"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
+NEAR = 64
+"""How many characters before a mark are searched for its letter."""
+
+T = TypeVar("T")
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in points."""
+
+
+class Sign(NamedTuple):
+    """A character and its box."""
+
+    text: str
+    box: Box
+
+
+class Turned(NamedTuple):
+    """A line as it stands on its page: how many quarters it is turned to the left, its box, and the
+    size of its letters, in points."""
+
+    text: str
+    quarter: int
+    box: Box
+    size: float
+
+
+def lines_of(page: Any) -> Iterator[Turned]:
+    """The lines of a page, in the order of the file."""
+    whole, numbers = read(page)
+    is_to_left = is_mostly_to_left(whole)
+    at = shift = counted = 0
+    while at < len(whole):
+        end = LINE_END.search(whole, at)
+        stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
+        line = whole[at:stop].strip()
+        if line:
+            first = at + len(whole[at:stop]) - len(whole[at:stop].lstrip())
+            shift += sum(sign > "\uffff" for sign in whole[counted:first])
+            counted = first
+            wide = sum(sign > "\uffff" for sign in line)
+            signs = numbers[first + shift : first + shift + len(line) + wide]
+            hyphen = "-" if end is not None and end[0] == HYPHEN else ""
+            yield placed(page, line, signs, hyphen, is_to_left=is_to_left)
+        at = after
+
+
+def read(page: Any) -> tuple[str, Sequence[int]]:
+    """The text of a page, and the number of each of its UTF-16 units among PDFium's characters.
+
+    Glyphs without a character are U+FFFD in it.
+    """
+    import pypdfium2.raw as pdfium
+
+    whole, count = page.get_text_range(), pdfium.FPDFText_CountChars(page.raw)
+    units = len(whole) + sum(sign > "\uffff" for sign in whole)
+    numbers: Sequence[int] = range(count)
+    if units != count:
+        index = pdfium.FPDFText_GetTextIndexFromCharIndex
+        numbers = array("q", (each for each in numbers if index(page.raw, each) >= 0))
+        # Should the two ever differ, a box is wrong, and the text is not.
+        numbers.extend([max(0, count - 1)] * (units - len(numbers)))
+    if HYPHEN in whole:
+        signs, shift = list(whole), 0
+        for at, sign in enumerate(signs):
+            shift += sign > "\uffff"
+            if sign == HYPHEN and pdfium.FPDFText_IsHyphen(page.raw, numbers[at + shift]) != 1:
+                signs[at] = UNKNOWN
+        whole = "".join(signs)
+    return whole, numbers
+
+
+def is_mostly_to_left(text: str) -> bool:
+    """Whether most letters of a text are written from right to left."""
+    to_left = len(RIGHT_TO_LEFT.findall(text))
+    return to_left > 0 and to_left > sum(map(str.isalpha, text)) / 2
+
+
+def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_left: bool) -> Turned:
+    """A line of these characters with its box.
+
+    That of a line to the right is found from its first and its last character. Other lines may end
+    with a number or a word that stands in their middle, so all their characters are looked at.
+    is_to_left: whether most of the page is read from right to left.
+    """
+    import pypdfium2.raw as pdfium
+
+    x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
+    pdfium.FPDFText_GetCharOrigin(page.raw, signs[0], x, y)
+    pdfium.FPDFText_GetMatrix(page.raw, signs[0], matrix)
+    scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
+    size = pdfium.FPDFText_GetFontSize(page.raw, signs[0]) * scale
+    quarter = round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4
+    if quarter == 0 and not RIGHT_TO_LEFT.search(text):
+        _, _, right, top = loose_box(page, signs[-1])
+        if right >= x.value and top >= y.value:
+            return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
+    boxes = [loose_box(page, each) for each in signs]
+    text = with_ligatures(page, text, signs, boxes)
+    if quarter == 0:
+        line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
+        text = "".join(each.text for each in line)
+        sides = [(each.box[0], each.box[2]) for each in line]
+        text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
+    left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    # The base line is where the letters stand, and not where their tails end.
+    origin = min(max(bottom, y.value), top), min(max(left, x.value), right)
+    if quarter == 0:
+        bottom = origin[0]
+    elif quarter == 1:
+        right = origin[1]
+    elif quarter == 2:
+        top = origin[0]
+    else:
+        left = origin[1]
+    return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
+
+
+def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[Box]) -> str:
+    """The line with the letters of each glyph in the order in which they are read.
+
+    A font says of the glyph of a ligature that it is lam and alef. PDFium turns them round with the
+    other letters of a word from right to left. It does not where the font names a character such as
+    U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
+    """
+    found, begin = list(text), 0
+    places = [*zip(of_signs(text, signs), of_signs(text, boxes), strict=True)]
+    for at in range(1, len(text) + 1):
+        if at < len(text) and is_one_glyph(page, places[at - 1], places[at]):
+            continue
+        run = text[begin:at]
+        if len(run) > 1 and is_turned(run):
+            found[begin:at] = "".join(reversed(TURNED.findall(run)))
+        begin = at
+    return "".join(found)
+
+
+def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
+    """The characters of a line with each mark behind its letter. size: of its letters, in points.
+
+    PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
+    come before the letter on which it stands, and a blank that nobody wrote before the mark.
+    """
+    found, marks = list[Sign](), list[Sign]()
+    for each in signs:
+        if is_mark(each.text):
+            marks.append(each)
+            continue
+        place = place_of(marks, found)
+        if place is None and stands_on(marks[0], each):
+            if is_unwritten_blank(found, each, size):
+                found.pop()
+            found += [each, *marks]
+        else:
+            put(marks, found, place)
+            found.append(each)
+        marks = []
+    put(marks, found, place_of(marks, found))
+    return found
+
+
+def put(marks: Sequence[Sign], line: list[Sign], place: int | None) -> None:
+    """Write marks at a place of a line, or at its end."""
+    end = len(line) if place is None else place
+    line[end:end] = marks
+
+
+def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
+    """The place behind the letter before them on which marks stand; None if there is no letter."""
+    if not marks:
+        return len(before)
+    for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
+        if stands_on(marks[0], before[at]):
+            ends = (end for end in range(at + 1, len(before)) if not is_mark(before[end].text))
+            return next(ends, len(before))
+    return None
+
+
+def is_unwritten_blank(before: Sequence[Sign], letter: Sign, size: float) -> bool:
+    """Whether the last sign is a blank between a letter from right to left and its neighbour."""
+    if len(before) < 2 or before[-1].text != " ":
+        return False
+    letters = (each for each in reversed(before[:-1]) if not is_mark(each.text))
+    last = next(letters, letter)
+    gap = last.box[0] - letter.box[2]
+    return bool(RIGHT_TO_LEFT.match(last.text)) and abs(gap) < TOUCHING * size
+
+
+def is_mark(sign: str) -> bool:
+    """Whether it stands on a letter."""
+    return unicodedata.bidirectional(sign) == "NSM"
+
+
+def stands_on(mark: Sign, letter: Sign) -> bool:
+    """Whether the middle of a mark is above or below a letter from right to left."""
+    middle = (mark.box[0] + mark.box[2]) / 2
+    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
+
+
+def is_one_glyph(page: Any, one: tuple[int, Box], other: tuple[int, Box]) -> bool:
+    """Whether two neighbours, given by number and box, were drawn as one glyph.
+
+    A mark may be as wide as its letter and stand at its place, but it has another outline.
+    """
+    left, _, right, _ = one[1]
+    is_same = one[1] == other[1] and left < right
+    return is_same and page.get_charbox(one[0]) == page.get_charbox(other[0])
+
+
+def is_turned(run: str) -> bool:
+    """Whether PDFium turned the characters of one glyph round; it turns none beyond U+FFFF."""
+    ways = set(map(unicodedata.bidirectional, run))
+    if not ways & {"R", "AL"} or not ways <= {"R", "AL", "NSM", "BN"} or max(run) > "\uffff":
+        return False
+    return run not in ligatures() or run[::-1] in ligatures()
+
+
+@cache
+def ligatures() -> frozenset[str]:
+    """What the ligatures that are one character are taken apart into."""
+    whole = (unicodedata.normalize("NFKC", chr(each)) for block in PRESENTATION for each in block)
+    return frozenset(each for each in whole if len(each) > 1)
+
+
+def of_signs(text: str, units: Sequence[T]) -> Iterator[T]:
+    """What belongs to each character, such as its box, of what belongs to UTF-16 units."""
+    at = 0
+    for sign in text:
+        yield units[at]
+        at += 1 + (sign > "\uffff")
+
+
+def loose_box(page: Any, number: int) -> Box:
+    """The box of a character, as high as its font."""
+    import pypdfium2.raw as pdfium
+
+    found = pdfium.FS_RECTF()
+    pdfium.FPDFText_GetLooseCharBox(page.raw, number, found)
+    left, right = sorted((found.left, found.right))
+    bottom, top = sorted((found.bottom, found.top))
+    return left, bottom, right, top
+
+
+def upright(
+    lines: Sequence[Turned], width: float, height: float
+) -> tuple[float, list[tuple[str, tuple[float, ...]]]]:
+    """The height of a page, and its lines with their boxes, as its reader holds it.
+
+    It is turned as most of its text is. Where most of that is written from right to left, the page
+    is seen in a mirror, so that lines begin at the left of their boxes.
+    """
+    letters = Counter[int]()
+    for line in lines:
+        letters[line.quarter] += len(line.text)
+    quarter = max(letters, key=lambda each: (letters[each], -each), default=0)
+    wide, high = (height, width) if quarter % 2 else (width, height)
+    is_mirrored = is_mostly_to_left("".join(line.text for line in lines))
+    found: list[tuple[str, tuple[float, ...]]] = []
+    for line in lines:
+        left, bottom, right, top = turned_back(line.box, quarter, width, height)
+        if is_mirrored:
+            left, right = wide - right, wide - left
+        found.append((line.text, (left, bottom, right, top, line.size)))
+    # PDFium sorts lines that stand upright from left to right, whichever way they are turned.
+    rises = sum(1 if after[1] > before[1] else -1 for (_, before), (_, after) in pairwise(found))
+    return high, found[::-1] if quarter == DOWNWARD and rises > 0 else found
+
+
+def turned_back(box: Box, quarter: int, width: float, height: float) -> Box:
+    """A box on a page that is turned to the right by so many quarters."""
+    left, bottom, right, top = box
+    if quarter == 1:
+        return bottom, width - right, top, width - left
+    if quarter == 2:
+        return width - right, height - top, width - left, height - bottom
+    if quarter == 3:
+        return height - top, left, height - bottom, right
+    return box

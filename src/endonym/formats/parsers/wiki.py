@@ -1,0 +1,139 @@
+"""Dumps of MediaWiki: one unit a page, the text of an article without its markup.
+
+Of a page with many revisions, the last one counts. Redirects and pages that are no articles (talk,
+templates, categories, users) are units without text.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from endonym.formats.parsers.packed import Packed, closing
+from endonym.formats.parsers.unit import Options, Refused, Unit
+from endonym.formats.parsers.wikitext import Names, is_redirect, plain_text
+from endonym.formats.parsers.xml import lxml_etree, safe_options
+
+ROOT, END = b"<mediawiki", b"</mediawiki>"
+PAGE, PAGE_END = b"<page", b"</page>"
+SITE, SITE_END = b"<siteinfo", b"</siteinfo>"
+KINDS = ("model", "format")
+"""Tags of a revision that say what its text is."""
+PAGES_A_TICK = 200
+TITLE_CHARS = 300
+MAX_PAGE_BYTES = 96 << 20
+"""Of a page with all its revisions."""
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """The pages of a dump, compressed or not."""
+    lxml_etree()  # missing, it should be so before the first page
+    file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
+    return closing(file, pages(Packed(file, path), start))
+
+
+def pages(packed: Packed, start: int) -> Iterator[Unit | None]:
+    """The pages from number `start` on. Raises Refused where the dump ends early."""
+    site = Site()
+    for number, (before, data) in enumerate(divided(packed.pieces()), 1):
+        site.learn(before)
+        if not site.is_dump:
+            raise Refused("damaged", "this is no dump of MediaWiki")
+        if number >= start:
+            yield unit(data, number, site, packed.newly())
+        elif number % PAGES_A_TICK == 0:
+            yield None
+
+
+def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """What stands before each page, and the page, by their tags: in a text, these are escaped.
+
+    So a page that is no XML loses nothing but itself. One that is too long is empty. Raises Refused
+    where the dump ends early, or if it has no page.
+    """
+    held, searched, is_skipped, is_found = bytearray(), 0, False, False
+    for piece in pieces:
+        held += piece
+        while (end := held.find(PAGE_END, searched)) >= 0:
+            whole = bytes(held[: end + len(PAGE_END)])
+            del held[: end + len(PAGE_END)]
+            start = whole.find(PAGE)
+            searched, is_found = 0, True
+            yield (b"", b"") if is_skipped or start < 0 else (whole[:start], whole[start:])
+            is_skipped = False
+        searched = max(0, len(held) - len(PAGE_END))
+        if len(held) > MAX_PAGE_BYTES:
+            del held[:searched]
+            searched, is_skipped = 0, True
+    if is_skipped or (is_found and END not in held):
+        raise Refused("truncated", "the dump ends early; its last page is left out")
+    if not is_found:
+        raise Refused("damaged", "this is no dump of MediaWiki: it has no whole page")
+
+
+class Site:
+    """What a dump says of its wiki: the names of its namespaces, and where its pages stand."""
+
+    def __init__(self) -> None:
+        self.names, self.base, self.is_dump = Names(), "", False
+
+    def learn(self, before: bytes) -> None:
+        """Take in what stands before a page; dumps may follow one another in a file."""
+        self.is_dump |= ROOT in before
+        start, end = before.find(SITE), before.rfind(SITE_END)
+        if start < 0 or end < start:
+            return
+        etree = lxml_etree()
+        try:
+            root = etree.fromstring(
+                before[start : end + len(SITE_END)], etree.XMLParser(**safe_options())
+            )
+        except etree.XMLSyntaxError:
+            return
+        for each in root.iter("{*}namespace"):
+            self.names.add(each.get("key", "0"), each.text or "")
+        self.base = (root.findtext("{*}base") or "").rpartition("/")[0]
+
+
+def unit(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
+    """A page as a unit, from its XML."""
+    etree = lxml_etree()
+    try:
+        element = etree.fromstring(data, etree.XMLParser(**safe_options())) if data else None
+    except etree.XMLSyntaxError as error:
+        return Unit(number, "", {}, raw_bytes, "damaged", f"this page is no XML: {error.msg}")
+    if element is None:
+        detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+    return page(element, number, site.names, base=site.base, raw_bytes=raw_bytes)
+
+
+def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:
+    """A page as a unit."""
+    title = text_of(element, "title")[:TITLE_CHARS]
+    revision = next(iter(element.iterchildren("{*}revision", reversed=True)), None)
+    text = "" if revision is None else text_of(revision, "text")
+    meta = {"title": title, "method": "wiki"}
+    if revision is not None and (date := text_of(revision, "timestamp")):
+        meta["date"] = date[:40]
+    if base.startswith("http"):
+        meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
+    reason, detail, shown = "", "", title[:80]
+    model, form = ("", "") if revision is None else map(partial(text_of, revision), KINDS)
+    if text_of(element, "ns") not in ("", "0"):
+        reason, detail = "not_article", f"{shown}: a page beside the articles"
+    elif model not in ("", "wikitext"):
+        reason, detail = "not_article", f"{shown}: a page of the model {model[:40]}, not wikitext"
+    elif form not in ("", "text/x-wiki"):
+        reason, detail = "not_article", f"{shown}: a page of the format {form[:40]}, not wikitext"
+    elif element.find("{*}redirect") is not None or is_redirect(text):
+        reason, detail = "redirect", f"{shown}: it leads to another page"
+    if reason:
+        return Unit(number, "", {}, raw_bytes, reason, detail)
+    return Unit(number, plain_text(text, names), meta, raw_bytes)
+
+
+def text_of(element: Any, name: str) -> str:
+    """The text of a child; empty if there is none."""
+    return (element.findtext(f"{{*}}{name}") or "").strip()

@@ -1,0 +1,235 @@
+"""The process in which parsers run: it takes one file after the other, and sends its units.
+
+`formats/isolation.py` starts it. It dies with its parent, and ends for good when a unit takes too
+much time or memory. The process that was started forks it, waits, and ends as it ends. Where the
+kernel has Landlock it cannot change the disk (limited/landlock.py); elsewhere no file can grow.
+"""
+
+import ctypes
+import importlib
+import os
+import re
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from endonym.formats.parsers.unit import Refused, Unit
+from endonym.limited.frames import (
+    ENCODE,
+    Incoming,
+    Whereabouts,
+    framed,
+    readable,
+    send,
+    utf8,
+    write,
+)
+from endonym.limited.landlock import restrict
+from endonym.limited.worker import cap, own_pipes
+
+PR_SET_PDEATHSIG = 1
+MAX_FILES = 64
+"""Files that a parser may have open."""
+MAX_UNIT_BYTES = 64 << 20
+"""As MAX_DOCUMENT_BYTES of formats/io/origin.py."""
+HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
+"""Units are held back until there is so much of them, or so long."""
+RENEWED_SECONDS = 0.2
+DETAIL_CHARS = 300
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of ru_maxrss."""
+MEMORY_SHARE = 0.75
+"""A process that crashed with more of its memory in use is taken to have had too little."""
+RENEWED_SHARE = 0.4
+"""A process that has used more of its memory takes no other file: what is left of it, and its peak,
+would change what the next file comes to."""
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def main() -> None:
+    """Serve requests until the other side closes. The first message has the limits."""
+    requests, answers = own_pipes()
+    limits = requests.receive()
+    if limits is None:
+        return
+    die_with(limits["parent"])
+    starter = os.getpid()
+    if worker := os.fork():
+        watch(worker, limits["memory_bytes"])
+    die_with(starter)
+    where = Whereabouts(limits["whereabouts"])
+    confine(limits["memory_bytes"])
+    worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
+    send(answers, {"ready": True})
+    be_silent()
+    restrict()
+    while (request := requests.receive()) is not None:
+        if "stop" in request:
+            send(answers, {"stopped": True})
+        elif not worker.serve(request):
+            return
+
+
+def watch(worker: int, memory_bytes: int) -> NoReturn:
+    """End as the worker ends; by SIGKILL if it crashed with most of its memory in use.
+
+    A process that is started by a large one begins with the other's peak of memory (Linux keeps it
+    over exec), so the peak is only known of a process that is forked from a small one.
+    """
+    os.closerange(0, MAX_FILES)
+    _, status, usage = os.wait4(worker, 0)
+    code = os.waitstatus_to_exitcode(status)
+    used = usage.ru_maxrss * RSS_UNIT
+    if code != -signal.SIGXCPU and used > MEMORY_SHARE * memory_bytes:
+        code = -signal.SIGKILL
+    if code < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
+        if code != -signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def be_silent() -> None:
+    """Errors are said in messages; libraries print warnings of their own."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, also in the middle of a parser's loop (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def confine(memory_bytes: int) -> None:
+    """Limit memory and open files; no file may grow, no process or thread be started.
+
+    The last does not bind the user root.
+    """
+    cap(
+        {
+            resource.RLIMIT_AS: memory_bytes,
+            resource.RLIMIT_NOFILE: MAX_FILES,
+            resource.RLIMIT_FSIZE: 0,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NPROC: 0,
+        }
+    )
+
+
+class CpuLimit:
+    """Lets this process compute for so many seconds more; then the system ends it."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds, self.renewed_at = seconds, -1.0
+        self.hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+
+    def renew(self) -> None:
+        """From now on. Within a part of a second, the last time still holds."""
+        if time.monotonic() - self.renewed_at < RENEWED_SECONDS:
+            return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        most = int(used.ru_utime + used.ru_stime) + self.seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (most, self.hard))
+        self.renewed_at = time.monotonic()
+
+
+def fields(unit: Unit, text_bytes: int) -> dict[str, Any]:
+    """A unit as JSON can hold it, with the size of its text in place of the text.
+
+    dataclasses.asdict would copy every line of a page.
+    """
+    return {name: getattr(unit, name) for name in Unit.__slots__} | {"text": text_bytes}
+
+
+def too_long(unit: Unit) -> Unit:
+    """A unit that is no document, as its text is too long."""
+    detail = f"{len(unit.text):,} characters; a document may have {MAX_UNIT_BYTES >> 20} MiB"
+    return Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
+
+
+class Worker:
+    """Parses files. Units are sent together, some milliseconds' worth of them."""
+
+    def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
+        self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
+        self.held, self.texts = list[str](), list[bytes]()
+        self.held_size, self.sent_at = 0, 0.0
+
+    def serve(self, request: dict[str, Any]) -> bool:
+        """Parse one file; False if this process should not be used again."""
+        end: dict[str, Any] = {"done": True}
+        path = request["path"]
+        try:
+            self.where.say(0)
+            self.cpu.renew()
+            parser = importlib.import_module(request["parser"])
+            with readable(request["path"]) as path:
+                found = parser.units(path, request["start"], request["options"])
+                if self.is_stopped(found, request["start"], request["until"]):
+                    end = {"stopped": True}
+        except Refused as refusal:
+            end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
+        except ModuleNotFoundError as error:
+            end = {"missing": str(error.name)}
+        except MemoryError:
+            end = {"failed": "parser_memory"}
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
+            detail = f"{type(error).__name__}: {error}".replace(path, "the file")
+            detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
+            end = {"failed": "parser_failed", "detail": detail}
+        if end.get("failed") == "parser_memory" or self.is_worn():
+            end["last"] = True
+        self.flush(end)
+        return "last" not in end
+
+    def is_worn(self) -> bool:
+        """Whether it has used much of its memory."""
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        return most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
+
+    def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
+        """Send the units up to number `until`; whether the other side has stopped it."""
+        number = start
+        self.where.say(number)
+        for unit in found:
+            if unit is not None:
+                if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
+                    unit = too_long(unit)
+                self.hold(unit)
+                number = unit.number + 1
+                if number > until:
+                    break
+            self.where.say(number)
+            self.cpu.renew()
+            if self.held_size >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+                self.flush()
+                if self.requests.is_waiting():
+                    assert self.requests.receive() is not None, "a reader that has ended"
+                    return True
+        return False
+
+    def hold(self, unit: Unit) -> None:
+        """Keep a unit until it is sent."""
+        self.texts.append(utf8(unit.text))
+        self.held.append(ENCODE(fields(unit, len(self.texts[-1]))))
+        self.held_size += len(self.held[-1]) + len(self.texts[-1])
+
+    def flush(self, last: dict[str, Any] | None = None) -> None:
+        """Send the units that are held as one message, and a last one."""
+        if self.held:
+            units = ",".join(self.held)
+            write(self.answers, framed(f'{{"units":[{units}]}}', b"".join(self.texts)))
+        if last is not None:
+            send(self.answers, last)
+        self.held, self.texts = [], []
+        self.held_size, self.sent_at = 0, time.monotonic()

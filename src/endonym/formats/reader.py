@@ -1,0 +1,239 @@
+"""Reads a raw file: returns its documents and rejects, whatever the file contains.
+
+Nothing here raises for bad content. An error of the disk is a SourceError. A fault of our own code
+in a reader, or in what it calls, is a reject, too: it costs one file, and never the run.
+"""
+
+import errno
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import regex
+
+from endonym.errors import SourceError, printable
+from endonym.formats.articles import with_articles
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.faults import RAISED, fault
+from endonym.formats.files import RawFile, not_a_file, size_on_disk
+from endonym.formats.io.archives import Member, is_meant, zip_members
+from endonym.formats.io.content import Content
+from endonym.formats.io.formats import FileFormat, file_format
+from endonym.formats.io.origin import Origin
+from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.readers.arrow import read_arrow
+from endonym.formats.readers.docx import read_docx
+from endonym.formats.readers.epub import read_epub
+from endonym.formats.readers.html import read_html
+from endonym.formats.readers.image import read_image
+from endonym.formats.readers.leipzig import read_leipzig
+from endonym.formats.readers.odt import read_odt
+from endonym.formats.readers.other_kinds import unread
+from endonym.formats.readers.parquet import read_parquet_content
+from endonym.formats.readers.pdf import read_pdf
+from endonym.formats.readers.plain import read_plain
+from endonym.formats.readers.records import read_json_lines
+from endonym.formats.readers.tables import read_table
+from endonym.formats.readers.tar import tar_members
+from endonym.formats.readers.warc import read_warc
+from endonym.formats.readers.wiki import read_wiki
+
+Records = Iterator[Document | Reject]
+Reader = Callable[[Content, Origin, Source], Records]
+
+
+def streamed(read: Callable[[Stream, Origin, Source], Records]) -> Reader:
+    """The reader that takes a stream, as one that takes a file's content."""
+    return lambda content, origin, source: read(content.stream(), origin, source)
+
+
+READERS: dict[str, Reader] = {
+    "txt": streamed(read_plain),
+    "leipzig": streamed(read_leipzig),
+    "jsonl": streamed(read_json_lines),
+    "csv": streamed(partial(read_table, table="csv")),
+    "tsv": streamed(partial(read_table, table="tsv")),
+    "parquet": read_parquet_content,
+    "arrow": read_arrow,
+    "pdf": read_pdf,
+    "image": read_image,
+    "html": read_html,
+    "epub": read_epub,
+    "docx": read_docx,
+    "odt": read_odt,
+    "warc": read_warc,
+    "wiki": read_wiki,
+}
+"""The reader of each format of `formats/io/formats.py`."""
+
+SHOWN_MEMBERS = 5
+FOLLOWS = "what follows in this file is left out"
+COMPANION = regex.compile(
+    r"(?:^|/)(?:\d*[-_ ]?read[-_ ]?me|lisez[-_ ]?moi|l[eé]eme|leia[-_ ]?me|liesmich"
+    r"|cite[sș]te[-_ ]?m[aă]|(?:читай|прочти)[-_ ]?меня|terms[-_ ]of[-_ ]use"
+    r"|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
+    r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
+    r"(?:[-_.]\w{1,20})?\.te?xt$"
+)
+"""Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
+
+
+def ignored(raw_bytes: int) -> None:
+    """The default for `advance`: does nothing."""
+
+
+def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
+    """The documents and rejects of a raw file, in the file's order.
+
+    advance: called with the number of raw bytes newly read.
+    Raises SourceError if the file cannot be read from the disk.
+    """
+    try:
+        origin = Origin(source.name, file.name, size_of(file))
+        if refusal := not_a_file(file.path):
+            yield origin.whole_file("not_a_file", refusal)
+            return
+        if origin.raw_bytes == 0:
+            yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
+            return
+        with file.path.open("rb") as raw:
+            records = opened_file(raw, file.path, origin, source, advance=advance)
+            records = with_articles(never_silent(records, origin), file, source)
+            yield from contained(records, origin)
+    except OSError as error:
+        raise no_access(file, error) from error
+
+
+def contained(records: Records, origin: Origin) -> Records:
+    """The same records up to a fault of the code that makes them, which is one reject.
+
+    Errors of the disk and those that say what to do (a missing library) are raised; so is the end
+    of memory, as the same file may be read with more of it.
+    """
+    try:
+        yield from records
+    except RAISED:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
+        yield origin.whole_file("reader_failed", fault(error, FOLLOWS))
+
+
+def size_of(file: RawFile) -> int:
+    """The size of a raw file on disk."""
+    try:
+        return size_on_disk(file.path)
+    except OSError as error:
+        raise no_access(file, error) from error
+
+
+def no_access(file: RawFile, error: OSError) -> SourceError:
+    """The error for a file that cannot be read from the disk, or not be unpacked to it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SourceError(
+            f"there is no room to unpack this file: {error.strerror}",
+            where=printable(str(file.path)),
+            do=f"Make room in {tempfile.gettempdir()}, or name another folder by TMPDIR.",
+        )
+    return SourceError(
+        f"the file cannot be read: {error.strerror or error}",
+        where=printable(str(file.path)),
+        do="Check the disk and the file's permissions.",
+    )
+
+
+def never_silent(records: Records, origin: Origin) -> Records:
+    """The same records; a file without any gets one reject, so that it is counted."""
+    silent = True
+    for record in records:
+        silent = False
+        yield record
+    if silent:
+        yield origin.whole_file(
+            "no_text", "no text: the file is blank, or has dividing lines alone"
+        )
+
+
+def opened_file(
+    raw: BinaryIO, path: Path, origin: Origin, source: Source, *, advance: Callable[[int], None]
+) -> Records:
+    """The records of a file on disk."""
+    kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
+    stream = plain(Counted(raw, advance))
+    if kind.archive == "zip":
+        members = bounded_members(zip_members(raw), expansion)
+        yield from archive_records(members, origin, source, expansion)
+    elif kind.archive == "tar":
+        if kind.compression:
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        yield from archive_records(tar_members(stream), origin, source, expansion)
+    else:
+        content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
+        yield from single_records(content, kind, origin, source)
+
+
+def bounded_members(
+    members: Iterator[Member | Damage], expansion: Expansion
+) -> Iterator[Member | Damage]:
+    """The members of a zip, which together unpack to so much at most; the rest is only counted."""
+    for member in members:
+        if expansion.size > expansion.limit:
+            left = 1 + sum(1 for _ in members)
+            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
+            return
+        if isinstance(member, Member):
+            member = replace(member, stream=expansion.bounded(member.stream))
+        yield member
+
+
+def single_records(content: Content, kind: FileFormat, origin: Origin, source: Source) -> Records:
+    """The records of one file that is not an archive, compressed or not."""
+    if kind.format:
+        yield from READERS[kind.format](content, origin, source)
+        return
+    yield origin.whole_file("unsupported_format", unread(content, kind, origin.name))
+
+
+def archive_records(
+    members: Iterator[Member | Damage], origin: Origin, source: Source, expansion: Expansion
+) -> Records:
+    """The records of those members of an archive that the recipe selects."""
+    others: list[str] = []
+    found = False
+    for member in members:
+        if isinstance(member, Damage):
+            found = True
+            size = member.raw_bytes or origin.raw_bytes
+            yield origin.reject(member.reason, member.detail, record=None, raw_bytes=size)
+        elif is_meant(member.name, source.member):
+            found = True
+            here = origin.member(member.name, member.raw_bytes)
+            yield from member_records(member, here, source, expansion)
+        elif len(others) < SHOWN_MEMBERS:
+            others.append(member.name)
+    if not found and others:
+        names = ", ".join(others)
+        detail = f'no member matches "{source.member}"; the archive holds: {names}'
+        yield origin.whole_file("no_member", detail)
+
+
+def member_records(member: Member, origin: Origin, source: Source, expansion: Expansion) -> Records:
+    """The records of one member."""
+    kind = file_format(member.name, source)
+    if member.problem:
+        yield origin.whole_file("unsafe_member", member.problem)
+    elif COMPANION.search(member.name.lower()) and source.member is None:
+        yield origin.whole_file("companion", "a read-me, a licence or a list beside the texts")
+    elif kind.archive:
+        yield origin.whole_file("unsupported_format", "an archive within an archive")
+    elif not member.raw_bytes:
+        yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
+    else:
+        content = Content(
+            member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
+        )
+        records = single_records(content, kind, origin, source)
+        yield from never_silent(contained(records, origin), origin)

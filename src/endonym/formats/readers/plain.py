@@ -1,0 +1,149 @@
+"""Plain text: a document is the whole file, a line, or a block between blank lines.
+
+A line that cannot be decoded is rejected alone; the lines around it are kept. Empty lines separate
+documents and are not records.
+"""
+
+import re
+from collections.abc import Iterator
+
+import regex
+
+from endonym.formats.broken import is_mojibake
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.lines import readable_lines
+from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.streams import Stream
+from endonym.formats.readers.other_kinds import checked
+
+VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
+"""A line without such a character is blank: spaces, controls, zero-width characters."""
+STARS = regex.compile(r"\s*(?:([*#~•·_])(?:\s*\1){2,}|[⁂⁎✻✽❦☙❧※])\s*")
+"""A row of stars or an ornament on a line of its own: it parts texts as an empty line does."""
+
+INNER_END = re.compile(r"[\v\f\x85\u2028\u2029]")
+"""Other Unicode line ends; they separate documents with document = "line"."""
+NEXT_LINE = "\x85"
+"""The one of these that is also half a letter, such as х, of UTF-8 that was read as latin-1."""
+INNER_END_OF_GARBLED = re.compile(r"[\v\f\u2028\u2029]")
+
+MAX_COLUMN = 1 << 20
+"""No line is split into more columns."""
+
+LINES_PER_PART = 4_096
+
+
+def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a text file."""
+    if source.format == "auto":
+        stream, other = checked(stream, origin, "plain text")
+        if other is not None:
+            yield other
+            return
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    lines = readable_lines(stream, origin, encoding)
+    # A numbered column in plain text means lines, as in Leipzig's files.
+    if source.document == "line" or isinstance(source.column, int):
+        yield from line_documents(lines, origin, source, meta)
+    else:
+        blanks = None if source.document == "file" else source.blank_lines
+        yield from block_documents(lines, Block(origin, meta), blanks)
+
+
+def line_documents(
+    lines: Iterator[tuple[int, str] | Reject], origin: Origin, source: Source, meta: dict[str, str]
+) -> Iterator[Document | Reject]:
+    """One document per line, or per column of a line."""
+    column = source.column if isinstance(source.column, int) else None
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        for record, line in lines_within(*item):
+            raw = line.encode()
+            columns = [line] if column is None else line.split("\t", min(column, MAX_COLUMN))
+            if column is not None and len(columns) < column:
+                detail = f"line {record} has {len(columns)} columns, not {column}"
+                yield origin.reject("bad_row", detail, record=record, raw=raw)
+            else:
+                text = columns[(column or 1) - 1]
+                yield origin.document(record, text, raw_bytes=len(raw), meta=meta)
+
+
+def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
+    """The line, or its parts between other line ends, numbered 7.1, 7.2 …; blank ones left out."""
+    end = INNER_END_OF_GARBLED if NEXT_LINE in line and is_mojibake(line) else INNER_END
+    if not end.search(line):
+        if VISIBLE.search(line):
+            yield number, line
+        return
+    for index, part in enumerate(end.split(line), 1):
+        if VISIBLE.search(part):
+            yield f"{number}.{index}", part
+
+
+class Block:
+    """The lines of an unfinished document."""
+
+    def __init__(self, origin: Origin, meta: dict[str, str]) -> None:
+        self.origin, self.meta = origin, meta
+        self.number = 1
+        self.empty()
+
+    def empty(self) -> None:
+        """Start a new document."""
+        self.parts: list[str] = []
+        self.lines: list[str] = []
+        self.raw_bytes = 0
+
+    def add(self, line: str) -> None:
+        """Add a line; above the limit only the size is kept."""
+        self.raw_bytes += len(line.encode()) + 1
+        if self.raw_bytes > MAX_DOCUMENT_BYTES:
+            self.parts, self.lines = [], []
+            return
+        self.lines.append(line)
+        if len(self.lines) == LINES_PER_PART:
+            self.parts.append("\n".join(self.lines))
+            self.lines = []
+
+    def finish(self) -> Document | Reject:
+        """The finished document; a new one starts."""
+        size, number = self.raw_bytes, self.number
+        self.number += 1
+        if size > MAX_DOCUMENT_BYTES:
+            self.empty()
+            return self.origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
+        text = "\n".join([*self.parts, *self.lines])
+        self.empty()
+        return self.origin.document(number, text, raw_bytes=size, meta=self.meta)
+
+
+def block_documents(
+    lines: Iterator[tuple[int, str] | Reject], block: Block, blank_lines: int | None
+) -> Iterator[Document | Reject]:
+    """Documents that end after so many empty lines; at the end of the file if None.
+
+    Where one empty line ends a document, a row of stars does, too.
+    """
+    blanks = 0
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        _, line = item
+        if not VISIBLE.search(line) or (blank_lines == 1 and STARS.fullmatch(line)):
+            blanks += 1
+            continue
+        if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:
+            yield block.finish()
+        elif block.raw_bytes:
+            for _ in range(blanks):
+                block.add("")
+        blanks = 0
+        block.add(line)
+    if block.raw_bytes:
+        yield block.finish()

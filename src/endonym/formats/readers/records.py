@@ -1,0 +1,121 @@
+"""JSON lines: one object per line, with its text in a field.
+
+A line that is not an object, or has no string in that field, is rejected with its number and a
+reason. What it says of where it comes from goes into `meta` (formats/provenance.py), also its own
+id: the document's id is its line number, as records may have equal ids.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.lines import readable_lines
+from endonym.formats.io.origin import Origin
+from endonym.formats.io.streams import Stream
+from endonym.formats.provenance import noted
+from endonym.formats.readers.other_kinds import checked
+
+DEFAULT_FIELD = "text"
+HEAD_BYTES = 1 << 16
+LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
+"""Large records with more objects and lists, or with more commas, and so with more values, are
+rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
+
+
+class LongInteger(str):
+    """An integer of more digits than Python makes a number of (4,300), as it is written."""
+
+    __slots__ = ()
+
+
+def parsed(line: str) -> Any:
+    """A value of JSON. Raises ValueError or RecursionError for what is none."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer that is too long
+        return json.loads(line, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | LongInteger:
+    """An integer as a number if Python can make one of it."""
+    try:
+        return int(digits)
+    except ValueError:
+        return LongInteger(digits)
+
+
+def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a JSON lines file."""
+    stream, other = checked(stream, origin, "lines of JSON")
+    if other is not None:
+        yield other
+        return
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    for item in readable_lines(stream, origin, encoding):
+        if isinstance(item, Reject):
+            yield item
+        elif item[1].strip():
+            yield record(item[0], item[1], origin=origin, column=source.column, meta=meta)
+
+
+def record(
+    number: int, line: str, *, origin: Origin, column: str | int | None, meta: dict[str, str]
+) -> Document | Reject:
+    """One line as a document, or why it is rejected."""
+    raw = line.encode()
+    if len(raw) > LARGE_BYTES and (what := too_many(line)):
+        detail = f"line {number}: more than {what} in one record"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    try:
+        value = parsed(line)
+    except RecursionError:
+        detail = f"line {number}: the JSON is too deep, objects within objects without end"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    except ValueError as error:
+        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
+    text, reason, detail = text_of(value, column)
+    if reason:
+        return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
+    said = noted(value, text=field_of(value, column))
+    return origin.document(number, text, raw_bytes=len(raw), meta=meta | said)
+
+
+def too_many(line: str) -> str:
+    """What a line of JSON has too many of; empty if it can be parsed."""
+    if line.count("{") + line.count("[") > MAX_PARTS:
+        return f"{MAX_PARTS:,} objects and lists"
+    return f"{MAX_COMMAS:,} commas" if line.count(",") > MAX_COMMAS else ""
+
+
+def field_of(value: dict[str, Any], column: str | int | None) -> str:
+    """The name of the field that should hold the text."""
+    if not isinstance(column, int):
+        return column or DEFAULT_FIELD
+    return next(islice(value, column - 1, None), f"number {column}")
+
+
+def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
+    """The text of a record; if there is none, an empty text, a reason and a sentence."""
+    if not isinstance(value, dict):
+        return "", "not_object", f"this is a JSON {type(value).__name__}, not an object"
+    name = field_of(value, column)
+    if name not in value:
+        known = ", ".join(str(key)[:40] for key in list(value)[:8])
+        return "", "no_text_field", f'there is no field "{name}"; the fields are: {known}'
+    text = value[name]
+    if text is None:
+        return "", "", ""
+    if not isinstance(text, str) or isinstance(text, LongInteger):
+        return "", "text_not_string", f'"{name}" holds a {type(text).__name__}, not a string'
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "", "lone_surrogates", f'"{name}" holds escapes of half a character'
+    return text, "", ""

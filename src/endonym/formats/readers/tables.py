@@ -1,0 +1,199 @@
+"""Tables: csv and tsv with a text column.
+
+A column name refers to the header row; with a column number (from 1), every row is a record. In
+csv a field may be in double quotes and contain line ends (RFC 4180), and the delimiter is a comma,
+a semicolon or a tab, whichever the first row has most of, or what a line `sep=;` before it names,
+as Excel writes it. In tsv quotes have no meaning.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.lines import readable_lines
+from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.streams import Stream
+from endonym.formats.provenance import columns_noted, noted
+from endonym.formats.readers.other_kinds import checked
+from endonym.formats.readers.plain import VISIBLE
+from endonym.formats.readers.records import DEFAULT_FIELD
+
+MAX_ROW_LINES = 10_000
+"""A quote that is open for more lines is taken as an ordinary character."""
+
+MAX_COLUMNS = 10_000
+"""A row with more is rejected unsplit: each field takes far more memory than its letters."""
+
+SEPARATOR = re.compile(r'sep=([^\w"])', re.IGNORECASE)
+
+Numbered = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row's fields, the number of its first line, and its raw text."""
+
+    number: int
+    fields: list[str]
+    raw: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The index of the text column, and the number of columns (0: any that is large enough).
+
+    notes: columns that say where a record comes from, by their names.
+    """
+
+    index: int
+    columns: int
+    notes: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def read_table(
+    stream: Stream, origin: Origin, source: Source, table: str
+) -> Iterator[Document | Reject]:
+    """The documents of a csv or tsv file."""
+    stream, other = checked(stream, origin, "a table")
+    if other is not None:
+        yield other
+        return
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    lines = readable_lines(stream, origin, encoding)
+    layout = None
+    for item in tsv_rows(lines) if table == "tsv" else csv_rows(lines):
+        if isinstance(item, Reject):
+            yield item
+        elif layout is None and not isinstance(source.column, int):
+            layout = header_layout(item, source.column)
+            if layout is None:
+                yield from no_column(origin, source, item, lines)
+                return
+        else:
+            layout = layout or Layout(int(source.column or 1) - 1, 0)
+            yield row_document(item, layout, origin, meta)
+
+
+def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
+    """The layout for the named column; without a name: `text`, or the only column."""
+    names = [name.strip() for name in header.fields]
+    if column is None and len(names) == 1:
+        return Layout(0, 1)
+    name = str(column or DEFAULT_FIELD)
+    if name not in names:
+        return None
+    notes = {each: names.index(each) for each in columns_noted(names, text=name).values()}
+    return Layout(names.index(name), len(names), notes)
+
+
+def no_column(
+    origin: Origin, source: Source, header: TableRow, lines: Iterator[Numbered | Reject]
+) -> Iterator[Reject]:
+    """Reject a whole table without the column that the recipe names."""
+    size = len(header.raw.encode())
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+        else:
+            size += len(item[1].encode()) + 1
+    names = ", ".join(name[:40] for name in header.fields[:12])
+    name = source.column or DEFAULT_FIELD
+    detail = f'the first row names no column "{name}"; it has: {names}'
+    yield origin.reject("no_column", detail, record=None, raw_bytes=size)
+
+
+def row_document(
+    row: TableRow, layout: Layout, origin: Origin, meta: dict[str, str]
+) -> Document | Reject:
+    """One row as a document, or why it is rejected."""
+    raw = row.raw.encode()
+    found = len(row.fields)
+    wanted = layout.columns or layout.index + 1
+    broken = found != wanted if layout.columns else found < wanted
+    if broken or not row.whole:
+        what = f"{found} columns, not {wanted}" if row.whole else "quotes that do not close"
+        what = what if found <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
+        detail = f"line {row.number}: the row has {what}"
+        return origin.reject("bad_row", detail, record=row.number, raw=raw)
+    if layout.notes:
+        meta = meta | noted({name: row.fields[place] for name, place in layout.notes.items()})
+    return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
+
+
+def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
+    """One row per line, split at tabs."""
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+        elif VISIBLE.search(item[1]):
+            cells = item[1].split("\t", MAX_COLUMNS)
+            yield TableRow(item[0], cells, item[1], whole=len(cells) <= MAX_COLUMNS)
+
+
+def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
+    """Rows whose quoted fields may contain line ends; an unclosed quote rejects only its line."""
+    delimiter = ""
+    again: list[Numbered] = []
+    while (item := again.pop() if again else next(lines, None)) is not None:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        if not VISIBLE.search(item[1]):
+            continue
+        if not delimiter and (named := SEPARATOR.fullmatch(item[1])):
+            delimiter = named[1]
+            continue
+        delimiter = delimiter or max(",;\t", key=item[1].count)
+        gathered, refused = gather(item, lines, again)
+        yield from refused
+        raw = "\n".join(line for _, line in gathered)
+        if raw.count(delimiter) > MAX_COLUMNS and '"' not in raw:
+            yield TableRow(item[0], raw.split(delimiter, MAX_COLUMNS), raw, whole=False)
+            continue
+        fields = fields_of(raw, delimiter)
+        if fields is None:
+            again.extend(reversed(gathered[1:]))
+            yield TableRow(item[0], [], item[1], whole=False)
+        else:
+            yield TableRow(item[0], fields, raw)
+
+
+def gather(
+    first: Numbered, lines: Iterator[Numbered | Reject], again: list[Numbered]
+) -> tuple[list[Numbered], list[Reject]]:
+    """The lines of a row, up to the one that closes its last quote."""
+    gathered, refused = [first], list[Reject]()
+    quotes, size = first[1].count('"'), len(first[1])
+    while quotes % 2 and len(gathered) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
+        item = again.pop() if again else next(lines, None)
+        if item is None:
+            break
+        if isinstance(item, Reject):
+            refused.append(item)
+            continue
+        gathered.append(item)
+        quotes += item[1].count('"')
+        size += len(item[1])
+    return gathered, refused
+
+
+def fields_of(raw: str, delimiter: str) -> list[str] | None:
+    """The fields of one row; None if its quotes do not close, or if it is more than one row.
+
+    The field size limit of the csv module is raised to that of a document.
+    """
+    csv.field_size_limit(MAX_DOCUMENT_BYTES)
+    if raw.count('"') % 2:
+        return None
+    try:
+        rows = list(csv.reader(io.StringIO(raw, newline=""), delimiter=delimiter))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None

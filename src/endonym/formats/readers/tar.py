@@ -1,0 +1,205 @@
+"""Members of tar archives as streams.
+
+A tar is read once from front to back, so that it may be compressed and larger than the disk. The
+tarfile module decodes each header. It does not read the archive: headers that belong to the next
+one (long names, pax) may be of any size there, and any number of them in a row.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from endonym.errors import printable
+from endonym.formats.io.archives import (
+    HEAD_BYTES,
+    Member,
+    is_hidden,
+    other_archive,
+    unsafe_name,
+)
+from endonym.formats.io.streams import PIECE_BYTES, Damage, Feed, Stream
+
+MAX_HEADER_BYTES = 1 << 20
+"""A member with a longer header is skipped."""
+
+LONG_NAMES = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
+EXTENSIONS = {*LONG_NAMES, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE}
+USED_FIELDS = {b"path", b"linkpath", b"size", b"GNU.sparse.name"}
+SPARSE_MORE, SPARSE_MORE_AGAIN = 482, 504
+"""Positions of the sign that another block with holes follows: in a header, in such a block."""
+
+
+@dataclass(slots=True)
+class Before:
+    """What the headers before a member's own say of it."""
+
+    fields: dict[bytes, bytes] = field(default_factory=dict)
+    problem: str = ""
+
+    def text(self, key: bytes, default: str) -> str:
+        """A field as text."""
+        found = self.fields.get(key)
+        return default if found is None else found.decode("utf-8", "surrogateescape")
+
+
+class Truncated(Exception):
+    """The archive ends within a header or a member."""
+
+
+class Content:
+    """The bytes of a member that are not read yet."""
+
+    def __init__(self, feed: Feed, size: int) -> None:
+        self.feed, self.left, self.padding = feed, size, -size % tarfile.BLOCKSIZE
+        self.is_short = False
+
+    def stream(self) -> Stream:
+        """The bytes; their number is compared with the header's."""
+        while self.left:
+            piece = self.feed.take(min(PIECE_BYTES, self.left))
+            if not piece:
+                self.is_short, self.left = True, 0
+                yield Damage("truncated", "the archive ends early, within this member")
+                return
+            self.left -= len(piece)
+            yield piece
+
+    def skip(self) -> None:
+        """Go on to the next header. Raises Truncated if nobody has been told that it ends early."""
+        if not self.is_short and self.feed.skip(self.left + self.padding):
+            raise Truncated
+
+
+def tar_members(stream: Stream) -> Iterator[Member | Damage]:
+    """The members of a tar, in order. Read each stream before asking for the next member.
+
+    Damage, if any, comes last.
+    """
+    feed = Feed(stream)
+    other = other_archive(feed.peek(HEAD_BYTES), ("a tar archive",))
+    try:
+        if not feed.peek(1) and feed.damage is None:
+            yield Damage("truncated", "not a whole tar archive: it is empty")
+        yield from members_of(feed)
+        size, is_filled = feed.drain()
+        if is_filled and feed.damage is None:
+            yield Damage("trailing_garbage", f"{size:,} bytes follow the end of the tar archive")
+    except Truncated:
+        if feed.damage is None:
+            yield other or Damage("truncated", "the tar archive ends early")
+    except (tarfile.HeaderError, ValueError) as error:
+        detail = f"not a whole tar archive: {error}; what follows is not read"
+        damage = other or Damage("damaged", detail)
+        yield replace(damage, raw_bytes=feed.drain()[0])
+    if feed.damage is not None:
+        yield feed.damage
+
+
+def members_of(feed: Feed) -> Iterator[Member]:
+    """The members, up to a block of zeros.
+
+    Raises Truncated, HeaderError or ValueError where they cannot be read on.
+    """
+    before = Before()
+    while raw := feed.read(tarfile.BLOCKSIZE):
+        if len(raw) < tarfile.BLOCKSIZE:
+            raise Truncated
+        if not any(raw):
+            return
+        info = tarfile.TarInfo.frombuf(raw, "utf-8", "surrogateescape")
+        if info.type in EXTENSIONS:
+            read_extension(feed, info, before)
+            continue
+        content = content_of(feed, info, raw, before)
+        if not (info.isdir() or is_hidden(member_name(info, before))):
+            yield tar_member(info, before, content)
+        content.skip()
+        before = Before()
+
+
+def read_extension(feed: Feed, info: tarfile.TarInfo, before: Before) -> None:
+    """Read a header that belongs to the next member; one of the whole archive is skipped."""
+    size = require_size(info.size)
+    padded = size + -size % tarfile.BLOCKSIZE
+    if info.type == tarfile.XGLTYPE or size > MAX_HEADER_BYTES:
+        if feed.skip(padded):
+            raise Truncated
+        if info.type != tarfile.XGLTYPE:
+            before.problem = f"it has a header of {size:,} bytes"
+        return
+    body = feed.read(padded)
+    if len(body) < padded:
+        raise Truncated
+    if info.type in LONG_NAMES:
+        before.fields[LONG_NAMES[info.type]] = body.partition(b"\0")[0]
+        return
+    try:
+        before.fields |= pax_fields(body[:size])
+    except ValueError:
+        before.problem = "its pax header cannot be read"
+
+
+def pax_fields(body: bytes) -> dict[bytes, bytes]:
+    """What is used of a pax header's records, each `length key=value` and a line end.
+
+    Of those about sparse files the name is kept, and that there are some. Raises ValueError.
+    """
+    fields: dict[bytes, bytes] = {}
+    start = 0
+    while start < len(body) and body[start]:
+        blank = body.index(b" ", start, start + 20)
+        end = start + int(body[start:blank])
+        if end <= blank or end > len(body):
+            raise ValueError("a record of a wrong length")
+        key, _, value = body[blank + 1 : end - 1].partition(b"=")
+        if key in USED_FIELDS:
+            fields[key] = value
+        elif key.startswith(b"GNU.sparse"):
+            fields[b"GNU.sparse"] = b""
+        start = end
+    return fields
+
+
+def content_of(feed: Feed, info: tarfile.TarInfo, raw: bytes, before: Before) -> Content:
+    """The bytes of a member, which follow its header and the list of a sparse file's holes."""
+    if info.type == tarfile.GNUTYPE_SPARSE:
+        before.fields[b"GNU.sparse"] = b""
+        more = raw[SPARSE_MORE]
+        while more:
+            block = feed.read(tarfile.BLOCKSIZE)
+            if len(block) < tarfile.BLOCKSIZE:
+                raise Truncated
+            more = block[SPARSE_MORE_AGAIN]
+    has_content = info.isreg() or info.type not in tarfile.SUPPORTED_TYPES
+    size = before.fields.get(b"size", b"%d" % info.size)[:20]
+    if not size.removeprefix(b"-").isdigit():
+        raise ValueError("a pax header names a size that is no number")
+    return Content(feed, require_size(int(size)) if has_content else 0)
+
+
+def require_size(size: int) -> int:
+    """The size in a header. Raises ValueError if it is negative."""
+    if size < 0:
+        raise ValueError("a header names a negative size")
+    return size
+
+
+def member_name(info: tarfile.TarInfo, before: Before) -> str:
+    """The name of a member."""
+    default = before.text(b"path", info.name)
+    return printable(before.text(b"GNU.sparse.name", default))
+
+
+def tar_member(info: tarfile.TarInfo, before: Before, content: Content) -> Member:
+    """A file of a tar; links, devices, sparse files and unsafe names have a `problem`."""
+    name = member_name(info, before)
+    problem = before.problem or unsafe_name(name)
+    if info.issym() or info.islnk():
+        link = printable(before.text(b"linkpath", info.linkname))
+        problem = problem or f"a link to {link}; links are not followed"
+    elif not info.isreg():
+        problem = problem or "neither a file nor a folder"
+    elif any(key.startswith(b"GNU.sparse") for key in before.fields):
+        problem = problem or "a sparse file; its holes are no text"
+    stream = iter(()) if problem else content.stream()
+    return Member(name, content.left, stream, problem)

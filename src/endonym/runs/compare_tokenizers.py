@@ -1,0 +1,171 @@
+"""`endonym tokenizer compare`: what several tokenizers do with the same texts."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.corpus.corpus import Corpus
+from endonym.errors import Damaged, RecipeError
+from endonym.evaluate.tables import aligned
+from endonym.log import Log, folded, number, read_jsonl
+from endonym.pipeline.evaluation_texts import documents_below
+from endonym.report.formatting import decimal
+from endonym.runs.find import planned, resolve_run, store_of
+from endonym.store import Artifact, Store, open_artifact
+from endonym.tokenizer.measure import Fit, Measured, measure
+from endonym.tokenizer.tokenizer import read_engine
+
+FILE = "tokenizer.json"
+ALL = "all"
+HEAD = [
+    "tokenizer",
+    "text",
+    "ids",
+    "bytes/token",
+    "tokens/word",
+    "tokens/char",
+    "cut letters",
+    "unused",
+    "MB/s",
+    "trained in",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A tokenizer by the name it was asked for.
+
+    corpus: of the run that trained it, if one was named. seconds: of its training, if known.
+    """
+
+    name: str
+    file: Path
+    corpus: Artifact | None = None
+    seconds: float | None = None
+
+
+def compare_tokenizers(
+    names: Sequence[str], texts: Sequence[Path], store: Store, log: Log
+) -> list[tuple[Named, Measured]]:
+    """Measure tokenizers on the given texts, else on the dev documents of the runs among them."""
+    found = [find_tokenizer(name, store) for name in dict.fromkeys(names)]
+    pairs = [pair for path in texts for pair in _read(path, log)]
+    if not texts:
+        corpora = {each.corpus.id: each.corpus for each in found if each.corpus is not None}
+        pairs = [
+            (document.source, document.text)
+            for corpus in corpora.values()
+            for document in Corpus(corpus.folder).documents("dev")
+        ]
+    if not pairs:
+        do = "Name a text with --text, or a run, whose dev documents are then read."
+        raise RecipeError("there is no text to compare them on", where="--text", do=do)
+    return [(each, measure(read_engine(each.file), pairs)) for each in found]
+
+
+def _read(path: Path, log: Log) -> list[tuple[str, str]]:
+    texts, sources = documents_below(path, log)
+    return list(zip(sources, texts, strict=True))
+
+
+def find_tokenizer(name: str, store: Store) -> Named:
+    """A tokenizer: a file, a folder that holds one, an artefact's id, or a run.
+
+    Raises RecipeError if the name is none of these.
+    """
+    path = Path(name)
+    if path.is_file() and path.suffix == ".json":
+        return Named(name, path)
+    if (path / FILE).is_file():
+        with suppress(Damaged):  # A folder from elsewhere may hold a manifest of another program.
+            return Named(name, path / FILE, seconds=_seconds(open_artifact(path)))
+        return Named(name, path / FILE)
+    if (run := resolve_run(store, name)) is not None:
+        made = {each["stage"]: each["id"] for each in planned(run)}
+        there = store_of(run, store)
+        ids = there.find("tokenizer", made.get("tokenizer", "none"))
+        if ids is None:
+            raise RecipeError("this run has made no tokenizer yet", where=name)
+        corpus = there.find("corpus", made["corpus"])
+        return Named(name, ids.folder / FILE, corpus, _seconds(ids))
+    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
+    folders = sorted((store.root / "tokenizer").glob(f"{name[:12]}*/{FILE}")) if is_id else []
+    if len(folders) == 1:
+        return Named(name, folders[0], seconds=_seconds(open_artifact(folders[0].parent)))
+    raise RecipeError(
+        f"no tokenizer is called {name}",
+        where="TOKENIZER",
+        do=f"Name a {FILE}, a folder that holds one, a run, or the id of a tokenizer.",
+    )
+
+
+def _seconds(artifact: Artifact) -> float | None:
+    """How long a tokenizer's training took, by the journal of its store."""
+    if artifact.stage != "tokenizer":
+        return None
+    store = Store(artifact.folder.parent.parent)
+    lines = read_jsonl(store.journal("tokenizer", artifact.manifest["id"]))
+    return next((each["wall_seconds"] for each in lines if each["event"] == "finished"), None)
+
+
+def as_dict(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
+    """The form that `--json` prints."""
+    return {
+        "tokenizers": [
+            {
+                "name": named.name,
+                "file": str(named.file),
+                "vocab": measured.vocab,
+                "unused": measured.unused,
+                "megabytes_per_second": round(measured.megabytes_per_second, 3),
+                "train_seconds": named.seconds,
+                "is_lossless": measured.is_lossless,
+                "total": measured.total().as_dict(),
+                "sources": {name: fit.as_dict() for name, fit in measured.sources.items()},
+            }
+            for named, measured in found
+        ]
+    }
+
+
+def describe(found: Sequence[tuple[Named, Measured]]) -> str:
+    """An aligned table: for each tokenizer a row of all texts, and one of each source."""
+    rows = [HEAD]
+    for named, measured in found:
+        seconds = "–" if named.seconds is None else f"{decimal(named.seconds, 1)} s"
+        mark = "" if measured.is_lossless else " *"
+        speed = decimal(measured.megabytes_per_second, 1)
+        totals = [number(measured.vocab), number(measured.unused), speed, seconds]
+        rows.append(_row(named.name + mark, ALL, measured.total(), totals))
+        if len(measured.sources) > 1:
+            for source, fit in measured.sources.items():
+                rows.append(_row("", source, fit, ["", "", "", ""]))
+    notes = ["cut letters: tokens that begin between a letter and its marks, or inside a character"]
+    notes += ["unused: ids that do not occur in these texts"]
+    for named, measured in found:
+        if not measured.is_lossless:
+            fit = measured.total()
+            notes.append(
+                f"* {named.name} changes {number(fit.changed)} of {number(fit.documents)} "
+                "documents: what it loses costs it no tokens"
+            )
+    return "\n".join([*aligned(rows, left=2), "", *map(folded, notes)])
+
+
+def _row(name: str, text: str, fit: Fit, totals: Sequence[str]) -> list[str]:
+    ratios = fit.as_dict()
+    share = ratios["cut_letters_per_token"]
+    vocab, *rest = totals
+    return [
+        name,
+        text,
+        vocab,
+        decimal(ratios["bytes_per_token"], 2),
+        decimal(ratios["tokens_per_word"], 2),
+        decimal(ratios["tokens_per_character"], 3),
+        "–" if share is None else f"{decimal(100 * share, 2)} %",
+        *rest,
+    ]

@@ -1,0 +1,304 @@
+"""Runs to compare: found by name or recipe, and read from their own folders and stores.
+
+A run's `plan.json` names its store, so runs of several stores can be compared.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from endonym.errors import Damaged, RecipeError
+from endonym.evaluate.documents import Documents, load
+from endonym.evaluate.score import Score, headline
+from endonym.evaluate.speed import Efficiency
+from endonym.evaluate.tables import MODELS
+from endonym.export.history import phases_of
+from endonym.log import Log, read_jsonl
+from endonym.model.count import parameters
+from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
+from endonym.pipeline.execute import run_folder
+from endonym.recipe.layers import parse
+from endonym.recipe.layers import read as read_recipe
+from endonym.recipe.recipe import Recipe
+from endonym.runs.find import (
+    USUAL_STORE,
+    find_run,
+    known_runs,
+    planned,
+    recipe_file,
+    run_by_name,
+    runs_of,
+    store_of,
+)
+from endonym.store import Artifact, Store, read_plan
+
+Split = Literal["test", "dev"]
+Texts = list[tuple[str, str]]
+"""Prompts and their continuations."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run: its models, first phase first, their journals, and its evaluations."""
+
+    name: str
+    folder: Path
+    models: list[Artifact]
+    journals: list[list[dict[str, Any]]]
+    judged: Artifact
+    evaluations: list[Artifact]
+
+    @cached_property
+    def shape(self) -> AnyModelConfig:
+        """The decoder's shape."""
+        return read_shape(self.models[-1].json("config.json"))
+
+    @property
+    def seed(self) -> int:
+        """The seed of the last phase."""
+        return int(self.models[-1].manifest["config"]["seed"])
+
+    @property
+    def lr(self) -> float:
+        """The peak learning rate of the last phase."""
+        return float(self.models[-1].manifest["config"]["phase"]["lr"])
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """The plan, which holds variant and overrides; empty if there is none."""
+        return read_plan(self.folder)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The keys of its recipe as it ran with their values, name, seed and variants aside.
+
+        None without the run's copy of it. Raises Damaged if the copy cannot be read.
+        """
+        path = self.folder / "recipe.toml"
+        if not path.exists():
+            return {}
+        try:
+            recipe = parse(path, read_recipe(path))
+        except RecipeError as error:
+            do = "The same `endonym run` writes this copy of the recipe anew."
+            raise Damaged(error.message, where=error.where, do=do) from error
+        for key in ("name", "seed", "variant"):
+            recipe.pop(key, None)
+        return dict(_settings("", recipe))
+
+    @cached_property
+    def dev_score(self) -> Score | None:
+        """The headline bits per byte of dev documents, if an evaluation scored them."""
+        lines = [row for each in self.evaluations for row in each.rows("scores.json")]
+        return headline([Score(**e) for e in lines if e["split"] == "dev"], model="model")
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """The total number, and how many each token uses."""
+        counted = parameters(self.shape)
+        return counted.total, counted.active
+
+    @property
+    def tokens(self) -> int:
+        """Training tokens of all its phases."""
+        return sum(model.numbers["tokens"] for model in self.models)
+
+    @property
+    def epochs(self) -> float:
+        """Epochs of all its phases."""
+        return sum(model.numbers["epochs"] for model in self.models)
+
+    @cached_property
+    def seconds(self) -> float:
+        """Time of all training steps; 0 without a journal."""
+        lines = [line for journal in self.journals for line in journal]
+        return sum(line.get("seconds", 0.0) for line in lines)
+
+    @property
+    def speed(self) -> float | None:
+        """Training tokens a second."""
+        return self.tokens / self.seconds if self.seconds else None
+
+    @cached_property
+    def machine(self) -> tuple[str, ...]:
+        """Processor and threads of the last phase; times compare only within one machine."""
+        notes = [line for line in self.journals[-1] if line.get("event") == "started"]
+        return tuple(str(notes[-1].get(key)) for key in ("processor", "threads")) if notes else ()
+
+    @cached_property
+    def every_score(self) -> list[Score]:
+        """All scores of the documents that runs are compared on."""
+        return [Score(**row) for row in self.judged.json("scores.json")]
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """The headline bits per byte, of the model and of each baseline."""
+        by_model = {name: headline(self.every_score, model=name) for name in MODELS}
+        return {name: score for name, score in by_model.items() if score is not None}
+
+    @property
+    def score(self) -> Score:
+        """Bits per byte of the model."""
+        return self.scores["model"]
+
+    @cached_property
+    def documents(self) -> Documents | None:
+        """Scores of each held-out document; None if the evaluation kept none."""
+        return load(self.judged.folder)
+
+    @cached_property
+    def efficiency(self) -> list[Efficiency]:
+        """What an evaluation measured of the programs that run it; empty without one."""
+        made = [each for each in self.evaluations if (each.folder / SPEED_FILE).is_file()]
+        every = (measured_efficiency(each) for each in made)
+        return next((rows for rows in every if rows), [])
+
+    @property
+    def continuations(self) -> Texts:
+        """The finished model's continuations of its recipe's prompts."""
+        lines = [row for each in self.evaluations for row in each.rows("continuations.json")]
+        return [(each["prompt"], each["text"]) for each in lines]
+
+    @property
+    def written(self) -> Texts:
+        """The last samples written during training."""
+        samples = [line for line in self.journals[-1] if line.get("event") == "sample"]
+        last = [line for line in samples if line["step"] == samples[-1]["step"]]
+        return [(line["prompt"], line["text"]) for line in last]
+
+
+def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values; a named item of a list is one, so that it is missed whole."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _settings(f"{name}.{key}" if name else key, inside)
+    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        for place, each in enumerate(value):
+            part = f"{name}.{each.get('name', place)}"
+            if name == "source":
+                yield part, repr(each)
+            else:
+                yield from _settings(part, {k: v for k, v in each.items() if k != "name"})
+    else:
+        yield name, repr(value)
+
+
+def finished_runs(
+    names: Sequence[str], store: Store, log: Log, split: Split = "test"
+) -> list[FinishedRun]:
+    """The runs with these names; a recipe stands for all its finished runs.
+
+    split: whose scores are compared.
+
+    Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
+    """
+    is_alone = len(names) == 1
+    folders = [
+        folder
+        for name in names
+        for folder in _folders(_recipe_or_run(name, store, is_alone=is_alone), store, log, split)
+    ]
+    paths = [folder.resolve() for folder in folders]
+    twice = [folder for number, folder in enumerate(folders) if paths[number] in paths[:number]]
+    if twice:
+        raise RecipeError(
+            f"{twice[0].name} is named twice", where="compare", do="Name each run once."
+        )
+    if len(folders) < 2:
+        raise RecipeError(
+            "it takes two finished runs to compare",
+            where="compare",
+            do=f"{known_runs(store)} All of a recipe: endonym run RECIPE --variant all",
+        )
+    ends = [folder.name for folder in folders]
+    return [
+        read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
+        for folder in folders
+    ]
+
+
+def _recipe_or_run(name: str, store: Store, *, is_alone: bool) -> str:
+    """The recipe in the folder of this name, if no run is meant; else the name as it is.
+
+    A folder and a run may have one name: beside others it is the run, alone all the recipe's runs.
+    """
+    recipe = recipe_file(Path(name))
+    is_recipe = recipe is not None and (is_alone or run_by_name(store, name) is None)
+    return str(recipe) if is_recipe else name
+
+
+def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
+    """The run of this name, or the finished runs of the recipe in this file, under all seeds."""
+    if not (Path(name).is_file() or name.endswith(".toml")):
+        return [find_run(store, name)]
+    finished: list[Path] = []
+    usual = [run_folder(store, each) for each in Recipe.load_all(name)]
+    for folder in dict.fromkeys([*usual, *runs_of(store, Path(name))]):
+        gone = missing(folder, split)
+        if gone:
+            log.warn(f"left out: {folder.name}: {gone} is not made yet")
+        else:
+            finished.append(folder)
+    return finished
+
+
+def missing(folder: Path, split: Split) -> str:
+    """The first stage that a comparison needs but that is not made; empty if all are."""
+    stages = planned(folder)
+    needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
+    if not any(each["stage"] == "model" for each in needed):
+        return "the model"
+    store = store_of(folder, Store(USUAL_STORE))
+    gone = [each["name"] for each in needed if store.find(each["stage"], each["id"]) is None]
+    return gone[0] if gone else ""
+
+
+def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
+    """Read a run from its folder and its store.
+
+    Raises RecipeError if it is unfinished or was not scored on the documents of the split.
+    """
+    gone = missing(folder, split)
+    if gone:
+        do = "The same `endonym run` goes on from where it stopped."
+        raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
+    stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
+    held_out = [each for each in stages if _scores(each, split)]
+    if not held_out:
+        texts = [each for each in stages if each["stage"] == "corpus"]
+        if texts and texts[0]["config"].get("order") == []:
+            raise RecipeError(
+                "this run has no held-out documents to compare: its recipe has no [[source]]",
+                where=str(folder),
+                do="Score each model on the same file: endonym evaluate MODEL --text FILE.",
+            )
+        raise RecipeError(
+            f"this run was not scored on {split} documents",
+            where=str(folder),
+            do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
+            "it again: what is made is kept.",
+        )
+    model = store.find("model", [e["id"] for e in stages if e["stage"] == "model"][-1])
+    assert model is not None
+    models = phases_of(model)
+    made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
+    judged = store.find("evaluation", held_out[0]["id"])
+    assert judged is not None
+    return FinishedRun(
+        name=name,
+        folder=folder,
+        models=models,
+        journals=[read_jsonl(store.journal("model", each.id)) for each in models],
+        judged=judged.verify(),
+        evaluations=[each.verify() for each in made if each is not None],
+    )
+
+
+def _scores(stage: dict[str, Any], split: Split) -> bool:
+    """Whether a planned stage scores the documents of a split of the corpus."""
+    asked = stage["config"].get("evaluation", {})
+    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
+    return is_of_corpus and asked.get("split", "test") == split

@@ -1,0 +1,102 @@
+"""Folded texts, for comparison: two spellings of one sentence become the same.
+
+A folded text is case-folded and has only letters, their marks and digits. Punctuation, spaces and
+zero-width characters are removed, and so are the accents U+0300 to U+036F after canonical
+decomposition: ţ, ț and t are one letter, and so are й and и. Vowel signs of Khmer, Devanagari or
+Arabic stay. A lower-case Cyrillic letter that looks like a Latin one becomes that one (а, е, о, р,
+с; not в or н, of which only the capitals look alike). The yeh and the kaf of Arabic and of Persian
+keyboards are one letter each, tatweel is none, and digits of any script are those from 0 to 9.
+"""
+
+import functools
+import itertools
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from endonym.script.scripts import CODE_POINTS, table
+
+LETTERS = r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}--[\u0300-\u036f]]"
+CYRILLIC, LATIN = "авеікмоӏрстухһәјѕԁԛԝ", "abeikmoipctyxhəjsdqw"
+ARABIC, PERSIAN = "يىك", "ییک"
+"""Yeh with dots and without, and kaf: keyboards and old encodings have one or the other."""
+TATWEEL = "\u0640"
+"""A stroke that makes a word longer. Unicode calls it a letter."""
+DOTLESS = "ı"
+"""Its capital is I, and the small letter of that is i."""
+
+BETWEEN = "\0"
+"""Is no letter, so it is removed, and stays apart from letters beside it."""
+
+PORTION_CHARS = 1 << 20
+"""Longer texts are folded in portions: folding takes many times the memory of a text."""
+
+
+@functools.cache
+def replacements() -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+    """For every code point its replacement; 0 for those that are removed."""
+    found = np.arange(CODE_POINTS, dtype=np.uint32)
+    found[~table(LETTERS)] = 0
+    for letters, others in ((CYRILLIC, LATIN), (ARABIC, PERSIAN), (DOTLESS, "i")):
+        found[[ord(letter) for letter in letters]] = [ord(letter) for letter in others]
+    found[ord(TATWEEL)] = 0
+    digits = np.flatnonzero(table(r"\p{Nd}"))  # Rows of ten, from 0 on (Unicode, 4.6).
+    found[digits] = ord("0") + np.arange(len(digits), dtype=np.uint32) % 10
+    return found
+
+
+def folded(texts: Sequence[str]) -> list[str]:
+    """Folded texts.
+
+    A text without letters and digits keeps everything but its spaces; blank texts become empty.
+    """
+    short = letters_of([text if len(text) <= PORTION_CHARS else "" for text in texts])
+    return [
+        letters
+        or "".join(letters_of([each])[0] for each in portions(text))
+        or "".join("".join(decomposed(each).split()) for each in portions(text))
+        for letters, text in zip(short, texts, strict=True)
+    ]
+
+
+def decomposed(text: str) -> str:
+    """A text in lower case, its letters and accents apart."""
+    return unicodedata.normalize("NFD", text.casefold())
+
+
+def letters_of(texts: Sequence[str]) -> list[str]:
+    """The letters and digits of texts, replaced; other characters are removed."""
+    if not texts:
+        return []
+    joined = BETWEEN.join(texts)
+    if joined.count(BETWEEN) != len(texts) - 1:  # one of them holds it
+        texts = [text.replace(BETWEEN, "") for text in texts]
+        joined = BETWEEN.join(texts)
+    # One call for thousands of sentences: nothing is composed or reordered across BETWEEN.
+    codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    letters = replacements()[codes]
+    is_letter = letters != 0
+    ends = np.concatenate([[0], np.flatnonzero(codes == ord(BETWEEN)), [len(codes)]])
+    offsets = np.append(0, np.cumsum(is_letter))[ends].tolist()
+    joined = letters[is_letter].tobytes().decode("utf-32-le", "surrogatepass")
+    return [joined[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def portions(text: str) -> Iterator[str]:
+    """A text in parts that can be folded one by one: a letter and its marks stay together.
+
+    A letter with more marks than a portion is cut.
+    """
+    start = 0
+    while start < len(text):
+        first = start + PORTION_CHARS
+        places = range(first, min(first + PORTION_CHARS, len(text)))
+        end = next((place for place in places if begins_a_letter(text[place])), places.stop)
+        yield text[start:end]
+        start = end
+
+
+def begins_a_letter(character: str) -> bool:
+    """Whether its decomposition begins with no mark, so that marks before it stay before it."""
+    return unicodedata.combining(decomposed(character)[0]) == 0

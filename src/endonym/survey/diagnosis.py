@@ -1,0 +1,311 @@
+"""What is wrong with raw texts, and what mends it: the doctor's work from paths to findings."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import MissingSource, RecipeError, printable
+from endonym.formats.config import Clean, Source
+from endonym.formats.files import RawFile, RawSet, files_named, source_files
+from endonym.formats.readable import said
+from endonym.log import Log, counted, number, size
+from endonym.recipe.recipe import Recipe
+from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
+from endonym.survey.examination import (
+    EXAMPLES,
+    LIMIT_BYTES,
+    Examined,
+    diagnostic_clean,
+    examine,
+    guess_language,
+)
+from endonym.survey.findings import Finding, findings_of
+from endonym.survey.potential import Potential, potential
+from endonym.survey.prescription import (
+    changes_text,
+    clean_table,
+    mended,
+    prescribed,
+    readings,
+    recipe_text,
+    recommended,
+)
+from endonym.survey.survey import Survey, look_through
+from endonym.survey.tried import Tried, sampled_documents
+from endonym.workers import Runner
+
+Crew = Callable[[int], AbstractContextManager[Runner]]
+"""From the bytes of raw files to what runs the jobs."""
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined. code: of the language, empty if it is unknown; why: how it is known.
+
+    sample, documents: of the texts. folder: of the recipe, written or to be written.
+    """
+
+    name: str
+    folder: Path
+    sources: list[tuple[Source, list[RawFile]]]
+    code: str
+    why: str
+    sample: str
+    documents: Sequence[str]
+    survey: Survey | None = None
+    recipe: Recipe | None = None
+
+    @property
+    def script(self) -> str | None:
+        """The script of the language, if it is known."""
+        return (self.recipe and self.recipe.clean.script) or usual_script(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The findings, those that matter most first, and what else the page says.
+
+    clean: the recommended [clean]. recipe: the whole recipe, to be saved in the patient's folder.
+    raw, kept: what the text feeds as it is, and as that [clean] would leave it.
+    """
+
+    patient: Patient
+    found: Examined
+    findings: list[Finding]
+    clean: Clean
+    recipe: str
+    raw: Potential
+    kept: Potential
+    seconds: float
+
+    @property
+    def language(self) -> str:
+        """The language's name."""
+        return language_name(self.patient.code) if self.patient.code else "an unknown language"
+
+    def verdict(self) -> str:
+        """One or two sentences."""
+        found, some = self.found, [each for each in self.findings if each.weight and each.count]
+        if not found.documents:
+            return "No text could be read. The findings say which files these are, and why."
+        goes = found.documents - found.kept.documents
+        texts = f"{counted(found.documents, 'document')} ({size(found.raw.bytes)})"
+        serious = [each for each in some if each.severity == "serious"][:MOST_NAMED]
+        named = serious or [each for each in some if each.severity != "small"][:MOST_NAMED]
+        listed = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
+        if serious:
+            said = f"Of {texts}, {100 * goes / found.documents:.1f} % should go. "
+            said += f"What matters most: {listed}."
+        elif named:
+            said = f"{texts} in good order, with something worth mending: {listed}."
+        else:
+            said = f"{texts} in good order: nothing that matters was found."
+        left = f"{counted(found.kept.documents, 'document')}, {size(found.kept.bytes)}"
+        enough = "too little for any model here"
+        if self.kept.is_enough:
+            enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
+        tokens = f"about {rough(self.kept.tokens)} tokens"
+        return f"{said} With the recipe below {left} stay: {tokens}, {enough}."
+
+    def read(self) -> list[str]:
+        """What was read, where it is not everything, and what is doubtful."""
+        found, patient = self.found, self.patient
+        said = [patient.why] if patient.why else []
+        if found.files < found.all_files:
+            said.append(
+                f"Examined is an evenly spread sample: {number(found.files)} of "
+                f"{counted(found.all_files, 'file')}, {size(found.bytes)} of "
+                f"{size(found.all_bytes)}. All numbers below are of this sample."
+            )
+        if found.cut:
+            said.append("Of large files only the beginnings were read. Numbers below are of these.")
+        if any(source.ocr for source, _ in patient.sources):
+            said.append("Pictures of text were not read here; the recipe lets Tesseract read them.")
+        if patient.survey is not None and patient.survey.doubt:
+            said.append(patient.survey.doubt)
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        found = self.found
+        seen = found.raw
+        return {
+            "verdict": self.verdict(),
+            "notes": self.read(),
+            "language": self.patient.code or None,
+            "read": {
+                "files": found.files,
+                "all_files": found.all_files,
+                "raw_bytes": found.bytes,
+                "all_raw_bytes": found.all_bytes,
+                "is_sample": found.files < found.all_files or found.cut,
+                "documents": found.documents,
+                "bytes": seen.bytes,
+                "chars": seen.chars,
+            },
+            "left": {"documents": found.kept.documents, "bytes": found.kept.bytes},
+            "findings": [each.as_dict() for each in self.findings],
+            "languages": dict(found.languages.most_common()),
+            "scripts": dict(seen.scripts.most_common()),
+            "mixed_scripts": dict(seen.mixed.most_common()),
+            "encodings": dict(seen.encodings.most_common()),
+            "lengths": seen.lengths,
+            "letters": dict(seen.letters.most_common()),
+            "licenses": {
+                source.name: source.license or seen.licences.get(source.name, {})
+                for source, _ in self.patient.sources
+            },
+            "words": {"read": seen.words, "growth": found.growth.get("raw", [])},
+            "feeds": {"raw": self.raw.as_dict(), "cleaned": self.kept.as_dict()},
+            "recipe": self.recipe,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def rough(value: float) -> str:
+    """A number to two digits, as people say it."""
+    for unit, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
+        if value >= unit:
+            return f"{float(f'{value / unit:.2g}'):g}{name}"
+    return f"{value:.0f}"
+
+
+def diagnose(
+    paths: Sequence[Path],
+    *,
+    crew: Crew,
+    log: Log,
+    language: str | None = None,
+    contrast: Sequence[str] = (),
+    samples: int = EXAMPLES,
+    limit: int = LIMIT_BYTES,
+) -> Diagnosis:
+    """Examine texts, or the sources of a recipe.
+
+    Raises MissingSource if a path has no file, RecipeError for a recipe that cannot be read, or
+    that is not alone.
+    """
+    began = time.perf_counter()
+    recipes = [path for path in paths if path.suffix == ".toml"]
+    if recipes and len(paths) > 1:
+        raise RecipeError(
+            f"a recipe is examined alone, and {len(paths)} paths are given",
+            where=printable(str(recipes[0])),
+            do="Give one recipe, or files and folders of texts.",
+        )
+    is_recipe = len(paths) == 1 and paths[0].suffix == ".toml" and paths[0].is_file()
+    patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
+    contrasted = list(contrast)
+    clean = diagnostic_clean(patient.code, patient.sample, patient.documents)
+    files, missing = files_named(contrasted, Path.cwd())
+    if missing:
+        raise MissingSource(
+            "there is no such file",
+            where=f"--contrast {printable(missing[0])}",
+            do="Give files of texts in other languages, each named by its code: ba.txt.",
+        )
+    if contrasted and clean.language:
+        given = tuple(os.path.relpath(path, patient.folder) for path in files)
+        clean = clean.model_copy(update={"contrast": given})
+    plain = [
+        (each.in_script(patient.script).model_copy(update={"ocr": None}), raw)
+        for each, raw in patient.sources
+    ]
+    total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
+    with crew(min(total, limit)) as runner:
+        found = examine(
+            plain,
+            clean,
+            contrast=files,
+            runner=runner,
+            progress=log.progress,
+            samples=samples,
+            limit=limit,
+        )
+    return _concluded(patient, found, samples, began)
+
+
+def _concluded(patient: Patient, found: Examined, samples: int, began: float) -> Diagnosis:
+    """The diagnosis from what was found."""
+    sources = [each for each, _ in patient.sources]
+    packages = ocr_packages(patient.script, patient.code)
+    findings = findings_of(found, sources, patient.survey, samples=samples, packages=packages)
+    read = readings(found)
+    clean = recommended(found.clean, findings, read)
+    findings = prescribed(findings, clean)
+    much = [each.source for each in read if said(each)]
+    recipe = _recipe(patient, found, clean_table(clean, findings, much))
+    raw, kept = (
+        potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
+        for each in (found.raw, found.kept)
+    )
+    return Diagnosis(
+        patient, found, findings, clean, recipe, raw, kept, time.perf_counter() - began
+    )
+
+
+def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
+    """The whole recipe of texts; of a recipe what changes in it; empty without any text."""
+    sources = mended(found, patient.sources)
+    if not sources:
+        return ""
+    if patient.recipe is None:
+        notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
+        return recipe_text(patient.name, patient.code, sources, cleaning, notes=notes)
+    before = [source for source, _ in patient.sources]
+    tried, own = (
+        each.model_dump(exclude_defaults=True) for each in (found.clean, patient.recipe.clean)
+    )
+    changed = [each for each in sources if each not in before]
+    untried = [key for key in own if key not in tried]
+    return changes_text(patient.recipe.path, changed, cleaning, own=untried)
+
+
+def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
+    """Texts, whose sources are guessed as `endonym new` does."""
+    folder = Path.cwd()
+    try:
+        survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
+    except MissingSource as error:
+        where = error.where.removeprefix("--text ")
+        raise MissingSource(error.message, where=where, do=error.do) from error
+    code, why = known_language(language, survey.texts)
+    sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
+    name = printable(paths[0].absolute().name.split(".")[0])
+    valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in name)
+    given = (survey.sample, survey.texts, survey)
+    return Patient(valid.strip("-.")[:48] or "texts", folder, sources, code, why, *given)
+
+
+def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
+    """The sources of a recipe."""
+    recipe = Recipe.load(paths[0])
+    raw = [
+        RawSet(source=each, files=tuple(source_files(each, recipe.folder)))
+        for each in recipe.source
+    ]
+    texts = [each.text for each in sampled_documents(raw, Tried())]
+    sources = [(each.source, list(each.files)) for each in raw]
+    code = usual_code(language) if language else recipe.language
+    why = f"Examined are the sources of {paths[0]}."
+    given = ("\n".join(texts), texts, None, recipe)
+    return Patient(recipe.name, recipe.folder, sources, code, why, *given)
+
+
+def known_language(given: str | None, documents: Sequence[str]) -> tuple[str, str]:
+    """The code of the language, and how it is known if nobody has said it."""
+    if given:
+        return usual_code(given), ""
+    code, share = guess_language(documents)
+    if code:
+        said = f"The texts were taken to be {language_name(code)} ({code}): {100 * share:.0f} % of "
+        return code, said + "those whose language can be told. If not, name it: --language CODE."
+    return "", (
+        "The language could not be told, so nothing is said of documents in other languages. Name "
+        "it: --language CODE, such as tt."
+    )

@@ -1,0 +1,347 @@
+"""Examines raw texts: the corpus stage in a folder that is deleted, with every rule switched on.
+
+What each rule does there is what is wrong with the texts (survey/findings.py). The texts are
+observed as they were read and as they stay (survey/observing.py). Nothing is held out, so that a
+few texts are enough.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate, islice, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from endonym.cleaning.corpus_rules import rounds
+from endonym.cleaning.language.votes import reliable_code
+from endonym.cleaning.packs import pack_steps
+from endonym.cleaning.personal import KINDS
+from endonym.cleaning.rules import STEPS, step_names
+from endonym.copies.notes import COPIES, staying_texts
+from endonym.corpus.corpus import check_names, dropped_records, some_dropped
+from endonym.corpus.corpus_stats import SourceStats
+from endonym.corpus.gather import RawChunk
+from endonym.corpus.making import Chunk, Making
+from endonym.corpus.work import Progress, Work, no_progress
+from endonym.formats.chunks import RAW, read_chunk
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Reject
+from endonym.formats.document_files import REMOVED, read_lines
+from endonym.formats.faults import of_sound, passing_over
+from endonym.formats.files import RawFile, size_on_disk
+from endonym.formats.reasons import READER_REASONS
+from endonym.script.scripts import BRIEF_SCRIPTS
+from endonym.survey.cleaning import MOST_LETTERS, normalized, sample_lines, script_keys
+from endonym.survey.evidence import BOILERPLATE_DOCUMENTS, SAME_SKELETON, is_wanted
+from endonym.survey.observing import Observed, Point, Seen, growth, observe_chunk, together
+from endonym.survey.thresholds import thresholds
+from endonym.workers import Inline, Result, Runner
+
+LIMIT_BYTES = 300_000_000
+"""Raw bytes that are examined: of more, an evenly spread sample of files."""
+EXAMPLES = 20
+"""Examples of each finding."""
+REPEATED_LINES = 0.5
+SUSPECT_SCORE = 0.2
+"""A document is called foreign if the odds against its language are four to one: at 0.6 three times
+as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
+SHORTEST, SHORTEST_BRIEF = 3, 2
+"""Characters of the shortest text that says anything, and of scripts of short words."""
+IDENTIFIED = 20_000
+"""Dropped documents whose language is named."""
+VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
+"""Documents by which a language is guessed, those that must tell one, and their majority."""
+FOREIGN = ("min_language_score", "min_script_share")
+SHOWN_CHARS = 300
+BROKEN = ("fault", "file", "unread")
+"""Kinds of reasons that say that a file as a whole is not read."""
+
+Sources = Sequence[tuple[Source, Sequence[RawFile]]]
+
+
+@dataclass(slots=True)
+class Examined:
+    """What was found.
+
+    stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
+    their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
+    copies go, by source and id. clusters: of near copies, the largest first. templates: documents
+    by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
+    files, bytes: examined, about; all_files, all_bytes: given. cut: whether only the beginnings of
+    large files were read. unread: by source the broken files that gave no document, each with the
+    reason.
+    """
+
+    clean: Clean
+    stats: list[SourceStats] = field(default_factory=list[SourceStats])
+    raw: Seen = field(default_factory=Seen)
+    kept: Seen = field(default_factory=Seen)
+    growth: dict[str, list[Point]] = field(default_factory=dict[str, list[Point]])
+    rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
+    removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
+    stayed: dict[str, str] = field(default_factory=dict[str, str])
+    clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    templates: Counter[str] = field(default_factory=Counter[str])
+    foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
+    files: int = 0
+    all_files: int = 0
+    bytes: int = 0
+    all_bytes: int = 0
+    cut: bool = False
+
+    @property
+    def languages(self) -> Counter[str]:
+        """Documents in another language or script, by the code of their language."""
+        whole = Counter[str]()
+        for each in self.foreign.values():
+            whole.update(each)
+        return whole
+
+    @property
+    def documents(self) -> int:
+        """Documents that were read."""
+        return self.raw.documents
+
+    def dropped(self, reason: str) -> tuple[int, int]:
+        """Records dropped for a reason, and their bytes."""
+        found = [each.dropped[reason] for each in self.stats if reason in each.dropped]
+        return sum(each.records for each in found), sum(each.bytes for each in found)
+
+    def reasons(self) -> list[str]:
+        """All reasons for which something was dropped."""
+        return sorted({reason for each in self.stats for reason in each.dropped})
+
+
+def guess_language(documents: Sequence[str]) -> tuple[str, float]:
+    """The language of most documents, empty if it cannot be told; and their share.
+
+    pycld2 votes; for a language that it does not know, the user has to name it.
+    """
+    step = max(1, -(-len(documents) // VOTERS))
+    votes = Counter[str]()
+    for each in documents[::step]:
+        with passing_over():
+            if code := reliable_code(each):
+                votes[code] += 1
+    if votes.total() < LEAST_VOTES:
+        return "", 0.0
+    code, number = votes.most_common(1)[0]
+    share = number / votes.total()
+    return (code, share) if share > MAJORITY else ("", share)
+
+
+def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """Cleaning with every rule that says something about these texts.
+
+    language: its code, or empty. sample: of the texts; documents: whole ones. Texts in which our
+    code fails say nothing.
+    """
+    return of_sound(partial(_diagnostic, language), sample, documents)
+
+
+def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """See diagnostic_clean. Raises whatever a rule raises."""
+    script = str(script_keys(sample_lines(sample))[0].get("script", ""))
+    plain = [text for each in documents if (text := normalized(each))]
+    own, code = pack_steps(language), language.partition("-")[0]
+    keys: dict[str, Any] = {
+        "normalize": tuple(
+            name
+            for name in step_names()
+            if name in STEPS or (name in own and is_wanted(name, documents))
+        ),
+        "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
+        "max_repeated_lines": REPEATED_LINES,
+        "max_line_documents": BOILERPLATE_DOCUMENTS,
+        "max_same_skeleton": SAME_SKELETON,
+        "mask": tuple(KINDS),
+        "mask_with": "…",  # a word would be counted among the letters
+        "dedup": ("exact", "near", "paragraphs"),
+        "max_unreadable": 1.0,
+    }
+    keys |= {name: each.limit for name, each in thresholds(plain, script).items()}
+    if script:
+        keys |= {"script": script, "min_script_share": MOST_LETTERS}
+    if code and code != "x":
+        keys |= {"language": code, "min_language_score": SUSPECT_SCORE, "split_languages": True}
+    return Clean.model_validate(keys)
+
+
+class Examining(Making):
+    """The steps of a corpus up to the split, and what is seen before and after them."""
+
+    raw: Sequence[Result] = ()
+
+    def read(self) -> tuple[list[RawChunk], list[int]]:
+        """See Making; the raw documents are observed."""
+        tasks, sizes = super().read()
+        folder = self.work.place("raw")
+        seen = [
+            Observed(task.raw, task.source, folder, task.name, samples=self.samples)
+            for task in tasks
+        ]
+        self.raw = self.work.step("raw", observe_raw, seen, sizes)
+        return tasks, sizes
+
+    def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
+        """What is seen of the documents that stay."""
+        folder, knows = self.work.place("kept"), self.clean.max_same_skeleton is not None
+        facts = self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+        seen = [
+            Observed(each.path, each.source, folder, f"{number:05d}", facts, self.samples)
+            for number, each in enumerate(chunks)
+        ]
+        return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
+
+
+def observe_raw(observed: Observed, advance: Callable[[int], None]) -> Result:
+    """See observe_chunk; and by their numbers which files gave documents, and which are broken."""
+    table = read_chunk(observed.chunk, ["file", "reason"], RAW)
+    rows = set(zip(*(each.to_pylist() for each in table.columns), strict=True))
+    broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
+    given = sorted({file for file, reason in rows if reason is None})
+    seen = observe_chunk(observed, advance)
+    return seen | {"source": observed.source, "given": given, "broken": broken}
+
+
+def unread_files(sources: Sources, made: Sequence[Result]) -> dict[str, dict[RawFile, str]]:
+    """By source the files that are broken and gave no document, each with the reason."""
+    unread = dict[str, dict[RawFile, str]]()
+    for source, files in sources:
+        mine = [each for each in made if each["source"] == source.name]
+        given = {number for each in mine for number in each["given"]}
+        broken = [row for each in mine for row in each["broken"] if row[0] not in given]
+        if broken:
+            unread[source.name] = {files[number]: reason for number, reason in broken}
+    return unread
+
+
+def examine(
+    sources: Sources,
+    clean: Clean,
+    *,
+    contrast: Sequence[Path] = (),
+    runner: Runner | None = None,
+    progress: Progress = no_progress,
+    samples: int = EXAMPLES,
+    limit: int = LIMIT_BYTES,
+) -> Examined:
+    """Clean all texts, or a sample if they are large, in a folder that is deleted.
+
+    contrast: files of texts in other languages. samples: of each finding. limit: bytes of raw
+    files. Raises SourceError if the disk does not give a file.
+    """
+    check_names([source.name for source, _ in sources])
+    chosen, found = sampled(sources, limit), Examined(clean)
+    found.all_files, found.all_bytes = _sizes(sources)
+    most_bytes = shares(_sizes_of(chosen), limit)
+    found.files, found.bytes = _sizes(chosen, most_bytes)
+    found.cut = most_bytes is not None
+    if not found.files:
+        return found
+    with TemporaryDirectory(prefix="endonym-doctor-") as name:
+        out = Path(name) / "out"
+        out.mkdir()
+        making = Examining(
+            chosen,
+            clean,
+            Split(),
+            work=Work(Path(name) / "work", runner or Inline(), progress),
+            out=out,
+            contrast=contrast,
+            samples=samples,
+            most_bytes=most_bytes,
+        )
+        kept = making.kept(making.cleaned())
+        found.stats = list(making.stats.values())
+        found.raw, found.kept = together(making.raw, samples), together(kept, samples)
+        found.unread = unread_files(chosen, making.raw)
+        for side, made in (("raw", making.raw), ("kept", kept)):
+            found.growth[side] = growth(making.work.place(side), made)
+        _read_out(found, out, samples)
+    return found
+
+
+def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
+    """Of large texts an evenly spread sample of files, of each source one at least.
+
+    A file is chosen with a chance in proportion to its size, so that small files do not stand for
+    large ones; as many files as the share of the bytes that may be read, or fewer.
+    """
+    files, total = _sizes(sources)
+    if total <= limit:
+        return [(source, list(files)) for source, files in sources]
+    stride = total / max(1, files * limit // total)
+    return [(source, _each_so_many_bytes(files, stride)) for source, files in sources]
+
+
+def _each_so_many_bytes(files: Sequence[RawFile], stride: float) -> list[RawFile]:
+    """The files in which every so many bytes of all of them end; the largest one at least."""
+    sizes = [size_on_disk(file.path) for file in files]
+    passed = [int(total / stride + 0.5) for total in accumulate(sizes, initial=0)]
+    ends = zip(files, pairwise(passed), strict=True)
+    chosen = [file for file, (before, after) in ends if after > before]
+    return chosen or [files[sizes.index(max(sizes))]] if files else []
+
+
+def shares(sizes: Sequence[int], limit: int) -> int | None:
+    """How many bytes may be read of each file, so that all have `limit`; None for all of them.
+
+    What small files leave is for the large ones.
+
+    >>> shares([10, 100, 200], 210)
+    100
+    """
+    left = limit
+    for number, each in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - number)
+        if each > share:
+            return share
+        left -= each
+    return None
+
+
+def _sizes_of(sources: Sources) -> list[int]:
+    """The bytes of every file."""
+    return [size_on_disk(file.path) for _, files in sources for file in files]
+
+
+def _sizes(sources: Sources, most_bytes: int | None = None) -> tuple[int, int]:
+    """How many files, and their bytes, of which so many are read of each at most."""
+    every = _sizes_of(sources)
+    return len(every), sum(each if most_bytes is None else min(each, most_bytes) for each in every)
+
+
+def _read_out(found: Examined, out: Path, samples: int) -> None:
+    """Read the examples, before the folder is deleted."""
+    for reason in found.reasons():
+        found.rejects[reason] = some_dropped(out, reason, samples)
+    for path in sorted((out / REMOVED).glob("*.jsonl.gz")):
+        reason = path.name.removesuffix(".jsonl.gz")
+        found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
+    names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
+    found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
+    found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
+    for each in dropped_records(out, "max_same_skeleton"):
+        found.templates[each.detail.partition(": ")[2]] += 1
+    for skeleton, number in found.kept.stubs.items():
+        found.templates[skeleton[:100]] += number
+    for reason in FOREIGN:
+        some = islice(dropped_records(out, reason), IDENTIFIED)
+        found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
+
+
+def _clusters(out: Path) -> Iterator[dict[str, Any]]:
+    """The clusters of near copies: how many copies, and the first two texts."""
+    path = out / COPIES
+    for record in read_lines(path) if path.is_file() else ():
+        goes = record["goes"]
+        yield {
+            "copies": record["copies"],
+            "stays": f"{record['stays']['source']}/{record['stays']['id']}",
+            "text": record["stays"]["text"][:SHOWN_CHARS],
+            "copy": goes[0]["text"][:SHOWN_CHARS] if goes else "",
+        }

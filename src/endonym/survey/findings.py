@@ -1,0 +1,404 @@
+"""What is wrong with texts: a finding for each rule that acts on them (survey/examination.py).
+
+Findings are ordered by how much they matter: the weight of a rule by the share of the documents
+that it acts on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from endonym.cleaning.packs import packs
+from endonym.cleaning.tally import Tally
+from endonym.formats.config import Source
+from endonym.formats.document import Reject
+from endonym.formats.reasons import READER_REASONS, in_words
+from endonym.recipe.written import toml
+from endonym.survey.examination import FOREIGN, Examined
+from endonym.survey.finding_words import (
+    MEASURED,
+    MEASURED_MEANING,
+    MEASURED_WEIGHT,
+    NO_FINDING,
+    PAGES,
+    RULES,
+    STEP_MEANING,
+    STEP_WEIGHT,
+    UNREAD_MEANING,
+    UNREAD_WEIGHT,
+    Words,
+)
+from endonym.survey.globs import pattern
+from endonym.survey.survey import Survey
+
+SHOWN_CHARS = 300
+MOST_EXCLUDED = 12
+SERIOUS, WORTHWHILE = 0.01, 0.001
+"""Weight by share from which on a finding is serious, or worth mending."""
+TEMPLATE = "max_same_skeleton"
+MENDED = {"mojibake", "lost_letters"}
+"""Rules that both repair and drop, or that only drop before any other rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A place, `source/file#number`, with what a person should look at.
+
+    text: of the document, or of what is taken out of it. before, after: around a change. why: what
+    the rule says. other: the text that stays in the place of a copy, and its place.
+    """
+
+    place: str
+    text: str = ""
+    before: str = ""
+    after: str = ""
+    why: str = ""
+    other: str = ""
+    other_place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong. name: the rule's, or the reader's reason. of: what is counted.
+
+    count: documents, records, pages or files; share: of all of these. parts: lines or paragraphs
+    taken out. groups: templates or clusters with their sizes. recipe: the lines that mend it;
+    table: where in the recipe these stand.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    count: int
+    share: float
+    of: str = "document"
+    parts: int = 0
+    weight: float = 0.5
+    recipe: str = ""
+    table: str = "[clean]"
+    groups: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    examples: list[Example] = field(default_factory=list[Example])
+
+    @property
+    def rank(self) -> float:
+        """How much it matters."""
+        return self.weight * self.share
+
+    @property
+    def severity(self) -> str:
+        """The same as a word."""
+        if self.rank >= SERIOUS:
+            return "serious"
+        return "worth mending" if self.rank >= WORTHWHILE else "small"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints; of examples only what is there."""
+        told: dict[str, Any] = asdict(self)
+        examples: list[dict[str, str]] = told["examples"]
+        shown = [{key: value for key, value in each.items() if value} for each in examples]
+        return told | {
+            "severity": self.severity,
+            "share": round(self.share, 6),
+            "examples": shown,
+        }
+
+
+def findings_of(
+    found: Examined,
+    sources: Sequence[Source],
+    survey: Survey | None,
+    *,
+    samples: int,
+    packages: str,
+) -> list[Finding]:
+    """All findings, those that matter most first.
+
+    survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
+    """
+    every = [
+        *_of_rules(found, samples),
+        *_of_reader(found, packages),
+        *_of_texts(found, sources, samples),
+    ]
+    every += _of_licences(found, sources)
+    if survey is not None:
+        every += _of_survey(survey, found, samples)
+    return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
+
+
+def words_of(rule: str) -> Words:
+    """What is said of a rule of cleaning."""
+    if rule in RULES:
+        return RULES[rule]
+    if rule in packs():
+        return Words(f"Spelling: {rule.replace('_', ' ')}", STEP_MEANING, STEP_WEIGHT)
+    title = MEASURED.get(rule, in_words(rule))
+    return Words(title, MEASURED_MEANING, MEASURED_WEIGHT)
+
+
+def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
+    """What rules of cleaning did."""
+    tally = _tally(found)
+    names = {*tally, *(each for each in MENDED if found.dropped(each)[0])}
+    for name in sorted(names):
+        count = tally[name].documents if name in tally else 0
+        count += found.dropped(name)[0] if name in MENDED else 0
+        words, groups = words_of(name), list[tuple[str, int]]()
+        if name == TEMPLATE:
+            stay = sum(found.kept.stubs.values())
+            count, groups = count + stay, found.templates.most_common(20)
+        elif name == "near":
+            groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
+        elif name in FOREIGN:
+            groups = found.foreign.get(name, Counter()).most_common()
+        yield Finding(
+            name,
+            words.title,
+            words.meaning,
+            count,
+            count / max(1, found.documents),
+            parts=tally[name].parts if name in tally else 0,
+            weight=words.weight,
+            groups=groups,
+            examples=_examples(found, name, samples),
+        )
+
+
+def _tally(found: Examined) -> Any:
+    """The work of all rules on all sources."""
+    whole = Tally()
+    for each in found.stats:
+        whole.add(each.tally)
+    return whole.rules
+
+
+def _examples(found: Examined, name: str, samples: int) -> list[Example]:
+    """Examples of a rule: its changes, what it took out, what it dropped."""
+    changes = [
+        Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
+        for stats in found.stats
+        if name in stats.tally.rules
+        for _, one in sorted(stats.tally.rules[name].samples.items())
+        if "before" in one
+    ]
+    taken = [_rejected(each, found) for each in found.removed.get(name, ())]
+    dropped = [_rejected(each, found) for each in found.rejects.get(name, ())]
+    every = [*dropped, *taken]
+    if name == TEMPLATE:
+        every += [
+            Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
+        ]
+    return _spread([*changes, *every], samples)
+
+
+def _spread(examples: list[Example], most: int) -> list[Example]:
+    """At most so many, evenly spread."""
+    wanted = min(most, len(examples))
+    return [examples[len(examples) * number // wanted] for number in range(wanted)]
+
+
+def _rejected(reject: Reject, found: Examined) -> Example:
+    """A reject as an example."""
+    why = "" if reject.stayed else reject.detail
+    place, other = f"{reject.source}/{reject.id}", found.stayed.get(reject.stayed, "")
+    text = reject.text[:SHOWN_CHARS]
+    return Example(place, text, why=why, other=other, other_place=reject.stayed)
+
+
+def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
+    """What could not be read, by reason."""
+    for reason in found.reasons():
+        if reason not in READER_REASONS or reason in NO_FINDING | MENDED:
+            continue
+        count, _ = found.dropped(reason)
+        rejects = found.rejects.get(reason, [])
+        is_page = reason in PAGES
+        title, meaning = PAGES.get(
+            reason, (f"Unreadable: {in_words(reason)}", f"{UNREAD_MEANING} ({reason}).")
+        )
+        yield Finding(
+            reason,
+            title,
+            meaning.format(packages=packages),
+            count,
+            count / max(1, found.documents + count),
+            of="page" if is_page else "record",
+            weight=UNREAD_WEIGHT,
+            recipe='ocr = "auto"' if is_page else _excluded(found, reason),
+            table=_sources(each.source for each in rejects),
+            examples=[_rejected(each, found) for each in rejects],
+        )
+
+
+def _excluded(found: Examined, reason: str) -> str:
+    """The lines that leave out the files that gave nothing for this reason, or have them read."""
+    by_source = {
+        source: [pattern(file.path) for file, why in files.items() if why == reason]
+        for source, files in found.unread.items()
+    }
+    some = {source: names for source, names in by_source.items() if names}
+    line = own_encoding if reason == "unknown_encoding" else exclude_line
+    if len(some) == 1:
+        return "".join(map(line, some.values()))
+    return "\n".join(f"# {source}:\n{line(names)}" for source, names in some.items())
+
+
+def exclude_line(names: Sequence[str], count: int = 0) -> str:
+    """The key that leaves out files of these names, of which there are so many or more."""
+    line = f"exclude = {_shown(names, count)}" if names else ""
+    return f"{line}: the whole recipe leaves out all" if "  # and " in line else line
+
+
+def own_encoding(names: Sequence[str]) -> str:
+    """How files of these names are read whose encoding nobody can guess."""
+    if not names:
+        return ""
+    return f'# As a source of their own, with their encoding: {_shown(names)}\n# encoding = "…"'
+
+
+def _shown(names: Sequence[str], count: int = 0) -> str:
+    """The first names as TOML, and how many more there are."""
+    more = max(len(names), count) - len(names[:MOST_EXCLUDED])
+    cut = f"  # and {more:,} more" if more else ""
+    return f"{toml(tuple(names[:MOST_EXCLUDED]))}{cut}"
+
+
+def _sources(names: Iterable[str]) -> str:
+    """The tables of these sources."""
+    every = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+    return f"[[source]] {every}".strip()
+
+
+def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, Counter[str]]:
+    """By source the encodings that were guessed, UTF-8 aside, with the number of files."""
+    given = {each.name for each in sources if each.encoding is not None}
+    guesses = dict[str, Counter[str]]()
+    for stats in found.stats:
+        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
+        if some and stats.name not in given:
+            guesses[stats.name] = Counter(some)
+    return guesses
+
+
+def only_encoding(found: Examined, source: str) -> str:
+    """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
+    (stats,) = (each for each in found.stats if each.name == source)
+    is_whole = found.files == found.all_files
+    is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
+    (name, *others) = [*stats.encodings, ""]
+    return name if is_whole and others == [""] and not name.startswith("utf-") else ""
+
+
+def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
+    """The line that names a source's encoding; for some of its files, how these get their own."""
+    if encoding := only_encoding(found, source):
+        return f'encoding = "{encoding}"  # of "{source}"'
+    lines: list[str] = []
+    for encoding, count in guessed.most_common():
+        names = [
+            PurePosixPath(place).name
+            for place, (name, _) in found.raw.named.items()
+            if name == encoding and place.partition("/")[0] == source
+        ]
+        lines += [
+            f'# Not all files of "{source}" are {encoding}. Give those that are a source with',
+            f'# encoding = "{encoding}"',
+            f'# and leave them out of "{source}":',
+            f"# exclude = {_shown(names, count)}",
+        ]
+    return "\n".join(lines)
+
+
+def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
+    """Guessed encodings, and damage that stays."""
+    guesses, guessed = guessed_encodings(found, sources), Counter[str]()
+    for counts in guesses.values():
+        guessed.update(counts)
+    if guessed:
+        files, named = guessed.total(), found.raw.named.items()
+        yield Finding(
+            "encoding",
+            *RULES["encoding"][:2],
+            files,
+            files / max(1, found.raw.encodings.total()),
+            of="file",
+            weight=RULES["encoding"].weight,
+            recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
+            table=_sources(guesses),
+            groups=guessed.most_common(),
+            examples=[
+                Example(place, text, why=f"guessed: {encoding}")
+                for place, (encoding, text) in named
+                if place.partition("/")[0] in guesses
+            ][:samples],
+        )
+    damaged = found.kept.damaged
+    if damaged:
+        yield Finding(
+            "replacement",
+            *RULES["replacement"][:2],
+            damaged,
+            damaged / max(1, found.documents),
+            weight=RULES["replacement"].weight,
+            examples=[Example(place, text, why=why) for place, text, why in found.kept.damages],
+        )
+
+
+def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Sources without a licence, neither in the recipe nor in their documents."""
+    silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
+    if silent:
+        yield Finding(
+            "license",
+            *RULES["license"][:2],
+            len(silent),
+            len(silent) / max(1, len(sources)),
+            of="source",
+            weight=RULES["license"].weight,
+            recipe='# license = "…"',
+            table=_sources(silent),
+        )
+
+
+def _says(found: Examined, source: str) -> bool:
+    """Whether the documents of a source all name a licence."""
+    counts = found.raw.licences.get(source, {})
+    return bool(counts) and not counts.get("")
+
+
+def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Finding]:
+    """Files that were left out when the sources were guessed."""
+    files = max(1, survey.files)
+    unread = [(path, why) for path, why in survey.skipped]
+    old = [PurePosixPath(path).name for path, why in unread if "encoding = " in why]
+    if unread:
+        words = RULES["unread_files"]
+        yield Finding(
+            "unread_files",
+            *words[:2],
+            len(unread),
+            len(unread) / files,
+            of="file",
+            weight=words.weight,
+            recipe="\n".join(filter(None, (exclude_line(survey.exclude()), own_encoding(old)))),
+            table="[[source]] of their folder",
+            groups=Counter(why for _, why in unread).most_common(20),
+            examples=[Example(path, why=why) for path, why in unread[:samples]],
+        )
+    if survey.odd_files:
+        words = RULES["odd_files"]
+        yield Finding(
+            "odd_files",
+            *words[:2],
+            survey.odd_files,
+            survey.odd_files / files,
+            of="file",
+            weight=words.weight,
+            recipe=exclude_line(
+                [PurePosixPath(source.path).name for source, _ in survey.odd], survey.odd_files
+            ),
+            table="[[source]] of their folder",
+            examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
+        )

@@ -1,0 +1,367 @@
+"""Guesses what a raw file is: the [[source]] that `new` writes, with its reason.
+
+Of a source only the first megabyte is read. Each guess comes with one sentence of evidence for the
+user, who can change it.
+"""
+
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, compress, groupby, islice
+from pathlib import Path
+from statistics import median
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import regex
+from pyarrow.compute import call_function
+
+from endonym.errors import printable
+from endonym.formats.config import Source
+from endonym.formats.document import Reject
+from endonym.formats.files import not_a_file
+from endonym.formats.io.archives import Member, zip_members
+from endonym.formats.io.encoding import HEAD_BYTES, utf8_stream
+from endonym.formats.io.formats import PARSED, FileFormat, file_format, unsupported
+from endonym.formats.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
+from endonym.formats.readers.arrow import ERRORS, opened, too_large
+from endonym.formats.readers.columns import is_text, texts
+from endonym.formats.readers.parquet import batch_rows
+from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
+from endonym.formats.readers.records import DEFAULT_FIELD, parsed
+from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
+from endonym.formats.readers.tar import tar_members
+from endonym.script.scripts import SENTENCE_ENDS
+from endonym.survey.cleaning import guess_clean
+
+__all__ = ["guess_clean", "guess_source"]
+
+LOOKED_AT_RECORDS = 200
+LOOKED_AT_MEMBERS = 200
+MAX_TITLE_CHARS = 60
+MOST_LINES = 20
+"""Lines for each empty line, up to which a source's empty lines divide documents. Lists of
+sentences have a few empty lines, too."""
+FEW_BLOCKS = 10
+"""Fewer may be a list with its title, its authors and its footer."""
+SENTENCES = "-sentences.txt"
+NUMBERED = regex.compile(r"\d+\t")
+CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
+
+WHOLE = {
+    "pdf": "PDF: each file is a document",
+    "image": "pictures of pages: each file is a document",
+    "html": "web pages: the main text of each is a document",
+    "epub": "e-books: each is a document",
+    "docx": "Word files: each is a document",
+    "odt": "OpenDocument texts: each is a document",
+    "warc": "web archives: the main text of each page is a document",
+    "wiki": "a dump of MediaWiki: each article is a document",
+}
+"""What is said of a format that divides itself."""
+
+Guess = tuple[dict[str, Any], str]
+"""Keys of a Source, and the reason for them."""
+
+
+class Look(NamedTuple):
+    """How plain text is looked at.
+
+    most_lines: for each empty line, up to which empty lines divide documents. n_bytes: from the
+    beginning of a file.
+    """
+
+    most_lines: int = MOST_LINES
+    n_bytes: int = HEAD_BYTES
+
+
+OF_A_SOURCE = Look()
+
+
+def guess_source(
+    path: Path, name: str, *, is_plain: bool = False, look: Look = OF_A_SOURCE
+) -> tuple[Source, str]:
+    """The best Source for one raw file, named `name`, and the reason in one sentence.
+
+    is_plain: a file whose extension says nothing is plain text.
+    """
+    source = Source(name=name, path=printable(str(path)))
+    kind = file_format(path.name, source)
+    if is_plain and not kind.format and not kind.archive:
+        source = source.model_copy(update={"format": "txt"})
+        kind = file_format(path.name, source)
+    if why := not_a_file(path):
+        return source, why
+    if path.stat().st_size == 0:
+        return source, "the file is empty"
+    with path.open("rb") as raw:
+        if kind.archive:
+            keys, reason = archive_guess(raw, kind, source, look)
+        elif kind.format in COLUMNS and not kind.compression:
+            keys, reason = COLUMNS[kind.format](raw)
+        else:
+            keys, reason = stream_guess(plain(raw), kind, path.name, look)
+    return source.model_copy(update=keys), reason
+
+
+def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Guess:
+    """The guess for one file that is no archive."""
+    if not kind.format:
+        return {}, unsupported(kind, name)
+    if kind.format in PARSED:
+        return {}, WHOLE[kind.format]
+    if kind.format in ("parquet", "arrow"):
+        return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
+    if kind.compression:
+        stream = unpacked(stream, kind.compression)
+    head = head_of(stream, look.n_bytes)
+    if not VISIBLE.search(head):
+        return {}, "no readable text at the start of the file"
+    guesses: dict[str, Callable[[str], Guess]] = {
+        "txt": partial(plain_guess, most_lines=look.most_lines),
+        "leipzig": leipzig_guess,
+        "jsonl": json_guess,
+        "csv": partial(table_guess, table="csv"),
+        "tsv": partial(table_guess, table="tsv"),
+    }
+    return guesses[kind.format](head)
+
+
+def head_of(stream: Stream, n_bytes: int) -> str:
+    """The first bytes as text, without a line that they cut in two."""
+    head = Feed(utf8_stream(stream, None)[1]).peek(n_bytes)
+    if len(head) >= n_bytes and b"\n" in head:
+        head = head[: head.rindex(b"\n") + 1]
+    text = head.decode("utf-8", "ignore")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look: Look) -> Guess:
+    """Leipzig sentences if there are any; otherwise as the first readable member."""
+    if kind.archive == "zip":
+        members = zip_members(raw)
+    else:
+        stream = plain(raw)
+        if kind.compression:
+            expansion = Expansion(os.fstat(raw.fileno()).st_size)
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        members = tar_members(stream)
+    first: Guess | None = None
+    why = "an archive without a member that can be read"
+    for member in islice(members, LOOKED_AT_MEMBERS):
+        if isinstance(member, Damage):
+            why = member.detail
+            continue
+        if member.problem:
+            continue
+        if member.name.endswith(SENTENCES):
+            keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
+            return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
+        first = first or member_guess(member, source, look)
+    return first or ({}, why)
+
+
+def member_guess(member: Member, source: Source, look: Look) -> Guess | None:
+    """The guess for a member of an archive; None if it cannot be read."""
+    kind = file_format(member.name, source)
+    if kind.archive or not kind.format or not member.raw_bytes:
+        return None
+    keys, reason = stream_guess(member.stream, kind, member.name, look)
+    return keys, f"an archive; {member.name}: {reason}"
+
+
+def parquet_guess(raw: io.BufferedReader) -> Guess:
+    """The string column with the longest values.
+
+    Columns are read as dictionaries: a value that is repeated a million times is in memory once.
+    """
+    lengths, n_rows = dict[str, list[int]](), 0
+    try:
+        schema = parquet.ParquetFile(raw).schema_arrow
+        names = [field.name for field in schema if is_text(field.type)]
+        file = parquet.ParquetFile(raw, read_dictionary=names)
+        most = min(LOOKED_AT_RECORDS, batch_rows(file))
+        for batch in islice(file.iter_batches(batch_size=most, columns=names), 1):
+            n_rows = batch.num_rows
+            for name, column in zip(names, batch.columns, strict=True):
+                known = call_function("utf8_length", [column.dictionary.cast(arrow.large_string())])
+                lengths[name] = known.take(column.indices.drop_null()).to_pylist()
+    except (arrow.ArrowException, OSError):
+        return {}, "not a whole parquet file"
+    return field_guess(lengths, n_rows, "column")
+
+
+def arrow_guess(raw: BinaryIO) -> Guess:
+    """The string column with the longest values, as in `parquet_guess`."""
+    lengths, n_rows = dict[str, list[int]](), 0
+    try:
+        if too_large(raw, Expansion(raw.seek(0, io.SEEK_END))) is not None:
+            return {}, "an Arrow file that unpacks to far more than any text"
+        schema, batches = opened(raw)
+        names = [field.name for field in schema if is_text(field.type)]
+        for batch in islice(batches, 1):
+            rows = batch.slice(0, LOOKED_AT_RECORDS)
+            n_rows = rows.num_rows
+            for name in names:
+                lengths[name] = [len(value) for value in texts(rows.column(name)) if value]
+    except ERRORS:
+        return {}, "not a whole Arrow file"
+    return field_guess(lengths, n_rows, "column")
+
+
+COLUMNS: dict[str, Callable[[io.BufferedReader], Guess]] = {
+    "parquet": parquet_guess,
+    "arrow": arrow_guess,
+}
+"""Formats of which one column is text."""
+
+
+def leipzig_guess(head: str) -> Guess:
+    """Sentences of the Leipzig corpora say all by their name."""
+    keys = {"document": "line", "column": 2}
+    return keys, "numbered sentences of the Leipzig corpora, by its name"
+
+
+def json_guess(head: str) -> Guess:
+    """The string field with the longest values."""
+    rows: list[dict[str, Any]] = []
+    for line in islice(filter(str.strip, head.split("\n")), LOOKED_AT_RECORDS):
+        try:
+            value = parsed(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            rows.append(value)
+    return field_guess(text_lengths(rows), len(rows), "field")
+
+
+def text_lengths(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """The lengths of the texts in each field."""
+    lengths: dict[str, list[int]] = {}
+    for row in rows:
+        for key, value in row.items():
+            # A recipe is UTF-8 and cannot name a key with half a character.
+            if type(value) is str and key == key.encode("utf-8", "ignore").decode():
+                lengths.setdefault(key, []).append(len(value))
+    return lengths
+
+
+def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
+    """The field with the text: `text`, or the one with the most characters."""
+    if not any(lengths.values()):
+        return {}, f"no {what} with text was found at the start of the file"
+    if len(lengths.get(DEFAULT_FIELD, [])) * 2 >= n_rows:
+        return {}, f'the text is in the {what} "{DEFAULT_FIELD}"'
+    name = max(lengths, key=lambda key: (sum(lengths[key]), key))
+    mean = sum(lengths[name]) / len(lengths[name])
+    reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
+    return {"column": name}, reason
+
+
+def table_guess(head: str, table: str) -> Guess:
+    """The column with the most text, by its name in the first row."""
+    lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
+    parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
+    rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, TableRow)]
+    if len(rows) < 2:
+        return {}, "a table without rows below its first one"
+    names = [cell.strip() for cell in rows[0]]
+    named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
+    keys, reason = field_guess(text_lengths(named), len(named), "column")
+    lengths = Counter[int]()
+    for row in rows[1:]:
+        lengths.update({index: len(cell) for index, cell in enumerate(row)})
+    longest = max(lengths, key=lambda index: (lengths[index], -index))
+    title = rows[0][longest] if longest < len(rows[0]) else ""
+    if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
+        column = longest + 1
+        return {"column": column}, f"no header row; column {column} holds the longest texts"
+    return keys, reason
+
+
+def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
+    """What separates documents in plain text, from its empty lines and its lines."""
+    lines = list(chain.from_iterable(map(INNER_END_OF_GARBLED.split, head.rstrip().split("\n"))))
+    visible = [VISIBLE.search(line) is not None for line in lines]
+    are_texts = [
+        is_seen and not STARS.fullmatch(line) for line, is_seen in zip(lines, visible, strict=True)
+    ]
+    texts = list(compress(lines, are_texts))
+    numbered = sum(NUMBERED.match(line) is not None for line in texts)
+    if texts and numbered >= 0.9 * len(texts):
+        keys = {"document": "line", "column": 2}
+        return keys, f"numbered lines, {numbered:,} of {len(texts):,} as in the Leipzig corpora"
+    blocks, wide_blocks = block_sizes(are_texts, 1), block_sizes(visible, 2)
+    gaps, wide = len(blocks) - 1, len(wide_blocks) - 1
+    if wide < gaps:  # Both kinds: stanzas or paragraphs stand within documents.
+        are_wide = wide >= 2 or (wide < gaps - wide and is_even(wide_blocks))
+    else:
+        are_wide = 2 <= wide <= len(texts) / 3 and not is_mostly_one(wide_blocks)
+    if are_wide:
+        keys = {"document": "blank_lines", "blank_lines": 2}
+        return keys, f"blocks end with two empty lines, of {len(texts) / (wide + 1):.0f} lines each"
+    if gaps == len(texts) - 1 > 0 or divides(blocks, most_lines):
+        keys = {"document": "blank_lines", "blank_lines": 1}
+        end = "an empty line" if visible == are_texts else "an empty line or a row of stars"
+        return keys, f"blocks end with {end}, of {len(texts) / (gaps + 1):.0f} lines each"
+    return line_guess(texts, gaps)
+
+
+def block_sizes(are_texts: Sequence[bool], least: int) -> list[int]:
+    """The lines of text in each block; at least so many empty lines end one.
+
+    are_texts: of each line, whether it is no empty one.
+    """
+    sizes = [0]
+    for has_text, run in groupby(are_texts):
+        length = len(list(run))
+        if has_text:
+            sizes[-1] += length
+        elif length >= least:
+            sizes.append(0)
+    return sizes if sizes[0] else sizes[1:]
+
+
+def divides(blocks: Sequence[int], most_lines: int) -> bool:
+    """Whether blocks of lines are documents, and not a list of lines with some empty ones.
+
+    Blocks of about the same size are. Others are if there are many for their size, and no title or
+    footer beside a list.
+    """
+    gaps, total = len(blocks) - 1, sum(blocks)
+    if total > most_lines * gaps:
+        return False
+    are_many = gaps >= 2 and total <= MOST_LINES * gaps**2
+    return is_even(blocks) or (are_many and not is_mostly_one(blocks))
+
+
+def is_even(blocks: Sequence[int]) -> bool:
+    """Whether the blocks are of about the same size, but for a title and a footer of one line.
+
+    The more there are, the more they may differ: of lists that are divided at four to twelve places
+    by chance, less than one in ten is as even.
+    """
+    inner = blocks[blocks[0] == 1 : len(blocks) - (blocks[-1] == 1)]
+    return len(inner) > 1 and max(inner) < max(2, len(inner) - 1) * min(inner)
+
+
+def is_mostly_one(blocks: Sequence[int]) -> bool:
+    """Whether one long block has most of the lines, and the few others are set apart from it."""
+    return len(blocks) < FEW_BLOCKS and max(blocks) > max(MOST_LINES, sum(blocks) * 2 / 3)
+
+
+def line_guess(texts: list[str], gaps: int) -> Guess:
+    """One document per line, or running text that is broken at a margin. gaps: empty lines."""
+    if len(texts) < 2:
+        return {"document": "file"}, "a single line or paragraph: the file is one document"
+    lengths = sorted(len(line) for line in texts)
+    margin = lengths[int(0.95 * (len(lengths) - 1))]
+    full = sum(length >= 0.8 * margin for length in lengths) / len(lengths)
+    closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
+    if full > 0.6 and closed < 0.3 and margin < 120:
+        return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
+    found = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
+    return {"document": "line"}, f"{found}; the median line has {median(lengths):.0f} characters"

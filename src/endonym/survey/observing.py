@@ -1,0 +1,274 @@
+"""What the texts of a corpus are: letters, lengths, scripts, words, encodings, licences.
+
+Chunks are observed one by one, in any process; what was seen of them adds up in their order. In
+memory are eight bytes for each distinct word.
+"""
+
+import functools
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import regex
+
+from endonym.cleaning.corpus_rules import Facts
+from endonym.cleaning.keyed import key_of, save
+from endonym.cleaning.language.sample import Sample
+from endonym.cleaning.skeletons import skeleton
+from endonym.corpus.text_warnings import example, text_warnings
+from endonym.formats.chunks import read_chunk
+from endonym.formats.document_files import seen_files
+from endonym.formats.faults import passing_over
+from endonym.script.scripts import COMMON_SCRIPTS, script_class
+from endonym.workers import Result
+
+EDGES = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)
+"""Characters at which a document belongs to the next class of lengths."""
+SCRIPT_CHARS, MIXED_SHARE = 2_000, 0.1
+"""Characters of a document whose script is looked at, and the share from which on a second script
+makes it a mixed one."""
+SAMPLE_CHARS = 400_000
+MOST_NAMED = 200
+"""Files with a guessed encoding, and letters of a file, that are named one by one."""
+DAMAGE = frozenset({"lost_letters", "replacement"})
+"""Warnings about a text that no rule mends."""
+POINTS = 60
+"""Points of the curve of vocabulary."""
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+LETTER = regex.compile(r"[\p{L}\p{M}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A chunk to be observed, and the folder and the name of what is seen of it.
+
+    facts: the folder of what is known of the corpus, by which texts filled in by a program are told
+    that stay. samples: of these.
+    """
+
+    chunk: Path
+    source: str
+    folder: Path
+    name: str
+    facts: Path | None = None
+    samples: int = 20
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of some documents, which `add` joins with what was seen of those after them.
+
+    examples: of each letter the first word with it, and its place. scripts: documents by the script
+    of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
+    encodings: files, by encoding, and named: some of them. licences: documents by what each says.
+    stubs: skeletons of documents that stay, though a program filled them in; members: some of them.
+    damaged: documents with letters that an earlier program lost; damages: some of them.
+    """
+
+    documents: int = 0
+    chars: int = 0
+    bytes: int = 0
+    words: int = 0
+    damaged: int = 0
+    letters: Counter[str] = field(default_factory=Counter[str])
+    examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    scripts: Counter[str] = field(default_factory=Counter[str])
+    mixed: Counter[str] = field(default_factory=Counter[str])
+    mixed_examples: list[list[str]] = field(default_factory=list[list[str]])
+    lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
+    encodings: Counter[str] = field(default_factory=Counter[str])
+    named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    licences: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    stubs: Counter[str] = field(default_factory=Counter[str])
+    members: list[list[str]] = field(default_factory=list[list[str]])
+    damages: list[list[str]] = field(default_factory=list[list[str]])
+    sample: Sample = field(default_factory=lambda: Sample(SAMPLE_CHARS))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `of` reads."""
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "sample"}
+        return told | {"paragraphs": self.sample.paragraphs()}
+
+    def add(self, told: dict[str, Any], samples: int) -> None:
+        """Add what `as_dict` says of the documents that come next. samples: of what is shown."""
+        for name in ("documents", "chars", "bytes", "words", "damaged"):
+            setattr(self, name, getattr(self, name) + told[name])
+        for name in ("letters", "scripts", "mixed", "encodings", "stubs"):
+            getattr(self, name).update(told[name])
+        self.lengths = [one + two for one, two in zip(self.lengths, told["lengths"], strict=True)]
+        self.examples = told["examples"] | self.examples
+        for name in ("mixed_examples", "members", "damages"):
+            mine = getattr(self, name)
+            mine += told[name][: max(0, samples - len(mine))]
+        for file, found in told["named"].items():
+            if len(self.named) < MOST_NAMED:
+                self.named.setdefault(file, found)
+        for source, counts in told["licences"].items():
+            mine = self.licences.setdefault(source, {})
+            for name, count in counts.items():
+                mine[name] = mine.get(name, 0) + count
+        for paragraph in told["paragraphs"]:
+            self.sample.offer(key_of(paragraph), paragraph)
+
+
+@functools.cache
+def letter_script(letter: str) -> str:
+    """The script of a letter, in lower case; empty for marks and signs of any script."""
+    names = (n for n in sorted(COMMON_SCRIPTS) if regex.match(script_class(n), letter))
+    return next(names, "other" if unicodedata.category(letter)[0] == "L" else "")
+
+
+def script_shares(text: str) -> list[tuple[str, float]]:
+    """The scripts of a text's letters with their shares, the largest first."""
+    counts = Counter[str]()
+    for letter, number in Counter(text[:SCRIPT_CHARS]).items():
+        if letter.isalpha() and (name := letter_script(letter)):
+            counts[name] += number
+    return [(name, number / counts.total()) for name, number in counts.most_common()]
+
+
+def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
+    """Observe the documents of a chunk, raw or cleaned. One in which our code fails is half seen;
+    cleaning it tells of the fault."""
+    seen, first = Seen(), dict[str, int]()
+    facts = None if observed.facts is None else Facts.load(observed.facts)
+    stubs = Stubs(facts) if facts is not None else None
+    table = read_chunk(observed.chunk, ["text", "id", "meta", "size", "reason"])
+    member = ""
+    for text, place, meta, size, reason in zip(
+        *(each.to_pylist() for each in table.columns), strict=True
+    ):
+        advance(size)
+        if reason is not None:
+            continue
+        where, notes = f"{observed.source}/{place}", json.loads(meta)
+        if (file := where.rpartition("#")[0]) != member:
+            member = file
+            encoding = notes.get("encoding", "utf-8")
+            seen.encodings[encoding] += 1
+            if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
+                seen.named[file] = [encoding, text[:160]]
+        mine = seen.licences.setdefault(observed.source, {})
+        said = notes.get("license", "")
+        said = said if said in mine or len(mine) < MOST_NAMED else "others"
+        mine[said] = mine.get(said, 0) + 1
+        with passing_over():
+            _count(seen, text, where, observed.samples)
+            for word in WORD.findall(text):
+                first.setdefault(word.lower(), seen.words)
+                seen.words += 1
+            if stubs is not None and (found := stubs.skeleton(text)):
+                seen.stubs[found] += 1
+                if len(seen.members) < observed.samples:
+                    seen.members.append([where, text[:160], found])
+    keys = [[key_of(word), number] for word, number in first.items()]
+    save(np.array(keys, dtype=np.uint64).reshape(-1, 2), observed.folder / f"{observed.name}.npy")
+    written = seen_files(observed.folder, [observed.folder / f"{observed.name}.npy"])
+    return {"files": written, "seen": seen.as_dict()}
+
+
+def _count(seen: Seen, text: str, where: str, samples: int) -> None:
+    """Count the letters, the length and the script of a document."""
+    seen.documents += 1
+    seen.chars += len(text)
+    seen.bytes += len(text.encode("utf-8", "surrogatepass"))
+    seen.lengths[int(np.searchsorted(EDGES, len(text), side="right"))] += 1
+    seen.sample.add(text)
+    found = Counter(text)
+    for letter, number in found.items():
+        if not LETTER.match(letter):
+            continue
+        seen.letters[letter] += number
+        if letter not in seen.examples:
+            seen.examples[letter] = [word_with(letter, text), where]
+    if lost := DAMAGE.intersection(text_warnings(text)):
+        seen.damaged += 1
+        if len(seen.damages) < samples:
+            seen.damages.append([where, text[:160], example(text, min(lost))])
+    shares = script_shares(text)
+    if not shares:
+        seen.scripts["none"] += 1
+        return
+    seen.scripts[shares[0][0]] += 1
+    if len(shares) > 1 and shares[1][1] >= MIXED_SHARE:
+        seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
+        if len(seen.mixed_examples) < samples:
+            seen.mixed_examples.append([where, text[:160]])
+
+
+def word_with(letter: str, text: str) -> str:
+    """The word of a text in which a letter stands first, at most 40 characters of it."""
+    place = text.index(letter)
+    low = max(0, place - 20)
+    for word in WORD.finditer(text, low, place + 20):
+        if word.start() <= place < word.end():
+            return word[0]
+    return text[low : place + 20]
+
+
+class Stubs:
+    """Tells documents that a program has filled in, by the facts of their corpus."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.usual, self.keys = facts.usual, {int(key) for key in facts.skeletons[:, 0]}
+
+    def skeleton(self, text: str) -> str:
+        """The skeleton that a document shares with too many others; empty if it does not."""
+        found = skeleton(text, self.usual) if self.keys else ""
+        return found if found and key_of(found) in self.keys else ""
+
+
+def together(made: Iterable[Result], samples: int) -> Seen:
+    """What was seen of all chunks."""
+    seen = Seen()
+    for each in made:
+        seen.add(each["seen"], samples)
+    return seen
+
+
+Point = tuple[int, int]
+"""Words read, and distinct words among them."""
+
+
+def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
+    """How many distinct words so many words of the texts hold, in their order, at a few points."""
+    total, known = 0, np.zeros(0, dtype=np.uint64)
+    points: list[Point] = [(0, 0)]
+    every = sum(each["seen"]["words"] for each in made)
+    for each in made:
+        rows = np.load(folder / each["files"][0]["name"], allow_pickle=False)
+        rows = rows[np.argsort(rows[:, 0])]
+        place = np.minimum(np.searchsorted(known, rows[:, 0]), max(0, len(known) - 1))
+        is_new = known[place] != rows[:, 0] if len(known) else np.ones(len(rows), dtype=np.bool_)
+        firsts = np.sort(rows[is_new, 1])
+        words = each["seen"]["words"]
+        for edge in _edges(total, words, every):
+            points.append((edge, len(known) + int(np.searchsorted(firsts, edge - total))))
+        known = np.union1d(known, rows[:, 0])
+        total += words
+    return [*points, (total, len(known))] if total else []
+
+
+def _edges(total: int, words: int, every: int) -> Iterator[int]:
+    """The round numbers of words within a chunk at which the curve has a point."""
+    step = max(1, every // POINTS)
+    yield from range(total - total % step + step, total + words, step)
+
+
+def heaps(points: Sequence[Point]) -> float | None:
+    """The exponent of Heaps' law: distinct words grow as words to this power; None if unknown.
+
+    Least squares of the logarithms over the latter two thirds of the text, as the law holds for
+    long texts.
+    """
+    end = points[-1][0] if points else 0
+    some = [(words, kinds) for words, kinds in points if words >= end / 3 and kinds > 1]
+    if end < 2_000 or len(some) < 5:
+        return None
+    across, up = (np.log(np.array(each, dtype=float)) for each in zip(*some, strict=True))
+    return float(np.polyfit(across, up, 1)[0])

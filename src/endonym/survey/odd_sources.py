@@ -1,0 +1,353 @@
+"""Finds texts that are not in the language of the others: the odd ones in a folder.
+
+Three tests, each with figures that a person can check:
+
+1. Letters: too few of the letters that the language must have (`EXPECTED`), or of its script.
+2. Letters again: their frequencies differ from those of the other texts.
+3. Trigrams: groups of three letters that are usual in the other texts are rare here.
+
+A text is odd by the first test alone, or by the second and third together: a text in another style
+differs in one of them only. The limits were set on texts in Tatar, Bashkir, Kazakh, Kyrgyz,
+Russian, Romanian, French, English, Persian, Arabic, Hindi, Nepali and Khmer: at 5,000 letters,
+every other language was odd, and no text of the same one. On texts that no limit was set on, the
+messages of a program in 58 languages, no text of the same one was odd and 96.7 % of the others
+were (docs/log.md). A language written like its neighbour may pass.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import regex
+
+from endonym.autopilot.text_size import beginning, reading_of
+from endonym.cleaning.normalize import composed
+from endonym.errors import EndonymError
+from endonym.formats.faults import passing_over
+from endonym.formats.files import RawSet
+from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
+from endonym.script.languages import language_name, language_warning, usual_code, usual_script
+from endonym.script.scripts import script_counts
+from endonym.survey.cleaning import EXPECTED
+
+SKETCH_CHARS = 60_000
+"""Characters of a text that are enough to compare it."""
+READ_CHARS, MOST_FILES = 3_000_000, 1_000
+"""Characters of a recipe's sources that are compared, and files, spread evenly: the trigrams of
+one file take 200 kB."""
+LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
+"""Letters needed to judge a text by expected letters, by trigrams, and to judge others by it."""
+LEAST_BOTH_WAYS = 30_000
+"""Letters of a text from which the others may also be judged by its trigrams."""
+LEAST_EXPECTED = 0.005
+"""Expected letters are 3 to 15 % of the letters; with a smaller share than this, text is odd."""
+LEAST_SCRIPT = 0.5
+LETTERS_ALIKE, TRIGRAMS_ALIKE, TRIGRAMS_ALIKE_BACK = 0.965, 0.80, 0.85
+USUAL = 1e-4
+"""Trigrams with at least this share are usual."""
+MOST_OF_ITSELF = 0.25
+"""A text that makes up more of a group is not compared with it again."""
+PIECE_CHARS = 200
+LEAST_SHOWN, MOST_SHOWN = 20, 50
+"""Characters of a line that is shown to people."""
+
+OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "greek", "hangul",
+    "gurmukhi", "gujarati", "oriya", "tamil", "telugu", "kannada", "malayalam", "sinhala",
+    "thaana"}  # fmt: skip
+"""Scripts of one language each: here trigrams tell subjects apart and no languages."""
+
+WORD = regex.compile(r"[\p{L}\p{M}]+")
+
+
+@dataclass(slots=True, eq=False)
+class Sketch:
+    """Counts of a text's letters and trigrams.
+
+    halves: trigrams of every other piece, to see how well the text knows itself. line: the
+    beginning of one of its lines, for people.
+    """
+
+    name: str
+    text_bytes: float = 0.0
+    letters: Counter[str] = field(default_factory=Counter[str])
+    halves: tuple[Counter[str], Counter[str]] = field(
+        default_factory=lambda: (Counter(), Counter())
+    )
+    scripts: Counter[str] = field(default_factory=Counter[str])
+    line: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many letters were counted."""
+        return self.letters.total()
+
+    @property
+    def script(self) -> str:
+        """The script of most letters."""
+        return self.scripts.most_common(1)[0][0] if self.scripts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """What was found: the odd texts, each with its reason, and a doubt about all texts."""
+
+    reasons: dict[str, str]
+    doubt: str = ""
+
+
+class Reference:
+    """Texts of one language, to compare others with."""
+
+    def __init__(self, sketches: Sequence[Sketch]) -> None:
+        self.pool = pool = Sketch("", sum(each.text_bytes for each in sketches))
+        for each in sketches:
+            pool.letters.update(each.letters)
+            pool.scripts.update(each.scripts)
+            for half, more in zip(pool.halves, each.halves, strict=True):
+                half.update(more)
+        one, other = pool.halves
+        self.usual = usual(one + other)
+        self.known = (known(one, usual(other)) + known(other, usual(one))) / 2
+
+    def trigrams_alike(self, sketch: Sketch) -> float:
+        """The share of its trigrams that are usual here, of what is usual among these texts."""
+        return known(sketch.halves[0] + sketch.halves[1], self.usual) / max(self.known, 0.1)
+
+    def is_alike(self, sketch: Sketch) -> bool:
+        """Whether a text is in the language of these; so are texts too short to say."""
+        least = min(self.pool.count, sketch.count)
+        if least >= LEAST_LETTERS and sketch.script != self.pool.script:
+            return False
+        if self.pool.count < LEAST_REFERENCE or sketch.count < LEAST_COMPARED:
+            return True
+        if sketch.script in OF_ONE_LANGUAGE:
+            return True
+        if letters_alike(sketch.letters, self.pool.letters) >= LETTERS_ALIKE:
+            return True
+        if self.trigrams_alike(sketch) >= TRIGRAMS_ALIKE:
+            return True
+        back = sketch.count >= LEAST_BOTH_WAYS
+        return back and Reference([sketch]).trigrams_alike(self.pool) >= TRIGRAMS_ALIKE_BACK
+
+
+def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
+    """The counts of the beginning of a text. text_bytes: the size of all of it."""
+    made, sample = Sketch(name, text_bytes), ""
+    for text in texts:
+        sample += text[:SKETCH_CHARS] + "\n"
+        if len(sample) > SKETCH_CHARS:
+            break
+    made.line = shown_line(sample)
+    sample = composed(sample[:SKETCH_CHARS]).lower()
+    for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
+        half = made.halves[number % 2]
+        for word in WORD.findall(sample[start : start + PIECE_CHARS]):
+            padded = f" {word} "
+            half.update(padded[n : n + 3] for n in range(len(word)))
+    made.letters.update("".join(WORD.findall(sample)))
+    made.scripts.update(script_counts(sample))
+    return made
+
+
+def shown_line(sample: str) -> str:
+    """The beginning of the first line that is long enough to tell the language."""
+    lines = [" ".join(line.split()) for line in sample.split("\n")]
+    line = next((each for each in lines if len(each) >= LEAST_SHOWN), max(lines, key=len))
+    shown = "".join(regex.findall(r"\X", line[: 4 * MOST_SHOWN])[:MOST_SHOWN])
+    return shown if shown == line else f"{shown.rstrip()} …"
+
+
+def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float) -> list[str]:
+    """What is doubtful about a recipe's sources: odd or broken ones, and the language's code.
+
+    max_unreadable: that of its [clean]; what ends a run is said.
+    """
+    every = [(each.source, file) for each in raw for file in each.files]
+    some = every[:: max(1, math.ceil(len(every) / MOST_FILES))]
+    chars = min(SKETCH_CHARS, max(LEAST_COMPARED * 2, READ_CHARS // max(1, len(some))))
+    sketches: dict[str, Sketch] = {}
+    files: dict[str, list[str]] = {}
+    readings = {each.source.name: Reading(each.source.name) for each in raw}
+    warnings = [why] if (why := language_warning(language)) else []
+    opened = 0
+    for source, file in some:
+        key = f"{source.name}\0{file.name}"
+        # The corpus stage names what it cannot read, and what our code fails in.
+        with suppress(EndonymError), passing_over():
+            begin = beginning(source, file, chars)
+            readings[source.name].include(reading_of(source, file, begin, len(some)))
+            opened += 1
+            if why := begin.broken:
+                warnings.append(f'source "{source.name}": {file.name}: {why}')
+                continue
+            sketches[key] = sketch(key, begin.texts, begin.text_bytes)
+            files.setdefault(source.name, []).append(key)
+    found = odd_ones(list(sketches.values()), language)
+    warnings += [found.doubt.replace("\0", "/")] if found.doubt else []
+    for name, keys in files.items():
+        odd = [key for key in keys if key in found.reasons]
+        if odd:
+            which = f'source "{name}" reads'
+            if len(odd) < len(keys):
+                file = odd[0].partition("\0")[2]
+                which = f'source "{name}": {len(odd)} of {len(keys)} files, such as {file}, read'
+            warnings.append(f"{which} like another language: {found.reasons[odd[0]]}")
+    warnings += unreadable_warnings(list(readings.values()), max_unreadable)
+    if every and opened == len(every):
+        warnings += few_warnings(sum(each.records - each.bad_records for each in readings.values()))
+    return warnings
+
+
+def few_warnings(documents: float) -> list[str]:
+    """What is said of texts of at most so many documents: nothing, if they are enough."""
+    return [f"the run will end: {why}. {DIVIDE}"] if (why := too_few(documents)) else []
+
+
+def unreadable_warnings(readings: Sequence[Reading], limit: float) -> list[str]:
+    """Of which sources much cannot be read, and whether that ends the run."""
+    warnings = [f'source "{each.source}": about {why}' for each in readings if (why := said(each))]
+    if (error := too_much(readings, limit)) is not None:
+        found = error.message.partition("\n")[0]
+        warnings.append(f"the run will end for {error.where}: {found}. {error.do}")
+    return warnings
+
+
+def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch] = ()) -> Odd:
+    """The texts that are not in the language of the others, or not in the one that is named.
+
+    others: texts that are only compared with these, one at a time.
+    """
+    judged = [each for each in sketches if each.count >= LEAST_LETTERS]
+    reasons = {each.name: why for each in judged if (why := unexpected(each, language, judged))}
+    if judged and len(reasons) == len(judged):
+        why = with_line(reasons[judged[0].name], judged[0])
+        return Odd({}, f"no text reads like {language_name(language)}: {why}")
+    rest = [each for each in judged if each.name not in reasons]
+    main = largest_group(rest)
+    total, members = sum(each.text_bytes for each in rest), set(main)
+    strange = [each for each in rest if each not in members]
+    reference, doubt = Reference(main), ""
+    if sum(each.text_bytes for each in main) * 2 < total:
+        names = ", ".join(each.name for each in strange[:3])
+        doubt = f"these texts seem to be in several languages, such as {names}"
+    else:
+        reasons |= {each.name: unlike(each, reference) for each in strange}
+    for each in judged:
+        if each.name in reasons:
+            reasons[each.name] = with_line(reasons[each.name], each)
+    for each in others:
+        if why := other_language(each, [] if doubt else [reference], language):
+            reasons[each.name] = why
+    return Odd(reasons, doubt)
+
+
+def other_language(sketch: Sketch, references: Sequence[Reference], language: str) -> str:
+    """Why a text is not in the language that is named, nor in that of any reference; or empty.
+
+    The language does not count if a reference is in another one itself.
+    """
+    if sketch.count < LEAST_LETTERS:
+        return ""
+    pools = [each.pool for each in references]
+    mixed = any(unexpected(each, language, pools) for each in pools)
+    why = "" if mixed else unexpected(sketch, language, pools)
+    if not why and references and not any(each.is_alike(sketch) for each in references):
+        why = unlike(sketch, max(references, key=lambda each: each.pool.count))
+    return with_line(why, sketch) if why else ""
+
+
+def with_line(reason: str, sketch: Sketch) -> str:
+    """A reason with a line of the text, by which a person can judge it."""
+    return f'{reason}. A line of it: "{sketch.line}"'
+
+
+def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
+    """The texts of the language with the most bytes; groups grow from the largest text left.
+
+    In the end all are compared with the whole group: its first texts may have been few.
+    """
+    left = sorted(sketches, key=lambda each: -each.text_bytes)
+    groups: list[list[Sketch]] = []
+    while left:
+        group = joining = left[:1]
+        left = left[1:]
+        while joining and left:
+            reference = Reference(group)
+            joining = [each for each in left if reference.is_alike(each)]
+            group = group + joining
+            joined = set(joining)
+            left = [each for each in left if each not in joined]
+        groups.append(group)
+    main = max(groups, key=lambda group: sum(each.text_bytes for each in group), default=[])
+    whole = Reference(main)
+    most = MOST_OF_ITSELF * whole.pool.count
+    large = {each for each in main if each.count > most}
+    return [each for each in sketches if each in large or whole.is_alike(each)]
+
+
+def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
+    """Why these are not the letters of the language; empty if they may be."""
+    code, *parts = usual_code(language.lower()).split("-")
+    if any(len(each) == 4 and each.isalpha() for each in parts):
+        return ""  # tt-Latn names its script, which may not be the usual one.
+    script = usual_script(code) or ""
+    share = sketch.scripts[script] / max(1, sketch.scripts.total())
+    if script and share < LEAST_SCRIPT:
+        name = language_name(language)
+        return f"{1 - share:.0%} of its letters are not {script}, the script of {name}"
+    expected = EXPECTED.get(code, ("", ""))[0]
+    share = share_of(sketch, expected)
+    if not expected or share >= LEAST_EXPECTED:
+        return ""
+    most = max((share_of(each, expected) for each in others), default=0.0)
+    compared = f", against {most:.1%} in other texts" if most >= LEAST_EXPECTED else ""
+    return f"{share:.1%} of its letters are {' '.join(expected)}{compared}"
+
+
+def unlike(sketch: Sketch, reference: Reference) -> str:
+    """Why a text is not in the language of the reference."""
+    if sketch.script != reference.pool.script:
+        return f"its letters are {sketch.script}, those of other texts {reference.pool.script}"
+    here = known(sketch.halves[0] + sketch.halves[1], reference.usual)
+    text = (
+        f"its words are spelt unlike those of the other texts: {here:.0%} of its groups of three "
+        f"letters are usual there, and {reference.known:.0%} of their own"
+    )
+    limit = 1e-4 * reference.pool.count
+    letters = [letter for letter, _ in sketch.letters.most_common()]
+    strange = [each for each in letters if reference.pool.letters[each] < limit]
+    share = sum(sketch.letters[each] for each in strange) / sketch.count
+    if share >= LEAST_EXPECTED:
+        text += f"; {share:.1%} of its letters ({' '.join(strange[:6])}) are rare there"
+    return text
+
+
+def share_of(sketch: Sketch, letters: str) -> float:
+    """The share of a text's letters that are among these."""
+    return sum(sketch.letters[each] for each in set(letters.lower())) / max(1, sketch.count)
+
+
+def usual(trigrams: Counter[str]) -> frozenset[str]:
+    """The trigrams that are not rare."""
+    limit = max(1.0, USUAL * trigrams.total())
+    return frozenset(each for each, count in trigrams.items() if count >= limit)
+
+
+def known(trigrams: Counter[str], among: frozenset[str]) -> float:
+    """The share of a text's trigrams that are among these."""
+    return sum(count for each, count in trigrams.items() if each in among) / max(
+        1, trigrams.total()
+    )
+
+
+def letters_alike(one: Counter[str], other: Counter[str]) -> float:
+    """How alike two texts use their letters, from 0 to 1 (Bhattacharyya coefficient).
+
+    Divided by what two samples of this size would reach by chance: 1 - (letters - 1) / 8 / size.
+    """
+    total = one.total() * other.total()
+    found = sum(math.sqrt(one[each] * other[each] / total) for each in one.keys() & other.keys())
+    lost = sum((len(each) - 1) / 8 / each.total() for each in (one, other))
+    return found / max(0.5, 1 - lost)

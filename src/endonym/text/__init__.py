@@ -1,1 +1,0 @@
-"""Reads and cleans raw texts. Imports no torch."""

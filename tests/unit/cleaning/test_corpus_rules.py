@@ -1,0 +1,227 @@
+"""Rules that need the whole corpus: counted in parts, combined, judged."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_dirt import fables, stubs
+from text_samples import FRENCH, RUSSIAN, TATAR
+
+from endonym.cleaning import corpus_rules
+from endonym.cleaning.corpus_rules import (
+    CorpusJudge,
+    Counted,
+    Counts,
+    Facts,
+    combine,
+    facts_of,
+    rounds,
+)
+from endonym.cleaning.language.sample import Sample
+from endonym.formats.config import Clean
+
+NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
+CLEAN = Clean(
+    max_line_documents=5,
+    max_same_skeleton=6,
+    language="fr",
+    min_language_score=0.6,
+    split_languages=True,
+)
+
+
+def corpus() -> list[str]:
+    """French fables, some with a notice; stubs in Tatar; Russian lines."""
+    texts = fables("fr")
+    texts = [f"{text}\n{NOTICE}" if number % 3 else text for number, text in enumerate(texts)]
+    texts += stubs(20) + RUSSIAN
+    random.Random(5).shuffle(texts)
+    return texts
+
+
+def facts_from(parts: list[list[str]], folder: Path) -> Facts:
+    """The facts of a corpus in parts, each counted alone and saved."""
+    facts: Facts | None = None
+    for number in range(rounds(CLEAN)):
+        saved: list[Path] = []
+        for place, part in enumerate(parts):
+            counts = Counts(CLEAN, facts)
+            for text in part:
+                counts.add(text)
+            saved.append(folder / f"{number}-{place}")
+            counts.counted().save(saved[-1])
+        facts = combine(CLEAN, map(Counted.load, saved), facts)
+    assert facts is not None
+    return facts
+
+
+def test_rounds_are_as_many_as_the_rules_need() -> None:
+    assert rounds(Clean(min_chars=5)) == 0
+    assert rounds(Clean(max_line_documents=5)) == 1
+    assert rounds(Clean(language="tt", split_languages=True)) == 2
+    assert rounds(Clean(max_same_skeleton=5)) == 2
+
+
+def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> None:
+    texts = corpus()
+    whole = facts_of(CLEAN, texts)
+    parts = [texts[30:], texts[:7], texts[7:30]]
+    found = facts_from(parts, tmp_path)
+    assert found.documents == whole.documents == len(texts)
+    assert np.array_equal(found.lines, whole.lines)
+    assert np.array_equal(found.common, whole.common)
+    assert len(found.lines) == 1
+    assert found.usual == whole.usual
+    assert np.array_equal(found.skeletons, whole.skeletons)
+    assert len(found.skeletons) == 1
+    assert found.learnt is not None
+    assert whole.learnt is not None
+    assert found.learnt.least == whole.learnt.least
+    for name, array in found.learnt.model.arrays().items():
+        assert np.array_equal(array, whole.learnt.model.arrays()[name])
+
+
+def test_the_sample_is_drawn_from_all_parts_and_no_part_keeps_more_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean, texts = Clean(language="fr", min_language_score=0.6), corpus()
+    monkeypatch.setattr(corpus_rules, "SAMPLE_CHARS", 9_000)
+    sample = Sample(9_000)
+    for text in texts:
+        sample.add(text)
+    parts = [texts[:40], texts[40:], texts[:9]]
+    first = [Counts(clean) for _ in parts]
+    for counts, part in zip(first, parts, strict=True):
+        for text in part:
+            counts.add(text)
+        counts.counted().save(tmp_path / "first")
+        assert sum(map(len, counts.counted().texts)) == 0
+        written = sum(path.stat().st_size for path in (tmp_path / "first").iterdir())
+        assert written < 0.3 * sum(len(text.encode()) for text in part) + 1_500
+    facts = combine(clean, [each.counted() for each in first])
+    second = [Counts(clean, facts) for _ in parts]
+    for counts, part in zip(second, parts, strict=True):
+        for text in part:
+            counts.add(text)
+    drawn = {text for each in second for text in each.counted().texts}
+    assert drawn == set(sample.paragraphs())
+    every = {line for text in texts for line in text.split("\n") if len(line) >= 30}
+    assert len(drawn) < len(every)
+
+
+def test_saved_facts_judge_as_those_at_hand(tmp_path: Path) -> None:
+    texts = corpus()
+    facts = facts_of(CLEAN, texts)
+    facts.save(tmp_path / "facts")
+    judges = CorpusJudge(CLEAN, facts), CorpusJudge(CLEAN, Facts.load(tmp_path / "facts"))
+    for text in texts:
+        one, other = (judge.shortened(text) for judge in judges)
+        assert one == other
+        assert judges[0].verdict(one[0]) == judges[1].verdict(other[0])
+
+
+def test_as_many_of_one_template_are_kept_as_the_recipe_says() -> None:
+    clean = Clean(max_same_skeleton=6)
+    texts = [*stubs(20), *TATAR, *FRENCH]
+    judge = CorpusJudge(clean, facts_of(clean, texts))
+    kept = [text for text in texts if judge.verdict(text) is None]
+    assert len(kept) == 6 + len(TATAR) + len(FRENCH)
+    verdict = next(found for text in texts if (found := judge.verdict(text)))
+    assert verdict[0] == "max_same_skeleton"
+    assert "районындагы авыл" in verdict[1]
+
+
+def test_copies_of_one_text_do_not_drop_the_others_of_its_template() -> None:
+    clean = Clean(max_same_skeleton=6)
+    texts = stubs(6)
+    texts = [*texts, *texts[:1] * 30]
+    judge = CorpusJudge(clean, facts_of(clean, texts))
+    assert [judge.verdict(text) for text in texts] == [None] * len(texts)
+
+
+def test_judging_what_is_left_takes_nothing_more() -> None:
+    texts = corpus()
+    judge = CorpusJudge(CLEAN, facts_of(CLEAN, texts))
+    for text in texts:
+        once, _ = judge.shortened(text)
+        assert judge.shortened(once) == (once, [])
+
+
+def test_short_lines_must_stand_in_a_share_of_all_documents() -> None:
+    clean = Clean(max_line_documents=5)
+    pages = [f"— Әйе.\n{line} {letter}" for line in TATAR for letter in "абвг"]
+    assert len(pages) > 10
+    for others, is_common in ((0, True), (101 * len(pages), False)):
+        texts = [*pages, *(f"{FRENCH[0]}\n{FRENCH[1]}" for _ in range(others))]
+        judge = CorpusJudge(clean, facts_of(clean, texts))
+        assert [bool(judge.shortened(text)[1]) for text in pages] == [is_common] * len(pages)
+
+
+def test_boilerplate_of_a_cleaned_corpus_is_none() -> None:
+    clean = Clean(max_line_documents=5)
+    texts = corpus()
+    judge = CorpusJudge(clean, facts_of(clean, texts))
+    left = [judge.shortened(text)[0] for text in texts]
+    assert NOTICE not in "\n".join(left)
+    again = CorpusJudge(clean, facts_of(clean, left))
+    assert all(again.shortened(text) == (text, []) for text in left)
+
+
+def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
+    judge = CorpusJudge(CLEAN, facts_of(CLEAN, corpus()))
+    assert all(judge.verdict(text) is None for text in FRENCH)
+    for text in RUSSIAN:
+        found = judge.verdict(text)
+        assert found is not None
+        assert found[0] == "min_language_score"
+    mixed = f"{FRENCH[0]}\n{RUSSIAN[0]}\n{RUSSIAN[1]}\n{FRENCH[1]}"
+    text, gone = judge.shortened(mixed)
+    assert text == f"{FRENCH[0]}\n{FRENCH[1]}"
+    assert gone == [("split_languages", RUSSIAN[0]), ("split_languages", RUSSIAN[1])]
+
+
+def test_a_document_all_in_another_language_is_dropped_where_paragraphs_are_taken_out() -> None:
+    clean = Clean(language="fr", split_languages=True)
+    judge = CorpusJudge(clean, facts_of(clean, corpus()))
+    for text in (RUSSIAN[0], "\n".join(RUSSIAN)):
+        assert judge.shortened(text) == (text, [])
+        assert judge.verdict(text) == (
+            "split_languages",
+            "all its paragraphs are in another language",
+        )
+    assert all(judge.verdict(text) is None for text in [*FRENCH, "\n".join(FRENCH)])
+
+
+@pytest.mark.parametrize("text", ["", "Oui.", "3 + 4 = 7", "\n\n"])
+def test_texts_that_say_nothing_are_kept(text: str) -> None:
+    judge = CorpusJudge(CLEAN, facts_of(CLEAN, corpus()))
+    assert judge.verdict(text) is None
+    assert judge.shortened(text) == (text, [])
+
+
+def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
+    clean = Clean(max_line_documents=3)
+    for count, is_gone in ((3, False), (4, True)):
+        texts = [f"{TATAR[n]}\n{NOTICE}" for n in range(count)]
+        judge = CorpusJudge(clean, facts_of(clean, texts))
+        assert [bool(judge.shortened(text)[1]) for text in texts] == [is_gone] * count
+
+
+def test_a_document_in_which_counting_fails_is_passed_over_in_both_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(counts: Counts, text: str, *facts: Facts) -> None:
+        if text == TATAR[1]:
+            raise ZeroDivisionError
+        counts.documents += 1
+
+    for name in ("_count", "_count_again"):
+        monkeypatch.setattr(Counts, name, failing)
+    given: Any = "facts of the first round"
+    for facts in (None, given):
+        counts = Counts(Clean(max_line_documents=3), facts)
+        for text in TATAR[:3]:
+            counts.add(text)
+        assert counts.documents == 2

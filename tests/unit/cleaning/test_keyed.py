@@ -1,0 +1,87 @@
+"""Counts by hashed key, merged in any order and in bounded memory."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from endonym.cleaning import keyed as module
+from endonym.cleaning.keyed import key_of, keyed, load, merged, save, smallest, summed
+
+
+def parts(seed: int) -> list[list[tuple[int, int]]]:
+    """Keys and values in nine parts."""
+    draw = random.Random(seed)
+    keys = [key_of(str(n)) for n in range(300)]
+    return [[(draw.choice(keys), draw.randrange(1, 9)) for _ in range(200)] for _ in range(9)]
+
+
+def test_a_key_is_the_same_in_every_process():
+    assert key_of("кояш") == 18141146916055067380
+    assert key_of("кояш") != key_of("Кояш")
+    assert 0 <= key_of("\ud800") < 2**64
+
+
+@pytest.mark.parametrize("portion", [50, 10**6])
+def test_sums_are_those_of_a_plain_count_however_they_are_divided(
+    portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PORTION_ROWS", portion)
+    every = parts(1)
+    count = Counter[int]()
+    for part in every:
+        for key, value in part:
+            count[key] += value
+    found = merged([keyed(part) for part in every], summed(20))
+    assert {int(key): int(n) for key, n in found} == {k: n for k, n in count.items() if n >= 20}
+    again = merged([keyed([row for part in every[::-1] for row in part])], summed(20))
+    assert np.array_equal(found, again)
+
+
+@pytest.mark.parametrize("portion", [50, 10**6])
+def test_of_large_groups_the_largest_of_the_least_values_is_kept(
+    portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PORTION_ROWS", portion)
+    every = parts(2)
+    values: dict[int, set[int]] = {}
+    for part in every:
+        for key, value in part:
+            values.setdefault(key, set()).add(value)
+    assert sum(len(part) for part in every) > sum(map(len, values.values()))
+    found = merged([keyed(part) for part in every], smallest(5))
+    wanted = {key: sorted(each)[4] for key, each in values.items() if len(each) > 5}
+    assert {int(key): int(value) for key, value in found} == wanted
+
+
+def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
+    array = keyed(parts(3)[0])
+    save(array, tmp_path / "lines.npy")
+    assert np.array_equal(load(tmp_path / "lines.npy"), array)
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.npy"]
+
+
+def test_nothing_merges_to_nothing() -> None:
+    assert len(merged([], summed(1))) == 0
+    assert len(merged([keyed([])], smallest(1))) == 0
+
+
+def test_two_processes_may_write_the_same_counts_at_once(tmp_path: Path) -> None:
+    """The second one begins and ends while the first one writes."""
+    path, counts = tmp_path / "lines.npy", keyed([(3, 1), (1, 2)])
+
+    real, begun = np.save, list[int]()
+
+    def slow(file: object, array: np.ndarray, **given: bool) -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            save(counts, path)
+        real(file, array, **given)  # pyright: ignore
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "save", slow)
+        save(counts, path)
+    assert load(path).tolist() == [[1, 2], [3, 1]]
+    assert [each.name for each in tmp_path.iterdir()] == ["lines.npy"]

@@ -1,0 +1,213 @@
+"""Language packs: data files of changes that are right in one language."""
+
+import time
+from typing import get_args
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
+
+from endonym.cleaning.packs import pack_steps, packs
+from endonym.cleaning.rules import step_names
+from endonym.formats.config import Clean, NormalizeStep
+from endonym.script.languages import NAMES
+
+CEDILLAS = str.maketrans("șțȘȚ", "şţŞŢ")
+
+
+def changed(step: str, text: str) -> str:
+    return packs()[step].change()(text)
+
+
+def test_a_recipe_may_name_every_step_and_no_other_and_is_told_what_it_does():
+    assert sorted(get_args(NormalizeStep)) == sorted(step_names())
+    assert all(step.language in NAMES for step in packs().values())
+    told = (Clean.model_fields["normalize"].description or "").splitlines()
+    assert [line.split()[0].strip('"') for line in told[1:]] == step_names()
+    for step in packs().values():
+        assert f'    "{step.name}" {step.about}' in told
+    assert pack_steps("ro-RO") == ["romanian_commas"]
+    assert pack_steps("fr") == ["french_apostrophes", "french_spaces"]
+    assert pack_steps("en") == []
+
+
+@pytest.mark.parametrize("step", packs())
+def test_good_text_of_any_language_stays(step: str):
+    french = "« Ah ! dit l’ours ; où donc ? » Voici : rien."
+    for text in [*TATAR, *KHMER, *ROMANIAN, french]:
+        assert changed(step, text) == text
+
+
+@pytest.mark.parametrize("text", ROMANIAN)
+def test_romanian_gets_commas_below(text: str):
+    assert changed("romanian_commas", text.translate(CEDILLAS)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bu iş kolay değil, şimdi gidiyoruz.",
+        "Kuş uçtu, çocuk şarkı söyledi.",
+        "Le joueur de Beşiktaş a marqué deux buts.",
+        "Şəhərdə yağış yağır.",
+        "Kâğıt üzerinde yazılmış şiirler hâlâ güzeldir.",
+        "Yazılmış şiirler hâlâ güzeldir.",
+        "millî şampiyon Beşiktaş",
+        "Zimanê me kurdî ye, şîna me pir e şev.",
+    ],
+)
+def test_other_languages_keep_their_cedillas(text: str):
+    assert changed("romanian_commas", text) == text
+    both = f"{text}\n{ROMANIAN[0].translate(CEDILLAS)}"
+    assert changed("romanian_commas", both) == f"{text}\n{ROMANIAN[0]}"
+
+
+@pytest.mark.parametrize("text", ["Și a plecat.", "Îl știi și tu.", "Mâine și poimâine."])
+def test_romanian_lines_without_letters_of_their_own_get_commas(text: str):
+    assert changed("romanian_commas", text.translate(CEDILLAS)) == text
+
+
+@pytest.mark.parametrize(
+    ("step", "wrong", "right"),
+    [
+        ("tatar_letters", "Əбием əйбəт сѳйли, яӊа ѳй.", "Әбием әйбәт сөйли, яңа өй."),
+        ("tatar_letters", "Ул килде, ə мин киттем.", "Ул килде, ә мин киттем."),
+        ("bashkir_letters", "Яӊы ѳй, қаланан килде.", "Яңы өй, ҡаланан килде."),
+        ("kazakh_letters", "Ѳзен жаӊа арнамен ағады.", "Өзен жаңа арнамен ағады."),
+        ("kyrgyz_letters", "Кѳлдүн суусу тынч, таӊ атты.", "Көлдүн суусу тынч, таң атты."),
+        ("chuvash_letters", "Çурхи кун ăшă, тĕтре çук.", "Ҫурхи кун ӑшӑ, тӗтре ҫук."),
+    ],
+)
+def test_letters_that_stand_for_those_of_a_cyrillic_language(step: str, wrong: str, right: str):
+    assert changed(step, wrong) == right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ديروز با دوستم به كتابخانه رفتيم.", "دیروز با دوستم به کتابخانه رفتیم."),
+        ("كتاب\u200cهاى من كجاست؟", "کتاب\u200cهای من کجاست؟"),
+        ("او مي\u200cگويد: «Linux يك سيستم است.»", "او می\u200cگوید: «Linux یک سیستم است.»"),
+    ],
+)
+def test_persian_is_written_with_its_own_yeh_and_kaf(wrong: str, right: str):
+    assert changed("persian_letters", wrong) == right
+    assert changed("persian_letters", right) == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ذهبت أمس إلى المكتبة مع صديقي وقرأت كتابا جميلا.",
+        "يكتب الطالب رسالة إلى صديقه في القاهرة كل يوم.",
+        "كوردستان وڵاتێكی جوانە",
+    ],
+)
+def test_other_languages_in_arabic_letters_keep_their_yeh_and_kaf(text: str):
+    both = f"{text}\nكتاب من كجاست و چه كسى آن را برد؟"
+    assert changed("persian_letters", both) == f"{text}\nکتاب من کجاست و چه کسی آن را برد؟"
+
+
+def test_latin_words_keep_their_schwa_beside_tatar():
+    text = "Азәрбайҗанча «gəlir» дип языла."
+    assert changed("tatar_letters", text) == text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ខុ្ញំ", "ខ្ញុំ"),
+        ("ក្្រោម", "ក្រោម"),
+        ("គេា", "គោ"),
+        ("តេ្រ", "ត្រេ"),
+        ("ជេីង", "ជើង"),
+        ("វិទ្យាសាស្រ្ត", "វិទ្យាសាស្ត្រ"),
+    ],
+)
+def test_khmer_signs_are_put_in_order(wrong: str, right: str):
+    assert changed("khmer_order", f"{wrong} និង{wrong}") == f"{right} និង{right}"
+    assert changed("khmer_order", right) == right
+
+
+@pytest.mark.parametrize("text", [*KHMER, "ទៅ\u200bផ្ទះ", "ស\u200c៊ី", "ក្មេងៗ", "នាា"])
+def test_khmer_marks_and_letters_that_are_seen_stay(text: str):
+    assert changed("khmer_order", text) == text
+
+
+def test_many_khmer_signs_out_of_order_take_linear_time():
+    start = time.process_time()
+    text = changed("khmer_order", "ក" + "\u17b6" * 20_000 + "\u17d2\u1798" * 20_000)
+    assert text == "ក" + "\u17d2\u1798" * 20_000 + "\u17b6" * 20_000
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("L'été, c'est aujourd'hui.", "L’été, c’est aujourd’hui."),
+        ("L‘eau de Hawai‘i, qu‘il boit", "L’eau de Hawai‘i, qu’il boit"),
+        ("La dérivée f′x est nulle.", "La dérivée f′x est nulle."),
+        ("Il dit 'oui' et s`en va.", "Il dit 'oui' et s’en va."),
+    ],
+)
+def test_french_apostrophes(wrong: str, right: str):
+    assert changed("french_apostrophes", wrong) == right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("Ah! dit l’ours; où donc?", "Ah ! dit l’ours ; où donc ?"),
+        ("«Oui», dit-elle: «non!»", "« Oui », dit-elle : « non ! »"),
+        ("Quoi?!", "Quoi ?!"),
+        ("À 12:30, voir http://exemple.fr et l&eacute;t&eacute; .", None),
+        ("Le rapport est de 3:1.", None),
+        ("C: est le disque, et std::cout: ok.", None),
+        ("12:30: début de la séance.", None),
+        (
+            "Il prend sa vitamine C! Elle lui dit: oui.",
+            "Il prend sa vitamine C ! Elle lui dit : oui.",
+        ),
+    ],
+)
+def test_french_spaces(wrong: str, right: str | None):
+    assert changed("french_spaces", wrong) == (right or wrong)
+
+
+def test_lines_that_are_surely_in_another_language_keep_their_signs():
+    english = "Where have all the flowers gone, she asked the old gardener? Nobody knew!"
+    assert changed("french_spaces", english) == english
+    assert changed("french_apostrophes", "It's raining, and nobody's there to see it.") == (
+        "It's raining, and nobody's there to see it."
+    )
+
+
+def test_a_step_that_unifies_knows_what_is_right():
+    step = packs()["french_apostrophes"]
+    assert step.is_right(FRENCH[0])
+    assert not step.is_right("L'été")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ខ្\u200cញុំ", "ខ្ញុំ"),
+        ("ខ្\u200dញុំ", "ខ្ញុំ"),
+        ("ខ្ញំុ", "ខ្ញុំ"),
+        ("នេាះ", "នោះ"),
+        ("ចះុ", "ចុះ"),
+        ("តំាង", "តាំង"),
+        ("ញា៉ំ", "ញ៉ាំ"),
+        ("ញាំ៉", "ញ៉ាំ"),
+        ("មី៊ង", "ម៊ីង"),
+        ("ខ៉្យង", "ខ្យ៉ង"),
+        ("ធមា៌", "ធម៌ា"),
+        ("ទឹ\u200bំ", "ទឹំ"),
+        ("ក\u200bិច្ច", "កិច្ច"),
+        ("ក\u200d\u200b្រោម", "ក្រោម"),
+        ("ទឹឹក", "ទឹក"),
+        ("ខ្ញុំំ", "ខ្ញុំ"),
+    ],
+)
+def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, right: str):
+    assert changed("khmer_order", wrong) == right
+    assert changed("khmer_order", right) == right

@@ -1,0 +1,88 @@
+"""Near copies that workers look for: what one process finds, the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_chunks import chunk
+from text_samples import KHMER, TATAR, numbered
+
+from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.split import Looking, near_copies
+from endonym.corpus import comparing
+from endonym.corpus.comparing import LookingByWorkers, Part, read_index, texts_of, write_index
+from endonym.corpus.placing import Placing
+from endonym.corpus.work import Work
+from endonym.workers import Inline
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[Part]:
+    """Chunks of sentences, some of which nearly repeat one another."""
+    lines = [*numbered(200), *(f"{line} Шулай." for line in numbered(40, 50)), *KHMER]
+    placing, found = Placing(), []
+    placing.begin_source(0)
+    for number in range(8):
+        made = chunk(tmp_path, number, [*lines[number::8], None])
+        first = placing.documents
+        placing.add(made, tmp_path / f"{number}.npy")
+        found.append(Part("a", made, tmp_path / f"{number}.npy", first))
+    return found
+
+
+def test_texts_are_those_of_chosen_documents(parts: list[Part]) -> None:
+    every = np.ones(243, dtype=np.bool_)
+    texts = list(texts_of(parts, every))
+    assert len(texts) == 243
+    chosen = np.zeros(243, dtype=np.bool_)
+    chosen[[0, 5, 100, 242]] = True
+    assert list(texts_of(parts, chosen)) == [texts[n] for n in (0, 5, 100, 242)]
+
+
+def test_workers_find_what_one_process_finds(
+    parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
+    candidates = np.arange(243) % 5 == 0
+    ours = LookingByWorkers(parts, Work(tmp_path / "work", Inline()))
+    found, index = near_copies(candidates, ~candidates, ours)
+    plain, known = near_copies(candidates, ~candidates, Looking(ours.texts))
+    assert found.tolist() == plain.tolist()
+    assert 5 < found.sum() < candidates.sum()
+    left = np.nonzero(~found[candidates])[0]
+    assert index.overlap(left) == known.overlap(left) > 0
+    mine, theirs = (each.similar.postings for each in (index, known))
+    assert mine.hashes.tolist() == theirs.hashes.tolist(), "runs are chosen by how rare they are"
+    made = sorted(path.name for path in (tmp_path / "work" / "compare").glob("*.json"))
+    assert made == ["00000.json", "00001.json", "00002.json"]
+
+
+def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "GROUP_CHUNKS", 1)
+    old, new = " ".join(numbered(2)).split(), " ".join(numbered(2, 700)).split()
+    near, far = [*old[:-6], *new[:6]], [*new[10:16], *old[6:-6], *new[:6]]
+    placing, parts = Placing(), []
+    placing.begin_source(0)
+    for number, words in enumerate((old, near, far)):
+        made = chunk(tmp_path, number, [" ".join(words)])
+        first = placing.documents
+        placing.add(made, tmp_path / f"{number}.npy")
+        parts.append(Part("a", made, tmp_path / f"{number}.npy", first))
+    candidates = np.array([False, True, True])
+    index = Index.made([" ".join(near), " ".join(far)], map(" ".join, (old, near, far)))
+    index.compare([" ".join(old)])
+    assert index.contaminated.tolist() == [True, False]
+    looking = LookingByWorkers(parts, Work(tmp_path / "work", Inline()))
+    assert near_copies(candidates, ~candidates, looking)[0].tolist() == [False, True, True]
+
+
+def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
+    index = Index.made(TATAR, TATAR * 2)
+    write_index(index, tmp_path)
+    copy = read_index(tmp_path)
+    copy.compare([f"Бүген {TATAR[2]}", KHMER[0]])
+    index.compare([f"Бүген {TATAR[2]}", KHMER[0]])
+    assert copy.contaminated.tolist() == index.contaminated.tolist()
+    assert copy.contaminated.tolist() == [False, False, True, False, False, False]

@@ -1,0 +1,321 @@
+"""A corpus on disk, from raw files to card."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, numbered, write
+
+from endonym.copies.held_out.split import SIDES
+from endonym.corpus.corpus import Corpus, make_corpus, some_dropped
+from endonym.errors import CorpusError, RecipeError, SourceError
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document import Reject
+from endonym.formats.document_files import GzipLines, reject_line
+
+CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
+
+
+def made(
+    folder: Path, *sources: Source, clean: Clean = CLEAN, split: Split | None = None
+) -> Corpus:
+    """A corpus of sources whose paths are absolute."""
+    out = folder / "corpus"
+    pairs = [(source, files(source)) for source in sources]
+    make_corpus(pairs, clean, split or Split(seed=7), out=out)
+    return Corpus(out)
+
+
+def lines_source(folder: Path, lines: list[str], name: str = "lines", **keys: Any) -> Source:
+    path = write(folder, f"{name}.txt", lines)
+    return Source(name=name, path=str(path), document="line", **keys)
+
+
+def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
+    source = lines_source(tmp_path, [f"  {line}\u00a0 " for line in TATAR])
+    corpus = made(tmp_path, source)
+    sets = {side: list(corpus.documents(side)) for side in SIDES}
+    assert sorted(each.text for found in sets.values() for each in found) == sorted(TATAR)
+    assert (len(sets["dev"]), len(sets["test"])) == (1, 1)
+    assert {document.source for document in sets["train"]} == {"lines"}
+    assert corpus.card["total"]["changed_documents"] == 6
+    assert not (tmp_path / "corpus" / "work").exists()
+
+
+def test_the_first_of_equal_texts_is_kept_over_all_sources(tmp_path: Path):
+    one = lines_source(tmp_path, numbered(20), "one")
+    two = lines_source(tmp_path, ["  " + numbered(20)[3], *numbered(20, 50)], "two")
+    corpus = made(tmp_path, one, two)
+    (copy,) = corpus.dropped("exact")
+    assert (copy.source, copy.id) == ("two", "two.txt#1")
+    assert copy.text == numbered(20)[3]
+
+
+def test_copies_stay_when_no_rule_drops_them(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, TATAR * 2), clean=Clean())
+    assert corpus.card["total"]["kept"]["train"]["documents"] >= 8
+    assert corpus.card["total"]["dropped"] == {}
+
+
+def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path):
+    clean = Clean(min_chars=20, script="cyrillic", min_script_share=0.5)
+    corpus = made(tmp_path, lines_source(tmp_path, [*TATAR, "Кояш.", FRENCH[0]]), clean=clean)
+    assert {reject.reason for reject in corpus.dropped()} == {"min_chars", "min_script_share"}
+    (short,) = corpus.dropped("min_chars")
+    assert (short.text, short.detail) == ("Кояш.", "5 characters, below 20")
+    assert short.raw_bytes == len("Кояш.".encode())
+
+
+def test_the_card_counts_every_record_and_byte(tmp_path: Path):
+    bad = write(
+        tmp_path, "bad.jsonl", ['{"text": "Кояш чыкты."}', "{", '{"text": ""}', '{"text": " x "}']
+    )
+    broken = Source(name="bad", path=str(bad))
+    corpus = made(
+        tmp_path,
+        lines_source(tmp_path, [*TATAR, TATAR[0]]),
+        broken,
+        clean=CLEAN.model_copy(update={"max_unreadable": 0.5}),
+    )
+    for stats in [*corpus.card["sources"].values(), corpus.card["total"]]:
+        kept, dropped = stats["kept"], stats["dropped"].values()
+        for unit, name in (("documents", "records"), ("bytes", "bytes")):
+            found = sum(each[unit] for each in kept.values())
+            found += sum(each[name] for each in dropped)
+            assert stats["read"][name] == found
+    assert corpus.card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
+    assert corpus.card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
+    assert corpus.card["total"]["encodings"] == {"utf-8": 2}
+    assert corpus.card["sources"]["lines"]["samples"]["test"][0].startswith("lines.txt#")
+
+
+def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, KHMER * 1 + ROMANIAN))
+    for split in SIDES:
+        kept = corpus.card["total"]["kept"][split]
+        texts = [document.text for document in corpus.documents(split)]
+        assert kept["documents"] == len(texts)
+        assert kept["text_bytes"] == sum(len(text.encode()) for text in texts)
+        assert kept["chars"] == sum(map(len, texts))
+
+
+def test_too_much_that_cannot_be_read_is_an_error_that_names_the_files(tmp_path: Path):
+    write(tmp_path, "raw/good.txt", TATAR)
+    write(tmp_path, "raw/bad.txt", TATAR[0].encode() + b"\n\xff\xff\xff\xff\xff\xff\xff\xff" * 11)
+    source = Source(name="raw", path=str(tmp_path / "raw"), document="line")
+    with pytest.raises(SourceError) as caught:
+        made(tmp_path, source)
+    assert caught.value.exit_code == 1
+    assert "bad.txt" in caught.value.message
+    assert "invalid_utf8" in caught.value.message
+    assert "max_unreadable" in caught.value.do
+    assert "good.txt" not in caught.value.message
+
+
+def test_files_in_other_formats_are_counted_and_stop_nothing(tmp_path: Path):
+    write(tmp_path, "raw/good.txt", TATAR)
+    write(tmp_path, "raw/book.rtf", b"{\\rtf1 " * 1_000)
+    write(tmp_path, "raw/empty.txt", b"")
+    corpus = made(tmp_path, Source(name="raw", path=str(tmp_path / "raw"), document="line"))
+    assert set(corpus.card["total"]["dropped"]) == {"unsupported_format", "empty_file"}
+    assert corpus.card["warnings"] == [
+        "raw: empty.txt: empty file: it holds 0 bytes",
+        "raw: 1 files or members are in a format that is not read",
+    ]
+
+
+def test_nothing_kept_is_an_error_with_the_reasons(tmp_path: Path):
+    with pytest.raises(CorpusError) as caught:
+        made(tmp_path, lines_source(tmp_path, TATAR), clean=Clean(min_chars=1_000))
+    assert caught.value.exit_code == 1
+    assert "6  min_chars" in caught.value.message
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_fewer_than_four_documents_are_too_few_for_three_sets(tmp_path: Path, count: int):
+    paths = [write(tmp_path, f"{number}.txt", TATAR[number:]) for number in range(count)]
+    with pytest.raises(CorpusError, match=f"left: {count}") as caught:
+        made(tmp_path, *(Source(name=path.stem, path=str(path)) for path in paths))
+    assert '"blank_lines"' in caught.value.do
+
+
+def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
+    lines = [f"{' '.join(TATAR)} {number}" for number in range(10)]
+    with pytest.raises(CorpusError, match="nearly repeat"):
+        made(tmp_path, lines_source(tmp_path, lines))
+
+
+def test_a_book_beside_a_list_of_all_its_lines_is_told_with_what_to_do(tmp_path: Path):
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(80))]
+    pages = ["\n".join(lines[first : first + 10]) for first in range(0, 80, 10)]
+    book = write(tmp_path, "book.txt", "\n\n".join(pages))
+    both = lines_source(tmp_path, lines), Source(name="book", path=str(book))
+    with pytest.raises(CorpusError, match=r": \d+ stand in others, whole, nearly or") as caught:
+        made(tmp_path, *both)
+    assert "exclude in [[source]]" in caught.value.do
+
+
+def test_the_share_of_held_out_text_that_training_has_is_told_of_each_source(tmp_path: Path):
+    lines = [f"{text} {number}." for number, text in enumerate(numbered(40))]
+    new = [*ROMANIAN, *FRENCH, *KHMER]
+    pages = [f"{' '.join([text, text[::-1]])} {lines[n]}" for n, text in enumerate(new)]
+    sources = lines_source(tmp_path, lines), lines_source(tmp_path, pages, "pages")
+    card = made(tmp_path, *sources).card
+    shares = {name: each["covered"] for name, each in card["sources"].items()}
+    assert shares["pages"] > card["covered"] > shares["lines"] >= 0
+    # Twenty letters are fewer than eight words, of which the other share counts runs.
+    assert card["covered"] > card["overlap"] > 0
+
+
+def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
+    mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
+    odd = ["ខុ្ញំដើរទៅផ្សារពីព្រឹក", "Күк й\ufffdзе аяз"]
+    clean = CLEAN.model_copy(update={"max_unreadable": 1.0})
+    corpus = made(tmp_path, lines_source(tmp_path, numbered(30) + mojibake + odd), clean=clean)
+    assert corpus.card["total"]["dropped"]["mojibake"]["records"] == 6
+    assert any("U+FFFD" in warning for warning in corpus.card["warnings"])
+    assert any("Khmer" in warning for warning in corpus.card["warnings"])
+
+
+def test_a_guessed_encoding_is_reported(tmp_path: Path):
+    lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."]
+    lines += ["Вечером пошёл снег, и стало тихо.", "Утром снова залаяли собаки."]
+    path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
+    corpus = made(tmp_path, Source(name="ru", path=str(path), document="line"))
+    assert corpus.card["total"]["encodings"] == {"cp1251": 1}
+    assert "guess: cp1251" in corpus.card["warnings"][0]
+
+
+def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path: Path):
+    source = lines_source(tmp_path, TATAR)
+    for number, (language, warned) in enumerate((("tat", 0), ("x-gasconha", 1))):
+        clean = Clean.model_validate({"mask": ["email", "phone"], "language": language})
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        card = made(folder, source, clean=clean).card
+        found = [each for each in card["warnings"] if each.startswith("mask")]
+        assert len(found) == warned, card["warnings"]
+
+
+def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
+    one = lines_source(tmp_path, numbered(5_000), "one")
+    write(tmp_path, "two.rtf", b"{\\rtf" * 100)
+    two = Source(name="two", path=str(tmp_path / "two.rtf"))
+    told: dict[str, list[float]] = {}
+
+    @contextmanager
+    def progress(what: str, total: float, unit: str) -> Generator[Callable[[int], None]]:
+        told[what] = [total, 0]
+
+        def advance(size: int) -> None:
+            told[what][1] += size
+
+        yield advance
+
+    pairs = [(source, files(source)) for source in (one, two)]
+    make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=progress)
+    raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.rtf"))
+    assert told["read"] == [raw, raw]
+    assert all(total == done for total, done in told.values())
+    assert set(told) >= {"read", "clean", "write"}
+
+
+def test_two_sources_of_one_name_are_the_recipes_fault(tmp_path: Path):
+    source = lines_source(tmp_path, TATAR)
+    with pytest.raises(RecipeError, match='2 sources are called "lines"'):
+        made(tmp_path, source, source)
+
+
+def test_a_folder_without_a_card_is_no_corpus(tmp_path: Path):
+    with pytest.raises(CorpusError, match="no corpus"):
+        Corpus(tmp_path)
+
+
+def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_path: Path):
+    (tmp_path / "dropped").mkdir()
+    with GzipLines(tmp_path / "dropped", "min_chars.jsonl.gz") as lines:
+        for number in range(380):
+            lines.line(reject_line(Reject("min_chars", f"a#{number}", "әкият", "", TATAR[0])))
+        lines.line(reject_line(Reject("min_chars", "b#0", "шигырь", "", TATAR[1])))
+    found = some_dropped(tmp_path, "min_chars", 5)
+    numbers = [int(each.id[2:]) for each in found if each.source == "әкият"]
+    assert numbers[0] == 0
+    assert min(b - a for a, b in pairwise(numbers)) > 60
+    assert numbers[-1] > 200
+    assert [each.id for each in found if each.source == "шигырь"] == ["b#0"]
+    few = [(each.source, each.id) for each in some_dropped(tmp_path, "min_chars", 1_000)]
+    assert len(few) == len(set(few)) == 381
+    assert some_dropped(tmp_path, "min_chars", 0) == []
+    assert some_dropped(tmp_path, "exact", 5) == []
+
+
+def test_khmer_out_of_order_is_warned_of_with_an_example_and_what_to_do(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, [*KHMER, f"{KHMER[0]} ខុ្ញំ"]))
+    (warning,) = [each for each in corpus.card["warnings"] if "out of order" in each]
+    assert warning.startswith("lines: 1 documents hold")
+    assert "ខុ្ញំ for ខ្ញុំ" in warning
+    assert '"khmer_order" in normalize repairs that' in warning
+
+
+def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_path: Path):
+    copies = [f"{TATAR[0]} {TATAR[1]} {number}" for number in range(200)]
+    corpus = made(
+        tmp_path,
+        lines_source(tmp_path, numbered(400)),
+        lines_source(tmp_path, copies, name="rhymes"),
+    )
+    found = [each for each in corpus.card["warnings"] if "go there" in each]
+    assert [each.partition(":")[0] for each in found] == ["rhymes"]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from endonym.formats.config import Clean, Source, Split
+from endonym.corpus.corpus import make_corpus
+from endonym.formats.files import source_files
+source = Source(name="raw", path="raw", document="line")
+clean = Clean(
+    normalize=("nfc", "zero_width", "spaces"),
+    min_chars=30,
+    dedup=("exact", "near", "paragraphs"),
+)
+pair = (source, source_files(source, Path(sys.argv[1])))
+make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]))
+"""
+
+
+def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path: Path):
+    for name in ("b.txt", "a.txt", "c/ә.txt"):
+        lines = numbered(300, len(name) * 1_000)
+        write(tmp_path, f"raw/{name}", [*lines, *KHMER, *map(str.upper, lines[::9])])
+    digests = []
+    for hash_seed, threads in (("0", "1"), ("4242", "4")):
+        for number, path in enumerate(sorted((tmp_path / "raw").rglob("*.txt"))):
+            os.utime(path, (number, int(hash_seed) + number))
+        out = tmp_path / f"out{hash_seed}"
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "RAYON_NUM_THREADS": threads}
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(out)]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+        digests.append(
+            {
+                path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in sorted(out.rglob("*"))
+                if path.is_file()
+            }
+        )
+    assert digests[0] == digests[1]
+    assert set(digests[0]) == {
+        "card.json",
+        "copies.jsonl.gz",
+        "dropped/exact.jsonl.gz",
+        "dropped/near.jsonl.gz",
+        *(f"{side}-00000.jsonl.gz" for side in SIDES),
+    }

@@ -1,0 +1,87 @@
+"""The counts of a corpus."""
+
+import pytest
+
+from endonym.corpus.corpus_stats import MAX_DAMAGES, SourceStats, reasons_table, total
+from endonym.errors import CorpusError
+from endonym.formats.document import Reject
+
+
+def source_stats() -> SourceStats:
+    """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
+    made = SourceStats("tt", files=1)
+    for size in (4, 6, 5):
+        made.read.add(size)
+    made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
+    made.kept["train"].documents, made.kept["train"].bytes = 1, 4
+    made.kept["test"].documents, made.kept["test"].bytes = 1, 6
+    return made
+
+
+def test_what_is_read_is_kept_or_dropped():
+    source_stats().balance()
+
+
+@pytest.mark.parametrize("field", ["documents", "bytes"])
+def test_a_lost_record_or_byte_is_an_error(field: str):
+    made = source_stats()
+    setattr(made.kept["train"], field, 0)
+    with pytest.raises(CorpusError, match="do not balance"):
+        made.balance()
+
+
+def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
+    made = source_stats()
+    assert (made.reading().share, made.reading().bad_records) == (5 / 15, 1)
+    made.read.add(1_000_000)
+    made.drop(Reject("unsupported_format", "b.pdf", "tt"), 1_000_000, "b.pdf")
+    assert (made.reading().share, made.reading().records) == (5 / 15, 3)
+    assert SourceStats("empty").reading().share == 0.0
+
+
+def test_sources_add_up():
+    both = total([source_stats(), source_stats()])
+    assert both["read"] == {"records": 6, "bytes": 30}
+    assert both["kept"]["test"]["bytes"] == 12
+    assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
+
+
+def test_reasons_are_listed_the_most_frequent_first():
+    made = source_stats()
+    for _ in range(3):
+        made.drop(Reject("min_chars", "a#1", "tt"), 1, "a")
+    lines = reasons_table([made]).split("\n")
+    assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]
+
+
+def test_counts_of_parts_add_up_to_those_of_the_whole():
+    whole = SourceStats("tt")
+    for part in range(3):
+        made = SourceStats("tt")
+        for number in range(15):
+            made.read.add(number)
+            made.drop(Reject("truncated", f"{part}-{number}.gz", "tt", "cut"), number)
+        made.changed_documents = 2
+        whole.add(made.counts())
+    assert (whole.read.records, whole.read.bytes, whole.changed_documents) == (45, 315, 6)
+    assert (whole.dropped["truncated"].records, whole.dropped["truncated"].bytes) == (45, 315)
+    assert len(whole.damages) == MAX_DAMAGES
+    assert whole.damages[14:16] == ["0-14.gz: cut", "1-0.gz: cut"]
+    assert sum(whole.unreadable.values()) == 315
+    whole.balance()
+
+
+def test_of_each_warning_the_first_example_stays_and_each_is_counted():
+    made = SourceStats("km")
+    made.warn({"khmer_order": "ខុ្ញំ for ខ្ញុំ"})
+    made.warn({"khmer_order": "other", "replacement": "a\ufffd"})
+    assert made.warnings == {"khmer_order": 2, "replacement": 1}
+    assert made.examples == {"khmer_order": "ខុ្ញំ for ខ្ញុំ", "replacement": "a\ufffd"}
+
+
+def test_a_record_that_cannot_be_read_is_named_by_its_file():
+    made = SourceStats("tt")
+    made.drop(Reject("bad_json", "one/a.jsonl#7", "tt"), 5)
+    made.drop(Reject("bad_json", "one/a.jsonl#8", "tt"), 6, "one.zip")
+    made.drop(Reject("min_chars", "one/a.jsonl#9", "tt"), 7)
+    assert made.unreadable == {"bad_json  one/a.jsonl": 5, "bad_json  one.zip": 6}

@@ -1,0 +1,150 @@
+"""peft's names, patterns and settings; tests/parity/test_peft.py compares with peft itself."""
+
+from typing import Any
+
+import pytest
+import torch
+from laws.shapes import shape
+from toys import lively_decoder
+
+from endonym.errors import ExportError
+from endonym.export.adapters.peft_format import (
+    changes_from,
+    config_of,
+    from_peft,
+    tensors_of,
+    to_peft,
+)
+from endonym.model.adapt_config import Adapt
+from endonym.model.config import ModelConfig
+from endonym.model.lora import Change, new_changes
+
+PREFIX = "base_model.model.model.layers.0.self_attn.q_proj"
+
+
+def of(config: ModelConfig, **keys: Any) -> dict[str, Change]:
+    return new_changes(lively_decoder(config), Adapt(**({"rank": 2} | keys)).resolved(), 1)
+
+
+def test_names_are_short_where_all_layers_are_alike() -> None:
+    config = shape("llama")
+    theirs = to_peft(config, of(config, on=("query", "0.ffn.down")))
+    said = config_of(theirs, layers=2, base="base")
+    assert said["target_modules"] == ["model.layers.0.mlp.down_proj", "self_attn.q_proj"]
+    assert (said["r"], said["lora_alpha"], said["peft_type"]) == (2, 4, "LORA")
+    assert f"{PREFIX}.lora_A.weight" in tensors_of(theirs)
+
+
+def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
+    config = shape("llama")
+    changes = of(config, on=("query",))
+    first = "blocks.0.mixer.query"
+    odd = Change(torch.ones(3, 32), torch.ones(32, 3), 0.7)
+    theirs = to_peft(config, changes | {first: odd})
+    said = config_of(theirs, layers=2, base="base")
+    assert {said["r"], *said["rank_pattern"].values()} == {2, 3}
+    found = from_peft(config, changes_from(tensors_of(theirs), said, "here"))
+    assert found[first].scale == pytest.approx(0.7)
+    assert found[first].rank == 3
+    assert found["blocks.1.mixer.query"].scale == 2.0
+
+
+@pytest.mark.parametrize(
+    ("family", "keys", "said"),
+    [
+        ("mamba", {}, "peft adapts no output of mamba"),
+        ("mamba2", {}, "peft adapts no output of mamba2"),
+        ("moe", {"on": ("router",)}, "router"),
+        ("moe", {"on": ("down",), "dora": True}, "no DoRA for parameters of experts"),
+        ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
+    ],
+)
+def test_what_peft_cannot_hold_is_refused_by_name(
+    family: str, keys: dict[str, Any], said: str
+) -> None:
+    config = shape(family)
+    with pytest.raises(ExportError, match=said):
+        to_peft(config, of(config, **keys))
+
+
+def tensors(**others: torch.Tensor) -> dict[str, torch.Tensor]:
+    pair = {"lora_A": torch.ones(2, 32), "lora_B": torch.ones(32, 2)}
+    return {f"{PREFIX}.{name}.weight": each for name, each in (pair | others).items()}
+
+
+CONFIG: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
+
+
+@pytest.mark.parametrize(
+    ("found", "config", "said"),
+    [
+        (tensors(lora_C=torch.ones(1)), {}, "lora_C"),
+        ({f"{PREFIX}.lora_A.weight": torch.ones(2, 32)}, {}, "no whole pair"),
+        (tensors(lora_B=torch.ones(32, 3)), {}, r"\(32, 3\)"),
+        (tensors(), {"r": 5}, "rank 2"),
+        (tensors(), {"r": "many"}, "r = 'many'"),
+        (tensors(), {"peft_type": "IA3"}, "IA3"),
+        (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "a pattern"),
+        (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
+        (tensors(), {"r": 0}, "r = 0"),
+        (tensors(), {"r": 2.5}, r"r = 2\.5"),
+        (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
+        (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "a pattern"),
+        (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "a pattern"),
+        (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
+        (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
+        (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
+        (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
+        (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
+        (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
+        (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
+        ({}, {}, "no tensors"),
+        ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
+    ],
+)
+def test_folders_that_are_wrong_are_refused(
+    found: dict[str, torch.Tensor], config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ExportError, match=said):
+        changes_from(found, CONFIG | config, "adapter_config.json")
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"model\.layers\.\d+\.self_attn\.q_proj", "^.*layers.0.self_attn.q_proj$", "q_proj"]
+)
+def test_usual_patterns_of_layers_are_read(pattern: str) -> None:
+    config = CONFIG | {"r": 7, "rank_pattern": {pattern: 2}, "alpha_pattern": {pattern: 6}}
+    (change,) = changes_from(tensors(), config, "here").values()
+    assert (change.rank, change.scale) == (2, 3.0)
+
+
+@pytest.mark.parametrize("rows", [64, 128])
+@pytest.mark.parametrize("magnitude", [False, True])
+def test_a_joined_matrix_of_another_size_is_refused(rows: int, magnitude: bool) -> None:
+    """A shorter one could not be reordered, and a longer one would be cut without a word."""
+    norms = torch.ones(rows) if magnitude else None
+    change = Change(torch.ones(2, 32), torch.ones(rows, 2), 1.0, norms)
+    name = "gpt_neox.layers.0.attention.query_key_value"
+    with pytest.raises(ExportError, match=f"{rows} rows does not fit .*, which have 96"):
+        from_peft(shape("gptneox"), {name: change})
+
+
+def test_gates_and_ups_of_another_size_are_refused() -> None:
+    config = shape("moe")
+    ((name, change),) = to_peft(config, of(config, on=("0.ffn.gate", "0.ffn.up"))).items()
+    assert len(from_peft(config, {name: change})) == 2
+    longer = torch.cat([change.b, change.b], dim=-2)
+    with pytest.raises(ExportError, match=r"does not fit blocks\.0\.ffn\.gate"):
+        from_peft(config, {name: Change(change.a, longer, change.scale)})
+
+
+def test_experts_of_another_module_are_not_taken_for_ours() -> None:
+    change = Change(torch.ones(4, 2, 48), torch.ones(4, 32, 2), 1.0)
+    with pytest.raises(ExportError, match="which endonym does not adapt"):
+        from_peft(shape("moe"), {"model.foo.0.bar.experts.down_proj": change})
+
+
+def test_a_module_that_is_not_adapted_here_is_named() -> None:
+    theirs = {"model.embed_tokens": Change(torch.ones(1, 3), torch.ones(3, 1), 1.0)}
+    with pytest.raises(ExportError, match=r"model\.embed_tokens"):
+        from_peft(shape("llama"), theirs)

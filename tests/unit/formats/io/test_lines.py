@@ -1,0 +1,61 @@
+"""Lines of a stream, however it is cut into pieces."""
+
+import pytest
+from text_samples import TATAR
+
+from endonym.formats.document import Reject
+from endonym.formats.io import lines
+from endonym.formats.io.lines import Line, readable_lines, split_lines
+from endonym.formats.io.origin import Origin
+from endonym.formats.io.streams import Damage
+
+TEXT = "бер\r\nике\rөч\n\nдүрт\r\n\r\nбиш".encode()
+LINES = ["бер", "ике", "өч", "", "дүрт", "", "биш"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_line_ends_are_found_across_pieces(size: int):
+    pieces = (TEXT[start : start + size] for start in range(0, len(TEXT), size))
+    found = list(split_lines(pieces))
+    assert [line.data.decode() for line in found] == LINES
+    assert [line.number for line in found] == list(range(1, 8))
+
+
+def test_damage_comes_with_the_line_that_it_cuts_off():
+    damage = Damage("truncated", "ends early")
+    *whole, (half, found) = split_lines(iter([b"one\ntw", damage]))
+    assert [line.data for line in whole] == [b"one"]
+    assert (half.data, half.number, found) == (b"tw", 2, damage)
+
+
+def test_a_line_above_the_limit_is_let_go_and_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", 10)
+    found = list(split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nnext\n"])))
+    assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"next", 4)]
+    assert found[1].is_too_long
+
+
+def test_the_longest_line_is_kept(monkeypatch: pytest.MonkeyPatch):
+    longest, longer = TATAR[0].encode(), TATAR[0].encode() + b"!"
+    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", len(longest))
+    found = list(split_lines(iter([longest + b"\n" + longer])))
+    assert [each.data for each in found] == [longest, b""]
+
+
+def test_what_is_left_of_a_line_that_is_cut_off_is_lost_as_well():
+    damage = Damage("truncated", "the gzip file ends early", 7)
+    whole, cut = TATAR[0], "Әбием миңа"
+    stream = iter([f"{whole}\n{cut}".encode(), damage])
+    *read, lost = readable_lines(stream, Origin("texts", "a.txt.gz"), "utf-8")
+    assert read == [(1, whole)]
+    assert isinstance(lost, Reject)
+    assert (lost.reason, lost.raw_bytes) == ("truncated", len(cut.encode()) + 7)
+
+
+@pytest.mark.timeout(20)
+def test_a_gap_of_millions_of_empty_lines_is_counted_and_not_held():
+    gap = b"\n" * 20_000_000
+    found = list(split_lines(iter(["бер".encode() + gap + "ике".encode() + gap, b"\n"])))
+    assert [line.data.decode() for line in found if line.data] == ["бер", "ике"]
+    assert [line.number for line in found if line.data] == [1, 20_000_001]
+    assert len(found) < 10_000

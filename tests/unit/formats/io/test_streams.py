@@ -1,0 +1,188 @@
+"""Packed files as streams: what is whole, what is cut, what does not belong."""
+
+import bz2
+import gzip
+import io
+import lzma
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+import zstandard
+from strange_files import FILES
+from text_samples import ROMANIAN, TATAR, kept, reasons, records, write
+
+from endonym.formats.io import streams
+from endonym.formats.io.streams import (
+    PIECE_BYTES,
+    Damage,
+    Expansion,
+    Feed,
+    member_pieces,
+    plain,
+    unpacked,
+)
+
+TEXT = "\n".join(TATAR + ROMANIAN).encode() * 200
+PACKERS = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}
+EVERY = pytest.mark.parametrize("compression", sorted(PACKERS))
+
+
+def opened(data: bytes, compression: str) -> tuple[bytes, list[Damage]]:
+    """What a stream holds, and what ended it early."""
+    items = list(unpacked(plain(io.BytesIO(data)), compression))
+    pieces = [item for item in items if isinstance(item, bytes)]
+    return b"".join(pieces), [item for item in items if isinstance(item, Damage)]
+
+
+@EVERY
+def test_a_whole_file_is_read_to_its_last_byte(compression: str):
+    assert opened(PACKERS[compression](TEXT), compression) == (TEXT, [])
+
+
+@pytest.mark.parametrize("most", [1, 7, 257, 300])
+def test_what_does_not_fit_into_a_piece_comes_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, most: int
+):
+    """zlib holds back text though it has taken all its bytes."""
+    monkeypatch.setattr(streams, "UNPACKED_BYTES", most)
+    for count in range(1, 30):
+        text = TATAR[0].encode() * count
+        packed = zlib.compress(text)[2:-4]
+        pieces = list(member_pieces(Feed(iter([packed])), "deflate"))
+        assert not [each for each in pieces if isinstance(each, Damage)]
+        assert b"".join(pieces) == text
+
+
+@pytest.mark.parametrize("named", sorted(PACKERS))
+@EVERY
+def test_what_a_file_is_counts_more_than_its_name(compression: str, named: str):
+    assert opened(PACKERS[compression](TEXT), named) == (TEXT, [])
+
+
+@EVERY
+def test_what_ends_a_stream_behind_a_whole_member_is_told(compression: str):
+    lost = Damage("truncated", "the archive ends early", 7)
+    items = list(unpacked(iter([PACKERS[compression](TEXT), lost]), compression))
+    assert b"".join(each for each in items if isinstance(each, bytes)) == TEXT
+    assert items[-1] == lost
+
+
+@pytest.mark.parametrize("raw_bytes", [1_000, 10 << 20])
+def test_a_file_may_unpack_to_64_mib_or_to_a_hundred_times_its_size(raw_bytes: int):
+    room = Expansion(raw_bytes)
+    assert room.has_room(max(64 << 20, 100 * raw_bytes))
+    assert not room.has_room(1)
+
+
+@EVERY
+def test_members_one_after_the_other_are_one_text(compression: str):
+    pack = PACKERS[compression]
+    assert opened(pack(TEXT) + pack(TEXT[:50]), compression) == (TEXT + TEXT[:50], [])
+
+
+@EVERY
+def test_a_cut_file_is_said_to_end_early(compression: str):
+    packed = PACKERS[compression](TEXT)
+    text, (damage,) = opened(packed[: len(packed) * 2 // 3], compression)
+    assert TEXT.startswith(text)
+    assert damage.reason == "truncated"
+    assert "ends early" in damage.detail
+
+
+@EVERY
+def test_bytes_behind_the_end_are_counted(compression: str):
+    text, (damage,) = opened(PACKERS[compression](TEXT) + b"not packed at all", compression)
+    assert text == TEXT
+    assert (damage.reason, damage.raw_bytes) == ("trailing_garbage", 17)
+
+
+@EVERY
+def test_zeros_behind_the_end_are_padding(compression: str):
+    assert opened(PACKERS[compression](TEXT) + bytes(1024), compression) == (TEXT, [])
+
+
+@EVERY
+def test_a_file_that_only_has_the_name_is_refused(compression: str):
+    text, (damage,) = opened(TATAR[0].encode(), compression)
+    assert text == b""
+    assert damage.reason == "not_compressed"
+    assert damage.raw_bytes == len(TATAR[0].encode())
+    assert f"this is no {compression} file: it is plain text" in damage.detail
+
+
+@EVERY
+def test_a_changed_byte_is_noticed(compression: str):
+    packed = bytearray(PACKERS[compression](TEXT))
+    packed[len(packed) // 2] ^= 0x55
+    _, (damage,) = opened(bytes(packed), compression)
+    assert damage.reason in ("damaged", "bad_checksum", "truncated")
+
+
+def test_a_wrong_check_sum_comes_after_all_the_text():
+    packed = bytearray(PACKERS["gzip"](TEXT))
+    packed[-6] ^= 1
+    text, (damage,) = opened(bytes(packed), "gzip")
+    assert text == TEXT
+    assert damage.reason == "bad_checksum"
+    assert "check sum" in damage.detail
+
+
+def test_a_gzip_header_with_every_field_is_read():
+    packed = PACKERS["gzip"](TEXT)
+    fields = b"\x04\x00Ap\x00\x00" + b"name.txt\0" + b"a comment\0" + b"\x12\x34"
+    header = packed[:3] + bytes([2 | 4 | 8 | 16]) + packed[4:10] + fields
+    assert opened(header + packed[10:], "gzip") == (TEXT, [])
+
+
+def test_pieces_stay_small_however_much_a_file_unpacks_to():
+    packed = gzip.compress(bytes(50_000_000), mtime=0)
+    sizes = [len(piece) for piece in unpacked(plain(io.BytesIO(packed)), "gzip")]
+    assert sum(sizes) == 50_000_000
+    assert max(sizes) <= 1 << 20
+
+
+def test_a_zstd_bomb_comes_in_bounded_pieces():
+    packed = zstandard.ZstdCompressor(level=19).compress(bytes(400_000_000))
+    sizes = [len(piece) for piece in unpacked(plain(io.BytesIO(packed)), "zstd")]
+    assert sum(sizes) == 400_000_000
+    assert max(sizes) <= 64 << 20
+
+
+def test_a_raw_deflate_stream_named_gz_is_no_gzip():
+    _, (damage,) = opened(zlib.compress(TEXT), "gzip")
+    assert damage.reason == "not_compressed"
+
+
+@pytest.mark.parametrize("name", ["zeros.txt.gz", "zeros.txt.bz2", "zeros.txt.xz", "zeros.txt.zst"])
+@pytest.mark.timeout(30)
+def test_a_file_that_unpacks_far_beyond_its_size_is_a_bomb(tmp_path: Path, name: str):
+    found = records(write(tmp_path, name, FILES[name]()))
+    assert not kept(found)
+    assert reasons(found) == {"bomb": 1}
+
+
+def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
+    name = "dictionary.txt.xz"
+    (refusal,) = records(write(tmp_path, name, FILES[name]()))
+    assert "Memory usage limit" in refusal.detail
+
+
+@pytest.mark.timeout(30)
+def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
+    (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
+    assert document.text == "a" * 50_000
+
+
+def test_zeros_behind_an_archive_are_counted_fast():
+    zeros = bytes(PIECE_BYTES)
+    started = time.process_time()
+    assert Feed(iter([zeros] * 8_000)).drain() == (8_000 * PIECE_BYTES, False)
+    assert time.process_time() - started < 1
+    assert Feed(iter([zeros, b"\0\1", zeros])).drain() == (2 * PIECE_BYTES + 2, True)

@@ -1,0 +1,88 @@
+"""Whether the text layer of a page is text."""
+
+import time
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
+
+from endonym.formats.pages.page_quality import LIMITS, measures, quality
+
+OTHERS = {
+    "vietnamese": "Vừa rồi, cô ấy đã nói với tôi rằng ngày mai chúng ta sẽ được nghỉ học ở nhà",
+    "uzbek": "Sizning kitobingiz o‘qildi va g‘alaba qilindi degan so‘z aytildi bu kun",
+    "spanish": "¿Cómo está usted? ¡Qué día! Vive en el 1.º piso, con M.ª José, desde el 3º mes",
+    "code": "int main(void) { return fooBar(x->y, &z); } // see getElementById() and $HOME/.rc",
+    "contents": "1.1 Урман . . . . . . . . 12\n1.2 Елга . . . . . . . . 15\n1.3 Күл ...... 20",
+    "table": "1 234,5 67,8 % 90 12/34 56-78 2026 12:30 — 45 + 6 = 51 Казан 3 4 5 6 7 8",
+}
+BROKEN = {
+    "no table of letters": (
+        "\ue001\ue002 \ue003\ue004\ue005 \ue006\ue007 " * 4,
+        "without a meaning",
+    ),
+    "replaced": ("Бүг\ufffdн һ\ufffdва м\ufffdт\ufffdр " * 4, "without a meaning"),
+    "signs": ("!\"#$% &'()*+ ,-./ :;<=> ?@[\\] ^_`{|} " * 4, "signs instead"),
+    "limon": ("kñúMsURmGrKuNelak RKUEdl)anCYyxJMú kñúgkarsikSa nigsUmCUnBr " * 2, "within words"),
+    "cp1251 as latin": ("Áåç áàðàáûç óðìàíãà êөí ñàåí èðòә áåëәí áàëàëàð áàêөàäà " * 2, "accents"),
+    "old romanian": ("ºi a plecat spre þarã, unde îl aºtepta cu bucurie ºi cu dor ", "an old font"),
+    "two scripts": ("Кaзaн шәhәрe мaтyр бyлa, бeз aндa бapaбыз киләceдә дe ", "two scripts"),
+}
+
+
+@pytest.mark.parametrize(
+    "text", [*map(" ".join, (TATAR, KHMER, ROMANIAN, FRENCH, RUSSIAN)), *OTHERS.values()]
+)
+def test_text_of_every_kind_is_text(text: str):
+    score, _ = quality(text)
+    assert score >= 0.5
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_a_broken_font_leaves_is_not_and_the_cause_is_named(name: str):
+    text, cause = BROKEN[name]
+    score, worst = quality(text)
+    assert score < 0.5
+    assert cause in worst
+
+
+OLD_FONTS = {
+    "georgian": "saqarTvelos dedaqalaqSi Zveli quCebi da axali saxlebia, xalxi gzaSi gaiTamaSebs",
+    "devanagari": "Hkkjr ,d fo'kky ns'k gSA ;gk¡ vusd Hkk\"kk,¡ cksyh tkrh gSaA gekjk ns'k cgqr gS",
+    "tamil": "jkpo; ehL Xh; mofhd ehL. mq;Nf gy kiyfSk; MWfSk; cs;sd. kf;fs; kfpo;r;rpahf",
+}
+
+
+@pytest.mark.parametrize("script", OLD_FONTS)
+def test_a_script_that_an_old_font_writes_in_latin_letters_is_known_by_the_script(script: str):
+    text = OLD_FONTS[script]
+    assert quality(text)[0] >= 0.5
+    assert quality(text, "latin")[0] >= 0.5
+    assert quality(text, script)[0] < 0.5
+
+
+@pytest.mark.parametrize("script", ["georgian", "cyrillic", "khmer"])
+def test_a_page_of_another_language_is_text(script: str):
+    english = "The committee of the Ministry of Education (MOE) met in 1998 to read the report."
+    for text in (" ".join(FRENCH), " ".join(ROMANIAN), english):
+        assert quality(text, script)[0] >= 0.5
+    assert quality(" ".join(TATAR), script)[0] >= 0.5
+
+
+def test_a_page_of_two_scripts_is_judged_as_text_of_both():
+    """Only a page that is nearly all Latin may be another script in an old font."""
+    page = f"{OLD_FONTS['georgian']} მწვანე ტყეში ძველი სახლი დგას, ხალხი გზაში მღერის"
+    assert quality(page, "georgian")[0] >= 0.5
+    assert quality(OLD_FONTS["georgian"], "georgian")[0] < 0.5
+
+
+def test_a_page_with_few_words_is_not_judged():
+    assert quality("ºi þ") == (1.0, "")
+    assert quality("") == (1.0, "")
+    assert quality("Кояш")[0] == 1.0
+
+
+@pytest.mark.parametrize("sign", [".", "a", "b²", "º", "\ue000", " ", "аa"])
+def test_a_page_of_one_sign_without_end_is_judged_at_once(sign: str):
+    began = time.monotonic()
+    assert set(measures(sign * 2_000_000)) <= set(LIMITS)
+    assert time.monotonic() - began < 2

@@ -1,0 +1,131 @@
+"""Answers of servers."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+
+import brotli
+import pytest
+import zstandard
+from made_documents import http
+from text_samples import TATAR
+
+from endonym.formats.parsers import http as module
+from endonym.formats.parsers.http import Bomb, answer, media, unpacked, without_chunks
+
+BODY = "\n".join(TATAR).encode() * 20
+
+
+def test_status_kind_and_body_are_read():
+    found = answer(http(BODY, 'Content-Type: Text/HTML; Charset="windows-1251"', "404 Юк"))
+    assert (found.status, found.media_type, found.charset, found.body) == (
+        *(404, "text/html", "windows-1251"),
+        BODY,
+    )
+
+
+@pytest.mark.parametrize("data", [BODY, b"", b"HTTP/1.1", b"HTTP/1.1 abc\r\n\r\n"])
+def test_an_answer_without_a_whole_head_has_no_status(data: bytes):
+    assert answer(data).status == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "packed"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", zlib.compress(BODY)[2:-4]),
+        ("br", brotli.compress(BODY)),
+        ("zstd", zstandard.compress(BODY)),
+        ("identity", BODY),
+    ],
+)
+def test_every_packing_is_undone_and_a_lie_about_it_is_none(method: str, packed: bytes):
+    assert unpacked(packed, method) == (BODY, False)
+    assert unpacked(BODY, method) == (BODY, False)
+
+
+def test_a_body_packed_twice_is_unpacked_in_the_opposite_order():
+    twice = brotli.compress(gzip.compress(BODY))
+    found = answer(http(twice, "Content-Encoding: gzip, br"))
+    assert (found.body, found.is_cut) == (BODY, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "packed"),
+    [
+        ("gzip", gzip.compress(BODY) + gzip.compress(BODY)),
+        ("zstd", zstandard.compress(BODY) + zstandard.compress(BODY)),
+    ],
+)
+def test_all_members_of_a_body_are_read_and_one_that_ends_early_is_known(
+    method: str, packed: bytes
+):
+    assert unpacked(packed, method) == (BODY * 2, False)
+    text, is_cut = unpacked(packed[:-20], method)
+    assert is_cut
+    assert (BODY * 2).startswith(text)
+    assert unpacked(brotli.compress(BODY)[:-9], "br")[1]
+    head = f"Content-Encoding: {method}\r\nTransfer-Encoding: chunked"
+    chunk = b"%x\r\n%s" % (len(packed), packed)
+    assert not answer(http(chunk + b"\r\n0\r\n\r\n", head)).is_cut
+    assert answer(http(chunk, head)).is_cut
+
+
+@pytest.mark.parametrize("method", ["gzip", "br", "zstd"])
+def test_a_bomb_is_no_page(method: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "LEAST_BODY_BYTES", 1_000)
+    big = b"a" * 1_000_000
+    packed = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress}[method](big)
+    with pytest.raises(Bomb):
+        unpacked(packed, method)
+
+
+def test_chunks_are_joined_and_cut_ones_give_what_came():
+    chunks = b"5;x=y\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    assert without_chunks(chunks) == (b"hello world", False)
+    assert without_chunks(chunks[:20]) == (b"hello wo", True)
+    assert without_chunks(b"FFFFFFFF\r\nhello") == (b"hello", True)
+    assert without_chunks(b"plain text") == (b"plain text", False)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        b"5",
+        b"0005",
+        b"000000000000005",
+        b"5;x=y",
+        b'5 ; a="b c";d',
+        b"5  ",
+        b"5\t",
+        b"0" * 900 + b"5",
+    ],
+)
+def test_the_length_of_a_chunk_may_have_zeros_extensions_and_blanks(size: bytes):
+    chunks = size + b"\r\nhello\r\n" + size + b"\r\n wor!\r\n" + b"0000;z\r\n\r\n"
+    assert without_chunks(chunks) == (b"hello wor!", False)
+
+
+def test_a_body_without_chunks_that_begins_with_hexadecimal_letters_is_kept():
+    for text in ("decade by decade\n", "Face à la mer\n", "1920 елда\r\n"):
+        body = text.encode() + BODY
+        assert without_chunks(body) == (body, False)
+
+
+def test_parameters_of_a_kind_are_found():
+    assert media("text/html") == ("text/html", "")
+    assert media(" TEXT/html ;a=b; charset='utf-8'") == ("text/html", "utf-8")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_no_more_than_asked_is_unpacked_of_all_members(pack: Callable[[bytes], bytes]):
+    whole = b"\n".join(text.encode() for text in TATAR[:6])
+    unpack = module.inflated
+    assert unpack(pack(whole), 100) == (whole[:100], True)
+    assert unpack(pack(whole), len(whole) + 1) == (whole, False)
+    if pack is gzip.compress:
+        parts = pack(whole[:80]) + pack(whole[80:])
+        assert unpack(parts, 100) == (whole[:100], True)
+        assert unpack(parts, 10_000) == (whole, False)

@@ -1,0 +1,89 @@
+"""Lines of pages with their boxes; whole files are in readers/test_pdf.py."""
+
+import re
+from pathlib import Path
+
+import pytest
+from made_documents import drawn_pdf, lines, pdf
+from text_samples import KHMER, TATAR, kept, records, refused, write
+
+from endonym.formats.parsers.pdf import units
+from endonym.formats.parsers.pdf_lines import PARTS
+from endonym.formats.parsers.unit import Refused, Unit
+
+
+def parsed(folder: Path, data: bytes, start: int = 1) -> list[Unit]:
+    found = units(str(write(folder, "a.pdf", data)), start, {})
+    return [each for each in found if each is not None]
+
+
+def test_each_line_has_its_box(tmp_path: Path):
+    (page,) = parsed(tmp_path, pdf([[(70, 700, 12, TATAR[0]), (90, 650, 9, TATAR[1])]]))
+    assert page.text == "\n".join(TATAR[:2])
+    first, second = page.data["boxes"]
+    left, bottom, right, top, size = (each / PARTS for each in first)
+    assert (left, bottom, size) == (70, 700, 12)
+    assert right == pytest.approx(70 + len(TATAR[0]) * 6, abs=7)
+    assert top > bottom
+    assert [second[0] / PARTS, second[1] / PARTS, second[4] / PARTS] == [90, 650, 9]
+    assert page.data["height"] == 842
+
+
+def test_letters_beyond_the_basic_plane_do_not_shift_the_boxes(tmp_path: Path):
+    page = [(70, 700, 12, "𐐀𐐁𐐂 𐐃𐐄"), (90, 650, 9, KHMER[0])]
+    (unit,) = parsed(tmp_path, pdf([page]))
+    assert unit.text.split("\n") == ["𐐀𐐁𐐂 𐐃𐐄", KHMER[0]]
+    assert [box[0] / PARTS for box in unit.data["boxes"]] == [70, 90]
+
+
+def test_pages_begin_where_they_are_asked_to(tmp_path: Path):
+    data = pdf([lines([each]) for each in TATAR])
+    assert [(each.number, each.text) for each in parsed(tmp_path, data, 5)] == [
+        (5, TATAR[4]),
+        (6, TATAR[5]),
+    ]
+
+
+def test_a_page_without_text_says_whether_something_is_drawn_on_it(tmp_path: Path):
+    (empty,) = parsed(tmp_path, drawn_pdf(""))
+    (drawn,) = parsed(tmp_path, drawn_pdf("0 0 100 100 re f"))
+    assert (empty.data["objects"], drawn.data["objects"]) == (0, 1)
+
+
+def test_a_file_without_its_end_says_that_it_was_recovered(tmp_path: Path):
+    data = pdf([lines(TATAR)])
+    found = parsed(tmp_path, data[: data.index(b"startxref")])
+    assert found[0].text == "\n".join(TATAR)
+    assert "damaged" in found[0].meta["recovered"]
+
+
+def test_what_is_no_pdf_is_refused(tmp_path: Path):
+    with pytest.raises(Refused, match="not a whole PDF"):
+        parsed(tmp_path, b"%PDF-1.4 x")
+
+
+@pytest.mark.parametrize("claimed", [2_500, 1_000_000])
+def test_pages_that_a_file_only_claims_are_refused_as_one(tmp_path: Path, claimed: int):
+    data = pdf([lines(TATAR)]).replace(b"/Count 1", b"/Count %d" % claimed)
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data)))
+    assert TATAR[0] in kept(found)[0]
+    assert refusal.reason == "damaged"
+    assert re.search(r"claims [\d,]{3,} pages and has [\d,]+ bytes; from page 2 on", refusal.detail)
+
+
+def test_neighbours_that_cannot_be_read_are_one_reject_with_their_numbers(tmp_path: Path):
+    data = pdf([lines([each]) for each in TATAR]).replace(b"/Count 6", b"/Count 9")
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data), document="page"))
+    assert kept(found) == TATAR
+    assert (refusal.reason, refusal.detail) == ("damaged", "pages 7 to 9 (3) cannot be read")
+
+
+def test_pages_between_others_that_cannot_be_read_are_one_and_the_others_stay(tmp_path: Path):
+    data = pdf([lines([each]) for each in TATAR])
+    kids = re.search(rb"/Kids\[(\d+) 0 R ", data)
+    assert kids is not None
+    lost = b"/Kids[%s 0 R 1 0 R 1 0 R 1 0 R " % kids[1]
+    data = data.replace(kids[0], lost).replace(b"/Count 6", b"/Count 9")
+    (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data), document="page"))
+    assert kept(found) == TATAR
+    assert refusal.detail == "pages 2 to 4 (3) cannot be read"

@@ -1,0 +1,52 @@
+"""Web archives, answer by answer; whole files are in readers/test_warc.py."""
+
+from pathlib import Path
+
+import pytest
+from made_documents import arc, http, warc, xhtml
+from text_samples import TATAR, write
+
+from endonym.formats.parsers.unit import Refused
+from endonym.formats.parsers.warc import units
+
+PAGE = http(xhtml(TATAR[:1]).encode())
+
+
+def test_units_begin_where_they_are_asked_to(tmp_path: Path):
+    records = [("response", f"http://a/{n}", PAGE) for n in range(250)]
+    path = write(tmp_path, "a.warc", warc(records))
+    found = list(units(str(path), 240, {}))
+    assert [each.number for each in found if each is not None] == list(range(240, 251))
+    assert found[:2] == [None, None]
+    older = write(tmp_path, "a.arc", arc([(f"http://a/{n}", PAGE) for n in range(9)]))
+    numbers = [each.number for each in units(str(older), 8, {}) if each is not None]
+    assert numbers == [8, 9]
+
+
+def test_an_encoding_of_the_recipe_holds_for_every_page(tmp_path: Path):
+    body = f"<p>{TATAR[0]}</p>".encode("utf-16-le")
+    path = write(tmp_path, "a.warc", warc([("response", "http://a", http(body))]))
+    (unit,) = units(str(path), 1, {"encoding": "utf-16-le"})
+    assert unit is not None
+    assert unit.text == TATAR[0]
+
+
+def test_the_servers_word_on_the_encoding_counts_where_it_is_not_utf8(tmp_path: Path):
+    text = "Утром мы пошли в лес, потому что погода была очень хорошая."
+    head = "Content-Type: text/html; charset=koi8-r"
+    data = warc([("response", "http://a", http(f"<p>{text}</p>".encode("koi8-r"), head))])
+    (unit,) = units(str(write(tmp_path, "a.warc", data)), 1, {})
+    assert unit is not None
+    assert (unit.text, unit.meta["encoding"]) == (text, "koi8-r")
+
+
+def test_an_archive_that_ends_in_the_head_of_a_record_is_refused(tmp_path: Path):
+    data = warc([("response", f"http://a/{n}", PAGE) for n in range(2)])
+    head = data.index(b"WARC/1", 10)
+    path = write(tmp_path, "a.warc", data[: head + 60])
+    found = units(str(path), 1, {})
+    first = next(found)
+    assert first is not None
+    assert first.number == 1
+    with pytest.raises(Refused, match="ends early"):
+        list(found)

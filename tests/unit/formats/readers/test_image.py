@@ -1,0 +1,104 @@
+"""Pictures of pages."""
+
+import struct
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from fake_ocr import install, picture, remove
+from text_samples import FRENCH, TATAR, kept, reasons, records, refused, write
+
+from endonym.errors import SourceError
+from endonym.formats.document import Document
+from endonym.formats.pages import ocr
+from endonym.formats.readers.image import tiff_pages
+
+LETTERS = "".join(sorted(set("".join(TATAR + FRENCH))))
+
+
+@pytest.fixture(autouse=True)
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[], list[str]]]:
+    packs = {"Cyrillic": (LETTERS, 95.0), "weak": (LETTERS, 41.0)}
+    yield install(tmp_path / "t", packs, monkeypatch)
+    ocr.tesseract.cache_clear()
+
+
+def tiff(pages: list[str]) -> bytes:
+    """A TIFF that lists so many pictures, each with one entry."""
+    text = picture(*pages)[8:]
+    at, parts = 8 + len(text), list[bytes]()
+    for number in range(len(pages)):
+        following = at + 18 * (number + 1) if number + 1 < len(pages) else 0
+        parts.append(struct.pack("<HHHIII", 1, 256, 3, 1, 7, following))
+    return b"II*\0" + struct.pack("<I", at) + text + b"".join(parts)
+
+
+def test_a_picture_is_a_document_where_the_recipe_asks_for_ocr(tmp_path: Path):
+    path = write(tmp_path, "a.png", picture("\n".join(TATAR)))
+    (document,) = records(path, ocr=["Cyrillic"])
+    assert isinstance(document, Document)
+    assert document.text.replace("\n", " ") == " ".join(TATAR)
+    assert document.meta["method"] == "ocr:Cyrillic"
+    assert document.meta["confidence"] == "0.95"
+
+
+def test_without_ocr_in_the_recipe_it_is_counted_and_nothing_is_asked(
+    tmp_path: Path, asked: Callable[[], list[str]]
+):
+    (refusal,) = records(write(tmp_path, "a.jpg", picture(TATAR[0])))
+    assert refusal.reason == "needs_ocr"
+    assert asked() == []
+
+
+def test_a_page_of_which_ocr_is_not_sure_is_a_reject_with_its_place(tmp_path: Path):
+    path = write(tmp_path, "a.png", picture(TATAR[0]))
+    (refusal,) = records(path, ocr=["weak"])
+    assert (refusal.reason, refusal.id) == ("low_confidence", "a.png")
+    assert "41%, below 60%" in refusal.detail
+    assert kept(records(path, ocr=["weak"], min_ocr_confidence=0.3)) == [TATAR[0]]
+
+
+def test_the_choice_is_made_by_measuring_where_the_recipe_leaves_it(tmp_path: Path):
+    (document,) = records(write(tmp_path, "a.png", picture(TATAR[0])), ocr="auto")
+    assert isinstance(document, Document)
+    assert document.meta["method"] == "ocr:Cyrillic"
+
+
+def test_every_page_of_a_tiff_is_read_and_one_that_crashes_loses_no_other(tmp_path: Path):
+    path = write(tmp_path, "a.tiff", tiff([TATAR[0], "crash", TATAR[1]]))
+    found = records(path, ocr=["Cyrillic"], document="page")
+    assert kept(found) == TATAR[:2]
+    assert [each.id for each in refused(found)] == ["a.tiff#2"]
+    assert len(kept(records(path, ocr=["Cyrillic"]))) == 1
+
+
+def test_a_tiff_whose_list_leads_in_a_circle_ends(tmp_path: Path):
+    data = bytearray(tiff(["а", "б"]))
+    start = struct.unpack("<I", data[4:8])[0]
+    data[start + 32 : start + 36] = struct.pack("<I", start)
+    assert tiff_pages(write(tmp_path, "a.tif", bytes(data))) == 2
+    assert tiff_pages(write(tmp_path, "b.tif", b"II*\0\xff\xff\xff\x7f")) == 1
+    assert tiff_pages(write(tmp_path, "c.png", picture("а"))) == 1
+
+
+def test_what_is_no_picture_and_what_has_no_text_are_counted(tmp_path: Path):
+    write(tmp_path, "p/a.png", picture("no picture"))
+    write(tmp_path, "p/b.png", picture(""))
+    assert reasons(records(tmp_path / "p", ocr=["Cyrillic"])) == {"other_kind": 1, "blank": 1}
+
+
+def test_without_tesseract_a_recipe_that_asks_for_it_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    remove(monkeypatch)
+    with pytest.raises(SourceError, match="not on this machine"):
+        records(write(tmp_path, "a.png", picture("а")), ocr="auto")
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd\n", "http://127.0.0.1:9/a.png\n", ""])
+def test_a_list_of_files_is_no_picture_and_tesseract_does_not_see_it(
+    tmp_path: Path, asked: Callable[[], list[str]], text: str
+):
+    found = records(write(tmp_path, "a.png", text + " "), ocr=["Cyrillic"])
+    assert reasons(found) == {"other_kind" if text else "damaged": 1}
+    assert asked() == []

@@ -1,0 +1,184 @@
+"""From paths to findings."""
+
+import json
+import tomllib
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_dirt import lines_of, stubs
+from text_samples import FRENCH, TATAR, gzipped, numbered, write
+
+from endonym.corpus.corpus import make_corpus
+from endonym.errors import MissingSource, RecipeError
+from endonym.formats.config import Split
+from endonym.formats.files import source_files
+from endonym.log import Log
+from endonym.recipe.recipe import Recipe
+from endonym.survey.diagnosis import Diagnosis, diagnose, known_language, rough
+from endonym.workers import Inline
+
+
+def diagnosis(*paths: Path, **given: Any) -> Diagnosis:
+    """What is said of these paths."""
+    return diagnose(paths, crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), **given)
+
+
+@pytest.fixture
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of Tatar texts, some of which a program has filled in."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tatar"
+    folder.mkdir()
+    write(folder, "fables.txt", "\n".join(lines_of("tt")) + "\n")
+    write(folder, "stubs.txt", "\n".join([*TATAR, *stubs(60)]) + "\n")
+    return folder
+
+
+def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp_path: Path):
+    found = diagnosis(texts)
+    assert found.patient.code == "tt"
+    assert "taken to be Tatar" in found.read()[0]
+    assert "texts filled in by a program (60)" in found.verdict()
+    (tmp_path / "recipe.toml").write_text(found.recipe, encoding="utf-8")
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    assert recipe.clean.max_same_skeleton
+    assert {source.name for source in recipe.source} == {"fables", "stubs"}
+    told = found.as_dict()
+    assert told["read"]["documents"] > told["left"]["documents"]
+    assert not told["read"]["is_sample"]
+
+
+def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
+    found = diagnosis(texts, limit=3_000)
+    assert found.found.files == found.found.all_files == 2
+    assert found.as_dict()["read"]["is_sample"]
+    assert any("only the beginnings were read" in each for each in found.read())
+
+
+def test_the_corpus_of_the_recipe_can_be_made_though_some_of_its_texts_are_broken(
+    texts: Path, tmp_path: Path
+):
+    """A folder of files that are read as a group, one of which no encoding fits; and bad JSON."""
+    good = [json.dumps({"text": each}, ensure_ascii=False) for each in numbered(60)]
+    (tmp_path / "p").mkdir()
+    write(tmp_path / "p", "good.txt", numbered(60, 100))
+    write(tmp_path / "p", "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
+    write(tmp_path / "p", "cut.txt.gz", gzipped("\n".join(numbered(60, 200)))[:-20])
+    write(tmp_path / "p", "bad.jsonl", "\n".join([*good, *["{no JSON" * 9] * 20]))
+    head = 'name = "a"\nlanguage = "tt"\n[[phase]]\nname = "a"\n'
+    source = '[[source]]\nname = "{0}"\npath = "p/{1}"\n'
+    given = source.format("p", "*.txt*") + 'document = "line"\n' + source.format("b", "bad.jsonl")
+    (tmp_path / "given.toml").write_text(head + given, encoding="utf-8")
+    found = diagnosis(tmp_path / "given.toml")
+    assert [each["exclude"] for each in tomllib.loads(found.recipe)["source"]] == [["old.txt"]]
+    assert 'so much of "b" may be unreadable' in found.recipe
+    (tmp_path / "recipe.toml").write_text(
+        head + source.format("b", "bad.jsonl") + found.recipe, encoding="utf-8"
+    )
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    raw = [(each, source_files(each, tmp_path)) for each in recipe.source]
+    card = make_corpus(raw, recipe.clean, Split(), out=tmp_path / "corpus")
+    assert card["sources"]["p"]["kept"]["train"]["documents"] > 60
+
+
+def test_a_recipe_is_examined_alone(texts: Path, tmp_path: Path):
+    path = write(tmp_path, "r.toml", 'name = "a"')
+    with pytest.raises(RecipeError, match="alone"):
+        diagnosis(path, texts)
+
+
+def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
+    path = tmp_path / "recipe.toml"
+    head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
+    path.write_text(
+        head
+        + 'document = "line"\nlicense = "CC0-1.0"\n[clean]\nmin_words = 1\n[[phase]]\nname = "a"\n',
+        encoding="utf-8",
+    )
+    found = diagnosis(path)
+    assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
+    assert found.found.documents == len(TATAR) + 60
+    assert "license" not in {each.name for each in found.findings}
+    assert found.as_dict()["licenses"] == {"s": "CC0-1.0"}
+    assert f"in the place of [clean] in {path}" in found.recipe
+    assert "not tried here; keep them if you want them: min_words" in found.recipe
+    assert list(tomllib.loads(found.recipe)) == ["clean"]
+
+
+def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path: Path):
+    write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
+    found = diagnosis(texts, language="tt", contrast=["fr.txt"])
+    assert found.found.clean.contrast == ("fr.txt",)
+    with pytest.raises(MissingSource, match="no such file"):
+        diagnosis(texts, language="tt", contrast=["nothere.txt"])
+
+
+def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
+    found = diagnosis(tmp_path, language="tt")
+    assert [each.name for each in found.findings] == ["unread_files"]
+    assert "No text could be read" in found.verdict()
+    assert not found.kept.is_enough
+    assert found.recipe == ""
+
+
+def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):
+    with pytest.raises(MissingSource) as missing:
+        diagnosis(tmp_path / "nothere")
+    assert missing.value.where == str(tmp_path / "nothere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingSource, match="no file here") as empty:
+        diagnosis(tmp_path / "empty")
+    assert "Did you mean" not in empty.value.do
+
+
+def test_a_crew_is_asked_for_by_the_size_of_the_texts(texts: Path):
+    sizes: list[int] = []
+
+    @contextmanager
+    def crew(size: int):
+        sizes.append(size)
+        yield Inline()
+
+    diagnose([texts], crew=crew, log=Log(quiet=True), limit=1_000)
+    assert sizes == [1_000]
+
+
+def test_a_language_is_known_guessed_or_not_told():
+    assert known_language("tat", []) == ("tt", "")
+    assert known_language(None, ["123"])[0] == ""
+
+
+def test_large_numbers_are_said_in_words():
+    said = [rough(each) for each in (999, 1_234, 2_345_678, 3e9)]
+    assert said == ["999", "1.2 thousand", "2.3 million", "3 billion"]
+
+
+def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
+    found = diagnosis(write(tmp_path, "a.txt", TATAR[:2]), language="tt")
+    assert "tokens, too little for any model here." in found.verdict()
+    assert "parameters" not in found.verdict()
+
+
+def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Path, tmp_path: Path):
+    lines = ["Шалтыратыгыз: 89171234567 көн саен.", "Хисап RO49AAAA1B31007593840000 нче."]
+    write(texts, "contacts.txt", "\n".join([*lines_of("tt"), *lines, "СНИЛС 112-233-445 95."]))
+    found = diagnosis(texts, language="tt")
+    told = {each.name: each for each in found.findings if each.name.startswith("mask ")}
+    assert {name: each.count for name, each in told.items()} == {
+        "mask phone": 1,
+        "mask iban": 1,
+        "mask code": 1,
+    }
+    assert told["mask phone"].title == "Telephone numbers"
+    assert told["mask phone"].recipe == '# in mask: "phone"'
+    assert "89171234567" in told["mask phone"].examples[0].before
+    assert "mask" not in tomllib.loads(found.recipe)["clean"]
+
+
+def test_a_number_is_said_by_the_largest_unit_that_it_has() -> None:
+    values = (0, 999.4, 1_000, 999_999, 1_000_000, 1_250_000_000)
+    said = ["0", "999", "1 thousand", "1000 thousand", "1 million", "1.2 billion"]
+    assert [rough(each) for each in values] == said

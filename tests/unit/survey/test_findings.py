@@ -1,0 +1,279 @@
+"""Findings from what the rules did."""
+
+from pathlib import Path
+
+from made_dirt import lines_of, stubs
+from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR, write
+
+from endonym.cleaning.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
+from endonym.corpus.corpus_stats import SourceStats
+from endonym.formats.config import Clean, Source
+from endonym.formats.document import Reject
+from endonym.formats.files import RawFile
+from endonym.survey.examination import Examined, diagnostic_clean, examine
+from endonym.survey.findings import (
+    Example,
+    Finding,
+    exclude_line,
+    findings_of,
+    only_encoding,
+    words_of,
+)
+from endonym.survey.survey import Survey, look_through
+
+
+def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict[str, Finding]:
+    """The findings about a list, by name."""
+    path = write(path, "a.txt", "\n".join(texts) + "\n")
+    source = Source(name="a", path=str(path), document="line")
+    clean = diagnostic_clean("", "\n".join(texts), texts)
+    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
+    return {
+        each.name: each
+        for each in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
+    }
+
+
+def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
+    garbled = TATAR[1].encode().decode("cp1252", "ignore")
+    found = found_in(tmp_path, [*TATAR, TATAR[0], "Безнeң aвылда бүген бәйрәм", garbled])
+    copy = found["exact"]
+    assert (copy.count, copy.of) == (1, "document")
+    assert copy.examples[0].place == "a/a.txt#7"
+    assert copy.examples[0].other_place == "a/a.txt#1"
+    (change,) = found["look_alikes"].examples
+    assert (change.place, change.before[:9], change.after[:9]) == (
+        "a/a.txt#8",
+        "Безнeң aв",
+        "Безнең ав",
+    )
+    assert found["mojibake"].count == 1
+
+
+def test_mojibake_that_cannot_be_mended_is_counted_with_what_can(tmp_path: Path):
+    garbled = [f"{n} {text}".encode().decode("latin-1") for n, text in enumerate(TATAR)]
+    lost = [each.replace("\x99", "?") for each in garbled]
+    found = found_in(tmp_path, [*TATAR, *ROMANIAN, *garbled, *lost])
+    counts = [found[name].count for name in ("mojibake", "lost_letters") if name in found]
+    assert sum(counts) == len({*garbled, *lost})
+
+
+def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
+    assert set(found_in(tmp_path, TATAR)) == {"license"}
+    licence = found_in(tmp_path, TATAR)["license"]
+    assert (licence.severity, licence.groups) == ("worth mending", [])
+    assert licence.recipe == '# license = "…"'
+
+
+def test_blanks_are_small_even_if_all_documents_have_them(tmp_path: Path):
+    found = found_in(tmp_path, [each.replace(" ", "  ") for each in TATAR])["spaces"]
+    assert (found.share, found.severity) == (1.0, "small")
+
+
+def test_what_matters_most_stands_first_and_not_what_is_frequent(tmp_path: Path):
+    garbled = [f"{n} {text}".encode().decode("latin-1") for n, text in enumerate(TATAR[:4])]
+    blanks = [each.replace(" ", "  ") for each in lines_of("tt")]
+    found = list(found_in(tmp_path, [*blanks, *garbled]).values())
+    assert [each.rank for each in found] == sorted((each.rank for each in found), reverse=True)
+    names = [each.name for each in found]
+    assert names.index("mojibake") < names.index("spaces")
+    counts = {each.name: each.count for each in found}
+    assert counts["mojibake"] < counts["spaces"]
+
+
+def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
+    found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
+    assert len(found["look_alikes"].examples) == 20
+
+
+def test_templates_are_named_with_all_their_documents(tmp_path: Path):
+    found = found_in(tmp_path, [*TATAR, *stubs(60)])["max_same_skeleton"]
+    assert found.count == 60
+    assert sum(number for _, number in found.groups) == 60
+    assert "районындагы авыл" in found.groups[0][0]
+    assert found.severity == "serious"
+
+
+def test_what_matters_comes_first(tmp_path: Path):
+    texts = [*TATAR, *stubs(60), "Ике  буш урын монда", *FRENCH]
+    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
+    source = Source(name="a", path=str(path), document="line")
+    clean = diagnostic_clean("", "\n".join(texts), texts)
+    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
+    ranks = [
+        each.rank
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    ]
+    assert ranks == sorted(ranks, reverse=True)
+    assert ranks[0] > 0
+
+
+def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_out(tmp_path: Path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    write(texts, "a.txt", "\n".join(TATAR))
+    (texts / "b.txt").write_bytes(bytes(range(256)) * 20)
+    survey = look_through([texts], tmp_path)
+    source = survey.sources[0][0]
+    clean = diagnostic_clean("tt", survey.sample, survey.texts)
+    examined = examine([(source, [RawFile(path=texts / "a.txt", name="a.txt")])], clean)
+    found = {
+        e.name: e
+        for e in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
+    }
+    assert found["unread_files"].count == 1
+    assert found["unread_files"].recipe == 'exclude = ["b.txt"]'
+    assert found["unread_files"].examples[0].place.endswith("b.txt")
+
+
+def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: Path):
+    path = write(tmp_path, "a.pdf", "%PDF-1.4 nothing")
+    source = Source(name="a", path=str(path))
+    examined = examine([(source, [RawFile(path=path, name="a.pdf")])], diagnostic_clean("", "", []))
+    (found, licence) = findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
+    assert found.examples[0].why
+    assert licence.name == "license"
+
+
+def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
+    texts = tmp_path / "texts"
+    write(texts, "a.txt", "\n".join(TATAR))
+    old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
+    survey = look_through([texts], tmp_path)
+    left = found_in(tmp_path, TATAR, survey)["unread_files"]
+    assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
+    source = Source(name="old", path=str(old))
+    examined = examine(
+        [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
+    )
+    found = {
+        each.name: each
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    }
+    assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
+    assert "exclude" not in found["unknown_encoding"].recipe
+
+
+def test_names_that_are_not_shown_are_counted():
+    names = [f"{number}.txt" for number in range(37)]
+    assert exclude_line(names).endswith("# and 25 more: the whole recipe leaves out all")
+    assert "more" not in exclude_line(names[:12])
+
+
+def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Path):
+    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=1.0)
+    survey.odd.append((Source(name="b", path="b.txt"), "French"))
+    found = found_in(tmp_path, TATAR, survey)["odd_files"]
+    assert (found.count, found.share) == (10, 0.25)
+
+
+def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
+    """The finding about encodings of a source of these files."""
+    paths = [write(folder, name, content) for name, content in files.items()]
+    source = Source(name="old", path=str(folder))
+    raw = [RawFile(path=path, name=path.name) for path in paths]
+    examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
+    found = {
+        each.name: each
+        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
+    }
+    return found["encoding"]
+
+
+def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
+    old = "\n".join(RUSSIAN).encode("cp1251")
+    whole = encodings_in(tmp_path / "whole", {"a.txt": old, "b.txt": old[:200]})
+    assert whole.count == 2
+    assert whole.recipe == 'encoding = "cp1251"  # of "old"'
+    mixed = encodings_in(tmp_path / "mixed", {"a.txt": old, "b.txt": "\n".join(TATAR).encode()})
+    assert mixed.count == 1
+    assert all(line.startswith("#") for line in mixed.recipe.split("\n"))
+    assert '# encoding = "cp1251"' in mixed.recipe
+    assert '# exclude = ["a.txt"]' in mixed.recipe
+
+
+def test_every_rule_has_words():
+    names = [*step_names(), *OF_THE_CORPUS, *AFTER, *(drop.key for drop in DROPS)]
+    for name in [*names, "exact", "near", "paragraphs"]:
+        title, meaning, weight = words_of(name)
+        assert title
+        assert meaning
+        assert 0 <= weight <= 1, name
+
+
+def test_json_leaves_out_what_an_example_does_not_say():
+    finding = Finding("near", "t", "m", 2, 0.5, examples=[Example("a/b#1", text="т")])
+    assert finding.as_dict()["examples"] == [{"place": "a/b#1", "text": "т"}]
+    assert finding.as_dict()["severity"] == "serious"
+    assert exclude_line([]) == ""
+
+
+def test_a_finding_is_serious_or_worth_mending_by_its_weight_and_share():
+    shares = {0.02: "serious", 0.0199: "worth mending", 0.002: "worth mending", 0.00199: "small"}
+    found = [Finding("a", "", "", 1, share, weight=0.5).severity for share in shares]
+    assert found == list(shares.values())
+
+
+def test_examples_are_spread_over_all_that_there_are():
+    rejects = [Reject("min_chars", f"a.txt#{n}", "a", "short", TATAR[0]) for n in range(20)]
+    found = Examined(Clean(), stats=[SourceStats("a")], rejects={"min_chars": rejects})
+    for each in rejects:
+        found.stats[0].tally.begin(each.id)
+        found.stats[0].tally.dropped("min_chars", each.text, each.detail, 9)
+    (short,) = findings_of(found, [], None, samples=4, packages="")
+    assert short.count == 20
+    assert [each.place for each in short.examples] == [f"a/a.txt#{n}" for n in (0, 5, 10, 15)]
+
+
+def test_a_source_has_a_licence_if_the_recipe_or_each_of_its_documents_names_one():
+    found = Examined(Clean())
+    found.raw.licences = {"a": {"CC0": 3}, "b": {"CC0": 3, "": 1}, "c": {}}
+    sources = [Source(name=name, path=name) for name in "abc"]
+    sources.append(Source(name="d", path="d", license="CC BY"))
+    (licence,) = [
+        each
+        for each in findings_of(found, sources, None, samples=3, packages="")
+        if each.name == "license"
+    ]
+    assert (licence.count, licence.share, licence.of) == (2, 0.5, "source")
+    assert licence.table == '[[source]] "b", "c"'
+
+
+def test_what_cannot_be_read_is_a_share_of_what_was_read_with_it():
+    found = Examined(Clean(), stats=[SourceStats("a")])
+    found.raw.documents = 30
+    for number in range(10):
+        found.stats[0].drop(Reject("bad_json", f"a.jsonl#{number}", "a"), 5)
+    (unread,) = [
+        each
+        for each in findings_of(found, [], None, samples=3, packages="")
+        if each.name == "bad_json"
+    ]
+    assert (unread.count, unread.share, unread.of) == (10, 0.25, "record")
+
+
+def test_of_a_sample_no_encoding_is_said_of_all_files():
+    stats = SourceStats("a")
+    stats.encodings.update({"cp1251": 3})
+    found = Examined(Clean(), stats=[stats], files=3, all_files=3)
+    assert only_encoding(found, "a") == "cp1251"
+    found.all_files = 4
+    assert only_encoding(found, "a") == ""
+    found.all_files = 3
+    stats.encodings["utf-8"] = 1
+    assert only_encoding(found, "a") == ""
+    del stats.encodings["cp1251"]
+    assert only_encoding(found, "a") == ""
+
+
+def test_a_report_of_endonym_among_the_texts_is_no_finding(tmp_path: Path):
+    own = b'<html><head><meta name="generator" content="endonym"></head><body>1.2</body></html>'
+    page = write(tmp_path, "report.html", own)
+    source = Source(name="a", path=str(tmp_path), document="line")
+    path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
+    files = [RawFile(path=each, name=each.name) for each in (page, path)]
+    examined = examine([(source, files)], diagnostic_clean("", "\n".join(TATAR), TATAR))
+    found = {each.name for each in findings_of(examined, [source], None, samples=9, packages="")}
+    assert examined.dropped("own_page")[0] == 1
+    assert found == {"license"}

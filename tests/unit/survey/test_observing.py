@@ -1,0 +1,169 @@
+"""What texts are: letters, scripts, lengths, words, damage."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from text_samples import FRENCH, KHMER, TATAR
+
+from endonym.cleaning.corpus_rules import facts_of
+from endonym.corpus.text_warnings import text_warnings
+from endonym.formats.chunks import RAW, write_chunk
+from endonym.formats.config import Clean
+from endonym.survey import observing
+from endonym.survey.observing import (
+    Observed,
+    growth,
+    heaps,
+    observe_chunk,
+    script_shares,
+    together,
+    word_with,
+)
+from endonym.workers import Result
+
+
+def chunk(folder: Path, name: str, texts: list[str], **meta: str) -> Path:
+    """A raw chunk with these documents, and one reject."""
+    notes = json.dumps(meta)
+    rows: list[tuple[str | int | None, ...]] = [
+        (text, f"a.txt#{n}", notes, 0, len(text), None, None) for n, text in enumerate(texts)
+    ]
+    rows.append(("сынык", "a.txt#99", None, 0, 9, "invalid_utf8", "why"))
+    write_chunk(folder, f"{name}.arrow", RAW, list(zip(*rows, strict=True)))
+    return folder / f"{name}.arrow"
+
+
+def seen(folder: Path, name: str, texts: list[str], **meta: str) -> Result:
+    """What is seen of these documents."""
+    path = chunk(folder, name, texts, **meta)
+    return observe_chunk(Observed(path, "тел", folder, name), lambda size: None)
+
+
+def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
+    whole = together([seen(tmp_path, "0", TATAR[:2]), seen(tmp_path, "1", TATAR[2:4])], 20)
+    assert whole.documents == 4
+    assert whole.chars == sum(map(len, TATAR[:4]))
+    assert whole.letters["ә"] == sum(text.count("ә") for text in TATAR[:4])
+    assert whole.examples["ә"][0] in " ".join(TATAR[:4])
+    assert sum(whole.lengths) == 4
+
+
+def test_a_document_that_our_code_fails_in_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(text: str) -> list[str]:
+        if text == TATAR[1]:
+            raise ZeroDivisionError
+        return text_warnings(text)
+
+    monkeypatch.setattr(observing, "text_warnings", failing)
+    whole = together([seen(tmp_path, "0", TATAR[:4])], 20)
+    assert whole.documents == 4
+    assert whole.scripts == {"cyrillic": 3}
+
+
+def test_a_letter_comes_with_the_first_word_that_has_it():
+    assert word_with("a", "Безнең бaлалар, кaла") == "бaлалар"
+    assert word_with("—", "Бу — авыл") == "Бу — авыл"
+
+
+def test_scripts_and_documents_of_two_scripts(tmp_path: Path):
+    mixed = "Без бүген Windows программасын яңарттык"
+    whole = together([seen(tmp_path, "0", [TATAR[0], KHMER[0], FRENCH[0], mixed, "123"])], 20)
+    assert whole.scripts == {"cyrillic": 2, "khmer": 1, "latin": 1, "none": 1}
+    assert whole.mixed == {"cyrillic and latin": 1}
+    assert whole.mixed_examples[0][0] == "тел/a.txt#3"
+    assert script_shares(TATAR[0])[0] == ("cyrillic", 1.0)
+
+
+def test_guessed_encodings_licences_and_lost_letters_are_named(tmp_path: Path):
+    texts = [*TATAR[:2], "Бу с\ufffdз югалган"]
+    whole = together([seen(tmp_path, "0", texts, encoding="cp1251", license="CC0-1.0")], 20)
+    assert whole.encodings == {"cp1251": 1}
+    assert whole.named["тел/a.txt"][0] == "cp1251"
+    assert whole.licences == {"тел": {"CC0-1.0": 3}}
+    assert whole.damaged == 1
+    assert whole.damages[0][2] == "с\ufffdз"
+
+
+def test_the_vocabulary_grows_the_same_however_texts_are_divided(tmp_path: Path):
+    texts = [f"{TATAR[n % 6]} сүз{n}" for n in range(60)]
+    one = growth(tmp_path, [seen(tmp_path, "all", texts)])
+    parts = [seen(tmp_path, f"p{n}", texts[n * 10 : n * 10 + 10]) for n in range(6)]
+    many = growth(tmp_path, parts)
+    assert one[-1] == many[-1]
+    assert dict(one).items() <= dict(many).items() | dict(one).items()
+    assert all(dict(many).get(words, kinds) == kinds for words, kinds in one)
+    words = " ".join(texts).lower().replace("-", " ").split()
+    assert 60 < one[-1][1] <= len(words)
+
+
+def test_heaps_law_is_found_again():
+    points = [(n, round(10 * n**0.6)) for n in range(0, 60_000, 1_000)]
+    found = heaps(points)
+    assert found is not None
+    assert abs(found - 0.6) < 0.01
+    assert heaps(points[:2]) is None
+
+
+def test_stubs_that_stay_are_named(tmp_path: Path):
+    stubs = [
+        f"Мәмсә{n} — Арча районындагы авыл, {n} кеше яши һәм елга буенда урнашкан" for n in range(9)
+    ]
+    clean = Clean(max_same_skeleton=3)
+    facts_of(clean, stubs).save(tmp_path / "facts")
+    path = chunk(tmp_path, "0", stubs[:2])
+    observed = Observed(path, "тел", tmp_path, "0", tmp_path / "facts")
+    found = together([observe_chunk(observed, lambda size: None)], 20)
+    assert sum(found.stubs.values()) == 2
+    assert found.members[0][0] == "тел/a.txt#0"
+    assert np.load(tmp_path / "0.npy").shape[1] == 2
+
+
+def test_a_document_is_of_two_scripts_from_a_tenth_of_the_second_on(tmp_path: Path):
+    texts = ["ә" * 90 + "a" * 10, "ә" * 91 + "a" * 9, "ә" * 2_000 + "a" * 9_000]
+    found = together([seen(tmp_path, "0", texts)], 20)
+    assert found.mixed == {"cyrillic and latin": 1}
+    assert found.scripts == {"cyrillic": 3}
+
+
+def test_a_document_of_so_many_characters_is_of_the_class_that_begins_there(tmp_path: Path):
+    texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
+    found = together([seen(tmp_path, "0", texts)], 20)
+    assert found.lengths == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_what_is_seen_first_stays_the_example_and_no_more_are_kept_than_are_asked_for(
+    tmp_path: Path,
+):
+    mixed = [f"кояш {'a' * 9} {n}" for n in range(3)]
+    parts = [seen(tmp_path, str(n), [f"һава{n}", *mixed]) for n in range(3)]
+    found = together(parts, 4)
+    assert found.examples["һ"] == ["һава0", "тел/a.txt#0"]
+    assert [each[0] for each in found.mixed_examples] == [
+        "тел/a.txt#1",
+        "тел/a.txt#2",
+        "тел/a.txt#3",
+        "тел/a.txt#1",
+    ]
+    assert found.letters["һ"] == 3
+
+
+def test_the_growth_of_a_vocabulary_is_that_of_a_plain_count(tmp_path: Path):
+    draw = random.Random(7)
+    parts = [[" ".join(draw.choices("абвгдежзик", k=9)) for _ in range(20)] for _ in range(3)]
+    made = [seen(tmp_path, str(n), part) for n, part in enumerate(parts)]
+    words = " ".join(text for part in parts for text in part).split()
+    points = growth(tmp_path, made)
+    assert points[0] == (0, 0)
+    assert points[-1] == (540, len(set(words)))
+    assert len(points) > 30
+    assert points == [(count, len(set(words[:count]))) for count, _ in points]
+
+
+def test_capitals_make_no_other_words(tmp_path: Path):
+    made = [seen(tmp_path, "0", ["Бала йоклый. БАЛА, бала!"]), seen(tmp_path, "1", ["Йоклый"])]
+    assert growth(tmp_path, made)[-1] == (5, 2)

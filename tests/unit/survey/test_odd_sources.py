@@ -1,0 +1,329 @@
+"""Texts that are not in the language of the others are found; those in another style are not."""
+
+import gzip
+import itertools
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import regex
+from text_samples import RUSSIAN, SHARED
+
+from endonym.autopilot import text_size
+from endonym.formats import reader
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import RawFile, RawSet
+from endonym.survey import odd_sources
+from endonym.survey.odd_sources import (
+    SKETCH_CHARS,
+    Reference,
+    Sketch,
+    known,
+    letters_alike,
+    odd_ones,
+    shown_line,
+    sketch,
+    source_warnings,
+    usual,
+)
+
+Say = Callable[[str], list[str]]
+
+
+def made(name: str, sentences: Iterable[str], size: int = 100_000, seed: int = 0) -> Sketch:
+    """A text of more than 5,000 letters: these sentences, and their words in another order."""
+    words = " ".join(sentences).split()
+    random.Random(seed).shuffle(words)
+    some = itertools.islice(itertools.cycle([*sentences, " ".join(words)]), 150)
+    return sketch(name, some, size)
+
+
+def test_russian_among_tatar_lacks_the_letters_of_tatar(language_sentences: Say) -> None:
+    tatar = language_sentences("tatar")
+    texts = [made("a", tatar[::2]), made("b", tatar[1::2]), made("c", RUSSIAN)]
+    found = odd_ones(texts, "tt")
+    assert set(found.reasons) == {"c"}
+    assert "0.0% of its letters are ә ө ү җ ң һ" in found.reasons["c"]
+    assert found.doubt == ""
+
+
+def test_french_among_romanian_is_found_by_letters_and_trigrams_alone(
+    language_sentences: Say,
+) -> None:
+    romanian, french = language_sentences("romanian"), language_sentences("french")
+    texts = [made("a", romanian), made("b", romanian, seed=1), made("c", french, 20_000)]
+    reasons = odd_ones(texts, "x-one").reasons
+    assert set(reasons) == {"c"}
+    assert "spelt unlike those of the other texts" in reasons["c"]
+    assert f'"{french[0][:40]}' in reasons["c"], "a person sees what it is"
+
+
+def test_another_script_is_odd_and_khmer_in_another_style_is_not(language_sentences: Say) -> None:
+    khmer, french = language_sentences("khmer"), language_sentences("french")
+    texts = [made("a", khmer[::2]), made("b", khmer[1::2]), made("c", french)]
+    assert set(odd_ones(texts, "km").reasons) == {"c"}
+    assert set(odd_ones(texts, "x-km").reasons) == {"c"}
+
+
+def test_if_no_text_is_in_the_language_all_are_kept_and_it_is_doubted() -> None:
+    found = odd_ones([made("a", RUSSIAN), made("b", RUSSIAN)], "tt")
+    assert found.reasons == {}
+    assert "no text reads like Tatar" in found.doubt
+    assert odd_ones([], "tt").doubt == ""
+
+
+def test_the_language_of_most_bytes_is_the_right_one_and_none_is_if_it_has_few(
+    language_sentences: Say,
+) -> None:
+    romanian, french = language_sentences("romanian"), language_sentences("french")
+    most = [made("a", romanian, 10), made("b", french, 90_000), made("c", french, 90_000)]
+    assert set(odd_ones(most, "x-one").reasons) == {"a"}
+    kinds = [romanian, french, RUSSIAN, language_sentences("tatar")]
+    mixed = [made(str(number), each) for number, each in enumerate(kinds)]
+    found = odd_ones(mixed, "x-one")
+    assert found.reasons == {}
+    assert "several languages" in found.doubt
+
+
+def test_a_text_that_is_too_short_is_never_odd(language_sentences: Say) -> None:
+    reference = Reference([made("a", language_sentences("romanian"))])
+    assert reference.is_alike(sketch("b", ["Où est passée la clé du grenier ?"], 40))
+    assert not reference.is_alike(made("c", language_sentences("french")))
+
+
+def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
+    tmp_path: Path, language_sentences: Say
+) -> None:
+    tatar = language_sentences("tatar")
+    texts = {"a.txt": tatar, "b.txt": tatar[::2], "книга.txt": RUSSIAN * 3}
+    for name, sentences in texts.items():
+        (tmp_path / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    files = tuple(RawFile(path=tmp_path / name, name=name) for name in texts)
+    folder = Source(name="барысы", path="texts", document="line")
+    (said,) = source_warnings([RawSet(source=folder, files=files)], "tt", 0.01)
+    assert said.startswith('source "барысы": 1 of 3 files, such as книга.txt, read like another')
+    alone = Source(name="книга", path="книга.txt", document="line")
+    both = [RawSet(source=folder, files=files[:2]), RawSet(source=alone, files=files[2:])]
+    (said,) = source_warnings(both, "tt", 0.01)
+    assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
+    assert source_warnings(both[:1], "tt", 0.01) == []
+    usual, warned = source_warnings(both, "tat", 0.01)
+    assert "tt" in usual
+    assert warned == said, "Tatar by any code is held to its letters"
+    assert "km (Khmer)" in source_warnings(both[:1], "kh", 0.01)[0]
+
+
+def test_texts_are_too_few_only_if_all_files_were_looked_at(
+    tmp_path: Path, language_sentences: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("бер.txt", "ике.txt", "өч.txt")
+    for name, line in zip(names, language_sentences("tatar"), strict=False):
+        (tmp_path / name).write_text(line + "\n", encoding="utf-8")
+    files = tuple(RawFile(path=tmp_path / name, name=name) for name in names)
+    source = Source(name="юллар", path=".", document="line")
+    (said,) = source_warnings([RawSet(source=source, files=files)], "tt", 0.01)
+    assert said.startswith("the run will end")
+    monkeypatch.setattr(odd_sources, "MOST_FILES", 2)
+    assert source_warnings([RawSet(source=source, files=files)], "tt", 0.01) == []
+
+
+def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
+    tmp_path: Path, language_sentences: Say
+) -> None:
+    whole, broken = tmp_path / "a.txt", tmp_path / "b.txt"
+    text = "\n".join(language_sentences("tatar")) + "\n"
+    whole.write_text(text, encoding="utf-8")
+    broken.write_text(re.sub("[әөүҗңһ]", "?", text), encoding="utf-8")
+    raw = [
+        RawSet(
+            source=Source(name=path.stem, path=path.name, document="line"),
+            files=(RawFile(path=path, name=path.name),),
+        )
+        for path in (whole, broken)
+    ]
+    for some in (raw, raw[1:]):
+        (said,) = source_warnings(some, "tt", 0.01)
+        assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
+    assert source_warnings(raw[:1], "tt", 0.01) == []
+
+
+def test_a_line_is_shown_by_whole_letters() -> None:
+    khmer = "ក្រុងភ្នំពេញជារាជធានីនៃព្រះរាជាណាចក្រកម្ពុជាដែលមានប្រជាជនច្រើនជាងគេ"
+    shown = shown_line(f"1\n{khmer * 3}\n")
+    assert shown.endswith(" …")
+    kept = regex.findall(r"\X", shown.removesuffix(" …"))
+    assert kept == regex.findall(r"\X", khmer * 3)[: len(kept)]
+    assert len(kept) >= 20
+    assert shown_line("Кояш.\n") == "Кояш."
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared texts are not here")
+def test_on_real_texts_every_other_language_is_odd_and_no_other_style_is() -> None:
+    def some(*names: str) -> list[Sketch]:
+        paths = [SHARED / name for name in names]
+        return [
+            sketch(path.name, [path.read_text(encoding="utf-8")], path.stat().st_size)
+            for path in paths
+        ]
+
+    tatar = (
+        "common_voice_sentences",
+        "common_voice_numbers",
+        "mediawiki_messages",
+        "tatoeba_sentences",
+    )
+    own = some(*(f"tt/{name}.txt" for name in tatar))
+    others = [f"other/{code}_common_voice.txt" for code in ("ba", "kk", "ky")]
+    assert odd_ones(own, "x-one").reasons == {}
+    found = odd_ones([*own, *some(*others)], "x-one").reasons
+    assert set(found) == {Path(name).name for name in others}
+
+
+TATAR_IN_LATIN = [
+    "Bügen hava bik matur, şuña kürä urmanğa barabız.",
+    "Äbiyem miña cılı söt häm yaña peşkän ikmäk birde.",
+    "Kiçä kiç belän abıyım kül buyında zur uçaq yaqtı.",
+    "Min tatarça yaxşı söyläşäm, ä enem äle öyränä genä.",
+]
+
+
+def test_a_code_that_names_its_script_is_not_held_to_the_usual_one() -> None:
+    texts = [made("a", TATAR_IN_LATIN), made("b", TATAR_IN_LATIN, seed=1)]
+    assert "not cyrillic" in odd_ones(texts, "tt").doubt
+    found = odd_ones([*texts, made("c", RUSSIAN, 1_000)], "tt-Latn")
+    assert found.doubt == ""
+    assert set(found.reasons) == {"c"}
+
+
+def test_texts_that_are_compared_one_by_one_get_the_same_verdicts(language_sentences: Say) -> None:
+    tatar = language_sentences("tatar")
+    main = [made("a", tatar), made("b", tatar, seed=1)]
+    more = [made("c", tatar, seed=2), made("d", RUSSIAN), made("e", language_sentences("khmer"))]
+    for language in ("tt", "x-one"):
+        apart, together = odd_ones(main, language, iter(more)), odd_ones([*main, *more], language)
+        assert apart.reasons.keys() == together.reasons.keys() == {"d", "e"}
+
+
+def test_a_letter_with_very_many_marks_takes_no_longer() -> None:
+    started = time.process_time()
+    sketch("a", ["а" + "\u0301\u0316" * (SKETCH_CHARS // 2)], 120_000)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("name", ["а.txt", "а.txt.gz"])
+def test_no_more_of_a_file_is_read_than_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language_sentences: Say, name: str
+) -> None:
+    """All that is more is read to learn how well a file is compressed."""
+    tatar, chars = language_sentences("tatar"), list[int]()
+    words = " ".join(tatar).split()
+    lines = [" ".join(random.Random(n).choices(words, k=9)) for n in range(60_000)]
+    text = ("\n".join(lines) + "\n").encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
+    read = reader.read_file
+
+    def counted(*given: Any) -> Iterator[Document | Reject]:
+        for each in read(*given):
+            chars.append(len(each.text))
+            yield each
+
+    monkeypatch.setattr(reader, "read_file", counted)
+    monkeypatch.setattr(text_size, "MOST_READ", 10)  # in which faults are counted
+    source = Source(name="а", path=name, document="line")
+    assert (
+        source_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt", 0.01)
+        == []
+    )
+    if name.endswith("gz"):
+        assert sum(chars) < len(text) / 4
+    else:
+        assert sum(chars) < SKETCH_CHARS + 200
+
+
+def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
+    rows = [f"{number},Кичә без урманга бардык" for number in range(100)]
+    path = tmp_path / "rows.csv"
+
+    def said(bad: int) -> list[str]:
+        lines = ["id,text", *rows, *["1,өч,багана"] * bad]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        raw = RawSet(
+            source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
+        )
+        return source_warnings([raw], "tt", 0.01)
+
+    assert said(0) == []
+    assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.4']
+    first, second = said(30)
+    assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
+    assert second.startswith('the run will end for source "а": 11.7%')
+    assert "max_unreadable = 0.24 in [clean]" in second
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_run_of_too_few_documents_is_said_to_end(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "rows.csv"
+    text = "text\n" + "Copiii merg la școală\n" * rows + "un,rând\n"
+    path.write_text(text, encoding="utf-8")
+    raw = RawSet(
+        source=Source(name="a", path=str(path)), files=(RawFile(path=path, name=path.name),)
+    )
+    found = [each for each in source_warnings([raw], "ro", 0.5) if "will end" in each]
+    assert [each.partition(";")[0] for each in found] == (
+        [] if rows == 4 else [f"the run will end: documents left: {rows}"]
+    )
+
+
+def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
+    good, bad = '{"text": "Кичә без урманга бардык"}', '{"body": "Кичә без урманга бардык"}'
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*[good] * 9_000, *[bad] * 1_000]), encoding="utf-8")
+    raw = RawSet(
+        source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
+    )
+    first, second = source_warnings([raw], "tt", 0.01)
+    assert "line 9001: there is no field" in first
+    assert "the run will end" in second
+    assert [each for each in source_warnings([raw], "tt", 0.5) if "will end" in each] == []
+
+
+def test_a_sketch_counts_the_trigrams_of_words_by_turns_in_two_halves() -> None:
+    found = sketch("а", ["Көн " * 50 + "төн " * 50], 9)
+    pieces = [{" кө", "көн", "өн "}, {" тө", "төн", "өн "}]
+    assert [set(half) for half in found.halves] == pieces
+    assert found.halves[0] == dict.fromkeys(pieces[0], 50)
+    assert found.letters == {"к": 50, "ө": 100, "н": 100, "т": 50}
+    assert (found.count, found.script, found.text_bytes) == (300, "cyrillic", 9)
+    assert sketch("а", ["ә" * 70_000, "б"], 9).count == SKETCH_CHARS
+
+
+def test_texts_with_the_same_frequencies_of_letters_are_alike_and_others_are_not() -> None:
+    one = Counter({"а": 100, "б": 100})
+    # Two samples of two hundred letters differ by chance: 1 - 2 × (2 - 1) / 8 / 200.
+    assert letters_alike(one, one) == pytest.approx(1 / (1 - 2 / 8 / 200))
+    assert letters_alike(one, Counter({"в": 200})) == 0
+    half = letters_alike(one, Counter({"а": 200}))
+    assert half == pytest.approx(0.5**0.5 / (1 - 1 / 8 / 200))
+
+
+def test_trigrams_are_usual_from_one_in_ten_thousand_on() -> None:
+    counts = Counter({"көн": 29_995, "төн": 3, "өн ": 2})
+    assert usual(counts) == {"көн", "төн"}
+    assert known(Counter({"көн": 3, "төн": 1}), frozenset({"көн"})) == 0.75
+    assert known(Counter(), frozenset({"көн"})) == 0
+
+
+def test_a_text_is_judged_from_three_hundred_letters_on(language_sentences: Say) -> None:
+    tatar = made("тт", language_sentences("tatar"))
+    for letters, is_odd in ((299, False), (300, True)):
+        latin = sketch("fr", ["renard" * letters][0][:letters].split(), 9)
+        assert latin.count == letters
+        assert Reference([tatar]).is_alike(latin) is not is_odd
+        assert bool(odd_ones([tatar, latin], "tt").reasons) is is_odd
