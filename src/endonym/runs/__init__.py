@@ -1,0 +1,1 @@
+"""Finished runs: found, listed, and compared with each other."""

@@ -1,0 +1,1 @@
+"""What letters are: scripts, languages, and folding of letters that read alike."""

@@ -1,0 +1,1 @@
+"""Looking at texts before a corpus is made: what they are, what is wrong, and which rules help."""

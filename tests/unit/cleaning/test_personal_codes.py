@@ -328,7 +328,7 @@ def test_of_random_digits_at_most_one_in_ten_is_a_code_that_needs_no_word() -> N
 
 
 def test_the_documentation_lists_the_countries_whose_codes_are_found() -> None:
-    text = (Path(__file__).parents[4] / "docs" / "cleaning.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "cleaning.md").read_text(encoding="utf-8")
     found = [
         regex.search(rf"{words} ([A-Z, \n]+)\.", text)
         for words in ("found without a word:", "twelve digits often pass, too:")

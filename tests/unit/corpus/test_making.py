@@ -220,7 +220,7 @@ def test_on_two_nodes_of_ray_the_corpus_is_the_same(
     sources: list[tuple[Source, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    tests = Path(__file__).parents[3]
+    tests = Path(__file__).parents[2]
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
