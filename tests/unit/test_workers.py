@@ -150,11 +150,14 @@ def test_workers_end_in_the_midst_of_their_jobs_when_they_are_closed(tmp_path: P
 
 
 def interrupted(running: Iterator[Any], folder: Path, told: list[int]) -> None:
-    """Press Ctrl-C when both workers have said how far they are."""
+    """Press Ctrl-C when both workers have said how far they are.
+
+    Again after five seconds: Python ignores what is raised while an object is deleted.
+    """
 
     def press(number: int, frame: object) -> None:
         if len(told) == 2:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, 5, 5)
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, press)

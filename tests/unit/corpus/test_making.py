@@ -182,7 +182,7 @@ import pyarrow.parquet as pq
 import ray
 import text_samples
 from ray.cluster_utils import Cluster as Nodes
-from unit.text.steps import test_making as given
+from unit.corpus import test_making as given
 from endonym.formats.config import Source
 from endonym.corpus import gather, sifting
 from endonym.workers import Cluster, Inline, runner

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import lying_parsers
@@ -61,6 +62,8 @@ def test_what_one_unit_does_is_that_units_reject_and_its_neighbours_are_kept(
     tmp_path: Path, act: str, reason: str, detail: str
 ):
     limits = WAITING if detail.startswith("nothing") else QUICK
+    if reason == "parser_memory":  # to fill 400 MiB takes a second where pages are slow to come
+        limits = replace(QUICK, unit_cpu_seconds=30)
     evil = tmp_path / "evil"
     line = f"write {evil}" if act == "write" else act
     found = parsed(tmp_path, [A, line, B, line, C], limits)
@@ -116,7 +119,8 @@ def test_a_file_that_cannot_be_opened_is_one_reject_and_is_not_tried_again(
     tmp_path: Path, act: str, reason: str
 ):
     path = write(tmp_path, "a.odd", [act, A, B])
-    (found,) = units("bad_parsers", path, {}, raw_bytes=9, limits=QUICK)
+    limits = replace(QUICK, unit_cpu_seconds=30) if reason == "parser_memory" else QUICK
+    (found,) = units("bad_parsers", path, {}, raw_bytes=9, limits=limits)
     assert (found.number, found.reason) == (0, reason)
 
 
