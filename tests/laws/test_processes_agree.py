@@ -76,7 +76,7 @@ def of(folder: Path, size: int) -> dict[str, Any]:
 
 
 def assert_agree(found: dict[str, Any], wanted: dict[str, Any], case: Case) -> None:
-    """Design §15.19; in bf16 sums are rounded differently, so that only 1e-3 can be asked."""
+    """In bf16 sums are rounded differently, so that only 1e-3 can be asked."""
     first, tenth = (1e-6, 1e-4) if case.number_format == "fp32" else (1e-3, 1e-3)
     assert found["nats"][0] == pytest.approx(wanted["nats"][0], rel=first)
     assert found["norms"][0] == pytest.approx(wanted["norms"][0], rel=first)

@@ -31,7 +31,7 @@ TABLE = {
     "mamba2": ("rms", "none", "serial", "mamba2", "", "", "none silu", "", None),
     "moe": ("rms", "rope", "serial", "attention", "4 of 4", "normed", "experts silu", "", None),
 }
-"""docs/design.md §7.2: norm, position, branches, mixer, heads, norm of heads, feed-forward …"""
+"""docs/architectures.md: norm, position, branches, mixer, heads, norm of heads, feed-forward …"""
 
 
 @pytest.mark.parametrize("family", FAMILIES)
