@@ -47,6 +47,8 @@ def test_prose_ends_its_lines_and_a_menu_does_not():
     assert measures.ended_share(PROSE) == 1.0
     assert measures.ended_share("\n".join([*KHMER, *KHMER])) == 1.0
     assert measures.ended_share("\n".join(f"« {line} »" for line in TATAR)) == 1.0
+    assert measures.ended_share("\n".join(f"{line.rstrip('.!?')}:" for line in TATAR)) == 1.0
+    assert measures.ended_share("\n".join(f"{line.rstrip('.!?')};" for line in TATAR)) == 1.0
     assert measures.ended_share(MENU) == 0.0
     assert measures.short_share(MENU) == 1.0
     assert measures.short_share(PROSE) == 0.0

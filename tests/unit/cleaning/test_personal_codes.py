@@ -299,6 +299,8 @@ def test_codes_of_one_country_in_its_several_forms() -> None:
         ("IT", "rccmnl83s18d969h"),
         ("IT", "RCC MNL 83S18 D969H"),
         ("ES", "54362315k"),
+        ("ES", "X1234567L"),
+        ("ES", "Y-1234567-X"),
         ("FI", "131052-308t"),
         ("RO", "1 800101 221144"),
         ("RO", "1 80 01 01 22 114 4"),
