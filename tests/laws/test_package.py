@@ -43,12 +43,13 @@ def test_every_file_of_the_package_is_in_the_wheel(installed: Path) -> None:
     assert not [path for path in sorted(wanted) if not (installed / "endonym" / path).is_file()]
 
 
-@pytest.mark.parametrize("demo", list(DEMOS))
-def test_every_demo_can_be_made_from_the_wheel(installed: Path, tmp_path: Path, demo: str) -> None:
+def test_every_demo_can_be_made_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    command = [sys.executable, "-P", "-m", "endonym", "new", "demo", "--demo", demo]
-    said = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
-    )
-    assert said.returncode == 0, said.stderr
-    assert Recipe.load(tmp_path / "demo" / "recipe.toml").source
+    for demo in DEMOS:  # The second finds what the first measured of this machine.
+        new = ("new", demo, "--demo", demo, "--store", "store")
+        command = [sys.executable, "-P", "-m", "endonym", *new]
+        said = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+        )
+        assert said.returncode == 0, said.stderr
+        assert Recipe.load(tmp_path / demo / "recipe.toml").source

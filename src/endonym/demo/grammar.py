@@ -64,7 +64,8 @@ class _Story:
             words = self.figures[name].noun.agree(masculine, feminine)
         else:
             words = self.figures[name].form(key)
-        if _SENTENCE_START.search(match.string[: match.start()]):
+        before = match.string[max(0, match.start() - 4) : match.start()]
+        if _SENTENCE_START.search(before):
             return words[:1].upper() + words[1:]
         return words
 
