@@ -231,7 +231,7 @@ def test_a_signal_under_load_ends_a_server_with_exit_code_0(gguf: Path) -> None:
             while True:
                 client.post(f"{url}/v1/completions", json=asked)
 
-    for _ in range(3):
+    for _ in range(2):
         with served(gguf) as (url, process):
             threads = [threading.Thread(target=ask, args=(url,)) for _ in range(4)]
             for each in threads:
