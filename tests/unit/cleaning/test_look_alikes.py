@@ -49,6 +49,11 @@ def test_words_that_are_meant_in_two_scripts_stay(word: str):
     assert one_script("cyrillic")(f"Ул {word} ачты.") == f"Ул {word} ачты."
 
 
+def test_of_two_scripts_with_as_many_letters_neither_is_meant():
+    assert one_script("latin")(f"бo {FRENCH[0]}").split()[0] == "бo"
+    assert one_script("latin")(f"бoб {FRENCH[0]}").split()[0] == "боб"
+
+
 @pytest.mark.parametrize("word", ["hν", "ρgh", "νx", "Nαβ", "kΩ", "γH2AX", "νmax"])
 @pytest.mark.parametrize("script", ["latin", "cyrillic", None])
 def test_symbols_of_formulas_stay(script: str | None, word: str):

@@ -43,8 +43,10 @@ def cleaned(folder: Path, source: Source, clean: Clean) -> tuple[list[dict[str, 
     read(folder, source)
     stats, rows = SourceStats(source.name), list[dict[str, Any]]()
     names = tuple(file.name for file in files(source))
+    groups = [(first, names[first:end]) for first, end, _ in groups_of(files(source))]
     for raw in sorted(folder.glob("*.arrow")):
-        made = RawChunk(raw, folder, f"clean-{raw.name}", source.name, clean, 7, names, 0)
+        first, own = groups[int(raw.name[:5])]
+        made = RawChunk(raw, folder, f"clean-{raw.name}", source.name, clean, 7, own, first)
         said = clean_chunk(made, lambda size: None)
         stats.add(json.loads(json.dumps(said["counts"])))
         rows += read_chunk(folder / said["files"][0]["name"]).to_pylist()
@@ -96,6 +98,17 @@ def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.Monk
     found = list(groups_of(files(lines_source(tmp_path / "raw"))))
     assert [(first, end) for first, end, _ in found] == [(0, 3), (3, 6), (6, 7)]
     assert list(groups_of([])) == []
+
+
+def test_a_reject_names_its_file_in_any_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "GROUP_FILES", 1)
+    for number in range(3):
+        write(tmp_path, f"raw/{number}.txt.gz", gzipped("\n".join(TATAR))[:-9])
+    _, stats = cleaned(tmp_path, lines_source(tmp_path / "raw"), Clean())
+    assert [each.split("#")[0] for each in stats.damages] == [f"{n}.txt.gz" for n in range(3)]
+    assert [key.split()[-1] for key in stats.unreadable] == [f"{n}.txt.gz" for n in range(3)]
 
 
 def test_notes_of_the_reader_travel_with_each_document(tmp_path: Path) -> None:

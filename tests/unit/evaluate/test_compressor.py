@@ -235,9 +235,14 @@ def test_nothing_to_compress_is_no_sizes() -> None:
     assert compressed_bytes(TRAIN, []).size == 0
 
 
-def test_a_compressor_that_dies_says_how_to_go_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(EndonymError, match="the compressor ended with 1") as caught:
+@pytest.mark.parametrize(("end", "code"), [("exit 1", "1"), ("kill -9 $$", "-9")])
+def test_a_compressor_that_dies_says_how_to_go_on_without(
+    end: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program := tmp_path / "python").write_text(f"#!/bin/sh\n{end}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    with pytest.raises(EndonymError, match=f"the compressor ended with {code}") as caught:
         compressed_bytes(TRAIN, DOCUMENTS)
     assert "baselines = false" in caught.value.do
 

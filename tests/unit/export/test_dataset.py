@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,9 @@ def test_notes_that_have_no_column_of_their_own_are_kept() -> None:
     row = dataset.row(document, {})
     assert json.loads(row["meta"]) == {"shelf": "7"}
     assert (row["title"], row["license"]) == ("ទឹក", None)
+    own = replace(document, meta={"license": "CC0-1.0"})
+    assert dataset.row(own, {"km": "CC-BY-4.0"})["license"] == "CC0-1.0"
+    assert dataset.row(document, {"km": "CC-BY-4.0"})["license"] == "CC-BY-4.0"
 
 
 def test_a_full_file_is_followed_by_the_next(

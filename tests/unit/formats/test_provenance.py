@@ -6,6 +6,7 @@ from endonym.formats.provenance import KEYS, MAX_CHARS, NAMES, columns_noted, no
 def test_fields_that_say_where_a_record_comes_from_are_noted():
     fields = {"text": "Кояш чыкты.", "title": "Таң", "timestamp": 1931, "url": "", "lang": "tt"}
     assert noted(fields) == {"title": "Таң", "date": "1931", "language": "tt"}
+    assert noted({"doc_id": 7, "id": "a", "link": "b"}) == noted({"id": "a", "url": "b"})
 
 
 def test_the_text_itself_and_what_is_no_text_or_number_is_left_out():

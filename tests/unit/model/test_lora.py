@@ -71,8 +71,8 @@ def test_frozen_weights_have_no_gradient_and_adapters_do() -> None:
 
 
 def test_dropout_acts_in_training_alone() -> None:
-    decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
-    attach(decoder, new_changes(decoder, ADAPT, 1), dropout=0.5)
+    asked = Adapt(rank=2, on=("query",), dropout=0.5).resolved()
+    decoder, tokens = adapted(lively_decoder(), asked, 1).eval(), some_tokens(1, 9, vocab=40)
     for module in decoder.modules():
         if hasattr(module, "lora_B"):
             nn.init.ones_(module.lora_B)

@@ -40,6 +40,15 @@ def test_the_servers_word_on_the_encoding_counts_where_it_is_not_utf8(tmp_path: 
     assert (unit.text, unit.meta["encoding"]) == (text, "koi8-r")
 
 
+def test_a_page_whose_body_was_cut_is_no_document(tmp_path: Path):
+    body = b"fff\r\n" + xhtml(TATAR[:1]).encode()
+    cut = http(body, "Content-Type: text/html\r\nTransfer-Encoding: chunked")
+    path = write(tmp_path, "a.warc", warc([("response", "http://a/1", cut)]))
+    (unit,) = units(str(path), 1, {})
+    assert unit is not None
+    assert (unit.reason, unit.text) == ("truncated", "")
+
+
 def test_an_archive_that_ends_in_the_head_of_a_record_is_refused(tmp_path: Path):
     data = warc([("response", f"http://a/{n}", PAGE) for n in range(2)])
     head = data.index(b"WARC/1", 10)

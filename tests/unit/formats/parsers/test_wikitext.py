@@ -43,6 +43,7 @@ def test_headings_stay_where_text_follows_and_go_where_none_does():
     empty = "== Искәрмәләр ==\n<references/>\n== Сылтамалар ==\n"
     markup = f"{TATAR[0]}\n== Тарих ==\n=== Элек ===\n{TATAR[1]}\n{empty}"
     assert plain_text(markup, NAMES) == f"{TATAR[0]}\n\nТарих\n\nЭлек\n\n{TATAR[1]}"
+    assert plain_text(f"{empty}== Тарих ==\n{TATAR[0]}", NAMES) == f"Тарих\n\n{TATAR[0]}"
 
 
 @pytest.mark.parametrize(
