@@ -192,6 +192,24 @@ def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(rate > 1e6 for rate in rates.values())
 
 
+def test_products_that_take_a_second_are_measured_in_fewer_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of bf16 on a processor without instructions for it."""
+    a_row, now = {torch.float32: 1e-6, torch.bfloat16: 5e-4}, [0.0]
+
+    def mm(a: torch.Tensor, b: torch.Tensor) -> None:
+        now[0] += len(a) * a_row[a.dtype]
+
+    monkeypatch.setattr(torch, "mm", mm)
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(device, "PROBE_SECONDS", 2.0)
+    rates = device.probe_number_formats()
+    assert rates["fp32"] == pytest.approx(2 * 512 * 1024 / 1e-6)
+    assert rates["bf16"] == pytest.approx(2 * 512 * 1024 / 5e-4)
+    assert now[0] < 3.5
+
+
 def groups(folder: Path, limits: dict[str, str]) -> None:
     for name, text in limits.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

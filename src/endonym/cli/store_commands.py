@@ -144,7 +144,7 @@ def show_comparison(
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
     following = asked(first, comparison.first.models[-1])
-    if not comparison.differences:
+    if not comparison.documents:
         following = f"evaluate {first} --text FILE, and the others on the same file"
     elif comparison.split == "dev":
         every = " ".join(run_argument(run.folder, store) for run in comparison.runs)

@@ -15,6 +15,7 @@ import pytest
 import zstandard
 from made_documents import lines, pdf
 from pyarrow.parquet import write_table
+from text_samples import PERSIAN, in_cp1256
 
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import choose_vocab
@@ -265,6 +266,15 @@ def test_the_beginning_of_a_file_shows_the_size_of_all_of_it(
     found = beginning(source, raw.files[0], chars)
     assert sum(map(len, found.texts)) < chars + 100
     assert found.text_bytes == pytest.approx(len(text.encode()), rel=0.03)
+
+
+def test_a_text_counts_where_only_its_script_makes_its_encoding_certain(tmp_path: Path) -> None:
+    data = in_cp1256("\n".join(PERSIAN * 8))
+    (tmp_path / "a.txt").write_bytes(data)
+    raw = raw_set(tmp_path, "a.txt")
+    found = beginning(raw.source.in_script("arabic"), raw.files[0], 200)
+    assert 0 < found.share < 0.2
+    assert found.text_bytes == pytest.approx(len(data.decode("cp1256").encode()), rel=0.05)
 
 
 def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:

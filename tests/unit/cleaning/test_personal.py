@@ -374,7 +374,11 @@ def test_dates_prices_pages_results_and_products_are_no_telephones(language: str
             "4111 1111 1111 1112, <card> 12/27",
         ),
         ("zh", "身份证号码11010519491231002X。", "身份证号码<code>。"),
-        ("nl", "Nummer 111222333, BSN 111222333", "Nummer 111222333, BSN <code>"),
+        (
+            "nl",
+            "Hoi!\nBSN\nNummer 111222333, BSN 111222333",
+            "Hoi!\nBSN\nNummer 111222333, BSN <code>",
+        ),
         ("ro", "Nr. 18001012 21144, CNP 1 800101 221144", "Nr. 18001012 21144, CNP <code>"),
     ],
 )

@@ -259,6 +259,22 @@ def test_an_account_is_found_in_any_groups_and_before_capitals(number: str) -> N
     assert iban_within(wrong[0]) == ""
 
 
+@pytest.mark.parametrize(
+    ("begin", "is_it"),
+    [
+        ("8609574271", True),  # 7 stands twice.
+        ("8609574771", True),
+        ("8609577771", False),
+        ("8609574213", False),  # None stands twice.
+        ("8609574211", True),
+        ("8609574781", False),  # So do 7 and 8.
+        ("8609577781", False),
+    ],
+)
+def test_of_ten_digits_one_alone_is_repeated_in_germany(begin: str, is_it: bool) -> None:
+    assert sum(is_code(f"{begin}{check}", ("DE",)) for check in range(10)) == is_it
+
+
 def test_right_codes_of_two_digits_are_none() -> None:
     assert not is_code("00000000001", ("HR",))
     assert not is_code("11111111110", ("TR",))

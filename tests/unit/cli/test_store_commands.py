@@ -4,13 +4,20 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from artefacts import Files
+from made_contenders import contender
 
+from endonym.cli.main import Settings
+from endonym.cli.store_commands import show_comparison
 from endonym.evaluate.speed import Efficiency
+from endonym.runs.compare import compare
 from endonym.runs.finished_runs import FinishedRun
+from endonym.store import Artifact
 
 Say = Callable[..., Any]
 
@@ -261,6 +268,35 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     assert data["page"] == str(page)
     assert data["same_documents"]
     assert "efficiency_csv" not in data
+
+
+def test_compare_advises_what_the_best_run_learnt_or_what_it_still_takes_to_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def advice(*runs: FinishedRun) -> str:
+        show_comparison(Settings(), compare([replace(run) for run in runs]), {}, tmp_path)
+        return capsys.readouterr().err.removeprefix("next: endonym ").strip()
+
+    worse = contender(tmp_path, "worse", [30.0 + n for n in range(30)])
+    best = contender(tmp_path, "best", [20.0 + n for n in range(30)])
+    other = contender(tmp_path, "other", [9.0], texts=["Le boulanger ouvre sa boutique."])
+    (first,) = best.models
+    shutil.copytree(first.folder, tmp_path / "chat")
+    (tmp_path / "chat" / "tokenizer_config.json").write_text('{"chat_template": "…"}')
+    chat = Artifact(tmp_path / "chat", {**first.manifest, "files": Files(tmp_path / "chat")})
+    best = replace(best, models=[first, chat], journals=[*best.journals, *best.journals])
+    assert advice(worse, best) == f"chat {best.folder}"
+    assert advice(best, other) == (
+        f"evaluate {other.folder} --text FILE, and the others on the same file"
+    )
+    config = {**first.manifest["config"], "seed": 43}
+    models = [Artifact(each.folder, {**each.manifest, "config": config}) for each in best.models]
+    other_seed = replace(worse, models=models, journals=best.journals)
+    assert advice(other_seed, best) == f"chat {best.folder}"
+    for run in (worse, best):
+        path = run.folder / "evaluation" / "scores.json"
+        path.write_text(path.read_text("utf-8").replace('"test"', '"dev"'), encoding="utf-8")
+    assert advice(worse, best) == f"compare {best.folder} {worse.folder} --split test"
 
 
 def test_compare_names_the_csv_of_efficiency_if_there_is_one(

@@ -2,26 +2,33 @@
 
 import errno
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
+from artefacts import DECLARED, ID, nobody
 
 from endonym.commands import export as command
 from endonym.commands.export import (
+    adapter_of,
     checks_table,
     export_corpus,
     export_model,
     unwound_by_sigterm,
     verify_model,
 )
+from endonym.commands.load import load_model
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
+from endonym.export.adapters.adapter_folder import base_identity, write_adapter
 from endonym.export.config import Export
 from endonym.export.formats import RECORD, record_of
 from endonym.log import Log
-from endonym.store import Store
+from endonym.model.adapt_config import Adapt
+from endonym.model.lora import new_changes
+from endonym.store import Store, open_artifact
 
 QUIET = Log(quiet=True)
 GGUF = Export(format="gguf", quantize=("F16", "Q8_0"))
@@ -99,6 +106,31 @@ def test_an_export_without_a_record_needs_a_model(exported: Path, store: Store) 
         verify_model(exported, None, (), store=store, log=QUIET)
     assert "--against" in caught.value.do
     assert verify_model(exported, "kechkena", (), store=store, log=QUIET)[0]
+
+
+def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_path: Path) -> None:
+    (model,) = (store.root / "model").iterdir()
+    home = Store(tmp_path / "store")
+    base = shutil.copytree(model, home.root / "model" / model.name)
+    decoder = load_model(str(base), home).decoder
+    changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
+    with home.workspace("model", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        whole = base_identity(decoder)
+        write_adapter(ctx.out / "adapter", decoder, changes, base=whole, base_name="нигез")
+        said = {**DECLARED, "inputs": {"start": open_artifact(base).manifest["id"]}}
+        made = home.publish(ctx, {**said, "stage": "model", "id": ID, "numbers": {}})
+    found = adapter_of(str(made.folder), None, home, QUIET)
+    assert (found.base_name, found.changes.keys()) == (model.name, changes.keys())
+    for file in (base / "config.json", made.folder / "adapter" / "adapter_config.json"):
+        whole = file.read_bytes()
+        file.write_bytes(whole + b"\n")
+        with pytest.raises(Damaged, match=file.name):
+            adapter_of(str(made.folder), None, home, QUIET)
+        file.write_bytes(whole)
+    shutil.rmtree(base)
+    with pytest.raises(ExportError, match="not in the store"):
+        adapter_of(str(made.folder), None, home, QUIET)
 
 
 def test_a_path_that_does_not_exist_is_a_wrong_request(store: Store, tmp_path: Path) -> None:

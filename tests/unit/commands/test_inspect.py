@@ -49,6 +49,8 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     found = status(bare, "әкият")
     assert (found[0]["stages"], found[0]["is_planned"]) == ([], False)
     assert "next: the same" in describe_status(found)
+    (runs / "шигырь" / "plan.json").write_text("{", encoding="utf-8")  # It is no other's matter.
+    assert (unrun(bare, "әкият"), status(bare, "әкият")) == ([], found)
 
 
 def test_a_recipe_that_was_never_run_is_named_with_what_comes_next(
@@ -83,6 +85,19 @@ def test_the_stages_of_a_run_elsewhere_are_looked_up_in_its_own_store(
     name = str(finished / "runs" / "kechkena")
     looked = look(Store(tmp_path / "store"), name, dropped=None, text=None, count=1)
     assert "step 40: " in looked.text
+
+
+def test_a_run_elsewhere_whose_last_model_learnt_to_chat_can_be_talked_to(tmp_path: Path) -> None:
+    home, files = Store(tmp_path / "home" / "store"), {"b": "{}", "c": '{"chat_template": "…"}'}
+    for sign, text in files.items():
+        with home.workspace("model", sign * 64, waiting=nobody) as ctx:
+            assert ctx is not None
+            (ctx.out / "tokenizer_config.json").write_text(text, encoding="utf-8")
+            home.publish(ctx, {**DECLARED, "stage": "model", "id": sign * 64, "numbers": {}})
+    stages = [{"name": f"model {sign}", "stage": "model", "id": sign * 64} for sign in files]
+    run = a_run(tmp_path / "home", "шигырь", stages=stages)
+    found = status(Store(tmp_path / "store"), str(run))
+    assert describe_status(found).splitlines()[-1] == f"  next: endonym chat {run}"
 
 
 def test_columns_stay_apart_beside_long_and_wide_names(bare: Store) -> None:

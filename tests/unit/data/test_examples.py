@@ -91,8 +91,12 @@ def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Pat
 
 
 def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no_answer") as caught:
-        make_toy_examples(tmp_path, [*conversations(8), *[{"messages": []}] * 9])
+    """Duplicates are no fault of the data: however many there are, other records are shown."""
+    records = [*conversations(8), *conversations(1) * 20, *[{"messages": []}] * 19]
+    with pytest.raises(SourceError, match=r"44\.7% of 47 records .*\n +20 duplicate\n") as caught:
+        make_toy_examples(tmp_path, records, max_rejected=0.4)
+    assert caught.value.do.startswith("Look at the records")
+    assert "The first with no_answer is records.jsonl#29: " in caught.value.do
     assert "chat.max_rejected" in caught.value.do
 
 

@@ -9,6 +9,7 @@ import pytest
 from made_scores import score
 
 from endonym.disk import list_files, write_json
+from endonym.evaluate.neighbours import Gain
 from endonym.export.history import (
     History,
     evaluations_of,
@@ -62,19 +63,26 @@ def test_scores_are_those_of_the_corpuss_test_documents(
     assert is_of_test({"evaluation": asked}) == wanted
 
 
-def evaluation(folder: Path, models: list[str]) -> Artifact:
-    """An evaluation with a score of each of these."""
+def evaluation(folder: Path, models: list[str], split: str = "test") -> Artifact:
+    """An evaluation with a score of each of these, and a gain of its split in as many sources."""
     folder.mkdir()
     write_json(folder / "scores.json", [score(name, 1.5).as_dict() for name in models])
-    config = {"evaluation": {"kind": "bits"}}
+    gains = [Gain(split, name, 0.1, None, None, 3).as_dict() for name in models]
+    write_json(folder / "neighbours.json", gains)
+    config = {"evaluation": {"kind": "bits", "split": split}}
     return Artifact(folder, {"config": config, "files": list_files(folder)})
 
 
 def test_of_several_evaluations_the_one_with_the_most_baselines_is_shown(tmp_path: Path) -> None:
     lists = [["model"], ["model", "bigram", "compressor"], ["model", "bigram"]]
     every = [evaluation(tmp_path / str(n), models) for n, models in enumerate(lists)]
+    every.append(evaluation(tmp_path / "dev", [*lists[1], "char"], "dev"))
     known = History([], every[0], every[0], every)
     assert [each.model for each in known.scores()] == lists[1]
+    assert [(each.split, each.source) for each in known.neighbours()] == [
+        ("test", name) for name in lists[1]
+    ]
+    assert History([], every[0], every[0]).neighbours() == []
 
 
 def test_times_are_of_the_whole_lineage_and_the_machine_of_its_last_phase(tmp_path: Path) -> None:

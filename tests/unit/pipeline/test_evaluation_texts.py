@@ -328,3 +328,7 @@ def test_documents_without_a_letter_are_counted(
     found = documents_below(tmp_path / "a.txt", Log(), Cutting.of("blank_lines", None))[0]
     assert found == ["Кояш чыкты.", "Кош очты."]
     assert "not scored: 1 document without a letter" in capsys.readouterr().err
+    (tmp_path / "b.txt").write_bytes("Ай.\n\n***\n— —\n\n".encode() + b"\xd3\xff\n")
+    (tmp_path / "c.txt").write_text("Йолдыз.\n", encoding="utf-8")
+    assert len(documents_below(tmp_path, Log(), Cutting.of("blank_lines", None))[0]) == 4
+    assert "not scored: 2 documents without a letter" in capsys.readouterr().err

@@ -221,10 +221,14 @@ def test_a_source_that_reads_the_recipes_own_folder_is_warned_of(
     sources.find(recipe, log=Log())
     assert "own folder" not in capsys.readouterr().err
     whole = recipe.folder / "whole.toml"
-    whole.write_text(recipe.path.read_text("utf-8").replace('"texts/tatar.txt"', '"."'), "utf-8")
-    for place in (whole, Path(os.path.relpath(whole))):
-        sources.find(Recipe.load(place), log=Log())
-        assert 'source "tatar": it reads the recipe\'s own folder' in capsys.readouterr().err
+    for name in ("tatar", "others"):
+        text = recipe.path.read_text("utf-8").replace(f'"texts/{name}.txt"', '"."')
+        whole.write_text(text, encoding="utf-8")
+        for place in (whole, Path(os.path.relpath(whole))):
+            sources.find(Recipe.load(place), log=Log())
+            said = capsys.readouterr().err
+            assert f'source "{name}": it reads the recipe\'s own folder' in said
+            assert said.count("it reads") == 1
 
 
 def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:

@@ -210,6 +210,7 @@ def test_a_value_that_is_repeated_is_measured_and_not_unpacked(tmp_path: Path):
     [
         ("a.txt", b""),
         ("a.txt", b" \n"),
+        ("a.txt", b"***\n\n* * *\n"),
         ("a.pdf", b"%PDF"),
         ("a.txt.gz", b"no"),
         ("a.zip", b"no"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from text_samples import TATAR, write
+from text_samples import PERSIAN, TATAR, in_cp1256, write
 
 from endonym.formats.parsers import html
 from endonym.formats.parsers.html import units
@@ -15,6 +15,16 @@ def test_a_page_is_one_unit_of_its_whole_size(tmp_path: Path):
     (unit,) = units(str(path), 1, {})
     assert (unit.number, unit.text, unit.raw_bytes) == (1, TATAR[0], path.stat().st_size)
     assert list(units(str(path), 2, {})) == []
+
+
+def test_the_script_of_a_page_decides_on_its_encoding(tmp_path: Path):
+    data = in_cp1256("\n".join(f"<p>{each}</p>" for each in PERSIAN))
+    path = write(tmp_path, "a.html", data)
+    (unit,) = units(str(path), 1, {"script": "arabic"})
+    assert unit.meta["encoding"] == "cp1256"
+    assert in_cp1256(PERSIAN[0]).decode("cp1256") in unit.text
+    with pytest.raises(Refused, match="not UTF-8"):
+        next(units(str(path), 1, {}))
 
 
 def test_a_page_that_is_too_long_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

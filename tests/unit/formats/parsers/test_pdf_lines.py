@@ -11,6 +11,7 @@ from endonym.formats.parsers.pdf_lines import (
     PARTS,
     Sign,
     is_mostly_to_left,
+    is_turned,
     of_signs,
     turned_back,
     with_ligatures,
@@ -47,12 +48,30 @@ def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, text
         ["ا", "ل", "إ", "سلا", "م", " ", "و", "لِلّٰه", " ", "ا", "لأ", "م", "ر"],
         ["خ", "و", "ا", "ه", "م", " ", "ک", "لا", "س"],
         ["س", "\ufefc", "م", " ", "\ufdf2"],  # PDFium itself takes these apart, in this order
+        ["مح", "م", "د", " ", "مج", "د"],  # There are ligatures that read both ways.
         ["ש", "לֹא", "ב"],
     ],
 )
 def test_the_letters_of_a_ligature_keep_their_order(tmp_path: Path, glyphs: list[str]):
     wanted = "".join(glyphs).replace("\ufefc", "لا").replace("\ufdf2", "الله")
     assert read(tmp_path, glyphs[::-1]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("run", "is_it"),
+    [
+        ("ال", True),  # The letters of one glyph, lam and alef, turned.
+        ("لا", False),
+        ("مح", True),
+        ("الله", False),
+        ("ffi", False),
+        ("م1", False),
+        ("\u05c1\u05b8", False),
+        ("\U00010900\U00010901", False),
+    ],
+)
+def test_letters_from_right_to_left_of_one_glyph_are_turned(run: str, is_it: bool):
+    assert is_turned(run) == is_it
 
 
 def test_latin_ligatures_keep_their_order_beside_others(tmp_path: Path):
@@ -243,6 +262,11 @@ SHADDA, FATHA = "\u0651", "\u064e"
         ),
         # a mark that comes after other letters than its own
         ([("א", 86, 92), ("ב", 80, 86), ("\u05b8", 88, 90), ("W", 95, 99)], "א\u05b8בW"),
+        # two marks, which stand beside each other
+        (
+            [("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)],
+            "ש\u05c1\u05b8ב",
+        ),
     ],
 )
 def test_a_mark_is_read_behind_the_letter_on_which_it_stands(

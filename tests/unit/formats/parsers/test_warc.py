@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from made_documents import arc, http, warc, xhtml
-from text_samples import TATAR, write
+from text_samples import PERSIAN, TATAR, in_cp1256, write
 
 from endonym.formats.parsers.unit import Refused
 from endonym.formats.parsers.warc import units
@@ -29,6 +29,18 @@ def test_an_encoding_of_the_recipe_holds_for_every_page(tmp_path: Path):
     (unit,) = units(str(path), 1, {"encoding": "utf-16-le"})
     assert unit is not None
     assert unit.text == TATAR[0]
+
+
+def test_the_script_of_an_archive_decides_on_the_encoding_of_its_pages(tmp_path: Path):
+    body = in_cp1256("\n".join(f"<p>{each}</p>" for each in PERSIAN))
+    path = write(
+        tmp_path, "a.warc", warc([("response", "http://a", http(body, "Content-Type: text/html"))])
+    )
+    found = [*units(str(path), 1, {"script": "arabic"}), *units(str(path), 1, {})]
+    assert [(each.reason, each.meta.get("encoding")) for each in found if each is not None] == [
+        ("", "cp1256"),
+        ("unknown_encoding", None),
+    ]
 
 
 def test_the_servers_word_on_the_encoding_counts_where_it_is_not_utf8(tmp_path: Path):

@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from made_documents import docx, epub, lines, odt, pdf, word_paragraph, xhtml, zipped
 from pyarrow import parquet
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, records, refused, write
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 TEXT = ("\n".join(TATAR) + "\n").encode()
 
@@ -132,6 +132,7 @@ def test_json_that_is_not_read_is_told_what_to_do(
     [
         ("an EPUB book", epub({"one": xhtml(FRENCH)})),
         ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
+        ("a DOCX document", zipped({"word/document.xml": xhtml(FRENCH)})),
         ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
         ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
     ],
@@ -142,13 +143,16 @@ def test_a_document_that_is_named_as_an_archive_is_one_reject(
     (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
     assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
     assert what in refusal.detail
-    assert ("rename it" in refusal.detail) == what.startswith(("an EPUB", "an ODT"))
+    assert ("rename it" in refusal.detail) == what.startswith(("an EPUB", "an ODT", "a DOCX"))
 
 
 def test_an_archive_of_texts_may_have_folders_as_documents_have(tmp_path: Path) -> None:
-    data = zipped({"word/a.txt": TATAR[0], "xl/b.txt": TATAR[1], "mimetype.txt": FRENCH[0]})
-    found = records(write(tmp_path, "a.zip", data), document="line")
-    assert kept(found) == [TATAR[0], TATAR[1], FRENCH[0]]
+    members = {"word/a.txt": TATAR[0], "xl/b.txt": TATAR[1], "mimetype.txt": FRENCH[0]}
+    for part in ("content.xml", "mimetype"):
+        data = zipped({**members, part: TATAR[2]})
+        found = records(write(tmp_path, "a.zip", data), document="line")
+        assert kept(found) == [TATAR[0], TATAR[1], FRENCH[0]]
+        assert reasons(found) == {"unsupported_format": 1}
 
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.xz", "a.txt.bz2"])

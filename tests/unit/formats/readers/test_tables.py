@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from strange_files import FILES
-from text_samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
+from text_samples import (
+    PERSIAN,
+    ROMANIAN,
+    TATAR,
+    in_cp1256,
+    kept,
+    reasons,
+    records,
+    refused,
+    write,
+)
 
 
 def table(rows: list[list[str]], **style: str) -> str:
@@ -26,6 +36,14 @@ def test_a_column_is_found_by_name_whatever_separates_them(tmp_path: Path, delim
 def test_text_is_the_column_if_none_is_named(tmp_path: Path):
     path = write(tmp_path, "a.csv", table([["id", "text"], ["1", TATAR[0]]]))
     assert kept(records(path)) == TATAR[:1]
+
+
+def test_the_script_of_a_table_decides_on_its_encoding(tmp_path: Path):
+    data = in_cp1256("\n".join(["text", *PERSIAN]))
+    found = records(write(tmp_path, "a.tsv", data), script="arabic")
+    assert ["text", *kept(found)] == data.decode("cp1256").split("\n")
+    assert {each.meta["encoding"] for each in found} == {"cp1256"}
+    assert not kept(records(tmp_path / "a.tsv"))
 
 
 def test_the_only_column_needs_no_name(tmp_path: Path):

@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 import torch
+from artefacts import DECLARED, ID
 from foreign_folders import write_model
 from tiny_families import write_tiny
 
+from endonym.commands.load import load_model
+from endonym.disk import list_files, write_json
 from endonym.errors import Damaged, ExportError
-from endonym.export.pretrained import load_pretrained
 from endonym.limited.process import LimitedProcess, Limits
 from endonym.model.foreign import trial
 from endonym.model.foreign.trial import load_tried, open_there
 from endonym.model.foreign.weights import load_foreign, weights_of
 from endonym.model.weights import load_tensors, save_tensors
+from endonym.store import Store, sealed
 
 
 def rewrite(path: Path, **said: Any) -> None:
@@ -49,20 +52,25 @@ def test_what_would_take_gigabytes_is_refused_before_this_process_builds_it(
     assert "config.json" in caught.value.do
 
 
-def test_an_artefact_with_such_a_number_is_refused(tmp_path: Path):
+def test_an_artefact_with_such_a_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Also by a path that is relative. The table of 1.3 GB would be built here otherwise."""
     write_tiny("xglm", tmp_path)
     decoder = load_foreign(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     save_tensors(weights_of(decoder), tmp_path / "weights.safetensors")
     theirs = decoder.config.transformers
-    for positions in (64, 10**8):
+    monkeypatch.chdir(tmp_path.parent)
+    for positions in (64, 10**7):
         changed = theirs | {"max_position_embeddings": positions}
         config = decoder.config.model_copy(update={"transformers": changed})
         (tmp_path / "config.json").write_text(config.model_dump_json(), encoding="utf-8")
+        declared = {**DECLARED, "stage": "model", "id": ID, "numbers": {}}
+        manifest = sealed({**declared, "files": list_files(tmp_path)})
+        write_json(tmp_path / "manifest.json", manifest)
         if positions == 64:
-            assert load_pretrained(tmp_path)
+            assert load_model(tmp_path.name, Store(tmp_path / "store"))
     with pytest.raises(ExportError, match="MiB of memory"):
-        load_pretrained(tmp_path)
+        load_model(tmp_path.name, Store(tmp_path / "store"))
 
 
 def test_what_the_other_process_refuses_is_the_same_error_here(tmp_path: Path):
@@ -102,6 +110,13 @@ def test_a_folder_is_tried_once_and_again_when_it_has_changed(
     rewrite(tmp_path / "config.json", seen=3)
     load_tried(tmp_path)
     assert len(asked) == 3
+    tensors = load_tensors(tmp_path / "model.safetensors")
+    tensors["model.norm.weight"] *= torch.nan
+    save_tensors(tensors, tmp_path / "model.safetensors")
+    for _ in range(2):  # What was refused is not known to be harmless.
+        with pytest.raises(Damaged):
+            load_tried(tmp_path)
+    assert len(asked) == 5
 
 
 def test_after_a_large_model_the_process_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
