@@ -49,7 +49,11 @@ def test_a_run_a_folder_an_id_and_its_beginning_are_the_same_model(
         *((name, "Did you mean kechkena? ") for name in ("kechken", "Kechkena", "kehckena")),
     ],
 )
-def test_a_name_that_means_nothing_finds_nothing(store: Store, name: str, meant: str) -> None:
+def test_a_name_that_means_nothing_finds_nothing(
+    store: Store, name: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "at" / "work").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "at" / "work")  # Names of folders nearby are suggested, too.
     assert find_artifact(name, store) is None
     with pytest.raises(RecipeError, match="no model is called") as caught:
         load_model(name, store)
