@@ -261,8 +261,9 @@ def verify(
         print_json({"ok": not failed, "checks": [each.as_dict() for each in checks]})
     else:
         click.echo(checks_table(checks))
+        if failed:
+            say(f"{len(failed)} of {len(checks)} checks failed: export the model again")
     if failed:
-        say(f"{len(failed)} of {len(checks)} checks failed: export the model again")
         click.get_current_context().exit(1)
 
 

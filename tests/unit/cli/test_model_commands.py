@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 Say = Callable[..., Any]
 
@@ -93,6 +95,21 @@ def test_export_tells_its_files_and_never_writes_over_others(
     assert said.code == 1
     assert said.json()["error"]["kind"] == "ExportError"
     assert "--out" in said.json()["error"]["do"]
+
+
+def test_verify_ends_with_1_where_an_export_is_another_model(
+    command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert command("export", "kechkena", "--out", out, *store).code == 0
+    assert command("verify", out, "--against", "kechkena", *store).code == 0
+    shutil.copytree(out, other, ignore=shutil.ignore_patterns("export.json"))
+    weights = load_file(other / "model.safetensors")
+    changed = {name: tensor * 1.1 for name, tensor in weights.items()}
+    save_file(changed, other / "model.safetensors", {"format": "pt"})
+    said = command("verify", out, "--against", other, *store, "--json")
+    assert said.code == 1
+    assert not said.json()["ok"]
 
 
 def test_evaluate_gives_the_scores_that_the_run_gave(
