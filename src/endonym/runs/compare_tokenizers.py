@@ -9,7 +9,7 @@ from typing import Any
 
 from endonym.corpus.corpus import Corpus
 from endonym.errors import Damaged, RecipeError
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, under_heads
 from endonym.log import Log, folded, number, read_jsonl
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
@@ -20,18 +20,6 @@ from endonym.tokenizer.tokenizer import read_engine
 
 FILE = "tokenizer.json"
 ALL = "all"
-HEAD = [
-    "tokenizer",
-    "text",
-    "ids",
-    "bytes/token",
-    "tokens/word",
-    "tokens/char",
-    "cut letters",
-    "unused",
-    "MB/s",
-    "trained in",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +121,34 @@ def as_dict(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
 
 def describe(found: Sequence[tuple[Named, Measured]]) -> str:
     """An aligned table: for each tokenizer a row of all texts, and one of each source."""
-    rows = [HEAD]
-    for named, measured in found:
-        seconds = "–" if named.seconds is None else f"{decimal(named.seconds, 1)} s"
-        mark = "" if measured.is_lossless else " *"
-        speed = decimal(measured.megabytes_per_second, 1)
-        totals = [number(measured.vocab), number(measured.unused), speed, seconds]
-        rows.append(_row(named.name + mark, ALL, measured.total(), totals))
-        if len(measured.sources) > 1:
-            for source, fit in measured.sources.items():
-                rows.append(_row("", source, fit, ["", "", "", ""]))
+    rows: list[dict[str, str]] = []
     notes = ["cut letters: tokens that begin between a letter and its marks, or inside a character"]
     notes += ["unused: ids that do not occur in these texts"]
     for named, measured in found:
+        total = measured.total()
+        row = {"tokenizer": named.name + " *" * (not measured.is_lossless), "text": ALL}
+        row |= {"ids": number(measured.vocab), **_fit_cells(total)}
+        row |= {"unused": number(measured.unused)}
+        row |= {"MB/s": decimal(measured.megabytes_per_second, 1)}
+        row |= {"trained in": "–" if named.seconds is None else f"{decimal(named.seconds, 1)} s"}
+        rows.append(row)
+        if len(measured.sources) > 1:
+            rows += [{"text": name, **_fit_cells(fit)} for name, fit in measured.sources.items()]
         if not measured.is_lossless:
-            fit = measured.total()
             notes.append(
-                f"* {named.name} changes {number(fit.changed)} of {number(fit.documents)} "
+                f"* {named.name} changes {number(total.changed)} of {number(total.documents)} "
                 "documents: what it loses costs it no tokens"
             )
-    return "\n".join([*aligned(rows, left=2), "", *map(folded, notes)])
+    return "\n".join([*aligned(under_heads(rows), left=2), "", *map(folded, notes)])
 
 
-def _row(name: str, text: str, fit: Fit, totals: Sequence[str]) -> list[str]:
+def _fit_cells(fit: Fit) -> dict[str, str]:
+    """How a tokenizer fits some texts, under the heads of the table."""
     ratios = fit.as_dict()
     share = ratios["cut_letters_per_token"]
-    vocab, *rest = totals
-    return [
-        name,
-        text,
-        vocab,
-        decimal(ratios["bytes_per_token"], 2),
-        decimal(ratios["tokens_per_word"], 2),
-        decimal(ratios["tokens_per_character"], 3),
-        "–" if share is None else f"{decimal(100 * share, 2)} %",
-        *rest,
-    ]
+    return {
+        "bytes/token": decimal(ratios["bytes_per_token"], 2),
+        "tokens/word": decimal(ratios["tokens_per_word"], 2),
+        "tokens/char": decimal(ratios["tokens_per_character"], 3),
+        "cut letters": "–" if share is None else f"{decimal(100 * share, 2)} %",
+    }

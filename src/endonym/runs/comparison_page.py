@@ -134,7 +134,7 @@ def _score(score: dict[str, Any]) -> dict[str, Any]:
 
 def gather(comparison: Comparison) -> dict[str, Any]:
     """All that the page shows."""
-    heads, rows = cells(comparison)
+    heads, *rows = cells(comparison)
     drawn = chart(comparison)
     return {
         "name": comparison.name or "Comparison",
