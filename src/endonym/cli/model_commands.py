@@ -189,7 +189,6 @@ def export(
     from pydantic import ValidationError
 
     from endonym.commands.export import export_corpus, export_model, unwound_by_sigterm
-    from endonym.export.card import INSTALL
     from endonym.export.config import DATASET, Export
 
     asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
@@ -216,7 +215,7 @@ def export(
         return
     lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
     click.echo("\n".join(lines))
-    use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
+    use = f'pip install torch transformers, then AutoModelForCausalLM.from_pretrained("{target}")'
     if form == DATASET:
         use = f'pip install datasets, then datasets.load_dataset("{target}")'
     if form == "adapter":
