@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 @click.option(
     "--host",
     default="127.0.0.1",
-    show_default=True,
     help="The address to listen on. Any that other machines reach needs a key.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000)
 @click.option(
     "--api-key-file",
     "key_file",
@@ -99,11 +98,7 @@ def serve(
 @adapter_option("An adapter of MODEL.")
 @click.pass_obj
 def chat(
-    settings: Settings,
-    model: str,
-    how: Generation,
-    surprise: bool,
-    adapter: str | None,
+    settings: Settings, model: str, how: Generation, surprise: bool, adapter: str | None
 ) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 

@@ -161,10 +161,6 @@ class Inspection:
     text: str
     data: dict[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return {"text": self.text, **self.data}
-
 
 def look(
     store: Store,

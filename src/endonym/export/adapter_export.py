@@ -25,7 +25,7 @@ from endonym.export.adapters.adapter_folder import (
 from endonym.export.adapters.peft_format import to_peft
 from endonym.export.config import ADAPTERS, Export
 from endonym.export.formats import RECORD, Exported, require_gguf_packages
-from endonym.export.markdown import README, page
+from endonym.export.markdown import README, filled_template
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
@@ -191,7 +191,7 @@ def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) ->
 def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
     """What it is, and how it is used."""
     changes = adapter.changes.values()
-    return page(
+    return filled_template(
         "adapter.md",
         adapter=adapter,
         is_dora=any(each.magnitude is not None for each in changes),

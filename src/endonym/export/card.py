@@ -21,7 +21,7 @@ from endonym.evaluate.tables import ScoreRow, by_text, model_cells, remarks, sco
 from endonym.export.front_matter import hub_license, language_code
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
-from endonym.export.markdown import README, page
+from endonym.export.markdown import README, filled_template
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
@@ -113,7 +113,7 @@ def readme(
     licenses = known.licenses(card.licenses) if known and not card.merged else ()
     is_from_scratch = known is not None and known.is_from_scratch
     is_gguf, is_chat = form == "gguf", tokenizer.chat_template is not None
-    return page(
+    return filled_template(
         "model.md",
         name=printable(card.name),
         language=card.language,

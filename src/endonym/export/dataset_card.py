@@ -15,7 +15,7 @@ from endonym.copies.held_out.split import FEW_BLOCKS, SIDES
 from endonym.errors import printable
 from endonym.export.dataset import COLUMNS, FOLDER
 from endonym.export.front_matter import hub_license, language_code
-from endonym.export.markdown import page
+from endonym.export.markdown import filled_template
 from endonym.formats.config import Clean
 
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
@@ -45,7 +45,7 @@ def readme(card: DatasetCard) -> str:
     documents = sum(side["documents"] for side in kept)
     known = [hub_license([card.licenses.get(source)]) for source in sources]
     dropped = ((reason, lost["records"]) for reason, lost in total["dropped"].items())
-    return page(
+    return filled_template(
         "dataset.md",
         name=printable(card.name),
         language=card.language,

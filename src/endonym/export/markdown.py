@@ -13,7 +13,7 @@ from endonym.log import counted, duration, number, size
 README = "README.md"
 
 
-def page(template: str, /, **values: Any) -> str:
+def filled_template(name: str, /, **values: Any) -> str:
     """A template of the folder `templates`, filled in with these values."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -35,4 +35,4 @@ def page(template: str, /, **values: Any) -> str:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
-    return environment.get_template(template).render(values)
+    return environment.get_template(name).render(values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from endonym.export.markdown import page
+from endonym.export.markdown import filled_template
 from endonym.generate.sample import Sampling
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
@@ -43,7 +43,7 @@ def modelfile(
     asked = "{{ .Prompt }}"
     if template is not None:
         asked = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
-    return page(
+    return filled_template(
         MODELFILE,
         file=file,
         template=_quoted(asked) if asked else "",
