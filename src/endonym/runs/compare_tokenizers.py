@@ -1,6 +1,5 @@
 """`endonym tokenizer compare`: what several tokenizers do with the same texts."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from endonym.evaluate.tables import aligned, under_heads
 from endonym.log import Log, folded, number, read_jsonl
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
-from endonym.runs.find import planned, resolve_run, store_of
+from endonym.runs.find import artifact_by_id, made_artifact, planned_artifact, resolve_run
 from endonym.store import Artifact, Store, open_artifact
 from endonym.tokenizer.measure import Fit, Measured, measure
 from endonym.tokenizer.tokenizer import read_engine
@@ -72,17 +71,11 @@ def find_tokenizer(name: str, store: Store) -> Named:
             return Named(name, path / FILE, seconds=_seconds(open_artifact(path)))
         return Named(name, path / FILE)
     if (run := resolve_run(store, name)) is not None:
-        made = {each["stage"]: each["id"] for each in planned(run)}
-        there = store_of(run, store)
-        ids = there.find("tokenizer", made.get("tokenizer", "none"))
-        if ids is None:
-            raise RecipeError("this run has made no tokenizer yet", where=name)
-        corpus = there.find("corpus", made["corpus"])
-        return Named(name, ids.folder / FILE, corpus, _seconds(ids))
-    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
-    folders = sorted((store.root / "tokenizer").glob(f"{name[:12]}*/{FILE}")) if is_id else []
-    if len(folders) == 1:
-        return Named(name, folders[0], seconds=_seconds(open_artifact(folders[0].parent)))
+        trained = made_artifact(run, store, "tokenizer")
+        corpus = planned_artifact(run, store, "corpus")
+        return Named(name, trained.folder / FILE, corpus, _seconds(trained))
+    if (trained := artifact_by_id(store, "tokenizer", name)) is not None:
+        return Named(name, trained.folder / FILE, seconds=_seconds(trained))
     raise RecipeError(
         f"no tokenizer is called {name}",
         where="TOKENIZER",
