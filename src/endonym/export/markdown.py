@@ -13,15 +13,20 @@ from endonym.log import counted, duration, number, size
 README = "README.md"
 
 
-def filled_template(name: str, /, **values: Any) -> str:
-    """A template of the folder `templates`, filled in with these values."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+def templates_in(folder: Path) -> jinja2.Environment:
+    """The templates of a folder, of plain text; a value that is missing is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def filled_template(name: str, /, **values: Any) -> str:
+    """A template of the folder `templates`, filled in with these values."""
+    environment = templates_in(Path(__file__).parent / "templates")
     filters: dict[str, Any] = {
         "cell": lambda text: str(text).replace("|", "∣"),  # which would begin a column
         "code": lambda text: f"`{text}`",
