@@ -1,7 +1,6 @@
 """Commands about a model: generate, evaluate, export, verify."""
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,7 +48,13 @@ def generate(
     standard input is one. If it is empty, a text is written from its beginning.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import piped_prompts, prompt_loop, readable
+    from endonym.cli.prompt_loop import (
+        made_text,
+        piped_prompts,
+        prompt_loop,
+        readable,
+        write_text,
+    )
     from endonym.commands.load import load_model
 
     target = device.pick(settings.device)
@@ -57,8 +62,7 @@ def generate(
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
-        lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}
-        return loaded.stream(readable(text), **lengths, sampling=how.sampling(seed))
+        return loaded.stream(readable(text), **how.lengths, sampling=how.sampling(seed))
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
@@ -69,25 +73,11 @@ def generate(
     for number, text in enumerate(every):
         if number and not settings.is_json:
             click.echo()  # A continuation may have several lines.
-        write_continuation(settings, text, continued(text, how.seed + number))
-
-
-def write_continuation(settings: Settings, prompt: str, made: "Continuation") -> None:
-    """Write a prompt and its continuation as it comes, or one JSON object."""
-    from endonym.cli.prompt_loop import write_text
-
-    if not settings.is_json:
-        write_text(prompt, made)
-        return
-    started = time.perf_counter()
-    print_json(
-        {
-            "text": "".join(made),
-            "finish_reason": made.finish_reason,
-            "tokens": len(made.ids),
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-    )
+        made = continued(text, how.seed + number)
+        if settings.is_json:
+            print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
+        else:
+            write_text(text, made)
 
 
 @click.command(context_settings={"allow_extra_args": True})

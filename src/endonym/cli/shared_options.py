@@ -59,6 +59,11 @@ class Generation(NamedTuple):
     repetition_penalty: float
     seed: int
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bounds of the number of tokens."""
+        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
+
     def sampling(self, seed: int) -> "Sampling":
         """How tokens are chosen, with another seed."""
         from endonym.generate.sample import Sampling
