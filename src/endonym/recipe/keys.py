@@ -112,6 +112,12 @@ def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None
     return found[0] if found else None
 
 
+def did_you_mean(word: str, choices: list[str]) -> str:
+    """The question for the choice that is spelled most like the word; empty if none is near."""
+    near = nearest(word, choices)
+    return f"Did you mean `{near}`?  " if near else ""
+
+
 def plain_word(word: str) -> str:
     """The word in lower case with underscores, as keys are written."""
     return word.lower().replace("-", "_").replace(" ", "_")

@@ -12,8 +12,8 @@ from endonym.recipe.diagnostics.problems import Problem
 from endonym.recipe.diagnostics.text import KeyPath
 from endonym.recipe.keys import (
     Table,
+    did_you_mean,
     inner,
-    nearest,
     nearest_key,
     other_programs,
     plain_word,
@@ -174,10 +174,9 @@ def _outside_the_choice(root: type[Config], path: KeyPath, key: str, value: Any)
     names = [part for part in path if isinstance(part, str)]
     field = _table(root, tuple(names[:-1])).keys[names[-1]]
     allowed = choices(field.annotation)
-    near = nearest(value, [str(each) for each in allowed]) if isinstance(value, str) else None
+    question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
     listed = ", ".join(found_value(each) for each in allowed)
     message = f"{key} = {found_value(value)} is not one of {listed}."
-    question = f"Did you mean `{near}`?  " if near else ""
     return Problem(path, message, question + f"Meanings: {_command('.'.join(names))}", True)
 
 
