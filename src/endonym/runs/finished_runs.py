@@ -27,6 +27,7 @@ from endonym.runs.find import (
     USUAL_STORE,
     find_run,
     known_runs,
+    made_artifact,
     planned,
     recipe_file,
     run_by_name,
@@ -280,9 +281,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
             "it again: what is made is kept.",
         )
-    model = store.find("model", [e["id"] for e in stages if e["stage"] == "model"][-1])
-    assert model is not None
-    models = phases_of(model)
+    models = phases_of(made_artifact(folder, store, "model"))
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None

@@ -54,13 +54,13 @@ class Quantity:
         common, notes = _common(runs)
         if not common:
             return cls([], own, [], False, notes)
-        found, told = _with_intervals(runs, common)
-        notes += told
+        documents, more_notes = _with_intervals(runs, common)
         own_documents = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(map(are_same, found, own_documents))
-        bits = own if is_whole else [Bits(*interval(each)) for each in found]
-        averaged = _averaged(runs, found[0])
-        return cls(found, bits, averaged if len(averaged) > 1 else [], is_whole, notes)
+        is_whole = all(map(are_same, documents, own_documents))
+        bits = own if is_whole else [Bits(*interval(of_run)) for of_run in documents]
+        averaged = _averaged(runs, documents[0])
+        sources = averaged if len(averaged) > 1 else []
+        return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
 def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
