@@ -5,9 +5,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,13 @@ class Settings:
     def open_store(self) -> Store:
         """The store that this command works on."""
         return Store(self.store)
+
+    def show(self, text: str, data: Mapping[str, Any]) -> None:
+        """Print a result for people or, with --json, as data; each dataclass in it as an object."""
+        if self.is_json:
+            print_json(data)
+        else:
+            say(text)
 
 
 def _keep(name: str) -> Any:
@@ -127,7 +134,9 @@ class Lazy(click.Group):
             raise click.UsageError(error.message + hint, ctx) from error
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(package_name="endonym", message="endonym %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -146,9 +155,14 @@ def say(text: str) -> None:
     click.echo(for_screen(text))
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """The one JSON object of `--json`, as the last line of standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as a dictionary, a path as text."""
+    return str(value) if isinstance(value, Path) else asdict(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

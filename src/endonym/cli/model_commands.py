@@ -1,17 +1,20 @@
 """Commands about a model: generate, evaluate, export, verify."""
 
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from endonym.cli.main import Settings, print_json, say
 from endonym.cli.shared_options import (
+    FOLDER,
+    PATH,
     Generation,
     adapter_option,
+    count_option,
     sampling_options,
+    split_option,
     text_option,
 )
 from endonym.device import program
@@ -28,7 +31,7 @@ MODEL = click.argument("model")
 @MODEL
 @click.argument("prompt", required=False)
 @sampling_options
-@click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=1, help="Continuations.")
+@count_option("Continuations.", default=1)
 @adapter_option()
 @click.pass_obj
 def generate(
@@ -45,7 +48,13 @@ def generate(
     standard input is one. If it is empty, a text is written from its beginning.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import piped_prompts, prompt_loop, readable
+    from endonym.cli.prompt_loop import (
+        made_text,
+        piped_prompts,
+        prompt_loop,
+        readable,
+        write_text,
+    )
     from endonym.commands.load import load_model
 
     target = device.pick(settings.device)
@@ -53,8 +62,7 @@ def generate(
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
-        lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}
-        return loaded.stream(readable(text), **lengths, sampling=how.sampling(seed))
+        return loaded.stream(readable(text), **how.lengths, sampling=how.sampling(seed))
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
@@ -65,37 +73,17 @@ def generate(
     for number, text in enumerate(every):
         if number and not settings.is_json:
             click.echo()  # A continuation may have several lines.
-        write_continuation(settings, text, continued(text, how.seed + number))
-
-
-def write_continuation(settings: Settings, prompt: str, made: "Continuation") -> None:
-    """Write a prompt and its continuation as it comes, or one JSON object."""
-    from endonym.cli.prompt_loop import write_text
-
-    if not settings.is_json:
-        write_text(prompt, made)
-        return
-    started = time.perf_counter()
-    print_json(
-        {
-            "text": "".join(made),
-            "finish_reason": made.finish_reason,
-            "tokens": len(made.ids),
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-    )
+        made = continued(text, how.seed + number)
+        if settings.is_json:
+            print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
+        else:
+            write_text(text, made)
 
 
 @click.command(context_settings={"allow_extra_args": True})
 @MODEL
 @text_option("A file or folder of texts, of any kind that a recipe reads")
-@click.option(
-    "--split",
-    type=click.Choice(["test", "dev"]),
-    default="test",
-    show_default=True,
-    help="Without --text: dev to choose a model, test to judge the chosen one.",
-)
+@split_option("Without --text: dev to choose a model, test to judge the chosen one.")
 @click.option(
     "--document",
     type=click.Choice(["line", "blank_lines", "page", "file"]),
@@ -139,7 +127,7 @@ def evaluate(
         cutting=Cutting.of(document, column),
     )
     if settings.is_json:
-        print_json({"scores": [score.as_dict() for score in scores]})
+        print_json({"scores": scores})
         return
     for name in dict.fromkeys(score.split for score in scores):
         part = [score for score in scores if score.split == name]
@@ -154,7 +142,6 @@ def evaluate(
     "form",
     type=click.Choice(["huggingface", "gguf", "dataset", *ADAPTERS]),
     default="huggingface",
-    show_default=True,
     help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
     "an adapter alone, for peft or llama.cpp.",
 )
@@ -166,7 +153,7 @@ def evaluate(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Where to write it (default: NAME-FORMAT, or NAME-ADAPTER-FORMAT).",
 )
@@ -189,7 +176,6 @@ def export(
     from pydantic import ValidationError
 
     from endonym.commands.export import export_corpus, export_model, unwound_by_sigterm
-    from endonym.export.card import INSTALL
     from endonym.export.config import DATASET, Export
 
     asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
@@ -197,45 +183,40 @@ def export(
         wanted = Export.model_validate({"format": form, "quantize": asked})
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
+    if form == DATASET and adapter is not None:
+        raise click.UsageError("A data set has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
     with unwound_by_sigterm():
-        if form == DATASET and adapter is not None:
-            raise click.UsageError("A data set has no --adapter.")
         if form == DATASET:
             written = export_corpus(model, target, store=store)
         else:
             written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
-    files = [
-        {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
-        for path in written
-    ]
+    files: list[dict[str, Any]] = []
+    for path in written:
+        number_format = {"quantization": path.stem.rpartition("-")[2]}
+        more = number_format if path.suffix == ".gguf" else {}
+        files.append({"path": path, "format": form, "bytes": path.stat().st_size, **more})
     if settings.is_json:
         print_json({"files": files})
         return
-    lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
-    click.echo("\n".join(lines))
-    use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
-    if form == DATASET:
-        use = f'pip install datasets, then datasets.load_dataset("{target}")'
-    if form == "adapter":
-        use = f'pip install peft, then PeftModel.from_pretrained(base, "{target}")'
-    if form == "gguf-adapter":
-        made = next(each for each in written if each.suffix == ".gguf")
-        use = f"llama-cli -m BASE.gguf --lora {made}"
-    if form == "gguf":
-        use = f"{program()} serve {next(each for each in written if each.suffix == '.gguf')}"
-    log.line(f"next: {use}")
-
-
-def _quantization(path: Path) -> dict[str, str]:
-    """The number format that the name of a GGUF file says."""
-    return {"quantization": path.stem.rpartition("-")[2]} if path.suffix == ".gguf" else {}
+    for each in files:
+        click.echo(f"{printable(str(each['path']))}  {each['bytes']}")
+    gguf = next((path for path in written if path.suffix == ".gguf"), None)
+    uses = {
+        "huggingface": "pip install torch transformers, then "
+        f'AutoModelForCausalLM.from_pretrained("{target}")',
+        "gguf": f"{program()} serve {gguf}",
+        DATASET: f'pip install datasets, then datasets.load_dataset("{target}")',
+        "adapter": f'pip install peft, then PeftModel.from_pretrained(base, "{target}")',
+        "gguf-adapter": f"llama-cli -m BASE.gguf --lora {gguf}",
+    }
+    log.line(f"next: {uses[form]}")
 
 
 @click.command()
-@click.argument("path", metavar="EXPORT", type=click.Path(path_type=Path))
+@click.argument("path", metavar="EXPORT", type=PATH)
 @click.option("--against", metavar="MODEL", help="The model it should equal (default: its own).")
 @text_option("Compare on this text instead of the held-out one")
 @adapter_option("The adapter that was merged into the model.")
@@ -258,7 +239,7 @@ def verify(
     checks, _ = verify_model(path, against, texts, store=store, log=log, adapter=adapter)
     failed = [each for each in checks if not each.ok]
     if settings.is_json:
-        print_json({"ok": not failed, "checks": [each.as_dict() for each in checks]})
+        print_json({"ok": not failed, "checks": checks})
     else:
         click.echo(checks_table(checks))
         if failed:

@@ -2,11 +2,12 @@
 
 import io
 import sys
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -134,3 +135,12 @@ def write_text(prompt: str, pieces: Iterable[Text]) -> None:
                 click.echo(printable_lines(piece), nl=False)
     finally:
         click.echo()
+
+
+def made_text(pieces: Iterable[Text], ended: Callable[[], tuple[str, int]]) -> dict[str, Any]:
+    """A text and how long it took, as `--json` prints it. ended: why, and after how many tokens."""
+    started = time.perf_counter()
+    text = "".join(each if isinstance(each, str) else each.text for each in pieces)
+    reason, tokens = ended()
+    seconds = round(time.perf_counter() - started, 3)
+    return {"text": text, "finish_reason": reason, "tokens": tokens, "seconds": seconds}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import Positive
+from endonym.cli.shared_options import FOLDER, PATH, Positive, text_option
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from endonym.recipe.recipe import Recipe
     from endonym.store import Store
 
-RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
+RECIPE = click.argument("recipe", type=PATH)
 VARIANTS = click.option(
     "--variant",
     metavar="NAME|all",
@@ -51,23 +51,10 @@ class WorkersType(click.ParamType):
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--language", metavar="CODE", help="The language's code, such as tt or km.")
-@click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A file or folder of texts; may be repeated.",
-)
-@click.option(
-    "--hours",
-    type=Positive(1e6),
-    default=1.0,
-    show_default=True,
-    help="How long training may take here.",
-)
+@text_option("A file or folder of texts")
+@click.option("--hours", type=Positive(1e6), default=1.0, help="How long training may take here.")
 @click.option("--demo", metavar="NAME", help="Use texts that come with endonym: french, english.")
 @click.pass_obj
 def new(
@@ -115,9 +102,7 @@ def new(
 
 
 @click.command()
-@click.argument(
-    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 @click.option("--language", metavar="CODE", help="The language's code; guessed if not given.")
 @click.option(
     "--contrast",
@@ -130,7 +115,6 @@ def new(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("doctor.html"),
-    show_default=True,
     metavar="FILE",
     help="Where to write the page.",
 )
@@ -138,7 +122,6 @@ def new(
     "--examples",
     type=click.IntRange(1, 10_000),
     default=20,
-    show_default=True,
     metavar="N",
     help="Examples of each finding.",
 )
@@ -174,10 +157,8 @@ def doctor(
         )
     except KeyboardInterrupt as stop:
         raise click.Abort("Nothing is kept of it. The same command begins anew.") from stop
-    if settings.is_json:
-        print_json(examining.as_dict(diagnosis, out))
-        return
-    say(f"{examining.describe(diagnosis)}\n\npage  {out}")
+    text = f"{examining.describe(diagnosis)}\n\npage  {out}"
+    settings.show(text, examining.as_dict(diagnosis, out))
 
 
 @click.command()
@@ -250,19 +231,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     "small texts, one).",
 )
 @click.pass_obj
-def run(
-    settings: Settings,
-    recipe: Path,
-    variant: str | None,
-    sets: tuple[str, ...],
-    until: str | None,
-    dry_run: bool,
-    replan: bool,
-    tune_minutes: float | None,
-    seeds: int,
-    processes: int,
-    workers: int | str | None,
-) -> None:
+def run(settings: Settings, recipe: Path, *, processes: int, **how: Any) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
     RECIPE is a file, its folder, or a run, which goes on. Another --set makes another run.
@@ -272,40 +241,31 @@ def run(
     """
     from endonym.cli.processes import among_others, launch, require_able
 
-    if process_info().size == 1 and processes > 1 and not dry_run:
+    if process_info().size == 1 and processes > 1 and not how["dry_run"]:
         require_able(settings.device)
         launch(processes, settings.given)
         return
     with among_others(settings.device) as is_first:
         if is_first:
-            run_recipes(
-                settings,
-                recipe,
-                variant,
-                sets,
-                until=until,
-                dry_run=dry_run,
-                replan=replan,
-                tune_minutes=tune_minutes,
-                seeds=seeds,
-                workers=workers,
-            )
+            run_recipes(settings, recipe, **how)
 
 
 def run_recipes(
     settings: Settings,
     recipe: Path,
+    *,
     variant: str | None,
     sets: tuple[str, ...],
-    *,
-    until: str | None,
-    dry_run: bool,
-    replan: bool,
-    tune_minutes: float | None,
     seeds: int,
-    workers: int | str | None,
+    dry_run: bool,
+    until: str | None,
+    replan: bool,
+    **how: Any,
 ) -> None:
-    """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds."""
+    """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds.
+
+    how: what else `run_and_report` is told.
+    """
     from endonym.autopilot import machine
     from endonym.commands import run as commands
 
@@ -318,13 +278,12 @@ def run_recipes(
         return
     if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
-    given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    given |= {"device": settings.device, "workers": workers}
+    how |= {"until": until, "replan": replan, "device": settings.device}
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {place} of {len(recipes)}")
-        finished.append(commands.run_and_report(each, store, log, **given))
+        finished.append(commands.run_and_report(each, store, log, **how))
         if not (settings.is_json or is_study):
             commands.say_results(finished[-1])
         elif not settings.is_json and (report := finished[-1].folder / "report.html").is_file():
@@ -415,11 +374,10 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     """Type, default, meaning and source of a recipe key."""
     from endonym.recipe import reference
 
-    if schema and settings.is_json:
-        print_json(reference.json_schema())
-    elif schema:
+    if schema and not settings.is_json:  # not folded: it is for a program
         click.echo(json.dumps(reference.json_schema(), ensure_ascii=False, indent=1))
-    elif settings.is_json:
-        print_json({"key": key, "text": reference.explain(key)})
+    elif schema:
+        print_json(reference.json_schema())
     else:
-        say(reference.explain(key))
+        text = reference.explain(key)
+        settings.show(text, {"key": key, "text": text})

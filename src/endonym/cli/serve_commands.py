@@ -2,7 +2,6 @@
 
 import math
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--host",
     default="127.0.0.1",
-    show_default=True,
     help="The address to listen on. Any that other machines reach needs a key.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000)
 @click.option(
     "--api-key-file",
     "key_file",
@@ -99,11 +97,7 @@ def serve(
 @adapter_option("An adapter of MODEL.")
 @click.pass_obj
 def chat(
-    settings: Settings,
-    model: str,
-    how: Generation,
-    surprise: bool,
-    adapter: str | None,
+    settings: Settings, model: str, how: Generation, surprise: bool, adapter: str | None
 ) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 
@@ -126,16 +120,15 @@ def chat(
     engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
         how = how._replace(min_tokens=0)  # an answer may be short
-    lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}
     with Talk(engine, log.warn) as talk:
 
         def continued(text: str, seed: int) -> "Iterator[Text]":
-            found = talk.continued(readable(text), how.sampling(seed), **lengths)
+            found = talk.continued(readable(text), how.sampling(seed), **how.lengths)
             return texts(found, has_shades=surprise)
 
         def answered(messages: "Messages", seed: int) -> "Iterator[Text]":
             told = [{**each, "content": readable(each["content"])} for each in messages]
-            found = talk.answered(told, how.sampling(seed), **lengths)
+            found = talk.answered(told, how.sampling(seed), **how.lengths)
             return texts(found, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
@@ -166,20 +159,13 @@ def texts(pieces: "Iterable[Piece]", *, has_shades: bool) -> "Iterator[Text]":
 
 def _write(settings: Settings, talk: "Talk", prompt: str, pieces: "Iterable[Text]") -> str:
     """Write a text as it comes, or one JSON object; gives the text without its prompt."""
-    from endonym.cli.prompt_loop import noted, write_text
+    from endonym.cli.prompt_loop import made_text, noted, write_text
 
     said: list[str] = []
-    started = time.perf_counter()
     if not settings.is_json:
         write_text(prompt, noted(pieces, said))
         return "".join(said)
-    text = "".join(each if isinstance(each, str) else each.text for each in pieces)
-    print_json(
-        {
-            "text": text,
-            "finish_reason": "end" if talk.reason == "stop" else talk.reason,
-            "tokens": talk.tokens,
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-    )
-    return text
+    reasons = {"stop": "end"}
+    made = made_text(pieces, lambda: (reasons.get(talk.reason, talk.reason), talk.tokens))
+    print_json(made)
+    return made["text"]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from endonym.generate.sample import Sampling
 
 MOST_TOKENS = 1 << 31
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 class Positive(click.FloatRange):
@@ -31,27 +33,18 @@ class Positive(click.FloatRange):
 
 
 OPTIONS = (
-    click.option(
-        "--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200, show_default=True
-    ),
+    click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
     click.option(
         "--min-tokens",
         type=click.IntRange(0, MOST_TOKENS),
         default=40,
-        show_default=True,
         help="The model may end the text only after so many: small models end early.",
     ),
-    click.option("--temperature", type=float, default=0.8, show_default=True),
+    click.option("--temperature", type=float, default=0.8),
     click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
-    click.option(
-        "--top-p",
-        type=float,
-        default=0.95,
-        show_default=True,
-        help="Keep the likeliest that reach p.",
-    ),
+    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
     click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option("--seed", type=click.IntRange(min=0), default=0),
 )
 
 
@@ -65,6 +58,11 @@ class Generation(NamedTuple):
     top_p: float
     repetition_penalty: float
     seed: int
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bounds of the number of tokens."""
+        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
 
     def sampling(self, seed: int) -> "Sampling":
         """How tokens are chosen, with another seed."""
@@ -94,6 +92,16 @@ def adapter_option(use: str = "") -> Callable[..., Any]:
 
 def text_option(use: str) -> Callable[..., Any]:
     """The flag --text, which names files or folders; use: what it is for."""
-    kind = click.Path(path_type=Path)
     said = f"{use}; may be repeated."
-    return click.option("--text", "texts", multiple=True, type=kind, metavar="PATH", help=said)
+    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=said)
+
+
+def split_option(use: str) -> Callable[..., Any]:
+    """The flag --split; use: what each is for."""
+    return click.option("--split", type=click.Choice(["test", "dev"]), default="test", help=use)
+
+
+def count_option(use: str, default: int) -> Callable[..., Any]:
+    """The flag -n; use: what is counted."""
+    many = click.IntRange(1, 1_000_000)
+    return click.option("-n", "count", type=many, default=default, help=use)

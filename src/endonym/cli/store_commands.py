@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json, say
+from endonym.cli.main import Settings, print_json
+from endonym.cli.shared_options import FOLDER, count_option, split_option
 from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size
@@ -28,10 +29,7 @@ def status(settings: Settings, run: str | None) -> None:
     store = settings.open_store()
     recipes = inspection.unrun(store, run)
     runs = [] if run and recipes else inspection.status(store, run)
-    if settings.is_json:
-        print_json({"runs": runs, "recipes": [str(path) for path in recipes]})
-    else:
-        say(inspection.describe_status(runs, recipes))
+    settings.show(inspection.describe_status(runs, recipes), {"runs": runs, "recipes": recipes})
 
 
 @click.command()
@@ -43,14 +41,7 @@ def status(settings: Settings, run: str | None) -> None:
     metavar="TEXT",
     help="Show how a text, or the beginning of a file, is cut into tokens.",
 )
-@click.option(
-    "-n",
-    "count",
-    type=click.IntRange(1, 1_000_000),
-    default=5,
-    show_default=True,
-    help="How many documents to show, or rejects of each reason.",
-)
+@count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
 def look(
     settings: Settings,
@@ -69,10 +60,7 @@ def look(
 
     store = settings.open_store()
     inspected = inspection.look(store, artefact, kind, dropped=dropped, text=text, count=count)
-    if settings.is_json:
-        print_json(inspected.as_dict())
-    else:
-        say(inspected.text)
+    settings.show(inspected.text, {"text": inspected.text, **inspected.data})
 
 
 @click.command()
@@ -86,29 +74,18 @@ def prune(settings: Settings, yes: bool) -> None:
     found = unused(store)
     if yes:
         remove(store, found)
-    if settings.is_json:
-        print_json({"artefacts": [each.as_dict() for each in found], "removed": yes})
-        return
-    say(describe_unused(found, are_removed=yes))
-    if found and not yes:
+    data = {"artefacts": [each.as_dict() for each in found], "removed": yes}
+    settings.show(describe_unused(found, are_removed=yes), data)
+    if found and not yes and not settings.is_json:
         total = size(sum(each.bytes for each in found))
         settings.log().line(f"{total} in all; next: {program()} prune --yes")
 
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@split_option("Whose scores: dev to choose a run, test to judge the chosen one.")
 @click.option(
-    "--split",
-    type=click.Choice(["test", "dev"]),
-    default="test",
-    show_default=True,
-    help="Whose scores: dev to choose a run, test to judge the chosen one.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Where to write the page (default: beside the runs).",
+    "--out", type=FOLDER, metavar="DIR", help="Where to write the page (default: beside the runs)."
 )
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:

@@ -28,7 +28,9 @@ from endonym.runs.find import (
     RECIPE,
     asked,
     find_run,
+    made_artifact,
     planned,
+    planned_artifact,
     recipe_file,
     recipe_of,
     resolve_run,
@@ -76,16 +78,14 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
                 "note": ", ".join(each for each in (maker, *steps[-1:]) if each),
             }
         )
-    models = [each["id"] for each in expected if each["stage"] == "model"]
-    model = where.find("model", models[-1]) if models else None
     failure = read_if_whole(run / FAILURE)
     return {
         "run": str(run),
         "called": run_argument(run, store),
         "is_changed": is_changed(run, store),
         "stages": stages,
-        "is_planned": bool(models),
-        "asked": asked(run_argument(run, store), model),
+        "is_planned": any(each["stage"] == "model" for each in expected),
+        "asked": asked(run_argument(run, store), planned_artifact(run, store, "model")),
         "failure": failure,
     }
 
@@ -161,10 +161,6 @@ class Inspection:
     text: str
     data: dict[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return {"text": self.text, **self.data}
-
 
 def look(
     store: Store,
@@ -211,16 +207,10 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     if artifacts:
         return artifacts[0]
     folder = find_run(store, name)
-    store = store_of(folder, store)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
-        stages = [stage for stage in planned(folder) if stage["stage"] == kind]
-        if stages and store.folder(kind, stages[-1]["id"]).is_dir():
-            return open_artifact(store.folder(kind, stages[-1]["id"]))
-    raise RecipeError(
-        f"this run has no {wanted or 'finished stage'} yet",
-        where=str(folder),
-        do=f"Run it first: {program()} run {run_argument(folder, store)}",
-    )
+        if (made := planned_artifact(folder, store, kind)) is not None:
+            return made
+    return made_artifact(folder, store, wanted or "stage")
 
 
 def _refused_corpus(store: Store, name: str) -> Path | None:
@@ -248,30 +238,34 @@ def _look_at_dropped(
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
-    found, removed = list[dict[str, str]](), list[dict[str, str]]()
+    rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
     for why in ordered if reason == "all" else [reason]:
         some = some_dropped(folder, why, count)
         stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
         for each in some:
-            lines += ["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()]
-            lines += _indented(each.text)
-            found.append(_plain(each))
+            lines += _shown(each)
+            rejects.append(_plain(each))
             if text := stayed.get(each.stayed):
-                found[-1]["stayed_text"] = text[:SHOWN_CHARS]
+                rejects[-1]["stayed_text"] = text[:SHOWN_CHARS]
                 lines += [f"  {each.stayed} stays:", *_indented(text)]
         if len(some) < counts[why]:
             more = f"{number(len(some))} of {number(counts[why])} shown; -n {counts[why]} shows all"
             lines += ["", f"{why}: {more}"]
         if why in parts:
             lines += ["", f"{why}: {counted(parts[why], 'part')} taken out of documents"]
-            for each in some_dropped(folder, why, count, REMOVED):
-                lines += ["", f"{why}  {each.source}/{each.id}  {each.detail}".rstrip()]
-                lines += _indented(each.text)
-                removed.append(_plain(each))
+            cut = some_dropped(folder, why, count, REMOVED)
+            lines += [line for each in cut for line in _shown(each)]
+            removed += map(_plain, cut)
     return Inspection(
         "\n".join(lines) or "nothing was dropped",
-        {"rejects": found, "dropped": counts, "removed": removed, "parts": parts},
+        {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts},
     )
+
+
+def _shown(each: Reject) -> list[str]:
+    """Why something was dropped, where it stood, and its beginning."""
+    head = f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()
+    return ["", head, *_indented(each.text)]
 
 
 def _indented(text: str) -> list[str]:

@@ -1,10 +1,8 @@
 """Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
-from endonym.device import program
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters.adapter_folder import (
     adapter_folder,
@@ -20,7 +18,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
-from endonym.runs.find import no_such, planned, resolve_run, run_argument, store_of
+from endonym.runs.find import artifact_by_id, made_artifact, no_such, resolve_run
 from endonym.store import Artifact, Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -38,11 +36,8 @@ def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact |
     if run is not None:
         if log is not None and run != Path(name) and run.parent != store.root.parent / "runs":
             log.line(f"using run {run}")
-        return model_of_run(run, store)
-    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
-    folders = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
-    whole = [folder for folder in folders if (folder / "manifest.json").is_file()]
-    return open_artifact(whole[0]) if len(whole) == 1 else None
+        return made_artifact(run, store, "model")
+    return artifact_by_id(store, "model", name)
 
 
 def card_of(name: str, store: Store) -> Card:
@@ -87,28 +82,7 @@ def find_corpus(name: str, store: Store) -> Artifact:
     run = resolve_run(store, name)
     if run is None:
         raise no_such("corpus", name, store, where="MODEL")
-    stages = [each for each in planned(run) if each["stage"] == "corpus"]
-    made = store_of(run, store).find("corpus", stages[0]["id"]) if stages else None
-    if made is None:
-        raise RecipeError(
-            "this run has no finished corpus yet",
-            where=str(run),
-            do=f"Make it: {program()} run {run_argument(run, store)} --until corpus",
-        )
-    return made
-
-
-def model_of_run(folder: Path, store: Store) -> Artifact:
-    """The last model of a run's plan. Raises RecipeError if it is not made yet."""
-    stages = [each for each in planned(folder) if each["stage"] == "model"]
-    made = store_of(folder, store).folder("model", stages[-1]["id"] if stages else "none")
-    if not made.is_dir():
-        raise RecipeError(
-            "this run has no finished model yet",
-            where=str(folder),
-            do=f"Finish it: {program()} run {run_argument(folder, store)}",
-        )
-    return open_artifact(made)
+    return made_artifact(run, store, "corpus", until=" --until corpus")
 
 
 def load_model(

@@ -76,18 +76,32 @@ def table(found: Sequence[Score]) -> str:
         rows = score_rows(part)
         text = rows[0].score.text
         kind = "bits/byte" if text == "document" else f"bits/byte, {text}s"
-        columns_of_text = ["of bytes", f"of {text}s", f"{text}s"]
-        cells = [[kind, *model_heads(rows[0]), "95 % of model", *columns_of_text]]
-        names = [name for name in MODELS if name in rows[0].scores]
-        for row in rows:
-            mine = row.score
-            values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-            span = TOO_FEW if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
-            cells.append([row.name, *values, span, *shares(row), number(mine.n_documents)])
+        heads, *cells = model_cells(rows, kind)
+        heads += ["of bytes", f"of {text}s", f"{text}s"]
+        for row, line in zip(rows, cells, strict=True):
+            line += [*shares(row), number(row.score.n_documents)]
         if text == "block":
             lines += ["", folded(f"  {BLOCKS}")] if lines else [folded(f"  {BLOCKS}")]
-        lines += [*aligned(cells, indent=2), *(folded(f"  {note}") for note in remarks(rows))]
+        lines += [
+            *aligned([heads, *cells], indent=2),
+            *(folded(f"  {note}") for note in remarks(rows)),
+        ]
     return "\n".join(lines)
+
+
+def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
+    """Bits per byte of each model and the model's interval, by row; the head first.
+
+    kind: what stands above the rows' names.
+    """
+    names = [name for name in MODELS if name in rows[0].scores]
+    cells = [[kind, *model_heads(rows[0]), "95 % of model"]]
+    for row in rows:
+        mine = row.score
+        values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
+        span = TOO_FEW if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+        cells.append([row.name, *values, span])
+    return cells
 
 
 def model_heads(row: ScoreRow) -> list[str]:
@@ -132,6 +146,12 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"with a standard deviation of {line.deviation:.4f}"
         )
     return notes
+
+
+def under_heads(rows: Sequence[dict[str, str]]) -> list[list[str]]:
+    """Rows as lists, below the heads of the first one; what a row lacks is empty."""
+    heads = list(rows[0]) if rows else []
+    return [heads, *([row.get(head, "") for head in heads] for row in rows)] if rows else []
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) -> list[str]:

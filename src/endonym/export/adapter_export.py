@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from endonym.disk import list_files, write_atomic, write_json
-from endonym.errors import ExportError, printable
+from endonym.errors import ExportError
 from endonym.export.adapters.adapter_folder import (
     base_identity,
     in_peft,
@@ -25,9 +25,9 @@ from endonym.export.adapters.adapter_folder import (
 from endonym.export.adapters.peft_format import to_peft
 from endonym.export.config import ADAPTERS, Export
 from endonym.export.formats import RECORD, Exported, require_gguf_packages
-from endonym.export.markdown import README
+from endonym.export.markdown import README, filled_template
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log, number
+from endonym.log import Log
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
@@ -190,25 +190,15 @@ def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) ->
 
 def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
     """What it is, and how it is used."""
-    ranks = sorted({each.rank for each in adapter.changes.values()})
-    count = sum(each.a.numel() + each.b.numel() for each in adapter.changes.values())
-    is_dora = any(each.magnitude is not None for each in adapter.changes.values())
-    shown = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
-    use = """```python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-
-base = AutoModelForCausalLM.from_pretrained("BASE")  # a folder of the base
-model = PeftModel.from_pretrained(base, ".")  # where this file is
-```"""
-    if export.format != "adapter":
-        use = f"```\nllama-cli -m BASE.gguf --lora {adapter.name}-adapter.gguf\n```"
-    proven = "\n".join(f"* {each.check}: {each.shown()}, in {each.runtime}" for each in checks)
-    return (
-        f"# {printable(adapter.name)}: an adapter\n\n"
-        f"{'DoRA' if is_dora else 'LoRA'} of rank {shown} on {len(adapter.changes)} matrices, "
-        f"{number(count)} numbers. It changes the model `{adapter.base_name}`, and no other.\n\n"
-        f"{use}\n\nCompared with endonym's own model:\n\n{proven}\n"
+    changes = adapter.changes.values()
+    return filled_template(
+        "adapter.md",
+        adapter=adapter,
+        is_dora=any(each.magnitude is not None for each in changes),
+        is_gguf=export.format != "adapter",
+        ranks=[each.rank for each in changes],
+        numbers=sum(each.a.numel() + each.b.numel() for each in changes),
+        checks=checks,
     )
 
 

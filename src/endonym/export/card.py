@@ -16,50 +16,30 @@ from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
 from endonym.errors import printable
 from endonym.evaluate.neighbours import sentences
-from endonym.evaluate.score import Score, headline
-from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
-from endonym.export.front_matter import front_matter, hub_license
+from endonym.evaluate.score import headline
+from endonym.evaluate.tables import ScoreRow, by_text, model_cells, remarks, score_rows
+from endonym.export.front_matter import hub_license, language_code
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
-from endonym.export.markdown import README, table
+from endonym.export.markdown import README, filled_template
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
-from endonym.formats.reasons import in_words
 from endonym.generate.language_model import LanguageModel, most_tokens
-from endonym.log import duration, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
-from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check
 
 EDITED = (README, MODELFILE)
 """Files that people edit after an export."""
-INSTALL = "pip install torch transformers"
-LOADING = """```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-folder = "."  # where this file is
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModelForCausalLM.from_pretrained(folder)
-"""
-CODE = f"""{LOADING}inputs = tokenizer(["", "…"], return_tensors="pt", padding=True)
-for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens=True):
-    print(made)
-```"""
-CHAT_CODE = f"""{LOADING}messages = [{{"role": "user", "content": "…"}}]
-inputs = tokenizer.apply_chat_template(
-    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
-)
-made = model.generate(**inputs)
-print(tokenizer.decode(made[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True))
-```"""
-"""A test runs both."""
-
 OF_BASE = "see its base"
 """The license of a text that a model's base was made of stands in the recipe of that base alone."""
+
+BASELINES = ("uniform", "unigram", "bigram", "compressor")
+READ = {"document": "read alone", "block": "read in blocks of neighbours"}
+"""How documents and blocks are read."""
 
 Form = Literal["huggingface", "gguf"]
 
@@ -129,27 +109,37 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    kind = kind_of(model, form)
-    known, scores = card.history, card.history.scores() if card.history else []
-    parts = [_summary(card, model, kind)]
-    if form == "huggingface":
-        parts.append(_use_transformers(model.tokenizer))
-    else:
-        parts.append(_use_gguf(card, model.tokenizer, list(sizes)))
-    beside = sentences(known.neighbours(), known.corpus.numbers) if known else []
-    parts.append(_scores(scores, beside))
-    if known is not None:
-        parts += [_data(known, card.licenses), _training(known)]
-    parts += [_limits(known, scores, limits), _files(sizes, checks)]
-    head = front_matter(
-        printable(card.name),
-        card.language,
-        license=hub_license(known.licenses(card.licenses) if known and not card.merged else ()),
-        library="transformers" if form == "huggingface" else "gguf",
-        tags=[kind] if form == "huggingface" else ["gguf", "llama.cpp", "ollama"],
-        scores=scores,
+    config, tokenizer, known = model.decoder.config, model.tokenizer, card.history
+    licenses = known.licenses(card.licenses) if known and not card.merged else ()
+    is_from_scratch = known is not None and known.is_from_scratch
+    is_gguf, is_chat = form == "gguf", tokenizer.chat_template is not None
+    return filled_template(
+        "model.md",
+        name=printable(card.name),
+        language=card.language,
+        language_code=language_code(card.language),
+        license=hub_license(licenses),
+        version=version("endonym"),
+        kind=kind_of(model, form),
+        is_gguf=is_gguf,
+        is_chat=is_chat,
+        is_from_scratch=is_from_scratch,
+        is_base=is_from_scratch and not is_chat,
+        merged=card.merged,
+        config=config,
+        tokenizer=tokenizer,
+        parameters=parameters(config).total,
+        parts=parts_text(config),
+        file=shlex.quote(chosen_file(list(sizes))) if is_gguf else "",
+        ollama_name=re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model",
+        history=known,
+        sizes=sizes,
+        checks=checks,
+        rises=[check for check in checks if check.check == "bits_per_byte"],
+        limits=limits,
+        **_scores(known),
+        **({} if known is None else _data(known, card.licenses)),
     )
-    return head + "\n" + "\n\n".join(part for part in parts if part) + "\n"
 
 
 def kind_of(model: LanguageModel, form: Form) -> str:
@@ -160,237 +150,45 @@ def kind_of(model: LanguageModel, form: Form) -> str:
     return architecture_of(config).name if form == "gguf" else row_of(config).model_type
 
 
-def _summary(card: Card, model: LanguageModel, kind: str) -> str:
-    """Name, purpose, shape."""
-    config, tokens = model.decoder.config, model.tokenizer
-    of = f" of the language `{card.language}`" if card.language else ""
-    total = f"{parameters(config).total:,} parameters, a vocabulary of {tokens.vocab:,}"
-    known = card.history
-    made = f"exported by endonym {version('endonym')}"
-    if known is not None and known.is_from_scratch:
-        made = f"made with endonym {version('endonym')}"
-    does = "A base language model"
-    ability = "It continues texts; it was not\ntrained to follow instructions or to chat."
-    if tokens.chat_template is not None:
-        does, ability = "A language model", "It has a template for conversations."
-    elif known is None or not known.is_from_scratch:
-        does, ability = "A language model", "It continues texts."
-    merged = "" if card.merged is None else _of_adapter(card.merged)
-    return f"""# {printable(card.name)}
-
-{does}{of}, {made}. {ability}
-Its license depends on that of the texts it was made of.{merged}
-
-{kind}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
-{total}, a context of {config.context:,} tokens."""
+def _scores(known: History | None) -> dict[str, Any]:
+    """Bits per byte of test documents, and what is said of their neighbours in training."""
+    scores = known.scores() if known else []
+    by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
+    mine, compressor = by_model["model"], by_model["compressor"]
+    tables = [score_rows(part) for part in by_text(scores)]
+    return {
+        "scores": scores,
+        "headlines": [score for score in by_model.values() if score is not None],
+        "loses_to_compressor": mine and compressor and mine.value >= compressor.value,
+        "score_tables": [(_score_table(rows), remarks(rows)) for rows in tables],
+        "neighbours": sentences(known.neighbours(), known.corpus.numbers) if known else [],
+    }
 
 
-def _of_adapter(merged: Merged) -> str:
-    """What is said of an adapter in the weights."""
-    name = f"`{printable(merged.name)}`"
-    data = f"\nIt was trained on {printable(merged.data)}." if merged.data else ""
-    return (
-        f"\n\nThe adapter {name} is merged into the weights.{data}\n"
-        "What stands below about data and training is said of its base."
-    )
+def _score_table(rows: Sequence[ScoreRow]) -> list[list[str]]:
+    """Bits per byte by row, with the number of documents or blocks; the head first."""
+    text = rows[0].score.text
+    heads, *lines = model_cells(rows, READ[text])
+    counted = zip(lines, rows, strict=True)
+    return [[*heads, f"{text}s"], *([*line, f"{row.score.n_documents:,}"] for line, row in counted)]
 
 
-def _use_transformers(tokens: Tokenizer) -> str:
-    names = """The name of a special token
-  in a text is read as plain text (`split_special_tokens`); do not write one before a prompt. The
-  library `tokenizers` alone needs `tokenizer.encode_special_tokens = True` for this."""
-    if tokens.chat_template is not None:
-        names = f"""The name of a special token
-  in a text is read as that token; for texts that are not your own say
-  `tokenizer(text, split_special_tokens=True)`.
-* Conversations: `tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives in
-  `["input_ids"]` the ids that the model was trained with, `{tokens.start}` in front included. Put
-  nothing more before them, and take names of special tokens out of messages of others."""
-    return f"""## Use
-
-`{INSTALL}`, then:
-
-{CODE if tokens.chat_template is None else CHAT_CODE}
-
-* The tokenizer puts `{tokens.start}` before every text, as in training. {names}
-* lm-evaluation-harness puts it there a second time for rolling perplexities; there say
-  `add_bos_token=False`. Its other tasks are right as they are.
-* `generation_config.json` holds settings of sampling that suit a small model.
-* The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
-  labels by the attention mask and not by this id, or the model forgets how a text ends.
-* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them."""
-
-
-def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
-    file = shlex.quote(chosen_file(list(files)))
-    name = re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model"
-    program, prompt = f'llama-completion -m {file} -no-cnv -p "…"', ' "…"'
-    if tokens.chat_template is not None:
-        program, prompt = f"llama-cli -m {file} --jinja", ""
-    return f"""## Use
-
-llama.cpp:
-
-```
-{program}
-```
-
-Ollama, with the `Modelfile` of this folder:
-
-```
-ollama create {name} -f Modelfile
-ollama run {name}{prompt}
-```
-
-* Both put `{tokens.start}` before every text, as in training.
-* The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
-  endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
-* In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""
-
-
-def _scores(scores: Sequence[Score], beside: Sequence[str]) -> str:
-    """Bits per byte of test documents, with intervals and baselines, by source.
-
-    beside: what is said of their neighbours in training.
-    """
-    if not scores:
-        return ""
-    parts = [
-        """## Scores
-
-Bits per byte of held-out documents that were used neither to train the model nor to choose
-anything; lower is better. Beside the model stand simple baselines and a compressor (PPMd) that has
-read the same training text."""
-    ]
-    for part in by_text(scores):
-        rows = score_rows(part)
-        names = list(rows[0].scores)
-        kind = "read alone" if rows[0].score.text == "document" else "read in blocks of neighbours"
-        heads = [kind, *model_heads(rows[0]), "95 % of model", f"{rows[0].score.text}s"]
-        cells: list[list[str]] = []
-        for row in rows:
-            mine = row.score
-            values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-            span = "too few" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
-            cells.append([row.name, *values, span, f"{mine.n_documents:,}"])
-        parts += [table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
-    parts += beside
-    return "\n\n".join(part for part in parts if part)
-
-
-def _data(known: History, licenses: Mapping[str, str]) -> str:
-    """The sources with their sizes and licenses, what was dropped, and the tokenizer."""
-    cells: list[list[str]] = []
-    readings = [each for each in known.lineage if each.sources]
-    named = [(*item, model is known) for model in readings for item in model.sources.items()]
-    for (name, each, is_own), license in zip(named, known.licenses(licenses), strict=True):
-        kept = each["kept"]
-        documents = [f"{kept[side]['documents']:,}" for side in ("train", "dev", "test")]
-        bytes_ = size(kept["train"]["bytes"])
-        unknown = "not stated" if is_own else OF_BASE
-        cells.append([name, bytes_, *documents, license or unknown])
-    heads = ["source", "training text", "documents", "dev", "test", "license"]
-    parts = ["## Data", *([table(heads, cells)] if cells else [])]
-    parts += [_cleaned(each.corpus.numbers) for each in readings]
-    return "\n\n".join([*parts, _tokenizer(known), *_answers(known)])
-
-
-def _cleaned(card: Mapping[str, Any]) -> str:
-    """How many documents of a corpus were dropped, and what else was left out."""
-    total = card["total"]
-    read, dropped = total["read"]["records"], total["dropped"].values()
-    number = sum(each["records"] for each in dropped)
-    said = f"Of {read:,} documents that were read, {number:,} were dropped by cleaning."
-    return "\n* ".join([said, *copies(card), *kept_out(card).values()])
-
-
-def _tokenizer(known: History) -> str:
-    """What the tokenizer was made of, and how it fits the held-out texts."""
-    numbers, config = known.tokenizer.numbers, known.tokenizer.manifest["config"]
-    vocab, kind = f"{numbers['vocab']:,} ids", config.get("kind")
-    said = f"The tokenizer ({vocab}) is that of the model it began with."
-    if kind:
-        said = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
-    fit = numbers["held_out"]["total"]["bytes_per_token"]
-    return said + (f" {fit:.2f} bytes of dev text are a token." if fit else "")
-
-
-def _answers(known: History) -> list[str]:
-    """The conversations and preference pairs of the phases that learned from some."""
-    lines: list[str] = []
-    for files, counted in (answers for each in known.lineage for answers in each.answers()):
-        kind = RECORDS[counted["objective"]]
-        names = ", ".join(f"`{printable(name)}`" for name in files)
-        rejected = ", ".join(
-            f"{n:,} {in_words(reason)}" for reason, n in counted["dropped"].items()
-        )
-        lines.append(
-            f"* {names}: {counted['kept']:,} of {counted['records']:,} {kind}"
-            + (f"; rejected were {rejected}" if rejected else "")
-            + f". {counted['dev']['examples']:,} examples are held out."
-        )
-    return ["It learned to answer from:", "\n".join(lines)] if lines else []
-
-
-def _training(known: History) -> str:
-    """A row for each phase, and how long it took if a journal tells."""
-    cells: list[list[str]] = []
-    for each in (phase for every in known.lineage for phase in every.phases):
-        phase, numbers = each.manifest["config"]["phase"], each.numbers
-        cells.append(
-            [
-                f"{numbers['tokens']:,}",
-                f"{numbers['epochs']:.1f}",
-                f"{numbers['kept_step']:,} of {numbers['steps']:,}",
-                f"{phase['batch_tokens']:,}",
-                phase["optimizer"],
-                f"{phase['lr']:g}",
-                f"{phase['weight_decay']:g}",
-                phase["number_format"],
-            ]
-        )
-    heads = ["tokens", "epochs", "weights of step", "tokens a batch", "optimizer", "learning rate"]
-    parts = ["## Training", table([*heads, "weight decay", "numbers"], cells)]
-    if not known.is_from_scratch:
-        parts.append(
-            "Training went on from a model that was made elsewhere; its data and its license are "
-            "not known here."
-        )
-    if known.seconds():
-        on = f" on {known.machine()}" if known.machine() else ""
-        parts.append(f"All steps took {duration(known.seconds())}{on}.")
-    return "\n\n".join(parts)
-
-
-def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str]) -> str:
-    """What nobody should expect of this model."""
-    points = [
-        "It writes what its texts make likely, which may be false, unfair or private. It knows "
-        "nothing that they do not say.",
-        "It is not safe for use on people without a person's review.",
-    ]
-    if known is None:
-        points.append("How it was trained, on what, and how good it is, is not known here.")
-    elif not scores:
-        points.append("It was not scored on held-out documents.")
-    mine, line = (headline(scores, model=name) for name in ("model", "compressor"))
-    if mine and line and mine.value >= line.value:
-        points.append("A compressor that has read the same text predicts held-out text better.")
-    points += [f"In this format: {limit}." for limit in limits]
-    return "## Limits\n\n" + "\n".join(f"* {point}" for point in points)
-
-
-def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
-    """Every file that holds the model, with its size, and how it was compared with the model."""
-    cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
-    parts = ["## Files", table(["file", "bytes"], cells)]
-    rises = [each for each in checks if each.check == "bits_per_byte"]
-    if rises:
-        runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
-        parts.append(
-            "Each was compared with the trained model: token ids, logits and bits per byte as the "
-            f"program\ncomputes them ({runtimes}). `endonym verify` does it again."
-        )
-        heads = ["file", "bits per byte, beside the trained model"]
-        parts.append(table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
-    return "\n\n".join(parts)
+def _data(known: History, licenses: Mapping[str, str]) -> dict[str, Any]:
+    """Sources with their licenses, corpora, data of answers and phases, of the whole lineage."""
+    lineage = known.lineage
+    readings = [each for each in lineage if each.sources]
+    named = [(*item, each is known) for each in readings for item in each.sources.items()]
+    return {
+        "sources": [
+            (name, figures["kept"], license or ("not stated" if is_own else OF_BASE))
+            for (name, figures, is_own), license in zip(
+                named, known.licenses(licenses), strict=True
+            )
+        ],
+        "corpora": [each.corpus.numbers for each in readings],
+        "copies": copies,
+        "kept_out": kept_out,
+        "answers": [answers for each in lineage for answers in each.answers()],
+        "records": RECORDS,
+        "phases": [phase for each in lineage for phase in each.phases],
+    }

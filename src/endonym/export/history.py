@@ -53,15 +53,16 @@ class History:
 
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""
-        held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
-        every = [each.json("scores.json") for each in held]
-        return [Score(**each) for each in max(every, key=len, default=[])]
+        return [Score(**row) for row in self._most_rows("scores.json")]
 
     def neighbours(self) -> list[Gain]:
         """What neighbours in training save of test documents, in each source."""
-        held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
-        found = [each.rows(NEIGHBOURS) for each in held]
-        return [Gain(**each) for each in max(found, key=len, default=[])]
+        return [Gain(**row) for row in self._most_rows(NEIGHBOURS)]
+
+    def _most_rows(self, file: str) -> list[dict[str, Any]]:
+        """The rows of a file in the evaluation of test documents that has the most of them."""
+        of_test = [each for each in self.evaluations if is_of_split(each.manifest["config"])]
+        return max((each.rows(file) for each in of_test), key=len, default=[])
 
     def answers(self) -> list[tuple[list[str], dict[str, Any]]]:
         """Of each phase that learned answers: its data files, and what was counted of them."""
@@ -79,23 +80,30 @@ class History:
 
     def seconds(self) -> float:
         """Time of all training steps of the lineage; 0 if no journal tells."""
-        journals = [journal for each in self.lineage for journal in each.journals]
-        return sum(line.get("seconds", 0.0) for journal in journals for line in journal)
+        return training_seconds([journal for each in self.lineage for journal in each.journals])
 
     def machine(self) -> str:
         """Processor and threads of the last phase; empty if no journal tells."""
-        last = self.journals[-1] if self.journals else []
-        started = [line for line in last if line.get("event") == "started"]
-        if not started:
-            return ""
-        return f"{started[-1]['processor']}, {counted(started[-1]['threads'], 'thread')}"
+        machine = machine_of(self.journals[-1]) if self.journals else None
+        return f"{machine[0]}, {counted(int(machine[1]), 'thread')}" if machine else ""
 
 
-def is_of_test(config: dict[str, Any]) -> bool:
-    """Whether the config of an evaluation asks for the scores of the corpus's test documents."""
-    asked = config["evaluation"]
-    is_of_corpus = asked["kind"] == "bits" and not asked.get("file")
-    return is_of_corpus and asked.get("split", "test") == "test"
+def training_seconds(journals: Sequence[list[dict[str, Any]]]) -> float:
+    """Time of all steps in the journals of phases; 0 if none tells."""
+    return sum(line.get("seconds", 0.0) for journal in journals for line in journal)
+
+
+def machine_of(journal: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """Processor and number of threads of a phase's last start; None if its journal has none."""
+    started = [line for line in journal if line.get("event") == "started"]
+    return (str(started[-1]["processor"]), str(started[-1]["threads"])) if started else None
+
+
+def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
+    """Whether a stage's config asks for the scores of the corpus's documents of a split."""
+    asked = config.get("evaluation", {})
+    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
+    return is_of_corpus and asked.get("split", "test") == split
 
 
 def phases_of(model: Artifact) -> list[Artifact]:

@@ -1,12 +1,43 @@
-"""The README of an export: its name, and tables in it."""
+"""The pages that go with an export, filled in from the templates of this folder."""
 
-from collections.abc import Iterable, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from endonym.errors import printable
+from endonym.formats.reasons import in_words
+from endonym.log import counted, duration, number, size
 
 README = "README.md"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown: the first column left-aligned, the others right-aligned."""
-    marks = ["---", *["--:"] * (len(heads) - 1)]
-    lines = [heads, marks, *rows]
-    return "\n".join(f"| {' | '.join(each.replace('|', '∣') for each in line)} |" for line in lines)
+def templates_in(folder: Path) -> jinja2.Environment:
+    """The templates of a folder, of plain text; a value that is missing is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def filled_template(name: str, /, **values: Any) -> str:
+    """A template of the folder `templates`, filled in with these values."""
+    environment = templates_in(Path(__file__).parent / "templates")
+    filters: dict[str, Any] = {
+        "cell": lambda text: str(text).replace("|", "∣"),  # which would begin a column
+        "code": lambda text: f"`{text}`",
+        "counted": counted,
+        "duration": duration,
+        "in_words": in_words,
+        "number": number,
+        "printable": printable,
+        "quoted": lambda text: json.dumps(text, ensure_ascii=False),  # which is YAML, too
+        "size": size,
+        "thousands": lambda count: f"{count:,}",
+    }
+    environment.filters.update(filters)
+    return environment.get_template(name).render(values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from endonym.export.markdown import filled_template
 from endonym.generate.sample import Sampling
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
@@ -39,22 +40,18 @@ def modelfile(
     stops: the tokens that end a text or a turn. template: for conversations; where it is not
     ChatML, Ollama takes its own form of the one in the GGUF file.
     """
-    usual, told = Sampling(), "{{ .Prompt }}"
+    asked = "{{ .Prompt }}"
     if template is not None:
-        told = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
-    lines = [f"TEMPLATE {_quoted(told)}"] if told else []
-    lines += [f"PARAMETER stop {_quoted(each)}" for each in stops]
-    middle = "\n".join(lines)
-    return f"""# ollama create NAME -f Modelfile
-FROM ./{file}
-{middle}
-PARAMETER num_ctx {context}
-PARAMETER num_predict {max_tokens}
-PARAMETER temperature {usual.temperature}
-PARAMETER top_k {usual.top_k}
-PARAMETER top_p {usual.top_p}
-PARAMETER repeat_penalty {usual.repetition_penalty}
-"""
+        asked = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
+    return filled_template(
+        MODELFILE,
+        file=file,
+        template=_quoted(asked) if asked else "",
+        stops=[_quoted(stop) for stop in stops],
+        context=context,
+        max_tokens=max_tokens,
+        sampling=Sampling(),
+    )
 
 
 def _quoted(text: str) -> str:

@@ -31,8 +31,6 @@ DEFAULT = "default"
 """What an adapter is called if it has no name."""
 HELD = "adapters"
 """The attribute of a linear map that holds its adapters; a part of their parameters' names."""
-INPUTS_FIRST = "Conv1D"
-"""The class of transformers whose matrix is inputs × outputs."""
 UNCALLED = ("dt_proj",)
 """Linear maps of which transformers reads the weight without calling them: a hook is not heard."""
 NETWORK = "network."
@@ -136,7 +134,12 @@ def matrix_of(linear: nn.Module) -> Tensor:
     """The matrix of a linear map, outputs × inputs, or those of all experts; a view."""
     weight = linear.weight
     assert isinstance(weight, Tensor)
-    return weight.mT if type(linear).__name__ == INPUTS_FIRST else weight
+    return weight.mT if is_inputs_first(linear) else weight
+
+
+def is_inputs_first(linear: nn.Module) -> bool:
+    """Whether its matrix is inputs × outputs: GPT-2's linear map in transformers, of nf outputs."""
+    return hasattr(linear, "nf") and hasattr(linear, "weight")
 
 
 def linear_maps(decoder: AnyDecoder) -> dict[str, nn.Module]:
@@ -151,7 +154,7 @@ def linear_maps(decoder: AnyDecoder) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in decoder.network.named_modules()
-        if (isinstance(module, nn.Linear) or type(module).__name__ == INPUTS_FIRST)
+        if (isinstance(module, nn.Linear) or is_inputs_first(module))
         and module is not head
         and name.rpartition(".")[2] not in UNCALLED
     }

@@ -16,7 +16,7 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
 from endonym.export.config import ADAPTERS, DATASET
-from endonym.export.history import is_of_test
+from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
@@ -188,7 +188,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
     planned = [*models, *(each for each in evaluations if each not in speeds)]
     inputs = {"model": models[-1], "shards": data.shards}
-    inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
+    inputs |= {each.name: each for each in evaluations if is_of_split(identity(each.config))}
     exports: list[Stage] = []
     datasets: list[Stage] = []
     adapters: list[Stage] = []

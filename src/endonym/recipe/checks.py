@@ -3,7 +3,8 @@
 The checks read each part by itself, so that they also run on a recipe with other mistakes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.disk import is_file
-from endonym.errors import ExportError, MissingSource, RecipeError, ShapeError
+from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.gguf.rows import architecture_of
@@ -25,6 +26,7 @@ from endonym.model.keys import ModelKeys
 from endonym.recipe.base_model import base_model
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
+from endonym.recipe.diagnostics.text import KeyPath
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
@@ -35,86 +37,113 @@ LONGEST_RUN_NAME_BYTES = 200
 """File systems allow 255 bytes, and files beside a run's folder add to its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The tables of a recipe that are valid by themselves.
+
+    model: None if it is not valid; other tables have their defaults then. Items of lists have their
+    numbers; those that are not valid are left out.
+    """
+
+    data: Mapping[str, Any]
+    model: ModelKeys | None
+    tokenizer: TokenizerConfig
+    pack: Pack
+    sources: list[tuple[int, Source]]
+    phases: list[tuple[int, Phase]]
+    evaluations: list[tuple[int, Evaluation]]
+    exports: list[tuple[int, Export]]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Parts":
+        """The parts of a recipe as it was parsed."""
+        return cls(
+            data=data,
+            model=_part(ModelKeys, data.get("model", {})),
+            tokenizer=_part(TokenizerConfig, data.get("tokenizer")) or TokenizerConfig(),
+            pack=_part(Pack, data.get("pack")) or Pack(),
+            sources=_items(data, "source", Source),
+            phases=_items(data, "phase", Phase),
+            evaluations=_items(data, "evaluate", Evaluation),
+            exports=_items(data, "export", Export),
+        )
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether training goes on from a model in a folder."""
+        return self.model is not None and self.model.folder is not None
+
+    @property
+    def tokenizer_keys(self) -> list[str]:
+        """The keys that stand in [tokenizer]."""
+        written = self.data.get("tokenizer")
+        return list(written) if isinstance(written, dict) else []
+
+
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     """Values that are valid one by one and contradict one another."""
-    return [
-        *_long_name(data, variant),
-        *_repeated_names(data, "source", Source),
-        *_repeated_names(data, "phase", Phase),
-        *_byte_vocab(data),
-        *_shares(data),
-        *_unknown_joins(data),
-        *_shares_of_phases(data),
-        *_small_batches(data),
-        *_flops_of_no_shape(data),
-        *_shape(data),
-        *_beside_a_folder(data),
-        *_answers(data),
-        *_texts_of_none(data),
-        *_refinements_of_nothing(data),
-        *_adapters_of_new_rows(data),
-        *_exports_of_no_adapter(data),
-    ]
+    parts = Parts.of(data)
+    checks = (
+        _repeated_names,
+        _byte_vocab,
+        _wrong_sources,
+        _small_batches,
+        _flops_of_no_shape,
+        _shape,
+        _beside_a_folder,
+        _answers,
+        _texts_of_none,
+        _refinements_of_nothing,
+        _adapters_of_new_rows,
+        _exports_of_no_adapter,
+    )
+    problems = _long_name(data, variant)
+    return problems + [problem for check in checks for problem in check(parts)]
+
+
+def _wrong_value(path: KeyPath, message: str, do: str, *about: KeyPath) -> Problem:
+    """A problem of a value. about: other keys involved."""
+    return Problem(path, message, do, at_value=True, about=about)
+
+
+def _told_by(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
+    """What an error says of a value."""
+    return _wrong_value(path, f"{error.message}.", error.do, *about)
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
-    missing: list[Problem] = []
-    keys = _part(ModelKeys, data.get("model"))
-    named = keys.folder if keys else None
+    parts, missing = Parts.of(data), list[Problem]()
     try:
-        if named is not None:
-            base_model(folder / named)
+        if parts.model is not None and parts.model.folder is not None:
+            base_model(folder / parts.model.folder)
     except RecipeError as error:
-        problem = Problem(("model", "folder"), f"{error.message}.", error.do, at_value=True)
-        missing.append(problem)
-    clean = _part(Clean, data.get("clean"))
+        missing.append(_told_by(error, ("model", "folder")))
+    clean = _part(Clean, data.get("clean")) or Clean()
+    do = "Put texts there, or correct the pattern: it starts at the recipe's folder."
     missing += [
-        Problem(
-            ("clean", "contrast", number),
-            f"no file matches {pattern}.",
-            "Put texts there, or correct the pattern: it starts at the recipe's folder.",
-            at_value=True,
-        )
-        for number, pattern in enumerate(clean.contrast if clean else ())
+        _wrong_value(("clean", "contrast", number), f"no file matches {pattern}.", do)
+        for number, pattern in enumerate(clean.contrast)
         if not Clean(contrast=(pattern,)).contrast_files(folder)
     ]
-    unmatched = files_named(clean.decontaminate, folder)[1] if clean else []
+    do = "Correct it, or leave it out: it is a path or a glob from the recipe's folder."
     missing += [
-        Problem(
-            ("clean", "decontaminate"),
-            f"no file matches {pattern}.",
-            "Correct it, or leave it out: it is a path or a glob from the recipe's folder.",
-            at_value=True,
-        )
-        for pattern in unmatched
+        _wrong_value(("clean", "decontaminate"), f"no file matches {pattern}.", do)
+        for pattern in files_named(clean.decontaminate, folder)[1]
     ]
-    missing += _missing_examples(data, folder)
-    return missing + [
-        Problem(
-            ("evaluate", number, "file"),
-            f"there is no file {evaluation.file}.",
-            "Put it there, or correct the path: it starts at the recipe's folder.",
-            at_value=True,
-        )
-        for number, evaluation in _items(data, "evaluate", Evaluation)
-        if not all(is_file(file) for file in evaluation.files(folder))
-    ]
-
-
-def _missing_examples(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """Missing files of conversations and preference pairs, and of their template."""
-    missing = [
-        Problem(
-            ("phase", number, "data"),
-            f"no file matches {phase.data}.",
-            "Put it there, or correct it: it is a path or a glob from the recipe's folder.",
-            at_value=True,
-        )
-        for number, phase in _items(data, "phase", Phase)
+    do = "Put it there, or correct it: it is a path or a glob from the recipe's folder."
+    missing += [
+        _wrong_value(("phase", number, "data"), f"no file matches {phase.data}.", do)
+        for number, phase in parts.phases
         if phase.data is not None and files_named([phase.data], folder)[1]
     ]
-    return missing + _unfit_template(_part(Chat, data.get("chat")), folder)
+    missing += _unfit_template(_part(Chat, data.get("chat")), folder)
+    do = "Put it there, or correct the path: it starts at the recipe's folder."
+    return missing + [
+        _wrong_value(("evaluate", number, "file"), f"there is no file {evaluation.file}.", do)
+        for number, evaluation in parts.evaluations
+        if not all(is_file(file) for file in evaluation.files(folder))
+    ]
 
 
 def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
@@ -122,10 +151,10 @@ def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
     named = chat.template if chat else None
     if named in (None, CHATML_NAME):
         return []
+    path = ("chat", "template")
     if not is_file(folder / named):
-        message = f"there is no file {named}."
         do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
-        return [Problem(("chat", "template"), message, do, at_value=True)]
+        return [_wrong_value(path, f"there is no file {named}.", do)]
     from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate
 
     try:
@@ -134,7 +163,7 @@ def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
         template.parts([(("user", ANSWERING), False)])
     except RecipeError as error:
         do = error.do or "Repair the template; it is tried with a question and its answer."
-        return [Problem(("chat", "template"), f"{error.message}.", do, at_value=True)]
+        return [_wrong_value(path, f"{error.message}.", do)]
     return []
 
 
@@ -145,9 +174,7 @@ def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, 
         try:
             source_files(source, folder)
         except MissingSource as error:
-            path = ("source", number, "path")
-            problem = Problem(path, f"{error.message}.", error.do, at_value=True)
-            missing.append((source.path, problem))
+            missing.append((source.path, _told_by(error, ("source", number, "path"))))
     return missing
 
 
@@ -177,315 +204,234 @@ def _long_name(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     if len(run_name.encode()) <= LONGEST_RUN_NAME_BYTES:
         return []
     message = f"a run's name holds at most {LONGEST_RUN_NAME_BYTES} bytes, its variant included."
-    return [Problem(("name",), message, "Choose a shorter name.", at_value=True)]
+    return [_wrong_value(("name",), message, "Choose a shorter name.")]
 
 
-def _repeated_names(
-    data: Mapping[str, Any], key: str, config: type[Source] | type[Phase]
-) -> list[Problem]:
+def _repeated_names(parts: Parts) -> Iterator[Problem]:
     """Names of sources and of phases are unique."""
-    seen: dict[str, int] = {}
-    problems: list[Problem] = []
-    for number, item in _items(data, key, config):
-        if item.name in seen:
-            message = f'{key} {number + 1} is called "{item.name}", as {key} {seen[item.name]} is.'
-            path = (key, number, "name")
-            problems.append(Problem(path, message, "Give each its own name.", at_value=True))
-        seen.setdefault(item.name, number + 1)
-    return problems
+    for key, items in (("source", parts.sources), ("phase", parts.phases)):
+        seen: dict[str, int] = {}
+        for number, item in items:
+            if item.name in seen:
+                first = f"{key} {seen[item.name]}"
+                message = f'{key} {number + 1} is called "{item.name}", as {first} is.'
+                yield _wrong_value((key, number, "name"), message, "Give each its own name.")
+            seen.setdefault(item.name, number + 1)
 
 
-def _unknown_joins(data: Mapping[str, Any]) -> list[Problem]:
-    """`pack.join` names sources of the recipe."""
-    pack = _part(Pack, data.get("pack"))
-    return [] if pack is None else _unknown_sources(data, pack.join, ("pack", "join"))
-
-
-def _shares(data: Mapping[str, Any]) -> list[Problem]:
-    """`tokenizer.sources` names sources of the recipe, and its shares are parts of one whole."""
-    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
-    if tokenizer is None or not tokenizer.sources:
-        return []
-    return _wrong_shares(data, tokenizer.sources, ("tokenizer", "sources"))
-
-
-def _shares_of_phases(data: Mapping[str, Any]) -> list[Problem]:
-    """`sources` of a phase names sources of the recipe, and shares are parts of one whole."""
-    problems: list[Problem] = []
-    for number, phase in _items(data, "phase", Phase):
+def _wrong_sources(parts: Parts) -> Iterator[Problem]:
+    """Keys that name sources name those of the recipe, and shares are parts of one whole."""
+    data = parts.data
+    if parts.tokenizer.sources:
+        yield from _wrong_shares(data, parts.tokenizer.sources, ("tokenizer", "sources"))
+    yield from _unknown_sources(data, parts.pack.join, ("pack", "join"))
+    for number, phase in parts.phases:
         path = ("phase", number, "sources")
         if isinstance(phase.sources, dict):
-            problems += _wrong_shares(data, phase.sources, path)
+            yield from _wrong_shares(data, phase.sources, path)
         elif phase.sources is not None:
-            problems += _unknown_sources(data, phase.sources, path)
+            yield from _unknown_sources(data, phase.sources, path)
             if len(set(phase.sources)) < max(1, len(phase.sources)):
-                message, do = "names each source once, and at least one.", "Correct the list."
-                problems.append(Problem(path, f"sources {message}", do, at_value=True))
-    return problems
+                message = "sources names each source once, and at least one."
+                yield _wrong_value(path, message, "Correct the list.")
 
 
 def _wrong_shares(
-    data: Mapping[str, Any], shares: Mapping[str, float], path: tuple[str | int, ...]
-) -> list[Problem]:
+    data: Mapping[str, Any], shares: Mapping[str, float], path: KeyPath
+) -> Iterator[Problem]:
     """Shares of sources that the recipe lacks, or that are not parts of one whole."""
-    problems = _unknown_sources(data, shares, path)
+    yield from _unknown_sources(data, shares, path)
     total = sum(shares.values())
     if abs(total - 1) > SHARES_TOLERANCE:
         message = f"the shares of {path[0]}.sources sum up to {total:g}, not to 1."
         do = "Write them as parts of one whole, such as 0.6 and 0.4."
-        problems.append(Problem(path, message, do, at_value=True))
-    return problems
+        yield _wrong_value(path, message, do)
 
 
 def _unknown_sources(
-    data: Mapping[str, Any], names: Iterable[str], path: tuple[str | int, ...]
-) -> list[Problem]:
+    data: Mapping[str, Any], names: Iterable[str], path: KeyPath
+) -> Iterator[Problem]:
     """Names of sources that the recipe does not have."""
-    given = data.get("source")
-    if not isinstance(given, list):
-        return []
-    known = [each.get("name") for each in given if isinstance(each, dict)]
-    listed = f"Sources here: {', '.join(str(each) for each in known)}."
-    return [
-        Problem(path, f'no source is called "{name}".', listed, at_value=True)
-        for name in names
-        if name not in known
-    ]
+    written = data.get("source")
+    if isinstance(written, list):
+        known = [each.get("name") for each in written if isinstance(each, dict)]
+        listed = f"Sources here: {', '.join(map(str, known))}."
+        for name in names:
+            if name not in known:
+                yield _wrong_value(path, f'no source is called "{name}".', listed)
 
 
-def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
+def _byte_vocab(parts: Parts) -> Iterator[Problem]:
     """A byte tokenizer has a fixed vocabulary."""
-    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
-    if tokenizer is None or tokenizer.kind != "byte" or tokenizer.vocab in (None, BYTE_VOCAB):
-        return []
-    message = f'kind = "byte" always has {BYTE_VOCAB} ids, not {tokenizer.vocab}.'
-    do = 'Leave vocab out, or choose kind = "bpe".'
-    return [Problem(("tokenizer", "vocab"), message, do, at_value=True)]
+    tokenizer = parts.tokenizer
+    if tokenizer.kind == "byte" and tokenizer.vocab not in (None, BYTE_VOCAB):
+        message = f'kind = "byte" always has {BYTE_VOCAB} ids, not {tokenizer.vocab}.'
+        do = 'Leave vocab out, or choose kind = "bpe".'
+        yield _wrong_value(("tokenizer", "vocab"), message, do)
 
 
-def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
+def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
     """A model that is trained further already has its shape; its tokenizer may change."""
-    model, tokenizer = data.get("model"), data.get("tokenizer")
-    keys: list[str] = list(tokenizer) if isinstance(tokenizer, dict) else []
+    model, keys = parts.data.get("model"), parts.tokenizer_keys
     if not isinstance(model, dict) or model.get("folder") is None:
-        return _extends_nothing(keys)
-    problems = [
-        Problem(("model", key), f"{key} is set by model.folder.", "Leave one of the two out.")
-        for key in model
-        if key != "folder"
-    ]
-    problems += _vocabulary(keys)
-    for number, phase in _items(data, "phase", Phase):
+        if "extend" in keys:
+            message = "extend adds pieces to the tokenizer of model.folder, and there is none."
+            do = "Name a model to go on from in [model] folder, or give the new tokenizer a vocab."
+            yield Problem(("tokenizer", "extend"), message, do)
+        return
+    for key in model:
+        if key != "folder":
+            message = f"{key} is set by model.folder."
+            yield Problem(("model", key), message, "Leave one of the two out.")
+    for key in ("kind", "vocab"):
+        if "extend" in keys and key in keys:
+            message = f"extend keeps the {key} of the folder's tokenizer."
+            do = f"Leave {key} out, or leave extend out to replace the tokenizer."
+            yield Problem(("tokenizer", key), message, do)
+    if keys and not {"extend", "kind", "vocab"} & {*keys}:
+        message = "[tokenizer] says neither how to extend the folder's tokenizer nor a new one."
+        do = "Write extend = 2000 to add pieces, or kind and vocab for a new tokenizer."
+        yield Problem(("tokenizer",), message, do)
+    for number, phase in parts.phases:
         if phase.start == "scratch":
             message = 'start = "scratch" forgets what model.folder holds.'
-            path = ("phase", number, "start")
-            problems.append(Problem(path, message, "Leave one of the two out.", at_value=True))
-    return problems
+            yield _wrong_value(("phase", number, "start"), message, "Leave one of the two out.")
 
 
-def _answers(data: Mapping[str, Any]) -> list[Problem]:
+def _answers(parts: Parts) -> Iterator[Problem]:
     """A phase that learns answers has data and no sources; others have no data."""
-    problems: list[Problem] = []
-    for number, phase in _items(data, "phase", Phase):
+    for number, phase in parts.phases:
         path, said = ("phase", number), f'objective = "{phase.objective}"'
         if phase.objective == "next_token":
             if phase.data is not None:
                 message = f"data is not read with {said}."
                 do = 'Write objective = "chat" or "preferences", or make it a [[source]] of texts.'
-                problems.append(Problem((*path, "data"), message, do))
+                yield Problem((*path, "data"), message, do)
             continue
         if phase.data is None:
-            message = f"{said} needs data."
             do = 'Name the file: data = "conversations.jsonl".'
-            problems.append(Problem((*path, "objective"), message, do, at_value=True))
+            yield _wrong_value((*path, "objective"), f"{said} needs data.", do)
         for key in ("sources", "temperature"):
             if getattr(phase, key) is not None:
                 message = f"{key} is for phases that read texts; {said} reads data."
                 do = "Leave it out, or give the texts a phase of their own."
-                problems.append(Problem((*path, key), message, do))
-    return problems
+                yield Problem((*path, key), message, do)
 
 
-def _texts_of_none(data: Mapping[str, Any]) -> list[Problem]:
+def _texts_of_none(parts: Parts) -> Iterator[Problem]:
     """A recipe needs no texts if it only teaches a model to answer; what reads texts is refused."""
-    if data.get("source"):
-        return []
-    keys, phases = _part(ModelKeys, data.get("model")), _items(data, "phase", Phase)
-    is_taught = keys is not None and keys.folder is not None
-    if not is_taught or any(phase.objective == "next_token" for _, phase in phases):
+    if parts.data.get("source"):
+        return
+    reads_texts = any(phase.objective == "next_token" for _, phase in parts.phases)
+    if not parts.is_continued or reads_texts:
         do = "Write it under [[source]].  All keys: endonym explain source"
-        return [Problem(("source",), "source is missing.", do)]
-    problems: list[Problem] = []
+        yield Problem(("source",), "source is missing.", do)
+        return
     do = "Add a [[source]], or leave it out."
-    if data.get("tokenizer"):
+    if parts.data.get("tokenizer"):
         message = "a tokenizer is changed with the texts of [[source]], and there are none."
-        problems.append(Problem(("tokenizer",), message, do))
-    problems += [
-        Problem(("evaluate", number), "it reads the texts of [[source]], and there are none.", do)
-        for number, each in _items(data, "evaluate", Evaluation)
-        if each.kind != "prompts" and each.file is None
-    ]
-    return problems + [
-        Problem(("export", number), "it is made of [[source]], and there is none.", do)
-        for number, each in _items(data, "export", Export)
-        if each.format == DATASET
-    ]
+        yield Problem(("tokenizer",), message, do)
+    for number, each in parts.evaluations:
+        if each.kind != "prompts" and each.file is None:
+            message = "it reads the texts of [[source]], and there are none."
+            yield Problem(("evaluate", number), message, do)
+    for number, each in parts.exports:
+        if each.format == DATASET:
+            yield Problem(("export", number), "it is made of [[source]], and there is none.", do)
 
 
-def _refinements_of_nothing(data: Mapping[str, Any]) -> list[Problem]:
+def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
     """Adapters and preferences change a model that has learned something."""
-    keys = _part(ModelKeys, data.get("model"))
-    problems: list[Problem] = []
-    for number, phase in _items(data, "phase", Phase):
-        if (keys is not None and keys.folder is not None) or not (
-            number == 0 or phase.start == "scratch"
-        ):
+    here = "and this phase begins with random weights."
+    for number, phase in parts.phases:
+        if parts.is_continued or not (number == 0 or phase.start == "scratch"):
             continue
-        here = "and this phase begins with random weights."
         if phase.adapt is not None:
-            do = "Let a phase without adapt come before it, or name a model in model.folder."
             message = f"adapters change little of a model, {here}"
-            problems.append(Problem(("phase", number, "adapt"), message, do, at_value=True))
+            do = "Let a phase without adapt come before it, or name a model in model.folder."
+            yield _wrong_value(("phase", number, "adapt"), message, do)
         if phase.objective == "preferences":
+            message = f"preferences choose among answers that a model can give, {here}"
             do = (
                 'Let a phase on texts, or one with objective = "chat", come before it, or name a '
                 "model in model.folder."
             )
-            message = f"preferences choose among answers that a model can give, {here}"
-            problems.append(Problem(("phase", number, "objective"), message, do, at_value=True))
-    return problems
+            yield _wrong_value(("phase", number, "objective"), message, do)
 
 
-def _adapters_of_new_rows(data: Mapping[str, Any]) -> list[Problem]:
+def _adapters_of_new_rows(parts: Parts) -> Iterator[Problem]:
     """Adapters train no rows of a vocabulary, so that new ones would stay as they begin."""
-    keys, tokenizer = _part(ModelKeys, data.get("model")), data.get("tokenizer")
-    first = next((phase for number, phase in _items(data, "phase", Phase) if number == 0), None)
-    if keys is None or keys.folder is None or not tokenizer or first is None or not first.adapt:
-        return []
-    message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
-    do = "Let a phase without adapt come before it, which learns them, or leave [tokenizer] out."
-    return [Problem(("phase", 0, "adapt"), message, do, at_value=True, about=(("tokenizer",),))]
+    is_adapted = any(number == 0 and phase.adapt for number, phase in parts.phases)
+    if parts.is_continued and parts.data.get("tokenizer") and is_adapted:
+        message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
+        do = (
+            "Let a phase without adapt come before it, which learns them, or leave [tokenizer] out."
+        )
+        yield _wrong_value(("phase", 0, "adapt"), message, do, ("tokenizer",))
 
 
-def _exports_of_no_adapter(data: Mapping[str, Any]) -> list[Problem]:
+def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     """An adapter can be exported if the last phase makes one."""
-    phases = data.get("phase")
-    last = _part(Phase, phases[-1]) if isinstance(phases, list) and phases else None
+    written = parts.data.get("phase")
+    last = _part(Phase, written[-1]) if isinstance(written, list) and written else None
     if last is None or last.adapt is not None:
-        return []
+        return
+    message = f"the last phase, {last.name}, trains no adapter."
     do = "Give the last [[phase]] adapt = {}, or leave this export out."
-    return [
-        Problem(
-            ("export", number, "format"),
-            f"the last phase, {last.name}, trains no adapter.",
-            do,
-            at_value=True,
-        )
-        for number, item in _items(data, "export", Export)
-        if item.format in ADAPTERS
-    ]
+    for number, item in parts.exports:
+        if item.format in ADAPTERS:
+            yield _wrong_value(("export", number, "format"), message, do)
 
 
-def _extends_nothing(keys: Sequence[str]) -> list[Problem]:
-    """`tokenizer.extend` needs a tokenizer to extend."""
-    if "extend" not in keys:
-        return []
-    message = "extend adds pieces to the tokenizer of model.folder, and there is none."
-    do = "Name a model to go on from in [model] folder, or give the new tokenizer a vocab."
-    return [Problem(("tokenizer", "extend"), message, do)]
-
-
-def _vocabulary(keys: Sequence[str]) -> list[Problem]:
-    """Beside a folder, [tokenizer] either extends the folder's or replaces it."""
-    if "extend" in keys:
-        return [
-            Problem(
-                ("tokenizer", key),
-                f"extend keeps the {key} of the folder's tokenizer.",
-                f"Leave {key} out, or leave extend out to replace the tokenizer.",
-            )
-            for key in ("kind", "vocab")
-            if key in keys
-        ]
-    if keys and not {"kind", "vocab"} & {*keys}:
-        message = "[tokenizer] says neither how to extend the folder's tokenizer nor a new one."
-        do = "Write extend = 2000 to add pieces, or kind and vocab for a new tokenizer."
-        return [Problem(("tokenizer",), message, do)]
-    return []
-
-
-def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
+def _small_batches(parts: Parts) -> Iterator[Problem]:
     """A batch holds at least one row."""
-    pack = _part(Pack, data.get("pack"))
-    if pack is None or pack.context is None:
-        return []
-    return [
-        Problem(
-            ("phase", number, "batch_tokens"),
-            f"batch_tokens = {phase.batch_tokens} holds no row of context = {pack.context}.",
-            f"Choose a multiple of {pack.context}, or a smaller pack.context.",
-            at_value=True,
-            about=(("pack", "context"),),
-        )
-        for number, phase in _items(data, "phase", Phase)
-        if phase.batch_tokens is not None and phase.batch_tokens < pack.context
-    ]
+    context = parts.pack.context
+    for number, phase in parts.phases:
+        tokens = phase.batch_tokens
+        if context is not None and tokens is not None and tokens < context:
+            message = f"batch_tokens = {tokens} holds no row of context = {context}."
+            do = f"Choose a multiple of {context}, or a smaller pack.context."
+            yield _wrong_value(("phase", number, "batch_tokens"), message, do, ("pack", "context"))
 
 
-def _flops_of_no_shape(data: Mapping[str, Any]) -> list[Problem]:
+def _flops_of_no_shape(parts: Parts) -> Iterator[Problem]:
     """Operations can be counted when the model's size is given; it is chosen by the budget."""
-    model = data.get("model")
-    keys = _part(ModelKeys, {} if model is None else model)
+    keys = parts.model
     if keys is None or keys.folder is not None or None not in (keys.dim, keys.layers):
-        return []
+        return
     message = "flops needs a model whose size is given."
     do = "Write model.dim and model.layers, or give the phase tokens or epochs."
-    return [
-        Problem(("phase", number, "flops"), message, do, at_value=True)
-        for number, phase in _items(data, "phase", Phase)
-        if phase.flops is not None
-    ]
+    for number, phase in parts.phases:
+        if phase.flops is not None:
+            yield _wrong_value(("phase", number, "flops"), message, do)
 
 
-def _shape(data: Mapping[str, Any]) -> list[Problem]:
-    """The sizes of a model must fit together, and every export must be able to express them."""
-    keys = _part(ModelKeys, data.get("model"))
+def _shape(parts: Parts) -> Iterator[Problem]:
+    """The sizes of a model fit together, adapters fit them, and every export can express them."""
+    keys = parts.model
     if keys is None or None in (keys.dim, keys.layers) or without_heads(keys):
-        return []
-    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
-    pack = _part(Pack, data.get("pack"))
-    vocab = tokenizer.vocab if tokenizer else None
+        return
     windows = [each.window or 0 for each in keys.mixers]
-    context = (pack.context if pack else None) or max(ASSUMED_CONTEXT, *windows)
+    context = parts.pack.context or max(ASSUMED_CONTEXT, *windows)
     try:
-        shape = resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context)
+        shape = resolve(keys, vocab=parts.tokenizer.vocab or ASSUMED_VOCAB, context=context)
     except ShapeError as error:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
-        about = (("model",),)
-        return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
-    return _unfit_adapters(data, shape) + [
-        problem
-        for number, item in _items(data, "export", Export)
-        if item.format not in (DATASET, *ADAPTERS)
-        for problem in _inexpressible(number, item, shape)
-    ]
-
-
-def _unfit_adapters(data: Mapping[str, Any], shape: ModelConfig) -> list[Problem]:
-    """Adapters must fit the shape: names of matrices that there are, and no rank above them."""
-    problems: list[Problem] = []
-    for number, phase in _items(data, "phase", Phase):
+        yield _told_by(error, path, ("model",))
+        return
+    for number, phase in parts.phases:
         try:
             require_adaptable(shape, phase.adapt.resolved() if phase.adapt else None)
         except ShapeError as error:
-            problems.append(unfit_adapter(number, error))
-    return problems
+            yield unfit_adapter(number, error)
+    for number, item in parts.exports:
+        if item.format not in (DATASET, *ADAPTERS):
+            yield from _inexpressible(number, item, shape)
 
 
 def unfit_adapter(phase: int, error: ShapeError) -> Problem:
     """What is wrong with `adapt` of a phase."""
-    path, about = ("phase", phase, *error.where.split(".")), (("model",),)
-    return Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
+    return _told_by(error, ("phase", phase, *error.where.split(".")), ("model",))
 
 
 def _inexpressible(number: int, export: Export, shape: ModelConfig) -> list[Problem]:

@@ -1,185 +1,23 @@
 """The tables and keys of recipes, from the configs, and suggestions for unknown keys."""
 
 import difflib
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from endonym.config import Config
 
-OTHER_NAMES = {
-    "accumulate_grad_batches": "micro_tokens",
-    "accumulation_steps": "micro_tokens",
-    "activation_checkpointing": "recompute",
-    "adam_beta1": "betas",
-    "adam_beta2": "betas",
-    "adam_betas": "betas",
-    "architecture": "family",
-    "batch": "batch_tokens",
-    "batch_size": "batch_tokens",
-    "beta1": "betas",
-    "beta2": "betas",
-    "bf16": "number_format",
-    "block_size": "context",
-    "checkpoint_every": "save_every_steps",
-    "context_length": "context",
-    "context_size": "context",
-    "context_window": "context",
-    "conv_kernel": "conv_width",
-    "d_conv": "conv_width",
-    "d_ff": "hidden",
-    "d_model": "dim",
-    "d_state": "state",
-    "data_path": "path",
-    "dataset": "path",
-    "dtype": "number_format",
-    "early_stopping": "patience",
-    "early_stopping_patience": "patience",
-    "ema": "average",
-    "embed_dim": "dim",
-    "embedding_dim": "dim",
-    "embedding_size": "dim",
-    "epoch": "epochs",
-    "eval_interval": "eval_every_steps",
-    "eval_steps": "eval_every_steps",
-    "eval_strategy": "eval_every_steps",
-    "evaluation_strategy": "eval_every_steps",
-    "file": "path",
-    "fp16": "number_format",
-    "fp32": "number_format",
-    "fsdp": "shard",
-    "grad_accum": "micro_tokens",
-    "grad_clip": "clip",
-    "gradient_accumulation": "micro_tokens",
-    "gradient_accumulation_steps": "micro_tokens",
-    "gradient_checkpointing": "recompute",
-    "gradient_clip_val": "clip",
-    "gradient_clipping": "clip",
-    "head_dim": "head_width",
-    "hidden_dim": "dim",
-    "hidden_size": "dim",
-    "intermediate_size": "hidden",
-    "lang": "language",
-    "learning_rate": "lr",
-    "licence": "license",
-    "lr_schedule": "schedule",
-    "lr_scheduler": "schedule",
-    "lr_scheduler_type": "schedule",
-    "max_grad_norm": "clip",
-    "max_length": "context",
-    "max_lr": "lr",
-    "max_new_tokens": "max_tokens",
-    "max_position_embeddings": "context",
-    "max_seq_len": "context",
-    "max_seq_length": "context",
-    "max_steps": "steps",
-    "micro_batch_size": "micro_tokens",
-    "min_frequency": "min_count",
-    "min_lr": "final_lr",
-    "mixed_precision": "number_format",
-    "model_dim": "dim",
-    "model_name_or_path": "folder",
-    "model_type": "family",
-    "n_ctx": "context",
-    "n_embd": "dim",
-    "n_head": "heads",
-    "n_heads": "heads",
-    "n_layer": "layers",
-    "n_layers": "layers",
-    "n_positions": "context",
-    "num_attention_heads": "heads",
-    "num_epochs": "epochs",
-    "num_experts": "experts",
-    "num_heads": "heads",
-    "num_hidden_layers": "layers",
-    "num_key_value_heads": "kv_heads",
-    "num_layers": "layers",
-    "num_train_epochs": "epochs",
-    "optim": "optimizer",
-    "per_device_train_batch_size": "micro_tokens",
-    "precision": "number_format",
-    "pretrained": "folder",
-    "random_seed": "seed",
-    "report_to": "to",
-    "rope_theta": "rope_base",
-    "save_steps": "save_every_steps",
-    "seq_len": "context",
-    "seq_length": "context",
-    "sequence_length": "context",
-    "sliding_window": "window",
-    "ssm_state_size": "state",
-    "state_size": "state",
-    "tie_word_embeddings": "tied",
-    "time_step_rank": "step_rank",
-    "torch_compile": "compile",
-    "torch_dtype": "number_format",
-    "total_steps": "steps",
-    "train": "phase",
-    "train_steps": "steps",
-    "trainer": "phase",
-    "training": "phase",
-    "val_split": "val_share",
-    "validation_split": "val_share",
-    "vocab_size": "vocab",
-    "vocabulary": "vocab",
-    "wandb": "to",
-    "wandb_project": "project",
-    "warmup": "warmup_steps",
-    "zero": "shard",
-}
-"""What other programs call our keys."""
 
-_ACCUMULATION = "micro_tokens = batch_tokens / accumulation steps."
-_MICRO_BATCH = "micro_tokens = batch size of a forward pass × context."
-_BATCH = "batch_tokens = batch size × context."
-_FORMATS = 'number_format is "fp32", "bf16" or "auto"; there is no fp16.'
-_BETAS = "both stand in one list, betas = [0.9, 0.95]."
-CONVERSIONS = {
-    "accumulate_grad_batches": _ACCUMULATION,
-    "accumulation_steps": _ACCUMULATION,
-    "adam_beta1": _BETAS,
-    "adam_beta2": _BETAS,
-    "batch": _BATCH,
-    "batch_size": _BATCH,
-    "beta1": _BETAS,
-    "beta2": _BETAS,
-    "bf16": 'write number_format = "bf16".',
-    "dtype": _FORMATS,
-    "early_stopping": "patience counts validations without a better one.",
-    "ema": 'write average = "ema".',
-    "eval_strategy": "validations come every eval_every_steps steps, never by epochs.",
-    "evaluation_strategy": "validations come every eval_every_steps steps, never by epochs.",
-    "fp16": _FORMATS,
-    "fp32": 'write number_format = "fp32".',
-    "grad_accum": _ACCUMULATION,
-    "gradient_accumulation": _ACCUMULATION,
-    "gradient_accumulation_steps": _ACCUMULATION,
-    "micro_batch_size": _MICRO_BATCH,
-    "min_lr": "final_lr = smallest learning rate / lr.",
-    "mixed_precision": _FORMATS,
-    "per_device_train_batch_size": _MICRO_BATCH,
-    "precision": _FORMATS,
-    "report_to": 'write to = ["wandb"] under [track].',
-    "torch_dtype": _FORMATS,
-    "wandb": 'write to = ["wandb"] under [track].',
-}
-"""How to write what other programs have in another unit or form."""
-
-WITHOUT_KEY = {
-    "device": "It is no key of a recipe but a flag: endonym run RECIPE --device cuda",
-    "hours": "It is no key of a recipe but a flag: endonym new DIR --hours H. It is written as the "
-    "tokens of the phases.",
-    "logging_steps": "It needs no key: every step is written into runs/NAME/metrics.jsonl.",
-    "num_processes": "It is no key of a recipe but a flag: endonym run RECIPE --processes N",
-    "output_dir": "It needs no key: runs stand in runs/NAME beside the store (--store DIR).",
-    "resume": "It needs no key: the same `endonym run` goes on where it was stopped.",
-    "resume_from_checkpoint": "It needs no key: the same `endonym run` goes on where it stopped.",
-    "tensorboard": "It needs no key: with the package tensorboard, a run writes its events into "
-    "runs/NAME/tensorboard.",
-}
-"""What other programs have keys for and a recipe has none; what to do instead."""
+@cache
+def other_programs() -> dict[str, dict[str, str]]:
+    """What other programs call our keys, by theirs: names, conversions, and keys we have not."""
+    text = Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +98,7 @@ def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
     name, last = ".".join(path[:-1]), path[-1]
     if name in known and last in known[name].keys:
         return [(known[name], last)]
-    key = OTHER_NAMES.get(last, last)
+    key = other_programs()["names"].get(last, last)
     return [
         (table, key)
         for table in known.values()
@@ -272,6 +110,12 @@ def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None
     """The choice that is spelled most like the word, if one is near."""
     found = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
     return found[0] if found else None
+
+
+def did_you_mean(word: str, choices: list[str]) -> str:
+    """The question for the choice that is spelled most like the word; empty if none is near."""
+    near = nearest(word, choices)
+    return f"Did you mean `{near}`?  " if near else ""
 
 
 def plain_word(word: str) -> str:
@@ -292,7 +136,7 @@ def nearest_key(
     held: the keys under the unknown one, which may tell what table is meant. is_dotted: whether a
     key of another table is written as `--set` takes it.
     """
-    name = OTHER_NAMES.get(plain_word(wrong), plain_word(wrong))
+    name = other_programs()["names"].get(plain_word(wrong), plain_word(wrong))
     own, start = list(table.keys), f"{table.name}."
     inside = {
         key: f"{other.name.removeprefix(start)}.{key}"
@@ -321,5 +165,6 @@ def nearest_key(
 def _known_elsewhere(root: type[Config], wrong: str) -> str:
     """The key of any table, or of another program, that is spelled most like this word, or it."""
     known = [key for table in tables(root) for key in table.keys]
-    near = nearest(wrong, [*known, *OTHER_NAMES], cutoff=0.8) or wrong
-    return OTHER_NAMES.get(near, near)
+    names = other_programs()["names"]
+    near = nearest(wrong, [*known, *names], cutoff=0.8) or wrong
+    return names.get(near, near)

@@ -15,7 +15,7 @@ from endonym.recipe.diagnostics.messages import findings, shown
 from endonym.recipe.diagnostics.problems import Origin, Problem
 from endonym.recipe.diagnostics.syntax import syntax_error
 from endonym.recipe.diagnostics.text import KeyPath, dotted, normal
-from endonym.recipe.keys import nearest
+from endonym.recipe.keys import did_you_mean, nearest
 
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32
@@ -51,11 +51,10 @@ def read(path: Path) -> str:
 def _others(path: Path) -> str:
     """What to do about a missing recipe: the nearest name, or the recipes in the same folder."""
     if not path.parent.is_dir():
-        near = nearest(str(path), sorted(map(str, Path().glob("*/*.toml"))))
-        return f"Did you mean `{near}`?" if near else f"There is no folder {path.parent}."
+        question = did_you_mean(str(path), sorted(map(str, Path().glob("*/*.toml"))))
+        return question.strip() or f"There is no folder {path.parent}."
     names = sorted(each.name for each in path.parent.glob("*.toml"))
-    near = nearest(path.name, names)
-    if near:
+    if near := nearest(path.name, names):
         return f"Did you mean `{path.parent / near}`?"
     listed = f"Recipes in {path.parent}: {', '.join(names)}" if names else ""
     return listed or f"There are no recipes in {path.parent}.  Start one: endonym new {path.parent}"
@@ -105,11 +104,10 @@ def lay_variant(
     wanted = origin.variant
     if wanted is not None and wanted not in variants:
         names = sorted(variants)
-        near = nearest(wanted, names)
-        question = f"Did you mean `{near}`?  " if near else ""
         listed = f"Variants: {', '.join(names)}" if names else "It has no variants."
         message = f"variant {wanted} is not in this recipe."
-        raise RecipeError(message, where=str(origin.path), do=question + listed)
+        do = did_you_mean(wanted, names) + listed
+        raise RecipeError(message, where=str(origin.path), do=do)
     problems: list[Problem] = []
     for name, tables in variants.items():
         problems += _variant_problems(base, name, tables)
@@ -290,9 +288,8 @@ def _step(
     if part.isdecimal() and int(part) < len(at):
         return int(part), None
     known = [str(name) for name in names if name]
-    near = nearest(part, known)
-    question = f"Did you mean `{near}`?  " if near else ""
-    if is_last and not near and not part.isdecimal() and names:
+    question = did_you_mean(part, known)
+    if is_last and not question and not part.isdecimal() and names:
         first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
         question = f"Name the item as well: {here}.{first}.{part}  "
     listed = ", ".join(known + [str(number) for number in range(len(at))])

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import RecipeError
+from endonym.export.markdown import templates_in
 from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
 from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import (
-    CONVERSIONS,
-    WITHOUT_KEY,
     Table,
     inner,
     meant,
+    other_programs,
     plain_word,
     table_named,
     tables,
 )
-from endonym.recipe.prose import EXAMPLE, RULES, SETS, VARIANTS
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.schema import any_script, json_schema, key_schema
 from endonym.train.schedule import SCHEDULES, multiplier
 
+FOLDER = Path(__file__).parent
 AUTOPILOT = frozenset(
     {
         "tokenizer.vocab",
@@ -72,7 +72,8 @@ def explain(key: str = "") -> str:
     names = [part for part in dotted(key) if part and not part.isdecimal()]
     name = ".".join(names)
     if name.partition(".")[0] == "variant":
-        return f"[variant.NAME.…]\n\n{VARIANTS}"
+        variants = FOLDER.joinpath("variants.md").read_text(encoding="utf-8")
+        return f"[variant.NAME.…]\n\n{variants}"
     known = {table.name: table for table in tables(Recipe)}
     if name in known:
         return _explain_table(known[name])
@@ -82,14 +83,14 @@ def explain(key: str = "") -> str:
         text = "\n\n".join(_explain_key(*each) for each in found)
         if other == found[0][1]:
             return text
-        said = CONVERSIONS.get(other)
+        said = other_programs()["conversions"].get(other)
         head = f"{other}: {said}" if said else f"{other} is called {found[0][1]} here."
         return f"{head}\n\n{text}"
     if len(names) == 1 and (of_value := list(_keys_with_value(name))):
         text = "\n\n".join(_explain_key(*each) for each in of_value)
         return f"{name} is a value of this key.\n\n{text}"
-    if plain_word(names[-1]) in WITHOUT_KEY:
-        return f"{name}: {WITHOUT_KEY[plain_word(names[-1])]}"
+    if instead := other_programs()["without_key"].get(plain_word(names[-1])):
+        return f"{name}: {instead}"
     wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
     problem = unknown_key(Recipe, tuple(names[:wrong]), name, names[-1:] if names[wrong:] else [])
     raise RecipeError(problem.message, do=problem.do_in_set or problem.do)
@@ -214,44 +215,16 @@ def default_text(table: Table, key: str) -> str:
 
 def markdown() -> str:
     """docs/recipe.md: an example, the rules, and every table with its keys."""
-    parts = [
-        "# Recipes",
-        "<!-- Made from the configs by `python -m endonym.recipe.reference docs/`. -->",
-        "A recipe is one TOML file that says everything about a language model: its texts, "
-        "cleaning, tokenizer, shape, training, judgement and hand-over. It is data, never a "
-        "program. `recipe.schema.json` beside this page lets an editor complete and check it.",
-        f"```toml\n{EXAMPLE}```",
-        "## Rules",
-        RULES.strip(),
-        *(_section(table) for table in tables(Recipe)),
-        "## `[variant.NAME]`",
-        VARIANTS.strip(),
-        "## `--set`",
-        SETS.strip(),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _section(table: Table) -> str:
-    """One table of a recipe as a section with a table of its keys."""
-    title = f"`{table.header}`" if table.name else "The top of a recipe"
-    rows = [
-        f"| `{key}` | {_cell(type_text(key_schema(table, key)))} "
-        f"| {_cell(default_text(table, key))} | {_cell(first_line(field.description))} |"
-        for key, field in table.keys.items()
-    ]
-    more = [
-        "\n".join([f"* `{key}`", *(f"  * {_cell(line)}" for line in details)])
-        for key, field in table.keys.items()
-        if (details := (field.description or "").split("\n")[1:])
-    ]
-    head = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    about = re.sub(r"\s+", " ", table.config.__doc__ or "").strip()
-    section = [f"## {title}", about, "\n".join([*head, *rows])]
-    section += ["\n".join(more)] if more else []
-    if table.name == "phase":
-        section.append(f"The schedules, over one phase:\n\n```\n{schedule_curves()}\n```")
-    return "\n\n".join(section)
+    environment = templates_in(FOLDER)
+    environment.filters["one_line"] = _cell
+    return environment.get_template("reference.md").render(
+        tables=list(tables(Recipe)),
+        type_text=type_text,
+        key_schema=key_schema,
+        default_text=default_text,
+        first_line=first_line,
+        schedule_curves=schedule_curves,
+    )
 
 
 def _cell(text: str) -> str:

@@ -6,24 +6,17 @@ trained under several seeds, recipes are compared by these (seeds.py), and singl
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.evaluate.documents import difference
 from endonym.evaluate.score import Score
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, under_heads
 from endonym.log import duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
 from endonym.runs.quantity import Bits, Quantity
-from endonym.runs.seeds import (
-    Difference,
-    SeedGroup,
-    seed_cells,
-    seed_differences,
-    seed_groups,
-    seed_notes,
-)
+from endonym.runs.seeds import Difference, SeedGroup, seed_groups, seed_notes
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 SHOWN_KEYS = 8
@@ -36,13 +29,15 @@ ALIKE = 1.02
 class Comparison:
     """Runs, the best first, with their bits per byte, and each one's difference to the best.
 
-    bits: of each run, of the one quantity. differences: empty if the runs share too few texts (then
-    their order is as given), and where recipes are compared by their seeds. documents: how many the
+    bits: of each run, of the one quantity. groups: the runs, those together that differ by their
+    seed alone; the best mean first. differences: empty if the runs share too few texts (then their
+    order is as given), and where recipes are compared by their seeds. documents: how many the
     figures are over; 0 if the runs share too few.
     """
 
     runs: list[FinishedRun]
     bits: list[Bits]
+    groups: list[SeedGroup]
     differences: list[Difference]
     baselines: list[Score]
     notes: list[str]
@@ -61,30 +56,12 @@ class Comparison:
         return self.runs[0].score.split
 
     @property
-    def groups(self) -> list[SeedGroup]:
-        """The runs, those together that differ by their seed alone; the best mean first."""
-        return seed_groups(self.runs, [each.value for each in self.bits])
-
-    @property
-    def seed_differences(self) -> list[Difference | None]:
-        """Of each group to the best one; all None if the runs share too few texts."""
-        groups = self.groups
-        return seed_differences(groups) if self.documents else [None] * len(groups)
-
-    @property
-    def is_of_seeds(self) -> bool:
-        """Whether these are one recipe under several seeds: there is nothing to choose."""
-        groups = self.groups
-        return len(groups) == 1 and groups[0].has_several
-
-    @property
     def first(self) -> FinishedRun:
         """The run to go on with: the best; with seeds, the best recipe under its own seed.
 
         Beside recipes of several seeds, one of a single seed is not judged, so it is not taken.
         """
-        groups = self.groups
-        return ([group for group in groups if group.has_several] or groups)[0].own
+        return ([group for group in self.groups if group.has_several] or self.groups)[0].own
 
     def short(self, run: FinishedRun) -> str:
         """A run's variant and overrides, if all are runs of one recipe; else its name.
@@ -102,36 +79,55 @@ class Comparison:
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
     quantity = Quantity.of(runs)
-    lines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
-    baselines = lines if quantity.is_whole or not quantity.documents else []
-    notes = list(quantity.notes)
-    if lines and not baselines:
-        notes.append("Baselines are over other documents, so they are not shown.")
-    if not quantity.documents:
-        notes += _remarks(runs, quantity, baselines)
-        return Comparison(list(runs), quantity.bits, [], baselines, notes)
-    groups = seed_groups(runs, [each.value for each in quantity.bits])
-    ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
-    order = sorted(range(len(runs)), key=lambda n: (ranks[runs[n].folder], quantity.bits[n].value))
-    ordered, bits = [runs[n] for n in order], [quantity.bits[n] for n in order]
-    documents = [quantity.documents[n] for n in order]
-    if any(group.has_several for group in groups):
-        differences: list[Difference] = []
-        told = seed_notes(groups, seed_differences(groups))
-        if alone := [group.name for group in groups if not group.has_several]:
-            told.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
-    else:
-        differences = [Difference(*difference(each, documents[0])) for each in documents]
-        told = _verdict(ordered, differences, len(documents[0]))
-    notes = [*told, *notes, *_remarks(ordered, quantity, baselines)]
-    return Comparison(ordered, bits, differences, baselines, notes, len(documents[0]))
+    bits, documents = quantity.bits, quantity.documents
+    groups = seed_groups(runs, [each.value for each in bits], are_comparable=bool(documents))
+    order, differences, verdict = [*range(len(runs))], list[Difference](), list[str]()
+    if documents:
+        ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
+        order.sort(key=lambda n: (ranks[runs[n].folder], bits[n].value))
+        if any(group.has_several for group in groups):
+            verdict = seed_notes(groups)
+        else:
+            best = documents[order[0]]
+            differences = [Difference(*difference(documents[n], best)) for n in order]
+            verdict = _verdict([runs[n] for n in order], differences, len(best))
+    ordered = [runs[n] for n in order]
+    baselines, of_baselines = _baselines(runs, quantity)
+    notes = [*verdict, *quantity.notes, *of_baselines]
+    notes += _beaten_by(min(each.value for each in bits), baselines)
+    notes += _remarks(ordered, quantity.sources, groups)
+    return Comparison(
+        runs=ordered,
+        bits=[bits[n] for n in order],
+        groups=groups,
+        differences=differences,
+        baselines=baselines,
+        notes=notes,
+        documents=len(documents[0]) if documents else 0,
+    )
 
 
-def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
-    """A baseline that is the same for every run."""
-    scores = [run.scores.get(model) for run in runs]
-    values = {each and (round(each.value, 6), each.n_bytes) for each in scores}
-    return scores[0] if len(values) == 1 else None
+def _baselines(runs: Sequence[FinishedRun], quantity: Quantity) -> tuple[list[Score], list[str]]:
+    """The baselines that are the same for every run, and notes on the others and on the sample."""
+    shared: list[Score] = []
+    apart: list[str] = []
+    for name in BASELINES:
+        scores = [run.scores.get(name) for run in runs]
+        first, *others = {score and (round(score.value, 6), score.n_bytes) for score in scores}
+        if first is not None and not others and scores[0] is not None:
+            shared.append(scores[0])
+        elif first is not None or others:
+            apart.append(name)
+    if shared and quantity.documents and not quantity.is_whole:
+        return [], ["Baselines are over other documents, so they are not shown."]
+    notes: list[str] = []
+    if apart and (shared or quantity.is_whole):
+        notes.append(f"Not the same for all of them, so not shown: {listed(apart)}.")
+    on_sample = [(run.name, run.scores.get("model_on_sample")) for run in runs]
+    values = [f"{name} {score.value:.4f}" for name, score in on_sample if score is not None]
+    if values and any(score.model == "compressor" for score in shared):
+        notes.append(f"On the documents of the compressor's line: {listed(values)}.")
+    return shared, notes
 
 
 def _verdict(
@@ -156,29 +152,19 @@ def _verdict(
 
 
 def _remarks(
-    runs: Sequence[FinishedRun], quantity: Quantity, baselines: Sequence[Score]
+    runs: Sequence[FinishedRun], sources: Sequence[str], groups: Sequence[SeedGroup]
 ) -> list[str]:
-    """Notes that a reader of the table needs."""
-    sizes = {run.name: run.parameters[0] for run in runs}
-    best = min(each.value for each in quantity.bits)
-    notes = [*_recipes_apart(runs), *_beaten_by(best, baselines), *_apart("Parameters", sizes)]
-    notes += _apart("Training tokens", {run.name: run.tokens for run in runs})
-    shown = {line.model for line in baselines}
-    apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
-    if apart and (shown or quantity.is_whole):
-        notes.append(f"Not the same for all of them, so not shown: {listed(apart)}.")
-    there = {run.name: run.scores.get("model_on_sample") for run in runs}
-    values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
-    if "compressor" in shown and values:
-        notes.append(f"On the documents of the compressor's line: {listed(values)}.")
-    if quantity.sources:
-        names = listed(quantity.sources)
+    """What else a reader of the table should know. sources: over which bits per byte are means."""
+    notes = _differing_keys(runs)
+    notes += _amounts_apart("Parameters", runs, lambda run: run.parameters[0])
+    notes += _amounts_apart("Training tokens", runs, lambda run: run.tokens)
+    if sources:
+        names = listed(sources)
         notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
     if len({run.machine for run in runs}) > 1:
         notes.append(
             "They were not all trained on one processor and as many threads: times differ by it."
         )
-    groups = seed_groups(runs)
     has_dev = all(run.dev_score for run in runs)
     if runs[0].score.split == "test" and len(groups) > 1 and not has_dev:
         notes.append(
@@ -191,7 +177,7 @@ def _remarks(
     return notes
 
 
-def _recipes_apart(runs: Sequence[FinishedRun]) -> list[str]:
+def _differing_keys(runs: Sequence[FinishedRun]) -> list[str]:
     """A note on the keys in which the recipes differ, name and seed aside."""
     recipes = [run.settings for run in runs]
     keys = dict.fromkeys(key for recipe in recipes for key in recipe)
@@ -215,102 +201,127 @@ def _beaten_by(best: float, baselines: Sequence[Score]) -> list[str]:
     ]
 
 
-def _apart(what: str, amounts: dict[str, int]) -> list[str]:
-    """A note on how far an amount differs, by the names of the runs."""
-    small, big = min(amounts, key=amounts.__getitem__), max(amounts, key=amounts.__getitem__)
-    least, most = amounts[small], amounts[big]
+def _amounts_apart(
+    what: str, runs: Sequence[FinishedRun], amount: Callable[[FinishedRun], int]
+) -> list[str]:
+    """A note on how far an amount differs."""
+    small, big = min(runs, key=amount), max(runs, key=amount)
+    least, most = amount(small), amount(big)
     if most <= least * ALIKE:
         return []
     return [
-        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small}) to "
-        f"{number(most)} ({big})."
+        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small.name}) "
+        f"to {number(most)} ({big.name})."
     ]
 
 
-def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def cells(comparison: Comparison) -> list[list[str]]:
     """The table as texts: its head, and a row for each run and each baseline."""
-    has_differences = bool(comparison.differences)
-    beside = ["to the best", "paired 95 %"] if has_differences else []
-    heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters"]
-    heads += ["lr", "tokens", "epochs", "training", "tokens/s", "kept step"]
-    rows: list[list[str]] = []
+    rows: list[dict[str, str]] = []
     for index, run in enumerate(comparison.runs):
+        row = {"run": run.name, **_score_cells(comparison.bits[index])}
+        if comparison.differences:
+            to_best = comparison.differences[index] if index else None
+            row |= _difference_cells(to_best, "paired 95 %")
         total, active = run.parameters
-        size = number(total) + (f" ({number(active)} active)" if active != total else "")
-        row = [run.name, *_score_cells(comparison.bits[index])]
-        if has_differences:
-            each = comparison.differences[index]
-            span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
-            row += [f"{each.value:+.4f}", span] if index else ["best", ""]
-        row += [run.shape.family, size, f"{run.lr:g}", number(run.tokens), f"{run.epochs:.2f}"]
-        row += ["–", "–"] if run.speed is None else [duration(run.seconds), number(run.speed)]
         last = run.models[-1].numbers
-        rows.append([*row, f"{number(last['kept_step'])} of {number(last['steps'])}"])
+        row |= {
+            "family": run.shape.family,
+            "parameters": number(total) + f" ({number(active)} active)" * (active != total),
+            "lr": f"{run.lr:g}",
+            "tokens": number(run.tokens),
+            "epochs": f"{run.epochs:.2f}",
+            "training": "–" if run.speed is None else duration(run.seconds),
+            "tokens/s": "–" if run.speed is None else number(run.speed),
+            "kept step": f"{number(last['kept_step'])} of {number(last['steps'])}",
+        }
+        rows.append(row)
     for line in comparison.baselines:
         name = line.model
         if line.sampled_from is not None:
             name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
-        rows.append([name, *_score_cells(line), *[""] * (len(heads) - 3)])
-    return heads, rows
-
-
-def _score_cells(score: Score | Bits) -> list[str]:
-    span = "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-    return [f"{score.value:.4f}", span]
+        rows.append({"run": name, **_score_cells(line)})
+    return under_heads(rows)
 
 
 def recipes(comparison: Comparison) -> list[list[str]]:
     """The table of recipes with several seeds, its head first; empty if there are none."""
-    return seed_cells(comparison.groups, comparison.seed_differences)
+    several = [group for group in comparison.groups if group.has_several]
+    has_differences = any(group.difference for group in several)
+    rows: list[dict[str, str]] = []
+    for group in comparison.groups if several else ():
+        row = {
+            "recipe": group.name,
+            "seeds": number(len(group.runs)),
+            "mean bits/byte": f"{group.mean:.4f}",
+            "std": "–" if group.deviation is None else f"{group.deviation:.4f}",
+        }
+        if has_differences:
+            without = "best" if group is several[0] else "–"
+            row |= _difference_cells(group.difference, "95 %, Welch", without=without)
+        rows.append(row)
+    return under_heads(rows)
+
+
+def _score_cells(score: Score | Bits) -> dict[str, str]:
+    span = "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
+    return {"bits/byte": f"{score.value:.4f}", "95 %": span}
+
+
+def _difference_cells(
+    to_best: Difference | None, interval: str, *, without: str = "best"
+) -> dict[str, str]:
+    """A difference and its interval under this head. without: what stands where there is none."""
+    if to_best is None:
+        return {"to the best": without, interval: ""}
+    span = "–" if to_best.low is None else f"{to_best.low:+.4f} to {to_best.high:+.4f}"
+    return {"to the best": f"{to_best.value:+.4f}", interval: span}
 
 
 def describe(comparison: Comparison) -> str:
     """The comparison as text: whose documents, aligned tables, and notes."""
-    heads, rows = cells(comparison)
     means = recipes(comparison)
-    tables = [*aligned(means), *([""] if means else []), *aligned([heads, *rows])]
+    tables = [*aligned(means), *([""] if means else []), *aligned(cells(comparison))]
     notes = map(folded, comparison.notes)
     return "\n".join([f"{comparison.split} documents", *tables, "", *notes])
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
-    runs: list[dict[str, Any]] = []
-    for index, run in enumerate(comparison.runs):
-        last, (total, active) = run.models[-1].numbers, run.parameters
-        beside = comparison.differences[index] if comparison.differences else None
-        runs.append(
-            {
-                "name": run.name,
-                "run": str(run.folder),
-                "variant": run.plan.get("variant"),
-                "sets": run.plan.get("sets", []),
-                "seed": run.seed,
-                "lr": run.lr,
-                "family": run.shape.family,
-                "parameters": total,
-                "active_parameters": active,
-                "train_tokens": run.tokens,
-                "epochs": run.epochs,
-                "compared": asdict(comparison.bits[index]),
-                "score": run.score.as_dict(),
-                "dev_bits_per_byte": run.dev_score and run.dev_score.value,
-                "difference": beside and beside.as_dict(),
-                "seconds": run.seconds or None,
-                "tokens_per_second": run.speed,
-                "steps": last["steps"],
-                "kept_step": last["kept_step"],
-                "efficiency": [row.as_dict() for row in run.efficiency],
-            }
-        )
-    groups = zip(comparison.groups, comparison.seed_differences, strict=True)
+    differences = comparison.differences or [None] * len(comparison.runs)
+    each = zip(comparison.runs, comparison.bits, differences, strict=True)
     return {
-        "runs": runs,
+        "runs": [_run_as_dict(run, bits, to_best) for run, bits, to_best in each],
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": comparison.documents > 0,
         "shared_documents": comparison.documents,
-        "seeds": [
-            {**group.as_dict(), "difference": each and each.as_dict()} for group, each in groups
-        ],
+        "seeds": [group.as_dict() for group in comparison.groups],
         "notes": comparison.notes,
+    }
+
+
+def _run_as_dict(run: FinishedRun, bits: Bits, to_best: Difference | None) -> dict[str, Any]:
+    total, active = run.parameters
+    last = run.models[-1].numbers
+    return {
+        "name": run.name,
+        "run": str(run.folder),
+        "variant": run.plan.get("variant"),
+        "sets": run.plan.get("sets", []),
+        "seed": run.seed,
+        "lr": run.lr,
+        "family": run.shape.family,
+        "parameters": total,
+        "active_parameters": active,
+        "train_tokens": run.tokens,
+        "epochs": run.epochs,
+        "compared": asdict(bits),
+        "score": run.score.as_dict(),
+        "dev_bits_per_byte": run.dev_score and run.dev_score.value,
+        "difference": to_best and to_best.as_dict(),
+        "seconds": run.seconds or None,
+        "tokens_per_second": run.speed,
+        "steps": last["steps"],
+        "kept_step": last["kept_step"],
+        "efficiency": [row.as_dict() for row in run.efficiency],
     }

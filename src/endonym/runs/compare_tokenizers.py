@@ -1,6 +1,5 @@
 """`endonym tokenizer compare`: what several tokenizers do with the same texts."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,29 +8,17 @@ from typing import Any
 
 from endonym.corpus.corpus import Corpus
 from endonym.errors import Damaged, RecipeError
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, under_heads
 from endonym.log import Log, folded, number, read_jsonl
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
-from endonym.runs.find import planned, resolve_run, store_of
+from endonym.runs.find import artifact_by_id, made_artifact, planned_artifact, resolve_run
 from endonym.store import Artifact, Store, open_artifact
 from endonym.tokenizer.measure import Fit, Measured, measure
 from endonym.tokenizer.tokenizer import read_engine
 
 FILE = "tokenizer.json"
 ALL = "all"
-HEAD = [
-    "tokenizer",
-    "text",
-    "ids",
-    "bytes/token",
-    "tokens/word",
-    "tokens/char",
-    "cut letters",
-    "unused",
-    "MB/s",
-    "trained in",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +71,11 @@ def find_tokenizer(name: str, store: Store) -> Named:
             return Named(name, path / FILE, seconds=_seconds(open_artifact(path)))
         return Named(name, path / FILE)
     if (run := resolve_run(store, name)) is not None:
-        made = {each["stage"]: each["id"] for each in planned(run)}
-        there = store_of(run, store)
-        ids = there.find("tokenizer", made.get("tokenizer", "none"))
-        if ids is None:
-            raise RecipeError("this run has made no tokenizer yet", where=name)
-        corpus = there.find("corpus", made["corpus"])
-        return Named(name, ids.folder / FILE, corpus, _seconds(ids))
-    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
-    folders = sorted((store.root / "tokenizer").glob(f"{name[:12]}*/{FILE}")) if is_id else []
-    if len(folders) == 1:
-        return Named(name, folders[0], seconds=_seconds(open_artifact(folders[0].parent)))
+        trained = made_artifact(run, store, "tokenizer")
+        corpus = planned_artifact(run, store, "corpus")
+        return Named(name, trained.folder / FILE, corpus, _seconds(trained))
+    if (trained := artifact_by_id(store, "tokenizer", name)) is not None:
+        return Named(name, trained.folder / FILE, seconds=_seconds(trained))
     raise RecipeError(
         f"no tokenizer is called {name}",
         where="TOKENIZER",
@@ -133,39 +114,34 @@ def as_dict(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
 
 def describe(found: Sequence[tuple[Named, Measured]]) -> str:
     """An aligned table: for each tokenizer a row of all texts, and one of each source."""
-    rows = [HEAD]
-    for named, measured in found:
-        seconds = "–" if named.seconds is None else f"{decimal(named.seconds, 1)} s"
-        mark = "" if measured.is_lossless else " *"
-        speed = decimal(measured.megabytes_per_second, 1)
-        totals = [number(measured.vocab), number(measured.unused), speed, seconds]
-        rows.append(_row(named.name + mark, ALL, measured.total(), totals))
-        if len(measured.sources) > 1:
-            for source, fit in measured.sources.items():
-                rows.append(_row("", source, fit, ["", "", "", ""]))
+    rows: list[dict[str, str]] = []
     notes = ["cut letters: tokens that begin between a letter and its marks, or inside a character"]
     notes += ["unused: ids that do not occur in these texts"]
     for named, measured in found:
+        total = measured.total()
+        row = {"tokenizer": named.name + " *" * (not measured.is_lossless), "text": ALL}
+        row |= {"ids": number(measured.vocab), **_fit_cells(total)}
+        row |= {"unused": number(measured.unused)}
+        row |= {"MB/s": decimal(measured.megabytes_per_second, 1)}
+        row |= {"trained in": "–" if named.seconds is None else f"{decimal(named.seconds, 1)} s"}
+        rows.append(row)
+        if len(measured.sources) > 1:
+            rows += [{"text": name, **_fit_cells(fit)} for name, fit in measured.sources.items()]
         if not measured.is_lossless:
-            fit = measured.total()
             notes.append(
-                f"* {named.name} changes {number(fit.changed)} of {number(fit.documents)} "
+                f"* {named.name} changes {number(total.changed)} of {number(total.documents)} "
                 "documents: what it loses costs it no tokens"
             )
-    return "\n".join([*aligned(rows, left=2), "", *map(folded, notes)])
+    return "\n".join([*aligned(under_heads(rows), left=2), "", *map(folded, notes)])
 
 
-def _row(name: str, text: str, fit: Fit, totals: Sequence[str]) -> list[str]:
+def _fit_cells(fit: Fit) -> dict[str, str]:
+    """How a tokenizer fits some texts, under the heads of the table."""
     ratios = fit.as_dict()
     share = ratios["cut_letters_per_token"]
-    vocab, *rest = totals
-    return [
-        name,
-        text,
-        vocab,
-        decimal(ratios["bytes_per_token"], 2),
-        decimal(ratios["tokens_per_word"], 2),
-        decimal(ratios["tokens_per_character"], 3),
-        "–" if share is None else f"{decimal(100 * share, 2)} %",
-        *rest,
-    ]
+    return {
+        "bytes/token": decimal(ratios["bytes_per_token"], 2),
+        "tokens/word": decimal(ratios["tokens_per_word"], 2),
+        "tokens/char": decimal(ratios["tokens_per_character"], 3),
+        "cut letters": "–" if share is None else f"{decimal(100 * share, 2)} %",
+    }

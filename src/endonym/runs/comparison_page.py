@@ -82,9 +82,16 @@ def as_csv(data: dict[str, Any]) -> str:
         apart = ("score", "compared", "difference", "efficiency")
         plain = {key: run[key] for key in run if key not in apart}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
-        score = run["score"] | run["compared"]
-        rows.append({"row": "run", **plain, **_score(score), **_apart(run)})
-    rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
+        score = _score(run["score"] | run["compared"])
+        rows.append({"row": "run", **plain, **score, **_difference(run)})
+    runs = {row["name"]: row for row in rows}
+    for group in data["seeds"]:
+        if len(group["runs"]) > 1:
+            own = runs[group["name"]]
+            mean = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
+            mean |= {"row": "seeds", "name": group["name"], "deviation": group["deviation"]}
+            mean |= {"seed": " ".join(map(str, group["seeds"])), "bits_per_byte": group["mean"]}
+            rows.append(mean | _difference(group))
     rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
     return _csv(rows)
 
@@ -111,19 +118,10 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _mean(group: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean, standard deviation and difference of one recipe over its seeds."""
-    (own,) = [row for row in rows if row["name"] == group["name"]]
-    alike = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
-    seeds = " ".join(map(str, group["seeds"]))
-    told = {"row": "seeds", "name": group["name"], "seed": seeds, "deviation": group["deviation"]}
-    return {**alike, **told, "bits_per_byte": group["mean"], **_apart(group)}
-
-
-def _apart(of: dict[str, Any]) -> dict[str, Any]:
+def _difference(of: dict[str, Any]) -> dict[str, Any]:
     """The difference of a run or of a recipe to the best one."""
-    beside = of["difference"] or {}
-    return {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
+    to_best = of["difference"] or {}
+    return {f"difference_{key}": to_best.get(key) for key in DIFFERENCE}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +132,7 @@ def _score(score: dict[str, Any]) -> dict[str, Any]:
 
 def gather(comparison: Comparison) -> dict[str, Any]:
     """All that the page shows."""
-    heads, rows = cells(comparison)
+    heads, *rows = cells(comparison)
     drawn = chart(comparison)
     return {
         "name": comparison.name or "Comparison",

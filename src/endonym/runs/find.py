@@ -11,7 +11,7 @@ from typing import Any
 
 from endonym.device import program
 from endonym.errors import RecipeError
-from endonym.store import PLAN, Artifact, Store, is_run_of_store, read_plan
+from endonym.store import PLAN, Artifact, Store, is_run_of_store, open_artifact, read_plan
 
 RECIPE = "recipe.toml"
 USUAL_STORE = Path("store")
@@ -215,3 +215,32 @@ def asked(name: str, model: Artifact | None) -> str:
 def planned(run: Path) -> list[dict[str, Any]]:
     """The stages of a run's plan; empty if it was stopped before it had one."""
     return read_plan(run).get("stages", [])
+
+
+def planned_artifact(run: Path, store: Store, kind: str) -> Artifact | None:
+    """The last artefact of a kind in a run's plan; None if there is none or it is not made yet."""
+    ids = [stage["id"] for stage in planned(run) if stage["stage"] == kind]
+    return store_of(run, store).find(kind, ids[-1]) if ids else None
+
+
+def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Artifact:
+    """The last artefact of a kind in a run's plan. Raises RecipeError if it is not made yet.
+
+    until: what is added to the command that makes it.
+    """
+    made = planned_artifact(run, store, kind)
+    if made is None:
+        raise RecipeError(
+            f"this run has no finished {kind} yet",
+            where=str(run),
+            do=f"Make it: {program()} run {run_argument(run, store)}{until}",
+        )
+    return made
+
+
+def artifact_by_id(store: Store, kind: str, name: str) -> Artifact | None:
+    """The artefact of a kind whose id begins so; None if that is no id, or that of several."""
+    if re.fullmatch("[0-9a-f]{4,64}", name) is None:
+        return None
+    manifests = [*(store.root / kind).glob(f"{name[:12]}*/manifest.json")]
+    return open_artifact(manifests[0].parent) if len(manifests) == 1 else None

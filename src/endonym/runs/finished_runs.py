@@ -14,7 +14,7 @@ from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import MODELS
-from endonym.export.history import phases_of
+from endonym.export.history import is_of_split, machine_of, phases_of, training_seconds
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
@@ -27,6 +27,7 @@ from endonym.runs.find import (
     USUAL_STORE,
     find_run,
     known_runs,
+    made_artifact,
     planned,
     recipe_file,
     run_by_name,
@@ -114,8 +115,7 @@ class FinishedRun:
     @cached_property
     def seconds(self) -> float:
         """Time of all training steps; 0 without a journal."""
-        lines = [line for journal in self.journals for line in journal]
-        return sum(line.get("seconds", 0.0) for line in lines)
+        return training_seconds(self.journals)
 
     @property
     def speed(self) -> float | None:
@@ -123,10 +123,9 @@ class FinishedRun:
         return self.tokens / self.seconds if self.seconds else None
 
     @cached_property
-    def machine(self) -> tuple[str, ...]:
+    def machine(self) -> tuple[str, str] | None:
         """Processor and threads of the last phase; times compare only within one machine."""
-        notes = [line for line in self.journals[-1] if line.get("event") == "started"]
-        return tuple(str(notes[-1].get(key)) for key in ("processor", "threads")) if notes else ()
+        return machine_of(self.journals[-1])
 
     @cached_property
     def every_score(self) -> list[Score]:
@@ -202,8 +201,7 @@ def finished_runs(
         for folder in _folders(_recipe_or_run(name, store, is_alone=is_alone), store, log, split)
     ]
     paths = [folder.resolve() for folder in folders]
-    twice = [folder for number, folder in enumerate(folders) if paths[number] in paths[:number]]
-    if twice:
+    if twice := [path for path in paths if paths.count(path) > 1]:
         raise RecipeError(
             f"{twice[0].name} is named twice", where="compare", do="Name each run once."
         )
@@ -248,7 +246,9 @@ def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
 def missing(folder: Path, split: Split) -> str:
     """The first stage that a comparison needs but that is not made; empty if all are."""
     stages = planned(folder)
-    needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
+    needed = [
+        each for each in stages if each["stage"] == "model" or is_of_split(each["config"], split)
+    ]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
     store = store_of(folder, Store(USUAL_STORE))
@@ -266,7 +266,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         do = "The same `endonym run` goes on from where it stopped."
         raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
     stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
-    held_out = [each for each in stages if _scores(each, split)]
+    held_out = [each for each in stages if is_of_split(each["config"], split)]
     if not held_out:
         texts = [each for each in stages if each["stage"] == "corpus"]
         if texts and texts[0]["config"].get("order") == []:
@@ -281,9 +281,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
             "it again: what is made is kept.",
         )
-    model = store.find("model", [e["id"] for e in stages if e["stage"] == "model"][-1])
-    assert model is not None
-    models = phases_of(model)
+    models = phases_of(made_artifact(folder, store, "model"))
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
@@ -295,10 +293,3 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         judged=judged.verify(),
         evaluations=[each.verify() for each in made if each is not None],
     )
-
-
-def _scores(stage: dict[str, Any], split: Split) -> bool:
-    """Whether a planned stage scores the documents of a split of the corpus."""
-    asked = stage["config"].get("evaluation", {})
-    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
-    return is_of_corpus and asked.get("split", "test") == split

@@ -54,16 +54,13 @@ class Quantity:
         common, notes = _common(runs)
         if not common:
             return cls([], own, [], False, notes)
-        found, told = _with_intervals(runs, common)
-        notes += told
-        each_own = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(
-            len(some) == len(every) and are_same(some, every)
-            for some, every in zip(found, each_own, strict=True)
-        )
-        bits = own if is_whole else [Bits(*interval(each)) for each in found]
-        averaged = named_in(found[0][found[0]["averaged"]], _averaged(runs))
-        return cls(found, bits, averaged if len(averaged) > 1 else [], is_whole, notes)
+        documents, more_notes = _with_intervals(runs, common)
+        own_documents = [run.documents for run in runs if run.documents is not None]
+        is_whole = all(map(are_same, documents, own_documents))
+        bits = own if is_whole else [Bits(*interval(of_run)) for of_run in documents]
+        averaged = _averaged(runs, documents[0])
+        sources = averaged if len(averaged) > 1 else []
+        return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
 def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
@@ -83,7 +80,7 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
         return own, []
     common = shared(own)
     is_enough = bool(with_enough(common))
-    kept = named_in(common[0][common[0]["averaged"]], _averaged(runs))
+    kept = _averaged(runs, common[0])
     over = listed(kept) if kept else "all bytes"
     if all(are_of_same_texts(own[0], each) for each in own):
         opening = "The means of these runs are over different sources"
@@ -117,7 +114,7 @@ def _with_intervals(
             f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source, none "
             "with most of its text."
         ]
-    averaged = named_in(found[0][found[0]["averaged"]], _averaged(runs))
+    averaged = _averaged(runs, found[0])
     kept = named_in(some[0], averaged)
     left = [name for name in averaged if name not in kept]
     return some, [
@@ -127,6 +124,7 @@ def _with_intervals(
     ]
 
 
-def _averaged(runs: Sequence[FinishedRun]) -> list[str]:
-    """The sources in the mean over sources of any run."""
-    return sorted({str(name) for run in runs for name in run.score.averaged})
+def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
+    """The sources in the mean over sources of any run that have documents here."""
+    names = sorted({str(name) for run in runs for name in run.score.averaged})
+    return named_in(documents[documents["averaged"]], names)

@@ -7,32 +7,31 @@ under several seeds, recipes are compared by their means, with the seeds as the 
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from endonym.log import counted, number
+import numpy as np
+
+from endonym.log import counted, listed
 from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun
+from endonym.runs.quantity import Bits
 from endonym.store import fingerprint
 
 FEW_SEEDS = 2
 """With so many, Student's t has one or two degrees of freedom: an interval is very wide."""
-STEPS = 200
-"""Steps of Simpson's rule: quantiles are right to 1e-6."""
+ANGLES = 200_001
+"""Points of the trapezoidal rule: quantiles are right to 1e-6."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Bits per byte above the best, with a 95 % interval if there is one.
+class Difference(Bits):
+    """Bits per byte above the best.
 
     Of two runs: paired, over documents; of the means over sources, if there are several. Of two
     recipes: over their seeds.
     """
-
-    value: float
-    low: float | None
-    high: float | None
 
     @property
     def is_claimed(self) -> bool:
@@ -46,11 +45,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs of one recipe under several seeds; or a single run."""
+    """Runs of one recipe under several seeds, with the bits per byte of each; or a single run.
+
+    difference: to the best group of several seeds; None for itself and for single runs.
+    """
 
     runs: tuple[FinishedRun, ...]
     values: tuple[float, ...]
-    """Bits per byte of each run."""
+    difference: Difference | None = None
 
     @property
     def own(self) -> FinishedRun:
@@ -73,9 +75,9 @@ class SeedGroup:
         return statistics.fmean(self.values)
 
     @property
-    def deviation(self) -> float:
-        """Standard deviation of a run, by n − 1; of two runs at least."""
-        return statistics.stdev(self.values)
+    def deviation(self) -> float | None:
+        """Standard deviation of a run, by n − 1; None of a single seed."""
+        return statistics.stdev(self.values) if self.has_several else None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -84,9 +86,10 @@ class SeedGroup:
             "runs": [run.name for run in self.runs],
             "seeds": [run.seed for run in self.runs],
             "mean": self.mean,
-            "deviation": self.deviation if self.has_several else None,
+            "deviation": self.deviation,
             "low": min(self.values),
             "high": max(self.values),
+            "difference": self.difference and self.difference.as_dict(),
         }
 
 
@@ -107,19 +110,29 @@ def under_seeds(
     return [*firsts, *more]
 
 
-def seed_groups(runs: Sequence[FinishedRun], values: Sequence[float] = ()) -> list[SeedGroup]:
+def seed_groups(
+    runs: Sequence[FinishedRun], values: Sequence[float], *, are_comparable: bool = True
+) -> list[SeedGroup]:
     """The runs, those together that differ by their seed alone; the lowest mean first.
 
-    values: bits per byte of each run, if not of all documents that it was scored on.
+    values: bits per byte of each run. are_comparable: whether they are of the same documents, so
+    that the groups have differences.
     """
-    found: dict[str, list[tuple[FinishedRun, float]]] = {}
-    for run, value in zip(runs, values or [run.score.value for run in runs], strict=True):
-        found.setdefault(_apart_from_seed(run), []).append((run, value))
+    alike: dict[str, list[tuple[FinishedRun, float]]] = {}
+    for run, value in zip(runs, values, strict=True):
+        alike.setdefault(_apart_from_seed(run), []).append((run, value))
     groups: list[SeedGroup] = []
-    for pairs in found.values():
+    for pairs in alike.values():
         pairs.sort(key=lambda pair: pair[0].seed)
         groups.append(SeedGroup(tuple(run for run, _ in pairs), tuple(value for _, value in pairs)))
-    return sorted(groups, key=lambda group: group.mean)
+    groups.sort(key=lambda group: group.mean)
+    best, *others = [group for group in groups if group.has_several] or [None]
+    if best is None or not are_comparable:
+        return groups
+    return [
+        replace(group, difference=welch(group.values, best.values)) if group in others else group
+        for group in groups
+    ]
 
 
 def _apart_from_seed(run: FinishedRun) -> str:
@@ -132,32 +145,21 @@ def _apart_from_seed(run: FinishedRun) -> str:
     return fingerprint({"trained": trained})
 
 
-def seed_differences(groups: Sequence[SeedGroup]) -> list[Difference | None]:
-    """Of each recipe with several seeds to the best of these; None for the best and for others."""
-    several = [group for group in groups if group.has_several]
-    return [
-        welch(group.values, several[0].values) if group in several[1:] else None for group in groups
-    ]
-
-
-def seed_notes(groups: Sequence[SeedGroup], differences: Sequence[Difference | None]) -> list[str]:
-    """Which recipe is the best by its seeds, and what two seeds cannot say.
-
-    differences: as in seed_differences; all None if the runs share too few documents.
-    """
+def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
+    """Which recipe is the best by its seeds, and what one seed or two cannot say."""
     several = [group for group in groups if group.has_several]
     if not several:
         return []
     best, notes = several[0], list[str]()
-    found = [(g, each) for g, each in zip(groups, differences, strict=True) if each is not None]
-    near = [group.name for group, each in found if not each.is_claimed]
+    others = [group for group in groups if group.difference]
     if len(groups) == 1:
         notes.append(
             f"{best.name}: {best.mean:.4f} bits per byte on average over "
             f"{counted(len(best.runs), 'seed')}, standard deviation {best.deviation:.4f}."
         )
-    elif found:
+    elif others:
         verdict = ", and every interval of a difference to it excludes zero"
+        near = [g.name for g in others if g.difference and not g.difference.is_claimed]
         if near:
             verdict = f"; {', '.join(near)} cannot be told apart from it"
         notes.append(f"{best.name} has the lowest mean over its seeds{verdict} (Welch's t-test).")
@@ -167,28 +169,9 @@ def seed_notes(groups: Sequence[SeedGroup], differences: Sequence[Difference | N
             f"Two seeds decide little ({', '.join(few)}): with three or more the intervals are "
             "much narrower. endonym run RECIPE --seeds 3"
         )
+    if alone := [group.name for group in groups if not group.has_several]:
+        notes.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
     return notes
-
-
-def seed_cells(
-    groups: Sequence[SeedGroup], differences: Sequence[Difference | None]
-) -> list[list[str]]:
-    """The table of recipes, its head first; empty if none has several seeds."""
-    if not any(group.has_several for group in groups):
-        return []
-    has_differences = any(differences)
-    beside = ["to the best", "95 %, Welch"] if has_differences else []
-    rows = [["recipe", "seeds", "mean bits/byte", "std", *beside]]
-    best = next(group for group in groups if group.has_several)
-    for group, each in zip(groups, differences, strict=True):
-        spread = f"{group.deviation:.4f}" if group.has_several else "–"
-        row = [group.name, number(len(group.runs)), f"{group.mean:.4f}", spread]
-        if has_differences and each is not None:
-            row += [f"{each.value:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}"]
-        elif has_differences:
-            row += ["best", ""] if group is best else ["–", ""]
-        rows.append(row)
-    return rows
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
@@ -211,20 +194,10 @@ def t_quantile(freedom: float) -> float:
     """The 97.5 % quantile of Student's t, whose degrees of freedom need not be whole.
 
     t = √freedom · tan angle, where the density of the angle is proportional to
-    cos(angle)^(freedom − 1). The share below an angle is concave, so Newton's steps from 0 never
-    pass the quantile.
+    cos(angle)^(freedom − 1), from −π / 2 to π / 2.
     """
     whole = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
-    angle = step = 0.0
-    while angle == 0 or step > 1e-12 * angle:
-        step = 0.475 * whole - _cosines(freedom - 1, angle)
-        step /= math.cos(angle) ** (freedom - 1)
-        angle += step
-    return math.sqrt(freedom) * math.tan(angle)
-
-
-def _cosines(power: float, angle: float) -> float:
-    """The integral of cos^power from 0 to the angle, by Simpson's rule."""
-    values = [math.cos(angle * n / STEPS) ** power for n in range(STEPS + 1)]
-    inside = 4 * sum(values[1:-1:2]) + 2 * sum(values[2:-1:2])
-    return (values[0] + inside + values[-1]) * angle / (3 * STEPS)
+    angles = np.linspace(0, math.pi / 2, ANGLES)
+    density = np.cos(angles) ** (freedom - 1)
+    from_zero = (np.cumsum(density) - (density + density[0]) / 2) * angles[1]
+    return math.sqrt(freedom) * math.tan(np.interp(0.475 * whole, from_zero, angles))

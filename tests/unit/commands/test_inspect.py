@@ -155,7 +155,7 @@ def test_what_is_looked_at_is_found_by_folder_by_id_and_by_run(store: Store) -> 
 def test_a_run_that_has_not_come_so_far_is_told_to_run_first(bare: Store) -> None:
     with pytest.raises(RecipeError, match="no finished stage yet"):
         look(bare, "шигырь", dropped=None, text=None, count=1)
-    with pytest.raises(RecipeError, match="no tokenizer yet"):
+    with pytest.raises(RecipeError, match="no finished tokenizer yet"):
         look(bare, "шигырь", dropped=None, text="сүз", count=1)
 
 
@@ -167,7 +167,6 @@ def test_documents_of_a_corpus_are_shown_as_many_as_are_asked_for(store: Store) 
         assert [each["text"] for each in found.data["documents"]] == [
             each.text for each in train[:count]
         ]
-        assert found.as_dict()["text"] == found.text
     lines = found.text.splitlines()
     assert [line.partition(":")[0] for line in lines[:3]] == ["others", "romanian", "tatar"]
 

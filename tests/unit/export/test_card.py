@@ -15,8 +15,7 @@ from made_scores import baselines, score
 
 from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
-from endonym.export import card as cards
-from endonym.export.card import INSTALL, Card, Merged, readme, write_card
+from endonym.export.card import Card, Merged, readme, write_card
 from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import Check
@@ -59,7 +58,7 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert f" {EXPORTED} It continues texts." in text
     assert "\nllama: 2 layers of 32 channels (" in text
     assert f");\n{parameters:,} parameters, a vocabulary of 259, a context of 64 tokens.\n" in text
-    assert f"\n`{INSTALL}`, then:\n" in text
+    assert "\n`pip install torch transformers`, then:\n" in text
     for path in tmp_path.iterdir():
         listed = f"| `{path.name}` | {path.stat().st_size:,} |" in text
         assert listed is (path.name != "README.md")
@@ -187,26 +186,62 @@ def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageMod
     assert "encode_special_tokens" not in text
 
 
-@pytest.fixture
-def write(model: LanguageModel) -> Callable[[Card], str]:
-    return lambda card: of(card, model)
-
-
 @pytest.mark.parametrize("name", ["a|b", 'the "first" one', "1.0", "null", "a\udcffb\n---\nx: y"])
-def test_no_name_breaks_the_head_or_a_table(write: Callable[[Card], str], name: str) -> None:
-    text = write(Card(name))
+def test_no_name_breaks_the_head_or_a_table(model: LanguageModel, name: str) -> None:
+    text = of(Card(name), model)
     head = ModelCard(text).data
     assert head.tags == ["endonym", "llama"]
     assert not hasattr(head, "x")
     text.encode("utf-8")
 
 
+@pytest.fixture
+def scored(
+    model: LanguageModel, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """The README of a model with these scores, all of whose sources have this license."""
+    known = card_of("kechkena", Store(finished / "store")).history
+    assert known is not None
+
+    def readme_of(*scores: Score, license: str = "CC0-1.0") -> str:
+        monkeypatch.setattr(History, "scores", lambda known: [*scores])
+        licenses = dict.fromkeys(known.sources, license)
+        limits = ["it reads names of tokens"]
+        card = Card("әкият", "tt", licenses, known)
+        return readme(card, model, form="gguf", sizes={"a-F16.gguf": 1}, limits=limits)
+
+    return readme_of
+
+
 @pytest.mark.parametrize(("value", "is_said"), [(1.39, False), (1.40, True), (1.45, True)])
-def test_a_compressor_that_predicts_as_well_is_told(value: float, is_said: bool) -> None:
-    scores = [score("model", value), *baselines()]
-    said = cards._limits(None, scores, ["it reads names of tokens"])
+def test_a_compressor_that_predicts_as_well_is_told(
+    scored: Callable[..., str], value: float, is_said: bool
+) -> None:
+    said = scored(score("model", value), *baselines())
     assert ("A compressor that has read the same text" in said) == is_said
     assert "* In this format: it reads names of tokens." in said
+
+
+def test_words_for_a_license_are_its_name_on_the_hub(scored: Callable[..., str]) -> None:
+    head = ModelCard(scored(license='as "is": no')).data.to_dict()
+    assert (head["license"], head["license_name"]) == ("other", 'as "is": no')
+    head = ModelCard(scored()).data.to_dict()
+    assert head["license"] == "cc0-1.0"
+    assert "license_name" not in head
+    assert "model-index" not in head, "there are no scores"
+
+
+def test_scores_stand_in_the_index_with_their_interval(scored: Callable[..., str]) -> None:
+    unigram = score("unigram", 2.5, low=None, high=None)
+    text = scored(score("model", 1.25, low=1.2, high=1.3), unigram)
+    (result,) = ModelCard(text).data.to_dict()["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "test"
+    assert [(each["type"], each["value"]) for each in result["metrics"]] == [
+        ("bits_per_byte", 1.25),
+        ("bits_per_byte_unigram", 2.5),
+    ]
+    assert "1.2000 to 1.3000" in result["metrics"][0]["name"]
+    assert "95 %" not in result["metrics"][1]["name"]
 
 
 def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(

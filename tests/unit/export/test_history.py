@@ -14,7 +14,7 @@ from endonym.export.history import (
     History,
     evaluations_of,
     history_of,
-    is_of_test,
+    is_of_split,
     phases_of,
     phases_of_lineage,
     with_times,
@@ -60,7 +60,9 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
 def test_scores_are_those_of_the_corpuss_test_documents(
     asked: dict[str, str], wanted: bool
 ) -> None:
-    assert is_of_test({"evaluation": asked}) == wanted
+    assert is_of_split({"evaluation": asked}) == wanted
+    assert is_of_split({"evaluation": asked}, "dev") == (asked.get("split") == "dev")
+    assert not is_of_split({}), "the config of another stage"
 
 
 def evaluation(folder: Path, models: list[str], split: str = "test") -> Artifact:

@@ -5,18 +5,20 @@ import pytest
 from endonym.config import Config
 from endonym.model.keys import MixerKeys
 from endonym.recipe.keys import (
-    CONVERSIONS,
-    OTHER_NAMES,
-    WITHOUT_KEY,
     inner,
     meant,
     nearest,
     nearest_key,
+    other_programs,
     plain_word,
     table_named,
     tables,
 )
 from endonym.recipe.recipe import Recipe
+
+NAMES, CONVERSIONS, WITHOUT_KEY = (
+    other_programs()[name] for name in ("names", "conversions", "without_key")
+)
 
 
 def test_every_table_is_a_config_with_a_docstring() -> None:
@@ -130,7 +132,7 @@ def test_a_name_may_mean_keys_of_several_tables_or_none() -> None:
 
 def test_what_needs_no_key_is_no_other_name_and_no_key() -> None:
     keys = {key for table in tables(Recipe) for key in table.keys}
-    assert not set(WITHOUT_KEY) & (keys | set(OTHER_NAMES))
+    assert not set(WITHOUT_KEY) & (keys | set(NAMES))
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,12 @@ def test_what_a_person_knows_from_elsewhere_is_found(other: str, ours: str) -> N
 
 
 def test_conversions_are_of_names_that_lead_to_a_key() -> None:
-    assert set(CONVERSIONS) <= set(OTHER_NAMES)
+    assert set(CONVERSIONS) <= set(NAMES)
     assert {"logging_steps", "hours"} <= set(WITHOUT_KEY)
 
 
 def test_names_of_other_programs_lead_to_keys_that_there_are() -> None:
     keys = {key for table in tables(Recipe) for key in table.keys}
-    for other, ours in OTHER_NAMES.items():
+    for other, ours in NAMES.items():
         assert ours in keys, other
         assert plain_word(other) == other

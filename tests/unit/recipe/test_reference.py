@@ -15,7 +15,7 @@ import pytest
 from endonym.errors import RecipeError
 from endonym.model.parts import FamilyDefaults
 from endonym.recipe.diagnostics.messages import SHAPES
-from endonym.recipe.keys import OTHER_NAMES, tables
+from endonym.recipe.keys import other_programs, tables
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
@@ -233,7 +233,7 @@ def test_schedules_are_drawn_from_their_formulas() -> None:
 def test_keys_said_to_be_chosen_or_known_by_other_names_exist() -> None:
     names = {dotted(*each) for each in KEYS}
     assert names >= AUTOPILOT
-    assert {key for _, key in KEYS} >= set(OTHER_NAMES.values())
+    assert {key for _, key in KEYS} >= set(other_programs()["names"].values())
 
 
 def patterns(node: Any) -> set[str]:

@@ -68,7 +68,7 @@ def test_it_is_said_when_some_runs_saw_more_text(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_stands_in_the_table(tmp_path: Path) -> None:
-    heads, rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
+    heads, *rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
     assert [row[heads.index("lr")] for row in rows[:2]] == ["0.006", "0.006"]
 
 
@@ -128,7 +128,7 @@ def test_a_source_with_few_documents_takes_no_interval_from_the_others(tmp_path:
     bits = [each.value for each in found.bits]
     assert bits == sorted(bits), "the column is of the same documents as the order"
     assert found.differences[1].value == pytest.approx(bits[1] - bits[0])
-    assert [float(row[1]) for row in cells(found)[1][:2]] == pytest.approx(bits, abs=5e-5)
+    assert [float(row[1]) for row in cells(found)[1:3]] == pytest.approx(bits, abs=5e-5)
     assert found.baselines == [], "they are of all documents"
     assert found.notes[0].startswith("bun needs the fewest bits per byte, and the interval")
     alone = compare(
@@ -158,7 +158,7 @@ def test_it_is_said_why_no_source_has_an_interval(tmp_path: Path) -> None:
 
 
 def test_bits_per_byte_come_first(tmp_path: Path) -> None:
-    heads, rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
+    heads, *rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
     assert heads[:4] == ["run", "bits/byte", "95 %", "to the best"]
     assert {len(row) for row in rows} == {len(heads)}
 
@@ -255,7 +255,7 @@ def test_runs_that_share_too_few_texts_are_listed_without_differences(tmp_path: 
     assert found.differences == []
     assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
     assert "wide: 30; tt: 9) and share 9 from the same sources" in found.notes[0]
-    heads, _ = cells(found)
+    heads, *_ = cells(found)
     assert "to the best" not in heads
     data = as_dict(found)
     assert not data["same_documents"]
@@ -282,7 +282,7 @@ def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Pa
     one = contender(tmp_path, "a", HARD.tolist())
     found = compare([one, contender(tmp_path, "b", WORSE)])
     assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
-    _, rows = cells(found)
+    _, *rows = cells(found)
     assert [row[0] for row in rows] == ["a", "b", "unigram", "bigram", "compressor"]
     apart = compare([one, contender(tmp_path, "c", WORSE, others={"n_bytes": 7})])
     assert apart.baselines == []
@@ -296,8 +296,8 @@ def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
     assert (run.tokens, run.epochs, run.seconds) == (2560, 2.0, 6.0)
     assert run.speed == pytest.approx(2560 / 6)
     lost = contender(tmp_path, "lost", HARD.tolist(), journals=[[]])
-    assert (lost.seconds, lost.speed, lost.machine) == (0, None, ())
-    heads, rows = cells(compare([run, lost]))
+    assert (lost.seconds, lost.speed, lost.machine) == (0, None, None)
+    heads, *rows = cells(compare([run, lost]))
     by_name = {row[0]: row for row in rows}
     assert by_name["tt"][heads.index("tokens")] == f"2{THIN}560"
     assert by_name["tt"][-3:] == ["6.0 s", "427", "10 of 20"]

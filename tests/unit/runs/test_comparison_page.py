@@ -299,7 +299,7 @@ def test_runs_of_another_project_are_others_and_the_same_ones_are_known_from_any
         found = pair(tmp_path / "copies" / str(len(pages)))
         here = [replace(each, folder=Path(runs) / each.name) for each in found.runs]
         out = Path(os.path.relpath(tmp_path / "cmp"))
-        pages.append(write_comparison(replace(found, runs=here), out).resolve())
+        pages.append(write_comparison(compare(here), out).resolve())
     names = [page.name for page in pages]
     assert names == [f"tt-comparison{end}.html" for end in ("", "-2", "", "-2")]
 

@@ -251,20 +251,3 @@ def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
         finishing, "measured_efficiency", lambda each: [each] * (each.folder.name == "dev")
     )
     assert run.efficiency == [evaluations[1]]
-
-
-@pytest.mark.parametrize(
-    ("asked", "splits"),
-    [
-        ({"kind": "bits"}, ["test"]),
-        ({"kind": "bits", "split": "dev"}, ["dev"]),
-        ({"kind": "bits", "file": "яңа.txt"}, []),
-        ({"kind": "prompts"}, []),
-    ],
-)
-def test_an_evaluation_scores_the_split_of_the_corpus_that_it_names(
-    asked: dict[str, str], splits: list[str]
-) -> None:
-    stage = {"config": {"evaluation": asked}}
-    assert [each for each in ("test", "dev") if finishing._scores(stage, each)] == splits
-    assert not finishing._scores({"config": {}}, "test")

@@ -32,7 +32,7 @@ def test_what_is_left_out_of_differences_is_left_out_of_the_column(tmp_path: Pat
     assert runs[0].score.value < runs[1].score.value
     found = compare(runs)
     assert [run.name for run in found.runs] == ["яхшы", "плохо"]
-    column = [float(row[1]) for row in cells(found)[1]]
+    column = [float(row[1]) for row in cells(found)[1:]]
     assert column == sorted(column)
     assert found.differences[1].value == pytest.approx(found.bits[1].value - found.bits[0].value)
     assert found.notes[0].startswith("яхшы needs the fewest")

@@ -13,7 +13,7 @@ from endonym.runs.compare import as_dict, cells, compare, describe, recipes
 from endonym.runs.finished_runs import FinishedRun
 from endonym.runs.seeds import (
     Difference,
-    seed_differences,
+    SeedGroup,
     seed_groups,
     seed_notes,
     t_quantile,
@@ -46,10 +46,14 @@ def under(tmp_path: Path, name: str, seed: int, nats: float, dim: int = 32) -> F
     return replace(run, models=[Artifact(last.folder, last.manifest | manifest)])
 
 
+def groups_of(runs: list[FinishedRun]) -> list[SeedGroup]:
+    return seed_groups(runs, [run.score.value for run in runs])
+
+
 def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> None:
     runs = [under(tmp_path, "tt", seed, nats) for seed, nats in ((1, 3.0), (0, 1.0), (2, 2.0))]
     wide = [under(tmp_path, "tt@wide", 0, 9.0, dim=64)]
-    groups = seed_groups([*wide, *runs])
+    groups = groups_of([*wide, *runs])
     assert [(group.name, [run.seed for run in group.runs]) for group in groups] == [
         ("tt", [0, 1, 2]),
         ("tt@wide", [0]),
@@ -57,8 +61,8 @@ def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> N
     values = [run.score.value for run in runs]
     assert groups[0].mean == pytest.approx(statistics.fmean(values))
     assert groups[0].deviation == pytest.approx(statistics.stdev(values))
-    assert seed_notes(groups, seed_differences(groups)) == []
-    (note,) = seed_notes(groups[:1], [None])
+    assert seed_notes(groups) == ["Of one seed only, so not judged beside the others: tt@wide."]
+    (note,) = seed_notes(groups[:1])
     assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
     single = as_dict(compare([*wide, *runs]))["seeds"][1]
     assert (single["deviation"], single["difference"]) == (None, None)
@@ -71,7 +75,7 @@ def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -
         first = run.models[0]
         inputs = {**first.manifest["inputs"], "start": f"{run.seed}" * 64}
         run.models.append(Artifact(first.folder, {**first.manifest, "inputs": inputs}))
-    (group,) = seed_groups([replace(run) for run in runs])
+    (group,) = groups_of([replace(run) for run in runs])
     assert [run.seed for run in group.runs] == [0, 1]
 
 
@@ -182,7 +186,7 @@ def test_who_has_some_seeds_is_not_told_to_run_more(tmp_path: Path) -> None:
 
 
 def test_one_training_in_two_stores_is_no_second_seed(tmp_path: Path) -> None:
-    (group,) = seed_groups([under(tmp_path / each, "ro", 0, 1.0) for each in ("a", "b")])
+    (group,) = groups_of([under(tmp_path / each, "ro", 0, 1.0) for each in ("a", "b")])
     assert not group.has_several
 
 

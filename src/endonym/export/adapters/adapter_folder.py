@@ -9,25 +9,27 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from endonym.disk import file_hash, read_given, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export.adapters.peft_format import (
+    Alpha,
     changes_from,
     config_of,
     from_peft,
-    is_positive,
     tensors_of,
     to_peft,
 )
+from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import MOST_JSON_BYTES, require_numbers
 from endonym.model.foreign.weights import weights_of
-from endonym.model.lora import INPUTS_FIRST, Change, linear_maps, require_fit
+from endonym.model.lora import Change, is_inputs_first, linear_maps, require_fit
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
 
@@ -36,6 +38,7 @@ FOLDER = "adapter"
 TENSORS, CONFIG, OURS = "adapter_model.safetensors", "adapter_config.json", "endonym.json"
 VERSION = 1
 PARTS = ("lora_A", "lora_B", "magnitude")
+SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, Alpha], Field(min_length=1)])
 UNBASED = ("positions.weight",)
 """Weights that do not tell one base from another: learned positions are cut to the context."""
 
@@ -88,8 +91,10 @@ def in_peft(
     shape = decoder.config
     theirs = to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
     maps = linear_maps(decoder)
-    is_turned = any(type(maps[name]).__name__ == INPUTS_FIRST for name in changes)
-    is_turned |= isinstance(shape, ModelConfig) and shape.position == "learned"  # GPT-2's Conv1D
+    if isinstance(shape, ModelConfig):
+        is_turned = bool(row_of(shape).transposed)
+    else:
+        is_turned = any(is_inputs_first(maps[name]) for name in changes)
     config = config_of(
         theirs, layers=shape.layers, base=base_name, dropout=dropout, inputs_first=is_turned
     )
@@ -189,8 +194,11 @@ def adapter_folder(folder: Path) -> Path:
 def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
     """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
     found: dict[str, Change] = {}
-    if not isinstance(scales, dict) or not scales or not all(map(is_positive, scales.values())):
-        raise _not_whole("scales are no table of numbers above zero", path.with_name(OURS))
+    try:
+        scales = SCALES.validate_python(scales, strict=True)
+    except ValidationError as error:
+        what = "scales are no table of numbers above zero"
+        raise _not_whole(what, path.with_name(OURS)) from error
     for name, scale in scales.items():
         a, b, magnitude = (tensors.get(f"{name}.{part}") for part in PARTS)
         if a is None or b is None:

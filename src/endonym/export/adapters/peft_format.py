@@ -7,10 +7,11 @@ one module (`target_parameters`), with the ranks of all experts on one axis.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from endonym.errors import ExportError
@@ -23,6 +24,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.lora import Change
 
 Changes = Mapping[str, Change]
+Number = TypeVar("Number", int, float)
 PREFIX, WRAPPED = "base_model.model.", ".base_layer"
 WHERE = "export adapter"
 EXPERTS = ("gate_up_proj", "down_proj")
@@ -47,17 +49,79 @@ CHANGES_NOTHING = {
     *("qalora_group_size", "fan_in_fan_out", "ensure_weight_tying", "eva_config", "runtime_config"),
 }
 """Keys that say how an adapter was made or found. Its tensors' names say what it changes."""
+REFUSED_FOR = {
+    "bias": ": it trained biases of the base, too",
+    "init_lora_weights": ", which changes the base",
+}
 PLAIN_PATTERN = re.compile(
     r"\^?(?:\.\*)?(?:[\w.-]|\\[.d-])*(?:\\d\+(?:[\w.-]|\\[.d-])+)?\$?", re.ASCII
 )
 LONGEST_NAME = 200
 """Patterns of modules that cannot take long to match, as a file of somebody else holds them: one
 `\\d+` for the layer, no other repetition. The names of modules are as short."""
-READ = {"r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"}
-PATTERNS = {"r": "rank_pattern", "lora_alpha": "alpha_pattern"}
-"""Keys that hold for all modules, and the tables of those that differ."""
-HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
-"""Values of init_lora_weights that leave the base's weights as they are."""
+
+
+def _plain_pattern(pattern: str) -> str:
+    """The pattern. Raises ValueError for one that may take long to match."""
+    if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_NAME:
+        raise ValueError
+    return pattern
+
+
+Rank = Annotated[int, Field(gt=0, lt=1e9)]
+Alpha = Annotated[float, Field(gt=0, lt=1e9)]
+Pattern = Annotated[str, AfterValidator(_plain_pattern)]
+
+
+class LoraConfig(BaseModel):
+    """What an `adapter_config.json` says of the numbers; other keys may say nothing of them.
+
+    The values of init_lora_weights are those that leave the base's weights as they are.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    peft_type: Literal["LORA"]
+    r: Rank
+    lora_alpha: Alpha
+    rank_pattern: dict[Pattern, Rank] | None = None
+    alpha_pattern: dict[Pattern, Alpha] | None = None
+    use_dora: bool | None = None
+    use_rslora: bool | None = None
+    target_parameters: list[Any] | None = None
+    bias: Literal["none"] = "none"
+    init_lora_weights: Literal[True, False, None, "gaussian", "eva", "orthogonal"] = True
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], where: str) -> "LoraConfig":
+        """Raises ExportError for another kind of adapter, or a setting that changes what is
+        computed.
+        """
+        try:
+            read = cls.model_validate(config)
+        except ValidationError as error:
+            key = str(error.errors()[0]["loc"][0])
+            what = f"{key} = {config.get(key)!r}"[:200] + REFUSED_FOR.get(key, "")
+            raise _unknown(what, where) from error
+        for key, value in (read.model_extra or {}).items():
+            if key not in CHANGES_NOTHING and value not in (None, False, [], {}, ""):
+                raise _unknown(f"{key} = {value!r}"[:200], where)
+        return read
+
+    def rank(self, module: str) -> int:
+        """The rank of a module of this name."""
+        return _by_pattern(self.rank_pattern, module, self.r)
+
+    def scale(self, module: str) -> float:
+        """What the product of a module of this name is multiplied by."""
+        rank = self.rank(module)
+        alpha = _by_pattern(self.alpha_pattern, module, self.lora_alpha)
+        return alpha / (rank**0.5 if self.use_rslora else rank)
+
+
+def _by_pattern(patterns: Mapping[str, Number] | None, module: str, usual: Number) -> Number:
+    """The value of the first pattern that the module's name ends with, as in peft; or the usual."""
+    known = (patterns or {}).items()
+    return next((v for pattern, v in known if re.match(rf"(.*\.)?({pattern})$", module)), usual)
 
 
 def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
@@ -77,17 +141,14 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
             if theirs in found:
                 continue
             places = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
-            found[theirs] = with_rows(
-                side_by_side(
-                    [changes.get(each) for each in places],
-                    [sizes[each] for each in places],
-                    what="query, key and value",
-                    where=WHERE,
-                ),
-                joined_order(row, config),
-            )
+            joined = _joined(places, changes, sizes, what="query, key and value")
+            found[theirs] = with_rows(joined, joined_order(row, config))
+        elif change.a.ndim == 3 and last == "down":
+            found[f"{_module_of_experts(names, layer)}.{EXPERTS[1]}"] = change
         elif change.a.ndim == 3:
-            found |= _experts(names, (layer, last), changes, sizes)
+            places = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
+            joined = _joined(places, changes, sizes, what="gate and up")
+            found[f"{_module_of_experts(names, layer)}.{EXPERTS[0]}"] = joined
         else:
             theirs = names[f"blocks.*.{part}.weight"].replace("*", layer)
             found[theirs.removesuffix(".weight")] = change
@@ -120,28 +181,18 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
         )
 
 
-def _experts(
-    names: Mapping[str, str], place: tuple[str, str], changes: Changes, sizes: Mapping[str, int]
-) -> dict[str, Change]:
-    """The change of a parameter of experts, by layer and matrix; gates and ups are one."""
-    layer, last = place
-    module = _module_of_experts(names).replace("*", layer)
-    places = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
-    if last == "down":
-        return {f"{module}.{EXPERTS[1]}": changes[f"blocks.{layer}.ffn.down"]}
-    both = side_by_side(
-        [changes.get(each) for each in places],
-        [sizes[each] for each in places],
-        what="gate and up",
-        where=WHERE,
-    )
-    return {f"{module}.{EXPERTS[0]}": both}
+def _joined(
+    places: Sequence[str], changes: Changes, sizes: Mapping[str, int], *, what: str
+) -> Change:
+    """The changes of matrices that are one matrix there, one below the other."""
+    parts, outputs = [changes.get(each) for each in places], [sizes[each] for each in places]
+    return side_by_side(parts, outputs, what=what, where=WHERE)
 
 
-def _module_of_experts(names: Mapping[str, str]) -> str:
+def _module_of_experts(names: Mapping[str, str], layer: str) -> str:
     """The module that holds the experts of a layer; empty if there are none."""
     module, found, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
-    return f"{module}.experts" if found else ""
+    return f"{module}.experts".replace("*", layer) if found else ""
 
 
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
@@ -150,7 +201,7 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     names = row.names(config)
     inverse = {their: our for our, their in names.items()}
     sizes = {each.name: each.outputs for each in matrices(config)}
-    experts = _module_of_experts(names) or None
+    experts = _module_of_experts(names, "*")
     found: dict[str, Change] = {}
     for name, change in theirs.items():
         numbers = re.findall(r"\.(\d+)\.", name, re.ASCII)
@@ -272,15 +323,14 @@ def changes_from(
 
     Raises ExportError for what endonym does not support, by name.
     """
-    _require_known(config, where)
+    keys = LoraConfig.read(config, where)
     parts = _parts(tensors, where)
-    rank_of, alpha_of = _by_pattern(config, "r"), _by_pattern(config, "lora_alpha")
     found: dict[str, Change] = {}
     for module, tensor in parts.items():
-        name, experts = _parameter(module, parts, config)
+        name, experts = _parameter(module, parts, keys)
         magnitude = tensor.get("lora_magnitude_vector")
-        _require_shapes(module, tensor, has_magnitude=bool(config.get("use_dora")), where=where)
-        a, b, rank = tensor["lora_A"], tensor["lora_B"], int(rank_of(name))
+        _require_shapes(module, tensor, has_magnitude=bool(keys.use_dora), where=where)
+        a, b, rank = tensor["lora_A"], tensor["lora_B"], keys.rank(name)
         if experts:
             if a.shape[0] % rank or magnitude is not None:
                 what = f"rank {rank} for {a.shape[0]} rows" if a.shape[0] % rank else "DoRA"
@@ -289,8 +339,7 @@ def changes_from(
             b = b.unflatten(1, (rank, -1)).permute(2, 0, 1)
         elif a.shape[0] != rank:
             raise _unknown(f"rank {a.shape[0]} for {module}, where the config says {rank}", where)
-        scale = alpha_of(name) / (rank**0.5 if config.get("use_rslora") else rank)
-        found[name] = Change(a, b, scale, magnitude)
+        found[name] = Change(a, b, keys.scale(name), magnitude)
     return found
 
 
@@ -328,76 +377,16 @@ def _require_shapes(
         raise _unknown(f"{tuple(magnitude.shape)} magnitudes for {b.shape[0]} rows", where)
 
 
-def _parameter(
-    module: str, parts: Mapping[str, Any], config: Mapping[str, Any]
-) -> tuple[str, bool]:
+def _parameter(module: str, parts: Mapping[str, Any], keys: LoraConfig) -> tuple[str, bool]:
     """What a module of peft changes: itself, or a parameter of experts, and which of the two."""
     inner = module.removesuffix(WRAPPED)
-    targets = config.get("target_parameters") or []
+    targets = keys.target_parameters or []
     known = [each for each in EXPERTS if any(str(t).endswith(each) for t in targets)]
     if not inner.endswith(".experts") or not known:
         return module, False
     if f"{inner}{WRAPPED}" in parts:
         return f"{inner}.{EXPERTS[0] if module != inner else EXPERTS[1]}", True
     return f"{inner}.{known[0]}", True
-
-
-def _by_pattern(config: Mapping[str, Any], usual: str) -> Callable[[str], float]:
-    """A module's own rank or alpha: by the first pattern that its name ends with, as in peft."""
-    given: Mapping[str, float] = config.get(PATTERNS[usual]) or {}
-    known = [(re.compile(rf"(.*\.)?({pattern})$"), value) for pattern, value in given.items()]
-
-    def of(name: str) -> float:
-        return next((value for pattern, value in known if pattern.match(name)), config[usual])
-
-    return of
-
-
-def _require_known(config: Mapping[str, Any], where: str) -> None:
-    """Raise ExportError for another kind of adapter, or a setting that changes what is computed."""
-    kind = config.get("peft_type")
-    if kind != "LORA":
-        raise _unknown(f"peft_type = {kind!r}", where)
-    _require_sizes(config, where)
-    if config.get("bias", "none") != "none":
-        raise _unknown(f"bias = {config['bias']!r}: it trained biases of the base, too", where)
-    if config.get("init_lora_weights", True) not in HARMLESS_STARTS:
-        raise _unknown(
-            f"init_lora_weights = {config['init_lora_weights']!r}, which changes the base", where
-        )
-    for key, value in config.items():
-        if key in CHANGES_NOTHING | READ | {"bias", "init_lora_weights"}:
-            continue
-        if value not in (None, False, [], {}, ""):
-            raise _unknown(f"{key} = {value!r}"[:200], where)
-
-
-def _require_sizes(config: Mapping[str, Any], where: str) -> None:
-    """Raise ExportError for values that are none, and for odd patterns of modules."""
-    for key in ("use_dora", "use_rslora"):
-        if not isinstance(config.get(key), bool | None):
-            raise _unknown(f"{key} = {config[key]!r}"[:200], where)
-    if not isinstance(config.get("target_parameters"), list | None):
-        raise _unknown(f"target_parameters = {config['target_parameters']!r}"[:200], where)
-    for key, in_patterns in PATTERNS.items():
-        patterns = config.get(in_patterns) or {}
-        if not _is_size(config.get(key), key):
-            raise _unknown(f"{key} = {config.get(key)!r}"[:200], where)
-        if not isinstance(patterns, dict) or not all(_is_size(e, key) for e in patterns.values()):
-            raise _unknown(f"{in_patterns} = {patterns!r}"[:200], where)
-        for pattern in patterns:
-            if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_NAME:
-                raise _unknown(f"a pattern {pattern[:99]!r} in {in_patterns}", where)
-
-
-def _is_size(value: Any, key: str) -> bool:
-    """Whether a value can be a rank, which is a whole number, or an alpha."""
-    return is_positive(value) and (key != "r" or isinstance(value, int))
-
-
-def is_positive(value: Any) -> bool:
-    """Whether a value of JSON is a number above zero, neither huge nor NaN."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 
 def _unknown(what: str, where: str) -> ExportError:

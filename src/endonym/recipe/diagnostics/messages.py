@@ -11,12 +11,11 @@ from endonym.config import Config
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.recipe.diagnostics.text import KeyPath
 from endonym.recipe.keys import (
-    CONVERSIONS,
-    WITHOUT_KEY,
     Table,
+    did_you_mean,
     inner,
-    nearest,
     nearest_key,
+    other_programs,
     plain_word,
     table_named,
 )
@@ -145,10 +144,12 @@ def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str]
     table = _table(root, path[:-1])
     word = plain_word(str(path[-1]))
     message = f"{key} is not a key of {table.title}."
-    if word in WITHOUT_KEY:
-        return Problem(path, message, WITHOUT_KEY[word])
+    elsewhere = other_programs()
+    if word in elsewhere["without_key"]:
+        return Problem(path, message, elsewhere["without_key"][word])
     all_keys = f"All keys: {_command(table.name)}" if table.name else f"Tables: {_command('')}"
-    hint = f"{word}: {CONVERSIONS[word]}  {all_keys}" if word in CONVERSIONS else all_keys
+    conversion = elsewhere["conversions"].get(word)
+    hint = f"{word}: {conversion}  {all_keys}" if conversion else all_keys
     near = [nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)]
     do, do_in_set = (f"Did you mean {each}?  {hint}" if each else hint for each in near)
     return Problem(path, message, do, do_in_set=do_in_set)
@@ -173,10 +174,9 @@ def _outside_the_choice(root: type[Config], path: KeyPath, key: str, value: Any)
     names = [part for part in path if isinstance(part, str)]
     field = _table(root, tuple(names[:-1])).keys[names[-1]]
     allowed = choices(field.annotation)
-    near = nearest(value, [str(each) for each in allowed]) if isinstance(value, str) else None
+    question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
     listed = ", ".join(found_value(each) for each in allowed)
     message = f"{key} = {found_value(value)} is not one of {listed}."
-    question = f"Did you mean `{near}`?  " if near else ""
     return Problem(path, message, question + f"Meanings: {_command('.'.join(names))}", True)
 
 

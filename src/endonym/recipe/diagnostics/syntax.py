@@ -1,6 +1,8 @@
 """Errors of TOML syntax: the line, the caret, and what to do."""
 
 import re
+import tomllib
+from pathlib import Path
 
 from endonym.errors import RecipeError
 from endonym.recipe.diagnostics.text import draw, line_number
@@ -8,53 +10,6 @@ from endonym.recipe.diagnostics.text import draw, line_number
 PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 WORD = re.compile(r"[\w.-]+")
 KEY = re.compile(r"[ \t]*\[*[ \t]*([^=\]\n]*[^=\]\s])")
-QUOTES = 'Put text in quotes: language = "tt"'
-CLOSE_TABLE = "Close the table's name: [model], or [[source]] for one of several."
-ADVICE = {
-    "Cannot overwrite a value": ("this key is already written above", "Keep one of the two."),
-    "Cannot declare": (
-        "this table is already written above",
-        "Keep one of the two; only [[source]], [[phase]], [[evaluate]] and [[export]] repeat.",
-    ),
-    "Cannot mutate": (
-        "this table is already complete above",
-        "Write all of its keys in one place.",
-    ),
-    "Cannot redefine": ("this name is already written above", "Keep one of the two."),
-    "Duplicate inline": ("a key is repeated in these braces", "Keep one of the two."),
-    "Expected '='": ("a key needs = and a value", "Write key = value, one to a line."),
-    "Expected ']]'": ("the table's name is not closed", CLOSE_TABLE),
-    "Expected ']' at": ("the table's name is not closed", CLOSE_TABLE),
-    "Expected newline": (
-        "something follows a finished value",
-        "Put text in quotes, start each key on a new line, and begin comments with #.",
-    ),
-    "Expected": ("text is not closed", "End it with the quotes it began with."),
-    "Illegal character '\\n'": ("text is not closed on its line", 'End it with ": name = "tatar"'),
-    "Illegal character": ("there is a control character in a text", "Remove it."),
-    "Found invalid": ("there is a control character in a comment", "Remove it."),
-    "Invalid date": ("this is no date", QUOTES),
-    "Invalid initial": (
-        "a key cannot begin like this",
-        'Keys are a-z, 0-9, _ and -; put any other letters in quotes: "сказка" = 1.0',
-    ),
-    "Invalid statement": (
-        "a line cannot begin like this",
-        "Write [table], key = value, or # and a comment.",
-    ),
-    "Invalid value": ("this is no value", f"{QUOTES}; write true and false in lower case."),
-    "Unclosed array": ("a list is not closed", "End it with ], and separate its values by commas."),
-    "Unclosed inline": ("braces are not closed", "End them with } on the same line."),
-    "Unescaped": (
-        "TOML does not know this escape sequence",
-        "Use single quotes, which keep a backslash: path = 'data\\texts'",
-    ),
-    "Unterminated": ("text is not closed", "End it with the quotes it began with."),
-    "Invalid hex": ("an escaped letter needs four hexadecimal digits", "Write the letter itself."),
-    "Escaped character": ("this escape sequence is no letter", "Write the letter itself."),
-    "Exceeds the limit": ("a number has too many digits", "Write a number one can use."),
-}
-"""The start of tomllib's message -> what is wrong, and what to do."""
 
 
 def syntax_error(file: str, text: str, message: str) -> RecipeError:
@@ -83,10 +38,18 @@ def syntax_error(file: str, text: str, message: str) -> RecipeError:
     return RecipeError(f"{what}.\n{drawing}", where=f"{file}:{line}:{column}", do=do)
 
 
+def known_errors() -> list[list[str]]:
+    """How tomllib's message begins, what is wrong, and what to do; the first that fits counts."""
+    table = Path(__file__).with_name("syntax_errors.toml").read_text(encoding="utf-8")
+    return tomllib.loads(table)["errors"]
+
+
 def _advice(reason: str) -> tuple[str, str]:
     """What is wrong, and what to do."""
-    known = [advice for start, advice in ADVICE.items() if reason.startswith(start)]
-    return known[0] if known else (reason[:1].lower() + reason[1:], "Recipes are TOML: toml.io")
+    for start, what, do in known_errors():
+        if reason.startswith(start):
+            return what, do
+    return reason[:1].lower() + reason[1:], "Recipes are TOML: toml.io"
 
 
 def _word(text: str, at: int) -> tuple[int, int]:
