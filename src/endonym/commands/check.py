@@ -23,6 +23,7 @@ from endonym.autopilot.resolve import (
     resolve_training,
     unsaid_formats,
 )
+from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.data.mixture import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
@@ -143,11 +144,11 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     """
     recipe.require_sources()
     require_packages(recipe)
-    raw = raw_sets(recipe, store)
-    facts, choices, training, is_counted = expected(recipe, raw, store, target)
+    samples = samples_of(raw_sets(recipe, store))
+    facts, choices, training, is_counted = expected(recipe, samples, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
-    warnings = source_warnings(raw, recipe.language, recipe.clean.max_unreadable)
+    warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
@@ -193,12 +194,14 @@ class Expected(NamedTuple):
     is_counted: bool
 
 
-def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -> Expected:
+def expected(
+    recipe: Recipe, samples: Sequence[SourceSample], store: Store, target: str
+) -> Expected:
     """The training that a recipe will get on a device.
 
     Its texts are counted in the shards of an earlier run, or else estimated from samples.
     """
-    facts, choices = estimated(recipe, raw, target)
+    facts, choices = estimated(recipe, samples, target)
     vocab, formats = likely_vocab(recipe, choices, facts), likely_formats(recipe, store, target)
     data, known = known_data(recipe, store, choices)
     shards = data and store.find("shards", data.shards.id)
@@ -250,7 +253,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """
     if not machine.known(store.root / "machine.json", "matmul_per_second"):
         return {}
-    found = expected(recipe, raw_sets(recipe, store), store, "cpu")
+    found = expected(recipe, samples_of(raw_sets(recipe, store)), store, "cpu")
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 

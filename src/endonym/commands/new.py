@@ -31,7 +31,7 @@ from endonym.autopilot.pace import (
     usual_training,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.autopilot.text_size import bytes_per_token, measure, samples_of
 from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.config import Config
@@ -171,7 +171,7 @@ def choose(
     raw = [
         RawSet(source=each, files=tuple(source_files(each, folder))) for each, _ in survey.sources
     ]
-    size = replace(measure(raw, clean), text_bytes=int(survey.text_bytes))
+    size = replace(measure(samples_of(raw), clean), text_bytes=int(survey.text_bytes))
     for each in size.faults[:SHOWN]:
         log.warn(each)
     vocab = choose_vocab(size.letters)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot.text_size import samples_of
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -35,7 +36,6 @@ from endonym.survey.prescription import (
     recommended,
 )
 from endonym.survey.survey import Survey, look_through
-from endonym.survey.tried import Tried, sampled_documents
 from endonym.workers import Runner
 
 Crew = Callable[[int], AbstractContextManager[Runner]]
@@ -143,7 +143,7 @@ class Diagnosis:
                 "all_files": found.all_files,
                 "raw_bytes": found.bytes,
                 "all_raw_bytes": found.all_bytes,
-                "is_sample": found.files < found.all_files or found.cut,
+                "is_sample": not found.is_whole,
                 "documents": found.documents,
                 "bytes": seen.bytes,
                 "chars": seen.chars,
@@ -289,7 +289,9 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
         RawSet(source=each, files=tuple(source_files(each, recipe.folder)))
         for each in recipe.source
     ]
-    texts = [each.text for each in sampled_documents(raw, Tried())]
+    texts = [
+        text for each in samples_of(raw) for _, begin in each.beginnings for text in begin.texts
+    ]
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."

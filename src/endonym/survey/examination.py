@@ -1,8 +1,9 @@
-"""Examines raw texts: the corpus stage in a folder that is deleted, with every rule switched on.
+"""Examines raw texts: the steps of a corpus up to the split, in a folder that is deleted.
 
-What each rule does there is what is wrong with the texts (survey/findings.py). The texts are
-observed as they were read and as they stay (survey/observing.py). Nothing is held out, so that a
-few texts are enough.
+With a recipe's rules this is what a run would do (`run --dry-run`). With every rule switched on,
+what each rule does is what is wrong with the texts (survey/findings.py). The texts are observed as
+they were read and as they stay (survey/observing.py). Nothing is held out, so that a few texts are
+enough.
 """
 
 from collections import Counter
@@ -19,17 +20,19 @@ from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.packs import pack_steps
 from endonym.cleaning.personal import KINDS
 from endonym.cleaning.rules import STEPS, step_names
+from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.gather import RawChunk
 from endonym.corpus.making import Chunk, Making
+from endonym.corpus.sifting import EvaluationFile
 from endonym.corpus.work import Progress, Work, no_progress
 from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import REMOVED, read_lines
-from endonym.formats.faults import of_sound, passing_over
+from endonym.formats.faults import FAULT, of_sound, passing_over
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
 from endonym.script.scripts import BRIEF_SCRIPTS
@@ -53,6 +56,8 @@ IDENTIFIED = 20_000
 """Dropped documents whose language is named."""
 VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
+BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
+"""Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS = 300
 BROKEN = ("fault", "file", "unread")
@@ -104,6 +109,26 @@ class Examined:
     def documents(self) -> int:
         """Documents that were read."""
         return self.raw.documents
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all files were read, and all of each."""
+        return self.files == self.all_files and not self.cut
+
+    def rules(self) -> dict[str, RuleCount]:
+        """What each rule did; broken texts and faults of our code are dropped as by rules."""
+        tally = Tally()
+        for each in self.stats:
+            tally.add(each.tally)
+        for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
+            records, size = self.dropped(reason)
+            for each in self.rejects[reason][:SAMPLES]:
+                tally.begin(each.id)
+                tally.dropped(reason, each.text, each.detail, 0)
+                records -= 1
+            tally.rules[reason].documents += records
+            tally.rules[reason].bytes += size
+        return tally.rules
 
     def dropped(self, reason: str) -> tuple[int, int]:
         """Records dropped for a reason, and their bytes."""
@@ -160,7 +185,6 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
         "mask": tuple(KINDS),
         "mask_with": "…",  # a word would be counted among the letters
         "dedup": ("exact", "near", "paragraphs"),
-        "max_unreadable": 1.0,
     }
     keys |= {name: each.limit for name, each in thresholds(plain, script).items()}
     if script:
@@ -224,6 +248,7 @@ def examine(
     clean: Clean,
     *,
     contrast: Sequence[Path] = (),
+    evaluation: Sequence[EvaluationFile] = (),
     runner: Runner | None = None,
     progress: Progress = no_progress,
     samples: int = EXAMPLES,
@@ -231,10 +256,12 @@ def examine(
 ) -> Examined:
     """Clean all texts, or a sample if they are large, in a folder that is deleted.
 
-    contrast: files of texts in other languages. samples: of each finding. limit: bytes of raw
-    files. Raises SourceError if the disk does not give a file.
+    contrast: files of texts in other languages. evaluation: those whose texts must not stand in the
+    corpus. samples: of each finding. limit: bytes of raw files. However much cannot be read, it is
+    counted. Raises SourceError if the disk does not give a file.
     """
     check_names([source.name for source, _ in sources])
+    clean = clean.model_copy(update={"max_unreadable": 1.0})
     chosen, found = sampled(sources, limit), Examined(clean)
     found.all_files, found.all_bytes = _sizes(sources)
     most_bytes = shares(_sizes_of(chosen), limit)
@@ -252,6 +279,7 @@ def examine(
             work=Work(Path(name) / "work", runner or Inline(), progress),
             out=out,
             contrast=contrast,
+            evaluation=evaluation,
             samples=samples,
             most_bytes=most_bytes,
         )

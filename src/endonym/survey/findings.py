@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
-from endonym.cleaning.tally import Tally
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
+from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.recipe.written import toml
-from endonym.survey.examination import FOREIGN, Examined
+from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
 from endonym.survey.finding_words import (
     MEASURED,
     MEASURED_MEANING,
@@ -38,8 +38,6 @@ MOST_EXCLUDED = 12
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 TEMPLATE = "max_same_skeleton"
-MENDED = {"mojibake", "lost_letters"}
-"""Rules that both repair and drop, or that only drop before any other rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +138,10 @@ def words_of(rule: str) -> Words:
 
 def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
     """What rules of cleaning did."""
-    tally = _tally(found)
-    names = {*tally, *(each for each in MENDED if found.dropped(each)[0])}
-    for name in sorted(names):
-        count = tally[name].documents if name in tally else 0
-        count += found.dropped(name)[0] if name in MENDED else 0
-        words, groups = words_of(name), list[tuple[str, int]]()
+    for name, rule in sorted(found.rules().items()):
+        if name == FAULT:  # see _of_reader
+            continue
+        words, count, groups = words_of(name), rule.documents, list[tuple[str, int]]()
         if name == TEMPLATE:
             stay = sum(found.kept.stubs.values())
             count, groups = count + stay, found.templates.most_common(20)
@@ -159,19 +155,11 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
             words.meaning,
             count,
             count / max(1, found.documents),
-            parts=tally[name].parts if name in tally else 0,
+            parts=rule.parts,
             weight=words.weight,
             groups=groups,
             examples=_examples(found, name, samples),
         )
-
-
-def _tally(found: Examined) -> Any:
-    """The work of all rules on all sources."""
-    whole = Tally()
-    for each in found.stats:
-        whole.add(each.tally)
-    return whole.rules
 
 
 def _examples(found: Examined, name: str, samples: int) -> list[Example]:
@@ -210,7 +198,7 @@ def _rejected(reject: Reject, found: Examined) -> Example:
 def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
     """What could not be read, by reason."""
     for reason in found.reasons():
-        if reason not in READER_REASONS or reason in NO_FINDING | MENDED:
+        if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
         count, _ = found.dropped(reason)
         rejects = found.rejects.get(reason, [])

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from endonym.autopilot.text_size import beginning, reading_of
+from endonym.autopilot.text_size import MOST_FILES, beginning, reading_of
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
@@ -30,7 +30,7 @@ from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source
 from endonym.survey.globs import as_glob, globs, is_writable, pattern, pattern_below, relative
-from endonym.survey.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
+from endonym.survey.odd_sources import Sketch, odd_ones, sketch
 from endonym.survey.scans import needs_ocr, pack_for
 
 SAMPLE_CHARS = 400_000
