@@ -36,8 +36,15 @@ from endonym.formats.faults import FAULT, of_sound, passing_over
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
 from endonym.script.scripts import BRIEF_SCRIPTS
-from endonym.survey.cleaning import MOST_LETTERS, normalized, sample_lines, script_keys
-from endonym.survey.evidence import BOILERPLATE_DOCUMENTS, SAME_SKELETON, is_wanted
+from endonym.survey.cleaning import (
+    BOILERPLATE_DOCUMENTS,
+    MOST_LETTERS,
+    SAME_SKELETON,
+    is_wanted,
+    normalized,
+    sample_lines,
+    script_keys,
+)
 from endonym.survey.observing import Observed, Point, Seen, growth, observe_chunk, together
 from endonym.survey.thresholds import thresholds
 from endonym.workers import Inline, Result, Runner
@@ -169,7 +176,8 @@ def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Cl
 
 def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
     """See diagnostic_clean. Raises whatever a rule raises."""
-    script = str(script_keys(sample_lines(sample))[0].get("script", ""))
+    found = script_keys(sample_lines(sample))
+    script = found["script"].value if found else ""
     plain = [text for each in documents if (text := normalized(each))]
     own, code = pack_steps(language), language.partition("-")[0]
     keys: dict[str, Any] = {
@@ -186,7 +194,7 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
         "mask_with": "…",  # a word would be counted among the letters
         "dedup": ("exact", "near", "paragraphs"),
     }
-    keys |= {name: each.limit for name, each in thresholds(plain, script).items()}
+    keys |= {name: each.value for name, each in thresholds(plain, script).items()}
     if script:
         keys |= {"script": script, "min_script_share": MOST_LETTERS}
     if code and code != "x":

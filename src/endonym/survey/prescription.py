@@ -13,7 +13,7 @@ from endonym.formats.config import Clean, Source
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.readable import Reading, allowance
 from endonym.recipe.written import toml
-from endonym.survey.evidence import ALWAYS
+from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import Examined, Sources
 from endonym.survey.findings import Finding, only_encoding
 from endonym.survey.globs import globs
