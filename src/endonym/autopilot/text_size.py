@@ -222,21 +222,26 @@ def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
 
     Raises SourceError if the disk does not give a file.
     """
-    limit, samples = max(LEAST_CHARS, MOST_CHARS // max(1, len(raw))), list[SourceSample]()
-    step = -(-sum(len(each.files) for each in raw) // MOST_FILES)
+    step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
     for each in raw:
-        chosen, chars = each.files[:: max(1, step)], limit
+        chosen = each.files[:: max(1, step)]
+        chars = chars_a_file(len(raw), len(chosen))
         if each.source.ocr is not None:
-            chosen, chars = chosen[:OCR_FILES], OCR_CHARS
-        else:
-            chars = max(chars, LEAST_FILE_CHARS * len(chosen))
+            chosen = chosen[:OCR_FILES]
+            chars = OCR_CHARS // max(1, len(chosen))
         beginnings: list[tuple[RawFile, Beginning]] = []
         for file in chosen:
             with passing_over():  # The corpus stage names what our code fails in.
-                beginnings.append((file, beginning(each.source, file, chars // len(chosen))))
+                beginnings.append((file, beginning(each.source, file, chars)))
         is_whole = len(beginnings) == len(each.files)
         samples.append(SourceSample(each.source, each.bytes(), beginnings, is_whole))
     return samples
+
+
+def chars_a_file(sources: int, files: int) -> int:
+    """Characters that are read of each file of one of so many sources."""
+    of_source = max(LEAST_CHARS, MOST_CHARS // max(1, sources))
+    return max(LEAST_FILE_CHARS, of_source // max(1, files))
 
 
 def read_of(records: Iterable[Document | Reject], source: str, file: str) -> Reading:

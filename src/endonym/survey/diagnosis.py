@@ -269,11 +269,7 @@ def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     """Texts, whose sources are guessed as `endonym new` does."""
     folder = Path.cwd()
-    try:
-        survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
-    except MissingSource as error:
-        where = error.where.removeprefix("--text ")
-        raise MissingSource(error.message, where=where, do=error.do) from error
+    survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
     code, why = known_language(language, survey.texts)
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
     name = printable(paths[0].absolute().name.split(".")[0])

@@ -15,11 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from endonym.cleaning.corpus_rules import rounds
+from endonym.cleaning.corpus_rules import Facts, rounds
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.packs import pack_steps
 from endonym.cleaning.personal import KINDS
 from endonym.cleaning.rules import STEPS, step_names
+from endonym.cleaning.skeletons import skeleton
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
@@ -66,7 +67,7 @@ VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
 """Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
-SHOWN_CHARS = 300
+SHOWN_CHARS, SKELETON_CHARS = 300, 100
 BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
 
@@ -218,12 +219,16 @@ class Examining(Making):
         self.raw = self.work.step("raw", observe_raw, seen, sizes)
         return tasks, sizes
 
+    def facts(self) -> Path | None:
+        """The folder of what is known of the corpus, if texts filled in by a program go."""
+        knows = self.clean.max_same_skeleton is not None
+        return self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        folder, knows = self.work.place("kept"), self.clean.max_same_skeleton is not None
-        facts = self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+        folder = self.work.place("kept")
         seen = [
-            Observed(each.path, each.source, folder, f"{number:05d}", facts, self.samples)
+            Observed(each.path, each.source, folder, f"{number:05d}", self.facts(), self.samples)
             for number, each in enumerate(chunks)
         ]
         return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
@@ -298,6 +303,8 @@ def examine(
         for side, made in (("raw", making.raw), ("kept", kept)):
             found.growth[side] = growth(making.work.place(side), made)
         _read_out(found, out, samples)
+        if (facts := making.facts()) is not None:
+            found.templates = templates(out, Facts.load(facts), found.kept.stubs)
     return found
 
 
@@ -361,13 +368,22 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
     names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
     found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
-    for each in dropped_records(out, "max_same_skeleton"):
-        found.templates[each.detail.partition(": ")[2]] += 1
-    for skeleton, number in found.kept.stubs.items():
-        found.templates[skeleton[:100]] += number
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
+
+
+def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
+    """Documents that a program filled in, by the beginning of their skeleton.
+
+    stubs: skeletons of those that stay.
+    """
+    found = Counter[str]()
+    for each in dropped_records(out, "max_same_skeleton"):
+        found[skeleton(each.text, facts.usual)[:SKELETON_CHARS]] += 1
+    for name, number in stubs.items():
+        found[name[:SKELETON_CHARS]] += number
+    return found
 
 
 def _clusters(out: Path) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+from endonym.cleaning.packs import packs
+from endonym.formats.reasons import READER_REASONS, in_words
+
 
 class Words(NamedTuple):
     """title: of the finding. meaning: for a native speaker who looks at the examples.
@@ -140,8 +143,24 @@ RULES = {
         "They were left out. Repair them if you can, or look for better copies.",
         0.9,
     ),
+    "needs_ocr": Words(
+        "Pages without text",
+        "They are pictures, such as scans. Tesseract can read them: apt-get install {packages}",
+        0.9,
+    ),
+    "bad_text_layer": Words(
+        "Pages whose text is nonsense",
+        "They look right on screen, but a broken or old font made nonsense of the text behind. "
+        "Tesseract can read the page as a picture: apt-get install {packages}",
+        0.9,
+    ),
+    "low_confidence": Words(
+        "Pages that OCR is not sure of",
+        "Tesseract read them, but hardly any word is certain.",
+        0.9,
+    ),
 }
-"""Findings that have words of their own."""
+"""Findings that have words of their own. packages: of Debian, with which OCR reads the language."""
 
 MEASURED = {
     "max_repeated_lines": "Texts whose lines repeat",
@@ -163,22 +182,21 @@ MEASURED_WEIGHT = 0.4
 STEP_WEIGHT = 0.6
 STEP_MEANING = "One word is spelt in two ways here. The step of the language pack makes them one."
 
-PAGES = {
-    "needs_ocr": (
-        "Pages without text",
-        "They are pictures, such as scans. Tesseract can read them: apt-get install {packages}",
-    ),
-    "bad_text_layer": (
-        "Pages whose text is nonsense",
-        "They look right on screen, but a broken or old font made nonsense of the text behind. "
-        "Tesseract can read the page as a picture: apt-get install {packages}",
-    ),
-    "low_confidence": (
-        "Pages that OCR is not sure of",
-        "Tesseract read them, but hardly any word is certain.",
-    ),
-}
+PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
+"""Reasons of pages that OCR may read."""
 UNREAD_MEANING = "These files, or records of them, could not be read; they are counted and left out"
 UNREAD_WEIGHT = 0.9
 NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
 """Reasons of the reader that every dump and every book has."""
+
+
+def words_of(name: str) -> Words:
+    """What is said of a rule of cleaning, or of a reason of the reader."""
+    if name in RULES:
+        return RULES[name]
+    if name in packs():
+        return Words(f"Spelling: {name.replace('_', ' ')}", STEP_MEANING, STEP_WEIGHT)
+    if name in READER_REASONS:
+        meaning = f"{UNREAD_MEANING} ({name})."
+        return Words(f"Unreadable: {in_words(name)}", meaning, UNREAD_WEIGHT)
+    return Words(MEASURED.get(name, in_words(name)), MEASURED_MEANING, MEASURED_WEIGHT)

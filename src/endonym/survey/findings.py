@@ -10,27 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from endonym.cleaning.packs import packs
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
-from endonym.formats.reasons import READER_REASONS, in_words
+from endonym.formats.reasons import READER_REASONS
 from endonym.recipe.written import toml
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
-from endonym.survey.finding_words import (
-    MEASURED,
-    MEASURED_MEANING,
-    MEASURED_WEIGHT,
-    NO_FINDING,
-    PAGES,
-    RULES,
-    STEP_MEANING,
-    STEP_WEIGHT,
-    UNREAD_MEANING,
-    UNREAD_WEIGHT,
-    Words,
-)
-from endonym.survey.globs import pattern
+from endonym.survey.finding_words import NO_FINDING, PAGES, words_of
+from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
 SHOWN_CHARS = 300
@@ -120,20 +107,16 @@ def findings_of(
         *_of_reader(found, packages),
         *_of_texts(found, sources, samples),
     ]
-    every += _of_licences(found, sources)
     if survey is not None:
-        every += _of_survey(survey, found, samples)
+        every += _of_survey(survey, samples)
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
 
 
-def words_of(rule: str) -> Words:
-    """What is said of a rule of cleaning."""
-    if rule in RULES:
-        return RULES[rule]
-    if rule in packs():
-        return Words(f"Spelling: {rule.replace('_', ' ')}", STEP_MEANING, STEP_WEIGHT)
-    title = MEASURED.get(rule, in_words(rule))
-    return Words(title, MEASURED_MEANING, MEASURED_WEIGHT)
+def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
+    """A finding with its words: so many of all. packages: those that its words may name."""
+    title, meaning, weight = words_of(name)
+    meaning = meaning.format(packages=packages)
+    return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
 
 
 def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
@@ -141,7 +124,7 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
     for name, rule in sorted(found.rules().items()):
         if name == FAULT:  # see _of_reader
             continue
-        words, count, groups = words_of(name), rule.documents, list[tuple[str, int]]()
+        count, groups = rule.documents, list[tuple[str, int]]()
         if name == TEMPLATE:
             stay = sum(found.kept.stubs.values())
             count, groups = count + stay, found.templates.most_common(20)
@@ -149,14 +132,11 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
             groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
         elif name in FOREIGN:
             groups = found.foreign.get(name, Counter()).most_common()
-        yield Finding(
+        yield finding_of(
             name,
-            words.title,
-            words.meaning,
             count,
-            count / max(1, found.documents),
+            found.documents,
             parts=rule.parts,
-            weight=words.weight,
             groups=groups,
             examples=_examples(found, name, samples),
         )
@@ -203,17 +183,12 @@ def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
         count, _ = found.dropped(reason)
         rejects = found.rejects.get(reason, [])
         is_page = reason in PAGES
-        title, meaning = PAGES.get(
-            reason, (f"Unreadable: {in_words(reason)}", f"{UNREAD_MEANING} ({reason}).")
-        )
-        yield Finding(
+        yield finding_of(
             reason,
-            title,
-            meaning.format(packages=packages),
             count,
-            count / max(1, found.documents + count),
+            found.documents + count,
+            packages,
             of="page" if is_page else "record",
-            weight=UNREAD_WEIGHT,
             recipe='ocr = "auto"' if is_page else _excluded(found, reason),
             table=_sources(each.source for each in rejects),
             examples=[_rejected(each, found) for each in rejects],
@@ -235,8 +210,10 @@ def _excluded(found: Examined, reason: str) -> str:
 
 def exclude_line(names: Sequence[str], count: int = 0) -> str:
     """The key that leaves out files of these names, of which there are so many or more."""
-    line = f"exclude = {_shown(names, count)}" if names else ""
-    return f"{line}: the whole recipe leaves out all" if "  # and " in line else line
+    if not names:
+        return ""
+    is_cut = max(len(names), count) > MOST_EXCLUDED
+    return f"exclude = {_shown(names, count)}" + ": the whole recipe leaves out all" * is_cut
 
 
 def own_encoding(names: Sequence[str]) -> str:
@@ -300,53 +277,34 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
 
 
 def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
-    """Guessed encodings, and damage that stays."""
+    """Guessed encodings, damage that stays, and sources without a licence."""
     guesses, guessed = guessed_encodings(found, sources), Counter[str]()
     for counts in guesses.values():
         guessed.update(counts)
     if guessed:
-        files, named = guessed.total(), found.raw.named.items()
-        yield Finding(
+        examples = [
+            Example(place, text, why=f"guessed: {encoding}")
+            for place, (encoding, text) in found.raw.named.items()
+            if place.partition("/")[0] in guesses
+        ]
+        yield finding_of(
             "encoding",
-            *RULES["encoding"][:2],
-            files,
-            files / max(1, found.raw.encodings.total()),
+            guessed.total(),
+            found.raw.encodings.total(),
             of="file",
-            weight=RULES["encoding"].weight,
             recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
             table=_sources(guesses),
             groups=guessed.most_common(),
-            examples=[
-                Example(place, text, why=f"guessed: {encoding}")
-                for place, (encoding, text) in named
-                if place.partition("/")[0] in guesses
-            ][:samples],
+            examples=examples[:samples],
         )
-    damaged = found.kept.damaged
-    if damaged:
-        yield Finding(
-            "replacement",
-            *RULES["replacement"][:2],
-            damaged,
-            damaged / max(1, found.documents),
-            weight=RULES["replacement"].weight,
-            examples=[Example(place, text, why=why) for place, text, why in found.kept.damages],
-        )
-
-
-def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding]:
-    """Sources without a licence, neither in the recipe nor in their documents."""
+    if found.kept.damaged:
+        examples = [Example(place, text, why=why) for place, text, why in found.kept.damages]
+        yield finding_of("replacement", found.kept.damaged, found.documents, examples=examples)
     silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
     if silent:
-        yield Finding(
-            "license",
-            *RULES["license"][:2],
-            len(silent),
-            len(silent) / max(1, len(sources)),
-            of="source",
-            weight=RULES["license"].weight,
-            recipe='# license = "…"',
-            table=_sources(silent),
+        line, table = '# license = "…"', _sources(silent)
+        yield finding_of(
+            "license", len(silent), len(sources), of="source", recipe=line, table=table
         )
 
 
@@ -356,37 +314,27 @@ def _says(found: Examined, source: str) -> bool:
     return bool(counts) and not counts.get("")
 
 
-def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Finding]:
+def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed."""
-    files = max(1, survey.files)
-    unread = [(path, why) for path, why in survey.skipped]
-    old = [PurePosixPath(path).name for path, why in unread if "encoding = " in why]
-    if unread:
-        words = RULES["unread_files"]
-        yield Finding(
+    given: dict[str, Any] = {"of": "file", "table": "[[source]] of their folder"}
+    if unread := survey.skipped:
+        lines = [exclude_line(survey.exclude()), own_encoding(survey.unknown_encodings)]
+        yield finding_of(
             "unread_files",
-            *words[:2],
             len(unread),
-            len(unread) / files,
-            of="file",
-            weight=words.weight,
-            recipe="\n".join(filter(None, (exclude_line(survey.exclude()), own_encoding(old)))),
-            table="[[source]] of their folder",
+            survey.files,
+            recipe="\n".join(filter(None, lines)),
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
+            **given,
         )
     if survey.odd_files:
-        words = RULES["odd_files"]
-        yield Finding(
+        names = [PurePosixPath(source.path).name for source, _ in survey.odd]
+        yield finding_of(
             "odd_files",
-            *words[:2],
             survey.odd_files,
-            survey.odd_files / files,
-            of="file",
-            weight=words.weight,
-            recipe=exclude_line(
-                [PurePosixPath(source.path).name for source, _ in survey.odd], survey.odd_files
-            ),
-            table="[[source]] of their folder",
+            survey.files,
+            recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
+            **given,
         )

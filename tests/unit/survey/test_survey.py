@@ -11,6 +11,7 @@ from found_texts import write_found_texts
 from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import RUSSIAN, TATAR, numbered, write
 
+from endonym.autopilot import text_size
 from endonym.errors import MissingSource
 from endonym.formats.config import Source
 from endonym.formats.document import Document
@@ -18,9 +19,9 @@ from endonym.formats.files import source_files
 from endonym.formats.pages import ocr
 from endonym.survey import survey
 from endonym.survey.odd_sources import Odd, Sketch, odd_ones
+from endonym.survey.raw_files import FEW_FILES, grouped
 from endonym.survey.survey import (
     FEW_DOCUMENTS,
-    FEW_FILES,
     PARAGRAPH_BYTES,
     SAMPLE_CHARS,
     SENTENCE_BYTES,
@@ -88,10 +89,10 @@ def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> 
     many = [Path(f"/b/{number}.txt.gz") for number in range(FEW_FILES + 1)]
     other = [Path("/b/1.txt"), Path("/c/1.txt.gz")]
     mixed = [other[0], *many, *few, other[1]]
-    assert survey.grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
+    assert grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
     turns = [Path(name) for name in ("/a/1.txt", "/b/1.txt", "/a/2.txt")]
-    assert survey.grouped(turns) == [[path] for path in turns]
-    assert survey.grouped([]) == []
+    assert grouped(turns) == [[path] for path in turns]
+    assert grouped([]) == []
 
 
 def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]:
@@ -242,8 +243,11 @@ def test_a_page_saved_as_a_mail_does_not_leave_out_other_pages(tmp_path: Path):
 
 
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+    tmp_path: Path,
+    language_sentences: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(text_size, "MOST_CHARS", SAMPLE_CHARS)
     lines = language_sentences("tatar") * 400
     (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert len("\n".join(lines)) > SAMPLE_CHARS
@@ -405,8 +409,8 @@ def test_a_long_book_is_not_read_whole_and_counts_as_one_document(
     monkeypatch.setattr(survey, "FEW_DOCUMENTS", 1)
     texts = [numbered(30, 30 * k) for k in range(120)]
     path = write(tmp_path, "a/book.pdf", pdf([lines(each) for each in texts]))
-    monkeypatch.setattr(survey, "SAMPLE_CHARS", 8_000)
-    monkeypatch.setattr(survey, "LEAST_CHARS", 8_000)
+    for limit in ("LEAST_CHARS", "MOST_CHARS"):
+        monkeypatch.setattr(text_size, limit, 8_000)
     found = survey_texts([path], tmp_path)
     size = sum(len(text.encode()) + 1 for page in texts for text in page)
     assert found.text_bytes == pytest.approx(size, rel=0.2)
@@ -479,8 +483,8 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
 def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for key, chars in (("SAMPLE_CHARS", 6_000), ("READ_CHARS", 8_000), ("LEAST_CHARS", 500)):
-        monkeypatch.setattr(survey, key, chars)
+    for key, chars in (("MOST_CHARS", 6_000), ("LEAST_CHARS", 500), ("LEAST_FILE_CHARS", 500)):
+        monkeypatch.setattr(text_size, key, chars)
     for name in "абвг":
         write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
     one = sum(map(len, survey_texts([tmp_path / "а.txt"], tmp_path).texts))
