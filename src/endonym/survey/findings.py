@@ -4,22 +4,29 @@ Findings are ordered by how much they matter: the weight of a rule by the share 
 that it acts on.
 """
 
+import functools
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
+from endonym.cleaning.packs import packs
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
-from endonym.formats.reasons import READER_REASONS
+from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.recipe.written import toml
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
-from endonym.survey.finding_words import NO_FINDING, PAGES, words_of
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
+PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
+"""Reasons of pages that OCR may read."""
+NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
+"""Reasons of the reader that every dump and every book has."""
 SHOWN_CHARS = 300
 MOST_EXCLUDED = 12
 SERIOUS, WORTHWHILE = 0.01, 0.001
@@ -110,6 +117,29 @@ def findings_of(
     if survey is not None:
         every += _of_survey(survey, samples)
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
+
+
+@functools.cache
+def finding_words() -> dict[str, dict[str, Any]]:
+    """The tables of finding_words.toml."""
+    path = files("endonym.survey").joinpath("finding_words.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def words_of(name: str) -> tuple[str, str, float]:
+    """The title, meaning and weight of a rule of cleaning, or of a reason of the reader."""
+    tables = finding_words()
+    meanings, weights = tables["meanings"], tables["weights"]
+    if name in tables["words"]:
+        title, meaning, weight = tables["words"][name].values()
+        return title, meanings.get(meaning, meaning), weight
+    if name in packs():
+        return f"Spelling: {name.replace('_', ' ')}", meanings["step"], weights["step"]
+    if name in READER_REASONS:
+        title = f"Unreadable: {in_words(name)}"
+        return title, f"{meanings['unread']} ({name}).", weights["unread"]
+    title = tables["measured"].get(name, in_words(name))
+    return title, meanings["measured"], weights["measured"]
 
 
 def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:

@@ -11,13 +11,13 @@ from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
 from endonym.survey.examination import Examined, diagnostic_clean, examine
-from endonym.survey.finding_words import words_of
 from endonym.survey.findings import (
     Example,
     Finding,
     exclude_line,
     findings_of,
     only_encoding,
+    words_of,
 )
 from endonym.survey.survey import Survey, look_through
 
