@@ -1,7 +1,7 @@
 """`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -62,22 +62,18 @@ UNMEASURED = Choice("fp32", "nothing was measured here yet")
 class Checked:
     """The result of a check.
 
-    parts: seconds of each part of the run; empty if this machine was never measured.
-    text_bytes, unique_tokens: of the training text. positions: of an epoch, which has an
-    end-of-text token after each document. train_tokens: of all phases. text_tokens: of those that
-    read the texts. examples: of the others, by their numbers. is_counted: an earlier run on the
-    same texts and settings has counted these; otherwise they are estimated from samples.
+    parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
+    training text, and of the examples of other phases. train_tokens: of all phases. text_tokens: of
+    those that read the texts. is_counted: an earlier run on the same texts and settings has counted
+    these; otherwise they are estimated from samples.
     """
 
     recipe: Recipe
     training: ResolvedTraining
     choices: Choices
-    text_bytes: int
-    unique_tokens: int
-    positions: int
+    facts: Facts
     train_tokens: int
     text_tokens: int
-    examples: Mapping[int, Facts]
     parts: dict[str, float]
     warnings: list[str]
     is_counted: bool = False
@@ -90,7 +86,7 @@ class Checked:
     @property
     def epochs(self) -> float:
         """How often the training text is read."""
-        return self.text_tokens / max(1, self.positions)
+        return self.text_tokens / max(1, self.facts.positions)
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -115,8 +111,8 @@ class Checked:
             },
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
-            "unique_tokens": self.unique_tokens,
-            "positions": self.positions,
+            "unique_tokens": self.facts.unique_tokens,
+            "positions": self.facts.positions,
             "epochs": self.epochs,
             "is_counted": self.is_counted,
             "phases": [
@@ -167,12 +163,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         recipe=recipe,
         training=training,
         choices=choices,
-        text_bytes=facts.text_bytes,
-        unique_tokens=facts.unique_tokens,
-        positions=facts.positions,
+        facts=facts,
         train_tokens=tokens,
         text_tokens=read,
-        examples=facts.examples,
         parts=parts,
         warnings=warnings,
         is_counted=is_counted,
@@ -284,7 +277,7 @@ def _exactness(config: TrainConfig, context: int) -> str:
 
 def _answers(checked: Checked, phase: int) -> str:
     """What a phase reads that learns from conversations or preference pairs."""
-    config, facts = checked.training.phases[phase], checked.examples[phase]
+    config, facts = checked.training.phases[phase], checked.facts.examples[phase]
     examples = number(round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)))
     tokens = config.steps * config.batch_tokens
     return (
@@ -299,15 +292,16 @@ def describe(checked: Checked) -> str:
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
     ids = about if is_open else ""
-    per_token = checked.text_bytes / max(1, checked.unique_tokens)
+    facts = checked.facts
+    per_token = facts.text_bytes / max(1, facts.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
         of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
         time = f"≈ {duration(checked.seconds)} on this machine: {of}"
-    texts = f"{about}{size(checked.text_bytes)} of {counted(len(recipe.source), 'source')}"
+    texts = f"{about}{size(facts.text_bytes)} of {counted(len(recipe.source), 'source')}"
     read = (
         f"{about}{number(checked.text_tokens)} tokens, {checked.epochs:.1f} epochs of "
-        f"{about}{number(checked.positions)}, document ends too ({per_token:.1f} bytes a token)"
+        f"{about}{number(facts.positions)}, document ends too ({per_token:.1f} bytes a token)"
     )
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
@@ -323,7 +317,7 @@ def describe(checked: Checked) -> str:
         f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
         *([f"{'training':<18}{read}"] if recipe.source else []),
         *_phase_lines(checked),
-        *(_answers(checked, phase) for phase in sorted(checked.examples)),
+        *(_answers(checked, phase) for phase in sorted(checked.facts.examples)),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -153,7 +153,7 @@ class Diagnosis:
             "languages": dict(found.languages.most_common()),
             "scripts": dict(seen.scripts.most_common()),
             "mixed_scripts": dict(seen.mixed.most_common()),
-            "encodings": dict(seen.encodings.most_common()),
+            "encodings": dict(found.encodings.most_common()),
             "lengths": seen.lengths,
             "letters": dict(seen.letters.most_common()),
             "licenses": {

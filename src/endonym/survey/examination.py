@@ -114,6 +114,11 @@ class Examined:
         return whole
 
     @property
+    def encodings(self) -> Counter[str]:
+        """Files by their encoding."""
+        return sum((each.encodings for each in self.stats), Counter[str]())
+
+    @property
     def documents(self) -> int:
         """Documents that were read."""
         return self.raw.documents

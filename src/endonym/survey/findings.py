@@ -320,7 +320,7 @@ def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Itera
         yield finding_of(
             "encoding",
             guessed.total(),
-            found.raw.encodings.total(),
+            found.encodings.total(),
             of="file",
             recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
             table=_sources(guesses),
