@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
-from endonym.cleaning.rules import cleaner
+from endonym.cleaning.cleaning import Cleaning
 from endonym.errors import TokenizerError
 from endonym.formats.broken import lost_letters
 from endonym.formats.config import Clean, Source, Split
@@ -362,16 +362,18 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and those that cleaning keeps."""
-    cleaned, sums, kept, seen = cleaner(clean), _Sums(), list[str](), set[int]()
+    cleaning, sums, kept, seen = Cleaning(clean), _Sums(), list[str](), set[int]()
     for each in documents:
-        text, verdict = cleaned(each.text)
-        more = _Sums(len(each.text.encode("utf-8", "replace")), len(each.text))
-        if verdict is not None and verdict[0] == FAULT:
-            more.faults.append(f"{each.id}: {verdict[1]}")
-        if verdict is None and not (clean.dedup and hash(text) in seen):
-            more.kept, more.documents = len(text.encode("utf-8", "replace")), 1.0
-            kept.append(text)
-        seen.add(hash(text))
+        size = len(each.text.encode("utf-8", "replace"))
+        found, more = cleaning.normalized(each), _Sums(size, len(each.text))
+        if isinstance(found, Document):
+            found = cleaning.judged(found, size)
+        if isinstance(found, Reject):
+            more.faults += [f"{each.id}: {found.detail}"] if found.reason == FAULT else []
+        elif not (clean.dedup and hash(found.text) in seen):
+            more.kept, more.documents = len(found.text.encode("utf-8", "replace")), 1.0
+            kept.append(found.text)
+            seen.add(hash(found.text))
         sums.add(more)
     return sums, kept
 

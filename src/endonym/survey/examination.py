@@ -95,7 +95,7 @@ class Examined:
     rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     stayed: dict[str, str] = field(default_factory=dict[str, str])
-    clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    clusters: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     templates: Counter[str] = field(default_factory=Counter[str])
     foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
@@ -372,7 +372,7 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
     found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
-    found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
+    found.clusters = sorted(_clusters(out), key=lambda each: -each[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
@@ -391,14 +391,8 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
     return found
 
 
-def _clusters(out: Path) -> Iterator[dict[str, Any]]:
-    """The clusters of near copies: how many copies, and the first two texts."""
+def _clusters(out: Path) -> Iterator[tuple[str, int]]:
+    """The clusters of near copies: the text that stays, and how many texts there are."""
     path = out / COPIES
     for record in read_lines(path) if path.is_file() else ():
-        goes = record["goes"]
-        yield {
-            "copies": record["copies"],
-            "stays": f"{record['stays']['source']}/{record['stays']['id']}",
-            "text": record["stays"]["text"][:SHOWN_CHARS],
-            "copy": goes[0]["text"][:SHOWN_CHARS] if goes else "",
-        }
+        yield record["stays"]["text"][:SHOWN_CHARS], record["copies"] + 1

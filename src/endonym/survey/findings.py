@@ -159,7 +159,7 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
             stay = sum(found.kept.stubs.values())
             count, groups = count + stay, found.templates.most_common(20)
         elif name == "near":
-            groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
+            groups = found.clusters
         elif name in FOREIGN:
             groups = found.foreign.get(name, Counter()).most_common()
         yield finding_of(

@@ -31,7 +31,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.faults import failure, passing_over
 from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
-from endonym.formats.io.formats import JOINED, file_format
+from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
@@ -97,11 +97,6 @@ class Look:
         return file_format(self.path.name, self.source).format
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it is one document, of which parts were read."""
-        return self.format in JOINED and self.source.document == "file"
-
-    @property
     def encodings(self) -> set[str]:
         """The encodings of its documents."""
         return {each.meta.get("encoding", "utf-8") for each in self.documents}
@@ -140,14 +135,7 @@ class Survey:
     lists: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter[str])
     readings: list[Reading] = field(default_factory=list[Reading])
-    documents: int = 0
-    document_bytes: int = 0
     all_documents: float = 0.0
-
-    @property
-    def mean_document_bytes(self) -> float:
-        """Mean document size in the sample."""
-        return self.document_bytes / max(1, self.documents)
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
@@ -379,12 +367,6 @@ def _count(survey: Survey, source: Source, good: list[Look]) -> None:
         survey.encodings.update(each.encodings)
         survey.text_bytes += each.text_bytes
         survey.all_documents += each.total_documents
-        if each.is_whole and source.document == "file":
-            survey.documents += 1
-            survey.document_bytes += int(each.text_bytes)
-        else:
-            survey.documents += len(each.documents)
-            survey.document_bytes += sum(len(text.text.encode()) for text in each.documents)
     survey.samples.append(_sampled(source, good))
 
 

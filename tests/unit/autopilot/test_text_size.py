@@ -26,9 +26,9 @@ from endonym.autopilot.text_size import (
     reading_of,
     samples_of,
 )
+from endonym.cleaning import rules
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
-from endonym.formats.faults import FAULT
 from endonym.formats.files import RawFile, RawSet, source_files
 from endonym.formats.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
@@ -348,14 +348,13 @@ def test_a_book_is_not_parsed_again_to_count_what_cannot_be_read(tmp_path: Path)
 def test_faults_of_our_code_in_the_sample_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(clean: Clean) -> Any:
-        return lambda text: (text, (FAULT, "ZeroDivisionError in rules.py"))
+    def failing(text: str) -> Any:
+        raise ZeroDivisionError("no words")
 
     for name in "ab":
         (tmp_path / f"{name}.txt").write_text(f"{SENTENCES['tt']}\n" * 50, encoding="utf-8")
-    monkeypatch.setattr(text_size, "cleaner", failing)
-    faults = measure(
-        samples_of([raw_set(tmp_path, "a.txt"), raw_set(tmp_path, "b.txt")]), Clean()
-    ).faults
+    monkeypatch.setitem(rules.STEPS, "spaces", lambda clean: failing)
+    raw = [raw_set(tmp_path, "a.txt"), raw_set(tmp_path, "b.txt")]
+    faults = measure(samples_of(raw), Clean(normalize=("spaces",))).faults
     assert {each.split("#")[0] for each in faults} == {"a.txt", "b.txt"}
-    assert all(each.endswith("ZeroDivisionError in rules.py") for each in faults)
+    assert all("ZeroDivisionError at " in each for each in faults)

@@ -7,8 +7,13 @@ from made_dirt import fables, lines_of, stubs
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
 from endonym.autopilot.model_size import Choices
-from endonym.cleaning.rules import cleaner
+from endonym.cleaning.rules import judge, normalizer
+from endonym.formats.config import Clean
 from endonym.survey.cleaning import ALWAYS, corpus_keys, guess_clean, language_keys, step_keys
+
+
+def verdict(clean: Clean, text: str) -> tuple[str, str] | None:
+    return judge(clean)(normalizer(clean)(text))
 
 
 @pytest.mark.parametrize(
@@ -23,14 +28,14 @@ from endonym.survey.cleaning import ALWAYS, corpus_keys, guess_clean, language_k
 def test_no_good_text_is_dropped(language: str, lines: list[str], script: str):
     clean, reasons = guess_clean(language, "\n".join(lines))
     assert clean.script == script
-    assert [cleaner(clean)(line)[1] for line in lines] == [None] * len(lines)
+    assert [verdict(clean, line) for line in lines] == [None] * len(lines)
     assert set(reasons) == set(clean.model_dump(exclude_defaults=True))
 
 
 def test_letters_tell_a_language_from_its_neighbour_where_the_texts_allow_it():
     clean, _ = guess_clean("tt", "\n".join(TATAR))
     assert clean.expected_letters == "әөүҗңһ"
-    assert cleaner(clean)("Вчера вечером мой брат развёл костёр у озера.")[1] is not None
+    assert verdict(clean, "Вчера вечером мой брат развёл костёр у озера.") is not None
     short = "\n".join(["Бар.", "Юк шул.", "Ник алай?"] * 10)
     assert guess_clean("tt", short)[0].min_expected_share is None
 
@@ -62,7 +67,7 @@ def test_short_sentences_among_long_ones_are_not_sacrificed():
 
 def test_whole_sentences_of_a_few_khmer_characters_are_kept():
     clean, reasons = guess_clean("km", "\n".join([*KHMER * 100, "ឈប់!", "ទៅ!", "ៗ"]))
-    assert [cleaner(clean)(line)[1] for line in ("ឈប់!", "ទៅ!")] == [None, None]
+    assert [verdict(clean, line) for line in ("ឈប់!", "ទៅ!")] == [None, None]
     assert clean.min_chars == 3
     assert reasons["min_chars"].startswith("drops 0.")
     assert "no sentences" not in reasons["min_chars"]

@@ -6,7 +6,7 @@ import pytest
 from made_dirt import fables
 from text_samples import TATAR
 
-from endonym.cleaning.rules import DROPS, cleaner
+from endonym.cleaning.rules import DROPS, judge
 from endonym.formats.config import Clean
 from endonym.survey.thresholds import BOUNDS, LEAST_DOCUMENTS, limit_of, thresholds
 
@@ -23,8 +23,8 @@ def pages(count: int, seed: int = 1) -> list[str]:
 def test_clean_pages_are_all_kept_and_dirt_is_not():
     limits = thresholds(pages(60), "cyrillic")
     clean = Clean.model_validate({key: each.value for key, each in limits.items()})
-    judged = cleaner(clean)
-    assert [judged(text)[1] for text in pages(40, seed=2)] == [None] * 40
+    judged = judge(clean)
+    assert [judged(text) for text in pages(40, seed=2)] == [None] * 40
     dirt = {
         "min_ended_lines": "Баш бит\nЯңалыклар турында мәгълүмат\nХезмәтләр исемлеге\nЭлемтә\nКерү",
         "max_digits": "\n".join(f"{n} 120 {n * 7} 99 {n * 3} сум." for n in range(9)),
@@ -33,7 +33,7 @@ def test_clean_pages_are_all_kept_and_dirt_is_not():
         "max_code_lines": "\n".join(f"әйтү(исем) {{ кайтар(исем); }} // {n}." for n in "абвгде"),
     }
     for text in dirt.values():
-        assert judged(text)[1] is not None, text
+        assert judged(text) is not None, text
 
 
 def test_dirt_that_is_a_fifth_of_the_sample_moves_no_limit():
