@@ -31,7 +31,7 @@ from endonym.cleaning.language.identify import Identifier
 from endonym.cleaning.language.sample import Sample, learn
 from endonym.cleaning.language.votes import cld2_vote, langid_vote
 from endonym.script.fold import folded
-from endonym.survey.evidence import LEAST_SCORE
+from endonym.survey.cleaning import LEAST_SCORE
 
 FILES = {
     "tt": "tt/common_voice_sentences.txt",

@@ -160,8 +160,8 @@ def test_check_counts_what_is_made_and_the_tokens_of_texts_alone_as_epochs(
     counted = found.examples
     write_lines(project / "pairs.jsonl", pairs(12))
     sources.hash_all(sources.find(recipe), store, Log(quiet=True))
-    assert check(recipe, store).examples[1] == counted[1]
-    assert check(recipe, store).examples[2] != counted[2]
+    assert check(recipe, store).facts.examples[1] == counted[1]
+    assert check(recipe, store).facts.examples[2] != counted[2]
 
 
 def test_a_pipe_the_server_and_the_exported_file_give_the_same_answer(

@@ -22,14 +22,14 @@ from endonym.errors import SourceError
 from endonym.formats import reader
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
-from endonym.formats.files import RawSet, source_files
+from endonym.formats.files import source_files
 from endonym.formats.io.content import Content
 from endonym.log import Log
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.recipe.recipe import Recipe
 from endonym.survey.diagnosis import diagnose
+from endonym.survey.examination import examine
 from endonym.survey.survey import survey_texts
-from endonym.survey.tried import try_cleaning
 from endonym.workers import Inline
 
 BAD = "Ватык җөмлә: моны тикшергәндә код үзе абына, ә калганнары исән кала."
@@ -183,10 +183,10 @@ def test_a_dry_run_counts_it(
 ) -> None:
     break_it(monkeypatch)
     source = Source(name="tatar", path=str(texts), document="line")
-    tried = try_cleaning([RawSet(source=source, files=tuple(files(source)))], CLEAN)
-    rule = tried.as_dict()["rules"]["cleaning_failed"]
-    assert (tried.kept, rule["documents"], rule["bytes"]) == (90, 1, len(BAD.encode()))
-    assert rule["samples"][0]["id"] == "b.txt#31"
+    found = examine([(source, files(source))], CLEAN)
+    rule = found.rules()["cleaning_failed"]
+    assert (found.kept.documents, rule.documents, rule.bytes) == (90, 1, len(BAD.encode()))
+    assert [each["id"] for each in rule.samples.values()] == ["b.txt#31"]
 
 
 def test_a_file_whose_look_fails_is_left_out_of_a_new_recipe_and_named(

@@ -18,7 +18,7 @@ The way of a key, for example `phase.lr`:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -48,11 +48,10 @@ from endonym.autopilot.model_size import (
 )
 from endonym.autopilot.pace import choose_compile, matrix_rates
 from endonym.autopilot.phase import Place, budget_of, choose_phase
-from endonym.autopilot.text_size import TextSize, measure, tried
+from endonym.autopilot.text_size import SourceSample, TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
-from endonym.formats.files import RawSet
 from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
@@ -85,16 +84,16 @@ def _facts(totals: Sequence[Mapping[str, int]]) -> Facts:
     return Facts(sum(each["bytes"] for each in totals), tokens, tokens / max(1, documents))
 
 
-def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = None) -> Choices:
+def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
     """The vocabulary, if the recipe leaves it open; characters and bytes need none.
 
-    size: of the texts, if they are measured already.
+    size: measures the texts, which takes seconds.
     """
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
         return {}
     if recipe.keeps_tokenizer or recipe.tokenizer.extend is not None:
         return {}
-    return {"tokenizer.vocab": choose_vocab((size or measure(raw, recipe.clean)).letters)}
+    return {"tokenizer.vocab": choose_vocab(size().letters)}
 
 
 def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
@@ -386,14 +385,17 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
 
 
 def estimated(
-    recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu", known: Choices | None = None
+    recipe: Recipe,
+    samples: Sequence[SourceSample],
+    device: str = "cpu",
+    known: Choices | None = None,
 ) -> tuple[Facts, Choices]:
     """Facts and choices from samples of the texts, without making anything.
 
     known: choices that an earlier run has made.
     """
-    size = measure(raw, recipe.clean)
-    vocab = vocab_choice(recipe, raw, size) | (known or {})
+    size = measure(samples, recipe.clean)
+    vocab = vocab_choice(recipe, lambda: size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)

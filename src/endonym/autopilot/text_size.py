@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
-from endonym.cleaning.rules import cleaner
+from endonym.cleaning.cleaning import Cleaning
 from endonym.errors import TokenizerError
 from endonym.formats.broken import lost_letters
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
-from endonym.formats.faults import FAULT
+from endonym.formats.faults import FAULT, passing_over
 from endonym.formats.files import RawFile, RawSet, size_on_disk
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import BINARY, JOINED, PARSED, file_format
@@ -28,12 +28,14 @@ from endonym.tokenizer.config import TokenizerConfig
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
 
-TRIED_FILES = 8
-"""Files of each source that are read."""
+MOST_FILES = 1_000
+"""Files of all sources that are read, spread evenly: the trigrams of one file take 200 kB."""
 LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
 """Characters that are read of each source at least, and of all of them."""
+LEAST_FILE_CHARS = 3_000
+"""Characters that are read of each file at least: enough to tell its language."""
 OCR_FILES, OCR_CHARS = 2, 4_000
-"""The same where Tesseract reads them, which takes seconds a page."""
+"""Files and characters of a source that Tesseract reads, which takes seconds a page."""
 MOST_READ = 64 << 20
 """Bytes of all files together in which is counted what cannot be read: a second or two."""
 PACKED_BYTES = 1 << 19
@@ -197,6 +199,51 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSample:
+    """The beginnings of some files of a source, spread evenly. bytes: of all its files, on disk.
+
+    is_whole: whether all files are among them. A file in which our code fails is not.
+    """
+
+    source: Source
+    bytes: int
+    beginnings: list[tuple[RawFile, Beginning]]
+    is_whole: bool
+
+    @property
+    def scale(self) -> float:
+        """How many times as large all files are as those that were read."""
+        return self.bytes / max(1, sum(size_on_disk(file.path) for file, _ in self.beginnings))
+
+
+def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
+    """A sample of each source: what `check`, a run and the doctor look at before all is read.
+
+    Raises SourceError if the disk does not give a file.
+    """
+    step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
+    for each in raw:
+        chosen = each.files[:: max(1, step)]
+        chars = chars_a_file(len(raw), len(chosen))
+        if each.source.ocr is not None:
+            chosen = chosen[:OCR_FILES]
+            chars = OCR_CHARS // max(1, len(chosen))
+        beginnings: list[tuple[RawFile, Beginning]] = []
+        for file in chosen:
+            with passing_over():  # The corpus stage names what our code fails in.
+                beginnings.append((file, beginning(each.source, file, chars)))
+        is_whole = len(beginnings) == len(each.files)
+        samples.append(SourceSample(each.source, each.bytes(), beginnings, is_whole))
+    return samples
+
+
+def chars_a_file(sources: int, files: int) -> int:
+    """Characters that are read of each file of one of so many sources."""
+    of_source = max(LEAST_CHARS, MOST_CHARS // max(1, sources))
+    return max(LEAST_FILE_CHARS, of_source // max(1, files))
+
+
 def read_of(records: Iterable[Document | Reject], source: str, file: str) -> Reading:
     """How much of these records cannot be read."""
     found = Reading(source)
@@ -282,22 +329,20 @@ def _read_share(path: Path, records: int, raw_bytes: int) -> float:
     return min(1.0, done / max(1, whole))
 
 
-def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
-    """Read samples of every source, and estimate all of them.
+def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> TextSize:
+    """How much text the sources hold, estimated from samples.
 
-    clean: the recipe's; without it everything is kept. Raises SourceError if the disk does not give
-    a file.
+    clean: the recipe's; without it everything is kept.
     """
-    clean, limit = clean or Clean(), max(LEAST_CHARS, MOST_CHARS // max(1, len(raw)))
-    whole, sampled = _Sums(), list[tuple[float, list[str]]]()
+    whole, kept_texts = _Sums(), list[tuple[float, list[str]]]()
     sources: dict[str, tuple[float, float]] = {}
-    for each in raw:
-        sums, texts = _of_source(each, clean, limit)
+    for each in samples:
+        sums, texts = _of_source(each, clean or Clean())
         whole.add(sums)
-        sampled.append((sums.kept, texts))
+        kept_texts.append((sums.kept, texts))
         sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
     sample: list[str] = []
-    for kept, texts in sampled:
+    for kept, texts in kept_texts:
         chars = SAMPLE_CHARS * kept / max(1.0, whole.kept)
         for text in texts:
             if chars <= 0:
@@ -317,36 +362,33 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
 
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and those that cleaning keeps."""
-    cleaned, sums, kept, seen = cleaner(clean), _Sums(), list[str](), set[int]()
+    cleaning, sums, kept, seen = Cleaning(clean), _Sums(), list[str](), set[int]()
     for each in documents:
-        text, verdict = cleaned(each.text)
-        more = _Sums(len(each.text.encode("utf-8", "replace")), len(each.text))
-        if verdict is not None and verdict[0] == FAULT:
-            more.faults.append(f"{each.id}: {verdict[1]}")
-        if verdict is None and not (clean.dedup and hash(text) in seen):
-            more.kept, more.documents = len(text.encode("utf-8", "replace")), 1.0
-            kept.append(text)
-        seen.add(hash(text))
+        size = len(each.text.encode("utf-8", "replace"))
+        found, more = cleaning.normalized(each), _Sums(size, len(each.text))
+        if isinstance(found, Document):
+            found = cleaning.judged(found, size)
+        if isinstance(found, Reject):
+            more.faults += [f"{each.id}: {found.detail}"] if found.reason == FAULT else []
+        elif not (clean.dedup and hash(found.text) in seen):
+            more.kept, more.documents = len(found.text.encode("utf-8", "replace")), 1.0
+            kept.append(found.text)
+            seen.add(hash(found.text))
         sums.add(more)
     return sums, kept
 
 
-def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]:
-    """What a source holds, estimated, and the documents that were read."""
-    step = -(-len(raw.files) // TRIED_FILES)
-    chosen, sums, texts, seen = raw.files[:: max(1, step)], _Sums(), list[str](), 0
-    if raw.source.ocr is not None:
-        chosen, limit = chosen[:OCR_FILES], OCR_CHARS
-    for file in chosen:
-        found = beginning(raw.source, file, limit // len(chosen))
+def _of_source(sample: SourceSample, clean: Clean) -> tuple[_Sums, list[str]]:
+    """What a source holds, estimated, and the sampled documents that cleaning keeps."""
+    sums, texts = _Sums(), list[str]()
+    for _, found in sample.beginnings:
         of_file, kept = _cleaned(found.documents_read, clean)
         if found.is_one_document and kept:
             of_file.documents = found.share
         sums.add(of_file, 1 / found.share)
         texts += kept
-        seen += size_on_disk(file.path)
     whole = _Sums()
-    whole.add(sums, raw.bytes() / max(1, seen))
+    whole.add(sums, sample.scale)
     return whole, texts
 
 

@@ -20,7 +20,6 @@ from endonym.cleaning.packs import packs
 from endonym.cleaning.personal import KINDS, mask
 from endonym.cleaning.zero_width import without_zero_width
 from endonym.formats.config import Clean
-from endonym.formats.faults import FAULT, RAISED, line_of
 from endonym.formats.readers.plain import VISIBLE
 from endonym.script.scripts import letters_share, script_share
 
@@ -218,23 +217,6 @@ def hint(text: str) -> str:
     """A word of two scripts, which may be why a text is not of its script."""
     mixed = MIXED.search(text)
     return f'; letters of two scripts in one word, as in "{mixed[0]}"' if mixed else ""
-
-
-def cleaner(clean: Clean, note: Note = unnoted) -> Callable[[str], tuple[str, Verdict | None]]:
-    """A function from a text to the cleaned text, and a verdict if it is dropped; also if our code
-    fails in it."""
-    normalized, judged = normalizer(clean, note), judge(clean)
-
-    def cleaned(text: str) -> tuple[str, Verdict | None]:
-        try:
-            text = normalized(text)
-            return text, judged(text)
-        except RAISED:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
-            return text, (FAULT, line_of(error))
-
-    return cleaned
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from endonym.autopilot.resolve import (
     resolve_training,
     unsaid_formats,
 )
+from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.data.mixture import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
@@ -61,22 +62,18 @@ UNMEASURED = Choice("fp32", "nothing was measured here yet")
 class Checked:
     """The result of a check.
 
-    parts: seconds of each part of the run; empty if this machine was never measured.
-    text_bytes, unique_tokens: of the training text. positions: of an epoch, which has an
-    end-of-text token after each document. train_tokens: of all phases. text_tokens: of those that
-    read the texts. examples: of the others, by their numbers. is_counted: an earlier run on the
-    same texts and settings has counted these; otherwise they are estimated from samples.
+    parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
+    training text, and of the examples of other phases. train_tokens: of all phases. text_tokens: of
+    those that read the texts. is_counted: an earlier run on the same texts and settings has counted
+    these; otherwise they are estimated from samples.
     """
 
     recipe: Recipe
     training: ResolvedTraining
     choices: Choices
-    text_bytes: int
-    unique_tokens: int
-    positions: int
+    facts: Facts
     train_tokens: int
     text_tokens: int
-    examples: Mapping[int, Facts]
     parts: dict[str, float]
     warnings: list[str]
     is_counted: bool = False
@@ -89,7 +86,7 @@ class Checked:
     @property
     def epochs(self) -> float:
         """How often the training text is read."""
-        return self.text_tokens / max(1, self.positions)
+        return self.text_tokens / max(1, self.facts.positions)
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -114,8 +111,8 @@ class Checked:
             },
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
-            "unique_tokens": self.unique_tokens,
-            "positions": self.positions,
+            "unique_tokens": self.facts.unique_tokens,
+            "positions": self.facts.positions,
             "epochs": self.epochs,
             "is_counted": self.is_counted,
             "phases": [
@@ -143,11 +140,11 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     """
     recipe.require_sources()
     require_packages(recipe)
-    raw = raw_sets(recipe, store)
-    facts, choices, training, is_counted = expected(recipe, raw, store, target)
+    samples = samples_of(raw_sets(recipe, store))
+    facts, choices, training, is_counted = expected(recipe, samples, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
-    warnings = source_warnings(raw, recipe.language, recipe.clean.max_unreadable)
+    warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
@@ -166,12 +163,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         recipe=recipe,
         training=training,
         choices=choices,
-        text_bytes=facts.text_bytes,
-        unique_tokens=facts.unique_tokens,
-        positions=facts.positions,
+        facts=facts,
         train_tokens=tokens,
         text_tokens=read,
-        examples=facts.examples,
         parts=parts,
         warnings=warnings,
         is_counted=is_counted,
@@ -193,12 +187,14 @@ class Expected(NamedTuple):
     is_counted: bool
 
 
-def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -> Expected:
+def expected(
+    recipe: Recipe, samples: Sequence[SourceSample], store: Store, target: str
+) -> Expected:
     """The training that a recipe will get on a device.
 
     Its texts are counted in the shards of an earlier run, or else estimated from samples.
     """
-    facts, choices = estimated(recipe, raw, target)
+    facts, choices = estimated(recipe, samples, target)
     vocab, formats = likely_vocab(recipe, choices, facts), likely_formats(recipe, store, target)
     data, known = known_data(recipe, store, choices)
     shards = data and store.find("shards", data.shards.id)
@@ -250,7 +246,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """
     if not machine.known(store.root / "machine.json", "matmul_per_second"):
         return {}
-    found = expected(recipe, raw_sets(recipe, store), store, "cpu")
+    found = expected(recipe, samples_of(raw_sets(recipe, store)), store, "cpu")
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 
@@ -281,7 +277,7 @@ def _exactness(config: TrainConfig, context: int) -> str:
 
 def _answers(checked: Checked, phase: int) -> str:
     """What a phase reads that learns from conversations or preference pairs."""
-    config, facts = checked.training.phases[phase], checked.examples[phase]
+    config, facts = checked.training.phases[phase], checked.facts.examples[phase]
     examples = number(round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)))
     tokens = config.steps * config.batch_tokens
     return (
@@ -296,15 +292,16 @@ def describe(checked: Checked) -> str:
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
     ids = about if is_open else ""
-    per_token = checked.text_bytes / max(1, checked.unique_tokens)
+    facts = checked.facts
+    per_token = facts.text_bytes / max(1, facts.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
         of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
         time = f"≈ {duration(checked.seconds)} on this machine: {of}"
-    texts = f"{about}{size(checked.text_bytes)} of {counted(len(recipe.source), 'source')}"
+    texts = f"{about}{size(facts.text_bytes)} of {counted(len(recipe.source), 'source')}"
     read = (
         f"{about}{number(checked.text_tokens)} tokens, {checked.epochs:.1f} epochs of "
-        f"{about}{number(checked.positions)}, document ends too ({per_token:.1f} bytes a token)"
+        f"{about}{number(facts.positions)}, document ends too ({per_token:.1f} bytes a token)"
     )
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
@@ -320,7 +317,7 @@ def describe(checked: Checked) -> str:
         f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
         *([f"{'training':<18}{read}"] if recipe.source else []),
         *_phase_lines(checked),
-        *(_answers(checked, phase) for phase in sorted(checked.examples)),
+        *(_answers(checked, phase) for phase in sorted(checked.facts.examples)),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -34,18 +34,16 @@ from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import bytes_per_token, measure
 from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
-from endonym.config import Config
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
-from endonym.formats.files import RawSet, source_files
 from endonym.formats.readable import allowance, worst
 from endonym.log import Log, number
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.written import toml
+from endonym.recipe.written import config_lines, noted, toml
 from endonym.script.languages import (
     language_name,
     language_warning,
@@ -98,11 +96,11 @@ def write_recipe(
     parts = [
         _head(path, valid_name, language, survey),
         *(
-            f"[[source]]  # {printable(reason)}\n" + _table(source)
+            "\n".join([f"[[source]]  # {printable(reason)}", *config_lines(source)])
             for source, reason in survey.sources
         ),
         *(_commented(source, printable(reason)) for source, reason in survey.odd),
-        "[clean]\n" + _table(clean, reasons),
+        "\n".join(["[clean]", *config_lines(clean, reasons)]),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
         "[[evaluate]]  # to choose between runs: endonym compare RUN RUN --split dev\n"
@@ -168,10 +166,7 @@ def choose(
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
     """
-    raw = [
-        RawSet(source=each, files=tuple(source_files(each, folder))) for each, _ in survey.sources
-    ]
-    size = replace(measure(raw, clean), text_bytes=int(survey.text_bytes))
+    size = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
     for each in size.faults[:SHOWN]:
         log.warn(each)
     vocab = choose_vocab(size.letters)
@@ -284,7 +279,7 @@ def _training(choices: Choices) -> str:
     for key, choice in choices.items():
         table, _, rest = key.partition(".")
         line = f"{rest} = {toml(choice.value)}"
-        tables[table].append(_noted(line, choice.reason))
+        tables[table].append(noted(line, choice.reason))
     tables["phase"].append(
         f"{'patience = 6':<28}# validations without a better one before it stops"
     )
@@ -293,29 +288,11 @@ def _training(choices: Choices) -> str:
     return "\n\n".join(parts)
 
 
-def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
-    """The fields of a config that differ from defaults, one a line, with reasons."""
-    lines: list[str] = []
-    for key, value in config.model_dump(exclude_defaults=True).items():
-        line = f"{key} = {toml(value)}"
-        reason = (reasons or {}).get(key)
-        lines.append(_noted(line, reason))
-    return "\n".join(lines)
-
-
 def _commented(source: Source, reason: str) -> str:
     """A source that is not used, with the reason, as comments."""
-    head = f"# left out, as it reads like another language: {reason}\n# To use it all the same:"
-    lines = f"[[source]]\n{_table(source)}".splitlines()
-    return "\n".join([head, *(f"# {line}" for line in lines)])
-
-
-def _noted(line: str, reason: str | None) -> str:
-    """A line with its reason as a comment: beside it, or above a long line."""
-    if not reason:
-        return line
-    reason = printable(reason)
-    return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
+    head = f"left out, as it reads like another language: {reason}\nTo use it all the same:"
+    lines = [*head.splitlines(), "[[source]]", *config_lines(source)]
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
@@ -335,7 +312,7 @@ def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = recipes.DEMOS[demo](folder)
     tokens, reason = demo_budget(Recipe.load(path), store / "machine.json", log)
-    line = _noted(f"tokens = {toml(tokens)}", reason)
+    line = noted(f"tokens = {toml(tokens)}", reason)
     sized = re.sub(r"^tokens = .*$", line, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     path.write_text(sized, encoding="utf-8")
     return path

@@ -13,9 +13,11 @@ from endonym.autopilot.resolve import (
     resolve_tokenizer,
     resolve_training,
 )
+from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, likely_formats, promised
 from endonym.copies.notes import distinct_names
+from endonym.corpus.corpus_stats import rules_table, total
 from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.errors import EndonymError, RecipeError, printable
@@ -38,8 +40,10 @@ from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked, run_argument
 from endonym.runs.finished_runs import read
 from endonym.store import Artifact, Store
-from endonym.survey.tried import try_cleaning
+from endonym.survey.examination import examine
 
+CLEANED_BYTES = 4_000_000
+"""Raw bytes that are cleaned to say what cleaning does, before the corpus is made."""
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""
 PROMISED = ("model", "evaluation", "export")
@@ -206,7 +210,7 @@ def describe_plan(
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
     lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
-    facts, choices = estimated(recipe, raw, target, lock.choices)
+    facts, choices = estimated(recipe, samples_of(raw), target, lock.choices)
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
     shards = store.find("shards", data.shards.id)
     vocab = likely_vocab(recipe, choices, facts)
@@ -239,18 +243,27 @@ def describe_plan(
 
 def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> dict[str, Any]:
     """What each rule did to the texts, or, before the corpus is made, does to a sample of them."""
-    if corpus is None:
-        contrast = recipe.clean.contrast_files(recipe.folder)
+    if corpus is not None:
+        numbers, is_whole = corpus.numbers["total"], True
+        kept = sum(side["documents"] for side in numbers["kept"].values())
+    else:
         paths = recipe.evaluation_texts
-        texts = zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True)
-        return try_cleaning(raw, recipe.clean, contrast, texts).as_dict()
-    total = corpus.numbers["total"]
+        found = examine(
+            [(each.source, each.files) for each in raw],
+            recipe.clean,
+            contrast=recipe.clean.contrast_files(recipe.folder),
+            evaluation=list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True)),
+            limit=CLEANED_BYTES,
+        )
+        numbers, is_whole, kept = total(found.stats), found.is_whole, found.kept.documents
+        numbers["rules"] = rules_table(found.rules(), numbers["read"]["records"])
+    read = numbers["read"]
     return {
-        "documents": total["read"]["records"],
-        "bytes": total["read"]["bytes"],
-        "kept": sum(kept["documents"] for kept in total["kept"].values()),
-        "is_whole": True,
-        "rules": total["rules"],
+        "documents": read["records"],
+        "bytes": read["bytes"],
+        "kept": kept,
+        "is_whole": is_whole,
+        "rules": numbers["rules"],
     }
 
 

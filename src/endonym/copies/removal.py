@@ -14,7 +14,6 @@ from endonym.copies.keys import (
     batches,
     key_files,
     text_keys,
-    write_keys,
 )
 from endonym.copies.letters import Marks
 from endonym.copies.near import Near, near_copies
@@ -50,14 +49,6 @@ class Removal:
     cuts: Cuts = field(default_factory=no_cuts)
     scraps: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     crowded: int = 0
-
-
-def removal(tables: Tables, texts: Texts, asked: Asked, count: int) -> Removal:
-    """What goes of `count` documents."""
-    keys = tables.folder / "keys"
-    keys.mkdir()
-    write_keys(texts(None), asked, keys / "all")
-    return decided(tables, keys, texts, asked, count=count)
 
 
 def every_row(files: Sequence[Path], kind: Kind) -> Sequence[Path]:

@@ -175,9 +175,10 @@ def added(values: list[Any]) -> Any:
 
 def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
-    tables, tally = [stats.as_dict() for stats in all_stats], Tally()
-    for each, stats in zip(tables, all_stats, strict=True):
+    tables, tally = [stats.as_dict() for stats in all_stats or [SourceStats("")]], Tally()
+    for each in tables:
         del each["samples"], each["rules"]
+    for stats in all_stats:
         tally.add(stats.tally)
     every = added(tables)
     every["rules"] = rules_table(tally.rules, every["read"]["records"])

@@ -257,49 +257,33 @@ def write_clusters(
 
 
 class Decisions:
-    """What goes as a copy, of some neighbouring documents.
+    """What goes as a copy of `count` documents from the number `first` on, as `decide` wrote it."""
 
-    found: what goes of them, the first of which is number 0; what stays in their place has any
-    number. name: from such a number to the document's source and id.
-    """
-
-    def __init__(self, found: Removal, name: Callable[[int], str]) -> None:
-        self.goes: dict[int, tuple[str, int, float]] = {}
-        for kind in STAYED:
-            columns = (each.tolist() for each in getattr(found, kind))
-            for number, *rest in zip(*columns, strict=True):
-                self.goes[number] = (kind, *rest)
-        self.cuts: dict[int, list[int]] = {}
-        for number, part in zip(*(each.tolist() for each in found.cuts), strict=True):
-            self.cuts.setdefault(number, []).append(part)
-        self.scraps, self.name = set(found.scraps.tolist()), name
-
-    @classmethod
-    def read(cls, folder: Path, asked: Asked, first: int, count: int) -> "Decisions":
-        """Those of so many documents from the first on, in a folder that `decide` wrote."""
-
+    def __init__(self, folder: Path, first: int, count: int) -> None:
         def mine(name: str, *others: str) -> list[Any]:
             arrays = [np.load(folder / f"{each}.npy", mmap_mode="r") for each in (name, *others)]
             low, high = np.searchsorted(arrays[0], [first, first + count])
             numbers, *rest = (each[low:high] for each in arrays)
-            return [numbers - first, *rest]
+            return [(numbers - first).tolist(), *(each.tolist() for each in rest)]
 
-        exact, near = (
-            Copies(*mine(*(f"{kind}-{each}" for each in Copies._fields))) for kind in STAYED
-        )
-        cuts = Cuts(*mine(*(f"cuts-{each}" for each in Cuts._fields)))
-        numbers = np.load(folder / "stayed.npy", mmap_mode="r")
-        names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
-        return cls(
-            Removal(asked, exact, near, cuts, *mine("scraps")),
-            lambda stayed: names[int(np.searchsorted(numbers, stayed))].as_py(),
-        )
+        self.goes: dict[int, tuple[str, int, float]] = {}
+        for kind in STAYED:
+            columns = mine(*(f"{kind}-{each}" for each in Copies._fields))
+            for number, stayed, similarity in zip(*columns, strict=True):
+                self.goes[number] = (kind, stayed, similarity)
+        self.cuts: dict[int, list[int]] = {}
+        for number, part in zip(*mine(*(f"cuts-{each}" for each in Cuts._fields)), strict=True):
+            self.cuts.setdefault(number, []).append(part)
+        (scraps,) = mine("scraps")
+        self.scraps = set(scraps)
+        self.stayed = np.load(folder / "stayed.npy", mmap_mode="r")
+        self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
     def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:
         """See Judge."""
         if number in self.goes:
             kind, stayed, similarity = self.goes[number]
-            name = self.name(stayed)
+            name = self.names[int(np.searchsorted(self.stayed, stayed))].as_py()
             detail = DETAILS[kind].format(stayed=name, similarity=similarity)
             shown = document.text[:SHOWN_CHARS]
             return Reject(kind, document.id, document.source, detail, shown, stayed=name)
@@ -318,5 +302,5 @@ class Decisions:
 def sift_chunk(unsifted: Unsifted, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
     count = int(is_document(read_chunk(unsifted.chunk, ["reason"])).sum())
-    decisions = Decisions.read(unsifted.given, asked_of(unsifted.clean), unsifted.first, count)
+    decisions = Decisions(unsifted.given, unsifted.first, count)
     return sift(unsifted, decisions.judge, advance, "paragraphs")

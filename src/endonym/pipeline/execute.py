@@ -11,6 +11,7 @@ from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.text_size import measure, samples_of
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
@@ -136,11 +137,12 @@ def planned_stages(
     warned of.
     """
     recipe, store = run.recipe, run.store
-    chosen = lock.keep(resolve.vocab_choice(recipe, raw))
+    chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples_of(raw), recipe.clean)))
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
     known = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
-        for warning in source_warnings(raw, recipe.language, recipe.clean.max_unreadable):
+        limit = recipe.clean.max_unreadable
+        for warning in source_warnings(samples_of(raw), recipe.language, limit):
             log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:

@@ -5,6 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from endonym.config import Config
+from endonym.errors import printable
+
+WIDE = 28
+"""Columns of a line beside which its reason stands."""
+
 
 def toml(value: Any) -> str:
     """A value in TOML, on one line."""
@@ -28,6 +34,20 @@ def recipe_toml(data: Mapping[str, Any]) -> str:
         heads = f"[[{_key(name)}]]" if isinstance(value, list) else f"[{_key(name)}]"
         parts += ["\n".join([heads, *_lines(table)]) for table in _tables(value)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def config_lines(config: Config, reasons: Mapping[str, str] | None = None) -> list[str]:
+    """The fields of a config that differ from defaults, each with its reason if it has one."""
+    given = config.model_dump(exclude_defaults=True)
+    return [noted(f"{key} = {toml(each)}", (reasons or {}).get(key)) for key, each in given.items()]
+
+
+def noted(line: str, reason: str | None) -> str:
+    """A line with its reason as a comment: beside it, or above a long line."""
+    if not reason:
+        return line
+    reason = printable(reason)
+    return f"{line:<{WIDE}}# {reason}" if len(line) < WIDE else f"# {reason}\n{line}"
 
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:

@@ -63,7 +63,7 @@ def page(diagnosis: Diagnosis) -> str:
             "scripts": shares(raw.scripts, raw.documents),
             "mixed": shares(raw.mixed, raw.documents),
             "mixed_examples": raw.mixed_examples[:FIRST_EXAMPLES],
-            "encodings": shares(raw.encodings, raw.encodings.total()),
+            "encodings": shares(found.encodings, found.encodings.total()),
             "lengths": lengths(raw) if raw.documents else None,
             "alphabet": alphabet(kept),
             "rare": rare_letters(kept),

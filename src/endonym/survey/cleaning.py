@@ -1,34 +1,45 @@
 """The [clean] table that `new` writes for a language, with a reason for each key.
 
-A threshold is written only if a sample of the texts shows that it is safe. The sample is of lines:
-whole documents are longer and pass more easily. Texts that are certainly in another language are no
-part of it: that a rule drops them is no loss, and they would hide what is usual in the language.
+Each key comes with what was found in a sample of the texts: how many it changes or drops, and an
+example. What the sample does not show is not recommended; `endonym run --dry-run` shows what any
+rule would do. A threshold is written only if the sample shows that it is safe. The sample is of
+lines: whole documents are longer and pass more easily. Texts that are certainly in another language
+are no part of it: that a rule drops them is no loss, and they would hide what is usual in the
+language.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from statistics import median
 
+from endonym.autopilot.model_size import Choice, Choices
+from endonym.cleaning.corpus_rules import CorpusJudge, facts_of
 from endonym.cleaning.language.sample import of_others
-from endonym.cleaning.rules import normalizer
+from endonym.cleaning.packs import pack_steps, packs
+from endonym.cleaning.rules import STEPS, normalizer, step_names
+from endonym.cleaning.tally import Tally
 from endonym.formats.config import Clean
 from endonym.formats.faults import of_sound
 from endonym.formats.readers.plain import VISIBLE
+from endonym.log import counted
 from endonym.script.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
-from endonym.survey.evidence import (
-    ALWAYS,
-    MOST_OTHERS,
-    corpus_keys,
-    language_keys,
-    step_keys,
-)
-from endonym.survey.thresholds import thresholds
+from endonym.survey.thresholds import SAFE_LOSS, thresholds
 
 SAMPLE_LINES = 2_000
 MOST_LETTERS = 0.5
 """Fewer letters of the script, and a text is dropped. A higher limit drops sentences with a name in
 another script."""
-SAFE_LOSS = 0.02
-"""The share of the sample that a recommended threshold may drop."""
+ALWAYS = ("nfc", "zero_width", "spaces")
+"""Steps that do no harm to any text, and that nearly every corpus needs."""
+BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
+LEAST_SCORE = 0.6
+MOST_DOCUMENTS = 5_000
+"""Documents that are identified."""
+LEAST_LINES = 3
+"""Lines of the median document that make paragraphs of another language likely."""
+MOST_OTHERS = 0.5
+"""Share of the documents in other languages from which on the language itself is in doubt."""
+EXAMPLE_CHARS = 60
 
 EXPECTED = {
     "tt": ("әөүҗңһ", "Russian"),
@@ -61,40 +72,34 @@ def guess_clean(
     sample: of the texts. documents: a sample of whole documents; without it, no rule that measures
     documents is recommended. Texts in which our code fails are no part of it.
     """
-    return of_sound(partial(_guessed, language), sample, documents)
+    chosen = of_sound(partial(_guessed, language), sample, documents)
+    clean = Clean.model_validate({key: choice.value for key, choice in chosen.items()})
+    return clean, {key: choice.reason for key, choice in chosen.items()}
 
 
-def _guessed(language: str, sample: str, documents: Sequence[str]) -> tuple[Clean, dict[str, str]]:
+def _guessed(language: str, sample: str, documents: Sequence[str]) -> Choices:
     """See guess_clean. Raises whatever a rule raises."""
-    keys: dict[str, object] = {
-        "max_repeated_lines": 0.5,
-        "dedup": ("exact", "near", "paragraphs"),
-    }
-    reasons = {
-        "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
-        "dedup": "copies are memorized, and leak into the held-out text",
-    }
     lines = in_language(sample_lines(sample), language)
     script = script_keys(lines)
-    name = str(script[0].get("script", ""))
+    name = script["script"].value if script else ""
     steps = step_keys(language, name, [*documents] or lines)
-    plain = [text for each in documents if (text := normalized(each, steps[0]["normalize"]))]
-    limits = thresholds(in_language(plain, language), name)
-    for chosen, why in (
-        steps,
-        script,
-        length_keys(lines, name),
-        letter_keys(language, lines),
-        (
-            {key: each.limit for key, each in limits.items()},
-            {k: v.reason for k, v in limits.items()},
+    plain = [text for each in documents if (text := normalized(each, steps["normalize"].value))]
+    return {
+        "max_repeated_lines": Choice(
+            0.5, "menus and lists teach nothing; below a half, refrains would go too"
         ),
-        corpus_keys(plain),
-        language_keys(language, plain),
-    ):
-        keys |= chosen
-        reasons |= why
-    return Clean.model_validate(keys), reasons
+        "dedup": Choice(
+            ("exact", "near", "paragraphs"),
+            "copies are memorized, and leak into the held-out text",
+        ),
+        **steps,
+        **script,
+        **length_keys(lines, name),
+        **letter_keys(language, lines),
+        **thresholds(in_language(plain, language), name),
+        **corpus_keys(plain),
+        **language_keys(language, plain),
+    }
 
 
 def in_language(texts: list[str], language: str) -> list[str]:
@@ -123,50 +128,141 @@ def loss(lines: list[str], dropped: list[bool]) -> float:
     return max(lost / max(1, chars), sum(dropped) / max(1, len(lines)))
 
 
-def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+def script_keys(lines: list[str]) -> Choices:
     """The most frequent script, and a minimum share of it that is safe."""
     counts = script_counts("\n".join(lines))
     if not counts:
-        return {}, {}
+        return {}
     script, letters = counts.most_common(1)[0]
     share = letters / counts.total()
     if script == "other" or share < 0.6:
-        return {}, {}
-    keys: dict[str, object] = {"script": script}
-    reasons = {"script": f"{share:.1%} of the sample's letters are {script}"}
-    shares = [script_share(line, script) for line in lines]
-    lost = loss(lines, [each < MOST_LETTERS for each in shares])
+        return {}
+    chosen = {"script": Choice(script, f"{share:.1%} of the sample's letters are {script}")}
+    lost = loss(lines, [script_share(line, script) < MOST_LETTERS for line in lines])
     if lost <= SAFE_LOSS:
-        keys["min_script_share"] = MOST_LETTERS
-        reasons["min_script_share"] = f"drops {lost:.1%} of the sample: mostly another script"
-    return keys, reasons
+        reason = f"drops {lost:.1%} of the sample: mostly another script"
+        chosen["min_script_share"] = Choice(MOST_LETTERS, reason)
+    return chosen
 
 
-def length_keys(lines: list[str], script: str) -> tuple[dict[str, object], dict[str, str]]:
+def length_keys(lines: list[str], script: str) -> Choices:
     """A minimum length that is safe."""
     for limit in (3,) if script in BRIEF_SCRIPTS else (20, 10, 5):
         lost = loss(lines, [len(line) < limit for line in lines])
         if lines and lost <= SAFE_LOSS:
             reason = f"drops {lost:.1%} of the sample: the shortest texts"
-            return {"min_chars": limit}, {"min_chars": reason}
-    return {}, {}
+            return {"min_chars": Choice(limit, reason)}
+    return {}
 
 
-def letter_keys(language: str, lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+def letter_keys(language: str, lines: list[str]) -> Choices:
     """Letters that tell the language from similar ones, if a threshold is safe."""
     code = language.lower().split("-")[0]
     if code not in EXPECTED or not lines:
-        return {}, {}
+        return {}
     letters, neighbours = EXPECTED[code]
     shares = [letters_share(line, letters) for line in lines]
     for limit in (0.01, 0.005):
         lost = loss(lines, [share < limit for share in shares])
         if lost <= SAFE_LOSS:
-            return (
-                {"expected_letters": letters, "min_expected_share": limit},
-                {
-                    "expected_letters": f"letters that tell it from {neighbours}",
-                    "min_expected_share": f"drops {lost:.1%} of the sample",
-                },
-            )
-    return {}, {}
+            return {
+                "expected_letters": Choice(letters, f"letters that tell it from {neighbours}"),
+                "min_expected_share": Choice(limit, f"drops {lost:.1%} of the sample"),
+            }
+    return {}
+
+
+def step_keys(language: str, script: str, documents: Sequence[str]) -> Choices:
+    """The steps of `normalize`: those for every text, and those that change the sample."""
+    own = pack_steps(language)
+    tried = [name for name in step_names() if name in own or (name in STEPS and name not in ALWAYS)]
+    tally = Tally()
+    clean = Clean.model_validate({"normalize": ("nfc", *tried), "script": script or None})
+    normalized = normalizer(clean, tally.changed)
+    for place, text in enumerate(documents):
+        tally.begin(str(place))
+        normalized(text)
+    reasons = ["one form of each letter, no marks without a use, single spaces"]
+    needed: list[str] = list(ALWAYS)
+    for name in tried:
+        rule = tally.rules.get(name)
+        if rule is None or not is_wanted(name, documents):
+            continue
+        needed.append(name)
+        sample = next(iter(rule.samples.values()))
+        reasons.append(
+            f"{name} changes {counted(rule.documents, 'text')} of the sample: {shown(sample)}"
+        )
+    order = step_names()
+    return {"normalize": Choice(tuple(sorted(needed, key=order.index)), "; ".join(reasons))}
+
+
+def is_wanted(name: str, documents: Sequence[str]) -> bool:
+    """Whether a step unifies the sample; where all of it is spelt one way, it may stay so."""
+    right = packs()[name].right if name in packs() else ""
+    return not right or any(packs()[name].is_right(text) for text in documents)
+
+
+def shown(sample: dict[str, str]) -> str:
+    """The words that a step changed, as they were and as they are."""
+    before, after = sample["before"].split(), sample["after"].split()
+    changed = [(one, two) for one, two in zip(before, after, strict=False) if one != two]
+    one, two = changed[0] if changed else (sample["before"], sample["after"])
+    return f"{one[:EXAMPLE_CHARS]} to {two[:EXAMPLE_CHARS]}"
+
+
+def corpus_keys(documents: Sequence[str]) -> Choices:
+    """Lines that stand in many documents, and documents that a program has filled in."""
+    clean = Clean(max_line_documents=BOILERPLATE_DOCUMENTS, max_same_skeleton=SAME_SKELETON)
+    judge = CorpusJudge(clean, facts_of(clean, documents))
+    chosen: Choices = {}
+    gone = [line for text in documents for _, line in judge.shortened(text)[1]]
+    if gone:
+        chosen["max_line_documents"] = Choice(
+            BOILERPLATE_DOCUMENTS,
+            f"takes out {counted(len(gone), 'line')} of the sample, such as "
+            f'"{max(gone, key=len)[:EXAMPLE_CHARS]}"',
+        )
+    same = [text for text in documents if judge.verdict(text) is not None]
+    if same:
+        chosen["max_same_skeleton"] = Choice(
+            SAME_SKELETON,
+            f"drops {counted(len(same), 'text')} of the sample that a program may have filled in, "
+            f'such as "{same[0][:EXAMPLE_CHARS]}"',
+        )
+    return chosen
+
+
+def language_keys(language: str, documents: Sequence[str]) -> Choices:
+    """A least score of the language, if it is safe, and paragraphs of others, if there are any.
+
+    It is safe if it drops hardly any document beside those that are certainly in other languages,
+    and most documents are not.
+    """
+    code = language.partition("-")[0]
+    clean = Clean(language=code, min_language_score=LEAST_SCORE, split_languages=True)
+    if not documents or code == "x":
+        return {}
+    judge = CorpusJudge(clean, facts_of(clean, documents))
+    chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
+    short = [judge.shortened(text) for text in chosen]
+    parts = [part for _, gone in short for _, part in gone]
+    judge.prepare([text for text, _ in short])
+    lost = [text for text, _ in short if judge.verdict(text) is not None]
+    doubtful = len(lost) - sum(of_others(lost, code))
+    share = len(lost) / len(chosen)
+    is_safe = share < MOST_OTHERS and doubtful <= SAFE_LOSS * (len(chosen) - len(lost) + doubtful)
+    if not is_safe:
+        return {}
+    reason = f"drops {share:.1%} of the sample: another language"
+    chosen = {
+        "language": Choice(code, "documents must be in it"),
+        "min_language_score": Choice(LEAST_SCORE, reason),
+    }
+    if parts and median(text.count("\n") + 1 for text in documents) >= LEAST_LINES:
+        chosen["split_languages"] = Choice(
+            True,
+            f"takes out {counted(len(parts), 'paragraph')} of the sample, such as "
+            f'"{parts[0][:EXAMPLE_CHARS]}"',
+        )
+    return chosen

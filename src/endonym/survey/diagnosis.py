@@ -4,15 +4,29 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot.model_size import (
+    BYTES_PER_TOKEN,
+    TOKENS_PER_PARAMETER,
+    block_weights,
+    choose_context,
+    choose_shape,
+    choose_vocab,
+    useful,
+)
+from endonym.autopilot.pace import usual_shape
+from endonym.autopilot.phase import budget_of
+from endonym.autopilot.text_size import TextSize, bytes_per_token, samples_of
 from endonym.errors import MissingSource, RecipeError, printable
-from endonym.formats.config import Clean, Source
+from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import said
 from endonym.log import Log, counted, number, size
+from endonym.model.count import parameters
+from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
 from endonym.survey.examination import (
@@ -24,7 +38,6 @@ from endonym.survey.examination import (
     guess_language,
 )
 from endonym.survey.findings import Finding, findings_of
-from endonym.survey.potential import Potential, potential
 from endonym.survey.prescription import (
     changes_text,
     clean_table,
@@ -35,12 +48,15 @@ from endonym.survey.prescription import (
     recommended,
 )
 from endonym.survey.survey import Survey, look_through
-from endonym.survey.tried import Tried, sampled_documents
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
 from endonym.workers import Runner
 
 Crew = Callable[[int], AbstractContextManager[Runner]]
 """From the bytes of raw files to what runs the jobs."""
 MOST_NAMED = 3
+LEAST_CHARS = 2_000
+"""Characters of a sample on which a tokenizer is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,46 @@ class Patient:
     def script(self) -> str | None:
         """The script of the language, if it is known."""
         return (self.recipe and self.recipe.clean.script) or usual_script(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Potential:
+    """bytes: of the text. tokens: of a tokenizer with `vocab` ids that is trained on a sample.
+
+    parameters: of the shape that `endonym check` chooses for a recipe that leaves it open, by the
+    tokens that are not held out; dim, layers: this shape. is_enough: whether they suffice for it,
+    which is not so for the smallest shape of too little text.
+    """
+
+    bytes: int
+    tokens: int
+    vocab: int
+    parameters: int
+    dim: int
+    layers: int
+    is_enough: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return asdict(self)
+
+
+def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]) -> Potential:
+    """What a text of this size can feed. sample: paragraphs of it."""
+    vocab = choose_vocab(chars).value
+    ratio = BYTES_PER_TOKEN
+    if sum(map(len, sample)) >= LEAST_CHARS:
+        ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab), sample)
+    tokens = int(text_bytes / ratio)
+    found = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
+    facts = found.facts(Split(), ratio)
+    budget = budget_of([Phase(name="pretrain")], facts)
+    shape = choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
+    dim, layers = shape["model.dim"].value, shape["model.layers"].value
+    context = choose_context(facts, ModelKeys()).value
+    total = parameters(usual_shape(dim, layers, vocab, context)).total
+    is_enough = TOKENS_PER_PARAMETER * block_weights(dim, layers) <= useful(budget, facts)
+    return Potential(text_bytes, tokens, vocab, total, dim, layers, is_enough)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +199,7 @@ class Diagnosis:
                 "all_files": found.all_files,
                 "raw_bytes": found.bytes,
                 "all_raw_bytes": found.all_bytes,
-                "is_sample": found.files < found.all_files or found.cut,
+                "is_sample": not found.is_whole,
                 "documents": found.documents,
                 "bytes": seen.bytes,
                 "chars": seen.chars,
@@ -153,7 +209,7 @@ class Diagnosis:
             "languages": dict(found.languages.most_common()),
             "scripts": dict(seen.scripts.most_common()),
             "mixed_scripts": dict(seen.mixed.most_common()),
-            "encodings": dict(seen.encodings.most_common()),
+            "encodings": dict(found.encodings.most_common()),
             "lengths": seen.lengths,
             "letters": dict(seen.letters.most_common()),
             "licenses": {
@@ -269,11 +325,7 @@ def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     """Texts, whose sources are guessed as `endonym new` does."""
     folder = Path.cwd()
-    try:
-        survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
-    except MissingSource as error:
-        where = error.where.removeprefix("--text ")
-        raise MissingSource(error.message, where=where, do=error.do) from error
+    survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
     code, why = known_language(language, survey.texts)
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
     name = printable(paths[0].absolute().name.split(".")[0])
@@ -289,7 +341,9 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
         RawSet(source=each, files=tuple(source_files(each, recipe.folder)))
         for each in recipe.source
     ]
-    texts = [each.text for each in sampled_documents(raw, Tried())]
+    texts = [
+        text for each in samples_of(raw) for _, begin in each.beginnings for text in begin.texts
+    ]
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."

@@ -1,8 +1,9 @@
-"""Examines raw texts: the corpus stage in a folder that is deleted, with every rule switched on.
+"""Examines raw texts: the steps of a corpus up to the split, in a folder that is deleted.
 
-What each rule does there is what is wrong with the texts (survey/findings.py). The texts are
-observed as they were read and as they stay (survey/observing.py). Nothing is held out, so that a
-few texts are enough.
+With a recipe's rules this is what a run would do (`run --dry-run`). With every rule switched on,
+what each rule does is what is wrong with the texts (survey/findings.py). The texts are observed as
+they were read and as they stay (survey/observing.py). Nothing is held out, so that a few texts are
+enough.
 """
 
 from collections import Counter
@@ -14,27 +15,37 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from endonym.cleaning.corpus_rules import rounds
+from endonym.cleaning.corpus_rules import Facts, rounds
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.packs import pack_steps
 from endonym.cleaning.personal import KINDS
 from endonym.cleaning.rules import STEPS, step_names
+from endonym.cleaning.skeletons import skeleton
+from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.gather import RawChunk
 from endonym.corpus.making import Chunk, Making
+from endonym.corpus.sifting import EvaluationFile
 from endonym.corpus.work import Progress, Work, no_progress
 from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import REMOVED, read_lines
-from endonym.formats.faults import of_sound, passing_over
+from endonym.formats.faults import FAULT, of_sound, passing_over
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
 from endonym.script.scripts import BRIEF_SCRIPTS
-from endonym.survey.cleaning import MOST_LETTERS, normalized, sample_lines, script_keys
-from endonym.survey.evidence import BOILERPLATE_DOCUMENTS, SAME_SKELETON, is_wanted
+from endonym.survey.cleaning import (
+    BOILERPLATE_DOCUMENTS,
+    MOST_LETTERS,
+    SAME_SKELETON,
+    is_wanted,
+    normalized,
+    sample_lines,
+    script_keys,
+)
 from endonym.survey.observing import Observed, Point, Seen, growth, observe_chunk, together
 from endonym.survey.thresholds import thresholds
 from endonym.workers import Inline, Result, Runner
@@ -53,8 +64,10 @@ IDENTIFIED = 20_000
 """Dropped documents whose language is named."""
 VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
+BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
+"""Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
-SHOWN_CHARS = 300
+SHOWN_CHARS, SKELETON_CHARS = 300, 100
 BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
 
@@ -82,7 +95,7 @@ class Examined:
     rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     stayed: dict[str, str] = field(default_factory=dict[str, str])
-    clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    clusters: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     templates: Counter[str] = field(default_factory=Counter[str])
     foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
@@ -101,9 +114,34 @@ class Examined:
         return whole
 
     @property
+    def encodings(self) -> Counter[str]:
+        """Files by their encoding."""
+        return sum((each.encodings for each in self.stats), Counter[str]())
+
+    @property
     def documents(self) -> int:
         """Documents that were read."""
         return self.raw.documents
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all files were read, and all of each."""
+        return self.files == self.all_files and not self.cut
+
+    def rules(self) -> dict[str, RuleCount]:
+        """What each rule did; broken texts and faults of our code are dropped as by rules."""
+        tally = Tally()
+        for each in self.stats:
+            tally.add(each.tally)
+        for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
+            records, size = self.dropped(reason)
+            for each in self.rejects[reason][:SAMPLES]:
+                tally.begin(each.id)
+                tally.dropped(reason, each.text, each.detail, 0)
+                records -= 1
+            tally.rules[reason].documents += records
+            tally.rules[reason].bytes += size
+        return tally.rules
 
     def dropped(self, reason: str) -> tuple[int, int]:
         """Records dropped for a reason, and their bytes."""
@@ -144,7 +182,8 @@ def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Cl
 
 def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
     """See diagnostic_clean. Raises whatever a rule raises."""
-    script = str(script_keys(sample_lines(sample))[0].get("script", ""))
+    found = script_keys(sample_lines(sample))
+    script = found["script"].value if found else ""
     plain = [text for each in documents if (text := normalized(each))]
     own, code = pack_steps(language), language.partition("-")[0]
     keys: dict[str, Any] = {
@@ -160,9 +199,8 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
         "mask": tuple(KINDS),
         "mask_with": "…",  # a word would be counted among the letters
         "dedup": ("exact", "near", "paragraphs"),
-        "max_unreadable": 1.0,
     }
-    keys |= {name: each.limit for name, each in thresholds(plain, script).items()}
+    keys |= {name: each.value for name, each in thresholds(plain, script).items()}
     if script:
         keys |= {"script": script, "min_script_share": MOST_LETTERS}
     if code and code != "x":
@@ -186,12 +224,16 @@ class Examining(Making):
         self.raw = self.work.step("raw", observe_raw, seen, sizes)
         return tasks, sizes
 
+    def facts(self) -> Path | None:
+        """The folder of what is known of the corpus, if texts filled in by a program go."""
+        knows = self.clean.max_same_skeleton is not None
+        return self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        folder, knows = self.work.place("kept"), self.clean.max_same_skeleton is not None
-        facts = self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+        folder = self.work.place("kept")
         seen = [
-            Observed(each.path, each.source, folder, f"{number:05d}", facts, self.samples)
+            Observed(each.path, each.source, folder, f"{number:05d}", self.facts(), self.samples)
             for number, each in enumerate(chunks)
         ]
         return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
@@ -224,6 +266,7 @@ def examine(
     clean: Clean,
     *,
     contrast: Sequence[Path] = (),
+    evaluation: Sequence[EvaluationFile] = (),
     runner: Runner | None = None,
     progress: Progress = no_progress,
     samples: int = EXAMPLES,
@@ -231,10 +274,12 @@ def examine(
 ) -> Examined:
     """Clean all texts, or a sample if they are large, in a folder that is deleted.
 
-    contrast: files of texts in other languages. samples: of each finding. limit: bytes of raw
-    files. Raises SourceError if the disk does not give a file.
+    contrast: files of texts in other languages. evaluation: those whose texts must not stand in the
+    corpus. samples: of each finding. limit: bytes of raw files. However much cannot be read, it is
+    counted. Raises SourceError if the disk does not give a file.
     """
     check_names([source.name for source, _ in sources])
+    clean = clean.model_copy(update={"max_unreadable": 1.0})
     chosen, found = sampled(sources, limit), Examined(clean)
     found.all_files, found.all_bytes = _sizes(sources)
     most_bytes = shares(_sizes_of(chosen), limit)
@@ -252,6 +297,7 @@ def examine(
             work=Work(Path(name) / "work", runner or Inline(), progress),
             out=out,
             contrast=contrast,
+            evaluation=evaluation,
             samples=samples,
             most_bytes=most_bytes,
         )
@@ -262,6 +308,8 @@ def examine(
         for side, made in (("raw", making.raw), ("kept", kept)):
             found.growth[side] = growth(making.work.place(side), made)
         _read_out(found, out, samples)
+        if (facts := making.facts()) is not None:
+            found.templates = templates(out, Facts.load(facts), found.kept.stubs)
     return found
 
 
@@ -324,24 +372,27 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
     found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
-    found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
-    for each in dropped_records(out, "max_same_skeleton"):
-        found.templates[each.detail.partition(": ")[2]] += 1
-    for skeleton, number in found.kept.stubs.items():
-        found.templates[skeleton[:100]] += number
+    found.clusters = sorted(_clusters(out), key=lambda each: -each[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
 
 
-def _clusters(out: Path) -> Iterator[dict[str, Any]]:
-    """The clusters of near copies: how many copies, and the first two texts."""
+def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
+    """Documents that a program filled in, by the beginning of their skeleton.
+
+    stubs: skeletons of those that stay.
+    """
+    found = Counter[str]()
+    for each in dropped_records(out, "max_same_skeleton"):
+        found[skeleton(each.text, facts.usual)[:SKELETON_CHARS]] += 1
+    for name, number in stubs.items():
+        found[name[:SKELETON_CHARS]] += number
+    return found
+
+
+def _clusters(out: Path) -> Iterator[tuple[str, int]]:
+    """The clusters of near copies: the text that stays, and how many texts there are."""
     path = out / COPIES
     for record in read_lines(path) if path.is_file() else ():
-        goes = record["goes"]
-        yield {
-            "copies": record["copies"],
-            "stays": f"{record['stays']['source']}/{record['stays']['id']}",
-            "text": record["stays"]["text"][:SHOWN_CHARS],
-            "copy": goes[0]["text"][:SHOWN_CHARS] if goes else "",
-        }
+        yield record["stays"]["text"][:SHOWN_CHARS], record["copies"] + 1

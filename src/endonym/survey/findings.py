@@ -4,42 +4,34 @@ Findings are ordered by how much they matter: the weight of a rule by the share 
 that it acts on.
 """
 
+import functools
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
-from endonym.cleaning.tally import Tally
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
+from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.recipe.written import toml
-from endonym.survey.examination import FOREIGN, Examined
-from endonym.survey.finding_words import (
-    MEASURED,
-    MEASURED_MEANING,
-    MEASURED_WEIGHT,
-    NO_FINDING,
-    PAGES,
-    RULES,
-    STEP_MEANING,
-    STEP_WEIGHT,
-    UNREAD_MEANING,
-    UNREAD_WEIGHT,
-    Words,
-)
-from endonym.survey.globs import pattern
+from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
+from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
+PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
+"""Reasons of pages that OCR may read."""
+NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
+"""Reasons of the reader that every dump and every book has."""
 SHOWN_CHARS = 300
 MOST_EXCLUDED = 12
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 TEMPLATE = "max_same_skeleton"
-MENDED = {"mojibake", "lost_letters"}
-"""Rules that both repair and drop, or that only drop before any other rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,56 +114,62 @@ def findings_of(
         *_of_reader(found, packages),
         *_of_texts(found, sources, samples),
     ]
-    every += _of_licences(found, sources)
     if survey is not None:
-        every += _of_survey(survey, found, samples)
+        every += _of_survey(survey, samples)
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
 
 
-def words_of(rule: str) -> Words:
-    """What is said of a rule of cleaning."""
-    if rule in RULES:
-        return RULES[rule]
-    if rule in packs():
-        return Words(f"Spelling: {rule.replace('_', ' ')}", STEP_MEANING, STEP_WEIGHT)
-    title = MEASURED.get(rule, in_words(rule))
-    return Words(title, MEASURED_MEANING, MEASURED_WEIGHT)
+@functools.cache
+def finding_words() -> dict[str, dict[str, Any]]:
+    """The tables of finding_words.toml."""
+    path = files("endonym.survey").joinpath("finding_words.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def words_of(name: str) -> tuple[str, str, float]:
+    """The title, meaning and weight of a rule of cleaning, or of a reason of the reader."""
+    tables = finding_words()
+    meanings, weights = tables["meanings"], tables["weights"]
+    if name in tables["words"]:
+        title, meaning, weight = tables["words"][name].values()
+        return title, meanings.get(meaning, meaning), weight
+    if name in packs():
+        return f"Spelling: {name.replace('_', ' ')}", meanings["step"], weights["step"]
+    if name in READER_REASONS:
+        title = f"Unreadable: {in_words(name)}"
+        return title, f"{meanings['unread']} ({name}).", weights["unread"]
+    title = tables["measured"].get(name, in_words(name))
+    return title, meanings["measured"], weights["measured"]
+
+
+def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
+    """A finding with its words: so many of all. packages: those that its words may name."""
+    title, meaning, weight = words_of(name)
+    meaning = meaning.format(packages=packages)
+    return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
 
 
 def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
     """What rules of cleaning did."""
-    tally = _tally(found)
-    names = {*tally, *(each for each in MENDED if found.dropped(each)[0])}
-    for name in sorted(names):
-        count = tally[name].documents if name in tally else 0
-        count += found.dropped(name)[0] if name in MENDED else 0
-        words, groups = words_of(name), list[tuple[str, int]]()
+    for name, rule in sorted(found.rules().items()):
+        if name == FAULT:  # see _of_reader
+            continue
+        count, groups = rule.documents, list[tuple[str, int]]()
         if name == TEMPLATE:
             stay = sum(found.kept.stubs.values())
             count, groups = count + stay, found.templates.most_common(20)
         elif name == "near":
-            groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
+            groups = found.clusters
         elif name in FOREIGN:
             groups = found.foreign.get(name, Counter()).most_common()
-        yield Finding(
+        yield finding_of(
             name,
-            words.title,
-            words.meaning,
             count,
-            count / max(1, found.documents),
-            parts=tally[name].parts if name in tally else 0,
-            weight=words.weight,
+            found.documents,
+            parts=rule.parts,
             groups=groups,
             examples=_examples(found, name, samples),
         )
-
-
-def _tally(found: Examined) -> Any:
-    """The work of all rules on all sources."""
-    whole = Tally()
-    for each in found.stats:
-        whole.add(each.tally)
-    return whole.rules
 
 
 def _examples(found: Examined, name: str, samples: int) -> list[Example]:
@@ -210,22 +208,17 @@ def _rejected(reject: Reject, found: Examined) -> Example:
 def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
     """What could not be read, by reason."""
     for reason in found.reasons():
-        if reason not in READER_REASONS or reason in NO_FINDING | MENDED:
+        if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
         count, _ = found.dropped(reason)
         rejects = found.rejects.get(reason, [])
         is_page = reason in PAGES
-        title, meaning = PAGES.get(
-            reason, (f"Unreadable: {in_words(reason)}", f"{UNREAD_MEANING} ({reason}).")
-        )
-        yield Finding(
+        yield finding_of(
             reason,
-            title,
-            meaning.format(packages=packages),
             count,
-            count / max(1, found.documents + count),
+            found.documents + count,
+            packages,
             of="page" if is_page else "record",
-            weight=UNREAD_WEIGHT,
             recipe='ocr = "auto"' if is_page else _excluded(found, reason),
             table=_sources(each.source for each in rejects),
             examples=[_rejected(each, found) for each in rejects],
@@ -247,8 +240,10 @@ def _excluded(found: Examined, reason: str) -> str:
 
 def exclude_line(names: Sequence[str], count: int = 0) -> str:
     """The key that leaves out files of these names, of which there are so many or more."""
-    line = f"exclude = {_shown(names, count)}" if names else ""
-    return f"{line}: the whole recipe leaves out all" if "  # and " in line else line
+    if not names:
+        return ""
+    is_cut = max(len(names), count) > MOST_EXCLUDED
+    return f"exclude = {_shown(names, count)}" + ": the whole recipe leaves out all" * is_cut
 
 
 def own_encoding(names: Sequence[str]) -> str:
@@ -312,53 +307,34 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
 
 
 def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
-    """Guessed encodings, and damage that stays."""
+    """Guessed encodings, damage that stays, and sources without a licence."""
     guesses, guessed = guessed_encodings(found, sources), Counter[str]()
     for counts in guesses.values():
         guessed.update(counts)
     if guessed:
-        files, named = guessed.total(), found.raw.named.items()
-        yield Finding(
+        examples = [
+            Example(place, text, why=f"guessed: {encoding}")
+            for place, (encoding, text) in found.raw.named.items()
+            if place.partition("/")[0] in guesses
+        ]
+        yield finding_of(
             "encoding",
-            *RULES["encoding"][:2],
-            files,
-            files / max(1, found.raw.encodings.total()),
+            guessed.total(),
+            found.encodings.total(),
             of="file",
-            weight=RULES["encoding"].weight,
             recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
             table=_sources(guesses),
             groups=guessed.most_common(),
-            examples=[
-                Example(place, text, why=f"guessed: {encoding}")
-                for place, (encoding, text) in named
-                if place.partition("/")[0] in guesses
-            ][:samples],
+            examples=examples[:samples],
         )
-    damaged = found.kept.damaged
-    if damaged:
-        yield Finding(
-            "replacement",
-            *RULES["replacement"][:2],
-            damaged,
-            damaged / max(1, found.documents),
-            weight=RULES["replacement"].weight,
-            examples=[Example(place, text, why=why) for place, text, why in found.kept.damages],
-        )
-
-
-def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding]:
-    """Sources without a licence, neither in the recipe nor in their documents."""
+    if found.kept.damaged:
+        examples = [Example(place, text, why=why) for place, text, why in found.kept.damages]
+        yield finding_of("replacement", found.kept.damaged, found.documents, examples=examples)
     silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
     if silent:
-        yield Finding(
-            "license",
-            *RULES["license"][:2],
-            len(silent),
-            len(silent) / max(1, len(sources)),
-            of="source",
-            weight=RULES["license"].weight,
-            recipe='# license = "…"',
-            table=_sources(silent),
+        line, table = '# license = "…"', _sources(silent)
+        yield finding_of(
+            "license", len(silent), len(sources), of="source", recipe=line, table=table
         )
 
 
@@ -368,37 +344,27 @@ def _says(found: Examined, source: str) -> bool:
     return bool(counts) and not counts.get("")
 
 
-def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Finding]:
+def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed."""
-    files = max(1, survey.files)
-    unread = [(path, why) for path, why in survey.skipped]
-    old = [PurePosixPath(path).name for path, why in unread if "encoding = " in why]
-    if unread:
-        words = RULES["unread_files"]
-        yield Finding(
+    given: dict[str, Any] = {"of": "file", "table": "[[source]] of their folder"}
+    if unread := survey.skipped:
+        lines = [exclude_line(survey.exclude()), own_encoding(survey.unknown_encodings)]
+        yield finding_of(
             "unread_files",
-            *words[:2],
             len(unread),
-            len(unread) / files,
-            of="file",
-            weight=words.weight,
-            recipe="\n".join(filter(None, (exclude_line(survey.exclude()), own_encoding(old)))),
-            table="[[source]] of their folder",
+            survey.files,
+            recipe="\n".join(filter(None, lines)),
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
+            **given,
         )
     if survey.odd_files:
-        words = RULES["odd_files"]
-        yield Finding(
+        names = [PurePosixPath(source.path).name for source, _ in survey.odd]
+        yield finding_of(
             "odd_files",
-            *words[:2],
             survey.odd_files,
-            survey.odd_files / files,
-            of="file",
-            weight=words.weight,
-            recipe=exclude_line(
-                [PurePosixPath(source.path).name for source, _ in survey.odd], survey.odd_files
-            ),
-            table="[[source]] of their folder",
+            survey.files,
+            recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
+            **given,
         )

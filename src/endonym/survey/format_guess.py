@@ -35,9 +35,6 @@ from endonym.formats.readers.records import DEFAULT_FIELD, parsed
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
 from endonym.script.scripts import SENTENCE_ENDS
-from endonym.survey.cleaning import guess_clean
-
-__all__ = ["guess_clean", "guess_source"]
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200

@@ -65,7 +65,7 @@ class Seen:
 
     examples: of each letter the first word with it, and its place. scripts: documents by the script
     of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
-    encodings: files, by encoding, and named: some of them. licences: documents by what each says.
+    named: some files with a guessed encoding. licences: documents by what each says.
     stubs: skeletons of documents that stay, though a program filled them in; members: some of them.
     damaged: documents with letters that an earlier program lost; damages: some of them.
     """
@@ -81,7 +81,6 @@ class Seen:
     mixed: Counter[str] = field(default_factory=Counter[str])
     mixed_examples: list[list[str]] = field(default_factory=list[list[str]])
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
-    encodings: Counter[str] = field(default_factory=Counter[str])
     named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     licences: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     stubs: Counter[str] = field(default_factory=Counter[str])
@@ -98,7 +97,7 @@ class Seen:
         """Add what `as_dict` says of the documents that come next. samples: of what is shown."""
         for name in ("documents", "chars", "bytes", "words", "damaged"):
             setattr(self, name, getattr(self, name) + told[name])
-        for name in ("letters", "scripts", "mixed", "encodings", "stubs"):
+        for name in ("letters", "scripts", "mixed", "stubs"):
             getattr(self, name).update(told[name])
         self.lengths = [one + two for one, two in zip(self.lengths, told["lengths"], strict=True)]
         self.examples = told["examples"] | self.examples
@@ -150,7 +149,6 @@ def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
         if (file := where.rpartition("#")[0]) != member:
             member = file
             encoding = notes.get("encoding", "utf-8")
-            seen.encodings[encoding] += 1
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
                 seen.named[file] = [encoding, text[:160]]
         mine = seen.licences.setdefault(observed.source, {})

@@ -17,16 +17,13 @@ were (docs/log.md). A language written like its neighbour may pass.
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import regex
 
-from endonym.autopilot.text_size import beginning, reading_of
+from endonym.autopilot.text_size import SourceSample, reading_of
 from endonym.cleaning.normalize import composed
-from endonym.errors import EndonymError
 from endonym.formats.faults import passing_over
-from endonym.formats.files import RawSet
 from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
 from endonym.script.languages import language_name, language_warning, usual_code, usual_script
 from endonym.script.scripts import script_counts
@@ -34,9 +31,6 @@ from endonym.survey.cleaning import EXPECTED
 
 SKETCH_CHARS = 60_000
 """Characters of a text that are enough to compare it."""
-READ_CHARS, MOST_FILES = 3_000_000, 1_000
-"""Characters of a recipe's sources that are compared, and files, spread evenly: the trigrams of
-one file take 200 kB."""
 LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
 """Letters needed to judge a text by expected letters, by trigrams, and to judge others by it."""
 LEAST_BOTH_WAYS = 30_000
@@ -159,44 +153,44 @@ def shown_line(sample: str) -> str:
     return shown if shown == line else f"{shown.rstrip()} …"
 
 
-def source_warnings(raw: Sequence[RawSet], language: str, max_unreadable: float) -> list[str]:
+def source_warnings(
+    samples: Sequence[SourceSample], language: str, max_unreadable: float
+) -> list[str]:
     """What is doubtful about a recipe's sources: odd or broken ones, and the language's code.
 
     max_unreadable: that of its [clean]; what ends a run is said.
     """
-    every = [(each.source, file) for each in raw for file in each.files]
-    some = every[:: max(1, math.ceil(len(every) / MOST_FILES))]
-    chars = min(SKETCH_CHARS, max(LEAST_COMPARED * 2, READ_CHARS // max(1, len(some))))
-    sketches: dict[str, Sketch] = {}
-    files: dict[str, list[str]] = {}
-    readings = {each.source.name: Reading(each.source.name) for each in raw}
+    sketches: dict[tuple[str, str], Sketch] = {}
+    readings = [Reading(each.source.name) for each in samples]
     warnings = [why] if (why := language_warning(language)) else []
-    opened = 0
-    for source, file in some:
-        key = f"{source.name}\0{file.name}"
-        # The corpus stage names what it cannot read, and what our code fails in.
-        with suppress(EndonymError), passing_over():
-            begin = beginning(source, file, chars)
-            readings[source.name].include(reading_of(source, file, begin, len(some)))
-            opened += 1
-            if why := begin.broken:
-                warnings.append(f'source "{source.name}": {file.name}: {why}')
-                continue
-            sketches[key] = sketch(key, begin.texts, begin.text_bytes)
-            files.setdefault(source.name, []).append(key)
+    files, opened = sum(len(each.beginnings) for each in samples), 0
+    for sample, reading in zip(samples, readings, strict=True):
+        source = sample.source
+        for file, begin in sample.beginnings:
+            with passing_over():  # The corpus stage names what our code fails in.
+                reading.include(reading_of(source, file, begin, files))
+                opened += 1
+                if why := begin.broken:
+                    warnings.append(f'source "{source.name}": {file.name}: {why}')
+                    continue
+                name = f"{source.name}/{file.name}"
+                sketches[source.name, file.name] = sketch(name, begin.texts, begin.text_bytes)
     found = odd_ones(list(sketches.values()), language)
-    warnings += [found.doubt.replace("\0", "/")] if found.doubt else []
-    for name, keys in files.items():
-        odd = [key for key in keys if key in found.reasons]
+    warnings += [found.doubt] if found.doubt else []
+    for sample in samples:
+        mine = {file: each for (name, file), each in sketches.items() if name == sample.source.name}
+        odd = [file for file, each in mine.items() if each.name in found.reasons]
         if odd:
-            which = f'source "{name}" reads'
-            if len(odd) < len(keys):
-                file = odd[0].partition("\0")[2]
-                which = f'source "{name}": {len(odd)} of {len(keys)} files, such as {file}, read'
-            warnings.append(f"{which} like another language: {found.reasons[odd[0]]}")
-    warnings += unreadable_warnings(list(readings.values()), max_unreadable)
-    if every and opened == len(every):
-        warnings += few_warnings(sum(each.records - each.bad_records for each in readings.values()))
+            which = f'source "{sample.source.name}"'
+            which += (
+                " reads"
+                if len(odd) == len(mine)
+                else (f": {len(odd)} of {len(mine)} files, such as {odd[0]}, read")
+            )
+            warnings.append(f"{which} like another language: {found.reasons[mine[odd[0]].name]}")
+    warnings += unreadable_warnings(readings, max_unreadable)
+    if opened == files > 0 and all(each.is_whole for each in samples):
+        warnings += few_warnings(sum(each.records - each.bad_records for each in readings))
     return warnings
 
 

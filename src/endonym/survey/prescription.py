@@ -7,16 +7,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from endonym.cleaning.rules import step_names
-from endonym.config import Config
 from endonym.errors import printable
 from endonym.formats.config import Clean, Source
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.readable import Reading, allowance
-from endonym.recipe.written import toml
-from endonym.survey.evidence import ALWAYS
+from endonym.recipe.written import config_lines, toml
+from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import Examined, Sources
 from endonym.survey.findings import Finding, only_encoding
-from endonym.survey.globs import globs
+from endonym.survey.raw_files import globs
 
 NEEDS = {
     "min_language_score": ("language", "contrast", "min_language_score"),
@@ -28,7 +27,6 @@ COPIES = ("exact", "near", "paragraphs")
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
 TRAINING = "everything else is chosen from the texts and the machine"
-WIDE = 28
 
 
 def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
@@ -143,7 +141,7 @@ def changes_text(
 
 def source_table(source: Source) -> str:
     """A source as a recipe writes it."""
-    lines = ["[[source]]", *_lines(source)]
+    lines = ["[[source]]", *config_lines(source)]
     if not source.license:
         lines.append('# license = "…": what these texts may be used under')
     return "\n".join(lines)
@@ -154,13 +152,4 @@ def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[
     reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
     names = ", ".join(f'"{name}"' for name in unreadable)
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"
-    return "\n".join(["[clean]", *_lines(clean, reasons)])
-
-
-def _lines(config: Config, reasons: dict[str, str] | None = None) -> list[str]:
-    """The fields of a config that differ from defaults, one a line, with reasons."""
-    lines: list[str] = []
-    for key, value in config.model_dump(exclude_defaults=True).items():
-        line, reason = f"{key} = {toml(value)}", (reasons or {}).get(key)
-        lines.append(f"{line:<{WIDE}}# {reason}" if reason else line)
-    return lines
+    return "\n".join(["[clean]", *config_lines(clean, reasons)])

@@ -5,7 +5,6 @@ kind in a folder (one poem per file) are one source. Unreadable files are listed
 and so are texts that are not in the language of the others.
 """
 
-import difflib
 import os.path
 import re
 from collections import Counter
@@ -18,39 +17,49 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from endonym.autopilot.text_size import beginning, reading_of
+from endonym.autopilot.text_size import (
+    LEAST_CHARS,
+    MOST_FILES,
+    Beginning,
+    SourceSample,
+    beginning,
+    chars_a_file,
+    reading_of,
+)
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.faults import failure, passing_over
-from endonym.formats.files import RawFile, files_at, glob_root, not_a_file, source_files
-from endonym.formats.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
+from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
+from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source
-from endonym.survey.globs import as_glob, globs, is_writable, pattern, pattern_below, relative
-from endonym.survey.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
+from endonym.survey.odd_sources import Sketch, odd_ones, sketch
+from endonym.survey.raw_files import (
+    DIVISIBLE,
+    as_glob,
+    files_below,
+    globs,
+    grouped,
+    is_writable,
+    kind,
+    pattern,
+    pattern_below,
+    relative,
+)
 from endonym.survey.scans import needs_ocr, pack_for
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
 LONGEST_TEXT, TEXTS_CHARS = 100_000, 1_500_000
 """Characters of a document in the sample of documents, and of all of them, about."""
-READ_CHARS, LEAST_CHARS = 4_000_000, 3_000
-"""Characters read from all files together, and from each one at least."""
 SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
 """Up to this median size, records are taken for sentences, and lines for a list."""
-FEW_FILES = 24
-"""Up to so many files of one kind in a folder, each is a source."""
-
-
 FEW_DOCUMENTS = 20
 """Fewer documents of a kind, such as PDFs, are divided: none could be held out."""
 PARTS = {"page": "page or chapter", "blank_lines": "paragraph"}
-COLLECTIONS = frozenset({"warc", "wiki"})
-"""Files of many documents."""
-PROBE = Source(name="probe", path=".")
 SEEN_FILES, SEEN_CHARS = 3, 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
@@ -72,20 +81,20 @@ class Look:
     problem: str = ""
     is_foreign: bool = False
     """Whether it is of a kind that is not read, such as djvu."""
-    rejects: list[Reject] = field(default_factory=list[Reject])
+    begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
     is_assumed: bool = False
     """Whether it was not read, as reading takes long, and is taken to be as others of its kind."""
 
     @property
+    def rejects(self) -> list[Reject]:
+        """The first records that could not be read."""
+        return [each for each in self.begin.records if isinstance(each, Reject)]
+
+    @property
     def format(self) -> str:
         """How it is read."""
         return file_format(self.path.name, self.source).format
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is one document, of which parts were read."""
-        return self.format in JOINED and self.source.document == "file"
 
     @property
     def encodings(self) -> set[str]:
@@ -100,9 +109,11 @@ class Survey:
     odd: sources that are not in the language of the others, each with the reason; of many files of
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
     language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
-    unreadable: patterns of `exclude` for other unreadable files, with reasons. texts: a sample of
-    documents. lists: the names of sources that are lists of lines or sentences. all_documents:
-    estimated. names: how many files have this name. readings: what cannot be read of each source.
+    unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
+    names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
+    them. texts: some of their documents. lists: the names of sources that are lists of lines or
+    sentences. all_documents: estimated. names: how many files have this name. readings: what cannot
+    be read of each source.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -114,22 +125,17 @@ class Survey:
     foreign: Counter[str] = field(default_factory=Counter[str])
     pictures: str = ""
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
+    unknown_encodings: list[str] = field(default_factory=list[str])
     encodings: Counter[str] = field(default_factory=Counter[str])
     files: int = 0
     text_bytes: float = 0.0
+    samples: list[SourceSample] = field(default_factory=list[SourceSample])
     sample: str = ""
     texts: list[str] = field(default_factory=list[str])
     lists: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter[str])
     readings: list[Reading] = field(default_factory=list[Reading])
-    documents: int = 0
-    document_bytes: int = 0
     all_documents: float = 0.0
-
-    @property
-    def mean_document_bytes(self) -> float:
-        """Mean document size in the sample."""
-        return self.document_bytes / max(1, self.documents)
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
@@ -158,7 +164,7 @@ def survey_texts(
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
-    survey = look_through(texts, folder, language=language, log=log)
+    survey = look_through(texts, folder, language=language, log=log, option="--text ")
     if not survey.sources:
         reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
         raise MissingSource(
@@ -171,13 +177,18 @@ def survey_texts(
 
 
 def look_through(
-    texts: Sequence[Path], folder: Path, *, language: str = "", log: Log | None = None
+    texts: Sequence[Path],
+    folder: Path,
+    *,
+    language: str = "",
+    log: Log | None = None,
+    option: str = "",
 ) -> Survey:
     """The same; without sources if no file can be read.
 
-    Raises MissingSource if a path has no file.
+    option: what an error writes before a path. Raises MissingSource if a path has no file.
     """
-    listed = [files_below(text) for text in texts]
+    listed = [files_below(text, option) for text in texts]
     refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
     groups = [
         group for paths in listed for group in grouped([p for p in paths if p not in refused])
@@ -186,11 +197,11 @@ def look_through(
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
     survey.unreadable |= {pattern(path): why for path, why in refused.items()}
-    chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
     looks, script = list[list[Look]](), usual_script(language)
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
         for group in groups:
             looks.append([])
+            chars = chars_a_file(len(groups), len(group))
             for path in group:
                 looks[-1].append(look(path, chars, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
@@ -226,13 +237,12 @@ def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | Non
     path = found.path
     here = found.source.model_copy(update={"path": str(path.absolute()), "script": script})
     file = RawFile(path=path, name=printable(path.name))
-    begin = beginning(here, file, chars)
-    found.rejects = [each for each in begin.records if isinstance(each, Reject)]
+    found.begin = begin = beginning(here, file, chars)
     found.reading = reading_of(here, file, begin, files)
     found.problem = begin.broken
     if found.problem:
         return
-    found.documents = [each for each in begin.records if isinstance(each, Document)]
+    found.documents = begin.documents_read
     found.text_bytes, found.total_documents = begin.text_bytes, begin.documents
     if not found.documents:
         first = found.rejects[0] if found.rejects else None
@@ -285,56 +295,6 @@ def see(found: list[Look], language: str, texts: str) -> None:
             each.total_documents = sum(one.total_documents for one in seen) / len(seen)
 
 
-def files_below(text: Path) -> list[Path]:
-    """The files below a path. Raises MissingSource if there are none."""
-    try:
-        return [file.path for file in files_at(text, Path.cwd(), name="texts")]
-    except MissingSource as error:  # It speaks of a recipe, and there is none yet.
-        raise MissingSource(
-            error.message.removeprefix('source "texts": '),
-            where=f"--text {printable(str(text))}",
-            do=f"{_near_path(text)}Give a file or a folder of texts.",
-        ) from error
-
-
-def _near_path(text: Path) -> str:
-    """A question whether another name beside this path is meant; empty if none is like it."""
-    if text.exists():
-        return ""
-    try:
-        beside = [each.name for each in text.absolute().parent.iterdir()]
-    except OSError:
-        return ""
-    near = difflib.get_close_matches(text.name, beside, n=1)
-    return f"Did you mean {printable(str(text.with_name(near[0])))}? " if near else ""
-
-
-def grouped(files: Sequence[Path]) -> list[list[Path]]:
-    """Groups of files in their order: single files, or many of one kind in one folder."""
-    kinds: dict[tuple[Path | None, str], list[Path]] = {}
-    for path in files:
-        # Documents of one kind are one source, wherever they lie: each is a text of its own.
-        folder = None if is_document(path) else path.parent
-        kinds.setdefault((folder, kind(path)), []).append(path)
-    groups: list[list[Path]] = []
-    for (folder, _), alike in kinds.items():
-        is_one = folder is None or len(alike) > FEW_FILES
-        groups += [alike] if is_one else [[path] for path in alike]
-    order = {path: number for number, path in enumerate(files)}
-    return sorted(groups, key=lambda group: order[group[0]])
-
-
-def is_document(path: Path) -> bool:
-    """Whether a file is a document that a parser reads, and no collection of them."""
-    return file_format(path.name, PROBE).format in PARSED - COLLECTIONS
-
-
-def kind(path: Path) -> str:
-    """How the names of a file's kind end: .txt, .txt.gz."""
-    is_packed = path.suffix.lower() in COMPRESSIONS
-    return Path(path.stem).suffix + path.suffix if is_packed else path.suffix
-
-
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
     """Whether documents are lines, or records as short as sentences, in one file.
 
@@ -363,16 +323,7 @@ def _add(
     left_out: dict[Path, str] = {}
     for each in found:
         if each.problem:
-            survey.skipped.append((printable(str(each.path)), each.problem))
-            is_archive = file_format(each.path.name, each.source).archive != ""
-            survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
-            # The kind of an archive says nothing of what other archives hold.
-            if each.is_foreign and not is_archive:
-                survey.foreign[printable(each.path.suffix).lower() or "no extension"] += 1
-            else:
-                is_one = survey.names[each.path.name] < 2
-                name = pattern(each.path) if is_one else f"*{pattern_below(each.path, 2)}"
-                survey.unreadable[name] = each.problem
+            _leave_out(survey, each)
             left_out[each.path] = each.problem
         elif len(found) > 1 and str(each.path) in odd:
             left_out[each.path] = odd[str(each.path)]
@@ -385,9 +336,29 @@ def _add(
         survey.odd[-1] = (survey.odd[-1][0], odd[str(each.path)])
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
-    if not good:
-        return
-    source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
+    if good:
+        source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
+        _count(survey, source, good)
+
+
+def _leave_out(survey: Survey, found: Look) -> None:
+    """Name a file that cannot be read."""
+    survey.skipped.append((printable(str(found.path)), found.problem))
+    if any(each.reason == "unknown_encoding" for each in found.rejects):
+        survey.unknown_encodings.append(found.path.name)
+    if needs_ocr(found.rejects):
+        survey.pictures = found.problem
+    # The kind of an archive says nothing of what other archives hold.
+    if found.is_foreign and not file_format(found.path.name, found.source).archive:
+        survey.foreign[printable(found.path.suffix).lower() or "no extension"] += 1
+    else:
+        is_one = survey.names[found.path.name] < 2
+        name = pattern(found.path) if is_one else f"*{pattern_below(found.path, 2)}"
+        survey.unreadable[name] = found.problem
+
+
+def _count(survey: Survey, source: Source, good: list[Look]) -> None:
+    """Count what a source holds, and keep the sample of it."""
     if is_list(source, [document for each in good for document in each.documents]):
         survey.lists.append(source.name)
     survey.readings.append(Reading(source.name))
@@ -396,12 +367,22 @@ def _add(
         survey.encodings.update(each.encodings)
         survey.text_bytes += each.text_bytes
         survey.all_documents += each.total_documents
-        if each.is_whole and source.document == "file":
-            survey.documents += 1
-            survey.document_bytes += int(each.text_bytes)
-        else:
-            survey.documents += len(each.documents)
-            survey.document_bytes += sum(len(text.text.encode()) for text in each.documents)
+    survey.samples.append(_sampled(source, good))
+
+
+def _sampled(source: Source, good: list[Look]) -> SourceSample:
+    """The sample of a source; files of a divided one are read again, as its recipe divides them."""
+    read = [each for each in good if not each.is_assumed]
+    beginnings: list[tuple[RawFile, Beginning]] = []
+    for each in read[:: -(-len(read) // MOST_FILES) or 1]:
+        file = RawFile(path=each.path, name=printable(each.path.name))
+        begin = each.begin
+        if source.document != each.source.document:
+            divided = each.source.model_copy(update={"document": source.document})
+            begin = beginning(divided, file, LEAST_CHARS)
+        beginnings.append((file, begin))
+    size = sum(size_on_disk(each.path) for each in good)
+    return SourceSample(source, size, beginnings, is_whole=len(beginnings) == len(good))
 
 
 def _source(
@@ -451,7 +432,7 @@ def _source(
 def _divided(found: list[Look]) -> str:
     """How the documents of a source are divided if they are too few to hold some out; or ""."""
     kind_of = found[0].format
-    if len(found) >= FEW_DOCUMENTS or kind_of not in PARSED - COLLECTIONS:
+    if len(found) >= FEW_DOCUMENTS or kind_of not in DIVISIBLE:
         return ""
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 

@@ -9,10 +9,10 @@ limit that would drop more than SAFE_LOSS of the sample is not recommended: such
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from endonym.autopilot.model_size import Choice, Choices
 from endonym.cleaning.rules import DROPS, Drop
 from endonym.formats.config import Clean
 from endonym.script.scripts import BREAK_SCRIPTS, BRIEF_SCRIPTS
@@ -49,14 +49,7 @@ BOUNDS = (
 )
 
 
-class Recommended(NamedTuple):
-    """A limit and the reason for it."""
-
-    limit: float
-    reason: str
-
-
-def thresholds(documents: Sequence[str], script: str) -> dict[str, Recommended]:
+def thresholds(documents: Sequence[str], script: str) -> Choices:
     """The limits that a sample of normalized documents supports, by key."""
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {each.key: each for each in DROPS}
@@ -64,7 +57,7 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, Recommended]:
     measures = [rules[each.key].measure(Clean()) for each in wanted]
     chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
     table = [[measure(text) for measure in measures] for text in chosen]
-    found: dict[str, Recommended] = {}
+    found: Choices = {}
     for bounds, column in zip(wanted, zip(*table, strict=True), strict=False):
         values = [value for value in column if value is not None]
         if len(values) < LEAST_DOCUMENTS:
@@ -75,9 +68,7 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, Recommended]:
     return found
 
 
-def limit_of(
-    rule: Drop, bounds: Bounds, values: Sequence[float], documents: int
-) -> Recommended | None:
+def limit_of(rule: Drop, bounds: Bounds, values: Sequence[float], documents: int) -> Choice | None:
     """The limit of one measure; None if no limit within the bounds is safe."""
     low, high = (float(each) for each in np.quantile(values, (0.25, 0.75)))
     reach = FENCE * (high - low)
@@ -89,7 +80,7 @@ def limit_of(
     half = " to ".join(written(each, rule.like) for each in (low, high))
     share = f"{dropped / documents:.1%}" if dropped else "none"
     reason = f"{bounds.about}: half of the sample has {half}; drops {share} of it"
-    return Recommended(limit, reason)
+    return Choice(limit, reason)
 
 
 def rounded(value: float) -> float:

@@ -78,14 +78,13 @@ def test_the_rate_falls_only_before_what_learns_something_else(
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
 def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
-    recipe: Recipe, raw: list[RawSet], kind: str, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, kind: str
 ) -> None:
     size = TextSize(10**9, 10**9, 1.0, 100.0, ())
-    monkeypatch.setattr(resolve, "measure", lambda given, clean: size if given is raw else None)
-    assert resolve.vocab_choice(recipe, raw) == {}
+    assert resolve.vocab_choice(recipe, lambda: size) == {}
     open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
     wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind in ("bpe", "unigram") else {}
-    assert resolve.vocab_choice(open_, raw) == wanted
+    assert resolve.vocab_choice(open_, lambda: size) == wanted
 
 
 def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:

@@ -19,10 +19,17 @@ from text_samples import PERSIAN, in_cp1256
 
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import choose_vocab
-from endonym.autopilot.text_size import Beginning, beginning, bytes_per_token, measure, reading_of
+from endonym.autopilot.text_size import (
+    Beginning,
+    beginning,
+    bytes_per_token,
+    measure,
+    reading_of,
+    samples_of,
+)
+from endonym.cleaning import rules
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
-from endonym.formats.faults import FAULT
 from endonym.formats.files import RawFile, RawSet, source_files
 from endonym.formats.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
@@ -44,11 +51,11 @@ def raw_set(path: Path, pattern: str) -> RawSet:
 
 
 def letters(raw: list[RawSet]) -> int:
-    return measure(raw).letters
+    return measure(samples_of(raw)).letters
 
 
 def text_bytes(raw: list[RawSet]) -> int:
-    return measure(raw).text_bytes
+    return measure(samples_of(raw)).text_bytes
 
 
 def varied(count: int) -> str:
@@ -173,9 +180,9 @@ def test_what_cleaning_drops_does_not_count(tmp_path: Path) -> None:
     lines = [*(f"{SENTENCES['fr']} {n}" for n in range(300)), *["Oui."] * 700]
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     raw = [raw_set(tmp_path, "a.txt")]
-    everything = measure(raw)
+    everything = measure(samples_of(raw))
     for clean in (Clean(min_chars=20), Clean(dedup=("exact",))):
-        found = measure(raw, clean)
+        found = measure(samples_of(raw), clean)
         assert found.text_bytes == everything.text_bytes
         kept = sum(map(len, lines[:300])) / sum(map(len, lines))
         assert found.kept_share == pytest.approx(kept, rel=0.01)
@@ -191,7 +198,7 @@ def test_tokens_are_counted_by_trying_the_tokenizer(
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     config = TokenizerConfig(kind="bpe", vocab=500)
     made = train_tokenizer(config, lambda: iter(lines))
-    size = measure([raw_set(tmp_path, "a.txt")])
+    size = measure(samples_of([raw_set(tmp_path, "a.txt")]))
     facts = size.facts(Split(val_share=0.1), bytes_per_token(config, size.sample))
     counted = sum(len(made.encode(line)) for line in lines)
     assert facts.unique_tokens == pytest.approx(0.9 * counted, rel=0.03)
@@ -248,7 +255,7 @@ def test_many_large_files_count_by_their_beginnings(
     assert len(text.encode()) > HEAD_BYTES
     for number in range(8):
         (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
-    found = measure([raw_set(tmp_path, "*.txt")])
+    found = measure(samples_of([raw_set(tmp_path, "*.txt")]))
     assert found.text_bytes == pytest.approx(8 * len(text.encode()), rel=0.02)
     assert found.letters == pytest.approx(8 * len(text), rel=0.03)
     assert found.sample
@@ -323,7 +330,7 @@ def test_a_book_is_one_document_however_much_of_it_is_read(
 ) -> None:
     monkeypatch.setattr(text_size, "LEAST_CHARS", most)
     monkeypatch.setattr(text_size, "MOST_CHARS", most)
-    kept, document = measure([books(tmp_path, 3)]).sources["books"]
+    kept, document = measure(samples_of([books(tmp_path, 3)])).sources["books"]
     assert kept == pytest.approx(3 * 8 * 9 * len(SENTENCES["fr"].encode()), rel=0.25)
     assert document == pytest.approx(kept / 3, rel=0.25)
 
@@ -336,7 +343,7 @@ def test_of_scans_two_files_are_tried(tmp_path: Path, monkeypatch: pytest.Monkey
         return beginning(source.model_copy(update={"ocr": None}), file, chars)
 
     monkeypatch.setattr(text_size, "beginning", noted)
-    measure([books(tmp_path, 4, ocr="auto")])
+    measure(samples_of([books(tmp_path, 4, ocr="auto")]))
     assert tried == [("0.pdf", 2_000), ("1.pdf", 2_000)]
 
 
@@ -351,12 +358,13 @@ def test_a_book_is_not_parsed_again_to_count_what_cannot_be_read(tmp_path: Path)
 def test_faults_of_our_code_in_the_sample_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(clean: Clean) -> Any:
-        return lambda text: (text, (FAULT, "ZeroDivisionError in rules.py"))
+    def failing(text: str) -> Any:
+        raise ZeroDivisionError("no words")
 
     for name in "ab":
         (tmp_path / f"{name}.txt").write_text(f"{SENTENCES['tt']}\n" * 50, encoding="utf-8")
-    monkeypatch.setattr(text_size, "cleaner", failing)
-    faults = measure([raw_set(tmp_path, "a.txt"), raw_set(tmp_path, "b.txt")], Clean()).faults
+    monkeypatch.setitem(rules.STEPS, "spaces", lambda clean: failing)
+    raw = [raw_set(tmp_path, "a.txt"), raw_set(tmp_path, "b.txt")]
+    faults = measure(samples_of(raw), Clean(normalize=("spaces",))).faults
     assert {each.split("#")[0] for each in faults} == {"a.txt", "b.txt"}
-    assert all(each.endswith("ZeroDivisionError in rules.py") for each in faults)
+    assert all("ZeroDivisionError at " in each for each in faults)

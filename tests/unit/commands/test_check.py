@@ -35,7 +35,7 @@ def test_what_check_counts_is_what_run_makes(finished: Path) -> None:
     numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
     assert found.as_dict()["parameters"] == numbers["parameters"]
     assert found.train_tokens == numbers["tokens"]
-    assert found.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
+    assert found.facts.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
 
 
 def test_what_an_earlier_run_has_counted_is_not_estimated(
@@ -54,8 +54,8 @@ def test_what_an_earlier_run_has_counted_is_not_estimated(
     train = shards.numbers["train"].values()
     tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
     assert found.as_dict()["is_counted"]
-    assert found.text_bytes == sum(each["bytes"] for each in train)
-    assert (found.unique_tokens, found.positions) == (tokens, tokens + documents)
+    assert found.facts.text_bytes == sum(each["bytes"] for each in train)
+    assert (found.facts.unique_tokens, found.facts.positions) == (tokens, tokens + documents)
     lines = {line[:18].strip(): line for line in describe(found).splitlines()}
     assert "≈" not in lines["training text"] + lines["training"]
     assert "≈" in lines["training memory"]

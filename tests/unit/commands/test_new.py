@@ -24,7 +24,8 @@ from endonym.formats.files import source_files
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
-from endonym.survey.survey import FEW_FILES, survey_texts
+from endonym.survey.raw_files import FEW_FILES
+from endonym.survey.survey import survey_texts
 from endonym.train.config import Phase
 
 SPEED = 5_000.0

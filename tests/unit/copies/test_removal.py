@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, ROMANIAN, TATAR
 
-from endonym.copies.keys import Asked, Kind
-from endonym.copies.removal import Removal, removal
+from endonym.copies.keys import Asked, Kind, write_keys
+from endonym.copies.removal import Removal, decided
 from endonym.copies.tables import Tables
 
 LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
@@ -17,8 +17,12 @@ def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
     def read(chosen: np.ndarray | None) -> Iterator[str]:
         return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
 
+    asked = Asked(frozenset(kinds))
     with Tables(folder / "work") as tables:
-        return removal(tables, read, Asked(frozenset(kinds)), len(texts))
+        keys = tables.folder / "keys"
+        keys.mkdir()
+        write_keys(texts, asked, keys / "all")
+        return decided(tables, keys, read, asked, count=len(texts))
 
 
 TEXTS = [LONG, OTHER, LONG, LONG.upper(), f"{LONG}\n\n{THIRD}\n\n{OTHER}", f"{LONG} Шул гына."]

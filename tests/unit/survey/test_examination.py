@@ -4,10 +4,13 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from made_dirt import lines_of, stubs
-from text_samples import FRENCH, KHMER, TATAR, write
+from made_dirt import fables, lines_of, stubs
+from text_samples import FRENCH, KHMER, RUSSIAN, TATAR, files, write
 
-from endonym.formats.config import Source
+from endonym.cleaning.tally import SAMPLES
+from endonym.corpus.corpus import make_corpus
+from endonym.corpus.corpus_stats import total
+from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile
 from endonym.survey.examination import diagnostic_clean, examine, guess_language, sampled, shares
 
@@ -136,3 +139,63 @@ def test_a_language_is_guessed_from_five_votes_on_and_by_more_than_half_of_them(
     assert guess_language(["tt"] * 6 + ["ru"] * 4 + [""] * 90) == ("tt", 0.6)
     assert guess_language(["tt", "ru"] * 501) == ("", 0.5)
     assert guess_language([*["tt"] * 500, *["ru"] * 499])[1] == pytest.approx(0.5, abs=0.01)
+
+
+NOTICE = "Tous droits réservés, toute reproduction interdite sans accord écrit."
+
+
+def blocks(folder: Path, texts: list[str]) -> list[tuple[Source, list[RawFile]]]:
+    """A source whose texts end with two empty lines."""
+    path = write(folder, "texts.txt", "\n\n\n".join(texts))
+    source = Source(name="texts", path=str(path), document="blank_lines", blank_lines=2)
+    return [(source, files(source))]
+
+
+CLEAN = Clean(
+    normalize=("nfc", "look_alikes", "spaces"),
+    mask=("email",),
+    min_chars=20,
+    dedup=("exact",),
+    language="fr",
+    min_language_score=0.6,
+    max_line_documents=5,
+    max_same_skeleton=4,
+)
+
+
+def dirty() -> list[str]:
+    texts = [f"{text}\n{NOTICE}" for text in fables("fr")]
+    texts[3] += " Écrivez à a@b.fr !"
+    return [*texts, texts[5], "Oui.", *RUSSIAN[:2], *stubs(9)]
+
+
+def test_the_whole_of_small_texts_is_cleaned_as_the_corpus_will_be(tmp_path: Path) -> None:
+    sources = blocks(tmp_path, dirty())
+    found = examine(sources, CLEAN, samples=SAMPLES)
+    made = make_corpus(sources, CLEAN, Split(seed=1), out=tmp_path / "out")["total"]
+    assert found.is_whole
+    assert found.documents == made["read"]["records"]
+    assert found.kept.documents == sum(kept["documents"] for kept in made["kept"].values())
+    assert total(found.stats)["rules"] == made["rules"]
+    assert set(made["rules"]) == {
+        "mask email",
+        "max_line_documents",
+        "min_chars",
+        "min_language_score",
+        "exact",
+    }
+
+
+def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: Path) -> None:
+    texts = fables("fr")
+    long = [text for text in texts if len(text) > 400]
+    near = [f"{long[0]} Voilà tout.", f"{long[1].upper()}!"]
+    cut = f"{texts[4]}\n{max(long[2].splitlines(), key=len)}"
+    sources = blocks(tmp_path, [*texts, *near, cut, texts[6], f"{NOTICE} Oui."])
+    clean = Clean(dedup=("exact", "near", "paragraphs"), normalize=("spaces",))
+    judges = [("juge.txt", [texts[8]])]
+    found = examine(sources, clean, evaluation=judges, samples=SAMPLES)
+    made = make_corpus(sources, clean, Split(seed=1), out=tmp_path / "out", evaluation=judges)
+    assert found.kept.documents == sum(k["documents"] for k in made["total"]["kept"].values())
+    assert total(found.stats)["rules"] == made["total"]["rules"]
+    assert {"exact", "near", "decontaminate"} <= set(made["total"]["rules"])

@@ -82,7 +82,6 @@ def test_scripts_and_documents_of_two_scripts(tmp_path: Path):
 def test_guessed_encodings_licences_and_lost_letters_are_named(tmp_path: Path):
     texts = [*TATAR[:2], "Бу с\ufffdз югалган"]
     whole = together([seen(tmp_path, "0", texts, encoding="cp1251", license="CC0-1.0")], 20)
-    assert whole.encodings == {"cp1251": 1}
     assert whole.named["тел/a.txt"][0] == "cp1251"
     assert whole.licences == {"тел": {"CC0-1.0": 3}}
     assert whole.damaged == 1

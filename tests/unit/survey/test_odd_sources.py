@@ -15,11 +15,11 @@ import regex
 from text_samples import RUSSIAN, SHARED
 
 from endonym.autopilot import text_size
+from endonym.autopilot.text_size import samples_of
 from endonym.formats import reader
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile, RawSet
-from endonym.survey import odd_sources
 from endonym.survey.odd_sources import (
     SKETCH_CHARS,
     Reference,
@@ -106,17 +106,17 @@ def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
         (tmp_path / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
     files = tuple(RawFile(path=tmp_path / name, name=name) for name in texts)
     folder = Source(name="барысы", path="texts", document="line")
-    (said,) = source_warnings([RawSet(source=folder, files=files)], "tt", 0.01)
+    (said,) = source_warnings(samples_of([RawSet(source=folder, files=files)]), "tt", 0.01)
     assert said.startswith('source "барысы": 1 of 3 files, such as книга.txt, read like another')
     alone = Source(name="книга", path="книга.txt", document="line")
     both = [RawSet(source=folder, files=files[:2]), RawSet(source=alone, files=files[2:])]
-    (said,) = source_warnings(both, "tt", 0.01)
+    (said,) = source_warnings(samples_of(both), "tt", 0.01)
     assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
-    assert source_warnings(both[:1], "tt", 0.01) == []
-    usual, warned = source_warnings(both, "tat", 0.01)
+    assert source_warnings(samples_of(both[:1]), "tt", 0.01) == []
+    usual, warned = source_warnings(samples_of(both), "tat", 0.01)
     assert "tt" in usual
     assert warned == said, "Tatar by any code is held to its letters"
-    assert "km (Khmer)" in source_warnings(both[:1], "kh", 0.01)[0]
+    assert "km (Khmer)" in source_warnings(samples_of(both[:1]), "kh", 0.01)[0]
 
 
 def test_texts_are_too_few_only_if_all_files_were_looked_at(
@@ -127,10 +127,10 @@ def test_texts_are_too_few_only_if_all_files_were_looked_at(
         (tmp_path / name).write_text(line + "\n", encoding="utf-8")
     files = tuple(RawFile(path=tmp_path / name, name=name) for name in names)
     source = Source(name="юллар", path=".", document="line")
-    (said,) = source_warnings([RawSet(source=source, files=files)], "tt", 0.01)
+    (said,) = source_warnings(samples_of([RawSet(source=source, files=files)]), "tt", 0.01)
     assert said.startswith("the run will end")
-    monkeypatch.setattr(odd_sources, "MOST_FILES", 2)
-    assert source_warnings([RawSet(source=source, files=files)], "tt", 0.01) == []
+    monkeypatch.setattr(text_size, "MOST_FILES", 2)
+    assert source_warnings(samples_of([RawSet(source=source, files=files)]), "tt", 0.01) == []
 
 
 def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
@@ -148,9 +148,9 @@ def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
         for path in (whole, broken)
     ]
     for some in (raw, raw[1:]):
-        (said,) = source_warnings(some, "tt", 0.01)
+        (said,) = source_warnings(samples_of(some), "tt", 0.01)
         assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
-    assert source_warnings(raw[:1], "tt", 0.01) == []
+    assert source_warnings(samples_of(raw[:1]), "tt", 0.01) == []
 
 
 def test_a_line_is_shown_by_whole_letters() -> None:
@@ -236,9 +236,13 @@ def test_no_more_of_a_file_is_read_than_is_compared(
 
     monkeypatch.setattr(reader, "read_file", counted)
     monkeypatch.setattr(text_size, "MOST_READ", 10)  # in which faults are counted
+    for limit in ("LEAST_CHARS", "MOST_CHARS"):
+        monkeypatch.setattr(text_size, limit, SKETCH_CHARS)
     source = Source(name="а", path=name, document="line")
     assert (
-        source_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt", 0.01)
+        source_warnings(
+            samples_of([RawSet(source=source, files=(RawFile(path=path, name=name),))]), "tt", 0.01
+        )
         == []
     )
     if name.endswith("gz"):
@@ -257,7 +261,7 @@ def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
         raw = RawSet(
             source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
         )
-        return source_warnings([raw], "tt", 0.01)
+        return source_warnings(samples_of([raw]), "tt", 0.01)
 
     assert said(0) == []
     assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.4']
@@ -275,7 +279,7 @@ def test_a_run_of_too_few_documents_is_said_to_end(tmp_path: Path, rows: int) ->
     raw = RawSet(
         source=Source(name="a", path=str(path)), files=(RawFile(path=path, name=path.name),)
     )
-    found = [each for each in source_warnings([raw], "ro", 0.5) if "will end" in each]
+    found = [each for each in source_warnings(samples_of([raw]), "ro", 0.5) if "will end" in each]
     assert [each.partition(";")[0] for each in found] == (
         [] if rows == 4 else [f"the run will end: documents left: {rows}"]
     )
@@ -288,10 +292,12 @@ def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
     raw = RawSet(
         source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
     )
-    first, second = source_warnings([raw], "tt", 0.01)
+    first, second = source_warnings(samples_of([raw]), "tt", 0.01)
     assert "line 9001: there is no field" in first
     assert "the run will end" in second
-    assert [each for each in source_warnings([raw], "tt", 0.5) if "will end" in each] == []
+    assert [
+        each for each in source_warnings(samples_of([raw]), "tt", 0.5) if "will end" in each
+    ] == []
 
 
 def test_a_sketch_counts_the_trigrams_of_words_by_turns_in_two_halves() -> None:

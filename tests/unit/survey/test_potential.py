@@ -8,7 +8,7 @@ from endonym.autopilot.model_size import BYTES_PER_TOKEN
 from endonym.autopilot.resolve import training_choices
 from endonym.autopilot.text_size import TextSize
 from endonym.recipe.recipe import Recipe
-from endonym.survey.potential import potential
+from endonym.survey.diagnosis import potential
 
 
 def test_more_text_feeds_a_larger_model():

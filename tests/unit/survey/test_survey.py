@@ -11,6 +11,7 @@ from found_texts import write_found_texts
 from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import RUSSIAN, TATAR, numbered, write
 
+from endonym.autopilot import text_size
 from endonym.errors import MissingSource
 from endonym.formats.config import Source
 from endonym.formats.document import Document
@@ -18,9 +19,9 @@ from endonym.formats.files import source_files
 from endonym.formats.pages import ocr
 from endonym.survey import survey
 from endonym.survey.odd_sources import Odd, Sketch, odd_ones
+from endonym.survey.raw_files import FEW_FILES, grouped
 from endonym.survey.survey import (
     FEW_DOCUMENTS,
-    FEW_FILES,
     PARAGRAPH_BYTES,
     SAMPLE_CHARS,
     SENTENCE_BYTES,
@@ -45,7 +46,6 @@ def test_every_readable_file_is_a_source_with_a_name_of_its_own(
     assert "../texts/old/китап.txt" in (sources["китап"].path, sources["китап-2"].path)
     assert sources["web"].column == "текст"
     assert "Әбием мич янында" in found.sample
-    assert found.mean_document_bytes > 50
 
 
 def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> 
     many = [Path(f"/b/{number}.txt.gz") for number in range(FEW_FILES + 1)]
     other = [Path("/b/1.txt"), Path("/c/1.txt.gz")]
     mixed = [other[0], *many, *few, other[1]]
-    assert survey.grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
+    assert grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
     turns = [Path(name) for name in ("/a/1.txt", "/b/1.txt", "/a/2.txt")]
-    assert survey.grouped(turns) == [[path] for path in turns]
-    assert survey.grouped([]) == []
+    assert grouped(turns) == [[path] for path in turns]
+    assert grouped([]) == []
 
 
 def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]:
@@ -144,11 +144,9 @@ def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
         "list": "a/list.txt",
     }
     assert found.lists == ["list"]
-    assert found.documents == len(every)
+    assert found.all_documents == len(every)
     size = sum(len(text.encode()) for text in every)
-    assert found.mean_document_bytes == pytest.approx(size / found.documents)
     assert found.text_bytes == pytest.approx(size, rel=0.02)
-    assert Survey().mean_document_bytes == 0
 
 
 def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
@@ -164,7 +162,7 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
     assert f"{FEW_FILES + 1} files" in reason
-    assert found.files == found.documents == FEW_FILES + 1
+    assert found.files == found.all_documents == FEW_FILES + 1
     assert found.sample.count("\n") == FEW_FILES + 1
     assert found.lists == []
 
@@ -242,13 +240,16 @@ def test_a_page_saved_as_a_mail_does_not_leave_out_other_pages(tmp_path: Path):
 
 
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+    tmp_path: Path,
+    language_sentences: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(text_size, "MOST_CHARS", SAMPLE_CHARS)
     lines = language_sentences("tatar") * 400
     (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert len("\n".join(lines)) > SAMPLE_CHARS
     found = survey_texts([tmp_path], tmp_path)
-    assert found.documents < len(lines)
+    assert sum(len(begin.texts) for _, begin in found.samples[0].beginnings) < len(lines)
     assert found.all_documents == pytest.approx(len(lines), rel=0.02)
 
 
@@ -405,13 +406,12 @@ def test_a_long_book_is_not_read_whole_and_counts_as_one_document(
     monkeypatch.setattr(survey, "FEW_DOCUMENTS", 1)
     texts = [numbered(30, 30 * k) for k in range(120)]
     path = write(tmp_path, "a/book.pdf", pdf([lines(each) for each in texts]))
-    monkeypatch.setattr(survey, "SAMPLE_CHARS", 8_000)
-    monkeypatch.setattr(survey, "LEAST_CHARS", 8_000)
+    for limit in ("LEAST_CHARS", "MOST_CHARS"):
+        monkeypatch.setattr(text_size, limit, 8_000)
     found = survey_texts([path], tmp_path)
     size = sum(len(text.encode()) + 1 for page in texts for text in page)
     assert found.text_bytes == pytest.approx(size, rel=0.2)
-    assert found.documents == 1
-    assert found.mean_document_bytes == pytest.approx(size, rel=0.2)
+    assert found.all_documents == 1
 
 
 CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяәөүҗңһ"
@@ -479,8 +479,8 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
 def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for key, chars in (("SAMPLE_CHARS", 6_000), ("READ_CHARS", 8_000), ("LEAST_CHARS", 500)):
-        monkeypatch.setattr(survey, key, chars)
+    for key, chars in (("MOST_CHARS", 6_000), ("LEAST_CHARS", 500), ("LEAST_FILE_CHARS", 500)):
+        monkeypatch.setattr(text_size, key, chars)
     for name in "абвг":
         write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
     one = sum(map(len, survey_texts([tmp_path / "а.txt"], tmp_path).texts))

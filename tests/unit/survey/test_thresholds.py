@@ -6,7 +6,7 @@ import pytest
 from made_dirt import fables
 from text_samples import TATAR
 
-from endonym.cleaning.rules import DROPS, cleaner
+from endonym.cleaning.rules import DROPS, judge
 from endonym.formats.config import Clean
 from endonym.survey.thresholds import BOUNDS, LEAST_DOCUMENTS, limit_of, thresholds
 
@@ -22,9 +22,9 @@ def pages(count: int, seed: int = 1) -> list[str]:
 
 def test_clean_pages_are_all_kept_and_dirt_is_not():
     limits = thresholds(pages(60), "cyrillic")
-    clean = Clean.model_validate({key: each.limit for key, each in limits.items()})
-    judged = cleaner(clean)
-    assert [judged(text)[1] for text in pages(40, seed=2)] == [None] * 40
+    clean = Clean.model_validate({key: each.value for key, each in limits.items()})
+    judged = judge(clean)
+    assert [judged(text) for text in pages(40, seed=2)] == [None] * 40
     dirt = {
         "min_ended_lines": "Баш бит\nЯңалыклар турында мәгълүмат\nХезмәтләр исемлеге\nЭлемтә\nКерү",
         "max_digits": "\n".join(f"{n} 120 {n * 7} 99 {n * 3} сум." for n in range(9)),
@@ -33,7 +33,7 @@ def test_clean_pages_are_all_kept_and_dirt_is_not():
         "max_code_lines": "\n".join(f"әйтү(исем) {{ кайтар(исем); }} // {n}." for n in "абвгде"),
     }
     for text in dirt.values():
-        assert judged(text)[1] is not None, text
+        assert judged(text) is not None, text
 
 
 def test_dirt_that_is_a_fifth_of_the_sample_moves_no_limit():
@@ -47,7 +47,7 @@ def test_dirt_that_is_a_fifth_of_the_sample_moves_no_limit():
     values = [measure(text) or 0.0 for text in [*pages(60), table]]
     found = limit_of(rule, bounds, values, len(values))
     assert found is not None
-    assert found.limit == good["max_digits"].limit
+    assert found.value == good["max_digits"].value
 
 
 def test_a_corpus_that_is_so_by_nature_gets_no_such_limit():
@@ -73,7 +73,7 @@ def test_a_limit_lies_within_its_bounds_and_its_reason_says_what_it_drops(key: s
     for values in ([0.0] * 99, [0.01 * n for n in range(99)], [30.0] * 99):
         found = limit_of(RULES[key], bounds, values, 99)
         if found is not None:
-            assert bounds.least <= found.limit <= bounds.most
+            assert bounds.least <= found.value <= bounds.most
             assert "half of the sample has" in found.reason
             assert "drops" in found.reason
 
@@ -87,15 +87,15 @@ def test_a_limit_is_the_fence_within_its_bounds():
         values = [middle[0]] * 50 + [middle[1]] * 50
         found = limit_of(RULES["max_digits"], BY_KEY["max_digits"], values, 100)
         assert found is not None
-        assert found.limit == limit
+        assert found.value == limit
         assert "drops none" in found.reason
     ended = limit_of(RULES["min_ended_lines"], BY_KEY["min_ended_lines"], [0.9, 1.0] * 50, 100)
     assert ended is not None
-    assert ended.limit == 0.4  # 0.9 - 3 × 0.1 lies above the most
+    assert ended.value == 0.4  # 0.9 - 3 × 0.1 lies above the most
     lengths = [4.0] * 50 + [5.0] * 50
     words = limit_of(RULES["max_word_length"], BY_KEY["max_word_length"], lengths, 100)
     assert words is not None
-    assert words.limit == 9.0
+    assert words.value == 9.0
     assert "half of the sample has 4.0 to 5.0" in words.reason
 
 

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from endonym.formats.files import is_excluded
-from endonym.survey.globs import as_glob, globs, is_writable, pattern_below, relative
+from endonym.survey.raw_files import as_glob, globs, is_writable, pattern_below, relative
 
 
 def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():

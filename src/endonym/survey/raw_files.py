@@ -1,0 +1,111 @@
+"""The raw files that a person gives, as groups, and their paths as a recipe writes them."""
+
+import difflib
+import os.path
+import re
+from collections.abc import Iterable, Sequence
+from glob import escape
+from pathlib import Path
+
+from endonym.errors import MissingSource, printable
+from endonym.formats.config import Source
+from endonym.formats.files import files_at
+from endonym.formats.io.formats import COMPRESSIONS, PARSED, file_format
+
+FEW_FILES = 24
+"""Up to so many files of one kind in a folder, each is a source."""
+DIVISIBLE = PARSED - {"warc", "wiki"}
+"""Formats of one document a file, which a parser reads."""
+PROBE = Source(name="probe", path=".")
+UNDECODED = re.compile("[\ud800-\udfff]")
+"""What stands for a byte of a file's name that is not UTF-8."""
+
+
+def files_below(text: Path, option: str = "") -> list[Path]:
+    """The files below a path. Raises MissingSource if there are none."""
+    try:
+        return [file.path for file in files_at(text, Path.cwd(), name="texts")]
+    except MissingSource as error:  # It speaks of a recipe, and there is none yet.
+        raise MissingSource(
+            error.message.removeprefix('source "texts": '),
+            where=f"{option}{printable(str(text))}",
+            do=f"{_near_path(text)}Give a file or a folder of texts.",
+        ) from error
+
+
+def _near_path(text: Path) -> str:
+    """A question whether another name beside this path is meant; empty if none is like it."""
+    if text.exists():
+        return ""
+    try:
+        beside = [each.name for each in text.absolute().parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(text.name, beside, n=1)
+    return f"Did you mean {printable(str(text.with_name(near[0])))}? " if near else ""
+
+
+def grouped(files: Sequence[Path]) -> list[list[Path]]:
+    """Groups of files in their order: single files, or many of one kind in one folder."""
+    kinds: dict[tuple[Path | None, str], list[Path]] = {}
+    for path in files:
+        # Documents of one kind are one source, wherever they lie: each is a text of its own.
+        folder = None if is_document(path) else path.parent
+        kinds.setdefault((folder, kind(path)), []).append(path)
+    groups: list[list[Path]] = []
+    for (folder, _), alike in kinds.items():
+        is_one = folder is None or len(alike) > FEW_FILES
+        groups += [alike] if is_one else [[path] for path in alike]
+    order = {path: number for number, path in enumerate(files)}
+    return sorted(groups, key=lambda group: order[group[0]])
+
+
+def is_document(path: Path) -> bool:
+    """Whether a file is a document that a parser reads, and no collection of them."""
+    return file_format(path.name, PROBE).format in DIVISIBLE
+
+
+def kind(path: Path) -> str:
+    """How the names of a file's kind end: .txt, .txt.gz."""
+    is_packed = path.suffix.lower() in COMPRESSIONS
+    return Path(path.stem).suffix + path.suffix if is_packed else path.suffix
+
+
+def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]:
+    """Globs that leave these files out of the folder `home`, and none of those that are given.
+
+    A name alone stands for all files with this name, wherever they lie.
+    """
+    names, found = {each.name for each in given}, list[str]()
+    for path in paths:
+        if path.name not in names:
+            found.append(pattern(path))
+        elif path.absolute().is_relative_to(home):
+            depth = len(path.absolute().relative_to(home).parts)
+            found.append(f"/{pattern_below(path, depth)}")
+    return list(dict.fromkeys(found))
+
+
+def pattern(path: Path) -> str:
+    """The glob for a file's name."""
+    return pattern_below(path, 1)
+
+
+def pattern_below(path: Path, depth: int) -> str:
+    """The glob for the last parts of a file's path, so many."""
+    return escape(printable("/".join(path.absolute().parts[-depth:])))
+
+
+def is_writable(path: str) -> bool:
+    """Whether a recipe, which is UTF-8, can hold this path."""
+    return not UNDECODED.search(path)
+
+
+def as_glob(path: str) -> str:
+    """A glob for this path that a recipe can hold: a byte that is no UTF-8 becomes `?`."""
+    return UNDECODED.sub("?", escape(path))
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path as the recipe writes it: relative to the recipe's folder."""
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
