@@ -18,7 +18,7 @@ import torch
 from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.device import attends_in_bf16
 from endonym.generate.reading import read
 from endonym.train.compile import unsupported_reason
@@ -242,7 +242,9 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
         tmp_path / "shards",
         tokenizer,
         ["texts"],
-        lambda split: (Piece("texts", text, n // 4, n) for n, text in enumerate(documents[split])),
+        lambda split: (
+            ShardDocument("texts", text, n // 4, n) for n, text in enumerate(documents[split])
+        ),
         advance=lambda n: None,
     )
     tokenizer.save(tmp_path)

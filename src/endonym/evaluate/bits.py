@@ -104,7 +104,7 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     return Texts(ids, sources, tokenizer, "block", documents.averaged)
 
 
-def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
+def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
     """Nats of each document under the model. advance: called with the tokens read."""
     nats: list[NDArray[np.float64]] = []
     for part in read(model.decoder, texts.ids, model.tokenizer.end_id):

@@ -65,7 +65,7 @@ class Turned(NamedTuple):
     size: float
 
 
-def lines_of(page: Any) -> Iterator[Turned]:
+def page_lines(page: Any) -> Iterator[Turned]:
     """The lines of a page, in the order of the file."""
     whole, numbers = read(page)
     is_to_left = is_mostly_to_left(whole)

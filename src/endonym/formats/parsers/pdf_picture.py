@@ -13,7 +13,7 @@ MOST_DOTS = 36_000_000
 """Of a picture; an A4 page has 8.7 million at 300 dots per inch."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def picture_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The picture as one unit."""
     document = opened(path)
     return iter([Unit(1, picture(document[options["page"] - 1]))] if start == 1 else [])
