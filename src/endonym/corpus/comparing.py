@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ChunkGroup:
     """Chunks whose chosen documents a job takes; its files have this name in the folder.
 
     chosen: a file that says of every document whether it is. index: the folder of the index.
@@ -91,16 +91,16 @@ class LookingByWorkers(Looking):
             )
             index.add(found, *marks)
 
-    def groups(self, step: str, chosen: Chosen) -> tuple[list[Group], list[int]]:
+    def groups(self, step: str, chosen: Chosen) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
         folder, index = self.work.place(step), self.work.place("index")
         write_array(folder, "chosen.npy", chosen)
-        tasks: list[Group] = []
+        tasks: list[ChunkGroup] = []
         sizes: list[int] = []
         for first in range(0, len(self.parts), GROUP_CHUNKS):
             parts = tuple(self.parts[first : first + GROUP_CHUNKS])
             name = f"{len(tasks):05d}"
-            tasks.append(Group(parts, folder / "chosen.npy", folder, name, index))
+            tasks.append(ChunkGroup(parts, folder / "chosen.npy", folder, name, index))
             sizes.append(sum(int(memory_mapped(part.numbers)["bytes"].sum()) for part in parts))
         return tasks, sizes
 
@@ -120,7 +120,7 @@ def texts_of(parts: Sequence[Part], chosen: Chosen) -> Iterator[str]:
             yield from table["text"].to_pylist()
 
 
-def told_texts(group: Group, advance: Callable[[int], None]) -> Iterator[str]:
+def told_texts(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
     """The chosen texts of a group; tells their sizes."""
     chosen = memory_mapped(group.chosen)
     for part in group.parts:
@@ -128,7 +128,7 @@ def told_texts(group: Group, advance: Callable[[int], None]) -> Iterator[str]:
         advance(int(memory_mapped(part.numbers)["bytes"].sum()))
 
 
-def count_runs(group: Group, advance: Callable[[int], None]) -> Result:
+def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write how often each run of six letters occurs in some texts."""
     counters = occurrences(told_texts(group, advance))
     used = np.flatnonzero(counters).astype(np.uint32)
@@ -136,7 +136,7 @@ def count_runs(group: Group, advance: Callable[[int], None]) -> Result:
     return {"files": [write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
 
 
-def compare_group(group: Group, advance: Callable[[int], None]) -> Result:
+def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = read_index(group.index)
     index.compare(told_texts(group, advance))

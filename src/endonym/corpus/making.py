@@ -327,7 +327,7 @@ class Making:
         ):
             stats.near_copies = int(near.sum())
             for number, name in enumerate(SIDES):
-                some = sampled(keys, side == number)
+                some = sampled_documents(keys, side == number)
                 stats.samples[name] = [placed.id_of(first + each) for each in sorted(some)]
             first += len(keys)
 
@@ -395,7 +395,7 @@ def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:
     return [task for task, _ in every], [size for _, size in every]
 
 
-def sampled(keys: Keys, chosen: Chosen) -> set[int]:
+def sampled_documents(keys: Keys, chosen: Chosen) -> set[int]:
     """A random sample of the documents of one split: those with the largest hashes."""
     numbers = np.nonzero(chosen)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}

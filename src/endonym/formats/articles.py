@@ -80,11 +80,11 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    rows = table_rows(opened(raw, compression, beside.stat().st_size))
+                    rows = table_rows(open_table(raw, compression, beside.stat().st_size))
     return numbered(rows)
 
 
-def opened(raw: BinaryIO, compression: str, size: int) -> Stream:
+def open_table(raw: BinaryIO, compression: str, size: int) -> Stream:
     """A file as a stream, decompressed within the limits of any raw file."""
     stream = uncompressed(raw)
     return Expansion(size).bounded(unpacked(stream, compression)) if compression else stream
@@ -95,7 +95,7 @@ def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows
     if kind.archive == "zip":
         members = zip_members(raw)
     else:
-        members = tar_members(opened(raw, kind.compression, size))
+        members = tar_members(open_table(raw, kind.compression, size))
     for member in members:
         if isinstance(member, Member) and member.name == wanted and not member.problem:
             return table_rows(member.stream)

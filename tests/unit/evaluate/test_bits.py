@@ -22,7 +22,7 @@ from endonym.evaluate.bits import (
     held_out,
     measure_nats,
     priming_text,
-    sampled,
+    spaced_sample,
 )
 from endonym.evaluate.compressor import ends
 from endonym.evaluate.score import Measured, Score, find, headline
@@ -194,15 +194,15 @@ def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
 
 def test_a_sample_has_documents_of_every_source_and_more_of_a_small_one() -> None:
     sources = ["роман"] * 900 + ["мәкаль"] * 90 + ["такмак"] * 10 + ["бер"]
-    indices = sampled(sources, 80)
+    indices = spaced_sample(sources, 80)
     counts = {name: sum(sources[n] == name for n in indices) for name in set(sources)}
     # Half of 80 shared out equally, half by documents.
     assert counts == {"роман": 45, "мәкаль": 13, "такмак": 10, "бер": 1}
     steps = np.diff(indices[: counts["роман"]])
     assert set(steps.tolist()) == {20}
-    assert sampled(sources, len(sources)) == list(range(len(sources)))
-    assert sampled(["а"] * 10, 5) == [0, 2, 4, 6, 8]
-    assert len(sampled(sources, 1)) == 4
+    assert spaced_sample(sources, len(sources)) == list(range(len(sources)))
+    assert spaced_sample(["а"] * 10, 5) == [0, 2, 4, 6, 8]
+    assert len(spaced_sample(sources, 1)) == 4
 
 
 def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:

@@ -31,7 +31,7 @@ FIELDS = {"title": "title", "creator": "author", "language": "language", "create
 def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (whole(archive, main_part(archive)) for _ in range(start, 2))
+    return (docx_unit(archive, main_part(archive)) for _ in range(start, 2))
 
 
 def main_part(archive: Bounded) -> str:
@@ -44,7 +44,7 @@ def main_part(archive: Bounded) -> str:
     return BODY
 
 
-def whole(archive: Bounded, main: str) -> Unit:
+def docx_unit(archive: Bounded, main: str) -> Unit:
     """The one unit. Raises Refused."""
     texts = list(paragraphs(xml_root(archive.read(main), main, EMPTIED)))
     for each in NOTES:

@@ -53,13 +53,13 @@ class Book:
 
 def epub_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The chapters from number `start` on."""
-    book = opened(Bounded(path))
+    book = open_book(Bounded(path))
     return (
         chapter(book, number, item) for number, item in enumerate(book.items, 1) if number >= start
     )
 
 
-def opened(archive: Bounded) -> Book:
+def open_book(archive: Bounded) -> Book:
     """A book. Raises Refused if it has no list of its chapters."""
     place = package_name(archive)
     package = xml_root(archive.read(place), place)

@@ -29,7 +29,7 @@ FIELDS = {"title": "title", "creator": "author", "language": "language", "creati
 def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (whole(archive) for _ in range(start, 2))
+    return (odt_unit(archive) for _ in range(start, 2))
 
 
 def is_locked(archive: Bounded) -> bool:
@@ -41,7 +41,7 @@ def is_locked(archive: Bounded) -> bool:
     return any(each.find("{*}encryption-data") is not None for each in text)
 
 
-def whole(archive: Bounded) -> Unit:
+def odt_unit(archive: Bounded) -> Unit:
     """The one unit: the paragraphs, and after each the notes in it. Raises Refused."""
     if is_locked(archive):
         raise Refused("needs_password", "it needs a password")

@@ -38,7 +38,7 @@ def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     Neighbours that cannot be read are one unit, with the number of the last. A file may claim any
     number of pages: those for which it is too small are refused as one. Raises Refused.
     """
-    document, size = opened(path), Path(path).stat().st_size
+    document, size = open_pdf(path), Path(path).stat().st_size
     meta = {"method": "pdf"} | said(document)
     if b"%%EOF" not in tail(path):
         meta["recovered"] = "the file is damaged; these pages could be recovered"
@@ -66,7 +66,7 @@ def damaged(first: int, last: int, each_bytes: int) -> Unit:
     return Unit(last, "", {}, each_bytes * (last + 1 - first), "damaged", f"{which} cannot be read")
 
 
-def opened(path: str) -> Any:
+def open_pdf(path: str) -> Any:
     """The document. Raises Refused."""
     import pypdfium2
     import pypdfium2.raw as pdfium
