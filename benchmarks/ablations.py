@@ -248,7 +248,7 @@ def differing(asked: argparse.Namespace, one: dict[str, Any], base: dict[str, An
         return ""
     plain = f"{one['bits_per_byte'] - base['bits_per_byte']:+.4f}"
     folders = [asked.work / "store" / "evaluation" / each["evaluation"] for each in (one, base)]
-    pair = [documents.load(folder) for folder in folders if folder.is_dir()]
+    pair = [documents.load_documents(folder) for folder in folders if folder.is_dir()]
     if len(pair) < 2 or pair[0] is None or pair[1] is None:
         return plain
     value, low, high = documents.difference(pair[0], pair[1])

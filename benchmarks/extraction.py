@@ -26,8 +26,8 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import main_text
@@ -213,20 +213,23 @@ def isolated(data: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, path in clean_files(data, Path(folder)).items():
-            found[name] = by_turns(f"endonym.formats.parsers.{name.partition(' ')[0]}", path)
+            found[name] = by_turns(name.partition(" ")[0], path)
     return found
 
 
-def by_turns(module: str, path: Path) -> dict[str, Any]:
+def by_turns(form: str, path: Path) -> dict[str, Any]:
     """One file, both ways, by turns; the first turn, in which libraries are loaded, is for free."""
     rounds: list[dict[str, float]] = []
-    parse, size = import_module(module).units, path.stat().st_size
+    parser = f"endonym.formats.parsers.{form}:{form}_units"
+    parse, size = resolve_name(parser), path.stat().st_size
 
     def here() -> int:
         return sum(1 for each in parse(str(path), 1, {}) if each is not None)
 
     def apart() -> int:
-        return sum(1 for each in isolation.units(module, path, {}, raw_bytes=size) if each.number)
+        return sum(
+            1 for each in isolation.parsed_units(parser, path, {}, raw_bytes=size) if each.number
+        )
 
     for _ in range(ROUNDS + 1):
         own, other = timed(here), timed(apart)

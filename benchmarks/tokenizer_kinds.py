@@ -192,7 +192,7 @@ def compared(made: Tokenizer, texts: Any) -> dict[str, Any]:
     )
     engine.train_from_iterator(texts(), trainer)
     theirs = json.loads(engine.to_str())["model"]["merges"]
-    plain = [(bpe.letters_of(left), bpe.letters_of(right)) for left, right in theirs]
+    plain = [(bpe.in_byte_letters(left), bpe.in_byte_letters(right)) for left, right in theirs]
     twin = Tokenizer(bpe.byte_level([*merges, *plain]))
     ours = merges_of(made)[len(merges) :]
     sample = [text for number, text in enumerate(texts()) if number % 100 == 0][:10_000]

@@ -29,7 +29,7 @@ from endonym.data.batches import Batch, Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
-from endonym.generate.reading import read
+from endonym.generate.reading import token_nats
 
 TOKENS_SEED = 1
 NEXT_TO_NOTHING = 1e-9
@@ -176,7 +176,10 @@ class Answering:
         torch.set_float32_matmul_precision("highest")
         test = TokenShards(Path(self.shards), "test")
         documents = [test.document(number).ids for number in range(len(test))]
-        nats = [float(part.sum()) for part in read(self.contender.judged(), documents, test.end_id)]
+        nats = [
+            float(part.sum())
+            for part in token_nats(self.contender.judged(), documents, test.end_id)
+        ]
         return bits_of(nats, [int(test.byte_counts[ids].sum()) for ids in documents])
 
     def memory(self) -> Answer:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
@@ -89,10 +89,10 @@ def write_toy_shards(
     documents = {"train": train, "dev": dev, "test": ()}
     names = list(dict.fromkeys(sources))
 
-    def pieces(split: str) -> list[Piece]:
+    def pieces(split: str) -> list[ShardDocument]:
         at = range(len(documents[split])) if positions is None else positions
         return [
-            Piece(sources[n % len(sources)], " ".join(map(str, ids)), n, at[n])
+            ShardDocument(sources[n % len(sources)], " ".join(map(str, ids)), n, at[n])
             for n, ids in enumerate(documents[split])
         ]
 

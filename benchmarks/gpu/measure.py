@@ -29,7 +29,7 @@ from worker import Worker, WorkerFailed
 
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import choose_phase
-from endonym.data.shards import Piece, Split, write_shards
+from endonym.data.shards import ShardDocument, Split, write_shards
 from endonym.demo.grammar import fables
 from endonym.device import attends_in_bf16
 from endonym.log import number, size
@@ -140,8 +140,8 @@ def prepare(out: Path, asked: argparse.Namespace) -> tuple[str, Facts]:
     tokenizer = train_tokenizer(config, lambda: iter(documents["train"]))
     out.mkdir()
 
-    def pieces(split: Split) -> Iterator[Piece]:
-        return (Piece("texts", text, n, n) for n, text in enumerate(documents[split]))
+    def pieces(split: Split) -> Iterator[ShardDocument]:
+        return (ShardDocument("texts", text, n, n) for n, text in enumerate(documents[split]))
 
     counts = write_shards(out, tokenizer, ["texts"], pieces, advance=lambda n: None)["train"][
         "texts"

@@ -121,7 +121,7 @@ def processor() -> str:
     return _said_of_cores("model name") or platform.processor() or platform.machine()
 
 
-def units() -> str:
+def instruction_sets() -> str:
     """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
     return _said_of_cores("flags", "Features")
 

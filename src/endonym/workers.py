@@ -142,7 +142,7 @@ class Inline:
 
 
 @dataclass(slots=True)
-class Handed:
+class SubmittedJob:
     """A job that a worker has or had, and by what its result is known."""
 
     share: Share
@@ -150,17 +150,17 @@ class Handed:
     is_done: bool = False
 
 
-class Afar(ABC):
+class RemoteRunner(ABC):
     """Runs jobs in other processes: twice as many wait or run as there are workers."""
 
     count: int
 
     def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
         """See Runner."""
-        left, handed, running = iter(jobs), deque[Handed](), list[Handed]()
+        left, handed, running = iter(jobs), deque[SubmittedJob](), list[SubmittedJob]()
         while True:
             for job in islice(left, 2 * self.count - len(running)):
-                given = Handed(Share(job, advance), self.hand_over(function, job))
+                given = SubmittedJob(Share(job, advance), self.submit(function, job))
                 handed.append(given)
                 running.append(given)
             if not handed:
@@ -176,20 +176,20 @@ class Afar(ABC):
                 each.share.look()
 
     @abstractmethod
-    def hand_over(self, function: Function, job: Job) -> Any:
+    def submit(self, function: Function, job: Job) -> Any:
         """Give a job to a worker; gives what `result` needs."""
 
     @abstractmethod
-    def wait(self, running: Sequence[Handed]) -> None:
+    def wait(self, running: Sequence[SubmittedJob]) -> None:
         """Note which of these jobs have ended, well or not; wait for one, but no longer than
         TELL_SECONDS."""
 
     @abstractmethod
-    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
         """The result of the first job, which has ended. Raises what the job raised."""
 
 
-class Processes(Afar):
+class Processes(RemoteRunner):
     """Runs jobs in processes of this machine.
 
     A worker that is killed breaks the pool, and nobody knows which job it had. So the jobs that
@@ -201,20 +201,20 @@ class Processes(Afar):
         self.count = count
         self.pool: Pool | None = None
 
-    def hand_over(self, function: Function, job: Job) -> Future[Result]:
-        """See Afar."""
+    def submit(self, function: Function, job: Job) -> Future[Result]:
+        """See RemoteRunner."""
         if self.pool is None:
             self.pool = Pool(self.count)
         return self.pool.submit(function, job)
 
-    def wait(self, running: Sequence[Handed]) -> None:
-        """See Afar."""
+    def wait(self, running: Sequence[SubmittedJob]) -> None:
+        """See RemoteRunner."""
         futures.wait([each.handle for each in running], TELL_SECONDS, futures.FIRST_COMPLETED)
         for each in running:
             each.is_done = each.handle.done()
 
-    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
-        """See Afar."""
+    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+        """See RemoteRunner."""
         if isinstance(handed[0].handle.exception(), BrokenProcessPool):
             self.close()
             for each in handed:
@@ -228,7 +228,7 @@ class Processes(Afar):
             self.pool = None
 
 
-def again(function: Function, handed: Handed) -> Future[Result]:
+def again(function: Function, handed: SubmittedJob) -> Future[Result]:
     """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
     if not isinstance(handed.handle.exception(), BrokenProcessPool):
         return handed.handle
@@ -297,7 +297,7 @@ def end_with_parent(lifeline: Connection) -> None:
     os._exit(1)
 
 
-class Cluster(Afar):
+class Cluster(RemoteRunner):
     """Runs jobs as tasks of Ray, which must see the files of all jobs under the same paths.
 
     It takes the cluster that RAY_ADDRESS names, or that runs on this machine, or starts one here.
@@ -312,23 +312,23 @@ class Cluster(Afar):
             ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def hand_over(self, function: Function, job: Job) -> Any:
-        """See Afar."""
+    def submit(self, function: Function, job: Job) -> Any:
+        """See RemoteRunner."""
         import ray
 
         task: Any = ray.remote(max_retries=TRIES - 1)(perform_afar)
         return task.remote(function, job)
 
-    def wait(self, running: Sequence[Handed]) -> None:
-        """See Afar."""
+    def wait(self, running: Sequence[SubmittedJob]) -> None:
+        """See RemoteRunner."""
         import ray
 
         ended, _ = ray.wait([each.handle for each in running], timeout=TELL_SECONDS)
         for each in running:
             each.is_done = each.handle in ended
 
-    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
-        """See Afar."""
+    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+        """See RemoteRunner."""
         import ray
         from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
@@ -362,14 +362,14 @@ def cluster_errors(where: str) -> Generator[None]:
         if full in said:
             raise OSError(errno.ENOSPC, full) from error
         raise ClusterError(
-            words_of(said),
+            first_cause(said),
             where=where,
             do="What was finished is kept: the same command goes on. `ray status` says how the "
             "cluster is; with --workers and a number there is none.",
         ) from error
 
 
-def words_of(said: str) -> str:
+def first_cause(said: str) -> str:
     """What an error says that Ray shows with its trace: the first cause, without places in code."""
     lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
     words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from toys import train_config
 
-from endonym.data.shards import SPLITS, Piece, TokenShards, write_shards
-from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out, measure
+from endonym.data.shards import SPLITS, ShardDocument, TokenShards, write_shards
+from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out, measure_nats
 from endonym.evaluate.score import find
 from endonym.generate.language_model import LanguageModel
 from endonym.model.families import resolve
@@ -37,9 +37,9 @@ PHASE = train_config(
 Bits = Callable[[tuple[str, ...]], tuple[float, float]]
 
 
-def pieces() -> dict[str, list[Piece]]:
+def pieces() -> dict[str, list[ShardDocument]]:
     """The sentences of every fable; of five fables one is test, the first of a language is dev."""
-    found: dict[str, list[Piece]] = {split: [] for split in SPLITS}
+    found: dict[str, list[ShardDocument]] = {split: [] for split in SPLITS}
     block = 0
     for language in LANGUAGES:
         folder = files("endonym.demo") / "fables" / language
@@ -48,7 +48,9 @@ def pieces() -> dict[str, list[Piece]]:
             lines = [part for line in text for part in SENTENCE.split(line) if part.strip()]
             split = "test" if number % 5 == 2 else "dev" if number == 0 else "train"
             for position, line in enumerate(lines):
-                piece = Piece(language, line, block + position // BLOCK_LINES, block + position)
+                piece = ShardDocument(
+                    language, line, block + position // BLOCK_LINES, block + position
+                )
                 found[split].append(piece)
             block += len(lines) + 1
     return found
@@ -87,7 +89,7 @@ def bits(lists: tuple[Path, Tokenizer], tmp_path_factory: pytest.TempPathFactory
 
 def value(model: LanguageModel, texts: Texts) -> float:
     """Bits a byte of all texts together."""
-    measured = measure(model, texts, advance=lambda read: None)
+    measured = measure_nats(model, texts, advance=lambda read: None)
     found = by_source(texts, measured, model="model", split="test")
     score = find(found, metric="bits_per_byte", model="model", source=None, text=texts.text)
     assert score is not None

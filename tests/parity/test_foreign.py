@@ -13,7 +13,7 @@ import torch
 from foreign_folders import VOCAB, byte_level, gemma_like, made, write_model, write_tokenizer
 from torch import Tensor
 
-from endonym.evaluate.bits import Texts, by_source, measure
+from endonym.evaluate.bits import Texts, by_source, measure_nats
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -159,7 +159,7 @@ def test_the_fixed_judge_finds_the_bits_that_we_find(
     ids = model.tokenizer.encode_many(documents)
     texts = Texts(ids, [text.name] * len(ids), model.tokenizer)
     assert max(len(ids) for ids in texts.ids) > 4 * model.decoder.config.context
-    measured = measure(model, texts, advance=lambda n: None)
+    measured = measure_nats(model, texts, advance=lambda n: None)
     found = by_source(texts, measured, model="model", split="val")
     total = {score.metric: score for score in found if score.source is None}
     for metric in ("bits_per_byte", "bits_per_character", "nats_per_token"):

@@ -17,16 +17,16 @@ from endonym import workers
 from endonym.cli.recipe_commands import WorkersType
 from endonym.errors import ClusterError, LostWorker, RecipeError, SourceError
 from endonym.workers import (
-    Afar,
     Cluster,
     Function,
-    Handed,
     Inline,
     Job,
     Processes,
+    RemoteRunner,
     Result,
     Runner,
     Share,
+    SubmittedJob,
     cluster_errors,
     require_reachable,
     runner,
@@ -177,7 +177,7 @@ def has_ended(pid: int) -> bool:
     return False
 
 
-class OneSlow(Afar):
+class OneSlow(RemoteRunner):
     """All jobs but the first end at once; counts how many were looked at."""
 
     count = 4
@@ -185,19 +185,19 @@ class OneSlow(Afar):
     def __init__(self, jobs: int) -> None:
         self.jobs, self.given, self.looked = jobs, 0, 0
 
-    def hand_over(self, function: Function, job: Job) -> int:
-        """See Afar."""
+    def submit(self, function: Function, job: Job) -> int:
+        """See RemoteRunner."""
         self.given += 1
         return self.given
 
-    def wait(self, running: Sequence[Handed]) -> None:
-        """See Afar."""
+    def wait(self, running: Sequence[SubmittedJob]) -> None:
+        """See RemoteRunner."""
         self.looked += len(running)
         for each in running:
             each.is_done = each.handle > 1 or self.given == self.jobs
 
-    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
-        """See Afar."""
+    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+        """See RemoteRunner."""
         return {"number": handed[0].handle}
 
 
@@ -262,7 +262,7 @@ def test_only_workers_that_ended_are_lost(
     (job,) = jobs(tmp_path, 1)
     crew = Cluster.__new__(Cluster)
     with pytest.raises(LostWorker if is_lost else ClusterError) as caught:
-        crew.result(double, [Handed(Share(job, lambda size: None), None)])
+        crew.result(double, [SubmittedJob(Share(job, lambda size: None), None)])
     assert caught.value.where == "job double/00000"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.mixture import Share, main_source, rows_of
+from endonym.data.mixture import Share, main_source, rows_by_source
 from endonym.errors import RecipeError
 from endonym.formats.config import Source
 from endonym.log import number
@@ -84,7 +84,7 @@ def with_sources(
 def rows_read(config: TrainConfig, context: int) -> dict[str, int]:
     """Rows of each source that a phase reads; empty without shares."""
     shares = [Share(each.name, each.share) for each in config.sources]
-    return rows_of(shares, config.steps * config.batch_tokens // context) if shares else {}
+    return rows_by_source(shares, config.steps * config.batch_tokens // context) if shares else {}
 
 
 def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:
@@ -92,7 +92,7 @@ def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str,
     if phase.objective != "next_token":
         return {}
     if shares := shares_of(phase, facts):
-        counts = rows_of([Share(name, share) for name, share in shares.items()], rows)
+        counts = rows_by_source([Share(name, share) for name, share in shares.items()], rows)
         return {name: float(count * context) for name, count in counts.items()}
     epochs = rows * context / max(1, facts.positions)
     return {name: epochs * each.positions for name, each in facts.sources.items()}

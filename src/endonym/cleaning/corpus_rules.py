@@ -26,7 +26,15 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.cleaning.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
-from endonym.cleaning.keyed import key_of, keyed, load, merged, save, smallest, summed
+from endonym.cleaning.keyed import (
+    key_of,
+    keyed,
+    memory_mapped_counts,
+    merged,
+    save,
+    smallest,
+    summed,
+)
 from endonym.cleaning.language.identify import Identifier
 from endonym.cleaning.language.paragraphs import other_language
 from endonym.cleaning.language.sample import (
@@ -141,7 +149,7 @@ class Counted:
         """The counts in a folder; of the arrays only what is used is read."""
         return cls(
             read_json(folder / SIZE),
-            *(load(folder / f"{name}.npy") for name in ARRAYS),
+            *(memory_mapped_counts(folder / f"{name}.npy") for name in ARRAYS),
             texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
         )
 
@@ -182,11 +190,11 @@ class Facts:
         documents, sampled = read_json(folder / SIZE)
         return cls(
             documents,
-            load(folder / "lines.npy"),
-            load(folder / "common.npy"),
-            frozenset(load(folder / "usual.npy").tolist()),
+            memory_mapped_counts(folder / "lines.npy"),
+            memory_mapped_counts(folder / "common.npy"),
+            frozenset(memory_mapped_counts(folder / "usual.npy").tolist()),
             sampled,
-            load(folder / "skeletons.npy"),
+            memory_mapped_counts(folder / "skeletons.npy"),
             Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
         )
 

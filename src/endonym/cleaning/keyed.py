@@ -39,7 +39,7 @@ def save(counts: "np.ndarray", path: Path) -> None:
         np.save(cast(BinaryIO, file), counts, allow_pickle=False)
 
 
-def load(path: Path) -> "np.ndarray":
+def memory_mapped_counts(path: Path) -> "np.ndarray":
     """Counts in a file, of which only what is used is read."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
 

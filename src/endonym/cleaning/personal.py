@@ -163,11 +163,11 @@ def share_of_mobiles(language: str, digits: int) -> float:
 
 def is_whole_mobile(digits: str, country: str) -> bool:
     """Whether digits, all of them, are the number of a mobile phone as within its country."""
-    number = parsed(digits, country)
+    number = phone_number(digits, country)
     return number is not None and is_mobile(number) and str(number.national_number) == digits
 
 
-def parsed(found: str, country: str | None) -> "PhoneNumber | None":
+def phone_number(found: str, country: str | None) -> "PhoneNumber | None":
     """The number as one of a country, or after + of any; None if it is none that exists."""
     import phonenumbers
 
@@ -196,7 +196,7 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
     if found.startswith("00") and given:
         found, given = f"+{found[2:]}", (None,)
     for country in given:
-        number = parsed(found, country)
+        number = phone_number(found, country)
         if number is None:
             continue
         if is_beside_word:

@@ -23,7 +23,7 @@ WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 NAME = regex.compile(r"[\p{Lu}\p{Lt}\p{N}]")
 
 
-def words_of(text: str) -> list[str]:
+def skeleton_words(text: str) -> list[str]:
     """The words of a text."""
     return WORD.findall(text[:MOST_CHARS])
 
@@ -36,14 +36,14 @@ def word_key(word: str) -> int:
 
 def word_keys(text: str) -> set[int]:
     """The keys of a document's words that are no names."""
-    return {word_key(word) for word in set(words_of(text))} - {0}
+    return {word_key(word) for word in set(skeleton_words(text))} - {0}
 
 
 def skeleton(text: str, usual: AbstractSet[int]) -> str:
     """The skeleton of a text; empty if it has none. usual: the keys of words that are not rare."""
     if len(text) > MOST_CHARS:
         return ""
-    words, kept = words_of(text), list[str]()
+    words, kept = skeleton_words(text), list[str]()
     for word in words:
         if word_key(word) in usual:
             kept.append(word)

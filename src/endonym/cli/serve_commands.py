@@ -15,7 +15,7 @@ from endonym.cli.shared_options import Generation, adapter_option, sampling_opti
 if TYPE_CHECKING:
     from endonym.cli.prompt_loop import Messages, Text
     from endonym.commands.chat import Talk
-    from endonym.serve.pieces import Piece
+    from endonym.serve.pieces import TextPiece
 
 
 @click.command()
@@ -147,7 +147,7 @@ def chat(
                 messages.append({"role": "assistant", "content": said})
 
 
-def texts(pieces: "Iterable[Piece]", *, has_shades: bool) -> "Iterator[Text]":
+def texts(pieces: "Iterable[TextPiece]", *, has_shades: bool) -> "Iterator[Text]":
     """The texts of pieces, each with the surprise of its tokens if shades are wanted."""
     from endonym.cli.prompt_loop import Shaded
 

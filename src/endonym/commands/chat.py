@@ -10,7 +10,7 @@ from endonym.generate.sample import Sampling
 from endonym.serve.chat import chat_ids
 from endonym.serve.draw import Chooser
 from endonym.serve.engine import Engine
-from endonym.serve.pieces import Piece
+from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Generation, Scheduler, Update
 
 
@@ -34,7 +34,7 @@ class Talk:
 
     def continued(
         self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
-    ) -> Iterator[Piece]:
+    ) -> Iterator[TextPiece]:
         """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
         self._require_fitting(text, "PROMPT")
         ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
@@ -53,7 +53,7 @@ class Talk:
         *,
         max_tokens: int,
         min_tokens: int,
-    ) -> Iterator[Piece]:
+    ) -> Iterator[TextPiece]:
         """The answer to a conversation; its oldest messages are left out if they do not fit."""
         self._require_fitting(messages[-1]["content"], "MESSAGE")
         kept = list(messages)
@@ -90,7 +90,7 @@ class Talk:
 
     def _pieces(
         self, ids: list[int], sampling: Sampling, max_tokens: int, min_tokens: int
-    ) -> Iterator[Piece]:
+    ) -> Iterator[TextPiece]:
         """The pieces as they come. The generation is cancelled if nobody reads on."""
         news: SimpleQueue[Update] = SimpleQueue()
         seeded = replace(sampling, seed=mixed(sampling.seed, ids))

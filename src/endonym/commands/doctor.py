@@ -7,7 +7,7 @@ from typing import Any
 from endonym.disk import write_atomic
 from endonym.log import Log, number, padded
 from endonym.pipeline.stages import suitable_workers
-from endonym.report.doctor import page, percent
+from endonym.report.doctor import doctor_page, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES
 from endonym.workers import runner
@@ -41,7 +41,7 @@ def examine_texts(
         samples=samples,
         limit=limit,
     )
-    write_atomic(out, page(diagnosis).encode("utf-8", "backslashreplace"))
+    write_atomic(out, doctor_page(diagnosis).encode("utf-8", "backslashreplace"))
     return diagnosis
 
 

@@ -16,7 +16,7 @@ from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below
 from endonym.pipeline.trained_on import learnt_by, trained_on
-from endonym.report.formatting import plain
+from endonym.report.formatting import terminal_text
 from endonym.report.scores import verdict
 from endonym.store import Artifact, Store
 from endonym.survey.odd_sources import Reference, other_language, sketch
@@ -136,7 +136,7 @@ def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[s
 
     cautions: why they say little about the model, which is then not judged by them.
     """
-    said = [plain(line) for line in verdict(scores, judges=not cautions)]
+    said = [terminal_text(line) for line in verdict(scores, judges=not cautions)]
     said += cautions
     if all(score.model == "model" for score in scores):
         said.append(

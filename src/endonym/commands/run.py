@@ -33,7 +33,7 @@ from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
 from endonym.pipeline.settle import with_examples
 from endonym.recipe.recipe import Recipe
-from endonym.report.formatting import plain
+from endonym.report.formatting import terminal_text
 from endonym.report.page import write_report
 from endonym.report.scores import verdicts
 from endonym.runs.compare import Comparison, compare
@@ -180,7 +180,7 @@ def conclusions(run: Run) -> list[str]:
     corpus = run.artifact("corpus")
     card = {} if corpus is None else corpus.numbers
     beside = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
-    return [*text_warnings(run), *map(plain, verdicts(scores_of(run), card, beside))]
+    return [*text_warnings(run), *map(terminal_text, verdicts(scores_of(run), card, beside))]
 
 
 def text_warnings(run: Run) -> list[str]:

@@ -95,7 +95,7 @@ def level(text: str) -> int:
     return (len(text) // LONG_CHARS).bit_length()
 
 
-def sampled(hashes: Numbers, level: int) -> Numbers:
+def sampled_hashes(hashes: Numbers, level: int) -> Numbers:
     """One in 2^level of all shingles, the same ones in every text."""
     if level == 0:
         return hashes
@@ -107,7 +107,7 @@ def long_shingles(text: str, level: int) -> Numbers:
     """The distinct shingles of a long text at a level, with memory for a portion of it."""
     found = np.zeros(0, dtype=np.uint64)
     for portion in portions(text):
-        here = sampled(shingles(letters_of([portion])).hashes, level)
+        here = sampled_hashes(shingles(letters_of([portion])).hashes, level)
         found = np.unique(np.concatenate((found, here)))
     return found
 

@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ChunkGroup:
     """Chunks whose chosen documents a job takes; its files have this name in the folder.
 
     chosen: a file that says of every document whether it is. index: the folder of the index.
@@ -81,7 +81,7 @@ class LookingByWorkers(Looking):
             super().compare(index, others)
             return
         self.is_compared = True
-        for each in self.work.step("compare", compare, *self.groups("compare", others)):
+        for each in self.work.step("compare", compare_group, *self.groups("compare", others)):
             files = [self.work.place("compare") / file["name"] for file in each["files"]]
             found, *seen = (np.load(file) for file in files)
             sizes = (len(index.contained.seen), len(index.covered.seen))
@@ -91,21 +91,21 @@ class LookingByWorkers(Looking):
             )
             index.add(found, *marks)
 
-    def groups(self, step: str, chosen: Chosen) -> tuple[list[Group], list[int]]:
+    def groups(self, step: str, chosen: Chosen) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
         folder, index = self.work.place(step), self.work.place("index")
         write_array(folder, "chosen.npy", chosen)
-        tasks: list[Group] = []
+        tasks: list[ChunkGroup] = []
         sizes: list[int] = []
         for first in range(0, len(self.parts), GROUP_CHUNKS):
             parts = tuple(self.parts[first : first + GROUP_CHUNKS])
             name = f"{len(tasks):05d}"
-            tasks.append(Group(parts, folder / "chosen.npy", folder, name, index))
-            sizes.append(sum(int(load(part.numbers)["bytes"].sum()) for part in parts))
+            tasks.append(ChunkGroup(parts, folder / "chosen.npy", folder, name, index))
+            sizes.append(sum(int(memory_mapped(part.numbers)["bytes"].sum()) for part in parts))
         return tasks, sizes
 
 
-def load(path: Path) -> Any:
+def memory_mapped(path: Path) -> Any:
     """An array of numpy, of which only what is used is read."""
     return np.load(path, mmap_mode="r")
 
@@ -113,22 +113,22 @@ def load(path: Path) -> Any:
 def texts_of(parts: Sequence[Part], chosen: Chosen) -> Iterator[str]:
     """The texts of chosen documents, in order."""
     for part in parts:
-        rows = load(part.numbers)["row"]
+        rows = memory_mapped(part.numbers)["row"]
         rows = rows[chosen[part.first : part.first + len(rows)]]
         if len(rows):
             table = read_chunk(part.chunk, ["text"]).take(arrow.array(rows))
             yield from table["text"].to_pylist()
 
 
-def told_texts(group: Group, advance: Callable[[int], None]) -> Iterator[str]:
+def told_texts(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
     """The chosen texts of a group; tells their sizes."""
-    chosen = load(group.chosen)
+    chosen = memory_mapped(group.chosen)
     for part in group.parts:
         yield from texts_of([part], chosen)
-        advance(int(load(part.numbers)["bytes"].sum()))
+        advance(int(memory_mapped(part.numbers)["bytes"].sum()))
 
 
-def count_runs(group: Group, advance: Callable[[int], None]) -> Result:
+def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write how often each run of six letters occurs in some texts."""
     counters = occurrences(told_texts(group, advance))
     used = np.flatnonzero(counters).astype(np.uint32)
@@ -136,7 +136,7 @@ def count_runs(group: Group, advance: Callable[[int], None]) -> Result:
     return {"files": [write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
 
 
-def compare(group: Group, advance: Callable[[int], None]) -> Result:
+def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = read_index(group.index)
     index.compare(told_texts(group, advance))
@@ -168,11 +168,15 @@ def write_index(index: Index, folder: Path) -> None:
 def read_index(folder: Path) -> Index:
     """An index that was not compared with anything yet."""
     contained, similar, covered = (
-        Postings(*(load(folder / f"{name}-{key}.npy") for key in POSTINGS))
+        Postings(*(memory_mapped(folder / f"{name}-{key}.npy") for key in POSTINGS))
         for name in ("contained", "similar", "covered")
     )
-    ends, owners, parts, spans, letters = (load(folder / f"{name}.npy") for name in STRETCHES)
-    sizes, runs, lengths = (load(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths"))
+    ends, owners, parts, spans, letters = (
+        memory_mapped(folder / f"{name}.npy") for name in STRETCHES
+    )
+    sizes, runs, lengths = (
+        memory_mapped(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths")
+    )
     texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
 
     def chosen(numbers: Indices) -> list[str]:

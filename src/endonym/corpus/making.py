@@ -32,7 +32,7 @@ from endonym.copies.held_out.split import (
     split_keys,
 )
 from endonym.copies.notes import COPIES
-from endonym.corpus.comparing import LookingByWorkers, Part, load
+from endonym.corpus.comparing import LookingByWorkers, Part, memory_mapped
 from endonym.corpus.contrast import contrast_texts
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.gather import Group, RawChunk, clean_chunk, groups_of, read_group
@@ -327,7 +327,7 @@ class Making:
         ):
             stats.near_copies = int(near.sum())
             for number, name in enumerate(SIDES):
-                some = sampled(keys, side == number)
+                some = sampled_documents(keys, side == number)
                 stats.samples[name] = [placed.id_of(first + each) for each in sorted(some)]
             first += len(keys)
 
@@ -370,14 +370,14 @@ class Placed:
         """The bytes of text of each source."""
         found = dict.fromkeys(self.names, 0)
         for part in self.parts:
-            found[part.source] += int(load(part.numbers)["bytes"].sum())
+            found[part.source] += int(memory_mapped(part.numbers)["bytes"].sum())
         return list(found.values())
 
     def sizes(self, sides: Any) -> list[list[int]]:
         """Of each part, the bytes of text in each split."""
         found: list[list[int]] = []
         for part in self.parts:
-            sizes = load(part.numbers)["bytes"]
+            sizes = memory_mapped(part.numbers)["bytes"]
             here = sides[part.first : part.first + len(sizes)]
             found.append([int(sizes[here == side].sum()) for side in range(len(SIDES))])
         return found
@@ -385,7 +385,7 @@ class Placed:
     def id_of(self, number: int) -> str:
         """The id of a document, by its number in the corpus."""
         part = next(each for each in reversed(self.parts) if each.first <= number)
-        row = int(load(part.numbers)["row"][number - part.first])
+        row = int(memory_mapped(part.numbers)["row"][number - part.first])
         return read_chunk(part.chunk, ["id"])["id"][row].as_py()
 
 
@@ -395,7 +395,7 @@ def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:
     return [task for task, _ in every], [size for _, size in every]
 
 
-def sampled(keys: Keys, chosen: Chosen) -> set[int]:
+def sampled_documents(keys: Keys, chosen: Chosen) -> set[int]:
     """A random sample of the documents of one split: those with the largest hashes."""
     numbers = np.nonzero(chosen)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}

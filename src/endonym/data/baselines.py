@@ -34,7 +34,7 @@ class Baselines:
         return np.where(self.pairs[indices] == keys, self.pair_counts[indices], 0)
 
     def nats(
-        self, ids: NDArray[np.int64], less: "Less | None" = None
+        self, ids: NDArray[np.int64], less: "DocumentCounts | None" = None
     ) -> dict[str, NDArray[np.float64]]:
         """Nats of each id of a document under the three models, starting after end-of-text.
 
@@ -44,7 +44,7 @@ class Baselines:
         unigram(w), with d = 0.75; a context never seen leaves the unigram.
         Source: Ney, Essen and Kneser 1994, eq. 12 (absolute discounting, interpolated).
         """
-        less = less or Less(self, [])
+        less = less or DocumentCounts(self, [])
         found = self.tokens[ids] - less.tokens.of(ids)
         unigram = (found + 1.0) / (self.tokens.sum() - less.size + self.vocab)
         contexts = np.concatenate(([self.end_id], ids[:-1]))
@@ -61,7 +61,7 @@ class Baselines:
         }
 
 
-class Few:
+class NumberCounts:
     """Counts of a few numbers."""
 
     def __init__(self, numbers: NDArray[np.int64]) -> None:
@@ -75,7 +75,7 @@ class Few:
         return np.where(self.numbers[indices] == wanted, self.counts[indices], 0)
 
 
-class Less:
+class DocumentCounts:
     """What some training documents add to the counts: tokens, contexts, pairs, followers.
 
     Where documents are joined by line ends, their ends are counted as end-of-text here; no count
@@ -87,12 +87,12 @@ class Less:
         befores = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
         afters = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
         self.size = len(afters)
-        self.tokens, self.contexts = Few(afters), Few(befores)
-        self.pairs = Few(befores * whole.vocab + afters)
+        self.tokens, self.contexts = NumberCounts(afters), NumberCounts(befores)
+        self.pairs = NumberCounts(befores * whole.vocab + afters)
         known = whole.counts_of(self.pairs.numbers)
         self.pairs.counts = np.minimum(self.pairs.counts, known)
         is_gone = (self.pairs.counts == known) & (known > 0)
-        self.followers = Few(self.pairs.numbers[is_gone] // whole.vocab)
+        self.followers = NumberCounts(self.pairs.numbers[is_gone] // whole.vocab)
 
 
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:

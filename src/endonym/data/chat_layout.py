@@ -20,7 +20,7 @@ from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate, Markup, Par
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
-class Piece(NamedTuple):
+class LayoutPart(NamedTuple):
     """The template's own ids, or the place of a message's content; and whether it is learnt."""
 
     ids: NDArray[np.int64]
@@ -28,13 +28,13 @@ class Piece(NamedTuple):
     is_learnt: bool
 
 
-Layout = tuple[Piece, ...]
+Layout = tuple[LayoutPart, ...]
 NONE = np.zeros(0, dtype=np.int64)
 
 
 def with_weights(layout: Layout, learns: Sequence[bool]) -> Layout:
     """The layout in which only these messages, with what ends them, are learnt; () if none is."""
-    pieces: list[Piece] = []
+    pieces: list[LayoutPart] = []
     is_mine = False
     for piece in layout:
         is_mine = is_mine if piece.message is None else learns[piece.message]
@@ -175,17 +175,17 @@ class Layouts:
 
     def _layout(self, parts: Sequence[Part], learnt: Sequence[int]) -> Layout:
         """Pieces of the parts, without what follows the last piece that is learnt."""
-        pieces: list[Piece] = []
+        pieces: list[LayoutPart] = []
         after = False  # whether an answer stands before this part
         for text, number in parts:
             if number is None:
                 ids = self._encoded(text)
                 end = self._turn_end(ids) if after else 0
-                pieces += [Piece(ids[:end], None, True), Piece(ids[end:], None, False)]
+                pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif after:
                 raise self._endless()
             else:
-                pieces.append(Piece(NONE, number, number in learnt))
+                pieces.append(LayoutPart(NONE, number, number in learnt))
             after = number in learnt
         if after:
             raise self._endless()

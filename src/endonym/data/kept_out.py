@@ -70,7 +70,7 @@ class _Lines:
 
     def add(self, texts: Sequence[str]) -> None:
         """Note these texts and their lines."""
-        folded = letters_of(lines_of(texts))
+        folded = letters_of(distinct_lines(texts))
         heads = _heads(folded)
         at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
         for first, last in _spans(folded):
@@ -124,7 +124,7 @@ class _Lines:
                     break
 
 
-def lines_of(texts: Iterable[str]) -> list[str]:
+def distinct_lines(texts: Iterable[str]) -> list[str]:
     """Texts and their lines, each once."""
     return list(dict.fromkeys(each for text in texts for each in (text, *text.splitlines())))
 

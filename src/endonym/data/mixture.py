@@ -112,7 +112,7 @@ def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
-def rows_of(shares: Sequence[Share], rows: int) -> dict[str, int]:
+def rows_by_source(shares: Sequence[Share], rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
     ordered = sorted(shares, key=lambda each: (-each.share, each.source))
     left, parts, found = rows, PARTS, dict[str, int]()
@@ -129,7 +129,7 @@ def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
     """
     gap, before, first = 0.0, dict.fromkeys((each.source for each in shares), 0), 0
     for end in ends:
-        counts = rows_of(shares, end)
+        counts = rows_by_source(shares, end)
         for name, share, _ in shares if end > first else ():
             gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
         before, first = counts, end

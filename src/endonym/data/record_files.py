@@ -19,8 +19,15 @@ from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
 from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin
-from endonym.formats.io.streams import ZSTD_PIECE_BYTES, Damage, Expansion, Stream, plain, unpacked
-from endonym.formats.readers.records import LARGE_BYTES, parsed, too_many
+from endonym.formats.io.streams import (
+    ZSTD_PIECE_BYTES,
+    Damage,
+    Expansion,
+    Stream,
+    uncompressed,
+    unpacked,
+)
+from endonym.formats.readers.records import LARGE_BYTES, json_value, too_many
 
 
 class Record(NamedTuple):
@@ -102,7 +109,7 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
-        stream: Stream = plain(raw)
+        stream: Stream = uncompressed(raw)
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
         if compression:
             stream = Expansion(origin.raw_bytes).bounded(unpacked(stream, compression))
@@ -139,7 +146,7 @@ def _line(number: int, line: str, origin: Origin) -> Record | Reject:
         detail = f"line {number}: more than {what} in one record"
         return origin.reject("too_deep", detail, record=number, raw=raw)
     try:
-        return Record(f"{origin.name}#{number}", origin.source, parsed(line), line)
+        return Record(f"{origin.name}#{number}", origin.source, json_value(line), line)
     except RecursionError:
         detail = f"line {number}: the JSON is too deep, objects within objects without end"
         return origin.reject("too_deep", detail, record=number, raw=raw)

@@ -36,7 +36,7 @@ INDEX = np.dtype(
 of neighbours and its position in the corpus (formats/document.py)."""
 
 
-class Piece(NamedTuple):
+class ShardDocument(NamedTuple):
     """A document to be written."""
 
     source: str
@@ -56,7 +56,7 @@ class ShardWriter:
         self.shard, self.offset = -1, SHARD_TOKENS
         self.file: IO[bytes] | None = None
 
-    def add(self, texts: list[Piece]) -> None:
+    def add(self, texts: list[ShardDocument]) -> None:
         """Append documents."""
         encoded = self.tokenizer.encode_many([each.text for each in texts])
         entries: list[tuple[int, ...]] = []
@@ -87,7 +87,7 @@ def write_shards(
     out: Path,
     tokenizer: Tokenizer,
     sources: list[str],
-    documents: Callable[[Split], Iterable[Piece]],
+    documents: Callable[[Split], Iterable[ShardDocument]],
     *,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -121,9 +121,9 @@ def write_shards(
     return {**totals, "unused": written["train"].unused()}
 
 
-def _batches(documents: Iterable[Piece]) -> Iterator[list[Piece]]:
+def _batches(documents: Iterable[ShardDocument]) -> Iterator[list[ShardDocument]]:
     """Batches of a few million characters, for the tokenizer's threads."""
-    batch: list[Piece] = []
+    batch: list[ShardDocument] = []
     chars = 0
     for document in documents:
         batch.append(document)

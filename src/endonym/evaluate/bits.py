@@ -22,7 +22,7 @@ from endonym.evaluate.compressor import (
 from endonym.evaluate.neighbours import neighbours
 from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import read
+from endonym.generate.reading import token_nats
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -104,10 +104,10 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     return Texts(ids, sources, tokenizer, "block", documents.averaged)
 
 
-def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
+def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
     """Nats of each document under the model. advance: called with the tokens read."""
     nats: list[NDArray[np.float64]] = []
-    for part in read(model.decoder, texts.ids, model.tokenizer.end_id):
+    for part in token_nats(model.decoder, texts.ids, model.tokenizer.end_id):
         nats.append(part)
         advance(len(part))
     return texts.measured(nats)
@@ -143,7 +143,7 @@ def compressor_scores(
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
-    chosen = sampled(texts.sources, most_documents())
+    chosen = spaced_sample(texts.sources, most_documents())
     some = texts.only(chosen)
     data = [each.encode("utf-8") for each in some.each()]
     sizes = compressed_bytes(priming, data, separator, kept=kept, advance=advance)
@@ -191,7 +191,7 @@ def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     return found
 
 
-def sampled(sources: Sequence[str], limit: int) -> list[int]:
+def spaced_sample(sources: Sequence[str], limit: int) -> list[int]:
     """The indices of at most about `limit` documents, evenly spaced within each source.
 
     Half of the limit is shared in proportion to the sources' documents and half equally, at least

@@ -230,7 +230,7 @@ def whole_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[lis
         yield [size(text + extra) - alone for extra in extras]
 
 
-def main() -> None:
+def answer_request() -> None:
     """Answer one request on standard input."""
     train, extras = read_request(sys.stdin.buffer)
     measure = forked_sizes if hasattr(os, "fork") else whole_sizes
@@ -240,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_request()

@@ -68,7 +68,7 @@ def save(folder: Path, found: Documents) -> None:
     np.save(folder / "documents.npy", found, allow_pickle=False)
 
 
-def load(folder: Path) -> Documents | None:
+def load_documents(folder: Path) -> Documents | None:
     """The documents of an evaluation, sorted by text; None if it saved none with sources."""
     path = folder / "documents.npy"
     return ordered(np.load(path, allow_pickle=False)) if path.is_file() else None

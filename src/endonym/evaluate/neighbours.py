@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.baselines import Baselines, Less
+from endonym.data.baselines import Baselines, DocumentCounts
 from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
 
@@ -149,7 +149,8 @@ def gains(
         for beside in places.beside():
             ids = [held.document(int(each)).ids for each in beside.block]
             without = [
-                Less(counts, places.documents(some)) for some in (beside.near, beside.elsewhere)
+                DocumentCounts(counts, places.documents(some))
+                for some in (beside.near, beside.elsewhere)
             ]
             nats = [
                 sum(counts.nats(each, less)["bigram"].sum() for each in ids) for less in without

@@ -63,9 +63,9 @@ class Endonym:
         """As in Runtime."""
         import numpy as np
 
-        from endonym.generate.reading import read
+        from endonym.generate.reading import token_nats
 
-        (nats,) = read(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
+        (nats,) = token_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
         return float(nats.sum())
 
 
@@ -211,7 +211,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def main() -> None:
+def answer_request() -> None:
     """Answer one request on standard input."""
     device.wait_briefly()
     try:
@@ -222,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_request()

@@ -146,7 +146,7 @@ def sample(shards: Path, tokenizer: Tokenizer, context: int) -> Sample:
     )
 
 
-def measure(
+def measure_speed(
     given: Sequence[Contender],
     text: Sample,
     *,

@@ -20,7 +20,7 @@ from endonym.formats.document import ARTICLE, Document, Reject
 from endonym.formats.files import RawFile
 from endonym.formats.io.archives import Member, zip_members
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, file_format
-from endonym.formats.io.streams import Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed, unpacked
 from endonym.formats.readers.tar import tar_members
 
 SENTENCES, TABLE = "-sentences.txt", "-inv_so.txt"
@@ -80,13 +80,13 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    rows = rows_of(opened(raw, compression, beside.stat().st_size))
+                    rows = table_rows(open_table(raw, compression, beside.stat().st_size))
     return numbered(rows)
 
 
-def opened(raw: BinaryIO, compression: str, size: int) -> Stream:
+def open_table(raw: BinaryIO, compression: str, size: int) -> Stream:
     """A file as a stream, decompressed within the limits of any raw file."""
-    stream = plain(raw)
+    stream = uncompressed(raw)
     return Expansion(size).bounded(unpacked(stream, compression)) if compression else stream
 
 
@@ -95,14 +95,14 @@ def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows
     if kind.archive == "zip":
         members = zip_members(raw)
     else:
-        members = tar_members(opened(raw, kind.compression, size))
+        members = tar_members(open_table(raw, kind.compression, size))
     for member in members:
         if isinstance(member, Member) and member.name == wanted and not member.problem:
-            return rows_of(member.stream)
+            return table_rows(member.stream)
     return []
 
 
-def rows_of(stream: Stream) -> Rows:
+def table_rows(stream: Stream) -> Rows:
     """The rows of a table; none if it is damaged or too long. Eight bytes a row are held."""
     found, size, rest = Rows(), 0, b""
     for piece in stream:
@@ -111,11 +111,11 @@ def rows_of(stream: Stream) -> Rows:
             return []
         for first in range(0, len(piece), PORTION_BYTES):
             lines, end, rest = (rest + piece[first : first + PORTION_BYTES]).rpartition(b"\n")
-            found.append(parsed(lines + end))
-    return [*found, parsed(rest)]
+            found.append(parsed_rows(lines + end))
+    return [*found, parsed_rows(rest)]
 
 
-def parsed(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+def parsed_rows(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
     """The rows of whole lines; those of another form are left out."""
     return np.array(ROW.findall(lines), dtype="S9").astype(np.int32).reshape(-1, 2)
 

@@ -229,10 +229,10 @@ class Idle(threading.local):
 IDLE = Idle()
 
 
-def units(
+def parsed_units(
     parser: str, path: Path, options: Options, *, raw_bytes: int, limits: Limits = LIMITS
 ) -> Iterator[Unit]:
-    """The units of a file, by the parser in this module; what fails is a unit with a reason.
+    """The units of a file, by a parser ("module:function"); what fails is a unit with a reason.
 
     raw_bytes: the size of the file, by which it gets its time. A unit with the number 0 stands for
     the whole file, or its rest. Raises SourceError if a library of the parser is not installed.

@@ -24,7 +24,7 @@ from endonym.formats.io.archives import Member, is_meant, zip_members
 from endonym.formats.io.content import Content
 from endonym.formats.io.formats import FileFormat, file_format
 from endonym.formats.io.origin import Origin
-from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed, unpacked
 from endonym.formats.readers.arrow import read_arrow
 from endonym.formats.readers.docx import read_docx
 from endonym.formats.readers.epub import read_epub
@@ -162,7 +162,7 @@ def opened_file(
 ) -> Records:
     """The records of a file on disk."""
     kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
-    stream = plain(Counted(raw, advance))
+    stream = uncompressed(Counted(raw, advance))
     if kind.archive == "zip":
         members = bounded_members(zip_members(raw), expansion)
         yield from archive_records(members, origin, source, expansion)

@@ -10,7 +10,15 @@ from typing import Any
 
 from endonym import device
 from endonym.disk import read_json, write_json
-from endonym.evaluate.speed import ROUNDS, Efficiency, cells, contenders, measure, notes, sample
+from endonym.evaluate.speed import (
+    ROUNDS,
+    Efficiency,
+    cells,
+    contenders,
+    measure_speed,
+    notes,
+    sample,
+)
 from endonym.evaluate.tables import aligned
 from endonym.log import append_jsonl, read_jsonl
 from endonym.model.foreign.folder import read_shape
@@ -33,7 +41,7 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     given = contenders(model, exports)
     threads = device.threads()
     with ctx.log.progress(SPEED, ROUNDS * len(given), "processes") as advance:
-        rows = measure(given, text, threads=threads, advance=advance)
+        rows = measure_speed(given, text, threads=threads, advance=advance)
     append_jsonl(ctx.journal, measurement(rows))
     for line in [*aligned(cells(rows), indent=2), *(f"  {note}" for note in notes(rows))]:
         ctx.log.line(line)

@@ -20,7 +20,7 @@ from endonym.evaluate.bits import (
     by_source,
     compressor_scores,
     held_out,
-    measure,
+    measure_nats,
 )
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
@@ -162,7 +162,7 @@ def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
     total = sum(len(ids) for ids in texts.ids)
     with log.progress("scoring", total, "tokens") as advance:
-        return measure(model, texts, advance=advance)
+        return measure_nats(model, texts, advance=advance)
 
 
 def score_texts(

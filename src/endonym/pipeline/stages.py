@@ -175,7 +175,7 @@ def _keep_tokenizer(
 
 def shards(_: Config, ctx: StageContext) -> Numbers:
     """Encode the corpus as token ids."""
-    from endonym.data.shards import Piece, write_shards
+    from endonym.data.shards import ShardDocument, write_shards
     from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
@@ -185,9 +185,11 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
         kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
     )
 
-    def documents(split: Any) -> Iterator[Piece]:
+    def documents(split: Any) -> Iterator[ShardDocument]:
         documents = texts.documents(split)
-        return (Piece(each.source, each.text, each.block, each.position) for each in documents)
+        return (
+            ShardDocument(each.source, each.text, each.block, each.position) for each in documents
+        )
 
     with ctx.log.progress("shards", total, "bytes") as advance:
         return write_shards(ctx.out, tokenizer, sources, documents, advance=advance)

@@ -42,7 +42,7 @@ class Letter:
     place: str
 
 
-def page(diagnosis: Diagnosis) -> str:
+def doctor_page(diagnosis: Diagnosis) -> str:
     """The page as HTML."""
     found, raw, kept = diagnosis.found, diagnosis.found.raw, diagnosis.found.kept
     return render(

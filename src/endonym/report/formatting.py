@@ -33,7 +33,7 @@ def between(low: float, high: float, decimals: int) -> str:
     return f"{low:.{decimals}f}{JOINER}–{JOINER}{high:.{decimals}f}"
 
 
-def plain(text: str) -> str:
+def terminal_text(text: str) -> str:
     """A text of the report for a terminal: without its marks against line breaks."""
     return text.replace(JOINER, "").replace("\u00a0", " ")
 

@@ -35,11 +35,11 @@ SAMPLES_SHOWN = 6
 def write_report(run: Run, store: Store) -> Path:
     """Write `report.html` into the run's folder; sections without data are left out."""
     path = run.folder / "report.html"
-    write_atomic(path, page(run, store).encode("utf-8"))
+    write_atomic(path, report_page(run, store).encode("utf-8"))
     return path
 
 
-def page(run: Run, store: Store) -> str:
+def report_page(run: Run, store: Store) -> str:
     """The report as HTML."""
     return render("report.html", gather(run, store))
 

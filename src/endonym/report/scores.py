@@ -41,7 +41,7 @@ class TableRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ScoreGroup:
     """The scores of one split, a named file or the test documents, read in one way."""
 
     title: str
@@ -196,7 +196,7 @@ def group(
     scores: Sequence[Score],
     card: Mapping[str, Any] | None = None,
     beside: Sequence[Gain] = (),
-) -> Group:
+) -> ScoreGroup:
     """The tables and bars of one split, read in one way. card, beside: as in `verdicts`."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
@@ -209,7 +209,7 @@ def group(
     if first.text == "block":
         notes.insert(0, BLOCKS)
     notes += provisos(first.split, card or {}, beside)
-    return Group(
+    return ScoreGroup(
         title=title if first.text == "document" else f"{title}, neighbours read together",
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
         rows=[_row(row, models) for row in rows],

@@ -14,7 +14,7 @@ from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
 from endonym.runs.find import artifact_by_id, made_artifact, planned_artifact, resolve_run
 from endonym.store import Artifact, Store, open_artifact
-from endonym.tokenizer.measure import Fit, Measured, measure
+from endonym.tokenizer.measure import Fit, Measured, measure_tokenizer
 from endonym.tokenizer.tokenizer import read_engine
 
 FILE = "tokenizer.json"
@@ -50,7 +50,7 @@ def compare_tokenizers(
     if not pairs:
         do = "Name a text with --text, or a run, whose dev documents are then read."
         raise RecipeError("there is no text to compare them on", where="--text", do=do)
-    return [(each, measure(read_engine(each.file), pairs)) for each in found]
+    return [(each, measure_tokenizer(read_engine(each.file), pairs)) for each in found]
 
 
 def _read(path: Path, log: Log) -> list[tuple[str, str]]:

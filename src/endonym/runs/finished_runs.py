@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from endonym.errors import Damaged, RecipeError
-from endonym.evaluate.documents import Documents, load
+from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import MODELS
@@ -146,7 +146,7 @@ class FinishedRun:
     @cached_property
     def documents(self) -> Documents | None:
         """Scores of each held-out document; None if the evaluation kept none."""
-        return load(self.judged.folder)
+        return load_documents(self.judged.folder)
 
     @cached_property
     def efficiency(self) -> list[Efficiency]:

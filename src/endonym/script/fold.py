@@ -51,10 +51,10 @@ def folded(texts: Sequence[str]) -> list[str]:
 
     A text without letters and digits keeps everything but its spaces; blank texts become empty.
     """
-    short = letters_of([text if len(text) <= PORTION_CHARS else "" for text in texts])
+    short = folded_letters([text if len(text) <= PORTION_CHARS else "" for text in texts])
     return [
         letters
-        or "".join(letters_of([each])[0] for each in portions(text))
+        or "".join(folded_letters([each])[0] for each in portions(text))
         or "".join("".join(decomposed(each).split()) for each in portions(text))
         for letters, text in zip(short, texts, strict=True)
     ]
@@ -65,7 +65,7 @@ def decomposed(text: str) -> str:
     return unicodedata.normalize("NFD", text.casefold())
 
 
-def letters_of(texts: Sequence[str]) -> list[str]:
+def folded_letters(texts: Sequence[str]) -> list[str]:
     """The letters and digits of texts, replaced; other characters are removed."""
     if not texts:
         return []

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from endonym.errors import EndonymError
 from endonym.serve.engine import Vocabulary
-from endonym.serve.pieces import Piece, Pieces, Token
+from endonym.serve.pieces import Pieces, TextPiece, Token
 
 Json = dict[str, Any]
 
@@ -71,11 +71,11 @@ class Form(Protocol):
         """The choice of a first chunk without text, if there is one."""
         ...
 
-    def chunk(self, index: int, pieces: Sequence[Piece], reason: str | None) -> Json:
+    def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """A choice in a chunk."""
         ...
 
-    def whole(self, index: int, pieces: Sequence[Piece], reason: str | None) -> Json:
+    def whole(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """A choice in a whole answer."""
         ...
 
@@ -95,7 +95,7 @@ class TextForm:
         """There is none."""
         return None
 
-    def chunk(self, index: int, pieces: Sequence[Piece], reason: str | None) -> Json:
+    def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """Some more text."""
         text = "".join(each.text for each in pieces)
         logprobs = None
@@ -122,7 +122,7 @@ class ChatForm:
         delta = {"role": "assistant", "content": ""}
         return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
 
-    def chunk(self, index: int, pieces: Sequence[Piece], reason: str | None) -> Json:
+    def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """Some more text."""
         text = "".join(each.text for each in pieces)
         return {
@@ -132,7 +132,7 @@ class ChatForm:
             "finish_reason": reason,
         }
 
-    def whole(self, index: int, pieces: Sequence[Piece], reason: str | None) -> Json:
+    def whole(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """A message."""
         text = "".join(each.text for each in pieces)
         return {
@@ -142,11 +142,11 @@ class ChatForm:
             "finish_reason": reason,
         }
 
-    def _logprobs(self, pieces: Sequence[Piece]) -> Json | None:
+    def _logprobs(self, pieces: Sequence[TextPiece]) -> Json | None:
         return chat_logprobs(self.vocabulary, pieces) if self.has_logprobs else None
 
 
-def text_logprobs(vocabulary: Vocabulary, pieces: Iterable[Piece], offset: int = 0) -> Json:
+def text_logprobs(vocabulary: Vocabulary, pieces: Iterable[TextPiece], offset: int = 0) -> Json:
     """The log-probabilities of pieces, as `/v1/completions` has them.
 
     text_offset: where a token's text begins; tokens of one character begin together.
@@ -166,7 +166,7 @@ def text_logprobs(vocabulary: Vocabulary, pieces: Iterable[Piece], offset: int =
     return {"tokens": tokens, "token_logprobs": nats, "top_logprobs": top, "text_offset": offsets}
 
 
-def chat_logprobs(vocabulary: Vocabulary, pieces: Iterable[Piece]) -> Json:
+def chat_logprobs(vocabulary: Vocabulary, pieces: Iterable[TextPiece]) -> Json:
     """The log-probabilities of pieces, as `/v1/chat/completions` has them."""
 
     def told(index: int, nats: float | None) -> Json:
@@ -183,7 +183,7 @@ def chat_logprobs(vocabulary: Vocabulary, pieces: Iterable[Piece]) -> Json:
     }
 
 
-def pieces_of(vocabulary: Vocabulary, tokens: Iterable[Token]) -> list[Piece]:
+def pieces_of(vocabulary: Vocabulary, tokens: Iterable[Token]) -> list[TextPiece]:
     """Tokens of a whole text as pieces."""
     cut = Pieces()
     found = [each for token in tokens for each in cut.add(token, vocabulary.bytes_of(token.index))]

@@ -19,7 +19,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """Some text, and the tokens that it was made of."""
 
     text: str
@@ -36,33 +36,33 @@ class Pieces:
     stop: Sequence[str] = ()
     has_stopped: bool = False
     _tokens: list[Token] = field(default_factory=list[Token])
-    _waiting: list[Piece] = field(default_factory=list[Piece])
+    _waiting: list[TextPiece] = field(default_factory=list[TextPiece])
     _letters: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore")
     )
 
-    def add(self, token: Token, data: bytes) -> list[Piece]:
+    def add(self, token: Token, data: bytes) -> list[TextPiece]:
         """The pieces that are complete with one more token, whose bytes are `data`."""
         self._tokens.append(token)
         text = self._letters.decode(data)
         if not text and data:
             return []  # inside a character
-        piece = Piece(text, tuple(self._tokens))
+        piece = TextPiece(text, tuple(self._tokens))
         self._tokens = []
         if not self.stop:
             return [piece]
         self._waiting.append(piece)
         return self._released()
 
-    def end(self) -> list[Piece]:
+    def end(self) -> list[TextPiece]:
         """What was waiting, at the end; an incomplete character is left out."""
         found, self._waiting = self._waiting, []
         if self._tokens:
-            found.append(Piece("", tuple(self._tokens)))
+            found.append(TextPiece("", tuple(self._tokens)))
             self._tokens = []
         return found
 
-    def _released(self) -> list[Piece]:
+    def _released(self) -> list[TextPiece]:
         """The waiting pieces that no stop string can reach any more."""
         text = "".join(each.text for each in self._waiting)
         starts = [at for each in self.stop if (at := text.find(each)) >= 0]
@@ -70,20 +70,20 @@ class Pieces:
             self.has_stopped = True
             return self._before(min(starts))
         held = max(_overlap(text, each) for each in self.stop)
-        found: list[Piece] = []
+        found: list[TextPiece] = []
         free = len(text) - held
         while self._waiting and len(self._waiting[0].text) <= free:
             free -= len(self._waiting[0].text)
             found.append(self._waiting.pop(0))
         return found
 
-    def _before(self, end: int) -> list[Piece]:
+    def _before(self, end: int) -> list[TextPiece]:
         """The pieces of the first `end` characters of what is waiting; the rest is dropped."""
-        found: list[Piece] = []
+        found: list[TextPiece] = []
         for piece in self._waiting:
             if end <= 0:
                 break
-            found.append(Piece(piece.text[:end], piece.tokens))
+            found.append(TextPiece(piece.text[:end], piece.tokens))
             end -= len(piece.text)
         self._waiting, self._tokens = [], []
         return found

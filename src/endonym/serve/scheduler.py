@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from endonym.errors import EndonymError
 from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
 from endonym.serve.engine import Engine, Logits, Row
-from endonym.serve.pieces import Piece, Pieces, Token
+from endonym.serve.pieces import Pieces, TextPiece, Token
 
 QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
 LONGEST_WAIT = 60
@@ -71,7 +71,7 @@ class Update:
     context, "failed"; None as long as the sequence goes on.
     """
 
-    pieces: Sequence[Piece] = ()
+    pieces: Sequence[TextPiece] = ()
     reason: str | None = None
 
 
@@ -320,7 +320,7 @@ class Scheduler:
         """Add a token to its text."""
         self.counts.generated_tokens += 1
         if token.index in self.engine.ends:
-            pieces = [*each.pieces.end(), Piece("", (token,))]
+            pieces = [*each.pieces.end(), TextPiece("", (token,))]
             self._end(each, Update(pieces, "stop"))
             return
         each.ids.append(token.index)

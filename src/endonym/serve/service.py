@@ -25,7 +25,7 @@ from endonym.serve.chat import chat_ids
 from endonym.serve.draw import Chooser
 from endonym.serve.engine import Engine
 from endonym.serve.limits import Receive
-from endonym.serve.pieces import Piece, Token
+from endonym.serve.pieces import TextPiece, Token
 from endonym.serve.reader import Numbered, Reader
 from endonym.serve.requests import Asked, ChatRequest, CompletionRequest
 from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, take_each
@@ -273,7 +273,7 @@ class Job:
 
     def _answer(self, news: Sequence[Numbered]) -> bytes:
         """The JSON of a whole answer. May take seconds: called in a thread."""
-        pieces: list[list[Piece]] = [[] for _ in self.generations]
+        pieces: list[list[TextPiece]] = [[] for _ in self.generations]
         reasons: dict[int, str | None] = {}
         for number, update in news:
             pieces[number] += [*self._prompt(number), *update.pieces]
@@ -314,7 +314,7 @@ class Job:
             events.append(self.form.chunk(number, last, update.reason))
         return [_event(self._json(self.form.chunk_kind, [each])) for each in events]
 
-    def _prompt(self, number: int) -> list[Piece]:
+    def _prompt(self, number: int) -> list[TextPiece]:
         """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
         scored.
         """
@@ -328,7 +328,7 @@ class Job:
         if prompt.given == len(prompt.ids):
             tokens = [Token(prompt.ids[0]), *tokens]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
-        return pieces if scored else [Piece("".join(each.text for each in pieces), ())]
+        return pieces if scored else [TextPiece("".join(each.text for each in pieces), ())]
 
     def _usage(self) -> Json:
         made = sum(each.chooser.made for each in self.generations)

@@ -26,12 +26,12 @@ from endonym.formats.files import not_a_file
 from endonym.formats.io.archives import Member, zip_members
 from endonym.formats.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.formats.io.formats import PARSED, FileFormat, file_format, unsupported
-from endonym.formats.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
+from endonym.formats.io.streams import Damage, Expansion, Feed, Stream, uncompressed, unpacked
 from endonym.formats.readers.arrow import ERRORS, opened, too_large
 from endonym.formats.readers.columns import is_text, texts
 from endonym.formats.readers.parquet import batch_rows
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
-from endonym.formats.readers.records import DEFAULT_FIELD, parsed
+from endonym.formats.readers.records import DEFAULT_FIELD, json_value
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
 from endonym.script.scripts import SENTENCE_ENDS
@@ -100,7 +100,7 @@ def guess_source(
         elif kind.format in COLUMNS and not kind.compression:
             keys, reason = COLUMNS[kind.format](raw)
         else:
-            keys, reason = stream_guess(plain(raw), kind, path.name, look)
+            keys, reason = stream_guess(uncompressed(raw), kind, path.name, look)
     return source.model_copy(update=keys), reason
 
 
@@ -141,7 +141,7 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look
     if kind.archive == "zip":
         members = zip_members(raw)
     else:
-        stream = plain(raw)
+        stream = uncompressed(raw)
         if kind.compression:
             expansion = Expansion(os.fstat(raw.fileno()).st_size)
             stream = expansion.bounded(unpacked(stream, kind.compression))
@@ -227,7 +227,7 @@ def json_guess(head: str) -> Guess:
     rows: list[dict[str, Any]] = []
     for line in islice(filter(str.strip, head.split("\n")), LOOKED_AT_RECORDS):
         try:
-            value = parsed(line)
+            value = json_value(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):

@@ -26,7 +26,9 @@ def pairs(config: TokenizerConfig, counts: Counts) -> Engine:
     least = max(config.min_count, zipf_least(counts, vocab))
     whole, merges = merged_bytes(counts, least, vocab)
     found = _merged(whole, counts, config, len(merges))
-    return byte_level([*merges, *((letters_of(left), letters_of(right)) for left, right in found)])
+    return byte_level(
+        [*merges, *((in_byte_letters(left), in_byte_letters(right)) for left, right in found)]
+    )
 
 
 def characters(config: TokenizerConfig, counts: Counts) -> Engine:
@@ -53,7 +55,7 @@ def merged_bytes(counts: Counts, least: float, vocab: int) -> tuple[list[str], M
     whole: list[str] = []
     merges: dict[tuple[str, str], None] = {}
     for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
-        letters = letters_of(character)
+        letters = in_byte_letters(character)
         new = {(letters[:n], letters[n]): None for n in range(1, len(letters))}
         total = len(merges) + sum(each not in merges for each in new)
         is_frequent = counts.characters[character] >= least and total <= vocab - BYTE_VOCAB
@@ -96,7 +98,7 @@ def _merged(whole: Sequence[str], counts: Counts, config: TokenizerConfig, spent
     return [(left, right) for left, right in json.loads(engine.to_str())["model"]["merges"]]
 
 
-def letters_of(text: str) -> str:
+def in_byte_letters(text: str) -> str:
     """The bytes of a text in the alphabet of bytes."""
     alphabet = byte_letters()
     return "".join(alphabet[byte] for byte in text.encode("utf-8"))

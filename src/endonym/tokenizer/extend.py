@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import models, pre_tokenizers, trainers
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.bpe import letters_of, zipf_least
+from endonym.tokenizer.bpe import in_byte_letters, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.sample import evenly
 from endonym.tokenizer.strange import STRANGE
@@ -94,7 +94,7 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
     least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
     model = pieces.engine().model
     for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
-        parts = [each.value for each in model.tokenize(letters_of(character))]
+        parts = [each.value for each in model.tokenize(in_byte_letters(character))]
         if counts.characters[character] < least:
             return
         starts = list(itertools.accumulate(parts))

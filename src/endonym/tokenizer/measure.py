@@ -69,7 +69,7 @@ class Measured:
         return Fit(**{key: sum(row[key] for row in rows) for key in asdict(Fit())})
 
 
-def measure(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> Measured:
+def measure_tokenizer(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> Measured:
     """Measure a tokenizer on pairs of source and text."""
     seen: set[int] = set()
     sources: dict[str, Fit] = {}

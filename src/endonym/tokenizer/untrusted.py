@@ -62,14 +62,14 @@ def trusted_text(path: Path) -> str:
 
 def require_trust(data: bytes, path: Path) -> None:
     """Raise TokenizerError for what would harm this process, if it opened it."""
-    described = parsed(data, path)
+    described = checked_json(data, path)
     require_bounds(described, path)
     digest = hashlib.sha256(data).digest()
     if digest not in _probed and not is_own(described):
         mb = len(data) / 1e6
         limits = Limits((2 << 30) + 24 * len(data), 15 + 2 * mb, 120 + 20 * mb)
         try:
-            _process.ask({"letters": letters_of(described)}, limits, data)
+            _process.ask({"letters": risky_letters(described)}, limits, data)
         except Failure as failure:
             raise refusal(f"opening it fails: {failure}", path) from failure
     _probed.add(digest)
@@ -80,7 +80,7 @@ def refusal(message: str, path: Path) -> TokenizerError:
     return TokenizerError(message, where=str(path), do=DAMAGED)
 
 
-def parsed(data: bytes, path: Path) -> dict[str, Any]:
+def checked_json(data: bytes, path: Path) -> dict[str, Any]:
     """The JSON of the file, if it does not take much memory. Raises TokenizerError."""
     if data.count(b"[") + data.count(b"{") > MOST_LISTS or data.count(b",") > MOST_VALUES:
         raise refusal(f"more than {MOST_VALUES:,} values", path)
@@ -165,7 +165,7 @@ def whole_size(text: str) -> int:
     return len(normalize("NFKD", normalize("NFKD", text).lower()))
 
 
-def letters_of(described: Mapping[str, Any]) -> list[str]:
+def risky_letters(described: Mapping[str, Any]) -> list[str]:
     """Letters, and few letters after each other, on which a pattern of the rules may be slow.
 
     The last are all letters of the patterns: without them a pattern may be given up at once.

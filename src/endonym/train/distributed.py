@@ -94,7 +94,7 @@ class Group:
         """
         found: dict[str, Tensor] = {}
         for name, each in tensors.items():
-            everything = whole(each)
+            everything = full_tensor(each)
             if self.is_first or is_plain(each):
                 found[name] = everything
         return found
@@ -165,7 +165,7 @@ def is_plain(tensor: Tensor) -> bool:
     return not hasattr(tensor, "full_tensor")
 
 
-def whole(tensor: Any) -> Tensor:
+def full_tensor(tensor: Any) -> Tensor:
     """The whole tensor, gathered if it is sharded; then every process must call this."""
     return tensor if is_plain(tensor) else tensor.full_tensor()
 

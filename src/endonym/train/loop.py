@@ -35,7 +35,7 @@ from endonym.train.distributed import ALONE, Group
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.objectives.registry import objective_of
 from endonym.train.optimizer import Optimizer
-from endonym.train.report import Report, lines_of
+from endonym.train.report import Report, journal_lines
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 from endonym.train.validate import ValidationResult, validate
@@ -275,7 +275,7 @@ class Training:
         report = self._report(stepped, seconds, seen, is_best=is_best)
         is_due = seen or state.is_finished or saves_at(config, state.step)
         if is_due and not loss_guard.is_lost(state):
-            state.lines = lines_of(report)
+            state.lines = journal_lines(report)
             self.save()
         return report
 

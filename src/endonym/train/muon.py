@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from endonym.train.distributed import own, part_of, whole
+from endonym.train.distributed import full_tensor, own, part_of
 
 Matrices = list[Tensor] | tuple[Tensor, ...]
 UPDATE_RMS = 0.2
@@ -84,7 +84,7 @@ class Muon:
         parts = [own(gradient) for gradient in gradients]
         torch._foreach_lerp_(momenta, parts, 1 - self.momentum)
         torch._foreach_lerp_(parts, momenta, self.momentum)  # Nesterov: one step ahead
-        whole_updates = orthogonal([whole(each) for each in gradients], self.number_format)
+        whole_updates = orthogonal([full_tensor(each) for each in gradients], self.number_format)
         if self.row_memory is not None:
             for matrix, update in zip(self.matrices, whole_updates, strict=True):
                 even_out_rows(update, self.state[matrix]["row_squares"], self.row_memory)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import is_plain, own, part_of, whole
+from endonym.train.distributed import full_tensor, is_plain, own, part_of
 from endonym.train.muon import Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$")
@@ -91,7 +91,7 @@ class Optimizer:
         """Clip the gradient to this norm; returns its L2 norm before clipping."""
         gradients = [each.grad for each in self.masters if each.grad is not None]
         total = nn.utils.get_total_norm(gradients)
-        norm = whole(total)
+        norm = full_tensor(total)
         # torch's clipping rewrites gradients even where nothing is clipped: a CPU can skip that; on
         # a GPU the comparison would synchronise.
         if norm.device.type != "cpu" or norm > largest:

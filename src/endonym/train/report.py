@@ -76,7 +76,7 @@ def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
     return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
 
 
-def lines_of(report: Report) -> list[dict[str, Any]]:
+def journal_lines(report: Report) -> list[dict[str, Any]]:
     """The lines of a step in the journal, without its clock: its problems and its metrics."""
     metrics = {key: value for key, value in as_metrics(report).items() if key != "seconds"}
     return [*(event.as_dict() for event in report.events), metrics]

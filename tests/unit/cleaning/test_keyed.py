@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from endonym.cleaning import keyed as module
-from endonym.cleaning.keyed import key_of, keyed, load, merged, save, smallest, summed
+from endonym.cleaning.keyed import (
+    key_of,
+    keyed,
+    memory_mapped_counts,
+    merged,
+    save,
+    smallest,
+    summed,
+)
 
 
 def parts(seed: int) -> list[list[tuple[int, int]]]:
@@ -59,7 +67,7 @@ def test_of_large_groups_the_largest_of_the_least_values_is_kept(
 def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
     array = keyed(parts(3)[0])
     save(array, tmp_path / "lines.npy")
-    assert np.array_equal(load(tmp_path / "lines.npy"), array)
+    assert np.array_equal(memory_mapped_counts(tmp_path / "lines.npy"), array)
     assert [path.name for path in tmp_path.iterdir()] == ["lines.npy"]
 
 
@@ -83,5 +91,5 @@ def test_two_processes_may_write_the_same_counts_at_once(tmp_path: Path) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(np, "save", slow)
         save(counts, path)
-    assert load(path).tolist() == [[1, 2], [3, 1]]
+    assert memory_mapped_counts(path).tolist() == [[1, 2], [3, 1]]
     assert [each.name for each in tmp_path.iterdir()] == ["lines.npy"]

@@ -11,7 +11,7 @@ from serving import CHATML, write_gguf
 
 from endonym.cli.prompt_loop import HELP, Shaded
 from endonym.cli.serve_commands import texts
-from endonym.serve.pieces import Piece, Token
+from endonym.serve.pieces import TextPiece, Token
 
 pytest.importorskip("xllamacpp")
 Say = Callable[..., Any]
@@ -90,7 +90,7 @@ def test_a_line_that_is_too_long_does_not_end_a_session(
 
 
 def test_pieces_have_the_surprise_of_their_tokens() -> None:
-    pieces = [Piece("а", (Token(1, -0.6931471805599453),)), Piece("", (Token(0, -9.0),))]
+    pieces = [TextPiece("а", (Token(1, -0.6931471805599453),)), TextPiece("", (Token(0, -9.0),))]
     assert list(texts(pieces, has_shades=False)) == ["а"]
     assert list(texts(pieces, has_shades=True)) == [Shaded("а", pytest.approx(1.0))]
 

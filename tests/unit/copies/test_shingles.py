@@ -15,7 +15,7 @@ from endonym.copies.shingles import (
     band_keys,
     level,
     long_shingles,
-    sampled,
+    sampled_hashes,
     shingles,
     signatures,
 )
@@ -105,5 +105,5 @@ def test_of_long_texts_the_same_shingles_are_taken(monkeypatch: pytest.MonkeyPat
     every = shingles(letters_of([text])).hashes
     assert set(long_shingles(text, 0).tolist()) == set(every.tolist())
     half = long_shingles(text, 1)
-    assert set(half.tolist()) == set(sampled(every, 1).tolist())
+    assert set(half.tolist()) == set(sampled_hashes(every, 1).tolist())
     assert 0.3 < len(half) / len(np.unique(every)) < 0.7

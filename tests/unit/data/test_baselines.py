@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference.counting import SlowCounts
 from toys import END, write_toy_shards
 
-from endonym.data.baselines import Baselines, Less, count
+from endonym.data.baselines import Baselines, DocumentCounts, count
 from endonym.data.order import Order
 
 VOCAB = 7
@@ -128,7 +128,7 @@ def test_leaving_documents_out_equals_counting_the_others(
 ) -> None:
     ids = np.array(asked, dtype=np.int64)
     whole = counted(tmp_path / "whole", [*documents, [1, 2, 2, 1], [3]])
-    less = Less(whole, [np.array([1, 2, 2, 1]), np.array([3])])
+    less = DocumentCounts(whole, [np.array([1, 2, 2, 1]), np.array([3])])
     left = counted(tmp_path / "left", documents).nats(ids)
     assert whole.nats(ids, less)["unigram"] == pytest.approx(left["unigram"])
     assert whole.nats(ids, less)["bigram"] == pytest.approx(left["bigram"])
@@ -142,7 +142,7 @@ def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(
     shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)
     joined = count(shards, Order(shards, context=64, seed=2, join=["letters"]))
     assert joined.counts_of(np.array([2 * 7 + END, 2 * 7 + 6])).tolist() == [0, 3]
-    nats = joined.nats(np.array([2, 6]), Less(joined, [np.array([1, 2])]))
+    nats = joined.nats(np.array([2, 6]), DocumentCounts(joined, [np.array([1, 2])]))
     # Two contexts 2 are left, which one kind of token follows.
     unigram = (3 + 1) / (9 - 3 + 7)
     assert np.exp(-nats["bigram"][1]) == pytest.approx((3 - 0.75) / 2 + 0.75 * 1 / 2 * unigram)

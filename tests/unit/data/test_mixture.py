@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batches
-from endonym.data.mixture import Mixture, Share, largest_gap, main_source, parts_of, rows_of
+from endonym.data.mixture import Mixture, Share, largest_gap, main_source, parts_of, rows_by_source
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 
@@ -48,7 +48,8 @@ def test_after_any_number_of_rows_each_source_has_its_share_to_within_two_rows(
         assert indices[numbers == number].tolist() == list(range(int(here[-1])))
     named = [Share(f"{n:02d}", share) for n, share in enumerate(shares)]
     assert (
-        list(rows_of(named, count).values()) == np.bincount(numbers, minlength=len(shares)).tolist()
+        list(rows_by_source(named, count).values())
+        == np.bincount(numbers, minlength=len(shares)).tolist()
     )
 
 
@@ -94,7 +95,7 @@ def test_each_source_is_read_to_its_end_before_any_document_is_read_again(tmp_pa
 def test_a_later_phase_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
     shards = shards_of(tmp_path)
     first = Mixture(shards, [Share("web", 0.5), Share("books", 0.5)], context=CONTEXT, seed=5)
-    read = rows_of([Share("web", 0.5), Share("books", 0.5)], 21)
+    read = rows_by_source([Share("web", 0.5), Share("books", 0.5)], 21)
     later = Mixture(shards, [Share("web", 1.0, read["web"])], context=CONTEXT, seed=5)
     alone = Order(shards, context=CONTEXT, seed=5, source="web")
     whole = alone.rows(0, read["web"] + 4).tokens_BT.tolist()

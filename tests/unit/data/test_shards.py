@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import END, IdTokenizer, distinct_documents, write_toy_shards
 
-from endonym.data.shards import Piece, TokenShards, follow, write_shards
+from endonym.data.shards import ShardDocument, TokenShards, follow, write_shards
 from endonym.errors import Damaged, StoreError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
@@ -54,7 +54,7 @@ def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
 
 def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Path) -> None:
     given = [("tatar", TATAR), ("khmer", KHMER), ("tatar", TATAR + FRENCH)]
-    texts = [Piece(source, text, n, n) for n, (source, text) in enumerate(given)]
+    texts = [ShardDocument(source, text, n, n) for n, (source, text) in enumerate(given)]
     tokenizer = train_tokenizer(
         TokenizerConfig(kind="char", min_count=1), lambda: iter([KHMER, TATAR])
     )
@@ -81,7 +81,9 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
 def test_all_bytes_that_are_read_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     sizes: list[int] = []
-    pairs = [Piece("a", text, 0, position) for position, text in enumerate(["1 2 3", "4", "5"])]
+    pairs = [
+        ShardDocument("a", text, 0, position) for position, text in enumerate(["1 2 3", "4", "5"])
+    ]
     write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, advance=sizes.append)
     assert sizes == [5, 2] * 3
 

@@ -12,7 +12,7 @@ from reference.reading import document_nats
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.data.baselines import count
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
@@ -20,9 +20,9 @@ from endonym.evaluate.bits import (
     by_source,
     compressor_scores,
     held_out,
-    measure,
+    measure_nats,
     priming_text,
-    sampled,
+    spaced_sample,
 )
 from endonym.evaluate.compressor import ends
 from endonym.evaluate.score import Measured, Score, find, headline
@@ -43,8 +43,8 @@ def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
     """Two sources that alternate."""
     texts = {"train": TRAIN, "dev": VAL, "test": []}
 
-    def documents(split: str) -> list[Piece]:
-        return [Piece("ab"[n % 2], text, n, n) for n, text in enumerate(texts[split])]
+    def documents(split: str) -> list[ShardDocument]:
+        return [ShardDocument("ab"[n % 2], text, n, n) for n, text in enumerate(texts[split])]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     return TokenShards(tmp_path, "train"), TokenShards(tmp_path, "dev")
@@ -69,7 +69,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
     counts: list[int] = []
     texts = held_out(splits[1], READER)
     assert list(texts.each()) == VAL
-    measured = measure(LanguageModel(decoder, READER), texts, advance=counts.append)
+    measured = measure_nats(LanguageModel(decoder, READER), texts, advance=counts.append)
     found = by_source(texts, measured, model="model", split="dev")
     ids = [READER.encode(text) for text in VAL]
     nats = [sum(document_nats(decoder, each, READER.end_id)) for each in ids]
@@ -194,15 +194,15 @@ def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
 
 def test_a_sample_has_documents_of_every_source_and_more_of_a_small_one() -> None:
     sources = ["роман"] * 900 + ["мәкаль"] * 90 + ["такмак"] * 10 + ["бер"]
-    indices = sampled(sources, 80)
+    indices = spaced_sample(sources, 80)
     counts = {name: sum(sources[n] == name for n in indices) for name in set(sources)}
     # Half of 80 shared out equally, half by documents.
     assert counts == {"роман": 45, "мәкаль": 13, "такмак": 10, "бер": 1}
     steps = np.diff(indices[: counts["роман"]])
     assert set(steps.tolist()) == {20}
-    assert sampled(sources, len(sources)) == list(range(len(sources)))
-    assert sampled(["а"] * 10, 5) == [0, 2, 4, 6, 8]
-    assert len(sampled(sources, 1)) == 4
+    assert spaced_sample(sources, len(sources)) == list(range(len(sources)))
+    assert spaced_sample(["а"] * 10, 5) == [0, 2, 4, 6, 8]
+    assert len(spaced_sample(sources, 1)) == 4
 
 
 def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
@@ -237,9 +237,12 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     given = [("lines", 0, 0), ("lines", 0, 1), ("book", 1, 2), ("lines", 2, 4), ("lines", 3, 5),
              ("lines", 3, 6), ("lines", 3, 9), ("lines", 3, 13)]  # fmt: skip
 
-    def documents(split: str) -> list[Piece]:
+    def documents(split: str) -> list[ShardDocument]:
         pairs = zip(given, VAL, strict=False)
-        return [Piece(source, text, block, position) for (source, block, position), text in pairs]
+        return [
+            ShardDocument(source, text, block, position)
+            for (source, block, position), text in pairs
+        ]
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
@@ -263,9 +266,12 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
     # Of "a" much is trained on and a line is test; "b" is all test and still too small.
     given = {"train": ["a"] * 12, "dev": [], "test": ["a"] + ["b"] * 3}
 
-    def documents(split: str) -> list[Piece]:
+    def documents(split: str) -> list[ShardDocument]:
         pairs = zip(given[split], VAL, strict=False)
-        return [Piece(source, text, 0, position) for position, (source, text) in enumerate(pairs)]
+        return [
+            ShardDocument(source, text, 0, position)
+            for position, (source, text) in enumerate(pairs)
+        ]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     shards = TokenShards(tmp_path, "test")

@@ -108,7 +108,7 @@ def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
     data = request(TRAIN, train_ends, [b"\n\n" + each for each in DOCUMENTS])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     monkeypatch.setattr("sys.stdout", output)
-    compressor.main()
+    compressor.answer_request()
     found = [json.loads(line) for line in output.getvalue().splitlines()]
     assert found == added(TRAIN, DOCUMENTS)[-2:]
 

@@ -13,7 +13,7 @@ from endonym.evaluate.documents import (
     are_same,
     difference,
     documents,
-    load,
+    load_documents,
     named_in,
     save,
     shared,
@@ -36,7 +36,7 @@ def measured(nats: list[float], texts: list[str]) -> Measured:
 def test_documents_come_back_with_their_sizes_and_nats_sorted_by_text(tmp_path: Path) -> None:
     nats = [float(number) for number in range(40)]
     save(tmp_path, documents(TEXTS, SOURCES, measured(nats, TEXTS)))
-    found = load(tmp_path)
+    found = load_documents(tmp_path)
     assert found is not None
     assert sorted(found["nats"].tolist()) == nats
     assert (np.diff(found["text"].astype(float)) >= 0).all()
@@ -45,7 +45,7 @@ def test_documents_come_back_with_their_sizes_and_nats_sorted_by_text(tmp_path: 
 
 
 def test_an_evaluation_without_them_has_none(tmp_path: Path) -> None:
-    assert load(tmp_path) is None
+    assert load_documents(tmp_path) is None
 
 
 def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) -> None:
@@ -59,13 +59,13 @@ def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) 
     for name, (texts, sources) in given.items():
         (tmp_path / name).mkdir()
         save(tmp_path / name, documents(texts, sources, measured(nats[: len(texts)], texts)))
-    found = {name: load(tmp_path / name) for name in given}
+    found = {name: load_documents(tmp_path / name) for name in given}
     one = found["one"]
     assert one is not None
     same = {name for name, each in found.items() if each is not None and are_same(one, each)}
     assert same == {"one", "other"}
     save(tmp_path / "fewer", documents(TEXTS, SOURCES, measured(nats, TEXTS), {"хикәя"}))
-    apart = load(tmp_path / "fewer")
+    apart = load_documents(tmp_path / "fewer")
     assert apart is not None
     assert are_of_same_texts(one, apart)
     assert not are_same(one, apart), "another mean over sources"
@@ -79,7 +79,7 @@ def test_one_text_of_two_sources_is_two_documents_in_any_order(tmp_path: Path) -
         (tmp_path / name).mkdir()
         texts = [TEXTS[0]] * 2
         save(tmp_path / name, documents(texts, sources, measured([1.0, 2.0], texts)))
-        loaded = load(tmp_path / name)
+        loaded = load_documents(tmp_path / name)
         assert loaded is not None
         found.append(loaded)
     assert are_same(*found)
@@ -89,7 +89,7 @@ def test_documents_that_were_kept_without_their_sources_are_none(tmp_path: Path)
     found = documents(TEXTS, SOURCES, measured([1.0] * 40, TEXTS))
     old = [name for name in RECORD.names or () if name != "source"]
     save(tmp_path, np.array(found[old].tolist(), dtype=[(name, RECORD[name]) for name in old]))
-    assert load(tmp_path) is None
+    assert load_documents(tmp_path) is None
 
 
 def test_neighbours_are_drawn_together_in_a_difference_too() -> None:

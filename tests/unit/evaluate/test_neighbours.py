@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from endonym.data.baselines import count
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.evaluate import neighbours as module
 from endonym.evaluate.neighbours import Gain, Places, gains, held_by_article, sentences
 from endonym.tokenizer.config import TokenizerConfig
@@ -34,7 +34,7 @@ def corpus(
     folder: Path, books: dict[str, list[list[str]]], every: int = 12
 ) -> tuple[TokenShards, TokenShards, TokenShards]:
     """Shards of sources with several files each; one block of lines in so many is held out."""
-    splits: dict[str, list[Piece]] = {"train": [], "dev": [], "test": []}
+    splits: dict[str, list[ShardDocument]] = {"train": [], "dev": [], "test": []}
     position, block = 0, 0
     for name, files in books.items():
         for lines in files:
@@ -42,7 +42,7 @@ def corpus(
             for number, line in enumerate(lines):
                 block += number % 10 == 0
                 side = {0: "test", 1: "dev"}.get(block % every, "train")
-                splits[side].append(Piece(name, line, block, position))
+                splits[side].append(ShardDocument(name, line, block, position))
                 position += 1
     config = TokenizerConfig(kind="bpe", vocab=600)
     tokenizer = train_tokenizer(config, lambda: (each.text for each in splits["train"]))
@@ -64,7 +64,8 @@ def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(
     lines = [f"{name} {verb} {place}." for name in NAMES for verb in VERBS for place in PLACES]
     places = {"train": range(100, 200), "dev": (60, 61), "test": (1, 2, 5, 9, 10)}
     splits = {
-        side: [Piece("китап", lines[at], 7, at) for at in some] for side, some in places.items()
+        side: [ShardDocument("китап", lines[at], 7, at) for at in some]
+        for side, some in places.items()
     }
     config = TokenizerConfig(kind="bpe", vocab=300)
     tokenizer = train_tokenizer(config, lambda: iter(lines))

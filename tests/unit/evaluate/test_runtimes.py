@@ -102,7 +102,7 @@ def test_a_missing_extra_is_the_reason(
         library.cache_clear()
     asked = json.dumps(request(model, places[program], program))
     monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
-    runtimes.main()
+    runtimes.answer_request()
     answer = json.loads(capsys.readouterr().out)
     assert f'pip install "endonym[{extra}]"' in answer["reason"]
 

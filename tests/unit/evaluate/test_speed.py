@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from endonym.data.shards import Piece, write_shards
+from endonym.data.shards import ShardDocument, write_shards
 from endonym.evaluate import speed
 from endonym.evaluate.speed import (
     LENGTHS,
@@ -17,7 +17,7 @@ from endonym.evaluate.speed import (
     answered,
     cells,
     contenders,
-    measure,
+    measure_speed,
     notes,
     sample,
 )
@@ -68,7 +68,7 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(
     monkeypatch.setattr(speed, "answered", answered_here)
     ticks: list[float] = []
     given = [contender("one"), contender("two")]
-    one, two = measure(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
+    one, two = measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
     assert asked == [("one", True), ("two", True), ("one", False), ("one", False)]
     assert len(ticks) == 6
     assert (one.load_seconds, one.peak_bytes, one.bits_per_byte) == (1.0, 60, 1.5)
@@ -134,7 +134,7 @@ def test_the_sample_is_of_test_documents_cut_to_the_context(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
-    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
+    pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
     write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)
     whole = sample(tmp_path, tokenizer, 64)
     assert [tokenizer.decode(ids[1:]) for ids in whole.texts] == texts

@@ -12,7 +12,7 @@ import pytest
 from text_samples import FRENCH, TATAR, records
 
 from endonym.formats import articles
-from endonym.formats.articles import numbered, rows_of
+from endonym.formats.articles import numbered, table_rows
 from endonym.formats.document import ARTICLE, Document
 
 NAME = "tat_mixed_2015_6"
@@ -84,10 +84,10 @@ def test_a_damaged_archive_gives_no_table(tmp_path: Path) -> None:
 
 
 def test_numbers_beyond_all_reason_take_no_memory() -> None:
-    assert len(numbered(rows_of(iter([b"5\t999999999\n7\t3\n"])))) == 4
-    assert numbered(rows_of(iter([])))[0] == 0
+    assert len(numbered(table_rows(iter([b"5\t999999999\n7\t3\n"])))) == 4
+    assert numbered(table_rows(iter([])))[0] == 0
     sparse = "".join(f"7\t{number}\n" for number in (1, 2, 3, 40, 41, 99_999_999)).encode()
-    assert np.flatnonzero(numbered(rows_of(iter([sparse])))).tolist() == [1, 2, 3, 40, 41]
+    assert np.flatnonzero(numbered(table_rows(iter([sparse])))).tolist() == [1, 2, 3, 40, 41]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000, 10**6])
@@ -96,7 +96,7 @@ def test_a_table_is_the_same_in_any_pieces(size: int, monkeypatch: pytest.Monkey
     table = "".join(f"{number % 97}\t{number * 7 % 400}\n" for number in range(500)).encode()
     table += b"no row\n98\t399"
     pieces = [table[first : first + size] for first in range(0, len(table), size)]
-    found = numbered(rows_of(iter(pieces)))
+    found = numbered(table_rows(iter(pieces)))
     expected = [0] * 400
     for number in reversed(range(500)):
         expected[number * 7 % 400] = number % 97
@@ -109,7 +109,7 @@ def test_a_large_table_takes_little_memory() -> None:
     size = 1 << 20
     tracemalloc.start()
     try:
-        rows = rows_of(iter([b"1\t1\n" * (size // 4)]))
+        rows = table_rows(iter([b"1\t1\n" * (size // 4)]))
         assert len(numbered(rows)) == 2
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -119,7 +119,7 @@ def test_a_large_table_takes_little_memory() -> None:
 
 
 def test_a_file_without_line_ends_is_no_table() -> None:
-    assert rows_of(iter([b"1" * (1 << 17)] * 3)) == []
+    assert table_rows(iter([b"1" * (1 << 17)] * 3)) == []
 
 
 def test_other_files_have_no_articles(tmp_path: Path) -> None:

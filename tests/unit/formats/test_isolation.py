@@ -16,7 +16,7 @@ from text_samples import KHMER, TATAR, write
 
 from endonym.errors import SourceError
 from endonym.formats import isolation
-from endonym.formats.isolation import IDLE, Limits, units
+from endonym.formats.isolation import IDLE, Limits, parsed_units
 from endonym.formats.parsers.unit import Unit
 from endonym.limited.landlock import version
 
@@ -28,7 +28,9 @@ A, B, C = TATAR[:3]
 
 def parsed(folder: Path, lines: list[str], limits: Limits = QUICK) -> list[Unit]:
     path = write(folder, "a.odd", ["open", *lines])
-    return list(units("bad_parsers", path, {}, raw_bytes=path.stat().st_size, limits=limits))
+    return list(
+        parsed_units("bad_parsers:units", path, {}, raw_bytes=path.stat().st_size, limits=limits)
+    )
 
 
 def texts(found: list[Unit]) -> list[str]:
@@ -84,7 +86,9 @@ def test_what_no_parser_sends_is_a_reject_in_time(tmp_path: Path, kind: str):
     path = write(tmp_path, "a.odd", [A])
     limits = Limits(unit_seconds=2, unit_cpu_seconds=2, file_seconds=5)
     began = time.monotonic()
-    found = list(units("lying_parsers", path, {"kind": kind}, raw_bytes=9, limits=limits))
+    found = list(
+        parsed_units("lying_parsers:units", path, {"kind": kind}, raw_bytes=9, limits=limits)
+    )
     assert time.monotonic() - began < 30
     assert found
     assert all(type(each.reason) is str and each.reason for each in found)
@@ -120,7 +124,7 @@ def test_a_file_that_cannot_be_opened_is_one_reject_and_is_not_tried_again(
 ):
     path = write(tmp_path, "a.odd", [act, A, B])
     limits = replace(QUICK, unit_cpu_seconds=30) if reason == "parser_memory" else QUICK
-    (found,) = units("bad_parsers", path, {}, raw_bytes=9, limits=limits)
+    (found,) = parsed_units("bad_parsers:units", path, {}, raw_bytes=9, limits=limits)
     assert (found.number, found.reason) == (0, reason)
 
 
@@ -189,7 +193,7 @@ def test_a_missing_library_is_an_error_that_says_how_to_install_it(tmp_path: Pat
 
 def test_a_file_that_is_given_up_leaves_its_process_for_the_next_one(tmp_path: Path):
     path = write(tmp_path, "a.odd", ["open", *[A] * 20_000])
-    begun = units("bad_parsers", path, {}, raw_bytes=9, limits=QUICK)
+    begun = parsed_units("bad_parsers:units", path, {}, raw_bytes=9, limits=QUICK)
     process = next(begun).meta["process"]
     del begun
     gc.collect()
@@ -198,7 +202,9 @@ def test_a_file_that_is_given_up_leaves_its_process_for_the_next_one(tmp_path: P
 
 def test_two_files_at_once_have_a_process_each(tmp_path: Path):
     paths = [write(tmp_path, f"{n}.odd", ["open", *[f"{n} {A}"] * 5]) for n in range(2)]
-    both = [units("bad_parsers", each, {}, raw_bytes=9, limits=QUICK) for each in paths]
+    both = [
+        parsed_units("bad_parsers:units", each, {}, raw_bytes=9, limits=QUICK) for each in paths
+    ]
     for one, other in zip(*both, strict=True):
         assert (one.text[0], other.text[0]) == ("0", "1")
         assert one.meta["process"] != other.meta["process"]
@@ -220,8 +226,8 @@ PARENT = """
 import sys, time
 sys.path[:0] = [{src!r}, {tests!r}]
 from pathlib import Path
-from endonym.formats.isolation import units
-for unit in units("bad_parsers", Path({path!r}), {{}}, raw_bytes=9):
+from endonym.formats.isolation import parsed_units
+for unit in parsed_units("bad_parsers:units", Path({path!r}), {{}}, raw_bytes=9):
     print(unit.meta["process"], flush=True)
 """
 
@@ -269,8 +275,9 @@ from pathlib import Path
 import sys
 sys.path[:] = {sys.path!r}
 held = b"x" * (700 << 20)
-from endonym.formats.isolation import Limits, units
-found = units("bad_parsers", Path({str(path)!r}), {{}}, raw_bytes=9, limits=Limits(400 << 20))
+from endonym.formats.isolation import Limits, parsed_units
+limits = Limits(400 << 20)
+found = parsed_units("bad_parsers:units", Path({str(path)!r}), {{}}, raw_bytes=9, limits=limits)
 print([each.reason for each in found])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from toys import toy_config
 
-from endonym.data.shards import Piece, write_shards
+from endonym.data.shards import ShardDocument, write_shards
 from endonym.disk import write_json
 from endonym.evaluate.speed import Efficiency
 from endonym.log import Log, read_jsonl
@@ -34,7 +34,7 @@ def context(tmp_path: Path) -> StageContext:
     tokenizer.save(folders["model"])
     write_json(folders["model"] / "config.json", toy_config().model_dump())
     write_json(folders["export"] / "config.json", {})
-    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate(TEXTS)]
+    pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate(TEXTS)]
     write_shards(
         folders["shards"], tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None
     )

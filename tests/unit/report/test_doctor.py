@@ -12,11 +12,11 @@ from endonym.log import Log
 from endonym.report.doctor import (
     code_points,
     compared,
+    doctor_page,
     gone_letters,
     growth_says,
     languages,
     named_groups,
-    page,
     percent,
     rare_letters,
     visible,
@@ -38,7 +38,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
 
 
 def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
-    html = page(made)
+    html = doctor_page(made)
     assert not re.findall(r"(?:src|href)=\"(?!#)", html)
     assert "http" not in html.split("<body>")[1]
     assert "<b>бүген" not in html
@@ -84,13 +84,13 @@ def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.
     assert "<script>" in by_name["look_alikes"].examples[0].before
     assert "<script>" in by_name["near"].examples[0].place
     assert "<script>" in by_name["unread_files"].examples[0].place
-    html = page(found)
+    html = doctor_page(found)
     assert html.count("<script") == 1
     assert "&lt;script&gt;alert(1)" in html
 
 
 def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Diagnosis):
-    html = page(made)
+    html = doctor_page(made)
     titles = re.findall(r'<a href="#f-\d+">(.*?)</a>', html)
     assert titles == [each.title for each in made.findings]
     assert titles[0] == "Texts filled in by a program"
@@ -102,14 +102,14 @@ def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Dia
 
 def test_the_page_is_no_text_for_the_next_run(made: Diagnosis, tmp_path: Path):
     """It is written beside the texts, and quotes them."""
-    assert reasons(records(write(tmp_path, "doctor.html", page(made)))) == {"own_page": 1}
+    assert reasons(records(write(tmp_path, "doctor.html", doctor_page(made)))) == {"own_page": 1}
 
 
 def test_a_page_about_nothing_is_a_page(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
     found = diagnose([tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True))
-    assert "No text could be read" in page(found)
-    assert 'id="whole"' not in page(found)
+    assert "No text could be read" in doctor_page(found)
+    assert 'id="whole"' not in doctor_page(found)
 
 
 def test_changed_letters_are_marked_and_named():

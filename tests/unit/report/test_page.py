@@ -23,7 +23,7 @@ from endonym.model.keys import ModelKeys
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
-from endonym.report.page import page, write_report
+from endonym.report.page import report_page, write_report
 from endonym.store import Artifact, Store
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, train_tokenizer
@@ -203,7 +203,7 @@ class Workshop:
         """The report of everything."""
         for make in (self.corpus, self.tokenizer, self.model, self.evaluation):
             make()
-        return page(self.run, self.store)
+        return report_page(self.run, self.store)
 
 
 class Reader(HTMLParser):
@@ -296,21 +296,21 @@ def test_a_section_without_data_is_left_out(
 ) -> None:
     for part in parts:
         getattr(workshop, part)()
-    html = page(workshop.run, workshop.store)
+    html = report_page(workshop.run, workshop.store)
     assert re.findall(r'<section id="(\w+)">', html) == sections
     assert Reader(html).open == []
 
 
 def test_a_model_without_its_journal_is_still_described(workshop: Workshop) -> None:
     workshop.model(has_journal=False)
-    html = page(workshop.run, workshop.store)
+    html = report_page(workshop.run, workshop.store)
     assert re.findall(r'<section id="(\w+)">', html) == ["model", "making"]
 
 
 def test_each_phase_has_curves_of_its_own(workshop: Workshop) -> None:
     workshop.model("model pretrain")
     workshop.model("model cool-down")
-    html = page(workshop.run, workshop.store)
+    html = report_page(workshop.run, workshop.store)
     assert "<h3>pretrain</h3>" in html
     assert "<h3>cool-down</h3>" in html
 

@@ -18,7 +18,7 @@ from endonym.serve import service
 from endonym.serve.answers import token_text
 from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
-from endonym.serve.pieces import Piece
+from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Full
 from endonym.tokenizer import template_process
 
@@ -186,7 +186,7 @@ def test_a_large_answer_is_made_beside_the_event_loop(client: Client) -> None:
     threads: list[str] = []
     made = service.Job._prompt
 
-    def noted(job: service.Job, number: int) -> list[Piece]:
+    def noted(job: service.Job, number: int) -> list[TextPiece]:
         threads.append(threading.current_thread().name)
         return made(job, number)
 

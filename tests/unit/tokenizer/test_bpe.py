@@ -36,13 +36,13 @@ def test_merges_are_those_of_the_library_on_the_whole_text(vocab: int) -> None:
     engine.train_from_iterator(texts, trainer)
     plain = json.loads(engine.to_str())["model"]["merges"]
     made = json.loads(bpe.pairs(config, counts).to_str())["model"]["merges"]
-    expected = [list(map(bpe.letters_of, pair)) for pair in plain]
+    expected = [list(map(bpe.in_byte_letters, pair)) for pair in plain]
     assert made[len(merges) :] == expected
     assert len(made) > 20
 
 
 def test_letters_stand_for_bytes() -> None:
-    assert bpe.letters_of("é ") == "Ã©Ġ"
+    assert bpe.in_byte_letters("é ") == "Ã©Ġ"
     assert len(bpe.byte_letters()) == 256
 
 

@@ -6,7 +6,7 @@ import pytest
 import tokenizers
 from toys import KINDS, toy_texts, toy_tokenizer
 
-from endonym.tokenizer.measure import cut_letters, measure
+from endonym.tokenizer.measure import cut_letters, measure_tokenizer
 
 KHMER = "ស្រីតូច"
 
@@ -21,7 +21,7 @@ def engine(kind: str, **changes: object) -> tokenizers.Tokenizer:
 @pytest.mark.parametrize("kind", KINDS)
 def test_counts_are_those_of_the_texts_and_the_ids(kind: str) -> None:
     texts = [("tt", "Кояш чыкты, <|endoftext|>"), ("km", KHMER), ("tt", "")]
-    found, tokenizer = measure(engine(kind), texts), toy_tokenizer(kind)
+    found, tokenizer = measure_tokenizer(engine(kind), texts), toy_tokenizer(kind)
     tatar = found.sources["tt"]
     assert (tatar.documents, tatar.words, tatar.characters) == (2, 3, len(texts[0][1]))
     ids = [tokenizer.encode(text) for _, text in texts]
@@ -41,19 +41,24 @@ def test_a_letter_is_cut_from_its_marks_or_within_its_bytes() -> None:
     assert cut_letters("ә", [(0, 1), (0, 1)], ["É", "Ļ"]) == 1
     assert cut_letters("", [], []) == 0
     for kind in ("bpe", "unigram", "byte"):  # three characters of three bytes, not in the texts
-        assert measure(engine(kind), [("zh", "中文字")]).total().cut_letters == 6
-    assert measure(engine("byte"), [("km", KHMER)]).total().cut_letters == 2 * len(KHMER) + 3
-    assert measure(engine("char"), [("km", KHMER)]).total().cut_letters == 3
+        assert measure_tokenizer(engine(kind), [("zh", "中文字")]).total().cut_letters == 6
+    assert (
+        measure_tokenizer(engine("byte"), [("km", KHMER)]).total().cut_letters == 2 * len(KHMER) + 3
+    )
+    assert measure_tokenizer(engine("char"), [("km", KHMER)]).total().cut_letters == 3
 
 
 def test_a_tokenizer_that_loses_letters_is_measured_and_marked() -> None:
     lossy = engine("bpe", normalizer={"type": "Lowercase"})
-    found = measure(lossy, [("tt", "Җир"), ("tt", "җир")])
+    found = measure_tokenizer(lossy, [("tt", "Җир"), ("tt", "җир")])
     assert (found.total().changed, found.is_lossless) == (1, False)
 
 
 def test_no_text_gives_no_ratios() -> None:
-    found = measure(engine("bpe"), [("tt", "")])
+    found = measure_tokenizer(engine("bpe"), [("tt", "")])
     assert found.total().as_dict()["bytes_per_token"] is None
     assert found.unused == toy_tokenizer("bpe").vocab - 3
-    assert measure(engine("bpe"), [("tt", each) for each in toy_texts()]).unused < found.unused
+    assert (
+        measure_tokenizer(engine("bpe"), [("tt", each) for each in toy_texts()]).unused
+        < found.unused
+    )

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.report import Report, as_metrics, lines_of, read_tokens
+from endonym.train.report import Report, as_metrics, journal_lines, read_tokens
 from endonym.train.validate import ValidationResult
 
 
@@ -37,7 +37,7 @@ def test_a_step_is_skipped_or_taken_back_only_where_an_event_says_so() -> None:
 def test_the_lines_of_a_step_are_its_problems_and_then_its_figures() -> None:
     pairs = ValidationResult(0.6, 1.5, {}, 9, {"accuracy": 0.75, "margin": 0.25})
     seen = replace(report("rolled_on"), events=report("skipped").events, validation=pairs)
-    problem, line = lines_of(seen)
+    problem, line = journal_lines(seen)
     assert (problem["event"], problem["step"]) == ("skipped", line["step"])
     assert line | {"seconds": 0.5} == as_metrics(seen)
     assert (line["dev_nats"], line["dev_accuracy"], line["dev_margin"]) == (0.6, 0.75, 0.25)

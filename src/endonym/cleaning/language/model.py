@@ -70,7 +70,7 @@ def starts_of(owner: Integers) -> NDArray[np.bool_]:
     return np.append(True, owner[1:] != owner[:-1])
 
 
-def rows_of(codes: NDArray[np.uint64], start: NDArray[np.bool_]) -> list[Integers]:
+def group_rows(codes: NDArray[np.uint64], start: NDArray[np.bool_]) -> list[Integers]:
     """For each length, the row of the group that ends at each letter.
 
     A group that would begin in the text before begins with its own text.
@@ -132,7 +132,7 @@ class CharacterModel:
             if not texts[code]:
                 continue
             codes, owner = coded(texts[code])
-            for counted, row in zip(counts, rows_of(codes, starts_of(owner)), strict=True):
+            for counted, row in zip(counts, group_rows(codes, starts_of(owner)), strict=True):
                 counted[:, column] += np.bincount(row, minlength=len(counted))
         return counts
 
@@ -158,7 +158,7 @@ class CharacterModel:
         if not texts:
             return np.zeros(0)
         codes, owner = coded(texts)
-        rows = rows_of(codes, starts_of(owner))[0]
+        rows = group_rows(codes, starts_of(owner))[0]
         is_letter = codes != SPACE
         is_known = self.shares[0][rows, place] > np.log(RARE_LETTER)
         known, letters = (
@@ -179,7 +179,7 @@ class CharacterModel:
         sums = np.zeros((len(texts), len(self.codes) + 1), dtype=np.float64)
         codes, owner = coded(texts)
         start = starts_of(owner)
-        rows = rows_of(codes, start)
+        rows = group_rows(codes, start)
         first, after = self._background(rows, start)
         found = np.zeros((len(codes), sums.shape[1]), dtype=np.float32)
         chain = first

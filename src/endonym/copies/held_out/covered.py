@@ -122,12 +122,12 @@ class Covered:
             end, size = int(self.ends[number]), int(self.sizes[number])
             _, at, sizes = spans[:, parts[number] : parts[number + 1]]
             letters[owner] += size
-            covered[owner] += letters_of(size, np.flatnonzero(begins[first:end]), at, sizes)
+            covered[owner] += covered_letters(size, np.flatnonzero(begins[first:end]), at, sizes)
             first = end
         return covered / np.maximum(letters, 1)
 
 
-def letters_of(size: int, runs: Indices, places: Indices, sizes: Indices) -> int:
+def covered_letters(size: int, runs: Indices, places: Indices, sizes: Indices) -> int:
     """How many of so many letters are covered by runs and sentences that begin at these places."""
     if not len(runs) + len(places):
         return 0

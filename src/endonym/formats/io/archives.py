@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 from endonym.errors import printable
 from endonym.formats.io.kinds import IN_ZIP, any_kind
 from endonym.formats.io.origin import LONGEST_NAME_BYTES
-from endonym.formats.io.streams import Damage, Feed, Stream, member_pieces, plain
+from endonym.formats.io.streams import Damage, Feed, Stream, member_pieces, uncompressed
 
 METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 """How a member of a zip may be compressed; 0 is not at all."""
@@ -140,7 +140,7 @@ def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
     check_sum = 0
     try:
         with archive.open(packed) as content:
-            for piece in unpacked_member(plain(cast(BinaryIO, content)), info):
+            for piece in unpacked_member(uncompressed(cast(BinaryIO, content)), info):
                 yield piece
                 if isinstance(piece, Damage):
                     return

@@ -236,7 +236,7 @@ class Feed:
             yield self.damage
 
 
-def plain(file: BinaryIO | Counted) -> Stream:
+def uncompressed(file: BinaryIO | Counted) -> Stream:
     """The bytes of a file as they are."""
     while piece := file.read(PIECE_BYTES):
         yield piece

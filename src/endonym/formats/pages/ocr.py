@@ -96,7 +96,7 @@ class Tesseract:
         if done.returncode != 0:
             raise failure(done.returncode, done.stderr.decode("utf-8", "replace"))
         try:
-            return OcrPage(tuple(lines_of(done.stdout.decode("utf-8", "replace"))))
+            return OcrPage(tuple(ocr_lines(done.stdout.decode("utf-8", "replace"))))
         except (KeyError, TypeError, ValueError) as error:
             what = "what Tesseract wrote is no table of words"
             raise OcrFailed("parser_crashed", what) from error
@@ -155,7 +155,7 @@ def failure(code: int, said: str) -> OcrFailed:
     return OcrFailed("parser_crashed", f"Tesseract ended with exit code {code}")
 
 
-def lines_of(table: str) -> list[OcrLine]:
+def ocr_lines(table: str) -> list[OcrLine]:
     """The lines in Tesseract's table: a row for each line, and after it one for each word."""
     lines: list[OcrLine] = []
     words, box = list[tuple[str, float]](), (0, 0, 0, 0)

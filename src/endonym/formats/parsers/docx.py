@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.xml import parsed
+from endonym.formats.parsers.xml import xml_root
 from endonym.formats.parsers.zipped import Bounded
 
 PARAGRAPHS = {
@@ -28,29 +28,29 @@ CORE = "docProps/core.xml"
 FIELDS = {"title": "title", "creator": "author", "language": "language", "created": "date"}
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (whole(archive, main_part(archive)) for _ in range(start, 2))
+    return (docx_unit(archive, main_part(archive)) for _ in range(start, 2))
 
 
 def main_part(archive: Bounded) -> str:
     """The member with the text, which the file names; most call it by its usual name."""
     if RELATIONS in archive:
-        for each in parsed(archive.read(RELATIONS), RELATIONS).iter("{*}Relationship"):
+        for each in xml_root(archive.read(RELATIONS), RELATIONS).iter("{*}Relationship"):
             name = posixpath.normpath((each.get("Target") or "").lstrip("/"))
             if (each.get("Type") or "").endswith(MAIN) and name in archive:
                 return name
     return BODY
 
 
-def whole(archive: Bounded, main: str) -> Unit:
+def docx_unit(archive: Bounded, main: str) -> Unit:
     """The one unit. Raises Refused."""
-    texts = list(paragraphs(parsed(archive.read(main), main, EMPTIED)))
+    texts = list(paragraphs(xml_root(archive.read(main), main, EMPTIED)))
     for each in NOTES:
         name = posixpath.join(posixpath.dirname(main), each)
         if name in archive:
-            texts += paragraphs(parsed(archive.read(name), name, EMPTIED))
+            texts += paragraphs(xml_root(archive.read(name), name, EMPTIED))
     meta = properties(archive) | {"method": "docx"}
     return Unit(1, "\n\n".join(texts), meta)
 
@@ -89,7 +89,7 @@ def paragraph(element: Any) -> str:
 def properties(archive: Bounded) -> dict[str, str]:
     """Title, author, language and date, as far as the file says them."""
     try:
-        root = parsed(archive.read(CORE), CORE) if CORE in archive else ()
+        root = xml_root(archive.read(CORE), CORE) if CORE in archive else ()
     except Refused:
         return {}
     found = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in root}

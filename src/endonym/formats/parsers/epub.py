@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from endonym.formats.io.archives import unsafe_name
 from endonym.formats.parsers.markup import decoded, whole_text
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.xml import parsed
+from endonym.formats.parsers.xml import xml_root
 from endonym.formats.parsers.zipped import Bounded
 
 CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
@@ -51,18 +51,18 @@ class Book:
     meta: dict[str, str]
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def epub_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The chapters from number `start` on."""
-    book = opened(Bounded(path))
+    book = open_book(Bounded(path))
     return (
         chapter(book, number, item) for number, item in enumerate(book.items, 1) if number >= start
     )
 
 
-def opened(archive: Bounded) -> Book:
+def open_book(archive: Bounded) -> Book:
     """A book. Raises Refused if it has no list of its chapters."""
     place = package_name(archive)
-    package = parsed(archive.read(place), place)
+    package = xml_root(archive.read(place), place)
     meta = {"method": "epub"}
     for name, key in FIELDS.items():
         found = package.find(f".//{{http://purl.org/dc/elements/1.1/}}{name}")
@@ -80,7 +80,7 @@ def opened(archive: Bounded) -> Book:
 
 def package_name(archive: Bounded) -> str:
     """The member that lists the book's parts."""
-    root = parsed(archive.read(CONTAINER), CONTAINER)
+    root = xml_root(archive.read(CONTAINER), CONTAINER)
     for each in root.iter("{*}rootfile"):
         if name := each.get("full-path"):
             return name
@@ -141,7 +141,7 @@ def locked(archive: Bounded) -> set[str]:
     """The members under a digital lock; fonts may be among them, which are no text."""
     if LOCKS not in archive:
         return set()
-    root = parsed(archive.read(LOCKS), LOCKS)
+    root = xml_root(archive.read(LOCKS), LOCKS)
     return {unquote(each.get("URI") or "") for each in root.iter("{*}CipherReference")}
 
 

@@ -20,16 +20,16 @@ OWN_PAGE = b'<meta name="generator" content="endonym">'
 """What the pages of `report/` say of themselves: they quote texts and are none."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def html_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The page as one unit. Options: `encoding`, if the recipe names it, and `script`."""
     file = Path(path)
     size = file.stat().st_size
     if size > MAX_PAGE_BYTES:
         raise Refused("too_long", f"{size:,} bytes; a page may have {MAX_PAGE_BYTES >> 20} MiB")
-    return (page(file.read_bytes(), options) for _ in range(start, 2))
+    return (html_page(file.read_bytes(), options) for _ in range(start, 2))
 
 
-def page(data: bytes, options: Options) -> Unit:
+def html_page(data: bytes, options: Options) -> Unit:
     """The one unit."""
     if MHTML.match(data[:HEAD_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"

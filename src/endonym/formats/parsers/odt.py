@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.xml import parsed
+from endonym.formats.parsers.xml import xml_root
 from endonym.formats.parsers.zipped import Bounded
 
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -26,27 +26,27 @@ PARAGRAPHS = {f"{TEXT}p", f"{TEXT}h"}
 FIELDS = {"title": "title", "creator": "author", "language": "language", "creation-date": "date"}
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (whole(archive) for _ in range(start, 2))
+    return (odt_unit(archive) for _ in range(start, 2))
 
 
 def is_locked(archive: Bounded) -> bool:
     """Whether the list of the parts says that the text is encrypted."""
     if MANIFEST not in archive:
         return False
-    parts = parsed(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry")
+    parts = xml_root(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry")
     text = (each for each in parts if each.get(FULL_PATH) in (BODY, ENCRYPTED))
     return any(each.find("{*}encryption-data") is not None for each in text)
 
 
-def whole(archive: Bounded) -> Unit:
+def odt_unit(archive: Bounded) -> Unit:
     """The one unit: the paragraphs, and after each the notes in it. Raises Refused."""
     if is_locked(archive):
         raise Refused("needs_password", "it needs a password")
     texts: list[str] = []
-    stack = [parsed(archive.read(BODY), BODY)]
+    stack = [xml_root(archive.read(BODY), BODY)]
     while stack:
         each = stack.pop()
         if each.tag in LEFT_OUT or not isinstance(each.tag, str):
@@ -94,7 +94,7 @@ def sign(element: Any, name: str) -> str:
 def properties(archive: Bounded) -> dict[str, str]:
     """Title, author, language and date, as far as the file says them."""
     try:
-        root = parsed(archive.read(META), META) if META in archive else None
+        root = xml_root(archive.read(META), META) if META in archive else None
     except Refused:
         return {}
     if root is None:

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from endonym.formats.io.streams import MAGIC, Counted, Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.io.streams import (
+    MAGIC,
+    Counted,
+    Damage,
+    Expansion,
+    Stream,
+    uncompressed,
+    unpacked,
+)
 from endonym.formats.parsers.unit import Refused, Unit
 
 
@@ -24,7 +32,7 @@ class Packed:
         file.seek(0)
         found = (name for name, starts in MAGIC.items() if head.startswith(starts))
         self.compression = next(found, "")
-        self.stream: Stream = plain(Counted(file, self.count))
+        self.stream: Stream = uncompressed(Counted(file, self.count))
         if self.compression:
             expansion = Expansion(Path(path).stat().st_size)
             self.stream = expansion.bounded(unpacked(self.stream, self.compression))

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from endonym.formats.parsers.pdf_lines import PARTS, lines_of, upright
+from endonym.formats.parsers.pdf_lines import PARTS, page_lines, upright
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
 MAY_COPY = 1 << 4
@@ -32,20 +32,20 @@ MOST_OBJECTS = 2_000
 """So many objects of a page are looked at for its picture."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages from number `start` on.
 
     Neighbours that cannot be read are one unit, with the number of the last. A file may claim any
     number of pages: those for which it is too small are refused as one. Raises Refused.
     """
-    document, size = opened(path), Path(path).stat().st_size
+    document, size = open_pdf(path), Path(path).stat().st_size
     meta = {"method": "pdf"} | said(document)
     if b"%%EOF" not in tail(path):
         meta["recovered"] = "the file is damaged; these pages could be recovered"
     last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
     each_bytes, broken = size // last, 0
     for number in range(start, last + 1):
-        found = page(document, number, meta, each_bytes)
+        found = pdf_page(document, number, meta, each_bytes)
         if found is None:
             broken += 1
         elif broken:
@@ -66,7 +66,7 @@ def damaged(first: int, last: int, each_bytes: int) -> Unit:
     return Unit(last, "", {}, each_bytes * (last + 1 - first), "damaged", f"{which} cannot be read")
 
 
-def opened(path: str) -> Any:
+def open_pdf(path: str) -> Any:
     """The document. Raises Refused."""
     import pypdfium2
     import pypdfium2.raw as pdfium
@@ -104,7 +104,7 @@ def tail(path: str) -> bytes:
         return file.read()
 
 
-def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
+def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
     """A page as a unit; None if it cannot be read."""
     import pypdfium2
     import pypdfium2.raw as pdfium
@@ -114,7 +114,7 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
         text = found.get_textpage()
     except pypdfium2.PdfiumError:
         return None
-    lines = list(islice(lines_of(text), MOST_LINES + 1))
+    lines = list(islice(page_lines(text), MOST_LINES + 1))
     height, placed = upright(lines, *found.get_size())
     joined = "\n".join(line for line, _ in placed)
     data = {

@@ -65,9 +65,9 @@ class Turned(NamedTuple):
     size: float
 
 
-def lines_of(page: Any) -> Iterator[Turned]:
+def page_lines(page: Any) -> Iterator[Turned]:
     """The lines of a page, in the order of the file."""
-    whole, numbers = read(page)
+    whole, numbers = page_letters(page)
     is_to_left = is_mostly_to_left(whole)
     at = shift = counted = 0
     while at < len(whole):
@@ -85,7 +85,7 @@ def lines_of(page: Any) -> Iterator[Turned]:
         at = after
 
 
-def read(page: Any) -> tuple[str, Sequence[int]]:
+def page_letters(page: Any) -> tuple[str, Sequence[int]]:
     """The text of a page, and the number of each of its UTF-16 units among PDFium's characters.
 
     Glyphs without a character are U+FFFD in it.

@@ -28,7 +28,7 @@ BRACKETS = ("()", "[]", "{}", "«»", "‹›")
 ENUMERATED = re.compile(r"\s[.()]$")
 
 
-class Part(NamedTuple):
+class LinePart(NamedTuple):
     """A word, a number or another sign, and where its middle stands on the line."""
 
     kind: str
@@ -51,7 +51,7 @@ def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bo
     return text if found == text else with_brackets(found)
 
 
-def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[Part]:
+def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LinePart]:
     """The parts of a line in PDFium's order: within a part, that is the one in which it is read."""
     kind, begin = "", 0
     for at, sign in enumerate(text):
@@ -65,16 +65,16 @@ def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[Part]
     yield part(kind, text, places, begin, len(text))
 
 
-def part(kind: str, text: str, places: Sequence[tuple[float, float]], *ends: int) -> Part:
+def part(kind: str, text: str, places: Sequence[tuple[float, float]], *ends: int) -> LinePart:
     """The part of a line between two ends."""
     here, own = places[slice(*ends)], text[slice(*ends)]
     middle = (min(left for left, _ in here) + max(right for _, right in here)) / 2
     if kind == RIGHT and max(own) > "\uffff" and here[0][0] < here[-1][0]:
         own = "".join(CLUSTER.findall(own)[::-1])
-    return Part(kind, own, middle)
+    return LinePart(kind, own, middle)
 
 
-def to_left(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
+def to_left(parts: Sequence[LinePart], number: re.Pattern[str]) -> list[str]:
     """The texts of parts, given from left to right, as a line from right to left is read."""
     found: list[str] = []
     for area in reversed([*areas(parts, RIGHT)]):
@@ -93,7 +93,7 @@ def to_left(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
     return found
 
 
-def to_right(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
+def to_right(parts: Sequence[LinePart], number: re.Pattern[str]) -> list[str]:
     """The texts of parts, given from left to right, as a line from left to right is read."""
     found: list[str] = []
     for area in areas(parts, LEFT):
@@ -104,9 +104,9 @@ def to_right(parts: Sequence[Part], number: re.Pattern[str]) -> list[str]:
     return found
 
 
-def areas(parts: Sequence[Part], kind: str) -> Iterator[list[Part]]:
+def areas(parts: Sequence[LinePart], kind: str) -> Iterator[list[LinePart]]:
     """Neighbours of this kind, and neighbours of all others, by turns."""
-    area: list[Part] = []
+    area: list[LinePart] = []
     for each in parts:
         if area and (each.kind == kind) != (area[-1].kind == kind):
             yield area
@@ -116,7 +116,7 @@ def areas(parts: Sequence[Part], kind: str) -> Iterator[list[Part]]:
         yield area
 
 
-def ends(area: Sequence[Part], kinds: Sequence[str]) -> tuple[int, int]:
+def ends(area: Sequence[LinePart], kinds: Sequence[str]) -> tuple[int, int]:
     """The first and the last part of these kinds; those of an empty stretch at the end if none."""
     found = [at for at, each in enumerate(area) if each.kind in kinds]
     return (found[0], found[-1]) if found else (len(area), len(area) - 1)

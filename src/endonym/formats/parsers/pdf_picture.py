@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from endonym.formats.parsers.pdf import opened
+from endonym.formats.parsers.pdf import open_pdf
 from endonym.formats.parsers.unit import Options, Unit
 
 DOTS_PER_INCH, POINTS_PER_INCH = 300, 72
@@ -13,9 +13,9 @@ MOST_DOTS = 36_000_000
 """Of a picture; an A4 page has 8.7 million at 300 dots per inch."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+def picture_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The picture as one unit."""
-    document = opened(path)
+    document = open_pdf(path)
     return iter([Unit(1, picture(document[options["page"] - 1]))] if start == 1 else [])
 
 

@@ -21,7 +21,7 @@ RECORDS_A_TICK = 100
 HEAD_BYTES = 256
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+def warc_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The answers from number `start` on."""
     importlib.import_module("fastwarc.warc")  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it

@@ -26,7 +26,7 @@ MAX_PAGE_BYTES = 96 << 20
 """Of a page with all its revisions."""
 
 
-def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages of a dump, compressed or not."""
     lxml_etree()  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
@@ -106,10 +106,10 @@ def unit(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
     if element is None:
         detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
         return Unit(number, "", {}, raw_bytes, "too_long", detail)
-    return page(element, number, site.names, base=site.base, raw_bytes=raw_bytes)
+    return wiki_page(element, number, site.names, base=site.base, raw_bytes=raw_bytes)
 
 
-def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:
+def wiki_page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:
     """A page as a unit."""
     title = text_of(element, "title")[:TITLE_CHARS]
     revision = next(iter(element.iterchildren("{*}revision", reversed=True)), None)

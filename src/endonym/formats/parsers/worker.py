@@ -6,8 +6,8 @@ kernel has Landlock it cannot change the disk (limited/landlock.py); elsewhere n
 """
 
 import ctypes
-import importlib
 import os
+import pkgutil
 import re
 import resource
 import signal
@@ -171,9 +171,9 @@ class Worker:
         try:
             self.where.say(0)
             self.cpu.renew()
-            parser = importlib.import_module(request["parser"])
+            parser = pkgutil.resolve_name(request["parser"])
             with readable(request["path"]) as path:
-                found = parser.units(path, request["start"], request["options"])
+                found = parser(path, request["start"], request["options"])
                 if self.is_stopped(found, request["start"], request["until"]):
                     end = {"stopped": True}
         except Refused as refusal:

@@ -31,7 +31,7 @@ def safe_options() -> dict[str, Any]:
     }
 
 
-def parsed(data: bytes, what: str, emptied: Sequence[str] = ()) -> Any:
+def xml_root(data: bytes, what: str, emptied: Sequence[str] = ()) -> Any:
     """The root element. emptied: tags whose elements are emptied as they come, to save memory.
 
     Raises Refused if it is no XML, or declares entities; MemoryError.

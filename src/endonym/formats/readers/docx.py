@@ -10,7 +10,7 @@ from endonym.formats.readers.parsed import Parser, Records, read_parsed
 LOCK, LOCK_BYTES = "~$", 400
 """How the names of the files begin in which Word notes who has a document open, and the most bytes
 that they have: 162."""
-PARSER = Parser("endonym.formats.parsers.docx", "text", text_share=0.3)
+PARSER = Parser("endonym.formats.parsers.docx:docx_units", "text", text_share=0.3)
 
 
 def read_docx(content: Content, origin: Origin, source: Source) -> Records:

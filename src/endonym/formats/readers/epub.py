@@ -5,7 +5,9 @@ from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.readers.parsed import Parser, Records, read_parsed
 
-PARSER = Parser("endonym.formats.parsers.epub", "chapter", text_share=0.7, is_joined=True)
+PARSER = Parser(
+    "endonym.formats.parsers.epub:epub_units", "chapter", text_share=0.7, is_joined=True
+)
 
 
 def read_epub(content: Content, origin: Origin, source: Source) -> Records:

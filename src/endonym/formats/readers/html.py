@@ -5,7 +5,7 @@ from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.readers.parsed import Parser, Records, read_parsed
 
-PARSER = Parser("endonym.formats.parsers.html", "page", text_share=0.2)
+PARSER = Parser("endonym.formats.parsers.html:html_units", "page", text_share=0.2)
 
 
 def read_html(content: Content, origin: Origin, source: Source) -> Records:

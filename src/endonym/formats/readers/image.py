@@ -19,7 +19,7 @@ from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import head_of, is_other
 from endonym.formats.readers.parsed import Parser, Records, documents, on_disk
-from endonym.formats.readers.scans import ONLY_RUNNING, Eyes
+from endonym.formats.readers.scans import ONLY_RUNNING, PageOcr
 
 PARSER = Parser("", "page", text_share=0.005, is_joined=True)
 MAX_PAGES = 10_000
@@ -27,7 +27,7 @@ MAX_PAGES = 10_000
 
 def read_image(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a picture."""
-    eyes = Eyes.of(source)
+    eyes = PageOcr.of(source)
     if eyes is None:
         what = any_kind(head_of(content))
         if what != "a picture" and is_other(what, origin.name):
@@ -43,7 +43,7 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     yield from on_disk(content, origin, PARSER, read)
 
 
-def texts(path: Path, eyes: Eyes, origin: Origin) -> Iterator[Unit | Reject]:
+def texts(path: Path, eyes: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
     """The text of each page of a picture."""
     rejects: list[Reject] = []
     for each in rebuilt(without_margins(pages(path, eyes, origin, rejects))):
@@ -56,7 +56,7 @@ def texts(path: Path, eyes: Eyes, origin: Origin) -> Iterator[Unit | Reject]:
     yield from rejects
 
 
-def pages(path: Path, eyes: Eyes, origin: Origin, rejects: list[Reject]) -> Iterator[Page]:
+def pages(path: Path, eyes: PageOcr, origin: Origin, rejects: list[Reject]) -> Iterator[Page]:
     """The pages that OCR reads; the others become rejects."""
     count = tiff_pages(path)
     each_bytes = origin.raw_bytes // count

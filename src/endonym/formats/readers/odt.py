@@ -5,7 +5,7 @@ from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.readers.parsed import Parser, Records, read_parsed
 
-PARSER = Parser("endonym.formats.parsers.odt", "text", text_share=0.3)
+PARSER = Parser("endonym.formats.parsers.odt:odt_units", "text", text_share=0.3)
 
 
 def read_odt(content: Content, origin: Origin, source: Source) -> Records:

@@ -63,7 +63,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
             yield origin.whole_file("bomb", kept.message())
             return
         kept = Expansion(origin.raw_bytes)
-        for value, meta in rows_of(file, column, batch_rows(table)):
+        for value, meta in text_rows(file, column, batch_rows(table)):
             rows += 1
             if not kept.has_room(len(value)):
                 detail = f"after {rows - 1:,} rows {kept.message()}"
@@ -90,7 +90,7 @@ def batch_rows(table: parquet.ParquetFile) -> int:
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))
 
 
-def rows_of(file: BinaryIO, column: str, n_rows: int) -> Iterator[Row]:
+def text_rows(file: BinaryIO, column: str, n_rows: int) -> Iterator[Row]:
     """The values of a column of strings in their order, null as empty ones, with their notes."""
     whole = parquet.ParquetFile(file)
     schema, large = whole.schema_arrow, large_columns(whole.metadata)

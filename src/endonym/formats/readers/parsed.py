@@ -29,12 +29,12 @@ EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\
 class Parser:
     """How a format is parsed.
 
-    module: of its parser. what: a unit in words. text_share: about how much of a file's bytes is
-    text, by which one that cannot be read is counted. is_joined: the units of a file are one text.
-    unpacks: the parser reads compressed files itself.
+    function: its parser, as "module:function". what: a unit in words. text_share: about how much of
+    a file's bytes is text, by which one that cannot be read is counted. is_joined: the units of a
+    file are one text. unpacks: the parser reads compressed files itself.
     """
 
-    module: str
+    function: str
     what: str
     text_share: float
     is_joined: bool = False
@@ -69,7 +69,9 @@ def units_of(
 ) -> Iterator[Unit | Reject]:
     """The units of a file with text; a reject for each without."""
     tally, size = Tally(origin, parser, content.raw_bytes), path.stat().st_size
-    for unit in isolation.units(parser.module, path, options, raw_bytes=size, limits=parser.limits):
+    for unit in isolation.parsed_units(
+        parser.function, path, options, raw_bytes=size, limits=parser.limits
+    ):
         # Bytes of a temporary file stand for fewer of the raw file.
         raw_bytes = unit.raw_bytes * content.raw_bytes // max(1, size)
         if path == content.path:

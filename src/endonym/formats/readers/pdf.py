@@ -23,11 +23,11 @@ from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.parsed import Parser, Records, documents, on_disk, units_of
-from endonym.formats.readers.scans import ONLY_RUNNING, Eyes
+from endonym.formats.readers.scans import ONLY_RUNNING, PageOcr
 from endonym.script.languages import ocr_packages
 
-PARSER = Parser("endonym.formats.parsers.pdf", "page", text_share=0.2, is_joined=True)
-PICTURE = "endonym.formats.parsers.pdf_picture"
+PARSER = Parser("endonym.formats.parsers.pdf:pdf_units", "page", text_share=0.2, is_joined=True)
+PICTURE = "endonym.formats.parsers.pdf_picture:picture_units"
 LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
 NO_LAYER = "this page has no text, only a picture"
@@ -50,7 +50,7 @@ class Pdf:
 
     def __init__(self, path: Path, content: Content, origin: Origin, source: Source) -> None:
         self.path, self.content, self.origin, self.source = path, content, origin, source
-        self.eyes = Eyes.of(source)
+        self.eyes = PageOcr.of(source)
         self.rejects: list[Reject] = []
 
     def records(self) -> Records:
@@ -136,7 +136,7 @@ class Pdf:
 def drawn(path: Path, number: int) -> Unit:
     """A page of a PDF as a picture in base64, or why it cannot be drawn."""
     size = path.stat().st_size
-    found = isolation.units(PICTURE, path, {"page": number}, raw_bytes=size)
+    found = isolation.parsed_units(PICTURE, path, {"page": number}, raw_bytes=size)
     return next(found, Unit(0, reason="parser_failed", detail="no picture came"))
 
 

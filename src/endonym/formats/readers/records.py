@@ -32,7 +32,7 @@ class LongInteger(str):
     __slots__ = ()
 
 
-def parsed(line: str) -> Any:
+def json_value(line: str) -> Any:
     """A value of JSON. Raises ValueError or RecursionError for what is none."""
     try:
         return json.loads(line)
@@ -74,7 +74,7 @@ def record(
         detail = f"line {number}: more than {what} in one record"
         return origin.reject("too_deep", detail, record=number, raw=raw)
     try:
-        value = parsed(line)
+        value = json_value(line)
     except RecursionError:
         detail = f"line {number}: the JSON is too deep, objects within objects without end"
         return origin.reject("too_deep", detail, record=number, raw=raw)

@@ -19,7 +19,7 @@ line's box says less, as it depends on its letters."""
 
 
 @dataclass(slots=True)
-class Eyes:
+class PageOcr:
     """OCR as a recipe asks for it. packs: empty until the first page has shown which read best."""
 
     engine: Tesseract
@@ -28,7 +28,7 @@ class Eyes:
     pages: int = field(default=0)
 
     @classmethod
-    def of(cls, source: Source) -> "Eyes | None":
+    def of(cls, source: Source) -> "PageOcr | None":
         """OCR for a source, if it asks for any. Raises SourceError if Tesseract is missing."""
         if source.ocr is None:
             return None

@@ -5,7 +5,7 @@ from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.readers.parsed import Parser, Records, read_parsed
 
-PARSER = Parser("endonym.formats.parsers.warc", "page", text_share=0.1, unpacks=True)
+PARSER = Parser("endonym.formats.parsers.warc:warc_units", "page", text_share=0.1, unpacks=True)
 
 
 def read_warc(content: Content, origin: Origin, source: Source) -> Records:

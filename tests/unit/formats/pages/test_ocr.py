@@ -16,7 +16,7 @@ from endonym.formats.pages.ocr import (
     OcrPage,
     Tesseract,
     failure,
-    lines_of,
+    ocr_lines,
     require_tesseract,
     tesseract,
 )
@@ -100,7 +100,7 @@ def test_the_end_of_the_program_has_its_reason(code: int, said: str, reason: str
 
 def test_a_page_without_text_has_no_confidence():
     assert OcrPage(()).confidence == 0
-    assert lines_of("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
+    assert ocr_lines("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs Tesseract")

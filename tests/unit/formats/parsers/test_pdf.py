@@ -7,13 +7,13 @@ import pytest
 from made_documents import drawn_pdf, lines, pdf
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.formats.parsers.pdf import units
+from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Refused, Unit
 
 
 def parsed(folder: Path, data: bytes, start: int = 1) -> list[Unit]:
-    found = units(str(write(folder, "a.pdf", data)), start, {})
+    found = pdf_units(str(write(folder, "a.pdf", data)), start, {})
     return [each for each in found if each is not None]
 
 

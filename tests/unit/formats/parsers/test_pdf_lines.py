@@ -6,7 +6,7 @@ import pytest
 from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
-from endonym.formats.parsers.pdf import units
+from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import (
     PARTS,
     Sign,
@@ -94,7 +94,7 @@ def test_letters_of_two_glyphs_at_one_place_are_no_ligature():
 
 def read(tmp_path: Path, glyphs: list[str]) -> str:
     """What is read of one line with these glyphs."""
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([[(40, 700, 12, glyphs)]]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([[(40, 700, 12, glyphs)]]))), 1, {})
     return unit.text
 
 
@@ -158,7 +158,7 @@ def test_a_glyph_without_a_character_shifts_and_ends_no_line(tmp_path: Path, let
     code = sorted({sign for text in texts for sign in text}).index(letter) + 1
     row = f"<{code:04x}> <{letter.encode('utf-16-be').hex()}>".encode()
     data = pdf([page]).replace(row, f"<{code:04x}> <0000>".encode())
-    (unit,) = units(str(write(tmp_path, "a.pdf", data)), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", data)), 1, {})
     assert unit.text.split("\n") == [each.replace(letter, "\ufffd") for each in texts]
     boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
     expected = [(70, 700, 12), (80, 660, 11), (90, 620, 10)]
@@ -169,7 +169,7 @@ def test_a_glyph_without_a_character_shifts_and_ends_no_line(tmp_path: Path, let
 def test_characters_that_are_not_in_the_text_do_not_shift_the_boxes(tmp_path: Path):
     texts = ["avant\x02 la \x03pluie", "le vent se leve", "et tombe"]
     page = [(70 + 10 * n, 700 - 40 * n, 12, each) for n, each in enumerate(texts)]
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
     assert [box[0] / PARTS for box in unit.data["boxes"]] == [70, 80, 90]
 
 
@@ -180,7 +180,7 @@ MATHEMATICAL = "𝐴𝐵𝐶"
 def test_characters_with_two_numbers_do_not_shift_the_boxes_of_later_lines(tmp_path: Path):
     texts = [f"soit {MATHEMATICAL} un triangle", "le vent se leve", f"{MATHEMATICAL} tombe", "fin"]
     page = [(70 + 10 * n, 700 - 40 * n, 12 - n, each) for n, each in enumerate(texts)]
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
     assert unit.text.split("\n") == texts
     boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
     expected = [(70, 700, 12), (80, 660, 11), (90, 620, 10), (100, 580, 9)]
@@ -196,14 +196,14 @@ def test_a_glyph_without_a_character_is_known_behind_characters_with_two_numbers
     code = sorted({sign for text in texts for sign in text}).index("j") + 1
     row = f"<{code:04x}> <{b'j'.hex().zfill(4)}>".encode()
     data = pdf([page]).replace(row, f"<{code:04x}> <0000>".encode())
-    (unit,) = units(str(write(tmp_path, "a.pdf", data)), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", data)), 1, {})
     assert unit.text.split("\n") == [each.replace("j", "\ufffd") for each in texts]
 
 
 def test_a_hyphen_is_known_behind_characters_with_two_numbers(tmp_path: Path):
     texts = [f"soit {MATHEMATICAL} un tri-", "angle"]
     page = [(70, 700 - 14 * n, 12, each) for n, each in enumerate(texts)]
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([page]))), 1, {})
     assert unit.text.split("\n") == texts
 
 
@@ -221,7 +221,7 @@ def test_a_box_is_turned_with_its_page():
 
 
 def test_lines_from_right_to_left_stand_where_their_letters_stand(tmp_path: Path):
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([right_to_left(HEBREW)]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([right_to_left(HEBREW)]))), 1, {})
     boxes = [[each / PARTS for each in box] for box in unit.data["boxes"]]
     assert [box[1] for box in boxes] == pytest.approx([700, 684], abs=0.2)
     assert all(box[3] > box[1] + 6 and box[2] > box[0] + 60 for box in boxes)

@@ -7,7 +7,7 @@ import regex
 from made_documents import pdf
 from text_samples import write
 
-from endonym.formats.parsers.pdf import units
+from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_order import in_order, with_brackets
 
 HEBREW = "הילד הלך לבית הספר עם אחותו בבוקר וקרא שם ספר יפה על הים"
@@ -31,7 +31,7 @@ def drawn(line: str, first: int = 0) -> list[str]:
 def read(tmp_path: Path, before: str, line: str) -> str:
     """What is read of a line below another one."""
     placed = [(40, 730, 12, before), (40, 700, 12, line)]
-    (unit,) = units(str(write(tmp_path, "a.pdf", pdf([placed]))), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", pdf([placed]))), 1, {})
     return unit.text.split("\n")[1]
 
 
@@ -92,7 +92,7 @@ def test_words_that_stand_apart_are_read_in_their_places(tmp_path: Path):
         x += 6 * len(each) + 6
     head = (40.0, 730.0, 12.0, HEBREW[::-1])
     data = pdf([[head, *reversed(placed)]])
-    (unit,) = units(str(write(tmp_path, "a.pdf", data)), 1, {})
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", data)), 1, {})
     assert unit.text.split("\n")[1] == line.replace("|", "")
 
 
@@ -102,7 +102,7 @@ def test_letters_beyond_the_first_plane_are_turned_too(tmp_path: Path):
     assert read(tmp_path, "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥"[::-1], "".join(reversed(drawn(line)))) == line.replace(
         "|", ""
     )
-    (unit,) = units(str(tmp_path / "a.pdf"), 1, {})
+    (unit,) = pdf_units(str(tmp_path / "a.pdf"), 1, {})
     assert unit.text.split("\n")[0] == "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥"
 
 

@@ -8,12 +8,12 @@ from made_documents import drawn_pdf
 from text_samples import write
 
 from endonym.formats.parsers import pdf_picture
-from endonym.formats.parsers.pdf_picture import units
+from endonym.formats.parsers.pdf_picture import picture_units
 
 
 def drawn(folder: Path) -> tuple[int, int, bytes]:
     path = write(folder, "a.pdf", drawn_pdf("0 0 297.5 842 re f"))
-    (unit,) = units(str(path), 1, {"page": 1})
+    (unit,) = picture_units(str(path), 1, {"page": 1})
     kind, width, height, most, data = base64.b64decode(unit.text).split(maxsplit=4)
     assert (kind, most) == (b"P5", b"255")
     return int(width), int(height), data

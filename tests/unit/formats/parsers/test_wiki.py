@@ -9,12 +9,12 @@ from text_samples import TATAR, kept, records, refused, write
 
 from endonym.formats.parsers import wiki
 from endonym.formats.parsers.unit import Refused, Unit
-from endonym.formats.parsers.wiki import divided, units
+from endonym.formats.parsers.wiki import divided, wiki_units
 
 
 def parsed(folder: Path, start: int, count: int) -> list[Unit | None]:
     pages = [(f"{n}", "0", TATAR[n % 6]) for n in range(count)]
-    return list(units(str(write(folder, "a.xml", dump(pages))), start, {}))
+    return list(wiki_units(str(write(folder, "a.xml", dump(pages))), start, {}))
 
 
 def test_units_begin_where_they_are_asked_to_and_passing_over_is_said(tmp_path: Path):
@@ -36,7 +36,7 @@ def test_pages_are_parted_wherever_the_pieces_end(size: int):
 
 
 def reasons_of(folder: Path, text: str | bytes) -> list[tuple[int, str, str]]:
-    found = units(str(write(folder, "a.xml", text)), 1, {})
+    found = wiki_units(str(write(folder, "a.xml", text)), 1, {})
     return [(each.number, each.text, each.reason) for each in found if each is not None]
 
 

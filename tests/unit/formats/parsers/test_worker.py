@@ -33,7 +33,13 @@ class Served:
         self.worker = Worker(Incoming(self.requests), self.answers, self.where, limit)
 
     def said(self, **request: Any) -> list[dict[str, Any]]:
-        asked = {"parser": "made_parser", "path": "/x", "start": 1, "until": 99, "options": {}}
+        asked = {
+            "parser": "made_parser:units",
+            "path": "/x",
+            "start": 1,
+            "until": 99,
+            "options": {},
+        }
         assert self.worker.serve(asked | request) is not None
         found: list[dict[str, Any]] = []
         while self.incoming.is_waiting():

@@ -6,11 +6,11 @@ import pytest
 from text_samples import TATAR
 
 from endonym.formats.parsers.unit import Refused
-from endonym.formats.parsers.xml import lxml_etree, parsed, safe_options
+from endonym.formats.parsers.xml import lxml_etree, safe_options, xml_root
 
 
 def test_a_whole_document_is_parsed_without_comments():
-    root = parsed(f"<a><!-- юк --><b>{TATAR[0]}</b></a>".encode(), "a.xml")
+    root = xml_root(f"<a><!-- юк --><b>{TATAR[0]}</b></a>".encode(), "a.xml")
     assert [(each.tag, each.text) for each in root] == [("b", TATAR[0])]
 
 
@@ -30,7 +30,7 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 def test_entities_are_refused_and_neither_expanded_nor_fetched(head: str):
     began = time.monotonic()
     with pytest.raises(Refused, match=r"entities|no whole XML") as caught:
-        parsed(f"<!DOCTYPE a [{head}]><a>&l9;</a>".encode(), "a.xml")
+        xml_root(f"<!DOCTYPE a [{head}]><a>&l9;</a>".encode(), "a.xml")
     assert caught.value.reason == "damaged"
     assert time.monotonic() - began < 2
 
@@ -38,7 +38,7 @@ def test_entities_are_refused_and_neither_expanded_nor_fetched(head: str):
 @pytest.mark.parametrize("text", ["", "<a>", "<a></b>", "<a>" * 1_000 + "</a>" * 1_000, "күк"])
 def test_what_is_no_whole_or_too_deep_is_refused(text: str):
     with pytest.raises(Refused, match=r"a\.xml is no whole XML"):
-        parsed(text.encode(), "a.xml")
+        xml_root(text.encode(), "a.xml")
 
 
 def test_the_options_are_those_of_the_library():

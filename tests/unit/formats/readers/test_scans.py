@@ -6,7 +6,7 @@ import pytest
 
 from endonym.formats.config import Source
 from endonym.formats.pages.ocr import OcrLine
-from endonym.formats.readers.scans import Eyes, placed
+from endonym.formats.readers.scans import PageOcr, placed
 
 
 def line(top: int, height: int = 30, left: int = 100) -> OcrLine:
@@ -27,7 +27,7 @@ def test_a_line_of_far_larger_letters_is_one_of_another_size():
 
 
 def test_without_ocr_there_are_no_eyes():
-    assert Eyes.of(Source(name="a", path="b")) is None
+    assert PageOcr.of(Source(name="a", path="b")) is None
 
 
 @pytest.mark.parametrize("least", [None, 0.8])
@@ -38,6 +38,6 @@ def test_how_sure_ocr_must_be_is_the_recipes_word_or_a_usual_one(
         "endonym.formats.readers.scans.require_tesseract", lambda packs, script: None
     )
     source = Source(name="a", path="b", ocr=("kaz",), min_ocr_confidence=least)
-    eyes = Eyes.of(source)
+    eyes = PageOcr.of(source)
     assert eyes is not None
     assert (eyes.packs, eyes.least) == (["kaz"], least or 0.6)

@@ -10,7 +10,7 @@ from strange_files import FILES, block, ended, good_member, header, pax
 from text_samples import TATAR, kept, reasons, records, refused, tar, write
 
 from endonym.formats.io.archives import Member
-from endonym.formats.io.streams import plain
+from endonym.formats.io.streams import uncompressed
 from endonym.formats.readers.tar import tar_members
 
 pytestmark = pytest.mark.timeout(30)
@@ -136,7 +136,7 @@ def test_only_the_fields_that_are_used_are_held(tmp_path: Path):
     path = write(tmp_path, "a.tar", ended(*odd * 2, good_member("a.txt"), good_member()))
     tracemalloc.start()
     with path.open("rb") as file:
-        members = [each for each in tar_members(plain(file)) if isinstance(each, Member)]
+        members = [each for each in tar_members(uncompressed(file)) if isinstance(each, Member)]
     held = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [(each.name, bool(each.problem)) for each in members] == [
