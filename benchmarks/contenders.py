@@ -122,7 +122,7 @@ class Contender:
         return sum(each.numel() for each in self.network.parameters())
 
     def judged(self) -> Any:
-        """The network as `generate.reading.read` wants it: hidden states, and a readout in fp32."""
+        """The network as `generate.reading.read_nats` wants it: hidden states, fp32 readout."""
         raise NotImplementedError
 
     def rounding(self) -> Any:

@@ -14,7 +14,7 @@ from runs import Row, bits_rows
 from endonym.data.shards import TokenShards
 from endonym.evaluate import bits, documents
 from endonym.evaluate.bits import Texts
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
 
 TEXTS = ("document", "block")
@@ -35,9 +35,9 @@ def judged(model: Any, texts: Texts, split: str, out: Path) -> list[Row]:
     """Rows of bits per byte as `run --json` has them: the mean over sources, all, and each source.
 
     What each text cost is kept in `out`, so that another model can be set beside it. model: what
-    `generate.reading.read` reads.
+    `generate.reading.read_nats` reads.
     """
-    measured = texts.measured(list(token_nats(model, texts.ids, texts.tokenizer.end_id)))
+    measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.end_id)))
     each = documents.documents(texts.each(), texts.sources, measured, texts.in_mean())
     np.save(out, each, allow_pickle=False)
     found = bits.by_source(texts, measured, model="model", split=split)

@@ -29,7 +29,7 @@ from endonym.data.batches import Batch, Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 
 TOKENS_SEED = 1
 NEXT_TO_NOTHING = 1e-9
@@ -177,8 +177,7 @@ class Answering:
         test = TokenShards(Path(self.shards), "test")
         documents = [test.document(number).ids for number in range(len(test))]
         nats = [
-            float(part.sum())
-            for part in token_nats(self.contender.judged(), documents, test.end_id)
+            float(part.sum()) for part in read_nats(self.contender.judged(), documents, test.end_id)
         ]
         return bits_of(nats, [int(test.byte_counts[ids].sum()) for ids in documents])
 

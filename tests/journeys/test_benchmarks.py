@@ -20,7 +20,7 @@ from toys import toy_texts, toy_tokenizer
 from endonym.data.batches import Batch
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.device import attends_in_bf16
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 from endonym.train.compile import unsupported_reason
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -228,7 +228,7 @@ def test_our_judge_reads_what_a_contender_says_of_itself(
     for _ in range(20):
         contender.learn(batch, 1.0)
     said = contender.learn(batch, 0.0)
-    (nats,) = token_nats(contender.judged(), [ids_BT[0, 1:].numpy()], 0)
+    (nats,) = read_nats(contender.judged(), [ids_BT[0, 1:].numpy()], 0)
     assert nats.mean() == pytest.approx(said, rel=1e-5)
 
 

@@ -12,7 +12,7 @@ from reference.reading import document_nats
 from toys import KINDS, lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 from endonym.model.families import FAMILIES
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -56,7 +56,7 @@ def test_bits_a_byte_are_the_same_alone_in_company_and_in_chunks(
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 40)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
-    together = [nats.sum() / np.log(2) for nats in token_nats(model.decoder, ids, tokenizer.end_id)]
+    together = [nats.sum() / np.log(2) for nats in read_nats(model.decoder, ids, tokenizer.end_id)]
     assert together == pytest.approx(slow, rel=1e-5)
 
 

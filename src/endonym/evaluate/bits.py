@@ -22,7 +22,7 @@ from endonym.evaluate.compressor import (
 from endonym.evaluate.neighbours import neighbours
 from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -107,7 +107,7 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
 def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
     """Nats of each document under the model. advance: called with the tokens read."""
     nats: list[NDArray[np.float64]] = []
-    for part in token_nats(model.decoder, texts.ids, model.tokenizer.end_id):
+    for part in read_nats(model.decoder, texts.ids, model.tokenizer.end_id):
         nats.append(part)
         advance(len(part))
     return texts.measured(nats)

@@ -63,9 +63,9 @@ class Endonym:
         """As in Runtime."""
         import numpy as np
 
-        from endonym.generate.reading import token_nats
+        from endonym.generate.reading import read_nats
 
-        (nats,) = token_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
+        (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
         return float(nats.sum())
 
 

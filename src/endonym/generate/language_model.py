@@ -12,7 +12,7 @@ import numpy as np
 
 from endonym.errors import Damaged
 from endonym.generate.batching import continued
-from endonym.generate.reading import token_nats
+from endonym.generate.reading import read_nats
 from endonym.generate.sample import Sampling
 from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
@@ -169,7 +169,7 @@ class LanguageModel:
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
         ids = np.array(self.tokenizer.encode(text), dtype=np.int64)
-        (nats,) = token_nats(self.decoder, [ids], self.tokenizer.end_id)
+        (nats,) = read_nats(self.decoder, [ids], self.tokenizer.end_id)
         return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
 
     def _opened(self, prompt: str | Sequence[int]) -> list[int]:

@@ -41,7 +41,7 @@ def windows(document: int, length: int, context: int) -> Iterator[Window]:
         done = end
 
 
-def token_nats(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
+def read_nats(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
     """Nats of each token of each document, in order. Documents are read in groups."""
     group: list[Ids] = []
     size = 0

@@ -56,11 +56,11 @@ def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
 def test_it_is_the_sum_over_learnt_tokens(tmp_path: Path) -> None:
     tokens, _ = write_toy_examples(tmp_path / "a", "preferences", vocab=24, longest=32)
     found = computed(tmp_path / "one", tokens, [])
-    from endonym.generate.reading import token_nats
+    from endonym.generate.reading import read_nats
 
     decoder = lively_decoder(CONFIG)
     for number in range(len(tokens)):
         here = slice(tokens.starts[number], tokens.starts[number] + tokens.lengths[number])
-        (nats,) = token_nats(decoder, [tokens.ids[here].astype(np.int64)], tokens.end_id)
+        (nats,) = read_nats(decoder, [tokens.ids[here].astype(np.int64)], tokens.end_id)
         expected = -float(nats[tokens.learnt[here] > 0].sum())
         assert found[number] == pytest.approx(expected, rel=1e-4)
