@@ -22,6 +22,10 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
         found = "".join(p.text for p in talk.continued("Әбием мич", cold, **GIVEN))
         assert found == toy_language_model().generate("Әбием мич", max_tokens=12, temperature=0)
         assert talk.tokens <= 12
+        rare = Sampling(temperature=0, repetition_penalty=50)  # of words of the prompt, too
+        found = "".join(p.text for p in talk.continued("Әбием мич", rare, **GIVEN))
+        model, keys = toy_language_model(), {"temperature": 0, "repetition_penalty": 50}
+        assert found == model.generate("Әбием мич", max_tokens=12, **keys)
         assert talk.reason in ("stop", "length")
         with pytest.raises(RecipeError, match="context is 64"):
             talk.continued("Таң " * 99, cold, **GIVEN)

@@ -261,6 +261,12 @@ def test_a_port_in_use_is_told(command: Callable[..., Any], gguf: Path) -> None:
     assert error["where"] == "--port"
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+def test_an_address_of_ipv6_can_be_listened_on() -> None:
+    with listen.listening_socket("::1", 0) as found:
+        assert found.family == socket.AF_INET6
+
+
 def test_an_address_that_is_not_ours_is_told() -> None:
     with pytest.raises(RecipeError, match="cannot listen on"):
         listen.listening_socket("203.0.113.7", 8000)
