@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from endonym.formats.io.streams import MAGIC, Counted, Damage, Expansion, Stream, plain, unpacked
+from endonym.formats.io.streams import (
+    Counted,
+    Damage,
+    Expansion,
+    Stream,
+    packed_as,
+    plain,
+    unpacked,
+)
 from endonym.formats.parsers.unit import Refused, Unit
 
 
@@ -20,10 +28,8 @@ class Packed:
     def __init__(self, file: BinaryIO, path: str) -> None:
         self.consumed = self.told = 0
         self.at_end = False
-        head = file.read(6)
+        self.compression = packed_as(file.read(6))
         file.seek(0)
-        found = (name for name, starts in MAGIC.items() if head.startswith(starts))
-        self.compression = next(found, "")
         self.stream: Stream = plain(Counted(file, self.count))
         if self.compression:
             expansion = Expansion(Path(path).stat().st_size)
