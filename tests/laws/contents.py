@@ -42,7 +42,7 @@ class Contents:
     """What a kind of stage made.
 
     exact: SHA-256 of names, shapes, text and whole numbers. numbers: floats by where they stand.
-    drawn: texts that a model wrote, which are the same wherever torch draws with Intel's library.
+    drawn: texts that a model wrote.
     """
 
     exact: str = ""

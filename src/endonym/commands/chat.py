@@ -1,14 +1,11 @@
 """One reader of an engine: texts that are continued, or answers in a conversation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from queue import SimpleQueue
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.generate.language_model import mixed
-from endonym.generate.sample import Sampling
+from endonym.generate.sample import SamplerState, Sampling
 from endonym.serve.chat import chat_ids
-from endonym.serve.draw import Chooser
 from endonym.serve.engine import Engine
 from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Generation, Scheduler, Update
@@ -93,9 +90,8 @@ class Talk:
     ) -> Iterator[TextPiece]:
         """The pieces as they come. The generation is cancelled if nobody reads on."""
         news: SimpleQueue[Update] = SimpleQueue()
-        seeded = replace(sampling, seed=mixed(sampling.seed, ids))
-        chooser = Chooser(seeded, min_tokens, seen=set(ids))
-        generation = Generation(list(ids), max_tokens, chooser, logprobs=0, take=news.put)
+        state = SamplerState(sampling, ids, min_tokens=min_tokens)
+        generation = Generation(list(ids), max_tokens, state, logprobs=0, take=news.put)
         self._scheduler.submit([generation])
         try:
             self.reason, self.tokens = "", 0
@@ -103,7 +99,7 @@ class Talk:
                 update = news.get()
                 if update.reason == "failed":
                     raise EndonymError("the model could not be computed")
-                self.reason, self.tokens = update.reason or "", chooser.made
+                self.reason, self.tokens = update.reason or "", state.made
                 yield from update.pieces
         finally:
             self._scheduler.cancel([generation])

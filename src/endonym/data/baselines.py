@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.data.order import Order
-from endonym.data.shards import TokenShards
+from endonym.data.shards import CHUNK_TOKENS, TokenShards
 
 DISCOUNT = 0.75
-CHUNK_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)

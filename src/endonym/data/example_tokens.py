@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.data.shards import CHUNK_TOKENS, id_type
 from endonym.disk import read_json
 from endonym.errors import Damaged
 
 Integers = NDArray[np.int64]
 ExampleSplit = Literal["train", "dev"]
-CHUNK_TOKENS = 1 << 24
 
 
 class ExampleTokens:
@@ -28,7 +28,7 @@ class ExampleTokens:
         self.end_id: int = described["end"]
         self.opening_id: int = described["opening"]
         self.together = 2 if described["objective"] == "preferences" else 1
-        kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
+        kind = id_type(self.vocab)
         offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
         for name, size in (("ids.bin", kind.itemsize), ("learnt.bin", 1)):
             if (folder / name).stat().st_size != offsets[-1] * size:

@@ -35,6 +35,7 @@ from endonym.data.example_order import ExampleOrder
 from endonym.data.example_tokens import ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.record_files import Record, read_records
+from endonym.data.shards import id_type
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
@@ -220,7 +221,7 @@ class ExampleWriter:
 
     def __init__(self, out: Path, tokenizer: Tokenizer, settings: ExampleSettings) -> None:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
-        self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
+        self.kind = id_type(tokenizer.vocab)
         self.seen: set[bytes] = set()
         self.cut = self.unread_weights = 0
         self._lengths: list[int] = []

@@ -45,13 +45,18 @@ class ShardDocument(NamedTuple):
     position: int
 
 
+def id_type(vocab: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """How ids of a vocabulary of this size stand on disk."""
+    return np.dtype("<u2" if vocab <= 1 << 16 else "<u4")
+
+
 class ShardWriter:
     """Writes the shards of one split."""
 
     def __init__(self, out: Path, split: Split, tokenizer: Tokenizer, sources: list[str]) -> None:
         self.out, self.split, self.tokenizer = out, split, tokenizer
         self.sources = {name: number for number, name in enumerate(sources)}
-        self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
+        self.kind = id_type(tokenizer.vocab)
         self.entries: list[NDArray[Any]] = []
         self.shard, self.offset = -1, SHARD_TOKENS
         self.file: IO[bytes] | None = None
@@ -169,14 +174,13 @@ class TokenShards:
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
-        kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
         self.index.dtype.names = INDEX.names  # shards of version 3 called the position place
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
         self.byte_counts: NDArray[np.int64] = byte_counts
         self.char_counts: NDArray[np.int64] = char_counts
         paths = sorted(folder.glob(f"{split}-*.bin"))
-        self.parts = [np.memmap(path, dtype=kind, mode="r") for path in paths]
+        self.parts = [np.memmap(path, dtype=id_type(self.vocab), mode="r") for path in paths]
         self._check()
 
     def __len__(self) -> int:

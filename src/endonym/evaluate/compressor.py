@@ -16,9 +16,7 @@ import json
 import os
 import re
 import struct
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from numpy.typing import NDArray
 from endonym import device
 from endonym.disk import read_if_good, write_json
 from endonym.errors import EndonymError
+from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.store import sealed
 
 ORDER = 16
@@ -147,29 +146,16 @@ def request_key(data: bytes) -> str:
 
 def answered(data: bytes) -> Generator[list[int]]:
     """The answers of a process of this module to a request, one for each end of the text."""
-    # -P: nothing is imported from the current folder.
-    command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
-        asked.write(data)
-        asked.seek(0)
-        surroundings = device.with_huge_pages()
-        with subprocess.Popen(
-            command, stdin=asked, stdout=subprocess.PIPE, stderr=said, env=surroundings
-        ) as child:
-            assert child.stdout is not None
-            try:
-                for row in child.stdout:
-                    yield json.loads(row)
-            except BaseException:
-                child.kill()
-                raise
-        if child.returncode != 0:
-            said.seek(0)
-            raise EndonymError(
-                f"the compressor ended with {child.returncode}: {said.read().decode()[-200:]}",
-                where="baseline compressor",
-                do="Set baselines = false in [[evaluate]] to go on without baselines.",
-            )
+    module, surroundings = "endonym.evaluate.compressor", device.with_huge_pages()
+    try:
+        for row in output_lines(module, data, surroundings):
+            yield json.loads(row)
+    except ProcessFailed as failure:
+        raise EndonymError(
+            f"the compressor {failure}",
+            where="baseline compressor",
+            do="Set baselines = false in [[evaluate]] to go on without baselines.",
+        ) from failure
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -52,10 +52,10 @@ class Endonym:
         from endonym.generate.batching import continued
         from endonym.generate.sample import Sampling
 
-        greedy, end = [Sampling(temperature=0)], self.model.tokenizer.end_id
+        greedy, sampler = [Sampling(temperature=0)], self.model.sampler
         started, times = time.perf_counter(), list[float]()
         decoder = self.model.decoder
-        for _ in continued(decoder, [ids], count, greedy, end_id=end, min_tokens=count):
+        for _ in continued(decoder, [ids], count, greedy, sampler=sampler, min_tokens=count):
             times.append(time.perf_counter() - started)
         return times
 

@@ -6,9 +6,6 @@ memory the largest. Times are no part of an artefact: they stand in its journal.
 """
 
 import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 
 from endonym import device
 from endonym.data.shards import TokenShards
+from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.log import size
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -177,23 +175,12 @@ def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -
         "texts": text.texts if with_texts else [],
         "bytes": text.bytes,
     }
-    # -P: nothing is imported from the current folder.
-    command = [sys.executable, "-P", "-m", "endonym.evaluate.runtimes"]
-    with tempfile.TemporaryFile() as said:
-        done = subprocess.run(
-            command,
-            input=json.dumps(request).encode(),
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env=device.with_threads(threads),
-            check=False,
-        )
-        said.seek(0)
-        trace = said.read().decode("utf-8", "replace").strip().splitlines()
-    if done.returncode != 0:
-        why = trace[-1][-200:] if trace else "it says nothing"
-        return {"reason": f"the process ended with {done.returncode}: {why}"}
-    return json.loads(done.stdout.splitlines()[-1])
+    module, environment = "endonym.evaluate.runtimes", device.with_threads(threads)
+    try:
+        *_, last = output_lines(module, json.dumps(request).encode(), environment)
+    except ProcessFailed as failure:
+        return {"reason": f"the process {failure}"}
+    return json.loads(last)
 
 
 def cells(rows: Sequence[Efficiency]) -> list[list[str]]:

@@ -6,7 +6,6 @@ unit is one with a reason, and a new process goes on at unit n + 1.
 """
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +29,8 @@ from endonym.limited.frames import (
     send,
     sendable,
 )
-from endonym.limited.process import environment
+from endonym.limited.process import end, kill, started
 
-START = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from endonym.formats.parsers.worker import main
-main()
-"""
 START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
@@ -93,13 +85,9 @@ class ParserProcess:
         self.limits = limits
         with tempfile.TemporaryFile() as memory:
             memory.truncate(WHEREABOUTS.size)
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+            self.process = started(
+                "endonym.formats.parsers.worker",
                 stderr=subprocess.PIPE,
-                start_new_session=True,
-                env=environment(),
                 pass_fds=(memory.fileno(),),
             )
             self.end = weakref.finalize(self, end, self.process, os.getpid())
@@ -183,24 +171,6 @@ class ParserProcess:
             self.close()
             return False
         return True
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and the one it has forked."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """End a process and close its pipes; after a fork, it still belongs to the parent."""
-    if os.getpid() != owner:
-        process.returncode = 0
-    elif process.returncode is None:
-        kill(process)
-        process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
 
 
 class Idle(threading.local):

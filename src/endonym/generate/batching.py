@@ -6,15 +6,15 @@ Padding is a document of its own, so that no row sees it.
 from collections.abc import Collection, Iterator, Sequence
 
 import torch
-from torch import Tensor
 
-from endonym.generate.sample import Sampling, choose
-from endonym.generate.whole_characters import WholeCharacters
+from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
 PREFILL_TOKENS = 512
 """Tokens of a prompt that are computed at once, so that memory stays bounded."""
+PADDING = 0
+"""Any id."""
 
 
 def continued(
@@ -23,49 +23,38 @@ def continued(
     max_tokens: int,
     samplings: Sequence[Sampling],
     *,
-    end_id: int,
-    ends: Collection[int] = (),
+    sampler: Sampler,
     min_tokens: int = 0,
-    characters: WholeCharacters | None = None,
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
-    A row ends with the end-of-text token or another one of `ends` (of a turn), which are not chosen
-    before `min_tokens` others. When the longest row exceeds the context, rows longer than the
-    context are cut to their last half.
-    characters: no token is drawn that would break a character; greedy choice (temperature 0) stays
-    the most probable token of all.
+    A row ends with one of the sampler's `ends`, which are not chosen before `min_tokens` others.
+    When the longest row exceeds the context, rows longer than the context are cut to their last
+    half.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
         return
-    stops = {end_id, *ends}
-    pending = dict.fromkeys(rows, b"")
-    generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
+    states = [
+        SamplerState(sampling, ids, min_tokens=min_tokens)
+        for sampling, ids in zip(samplings, prompts, strict=True)
+    ]
     context = decoder.config.context
     batch = None
-    for made in range(max_tokens):
+    for _ in range(max_tokens):
         if batch is None or batch.length > context:
-            half = max(1, context // 2)
-            rows = {n: ids if len(ids) <= context else ids[-half:] for n, ids in rows.items()}
-            batch = _Batch(decoder, rows, end_id, max_tokens=max_tokens)
-        logits = batch.next_logits()
-        chosen: dict[int, int] = {}
+            for number, ids in rows.items():
+                if len(ids) > context:
+                    rows[number] = ids[-max(1, context // 2) :]
+                    states[number].seen = set(rows[number])
+            batch = _Batch(decoder, rows, max_tokens=max_tokens)
+        logits_BV = batch.next_logits(rows)
+        tokens = sampler.next_tokens(logits_BV, [states[number] for number in rows])
+        chosen = dict(zip(rows, tokens, strict=True))
         for number, ids in rows.items():
-            # No repetition penalty for the tokens that open a document or end a turn.
-            seen = torch.tensor(sorted({*ids} - stops), dtype=torch.int64)
-            logits_V = logits[number]
-            if made < min_tokens:
-                logits_V = logits_V.index_fill(0, torch.tensor(sorted(stops)), -torch.inf)
-            if characters is not None and not samplings[number].is_greedy:
-                logits_V = characters.narrowed(logits_V, pending[number])
-            index = choose(logits_V, seen, samplings[number], generators[number])
-            if characters is not None:
-                pending[number] = characters.after(pending[number], index)
-            chosen[number] = index
-            ids.append(index)
+            ids.append(chosen[number])
         yield chosen
-        rows = {number: ids for number, ids in rows.items() if chosen[number] not in stops}
+        rows = {number: ids for number, ids in rows.items() if chosen[number] not in sampler.ends}
         if not rows:
             return
         batch.append(chosen)
@@ -74,14 +63,12 @@ def continued(
 class _Batch:
     """Rows with their cache. A row that has ended stays in the batch and is ignored."""
 
-    def __init__(
-        self, decoder: AnyDecoder, rows: dict[int, list[int]], end_id: int, max_tokens: int
-    ) -> None:
-        self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
+    def __init__(self, decoder: AnyDecoder, rows: dict[int, list[int]], max_tokens: int) -> None:
+        self.decoder, self.numbers = decoder, list(rows)
         self.length = max(map(len, rows.values()))
         self.device = decoder.readout.weight_VD.device
         padding = [self.length - len(ids) for ids in rows.values()]
-        padded = [[end_id] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
+        padded = [[PADDING] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
         self.new_BT = torch.tensor(padded, device=self.device)
         self.starts_B = torch.tensor(padding, device=self.device) if any(padding) else None
         longest = min(decoder.config.context, self.length + max_tokens)
@@ -90,18 +77,18 @@ class _Batch:
 
     def append(self, chosen: dict[int, int]) -> None:
         """Add the next token of each row."""
-        new = [[chosen.get(number, self.end_id)] for number in self.numbers]
+        new = [[chosen.get(number, PADDING)] for number in self.numbers]
         self.new_BT = torch.tensor(new, device=self.device)
         self.length += 1
 
     @torch.inference_mode()
-    def next_logits(self) -> dict[int, Tensor]:
-        """Logits of the next token of each row, by row number."""
+    def next_logits(self, numbers: Collection[int]) -> Logits:
+        """Logits of the next token of these rows."""
         hidden_BTD = None
         for piece_BT in self.new_BT.split(PREFILL_TOKENS, dim=1):
             span = Span.after(self.past, piece_BT, self.starts_B)
             hidden_BTD, _ = self.decoder(piece_BT, span, self.cache)
             self.past += piece_BT.shape[1]
         assert hidden_BTD is not None, "a row has one token at least"
-        logits_BV = self.decoder.readout.logits(hidden_BTD[:, -1]).cpu()
-        return dict(zip(self.numbers, logits_BV, strict=True))
+        wanted = [self.numbers.index(number) for number in numbers]
+        return self.decoder.readout.logits(hidden_BTD[wanted, -1]).float().cpu().numpy()

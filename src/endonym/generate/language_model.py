@@ -13,12 +13,10 @@ import numpy as np
 from endonym.errors import Damaged
 from endonym.generate.batching import continued
 from endonym.generate.reading import read_nats
-from endonym.generate.sample import Sampling
-from endonym.generate.whole_characters import WholeCharacters
+from endonym.generate.sample import Sampler, Sampling
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
 from endonym.model.foreign.weights import load_any
-from endonym.store import fingerprint
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MAX_TOKENS = 200
@@ -130,7 +128,7 @@ class LanguageModel:
             ]
         ids = [self._opened(prompt) for prompt in prompts]
         continuations = [Continuation(iter(())) for _ in prompts]
-        for chosen in self._continued(ids, max_tokens, samplings):
+        for chosen in continued(self.decoder, ids, max_tokens, samplings, sampler=self.sampler):
             for number, index in chosen.items():
                 self._take(continuations[number], index)
         for each in continuations:
@@ -156,9 +154,14 @@ class LanguageModel:
         from its last half context.
         """
         continuation = Continuation(iter(()))
-        settled = replace(sampling or Sampling(), **settings)
-        rows, samplings = [self._opened(prompt)], [settled]
-        chosen = self._continued(rows, max_tokens, samplings, min_tokens=min_tokens)
+        chosen = continued(
+            self.decoder,
+            [self._opened(prompt)],
+            max_tokens,
+            [replace(sampling or Sampling(), **settings)],
+            sampler=self.sampler,
+            min_tokens=min_tokens,
+        )
         taken = (each[0] for each in chosen if self._take(continuation, each[0]))
         continuation.pieces = self._letters(taken)
         return continuation
@@ -177,34 +180,12 @@ class LanguageModel:
         ids = self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
         return [self.tokenizer.opening_id, *ids]
 
-    def _continued(
-        self,
-        prompts: Sequence[Sequence[int]],
-        max_tokens: int,
-        samplings: Sequence[Sampling],
-        *,
-        min_tokens: int = 0,
-    ) -> Iterator[dict[int, int]]:
-        """The next token of each row, again and again; drawn ones break no character.
-
-        Draws depend on the seed and on the prompt. With the seed alone, the continuations of
-        different prompts become the same text where they meet in a few tokens.
-        """
-        pairs = zip(prompts, samplings, strict=True)
-        return continued(
-            self.decoder,
-            prompts,
-            max_tokens,
-            [replace(each, seed=mixed(each.seed, ids)) for ids, each in pairs],
-            end_id=self.tokenizer.end_id,
-            ends=self.tokenizer.stop_ids,
-            min_tokens=min_tokens,
-            characters=self._characters,
-        )
-
     @cached_property
-    def _characters(self) -> WholeCharacters:
-        return WholeCharacters(self.tokenizer)
+    def sampler(self) -> Sampler:
+        """Chooses tokens among those that both the tokenizer and the decoder have."""
+        vocab = min(self.tokenizer.vocab, self.decoder.config.vocab)
+        token_bytes = [self.tokenizer.bytes_of(index) for index in range(vocab)]
+        return Sampler(token_bytes, self.tokenizer.stop_ids)
 
     def _take(self, continuation: Continuation, index: int) -> bool:
         """Record a generated token; False if it ends the document or the turn."""
@@ -221,8 +202,3 @@ class LanguageModel:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:
                 yield piece
-
-
-def mixed(seed: int, ids: Sequence[int]) -> int:
-    """A seed of 60 bits from a seed and the ids of a prompt."""
-    return int(fingerprint([seed, *ids])[:15], 16)

@@ -1,15 +1,21 @@
-"""From logits to the next token."""
+"""From the logits of several sequences to the next token of each, in a few calls of numpy."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from endonym.errors import RecipeError
+from endonym.store import fingerprint
+
+Logits = NDArray[np.float32]
 
 COLDEST = 1e-4
 """A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
+FAINT = (1e-2, 1e-4, 0.0)
+"""Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +58,171 @@ class Sampling:
         return self.temperature < COLDEST
 
 
-def choose(logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """Sample the next token. seen: ids in the text so far."""
-    logits_V = penalised(logits_V.float(), seen, sampling.repetition_penalty)
-    if sampling.is_greedy:
-        return int(logits_V.argmax())
-    scaled_V = narrowed(logits_V / sampling.temperature, sampling.top_k, sampling.top_p)
-    return int(torch.multinomial(scaled_V.softmax(-1), 1, generator=generator))
+class SamplerState:
+    """How the tokens of one sequence are chosen, and what was chosen so far.
+
+    prompt: the ids before; they count as seen, and draws depend on them and on the seed. With the
+    seed alone, the continuations of different prompts become the same text where they meet in a few
+    tokens. min_tokens: the text may end only after so many. bias: is added to the logits of ids.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        prompt: Sequence[int] = (),
+        *,
+        min_tokens: int = 0,
+        bias: Mapping[int, float] | None = None,
+    ) -> None:
+        self.sampling, self.min_tokens, self.bias = sampling, min_tokens, bias or {}
+        self.seen, self.made = set(prompt), 0
+        self.pending = b""
+        """An unfinished character."""
+        key = int(fingerprint([sampling.seed, *prompt])[:15], 16)
+        self.random = np.random.Generator(np.random.Philox(key=key))
 
 
-def penalised(logits_V: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Logits with the repetition penalty."""
-    if penalty == 1.0 or not len(seen):
-        return logits_V
-    old = logits_V[seen]
-    return logits_V.index_put((seen,), torch.where(old > 0, old / penalty, old * penalty))
+class Sampler:
+    """Chooses the next tokens of sequences of one vocabulary.
+
+    The greedy choice is the likeliest token of all. None is drawn that would break a character in
+    UTF-8, or that stands for no text, as those that are reserved for conversations.
+
+    token_bytes: of each id; none of special tokens. ends: ids that end a text.
+    """
+
+    def __init__(self, token_bytes: Sequence[bytes], ends: Collection[int]) -> None:
+        self.ends, self._token_bytes = frozenset(ends), token_bytes
+        self._ends = np.array(sorted(ends), dtype=np.int64)
+        tails = [unfinished(piece) for piece in token_bytes]
+        self._inside = np.array([n for n, tail in enumerate(tails) if tail is None], dtype=np.int64)
+        """Ids that begin inside a character, or are no UTF-8 at all."""
+        empty = [n for n, piece in enumerate(token_bytes) if not piece and n not in ends]
+        self._never_first = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
+        self._allowed: dict[bytes, NDArray[np.int64]] = {}
+
+    def next_tokens(self, logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
+        """The next token of each row. The logits are overwritten."""
+        logits_BV[:, len(self._token_bytes) :] = -np.inf
+        for logits_V, state in zip(logits_BV, states, strict=True):
+            self._restrict(logits_V, state)
+        likeliest_B = logits_BV.argmax(axis=1)
+        drawn = [n for n, state in enumerate(states) if not state.sampling.is_greedy]
+        if drawn:
+            rows_BV = logits_BV if len(drawn) == len(states) else logits_BV[drawn]
+            likeliest_B[drawn] = _drawn(rows_BV, [states[n] for n in drawn])
+        chosen: list[int] = likeliest_B.tolist()
+        for index, state in zip(chosen, states, strict=True):
+            state.made += 1
+            state.seen.add(index)
+            state.pending = unfinished(state.pending + self._token_bytes[index]) or b""
+        return chosen
+
+    def _restrict(self, logits_V: Logits, state: SamplerState) -> None:
+        """Bias, the repetition penalty, and tokens that may not come next."""
+        for index, bias in state.bias.items():
+            logits_V[index] += bias
+        penalty = state.sampling.repetition_penalty
+        if penalty != 1.0:  # not for the tokens that open a document or end a turn
+            seen = np.fromiter(state.seen.difference(self.ends), dtype=np.int64)
+            old = logits_V[seen]
+            logits_V[seen] = np.where(old > 0, old / penalty, old * penalty)
+        if state.made < state.min_tokens:
+            logits_V[self._ends] = -np.inf
+        if state.sampling.is_greedy:
+            return
+        if not state.pending:
+            logits_V[self._never_first] = -np.inf
+            return
+        allowed = self._following(state.pending)
+        kept = logits_V[allowed]
+        logits_V[:] = -np.inf
+        logits_V[allowed] = kept
+
+    def _following(self, pending: bytes) -> NDArray[np.int64]:
+        """The ids that may follow an unfinished character; the end may always."""
+        if pending not in self._allowed:
+            ids = [
+                index
+                for index in self._inside.tolist()
+                if unfinished(pending + self._token_bytes[index]) is not None
+            ]
+            self._allowed[pending] = np.array([*self._ends.tolist(), *ids], dtype=np.int64)
+        return self._allowed[pending]
 
 
-def narrowed(logits_V: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Logits after top-k and top-p: minus infinity for tokens that are left out."""
-    if 0 < top_k < len(logits_V):
-        smallest = logits_V.topk(top_k).values[-1]
-        logits_V = logits_V.masked_fill(logits_V < smallest, -torch.inf)
-    if top_p < 1.0:
-        ordered, indices = logits_V.sort(descending=True)
-        before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-        # The likeliest stays, however small top_p is: in float32 it may be 0.
-        logits_V = logits_V.index_fill(0, indices[1:][before[1:] >= top_p], -torch.inf)
-    return logits_V
+def unfinished(data: bytes) -> bytes | None:
+    """The bytes of an unfinished last character; None if the bytes before it are no UTF-8."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return data[error.start :] if error.reason == "unexpected end of data" else None
+    return b""
+
+
+def _drawn(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
+    """A token of each row, by its probability among those that top-k and top-p keep.
+
+    Of a row that is no distribution (all tokens ruled out, or logits that are not numbers) it is
+    the likeliest one.
+    """
+    likeliest_B = np.nan_to_num(logits_BV, nan=-np.inf).argmax(axis=1)
+    temperatures = [[state.sampling.temperature] for state in states]
+    temperature_B1 = np.array(temperatures, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        mass_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+        np.exp(np.divide(mass_BV, temperature_B1, out=mass_BV), out=mass_BV)
+    sums_B = mass_BV.sum(axis=1, dtype=np.float64)
+    rows = zip(mass_BV, sums_B.tolist(), states, strict=True)
+    return [
+        _drawn_one(mass_V, total, state) if np.isfinite(total) else int(likeliest_B[number])
+        for number, (mass_V, total, state) in enumerate(rows)
+    ]
+
+
+def _drawn_one(mass_V: Logits, total: float, state: SamplerState) -> int:
+    """Draw from masses whose highest is 1; they need not add up to it."""
+    top_k, top_p = state.sampling.top_k, state.sampling.top_p
+    if top_p == 1 and not 0 < top_k < len(mass_V):
+        ids, sums = None, mass_V.cumsum(dtype=np.float64)
+    else:
+        ids = np.empty(0, dtype=np.int64)
+        for faint in FAINT:
+            ids = np.flatnonzero(mass_V > faint)
+            if len(ids) >= top_k if top_k else mass_V[ids].sum() >= top_p * total:
+                break
+        ids, sums = _ranked(mass_V, ids)
+        if top_k:
+            sums = sums[:top_k]
+            total = sums[-1]
+        sums = sums[: int(np.searchsorted(sums, top_p * total)) + 1]
+    place = int(np.searchsorted(sums, state.random.random() * sums[-1], side="right"))
+    place = min(place, len(sums) - 1)
+    return place if ids is None else int(ids[place])
+
+
+def _ranked(
+    mass_V: Logits, ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """These ids, the likeliest first, and the sums of their masses."""
+    masses = mass_V[ids]
+    order = np.argsort(-masses)
+    return ids[order], masses[order].cumsum(dtype=np.float64)
+
+
+def log_probabilities(logits_BV: Logits) -> Logits:
+    """Natural logarithms of the model's own probabilities."""
+    top_B1 = logits_BV.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # of logits that are no numbers
+        sums_B1 = np.exp(logits_BV - top_B1).sum(axis=1, keepdims=True, dtype=np.float64)
+        return logits_BV - (top_B1 + np.log(sums_B1)).astype(np.float32)
+
+
+def likeliest(log_V: Logits, count: int) -> list[tuple[int, float]]:
+    """The likeliest ids with their log-probabilities, in order; none without a finite one."""
+    if not count:
+        return []
+    count = min(count, len(log_V))
+    ids = np.argpartition(-log_V, count - 1)[:count]
+    ids = ids[np.argsort(-log_V[ids], kind="stable")]
+    return [(int(index), float(log_V[index])) for index in ids if np.isfinite(log_V[index])]

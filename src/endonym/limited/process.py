@@ -13,17 +13,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.limited.frames import BadFrame, Incoming, framed, write
 
 START = """
-import json, sys
+import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from endonym.limited.worker import main
-main()
+importlib.import_module(sys.argv[2]).main()
 """
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -110,12 +110,8 @@ class LimitedProcess:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        if process is not None and self._owner != os.getpid():
-            process.returncode = 0  # after a fork: it belongs to the parent
-        elif process is not None:
-            process.kill()
-            with process:
-                pass
+        if process is not None:
+            end(process, self._owner)
 
     def _answer(self, process: subprocess.Popen[bytes], message: bytes) -> dict[str, Any]:
         assert process.stdin is not None, "a pipe"
@@ -132,20 +128,55 @@ class LimitedProcess:
         if self._process is None or not is_ours or self._process.poll() is not None:
             self.close()
             self._owner = os.getpid()
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path), self.function],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+            self._process = started(
+                "endonym.limited.worker",
+                self.function,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                env=environment() | ONE_THREAD,
+                variables=ONE_THREAD,
             )
         return self._process
 
 
-def environment() -> dict[str, str]:
-    """What of the environment such a process sees: no keys and no tokens."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+def started(
+    module: str,
+    *arguments: str,
+    stderr: int,
+    variables: Mapping[str, str] | None = None,
+    pass_fds: Collection[int] = (),
+) -> subprocess.Popen[bytes]:
+    """A process that runs the `main` of a module of endonym, with pipes to it and from it.
+
+    arguments: stand in its sys.argv[3:]. Of the environment it sees PASSED_ON and `variables`: no
+    keys and no tokens. It has its own session, so that it gets no Ctrl-C.
+    """
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path), module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+        env=passed_on | dict(variables or {}),
+        pass_fds=pass_fds,
+    )
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and the one it has forked."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a process and close its pipes; after a fork, it still belongs to the parent."""
+    if os.getpid() != owner:
+        process.returncode = 0
+    elif process.returncode is None:
+        kill(process)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def ending(code: int, limits: Limits) -> str:

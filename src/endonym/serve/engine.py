@@ -4,10 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Logits = NDArray[np.float32]
+from endonym.generate.sample import Logits
 
 
 class Vocabulary(Protocol):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
-from endonym.serve.engine import Logits, Row
+from endonym.generate.sample import Logits
+from endonym.serve.engine import Row
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_LOGITS = 1 << 25

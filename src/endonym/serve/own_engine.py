@@ -10,10 +10,11 @@ import torch
 
 from endonym.generate.batching import PREFILL_TOKENS
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Logits
 from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes
 from endonym.model.span import Span
-from endonym.serve.engine import Logits, Row
+from endonym.serve.engine import Row
 from endonym.tokenizer.chat_template import Markup
 
 

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from endonym.errors import EndonymError
-from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
-from endonym.serve.engine import Engine, Logits, Row
+from endonym.generate.sample import (
+    Logits,
+    Sampler,
+    SamplerState,
+    likeliest,
+    log_probabilities,
+)
+from endonym.serve.engine import Engine, Row
 from endonym.serve.pieces import Pieces, TextPiece, Token
 
 QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
@@ -43,7 +49,7 @@ class Generation:
 
     ids: list[int]
     max_tokens: int
-    chooser: Chooser
+    sampler_state: SamplerState
     stop: Sequence[str] = ()
     logprobs: int | None = None
     scored: bool = False
@@ -118,12 +124,12 @@ class Scheduler:
         self.engine, self.counts = engine, Counts()
         self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
         vocabulary = engine.vocabulary
-        sizes = (len(vocabulary.bytes_of(index)) for index in range(vocabulary.vocab))
-        self.most_bytes = engine.context * max(LONG_TOKEN, *sizes)
+        token_bytes = [vocabulary.bytes_of(index) for index in range(vocabulary.vocab)]
+        self.most_bytes = engine.context * max(LONG_TOKEN, *map(len, token_bytes))
         """No longer text fits into the context: it needs not be encoded, which takes hundreds of
         times its memory. A token may stand for letters that the vocabulary lacks."""
         self._report, self._hand_out = report, hand_out or take_each
-        self._draw = Draw(engine.vocabulary, engine.ends)
+        self._sampler = Sampler(token_bytes, engine.ends)
         self._news: News = []
         self._waiting: deque[deque[Generation]] = deque()
         self._active: list[Generation] = []
@@ -304,7 +310,9 @@ class Scheduler:
         told = [n for n, each in enumerate(writers) if each.logprobs is not None]
         log_BV = dict(zip(told, log_probabilities(logits_BV[told]), strict=True)) if told else {}
         wanted = [n for n, each in enumerate(writers) if each.max_tokens > 0]
-        chosen = self._draw.next(logits_BV[wanted], [writers[n].chooser for n in wanted])
+        chosen = self._sampler.next_tokens(
+            logits_BV[wanted], [writers[n].sampler_state for n in wanted]
+        )
         indices = dict(zip(wanted, chosen, strict=True))
         for number, each in enumerate(writers):
             each.scored = False
@@ -327,7 +335,7 @@ class Scheduler:
         pieces = each.pieces.add(token, self.engine.vocabulary.bytes_of(token.index))
         if each.pieces.has_stopped:
             self._end(each, Update(pieces, "stop"))
-        elif each.chooser.made >= each.max_tokens or len(each.ids) > self.engine.context:
+        elif each.sampler_state.made >= each.max_tokens or len(each.ids) > self.engine.context:
             self._end(each, Update([*pieces, *each.pieces.end()], "length"))
         elif pieces:
             self._news.append((each, Update(pieces)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from endonym.errors import RecipeError
-from endonym.generate.language_model import mixed
+from endonym.generate.sample import SamplerState
 from endonym.serve.answers import (
     ApiError,
     ChatForm,
@@ -22,7 +22,6 @@ from endonym.serve.answers import (
     usage_json,
 )
 from endonym.serve.chat import chat_ids
-from endonym.serve.draw import Chooser
 from endonym.serve.engine import Engine
 from endonym.serve.limits import Receive
 from endonym.serve.pieces import TextPiece, Token
@@ -230,13 +229,15 @@ class Job:
         self.has_usage = asked.stream_options is not None and asked.stream_options.include_usage
         for prompt in self.prompts:
             for number in range(asked.n or 1):
-                sampling = asked.sampling(mixed(seed + number, prompt.ids))
-                chooser = Chooser(sampling, asked.min_tokens, bias, seen=set(prompt.ids))
+                sampling = asked.sampling(seed + number)
+                sampler_state = SamplerState(
+                    sampling, prompt.ids, min_tokens=asked.min_tokens, bias=bias
+                )
                 self.generations.append(
                     Generation(
                         [*prompt.ids],
                         length,
-                        chooser,
+                        sampler_state,
                         stop=asked.stops(),
                         logprobs=logprobs,
                         scored=self.echo and logprobs is not None and not number,
@@ -331,7 +332,7 @@ class Job:
         return pieces if scored else [TextPiece("".join(each.text for each in pieces), ())]
 
     def _usage(self) -> Json:
-        made = sum(each.chooser.made for each in self.generations)
+        made = sum(each.sampler_state.made for each in self.generations)
         return usage_json(sum(each.given for each in self.prompts), made)
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:

@@ -285,6 +285,6 @@ print([each.reason for each in found])
 
 
 def test_a_process_that_does_not_start_is_an_error_with_its_cause(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(isolation, "START", "raise SystemExit('no such module')")
+    monkeypatch.setattr("endonym.limited.process.START", "raise SystemExit('no such module')")
     with pytest.raises(SourceError, match="no such module"):
         isolation.ParserProcess(Limits(unit_seconds=1.5))

@@ -1,7 +1,6 @@
 """Several texts at once: each gets what it would get alone, whatever its neighbours do."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import pytest
 import torch
@@ -10,13 +9,14 @@ from torch import Tensor
 
 from endonym.generate import batching
 from endonym.generate.batching import continued
-from endonym.generate.sample import Sampling, choose
-from endonym.generate.whole_characters import WholeCharacters
+from endonym.generate.sample import Sampler, SamplerState, Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 
 END = 0
 CONTEXT = 16
+SAMPLER = Sampler([b"", *[b"a"] * 63], (END,))
+"""Every id but the end of a text is a letter."""
 SHAPES = [
     ("qwen3", "plain"),
     ("qwen3", "windowed"),
@@ -46,13 +46,13 @@ def prompt(length: int) -> list[int]:
 def slowly(decoder: Decoder, ids: Sequence[int], count: int, sampling: Sampling) -> list[int]:
     """One row alone, all of it read anew for each token; a full context goes on from its half."""
     row, found = [*ids], list[int]()
-    generator = torch.Generator().manual_seed(sampling.seed)
+    state = SamplerState(sampling, row)
     while len(found) < count and END not in found:
         if len(row) > decoder.config.context:
             row = row[-(decoder.config.context // 2) :]
-        logits_V = decoder.logits(torch.tensor([row]))[0, -1]
-        seen = torch.tensor(sorted({*row} - {END}))
-        found.append(choose(logits_V, seen, sampling, generator))
+            state.seen = {*row}
+        logits_BV = decoder.logits(torch.tensor([row]))[:, -1].float().numpy()
+        found += SAMPLER.next_tokens(logits_BV, [state])
         row.append(found[-1])
     return found
 
@@ -70,7 +70,7 @@ def together(
 ) -> list[list[int]]:
     """What each row was given, in the order of the prompts."""
     found: list[list[int]] = [[] for _ in prompts]
-    for chosen in continued(decoder, prompts, count, samplings, end_id=END):
+    for chosen in continued(decoder, prompts, count, samplings, sampler=SAMPLER):
         for number, index in chosen.items():
             found[number].append(index)
     return found
@@ -101,8 +101,9 @@ def test_a_prompt_longer_than_the_context_is_read_from_its_last_half(family: str
     prompts = [prompt(40), prompt(17), prompt(16)]
     wanted = alone(decoder, prompts, 5, SAMPLINGS)
     assert together(decoder, prompts, 5, SAMPLINGS) == wanted
-    same = together(decoder, [prompts[0][-8:]], 5, SAMPLINGS[:1])
-    assert same == wanted[:1]
+    greedy = [Sampling(0, repetition_penalty=1.3)]
+    whole, half = ([prompts[0][-length:]] for length in (40, 8))
+    assert together(decoder, whole, 5, greedy) == together(decoder, half, 5, greedy)
 
 
 @KINDS
@@ -146,7 +147,7 @@ class Script(torch.nn.Module):
 
 def test_rows_of_different_lengths_are_padded_on_the_left() -> None:
     script = Script([[5], [6]])
-    (chosen,) = continued(script, [[END, 1, 2], [END]], 1, [Sampling(0)] * 2, end_id=END)
+    (chosen,) = continued(script, [[END, 1, 2], [END]], 1, [Sampling(0)] * 2, sampler=SAMPLER)
     assert chosen == {0: 5, 1: 6}
     tokens, span = script.asked[0]
     assert tokens == [[END, 1, 2], [END, END, END]]
@@ -156,7 +157,7 @@ def test_rows_of_different_lengths_are_padded_on_the_left() -> None:
 
 def test_rows_of_one_length_need_no_padding_and_no_mask() -> None:
     script = Script([[5, 7], [6, 8]])
-    list(continued(script, [[END, 1], [END, 2]], 2, [Sampling(0)] * 2, end_id=END))
+    list(continued(script, [[END, 1], [END, 2]], 2, [Sampling(0)] * 2, sampler=SAMPLER))
     assert [span.starts_BT for _, span in script.asked] == [None, None]
     assert [(tokens, span.past) for tokens, span in script.asked] == [
         ([[END, 1], [END, 2]], 0),
@@ -166,7 +167,7 @@ def test_rows_of_one_length_need_no_padding_and_no_mask() -> None:
 
 def test_a_row_that_ends_says_so_and_is_heard_of_no_more() -> None:
     script = Script([[5, END, 9, 9], [6, 6, 6, END], [END, 9, 9, 9]])
-    found = list(continued(script, [[END]] * 3, 9, [Sampling(0)] * 3, end_id=END))
+    found = list(continued(script, [[END]] * 3, 9, [Sampling(0)] * 3, sampler=SAMPLER))
     assert found == [{0: 5, 1: 6, 2: END}, {0: END, 1: 6}, {1: 6}, {1: END}]
     assert [tokens for tokens, _ in script.asked[1:]] == [
         [[5], [6], [END]],
@@ -178,10 +179,10 @@ def test_a_row_that_ends_says_so_and_is_heard_of_no_more() -> None:
 def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
     script = Script([[END], [5, 6, 7, 8]], context=4)
     script.answers[0] += [END] * 3
-    list(continued(script, [[END, 1, 2], [END, 3, 4]], 2, [Sampling(0)] * 2, end_id=END))
+    list(continued(script, [[END, 1, 2], [END, 3, 4]], 2, [Sampling(0)] * 2, sampler=SAMPLER))
     script.answers = [[END, END], [5, 6, 7, 8]]
     script.asked.clear()
-    for _ in continued(script, [[END, 1, 2], [END, 3, 4]], 3, [Sampling(0)] * 2, end_id=END):
+    for _ in continued(script, [[END, 1, 2], [END, 3, 4]], 3, [Sampling(0)] * 2, sampler=SAMPLER):
         if len(script.asked) == 2:
             script.answers = [[7]]
     assert [tokens for tokens, _ in script.asked] == [
@@ -193,7 +194,7 @@ def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
 
 def test_nothing_is_computed_for_no_tokens() -> None:
     script = Script([[5]])
-    assert list(continued(script, [[END]], 0, [Sampling(0)], end_id=END)) == []
+    assert list(continued(script, [[END]], 0, [Sampling(0)], sampler=SAMPLER)) == []
     assert script.asked == []
 
 
@@ -211,7 +212,7 @@ def test_each_row_has_its_own_seed_and_its_own_penalty() -> None:
 @pytest.mark.parametrize(("most", "length"), [(5, 7), (98, 100), (1_000, 100)])
 def test_a_cache_holds_what_may_be_written_and_at_most_the_context(most: int, length: int) -> None:
     script = Script([[END], [END]])
-    list(continued(script, [[END, 1], [END]], most, [Sampling(0)] * 2, end_id=END))
+    list(continued(script, [[END, 1], [END]], most, [Sampling(0)] * 2, sampler=SAMPLER))
     assert script.caches == [(2, length)]
 
 
@@ -220,22 +221,7 @@ def test_what_ends_a_turn_has_no_repetition_penalty() -> None:
     strict = [Sampling(0, repetition_penalty=100.0)]
     for ends, wanted in (([5], [{0: 5}]), ([], [])):
         script = Script([[5]])
-        found = list(continued(script, [[END, 5, 7]], 1, strict, end_id=END, ends=ends))
+        found = list(
+            continued(script, [[END, 5, 7]], 1, strict, sampler=Sampler([b"a"] * 64, (END, *ends)))
+        )
         assert (found == [{0: 5}]) is bool(wanted)
-
-
-def test_the_most_probable_token_is_taken_though_it_breaks_a_character() -> None:
-    class NeverFive:
-        def narrowed(self, logits_V: Tensor, pending: bytes) -> Tensor:
-            return logits_V.index_fill(0, torch.tensor([5]), -torch.inf)
-
-        def after(self, pending: bytes, index: int) -> bytes:
-            return b""
-
-    script = Script([[5], [5]])
-    samplings = [Sampling(0), Sampling(temperature=0.01)]
-    prompts = [[END], [END]]
-    (found,) = continued(
-        script, prompts, 1, samplings, end_id=END, characters=cast("WholeCharacters", NeverFive())
-    )
-    assert found[0] == 5 != found[1]

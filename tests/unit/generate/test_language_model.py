@@ -4,7 +4,6 @@ import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.errors import Damaged
 from endonym.generate.language_model import LanguageModel, most_tokens
-from endonym.generate.sample import Sampling
+from endonym.generate.sample import SamplerState, Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.kernels.loss import Readout
@@ -30,7 +29,7 @@ class Reciter(nn.Module):
     def __init__(self, ids: list[int], *, context: int = 1000) -> None:
         super().__init__()
         self.ids, self.fed = iter(ids), []
-        self.config = SimpleNamespace(context=context)
+        self.config = SimpleNamespace(context=context, vocab=BYTES.vocab)
         self.readout = Readout(torch.eye(BYTES.vocab))
 
     def empty_cache(self, batch: int, length: int) -> list[object]:
@@ -215,19 +214,14 @@ def test_settings_of_sampling_may_stand_alone() -> None:
         model.generate("Кояш", temprature=0)
 
 
-def test_the_same_seed_draws_differently_for_each_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, heads = lively(), list[int]()
-
-    def drawn(logits: Any, seen: Any, sampling: Sampling, generator: Any) -> int:
-        heads.append(generator.initial_seed())
-        return model.tokenizer.end_id
-
-    monkeypatch.setattr("endonym.generate.batching.choose", drawn)
-    for prompt in ("Кояш", "Кояш", "Ай"):
-        model.generate(prompt, max_tokens=1)
-    model.generate("Кояш", max_tokens=1, seed=1)
-    assert heads[0] == heads[1]
-    assert len({heads[0], heads[2], heads[3]}) == 3
+def test_the_same_seed_draws_differently_for_each_prompt() -> None:
+    states = [
+        SamplerState(Sampling(seed=seed), BYTES.encode(prompt))
+        for prompt, seed in (("Кояш", 0), ("Кояш", 0), ("Ай", 0), ("Кояш", 1))
+    ]
+    first = [state.random.random() for state in states]
+    assert first[0] == first[1]
+    assert len({*first}) == 3
 
 
 def test_an_empty_text_has_no_bits() -> None:

@@ -112,12 +112,16 @@ def test_an_interrupt_of_the_terminal_is_not_for_it(process: LimitedProcess):
 def test_after_a_fork_it_belongs_to_the_parent():
     process = LimitedProcess("limited_functions:act")
     process.ask({"do": "echo", "word": ROMANIAN[0]}, QUICK)
-    made, process._owner = process._process, os.getppid()
-    process.close()
-    time.sleep(0.2)
+    made = process._process
     assert made is not None
+    child = os.fork()
+    if child == 0:
+        process.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
     assert is_running(made.pid)
-    process._process, process._owner, made.returncode = made, os.getpid(), None
+    assert process.ask({"do": "echo", "word": ROMANIAN[1]}, QUICK)
+    assert process._process is made
     process.close()
     assert not is_running(made.pid)
 

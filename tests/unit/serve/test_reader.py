@@ -4,8 +4,7 @@ import asyncio
 
 from serving import SlowEngine
 
-from endonym.generate.sample import Sampling
-from endonym.serve.draw import Chooser
+from endonym.generate.sample import SamplerState, Sampling
 from endonym.serve.reader import Reader
 from endonym.serve.scheduler import Generation, News, Scheduler, Update, take_each
 
@@ -22,7 +21,8 @@ def run_with_reader(count: int, read: str) -> tuple[list[str | None], int]:
         engine = SlowEngine(slots=4, seconds=0.005)
         scheduler = Scheduler(engine, report=lambda text: None, hand_out=hand_out)
         reader = Reader(
-            scheduler, [Generation([0, 5], 30, Chooser(Sampling(), 30)) for _ in range(count)]
+            scheduler,
+            [Generation([0, 5], 30, SamplerState(Sampling(), min_tokens=30)) for _ in range(count)],
         )
         reader.begin()
         reasons: list[str | None] = []
@@ -74,7 +74,7 @@ def test_a_stream_tells_what_came_before_anybody_read() -> None:
 
     async def go() -> list[tuple[int, str | None]]:
         scheduler = Scheduler(SlowEngine(), report=lambda text: None)
-        texts = [Generation([0, 5], 3, Chooser(Sampling())) for _ in range(2)]
+        texts = [Generation([0, 5], 3, SamplerState(Sampling())) for _ in range(2)]
         reader = Reader(scheduler, texts)
         for number, each in enumerate(texts):
             each.take(Update(reason=("stop", "failed")[number]))

@@ -7,8 +7,7 @@ from functools import partial
 import pytest
 from serving import SlowEngine, toy_language_model
 
-from endonym.generate.sample import Sampling
-from endonym.serve.draw import Chooser
+from endonym.generate.sample import SamplerState, Sampling
 from endonym.serve.scheduler import Broken, Full, Generation, Scheduler, Update
 
 
@@ -21,7 +20,7 @@ class Told:
         self.updates: list[Update] = []
         self.ended = threading.Event()
         self.at = 0.0
-        self.generation = Generation(ids, length, Chooser(Sampling(seed=1)), **keys)  # type: ignore[arg-type]
+        self.generation = Generation(ids, length, SamplerState(Sampling(seed=1)), **keys)  # type: ignore[arg-type]
         self.generation.take = self._take
 
     def _take(self, update: Update) -> None:
@@ -232,7 +231,7 @@ def test_tokens_are_counted() -> None:
     assert told.ended.wait(20)
     prompt = len(toy_language_model().tokenizer.encode("Таң")) + 1
     assert scheduler.counts.prompt_tokens == prompt
-    assert scheduler.counts.generated_tokens == told.generation.chooser.made
+    assert scheduler.counts.generated_tokens == told.generation.sampler_state.made
     scheduler.close()
 
 
@@ -254,7 +253,7 @@ def test_a_text_ends_with_the_token_that_fills_the_context() -> None:
     """What is chosen behind the last place needs no place: it is not computed."""
     scheduler = scheduler_of(SlowEngine(context=24))
     told = Told(scheduler, "Таң", 1_000)
-    told.generation.chooser.min_tokens = 1_000
+    told.generation.sampler_state.min_tokens = 1_000
     scheduler.submit([told.generation])
     assert told.ended.wait(20)
     assert told.updates[-1].reason == "length"

@@ -36,16 +36,16 @@ def test_seeds_differ_by_choice_and_are_kept() -> None:
     with client_of() as (_, service):
         asked = CompletionRequest(model="тел", n=3, seed=5)
         first, again = (asyncio.run(text_job(service, asked)).generations for _ in range(2))
-    seeds = [each.chooser.sampling.seed for each in first]
+    seeds = [each.sampler_state.sampling.seed for each in first]
     assert len(set(seeds)) == 3
-    assert seeds == [each.chooser.sampling.seed for each in again]
+    assert seeds == [each.sampler_state.sampling.seed for each in again]
 
 
 def test_what_the_prompt_says_counts_as_said() -> None:
     with client_of() as (_, service):
         asked = CompletionRequest(model="тел", prompt="Таң ата", repetition_penalty=1.3)
         (made,) = asyncio.run(text_job(service, asked)).generations
-    assert made.chooser.seen == set(made.ids)
+    assert made.sampler_state.seen == set(made.ids)
 
 
 def test_an_id_that_no_token_has_is_told() -> None:

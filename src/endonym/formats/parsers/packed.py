@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from endonym.formats.io.streams import (
-    MAGIC,
     Counted,
     Damage,
     Expansion,
     Stream,
+    packed_as,
     uncompressed,
     unpacked,
 )
@@ -28,10 +28,8 @@ class Packed:
     def __init__(self, file: BinaryIO, path: str) -> None:
         self.consumed = self.told = 0
         self.at_end = False
-        head = file.read(6)
+        self.compression = packed_as(file.read(6))
         file.seek(0)
-        found = (name for name, starts in MAGIC.items() if head.startswith(starts))
-        self.compression = next(found, "")
         self.stream: Stream = uncompressed(Counted(file, self.count))
         if self.compression:
             expansion = Expansion(Path(path).stat().st_size)

@@ -2,72 +2,58 @@
 stands beside it of its origin."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 import pyarrow as arrow
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import Content, Unusable
+from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.io.streams import Expansion
 from endonym.formats.readers.arrow_sizes import declared_bytes
 from endonym.formats.readers.columns import (
+    Row,
     no_column,
     note_columns,
     notes,
+    table_documents,
     text_column,
     texts,
-    value_document,
 )
-from endonym.formats.readers.other_kinds import told, unusable
 
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
-ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
 
 
 def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
     """The documents of a file in Arrow's format for streams, or in its format for files."""
-    try:
-        with content.on_disk() as path, path.open("rb") as file:
-            yield from told(documents(file, content, origin, source), path, origin)
-    except Unusable as error:
-        yield unusable(error.damage, origin)
+
+    def rows_of(file: BinaryIO) -> Iterator[Row | Reject]:
+        return rows(file, content, origin, source)
+
+    return table_documents(content, origin, "Arrow", rows_of)
 
 
-def documents(
+def rows(
     file: BinaryIO, content: Content, origin: Origin, source: Source
-) -> Iterator[Document | Reject]:
-    """The documents of an open file. A row takes its share of all columns of its batch."""
-    rows, kept = 0, Expansion(origin.raw_bytes)
-    try:
-        if (bomb := too_large(file, kept)) is not None:
-            yield origin.whole_file("bomb", bomb)
-            return
-        schema, batches = opened(file)
-        column = text_column(schema, source.column)
-        if column is None:
-            yield no_column(schema, origin, source)
-            return
-        beside = note_columns(schema, column)
-        for batch in batches:
-            row_bytes = batch.nbytes // max(1, batch.num_rows)
-            said = notes({key: batch.column(name) for key, name in beside.items()}, batch.num_rows)
-            for value, meta in zip(texts(batch.column(column)), said, strict=True):
-                rows += 1
-                if not kept.has_room(len(value)):
-                    detail = f"after {rows - 1:,} rows {kept.message()}"
-                    yield origin.reject("bomb", detail, record=None, raw_bytes=0)
-                    return
-                found = value_document(rows, value, origin, meta)
-                yield replace(found, raw_bytes=row_bytes)
-            content.advance(batch.nbytes)
-    except ERRORS as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        detail = f"not a whole Arrow file, after {rows:,} rows: {why}"
-        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+) -> Iterator[Row | Reject]:
+    """The rows of an open file. Each takes its share of all columns of its batch."""
+    if (bomb := too_large(file, Expansion(origin.raw_bytes))) is not None:
+        yield origin.whole_file("bomb", bomb)
+        return
+    schema, batches = opened(file)
+    column = text_column(schema, source.column)
+    if column is None:
+        yield no_column(schema, origin, source)
+        return
+    beside = note_columns(schema, column)
+    for batch in batches:
+        row_bytes = batch.nbytes // max(1, batch.num_rows)
+        said = notes({key: batch.column(name) for key, name in beside.items()}, batch.num_rows)
+        for value, meta in zip(texts(batch.column(column)), said, strict=True):
+            yield Row(value, meta, row_bytes)
+        content.advance(batch.nbytes)
 
 
 def too_large(file: BinaryIO, kept: Expansion) -> str | None:

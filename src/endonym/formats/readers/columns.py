@@ -5,20 +5,72 @@ dictionary is never decoded as a whole: a value that is repeated a million times
 """
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as arrow
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
+from endonym.formats.io.content import Content, Unusable
 from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.streams import Expansion
 from endonym.formats.provenance import MAX_CHARS, columns_noted, noted
+from endonym.formats.readers.other_kinds import told, unusable
 from endonym.formats.readers.records import DEFAULT_FIELD
 
 SHOWN_BYTES = 4 * MAX_CHARS
 """Of a note, as no character has more than four bytes."""
+ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
+"""What pyarrow raises for files that are broken."""
+
+
+class Row(NamedTuple):
+    """A text, what the other columns say of it, and about how many bytes of the file it takes."""
+
+    text: bytes
+    meta: dict[str, str]
+    raw_bytes: int
+
+
+def table_documents(
+    content: Content,
+    origin: Origin,
+    kind: str,
+    rows_of: Callable[[BinaryIO], Iterator[Row | Reject]],
+) -> Iterator[Document | Reject]:
+    """The documents of a table on disk, compressed, or in an archive.
+
+    kind: the format in words. rows_of: the rows of the open file; a reject ends them.
+    """
+    try:
+        with content.on_disk() as path, path.open("rb") as file:
+            yield from told(_documents(rows_of(file), origin, kind), path, origin)
+    except Unusable as error:
+        yield unusable(error.damage, origin)
+
+
+def _documents(
+    rows: Iterator[Row | Reject], origin: Origin, kind: str
+) -> Iterator[Document | Reject]:
+    """A document of each row."""
+    n_rows, kept = 0, Expansion(origin.raw_bytes)
+    try:
+        for row in rows:
+            if isinstance(row, Reject):
+                yield row
+                return
+            n_rows += 1
+            if not kept.has_room(len(row.text)):
+                detail = f"after {n_rows - 1:,} rows {kept.message()}"
+                yield origin.reject("bomb", detail, record=None, raw_bytes=0)
+                return
+            yield value_document(n_rows, row, origin)
+    except ERRORS as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        detail = f"not a whole {kind} file, after {n_rows:,} rows: {why}"
+        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
 
 
 def no_column(schema: Any, origin: Origin, source: Source) -> Reject:
@@ -128,14 +180,14 @@ def shown_bytes(value: Any) -> str | None:
         return None
 
 
-def value_document(
-    row: int, value: bytes, origin: Origin, meta: dict[str, str]
-) -> Document | Reject:
-    """One value of the column as a document."""
-    if len(value) > MAX_DOCUMENT_BYTES:
-        return origin.reject("too_long", too_long(len(value)), record=row, raw_bytes=len(value))
+def value_document(number: int, row: Row, origin: Origin) -> Document | Reject:
+    """One row as a document."""
+    text, raw_bytes = row.text, row.raw_bytes
+    if len(text) > MAX_DOCUMENT_BYTES:
+        detail = too_long(len(text))
+        return origin.reject("too_long", detail, record=number, raw_bytes=raw_bytes)
     try:
-        return origin.document(row, value.decode(), raw_bytes=len(value), meta=meta)
+        return origin.document(number, text.decode(), raw_bytes=raw_bytes, meta=row.meta)
     except UnicodeDecodeError:
-        detail = f"row {row}: this is no UTF-8"
-        return origin.reject("invalid_utf8", detail, record=row, raw=value)
+        detail = f"row {number}: this is no UTF-8"
+        return origin.reject("invalid_utf8", detail, record=number, raw=text, raw_bytes=raw_bytes)

@@ -8,24 +8,23 @@ archive is first written to a temporary file, up to a size limit.
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import Content, Unusable
+from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.io.streams import Expansion
 from endonym.formats.readers.columns import (
+    Row,
     is_text,
     no_column,
     note_columns,
     notes,
+    table_documents,
     text_column,
     texts,
-    value_document,
 )
-from endonym.formats.readers.other_kinds import told, unusable
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
 """How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
@@ -34,46 +33,25 @@ of the whole dictionary, so that small batches of many values would take quadrat
 MAX_NOTE_BYTES = 4_096
 """On the mean, in a group of rows: a longer column is not read for its notes."""
 
-Row = tuple[bytes, dict[str, str]]
-"""A text, and what the other columns say of it."""
-
 
 def read_parquet_content(
     content: Content, origin: Origin, source: Source
 ) -> Iterator[Document | Reject]:
     """The documents of a parquet file on disk, compressed, or in an archive."""
-    try:
-        with content.on_disk() as path, path.open("rb") as file:
-            yield from told(read_parquet(file, origin, source), path, origin)
-    except Unusable as error:
-        yield unusable(error.damage, origin)
 
-
-def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Document | Reject]:
-    """The documents of a parquet file."""
-    rows = 0
-    try:
+    def rows(file: BinaryIO) -> Iterator[Row | Reject]:
         table = parquet.ParquetFile(file)
-        kept = Expansion(origin.raw_bytes)
         column = text_column(table.schema_arrow, source.column)
         if column is None:
             yield no_column(table.schema_arrow, origin, source)
             return
-        if not kept.has_room(declared_bytes(table.metadata, column)):
-            yield origin.whole_file("bomb", kept.message())
+        allowed = Expansion(origin.raw_bytes)
+        if not allowed.has_room(declared_bytes(table.metadata, column)):
+            yield origin.whole_file("bomb", allowed.message())
             return
-        kept = Expansion(origin.raw_bytes)
-        for value, meta in text_rows(file, column, batch_rows(table)):
-            rows += 1
-            if not kept.has_room(len(value)):
-                detail = f"after {rows - 1:,} rows {kept.message()}"
-                yield origin.reject("bomb", detail, record=None, raw_bytes=0)
-                return
-            yield value_document(rows, value, origin, meta)
-    except (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        detail = f"not a whole parquet file, after {rows:,} rows: {why}"
-        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+        yield from text_rows(file, column, batch_rows(table))
+
+    return table_documents(content, origin, "parquet", rows)
 
 
 def declared_bytes(metadata: Any, column: str) -> int:
@@ -100,7 +78,8 @@ def text_rows(file: BinaryIO, column: str, n_rows: int) -> Iterator[Row]:
     table = parquet.ParquetFile(file, read_dictionary=coded)
     for batch in table.iter_batches(batch_size=n_rows, columns=names):
         said = notes({key: batch.column(name) for key, name in beside.items()}, batch.num_rows)
-        yield from zip(texts(batch.column(column)), said, strict=True)
+        for value, meta in zip(texts(batch.column(column)), said, strict=True):
+            yield Row(value, meta, len(value))
 
 
 def large_columns(metadata: Any) -> set[str]:

@@ -14,7 +14,13 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.io.origin import Origin
 from endonym.formats.provenance import MAX_CHARS
 from endonym.formats.readers import columns
-from endonym.formats.readers.columns import note_columns, shown_values, text_column, value_document
+from endonym.formats.readers.columns import (
+    Row,
+    note_columns,
+    shown_values,
+    text_column,
+    value_document,
+)
 
 Save = Callable[[Path, dict[str, Any]], Path]
 
@@ -129,7 +135,7 @@ def test_a_value_may_be_as_long_as_a_document(monkeypatch: pytest.MonkeyPatch):
     value = TATAR[0].encode()
     origin = Origin("one", "a.parquet")
     monkeypatch.setattr(columns, "MAX_DOCUMENT_BYTES", len(value))
-    assert isinstance(value_document(1, value, origin, {}), Document)
-    found = value_document(2, value + b".", origin, {})
+    assert isinstance(value_document(1, Row(value, {}, len(value)), origin), Document)
+    found = value_document(2, Row(value + b".", {}, len(value) + 1), origin)
     assert isinstance(found, Reject)
     assert (found.reason, found.raw_bytes) == ("too_long", len(value) + 1)

@@ -108,7 +108,7 @@ def test_many_distinct_values_come_in_few_batches(tmp_path: Path):
     n_rows = batch_rows(parquet.ParquetFile(path))
     assert len(texts) / n_rows < 3
     with path.open("rb") as file:
-        assert [value.decode() for value, _ in text_rows(file, "text", n_rows)] == texts
+        assert [row.text.decode() for row in text_rows(file, "text", n_rows)] == texts
 
 
 def test_a_value_beside_the_text_that_is_far_too_long_is_no_note(tmp_path: Path):
