@@ -22,10 +22,11 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
         found = "".join(p.text for p in talk.continued("Әбием мич", cold, **GIVEN))
         assert found == toy_language_model().generate("Әбием мич", max_tokens=12, temperature=0)
         assert talk.tokens <= 12
-        rare = Sampling(temperature=0, repetition_penalty=50)  # of words of the prompt, too
-        found = "".join(p.text for p in talk.continued("Әбием мич", rare, **GIVEN))
+        prompt = f"Әбием мич{found}"  # Its tokens are what comes next without the penalty.
+        rare = Sampling(temperature=0, repetition_penalty=50)
+        again = "".join(p.text for p in talk.continued(prompt, rare, **GIVEN))
         model, keys = toy_language_model(), {"temperature": 0, "repetition_penalty": 50}
-        assert found == model.generate("Әбием мич", max_tokens=12, **keys)
+        assert again == model.generate(prompt, max_tokens=12, **keys)
         assert talk.reason in ("stop", "length")
         with pytest.raises(RecipeError, match="context is 64"):
             talk.continued("Таң " * 99, cold, **GIVEN)
