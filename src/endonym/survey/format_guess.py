@@ -195,8 +195,9 @@ def arrow_guess(raw: BinaryIO) -> Guess:
     """The string column with the longest values, as in `parquet_guess`."""
     lengths, n_rows = dict[str, list[int]](), 0
     try:
-        if too_large(raw, Expansion(raw.seek(0, io.SEEK_END))) is not None:
+        if too_large(Path(raw.name), Expansion(raw.seek(0, io.SEEK_END)), 1) is not None:
             return {}, "an Arrow file that unpacks to far more than any text"
+        raw.seek(0)
         schema, batches = opened(raw)
         names = [field.name for field in schema if is_text(field.type)]
         for batch in islice(batches, 1):

@@ -1,7 +1,9 @@
 """Folders of Hugging Face `datasets` on disk (Arrow): one string column, batch by batch, and what
 stands beside it of its origin."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as arrow
@@ -11,8 +13,8 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.io.content import Content
 from endonym.formats.io.origin import Origin
 from endonym.formats.io.streams import Expansion
-from endonym.formats.readers.arrow_sizes import declared_bytes
 from endonym.formats.readers.columns import (
+    ERRORS,
     Row,
     no_column,
     note_columns,
@@ -21,9 +23,13 @@ from endonym.formats.readers.columns import (
     text_column,
     texts,
 )
+from endonym.limited.frames import readable, sendable
+from endonym.limited.process import Failure, LimitedProcess, Limits
 
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
+SECONDS, SECONDS_PER_GB = 60.0, 60.0
+_trial = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
 
 
 def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
@@ -39,7 +45,7 @@ def rows(
     file: BinaryIO, content: Content, origin: Origin, source: Source
 ) -> Iterator[Row | Reject]:
     """The rows of an open file. Each takes its share of all columns of its batch."""
-    if (bomb := too_large(file, Expansion(origin.raw_bytes))) is not None:
+    if (bomb := too_large(Path(file.name), Expansion(origin.raw_bytes))) is not None:
         yield origin.whole_file("bomb", bomb)
         return
     schema, batches = opened(file)
@@ -56,17 +62,42 @@ def rows(
         content.advance(batch.nbytes)
 
 
-def too_large(file: BinaryIO, kept: Expansion) -> str | None:
-    """Why a file is not unpacked, by what its compressed batches say; None if it may be."""
-    total, largest = declared_bytes(file)
-    if total > kept.limit:
-        return kept.message()
-    if largest > MOST_BATCH_BYTES:
-        return f"a batch of it unpacks to {largest:,} bytes; {MOST_BATCH_BYTES >> 30} GiB are read"
-    return None
+def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | None:
+    """Why a file is not unpacked here; None if it may be. batches: how many will be read.
+
+    pyarrow makes room for as much as a compressed batch says. So all are first unpacked in a
+    process with limits.
+    """
+    seconds = SECONDS + SECONDS_PER_GB * (kept.limit + path.stat().st_size) / 1e9
+    limits = Limits(MOST_BATCH_BYTES + path.stat().st_size, seconds, 4 * seconds)
+    question = {"file": sendable(str(path)), "most": kept.limit, "batches": batches}
+    try:
+        total = _trial.ask(question, limits)["total"]
+    except Failure as failure:
+        return f"it cannot be unpacked: {failure}"
+    return kept.message() if total > kept.limit else None
 
 
-def opened(file: BinaryIO) -> tuple[Any, Iterator[Any]]:
+def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
+    """Runs in the process with limits: the bytes of the first whole batches of a file, unpacked.
+
+    It ends above "most". What is damaged is told where the file is read.
+    """
+    total = 0
+    try:
+        with readable(question["file"]) as name, arrow.memory_map(name) as file:
+            for batch in islice(opened(file)[1], question["batches"]):
+                total += batch.nbytes
+                if total > question["most"]:
+                    break
+    except MemoryError:
+        raise
+    except ERRORS:
+        pass
+    return {"total": total}
+
+
+def opened(file: Any) -> tuple[Any, Iterator[Any]]:
     """The schema of a file, and its batches. `datasets` writes the format for streams."""
     try:
         stream = arrow.ipc.open_stream(file)

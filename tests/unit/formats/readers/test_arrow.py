@@ -110,3 +110,20 @@ def test_a_bomb_is_not_unpacked_and_a_compressed_file_is_read(
     assert (refusal.reason, refusal.id) == ("bomb", "b.arrow")
     with (tmp_path / "b.arrow").open("rb") as file:
         assert arrow_guess(file)[0] == {}
+
+
+def test_a_batch_that_claims_a_terabyte_takes_no_memory_here(tmp_path: Path):
+    texts = [f"{number}: {text}" * 9 for number, text in enumerate(TATAR)]
+    size, options = len("".join(texts).encode()), arrow.ipc.IpcWriteOptions(compression="zstd")
+    table = arrow.table({"text": texts})
+    sink = arrow.BufferOutputStream()
+    with arrow.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    data = sink.getvalue().to_pybytes()
+    assert data.count(struct.pack("<q", size)) == 1
+    claim = data.replace(struct.pack("<q", size), struct.pack("<q", 1 << 40))
+    (refusal,) = records(write(tmp_path, "a.arrow", claim))
+    assert refusal.reason == "bomb"
+    assert "of memory" in refusal.detail
+    with (tmp_path / "a.arrow").open("rb") as file:
+        assert arrow_guess(file)[0] == {}
