@@ -27,9 +27,9 @@ def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, 
 
     found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
     if settings.is_json:
-        print_json(comparing.as_dict(found))
+        print_json(comparing.tokenizer_figures(found))
         return
-    click.echo(printable_lines("\n" + comparing.describe(found)))
+    click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
 
 
 global_options(compare)

@@ -161,29 +161,29 @@ def make_adapter_export(
 def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
     """The adapter on its base in peft, or in our own reader where peft is not installed."""
     from endonym.export.huggingface import export_huggingface
-    from endonym.export.verify import Ours, Peft, compare
+    from endonym.export.verify import Ours, Peft, compare_runtime
 
     base = adapter.base
     if find_spec("peft") and find_spec("transformers"):
         with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
             export_huggingface(base, Path(work))
-            return compare(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
+            return compare_runtime(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
     read = copy_on(base.decoder, read_adapter(folder, base.decoder))
     runtime: Runtime = Ours(LanguageModel(read, base.tokenizer))
     runtime.name = "endonym's own reader (peft is not installed)"
-    return compare(runtime, adapter.merged(), texts, folder.name)
+    return compare_runtime(runtime, adapter.merged(), texts, folder.name)
 
 
 def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
     """The adapter on its base in llama.cpp, both in fp32."""
     from endonym.export.gguf.write import Provenance, export_gguf
-    from endonym.export.verify import Gguf, compare, longest_row
+    from endonym.export.verify import Gguf, compare_runtime, longest_row
 
     with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
         runtime = Gguf(base.path, context=longest_row(adapter.base, texts), adapter=path)
         try:
-            return compare(runtime, adapter.merged(), texts, path.name)
+            return compare_runtime(runtime, adapter.merged(), texts, path.name)
         finally:
             runtime.close()
 

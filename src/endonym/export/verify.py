@@ -261,7 +261,9 @@ def verify_export(
     return found
 
 
-def compare(runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str) -> list[Check]:
+def compare_runtime(
+    runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str
+) -> list[Check]:
     """Compare what a program gives, in fp32, with a model. texts: held-out documents."""
     return list(_Sample(model, texts).compared(runtime, name, "F32"))
 

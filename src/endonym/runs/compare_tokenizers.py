@@ -92,7 +92,7 @@ def _seconds(artifact: Artifact) -> float | None:
     return next((each["wall_seconds"] for each in lines if each["event"] == "finished"), None)
 
 
-def as_dict(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
+def tokenizer_figures(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
     """The form that `--json` prints."""
     return {
         "tokenizers": [
@@ -112,7 +112,7 @@ def as_dict(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
     }
 
 
-def describe(found: Sequence[tuple[Named, Measured]]) -> str:
+def tokenizer_table(found: Sequence[tuple[Named, Measured]]) -> str:
     """An aligned table: for each tokenizer a row of all texts, and one of each source."""
     rows: list[dict[str, str]] = []
     notes = ["cut letters: tokens that begin between a letter and its marks, or inside a character"]

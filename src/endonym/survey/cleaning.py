@@ -121,7 +121,7 @@ def sample_lines(sample: str) -> list[str]:
     return lines[:: max(1, len(lines) // SAMPLE_LINES)]
 
 
-def loss(lines: list[str], dropped: list[bool]) -> float:
+def dropped_share(lines: list[str], dropped: list[bool]) -> float:
     """The share of the lines, or of their characters if that is more, that would be dropped."""
     lost = sum(len(line) for line, is_dropped in zip(lines, dropped, strict=True) if is_dropped)
     chars = sum(map(len, lines))
@@ -138,7 +138,7 @@ def script_keys(lines: list[str]) -> Choices:
     if script == "other" or share < 0.6:
         return {}
     chosen = {"script": Choice(script, f"{share:.1%} of the sample's letters are {script}")}
-    lost = loss(lines, [script_share(line, script) < MOST_LETTERS for line in lines])
+    lost = dropped_share(lines, [script_share(line, script) < MOST_LETTERS for line in lines])
     if lost <= SAFE_LOSS:
         reason = f"drops {lost:.1%} of the sample: mostly another script"
         chosen["min_script_share"] = Choice(MOST_LETTERS, reason)
@@ -148,7 +148,7 @@ def script_keys(lines: list[str]) -> Choices:
 def length_keys(lines: list[str], script: str) -> Choices:
     """A minimum length that is safe."""
     for limit in (3,) if script in BRIEF_SCRIPTS else (20, 10, 5):
-        lost = loss(lines, [len(line) < limit for line in lines])
+        lost = dropped_share(lines, [len(line) < limit for line in lines])
         if lines and lost <= SAFE_LOSS:
             reason = f"drops {lost:.1%} of the sample: the shortest texts"
             return {"min_chars": Choice(limit, reason)}
@@ -163,7 +163,7 @@ def letter_keys(language: str, lines: list[str]) -> Choices:
     letters, neighbours = EXPECTED[code]
     shares = [letters_share(line, letters) for line in lines]
     for limit in (0.01, 0.005):
-        lost = loss(lines, [share < limit for share in shares])
+        lost = dropped_share(lines, [share < limit for share in shares])
         if lost <= SAFE_LOSS:
             return {
                 "expected_letters": Choice(letters, f"letters that tell it from {neighbours}"),

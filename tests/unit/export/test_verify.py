@@ -25,7 +25,7 @@ from endonym.export.verify import (
     Check,
     Gguf,
     Ours,
-    compare,
+    compare_runtime,
     longest_row,
     quantization_of,
     require_ok,
@@ -304,7 +304,7 @@ class Altered(Ours):
 
 def numbers(runtime: Ours, model: LanguageModel) -> dict[str, Check]:
     """The checks of logits on toy texts."""
-    found = {each.check: each for each in compare(runtime, model, toy_texts(), "a")}
+    found = {each.check: each for each in compare_runtime(runtime, model, toy_texts(), "a")}
     assert (found["ids"].ok, found["decoding"].ok, found["settings"].ok) == (True, True, True)
     return found
 
@@ -381,7 +381,7 @@ def test_texts_are_taken_from_all_over_and_lines_with_strange_ones(model: Langua
     for given in (texts, toy_texts()):
         assert sum(map(len, verify._rows(model, given)[1:])) <= verify.TOKENS
     assert longest_row(model, toy_texts()) == max(map(len, verify._rows(model, toy_texts())))
-    found = compare(Ours(model), model, ["Кояш чыкты.\n\nСу ага."], "a")[0]
+    found = compare_runtime(Ours(model), model, ["Кояш чыкты.\n\nСу ага."], "a")[0]
     assert found.unit == f"of {2 + len(STRANGE)} lines differ"
 
 

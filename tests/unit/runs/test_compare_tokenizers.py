@@ -9,7 +9,7 @@ from toys import toy_texts, toy_tokenizer
 
 from endonym.errors import RecipeError, TokenizerError
 from endonym.log import Log
-from endonym.runs.compare_tokenizers import as_dict, compare_tokenizers, describe
+from endonym.runs.compare_tokenizers import compare_tokenizers, tokenizer_figures, tokenizer_table
 from endonym.store import Store
 
 
@@ -28,12 +28,12 @@ def test_files_and_folders_are_measured_on_a_text(folder: Path) -> None:
     found = compare_tokenizers(
         names, [folder / "texts.txt"], Store(folder / "store"), Log(quiet=True)
     )
-    rows = as_dict(found)["tokenizers"]
+    rows = tokenizer_figures(found)["tokenizers"]
     assert [row["name"] for row in rows] == names
     assert all(row["is_lossless"] and row["train_seconds"] is None for row in rows)
     assert [row["vocab"] for row in rows] == [400, 400]
     assert all(list(row["sources"]) == ["texts.txt"] for row in rows)
-    shown = describe(found)
+    shown = tokenizer_table(found)
     assert "bytes/token" in shown
     assert all(name in shown for name in names)
 
@@ -46,8 +46,8 @@ def test_a_tokenizer_of_words_is_measured_and_marked(folder: Path) -> None:
     found = compare_tokenizers(
         [str(folder / "words.json")], [folder / "texts.txt"], Store(folder / "s"), Log(quiet=True)
     )
-    assert not as_dict(found)["tokenizers"][0]["is_lossless"]
-    assert "* " in describe(found)
+    assert not tokenizer_figures(found)["tokenizers"][0]["is_lossless"]
+    assert "* " in tokenizer_table(found)
 
 
 def test_what_is_no_tokenizer_is_named(folder: Path) -> None:
