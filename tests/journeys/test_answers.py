@@ -157,7 +157,7 @@ def test_check_counts_what_is_made_and_the_tokens_of_texts_alone_as_epochs(
     sources.hash_all(sources.find(recipe), store, Log(quiet=True))
     found = check(recipe, store)
     assert found.text_tokens == 40 * 256 < found.train_tokens
-    counted = found.examples
+    counted = found.facts.examples
     write_lines(project / "pairs.jsonl", pairs(12))
     sources.hash_all(sources.find(recipe), store, Log(quiet=True))
     assert check(recipe, store).facts.examples[1] == counted[1]

@@ -25,7 +25,10 @@ def templates_in(folder: Path) -> jinja2.Environment:
 
 
 def filled_template(name: str, /, **values: Any) -> str:
-    """A template of the folder `templates`, filled in with these values."""
+    """A template of the folder `templates`, filled in with these values.
+
+    Raises ValueError for values that are of another kind than it needs.
+    """
     environment = templates_in(Path(__file__).parent / "templates")
     filters: dict[str, Any] = {
         "cell": lambda text: str(text).replace("|", "∣"),  # which would begin a column
@@ -40,4 +43,7 @@ def filled_template(name: str, /, **values: Any) -> str:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
-    return environment.get_template(name).render(values)
+    try:
+        return environment.get_template(name).render(values)
+    except jinja2.UndefinedError as error:
+        raise ValueError(str(error)) from error

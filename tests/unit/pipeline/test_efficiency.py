@@ -55,7 +55,7 @@ def test_times_stand_in_the_journal_and_not_in_the_artefact(
             for each in given
         ]
 
-    monkeypatch.setattr(efficiency, "measure", measured)
+    monkeypatch.setattr(efficiency, "measure_speed", measured)
     context.journal.parent.mkdir()
     numbers = evaluate_speed(context)
     assert numbers == {

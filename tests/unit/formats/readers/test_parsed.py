@@ -14,8 +14,8 @@ from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers import parsed
 from endonym.formats.readers.parsed import Parser, Tally, documents, read_parsed
 
-BOOK = Parser("bad_parsers", "chapter", 0.5, is_joined=True)
-PAGES = Parser("bad_parsers", "page", 0.5)
+BOOK = Parser("bad_parsers:units", "chapter", 0.5, is_joined=True)
+PAGES = Parser("bad_parsers:units", "page", 0.5)
 ORIGIN = Origin("probe", "a.odd", 1_000)
 
 
