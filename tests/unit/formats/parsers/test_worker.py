@@ -55,7 +55,9 @@ class Served:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Served:
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A worker in this process, which must not end when its processor time is up."""
+    processor_time = resource.getrlimit(resource.RLIMIT_CPU)
     module = ModuleType("made_parser")
 
     def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
@@ -65,7 +67,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 
     module.units = units  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "made_parser", module)
-    return Served()
+    yield Served()
+    resource.setrlimit(resource.RLIMIT_CPU, processor_time)
 
 
 def test_units_come_in_order_and_then_the_end(served: Served):
