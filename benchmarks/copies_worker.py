@@ -65,7 +65,7 @@ def runs(text: str) -> set[str]:
 
 def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[int]:
     """What the corpus stage does with dedup; only near copies, if the lines are a list."""
-    from endonym.copies.keys import Asked
+    from endonym.copies.keys import CopyRules
     from endonym.copies.removal import removal
     from endonym.copies.tables import Tables
 
@@ -79,7 +79,7 @@ def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[in
                     yield json.loads(line)["text"]
 
     with Tables(folder / "work") as tables:
-        found = removal(tables, texts, Asked(frozenset(kinds), similarity), count)  # type: ignore[arg-type]
+        found = removal(tables, texts, CopyRules(frozenset(kinds), similarity), count)  # type: ignore[arg-type]
     gone = set(found.exact.documents.tolist()) | set(found.near.documents.tolist())
     return [number for number in range(count) if number not in gone]
 

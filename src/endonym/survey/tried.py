@@ -12,15 +12,15 @@ from endonym.cleaning.corpus_rules import CorpusJudge, facts_of, rounds
 from endonym.cleaning.rules import in_order
 from endonym.cleaning.tally import Tally
 from endonym.copies.contamination import Contamination
-from endonym.copies.letters import Marks
+from endonym.copies.hashes import Marks
 from endonym.copies.removal import removal
 from endonym.copies.tables import Tables
 from endonym.corpus.contrast import contrast_texts
-from endonym.corpus.sifting import (
+from endonym.corpus.removing import (
     Decisions,
     EvaluationFile,
     Judge,
-    asked_of,
+    copy_rules,
     decontaminating,
     shortened,
 )
@@ -116,7 +116,7 @@ def sifted(
         return (each.text for n, (each, _) in enumerate(documents) if chosen is None or chosen[n])
 
     with TemporaryDirectory() as folder, Tables(Path(folder) / "tables") as tables:
-        found = removal(tables, texts, asked_of(clean), len(documents))
+        found = removal(tables, texts, copy_rules(clean), len(documents))
     names = [f"{each.source}/{each.id}" for each, _ in documents]
     judge = Decisions(found, names.__getitem__).judge
     return list(taken_out(documents, judge, clean, "paragraphs", tally=tally))
@@ -125,7 +125,7 @@ def sifted(
 def taken_out(
     documents: Sequence[Sized], judge: Judge, clean: Clean, rule: str, *, tally: Tally
 ) -> Iterator[Sized]:
-    """What is left of documents, counted as `corpus/sifting.py` counts it."""
+    """What is left of documents, counted as `corpus/removing.py` counts it."""
     for number, (document, size) in enumerate(documents):
         tally.begin(document.id)
         judged, found = judge(number, document), document

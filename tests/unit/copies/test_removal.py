@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, ROMANIAN, TATAR
 
-from endonym.copies.keys import Asked, Kind
+from endonym.copies.keys import CopyRules, Kind
 from endonym.copies.removal import Removal, removal
 from endonym.copies.tables import Tables
 
@@ -18,7 +18,7 @@ def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
         return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
 
     with Tables(folder / "work") as tables:
-        return removal(tables, read, Asked(frozenset(kinds)), len(texts))
+        return removal(tables, read, CopyRules(frozenset(kinds)), len(texts))
 
 
 TEXTS = [LONG, OTHER, LONG, LONG.upper(), f"{LONG}\n\n{THIRD}\n\n{OTHER}", f"{LONG} Шул гына."]
@@ -51,7 +51,7 @@ def test_what_paragraphs_leave_of_several_documents_stays_once(tmp_path: Path) -
     texts = [LONG, *[f"{LONG}\n\n{foot}"] * 2, f"{OTHER}\n\n{LONG}", f"{LONG}\n\n{foot}\n", OTHER]
     every = found(tmp_path / "a", texts, "paragraphs")
     assert every.cuts.documents.tolist() == [1, 2, 3, 4, 5]
-    assert every.scraps.tolist() == [2, 4]
+    assert every.emptied.tolist() == [2, 4]
     with_exact = found(tmp_path / "b", [*texts[:5], foot], "paragraphs", "exact")
     assert with_exact.exact.documents.tolist() == [2]
-    assert with_exact.scraps.tolist() == [1, 4]
+    assert with_exact.emptied.tolist() == [1, 4]
