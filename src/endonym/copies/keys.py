@@ -7,10 +7,8 @@ the parts of a corpus say together what one file of all of it says.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -65,60 +63,23 @@ def key_files(folder: Path, kind: Kind) -> list[Path]:
 
 def write_keys(texts: Iterable[str], rules: CopyRules, out: Path, *, first: int = 0) -> None:
     """Write the keys of documents to `out.<kind>.parquet`; the first has this number."""
-    with ExitStack() as files:
-        written = {
-            kind: files.enter_context(KeyFile(out.with_name(f"{out.name}.{kind}.parquet")))
-            for kind in sorted(rules.kinds)
-        }
-        for batch in batches(texts):
-            numbers = first + np.arange(len(batch))
-            first += len(batch)
-            for kind, file in written.items():
-                file.write(MAKERS[kind](batch, numbers, rules))
+    rows: dict[Kind, list[Columns]] = {kind: [] for kind in sorted(rules.kinds)}
+    for batch in batches(texts):
+        numbers = first + np.arange(len(batch))
+        first += len(batch)
+        for kind, columns in rows.items():
+            columns.append(MAKERS[kind](batch, numbers, rules))
+    for kind, columns in rows.items():
+        write_rows(columns, out.with_name(f"{out.name}.{kind}.parquet"))
 
 
-class KeyFile:
-    """A file of parquet, written in groups of rows; there is none without rows."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.files = ExitStack()
-        self.writer: pq.ParquetWriter | None = None
-        self.waiting: list[pa.Table] = []
-
-    def __enter__(self) -> "KeyFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self.files.__exit__(kind, error, trace)
-            return
-        with self.files:
-            self.flush()
-
-    def write(self, columns: Columns) -> None:
-        """Add rows."""
-        self.waiting.append(pa.table(columns))
-        if sum(each.num_rows for each in self.waiting) >= ROW_GROUP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits as one group."""
-        if not self.waiting:
-            return
-        table = pa.concat_tables(self.waiting)
-        if self.writer is None:
-            file = self.files.enter_context(WholeFile(self.path.parent, self.path.name))
-            given: Any = {"compression": "zstd", "use_dictionary": False}
-            self.writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema, **given)
-            self.files.callback(self.writer.close)
-        self.writer.write_table(table)
-        self.waiting.clear()
+def write_rows(rows: Iterable[Columns], path: Path) -> None:
+    """Write a file of parquet, whole or not at all; there is none without rows."""
+    tables = [pa.table(columns) for columns in rows]
+    if tables:
+        how: Any = {"compression": "zstd", "use_dictionary": False, "row_group_size": ROW_GROUP}
+        with WholeFile(path.parent, path.name) as file:
+            pq.write_table(pa.concat_tables(tables), pa.PythonFile(file, mode="w"), **how)
 
 
 def text_keys(texts: Sequence[str], numbers: Indices, _: CopyRules | None = None) -> Columns:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
-from endonym.copies.keys import CopyRules, KeyFile, Kind, key_files, text_keys, write_keys
+from endonym.copies.keys import CopyRules, Kind, key_files, text_keys, write_keys, write_rows
 from endonym.copies.letters import batches
 from endonym.copies.near import NO_COPIES, Copies, near_copies
 from endonym.copies.paragraphs import paragraphs, without
-from endonym.copies.tables import Tables
+from endonym.copies.tables import Columns, Tables
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""
@@ -169,8 +169,8 @@ def write_remainders(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
         without(text, paragraphs(text), removed.tolist())
         for text, removed in zip(texts(chosen), lost, strict=False)
     )
-    done = 0
-    with KeyFile(out) as file:
-        for batch in batches(remainders):
-            file.write(text_keys(batch, numbers[done : done + len(batch)]))
-            done += len(batch)
+    rows, first = list[Columns](), 0
+    for batch in batches(remainders):
+        rows.append(text_keys(batch, numbers[first : first + len(batch)]))
+        first += len(batch)
+    write_rows(rows, out)

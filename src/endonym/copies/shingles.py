@@ -11,6 +11,7 @@ exact (source: Broder 1997, section 3). Short texts that both have digits, and n
 have the similarity 0: "in 2010" and "in 2011" share most of their runs, but tell of two years.
 """
 
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from endonym.copies.hashes import (
     Hashes,
     Indices,
     mixed,
+    places_within,
     ranges,
     spread,
 )
@@ -132,10 +134,14 @@ def sampled_hashes(hashes: Hashes, level: int) -> Hashes:
 def long_shingles(text: str, level: int) -> Hashes:
     """The distinct shingles of a long text at a level, with memory for a portion of it."""
     found = np.zeros(0, dtype=np.uint64)
-    for portion in portions(text):
-        here = sampled_hashes(shingles(folded_letters([portion])).hashes, level)
-        found = np.unique(np.concatenate((found, here)))
+    for some in shingles_by_portion(text):
+        found = np.unique(np.concatenate((found, sampled_hashes(some, level))))
     return found
+
+
+def shingles_by_portion(text: str) -> Iterator[Hashes]:
+    """The shingles of each portion of a long text."""
+    return (shingles(folded_letters([portion])).hashes for portion in portions(text))
 
 
 def signatures(texts: Shingled) -> "np.ndarray[tuple[int, int], np.dtype[np.uint32]]":
@@ -157,35 +163,25 @@ def band_keys(texts: Shingled, bands: Bands, level: int = 0) -> Iterator[Hashes]
         yield mixed(keys)
 
 
-def smallest(hashes: Hashes) -> Hashes:
-    """The distinct hashes, ascending, or the smallest of them."""
+def smallest_hashes(hashes: Hashes) -> Hashes:
+    """The distinct hashes, ascending, of which the first bits are kept; of many the smallest."""
     return np.unique(hashes >> (np.uint64(64) - BITS))[:KEPT]
 
 
-class TextSet(NamedTuple):
-    """The set of a text. numbers: of a short text a hash of its digits; 0 without, or if long."""
-
-    hashes: Hashes
-    numbers: int = 0
-
-
-def text_sets(texts: Iterable[str]) -> Iterator[TextSet]:
-    """The set of each text."""
+def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
+    """The set of each text; of a short text also a hash of its digits, 0 without or if long."""
     for batch in batches(texts):
         if len(batch) == 1 and len(batch[0]) > LONG_CHARS:
-            found = np.zeros(0, dtype=np.uint64)
-            for portion in portions(batch[0]):
-                here = shingles(folded_letters([portion])).hashes >> (np.uint64(64) - BITS)
-                found = np.unique(np.concatenate((found, here)))[:KEPT]
-            yield TextSet(found)
+            parts = [smallest_hashes(some) for some in shingles_by_portion(batch[0])]
+            yield np.unique(np.concatenate(parts))[:KEPT], 0
             continue
         letters = folded_letters(batch)
         made = shingles(letters)
         is_short = np.diff(letters.firsts) < SHORT_LETTERS
         numbers = np.where(is_short, numbers_in(letters), np.uint64(0))
-        ends = zip(made.firsts[:-1].tolist(), made.firsts[1:].tolist(), strict=True)
+        ends = itertools.pairwise(made.firsts.tolist())
         for (first, last), number in zip(ends, numbers.tolist(), strict=True):
-            yield TextSet(smallest(made.hashes[first:last]), number)
+            yield smallest_hashes(made.hashes[first:last]), number
 
 
 class ShingleSets:
@@ -194,10 +190,10 @@ class ShingleSets:
     def __init__(self, path: Path, texts: Iterable[str]) -> None:
         sizes, numbers = array("q"), array("Q")
         with path.open("wb") as file:
-            for each in text_sets(texts):
-                file.write(each.hashes.tobytes())
-                sizes.append(len(each.hashes))
-                numbers.append(each.numbers)
+            for hashes, number in shingle_sets(texts):
+                file.write(hashes.tobytes())
+                sizes.append(len(hashes))
+                numbers.append(number)
         self.sizes = np.array(sizes, dtype=np.int64)
         self.numbers = np.array(numbers, dtype=np.uint64)
         self.firsts = np.cumsum(self.sizes) - self.sizes
@@ -233,7 +229,7 @@ class ShingleSets:
         owners = (both[is_new] >> BITS).astype(np.int64)
         counts = np.diff(np.append(np.flatnonzero(is_new), len(both)))
         distinct = np.bincount(owners, minlength=len(first))
-        places = np.arange(len(owners)) - np.repeat(np.cumsum(distinct) - distinct, distinct)
+        places = places_within(distinct)
         is_cut = (self.sizes[first] == KEPT) | (self.sizes[second] == KEPT)
         limits = np.where(is_cut, KEPT, len(both))
         counted = places < limits[owners]

@@ -35,7 +35,7 @@ from endonym.corpus.comparing import Part, SearchByWorkers, memory_mapped
 from endonym.corpus.contrast import contrast_texts
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.gather import Group, RawChunk, clean_chunk, groups_of, read_group
-from endonym.corpus.judging import Waiting, judge_chunk, settled
+from endonym.corpus.judging import Waiting, facts_folder, judge_chunk
 from endonym.corpus.placing import Placing
 from endonym.corpus.removing import (
     EvaluationFile,
@@ -179,7 +179,7 @@ class Making:
 
         if made is None:
             contrast = contrast_texts(self.contrast)
-            facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
+            facts = facts_folder(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
         for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
             self.work.forget(step)

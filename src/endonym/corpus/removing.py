@@ -87,26 +87,42 @@ def write_judged(task: RemovalTask, judge: Judge, advance: Advance, reason: str)
             rows.add(found, None, row["file"], size)
             continue
         document = Document(row["text"], row["id"], task.source, rows.noted(meta))
-        found: Document | Reject | None = document
-        stats.tally.begin(document.id)
         judged = judge(number, document)
         number += 1
-        if isinstance(judged, Reject):
-            found = judged
-        elif judged is not None:
-            part, detail = judged
-            found = shortened(document, part, reason, detail, least=task.clean.min_chars or 0)
-            if isinstance(found, Document):
-                for text in part.removed:
-                    stats.tally.removed(reason, text)
-                    rows.remove(document, reason, text, detail)
-        if isinstance(found, Reject):
-            stats.tally.dropped(found.reason, document.text, found.detail, size)
+        found, removed = left_of(document, judged, reason, task.clean, size=size, tally=stats.tally)
+        for text, detail in removed:
+            rows.remove(document, reason, text, detail)
         found = rows.add(found, meta, row["file"], size)
         if isinstance(found, Reject):
             stats.drop(found, size)
     written = rows.write(task.folder, task.name)
     return {"files": written, "documents": rows.documents, "counts": stats.counts()}
+
+
+def left_of(
+    document: Document,
+    judged: tuple[Judged, str] | Reject | None,
+    reason: str,
+    clean: Clean,
+    *,
+    size: int,
+    tally: Tally,
+) -> tuple[Document | Reject, list[tuple[str, str]]]:
+    """What a judge leaves of a document of `size` bytes, counted in the tally; and each part that
+    goes of one that stays, with the detail."""
+    tally.begin(document.id)
+    found, removed = document, list[tuple[str, str]]()
+    if isinstance(judged, Reject):
+        found = judged
+    elif judged is not None:
+        part, detail = judged
+        found = shortened(document, part, reason, detail, least=clean.min_chars or 0)
+        removed = [(text, detail) for text in part.removed if isinstance(found, Document)]
+    for text, _ in removed:
+        tally.removed(reason, text)
+    if isinstance(found, Reject):
+        tally.dropped(found.reason, document.text, found.detail, size)
+    return found, removed
 
 
 def shortened(

@@ -22,10 +22,10 @@ from endonym.corpus.removing import (
     Judge,
     copy_rules,
     decontaminating,
-    shortened,
+    left_of,
 )
 from endonym.formats.config import Clean
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Document
 from endonym.formats.faults import FAULT, passing_over
 from endonym.formats.files import RawSet
 
@@ -125,21 +125,12 @@ def sifted(
 def taken_out(
     documents: Sequence[Sized], judge: Judge, clean: Clean, rule: str, *, tally: Tally
 ) -> Iterator[Sized]:
-    """What is left of documents, counted as `corpus/removing.py` counts it."""
+    """What is left of documents."""
     for number, (document, size) in enumerate(documents):
-        tally.begin(document.id)
-        judged, found = judge(number, document), document
-        if isinstance(judged, Reject):
-            found = judged
-        elif judged is not None:
-            part, detail = judged
-            found = shortened(document, part, rule, detail, least=clean.min_chars or 0)
-            for text in part.removed if isinstance(found, Document) else ():
-                tally.removed(rule, text)
+        judged = judge(number, document)
+        found, _ = left_of(document, judged, rule, clean, size=size, tally=tally)
         if isinstance(found, Document):
             yield found, size
-        else:
-            tally.dropped(found.reason, document.text, found.detail, size)
 
 
 def sampled_documents(raw: Sequence[RawSet], tried: Tried) -> list[Document]:

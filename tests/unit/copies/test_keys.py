@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.copies import keys as module
 from endonym.copies import letters
-from endonym.copies.keys import CopyRules, KeyFile, Kind, key_files, text_keys, write_keys
+from endonym.copies.keys import CopyRules, Kind, key_files, write_keys
 
 TEXTS = [*TATAR, "…", TATAR[0].upper(), *FRENCH, *KHMER, *ROMANIAN]
 ALL = CopyRules(frozenset({"exact", "near", "paragraphs"}))
@@ -99,28 +98,14 @@ def test_digests_of_texts_are_those_of_their_bytes(tmp_path: Path) -> None:
     assert low[0] == low[2] != low[1]
 
 
-def test_two_processes_may_write_the_same_keys_at_once(tmp_path: Path) -> None:
-    path, columns = tmp_path / "0.exact.parquet", text_keys(TATAR, np.arange(len(TATAR)))
-    with KeyFile(path) as first:
-        first.write(columns)
-        first.flush()
-        with KeyFile(path) as second:
-            second.write(columns)
-        written = path.read_bytes()
-        assert pq.read_table(path).num_rows == len(TATAR)
-    assert path.read_bytes() == written
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_keys_that_could_not_all_be_written_leave_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     def texts() -> Iterator[str]:
         yield "а" * letters.BATCH_CHARS
         yield TATAR[0]
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(module, "ROW_GROUP", 1)
     with pytest.raises(OSError, match="full"):
         write_keys(texts(), ALL, tmp_path / "0")
     assert list(tmp_path.iterdir()) == []
