@@ -65,8 +65,8 @@ def runs(text: str) -> set[str]:
 
 def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[int]:
     """What the corpus stage does with dedup; only near copies, if the lines are a list."""
-    from endonym.copies.keys import Asked, write_keys
-    from endonym.copies.removal import decided
+    from endonym.copies.keys import CopyRules, write_keys
+    from endonym.copies.removal import removal_by_keys
     from endonym.copies.tables import Tables
 
     kinds = {"near"} if path.suffix == ".jsonl" else {"exact", "near", "paragraphs"}
@@ -79,10 +79,10 @@ def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[in
                     yield json.loads(line)["text"]
 
     with Tables(folder / "work") as tables:
-        asked, keys = Asked(frozenset(kinds), similarity), tables.folder / "keys"
+        rules, keys = CopyRules(frozenset(kinds), similarity), tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts(None), asked, keys / "all")
-        found = decided(tables, keys, texts, asked, count=count)
+        write_keys(texts(None), rules, keys / "all")
+        found = removal_by_keys(tables, keys, texts, rules, count=count)
     gone = set(found.exact.documents.tolist()) | set(found.near.documents.tolist())
     return [number for number in range(count) if number not in gone]
 

@@ -241,7 +241,7 @@ def table(cells: Cells) -> str:
             span = f"{low:+.3f} to {high:+.3f}"
         each = " ".join(f"{value:.3f}" for value in bits)
         rows.append([arm, f"{np.mean(bits):.3f}", each, gap, span, f"{100 * worst:.2f}"])
-    head = ["arm", "bits per byte", "each seed", "less shuffled", "paired 95 %", "points off"]
+    head = ["arm", "bits per byte", "each seed", "less shuffled", "paired 95 %", "largest error"]
     return markdown(head, rows)
 
 

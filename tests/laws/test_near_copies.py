@@ -11,8 +11,9 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from reference.edit_distance import similarity
 
+from endonym.copies.hashes import Marks
 from endonym.copies.held_out.near import Index
-from endonym.copies.held_out.split import Chosen, Looking, digest, held_out
+from endonym.copies.held_out.split import NearCopySearch, digest, held_out
 from endonym.formats.config import Split
 from endonym.script.fold import folded
 
@@ -146,10 +147,10 @@ def test_17_edited_copies_stay_on_one_side(language: str) -> None:
     texts = originals + copies + sentences(language, 1_000, 6)
     keys = np.array([int.from_bytes(digest(text.encode(), 1)[:8], "big") for text in texts])
 
-    def read(chosen: Chosen) -> Iterator[str]:
+    def read(chosen: Marks) -> Iterator[str]:
         return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
 
-    sides = held_out([keys.astype(np.uint64)], Split(val_share=0.3), Looking(read)).sides()
+    sides = held_out([keys.astype(np.uint64)], Split(val_share=0.3), NearCopySearch(read)).sides()
     mine, theirs = np.split(sides[: 2 * len(copies)], 2)
     assert (mine == theirs).mean() >= 0.95
     assert all((sides == number).mean() > 0.05 for number in range(3))

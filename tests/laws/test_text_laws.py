@@ -14,7 +14,8 @@ from hypothesis import strategies as some
 from reference.edit_distance import similarity
 
 from endonym.cleaning.rules import judge, normalizer
-from endonym.copies.held_out.split import SIDES, Chosen, Looking, digest, held_out
+from endonym.copies.hashes import Marks
+from endonym.copies.held_out.split import SIDES, NearCopySearch, digest, held_out
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.errors import CorpusError
 from endonym.formats.config import DEFAULT_SHARE, Clean, Source, Split
@@ -179,10 +180,10 @@ def held_texts(sources: list[list[str]], split: Split, seed: int) -> set[str]:
     """The texts that are held out."""
     every = [text for source in sources for text in source]
 
-    def read(chosen: Chosen) -> Iterator[str]:
+    def read(chosen: Marks) -> Iterator[str]:
         return (text for text, is_chosen in zip(every, chosen, strict=True) if is_chosen)
 
-    held = held_out([keys_of(source, seed) for source in sources], split, Looking(read))
+    held = held_out([keys_of(source, seed) for source in sources], split, NearCopySearch(read))
     return {text for text, is_held in zip(every, held.dev | held.test, strict=True) if is_held}
 
 

@@ -397,7 +397,7 @@ def bytes_per_token(config: TokenizerConfig, sample: Sequence[str]) -> float:
     return tried(config, sample).bytes_per_token
 
 
-class Tried(NamedTuple):
+class TokenizerTrial(NamedTuple):
     """What a tokenizer does on a sample. vocab: None if none could be made."""
 
     bytes_per_token: float
@@ -406,7 +406,7 @@ class Tried(NamedTuple):
 
 def tried(
     config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
-) -> Tried:
+) -> TokenizerTrial:
     """What a tokenizer trained on the sample does on it; a usual figure if none can be made.
 
     given: the tokenizer of a pretrained model, which is extended if the config says so.
@@ -421,5 +421,5 @@ def tried(
             made = extend_tokenizer(given, config, lambda: iter(lines))
         found = fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"]
     except TokenizerError:
-        return Tried(BYTES_PER_TOKEN)
-    return Tried(float(found) or BYTES_PER_TOKEN, made.vocab)
+        return TokenizerTrial(BYTES_PER_TOKEN)
+    return TokenizerTrial(float(found) or BYTES_PER_TOKEN, made.vocab)

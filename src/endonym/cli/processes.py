@@ -96,7 +96,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     zero, and LostProcess if a process was lost.
     """
     with tempfile.TemporaryDirectory(prefix="endonym-") as folder:
-        crew = Crew(count, arguments, Path(folder))
+        crew = ProcessGroup(count, arguments, Path(folder))
         with crew.signals_passed_on():
             crew.watch()
         code = crew.verdict()
@@ -104,7 +104,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
         raise click.exceptions.Exit(code)
 
 
-class Crew:
+class ProcessGroup:
     """The processes. Rank 0 prints; the output of the others goes to files."""
 
     def __init__(self, count: int, arguments: Sequence[str], folder: Path) -> None:

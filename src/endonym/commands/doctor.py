@@ -34,7 +34,7 @@ def examine_texts(
     """
     diagnosis = diagnose(
         paths,
-        crew=lambda size: runner(workers or suitable_workers(size)),
+        runner_of=lambda size: runner(workers or suitable_workers(size)),
         log=log,
         language=language,
         contrast=contrast,

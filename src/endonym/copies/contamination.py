@@ -8,28 +8,28 @@ put no space between words, runs of letters are taken. Texts are folded before (
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import regex
 
-from endonym.copies.hashes import Indices, Numbers, spread
-from endonym.copies.keys import batches
+from endonym.copies.hashes import Hashes, Indices, Marks, Postings, spread
 from endonym.copies.letters import (
     DENSE,
     SPACED,
     UNSPACED,
-    Marks,
-    letters_of,
+    Letters,
+    Runs,
+    batches,
+    folded_letters,
     runs,
     single_letters,
     words,
 )
 from endonym.copies.paragraphs import Span, paragraphs, without
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import write_array
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
 
@@ -54,56 +54,6 @@ class Judged(NamedTuple):
     text: str | None
     files: tuple[int, ...]
     removed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Distinct hashes, each with the files that hold it: `owners[firsts[i] : firsts[i + 1]]`.
-
-    filter: says of the first bits of a hash whether a known one begins so.
-    """
-
-    hashes: Numbers
-    owners: Indices
-    firsts: Indices
-    filter: Marks
-
-    @classmethod
-    def of_files(cls, of_files: Sequence[Numbers]) -> "Known":
-        """The hashes of all files."""
-        owners = np.repeat(np.arange(len(of_files)), [len(each) for each in of_files])
-        hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *of_files])
-        order = np.lexsort((owners, hashes))
-        distinct, firsts = np.unique(hashes[order], return_index=True)
-        bits = min(27, max(16, (8 * len(distinct)).bit_length()))
-        begins = np.zeros(1 << bits, dtype=np.bool_)
-        begins[distinct >> np.uint64(64 - bits)] = True
-        return cls(distinct, owners[order], np.append(firsts, len(hashes)), begins)
-
-    @classmethod
-    def load(cls, folder: Path, name: str) -> "Known":
-        """What was saved, of which only what is used is read."""
-        paths = [folder / f"{name}-{each}.npy" for each in cls.__slots__]
-        return cls(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
-
-    def save(self, folder: Path, name: str) -> list[Whole]:
-        """Write it to files that can be mapped."""
-        names = self.__slots__
-        return [write_array(folder, f"{name}-{n}.npy", getattr(self, n)) for n in names]
-
-    def find(self, hashes: Numbers) -> tuple[Indices, Indices]:
-        """Which of these hashes are known, and the number of each of them."""
-        shift = np.uint64(64 - (len(self.filter).bit_length() - 1))
-        likely = np.flatnonzero(self.filter[hashes >> shift])
-        wanted = hashes[likely]
-        numbers = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
-        same = self.hashes[numbers] == wanted if len(self.hashes) else np.zeros(0, dtype=np.bool_)
-        return likely[same], numbers[same]
-
-    def of(self, numbers: Indices) -> tuple[Indices, Indices]:
-        """The files that hold each of these hashes, one after the other; and how many do."""
-        counts = self.firsts[numbers + 1] - self.firsts[numbers]
-        return self.owners[spread(self.firsts[numbers], counts)], counts
 
 
 @dataclass(slots=True)
@@ -139,13 +89,8 @@ class Hits:
 
     documents: Indices
     letters: Indices
-    files: dict[int, set[int]]
-    short: list[tuple[Indices, Indices]]
-
-    @classmethod
-    def empty(cls, documents: Indices) -> "Hits":
-        """Nothing is shared yet."""
-        return cls(documents, np.zeros(len(documents), dtype=np.int64), {}, [])
+    files: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
+    short: list[tuple[Indices, Indices]] = field(default_factory=list[tuple[Indices, Indices]])
 
     def dropped(self, count: int) -> Marks:
         """Which of so many documents would lose too much."""
@@ -162,7 +107,7 @@ class Contamination:
     counts: of each file. known: the runs of each kind (KINDS).
     """
 
-    def __init__(self, counts: list[FileCounts], known: Sequence[Known]) -> None:
+    def __init__(self, counts: list[FileCounts], known: Sequence[Postings]) -> None:
         self.counts = counts
         self.long, self.brief, self.short = known
         self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
@@ -170,26 +115,30 @@ class Contamination:
     @classmethod
     def of_files(cls, files: Iterable[tuple[str, Iterable[str]]]) -> "Contamination":
         """From the name and the texts of each file. Takes as long as to judge these texts."""
-        every: list[FileCounts] = []
-        found: list[list[Numbers]] = [[], [], []]
+        counts: list[FileCounts] = []
+        of_files: list[tuple[Hashes, Hashes, Hashes]] = []
         for name, texts in files:
-            counts = FileCounts(name)
-            for kept, hashes in zip(found, evaluation_runs(texts, counts), strict=True):
-                kept.append(hashes)
-            counts.runs = len(found[2][-1])
-            every.append(counts)
-        return cls(every, [Known.of_files(each) for each in found])
+            counts.append(FileCounts(name))
+            of_files.append(evaluation_runs(texts, counts[-1]))
+        known: list[Postings] = []
+        for kind in range(len(KINDS)):
+            hashes = [every[kind] for every in of_files]
+            owners = np.repeat(np.arange(len(hashes)), list(map(len, hashes)))
+            known.append(
+                Postings.made(np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]), owners)
+            )
+        return cls(counts, known)
 
     @classmethod
     def load(cls, folder: Path) -> "Contamination":
         """What was saved, with nothing compared yet."""
         counts = [FileCounts(**each) for each in read_json(folder / COUNTS)]
-        return cls(counts, [Known.load(folder, kind) for kind in KINDS])
+        return cls(counts, [Postings.load(folder, kind) for kind in KINDS])
 
     def save(self, folder: Path) -> list[Whole]:
         """Write the runs to files that can be mapped, before anything is compared."""
         known = zip((self.long, self.brief, self.short), KINDS, strict=True)
-        written = [file for each, kind in known for file in each.save(folder, kind)]
+        written = [file for postings, kind in known for file in postings.save(folder, kind)]
         counts = json_bytes([asdict(each) for each in self.counts])
         return [*written, write_file(folder, COUNTS, counts)]
 
@@ -197,24 +146,22 @@ class Contamination:
         """What is left of each document."""
         for batch in batches(texts):
             spans = [pieces(text) for text in batch]
-            counts = np.array([len(found) for found in spans], dtype=np.int64)
-            hits = Hits.empty(np.repeat(np.arange(len(batch)), counts))
-            every = (text[a:b] for text, found in zip(batch, spans, strict=True) for a, b in found)
-            first = 0
+            counts = np.array([len(each) for each in spans], dtype=np.int64)
+            documents = np.repeat(np.arange(len(batch)), counts)
+            hits = Hits(documents, np.zeros(len(documents), dtype=np.int64))
+            every = (text[a:b] for text, each in zip(batch, spans, strict=True) for a, b in each)
+            compared = 0
             for some in batches(every):
-                self._compare(some, first, hits)
-                first += len(some)
+                self._compare(some, compared, hits)
+                compared += len(some)
             dropped = hits.dropped(len(batch))
             self._mark_seen(hits, dropped)
-            ends = np.cumsum(counts)
-            for number, (text, found) in enumerate(zip(batch, spans, strict=True)):
-                start = int(ends[number] - counts[number])
-                files = {
-                    n - start: hits.files[n]
-                    for n in range(start, int(ends[number]))
-                    if n in hits.files
-                }
-                yield self._judged(text, found, files, is_dropped=bool(dropped[number]))
+            first = 0
+            for text, each, is_dropped in zip(batch, spans, dropped.tolist(), strict=True):
+                overlapping = sorted(hits.files.keys() & range(first, first + len(each)))
+                files = {number - first: hits.files[number] for number in overlapping}
+                yield self._judged(text, each, files, is_dropped=is_dropped)
+                first += len(each)
 
     def _judged(
         self, text: str, spans: list[Span], files: dict[int, set[int]], *, is_dropped: bool
@@ -224,34 +171,29 @@ class Contamination:
         for number in numbers:
             self.counts[number].dropped_documents += is_dropped
             self.counts[number].cut_documents += not is_dropped
-        removed = tuple(text[slice(*spans[number])] for number in sorted(files))
-        if is_dropped:
-            return Judged(None, numbers, removed)
-        return Judged(without(text, spans, files) if files else text, numbers, removed)
+        removed = tuple(text[slice(*spans[number])] for number in files)
+        left = without(text, spans, files) if files else text
+        return Judged(None if is_dropped else left, numbers, removed)
 
     def _compare(self, texts: Sequence[str], first: int, hits: "Hits") -> None:
         """Note which of these paragraphs overlap; the first has this number in the batch."""
-        folded = letters_of(texts)
+        folded = folded_letters(texts)
         owners = hits.documents[first : first + len(texts)]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         whole = folded._replace(firsts=np.append(folded.firsts[starts], folded.firsts[-1]))
         hits.letters[first : first + len(texts)] = np.diff(folded.firsts)
-        for kind, (long, short) in WIDTHS.items():
-            items = words(whole) if kind == SPACED else single_letters(whole, kind)
-            brief = runs(items, whole, short)
-            for known, found in ((self.long, runs(items, whole, long)), (self.brief, brief)):
-                which, numbers = known.find(found.hashes)
-                ends = (found.firsts[which], found.lasts[which])
-                a, b = (np.searchsorted(folded.firsts, end, side="right") - 1 for end in ends)
+        for long, short in compared_runs(whole):
+            for known, some in ((self.long, long), (self.brief, short)):
+                which, numbers = known.known(some.hashes)
+                a, b = (folded.owners(ends[which]) for ends in (some.firsts, some.lasts))
                 # Each paragraph that the run touches, with each file that has the run.
                 touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
-                files, counts = known.of(of_run)
+                files, counts = known.holders(of_run)
                 pairs = np.unique(np.repeat(first + touched, counts) * len(self.counts) + files)
                 for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
                     hits.files.setdefault(int(paragraph), set()).add(int(file))
-            which, numbers = self.short.find(brief.hashes)
-            at = np.searchsorted(folded.firsts, brief.firsts[which], side="right") - 1
-            hits.short.append((first + at, numbers))
+            which, numbers = self.short.known(short.hashes)
+            hits.short.append((first + folded.owners(short.firsts[which]), numbers))
 
     def _mark_seen(self, hits: "Hits", dropped: Marks) -> None:
         """Remember the short runs of the paragraphs that stay."""
@@ -262,7 +204,7 @@ class Contamination:
 
     def count_remaining(self) -> None:
         """Count, for each file, its short runs that were seen in what is left of the corpus."""
-        owners, _ = self.short.of(np.flatnonzero(self.seen))
+        owners, _ = self.short.holders(np.flatnonzero(self.seen))
         for number, found in enumerate(np.bincount(owners, minlength=len(self.counts)).tolist()):
             self.counts[number].found = found
 
@@ -280,27 +222,28 @@ def pieces(text: str) -> list[Span]:
     return found
 
 
-def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Numbers, Numbers, Numbers]:
+def compared_runs(texts: Letters) -> Iterator[tuple[Runs, Runs]]:
+    """For each kind of script the long and the short runs of texts."""
+    for kind, (long, short) in WIDTHS.items():
+        items = words(texts) if kind == SPACED else single_letters(texts, kind)
+        yield runs(items, texts, long), runs(items, texts, short)
+
+
+def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, Hashes, Hashes]:
     """The distinct runs of an evaluation file: long ones, short ones of texts without a long one,
     and all short ones."""
-    found: list[list[Numbers]] = [[], [], []]
+    none = np.zeros(0, dtype=np.uint64)
+    every: list[tuple[Hashes, Hashes, Hashes]] = [(none, none, none)]
     for batch in batches(texts):
-        folded = letters_of(batch)
+        folded = folded_letters(batch)
         has_long, has_short = (np.zeros(len(batch), dtype=np.bool_) for _ in range(2))
-        for kind, widths in WIDTHS.items():
-            items = words(folded) if kind == SPACED else single_letters(folded, kind)
-            long, short = (runs(items, folded, width) for width in widths)
-            owners = [
-                np.searchsorted(folded.firsts, each.firsts, side="right") - 1
-                for each in (long, short)
-            ]
-            has_long[owners[0]] = True
-            has_short[owners[1]] = True
-            found[0].append(long.hashes)
-            found[1].append(short.hashes[~has_long[owners[1]]])
-            found[2].append(short.hashes)
+        for long, short in compared_runs(folded):
+            owners = folded.owners(short.firsts)
+            has_long[folded.owners(long.firsts)] = True
+            has_short[owners] = True
+            every.append((long.hashes, short.hashes[~has_long[owners]], short.hashes))
         counts.texts += len(batch)
         counts.too_short += int((~has_short).sum())
-    none = np.zeros(0, dtype=np.uint64)
-    long, brief, short = (np.unique(np.concatenate([none, *each])) for each in found)
+    long, brief, short = (np.unique(np.concatenate(each)) for each in zip(*every, strict=True))
+    counts.runs = len(short)
     return long, brief, short

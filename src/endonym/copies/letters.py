@@ -1,4 +1,4 @@
-"""Texts as arrays: folded letters, words, runs of either, and hashes of all three.
+"""Texts as arrays: batches of them, folded letters, words, runs of either, and hashes of all three.
 
 Letters are folded as in `script/fold.py`. A word ends at any character that is no letter, mark,
 digit or apostrophe. Scripts that put no space between words have no words here: of them, runs of
@@ -6,13 +6,23 @@ letters are taken. Nothing depends on the order of texts or on Python's own hash
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import FACTOR, HALF, MIXER, Indices, Numbers
-from endonym.script.fold import LETTERS, decomposed, replacements
+from endonym.copies.hashes import (
+    FACTOR,
+    MIXER,
+    Hashes,
+    Indices,
+    Marks,
+    mixed,
+    places_within,
+    run_sums,
+    scrambled,
+)
+from endonym.script.fold import LETTERS, Codes, folding
 from endonym.script.scripts import BREAK_SCRIPTS, table
 
 APOSTROPHES = "'`´‘’"
@@ -23,9 +33,7 @@ UNSPACED_SCRIPTS = (*sorted(BREAK_SCRIPTS), "tibetan", "javanese", "balinese")
 
 SPACED, UNSPACED, DENSE = range(KINDS := 3)
 
-Codes = np.ndarray[tuple[int], np.dtype[np.uint32]]
-Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Kinds = np.ndarray[tuple[int], np.dtype[np.uint8]]
+BATCH_CHARS = 1 << 19
 
 
 class Letters(NamedTuple):
@@ -38,6 +46,10 @@ class Letters(NamedTuple):
     begins: Marks
     firsts: Indices
 
+    def owners(self, letters: Indices) -> Indices:
+        """The numbers of the texts in which these letters stand."""
+        return np.searchsorted(self.firsts, letters, side="right") - 1
+
 
 class Items(NamedTuple):
     """Words or letters, one after the other, as hashes. letters: the first letter of each.
@@ -45,7 +57,7 @@ class Items(NamedTuple):
     is_other: those that no run may hold, as they belong to a script of another kind.
     """
 
-    hashes: Numbers
+    hashes: Hashes
     letters: Indices
     is_other: Marks
 
@@ -53,7 +65,7 @@ class Items(NamedTuple):
 class Runs(NamedTuple):
     """Hashes of runs, and the numbers of their first and last letters."""
 
-    hashes: Numbers
+    hashes: Hashes
     firsts: Indices
     lasts: Indices
 
@@ -67,7 +79,7 @@ def separators() -> Marks:
 
 
 @functools.cache
-def kinds() -> Kinds:
+def kinds() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """For every code point: SPACED, or the kind of a script that does not divide words."""
     found = np.zeros(len(separators()), dtype=np.uint8)
     for kind, scripts in ((UNSPACED, UNSPACED_SCRIPTS), (DENSE, DENSE_SCRIPTS)):
@@ -83,84 +95,70 @@ def spelling() -> Codes:
     return np.where(kept, np.arange(len(kept), dtype=np.uint32), np.uint32(0))
 
 
-def letters_of(texts: Sequence[str], replaced: Codes | None = None) -> Letters:
-    """The folded letters of texts. All texts are folded at once: most of them are short.
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in batches that are folded and hashed together; a long text is alone."""
+    gathered: list[str] = []
+    size = 0
+    for text in texts:
+        if gathered and size + len(text) > BATCH_CHARS:
+            yield gathered
+            gathered, size = [], 0
+        gathered.append(text)
+        size += len(text)
+    if gathered:
+        yield gathered
 
-    replaced: what becomes of each code point in small letters with their accents apart; by default
-    what `script/fold.py` makes of it.
-    """
-    joined = "\0".join(texts)
-    if joined.count("\0") != max(0, len(texts) - 1):
-        joined = "\0".join(text.replace("\0", " ") for text in texts)
-    codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    letters = (replacements() if replaced is None else replaced)[codes]
-    kept = np.flatnonzero(letters)
-    ends = np.flatnonzero(codes == 0)
-    firsts = np.concatenate(([0], np.searchsorted(kept, ends), [len(kept)]))
-    divided = np.cumsum(separators()[codes], dtype=np.int32)[kept]
-    begins = np.ones(len(kept), dtype=np.bool_)
+
+def folded_letters(texts: Sequence[str], replaced: Codes | None = None) -> Letters:
+    """The folded letters of texts. replaced: as in `script/fold.py`."""
+    codes, places, letters, firsts = folding(texts, replaced)
+    divided = np.cumsum(separators()[codes], dtype=np.int32)[places]
+    begins = np.ones(len(letters), dtype=np.bool_)
     begins[1:] = divided[1:] != divided[:-1]
-    begins[firsts[:-1][firsts[:-1] < len(kept)]] = True
-    return Letters(letters[kept], begins, firsts[: len(texts) + 1])
+    begins[firsts[:-1][firsts[:-1] < len(letters)]] = True
+    return Letters(letters, begins, firsts)
 
 
-def mixed(numbers: Numbers) -> Numbers:
-    """The same numbers with all bits depending on all bits (the finalizer of MurmurHash3)."""
-    numbers = numbers ^ (numbers >> HALF)
-    numbers *= MIXER
-    numbers ^= numbers >> HALF
-    numbers *= FACTOR
-    numbers ^= numbers >> HALF
-    return numbers
-
-
-def placed(codes: Codes, places: Indices, seed: int) -> Numbers:
+def placed(codes: Codes, places: Indices, seed: int) -> Hashes:
     """A hash of each letter and its place. Sums of them tell texts apart.
 
     So the hash of a long text is a sum over its portions.
     """
     numbers = codes.astype(np.uint64) * FACTOR
     numbers += places.astype(np.uint64) * MIXER
-    numbers += np.uint64(mixed_int(seed))
+    numbers += mixed(np.array([seed + 1], dtype=np.uint64))
     return mixed(numbers)
 
 
-def mixed_int(number: int) -> int:
-    """A number of 64 bits from a small one."""
-    return int(mixed(np.array([number + 1], dtype=np.uint64))[0])
-
-
-def sums(numbers: Numbers, firsts: Indices) -> Numbers:
+def sums(numbers: Hashes, firsts: Indices) -> Hashes:
     """The sum modulo 2^64 of `numbers[firsts[i] : firsts[i + 1]]` for each i."""
     totals = np.concatenate((np.zeros(1, dtype=np.uint64), np.cumsum(numbers, dtype=np.uint64)))
     return totals[firsts[1:]] - totals[firsts[:-1]]
 
 
-def digests(texts: Letters, *, before: int = 0) -> tuple[Numbers, Numbers]:
+def digests(texts: Letters, *, before: int = 0) -> tuple[Hashes, Hashes]:
     """128 bits for each text, in two halves: equal for texts that are folded to the same letters.
 
     before: letters of the portions before this one. The digest of a text is the sum of those of its
     portions.
     """
-    places = np.arange(len(texts.codes)) - np.repeat(texts.firsts[:-1], np.diff(texts.firsts))
-    places += before
+    places = places_within(np.diff(texts.firsts)) + before
     first, second = (sums(placed(texts.codes, places, seed), texts.firsts) for seed in (1, 2))
     return first, second
 
 
-def numbers_in(texts: Letters) -> Numbers:
+def numbers_in(texts: Letters) -> Hashes:
     """A hash of the digits of each text in their order; 0 for a text without digits."""
     at = np.flatnonzero(table(r"\p{N}")[texts.codes])
     firsts = np.searchsorted(at, texts.firsts)
-    places = np.arange(len(at)) - np.repeat(firsts[:-1], np.diff(firsts))
-    return sums(placed(texts.codes[at], places, 4), firsts)
+    return sums(placed(texts.codes[at], places_within(np.diff(firsts)), 4), firsts)
 
 
 def words(texts: Letters) -> Items:
     """The words of texts. Other: those with letters of a script that does not divide words."""
     starts = np.flatnonzero(texts.begins)
     ends = np.append(starts, len(texts.codes))
-    places = np.arange(len(texts.codes)) - np.repeat(starts, np.diff(ends))
+    places = places_within(np.diff(ends))
     is_other = np.append(0, np.cumsum(kinds()[texts.codes] != SPACED))
     return Items(
         sums(placed(texts.codes, places, 3), ends),
@@ -181,14 +179,11 @@ def runs(items: Items, texts: Letters, width: int) -> Runs:
 
     A hash is that of the items in their order, mixed so that all bits depend on all items.
     """
-    count = max(0, len(items.hashes) - width + 1)
     if items.is_other.all():
         nothing = np.zeros(0, dtype=np.int64)
         return Runs(nothing.astype(np.uint64), nothing, nothing)
-    hashes = items.hashes[:count].copy()
-    for offset in range(1, width):
-        hashes *= FACTOR
-        hashes += items.hashes[offset : offset + count]
+    hashes = run_sums(items.hashes, width)
+    count = len(hashes)
     owners = np.repeat(np.arange(len(texts.firsts) - 1), np.diff(texts.firsts))[items.letters]
     whole = owners[:count] == owners[width - 1 :][:count]
     if items.is_other.any():
@@ -197,3 +192,32 @@ def runs(items: Items, texts: Letters, width: int) -> Runs:
     numbers = np.flatnonzero(whole)
     after = np.append(items.letters, len(texts.codes))
     return Runs(mixed(hashes[numbers]), items.letters[numbers], after[numbers + width] - 1)
+
+
+def run_hashes(text: str, width: int) -> Hashes:
+    """The hashes of all runs of a folded text, in order; none of a text shorter than one."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return scrambled(run_sums(codes.astype(np.uint64) + np.uint64(1), width))
+
+
+def overlapping_portions(text: str, width: int) -> Iterator[str]:
+    """A folded text in pieces that bound memory; together they have its runs.
+
+    A text shorter than a run is padded to one run.
+    """
+    for start in range(0, max(1, len(text) - width + 1), BATCH_CHARS):
+        yield text[start : start + BATCH_CHARS + width - 1].ljust(width, "\0")
+
+
+def padded_runs(texts: Sequence[str], width: int) -> Iterator[tuple[Hashes, Indices]]:
+    """The hashes of the runs of a batch of folded texts, and the indices of their texts."""
+    if len(texts) == 1:
+        for portion in overlapping_portions(texts[0], width):
+            hashes = run_hashes(portion, width)
+            yield hashes, np.zeros(len(hashes), dtype=np.int64)
+        return
+    filled = [text.ljust(width, "\0") for text in texts]
+    hashes = run_hashes("".join(filled), width)
+    owners = np.repeat(np.arange(len(filled)), [len(text) for text in filled])
+    whole = owners[: len(hashes)] == owners[width - 1 :]
+    yield hashes[whole], owners[: len(hashes)][whole]

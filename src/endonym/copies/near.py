@@ -4,6 +4,10 @@ Candidates share a band of their signatures; of each pair the Jaccard similarity
 computed. From the best copy down, a document stays unless it is similar to one that stays already.
 So each document that goes has a similar one that stays, which chains of similar texts (a to b, b to
 c, but not a to c) would not give; and no two that stay are a pair that was found.
+
+A document's rank is its place among all candidates from the best copy down. Where many share a key,
+each is compared with the best of them only; then what is left is compared with more, and so on: a
+family of ten thousand stubs takes a few comparisons for each, not fifty million.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,71 +16,100 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.candidates import Candidates
-from endonym.copies.hashes import Indices
-from endonym.copies.keys import Asked
-from endonym.copies.letters import Marks
-from endonym.copies.repeated import Copies, gathered, no_copies
-from endonym.copies.sets import Sets, Shares
+from endonym.copies.hashes import Indices, Marks
+from endonym.copies.keys import CopyRules
+from endonym.copies.shingles import Bands, Shares, ShingleSets
 from endonym.copies.tables import Tables
 
 Texts = Callable[[Marks], Iterator[str]]
 """From chosen documents to their texts, in order."""
 
+LEADERS = (2, 8, 32, 128)
+"""With how many of the best documents of a key the others are compared, round by round."""
 
-class Near(NamedTuple):
-    """Near copies. crowded: documents that stay and share a key with so many others that they were
-    compared with the best of them only."""
-
-    copies: Copies
-    crowded: int
+ORDER = "wear, letters DESC, accents DESC, document"
+"""The better copy: less worn, longer, of equal length with more accents, earlier."""
 
 
-class Chosen(NamedTuple):
-    """By rank: whether a document stays; if not, the one that does, and their similarity."""
+class Copies(NamedTuple):
+    """Documents that go, ascending, and for each the one that stays in its place.
 
-    kept: Marks
+    similarity: the Jaccard similarity of the two; 1 for equal texts.
+    """
+
+    documents: Indices
     stayed: Indices
     similarity: Shares
 
+    def in_place_of(self, documents: Indices) -> tuple[Indices, Shares]:
+        """For each of these documents the one that stays in its place, and their similarity; of a
+        document that stays, itself and 1."""
+        stayed, similarity = documents.copy(), np.ones(len(documents), dtype=np.float32)
+        if len(self.documents):
+            at = np.minimum(np.searchsorted(self.documents, documents), len(self.documents) - 1)
+            goes = self.documents[at] == documents
+            stayed[goes], similarity[goes] = self.stayed[at[goes]], self.similarity[at[goes]]
+        return stayed, similarity
+
+
+NO_COPIES = Copies(
+    np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+)
+
+
+class NearCopies(NamedTuple):
+    """Near copies. partly_compared: documents that stay and share a key with so many others that
+    they were compared with the best of them only."""
+
+    copies: Copies
+    partly_compared: int
+
 
 def near_copies(
-    tables: Tables, files: Sequence[Path], asked: Asked, texts: Texts, *, count: int, gone: Indices
-) -> Near:
+    tables: Tables,
+    files: Sequence[Path],
+    rules: CopyRules,
+    texts: Texts,
+    *,
+    count: int,
+    gone: Indices,
+) -> NearCopies:
     """The near copies among `count` documents, without those that are gone already.
 
     files: their `near` keys.
     """
     if not files:
-        return Near(no_copies(), 0)
-    candidates = Candidates(tables, files, asked.bands, gone)
+        return NearCopies(NO_COPIES, 0)
+    candidates = Candidates(tables, files, rules.bands, gone)
     documents = candidates.documents()
     chosen = np.zeros(count, dtype=np.bool_)
     chosen[documents] = True
-    sets = Sets(tables.folder / "sets.bin", texts(chosen))
+    sets = ShingleSets(tables.folder / "sets.bin", texts(chosen))
     places = np.searchsorted(np.sort(documents), documents)
-    found = Chosen(
-        np.ones(len(documents), dtype=np.bool_), documents, np.zeros(0, dtype=np.float32)
-    )
+    ranks, similarities = np.arange(len(documents)), np.ones(len(documents), dtype=np.float32)
+    stayed, kept = ranks, np.ones(len(documents), dtype=np.bool_)
     tables.run("CREATE OR REPLACE TABLE edges (worse BIGINT, better BIGINT, similarity FLOAT)")
-    for pairs in candidates.rounds(found.kept):
+    for pairs in candidates.rounds(kept):
         for better, worse in pairs:
             similarity = sets.similarity(places[better], places[worse])
-            near = similarity >= np.float32(asked.similarity)
+            near = similarity >= np.float32(rules.similarity)
             rows = {"worse": worse[near], "better": better[near], "similarity": similarity[near]}
             tables.insert("edges", rows)
-        found = choose(tables, len(documents), found.kept)
-    crowded = candidates.crowded(found.kept)
-    return Near(with_equal(tables, documents, found), crowded)
+        stayed, similarities = best_kept(tables, len(documents))
+        kept[:] = stayed == ranks
+    goes = np.flatnonzero(~kept)
+    goes = goes[np.argsort(documents[goes])]
+    copies = Copies(documents[goes], documents[stayed[goes]], similarities[goes])
+    return NearCopies(with_equal(tables, copies), candidates.partly_compared(kept))
 
 
-def choose(tables: Tables, count: int, kept: Marks) -> Chosen:
-    """From the best document down: it stays unless it is similar to one that stays.
+def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
+    """From the best rank down: a document stays unless it is similar to one that stays.
 
-    kept: is changed in place.
+    Gives by rank the one that stays in its place, itself if it stays, and their similarity.
     """
     stays = bytearray(b"\1" * count)
-    stayed, likeness = np.arange(count), np.ones(count, dtype=np.float32)
+    stayed, similarities = np.arange(count), np.ones(count, dtype=np.float32)
     for rows in tables.batches(
         "SELECT DISTINCT worse, better, similarity FROM edges "
         "ORDER BY worse, similarity DESC, better"
@@ -85,26 +118,115 @@ def choose(tables: Tables, count: int, kept: Marks) -> Chosen:
         for worse, better, similarity in zip(*columns, strict=True):
             if stays[worse] and stays[better]:
                 stays[worse] = 0
-                stayed[worse], likeness[worse] = better, similarity
-    kept[:] = np.frombuffer(stays, dtype=np.bool_)
-    return Chosen(kept, stayed, likeness)
+                stayed[worse], similarities[worse] = better, similarity
+    return stayed, similarities
 
 
-def with_equal(tables: Tables, documents: Indices, found: Chosen) -> Copies:
-    """The documents that go by their numbers, those of equal letters included."""
-    ranks = np.flatnonzero(~found.kept)
+def with_equal(tables: Tables, copies: Copies) -> Copies:
+    """Near copies, and with them the documents of equal letters."""
+    same = tables.columns("SELECT worse, better FROM same", ("worse", "better"))
+    stayed, similarity = copies.in_place_of(same["better"])
+    documents = np.concatenate((copies.documents, same["worse"]))
     order = np.argsort(documents)
-    same = gathered(tables, "SELECT worse, better FROM same", ("worse", "better"))
-    worse, better = same["worse"], same["better"]
-    similarity = np.ones(len(worse), dtype=np.float32)
-    if len(documents):
-        at = np.minimum(np.searchsorted(documents, better, sorter=order), len(documents) - 1)
-        rank = order[at]
-        also = documents[rank] == better
-        better[also] = documents[found.stayed[rank[also]]]
-        similarity[also] = found.similarity[rank[also]]
-    gone = np.concatenate((documents[ranks], worse))
-    stayed = np.concatenate((documents[found.stayed[ranks]], better))
-    likeness = np.concatenate((found.similarity[ranks], similarity))
-    order = np.argsort(gone)
-    return Copies(gone[order], stayed[order], likeness[order])
+    return Copies(
+        documents[order],
+        np.concatenate((copies.stayed, stayed))[order],
+        np.concatenate((copies.similarity, similarity))[order],
+    )
+
+
+class Candidates:
+    """The documents that share a key with another one.
+
+    files: `near` keys. gone: documents that are dropped already. Of documents of equal folded
+    letters (the table `same`) only the best takes part.
+    """
+
+    def __init__(self, tables: Tables, files: Sequence[Path], bands: Bands, gone: Indices) -> None:
+        self.tables = tables
+        tables.files("near_keys", files)
+        tables.one_column("gone", "document", gone)
+        self._make_same()
+        tables.run("INSERT INTO gone SELECT worse FROM same")
+        tables.run("CREATE OR REPLACE TABLE members (key UBIGINT, document BIGINT)")
+        for band in range(bands.count):
+            tables.run(f"""
+                INSERT INTO members
+                WITH kept AS (
+                    SELECT band{band} AS key, document
+                    FROM near_keys ANTI JOIN gone USING (document)
+                )
+                SELECT key, document FROM kept SEMI JOIN (
+                    SELECT key FROM kept GROUP BY key HAVING count(*) > 1
+                ) USING (key)
+            """)
+        tables.run(f"""
+            CREATE OR REPLACE TABLE ranked AS
+            SELECT document, row_number() OVER (ORDER BY {ORDER}) - 1 AS rank FROM (
+                SELECT document, min(wear) AS wear, min(letters) AS letters,
+                       min(accents) AS accents
+                FROM near_keys SEMI JOIN members USING (document) GROUP BY document
+            )
+        """)
+        tables.run("""
+            CREATE OR REPLACE TABLE shared AS
+            SELECT key, rank FROM members JOIN ranked USING (document)
+        """)
+        tables.run("DROP TABLE members")
+
+    def _make_same(self) -> None:
+        """Make the table of documents with equal folded letters."""
+        self.tables.run(f"""
+            CREATE OR REPLACE TABLE same AS
+            WITH kept AS (
+                SELECT DISTINCT document, high, low, wear, letters, accents
+                FROM near_keys ANTI JOIN gone USING (document)
+            )
+            SELECT document AS worse, better FROM (
+                SELECT document, first_value(document) OVER (
+                    PARTITION BY high, low ORDER BY {ORDER}
+                ) AS better
+                FROM kept SEMI JOIN (
+                    SELECT high, low FROM kept GROUP BY high, low HAVING count(*) > 1
+                ) USING (high, low)
+            ) WHERE document <> better
+        """)
+
+    def documents(self) -> Indices:
+        """The number of the document of each rank."""
+        sql = "SELECT document FROM ranked ORDER BY rank"
+        return self.tables.columns(sql, ("document",))["document"]
+
+    def rounds(self, kept: Marks) -> Iterator[Iterator[tuple[Indices, Indices]]]:
+        """For each round the pairs to compare, as ranks of the better and of the worse document.
+
+        kept: by rank, changed by the caller between rounds: who is dropped takes no further part.
+        """
+        for leaders in LEADERS:
+            self.tables.one_column("kept", "rank", np.flatnonzero(kept))
+            self.tables.run("""
+                CREATE OR REPLACE TABLE placed AS
+                SELECT key, rank, row_number() OVER (PARTITION BY key ORDER BY rank) AS place
+                FROM shared SEMI JOIN kept USING (rank)
+            """)
+            yield self._pairs(leaders)
+            if self.tables.number("SELECT max(place) FROM placed") <= leaders + 1:
+                return
+
+    def _pairs(self, leaders: int) -> Iterator[tuple[Indices, Indices]]:
+        """Each leader of a key with all that come after it."""
+        for found in self.tables.batches(f"""
+            SELECT DISTINCT a.rank AS better, b.rank AS worse
+            FROM placed AS a JOIN placed AS b ON a.key = b.key AND b.place > a.place
+            WHERE a.place <= {leaders} ORDER BY better, worse
+        """):
+            yield found["better"], found["worse"]
+
+    def partly_compared(self, kept: Marks) -> int:
+        """How many of the kept documents were not compared with all that share a key of theirs."""
+        self.tables.one_column("kept", "rank", np.flatnonzero(kept))
+        return self.tables.number(f"""
+            SELECT count(DISTINCT rank) FROM placed SEMI JOIN kept USING (rank)
+            WHERE key IN (SELECT key FROM placed GROUP BY key HAVING count(*) > {LEADERS[-1] + 1})
+              AND place > {LEADERS[-1]}
+        """)

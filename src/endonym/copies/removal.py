@@ -1,33 +1,21 @@
-"""Everything that goes because it stands elsewhere in the corpus: texts and paragraphs."""
+"""Everything that goes because it stands elsewhere in the corpus: texts and paragraphs.
+
+A reduce over files of keys, in DuckDB, which may be of several parts of the corpus.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import Indices
-from endonym.copies.keys import (
-    Asked,
-    KeyFile,
-    Kind,
-    batches,
-    key_files,
-    text_keys,
-)
-from endonym.copies.letters import Marks
-from endonym.copies.near import Near, near_copies
+from endonym.copies.hashes import Indices, Marks
+from endonym.copies.keys import CopyRules, Kind, key_files, text_keys, write_rows
+from endonym.copies.letters import batches
+from endonym.copies.near import NO_COPIES, Copies, near_copies
 from endonym.copies.paragraphs import paragraphs, without
-from endonym.copies.repeated import (
-    Copies,
-    Cuts,
-    no_copies,
-    no_cuts,
-    repeated_paragraphs,
-    repeated_rests,
-    repeated_texts,
-)
-from endonym.copies.tables import Tables
+from endonym.copies.tables import Columns, Tables
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""
@@ -35,20 +23,29 @@ Sharing = Callable[[Sequence[Path], Kind], Sequence[Path]]
 """From files of one kind of keys to files of those rows that matter."""
 
 
+class Cuts(NamedTuple):
+    """Paragraphs that go: documents, ascending, and the number of the paragraph within each."""
+
+    documents: Indices
+    paragraphs: Indices
+
+
+NO_CUTS = Cuts(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Which documents go as exact and as near copies, and which paragraphs of the others go.
 
-    scraps: documents that go because what their paragraphs leave of them stands elsewhere, too.
-    crowded: as in Near. asked: what was looked for.
+    emptied: documents that go because what their paragraphs leave of them stands elsewhere, too.
+    partly_compared: as in NearCopies.
     """
 
-    asked: Asked
-    exact: Copies = field(default_factory=no_copies)
-    near: Copies = field(default_factory=no_copies)
-    cuts: Cuts = field(default_factory=no_cuts)
-    scraps: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    crowded: int = 0
+    exact: Copies
+    near: Copies
+    cuts: Cuts
+    emptied: Indices
+    partly_compared: int = 0
 
 
 def every_row(files: Sequence[Path], kind: Kind) -> Sequence[Path]:
@@ -56,11 +53,11 @@ def every_row(files: Sequence[Path], kind: Kind) -> Sequence[Path]:
     return files
 
 
-def decided(
+def removal_by_keys(
     tables: Tables,
     keys: Path,
     texts: Texts,
-    asked: Asked,
+    rules: CopyRules,
     *,
     count: int,
     sharing: Sharing = every_row,
@@ -71,43 +68,101 @@ def decided(
     Equal texts go first, then near copies, then the repeated paragraphs of what is left: the other
     way round, near copies would be left as the scraps in which they differ.
     """
-    exact, near, gone = no_copies(), Near(no_copies(), 0), np.zeros(0, dtype=np.int64)
+    exact = NO_COPIES
     if files := sharing(key_files(keys, "exact"), "exact"):
         exact = repeated_texts(tables, files)
-        gone = exact.documents
-    if files := sharing(key_files(keys, "near"), "near"):
-        near = near_copies(tables, files, asked, texts, count=count, gone=gone)
-        gone = np.union1d(gone, near.copies.documents)
-        exact = exact._replace(stayed=instead(exact.stayed, near.copies))
-    cuts, scraps = no_cuts(), gone[:0]
+    files = sharing(key_files(keys, "near"), "near")
+    near, partly_compared = near_copies(
+        tables, files, rules, texts, count=count, gone=exact.documents
+    )
+    gone = np.union1d(exact.documents, near.documents)
+    exact = exact._replace(stayed=near.in_place_of(exact.stayed)[0])
+    cuts, emptied = NO_CUTS, gone[:0]
     if files := sharing(key_files(keys, "paragraphs"), "paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
-        rests = tables.folder / "rests.parquet"
-        write_rests(texts, cuts, count, rests)
-        scraps = repeated_rests(tables, rests, key_files(keys, "exact"), gone)
-    return Removal(asked, exact, near.copies, cuts, scraps, near.crowded)
+        remainders = tables.folder / "remainders.parquet"
+        write_remainders(texts, cuts, count, remainders)
+        emptied = repeated_remainders(tables, remainders, key_files(keys, "exact"), gone)
+    return Removal(exact, near, cuts, emptied, partly_compared)
 
 
-def write_rests(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
+def repeated_texts(tables: Tables, files: Sequence[Path]) -> Copies:
+    """The documents whose digest an earlier document has; the first one stays."""
+    tables.files("texts", files)
+    found = tables.columns(
+        """
+        SELECT document, stayed FROM texts JOIN (
+            SELECT high, low, min(document) AS stayed FROM texts
+            GROUP BY high, low HAVING count(*) > 1
+        ) USING (high, low) WHERE document > stayed ORDER BY document
+        """,
+        ("document", "stayed"),
+    )
+    ones = np.ones(len(found["document"]), dtype=np.float32)
+    return Copies(found["document"], found["stayed"], ones)
+
+
+def repeated_paragraphs(tables: Tables, files: Sequence[Path], gone: Indices) -> Cuts:
+    """The paragraphs that stand in an earlier document too; those of the first one stay.
+
+    gone: documents that are dropped, and so neither lose nor save a paragraph. A paragraph that a
+    document repeats itself stays: it is a refrain.
+    """
+    tables.files("every_paragraph", files)
+    tables.one_column("gone", "document", gone)
+    found = tables.columns(
+        """
+        WITH kept AS (SELECT * FROM every_paragraph ANTI JOIN gone USING (document))
+        SELECT document, paragraph FROM kept JOIN (
+            SELECT high, low, min(document) AS stayed FROM kept
+            GROUP BY high, low HAVING max(document) > min(document)
+        ) USING (high, low) WHERE document > stayed ORDER BY document, paragraph
+        """,
+        ("document", "paragraph"),
+    )
+    return Cuts(found["document"], found["paragraph"])
+
+
+def repeated_remainders(
+    tables: Tables, remainders: Path, files: Sequence[Path], gone: Indices
+) -> Indices:
+    """The documents of which there is left what an earlier one leaves, or what another one is.
+
+    remainders: digests of what is left of the documents that lose paragraphs. files: digests of
+    whole texts; gone: documents that are dropped.
+    """
+    if not remainders.is_file():
+        return np.zeros(0, dtype=np.int64)
+    tables.files("remainders", [remainders])
+    others = "SELECT NULL AS high, NULL AS low, NULL AS document WHERE false"
+    if files:
+        tables.files("texts", files)
+        tables.one_column("gone", "document", gone)
+        others = """
+            SELECT high, low, -1 AS document FROM texts SEMI JOIN remainders USING (high, low)
+            ANTI JOIN gone USING (document) ANTI JOIN remainders USING (document)
+        """
+    sql = f"""
+        WITH every AS (SELECT high, low, document FROM remainders UNION ALL {others}),
+        firsts AS (SELECT high, low, min(document) AS stayed FROM every GROUP BY high, low)
+        SELECT document FROM remainders JOIN firsts USING (high, low)
+        WHERE document > stayed ORDER BY document
+    """
+    return tables.columns(sql, ("document",))["document"]
+
+
+def write_remainders(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
     """Write the digests of what is left of the documents that lose paragraphs."""
     numbers, firsts = np.unique(cuts.documents, return_index=True)
     chosen = np.zeros(count, dtype=np.bool_)
     chosen[numbers] = True
     lost = np.split(cuts.paragraphs, firsts[1:])
-    rests = (
+    remainders = (
         without(text, paragraphs(text), removed.tolist())
         for text, removed in zip(texts(chosen), lost, strict=False)
     )
-    done = 0
-    with KeyFile(out) as file:
-        for batch in batches(rests):
-            file.write(text_keys(batch, numbers[done : done + len(batch)]))
-            done += len(batch)
-
-
-def instead(documents: Indices, copies: Copies) -> Indices:
-    """The same documents; for those that go themselves, the ones that stay in their place."""
-    if not len(copies.documents):
-        return documents
-    at = np.minimum(np.searchsorted(copies.documents, documents), len(copies.documents) - 1)
-    return np.where(copies.documents[at] == documents, copies.stayed[at], documents)
+    rows, first = list[Columns](), 0
+    for batch in batches(remainders):
+        rows.append(text_keys(batch, numbers[first : first + len(batch)]))
+        first += len(batch)
+    write_rows(rows, out)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from endonym.copies.hashes import Indices, Numbers
+from endonym.copies.hashes import Hashes, Indices
 from endonym.copies.keys import ROW_GROUP, Kind
 from endonym.workers import cluster_errors
 
@@ -84,7 +84,7 @@ def sharing(table: pa.Table) -> pa.Table:
     return pa.table({DOCUMENT: sharers(table["key"].to_numpy(), table[DOCUMENT].to_numpy())})
 
 
-def sharers(keys: Numbers, documents: Indices) -> Indices:
+def sharers(keys: Hashes, documents: Indices) -> Indices:
     """The documents, ascending, of keys that stand beside more than one document."""
     if not len(keys):
         return documents

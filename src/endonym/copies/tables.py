@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -68,12 +68,22 @@ class Tables:
         paths = [str(path) for path in files]
         self.connection.register(name, ds.dataset(paths, format="parquet"))
 
-    def insert(self, name: str, columns: Columns) -> None:
+    def insert(self, name: str, columns: Mapping[str, Any]) -> None:
         """Add rows to a table; also while the rows of a query are read."""
         with disk_errors():
-            self.writer.register("_rows", pa.table(columns))
-            self.writer.execute(f"INSERT INTO {name} SELECT {', '.join(columns)} FROM _rows")
+            self.writer.register("_rows", pa.table({**columns}))
+            self.writer.execute(f"INSERT INTO {name} BY NAME SELECT * FROM _rows")
             self.writer.unregister("_rows")
+
+    def one_column(self, name: str, column: str, values: np.ndarray[Any, Any]) -> None:
+        """Make a table of one column of whole numbers."""
+        self.run(f"CREATE OR REPLACE TABLE {name} ({column} BIGINT)")
+        self.insert(name, {column: values})
+
+    def columns(self, sql: str, names: Sequence[str]) -> Columns:
+        """All rows of a query."""
+        found, none = list(self.batches(sql)), np.zeros(0, dtype=np.int64)
+        return {name: np.concatenate([none, *(rows[name] for rows in found)]) for name in names}
 
     def batches(self, sql: str) -> Iterator[Columns]:
         """The rows of a query as arrays, some at a time. Meanwhile there is no other query."""

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pyarrow as arrow
 
-from endonym.copies.hashes import Indices, Postings
+from endonym.copies.hashes import Indices, Marks, Postings
 from endonym.copies.held_out.covered import Covered
 from endonym.copies.held_out.near import COUNTER_BITS, Contained, Index, Similar, occurrences
-from endonym.copies.held_out.split import Chosen, Looking
+from endonym.copies.held_out.split import NearCopySearch
 from endonym.corpus.work import Work
 from endonym.formats.chunks import read_chunk, write_array, write_chunk
 from endonym.workers import Result
 
 GROUP_CHUNKS = 8
 """How many chunks a job takes."""
-POSTINGS = ("hashes", "firsts", "owners")
-STRETCHES = ("ends", "stretch-owners", "stretch-letters", "spans", "letters")
+COVERED = ("ends", "owners", "sizes", "spans", "letters")
+"""The arrays of held_out/covered.py that stand beside its postings."""
 RUNS = arrow.schema({"run": arrow.uint32(), "count": arrow.uint32()})
 TEXTS = arrow.schema({"text": arrow.string()})
 
@@ -53,7 +53,7 @@ class ChunkGroup:
     index: Path
 
 
-class LookingByWorkers(Looking):
+class SearchByWorkers(NearCopySearch):
     """Looks for near copies in the documents of chunks; what was found survives a kill."""
 
     def __init__(self, parts: Sequence[Part], work: Work) -> None:
@@ -61,8 +61,8 @@ class LookingByWorkers(Looking):
         self.parts, self.work = parts, work
         self.is_compared = len(parts) <= GROUP_CHUNKS
 
-    def index(self, candidates: Chosen, every: Chosen) -> Index:
-        """See Looking."""
+    def index(self, candidates: Marks, every: Marks) -> Index:
+        """See NearCopySearch."""
         if self.is_compared:  # too small to be divided
             return super().index(candidates, every)
         made = self.work.step("runs", count_runs, *self.groups("runs", every))
@@ -75,8 +75,8 @@ class LookingByWorkers(Looking):
         write_index(index, self.work.place("index"))
         return index
 
-    def compare(self, index: Index, others: Chosen) -> None:
-        """See Looking. Only the first texts are many; later ones are near copies themselves."""
+    def compare(self, index: Index, others: Marks) -> None:
+        """See NearCopySearch. Only the first texts are many; later ones are near copies."""
         if self.is_compared:
             super().compare(index, others)
             return
@@ -91,7 +91,7 @@ class LookingByWorkers(Looking):
             )
             index.add(found, *marks)
 
-    def groups(self, step: str, chosen: Chosen) -> tuple[list[ChunkGroup], list[int]]:
+    def groups(self, step: str, chosen: Marks) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
         folder, index = self.work.place(step), self.work.place("index")
         write_array(folder, "chosen.npy", chosen)
@@ -110,7 +110,7 @@ def memory_mapped(path: Path) -> Any:
     return np.load(path, mmap_mode="r")
 
 
-def texts_of(parts: Sequence[Part], chosen: Chosen) -> Iterator[str]:
+def texts_of(parts: Sequence[Part], chosen: Marks) -> Iterator[str]:
     """The texts of chosen documents, in order."""
     for part in parts:
         rows = memory_mapped(part.numbers)["row"]
@@ -120,7 +120,7 @@ def texts_of(parts: Sequence[Part], chosen: Chosen) -> Iterator[str]:
             yield from table["text"].to_pylist()
 
 
-def told_texts(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
+def texts_of_group(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
     """The chosen texts of a group; tells their sizes."""
     chosen = memory_mapped(group.chosen)
     for part in group.parts:
@@ -130,7 +130,7 @@ def told_texts(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[st
 
 def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write how often each run of six letters occurs in some texts."""
-    counters = occurrences(told_texts(group, advance))
+    counters = occurrences(texts_of_group(group, advance))
     used = np.flatnonzero(counters).astype(np.uint32)
     name = f"{group.name}.arrow"
     return {"files": [write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
@@ -139,7 +139,7 @@ def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
 def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = read_index(group.index)
-    index.compare(told_texts(group, advance))
+    index.compare(texts_of_group(group, advance))
     found = {
         "found": np.flatnonzero(index.contaminated),
         "seen": np.packbits(index.contained.seen),
@@ -153,14 +153,11 @@ def write_index(index: Index, folder: Path) -> None:
     """Write an index to files that can be mapped."""
     contained, similar, covered = index.contained, index.similar, index.covered
     for name, part in (("contained", contained), ("similar", similar), ("covered", covered)):
-        for key in POSTINGS:
-            write_array(folder, f"{name}-{key}.npy", getattr(part.postings, key))
-    parts = (covered.ends, covered.owners, covered.sizes, covered.spans, covered.letters)
-    for name, part in zip(STRETCHES, parts, strict=True):
-        write_array(folder, f"{name}.npy", part)
-    write_array(folder, "sizes.npy", contained.sizes)
-    write_array(folder, "runs.npy", contained.runs)
-    write_array(folder, "lengths.npy", similar.lengths)
+        part.postings.save(folder, name)
+    arrays = {"sizes": contained.sizes, "runs": contained.runs, "lengths": similar.lengths}
+    arrays |= {f"covered-{name}": getattr(covered, name) for name in COVERED}
+    for name, array in arrays.items():
+        write_array(folder, f"{name}.npy", array)
     texts = similar.texts(np.arange(len(similar.lengths)))
     write_chunk(folder, "texts.arrow", TEXTS, [texts], compression=None)
 
@@ -168,15 +165,12 @@ def write_index(index: Index, folder: Path) -> None:
 def read_index(folder: Path) -> Index:
     """An index that was not compared with anything yet."""
     contained, similar, covered = (
-        Postings(*(memory_mapped(folder / f"{name}-{key}.npy") for key in POSTINGS))
-        for name in ("contained", "similar", "covered")
-    )
-    ends, owners, parts, spans, letters = (
-        memory_mapped(folder / f"{name}.npy") for name in STRETCHES
+        Postings.load(folder, name) for name in ("contained", "similar", "covered")
     )
     sizes, runs, lengths = (
         memory_mapped(folder / f"{name}.npy") for name in ("sizes", "runs", "lengths")
     )
+    parts = {name: memory_mapped(folder / f"covered-{name}.npy") for name in COVERED}
     texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
 
     def chosen(numbers: Indices) -> list[str]:
@@ -185,5 +179,5 @@ def read_index(folder: Path) -> Index:
     return Index(
         Contained(contained, sizes, runs),
         Similar(similar, lengths, chosen),
-        Covered(covered, ends=ends, owners=owners, sizes=parts, spans=spans, letters=letters),
+        Covered(covered, **parts),
     )

@@ -26,7 +26,7 @@ from endonym.formats.readable import said
 from endonym.workers import Inline, Runner
 
 if TYPE_CHECKING:
-    from endonym.corpus.sifting import EvaluationFile
+    from endonym.corpus.removing import EvaluationFile
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 CARD = "card.json"

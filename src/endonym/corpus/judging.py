@@ -1,4 +1,4 @@
-"""Rules that must know the whole corpus: counted chunk by chunk, settled, judged chunk by chunk.
+"""Rules that must know the whole corpus: counted chunk by chunk, combined, judged chunk by chunk.
 
 cleaning/corpus_rules.py says what is counted and what follows from it. Some rules need two rounds
 of counting.
@@ -46,7 +46,7 @@ class Waiting:
     samples: int = SAMPLES
 
 
-def settled(
+def facts_folder(
     waiting: Callable[[str, Path | None], list[Waiting]],
     sizes: Sequence[int],
     contrast: Mapping[str, Sequence[str]],

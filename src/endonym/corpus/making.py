@@ -2,7 +2,7 @@
 
 read: groups of raw files to chunks. clean: chunks. count, judge: chunks, if a rule must know the
 whole corpus (judging.py). decontaminate, keys, copies, sift: chunks without evaluation texts and
-copies (sifting.py). dropped: a file for each reason. place: the numbers of documents. split: what
+copies (removing.py). dropped: a file for each reason. place: the numbers of documents. split: what
 is held out. write: the files of the splits.
 
 Each map is a step of `work.py`. In memory are eight bytes for each document, about forty while what
@@ -21,32 +21,31 @@ import numpy as np
 from endonym.cleaning.corpus_rules import rounds
 from endonym.cleaning.tally import SAMPLES as RULE_SAMPLES
 from endonym.cleaning.tally import Tally
+from endonym.copies.hashes import Hashes, Marks
 from endonym.copies.held_out.split import (
     FEW_BLOCKS,
     SIDES,
-    Chosen,
     HeldOut,
-    Keys,
     held_out,
     of_source,
     split_keys,
 )
 from endonym.copies.notes import COPIES
-from endonym.corpus.comparing import LookingByWorkers, Part, memory_mapped
+from endonym.corpus.comparing import Part, SearchByWorkers, memory_mapped
 from endonym.corpus.contrast import contrast_texts
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.gather import Group, RawChunk, clean_chunk, groups_of, read_group
-from endonym.corpus.judging import Waiting, judge_chunk, settled
+from endonym.corpus.judging import Waiting, facts_folder, judge_chunk
 from endonym.corpus.placing import Placing
-from endonym.corpus.sifting import (
+from endonym.corpus.removing import (
     EvaluationFile,
-    Unsifted,
+    RemovalTask,
     contamination_of,
     decide,
     decontaminate_chunk,
     evaluation_index,
     key_chunk,
-    sift_chunk,
+    remove_copies,
 )
 from endonym.corpus.work import Work
 from endonym.corpus.write import Reason, shards, write_dropped, write_removed, write_shard
@@ -129,7 +128,7 @@ class Making:
 
     def cleaned(self) -> list[Chunk]:
         """The chunks of what stays; what is dropped is written for people."""
-        chunks = self.sifted(self.chunks())
+        chunks = self.without_copies(self.chunks())
         self.write_dropped(chunks)
         return chunks
 
@@ -180,13 +179,12 @@ class Making:
 
         if made is None:
             contrast = contrast_texts(self.contrast)
-            facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
+            facts = facts_folder(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
         for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
             self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
-        folder = self.work.place("judge")
-        return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
+        return self.next_chunks(chunks, made, self.work.place("judge"))
 
     def groups(self) -> Iterator[tuple[Group, int]]:
         """The tasks of reading, with their sizes."""
@@ -208,19 +206,19 @@ class Making:
                 yield RawChunk(raw, folder, name, *given, self.samples), file["size"]
                 number += 1
 
-    def sifted(self, chunks: list[Chunk]) -> list[Chunk]:
+    def without_copies(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks without evaluation texts and without copies, if a key asks for that."""
         if self.evaluation:
-            given = evaluation_index(self.evaluation, self.work)
+            runs = evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
-            tasks = self.unsifted(chunks, given, folder)
+            tasks = self.removal_tasks(chunks, runs, folder)
             made = self.work.step("decontaminate", decontaminate_chunk, *tasks)
-            self.said["decontamination"] = contamination_of(made, given, folder)
-            chunks = self.sieved(chunks, made, folder)
+            self.said["decontamination"] = contamination_of(made, runs, folder)
+            chunks = self.next_chunks(chunks, made, folder)
         if self.clean.dedup:
             keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "sift"))
-            self.work.step("keys", key_chunk, *self.unsifted(chunks, keys, keys))
-            tasks, sizes = self.unsifted(chunks, copies, folder)
+            self.work.step("keys", key_chunk, *self.removal_tasks(chunks, keys, keys))
+            tasks, sizes = self.removal_tasks(chunks, copies, folder)
             documents = sum(chunk.documents for chunk in chunks)
             by_ray = isinstance(self.work.runner, Cluster)
             decided = partial(decide, tasks, documents, keys, copies, by_ray=by_ray)
@@ -228,23 +226,26 @@ class Making:
             if said:
                 self.said["near"] = said
                 link_or_copy(copies / COPIES, self.out / COPIES)
-            chunks = self.sieved(chunks, self.work.step("sift", sift_chunk, tasks, sizes), folder)
+            made = self.work.step("sift", remove_copies, tasks, sizes)
+            chunks = self.next_chunks(chunks, made, folder)
         return chunks
 
-    def unsifted(
-        self, chunks: Sequence[Chunk], given: Path, folder: Path
-    ) -> tuple[list[Unsifted], list[int]]:
-        """The tasks of a step of sifting, with their sizes."""
-        tasks: list[Unsifted] = []
+    def removal_tasks(
+        self, chunks: Sequence[Chunk], goes: Path, folder: Path
+    ) -> tuple[list[RemovalTask], list[int]]:
+        """The tasks of a step that takes texts out, with their sizes."""
+        tasks: list[RemovalTask] = []
         first = 0
         for number, chunk in enumerate(chunks):
-            place = (first, given, folder, f"{number:05d}", self.samples)
-            tasks.append(Unsifted(chunk.path, chunk.source, self.clean, self.split.seed, *place))
+            place = (first, goes, folder, f"{number:05d}", self.samples)
+            tasks.append(RemovalTask(chunk.path, chunk.source, self.clean, self.split.seed, *place))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 
-    def sieved(self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path) -> list[Chunk]:
-        """The chunks that a step of sifting made, which is counted."""
+    def next_chunks(
+        self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path
+    ) -> list[Chunk]:
+        """What the jobs of a step made of the chunks; what they dropped is counted."""
         return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
 
     def next_chunk(self, chunk: Chunk, made: Result, folder: Path) -> Chunk:
@@ -272,8 +273,8 @@ class Making:
         folder = self.work.place("split")
 
         def chosen() -> Result:
-            looking = LookingByWorkers(placed.parts, self.work)
-            held = held_out(placed.keys, self.split, looking, placed.source_sizes())
+            search = SearchByWorkers(placed.parts, self.work)
+            held = held_out(placed.keys, self.split, search, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
             files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
             return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
@@ -344,14 +345,14 @@ class Placed:
     ) -> None:
         self.names = [source.name for source, _ in sources]
         self.parts: list[Part] = []
-        self.keys: list[Keys] = []
+        self.keys: list[Hashes] = []
         self.of_articles = dict.fromkeys(self.names, 0)
         placing = Placing(block_bytes)
         numbered, files_before = list(enumerate(chunks)), 0
         for source, files in sources:
             placing.begin_source(files_before)
             files_before += len(files)
-            blocks, own, few = [np.empty(0, dtype=np.uint64)], list[Keys](), True
+            blocks, own, few = [np.empty(0, dtype=np.uint64)], list[Hashes](), True
             for number, chunk in numbered:
                 if chunk.source != source.name:
                     continue
@@ -395,7 +396,7 @@ def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:
     return [task for task, _ in every], [size for _, size in every]
 
 
-def sampled_documents(keys: Keys, chosen: Chosen) -> set[int]:
+def sampled_documents(keys: Hashes, chosen: Marks) -> set[int]:
     """A random sample of the documents of one split: those with the largest hashes."""
     numbers = np.nonzero(chosen)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}

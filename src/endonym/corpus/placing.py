@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from endonym.copies.held_out.split import BLOCK_BYTES, Blocks, Keys
+from endonym.copies.hashes import Hashes
+from endonym.copies.held_out.split import BLOCK_BYTES, Blocks
 from endonym.formats.chunks import digests, read_chunk, write_array
 
 NUMBERS = np.dtype([("row", "<i4"), ("bytes", "<i8"), ("block", "<i8"), ("position", "<i8")])
@@ -28,7 +29,7 @@ class Placing:
         """The next chunks are of another source; files_before: files of all earlier ones."""
         self.files_before, self.file = files_before, -1
 
-    def add(self, chunk: Path, numbers: Path) -> tuple[Keys, Keys, int]:
+    def add(self, chunk: Path, numbers: Path) -> tuple[Hashes, Hashes, int]:
         """Number the documents of a chunk, and write that to a file.
 
         Gives the keys of the documents, those of their blocks, and how many are from an article

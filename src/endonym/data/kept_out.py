@@ -4,7 +4,10 @@ Three rules. A message shares a run of words with such a text, as in `[clean] de
 (copies/contamination.py). Or such a text, or one of its lines, of thirteen folded letters and
 more, stands anywhere in the message between borders of words. Or a whole message, or lines or
 sentences with more than half of its letters, are such lines changed in one place: another letter,
-another word, a word more or less (changed_lines.py).
+another word, a word more or less.
+
+A line and what it is changed to begin and end alike, and what is alike has seven tenths of the
+letters of the longer one. So of the other line the first third is whole, or the last third.
 """
 
 import hashlib
@@ -14,25 +17,33 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from endonym.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination, Known
-from endonym.copies.keys import batches
+from endonym.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination
+from endonym.copies.hashes import Marks, Postings
 from endonym.copies.letters import (
     KINDS,
     SPACED,
     Letters,
-    Marks,
     Runs,
+    batches,
+    folded_letters,
     kinds,
-    letters_of,
     runs,
     single_letters,
 )
-from endonym.data.changed_lines import ChangedLines
+from endonym.script.fold import Codes
 
 LEAST_LETTERS = 13
 """Shorter lines are said by everybody: "Thank you", "Hello there"."""
 MOST_LETTERS = 300
 """Of a longer line its first letters are compared."""
+
+ALIKE = 0.7
+"""As for near copies of held-out texts (copies/held_out/near.py)."""
+END = 0.35
+"""Share of a line that is whole at its beginning or its end: the change has 0.3 at most."""
+LETTER_BYTES = 4
+MOST_OF_ONE_END = 200
+"""So many lines of one length are kept that begin alike, or end alike."""
 
 
 class KeptOut:
@@ -70,7 +81,7 @@ class _Lines:
 
     def add(self, texts: Sequence[str]) -> None:
         """Note these texts and their lines."""
-        folded = letters_of(distinct_lines(texts))
+        folded = folded_letters(distinct_lines(texts))
         heads = _heads(folded)
         at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
         for first, last in _spans(folded):
@@ -83,7 +94,8 @@ class _Lines:
 
     def index(self) -> None:
         """Make ready for `found_in`, when all is added."""
-        self._known = Known.of_files([np.fromiter(self._lengths, dtype=np.uint64)])
+        heads = np.fromiter(self._lengths, dtype=np.uint64)
+        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 
     def found_in(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages that hold a line, or that are changed lines."""
@@ -95,7 +107,7 @@ class _Lines:
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
         for parts in {(message,), tuple(lines), tuple(sentences)}:
-            folded = letters_of(parts)
+            folded = folded_letters(parts)
             known = sum(
                 last - first
                 for first, last in _spans(folded)
@@ -108,11 +120,11 @@ class _Lines:
 
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages in which a whole line stands between borders of words."""
-        folded = letters_of(messages)
+        folded = folded_letters(messages)
         heads, is_border = _heads(folded), _borders(folded)
-        which, _ = self._known.find(heads.hashes)
+        which, _ = self._known.known(heads.hashes)
         which = which[is_border[heads.firsts[which]]]
-        owners = np.searchsorted(folded.firsts, heads.firsts[which], side="right") - 1
+        owners = folded.owners(heads.firsts[which])
         for number, owner in zip(which.tolist(), owners.tolist(), strict=True):
             first, end = int(heads.firsts[number]), int(folded.firsts[owner + 1])
             for length in self._lengths[int(heads.hashes[number])]:
@@ -153,3 +165,43 @@ def _borders(folded: Letters) -> Marks:
 def _mark(folded: Letters, first: int, last: int) -> bytes:
     """A hash of 64 bits of some letters."""
     return hashlib.blake2b(folded.codes[first:last].tobytes(), digest_size=8).digest()
+
+
+class ChangedLines:
+    """Folded lines, to be found again in another form."""
+
+    def __init__(self) -> None:
+        self._by_end = defaultdict[int, list[Codes]](list)
+        self._lengths = set[int]()
+
+    def add(self, line: Codes) -> None:
+        """Note a line."""
+        self._lengths.add(len(line))
+        for key in _ends(line.tobytes(), len(line)):
+            if len(known := self._by_end[key]) < MOST_OF_ONE_END:
+                known.append(line)
+
+    def has(self, line: Codes) -> bool:
+        """Whether one of them is the same line, or the same but for one place."""
+        letters = line.tobytes()
+        for length in range(int(ALIKE * len(line)), int(len(line) / ALIKE) + 2):
+            for key in _ends(letters, length) if length in self._lengths else ():
+                if any(_is_alike(line, other) for other in self._by_end.get(key, ())):
+                    return True
+        return False
+
+
+def _ends(letters: bytes, length: int) -> tuple[int, int]:
+    """Keys of the beginning and the end that a line has with another one of this length."""
+    size = int(END * length) * LETTER_BYTES
+    return hash((length, letters[:size])), hash((letters[len(letters) - size :], length))
+
+
+def _is_alike(one: Codes, other: Codes) -> bool:
+    """Whether the common beginning and the common end have enough letters."""
+    shorter, longer = sorted((len(one), len(other)))
+    differ = np.flatnonzero(one[:shorter] != other[:shorter])
+    first = int(differ[0]) if len(differ) else shorter
+    differ = np.flatnonzero(one[::-1][: shorter - first] != other[::-1][: shorter - first])
+    last = int(differ[0]) if len(differ) else shorter - first
+    return first + last >= ALIKE * longer

@@ -12,6 +12,7 @@ import functools
 import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,12 +30,15 @@ DOTLESS = "ı"
 BETWEEN = "\0"
 """Is no letter, so it is removed, and stays apart from letters beside it."""
 
+Codes = np.ndarray[tuple[int], np.dtype[np.uint32]]
+"""Code points."""
+
 PORTION_CHARS = 1 << 20
 """Longer texts are folded in portions: folding takes many times the memory of a text."""
 
 
 @functools.cache
-def replacements() -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+def replacements() -> Codes:
     """For every code point its replacement; 0 for those that are removed."""
     found = np.arange(CODE_POINTS, dtype=np.uint32)
     found[~table(LETTERS)] = 0
@@ -51,13 +55,20 @@ def folded(texts: Sequence[str]) -> list[str]:
 
     A text without letters and digits keeps everything but its spaces; blank texts become empty.
     """
-    short = folded_letters([text if len(text) <= PORTION_CHARS else "" for text in texts])
+    short = _letters([text if len(text) <= PORTION_CHARS else "" for text in texts])
     return [
         letters
-        or "".join(folded_letters([each])[0] for each in portions(text))
-        or "".join("".join(decomposed(each).split()) for each in portions(text))
+        or "".join(_letters([portion])[0] for portion in portions(text))
+        or "".join("".join(decomposed(portion).split()) for portion in portions(text))
         for letters, text in zip(short, texts, strict=True)
     ]
+
+
+def _letters(texts: Sequence[str]) -> list[str]:
+    """The letters and digits of texts, replaced."""
+    _, _, letters, firsts = folding(texts)
+    joined = letters.tobytes().decode("utf-32-le", "surrogatepass")
+    return [joined[first:last] for first, last in itertools.pairwise(firsts.tolist())]
 
 
 def decomposed(text: str) -> str:
@@ -65,22 +76,34 @@ def decomposed(text: str) -> str:
     return unicodedata.normalize("NFD", text.casefold())
 
 
-def folded_letters(texts: Sequence[str]) -> list[str]:
-    """The letters and digits of texts, replaced; other characters are removed."""
-    if not texts:
-        return []
+class Folding(NamedTuple):
+    """Texts one after the other, and what folding leaves of them.
+
+    codes: code points in lower case, accents apart, with a zero between two texts. places: which of
+    them stay. letters: what these become; those of text i are `letters[firsts[i] : firsts[i + 1]]`.
+    """
+
+    codes: Codes
+    places: np.ndarray[tuple[int], np.dtype[np.int64]]
+    letters: Codes
+    firsts: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def folding(texts: Sequence[str], replaced: Codes | None = None) -> Folding:
+    """Fold texts. One call folds thousands of sentences: nothing is reordered across a zero.
+
+    replaced: what becomes of each code point, 0 for those that are removed; by default
+    `replacements()`.
+    """
     joined = BETWEEN.join(texts)
-    if joined.count(BETWEEN) != len(texts) - 1:  # one of them holds it
-        texts = [text.replace(BETWEEN, "") for text in texts]
-        joined = BETWEEN.join(texts)
-    # One call for thousands of sentences: nothing is composed or reordered across BETWEEN.
+    if joined.count(BETWEEN) != max(0, len(texts) - 1):  # one of them holds it
+        joined = BETWEEN.join(text.replace(BETWEEN, " ") for text in texts)
     codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    letters = replacements()[codes]
-    is_letter = letters != 0
-    ends = np.concatenate([[0], np.flatnonzero(codes == ord(BETWEEN)), [len(codes)]])
-    offsets = np.append(0, np.cumsum(is_letter))[ends].tolist()
-    joined = letters[is_letter].tobytes().decode("utf-32-le", "surrogatepass")
-    return [joined[start:end] for start, end in itertools.pairwise(offsets)]
+    letters = (replacements() if replaced is None else replaced)[codes]
+    places = np.flatnonzero(letters)
+    ends = np.searchsorted(places, np.flatnonzero(codes == ord(BETWEEN)))
+    firsts = np.concatenate(([0], ends, [len(places)]))[: len(texts) + 1]
+    return Folding(codes, places, letters[places], firsts)
 
 
 def portions(text: str) -> Iterator[str]:

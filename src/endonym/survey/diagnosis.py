@@ -52,7 +52,7 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import Runner
 
-Crew = Callable[[int], AbstractContextManager[Runner]]
+RunnerMaker = Callable[[int], AbstractContextManager[Runner]]
 """From the bytes of raw files to what runs the jobs."""
 MOST_NAMED = 3
 LEAST_CHARS = 2_000
@@ -234,7 +234,7 @@ def rough(value: float) -> str:
 def diagnose(
     paths: Sequence[Path],
     *,
-    crew: Crew,
+    runner_of: RunnerMaker,
     log: Log,
     language: str | None = None,
     contrast: Sequence[str] = (),
@@ -273,7 +273,7 @@ def diagnose(
         for each, raw in patient.sources
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
-    with crew(min(total, limit)) as runner:
+    with runner_of(min(total, limit)) as runner:
         found = examine(
             plain,
             clean,

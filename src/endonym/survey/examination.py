@@ -27,7 +27,7 @@ from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.gather import RawChunk
 from endonym.corpus.making import Chunk, Making
-from endonym.corpus.sifting import EvaluationFile
+from endonym.corpus.removing import EvaluationFile
 from endonym.corpus.work import Progress, Work, no_progress
 from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split

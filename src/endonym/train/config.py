@@ -76,8 +76,8 @@ class Phase(Config):
     beta: float | None = Field(
         default=None,
         gt=0,
-        description="preferences: how dear it is to move away from the weights that the phase "
-        "starts with; 0.1 if not given",
+        description="preferences: DPO's beta, the penalty for moving away from the weights that "
+        "the phase starts with; 0.1 if not given",
     )
     sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = Field(
         default=None,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from endonym.cli import processes
-from endonym.cli.processes import LOST, STOPPED, Crew
+from endonym.cli.processes import LOST, STOPPED, ProcessGroup
 from endonym.errors import LostProcess
 
 
-def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> Crew:
+def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> ProcessGroup:
     """Processes that run these programs instead of endonym."""
     real, left = subprocess.Popen, list(programs)
 
@@ -23,7 +23,7 @@ def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> Cr
 
     with monkeypatch.context() as patch:
         patch.setattr(processes.subprocess, "Popen", start)
-        return Crew(len(programs), ["run", "recipe.toml"], folder)
+        return ProcessGroup(len(programs), ["run", "recipe.toml"], folder)
 
 
 ENDS = "import sys; sys.exit({})"

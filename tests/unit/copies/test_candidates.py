@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from endonym.copies import candidates as module
-from endonym.copies.candidates import Candidates
+from endonym.copies import near
+from endonym.copies.near import Candidates
 from endonym.copies.shingles import Bands
 from endonym.copies.tables import Tables
 
@@ -66,7 +66,7 @@ def test_of_documents_with_equal_letters_the_best_takes_part(tmp_path: Path) -> 
 def test_of_many_the_best_are_compared_first_and_more_of_those_that_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEADERS", (1, 2))
+    monkeypatch.setattr(near, "LEADERS", (1, 2))
     rows = [(n, 100 - n, 0, n, 7, 100 + n) for n in range(6)]
     with Tables(tmp_path / "work") as tables:
         found = Candidates(tables, [keys(tmp_path / "a", rows)], BANDS, NONE)
@@ -76,7 +76,7 @@ def test_of_many_the_best_are_compared_first_and_more_of_those_that_are_left(
         kept[[2, 5]] = False
         assert pairs_of(next(rounds)) == {(0, 1), (0, 3), (0, 4), (1, 3), (1, 4)}
         assert next(rounds, None) is None
-        assert found.crowded(kept) == 2
+        assert found.partly_compared(kept) == 2
 
 
 def pairs_of(batches) -> set[tuple[int, int]]:

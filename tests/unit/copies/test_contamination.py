@@ -89,7 +89,7 @@ def test_a_long_paragraph_loses_its_sentence_or_its_line_only(end: str, between:
 
 
 def test_a_text_of_many_batches_is_compared_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.copies.keys.BATCH_CHARS", 300)
+    monkeypatch.setattr("endonym.copies.letters.BATCH_CHARS", 300)
     text = "\n\n".join([*ROMANIAN, *FRENCH, SENTENCE, *KHMER])
     found, _ = judged([SENTENCE], OTHERS, text, *FRENCH)
     assert [each.text for each in found] == [OTHERS, text.replace(SENTENCE + "\n\n", ""), *FRENCH]

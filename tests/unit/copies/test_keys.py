@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.copies import keys as module
-from endonym.copies.keys import Asked, KeyFile, Kind, key_files, text_keys, write_keys
+from endonym.copies import letters
+from endonym.copies.keys import CopyRules, Kind, key_files, write_keys
 
 TEXTS = [*TATAR, "…", TATAR[0].upper(), *FRENCH, *KHMER, *ROMANIAN]
-ALL = Asked(frozenset({"exact", "near", "paragraphs"}))
+ALL = CopyRules(frozenset({"exact", "near", "paragraphs"}))
 
 
 def rows(folder: Path, kind: Kind) -> list[tuple[int, ...]]:
@@ -36,7 +36,7 @@ def test_parts_of_a_corpus_say_together_what_the_whole_says(tmp_path: Path, kind
 
 
 def test_only_what_is_asked_for_is_written_and_no_text_makes_no_file(tmp_path: Path) -> None:
-    write_keys(TATAR, Asked(frozenset({"exact"})), tmp_path / "0")
+    write_keys(TATAR, CopyRules(frozenset({"exact"})), tmp_path / "0")
     write_keys([], ALL, tmp_path / "1")
     assert [path.name for path in tmp_path.iterdir()] == ["0.exact.parquet"]
 
@@ -66,14 +66,14 @@ def test_a_long_text_has_a_row_for_its_level_and_for_the_next(
     text = " ".join(TATAR)
     for name in ("keys", "shingles"):
         monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 150)
-    monkeypatch.setattr(module, "BATCH_CHARS", 75)
+    monkeypatch.setattr(letters, "BATCH_CHARS", 75)
     write_keys([text, text[:140], text[:70], "…" * 100], ALL, tmp_path / "0")
     table = pq.read_table(tmp_path / "0.near.parquet").to_pydict()
     places = list(zip(table["document"], table["level"], strict=True))
     own = (len(text) // 150).bit_length()
     assert places == [(0, own), (0, own + 1), (1, 0), (1, 1), (2, 0)]
     assert own > 0
-    whole = Asked(frozenset({"near"}))
+    whole = CopyRules(frozenset({"near"}))
     monkeypatch.undo()
     write_keys([text], whole, tmp_path / "1")
     (high,) = pq.read_table(tmp_path / "1.near.parquet")["high"].to_pylist()
@@ -86,40 +86,26 @@ def test_a_file_that_is_not_finished_has_another_name(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_keys(texts(), Asked(frozenset({"exact"})), tmp_path / "0")
+        write_keys(texts(), CopyRules(frozenset({"exact"})), tmp_path / "0")
     assert not key_files(tmp_path, "exact")
 
 
 def test_digests_of_texts_are_those_of_their_bytes(tmp_path: Path) -> None:
-    write_keys(["Кояш", "Кояш ", "Кояш"], Asked(frozenset({"exact"})), tmp_path / "0")
+    write_keys(["Кояш", "Кояш ", "Кояш"], CopyRules(frozenset({"exact"})), tmp_path / "0")
     table = pq.read_table(tmp_path / "0.exact.parquet")
     high, low = (np.array(table[name]) for name in ("high", "low"))
     assert high[0] == high[2] != high[1]
     assert low[0] == low[2] != low[1]
 
 
-def test_two_processes_may_write_the_same_keys_at_once(tmp_path: Path) -> None:
-    path, columns = tmp_path / "0.exact.parquet", text_keys(TATAR, np.arange(len(TATAR)))
-    with KeyFile(path) as first:
-        first.write(columns)
-        first.flush()
-        with KeyFile(path) as second:
-            second.write(columns)
-        written = path.read_bytes()
-        assert pq.read_table(path).num_rows == len(TATAR)
-    assert path.read_bytes() == written
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_keys_that_could_not_all_be_written_leave_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     def texts() -> Iterator[str]:
-        yield "а" * module.BATCH_CHARS
+        yield "а" * letters.BATCH_CHARS
         yield TATAR[0]
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(module, "ROW_GROUP", 1)
     with pytest.raises(OSError, match="full"):
         write_keys(texts(), ALL, tmp_path / "0")
     assert list(tmp_path.iterdir()) == []

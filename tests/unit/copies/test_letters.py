@@ -8,7 +8,7 @@ from endonym.copies.letters import (
     SPACED,
     UNSPACED,
     digests,
-    letters_of,
+    folded_letters,
     numbers_in,
     runs,
     single_letters,
@@ -21,7 +21,7 @@ TEXTS = [*TATAR, "", *FRENCH, KHMER[0], "…", *ROMANIAN]
 
 def of_each(texts: list[str]) -> list[str]:
     """The letters of each text, as text."""
-    found = letters_of(texts)
+    found = folded_letters(texts)
     ends = zip(found.firsts[:-1], found.firsts[1:], strict=True)
     return ["".join(map(chr, found.codes[first:last])) for first, last in ends]
 
@@ -34,27 +34,27 @@ def test_letters_are_those_of_folded_texts_and_a_text_without_letters_has_none()
 
 
 def test_words_end_at_blanks_and_signs_but_not_at_apostrophes() -> None:
-    texts = letters_of(["L’été – l'hiver,le soir", "Кояш\nчыкты"])
+    texts = folded_letters(["L’été – l'hiver,le soir", "Кояш\nчыкты"])
     assert len(words(texts).hashes) == 6
-    same = letters_of(["lété l´hiver le SOIR!", "кояш (чыкты)"])
+    same = folded_letters(["lété l´hiver le SOIR!", "кояш (чыкты)"])
     assert (words(texts).hashes == words(same).hashes).all()
-    other = words(letters_of(["été l hiver le soir", "чыкты кояш"])).hashes
+    other = words(folded_letters(["été l hiver le soir", "чыкты кояш"])).hashes
     assert len(np.intersect1d(other, words(texts).hashes)) == 4
 
 
 def test_a_word_of_a_script_without_spaces_is_none() -> None:
-    found = words(letters_of(["ខ្ញុំ ទៅ Paris ថ្ងៃនេះ"]))
+    found = words(folded_letters(["ខ្ញុំ ទៅ Paris ថ្ងៃនេះ"]))
     assert found.is_other.tolist() == [True, True, False, True]
 
 
 def test_runs_stay_within_a_text_and_within_a_kind_of_script() -> None:
-    texts = letters_of(["бер ике өч дүрт", "бер ике", "ике өч дүрт биш"])
+    texts = folded_letters(["бер ике өч дүрт", "бер ике", "ике өч дүрт биш"])
     found = runs(words(texts), texts, 3)
     spans = zip(found.firsts.tolist(), found.lasts.tolist(), strict=True)
     read = ["".join(map(chr, texts.codes[first : last + 1])) for first, last in spans]
     assert read == folded(["бер ике өч", "ике өч дүрт", "ике өч дүрт", "өч дүрт биш"])
     assert found.hashes[1] == found.hashes[2]
-    mixed = letters_of(["ខ្ញុំទៅParisថ្ងៃនេះ"])
+    mixed = folded_letters(["ខ្ញុំទៅParisថ្ងៃនេះ"])
     khmer = runs(single_letters(mixed, UNSPACED), mixed, 5)
     both = runs(single_letters(mixed, SPACED, UNSPACED), mixed, 5)
     assert len(khmer.hashes) < len(both.hashes)
@@ -62,25 +62,27 @@ def test_runs_stay_within_a_text_and_within_a_kind_of_script() -> None:
 
 
 def test_a_run_has_one_hash_wherever_it_stands() -> None:
-    alone, within = letters_of(["ак кар ява"]), letters_of(["кичә ак кар ява иде", "җәй"])
+    alone, within = folded_letters(["ак кар ява"]), folded_letters(["кичә ак кар ява иде", "җәй"])
     (hash_alone,) = runs(words(alone), alone, 3).hashes
     hashes = runs(words(within), within, 3).hashes
     assert (hashes == hash_alone).tolist() == [False, True, False]
 
 
 def test_digests_are_equal_for_equal_letters_only_and_add_up_over_portions() -> None:
-    high, low = digests(letters_of(["Кояш чыкты.", "КОЯШ — ЧЫКТЫ", "Кояш чыктым", "чыкты кояш"]))
+    high, low = digests(
+        folded_letters(["Кояш чыкты.", "КОЯШ — ЧЫКТЫ", "Кояш чыктым", "чыкты кояш"])
+    )
     assert high[0] == high[1]
     assert low[0] == low[1]
     assert len(set(high.tolist())) == len(set(low.tolist())) == 3
-    first, second = letters_of(["Кояш "]), letters_of(["чыкты."])
+    first, second = folded_letters(["Кояш "]), folded_letters(["чыкты."])
     summed = digests(first)[0] + digests(second, before=len(first.codes))[0]
     assert summed == high[:1]
 
 
 def test_the_digits_of_a_text_have_one_hash_in_their_order_and_a_text_without_has_none() -> None:
     texts = ["Кояш", "2010 елда", "елда 20 10", "2001", "", "ម៉ោង ៩", "À 12 h", "În 2010"]
-    found = numbers_in(letters_of(texts)).tolist()
+    found = numbers_in(folded_letters(texts)).tolist()
     assert [number == 0 for number in found] == [True, *[False] * 3, True, False, False, False]
     assert found[1] == found[2] == found[7]
     assert len({found[1], found[3], found[5], found[6]}) == 4

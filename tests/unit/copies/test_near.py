@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR
 
-from endonym.copies import candidates
-from endonym.copies.keys import Asked, key_files, write_keys
-from endonym.copies.near import Near, near_copies
+from endonym.copies import near as module
+from endonym.copies.keys import CopyRules, key_files, write_keys
+from endonym.copies.near import NearCopies, near_copies
 from endonym.copies.shingles import level
 from endonym.copies.tables import Tables
 from endonym.script.fold import folded
 
-NEAR = Asked(frozenset({"near"}))
+NEAR = CopyRules(frozenset({"near"}))
 NONE = np.zeros(0, dtype=np.int64)
 WORDS = " ".join([*TATAR, *ROMANIAN, *FRENCH]).split()
 
@@ -28,17 +28,17 @@ def found(
     folder: Path,
     texts: list[str],
     *,
-    asked: Asked = NEAR,
+    rules: CopyRules = NEAR,
     gone: np.ndarray = NONE,
     parts: int = 1,
-) -> Near:
+) -> NearCopies:
     """The near copies; the keys are in so many files, in a random order."""
     folder.mkdir(parents=True, exist_ok=True)
     ends = np.linspace(0, len(texts), parts + 1).astype(int).tolist()
     pairs = list(pairwise(ends))
     random.Random(3).shuffle(pairs)
     for number, (first, last) in enumerate(pairs):
-        write_keys(texts[first:last], asked, folder / f"{number}", first=first)
+        write_keys(texts[first:last], rules, folder / f"{number}", first=first)
 
     def read(chosen: np.ndarray | None) -> Iterator[str]:
         assert chosen is not None
@@ -47,10 +47,10 @@ def found(
     files = key_files(folder, "near")
     random.Random(5).shuffle(files)
     with Tables(folder / "work") as tables:
-        return near_copies(tables, files, asked, read, count=len(texts), gone=gone)
+        return near_copies(tables, files, rules, read, count=len(texts), gone=gone)
 
 
-def replaced(near: Near) -> dict[int, int]:
+def replaced(near: NearCopies) -> dict[int, int]:
     return dict(zip(near.copies.documents.tolist(), near.copies.stayed.tolist(), strict=True))
 
 
@@ -273,17 +273,21 @@ def test_a_large_family_is_compared_with_its_best_ones_first(
     texts = [stub.format(f"Кырлай{n}", 100 + n) for n in range(500)]
     near = found(tmp_path / "a", texts)
     assert len(near.copies.documents) >= 495
-    assert near.crowded == 0
-    monkeypatch.setattr(candidates, "LEADERS", (1,))
+    assert near.partly_compared == 0
+    monkeypatch.setattr(module, "LEADERS", (1,))
     unlike = [f"{LONG} {' '.join(random.Random(n).choices(WORDS, k=60))}" for n in range(300)]
-    crowded = found(tmp_path / "b", unlike, asked=Asked(frozenset({"near"}), 0.5))
-    assert crowded.crowded > 0
+    crowded = found(tmp_path / "b", unlike, rules=CopyRules(frozenset({"near"}), 0.5))
+    assert crowded.partly_compared > 0
 
 
 def test_a_lower_threshold_finds_more(tmp_path: Path) -> None:
     half = f"{LONG} {' '.join(FRENCH)}"
     counts = [
-        len(found(tmp_path / f"{s}", [LONG, half], asked=Asked(frozenset({"near"}), s)).copies[0])
+        len(
+            found(tmp_path / f"{s}", [LONG, half], rules=CopyRules(frozenset({"near"}), s)).copies[
+                0
+            ]
+        )
         for s in (0.5, 0.9)
     ]
     assert counts == [1, 0]
@@ -292,9 +296,9 @@ def test_a_lower_threshold_finds_more(tmp_path: Path) -> None:
 def test_texts_of_several_levels_of_length_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("keys", "shingles", "sets"):
+    for name in ("keys", "shingles"):
         monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 2_000)
-    monkeypatch.setattr("endonym.copies.keys.BATCH_CHARS", 1_000)
+    monkeypatch.setattr("endonym.copies.letters.BATCH_CHARS", 1_000)
     book = " ".join(sentences(50, 9))
     assert len(book) > 4_000
     shorter = [book[: int(share * len(book))] for share in (0.97, 0.9)]
@@ -305,9 +309,9 @@ def test_texts_of_several_levels_of_length_are_compared(
 def test_long_copies_just_below_the_length_of_the_next_level_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("keys", "shingles", "sets"):
+    for name in ("keys", "shingles"):
         monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 2_000)
-    monkeypatch.setattr("endonym.copies.keys.BATCH_CHARS", 1_000)
+    monkeypatch.setattr("endonym.copies.letters.BATCH_CHARS", 1_000)
     books = [" ".join(sentences(50, seed))[:4_100] for seed in range(20)]
     copies = [book[:3_900] for book in books]
     assert level(copies[0]) + 1 == level(books[0])

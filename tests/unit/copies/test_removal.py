@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, ROMANIAN, TATAR
 
-from endonym.copies.keys import Asked, Kind, write_keys
-from endonym.copies.removal import Removal, decided
+from endonym.copies.keys import CopyRules, Kind, write_keys
+from endonym.copies.removal import Removal, removal_by_keys
 from endonym.copies.tables import Tables
 
 LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
@@ -17,12 +17,12 @@ def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
     def read(chosen: np.ndarray | None) -> Iterator[str]:
         return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
 
-    asked = Asked(frozenset(kinds))
+    rules = CopyRules(frozenset(kinds))
     with Tables(folder / "work") as tables:
         keys = tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts, asked, keys / "all")
-        return decided(tables, keys, read, asked, count=len(texts))
+        write_keys(texts, rules, keys / "all")
+        return removal_by_keys(tables, keys, read, rules, count=len(texts))
 
 
 TEXTS = [LONG, OTHER, LONG, LONG.upper(), f"{LONG}\n\n{THIRD}\n\n{OTHER}", f"{LONG} Шул гына."]
@@ -55,7 +55,7 @@ def test_what_paragraphs_leave_of_several_documents_stays_once(tmp_path: Path) -
     texts = [LONG, *[f"{LONG}\n\n{foot}"] * 2, f"{OTHER}\n\n{LONG}", f"{LONG}\n\n{foot}\n", OTHER]
     every = found(tmp_path / "a", texts, "paragraphs")
     assert every.cuts.documents.tolist() == [1, 2, 3, 4, 5]
-    assert every.scraps.tolist() == [2, 4]
+    assert every.emptied.tolist() == [2, 4]
     with_exact = found(tmp_path / "b", [*texts[:5], foot], "paragraphs", "exact")
     assert with_exact.exact.documents.tolist() == [2]
-    assert with_exact.scraps.tolist() == [1, 4]
+    assert with_exact.emptied.tolist() == [1, 4]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, TATAR
 
-from endonym.copies.keys import Asked, key_files, write_keys
-from endonym.copies.repeated import repeated_paragraphs, repeated_texts
+from endonym.copies.keys import CopyRules, key_files, write_keys
+from endonym.copies.removal import repeated_paragraphs, repeated_texts
 from endonym.copies.tables import Tables
 
 NONE = np.zeros(0, dtype=np.int64)
@@ -16,7 +16,7 @@ LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(TATAR[::-1])
 def test_the_first_of_equal_texts_stays_whatever_the_order_of_files(tmp_path: Path) -> None:
     texts = [TATAR[0], TATAR[1], TATAR[0], f"{TATAR[1]} ", TATAR[0], TATAR[1]]
     for first in (4, 2, 0):
-        asked = Asked(frozenset({"exact"}))
+        asked = CopyRules(frozenset({"exact"}))
         write_keys(texts[first : first + 2], asked, tmp_path / f"{first}", first=first)
     files = key_files(tmp_path, "exact")
     with Tables(tmp_path / "work") as tables:
@@ -28,7 +28,7 @@ def test_the_first_of_equal_texts_stays_whatever_the_order_of_files(tmp_path: Pa
 
 
 def cut(folder: Path, texts: list[str], gone: np.ndarray = NONE) -> list[tuple[int, int]]:
-    write_keys(texts, Asked(frozenset({"paragraphs"})), folder / "0")
+    write_keys(texts, CopyRules(frozenset({"paragraphs"})), folder / "0")
     with Tables(folder / "work") as tables:
         found = repeated_paragraphs(tables, key_files(folder, "paragraphs"), gone)
     return list(zip(found.documents.tolist(), found.paragraphs.tolist(), strict=True))

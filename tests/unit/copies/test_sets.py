@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.copies import sets as module
-from endonym.copies.letters import letters_of
-from endonym.copies.sets import Sets
-from endonym.copies.shingles import shingles
+from endonym.copies import shingles as module
+from endonym.copies.letters import folded_letters
+from endonym.copies.shingles import ShingleSets, shingles
 
 LONG = " ".join(TATAR * 3)
 TEXTS = [LONG, LONG.replace("матур", "яхшы"), LONG[:250], "…", "Җәй", "җәй", *KHMER, *FRENCH]
 
 
 def slow(texts: list[str], first: int, second: int) -> float:
-    made = shingles(letters_of(texts))
+    made = shingles(folded_letters(texts))
     one, two = (
         set(made.hashes[made.firsts[i] : made.firsts[i + 1]].tolist()) for i in (first, second)
     )
@@ -30,17 +29,17 @@ def pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_similarity_is_that_of_sets(tmp_path: Path) -> None:
-    sets = Sets(tmp_path / "sets", TEXTS)
+    sets = ShingleSets(tmp_path / "sets", TEXTS)
     first, second = pairs(len(TEXTS))
     expected = [slow(TEXTS, a, b) for a, b in zip(first, second, strict=True)]
     assert sets.similarity(first, second) == pytest.approx(expected)
     assert sets.similarity(second, first) == pytest.approx(expected)
     assert max(expected[:2]) > 0.5
-    assert Sets(tmp_path / "none", []).similarity(first[:0], second[:0]).tolist() == []
+    assert ShingleSets(tmp_path / "none", []).similarity(first[:0], second[:0]).tolist() == []
 
 
 def test_pairs_are_compared_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sets = Sets(tmp_path / "sets", TEXTS)
+    sets = ShingleSets(tmp_path / "sets", TEXTS)
     first, second = pairs(len(TEXTS))
     whole = sets.similarity(first, second)
     monkeypatch.setattr(module, "PAIRS_AT_ONCE", 3)
@@ -55,7 +54,7 @@ def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
     base, changed = " ".join(words), " ".join([*words[:540], *map(str.upper, words[540:]), "яз"])
     other = " ".join([*words[:480], *(f"{word}ц" for word in words[480:])])
     monkeypatch.setattr(module, "KEPT", 400)
-    sets = Sets(tmp_path / "sets", [base, changed, other])
+    sets = ShingleSets(tmp_path / "sets", [base, changed, other])
     assert (sets.sizes == 400).all()
     for number in (1, 2):
         exact = slow([base, changed, other], 0, number)
@@ -66,10 +65,10 @@ def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
 def test_a_text_of_several_portions_has_the_set_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Sets(tmp_path / "whole", [LONG]).hashes.tolist()
+    whole = ShingleSets(tmp_path / "whole", [LONG]).hashes.tolist()
     monkeypatch.setattr(module, "LONG_CHARS", 100)
     monkeypatch.setattr("endonym.script.fold.PORTION_CHARS", 200)
-    parts = Sets(tmp_path / "parts", [LONG]).hashes.tolist()
+    parts = ShingleSets(tmp_path / "parts", [LONG]).hashes.tolist()
     assert set(parts) <= set(whole)
     assert len(parts) > 0.9 * len(whole)
 
@@ -78,7 +77,7 @@ def test_short_texts_with_different_digits_are_not_similar(tmp_path: Path) -> No
     short = "Шәһәрдә {} кеше яши, аларның күбесе авылдан килгән"
     texts = [short.format(n) for n in (2010, 2011, "бик күп")] + [f"{n}. {LONG}" for n in (1, 2)]
     texts.append(texts[0].upper())
-    found = Sets(tmp_path / "sets", texts)
+    found = ShingleSets(tmp_path / "sets", texts)
     first, second = np.array([0, 0, 3, 0, 5]), np.array([1, 2, 4, 5, 1])
     likeness = found.similarity(first, second).tolist()
     assert likeness[0] == likeness[4] == 0
@@ -91,6 +90,6 @@ def test_only_texts_below_100_letters_must_have_the_same_numbers(
 ) -> None:
     text = "".join(character for character in " ".join(TATAR) if character.isalpha())
     both = [f"{number}{text[: letters - 4]}" for number in (1938, 1983)]
-    assert np.diff(letters_of(both).firsts).tolist() == [letters] * 2
-    sets = Sets(tmp_path / "sets", both)
+    assert np.diff(folded_letters(both).firsts).tolist() == [letters] * 2
+    sets = ShingleSets(tmp_path / "sets", both)
     assert (sets.similarity(np.array([0]), np.array([1]))[0] > 0.5) == (letters == 100)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from text_samples import KHMER, numbered
 
-from endonym.copies.keys import Asked, key_files, write_keys
-from endonym.copies.removal import decided
+from endonym.copies.keys import CopyRules, key_files, write_keys
+from endonym.copies.removal import removal_by_keys
 from endonym.copies.sharing import key_rows, sharers
 from endonym.copies.tables import Tables
 
@@ -49,10 +49,10 @@ def planted() -> list[str]:
     return [*tatar, *khmer, *tatar[::7], *khmer[::9], *near, *of_two, tatar[1].upper()]
 
 
-def write_all(texts: list[str], folder: Path) -> Asked:
+def write_all(texts: list[str], folder: Path) -> CopyRules:
     """The keys of texts in several files."""
     folder.mkdir()
-    asked = Asked(frozenset({"exact", "near", "paragraphs"}))
+    asked = CopyRules(frozenset({"exact", "near", "paragraphs"}))
     for first in range(0, len(texts), PER_FILE):
         write_keys(texts[first : first + PER_FILE], asked, folder / f"{first:05d}", first=first)
     return asked
@@ -66,7 +66,7 @@ def test_of_the_planted_texts_these_many_go(tmp_path: Path) -> None:
         return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
 
     with Tables(tmp_path / "tables") as tables:
-        found = decided(tables, keys, read, asked, count=len(texts))
+        found = removal_by_keys(tables, keys, read, asked, count=len(texts))
     # Equal: 43 in Tatar, 17 in Khmer. Near, in Tatar alone (the Khmer texts are too short): 28 with
     # a sentence more, one in capitals, one of two paragraphs. Of 24 such paragraphs 20 are left.
     lost = [len(each) for each in (found.exact.documents, found.near.documents)]

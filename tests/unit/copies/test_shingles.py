@@ -6,7 +6,7 @@ from rensa import RMinHash
 from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.copies import shingles as module
-from endonym.copies.letters import letters_of
+from endonym.copies.letters import folded_letters
 from endonym.copies.shingles import (
     PERMUTATIONS,
     RENSA,
@@ -25,7 +25,7 @@ TEXTS = [*TATAR, "", "Җәй", *KHMER, *FRENCH]
 
 
 def sets(texts: list[str]) -> list[set[int]]:
-    found = shingles(letters_of(texts))
+    found = shingles(folded_letters(texts))
     ends = zip(found.firsts[:-1], found.firsts[1:], strict=True)
     return [set(found.hashes[first:last].tolist()) for first, last in ends]
 
@@ -62,7 +62,7 @@ def test_signatures_agree_as_often_as_sets_do() -> None:
     changed = base.replace("матур", "яхшы").replace("зур", "кечкенә")
     one, two = sets([base, changed])
     jaccard = len(one & two) / len(one | two)
-    found = signatures(shingles(letters_of([base, changed])))
+    found = signatures(shingles(folded_letters([base, changed])))
     assert found.shape == (2, PERMUTATIONS)
     assert abs((found[0] == found[1]).mean() - jaccard) < 4 * (jaccard / PERMUTATIONS) ** 0.5
 
@@ -91,7 +91,7 @@ def test_bands_miss_a_hundredth_of_pairs_at_the_threshold_and_hardly_any_above(
 
 def test_similar_texts_share_a_band_and_others_do_not() -> None:
     base = " ".join(TATAR)
-    texts = letters_of([base, base.replace("матур", "яхшы"), " ".join(FRENCH)])
+    texts = folded_letters([base, base.replace("матур", "яхшы"), " ".join(FRENCH)])
     keys = np.stack(list(band_keys(shingles(texts), Bands.for_similarity(0.8))))
     assert (keys[:, 0] == keys[:, 1]).any()
     assert not (keys[:, 0] == keys[:, 2]).any()
@@ -102,7 +102,7 @@ def test_of_long_texts_the_same_shingles_are_taken(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "LONG_CHARS", 100)
     text = " ".join(TATAR)
     assert [level(text[:size]) for size in (99, 100, 200)] == [0, 1, 2]
-    every = shingles(letters_of([text])).hashes
+    every = shingles(folded_letters([text])).hashes
     assert set(long_shingles(text, 0).tolist()) == set(every.tolist())
     half = long_shingles(text, 1)
     assert set(half.tolist()) == set(sampled_hashes(every, 1).tolist())

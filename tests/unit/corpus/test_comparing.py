@@ -8,9 +8,9 @@ from made_chunks import chunk
 from text_samples import KHMER, TATAR, numbered
 
 from endonym.copies.held_out.near import Index
-from endonym.copies.held_out.split import Looking, near_copies
+from endonym.copies.held_out.split import NearCopySearch, nearly_repeated
 from endonym.corpus import comparing
-from endonym.corpus.comparing import LookingByWorkers, Part, read_index, texts_of, write_index
+from endonym.corpus.comparing import Part, SearchByWorkers, read_index, texts_of, write_index
 from endonym.corpus.placing import Placing
 from endonym.corpus.work import Work
 from endonym.workers import Inline
@@ -44,9 +44,9 @@ def test_workers_find_what_one_process_finds(
 ) -> None:
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
     candidates = np.arange(243) % 5 == 0
-    ours = LookingByWorkers(parts, Work(tmp_path / "work", Inline()))
-    found, index = near_copies(candidates, ~candidates, ours)
-    plain, known = near_copies(candidates, ~candidates, Looking(ours.texts))
+    ours = SearchByWorkers(parts, Work(tmp_path / "work", Inline()))
+    found, index = nearly_repeated(candidates, ~candidates, ours)
+    plain, known = nearly_repeated(candidates, ~candidates, NearCopySearch(ours.texts))
     assert found.tolist() == plain.tolist()
     assert 5 < found.sum() < candidates.sum()
     left = np.nonzero(~found[candidates])[0]
@@ -74,8 +74,8 @@ def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
     index = Index.made([" ".join(near), " ".join(far)], map(" ".join, (old, near, far)))
     index.compare([" ".join(old)])
     assert index.contaminated.tolist() == [True, False]
-    looking = LookingByWorkers(parts, Work(tmp_path / "work", Inline()))
-    assert near_copies(candidates, ~candidates, looking)[0].tolist() == [False, True, True]
+    looking = SearchByWorkers(parts, Work(tmp_path / "work", Inline()))
+    assert nearly_repeated(candidates, ~candidates, looking)[0].tolist() == [False, True, True]
 
 
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:

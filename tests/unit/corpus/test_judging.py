@@ -7,7 +7,7 @@ from made_chunks import chunk
 from text_samples import TATAR
 
 from endonym.corpus.corpus_stats import SourceStats
-from endonym.corpus.judging import Waiting, judge_chunk, settled
+from endonym.corpus.judging import Waiting, facts_folder, judge_chunk
 from endonym.corpus.work import Work
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean
@@ -32,7 +32,7 @@ def test_a_line_of_many_documents_goes_however_they_are_divided(tmp_path: Path, 
         ]
 
     sizes = [0] * len(chunks)
-    facts = settled(waiting, sizes, {}, clean=clean, work=work)
+    facts = facts_folder(waiting, sizes, {}, clean=clean, work=work)
     made = work.step("judge", judge_chunk, waiting("judge", facts), sizes)
     rows = [
         row

@@ -184,19 +184,19 @@ import text_samples
 from ray.cluster_utils import Cluster as Nodes
 from unit.corpus import test_making as given
 from endonym.formats.config import Source
-from endonym.corpus import gather, sifting
+from endonym.corpus import gather, removing
 from endonym.workers import Cluster, Inline, runner
 folder, rows = Path(sys.argv[1]), {}
 names = {"lines": "raw", "stories": "stories.jsonl"}
 sources = [Source(name=name, path=str(folder / path)) for name, path in names.items()]
 sources[0] = sources[0].model_copy(update={"document": "line"})
 pairs = [(source, text_samples.files(source)) for source in sources]
-def counted(files, kind, whole=sifting.rows_that_share, **others):
+def counted(files, kind, whole=removing.rows_that_share, **others):
     found = whole(files, kind, **others)
     numbers = [sum(pq.read_metadata(path).num_rows for path in each) for each in (found, files)]
     rows[kind] = [*numbers, len(files)]
     return found
-sifting.rows_that_share = counted
+removing.rows_that_share = counted
 gather.GROUP_BYTES = 20_000
 nodes = Nodes()
 for _ in range(2):

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.copies.letters import Codes, letters_of
-from endonym.data import changed_lines
-from endonym.data.changed_lines import ALIKE, ChangedLines
+from endonym.copies.letters import folded_letters
+from endonym.data import kept_out
+from endonym.data.kept_out import ALIKE, ChangedLines
+from endonym.script.fold import Codes
 
 LINES = [*TATAR, *ROMANIAN, *FRENCH, *KHMER]
 
 
 def codes(line: str) -> Codes:
-    return letters_of([line]).codes
+    return folded_letters([line]).codes
 
 
 def known(lines: list[str]) -> ChangedLines:
@@ -58,7 +59,7 @@ def test_two_changed_places_far_from_each_other_are_another_line() -> None:
 
 
 def test_of_lines_that_begin_alike_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changed_lines, "MOST_OF_ONE_END", 2)
+    monkeypatch.setattr(kept_out, "MOST_OF_ONE_END", 2)
     found = known([f"{first} көн бик җылы була" for first in ("Кичә", "Иртә", "Бүге")])
     assert found.has(codes("Иртә кич бик җылы була"))
     assert found.has(codes("Бүге көн бик җылы иде")), "by its beginning"

@@ -22,7 +22,8 @@ from endonym.workers import Inline
 
 def diagnosis(*paths: Path, **given: Any) -> Diagnosis:
     """What is said of these paths."""
-    return diagnose(paths, crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), **given)
+    log = Log(quiet=True)
+    return diagnose(paths, runner_of=lambda size: nullcontext(Inline()), log=log, **given)
 
 
 @pytest.fixture
@@ -134,15 +135,15 @@ def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):
     assert "Did you mean" not in empty.value.do
 
 
-def test_a_crew_is_asked_for_by_the_size_of_the_texts(texts: Path):
+def test_a_runner_is_asked_for_by_the_size_of_the_texts(texts: Path):
     sizes: list[int] = []
 
     @contextmanager
-    def crew(size: int):
+    def runner_of(size: int):
         sizes.append(size)
         yield Inline()
 
-    diagnose([texts], crew=crew, log=Log(quiet=True), limit=1_000)
+    diagnose([texts], runner_of=runner_of, log=Log(quiet=True), limit=1_000)
     assert sizes == [1_000]
 
 

@@ -6,7 +6,8 @@ that stand in a run of twenty letters which some other text has. Twenty letters 
 words: runs of that length that a language repeats by chance cover a few per cent of a text.
 
 A sentence under twenty letters has no such run. From eight letters on it is covered if some other
-text has it between the same borders of sentences (sentences.py).
+text has it between the same borders: a sentence ends at a sign that ends sentences, at the end of a
+line or of the text.
 
 A text of more than LONGEST letters is judged by stretches of it, spread evenly.
 """
@@ -16,33 +17,53 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import (
-    Indices,
-    Numbers,
-    Postings,
-    runs_of,
-    shingle_hashes,
-    spread,
-)
-from endonym.copies.held_out.sentences import LEAST, LIMIT, Sentences, short_sentences
+from endonym.copies.hashes import Hashes, Indices, Marks, Postings, places_within
+from endonym.copies.letters import padded_runs, placed, run_hashes, sums
+from endonym.script.fold import PORTION_CHARS, folding, portions
+from endonym.script.scripts import SENTENCE_ENDS, table
 
-WIDTH = LIMIT
+WIDTH = 20
 """Letters in a run."""
+LEAST = 8
+"""Letters that a short sentence has at least; it has fewer than a run."""
+BORDERS = rf"[\0\n\r\u2028\u2029{SENTENCE_ENDS}]"
+SEED = 5
 MOST_COVERED = 0.5
 """A candidate is trained on if more of its letters are covered. docs/log.md has the measurement."""
 LONGEST, STRETCHES = 4_000, 8
 """Letters of a text by which it is judged, and in how many stretches if it is longer."""
 
-Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
-Shares = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class Sentences(NamedTuple):
+    """Short sentences in order: the text of each, its place among the letters there, its size."""
+
+    hashes: Hashes
+    texts: Indices
+    places: Indices
+    sizes: Indices
+
+    def at(self, chosen: Indices | Marks) -> "Sentences":
+        """Some of them."""
+        return Sentences(
+            self.hashes[chosen], self.texts[chosen], self.places[chosen], self.sizes[chosen]
+        )
+
+    def within(self, text: int, first: int, size: int) -> "Sentences":
+        """Those that stand wholly in a stretch of a text; places from its beginning."""
+        a, b = np.searchsorted(self.texts, [text, text + 1])
+        ends = self.places[a:b] + self.sizes[a:b]
+        stays = a + np.flatnonzero((self.places[a:b] >= first) & (ends <= first + size))
+        found = self.at(stays)
+        return found._replace(places=found.places - first)
 
 
 class Stretch(NamedTuple):
     """The letters of a stretch, the hashes of its runs in order, and its short sentences."""
 
     letters: int
-    runs: Numbers
+    runs: Hashes
     sentences: Sentences
 
 
@@ -96,24 +117,21 @@ class Covered:
         """See which runs and short sentences some texts have; folded: the same texts, folded."""
         if not len(self.seen):
             return
-        for hashes, documents in runs_of(folded, WIDTH):
-            self.seen[self.postings.find(hashes, np.zeros_like(documents))] = True
+        for hashes, _ in padded_runs(folded, WIDTH):
+            self.seen[self.postings.known(hashes)[1]] = True
         if self.spans.shape[1]:
-            hashes = short_sentences(texts).hashes
-            self.seen[self.postings.find(hashes, np.zeros(len(hashes), dtype=np.int64))] = True
+            self.seen[self.postings.known(short_sentences(texts).hashes)[1]] = True
 
     def share(self, candidates: Indices) -> float:
         """The share of the letters of these candidates together that are covered."""
         letters = self.letters[candidates]
         return float((self.shares()[candidates] * letters).sum() / max(1, letters.sum()))
 
-    def shares(self) -> Shares:
+    def shares(self) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         """For each candidate the share of its letters that are covered."""
         count = len(self.letters)
-        firsts, seen = self.postings.firsts, np.flatnonzero(self.seen)
-        places = spread(firsts[seen], firsts[seen + 1] - firsts[seen])
         begins = np.zeros(len(self.postings.owners), dtype=np.bool_)
-        begins[self.postings.owners[places]] = True
+        begins[self.postings.holders(np.flatnonzero(self.seen))[0]] = True
         runs = int(self.ends[-1]) if len(self.ends) else 0
         spans = self.spans[:, begins[runs:]]
         parts = np.searchsorted(spans[0], np.arange(len(self.ends) + 1))
@@ -150,8 +168,33 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
         yield [
             Stretch(
                 size,
-                shingle_hashes(text[first : first + size], WIDTH),
+                run_hashes(text[first : first + size], WIDTH),
                 sentences.within(number, first, size),
             )
             for first in (firsts if size >= LEAST else ())
         ]
+
+
+def short_sentences(texts: Sequence[str]) -> Sentences:
+    """The short sentences of texts. A sentence of a text of a million letters may be cut in two."""
+    found = [_of_whole([text if len(text) <= PORTION_CHARS else "" for text in texts])[0]]
+    for number, text in enumerate(texts):
+        before = 0
+        for portion in portions(text) if len(text) > PORTION_CHARS else ():
+            some, letters = _of_whole([portion])
+            found.append(some._replace(texts=some.texts + number, places=some.places + before))
+            before += letters
+    every = Sentences(*(np.concatenate(each) for each in zip(*found, strict=True)))
+    return every.at(np.argsort(every.texts, kind="stable"))
+
+
+def _of_whole(texts: Sequence[str]) -> tuple[Sentences, int]:
+    """The short sentences of texts that are folded at once, and the letters of all."""
+    codes, kept, letters, firsts = folding([text.replace("፡፡", "።") for text in texts])
+    numbers = np.cumsum(table(BORDERS)[codes], dtype=np.int64)[kept]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    sizes = np.diff(starts, append=len(kept))
+    hashes = sums(placed(letters, places_within(sizes), SEED), np.append(starts, len(kept)))
+    owners = np.searchsorted(firsts, starts, side="right") - 1
+    every = Sentences(hashes, owners, starts - firsts[owners], sizes)
+    return every.at((sizes >= LEAST) & (sizes < WIDTH)), len(kept)

@@ -21,20 +21,9 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from endonym.copies.hashes import (
-    Indices,
-    Numbers,
-    Postings,
-    batches,
-    counted,
-    portions,
-    ranges,
-    runs_of,
-    shingle_hashes,
-    spread,
-    unfolded,
-)
+from endonym.copies.hashes import Hashes, Indices, Marks, Postings, counted, ranges, spread
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
+from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
 from endonym.script.fold import folded
 
 LONG, SHORT = 13, 6
@@ -53,7 +42,6 @@ MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
 COUNTER_BITS = 24
 
 Texts = Callable[[Indices], list[str]]
-Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 
@@ -78,12 +66,12 @@ class Index:
         these counts.
         """
         counters = every if isinstance(every, np.ndarray) else occurrences(every)
-        kept: list[Numbers] = []
-        rare: list[tuple[Numbers, Indices]] = []
+        kept: list[Hashes] = []
+        rare: list[tuple[Hashes, Indices]] = []
         texts: list[str] = []
         stretches: list[list[Stretch]] = []
         letters: list[int] = []
-        for batch in unfolded(candidates):
+        for batch in batches(candidates):
             gathered = folded(batch)
             stretches += stretches_of(batch, gathered)
             letters += map(len, gathered)
@@ -98,7 +86,7 @@ class Index:
         """Mark the candidates that these texts nearly repeat."""
         if not len(self.contaminated):
             return
-        for batch in unfolded(texts):
+        for batch in batches(texts):
             gathered = folded(batch)
             before = self.contaminated.sum()
             self.contained.mark(gathered, self.contaminated)
@@ -147,7 +135,7 @@ class Contained:
         self.here = np.zeros_like(self.seen)
 
     @classmethod
-    def made(cls, kept: Sequence[Numbers]) -> "Contained":
+    def made(cls, kept: Sequence[Hashes]) -> "Contained":
         """From the runs of each candidate."""
         sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
         firsts = np.cumsum(sizes) - sizes
@@ -163,7 +151,7 @@ class Contained:
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates of which one of these folded texts has more than half of the runs."""
-        parts = [self.postings.find(*runs) for runs in runs_of(texts, LONG)]
+        parts = [self.postings.find(*runs) for runs in padded_runs(texts, LONG)]
         found, _ = counted(np.concatenate(parts))
         self.seen[found % len(self.seen)] = True
         for documents, owners in self.postings.pairs(found):
@@ -196,10 +184,10 @@ class Contained:
         return float(self.seen[runs].mean()) if len(runs) else 0.0
 
 
-def kept_runs(text: str) -> Numbers:
+def kept_runs(text: str) -> Hashes:
     """The distinct runs of thirteen that represent a folded text."""
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
-    hashes = [shingle_hashes(portion, LONG) for portion in portions(text, LONG)]
+    hashes = [run_hashes(portion, LONG) for portion in overlapping_portions(text, LONG)]
     kept = np.concatenate([each[each % np.uint64(step) == 0] for each in hashes])
     return np.unique(kept) if len(kept) else np.unique(hashes[0])[:1]
 
@@ -214,7 +202,7 @@ class Similar:
         self.postings, self.lengths, self.texts = postings, lengths, texts
 
     @classmethod
-    def made(cls, texts: list[str], rare: Sequence[tuple[Numbers, Indices]]) -> "Similar":
+    def made(cls, texts: list[str], rare: Sequence[tuple[Hashes, Indices]]) -> "Similar":
         """From folded candidates, and their rarest runs with the numbers of their candidates."""
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
@@ -241,14 +229,14 @@ class Similar:
             contaminated[owners[similarity > 0]] = True
 
 
-def short_runs(texts: Sequence[str]) -> tuple[Numbers, Indices]:
+def short_runs(texts: Sequence[str]) -> tuple[Hashes, Indices]:
     """The runs of six of folded texts, and the indices of their texts; none of a long one.
 
     Texts are padded at both ends, so that their first and last letters are in runs of their own.
     """
     kept = [i for i, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
     filling = "\0" * (SHORT - 1)
-    hashes = shingle_hashes(filling + "".join(texts[i] + filling for i in kept), SHORT)
+    hashes = run_hashes(filling + "".join(texts[i] + filling for i in kept), SHORT)
     lengths = np.array([len(texts[i]) for i in kept], dtype=np.int64)
     return hashes, np.repeat(np.array(kept, dtype=np.int64), lengths + SHORT - 1)
 
@@ -256,18 +244,18 @@ def short_runs(texts: Sequence[str]) -> tuple[Numbers, Indices]:
 def occurrences(texts: Iterable[str]) -> Counters:
     """Counts of each run of six, by the first bits of its hash; never too low."""
     counters = np.zeros(1 << COUNTER_BITS, dtype=np.uint32)
-    for gathered in batches(texts):
-        hashes, _ = short_runs(gathered)
+    for batch in batches(texts):
+        hashes, _ = short_runs(folded(batch))
         np.add.at(counters, counter_of(hashes), np.uint32(1))
     return counters
 
 
-def counter_of(hashes: Numbers) -> Indices:
+def counter_of(hashes: Hashes) -> Indices:
     """The index of each run's counter."""
     return (hashes >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
 
 
-def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Numbers, Indices]:
+def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Hashes, Indices]:
     """The runs of six by which folded texts are found, and the indices of their texts.
 
     From the rarest on, as many as together stay within the limits of comparisons. Runs that occur

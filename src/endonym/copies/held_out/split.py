@@ -28,6 +28,7 @@ from typing import Literal
 
 import numpy as np
 
+from endonym.copies.hashes import Hashes, Indices, Marks
 from endonym.copies.held_out.near import Index
 from endonym.errors import CorpusError
 from endonym.formats.config import BLOCK_BYTES, Split
@@ -37,13 +38,10 @@ SIDES: tuple[Side, ...] = ("train", "dev", "test")
 FEW_BLOCKS = 20
 """Sources of fewer blocks are split by documents: a block would be too large a part of them."""
 
-Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Digests = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 """The digests of documents, each as two numbers."""
-Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
-Chosen = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Numbers = np.ndarray[tuple[int], np.dtype[np.int8]]
-Texts = Callable[[Chosen], Iterator[str]]
+Sides = np.ndarray[tuple[int], np.dtype[np.int8]]
+Texts = Callable[[Marks], Iterator[str]]
 """From chosen documents to their texts, in order."""
 
 
@@ -56,20 +54,20 @@ class HeldOut:
     covered_of: the same of each source.
     """
 
-    dev: Chosen
-    test: Chosen
-    near_copies: Chosen
+    dev: Marks
+    test: Marks
+    near_copies: Marks
     overlap: float
     covered: float
     covered_of: Sequence[float]
 
-    def sides(self) -> Numbers:
+    def sides(self) -> Sides:
         """The split of each document, as an index into SIDES."""
         return (self.dev + 2 * self.test).astype(np.int8)
 
 
 @functools.cache
-def chances(block_bytes: int) -> Keys:
+def chances(block_bytes: int) -> Hashes:
     """A document of that size begins a block if the second half of its digest is below this."""
     return np.array(
         [-(-(size << 64) // block_bytes) for size in range(block_bytes)], dtype=np.uint64
@@ -84,7 +82,7 @@ class Blocks:
         self.key, self.number = np.uint64(0), -1
         self.is_over = True
 
-    def add(self, digests: Digests, sizes: Counts, starts: Chosen) -> tuple[Counts, Keys]:
+    def add(self, digests: Digests, sizes: Indices, starts: Marks) -> tuple[Indices, Hashes]:
         """The numbers of the documents' blocks, and the keys of these.
 
         sizes: in bytes. starts: which documents begin a block whatever their digest is, as the
@@ -109,28 +107,28 @@ def digest(text: bytes, seed: int) -> bytes:
     return hmac.digest(f"endonym split {seed}".encode(), text, "sha256")[:16]
 
 
-def split_keys(documents: Keys, blocks: Keys) -> Keys:
+def split_keys(documents: Hashes, blocks: Hashes) -> Hashes:
     """The keys by which a source is split: those of its blocks, or of its documents if few."""
     return documents if len(np.unique(blocks)) < FEW_BLOCKS else blocks
 
 
-class Looking:
+class NearCopySearch:
     """Looks for near copies in texts, one after the other."""
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
 
-    def index(self, candidates: Chosen, every: Chosen) -> Index:
+    def index(self, candidates: Marks, every: Marks) -> Index:
         """The index of some documents; every: they and all that they are compared with."""
         return Index.made(self.texts(candidates), self.texts(every))
 
-    def compare(self, index: Index, others: Chosen) -> None:
+    def compare(self, index: Index, others: Marks) -> None:
         """Mark the candidates that some of these documents nearly repeat."""
         index.compare(self.texts(others))
 
 
 def held_out(
-    keys: Sequence[Keys], split: Split, looking: Looking, sizes: Sequence[int] | None = None
+    keys: Sequence[Hashes], split: Split, search: NearCopySearch, sizes: Sequence[int] | None = None
 ) -> HeldOut:
     """The held-out documents of all sources, concatenated.
 
@@ -140,9 +138,9 @@ def held_out(
     chosen = candidates_of(keys, split, sizes)
     dev, test = (np.concatenate(each) for each in zip(*chosen, strict=True))
     candidates = dev | test
-    moved, index = near_copies(candidates, ~candidates, looking)
+    moved, index = nearly_repeated(candidates, ~candidates, search)
     dev, test = dev & ~moved, test & ~moved
-    to_dev, _ = near_copies(test, dev, Looking(looking.texts))
+    to_dev, _ = nearly_repeated(test, dev, NearCopySearch(search.texts))
     kept = np.nonzero(~moved[candidates])[0]
     stays = of_source(candidates & ~moved, map(len, keys))
     ends = np.cumsum([int(each.sum()) for each in stays])
@@ -151,14 +149,16 @@ def held_out(
     return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, *shares)
 
 
-def near_copies(candidates: Chosen, others: Chosen, looking: Looking) -> tuple[Chosen, Index]:
+def nearly_repeated(
+    candidates: Marks, others: Marks, search: NearCopySearch
+) -> tuple[Marks, Index]:
     """The candidates that other texts, or other near copies, nearly repeat or cover."""
-    index = looking.index(candidates, candidates | others)
+    index = search.index(candidates, candidates | others)
     numbers = np.nonzero(candidates)[0]
     found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
     while others.any():
         before = index.contaminated.copy()
-        looking.compare(index, others)
+        search.compare(index, others)
         index.judge_covered()
         others = np.zeros(len(candidates), dtype=np.bool_)
         others[numbers[index.contaminated & ~before]] = True
@@ -167,8 +167,8 @@ def near_copies(candidates: Chosen, others: Chosen, looking: Looking) -> tuple[C
 
 
 def candidates_of(
-    keys: Sequence[Keys], split: Split, sizes: Sequence[int] | None = None
-) -> list[tuple[Chosen, Chosen]]:
+    keys: Sequence[Hashes], split: Split, sizes: Sequence[int] | None = None
+) -> list[tuple[Marks, Marks]]:
     """For each source the dev and test documents, before near copies are moved."""
     if split.val_documents is not None:
         return smallest(keys, split.val_documents)
@@ -187,7 +187,7 @@ def candidates_of(
     return list(zip(of_source(dev, counts), of_source(test, counts), strict=True))
 
 
-def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
+def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
     """The blocks with the smallest keys of all sources, until they have so many documents.
 
     So each source gives in proportion to its size. The block with the largest key always stays in
@@ -209,7 +209,7 @@ def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
     return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 
-def below(keys: Keys, share: float) -> tuple[Chosen, Chosen]:
+def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
     """Dev and test of a source: blocks with keys below a share of all, the lower half of it test.
 
     At least one of each, of four documents or more, and at most half of the documents in all.
@@ -227,6 +227,6 @@ def below(keys: Keys, share: float) -> tuple[Chosen, Chosen]:
     return np.isin(keys, allowed[middle:last]), np.isin(keys, allowed[:middle])
 
 
-def of_source(values: Chosen | Numbers, counts: Iterable[int]) -> list[np.ndarray]:
+def of_source(values: Marks | Sides, counts: Iterable[int]) -> list[np.ndarray]:
     """An array over all documents, split by source."""
     return np.split(values, np.cumsum(list(counts))[:-1])

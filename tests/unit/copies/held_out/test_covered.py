@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from text_samples import KHMER, ROMANIAN, TATAR, numbered
 
-from endonym.copies.held_out import covered, sentences
+from endonym.copies.held_out import covered
 from endonym.copies.held_out.near import Index
 from endonym.script.fold import folded
 
@@ -142,10 +142,10 @@ def test_a_text_of_more_than_a_portion_has_its_short_sentences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = "\n".join([*numbered(30), *SHORT, "", *numbered(30)])
-    whole = sentences.short_sentences(["Ул килде инде.", text, SHORT[0]])
-    monkeypatch.setattr(sentences, "PORTION_CHARS", 1000)
+    whole = covered.short_sentences(["Ул килде инде.", text, SHORT[0]])
+    monkeypatch.setattr(covered, "PORTION_CHARS", 1000)
     monkeypatch.setattr("endonym.script.fold.PORTION_CHARS", 1000)
-    parts = sentences.short_sentences(["Ул килде инде.", text, SHORT[0]])
+    parts = covered.short_sentences(["Ул килде инде.", text, SHORT[0]])
     assert len(whole.hashes) >= 2 + len(SHORT)
     every, found = (
         set(zip(*(each.tolist() for each in some), strict=True)) for some in (whole, parts)

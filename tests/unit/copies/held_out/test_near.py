@@ -8,10 +8,10 @@ import pytest
 from reference.edit_distance import similarity
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.copies import hashes as shingles
-from endonym.copies.hashes import shingle_hashes
+from endonym.copies import hashes, letters
 from endonym.copies.held_out import near
 from endonym.copies.held_out.near import Index, kept_runs, occurrences, rare_runs
+from endonym.copies.letters import padded_runs, run_hashes
 from endonym.script.fold import folded
 
 WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
@@ -57,8 +57,8 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
 def test_what_is_contained_is_what_a_slow_count_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int
 ):
-    monkeypatch.setattr(shingles, "BATCH_CHARS", batch_chars)
-    monkeypatch.setattr(shingles, "MAX_PAIRS", max_pairs)
+    monkeypatch.setattr(letters, "BATCH_CHARS", batch_chars)
+    monkeypatch.setattr(hashes, "MAX_PAIRS", max_pairs)
     monkeypatch.setattr(near, "SIMILARITY", 1.0)
     candidates = [story(seed, 12) for seed in range(30)] + ["Ә", "Әйе.", TATAR[0]]
     texts = [story(seed, 40) for seed in range(100, 130)]
@@ -73,7 +73,7 @@ def test_what_is_contained_is_what_a_slow_count_finds(
 def test_what_is_similar_is_what_plain_edit_distance_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int
 ):
-    monkeypatch.setattr(shingles, "BATCH_CHARS", batch_chars)
+    monkeypatch.setattr(letters, "BATCH_CHARS", batch_chars)
     sentences = [*TATAR, *ROMANIAN, *FRENCH, *KHMER, *(story(seed, 5) for seed in range(10))]
     candidates = [*sentences, "Әйе.", "Юк шул."]
     texts = [edited(text, seed, len(text) * seed // 60) for seed, text in enumerate(sentences)]
@@ -122,24 +122,24 @@ def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])
     counters = occurrences(texts)
-    hashes, owners = rare_runs(texts, counters)
-    counts = counters[near.counter_of(hashes)].astype(np.int64) - 1
+    rare, owners = rare_runs(texts, counters)
+    counts = counters[near.counter_of(rare)].astype(np.int64) - 1
     assert counts.min() > 0
     assert 10 < np.bincount(owners, counts).max() <= 30
-    assert not np.isin(hashes, shingle_hashes(*folded([frame]), near.SHORT)).any()
+    assert not np.isin(rare, run_hashes(*folded([frame]), near.SHORT)).any()
 
 
 def test_a_footer_on_every_page_leads_to_few_pairs():
     footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
     pages = folded([story(seed, 20) + footer for seed in range(201)])
     postings = Index.made(pages[:100], pages).contained.postings
-    found = postings.find(*next(shingles.runs_of(pages[100:], near.LONG)))
+    found = postings.find(*next(padded_runs(pages[100:], near.LONG)))
     assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
 
 
 def test_a_run_that_occurs_nowhere_else_is_not_searched_for():
-    hashes, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
-    assert len(hashes) == 0
+    rare, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
+    assert len(rare) == 0
 
 
 def test_a_long_text_is_known_by_about_two_thousand_runs():

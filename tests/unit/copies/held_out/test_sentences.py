@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.copies.held_out.sentences import LEAST, LIMIT, short_sentences
+from endonym.copies.held_out.covered import LEAST, WIDTH, short_sentences
 
 
 def test_sentences_of_eight_to_nineteen_letters_are_found_at_their_places() -> None:
@@ -40,8 +40,8 @@ def test_a_sentence_counts_from_eight_letters_to_nineteen() -> None:
     """One of twenty has a run of letters, by which longer ones are known."""
     text = "Юл кыска. Кар явган. Бүген безгә кунак килә. Бүген сезгә кунак килми"
     letters = [sum(map(str.isalpha, each)) for each in text.split(".")]
-    assert letters == [LEAST - 1, LEAST, LIMIT - 1, LIMIT]
-    assert short_sentences([text]).sizes.tolist() == [LEAST, LIMIT - 1]
+    assert letters == [LEAST - 1, LEAST, WIDTH - 1, WIDTH]
+    assert short_sentences([text]).sizes.tolist() == [LEAST, WIDTH - 1]
 
 
 def test_a_zero_in_a_text_is_a_blank_and_moves_no_other_text() -> None:
@@ -72,7 +72,7 @@ def test_a_sentence_of_a_text_of_more_than_a_portion_is_found_at_its_place(
     text = "Юк. Мин бүген өйдә. Ә син? Кояш чыга. Бүген безгә кунак килә."
     expected = short_sentences([text, "Без эшкә барабыз!"])
     for size in (len(text) - 1, len(text), len(text) + 1):
-        monkeypatch.setattr("endonym.copies.held_out.sentences.PORTION_CHARS", size)
+        monkeypatch.setattr("endonym.copies.held_out.covered.PORTION_CHARS", size)
         found = short_sentences([text, "Без эшкә барабыз!"])
         assert sorted(found.hashes.tolist()) == sorted(expected.hashes.tolist())
         assert sorted(zip(found.texts, found.places, strict=True)) == sorted(

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from text_samples import ROMANIAN, TATAR, numbered
 
+from endonym.copies.hashes import Marks
 from endonym.copies.held_out.split import (
     FEW_BLOCKS,
     Blocks,
-    Chosen,
     HeldOut,
-    Looking,
+    NearCopySearch,
     Texts,
     candidates_of,
     digest,
@@ -30,17 +30,19 @@ def keys(texts: list[str], seed: int = 1) -> np.ndarray:
 
 def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:
     texts = [text for source in sources for text in source]
-    return held_out([keys(source, seed) for source in sources], split, Looking(reader(texts)))
+    return held_out(
+        [keys(source, seed) for source in sources], split, NearCopySearch(reader(texts))
+    )
 
 
 def reader(texts: list[str]) -> Texts:
-    def read(chosen: Chosen) -> Iterator[str]:
+    def read(chosen: Marks) -> Iterator[str]:
         return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
 
     return read
 
 
-def shares(chosen: tuple[Chosen, Chosen]) -> tuple[float, float]:
+def shares(chosen: tuple[Marks, Marks]) -> tuple[float, float]:
     dev, test = chosen
     assert not (dev & test).any()
     return float(dev.mean()), float(test.mean())
@@ -218,14 +220,14 @@ def ordered(count: int) -> np.ndarray:
     return np.arange(1, count + 1, dtype=np.uint64)
 
 
-def indices(side: Chosen) -> list[int]:
+def indices(side: Marks) -> list[int]:
     return np.nonzero(side)[0].tolist()
 
 
 def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
+    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
     assert indices(held.near_copies) == [1]
     assert (indices(held.test), indices(held.dev)) == ([0], [2, 3])
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
@@ -234,21 +236,21 @@ def test_a_near_copy_in_training_moves_a_document_to_training():
 def test_near_copies_in_one_set_stay():
     texts = numbered(20)
     texts[1] = texts[0] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
+    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
 
 
 def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
     texts = numbered(20)
     texts[2] = texts[1] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
+    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0], [1, 2, 3])
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
     texts = [chain[2], chain[1], *numbered(10), chain[0]]
-    held = held_out([ordered(13)], Split(val_documents=4), Looking(reader(texts)))
+    held = held_out([ordered(13)], Split(val_documents=4), NearCopySearch(reader(texts)))
     assert indices(held.near_copies) == [0, 1]
     assert indices(held.dev) == [2, 3]
 
@@ -256,7 +258,7 @@ def test_what_has_moved_takes_its_own_near_copies_with_it():
 def test_the_overlap_that_remains_is_measured():
     texts = numbered(20)
     texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
-    held = held_out([ordered(20)], Split(val_documents=2), Looking(reader(texts)))
+    held = held_out([ordered(20)], Split(val_documents=2), NearCopySearch(reader(texts)))
     assert (held.dev | held.test).sum() == 2
     assert 0 < held.overlap < 0.5
 
@@ -265,7 +267,7 @@ def test_a_page_of_sentences_that_training_has_one_by_one_goes_to_training():
     lines = [f"{text} {number}." for number, text in enumerate(numbered(60))]
     page = "\n".join(f"— {line}" for line in lines[40:57]) + "\n" + " ".join(TATAR[:1])
     texts = [page, *numbered(20)[:3], *lines]
-    held = held_out([ordered(len(texts))], Split(val_documents=4), Looking(reader(texts)))
+    held = held_out([ordered(len(texts))], Split(val_documents=4), NearCopySearch(reader(texts)))
     assert 0 in indices(held.near_copies)
     assert held.covered < 0.5
 
@@ -274,7 +276,7 @@ def test_what_stays_of_a_page_half_of_which_is_new_is_told_as_a_share():
     lines = [f"{text} {number}." for number, text in enumerate(numbered(60))]
     page = " ".join([*lines[40:43], *TATAR])
     texts = [page, *TATAR[:0], *lines]
-    held = held_out([ordered(len(texts))], Split(val_documents=2), Looking(reader(texts)))
+    held = held_out([ordered(len(texts))], Split(val_documents=2), NearCopySearch(reader(texts)))
     assert 0 in indices(held.test | held.dev)
     assert 0.05 < held.covered < 0.5
 
@@ -284,7 +286,7 @@ def test_the_share_that_stays_covered_is_told_of_each_source():
     page = " ".join([*lines[40:43], *TATAR])
     texts = [page, *lines, *ROMANIAN]
     keys = [ordered(1), ordered(len(lines)) + 1, ordered(len(ROMANIAN)) + 1_000]
-    held = held_out(keys, Split(val_documents=2), Looking(reader(texts)))
+    held = held_out(keys, Split(val_documents=2), NearCopySearch(reader(texts)))
     of_pages, of_lines, of_others = held.covered_of
     assert 0 in indices(held.test | held.dev)
     assert of_pages > held.covered > of_lines == of_others == 0

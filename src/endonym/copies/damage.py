@@ -1,4 +1,4 @@
-"""How worn a text is: signs that a copy was spoilt on its way. The less worn copy is the better.
+"""How damaged a text is: signs that a copy was spoilt on its way. The less damaged one is better.
 
 Counted are U+FFFD, neighbouring letters of Latin and Cyrillic (look-alikes within a word), and
 capitals where most letters are capitals. Lost accents leave no sign: of copies of equal letters
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from endonym.copies.hashes import Indices
+from endonym.copies.hashes import Indices, Marks
 from endonym.script.scripts import table
 
 REPLACEMENT = 0xFFFD
@@ -26,7 +26,7 @@ def alphabets() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     ).astype(np.uint8)
 
 
-def wear(texts: Sequence[str]) -> Indices:
+def damage(texts: Sequence[str]) -> Indices:
     """Of each text, how many of a hundred characters are such signs, rounded down."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
@@ -66,6 +66,6 @@ def _accents(joined: str) -> Indices:
     return found - _counted(codes == CEDILLA, firsts)
 
 
-def _counted(marks: "np.ndarray[tuple[int], np.dtype[np.bool_]]", firsts: Indices) -> Indices:
+def _counted(marks: Marks, firsts: Indices) -> Indices:
     """How many marks each text has."""
     return np.diff(np.searchsorted(np.flatnonzero(marks), firsts))

@@ -16,14 +16,14 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.cleaning.tally import SAMPLES, Tally
+from endonym.copies.clusters import write_clusters
 from endonym.copies.contamination import Contamination, Judged
-from endonym.copies.keys import Asked, write_keys
-from endonym.copies.letters import Marks
+from endonym.copies.hashes import Marks
+from endonym.copies.keys import CopyRules, write_keys
+from endonym.copies.near import Copies
 from endonym.copies.notes import DETAILS
 from endonym.copies.paragraphs import paragraphs, without
-from endonym.copies.reading import Involved
-from endonym.copies.removal import Removal, decided, every_row
-from endonym.copies.repeated import Copies, Cuts
+from endonym.copies.removal import Cuts, Removal, every_row, removal_by_keys
 from endonym.copies.sharing import rows_that_share
 from endonym.copies.tables import Tables
 from endonym.corpus.cleaned import Cleaned
@@ -45,10 +45,10 @@ STAYED = ("exact", "near")
 
 
 @dataclass(frozen=True, slots=True)
-class Unsifted:
+class RemovalTask:
     """A chunk, the folder and the name of what is made of it.
 
-    first: the number of its first document. given: the folder of what goes: of the runs of
+    first: the number of its first document. goes: the folder of what goes: of the runs of
     evaluation texts, or of decisions about copies. samples: of what each rule does.
     """
 
@@ -57,7 +57,7 @@ class Unsifted:
     clean: Clean
     seed: int
     first: int
-    given: Path
+    goes: Path
     folder: Path
     name: str
     samples: int = SAMPLES
@@ -73,40 +73,56 @@ Judge = Callable[[int, Document], tuple[Judged, str] | Reject | None]
 None if nothing goes."""
 
 
-def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dict[str, Any]:
+def write_judged(task: RemovalTask, judge: Judge, advance: Advance, reason: str) -> dict[str, Any]:
     """Write a chunk without what a judge takes out; its counts."""
-    rows = Cleaned(unsifted.source, unsifted.seed)
-    stats = SourceStats(unsifted.source, tally=Tally(unsifted.samples))
-    number, table = 0, read_chunk(unsifted.chunk)
+    rows = Cleaned(task.source, task.seed)
+    stats = SourceStats(task.source, tally=Tally(task.samples))
+    number, table = 0, read_chunk(task.chunk)
     for row in table.to_pylist():
         meta, size = row["meta"], row["size"]
         advance(size)
         if row["reason"] is not None:
             known = (row["detail"] or "", row["text"], size, row["stayed"] or "")
-            found = Reject(row["reason"], row["id"], unsifted.source, *known)
+            found = Reject(row["reason"], row["id"], task.source, *known)
             rows.add(found, None, row["file"], size)
             continue
-        document = Document(row["text"], row["id"], unsifted.source, rows.noted(meta))
-        found: Document | Reject | None = document
-        stats.tally.begin(document.id)
+        document = Document(row["text"], row["id"], task.source, rows.noted(meta))
         judged = judge(number, document)
         number += 1
-        if isinstance(judged, Reject):
-            found = judged
-        elif judged is not None:
-            part, detail = judged
-            found = shortened(document, part, reason, detail, least=unsifted.clean.min_chars or 0)
-            if isinstance(found, Document):
-                for text in part.removed:
-                    stats.tally.removed(reason, text)
-                    rows.remove(document, reason, text, detail)
-        if isinstance(found, Reject):
-            stats.tally.dropped(found.reason, document.text, found.detail, size)
+        found, removed = left_of(document, judged, reason, task.clean, size=size, tally=stats.tally)
+        for text, detail in removed:
+            rows.remove(document, reason, text, detail)
         found = rows.add(found, meta, row["file"], size)
         if isinstance(found, Reject):
             stats.drop(found, size)
-    written = rows.write(unsifted.folder, unsifted.name)
+    written = rows.write(task.folder, task.name)
     return {"files": written, "documents": rows.documents, "counts": stats.counts()}
+
+
+def left_of(
+    document: Document,
+    judged: tuple[Judged, str] | Reject | None,
+    reason: str,
+    clean: Clean,
+    *,
+    size: int,
+    tally: Tally,
+) -> tuple[Document | Reject, list[tuple[str, str]]]:
+    """What a judge leaves of a document of `size` bytes, counted in the tally; and each part that
+    goes of one that stays, with the detail."""
+    tally.begin(document.id)
+    found, removed = document, list[tuple[str, str]]()
+    if isinstance(judged, Reject):
+        found = judged
+    elif judged is not None:
+        part, detail = judged
+        found = shortened(document, part, reason, detail, least=clean.min_chars or 0)
+        removed = [(text, detail) for text in part.removed if isinstance(found, Document)]
+    for text, _ in removed:
+        tally.removed(reason, text)
+    if isinstance(found, Reject):
+        tally.dropped(found.reason, document.text, found.detail, size)
+    return found, removed
 
 
 def shortened(
@@ -146,20 +162,20 @@ def decontaminating(contamination: Contamination, texts: Iterable[str]) -> Judge
     return judge
 
 
-def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
+def decontaminate_chunk(task: RemovalTask, advance: Advance) -> Result:
     """Take evaluation texts out of the documents of a chunk."""
-    contamination = Contamination.load(unsifted.given)
-    judge = decontaminating(contamination, unsifted.texts())
-    made = sift(unsifted, judge, advance, "decontaminate")
+    contamination = Contamination.load(task.goes)
+    judge = decontaminating(contamination, task.texts())
+    made = write_judged(task, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
-    made["files"].append(write_array(unsifted.folder, f"{unsifted.name}-seen.npy", seen))
+    made["files"].append(write_array(task.folder, f"{task.name}-seen.npy", seen))
     counts = [[each.dropped_documents, each.cut_documents] for each in contamination.counts]
     return {**made, "evaluation": counts}
 
 
-def contamination_of(made: Sequence[Result], given: Path, folder: Path) -> list[dict[str, Any]]:
+def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[dict[str, Any]]:
     """What the card says of each evaluation file, from what all chunks say."""
-    found = Contamination.load(given)
+    found = Contamination.load(runs)
     for each in made:
         seen = np.load(folder / each["files"][-1]["name"])
         found.seen |= np.unpackbits(seen, count=len(found.seen)).astype(np.bool_)
@@ -170,20 +186,20 @@ def contamination_of(made: Sequence[Result], given: Path, folder: Path) -> list[
     return [each.as_dict() for each in found.counts]
 
 
-def asked_of(clean: Clean) -> Asked:
+def copy_rules(clean: Clean) -> CopyRules:
     """Which copies a recipe drops."""
-    return Asked(frozenset(clean.dedup), clean.near_similarity)
+    return CopyRules(frozenset(clean.dedup), clean.near_similarity)
 
 
-def key_chunk(unsifted: Unsifted, advance: Advance) -> Result:
+def key_chunk(task: RemovalTask, advance: Advance) -> Result:
     """Write the keys of the documents of a chunk."""
-    out = unsifted.folder / unsifted.name
-    write_keys(unsifted.texts(), asked_of(unsifted.clean), out, first=unsifted.first)
+    out = task.folder / task.name
+    write_keys(task.texts(), copy_rules(task.clean), out, first=task.first)
     return {"files": seen_files(out.parent, out.parent.glob(f"{out.name}.*.parquet"))}
 
 
 def decide(
-    every: Sequence[Unsifted], documents: int, keys: Path, out: Path, *, by_ray: bool = False
+    every: Sequence[RemovalTask], documents: int, keys: Path, out: Path, *, by_ray: bool = False
 ) -> Result:
     """Write what goes as a copy, to a folder; what the card says of it.
 
@@ -196,26 +212,29 @@ def decide(
             here = None if chosen is None else chosen[each.first : each.first + len(mine)]
             yield from (t for n, t in enumerate(mine) if here is None or here[n])
 
-    asked = asked_of(every[0].clean)
+    rules = copy_rules(every[0].clean)
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         shuffled = by_keys if by_ray else every_row
-        found = decided(tables, keys, texts, asked, count=documents, sharing=shuffled)
+        found = removal_by_keys(tables, keys, texts, rules, count=documents, sharing=shuffled)
         said: dict[str, Any] = {}
-        if "near" in asked.kinds:
-            figures = write_clusters(found, every, tables, out)
-            said = {"similarity": asked.similarity, "crowded": found.crowded, **figures}
+        if "near" in rules.kinds:
+            figures = write_clusters(clustered(found.near, every), tables, out)
+            crowded = found.partly_compared
+            said = {"similarity": rules.similarity, "crowded": crowded, **figures}
     for kind in STAYED:
         for name, array in getattr(found, kind)._asdict().items():
             write_array(out, f"{kind}-{name}.npy", array)
     for name, array in found.cuts._asdict().items():
         write_array(out, f"cuts-{name}.npy", array)
-    write_array(out, "scraps.npy", found.scraps)
+    write_array(out, "scraps.npy", found.emptied)
     write_names(found, every, out)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
 
-def chosen_rows(every: Sequence[Unsifted], numbers: Any, columns: Sequence[str]) -> Iterator[Any]:
+def chosen_rows(
+    every: Sequence[RemovalTask], numbers: Any, columns: Sequence[str]
+) -> Iterator[Any]:
     """The rows of chosen documents (their numbers, ascending), a chunk at a time."""
     for place, each in enumerate(every):
         end = every[place + 1].first if place + 1 < len(every) else np.iinfo(np.int64).max
@@ -226,7 +245,7 @@ def chosen_rows(every: Sequence[Unsifted], numbers: Any, columns: Sequence[str])
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
-def write_names(found: Removal, every: Sequence[Unsifted], out: Path) -> None:
+def write_names(found: Removal, every: Sequence[RemovalTask], out: Path) -> None:
     """Write the source and id of each document that stays in the place of another."""
     numbers = np.union1d(found.exact.stayed, found.near.stayed)
     names = [
@@ -238,22 +257,19 @@ def write_names(found: Removal, every: Sequence[Unsifted], out: Path) -> None:
     write_chunk(out, "names.arrow", NAMES, [names], compression=None)
 
 
-def write_clusters(
-    found: Removal, every: Sequence[Unsifted], tables: Tables, out: Path
-) -> dict[str, int]:
-    """Write near copies beside the document that stays, for people to read."""
-    near, involved = found.near, Involved(tables)
+def clustered(near: Copies, every: Sequence[RemovalTask]) -> Iterator[dict[str, Any]]:
+    """The documents that have near copies, and these, as `copies/clusters.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
-    for source, mine, table in chosen_rows(every, numbers, ["id", "text", "size"]):
-        at = np.searchsorted(near.documents, mine)
-        for number, place, row in zip(mine.tolist(), at.tolist(), table.to_pylist(), strict=True):
-            is_copy = place < len(near.documents) and near.documents[place] == number
-            stayed = int(near.stayed[place]) if is_copy else number
-            similarity = float(near.similarity[place]) if is_copy else 1.0
-            document = Document(row["text"][:SHOWN_CHARS], row["id"], source)
-            reason = "near" if is_copy else ""
-            involved.add(number, stayed, similarity, reason, document=document, size=row["size"])
-    return involved.write_clusters(out)
+    for source, mine, table in chosen_rows(every, numbers, ["id", "text"]):
+        stayed, similarity = near.in_place_of(mine)
+        yield {
+            "document": mine,
+            "stayed": stayed,
+            "similarity": similarity,
+            "source": [source] * len(mine),
+            "id": table["id"],
+            "text": [text[:SHOWN_CHARS] for text in table["text"].to_pylist()],
+        }
 
 
 class Decisions:
@@ -274,8 +290,8 @@ class Decisions:
         self.cuts: dict[int, list[int]] = {}
         for number, part in zip(*mine(*(f"cuts-{each}" for each in Cuts._fields)), strict=True):
             self.cuts.setdefault(number, []).append(part)
-        (scraps,) = mine("scraps")
-        self.scraps = set(scraps)
+        (emptied,) = mine("scraps")
+        self.emptied = set(emptied)
         self.stayed = np.load(folder / "stayed.npy", mmap_mode="r")
         self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
@@ -294,13 +310,13 @@ class Decisions:
         removed = tuple(text[slice(*spans[part])] for part in cut)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
         left = without(text, spans, cut)
-        if number in self.scraps:
+        if number in self.emptied:
             left, detail = None, f"{detail}; the rest stands elsewhere, too"
         return Judged(left, (), removed), detail
 
 
-def sift_chunk(unsifted: Unsifted, advance: Advance) -> Result:
+def remove_copies(task: RemovalTask, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
-    count = int(is_document(read_chunk(unsifted.chunk, ["reason"])).sum())
-    decisions = Decisions(unsifted.given, unsifted.first, count)
-    return sift(unsifted, decisions.judge, advance, "paragraphs")
+    count = int(is_document(read_chunk(task.chunk, ["reason"])).sum())
+    decisions = Decisions(task.goes, task.first, count)
+    return write_judged(task, decisions.judge, advance, "paragraphs")

@@ -15,7 +15,7 @@ from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.cleaned import Cleaned
 from endonym.corpus.corpus import dropped_records
 from endonym.corpus.making import Chunk, Making, Placed
-from endonym.corpus.sifting import EvaluationFile
+from endonym.corpus.removing import EvaluationFile
 from endonym.corpus.work import Work
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean, Source, Split
@@ -57,7 +57,7 @@ class Sifted:
                     rows.write(folder / "work", str(file))
                     path = folder / "work" / f"{file}.arrow"
                     chunks.append(Chunk(source.name, path, len(texts), 0))
-        found = making.sifted(chunks)
+        found = making.without_copies(chunks)
         making.write_dropped(found)
         placed = Placed(names, found, 2_000, work.place("place"))
         self.stats, self.said = list(making.stats.values()), making.said
