@@ -145,7 +145,7 @@ def test_the_doctor_finds_it(
 ) -> None:
     break_it(monkeypatch)
     crew = lambda size: nullcontext(Inline())  # noqa: E731
-    found = diagnose([texts], crew=crew, log=Log(quiet=True), language="tt")
+    found = diagnose([texts], runner_of=crew, log=Log(quiet=True), language="tt")
     (finding,) = [each for each in found.findings if each.name == "cleaning_failed"]
     assert (finding.count, finding.of) == (1, "record")
     assert "kept from being cleaned" in finding.title

@@ -34,7 +34,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
     texts = [*TATAR, *stubs(60), "Безнeң aвылда <b>бүген</b> бәйрәм", f"сүз\u200bара {TATAR[2]}"]
     path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
     crew = nullcontext(Inline())
-    return diagnose([path], crew=lambda size: crew, log=Log(quiet=True), language="tt")
+    return diagnose([path], runner_of=lambda size: crew, log=Log(quiet=True), language="tt")
 
 
 def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
@@ -55,7 +55,7 @@ def test_languages_are_counted_for_each_reason_and_script(
     texts = [*lines_of("ro"), *[f"{each} {n}" for n, each in enumerate(lines_of("fr")[:3])]]
     path = write(tmp_path, "a.txt", "\n".join([*texts, cyrillic, *lines_of("km")[:2]]) + "\n")
     crew = nullcontext(Inline())
-    found = diagnose([path], crew=lambda size: crew, log=Log(quiet=True), language="ro")
+    found = diagnose([path], runner_of=lambda size: crew, log=Log(quiet=True), language="ro")
     by_name = {each.name: each for each in found.findings}
     for name in FOREIGN:
         assert sum(n for _, n in by_name[name].groups) == by_name[name].count
@@ -76,7 +76,7 @@ def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.
     write(tmp_path, f"{evil.replace('/', '')}.txt", "\n".join([*texts, f"{TATAR[4]} {evil}Щ"]))
     write(tmp_path, "<script>bad.txt", bytes(range(256)) * 20)
     found = diagnose(
-        [tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), language="tt"
+        [tmp_path], runner_of=lambda size: nullcontext(Inline()), log=Log(quiet=True), language="tt"
     )
     by_name = {each.name: each for each in found.findings}
     assert "<script>" in by_name["max_same_skeleton"].examples[0].text
@@ -107,7 +107,7 @@ def test_the_page_is_no_text_for_the_next_run(made: Diagnosis, tmp_path: Path):
 
 def test_a_page_about_nothing_is_a_page(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
-    found = diagnose([tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True))
+    found = diagnose([tmp_path], runner_of=lambda size: nullcontext(Inline()), log=Log(quiet=True))
     assert "No text could be read" in doctor_page(found)
     assert 'id="whole"' not in doctor_page(found)
 
