@@ -68,8 +68,9 @@ def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | 
     pyarrow makes room for as much as a compressed batch says. So all are first unpacked in a
     process with limits.
     """
-    seconds = SECONDS + SECONDS_PER_GB * (kept.limit + path.stat().st_size) / 1e9
-    limits = Limits(MOST_BATCH_BYTES + path.stat().st_size, seconds, 4 * seconds)
+    size = path.stat().st_size
+    seconds = SECONDS + SECONDS_PER_GB * (kept.limit + size) / 1e9
+    limits = Limits(MOST_BATCH_BYTES + size, seconds, 4 * seconds)
     question = {"file": sendable(str(path)), "most": kept.limit, "batches": batches}
     try:
         total = _trial.ask(question, limits)["total"]
@@ -87,7 +88,8 @@ def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
     try:
         with readable(question["file"]) as name, arrow.memory_map(name) as file:
             for batch in islice(opened(file)[1], question["batches"]):
-                total += batch.nbytes
+                # Batches share a dictionary: of it only the memory is limited.
+                total += sum(getattr(each, "indices", each).nbytes for each in batch.columns)
                 if total > question["most"]:
                     break
     except MemoryError:

@@ -112,6 +112,15 @@ def test_a_bomb_is_not_unpacked_and_a_compressed_file_is_read(
         assert arrow_guess(file)[0] == {}
 
 
+def test_a_dictionary_that_batches_share_is_no_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 100_000)
+    names = [f"{number}: {TATAR[number % len(TATAR)]}" for number in range(2_000)]
+    coded = arrow.array(names).dictionary_encode()
+    assert kept(records(saved(tmp_path, "a.arrow", {"text": coded}))) == names
+
+
 def test_a_batch_that_claims_a_terabyte_takes_no_memory_here(tmp_path: Path):
     texts = [f"{number}: {text}" * 9 for number, text in enumerate(TATAR)]
     size, options = len("".join(texts).encode()), arrow.ipc.IpcWriteOptions(compression="zstd")
