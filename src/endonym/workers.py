@@ -88,7 +88,7 @@ def perform(function: Function, job: Job, advance: Advance) -> Result:
     return result
 
 
-def perform_afar(function: Function, job: Job) -> Result:
+def perform_remotely(function: Function, job: Job) -> Result:
     """Do one job in a worker, which says in a file how far it is."""
     told, due = 0, time.monotonic() + TELL_SECONDS
 
@@ -157,17 +157,17 @@ class RemoteRunner(ABC):
 
     def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
         """See Runner."""
-        left, handed, running = iter(jobs), deque[SubmittedJob](), list[SubmittedJob]()
+        left, submitted, running = iter(jobs), deque[SubmittedJob](), list[SubmittedJob]()
         while True:
             for job in islice(left, 2 * self.count - len(running)):
-                given = SubmittedJob(Share(job, advance), self.submit(function, job))
-                handed.append(given)
-                running.append(given)
-            if not handed:
+                new = SubmittedJob(Share(job, advance), self.submit(function, job))
+                submitted.append(new)
+                running.append(new)
+            if not submitted:
                 return
-            if handed[0].is_done:
-                result = self.result(function, handed)
-                handed.popleft().share.end()
+            if submitted[0].is_done:
+                result = self.result(function, submitted)
+                submitted.popleft().share.end()
                 yield result
                 continue
             self.wait(running)
@@ -185,7 +185,7 @@ class RemoteRunner(ABC):
         TELL_SECONDS."""
 
     @abstractmethod
-    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+    def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """The result of the first job, which has ended. Raises what the job raised."""
 
 
@@ -213,13 +213,13 @@ class Processes(RemoteRunner):
         for each in running:
             each.is_done = each.handle.done()
 
-    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+    def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        if isinstance(handed[0].handle.exception(), BrokenProcessPool):
+        if isinstance(submitted[0].handle.exception(), BrokenProcessPool):
             self.close()
-            for each in handed:
+            for each in submitted:
                 each.handle = again(function, each)
-        return handed[0].handle.result()
+        return submitted[0].handle.result()
 
     def close(self) -> None:
         """End the workers at once: what they have under way is made again by the next run."""
@@ -228,15 +228,15 @@ class Processes(RemoteRunner):
             self.pool = None
 
 
-def again(function: Function, handed: SubmittedJob) -> Future[Result]:
+def again(function: Function, submitted: SubmittedJob) -> Future[Result]:
     """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
-    if not isinstance(handed.handle.exception(), BrokenProcessPool):
-        return handed.handle
+    if not isinstance(submitted.handle.exception(), BrokenProcessPool):
+        return submitted.handle
     alone = Pool(1)
     try:
-        done = alone.submit(function, handed.share.job)
+        done = alone.submit(function, submitted.share.job)
         if isinstance(done.exception(), BrokenProcessPool):
-            raise lost(handed.share.job)
+            raise lost(submitted.share.job)
         return done
     finally:
         alone.close()
@@ -270,8 +270,8 @@ class Pool:
         """Hand over a job; a process that starts here inherits that Ctrl-C waits."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            return self.executor.submit(perform_afar, function, job)
-        except BrokenProcessPool as broken:  # A worker died since the last job was handed over.
+            return self.executor.submit(perform_remotely, function, job)
+        except BrokenProcessPool as broken:  # A worker died since the last job was submitted.
             failed: Future[Result] = Future()
             failed.set_exception(broken)
             return failed
@@ -316,7 +316,7 @@ class Cluster(RemoteRunner):
         """See RemoteRunner."""
         import ray
 
-        task: Any = ray.remote(max_retries=TRIES - 1)(perform_afar)
+        task: Any = ray.remote(max_retries=TRIES - 1)(perform_remotely)
         return task.remote(function, job)
 
     def wait(self, running: Sequence[SubmittedJob]) -> None:
@@ -327,15 +327,15 @@ class Cluster(RemoteRunner):
         for each in running:
             each.is_done = each.handle in ended
 
-    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+    def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
         import ray
         from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
-        job = handed[0].share.job
+        job = submitted[0].share.job
         with cluster_errors(job.name):
             try:
-                return ray.get(handed[0].handle)
+                return ray.get(submitted[0].handle)
             except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
                 raise lost(job) from error
 

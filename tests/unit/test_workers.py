@@ -196,9 +196,9 @@ class OneSlow(RemoteRunner):
         for each in running:
             each.is_done = each.handle > 1 or self.given == self.jobs
 
-    def result(self, function: Function, handed: Sequence[SubmittedJob]) -> Result:
+    def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        return {"number": handed[0].handle}
+        return {"number": submitted[0].handle}
 
 
 def test_jobs_that_wait_for_a_slow_one_are_not_looked_at_again(tmp_path: Path) -> None:

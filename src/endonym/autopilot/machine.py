@@ -39,5 +39,5 @@ def known(file: Path, key: str) -> Any:
 
 def _here() -> str:
     """The key of this machine: rented ones may differ in instruction sets, not in name."""
-    units = hashlib.sha256(device.instruction_sets().encode()).hexdigest()[:6]
-    return f"{device.processor()} {units} x {device.threads()}"
+    flags = hashlib.sha256(device.instruction_sets().encode()).hexdigest()[:6]
+    return f"{device.processor()} {flags} x {device.threads()}"

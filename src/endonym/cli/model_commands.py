@@ -195,9 +195,10 @@ def export(
             written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
     files: list[dict[str, Any]] = []
     for path in written:
-        number_format = {"quantization": path.stem.rpartition("-")[2]}
-        more = number_format if path.suffix == ".gguf" else {}
-        files.append({"path": path, "format": form, "bytes": path.stat().st_size, **more})
+        file = {"path": path, "format": form, "bytes": path.stat().st_size}
+        if path.suffix == ".gguf":
+            file["quantization"] = path.stem.rpartition("-")[2]
+        files.append(file)
     if settings.is_json:
         print_json({"files": files})
         return

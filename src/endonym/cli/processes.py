@@ -96,10 +96,10 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     zero, and LostProcess if a process was lost.
     """
     with tempfile.TemporaryDirectory(prefix="endonym-") as folder:
-        crew = ProcessGroup(count, arguments, Path(folder))
-        with crew.signals_passed_on():
-            crew.watch()
-        code = crew.verdict()
+        group = ProcessGroup(count, arguments, Path(folder))
+        with group.signals_passed_on():
+            group.watch()
+        code = group.verdict()
     if code:
         raise click.exceptions.Exit(code)
 

@@ -33,7 +33,7 @@ def scrambled(hashes: Hashes) -> Hashes:
 
 
 def mixed(hashes: Hashes) -> Hashes:
-    """The same with one more round (the finalizer of MurmurHash3)."""
+    """As `scrambled`, with one more round: the finalizer of MurmurHash3."""
     hashes = scrambled(hashes)
     hashes *= FACTOR
     hashes ^= hashes >> HALF

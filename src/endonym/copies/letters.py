@@ -110,7 +110,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def folded_letters(texts: Sequence[str], replaced: Codes | None = None) -> Letters:
-    """The folded letters of texts. replaced: as in `script/fold.py`."""
+    """The folded letters of texts. replaced: what becomes of each code point; see `folding`."""
     codes, places, letters, firsts = folding(texts, replaced)
     divided = np.cumsum(separators()[codes], dtype=np.int32)[places]
     begins = np.ones(len(letters), dtype=np.bool_)

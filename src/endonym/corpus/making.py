@@ -1,7 +1,7 @@
 """How a corpus is made: a chain of maps over files and of what must see all of them.
 
 read: groups of raw files to chunks. clean: chunks. count, judge: chunks, if a rule must know the
-whole corpus (judging.py). decontaminate, keys, copies, sift: chunks without evaluation texts and
+whole corpus (judging.py). decontaminate, keys, copies, remove: chunks without evaluation texts and
 copies (removing.py). dropped: a file for each reason. place: the numbers of documents. split: what
 is held out. write: the files of the splits.
 
@@ -216,7 +216,7 @@ class Making:
             self.said["decontamination"] = contamination_of(made, runs, folder)
             chunks = self.next_chunks(chunks, made, folder)
         if self.clean.dedup:
-            keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "sift"))
+            keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "remove"))
             self.work.step("keys", key_chunk, *self.removal_tasks(chunks, keys, keys))
             tasks, sizes = self.removal_tasks(chunks, copies, folder)
             documents = sum(chunk.documents for chunk in chunks)
@@ -226,7 +226,7 @@ class Making:
             if said:
                 self.said["near"] = said
                 link_or_copy(copies / COPIES, self.out / COPIES)
-            made = self.work.step("sift", remove_copies, tasks, sizes)
+            made = self.work.step("remove", remove_copies, tasks, sizes)
             chunks = self.next_chunks(chunks, made, folder)
         return chunks
 

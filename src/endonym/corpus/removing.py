@@ -2,7 +2,7 @@
 
 **decontaminate**: each chunk without what evaluation texts hold. **keys**: what equal and similar
 documents share. **copies**: from all keys it is decided, in this process, what goes (copies).
-**sift**: each chunk without it. A document is known by its number among those of all chunks.
+**remove**: each chunk without what goes. A document is known by its number among all documents.
 """
 
 import functools

@@ -148,10 +148,12 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
     return notes
 
 
-def under_heads(rows: Sequence[dict[str, str]]) -> list[list[str]]:
-    """Rows as lists, below the heads of the first one; what a row lacks is empty."""
-    heads = list(rows[0]) if rows else []
-    return [heads, *([row.get(head, "") for head in heads] for row in rows)] if rows else []
+def rows_with_heads(rows: Sequence[dict[str, str]]) -> list[list[str]]:
+    """The heads of the first row, then each row in their order. A missing cell is empty."""
+    if not rows:
+        return []
+    heads = list(rows[0])
+    return [heads, *([row.get(head, "") for head in heads] for row in rows)]
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) -> list[str]:

@@ -27,7 +27,7 @@ def templates_in(folder: Path) -> jinja2.Environment:
 def filled_template(name: str, /, **values: Any) -> str:
     """A template of the folder `templates`, filled in with these values.
 
-    Raises ValueError for values that are of another kind than it needs.
+    Raises ValueError if the template needs a value that is missing.
     """
     environment = templates_in(Path(__file__).parent / "templates")
     filters: dict[str, Any] = {

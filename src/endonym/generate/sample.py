@@ -98,7 +98,7 @@ class Sampler:
         self._inside = np.array([n for n, tail in enumerate(tails) if tail is None], dtype=np.int64)
         """Ids that begin inside a character, or are no UTF-8 at all."""
         empty = [n for n, piece in enumerate(token_bytes) if not piece and n not in ends]
-        self._never_first = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
+        self._never_between_characters = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
         self._allowed: dict[bytes, NDArray[np.int64]] = {}
 
     def next_tokens(self, logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
@@ -132,7 +132,7 @@ class Sampler:
         if state.sampling.is_greedy:
             return
         if not state.pending:
-            logits_V[self._never_first] = -np.inf
+            logits_V[self._never_between_characters] = -np.inf
             return
         allowed = self._following(state.pending)
         kept = logits_V[allowed]
@@ -189,9 +189,11 @@ def _drawn_one(mass_V: Logits, total: float, state: SamplerState) -> int:
         ids = np.empty(0, dtype=np.int64)
         for faint in FAINT:
             ids = np.flatnonzero(mass_V > faint)
-            if len(ids) >= top_k if top_k else mass_V[ids].sum() >= top_p * total:
+            is_enough = len(ids) >= top_k if top_k else mass_V[ids].sum() >= top_p * total
+            if is_enough:
                 break
-        ids, sums = _ranked(mass_V, ids)
+        ids = ids[np.argsort(-mass_V[ids])]  # the likeliest first
+        sums = mass_V[ids].cumsum(dtype=np.float64)
         if top_k:
             sums = sums[:top_k]
             total = sums[-1]
@@ -199,15 +201,6 @@ def _drawn_one(mass_V: Logits, total: float, state: SamplerState) -> int:
     place = int(np.searchsorted(sums, state.random.random() * sums[-1], side="right"))
     place = min(place, len(sums) - 1)
     return place if ids is None else int(ids[place])
-
-
-def _ranked(
-    mass_V: Logits, ids: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """These ids, the likeliest first, and the sums of their masses."""
-    masses = mass_V[ids]
-    order = np.argsort(-masses)
-    return ids[order], masses[order].cumsum(dtype=np.float64)
 
 
 def log_probabilities(logits_BV: Logits) -> Logits:

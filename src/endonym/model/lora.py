@@ -138,7 +138,7 @@ def matrix_of(linear: nn.Module) -> Tensor:
 
 
 def is_inputs_first(linear: nn.Module) -> bool:
-    """Whether its matrix is inputs × outputs: GPT-2's linear map in transformers, of nf outputs."""
+    """Whether its matrix is inputs × outputs, as in transformers' Conv1D: it alone has `nf`."""
     return hasattr(linear, "nf") and hasattr(linear, "weight")
 
 

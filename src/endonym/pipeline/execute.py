@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +137,13 @@ def planned_stages(
     warned of.
     """
     recipe, store = run.recipe, run.store
-    chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples_of(raw), recipe.clean)))
+    samples = cache(lambda: samples_of(raw))
+    chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
     known = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
-        for warning in source_warnings(samples_of(raw), recipe.language, limit):
+        for warning in source_warnings(samples(), recipe.language, limit):
             log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:

@@ -67,7 +67,7 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
     """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
     workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
-    with runner(workers) as crew:
+    with runner(workers) as pool:
         return make_corpus(
             [(each.source, each.files) for each in config.sources],
             config.clean,
@@ -76,7 +76,7 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             contrast=config.contrast,
             evaluation=_evaluation_texts(config.evaluation),
             work=ctx.work / "corpus",
-            runner=crew,
+            runner=pool,
             progress=ctx.log.progress,
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from endonym.evaluate.documents import difference
 from endonym.evaluate.score import Score
-from endonym.evaluate.tables import aligned, under_heads
+from endonym.evaluate.tables import aligned, rows_with_heads
 from endonym.log import duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
 from endonym.runs.quantity import Bits, Quantity
@@ -241,7 +241,7 @@ def cells(comparison: Comparison) -> list[list[str]]:
         if line.sampled_from is not None:
             name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
         rows.append({"run": name, **_score_cells(line)})
-    return under_heads(rows)
+    return rows_with_heads(rows)
 
 
 def recipes(comparison: Comparison) -> list[list[str]]:
@@ -260,7 +260,7 @@ def recipes(comparison: Comparison) -> list[list[str]]:
             without = "best" if group is several[0] else "–"
             row |= _difference_cells(group.difference, "95 %, Welch", without=without)
         rows.append(row)
-    return under_heads(rows)
+    return rows_with_heads(rows)
 
 
 def _score_cells(score: Score | Bits) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from endonym.corpus.corpus import Corpus
 from endonym.errors import Damaged, RecipeError
-from endonym.evaluate.tables import aligned, under_heads
+from endonym.evaluate.tables import aligned, rows_with_heads
 from endonym.log import Log, folded, number, read_jsonl
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
@@ -132,7 +132,7 @@ def tokenizer_table(found: Sequence[tuple[Named, Measured]]) -> str:
                 f"* {named.name} changes {number(total.changed)} of {number(total.documents)} "
                 "documents: what it loses costs it no tokens"
             )
-    return "\n".join([*aligned(under_heads(rows), left=2), "", *map(folded, notes)])
+    return "\n".join([*aligned(rows_with_heads(rows), left=2), "", *map(folded, notes)])
 
 
 def _fit_cells(fit: Fit) -> dict[str, str]:

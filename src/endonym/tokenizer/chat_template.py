@@ -19,7 +19,6 @@ from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
 
 ANSWERING = "assistant"
-ROLES = ("system", "user", ANSWERING)
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"

@@ -14,7 +14,7 @@ from endonym.cli.processes import LOST, STOPPED, ProcessGroup
 from endonym.errors import LostProcess
 
 
-def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> ProcessGroup:
+def group_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> ProcessGroup:
     """Processes that run these programs instead of endonym."""
     real, left = subprocess.Popen, list(programs)
 
@@ -42,9 +42,9 @@ LASTS = "import time; time.sleep(60)"
 def test_what_the_first_process_says_of_itself_counts(
     first: str, second: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crew = crew_of(tmp_path, monkeypatch, first, second)
-    crew.watch()
-    assert crew.verdict() == code
+    group = group_of(tmp_path, monkeypatch, first, second)
+    group.watch()
+    assert group.verdict() == code
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_what_the_first_process_says_of_itself_counts(
 def test_the_process_that_failed_is_named_once(
     programs: list[str], who: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crew = crew_of(tmp_path, monkeypatch, *programs)
-    crew.watch()
+    group = group_of(tmp_path, monkeypatch, *programs)
+    group.watch()
     with pytest.raises(LostProcess) as failed:
-        crew.verdict()
+        group.verdict()
     assert failed.value.where == who
     assert what in failed.value.message
     assert "same command" in failed.value.do
@@ -72,11 +72,11 @@ def test_a_process_that_does_not_notice_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)
-    crew = crew_of(tmp_path, monkeypatch, LASTS, KILLED)
-    crew.watch()
-    assert [each.returncode for each in crew.processes] == [-signal.SIGKILL] * 2
+    group = group_of(tmp_path, monkeypatch, LASTS, KILLED)
+    group.watch()
+    assert [each.returncode for each in group.processes] == [-signal.SIGKILL] * 2
     with pytest.raises(LostProcess, match="process 2 of 2"):
-        crew.verdict()
+        group.verdict()
 
 
 def test_several_processes_on_a_device_that_cannot_are_refused_at_once(

@@ -31,7 +31,7 @@ CLEAN = Clean(
     dedup=("exact", "near", "paragraphs"),
 )
 SPLIT = Split(val_share=0.2, seed=7)
-STEPS = ["read", "clean", "count0", "count1", "judge", "decontaminate", "keys", "sift"]
+STEPS = ["read", "clean", "count0", "count1", "judge", "decontaminate", "keys", "remove"]
 STEPS += ["dropped", "runs", "compare", "write"]
 NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
 WORDS = [word for line in lines_of("tt") for word in line.split()]

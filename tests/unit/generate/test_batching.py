@@ -219,9 +219,9 @@ def test_a_cache_holds_what_may_be_written_and_at_most_the_context(most: int, le
 def test_what_ends_a_turn_has_no_repetition_penalty() -> None:
     """It stands in every conversation, and must be able to come again."""
     strict = [Sampling(0, repetition_penalty=100.0)]
-    for ends, wanted in (([5], [{0: 5}]), ([], [])):
+    for ends, comes_again in (([5], True), ([], False)):
         script = Script([[5]])
         found = list(
             continued(script, [[END, 5, 7]], 1, strict, sampler=Sampler([b"a"] * 64, (END, *ends)))
         )
-        assert (found == [{0: 5}]) is bool(wanted)
+        assert (found == [{0: 5}]) is comes_again

@@ -74,7 +74,7 @@ Pattern = Annotated[str, AfterValidator(_plain_pattern)]
 
 
 class LoraConfig(BaseModel):
-    """What an `adapter_config.json` says of the numbers; other keys may say nothing of them.
+    """The keys of `adapter_config.json` that decide what an adapter computes.
 
     The values of init_lora_weights are those that leave the base's weights as they are.
     """
@@ -93,8 +93,10 @@ class LoraConfig(BaseModel):
 
     @classmethod
     def read(cls, config: Mapping[str, Any], where: str) -> "LoraConfig":
-        """Raises ExportError for another kind of adapter, or a setting that changes what is
-        computed.
+        """The checked config.
+
+        Raises ExportError for another kind of adapter, and for any other key that would change
+        what is computed.
         """
         try:
             read = cls.model_validate(config)

@@ -48,7 +48,7 @@ class Origin:
         name = self.name if record is None else f"{self.name}#{record}"
         size = len(raw) if raw_bytes < 0 else raw_bytes
         return Reject(
-            reason, name, self.source, printable(detail[:SHOWN_CHARS]), shown_bytes(raw), size
+            reason, name, self.source, printable(detail[:SHOWN_CHARS]), escaped_beginning(raw), size
         )
 
     def whole_file(self, reason: str, detail: str) -> Reject:
@@ -56,7 +56,7 @@ class Origin:
         return self.reject(reason, detail, record=None, raw_bytes=self.raw_bytes)
 
 
-def shown_bytes(raw: bytes) -> str:
+def escaped_beginning(raw: bytes) -> str:
     """The beginning of some bytes, with `\\xNN` for those that are not UTF-8."""
     return raw[: 4 * SHOWN_CHARS].decode("utf-8", "backslashreplace")[:SHOWN_CHARS]
 

@@ -29,7 +29,7 @@ from endonym.limited.process import Failure, LimitedProcess, Limits
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
 SECONDS, SECONDS_PER_GB = 60.0, 60.0
-_trial = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
+_unpacking = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
 
 
 def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
@@ -73,7 +73,7 @@ def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | 
     limits = Limits(MOST_BATCH_BYTES + size, seconds, 4 * seconds)
     question = {"file": sendable(str(path)), "most": kept.limit, "batches": batches}
     try:
-        total = _trial.ask(question, limits)["total"]
+        total = _unpacking.ask(question, limits)["total"]
     except Failure as failure:
         return f"it cannot be unpacked: {failure}"
     return kept.message() if total > kept.limit else None

@@ -27,8 +27,8 @@ MAX_PAGES = 10_000
 
 def read_image(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a picture."""
-    eyes = PageOcr.of(source)
-    if eyes is None:
+    ocr = PageOcr.of(source)
+    if ocr is None:
         what = any_kind(head_of(content))
         if what != "a picture" and is_other(what, origin.name):
             yield origin.whole_file("other_kind", f"by its content this is {what}: rename it")
@@ -38,15 +38,15 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
         return
 
     def read(path: Path) -> Records:
-        return documents(texts(path, eyes, origin), origin, source, PARSER)
+        return documents(texts(path, ocr, origin), origin, source, PARSER)
 
     yield from on_disk(content, origin, PARSER, read)
 
 
-def texts(path: Path, eyes: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
+def texts(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
     """The text of each page of a picture."""
     rejects: list[Reject] = []
-    for each in rebuilt(without_margins(pages(path, eyes, origin, rejects))):
+    for each in rebuilt(without_margins(pages(path, ocr, origin, rejects))):
         if each.paragraphs:
             yield Unit(each.page.number, each.text, each.page.meta, each.page.raw_bytes)
         elif not each.page.lines:
@@ -56,14 +56,14 @@ def texts(path: Path, eyes: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
     yield from rejects
 
 
-def pages(path: Path, eyes: PageOcr, origin: Origin, rejects: list[Reject]) -> Iterator[Page]:
+def pages(path: Path, ocr: PageOcr, origin: Origin, rejects: list[Reject]) -> Iterator[Page]:
     """The pages that OCR reads; the others become rejects."""
     count = tiff_pages(path)
     each_bytes = origin.raw_bytes // count
     for number in range(1, count + 1):
         unit = Unit(number, "", {"page": str(number)} if count > 1 else {}, each_bytes)
         try:
-            yield eyes.page(path, unit, number)
+            yield ocr.page(path, unit, number)
         except OcrFailed as failed:
             record = number if count > 1 else None
             reject = origin.reject(

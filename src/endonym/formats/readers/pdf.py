@@ -50,7 +50,7 @@ class Pdf:
 
     def __init__(self, path: Path, content: Content, origin: Origin, source: Source) -> None:
         self.path, self.content, self.origin, self.source = path, content, origin, source
-        self.eyes = PageOcr.of(source)
+        self.ocr = PageOcr.of(source)
         self.rejects: list[Reject] = []
 
     def records(self) -> Records:
@@ -104,13 +104,13 @@ class Pdf:
 
         layer: what its text layer says, which is taken if OCR fails or reads less.
         """
-        if self.eyes is None:
+        if self.ocr is None:
             packages = ocr_packages(self.source.script)
             detail += f'; OCR reads it: ocr = "auto" in [[source]], and apt-get install {packages}'
             self.refuse(unit, reason, detail)
             return None
         try:
-            found = self.eyes.page(self.picture(unit.number), unit)
+            found = self.ocr.page(self.picture(unit.number), unit)
         except OcrFailed as failed:
             if layer is None:
                 self.refuse(unit, failed.reason, failed.detail)

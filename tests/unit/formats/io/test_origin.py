@@ -2,7 +2,13 @@
 
 from text_samples import KHMER, TATAR
 
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Origin, shown_bytes, too_long
+from endonym.formats.io.origin import (
+    MAX_DOCUMENT_BYTES,
+    SHOWN_CHARS,
+    Origin,
+    escaped_beginning,
+    too_long,
+)
 
 BOOK = Origin("китаплар", "a.zip", 900)
 
@@ -31,13 +37,13 @@ def test_a_reject_of_a_whole_file_has_the_size_of_the_file() -> None:
 
 
 def test_bytes_that_are_no_letters_are_shown_as_their_numbers() -> None:
-    assert shown_bytes(b"\xff" + "ә".encode() + b"\xd3") == "\\xffә\\xd3"
+    assert escaped_beginning(b"\xff" + "ә".encode() + b"\xd3") == "\\xffә\\xd3"
 
 
 def test_no_more_is_shown_than_people_read_and_no_letter_is_cut_in_two() -> None:
     for letter in ("a", "ә", "ក", "🌾"):
-        assert shown_bytes(letter.encode() * 3 * SHOWN_CHARS) == letter * SHOWN_CHARS
-    assert shown_bytes(KHMER[0].encode()) == KHMER[0]
+        assert escaped_beginning(letter.encode() * 3 * SHOWN_CHARS) == letter * SHOWN_CHARS
+    assert escaped_beginning(KHMER[0].encode()) == KHMER[0]
 
 
 def test_a_text_that_is_too_long_is_told_its_size_and_the_limit() -> None:

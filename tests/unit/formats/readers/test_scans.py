@@ -38,6 +38,6 @@ def test_how_sure_ocr_must_be_is_the_recipes_word_or_a_usual_one(
         "endonym.formats.readers.scans.require_tesseract", lambda packs, script: None
     )
     source = Source(name="a", path="b", ocr=("kaz",), min_ocr_confidence=least)
-    eyes = PageOcr.of(source)
-    assert eyes is not None
-    assert (eyes.packs, eyes.least) == (["kaz"], least or 0.6)
+    ocr = PageOcr.of(source)
+    assert ocr is not None
+    assert (ocr.packs, ocr.least) == (["kaz"], least or 0.6)
