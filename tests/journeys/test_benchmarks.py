@@ -252,9 +252,8 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
 
 
 @needs_peers
-@pytest.mark.parametrize("joined", [False, True])
 def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
-    benchmarks: Any, tmp_path: Path, list_of_sentences: list[str], joined: bool
+    benchmarks: Any, tmp_path: Path, list_of_sentences: list[str]
 ) -> None:
     benchmarks("peers").unpack(PEERS, tmp_path)
     settings = {
@@ -267,7 +266,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         "compiled": False,
         "shape": {"layers": 1, "dim": 16, "heads": 1},
         "join": ["texts"],
-        "joined": joined,
+        "joined": True,
         "format": "autocast" if attends_in_bf16() else "fp32",
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }

@@ -23,16 +23,22 @@ def cells(notebook: Path) -> Iterator[dict[str, Any]]:
     yield from data["cells"]
 
 
+def without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are not compiled: tests/unit/train/test_compile.py does that."""
+    why = "no compiler in this test"
+    monkeypatch.setattr("endonym.autopilot.probe.unsupported_reason", lambda *given: why)
+
+
 def test_there_is_a_notebook_to_run() -> None:
     assert NOTEBOOKS
 
 
 @pytest.mark.usefixtures("fables")
-@pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_goes_from_texts_to_a_continued_sentence(
-    notebook: Path, capsys: pytest.CaptureFixture[str]
+    notebook: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    without_compiler(monkeypatch)
     names: dict[str, Any] = {}
     for cell in cells(notebook):
         assert cell["id"]
@@ -61,8 +67,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
         return whole(path, sets=SMALL_SETS)
 
     monkeypatch.setattr(endonym.Recipe, "load", small)
-    why = "the notebook measures it"
-    monkeypatch.setattr("endonym.autopilot.probe.unsupported_reason", lambda *given: why)
+    without_compiler(monkeypatch)
     names: dict[str, Any] = {}
     for number, example in enumerate(examples):
         exec(compile(example, f"python.md, example {number}", "exec"), names)

@@ -132,20 +132,7 @@ def is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_torchrun_trains_the_same_recipe_to_its_end(
-    prepared: Path,
-) -> None:
-    recipe, store = prepared, prepared.parent / "store"
-    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2)
-    done = start(*torchrun, "-m", "endonym", "run", recipe, "--store", store, *SHORT)
-    out, err = done.communicate(timeout=120)
-    assert done.returncode == 0, err
-    assert err.count("2 processes") == 1
-    assert out.count("\ntest documents\n") == 1
-    assert len(list(store.glob("model/*/weights.safetensors"))) == 1
-
-
-def test_two_launchers_that_meet_train_one_model(
+def test_two_launchers_of_torchrun_that_meet_train_one_model(
     prepared: Path,
 ) -> None:
     recipe, store = prepared, prepared.parent / "store"

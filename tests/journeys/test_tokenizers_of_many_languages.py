@@ -19,7 +19,7 @@ from endonym.tokenizer.train import train_tokenizer
 from endonym.tokenizer.unigram import BYTE_TOKENS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-LINES_OF_A_FILE = 150
+LINES_OF_A_FILE = 60
 VOCAB, SMALL_VOCAB = 2_000, 500
 
 

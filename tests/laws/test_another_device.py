@@ -34,11 +34,8 @@ from endonym.train.loop import Training, TrainingInputs
 from endonym.train.objectives.registry import OBJECTIVES
 
 CASES = [(family, objective) for family in FAMILIES for objective in OBJECTIVES]
-TURNS = [
-    *((family, "next_token") for family in FAMILIES),
-    *((family, ("chat", "preferences")[n % 2]) for n, family in enumerate(FAMILIES)),
-]
-"""Every family with texts and with one kind of answers; tests/laws/test_gpu.py tries all."""
+TURNS = [(family, list(OBJECTIVES)[n % len(OBJECTIVES)]) for n, family in enumerate(FAMILIES)]
+"""Every family, with the objectives in turn; tests/laws/test_gpu.py tries all of both."""
 MUON: dict[str, Any] = {"optimizer": "muon", "normalise": True}
 
 

@@ -51,7 +51,7 @@ def training(
 
 
 @pytest.mark.parametrize(("family", "objective", "number_format"), CASES)
-def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
+def test_ten_steps_equal_four_and_a_checkpoint_and_six(
     family: str, objective: str, number_format: str, tmp_path: Path
 ) -> None:
     config = phase(objective, number_format)

@@ -254,7 +254,7 @@ def test_what_a_linguist_needs_imports_no_torch() -> None:
     assert len(names) > 100
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_every_module_can_be_imported(path: Path) -> None:
-    parts = path.relative_to(PROJECT / "src").with_suffix("").parts
-    assert importlib.import_module(".".join(part for part in parts if part != "__init__"))
+def test_every_module_can_be_imported() -> None:
+    for path in SOURCES:
+        parts = path.relative_to(PROJECT / "src").with_suffix("").parts
+        assert importlib.import_module(".".join(part for part in parts if part != "__init__"))

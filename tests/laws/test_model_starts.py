@@ -13,7 +13,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.init import UNLEARNT, is_unlearnt, new_decoder
 
-SIZES = [(64, 512), (256, 257), (384, 4096), (384, 16_384), (768, 4096)]
+SIZES = [(64, 512), (256, 257), (384, 4096)]
 """Widths and vocabularies that the autopilot chooses, and bytes."""
 HEADS_TIED = [
     (family, variant)

@@ -24,7 +24,7 @@ from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import PhaseInputs, Training, TrainingInputs
 
-VOCAB, CONTEXT, STEPS, HALF = 24, 16, 6, 3
+VOCAB, CONTEXT, STEPS, HALF = 24, 16, 4, 2
 SHORT = "smaller_micro_batch"
 
 
@@ -64,23 +64,16 @@ CASES = {
         *PLAIN,
         Case("none", family="moe"),
         Case("gradients", family="mamba2"),
-        Case("none", "bf16"),
-        Case("weights", "bf16"),
         Case("gradients", wish="muon"),
-        Case("weights", family="moe", wish="muon"),
-        Case("weights", "bf16", wish="muon"),
+        Case("weights", "bf16", family="moe", wish="muon"),
         Case("weights", wish="sparing"),
-        Case("weights", wish="chat"),
-        Case("none", "bf16", wish="preferences"),
-        Case("gradients", wish="preferences"),
+        Case("none", "bf16", wish="chat"),
         Case("weights", wish="preferences"),
-        Case("none", wish="adapted"),
-        Case("weights", "bf16", wish="adapted"),
-        Case("gradients", family="moe", wish="adapted"),
+        Case("weights", wish="adapted"),
+        Case("gradients", "bf16", family="moe", wish="adapted"),
         Case("gradients", wish="dora"),
         Case("none", wish="short"),
         Case("none", wish="compiled"),
-        Case("none", wish="mixed"),
         Case("gradients", wish="mixed"),
         Case("none", wish="harmed"),
         Case("gradients", wish="harmed"),
