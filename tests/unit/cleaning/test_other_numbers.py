@@ -4,8 +4,9 @@ import datetime
 
 import pytest
 
-from endonym.cleaning.other_numbers import is_book, is_ean
 from endonym.cleaning.personal import KINDS, mask
+from endonym.cleaning.personal_codes import is_ean
+from endonym.cleaning.phones import is_book
 
 
 def masked(text: str, language: str | None = None) -> str:

@@ -6,7 +6,8 @@ import unicodedata
 import pytest
 import regex
 
-from endonym.cleaning.personal import KINDS, as_ascii, countries, mask, mask_warnings
+from endonym.cleaning.personal import KINDS, as_ascii, mask, mask_warnings
+from endonym.cleaning.personal_codes import countries
 
 
 def masked(text: str, language: str | None = None) -> str:

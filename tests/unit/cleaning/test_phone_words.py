@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.cleaning.phone_words import WORD
+from endonym.cleaning.phones import WORD
 
 
 @pytest.mark.parametrize(
