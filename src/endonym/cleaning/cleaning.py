@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from endonym.cleaning.corpus_rules import CorpusJudge
-from endonym.cleaning.mojibake import without_mojibake
+from endonym.cleaning.normalize import without_mojibake
 from endonym.cleaning.rules import judge, normalizer
 from endonym.cleaning.tally import Tally
 from endonym.formats.broken import broken

@@ -25,7 +25,7 @@ import regex
 from pydantic import Field
 
 from endonym.cleaning.language.votes import reliable_code
-from endonym.cleaning.words import with_words
+from endonym.cleaning.normalize import with_words
 from endonym.config import Config
 from endonym.script.scripts import script_class
 

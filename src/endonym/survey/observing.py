@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import regex
 
-from endonym.cleaning.corpus_rules import Facts
+from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of, save
 from endonym.cleaning.language.sample import Sample
-from endonym.cleaning.skeletons import skeleton
 from endonym.corpus.text_warnings import example, text_warnings
 from endonym.formats.chunks import read_chunk
 from endonym.formats.document_files import seen_files

@@ -4,8 +4,8 @@ from collections import Counter
 
 from text_samples import TATAR
 
-from endonym.cleaning import boilerplate
-from endonym.cleaning.boilerplate import line_keys
+from endonym.cleaning import corpus_rules as boilerplate
+from endonym.cleaning.corpus_rules import line_keys
 
 NOTICE = "Барлык хокуклар якланган, материалларны сайттан алганда сылтама мәҗбүри."
 MENU = ["Баш бит", "Яңалыклар", "Элемтә"]

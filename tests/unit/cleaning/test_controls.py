@@ -5,7 +5,7 @@ import time
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.cleaning.controls import without_controls
+from endonym.cleaning.normalize import without_controls
 
 
 def tags(text: str) -> str:

@@ -5,7 +5,7 @@ import time
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.cleaning.look_alikes import one_script
+from endonym.cleaning.normalize import one_script
 
 TO_LATIN = str.maketrans("аеорсухһАЕОРСУХһКМНТВ", "aeopcyxhAEOPCYXhKMHTB")
 

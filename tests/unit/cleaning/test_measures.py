@@ -189,6 +189,9 @@ def test_the_share_of_repeated_groups_is_that_of_a_slow_count(seed: int):
 
 
 def test_half_of_the_letters_tell_whether_words_are_divided():
-    assert measures.is_unbroken("កខគឃ" + "abc")
-    assert not measures.is_unbroken("កខគ" + "abc")
-    assert not measures.is_unbroken("a" * 2000 + "ក" * 5000)
+    # Twelve words of 24 letters: enough words, and too few letters for fifteen that come again.
+    of_words = " ".join(["កខ"] * 6 + ["ab"] * 6)
+    assert measures.repeated_ngram_share(of_words) == pytest.approx(10 / 12)
+    assert measures.repeated_ngram_share(of_words.replace("ab", "aគ")) is None
+    late = "a" * 2000 + " " + "ក " * 9
+    assert measures.repeated_ngram_share(late) == pytest.approx(0.8)

@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.cleaning.mojibake import without_mojibake
+from endonym.cleaning.normalize import without_mojibake
 
 GOOD = [
     *TATAR,

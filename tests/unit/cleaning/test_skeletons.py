@@ -4,7 +4,7 @@ from collections import Counter
 
 from text_samples import TATAR
 
-from endonym.cleaning.skeletons import skeleton, word_key, word_keys
+from endonym.cleaning.corpus_rules import skeleton, word_key, word_keys
 
 
 def stub(village: str, district: str, year: int, people: int) -> str:

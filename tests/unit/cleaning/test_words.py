@@ -4,7 +4,7 @@ import time
 
 import regex
 
-from endonym.cleaning.words import with_words
+from endonym.cleaning.normalize import with_words
 
 
 def test_a_word_is_changed_once_with_all_its_letters_and_marks():

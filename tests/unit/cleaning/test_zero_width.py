@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.cleaning.zero_width import without_zero_width
+from endonym.cleaning.normalize import without_zero_width
 
 KEPT = [
     ("می\u200cخواهم به خانه بروم", "arabic"),
