@@ -37,8 +37,7 @@ from endonym.cleaning.keyed import (
     smallest,
     summed,
 )
-from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.paragraphs import other_language
+from endonym.cleaning.language.identify import Identifier, other_language
 from endonym.cleaning.language.sample import (
     SAMPLE_CHARS,
     Learnt,

@@ -7,8 +7,12 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, TATAR
 
-from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.paragraphs import SWITCH_ODDS, likeliest, other_language
+from endonym.cleaning.language.identify import (
+    SWITCH_ODDS,
+    Identifier,
+    likeliest,
+    other_language,
+)
 from endonym.cleaning.language.sample import learn
 
 
