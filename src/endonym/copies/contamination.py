@@ -22,13 +22,15 @@ from endonym.copies.letters import (
     UNSPACED,
     Letters,
     Runs,
+    Span,
     batches,
     folded_letters,
+    paragraphs,
     runs,
     single_letters,
+    without,
     words,
 )
-from endonym.copies.paragraphs import Span, paragraphs, without
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS

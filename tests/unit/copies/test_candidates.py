@@ -17,8 +17,8 @@ BANDS = Bands(2, 1)
 
 
 def keys(path: Path, rows: list[tuple[int, int, int, int, int, int]]) -> Path:
-    """A file of near keys: document, letters, wear, digest, and the keys of two bands."""
-    names = ("document", "letters", "wear", "high", "band0", "band1")
+    """A file of near keys: document, letters, damage, digest, and the keys of two bands."""
+    names = ("document", "letters", "damage", "high", "band0", "band1")
     columns = {
         name: np.array(each, dtype=np.int64 if name in names[:3] else np.uint64)
         for name, each in zip(names, zip(*rows, strict=True), strict=True)
@@ -83,7 +83,7 @@ def pairs_of(batches) -> set[tuple[int, int]]:
     return {pair for a, b in batches for pair in zip(a.tolist(), b.tolist(), strict=True)}
 
 
-def test_the_better_copy_is_less_worn_then_longer_then_has_more_accents_then_is_earlier(
+def test_the_better_copy_is_less_damaged_then_longer_then_has_more_accents_then_is_earlier(
     tmp_path: Path,
 ) -> None:
     rows = [(0, 50, 1, 1, 10, 90), (1, 50, 0, 2, 10, 91), (2, 60, 0, 3, 10, 92)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from text_samples import FRENCH, TATAR
 
-from endonym.copies.clusters import SHOWN_COPIES, write_clusters
+from endonym.copies.near import SHOWN_COPIES, write_clusters
 from endonym.copies.notes import COPIES
 from endonym.copies.tables import Tables
 

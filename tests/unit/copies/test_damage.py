@@ -1,11 +1,11 @@
-"""How worn a text is."""
+"""How damaged a text is."""
 
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.copies.damage import accents, damage
+from endonym.copies.keys import accents, damage
 
 
-def test_good_texts_show_no_wear() -> None:
+def test_good_texts_show_no_damage() -> None:
     assert not damage([*TATAR, *FRENCH, *KHMER, "", "1917"]).any()
 
 

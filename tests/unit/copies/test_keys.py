@@ -48,8 +48,8 @@ def test_equal_letters_have_one_digest_and_texts_without_letters_no_row(tmp_path
     assert 6 not in digests
     assert digests[0] == digests[7]
     assert len(set(digests.values())) == len(digests) - 1
-    wear = dict(zip(table["document"].to_pylist(), table["wear"].to_pylist(), strict=True))
-    assert wear[0] == 0 < wear[7]
+    damage = dict(zip(table["document"].to_pylist(), table["damage"].to_pylist(), strict=True))
+    assert damage[0] == 0 < damage[7]
 
 
 def test_short_paragraphs_have_no_key(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, TATAR
 
-from endonym.copies.paragraphs import LONG_LINE_CHARS, paragraphs, without
+from endonym.copies.letters import LONG_LINE_CHARS, paragraphs, without
 
 LONG = " ".join(TATAR)
 

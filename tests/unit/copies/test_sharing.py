@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from text_samples import KHMER, numbered
 
-from endonym.copies.keys import CopyRules, key_files, write_keys
+from endonym.copies.keys import CopyRules, key_files, key_rows, sharers, write_keys
 from endonym.copies.removal import removal_by_keys
-from endonym.copies.sharing import key_rows, sharers
 from endonym.copies.tables import Tables
 
 PER_FILE = 190
