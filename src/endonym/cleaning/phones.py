@@ -9,6 +9,8 @@ numbers in groups of thousands and years.
 import functools
 import ipaddress
 import random
+import tomllib
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import regex
@@ -17,32 +19,6 @@ from endonym.cleaning.personal_codes import BEGIN, END, YEAR, countries, digits_
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
-
-LATIN = r"""
-t[eé]l(?:s|[eé]f\w*|[eé]ph\w*|epon\w*)? tlf tfn t[āa]lr\w* phone telem[oó]ve\w* fono? f[oóò]+n[uù]
-mob mobil\w* gsm cell celular\w* cellular\w* handy cep fax whats\ ?app viber hp sdt sđt đt
-điện\ thoại di\ động puh puhelin\w*
-call [ck]onta[ck]?t\w* appele\w* anruf\w* rufen ligue\w* llame\w* llámen\w* chiam(?:a|ate|are)
-sun(?:a[țţt]i|ă) apela[țţt]i simu (?:ni)?pig(?:a|ie) hubungi gọi z[əe]ng arayın\w* arayabilir\w*
-qo.ng.iroq jaň skambin\w* zvan\w* zvoni\w* helista\w* soita\w* zadzwo[nń]\w* dzwo[nń]\w*
-volejte volajte zavol\w* pozovite nazovite hívj\w* tumawag tawag\w* hamagara shayela
-[uy]\w?cingo woote frɛ
-"""
-CYRILLIC = r"""
-т[еэ]л т[еэ]леф\w* патэлеф\w* моб мобил\w* мабіл\w* факс вац?тсап [пд]?о?звон\w* звані\w* дзван\w*
-дзвон\w* ш[аы]лтырат\w* қоңырау\w* чалы\w* обад\w* позов\w* занг утас\w* контакт\w*
-"""
-OTHER = r"""
-☎ ☏ ✆ 📞 📱 τηλ κινητ[όο] καλέστε զանգ հեռ ლეფონ \bტელ\b მობ დარეკ
-ទូរស័ព្ទ ទូរសព្ទ โทร ໂທ ဖုန်း ስልክ ደውሉ
-फ़ोन फोन मोबाइल सम्पर्क संपर्क ফোন মোবাইল ਫ਼ੋਨ ਫੋਨ ફોન ଫୋନ போன் தொலைபேசி ఫోన్ ಫೋನ್ ഫോൺ දුරකථන
-تلفن تلفون هاتف موبا?یل جوال فون رابطہ تېلېفون טלפון נייד 电话 電話 手机 전화
-"""
-LATIN, CYRILLIC, OTHER = (
-    "|".join(regex.split(r"(?<!\\)\s+", words.strip())) for words in (LATIN, CYRILLIC, OTHER)
-)
-WORD = regex.compile(rf"\b(?:{LATIN}|{CYRILLIC})\b|{OTHER}", regex.IGNORECASE)
-"""Those of scripts whose words have endings or no borders are found anywhere."""
 
 D, M, Y = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:1\d{3}|20\d\d|2100)"
 DATE = regex.compile(rf"(?:{D}(?P<a>[./-] ?| ){M}(?P=a){Y}|{Y}(?P<b>[./-] ?| ){M}(?P=b){D})(?!\d)")
@@ -120,6 +96,18 @@ YEAR_IN_BRACKETS = regex.compile(r"\((?:1[5-9]|20)\d\d\)")
 GAP = regex.compile(r"(?<=\d)[ ./-]+(?=\d)")
 LEAST_CUT, LEAST_CUT_BESIDE_WORD = 10, 8
 """Digits of a telephone number that other groups of digits follow."""
+
+
+@functools.cache
+def phone_word() -> "regex.Pattern[str]":
+    """A pattern of the words that stand beside telephone numbers."""
+    path = files("endonym.cleaning").joinpath("phone_words.toml")
+    words = tomllib.loads(path.read_text(encoding="utf-8"))
+    latin, cyrillic, others = (
+        "|".join(regex.split(r"(?<!\\)\s+", words[name].strip()))
+        for name in ("latin", "cyrillic", "others")
+    )
+    return regex.compile(rf"\b(?:{latin}|{cyrillic})\b|{others}", regex.IGNORECASE)
 
 
 def is_book(found: str) -> bool:
@@ -252,11 +240,11 @@ def has_word_beside(match: "regex.Match[str]") -> bool:
     """Whether a word for a telephone or for calling stands near in the same line."""
     text, start, end = match.string, match.start(), match.end()
     begin = max(start - WORD_BEFORE, text.rfind("\n", 0, start) + 1)
-    if WORD.search(text, begin, start):
+    if phone_word().search(text, begin, start):
         return True
     line_end = text.find("\n", end, end + WORD_AFTER)
     stop = line_end if line_end >= 0 else end + WORD_AFTER
-    after = WORD.search(text, end, stop + LONGEST_WORD)
+    after = phone_word().search(text, end, stop + LONGEST_WORD)
     return after is not None and after.start() < stop
 
 

@@ -15,6 +15,7 @@ found so is left to the model's class of unknown languages.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,14 +168,16 @@ def _usual(above: NDArray[np.float64]) -> float:
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
     found = [reliable_code(each) or code for each in paragraphs]
-    most = MOST_WRONG * len(paragraphs)
-    frequent = {label for label in set(found) if label != code and found.count(label) > most}
+    frequent = _frequent(found, MOST_WRONG) | {code}
     return [
-        label
-        if label != code and label not in frequent and langid_vote(text).code == label
-        else code
+        label if label not in frequent and langid_vote(text).code == label else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
+
+
+def _frequent(labels: Sequence[str], share: float) -> set[str]:
+    """The labels that more than a share of texts have."""
+    return {label for label, n in Counter(labels).items() if n > share * len(labels)}
 
 
 def of_others(texts: Sequence[str], language: str) -> list[bool]:
@@ -187,9 +190,9 @@ def of_others(texts: Sequence[str], language: str) -> list[bool]:
     if code == "x":
         return [False] * len(texts)
     found = [certain_other(text, code) for text in texts]
-    most = len(texts) if code in known_codes()["pycld2"] else MOST_WRONG * len(texts)
-    frequent = {label for label in set(found) if label and found.count(label) > most}
-    return [label != "" and label not in frequent for label in found]
+    most = 1 if code in known_codes()["pycld2"] else MOST_WRONG
+    unlikely = _frequent(found, most) | {""}
+    return [label not in unlikely for label in found]
 
 
 def _classes(
@@ -199,9 +202,8 @@ def _classes(
     given: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
     """The texts of each class, the language's own first; small classes are one."""
-    classes: dict[str, list[str]] = {code: []}
-    for name in sorted({*labels, *given} - {code}):
-        classes[name] = list(given.get(name, ()))
+    names = [code, *sorted({*labels, *given} - {code})]
+    classes = {name: list(given.get(name, ())) for name in names}
     for text, label in zip(paragraphs, labels, strict=True):
         classes[label].append(text)
     small = [

@@ -10,7 +10,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import hashes, letters
 from endonym.copies.held_out import near
-from endonym.copies.held_out.near import Index, kept_runs, occurrences, rare_runs
+from endonym.copies.held_out.near import Index, kept_runs, occurrences, runs_to_search_by
 from endonym.copies.letters import padded_runs, run_hashes
 from endonym.script.fold import folded
 
@@ -122,7 +122,7 @@ def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])
     counters = occurrences(texts)
-    rare, owners = rare_runs(texts, counters)
+    rare, owners = runs_to_search_by(texts, counters)
     counts = counters[near.counter_of(rare)].astype(np.int64) - 1
     assert counts.min() > 0
     assert 10 < np.bincount(owners, counts).max() <= 30
@@ -138,7 +138,7 @@ def test_a_footer_on_every_page_leads_to_few_pairs():
 
 
 def test_a_run_that_occurs_nowhere_else_is_not_searched_for():
-    rare, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
+    rare, _ = runs_to_search_by(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
     assert len(rare) == 0
 
 
