@@ -52,8 +52,9 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
     return [max(similarity(text, other) for other in others) for text in folded(candidates)]
 
 
-@pytest.mark.parametrize("batch_chars", [20, 300, 1 << 18])
-@pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])
+@pytest.mark.parametrize(
+    ("batch_chars", "max_pairs"), [(20, 1), (300, 50), (1 << 18, 1), (1 << 18, 1 << 20)]
+)
 def test_what_is_contained_is_what_a_slow_count_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int
 ):
@@ -107,7 +108,7 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     texts += [story(seed, 8) for seed in range(200, 300)]
     expected = contaminated(candidates, texts)
     assert 10 < sum(expected) < 60
-    for seed in range(3):
+    for seed in range(2):
         order = random.Random(seed).sample(range(80), 80)
         moved = contaminated(
             [candidates[i] for i in order], random.Random(seed).sample(texts, len(texts))
@@ -160,11 +161,6 @@ def test_a_page_is_compared_letter_by_letter_and_a_book_is_not():
     assert contaminated([page], [edited(page, 1, len(page) // 9)]) == [True]
     assert len(book) > 1.3 * near.MAX_LETTERS
     assert contaminated([book], [edited(book, 1, len(book) // 9)]) == [False]
-
-
-def test_two_books_are_not_taken_for_one():
-    books = [story(seed, 3_000) for seed in range(4)]
-    assert contaminated(books[:2], books[2:]) == [False, False]
 
 
 def test_texts_without_letters_are_compared_as_they_stand():
