@@ -33,7 +33,6 @@ from endonym.cleaning.keyed import (
     keyed,
     memory_mapped_counts,
     merged,
-    save,
     smallest,
     summed,
 )
@@ -47,7 +46,7 @@ from endonym.cleaning.language.sample import (
 )
 from endonym.cleaning.rules import Verdict
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import read_chunk, write_chunk
+from endonym.formats.chunks import read_chunk, write_array, write_chunk
 from endonym.formats.config import Clean
 from endonym.formats.document_files import write_file
 from endonym.formats.faults import passing_over
@@ -230,7 +229,7 @@ class Counted:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
-            save(getattr(self, name), folder / f"{name}.npy")
+            write_array(folder, f"{name}.npy", getattr(self, name))
         write_chunk(folder, TEXTS, TEXT, [self.texts])
         write_file(folder, SIZE, json_bytes(self.documents))
 
@@ -268,7 +267,7 @@ class Facts:
         folder.mkdir(parents=True, exist_ok=True)
         usual = np.array(sorted(self.usual), dtype=np.uint64)
         for name, array in zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True):
-            save(array, folder / f"{name}.npy")
+            write_array(folder, f"{name}.npy", array)
         if self.learnt is not None:
             self.learnt.save(folder / LEARNT)
         write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))

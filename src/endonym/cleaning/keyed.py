@@ -9,11 +9,8 @@ one in forty.
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
-
-from endonym.formats.document_files import WholeFile
 
 PORTION_ROWS = 4_000_000
 """Rows that are merged at once: 64 MB, and as much again to sort them."""
@@ -31,12 +28,6 @@ def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
     """Rows of key and value as a sorted array."""
     array = np.array(rows, dtype=np.uint64).reshape(-1, 2)
     return array[np.lexsort((array[:, 1], array[:, 0]))]
-
-
-def save(counts: "np.ndarray", path: Path) -> None:
-    """Write counts to a file, whole or not at all."""
-    with WholeFile(path.parent, path.name) as file:
-        np.save(cast(BinaryIO, file), counts, allow_pickle=False)
 
 
 def memory_mapped_counts(path: Path) -> "np.ndarray":

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.cleaning.keyed import key_of, save
+from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.model import CharacterModel
 from endonym.cleaning.language.votes import (
     certain_other,
@@ -32,6 +32,7 @@ from endonym.cleaning.language.votes import (
     reliable_code,
 )
 from endonym.disk import json_bytes, read_json
+from endonym.formats.chunks import write_array
 from endonym.formats.document_files import write_file
 
 SAMPLE_CHARS = 3_000_000
@@ -69,7 +70,7 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in self.model.arrays().items():
-            save(array, folder / f"{name}.npy")
+            write_array(folder, f"{name}.npy", array)
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
         write_file(folder, TOLD, json_bytes(told))
 
