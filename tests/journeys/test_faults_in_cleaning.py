@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,10 @@ def break_step(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:
 
 
 def break_measure(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:
-    monkeypatch.setattr(rules, "script_share", breaking(rules.script_share, bad))
+    drops = {each.key: each for each in rules.DROPS}
+    share = drops["min_script_share"]
+    drops[share.key] = replace(share, measure=breaking(share.measure, bad))
+    monkeypatch.setattr(rules, "DROPS", tuple(drops.values()))
 
 
 def break_warnings(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:

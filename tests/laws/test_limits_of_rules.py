@@ -3,8 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.cleaning.boilerplate import line_keys, without_boilerplate
-from endonym.cleaning.corpus_rules import CorpusJudge, facts_of
+from endonym.cleaning.corpus_rules import CorpusJudge, facts_of, line_keys, without_boilerplate
 from endonym.cleaning.personal import mask
 from endonym.copies.contamination import Contamination
 from endonym.formats.config import Clean

@@ -42,7 +42,7 @@ SENTENCES = some.lists(
 
 
 @given(TEXTS, STEPS, SCRIPTS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_16_cleaning_a_clean_text_changes_nothing(text: str, steps: tuple[str, ...], script: str):
     normalized = normalizer(Clean.model_validate({"normalize": steps, "script": script}))
     once = normalized(text)
@@ -50,7 +50,7 @@ def test_16_cleaning_a_clean_text_changes_nothing(text: str, steps: tuple[str, .
 
 
 @given(TEXTS, STEPS, SCRIPTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_16_a_kept_text_is_kept_when_it_is_cleaned_again(
     text: str, steps: tuple[str, ...], script: str
 ):
@@ -65,7 +65,7 @@ def test_16_a_kept_text_is_kept_when_it_is_cleaned_again(
 
 
 @given(some.lists(SENTENCES, min_size=4, max_size=25), some.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
     lines = [line if random.random() < 0.7 else f" {line}\u00a0" for line in lines]
     corpus = attempt([("\n".join(lines)).encode()], "txt")
@@ -91,7 +91,7 @@ def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
         [Split(), Split(val_share=0.2), Split(val_documents=2), Split(val_documents=5)]
     ),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_17_added_texts_move_nothing_into_the_held_out_set(before, additions, seed, split):
     assume(split.val_documents is None or split.val_documents < sum(map(len, before)))
     after = [list(source) for source in before]
@@ -127,7 +127,7 @@ def sides_of(files: dict[str, list[str]]) -> dict[str, str]:
 
 
 def test_17_lines_and_files_that_are_added_move_no_training_line_into_a_held_out_set():
-    first, more = made_up(750, seed=1), made_up(250, seed=2)
+    first, more = made_up(450, seed=1), made_up(150, seed=2)
     before = sides_of({"1.txt": first})
     assert all(list(before.values()).count(side) > 5 for side in SIDES)
     for files in (
@@ -145,7 +145,7 @@ def test_17_lines_and_files_that_are_added_move_no_training_line_into_a_held_out
     some.lists(some.lists(SENTENCES, min_size=2, max_size=40), min_size=1, max_size=3),
     some.integers(0, 50),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_17_no_held_out_text_is_nearly_a_training_text(sources, seed):
     held = held_texts(sources, Split(val_share=0.3), seed)
     every = {text for source in sources for text in source}
@@ -207,7 +207,7 @@ RAW = some.lists(
     some.sampled_from(["file", "line", "blank_lines"]),
     some.sampled_from(["", ".gz", "cut"]),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_21_every_record_and_byte_is_kept_or_dropped(lines, name, document, packing):
     contents = [b"\n".join(each) for each in lines]
     if packing:

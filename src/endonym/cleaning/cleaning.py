@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from endonym.cleaning.corpus_rules import CorpusJudge
-from endonym.cleaning.mojibake import without_mojibake
+from endonym.cleaning.normalize import without_mojibake
 from endonym.cleaning.rules import judge, normalizer
 from endonym.cleaning.tally import Tally
 from endonym.formats.broken import broken
@@ -22,17 +22,13 @@ Removed = Callable[[Document, str, str], None]
 """Called with a document, a rule, and a part that the rule takes out of it."""
 
 
-def forgotten(document: Document, rule: str, part: str) -> None:
-    """The default for `removed`: does nothing."""
-
-
 class Cleaning:
     """The rules of a recipe, and what they did: `tally`, which a caller may replace.
 
     removed: called with each part that is taken out of a document that stays.
     """
 
-    def __init__(self, clean: Clean, removed: Removed = forgotten) -> None:
+    def __init__(self, clean: Clean, removed: Removed | None = None) -> None:
         self.tally, self._removed = Tally(), removed
         self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
         self._judged = judge(clean)
@@ -40,20 +36,16 @@ class Cleaning:
 
     def normalized(self, document: Document) -> Document | Reject:
         """The document with its text normalized; a reject if it is broken, or if our code fails."""
+        self.tally.begin(document.id)
         try:
-            return self._normalize(document)
+            text = without_mojibake(document.text) if self._repairs else document.text
+            # Before the other steps, which delete the controls that give mojibake away.
+            refused = broken(replace(document, text=text))
+            if refused is not None:
+                return refused
+            text = self._normalized(document.text)
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
             return refusal(document, error)
-
-    def _normalize(self, document: Document) -> Document | Reject:
-        """See `normalized`. Raises whatever a rule raises."""
-        self.tally.begin(document.id)
-        text = without_mojibake(document.text) if self._repairs else document.text
-        # Before the other steps, which delete the controls that give mojibake away.
-        refused = broken(replace(document, text=text))
-        if refused is not None:
-            return refused
-        text = self._normalized(document.text)
         return document if text == document.text else replace(document, text=text)
 
     def judged(
@@ -64,24 +56,19 @@ class Cleaning:
 
         size: its bytes as read.
         """
+        self.tally.begin(document.id)
         try:
-            return self._judge(document, size, corpus)
+            text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
+            if gone:
+                text = self._normalized(text)
+            verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
             return refusal(document, error)
-
-    def _judge(
-        self, document: Document, size: int, corpus: CorpusJudge | None
-    ) -> Document | Reject:
-        """See `judged`. Raises whatever a rule raises."""
-        self.tally.begin(document.id)
-        text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
-        if gone:
-            text = self._normalized(text)
-        verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
         if verdict is None:
             for rule, part in gone:
                 self.tally.removed(rule, part)
-                self._removed(document, rule, part)
+                if self._removed:
+                    self._removed(document, rule, part)
             return replace(document, text=text) if gone else document
         reason, detail = verdict
         if gone:  # They go with the document, and are shown in it.

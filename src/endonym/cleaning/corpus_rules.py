@@ -16,27 +16,27 @@ What was counted, and the facts, can be saved to a folder of a few files. Memory
 step, and the facts are the same however the corpus is divided.
 """
 
+import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as arrow
+import regex
 
-from endonym.cleaning.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
 from endonym.cleaning.keyed import (
     key_of,
     keyed,
     memory_mapped_counts,
     merged,
-    save,
     smallest,
     summed,
 )
-from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.paragraphs import other_language
+from endonym.cleaning.language.identify import Identifier, other_language
 from endonym.cleaning.language.sample import (
     SAMPLE_CHARS,
     Learnt,
@@ -45,14 +45,14 @@ from endonym.cleaning.language.sample import (
     smallest_keys,
 )
 from endonym.cleaning.rules import Verdict
-from endonym.cleaning.skeletons import skeleton, word_keys
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import read_chunk, write_chunk
+from endonym.formats.chunks import read_chunk, write_array, write_chunk
 from endonym.formats.config import Clean
 from endonym.formats.document_files import write_file
 from endonym.formats.faults import passing_over
 
 ARRAYS = ("lines", "words", "paragraphs", "skeletons")
+KEYS = ("lines", "common", "skeletons", "usual")
 TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"
 TEXT = arrow.schema({"text": arrow.string()})
 NONE = np.zeros((0, 2), dtype=np.uint64)
@@ -60,6 +60,99 @@ LEAST_SCORE = 0.5
 """Of a document that all paragraphs in another language can make up."""
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
+
+LONG_LETTERS = 40
+"""Letters of a line that is taken out wherever it stands."""
+COMMON_SHARE = 0.01
+"""Share of all documents in which a shorter line must stand."""
+SIGNS = regex.compile(r"[^\p{L}\p{M}]+")
+
+LEAST_WORDS, LEAST_SHARE = 5, 0.4
+"""Words that a skeleton must keep, and their share of all words."""
+MOST_CHARS = 20_000
+"""Longer texts are no template's."""
+BLANK = "_"
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+NAME = regex.compile(r"[\p{Lu}\p{Lt}\p{N}]")
+
+
+def folded_line(line: str) -> str:
+    """What of a line is compared: its letters in lower case."""
+    return SIGNS.sub(" ", line.lower()).strip()
+
+
+def line_keys(text: str) -> set[int]:
+    """The keys of a document's lines; none if it has one line."""
+    lines = {folded_line(line) for line in text.split("\n")} - {""}
+    return {key_of(line) for line in lines} if "\n" in text else set()
+
+
+def without_boilerplate(
+    text: str, frequent: Container[int], common: Container[int]
+) -> tuple[str, list[str]]:
+    """A document without its boilerplate (menus, notices, running heads), and the lines of that.
+
+    Lines are compared without case, digits and signs. A document counts a line once. Long lines
+    that stand in more documents than the limit (`frequent` has their keys) go wherever they stand.
+    Short ones go at the beginning and the end of a document, down to the first line that is its
+    own, and only if they also stand in COMMON_SHARE of all documents (`common`): in a large corpus
+    more documents than any limit begin with a date or with "— Oui.". A document of one line has
+    none: that is a copy, and the matter of `dedup`.
+    """
+    lines = text.split("\n")
+    if len(lines) < 2:
+        return text, []
+    folded = [folded_line(line) for line in lines]
+    is_long = [len(line) >= LONG_LETTERS for line in folded]
+    is_often = [
+        bool(line) and key_of(line) in (frequent if long else common)
+        for line, long in zip(folded, is_long, strict=True)
+    ]
+    if not any(is_often):
+        return text, []
+    gone = {place for place in range(len(lines)) if is_often[place] and is_long[place]}
+    for places in (range(len(lines)), range(len(lines) - 1, -1, -1)):
+        for place in places:
+            if folded[place] and not is_often[place]:
+                break
+            if is_often[place]:
+                gone.add(place)
+    kept = "\n".join(line for place, line in enumerate(lines) if place not in gone)
+    return kept.strip("\n"), [lines[place] for place in sorted(gone)]
+
+
+@functools.lru_cache(maxsize=1 << 17)
+def word_key(word: str) -> int:
+    """The key of a word; 0 for a name, which is a word with a capital letter or a digit."""
+    return 0 if NAME.search(word) else key_of(word)
+
+
+def word_keys(text: str) -> set[int]:
+    """The keys of a document's words that are no names."""
+    return {word_key(word) for word in set(WORD.findall(text[:MOST_CHARS]))} - {0}
+
+
+def skeleton(text: str, usual: AbstractSet[int]) -> str:
+    """What of a text is equal in all texts that a program has filled in; empty if it has none.
+
+    It is the words in their order, without digits, names and rare words: a run of those is one
+    blank. A rare word stands in fewer documents than the limit (`usual` has the keys of the
+    others), so that it cannot be part of a template that is used more often. A skeleton says
+    something only if enough of its words are left: short sentences of common words may be alike by
+    chance.
+    """
+    if len(text) > MOST_CHARS:
+        return ""
+    words, kept = WORD.findall(text), list[str]()
+    for word in words:
+        if word_key(word) in usual:
+            kept.append(word)
+        elif not kept or kept[-1] is not BLANK:
+            kept.append(BLANK)
+    left = sum(word is not BLANK for word in kept)
+    if left < LEAST_WORDS or left < LEAST_SHARE * len(words) or left == len(words):
+        return ""
+    return " ".join(kept)
 
 
 def rounds(clean: Clean) -> int:
@@ -86,29 +179,25 @@ class Counts:
 
     def add(self, text: str) -> None:
         """Count a document, as far as our code can; judging it tells of the fault."""
+        by_skeleton, by_language = (
+            self.clean.max_same_skeleton is not None,
+            asks_language(self.clean),
+        )
         with passing_over():
             if self.facts is None:
-                self._count(text)
-            else:
-                self._count_again(text, self.facts)
-
-    def _count(self, text: str) -> None:
-        """Count a document in the first round."""
-        self.documents += 1
-        if self.clean.max_line_documents is not None:
-            self.lines.update(line_keys(text))
-        if self.clean.max_same_skeleton is not None:
-            self.words.update(word_keys(text))
-        if asks_language(self.clean):
-            self.paragraphs.update((key, len(each)) for key, each in candidates(text))
-
-    def _count_again(self, text: str, facts: "Facts") -> None:
-        """Count a document in the second round."""
-        if self.clean.max_same_skeleton is not None and (found := skeleton(text, facts.usual)):
-            self.skeletons.append((key_of(found), key_of(text)))
-        if asks_language(self.clean):
-            some = (each for each in candidates(text) if each[0] <= facts.sampled)
-            self.texts.update(some)
+                self.documents += 1
+                if self.clean.max_line_documents is not None:
+                    self.lines.update(line_keys(text))
+                if by_skeleton:
+                    self.words.update(word_keys(text))
+                if by_language:
+                    self.paragraphs.update((key, len(each)) for key, each in candidates(text))
+                return
+            if by_skeleton and (found := skeleton(text, self.facts.usual)):
+                self.skeletons.append((key_of(found), key_of(text)))
+            if by_language:
+                sampled = self.facts.sampled
+                self.texts.update(each for each in candidates(text) if each[0] <= sampled)
 
     def counted(self) -> "Counted":
         """What was counted so far."""
@@ -140,7 +229,7 @@ class Counted:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
-            save(getattr(self, name), folder / f"{name}.npy")
+            write_array(folder, f"{name}.npy", getattr(self, name))
         write_chunk(folder, TEXTS, TEXT, [self.texts])
         write_file(folder, SIZE, json_bytes(self.documents))
 
@@ -176,10 +265,9 @@ class Facts:
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"lines": self.lines, "common": self.common, "skeletons": self.skeletons}
-        arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
-        for name, array in arrays.items():
-            save(array, folder / f"{name}.npy")
+        usual = np.array(sorted(self.usual), dtype=np.uint64)
+        for name, array in zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True):
+            write_array(folder, f"{name}.npy", array)
         if self.learnt is not None:
             self.learnt.save(folder / LEARNT)
         write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
@@ -188,15 +276,12 @@ class Facts:
     def load(cls, folder: Path) -> "Facts":
         """The facts in a folder."""
         documents, sampled = read_json(folder / SIZE)
-        return cls(
-            documents,
-            memory_mapped_counts(folder / "lines.npy"),
-            memory_mapped_counts(folder / "common.npy"),
-            frozenset(memory_mapped_counts(folder / "usual.npy").tolist()),
-            sampled,
-            memory_mapped_counts(folder / "skeletons.npy"),
-            Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
+        lines, common, skeletons, usual = (
+            memory_mapped_counts(folder / f"{name}.npy") for name in KEYS
         )
+        learnt = Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None
+        usual = frozenset(usual.tolist())
+        return cls(documents, lines, common, usual, sampled, skeletons, learnt)
 
 
 def combine(
@@ -211,7 +296,15 @@ def combine(
     by the code or name of each.
     """
     if before is not None:
-        return _combined_again(clean, parts, before, contrast or {})
+        skeletons, texts, learnt = list[np.ndarray](), dict[int, str](), None
+        for part in parts:
+            skeletons.append(part.skeletons)
+            texts.update((key_of(each), each) for each in part.texts)
+        if asks_language(clean):
+            paragraphs = [texts[key] for key in sorted(texts)]
+            learnt = learn(paragraphs, clean.language or "", contrast or {})
+        found = merged(skeletons, smallest(clean.max_same_skeleton or 1))
+        return replace(before, skeletons=found, learnt=learnt)
     every, sample = list[Counted](), NONE
     for part in parts:
         sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
@@ -227,21 +320,6 @@ def combine(
         frozenset(int(key) for key in usual[:, 0]),
         int(sample[-1, 0]) if len(sample) else -1,
     )
-
-
-def _combined_again(
-    clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
-) -> Facts:
-    """The facts after the second round."""
-    skeletons, texts = list[np.ndarray](), dict[int, str]()
-    for part in parts:
-        skeletons.append(part.skeletons)
-        texts.update((key_of(each), each) for each in part.texts)
-    found = merged(skeletons, smallest(clean.max_same_skeleton or 1))
-    learnt = None
-    if asks_language(clean):
-        learnt = learn([texts[key] for key in sorted(texts)], clean.language or "", contrast)
-    return replace(before, skeletons=found, learnt=learnt)
 
 
 def facts_of(

@@ -9,11 +9,8 @@ one in forty.
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
-
-from endonym.formats.document_files import WholeFile
 
 PORTION_ROWS = 4_000_000
 """Rows that are merged at once: 64 MB, and as much again to sort them."""
@@ -33,12 +30,6 @@ def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
     return array[np.lexsort((array[:, 1], array[:, 0]))]
 
 
-def save(counts: "np.ndarray", path: Path) -> None:
-    """Write counts to a file, whole or not at all."""
-    with WholeFile(path.parent, path.name) as file:
-        np.save(cast(BinaryIO, file), counts, allow_pickle=False)
-
-
 def memory_mapped_counts(path: Path) -> "np.ndarray":
     """Counts in a file, of which only what is used is read."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -52,34 +43,25 @@ def merged(
     reduce: from the sorted rows of some keys to those that stay. The result is the same for any
     order and division of the parts.
     """
-    total = sum(len(each) for each in parts)
-    pieces = max(1, -(-total // PORTION_ROWS))
-    edges = [(number << 64) // pieces for number in range(pieces)]
+    pieces = max(1, -(-sum(map(len, parts)) // PORTION_ROWS))
+    edges = np.array([(number << 64) // pieces for number in range(1, pieces)], dtype=np.uint64)
+    ends = [[0, *np.searchsorted(part[:, 0], edges).tolist(), len(part)] for part in parts]
     kept: list[np.ndarray] = []
-    for number, edge in enumerate(edges):
+    for number in range(pieces):
         rows = [
-            _range(each, edge, edges[number + 1] if number + 1 < pieces else None) for each in parts
+            part[some[number] : some[number + 1]] for part, some in zip(parts, ends, strict=True)
         ]
-        together = np.concatenate(rows) if rows else np.zeros((0, 2), dtype=np.uint64)
+        together = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *rows])
         kept.append(reduce(together[np.lexsort((together[:, 1], together[:, 0]))]))
     return np.concatenate(kept)
 
 
-def _range(part: "np.ndarray", first: int, end: int | None) -> "np.ndarray":
-    """The rows whose keys are from first to below end."""
-    keys = part[:, 0]
-    start = int(np.searchsorted(keys, np.uint64(first)))
-    stop = len(keys) if end is None else int(np.searchsorted(keys, np.uint64(end)))
-    return np.asarray(part[start:stop])
-
-
 def groups(rows: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
     """Where each key of sorted rows begins, and in how many rows it stands."""
-    if not len(rows):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    keys = rows[:, 0]
-    starts = np.append(0, np.nonzero(keys[1:] != keys[:-1])[0] + 1)
-    return starts, np.diff(np.append(starts, len(rows)))
+    is_first = np.ones(len(rows), dtype=np.bool_)
+    is_first[1:] = rows[1:, 0] != rows[:-1, 0]
+    starts = np.flatnonzero(is_first)
+    return starts, np.diff(starts, append=len(rows))
 
 
 def summed(least: int) -> "Callable[[np.ndarray], np.ndarray]":
@@ -102,16 +84,11 @@ def smallest(most: int) -> "Callable[[np.ndarray], np.ndarray]":
     """
 
     def reduced(rows: "np.ndarray") -> "np.ndarray":
-        again = np.zeros(len(rows), dtype=np.bool_)
-        again[1:] = (rows[1:] == rows[:-1]).all(axis=1)
-        rows = rows[~again]
+        is_new = np.ones(len(rows), dtype=np.bool_)
+        is_new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+        rows = rows[is_new]
         starts, sizes = groups(rows)
-        large = sizes > most
-        places = starts[large]
-        return (
-            np.column_stack([rows[places, 0], rows[places + most - 1, 1]])
-            if len(places)
-            else rows[:0]
-        )
+        places = starts[sizes > most]
+        return np.column_stack([rows[places, 0], rows[places + most - 1, 1]])
 
     return reduced

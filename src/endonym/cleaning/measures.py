@@ -7,6 +7,7 @@ a text is too short for it, and then its rule does not apply.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -45,9 +46,7 @@ ENDED = regex.compile(
     rf"(?:[{SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
 )
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-UNBROKEN = regex.compile(
-    "(?:" + "|".join(script_class(name) for name in sorted(BREAK_SCRIPTS)) + ")"
-)
+UNBROKEN = regex.compile("|".join(script_class(name) for name in sorted(BREAK_SCRIPTS)))
 LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 
@@ -89,8 +88,7 @@ def kinds_of(text: str) -> Kinds:
         words += int(np.count_nonzero(is_word[1:] & ~is_word[:-1]))
         words += int(is_word[0]) - int(is_word[0] and was_word)
         was_word = bool(is_word[-1])
-    found = [int(each) for each in counts]
-    return Kinds(found[LETTER], found[DIGIT], found[POINT], found[OTHER], words)
+    return Kinds(*counts[[LETTER, DIGIT, POINT, OTHER]].tolist(), words)
 
 
 @functools.lru_cache(maxsize=2)
@@ -124,42 +122,37 @@ def digit_share(text: str) -> float | None:
     return kinds.digits / kinds.visible if kinds.visible >= LEAST_LETTERS else None
 
 
-def line_share(text: str, pattern: "regex.Pattern[str]", *, anywhere: bool = True) -> float | None:
-    """The share of lines in which a pattern is found, or with which they begin."""
+def line_share(text: str, is_counted: Callable[[str], object]) -> float | None:
+    """The share of lines for which a function gives something true."""
     lines = lines_of(text)
     if len(lines) < LEAST_LINES:
         return None
-    find = pattern.search if anywhere else pattern.match
-    return sum(1 for line in lines if find(line)) / len(lines)
+    return sum(1 for line in lines if is_counted(line)) / len(lines)
 
 
 def ended_share(text: str) -> float | None:
     """The share of lines that end with punctuation."""
-    lines = lines_of(text)
-    if len(lines) < LEAST_LINES:
-        return None
-    return sum(1 for line in lines if ENDED.search(line[-12:])) / len(lines)
+    return line_share(text, lambda line: ENDED.search(line[-12:]))
 
 
 def short_share(text: str) -> float | None:
     """The share of lines that are short."""
-    lines = lines_of(text)
-    if len(lines) < LEAST_LINES:
-        return None
-    return sum(len(line) <= SHORT_LINE for line in lines) / len(lines)
+    return line_share(text, lambda line: len(line) <= SHORT_LINE)
 
 
 def list_share(text: str) -> float | None:
     """The share of lines that begin with a bullet or a number."""
-    return line_share(text, LIST_LINE, anywhere=False)
+    return line_share(text, LIST_LINE.match)
 
 
 def table_share(text: str) -> float | None:
     """The share of lines that are rows: of cells divided by bars or tabs, or mostly of digits."""
-    lines = lines_of(text)
-    if len(lines) < LEAST_LINES:
-        return None
-    return sum(is_row(line) for line in lines) / len(lines)
+    return line_share(text, is_row)
+
+
+def code_share(text: str) -> float | None:
+    """The share of lines that look like a program or markup."""
+    return line_share(text, CODE_LINE.search)
 
 
 def is_row(line: str) -> bool:
@@ -168,11 +161,6 @@ def is_row(line: str) -> bool:
         return True
     digits = sum(map(str.isdigit, line))
     return digits > 3 and 2 * digits > len(line) - line.count(" ")
-
-
-def code_share(text: str) -> float | None:
-    """The share of lines that look like a program or markup."""
-    return line_share(text, CODE_LINE)
 
 
 def repeated_line_share(text: str) -> float | None:
@@ -184,10 +172,12 @@ def repeated_line_share(text: str) -> float | None:
 def repeated_ngram_share(text: str) -> float | None:
     """The share of words that are part of five words in a row that stood before in the text.
 
-    In scripts without blanks between words, of letters in fifteen letters that stood before.
+    Where half of its letters are of scripts without blanks between words, of letters in fifteen
+    letters that stood before.
     """
     n, units = NGRAM, WORD.findall(text)
-    if units and UNBROKEN.search(text) and is_unbroken(text):
+    begin = text[:2000]
+    if units and 2 * len(UNBROKEN.findall(begin)) > kinds_of(begin).letters:
         n, units = NGRAM_UNBROKEN, LETTERS.findall(text)
     if len(units) < 2 * n:
         return None
@@ -202,12 +192,6 @@ def repeated_ngram_share(text: str) -> float | None:
     first[np.unique(ngrams, return_index=True)[1]] = True
     covered = np.zeros(len(units) + 1, dtype=np.int32)
     again = np.nonzero(~first)[0]
-    np.add.at(covered, again, 1)
-    np.add.at(covered, again + n, -1)
+    covered[again] += 1
+    covered[again + n] -= 1
     return float(np.count_nonzero(np.cumsum(covered[:-1])) / len(units))
-
-
-def is_unbroken(text: str) -> bool:
-    """Whether half of a text's letters are of scripts without blanks between words."""
-    sample = text[:2000]
-    return 2 * len(UNBROKEN.findall(sample)) > kinds_of(sample).letters

@@ -25,7 +25,7 @@ import regex
 from pydantic import Field
 
 from endonym.cleaning.language.votes import reliable_code
-from endonym.cleaning.words import with_words
+from endonym.cleaning.normalize import with_words
 from endonym.config import Config
 from endonym.script.scripts import script_class
 
@@ -55,8 +55,13 @@ class PackStep(Config):
         return regex.search(self.right, text) is not None
 
     def change(self) -> Change:
-        """The function that makes the change in a text."""
-        return _within(self, _changed(self))
+        """The function that makes the change, only in lines and words for which it is meant."""
+        change, finds = _changed(self), self.finds()
+        if self.words_in:
+            change = _in_words(self.words_in, finds, change)
+        if self.only_in:
+            change = _in_lines(self, finds, change)
+        return lambda text: change(text) if finds.search(text) else text
 
     def finds(self) -> "regex.Pattern[str]":
         """A pattern of what it would change, wherever it stands."""
@@ -74,13 +79,11 @@ class PackStep(Config):
 def packs() -> dict[str, PackStep]:
     """All steps by name, sorted by language."""
     found: dict[str, PackStep] = {}
-    for path in sorted(
-        files("endonym.cleaning.language_packs").iterdir(), key=lambda each: each.name
-    ):
-        if path.name.endswith(".toml"):
-            for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
-                named = {"name": name, "language": path.name.removesuffix(".toml")}
-                found[name] = PackStep.model_validate(named | table)
+    every = files("endonym.cleaning").joinpath("language_packs").iterdir()
+    for path in sorted(every, key=lambda each: each.name):
+        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            named = {"name": name, "language": path.name.removesuffix(".toml")}
+            found[name] = PackStep.model_validate(named | table)
     return found
 
 
@@ -97,7 +100,7 @@ def _changed(step: PackStep) -> Change:
         [(regex.compile(found, regex.MULTILINE), put) for found, put in each]
         for each in (step.patterns, step.after)
     )
-    arrange = _arranger(step.order)
+    arrange = _arranger(step.order) if step.order else str
 
     def changed(text: str) -> str:
         text = text.translate(table) if table else text
@@ -113,8 +116,6 @@ def _changed(step: PackStep) -> Change:
 
 def _arranger(order: tuple[str, ...]) -> Change:
     """A function that sorts the parts of each run by their classes, stably, in linear time."""
-    if not order:
-        return lambda text: text
     classes = [regex.compile(each) for each in order]
     part = regex.compile("|".join(f"(?:{each})" for each in order))
     run = regex.compile(f"(?:{part.pattern}){{2,}}+")
@@ -127,20 +128,6 @@ def _arranger(order: tuple[str, ...]) -> Change:
         return "".join(sorted(part.findall(found[0]), key=place))
 
     return lambda text: run.sub(arranged, text)
-
-
-def _within(step: PackStep, change: Change) -> Change:
-    """The change, only in those lines and words for which it is meant."""
-    finds = step.finds()
-    if step.words_in:
-        change = _in_words(step.words_in, finds, change)
-    if step.only_in:
-        change = _in_lines(step, finds, change)
-
-    def changed(text: str) -> str:
-        return change(text) if finds.search(text) else text
-
-    return changed
 
 
 def _in_words(script: str, finds: "regex.Pattern[str]", change: Change) -> Change:
@@ -165,12 +152,12 @@ def _in_lines(step: PackStep, finds: "regex.Pattern[str]", change: Change) -> Ch
     strange += [step.strange] if step.strange else []
     foreign = regex.compile(f"(?V1){'|'.join(strange)}") if strange else None
 
-    def is_meant(line: str) -> bool:
+    def is_in_language(line: str) -> bool:
         if own and own.search(line):
             return True
         return not (foreign and foreign.search(line)) and reliable_code(line) in ("", *step.only_in)
 
     def in_line(line: str) -> str:
-        return change(line) if finds.search(line) and is_meant(line) else line
+        return change(line) if finds.search(line) and is_in_language(line) else line
 
     return lambda text: "\n".join(map(in_line, text.split("\n")))

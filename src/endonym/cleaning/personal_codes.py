@@ -1,4 +1,4 @@
-"""Codes that states give to persons, and numbers of bank accounts, by their check digits.
+"""Codes of persons, and numbers of cards, bank accounts and goods, by their check digits.
 
 A code has the form of its country, a date or a region that can exist where it has one, and the
 right check digits: of random numbers of its form, at most one in ten passes. Codes of nine to
@@ -9,13 +9,28 @@ them, and of Denmark, which gives them without since 2007. Numbers of bank accou
 """
 
 import functools
+import tomllib
 from collections.abc import Callable, Sequence
+from importlib.resources import files
 from typing import NamedTuple
 
 import regex
 
+from endonym.script.languages import TAKEN_FOR, usual_code
+
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Letters beside which a number stands without a blank, in regular expressions of version 1."""
+BEGIN = rf"(?<![[\w+\p{{Sc}}-]--{UNSPACED}]|\d\.|(?<!\d{{6}}),)"
+"""No part of a longer number, of a word or of a sum of money; of a list, 0722123456,0733123456."""
+END = rf"(?![\w--{UNSPACED}]|-[\d\p{{Lu}}]|[.,]\d\d?(?!\d))"
+"""An ending may follow, 0722123456-ul, but no decimals, 599123456,78."""
+CARD = regex.compile(
+    rf"{BEGIN}(?<![A-Za-z]{{2}}\d\d(?:[ -]| {{2}}))[2-6]\d{{3}}(?:[ -]?\d){{9,15}}(?!\d|-\d)",
+    regex.VERSION1,
+)
+CARD_GROUPS = regex.compile(r"\d{4}([ -])(?:\d{4}\1\d{4}\1\d{4}|\d{6}\1\d{4,5})")
+"""The beginning of what looks like a card: after it the date may follow until which it holds."""
+YEAR = regex.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 IBAN = regex.compile(
     r"[A-Za-z]{2}\d\d(?<=(?<![\p{L}\p{N}])(?:[Ii][Bb][Aa][Nn])?.{4})"  # IBANDE89… is one, too.
     r"(?:(?:[ .-]| {2})?[A-Za-z0-9]){11,30}"
@@ -40,6 +55,22 @@ IBAN_LENGTHS = {
 22 countries whose banks use them without it, Iran, Morocco and Senegal among them."""
 
 
+@functools.cache
+def countries(language: str) -> tuple[str, ...]:
+    """The countries whose numbers a text in a language may have without +; none for no language.
+
+    A region of the language is the only one: en-IN. Codes may have three letters: ron, tat, swh.
+    """
+    code, *parts = usual_code(language.lower()).split("-")
+    if code == "x":
+        return ()
+    if region := next((each for each in parts if len(each) == 2 and each.isalpha()), ""):
+        return (region.upper(),)
+    path = files("endonym.cleaning").joinpath("countries.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(table.get(code, table.get(TAKEN_FOR.get(code, ""), "")).split())
+
+
 def iban_within(found: str) -> str:
     """The beginning that is the number of a bank account; empty if none is."""
     length = IBAN_LENGTHS.get(found[:2].upper(), 0)
@@ -56,19 +87,43 @@ def iban_within(found: str) -> str:
     return one if is_right else ""
 
 
+def digits_of(found: str) -> str:
+    """The digits of a number without what divides them."""
+    return "".join(each for each in found if each.isdigit())
+
+
+def is_ean(found: str) -> bool:
+    """Whether it has 13 digits, of which the last is right: a number of goods (EAN, ISBN-13)."""
+    values = [int(each) for each in digits_of(found)]
+    return len(values) == 13 and (sum(values[::2]) + 3 * sum(values[1::2])) % 10 == 0
+
+
+def is_card(found: str) -> bool:
+    """Whether the last digit is right (Luhn), they are not all alike, and no row of years.
+
+    A number of goods is none: cards of 13 digits are not issued any more.
+    """
+    if not YEAR.sub("", found).strip(" -") or is_ean(found):
+        return False
+    digits = digits_of(found)
+    return len(set(digits)) > 1 and is_luhn(digits)
+
+
+def card_within(found: str) -> str:
+    """What of digits is the number of a card: all, or what stands in the groups of one."""
+    groups = CARD_GROUPS.match(found)
+    tried = [found, groups[0]] if groups else [found]
+    return next((each for each in tried if is_card(each)), "")
+
+
 def total(code: str, weights: Sequence[int]) -> int:
     """The sum of the first digits by these weights."""
     return sum(int(digit) * weight for digit, weight in zip(code, weights, strict=False))
 
 
-def is_dated(code: str, begin: int = 0) -> bool:
-    """Whether digits from there on are a year, a month and a day of two digits each."""
-    return is_day(code[begin + 2 : begin + 4], code[begin + 4 : begin + 6])
-
-
-def is_day(month: str, day: str) -> bool:
+def is_day(month: int, day: int) -> bool:
     """Whether it can be a date."""
-    return 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+    return 1 <= month <= 12 and 1 <= day <= 31
 
 
 def is_luhn(code: str) -> bool:
@@ -77,16 +132,38 @@ def is_luhn(code: str) -> bool:
     return (total(code[::-2], [1] * len(code)) + doubled) % 10 == 0
 
 
-def by_11(code: str, weights: Sequence[int]) -> str:
-    """What makes the sum by these weights a multiple of 11, as a digit; 0 for ten."""
-    return str(-total(code, weights) % 11 % 10)
+def sum_by_11(code: str, weights: Sequence[int], second: Sequence[int]) -> int:
+    """What is left of the sum by 11; if that is ten, of the sum by the second weights."""
+    rest = total(code, weights) % 11
+    return rest if rest < 10 else total(code, second) % 11
+
+
+def check_digits(signs: str, *weights: Sequence[int]) -> Callable[[str], bool]:
+    """A function of a code: whether after the digits that have weights stands the right sign.
+
+    signs: the sign for each remainder of the sum by their number. Of several check digits each has
+    weights of its own.
+    """
+
+    def is_right(code: str) -> bool:
+        return all(code[len(each)] == signs[total(code, each) % len(signs)] for each in weights)
+
+    return is_right
+
+
+BY_10, MINUS_10 = "0123456789", "0987654321"
+BY_11, MINUS_11 = "0123456789X", "0X987654321"
+"""Signs for what is left by ten or eleven, and for what it lacks of them; no digit is X."""
+BY_11_OR_0, MINUS_11_OR_0 = "01234567890", "00987654321"
+"""The same where ten is written as nought."""
+MINUS_11_OR_1 = "10987654321"
 
 
 def is_romanian(code: str) -> bool:
     """CNP: sex and century, date, county, number, check digit."""
-    check, county = total(code, (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)) % 11, int(code[7:9])
-    is_county = 1 <= county <= 52 or county in (70, 80, 81, 82, 83)
-    return is_dated(code, 1) and is_county and int(code[12]) == (1 if check == 10 else check)
+    county = int(code[7:9])
+    is_right = check_digits("01234567891", (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9))(code)
+    return is_right and (1 <= county <= 52 or county in (70, 80, 81, 82, 83))
 
 
 def is_french(code: str) -> bool:
@@ -104,68 +181,36 @@ def is_snils(code: str) -> bool:
 def is_inn(code: str) -> bool:
     """Tax number of a person in Russia: a region, a number, two check digits."""
     weights = ((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8))
-    checks = [str(total(code, each) % 11 % 10) for each in weights]
-    return code[:2] != "00" and code[10:] == "".join(checks)
+    return code[:2] != "00" and check_digits(BY_11_OR_0, *weights)(code)
 
 
 def is_baltic(code: str) -> bool:
     """Estonia, Lithuania: sex and century, date, number, check digit."""
-    check = total(code, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)) % 11
-    if check == 10:
-        check = total(code, (3, 4, 5, 6, 7, 8, 9, 1, 2, 3)) % 11 % 10
-    return is_dated(code, 1) and check == int(code[10])
-
-
-def is_latvian(code: str) -> bool:
-    """Latvia: day, month, year, century, number, check digit. Codes from 2017 on have none."""
-    check = (1 + total(code, (10, 5, 8, 4, 2, 1, 6, 3, 7, 9))) % 11 % 10
-    return is_day(code[2:4], code[:2]) and check == int(code[10])
+    rest = sum_by_11(code, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1), (3, 4, 5, 6, 7, 8, 9, 1, 2, 3))
+    return rest % 10 == int(code[10])
 
 
 def is_finnish(code: str) -> bool:
     """Finland: day, month, year, century, number, and a check letter."""
-    check = "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(code[:6] + code[7:10]) % 31]
-    return is_day(code[2:4], code[:2]) and code[10].upper() == check
+    return code[10] == "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(code[:6] + code[7:10]) % 31]
 
 
 def is_swedish(code: str) -> bool:
     """Sweden: date, number, check digit; days from 61 on are of persons who do not live there."""
     short = code[-10:]
-    return is_day(short[2:4], str(int(short[4:6]) % 60)) and is_luhn(short)
-
-
-def is_norwegian(code: str) -> bool:
-    """Norway: day, month, year, number, two check digits."""
-    weights = ((3, 7, 6, 1, 8, 9, 4, 5, 2, 1), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
-    return is_day(code[2:4], str(int(code[:2]) % 40)) and not any(
-        total(code, each) % 11 for each in weights
-    )
-
-
-def is_polish(code: str) -> bool:
-    """PESEL: date with the century in the month, number, check digit."""
-    check = total(code, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10
-    return is_day(str(int(code[2:4]) % 20), code[4:6]) and check == 0
+    return is_day(int(short[2:4]), int(short[4:6]) % 60) and is_luhn(short)
 
 
 def is_czech(code: str) -> bool:
     """Czechia, Slovakia: date with the sex in the month, number, check digit."""
     is_right = int(code[:9]) % 11 % 10 == int(code[9])
-    return is_right and is_day(str(int(code[2:4]) % 50 % 20), code[4:6])
-
-
-def is_bulgarian(code: str) -> bool:
-    """Bulgaria: date with the century in the month, number, check digit."""
-    check = total(code, (2, 4, 8, 5, 10, 9, 7, 3, 6)) % 11 % 10
-    return is_day(str(int(code[2:4]) % 20), code[4:6]) and check == int(code[9])
+    return is_right and is_day(int(code[2:4]) % 50 % 20, int(code[4:6]))
 
 
 def is_kazakh(code: str) -> bool:
     """Kazakhstan: date, sex and century, number, check digit."""
-    check = total(code, range(1, 12)) % 11
-    if check == 10:
-        check = total(code, (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)) % 11
-    return is_dated(code) and check == int(code[11])
+    rest = sum_by_11(code, range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
+    return rest == int(code[11])
 
 
 def is_turkish(code: str) -> bool:
@@ -174,30 +219,17 @@ def is_turkish(code: str) -> bool:
     return code[9:] == f"{check}{(check + total(code, (1,) * 9)) % 10}"
 
 
-def is_iranian(code: str) -> bool:
-    """Iran: a number and a check digit."""
-    rest = total(code, range(10, 1, -1)) % 11
-    return len(set(code)) > 1 and int(code[9]) == (rest if rest < 2 else 11 - rest)
-
-
 def is_italian(code: str) -> bool:
     """Codice fiscale: names, date and place as letters and digits, and a check letter."""
-    odd = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25)
-    odd += (24, 23)
-    places = [int(each) if each.isdigit() else ord(each) - ord("A") for each in code[:15]]
-    return (sum(odd[each] for each in places[::2]) + sum(places[1::2])) % 26 == ord(code[15]) - 65
+    letters = [chr(ord("A") + int(each)) if each.isdigit() else each for each in code[:15]]
+    odd = sum("BAKPLCQDREVOSFTGUHMINJWZYX".index(each) for each in letters[::2])
+    return (odd + sum(ord(each) - ord("A") for each in letters[1::2])) % 26 == ord(code[15]) - 65
 
 
 def is_spanish(code: str) -> bool:
     """DNI and NIE: a number and a check letter."""
     number = str("XYZ".index(code[0])) + code[1:-1] if code[0] in "XYZ" else code[:-1]
     return code[-1] == "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23]
-
-
-def is_yugoslav(code: str) -> bool:
-    """JMBG: day, month, year, region, number, check digit."""
-    check = -total(code, (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
-    return is_day(code[2:4], code[:2]) and check == int(code[12])
 
 
 def is_croatian(code: str) -> bool:
@@ -210,31 +242,13 @@ def is_croatian(code: str) -> bool:
 
 def is_belgian(code: str) -> bool:
     """Belgium: date, number, and what is left by 97; births since 2000 count with a 2 before."""
-    return is_day(str(int(code[2:4]) % 20), code[4:6]) and int(code[9:]) in (
-        97 - int(code[:9]) % 97,
-        97 - int("2" + code[:9]) % 97,
-    )
-
-
-def is_swiss(code: str) -> bool:
-    """Switzerland: 756, number, check digit of an EAN."""
-    return total(code, (1, 3) * 6 + (1,)) % 10 == 0
+    return int(code[9:]) in (97 - int(code[:9]) % 97, 97 - int("2" + code[:9]) % 97)
 
 
 def is_ukrainian(code: str) -> bool:
     """РНОКПП: days since 1899, number, check digit."""
-    days, weights = int(code[:5]), (-1, 5, 7, 9, 4, 6, 10, 5, 7)
-    return days < MOST_DAYS and total(code, weights) % 11 % 10 == int(code[9])
-
-
-def is_brazilian(code: str) -> bool:
-    """CPF: a number and two check digits."""
-    return code[9] == by_11(code, range(10, 1, -1)) and code[10] == by_11(code, range(11, 1, -1))
-
-
-def is_portuguese(code: str) -> bool:
-    """NIF: a number and a check digit; those of persons begin with 1, 2 or 3."""
-    return code[8] == by_11(code, range(9, 1, -1))
+    is_right = check_digits(BY_11_OR_0, (-1, 5, 7, 9, 4, 6, 10, 5, 7))(code)
+    return is_right and int(code[:5]) < MOST_DAYS
 
 
 def is_indian(code: str) -> bool:
@@ -254,42 +268,10 @@ def pentagon(one: int, other: int) -> int:
     return side + 5 * ((one > 4) != (other > 4))
 
 
-def is_chinese(code: str) -> bool:
-    """China: place, date, number, check digit (ISO 7064), of which X is ten."""
-    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-    return is_day(code[10:12], code[12:14]) and code[17] == "10X98765432"[total(code, weights) % 11]
-
-
 def is_taiwanese(code: str) -> bool:
     """Taiwan: a letter for the place, sex, number, check digit."""
     place = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(code[0]) + 10
     return total(f"{place}{code[1:]}", (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1)) % 10 == 0
-
-
-def is_korean(code: str) -> bool:
-    """South Korea: date, sex and century, number, check digit; none since October 2020."""
-    check = (11 - total(code, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11) % 10
-    return is_dated(code) and check == int(code[12])
-
-
-def is_japanese(code: str) -> bool:
-    """My Number: eleven digits and a check digit."""
-    return code[11] == by_11(code, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
-
-
-def is_thai(code: str) -> bool:
-    """Thailand: kind of person, place, number, check digit."""
-    return (11 - total(code, range(13, 1, -1)) % 11) % 10 == int(code[12])
-
-
-def is_dated_luhn(code: str) -> bool:
-    """South Africa: date, number, citizenship, check digit (Luhn)."""
-    return is_dated(code) and is_luhn(code)
-
-
-def is_greek(code: str) -> bool:
-    """AMKA: day, month, year, number, check digit (Luhn)."""
-    return is_day(code[2:4], code[:2]) and is_luhn(code)
 
 
 def is_german(code: str) -> bool:
@@ -304,31 +286,14 @@ def is_austrian(code: str) -> bool:
     return is_date and total(code, (3, 7, 9, 0, 5, 8, 4, 2, 1, 6)) % 11 == int(code[3])
 
 
-def is_dutch(code: str) -> bool:
-    """BSN: nine digits, whose sum by weights 9 to 2 and -1 is a multiple of 11."""
-    return total(code, (9, 8, 7, 6, 5, 4, 3, 2, -1)) % 11 == 0
-
-
 def is_hungarian(code: str) -> bool:
     """Hungary: sex and century, date, number, check digit; its weights fall since 1997."""
-    checks = (total(code, range(1, 11)) % 11, total(code, range(10, 0, -1)) % 11)
-    return is_dated(code, 1) and int(code[10]) in checks
+    return int(code[10]) in (total(code, range(1, 11)) % 11, total(code, range(10, 0, -1)) % 11)
 
 
 def is_hungarian_tax(code: str) -> bool:
     """Adóazonosító jel: 8, days since 1867, number, check digit."""
-    return int(code[1:6]) < MOST_DAYS_HU and total(code, range(1, 10)) % 11 == int(code[9])
-
-
-def is_hungarian_insurance(code: str) -> bool:
-    """TAJ: eight digits and a check digit."""
-    return total(code, (3, 7) * 4) % 10 == int(code[8])
-
-
-def is_icelandic(code: str) -> bool:
-    """Kennitala: day, month, year, number, check digit, century."""
-    is_right = total(code, (3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
-    return is_right and is_day(code[2:4], code[:2])
+    return int(code[1:6]) < MOST_DAYS_HU and check_digits(BY_11, range(1, 10))(code)
 
 
 def is_irish(code: str) -> bool:
@@ -337,38 +302,15 @@ def is_irish(code: str) -> bool:
     return code[7] == "WABCDEFGHIJKLMNOPQRSTUV"[(total(code, range(8, 1, -1)) + 9 * more) % 23]
 
 
-def is_moldovan(code: str) -> bool:
-    """IDNP: a number and a check digit."""
-    return total(code, (7, 3, 1) * 4) % 10 == int(code[12])
-
-
 def is_mexican(code: str) -> bool:
     """CURP: letters of names, date, sex, place, and a check digit."""
     values = ["0123456789ABCDEFGHIJKLMN\u00d1OPQRSTUVWXYZ".index(each) for each in code[:17]]
-    check = -sum(value * (18 - place) for place, value in enumerate(values)) % 10
-    return is_dated(code, 4) and check == int(code[17])
-
-
-def is_argentine(code: str) -> bool:
-    """CUIL and CUIT of persons: a kind, the number of the identity card, check digit."""
-    check = -total(code, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
-    return min(check, 9) == int(code[10])
+    return -sum(value * (18 - place) for place, value in enumerate(values)) % 10 == int(code[17])
 
 
 def is_chilean(code: str) -> bool:
     """RUN: a number, and a check digit of which K is ten."""
-    check = -total(code[-2::-1], (2, 3, 4, 5, 6, 7, 2, 3)) % 11
-    return code[-1] == "0123456789K"[check]
-
-
-def is_british(code: str) -> bool:
-    """Number of the National Health Service: nine digits and a check digit."""
-    return -total(code, range(10, 1, -1)) % 11 == int(code[9])
-
-
-def is_australian(code: str) -> bool:
-    """TFN: nine digits, whose sum by weights is a multiple of 11."""
-    return total(code, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0
+    return code[-1] == "0123456789K"[-total(code[-2::-1], (2, 3, 4, 5, 6, 7, 2, 3)) % 11]
 
 
 MOST_DAYS, MOST_DAYS_HU = 47_000, 59_000
@@ -376,87 +318,113 @@ MOST_DAYS, MOST_DAYS_HU = 47_000, 59_000
 
 
 class Code(NamedTuple):
-    """A code of some countries: its form, and whether one without its signs between is right.
+    """A code of some countries, and how it is checked without the signs between its digits.
 
-    word: what must stand before it in its line, of a code that other numbers pass for too often.
+    form: how it is written. check: whether its check digits are right. date: its beginning with MM
+    in place of the month and DD of the day. months, days: what is added to a month or a day for
+    another century or for who is no citizen. word: what must stand before it in its line, of a code
+    that other numbers pass for too often.
     """
 
     countries: str
     form: str
-    is_right: Callable[[str], bool]
+    check: Callable[[str], bool]
+    date: str = ""
+    months: int = 100
+    days: int = 100
     word: str = ""
+
+    def is_right(self, code: str) -> bool:
+        """Whether the check digits are right, and the date can be one."""
+        if self.date:
+            month, day = self.date.index("MM"), self.date.index("DD")
+            month, day = int(code[month : month + 2]), int(code[day : day + 2])
+            if not is_day(month % self.months, day % self.days):
+                return False
+        return self.check(code)
 
 
 AADHAAR = "aa?dh?aa?r|uidai|आधार|আধার|ਆਧਾਰ|આધાર|ଆଧାର|ஆதார்|ఆధార్|ಆಧಾರ್|ആധാർ|آدھار"
+TAX_UA = r"РНОКПП|\b(?:ІПН|ИНН)\b|(?:ідентифікаційн|идентификационн|податков|налогов)\w*"
+INSURANCE_CA = r"\b(?-i:SIN|NAS)\b|social insurance|assurance sociale"
+FORM_RO = r"[1-9][ -]?\d\d[ -]?\d\d[ -]?\d\d[ -]?\d\d[ -]?\d{3}[ -]?\d"
+FORM_FR = r"[1278][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[AB])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d"
+FORM_IT = r"[A-Z]{3} ?[A-Z]{3} ?\d\d[A-EHLMPR-T]\d\d ?[A-Z][0-9LMNP-V]{3}[A-Z]"
+FORM_TH = r"[1-8](?P<gap>[ -])\d{4}(?P=gap)\d{5}(?P=gap)\d\d(?P=gap)\d"
+
+NORWEGIAN = check_digits(MINUS_11, (3, 7, 6, 1, 8, 9, 4, 5, 2), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
+LATVIAN = check_digits("12345678900", (10, 5, 8, 4, 2, 1, 6, 3, 7, 9))
+POLISH = check_digits(MINUS_10, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3))
+BULGARIAN = check_digits(BY_11_OR_0, (2, 4, 8, 5, 10, 9, 7, 3, 6))
+IRANIAN = check_digits("01987654321", range(10, 1, -1))
+YUGOSLAV = check_digits(MINUS_11, (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
+SWISS = check_digits(MINUS_10, (1, 3) * 6)
+BRAZILIAN = check_digits(MINUS_11_OR_0, range(10, 1, -1), range(11, 1, -1))
+CHINESE = check_digits("10X98765432", (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2))
+KOREAN = check_digits(MINUS_11_OR_1, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))
+THAI = check_digits(MINUS_11_OR_1, range(13, 1, -1))
+ICELANDIC = check_digits(MINUS_11, (3, 2, 7, 6, 5, 4, 3, 2))
+MOLDOVAN = check_digits(BY_10, (7, 3, 1) * 4)
+ARGENTINE = check_digits("09987654321", (5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
+PORTUGUESE = check_digits(MINUS_11_OR_0, range(9, 1, -1))
+JAPANESE = check_digits(MINUS_11_OR_0, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
+DUTCH = check_digits(BY_11, range(9, 1, -1))
+HUNGARIAN_INSURANCE = check_digits(BY_10, (3, 7) * 4)
+AUSTRALIAN = check_digits(BY_11, (1, 4, 3, 7, 5, 8, 6, 9))
+BRITISH = check_digits(MINUS_11, range(10, 1, -1))
+
 CODES = (
-    Code("RO", r"[1-9][ -]?\d\d[ -]?\d\d[ -]?\d\d[ -]?\d\d[ -]?\d{3}[ -]?\d", is_romanian),
-    Code(
-        "FR",
-        r"[1278][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[AB])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d",
-        is_french,
-    ),
+    Code("RO", FORM_RO, is_romanian, ".YYMMDD"),
+    Code("FR", FORM_FR, is_french),
     Code("RU", r"\d{3}[ -]?\d{3}[ -]?\d{3}[ -]?\d\d", is_snils),
     Code("RU", r"\d{12}", is_inn),
-    Code("EE LT", r"[1-8]\d{10}", is_baltic),
-    Code("LV", r"\d{6}-?[0-2]\d{4}", is_latvian),
-    Code("FI", r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", is_finnish),
+    Code("EE LT", r"[1-8]\d{10}", is_baltic, ".YYMMDD"),
+    Code("LV", r"\d{6}-?[0-2]\d{4}", LATVIAN, "DDMMYY"),  # Those from 2017 on have none.
+    Code("FI", r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", is_finnish, "DDMMYY"),
     Code("SE", r"(?:19|20)?\d{6}[-+]?\d{4}", is_swedish),
-    Code("NO", r"\d{6} ?\d{5}", is_norwegian),
-    Code("PL", r"\d{11}", is_polish),
+    Code("NO", r"\d{6} ?\d{5}", NORWEGIAN, "DDMMYY", days=40),
+    Code("PL", r"\d{11}", POLISH, "YYMMDD", months=20),  # PESEL
     Code("CZ SK", r"\d{6}/?\d{4}", is_czech),
-    Code("BG", r"\d{10}", is_bulgarian),
-    Code("KZ", r"\d{6}[0-6]\d{5}", is_kazakh),
+    Code("BG", r"\d{10}", BULGARIAN, "YYMMDD", months=20),
+    Code("KZ", r"\d{6}[0-6]\d{5}", is_kazakh, "YYMMDD"),
     Code("TR", r"[1-9]\d{10}", is_turkish),
-    Code("IR", r"\d{3}-?\d{6}-?\d", is_iranian),
-    Code(
-        "IT SM",
-        r"[A-Z]{3} ?[A-Z]{3} ?\d\d[A-EHLMPR-T]\d\d ?[A-Z][0-9LMNP-V]{3}[A-Z]",
-        is_italian,
-    ),
+    Code("IR", r"\d{3}-?\d{6}-?\d", IRANIAN),
+    Code("IT SM", FORM_IT, is_italian),
     Code("ES", r"(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z]", is_spanish),
-    Code("BA ME MK RS SI XK", r"\d{13}", is_yugoslav),
+    Code("BA ME MK RS SI XK", r"\d{13}", YUGOSLAV, "DDMMYYY"),  # JMBG
     Code("HR", r"\d{11}", is_croatian),
-    Code("BE", r"\d\d\.?\d\d\.?\d\d[ -]?\d{3}[ .-]?\d\d", is_belgian),
-    Code("CH LI", r"756\.?\d{4}\.?\d{4}\.?\d\d", is_swiss),
-    Code("BR", r"\d{3}\.?\d{3}\.?\d{3}[-/]?\d\d", is_brazilian),
-    Code("CN", r"[1-9]\d{5}(?:19|20)\d{9}[\dX]", is_chinese),
+    Code("BE", r"\d\d\.?\d\d\.?\d\d[ -]?\d{3}[ .-]?\d\d", is_belgian, "YYMMDD", months=20),
+    Code("CH LI", r"756\.?\d{4}\.?\d{4}\.?\d\d", SWISS),
+    Code("BR", r"\d{3}\.?\d{3}\.?\d{3}[-/]?\d\d", BRAZILIAN),  # CPF
+    Code("CN", r"[1-9]\d{5}(?:19|20)\d{9}[\dX]", CHINESE, "......YYYYMMDD"),
     Code("TW", r"[A-Z][12]\d{8}", is_taiwanese),
-    Code("KR", r"\d{6}-?[1-8]\d{6}", is_korean),
-    Code("TH", r"[1-8](?P<gap>[ -])\d{4}(?P=gap)\d{5}(?P=gap)\d\d(?P=gap)\d", is_thai),
-    Code("ZA", r"\d{6} ?\d{4} ?[012]\d\d", is_dated_luhn),
-    Code("GR", r"\d{11}", is_greek),
+    Code("KR", r"\d{6}-?[1-8]\d{6}", KOREAN, "YYMMDD"),  # None since October 2020.
+    Code("TH", FORM_TH, THAI),
+    Code("ZA", r"\d{6} ?\d{4} ?[012]\d\d", is_luhn, "YYMMDD"),
+    Code("GR", r"\d{11}", is_luhn, "DDMMYY"),  # AMKA
     Code("DE", r"[1-9]\d ?\d{3} ?\d{3} ?\d{3}", is_german),
     Code("AT", r"[1-9]\d{3} ?\d{6}", is_austrian),
-    Code("HU", r"[1-8][ -]?\d{6}[ -]?\d{4}", is_hungarian),
+    Code("HU", r"[1-8][ -]?\d{6}[ -]?\d{4}", is_hungarian, ".YYMMDD"),
     Code("HU", r"8\d{9}", is_hungarian_tax),
-    Code("IS", r"\d{6}-?\d{3}[089]", is_icelandic),
+    Code("IS", r"\d{6}-?\d{3}[089]", ICELANDIC, "DDMMYY"),  # Kennitala
     Code("IE", r"\d{7}[A-W][A-IW]?", is_irish),
-    Code("MD", r"[02]\d{12}", is_moldovan),
-    Code("MX", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", is_mexican),
-    Code("AR", r"2[0347]-?\d{8}-?\d", is_argentine),
+    Code("MD", r"[02]\d{12}", MOLDOVAN),  # IDNP
+    Code("MX", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", is_mexican, "....YYMMDD"),
+    Code("AR", r"2[0347]-?\d{8}-?\d", ARGENTINE),  # CUIL and CUIT of persons
     Code("EC", r"(?:[01]\d|2[0-4]|30)[0-5]\d{6}-?\d", is_luhn),
     Code("CL", r"[1-4]?\d\.?\d{3}\.?\d{3}-[\dK]", is_chilean),
-    Code(
-        "UA",
-        r"[1-4]\d{9}",
-        is_ukrainian,
-        r"РНОКПП|\b(?:ІПН|ИНН)\b|(?:ідентифікаційн|идентификационн|податков|налогов)\w*",
-    ),
-    Code("PT", r"[123]\d{2} ?\d{3} ?\d{3}", is_portuguese, r"\bNIF\b|contribuinte|fiscal"),
-    Code("IN", r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", is_indian, AADHAAR),
-    Code("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", is_japanese, "マイナンバー|個人番号"),
-    Code("TH", r"[1-8]\d{12}", is_thai, "บัตรประชาชน|ประจำตัวประชาชน|เลขประจำตัว"),
-    Code("NL", r"\d{4}\.?\d\d\.?\d{3}", is_dutch, r"\bbsn\b|burgerservice|sofi-?nummer"),
-    Code("IL", r"\d{8}-?\d", is_luhn, r"\bת\.?ז\b|\bת[\"״]ז\b|תעודת זהות|מספר זהות"),
-    Code("HU", r"\d{3}[ -]?\d{3}[ -]?\d{3}", is_hungarian_insurance, r"\bTAJ\b"),
-    Code(
-        "CA",
-        r"\d{3}[ -]?\d{3}[ -]?\d{3}",
-        is_luhn,
-        r"\b(?-i:SIN|NAS)\b|social insurance|assurance sociale",
-    ),
-    Code("AU", r"\d{3} ?\d{3} ?\d{3}", is_australian, r"\bTFN\b|tax file"),
-    Code("GB", r"\d{3}[ -]?\d{3}[ -]?\d{4}", is_british, r"\bNHS\b"),
+    Code("UA", r"[1-4]\d{9}", is_ukrainian, word=TAX_UA),
+    # NIF: those of persons begin with 1, 2 or 3.
+    Code("PT", r"[123]\d{2} ?\d{3} ?\d{3}", PORTUGUESE, word=r"\bNIF\b|contribuinte|fiscal"),
+    Code("IN", r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", is_indian, word=AADHAAR),
+    Code("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", JAPANESE, word="マイナンバー|個人番号"),
+    Code("TH", r"[1-8]\d{12}", THAI, word="บัตรประชาชน|ประจำตัวประชาชน|เลขประจำตัว"),
+    Code("NL", r"\d{4}\.?\d\d\.?\d{3}", DUTCH, word=r"\bbsn\b|burgerservice|sofi-?nummer"),
+    Code("IL", r"\d{8}-?\d", is_luhn, word=r"\bת\.?ז\b|\bת[\"״]ז\b|תעודת זהות|מספר זהות"),
+    Code("HU", r"\d{3}[ -]?\d{3}[ -]?\d{3}", HUNGARIAN_INSURANCE, word=r"\bTAJ\b"),
+    Code("CA", r"\d{3}[ -]?\d{3}[ -]?\d{3}", is_luhn, word=INSURANCE_CA),
+    Code("AU", r"\d{3} ?\d{3} ?\d{3}", AUSTRALIAN, word=r"\bTFN\b|tax file"),
+    Code("GB", r"\d{3}[ -]?\d{3}[ -]?\d{4}", BRITISH, word=r"\bNHS\b"),
 )
 """The codes of persons with check digits. INN of Russia is that of a person, not of a firm."""
 WORD_BEFORE = 40
@@ -490,7 +458,7 @@ def is_code(found: str, countries: tuple[str, ...], before: str = "") -> bool:
     for code in codes_within(countries):
         if not regex.fullmatch(code.form, found):
             continue
-        bare = found if code.is_right is is_finnish else regex.sub(r"[ ./+-]", "", found)
+        bare = found if code.check is is_finnish else regex.sub(r"[ ./+-]", "", found)
         if len(set(bare)) > 2 and code.is_right(bare):
             near = before[-WORD_BEFORE:]
             if not code.word or regex.search(code.word, near, regex.IGNORECASE):

@@ -12,13 +12,16 @@ from typing import Literal
 import regex
 
 from endonym.cleaning import measures
-from endonym.cleaning.controls import without_controls
-from endonym.cleaning.look_alikes import one_script
-from endonym.cleaning.mojibake import without_mojibake
-from endonym.cleaning.normalize import composed, with_plain_spaces
+from endonym.cleaning.normalize import (
+    composed,
+    one_script,
+    with_plain_spaces,
+    without_controls,
+    without_mojibake,
+    without_zero_width,
+)
 from endonym.cleaning.packs import packs
 from endonym.cleaning.personal import KINDS, mask
-from endonym.cleaning.zero_width import without_zero_width
 from endonym.formats.config import Clean
 from endonym.formats.readers.plain import VISIBLE
 from endonym.script.scripts import letters_share, script_share
@@ -52,89 +55,64 @@ MIXED = regex.compile(rf"\p{{L}}{{0,20}}?(?:{LOOK_ALIKES})\p{{L}}{{0,20}}")
 class Drop:
     """A rule that drops a text by a number that it measures.
 
-    says: a sentence about a dropped text, with {value} and {limit}. like: how they are written.
+    says: a sentence about a dropped text, with {value}, and like: how that is written. of: the key
+    of the recipe that the measure is asked about.
     """
 
     key: str
-    measure: Callable[[Clean], Measure]
+    measure: Callable[..., float | None]
     says: str
     like: Literal["count", "share", "length"] = "share"
+    of: str = ""
 
     @property
     def is_least(self) -> bool:
         """Whether the limit is the least that is kept."""
         return self.key.startswith("min_")
 
+    def measure_of(self, clean: Clean) -> Measure:
+        """The measure of a text by a recipe."""
+        if not self.of:
+            return self.measure
+        asked = getattr(clean, self.of) or ""
+        return lambda text: self.measure(text, asked)
+
     def verdict(self, value: float | None, limit: float) -> str | None:
         """What is wrong with a text of this measure; None if nothing is."""
         if value is None or (value >= limit if self.is_least else value <= limit):
             return None
         side = "below" if self.is_least else "above"
-        shown = (_written(each, self.like) for each in (value, limit))
-        return self.says.format(value=next(shown)) + f", {side} {next(shown)}"
+        return f"{self.says.format(value=self._written(value))}, {side} {self._written(limit)}"
+
+    def _written(self, value: float) -> str:
+        """A number as people read it."""
+        if self.like == "count":
+            return f"{value:,.0f}"
+        return f"{value:.1f}" if self.like == "length" else f"{100 * value:.3g} %"
 
 
-def _written(value: float, like: str) -> str:
-    """A number as people read it."""
-    if like == "count":
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if like == "length" else f"{100 * value:.3g} %"
-
-
-def _always(measure: Measure) -> Callable[[Clean], Measure]:
-    """A measure that needs nothing of the recipe."""
-    return lambda clean: measure
-
-
-DROPS: tuple[Drop, ...] = (
-    Drop("min_chars", _always(len), "{value} characters", "count"),
-    Drop("max_chars", _always(len), "{value} characters", "count"),
-    Drop("min_words", _always(measures.words), "{value} words", "count"),
-    Drop(
-        "min_script_share",
-        lambda clean: lambda text: script_share(text, clean.script or ""),
-        "{value} of its letters are of the script",
-    ),
-    Drop(
-        "min_expected_share",
-        lambda clean: lambda text: letters_share(text, clean.expected_letters or ""),
-        "{value} of its letters are those expected",
-    ),
-    Drop(
-        "min_word_length",
-        _always(measures.word_length),
-        "its words have {value} letters on average",
-        "length",
-    ),
-    Drop(
-        "max_word_length",
-        _always(measures.word_length),
-        "its words have {value} letters on average",
-        "length",
-    ),
-    Drop("max_symbols", _always(measures.symbol_share), "{value} of it are symbols"),
-    Drop("max_digits", _always(measures.digit_share), "{value} of it are digits"),
-    Drop(
-        "min_ended_lines",
-        _always(measures.ended_share),
-        "{value} of its lines end with punctuation",
-    ),
-    Drop("max_short_lines", _always(measures.short_share), "{value} of its lines are short"),
-    Drop(
-        "max_list_lines", _always(measures.list_share), "{value} of its lines are items of a list"
-    ),
-    Drop("max_table_lines", _always(measures.table_share), "{value} of its lines are rows"),
-    Drop("max_code_lines", _always(measures.code_share), "{value} of its lines look like code"),
-    Drop(
-        "max_repeated_lines",
-        _always(measures.repeated_line_share),
-        "{value} of its lines stood before in it",
-    ),
-    Drop(
-        "max_repeated_5grams",
-        _always(measures.repeated_ngram_share),
-        "{value} of its words are in five words that stood before in it",
-    ),
+MEAN_LENGTH = "its words have {value} letters on average"
+IN_SCRIPT = "{value} of its letters are of the script"
+EXPECTED = "{value} of its letters are those expected"
+REPEATED_LINES = "{value} of its lines stood before in it"
+REPEATED_5GRAMS = "{value} of its words are in five words that stood before in it"
+DROPS = (
+    Drop("min_chars", len, "{value} characters", "count"),
+    Drop("max_chars", len, "{value} characters", "count"),
+    Drop("min_words", measures.words, "{value} words", "count"),
+    Drop("min_script_share", script_share, IN_SCRIPT, of="script"),
+    Drop("min_expected_share", letters_share, EXPECTED, of="expected_letters"),
+    Drop("min_word_length", measures.word_length, MEAN_LENGTH, "length"),
+    Drop("max_word_length", measures.word_length, MEAN_LENGTH, "length"),
+    Drop("max_symbols", measures.symbol_share, "{value} of it are symbols"),
+    Drop("max_digits", measures.digit_share, "{value} of it are digits"),
+    Drop("min_ended_lines", measures.ended_share, "{value} of its lines end with punctuation"),
+    Drop("max_short_lines", measures.short_share, "{value} of its lines are short"),
+    Drop("max_list_lines", measures.list_share, "{value} of its lines are items of a list"),
+    Drop("max_table_lines", measures.table_share, "{value} of its lines are rows"),
+    Drop("max_code_lines", measures.code_share, "{value} of its lines look like code"),
+    Drop("max_repeated_lines", measures.repeated_line_share, REPEATED_LINES),
+    Drop("max_repeated_5grams", measures.repeated_ngram_share, REPEATED_5GRAMS),
 )
 """The rules that drop a text, in the order in which they are tried."""
 
@@ -166,11 +144,7 @@ def steps(clean: Clean) -> list[tuple[str, Step]]:
     return chosen + masks
 
 
-def unnoted(rule: str, before: str, after: str) -> None:
-    """The default for `note`: does nothing."""
-
-
-def normalizer(clean: Clean, note: Note = unnoted) -> Step:
+def normalizer(clean: Clean, note: Note | None = None) -> Step:
     """A function that applies the steps of a recipe until nothing changes.
 
     So cleaning is idempotent for any order of steps.
@@ -182,7 +156,7 @@ def normalizer(clean: Clean, note: Note = unnoted) -> Step:
             begun = text
             for name, step in chosen:
                 before, text = text, step(text)
-                if text is not before and text != before:
+                if note and text is not before and text != before:
                     note(name, before, text)
             if text is begun or text == begun:
                 break
@@ -194,7 +168,7 @@ def normalizer(clean: Clean, note: Note = unnoted) -> Step:
 def judge(clean: Clean) -> Callable[[str], Verdict | None]:
     """A function from a normalized text to a verdict, if it is dropped."""
     asked = [
-        (drop, drop.measure(clean), limit)
+        (drop, drop.measure_of(clean), limit)
         for drop in DROPS
         if (limit := getattr(clean, drop.key)) is not None
     ]
@@ -207,16 +181,12 @@ def judge(clean: Clean) -> Callable[[str], Verdict | None]:
         for drop, measure, limit in asked:
             detail = drop.verdict(measure(text), limit)
             if detail is not None:
-                return drop.key, detail + (hint(text) if drop.key == "min_script_share" else "")
+                if drop.key == "min_script_share" and (mixed := MIXED.search(text)):
+                    detail += f'; letters of two scripts in one word, as in "{mixed[0]}"'
+                return drop.key, detail
         return None
 
     return judged
-
-
-def hint(text: str) -> str:
-    """A word of two scripts, which may be why a text is not of its script."""
-    mixed = MIXED.search(text)
-    return f'; letters of two scripts in one word, as in "{mixed[0]}"' if mixed else ""
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -8,27 +8,29 @@ put no space between words, runs of letters are taken. Texts are folded before (
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import regex
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, spread
+from endonym.copies.hashes import Hashes, Indices, Postings, spread
 from endonym.copies.letters import (
     DENSE,
     SPACED,
     UNSPACED,
     Letters,
     Runs,
+    Span,
     batches,
     folded_letters,
+    paragraphs,
     runs,
     single_letters,
+    without,
     words,
 )
-from endonym.copies.paragraphs import Span, paragraphs, without
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
@@ -39,6 +41,8 @@ WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
 LONG_PARAGRAPH_CHARS = 2_000
 """Of a longer paragraph only the lines or sentences that overlap are removed."""
 KINDS, COUNTS = ("long", "brief", "short"), "counts.json"
+"""Long runs, short runs of texts that have no long one, and all short runs."""
+NO_HASHES: Hashes = np.zeros(0, dtype=np.uint64)
 MOST_REMOVED = 0.5
 """A document that would lose more of its letters is dropped."""
 SENTENCE_END = regex.compile(rf"[{SENTENCE_ENDS}]+[\s\p{{Pf}}\"']*|\n")
@@ -74,42 +78,20 @@ class FileCounts:
 
     def as_dict(self) -> dict[str, Any]:
         """The form of card.json. overlap: the share of its short runs that are still there."""
-        counts = {name: getattr(self, name) for name in self.__slots__ if name != "found"}
-        overlap = round(self.found / self.runs, 6) if self.runs else 0.0
-        return {**counts, "overlap": overlap}
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """What a batch of documents shares with evaluation texts, paragraph by paragraph.
-
-    documents: the document of each paragraph. letters: how many it has. files: of a paragraph that
-    overlaps, the numbers of the evaluation files. short: paragraphs, and the short runs in them.
-    """
-
-    documents: Indices
-    letters: Indices
-    files: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
-    short: list[tuple[Indices, Indices]] = field(default_factory=list[tuple[Indices, Indices]])
-
-    def dropped(self, count: int) -> Marks:
-        """Which of so many documents would lose too much."""
-        lost = np.zeros(len(self.letters), dtype=np.bool_)
-        lost[list(self.files)] = True
-        letters = np.bincount(self.documents, weights=self.letters, minlength=count)
-        gone = np.bincount(self.documents[lost], weights=self.letters[lost], minlength=count)
-        return gone > MOST_REMOVED * letters
+        counts = asdict(self)
+        found = counts.pop("found")
+        return {**counts, "overlap": round(found / self.runs, 6) if self.runs else 0.0}
 
 
 class Contamination:
     """The runs of evaluation files, and how many documents of a corpus have some of them.
 
-    counts: of each file. known: the runs of each kind (KINDS).
+    counts: of each file. indexes: the runs of each kind (KINDS).
     """
 
-    def __init__(self, counts: list[FileCounts], known: Sequence[Postings]) -> None:
-        self.counts = counts
-        self.long, self.brief, self.short = known
+    def __init__(self, counts: list[FileCounts], indexes: Sequence[Postings]) -> None:
+        self.counts, self.indexes = counts, indexes
+        self.long, self.of_short_texts, self.short = indexes
         self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
 
     @classmethod
@@ -120,14 +102,11 @@ class Contamination:
         for name, texts in files:
             counts.append(FileCounts(name))
             of_files.append(evaluation_runs(texts, counts[-1]))
-        known: list[Postings] = []
-        for kind in range(len(KINDS)):
-            hashes = [every[kind] for every in of_files]
+        indexes: list[Postings] = []
+        for hashes in zip(*of_files, strict=True) if of_files else [()] * len(KINDS):
             owners = np.repeat(np.arange(len(hashes)), list(map(len, hashes)))
-            known.append(
-                Postings.made(np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]), owners)
-            )
-        return cls(counts, known)
+            indexes.append(Postings.made(np.concatenate([NO_HASHES, *hashes]), owners))
+        return cls(counts, indexes)
 
     @classmethod
     def load(cls, folder: Path) -> "Contamination":
@@ -137,8 +116,8 @@ class Contamination:
 
     def save(self, folder: Path) -> list[Whole]:
         """Write the runs to files that can be mapped, before anything is compared."""
-        known = zip((self.long, self.brief, self.short), KINDS, strict=True)
-        written = [file for postings, kind in known for file in postings.save(folder, kind)]
+        pairs = zip(self.indexes, KINDS, strict=True)
+        written = [file for index, kind in pairs for file in index.save(folder, kind)]
         counts = json_bytes([asdict(each) for each in self.counts])
         return [*written, write_file(folder, COUNTS, counts)]
 
@@ -146,22 +125,23 @@ class Contamination:
         """What is left of each document."""
         for batch in batches(texts):
             spans = [pieces(text) for text in batch]
-            counts = np.array([len(each) for each in spans], dtype=np.int64)
-            documents = np.repeat(np.arange(len(batch)), counts)
-            hits = Hits(documents, np.zeros(len(documents), dtype=np.int64))
-            every = (text[a:b] for text, each in zip(batch, spans, strict=True) for a, b in each)
-            compared = 0
-            for some in batches(every):
-                self._compare(some, compared, hits)
-                compared += len(some)
-            dropped = hits.dropped(len(batch))
-            self._mark_seen(hits, dropped)
-            first = 0
-            for text, each, is_dropped in zip(batch, spans, dropped.tolist(), strict=True):
-                overlapping = sorted(hits.files.keys() & range(first, first + len(each)))
-                files = {number - first: hits.files[number] for number in overlapping}
-                yield self._judged(text, each, files, is_dropped=is_dropped)
-                first += len(each)
+            sizes = np.array([len(some) for some in spans], dtype=np.int64)
+            documents = np.repeat(np.arange(len(batch)), sizes)
+            parts = (text[a:b] for text, some in zip(batch, spans, strict=True) for a, b in some)
+            letters, files, runs_in = self._overlaps(parts, documents)
+            lost = np.zeros(len(documents), dtype=np.bool_)
+            lost[list(files)] = True
+            gone = np.bincount(documents, weights=letters * lost, minlength=len(batch))
+            every = np.bincount(documents, weights=letters, minlength=len(batch))
+            dropped = gone > MOST_REMOVED * every
+            for paragraphs_of, numbers in runs_in:  # The short runs of the paragraphs that stay.
+                stays = ~(dropped[documents] | lost)[paragraphs_of]
+                self.seen[numbers[stays]] = True
+            for number, first in enumerate((np.cumsum(sizes) - sizes).tolist()):
+                some = range(first, first + len(spans[number]))
+                overlapping = {place - first: files[place] for place in some if place in files}
+                is_dropped = bool(dropped[number])
+                yield self._judged(batch[number], spans[number], overlapping, is_dropped=is_dropped)
 
     def _judged(
         self, text: str, spans: list[Span], files: dict[int, set[int]], *, is_dropped: bool
@@ -175,32 +155,39 @@ class Contamination:
         left = without(text, spans, files) if files else text
         return Judged(None if is_dropped else left, numbers, removed)
 
-    def _compare(self, texts: Sequence[str], first: int, hits: "Hits") -> None:
-        """Note which of these paragraphs overlap; the first has this number in the batch."""
-        folded = folded_letters(texts)
-        owners = hits.documents[first : first + len(texts)]
-        starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        whole = folded._replace(firsts=np.append(folded.firsts[starts], folded.firsts[-1]))
-        hits.letters[first : first + len(texts)] = np.diff(folded.firsts)
-        for long, short in compared_runs(whole):
-            for known, some in ((self.long, long), (self.brief, short)):
-                which, numbers = known.known(some.hashes)
-                a, b = (folded.owners(ends[which]) for ends in (some.firsts, some.lasts))
-                # Each paragraph that the run touches, with each file that has the run.
-                touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
-                files, counts = known.holders(of_run)
-                pairs = np.unique(np.repeat(first + touched, counts) * len(self.counts) + files)
-                for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
-                    hits.files.setdefault(int(paragraph), set()).add(int(file))
-            which, numbers = self.short.known(short.hashes)
-            hits.short.append((first + folded.owners(short.firsts[which]), numbers))
+    def _overlaps(
+        self, paragraphs_of: Iterable[str], documents: Indices
+    ) -> tuple[Indices, dict[int, set[int]], list[tuple[Indices, Indices]]]:
+        """What paragraphs of these documents share with evaluation texts.
 
-    def _mark_seen(self, hits: "Hits", dropped: Marks) -> None:
-        """Remember the short runs of the paragraphs that stay."""
-        stays = ~dropped[hits.documents]
-        stays[list(hits.files)] = False
-        for paragraphs_of, numbers in hits.short:
-            self.seen[numbers[stays[paragraphs_of]]] = True
+        The letters of each; for those that overlap, by number, the numbers of the evaluation files;
+        and pairs of arrays: paragraphs, and the short runs that they have.
+        """
+        letters, first = np.zeros(len(documents), dtype=np.int64), 0
+        files, runs_in = dict[int, set[int]](), list[tuple[Indices, Indices]]()
+        for texts in batches(paragraphs_of):
+            folded = folded_letters(texts)
+            here = slice(first, first + len(texts))
+            letters[here] = np.diff(folded.firsts)
+            # Runs go across the paragraphs of a document.
+            starts = np.flatnonzero(np.diff(documents[here], prepend=-1))
+            whole = folded._replace(firsts=np.append(folded.firsts[starts], folded.firsts[-1]))
+            for long, short in compared_runs(whole):
+                for index, some in ((self.long, long), (self.of_short_texts, short)):
+                    which, numbers = index.matches(some.hashes)
+                    a, b = (folded.owners(ends[which]) for ends in (some.firsts, some.lasts))
+                    # Each paragraph that the run touches, with each file that has the run.
+                    touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
+                    owners, counts = index.holders(of_run)
+                    pairs = np.unique(
+                        np.repeat(first + touched, counts) * len(self.counts) + owners
+                    )
+                    for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
+                        files.setdefault(int(paragraph), set()).add(int(file))
+                which, numbers = self.short.matches(short.hashes)
+                runs_in.append((first + folded.owners(short.firsts[which]), numbers))
+            first += len(texts)
+        return letters, files, runs_in
 
     def count_remaining(self) -> None:
         """Count, for each file, its short runs that were seen in what is left of the corpus."""
@@ -213,12 +200,11 @@ def pieces(text: str) -> list[Span]:
     """The paragraphs of a text, long ones cut after their sentences and lines."""
     found: list[Span] = []
     for first, last in paragraphs(text):
+        cuts = [first, last]
         if last - first > LONG_PARAGRAPH_CHARS:
-            ends = [each.end() for each in SENTENCE_END.finditer(text, first, last)]
-            cuts = [first, *(end for end in ends if end < last), last]
-            found += itertools.pairwise(cuts)
-        else:
-            found.append((first, last))
+            ends = (each.end() for each in SENTENCE_END.finditer(text, first, last))
+            cuts[1:1] = [end for end in ends if end < last]
+        found += itertools.pairwise(cuts)
     return found
 
 
@@ -232,8 +218,7 @@ def compared_runs(texts: Letters) -> Iterator[tuple[Runs, Runs]]:
 def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, Hashes, Hashes]:
     """The distinct runs of an evaluation file: long ones, short ones of texts without a long one,
     and all short ones."""
-    none = np.zeros(0, dtype=np.uint64)
-    every: list[tuple[Hashes, Hashes, Hashes]] = [(none, none, none)]
+    every: list[tuple[Hashes, Hashes, Hashes]] = [(NO_HASHES, NO_HASHES, NO_HASHES)]
     for batch in batches(texts):
         folded = folded_letters(batch)
         has_long, has_short = (np.zeros(len(batch), dtype=np.bool_) for _ in range(2))
@@ -244,6 +229,8 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
             every.append((long.hashes, short.hashes[~has_long[owners]], short.hashes))
         counts.texts += len(batch)
         counts.too_short += int((~has_short).sum())
-    long, brief, short = (np.unique(np.concatenate(each)) for each in zip(*every, strict=True))
+    long, of_short_texts, short = (
+        np.unique(np.concatenate(each)) for each in zip(*every, strict=True)
+    )
     counts.runs = len(short)
-    return long, brief, short
+    return long, of_short_texts, short

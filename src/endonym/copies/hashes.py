@@ -101,7 +101,7 @@ class Postings:
         self.firsts = np.append(0, np.cumsum(stays))[self.firsts]
         self.owners = self.owners[stays]
 
-    def known(self, hashes: Hashes) -> tuple[Indices, Indices]:
+    def matches(self, hashes: Hashes) -> tuple[Indices, Indices]:
         """Which of these hashes stand in the index, and the number of each of them."""
         likely = np.nonzero(self.filter[hashes >> self.shift])[0]
         likely = likely[np.argsort(hashes[likely])]  # so that the search below walks forward
@@ -120,7 +120,7 @@ class Postings:
 
         documents[i]: the number of the document that contains hashes[i].
         """
-        which, numbers = self.known(hashes)
+        which, numbers = self.matches(hashes)
         return counted(documents[which] * len(self.hashes) + numbers)[0]
 
     def pairs(self, found: Indices) -> Iterator[tuple[Indices, Indices]]:

@@ -5,9 +5,13 @@ near copies a digest of its folded letters and a key for each band of its signat
 the parts of a corpus say together what one file of all of it says.
 """
 
+import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+import logging
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from endonym.copies.damage import accents, damage
-from endonym.copies.hashes import Hashes, Indices, mixed, places_within
-from endonym.copies.letters import Letters, batches, digests, folded_letters, spelling
-from endonym.copies.paragraphs import paragraphs
+from endonym.copies.hashes import Hashes, Indices, Marks, mixed, places_within
+from endonym.copies.letters import batches, digests, folded_letters, paragraphs, spelling
 from endonym.copies.shingles import (
     LONG_CHARS,
     Bands,
@@ -31,6 +33,14 @@ from endonym.copies.shingles import (
 from endonym.copies.tables import Columns
 from endonym.formats.document_files import WholeFile
 from endonym.script.fold import portions
+from endonym.script.scripts import table
+from endonym.workers import cluster_errors
+
+REPLACEMENT = 0xFFFD
+LATIN, CYRILLIC = 1, 2
+ACCENTS = (0x300, 0x36F)
+CEDILLA = 0x327
+"""Romanian has commas below s and t, and cedillas for them in old fonts."""
 
 ROW_GROUP = 1 << 16
 
@@ -39,6 +49,12 @@ LEAST_LETTERS = 100
 SPELT_LETTERS = 11
 """A shorter text is a near copy only of one that is spelt the same. It has at most five runs of
 letters, so that one run more is already a similarity below 0.85: "Sunt obosit", "Sunt obosită"."""
+
+PARTITION_ROWS = 1 << 21
+"""Rows of a key and a document that are grouped at once: 32 MB, and as much for sorting."""
+BLOCK_BYTES = 16 << 20
+"""Of the other blocks. With Ray's own 128 MiB, a small store of objects holds none."""
+DOCUMENT = "document"
 
 Kind = Literal["exact", "paragraphs", "near"]
 
@@ -108,68 +124,197 @@ def paragraph_keys(texts: Sequence[str], numbers: Indices, _: CopyRules) -> Colu
     }
 
 
+@functools.cache
+def alphabets() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    """For every code point, whether it is a letter of Latin or of Cyrillic."""
+    return LATIN * table(r"(?=\p{L})\p{Script=Latin}").astype(np.uint8) + CYRILLIC * table(
+        r"(?=\p{L})\p{Script=Cyrillic}"
+    ).astype(np.uint8)
+
+
+def damage(texts: Sequence[str]) -> Indices:
+    """Of each text, how many of a hundred characters are signs that a copy was spoilt on its way.
+
+    Counted are U+FFFD, neighbouring letters of Latin and Cyrillic (look-alikes within a word), and
+    capitals where most letters are capitals; rounded down. Lost accents leave no sign: of copies of
+    equal letters the one with more accents is the better.
+    """
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    firsts = np.append(0, np.cumsum(lengths))
+    alphabet = alphabets()[codes]
+    both = np.zeros(len(codes), dtype=np.bool_)
+    both[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
+    # A text does not mix with the one before it.
+    both[firsts[:-1][lengths > 0]] = False
+    capitals = counted_marks(table(r"\p{Lu}")[codes], firsts)
+    small = counted_marks(table(r"\p{Ll}")[codes], firsts)
+    signs = counted_marks(both | (codes == REPLACEMENT), firsts)
+    signs += np.where(capitals > small, capitals, 0)
+    return 100 * signs // np.maximum(lengths, 1)
+
+
+def accents(texts: Sequence[str]) -> Indices:
+    """Of each text, how many accents its letters have: two for each, but one for a cedilla.
+
+    An accent that makes no letter of its own, as that of stress in Cyrillic, is none.
+    """
+    joined, counts = "\0".join(text.replace("\0", " ") for text in texts), list[Indices]()
+    for form in ("NFD", "NFC"):
+        data = unicodedata.normalize(form, joined).encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(data, dtype=np.uint32)
+        firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
+        found = counted_marks((codes >= ACCENTS[0]) & (codes <= ACCENTS[1]), firsts)
+        counts.append(2 * found - counted_marks(codes == CEDILLA, firsts))
+    apart, composed = counts
+    return (apart - composed)[: len(texts)]
+
+
+def counted_marks(marks: Marks, firsts: Indices) -> Indices:
+    """How many marks each text has."""
+    return np.diff(np.searchsorted(np.flatnonzero(marks), firsts))
+
+
 def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Digests in two halves, and numbers of letters, of texts or of one text of any length."""
     if len(texts) > 1 or len(texts[0]) <= LONG_CHARS:
         folded = folded_letters(texts)
         return *digests(folded), np.diff(folded.firsts).astype(np.uint64)
-    high, low, count = np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64), 0
+    high, low, letters = np.zeros((3, 1), dtype=np.uint64)
     for portion in portions(texts[0]):
         folded = folded_letters([portion])
-        more = digests(folded, before=count)
-        high, low = high + more[0], low + more[1]
-        count += len(folded.codes)
-    return high, low, np.array([count], dtype=np.uint64)
+        more = digests(folded, before=int(letters[0]))
+        high, low, letters = high + more[0], low + more[1], letters + np.uint64(len(folded.codes))
+    return high, low, letters
 
 
 def near_keys(texts: Sequence[str], numbers: Indices, rules: CopyRules) -> Columns:
-    """For each text with letters: its digest, how good a copy it is, and the keys of its bands."""
+    """For each text with letters: its digest, how good a copy it is, and the keys of its bands.
+
+    The digests and bands of the shortest texts tell their spelling.
+    """
     if len(texts) == 1 and 2 * len(texts[0]) > LONG_CHARS:
         return long_near_keys(texts[0], int(numbers[0]), rules)
     folded = folded_letters(texts)
     letters = np.diff(folded.firsts)
+    high, low = digests(folded)
+    bands = list(band_keys(shingles(folded), rules.bands))
+    short = np.flatnonzero(letters < SPELT_LETTERS)
+    if len(short):
+        spelt = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
+        high[short], low[short] = spelt
+        for band in bands:
+            band[short] = mixed(spelt[0] ^ spelt[1])
     columns: Columns = {"document": numbers, "letters": letters}
-    columns |= {"wear": damage(texts), "accents": accents(texts)}
-    high, low, bands = digests_and_bands(texts, folded, rules)
+    columns |= {"damage": damage(texts), "accents": accents(texts)}
     columns |= {"high": high, "low": low, "level": np.zeros_like(numbers)}
     columns |= {f"band{number}": each for number, each in enumerate(bands)}
     return {name: values[letters > 0] for name, values in columns.items()}
-
-
-def digests_and_bands(
-    texts: Sequence[str], folded: Letters, rules: CopyRules
-) -> tuple[Hashes, Hashes, list[Hashes]]:
-    """Digests in two halves, and keys of bands; of the shortest texts both tell the spelling."""
-    high, low = digests(folded)
-    bands = list(band_keys(shingles(folded), rules.bands))
-    short = np.flatnonzero(np.diff(folded.firsts) < SPELT_LETTERS)
-    if len(short):
-        own = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
-        high[short], low[short] = own
-        for band in bands:
-            band[short] = mixed(own[0] ^ own[1])
-    return high, low, bands
 
 
 def long_near_keys(text: str, number: int, rules: CopyRules) -> Columns:
     """The same for a text near the limit of a level or above one, in two rows: for its own level
     and for the next one. So texts of similar lengths have a level in common."""
     high, low, letters = digests_of_any([text])
-    own = level(text)
-    found = [long_shingles(text, each) for each in (own, own + 1)]
-    keys = [
-        list(band_keys(Shingled(hashes, np.array([0, len(hashes)])), rules.bands, own + above))
-        for above, hashes in enumerate(found)
-    ]
-    row = {"document": number, "letters": int(letters[0]), "wear": int(damage([text])[0])}
+    row = {"document": number, "letters": int(letters[0]), "damage": int(damage([text])[0])}
     row["accents"] = sum(int(accents([portion])[0]) for portion in portions(text))
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
-    columns |= {"high": np.repeat(high, 2), "low": np.repeat(low, 2)}
-    columns["level"] = np.array([own, own + 1])
-    columns |= {
-        f"band{band}": np.concatenate(pair) for band, pair in enumerate(zip(*keys, strict=True))
-    }
+    levels = [level(text), level(text) + 1]
+    columns |= {"high": high.repeat(2), "low": low.repeat(2), "level": np.array(levels)}
+    bands = list[list[Hashes]]()
+    for each in levels:
+        hashes = long_shingles(text, each)
+        one = Shingled(hashes, np.array([0, len(hashes)]))
+        bands.append(list(band_keys(one, rules.bands, each)))
+    for band, pair in enumerate(zip(*bands, strict=True)):
+        columns[f"band{band}"] = np.concatenate(pair)
     return columns if letters[0] else {name: values[:0] for name, values in columns.items()}
 
 
 MAKERS = {"exact": text_keys, "paragraphs": paragraph_keys, "near": near_keys}
+
+
+def rows_that_share(files: Sequence[Path], kind: Kind, *, folder: Path, count: int) -> list[Path]:
+    """Write the rows of those of `count` documents that share a key with another one, by Ray Data.
+
+    Nearly all keys are those of one document. On a cluster, Ray Data brings equal keys together,
+    and what is left are the rows of documents that have a key in common with another one. DuckDB
+    decides from these as it would from all rows: a row whose keys nobody shares changes none of its
+    results.
+
+    files: of one kind of keys. Their columns `high` and `band…` are keys of 64 bits. folder: which
+    all machines of the cluster that runs must see. Gives the files that are written there.
+    """
+    if not files:
+        return []
+    with cluster_errors(f"keys of {kind} copies"):
+        import ray
+        from ray.data import DataContext
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK_BYTES
+        # Ray's own reader of parquet starts more processes than all the rest here.
+        paths = ray.data.from_items([str(path) for path in files], override_num_blocks=len(files))
+        rows = sum(pq.read_metadata(path).num_rows * len(keys_of(path)) for path in files)
+        grouped = paths.map_batches(key_rows, batch_size=1).repartition(
+            1 + rows // PARTITION_ROWS, keys=["key"]
+        )
+        # A partition is one block: Ray's own `map_groups` relies on it, too.
+        found = grouped.map_batches(sharing_documents, batch_format="pyarrow", batch_size=None)
+        marks = np.zeros(count, dtype=np.bool_)
+        for batch in found.iter_batches(batch_format="numpy", batch_size=None):
+            marks[batch[DOCUMENT]] = True
+        out = folder / f"{kind}-shared"
+        out.mkdir()
+        write = partial(write_marked, marks=ray.put(marks), out=out)
+        paths.map_batches(write, batch_size=1).materialize()
+        return sorted(out.glob("*.parquet"))
+
+
+def keys_of(path: Path) -> list[str]:
+    """The columns that say what documents share."""
+    names = pq.read_schema(path).names
+    return [name for name in names if name == "high" or name.startswith("band")]
+
+
+def key_rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Each key of each row of some files, with its document."""
+    for path in batch["item"]:
+        keys = keys_of(path)
+        for some in pq.ParquetFile(path).iter_batches(ROW_GROUP, columns=[DOCUMENT, *keys]):
+            every = np.concatenate([some[name].to_numpy() for name in keys])
+            yield {"key": every, DOCUMENT: np.tile(some[DOCUMENT].to_numpy(), len(keys))}
+
+
+def sharing_documents(table: pa.Table) -> pa.Table:
+    """The documents of a partition that have a key in common with another document."""
+    return pa.table({DOCUMENT: sharers(table["key"].to_numpy(), table[DOCUMENT].to_numpy())})
+
+
+def sharers(keys: Hashes, documents: Indices) -> Indices:
+    """The documents, ascending, of keys that stand beside more than one document."""
+    if not len(keys):
+        return documents
+    order = np.argsort(keys)
+    keys, documents = keys[order], documents[order]
+    firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    is_shared = np.minimum.reduceat(documents, firsts) < np.maximum.reduceat(documents, firsts)
+    counts = np.diff(np.append(firsts, len(keys)))
+    return np.unique(documents[np.repeat(is_shared, counts)])
+
+
+def write_marked(batch: Any, marks: Any, out: Path) -> dict[str, Any]:
+    """Write the rows of marked documents of some files. marks: of Ray, once for each machine."""
+    import ray
+
+    is_marked, written = ray.get(marks), list[int]()
+    for path in batch["item"]:
+        table = pq.read_table(path)
+        kept: Any = pa.array(is_marked[table[DOCUMENT].to_numpy()])
+        table = table.filter(kept)
+        if table.num_rows:
+            pq.write_table(table, out / Path(path).name, compression="zstd", use_dictionary=False)
+        written.append(table.num_rows)
+    return {"rows": np.array(written)}

@@ -1,4 +1,4 @@
-"""Texts as arrays: batches of them, folded letters, words, runs of either, and hashes of all three.
+"""Texts as arrays: batches of them, paragraphs, folded letters, words, runs of both, and hashes.
 
 Letters are folded as in `script/fold.py`. A word ends at any character that is no letter, mark,
 digit or apostrophe. Scripts that put no space between words have no words here: of them, runs of
@@ -6,10 +6,11 @@ letters are taken. Nothing depends on the order of texts or on Python's own hash
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import regex
 
 from endonym.copies.hashes import (
     FACTOR,
@@ -34,6 +35,11 @@ UNSPACED_SCRIPTS = (*sorted(BREAK_SCRIPTS), "tibetan", "javanese", "balinese")
 SPACED, UNSPACED, DENSE = range(KINDS := 3)
 
 BATCH_CHARS = 1 << 19
+
+LONG_LINE_CHARS = 200
+LINE = regex.compile(r"[^\n]+")
+Span = tuple[int, int]
+"""First character, and the one after the last."""
 
 
 class Letters(NamedTuple):
@@ -221,3 +227,35 @@ def padded_runs(texts: Sequence[str], width: int) -> Iterator[tuple[Hashes, Indi
     owners = np.repeat(np.arange(len(filled)), [len(text) for text in filled])
     whole = owners[: len(hashes)] == owners[width - 1 :]
     yield hashes[whole], owners[: len(hashes)][whole]
+
+
+def paragraphs(text: str) -> list[Span]:
+    """Where the paragraphs of a text stand; blank lines belong to none.
+
+    A paragraph ends at an empty line. A line of more than 200 characters is a paragraph of its own:
+    such texts have one line a paragraph, while shorter lines are verses, or a page's lines, and
+    stay together.
+    """
+    found, is_open, end = list[Span](), False, 0
+    for line in LINE.finditer(text):
+        first, last = line.span()
+        if line[0].isspace():
+            is_open = False
+            continue
+        is_long = last - first > LONG_LINE_CHARS
+        if is_open and not is_long and first == end + 1:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+        is_open, end = not is_long, last
+    return found
+
+
+def without(text: str, spans: Sequence[Span], removed: Collection[int]) -> str:
+    """The text without some of its paragraphs, by number; each goes with what follows it."""
+    kept, start = list[str](), 0
+    for number, (first, _) in enumerate(spans):
+        if number in removed:
+            kept.append(text[start:first])
+            start = spans[number + 1][0] if number + 1 < len(spans) else len(text)
+    return "".join([*kept, text[start:]]).strip("\n")

@@ -10,16 +10,20 @@ each is compared with the best of them only; then what is left is compared with 
 family of ten thousand stubs takes a few comparisons for each, not fifty million.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
 from endonym.copies.keys import CopyRules
+from endonym.copies.notes import COPIES
 from endonym.copies.shingles import Bands, Shares, ShingleSets
 from endonym.copies.tables import Tables
+from endonym.formats.document_files import GzipLines, json_line
 
 Texts = Callable[[Marks], Iterator[str]]
 """From chosen documents to their texts, in order."""
@@ -27,8 +31,11 @@ Texts = Callable[[Marks], Iterator[str]]
 LEADERS = (2, 8, 32, 128)
 """With how many of the best documents of a key the others are compared, round by round."""
 
-ORDER = "wear, letters DESC, accents DESC, document"
-"""The better copy: less worn, longer, of equal length with more accents, earlier."""
+SHOWN_COPIES = 20
+TEXT = ("source", "id", "text")
+
+ORDER = "damage, letters DESC, accents DESC, document"
+"""The better copy: less damaged, longer, of equal length with more accents, earlier."""
 
 
 class Copies(NamedTuple):
@@ -57,14 +64,6 @@ NO_COPIES = Copies(
 )
 
 
-class NearCopies(NamedTuple):
-    """Near copies. partly_compared: documents that stay and share a key with so many others that
-    they were compared with the best of them only."""
-
-    copies: Copies
-    partly_compared: int
-
-
 def near_copies(
     tables: Tables,
     files: Sequence[Path],
@@ -73,13 +72,14 @@ def near_copies(
     *,
     count: int,
     gone: Indices,
-) -> NearCopies:
+) -> tuple[Copies, int]:
     """The near copies among `count` documents, without those that are gone already.
 
-    files: their `near` keys.
+    files: their `near` keys. Gives too how many documents stay and share a key with so many others
+    that they were compared with the best of them only.
     """
     if not files:
-        return NearCopies(NO_COPIES, 0)
+        return NO_COPIES, 0
     candidates = Candidates(tables, files, rules.bands, gone)
     documents = candidates.documents()
     chosen = np.zeros(count, dtype=np.bool_)
@@ -100,7 +100,7 @@ def near_copies(
     goes = np.flatnonzero(~kept)
     goes = goes[np.argsort(documents[goes])]
     copies = Copies(documents[goes], documents[stayed[goes]], similarities[goes])
-    return NearCopies(with_equal(tables, copies), candidates.partly_compared(kept))
+    return with_equal(tables, copies), candidates.partly_compared(kept)
 
 
 def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
@@ -110,15 +110,13 @@ def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
     """
     stays = bytearray(b"\1" * count)
     stayed, similarities = np.arange(count), np.ones(count, dtype=np.float32)
-    for rows in tables.batches(
+    for worse, better, similarity in tables.rows(
         "SELECT DISTINCT worse, better, similarity FROM edges "
         "ORDER BY worse, similarity DESC, better"
     ):
-        columns = (rows[name].tolist() for name in ("worse", "better", "similarity"))
-        for worse, better, similarity in zip(*columns, strict=True):
-            if stays[worse] and stays[better]:
-                stays[worse] = 0
-                stayed[worse], similarities[worse] = better, similarity
+        if stays[worse] and stays[better]:
+            stays[worse] = 0
+            stayed[worse], similarities[worse] = better, similarity
     return stayed, similarities
 
 
@@ -146,7 +144,21 @@ class Candidates:
         self.tables = tables
         tables.files("near_keys", files)
         tables.one_column("gone", "document", gone)
-        self._make_same()
+        tables.run(f"""
+            CREATE OR REPLACE TABLE same AS
+            WITH kept AS (
+                SELECT DISTINCT document, high, low, damage, letters, accents
+                FROM near_keys ANTI JOIN gone USING (document)
+            )
+            SELECT document AS worse, better FROM (
+                SELECT document, first_value(document) OVER (
+                    PARTITION BY high, low ORDER BY {ORDER}
+                ) AS better
+                FROM kept SEMI JOIN (
+                    SELECT high, low FROM kept GROUP BY high, low HAVING count(*) > 1
+                ) USING (high, low)
+            ) WHERE document <> better
+        """)
         tables.run("INSERT INTO gone SELECT worse FROM same")
         tables.run("CREATE OR REPLACE TABLE members (key UBIGINT, document BIGINT)")
         for band in range(bands.count):
@@ -163,7 +175,7 @@ class Candidates:
         tables.run(f"""
             CREATE OR REPLACE TABLE ranked AS
             SELECT document, row_number() OVER (ORDER BY {ORDER}) - 1 AS rank FROM (
-                SELECT document, min(wear) AS wear, min(letters) AS letters,
+                SELECT document, min(damage) AS damage, min(letters) AS letters,
                        min(accents) AS accents
                 FROM near_keys SEMI JOIN members USING (document) GROUP BY document
             )
@@ -173,24 +185,6 @@ class Candidates:
             SELECT key, rank FROM members JOIN ranked USING (document)
         """)
         tables.run("DROP TABLE members")
-
-    def _make_same(self) -> None:
-        """Make the table of documents with equal folded letters."""
-        self.tables.run(f"""
-            CREATE OR REPLACE TABLE same AS
-            WITH kept AS (
-                SELECT DISTINCT document, high, low, wear, letters, accents
-                FROM near_keys ANTI JOIN gone USING (document)
-            )
-            SELECT document AS worse, better FROM (
-                SELECT document, first_value(document) OVER (
-                    PARTITION BY high, low ORDER BY {ORDER}
-                ) AS better
-                FROM kept SEMI JOIN (
-                    SELECT high, low FROM kept GROUP BY high, low HAVING count(*) > 1
-                ) USING (high, low)
-            ) WHERE document <> better
-        """)
 
     def documents(self) -> Indices:
         """The number of the document of each rank."""
@@ -209,18 +203,15 @@ class Candidates:
                 SELECT key, rank, row_number() OVER (PARTITION BY key ORDER BY rank) AS place
                 FROM shared SEMI JOIN kept USING (rank)
             """)
-            yield self._pairs(leaders)
+            # Each leader of a key with all that come after it.
+            pairs = self.tables.batches(f"""
+                SELECT DISTINCT a.rank AS better, b.rank AS worse
+                FROM placed AS a JOIN placed AS b ON a.key = b.key AND b.place > a.place
+                WHERE a.place <= {leaders} ORDER BY better, worse
+            """)
+            yield ((rows["better"], rows["worse"]) for rows in pairs)
             if self.tables.number("SELECT max(place) FROM placed") <= leaders + 1:
                 return
-
-    def _pairs(self, leaders: int) -> Iterator[tuple[Indices, Indices]]:
-        """Each leader of a key with all that come after it."""
-        for found in self.tables.batches(f"""
-            SELECT DISTINCT a.rank AS better, b.rank AS worse
-            FROM placed AS a JOIN placed AS b ON a.key = b.key AND b.place > a.place
-            WHERE a.place <= {leaders} ORDER BY better, worse
-        """):
-            yield found["better"], found["worse"]
 
     def partly_compared(self, kept: Marks) -> int:
         """How many of the kept documents were not compared with all that share a key of theirs."""
@@ -230,3 +221,37 @@ class Candidates:
             WHERE key IN (SELECT key FROM placed GROUP BY key HAVING count(*) > {LEADERS[-1] + 1})
               AND place > {LEADERS[-1]}
         """)
+
+
+def write_clusters(
+    documents: Iterable[Mapping[str, Any]], tables: Tables, out: Path
+) -> dict[str, int]:
+    """Write `copies.jsonl.gz`; returns the number of clusters, and the size of the largest.
+
+    documents: those that have near copies, and these, in columns: the number of each, that of the
+    one that stays (its own, if it stays itself), their similarity, the source, the id, and the
+    beginning of the text.
+    """
+    tables.run("""
+        CREATE OR REPLACE TABLE clustered (document BIGINT, stayed BIGINT, similarity FLOAT,
+                                           source VARCHAR, id VARCHAR, text VARCHAR)
+    """)
+    for columns in documents:
+        tables.insert("clustered", columns)
+    rows = tables.rows("""
+        SELECT stayed, source, id, text, similarity FROM clustered
+        ORDER BY stayed, document <> stayed, document
+    """)
+    clusters, largest = 0, 0
+    with GzipLines(out, COPIES) as lines:
+        for _, members in groupby(rows, key=itemgetter(0)):
+            _, *stays, _ = next(members)
+            shown, count = list[dict[str, Any]](), 0
+            for count, (_, *copy, similarity) in enumerate(members, 1):
+                if count <= SHOWN_COPIES:
+                    text = dict(zip(TEXT, copy, strict=True))
+                    shown.append({**text, "similarity": round(similarity, 3)})
+            one = {"stays": dict(zip(TEXT, stays, strict=True)), "copies": count, "goes": shown}
+            lines.line(json_line(one))
+            clusters, largest = clusters + 1, max(largest, count + 1)
+    return {"clusters": clusters, "largest": largest}

@@ -31,36 +31,26 @@ def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
 
     Of files that the path does not tell apart, the sentences of all.
     """
-    found = kept_out(card)
-    exact = [name for name in found if _ends_alike(name, file, len(PurePath(name).parts))]
-    likely = [name for name in found if _ends_alike(name, file, len(_parts(file)))]
-    return [found[name] for name in exact or likely]
+
+    def parts_of(path: str) -> list[str]:
+        return [each for each in PurePath(path).parts if each != ".."]
+
+    said, asked = kept_out(card), parts_of(file)
+    names = {name: parts_of(name) for name in said}
+    exact = [name for name, parts in names.items() if asked[-len(parts) :] == parts]
+    likely = [name for name, parts in names.items() if asked and parts[-len(asked) :] == asked]
+    return [said[name] for name in exact or likely]
 
 
 def distinct_names(paths: Sequence[PurePath]) -> list[str]:
     """Of each path its last parts, as few as tell it from the others."""
     found: list[str] = []
     for path in paths:
-        others = {other for other in paths if other != path}
-        counts = range(1, len(path.parts) + 1)
-        tails = (path.parts[-count:] for count in counts)
-        tail = next(
-            (tail for tail in tails if all(each.parts[-len(tail) :] != tail for each in others)),
-            path.parts,
-        )
-        found.append(PurePath(*tail).as_posix())
+        others = [other.parts for other in paths if other != path]
+        tails = (path.parts[-count:] for count in range(1, len(path.parts) + 1))
+        own = (tail for tail in tails if all(parts[-len(tail) :] != tail for parts in others))
+        found.append(PurePath(*next(own, path.parts)).as_posix())
     return found
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    """The names in a path that may climb out of its folder."""
-    return tuple(each for each in PurePath(path).parts if each != "..")
-
-
-def _ends_alike(one: str, other: str, count: int) -> bool:
-    """Whether so many of the last parts of two paths are the same."""
-    last = _parts(one)[-count:]
-    return bool(last) and last == _parts(other)[-count:]
 
 
 def _kept_out(each: dict[str, Any]) -> str:

@@ -12,9 +12,8 @@ import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
 from endonym.copies.keys import CopyRules, Kind, key_files, text_keys, write_rows
-from endonym.copies.letters import batches
+from endonym.copies.letters import batches, paragraphs, without
 from endonym.copies.near import NO_COPIES, Copies, near_copies
-from endonym.copies.paragraphs import paragraphs, without
 from endonym.copies.tables import Columns, Tables
 
 Texts = Callable[[Marks | None], Iterator[str]]
@@ -38,7 +37,7 @@ class Removal:
     """Which documents go as exact and as near copies, and which paragraphs of the others go.
 
     emptied: documents that go because what their paragraphs leave of them stands elsewhere, too.
-    partly_compared: as in NearCopies.
+    partly_compared: as of near_copies.
     """
 
     exact: Copies
@@ -48,11 +47,6 @@ class Removal:
     partly_compared: int = 0
 
 
-def every_row(files: Sequence[Path], kind: Kind) -> Sequence[Path]:
-    """All rows of keys: DuckDB groups them itself."""
-    return files
-
-
 def removal_by_keys(
     tables: Tables,
     keys: Path,
@@ -60,25 +54,30 @@ def removal_by_keys(
     rules: CopyRules,
     *,
     count: int,
-    sharing: Sharing = every_row,
+    sharing: Sharing | None = None,
 ) -> Removal:
     """What goes, from the files of keys in a folder, which may be of several parts of the corpus.
 
-    sharing: from files of keys to files of those rows that may share a key with another one.
+    sharing: from files of keys to files of those rows that may share a key with another one; None
+    for all rows.
     Equal texts go first, then near copies, then the repeated paragraphs of what is left: the other
     way round, near copies would be left as the scraps in which they differ.
     """
+
+    def rows(kind: Kind) -> Sequence[Path]:
+        files = key_files(keys, kind)
+        return sharing(files, kind) if sharing else files
+
     exact = NO_COPIES
-    if files := sharing(key_files(keys, "exact"), "exact"):
+    if files := rows("exact"):
         exact = repeated_texts(tables, files)
-    files = sharing(key_files(keys, "near"), "near")
     near, partly_compared = near_copies(
-        tables, files, rules, texts, count=count, gone=exact.documents
+        tables, rows("near"), rules, texts, count=count, gone=exact.documents
     )
     gone = np.union1d(exact.documents, near.documents)
     exact = exact._replace(stayed=near.in_place_of(exact.stayed)[0])
     cuts, emptied = NO_CUTS, gone[:0]
-    if files := sharing(key_files(keys, "paragraphs"), "paragraphs"):
+    if files := rows("paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
         remainders = tables.folder / "remainders.parquet"
         write_remainders(texts, cuts, count, remainders)

@@ -26,12 +26,21 @@ Columns = dict[str, np.ndarray[Any, Any]]
 class Tables:
     """A database in a folder, which is deleted with it.
 
-    Queries that must give the same bytes again name an order: DuckDB itself keeps none.
+    Queries that must give the same bytes again name an order: DuckDB itself keeps none. Raises
+    StoreError if DuckDB and Arrow cannot open files in the folder.
     """
 
     def __init__(self, folder: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self.folder = folder
-        require_utf8(folder)
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError as error:
+            raise StoreError(
+                "the path is not UTF-8, and copies are looked for in files that must have such a "
+                "path",
+                where=printable(str(folder)),
+                do="Give another store with --store, or rename the folder.",
+            ) from error
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         # A database in memory writes to its folder only what exceeds the limit.
@@ -65,8 +74,7 @@ class Tables:
         """Show files of parquet as one table; they are read again by each query."""
         import pyarrow.dataset as ds  # It takes pandas with it, which is slow to import.
 
-        paths = [str(path) for path in files]
-        self.connection.register(name, ds.dataset(paths, format="parquet"))
+        self.connection.register(name, ds.dataset([*map(str, files)], format="parquet"))
 
     def insert(self, name: str, columns: Mapping[str, Any]) -> None:
         """Add rows to a table; also while the rows of a query are read."""
@@ -94,23 +102,16 @@ class Tables:
                     for name, column in zip(batch.schema.names, batch.columns, strict=True)
                 }
 
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one by one."""
+        for batch in self.batches(sql):
+            yield from zip(*(column.tolist() for column in batch.values()), strict=True)
+
     def number(self, sql: str) -> int:
         """The only number that a query returns; 0 for none."""
         with disk_errors():
             found = self.connection.sql(sql).fetchall()
         return int(found[0][0] or 0) if found else 0
-
-
-def require_utf8(folder: Path) -> None:
-    """Raise StoreError if DuckDB and Arrow cannot open files in a folder."""
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise StoreError(
-            "the path is not UTF-8, and copies are looked for in files that must have such a path",
-            where=printable(str(folder)),
-            do="Give another store with --store, or rename the folder.",
-        ) from error
 
 
 @contextmanager

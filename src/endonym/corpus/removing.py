@@ -16,15 +16,13 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.cleaning.tally import SAMPLES, Tally
-from endonym.copies.clusters import write_clusters
 from endonym.copies.contamination import Contamination, Judged
 from endonym.copies.hashes import Marks
-from endonym.copies.keys import CopyRules, write_keys
-from endonym.copies.near import Copies
+from endonym.copies.keys import CopyRules, rows_that_share, write_keys
+from endonym.copies.letters import paragraphs, without
+from endonym.copies.near import Copies, write_clusters
 from endonym.copies.notes import DETAILS
-from endonym.copies.paragraphs import paragraphs, without
-from endonym.copies.removal import Cuts, Removal, every_row, removal_by_keys
-from endonym.copies.sharing import rows_that_share
+from endonym.copies.removal import Cuts, Removal, removal_by_keys
 from endonym.copies.tables import Tables
 from endonym.corpus.cleaned import Cleaned
 from endonym.corpus.corpus_stats import SourceStats
@@ -203,7 +201,7 @@ def decide(
 ) -> Result:
     """Write what goes as a copy, to a folder; what the card says of it.
 
-    by_ray: keys are brought together by the cluster that runs (copies/sharing.py).
+    by_ray: keys are brought together by the cluster that runs (copies/keys.py).
     """
 
     def texts(chosen: Marks | None) -> Iterator[str]:
@@ -215,7 +213,7 @@ def decide(
     rules = copy_rules(every[0].clean)
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
-        shuffled = by_keys if by_ray else every_row
+        shuffled = by_keys if by_ray else None
         found = removal_by_keys(tables, keys, texts, rules, count=documents, sharing=shuffled)
         said: dict[str, Any] = {}
         if "near" in rules.kinds:
@@ -258,7 +256,7 @@ def write_names(found: Removal, every: Sequence[RemovalTask], out: Path) -> None
 
 
 def clustered(near: Copies, every: Sequence[RemovalTask]) -> Iterator[dict[str, Any]]:
-    """The documents that have near copies, and these, as `copies/clusters.py` takes them."""
+    """The documents that have near copies, and these, as `copies/near.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
     for source, mine, table in chosen_rows(every, numbers, ["id", "text"]):
         stayed, similarity = near.in_place_of(mine)

@@ -122,7 +122,7 @@ class _Lines:
         """The messages in which a whole line stands between borders of words."""
         folded = folded_letters(messages)
         heads, is_border = _heads(folded), _borders(folded)
-        which, _ = self._known.known(heads.hashes)
+        which, _ = self._known.matches(heads.hashes)
         which = which[is_border[heads.firsts[which]]]
         owners = folded.owners(heads.firsts[which])
         for number, owner in zip(which.tolist(), owners.tolist(), strict=True):

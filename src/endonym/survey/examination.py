@@ -15,12 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from endonym.cleaning.corpus_rules import Facts, rounds
+from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.packs import pack_steps
 from endonym.cleaning.personal import KINDS
 from endonym.cleaning.rules import STEPS, step_names
-from endonym.cleaning.skeletons import skeleton
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 import regex
 
-from endonym.cleaning.corpus_rules import Facts
-from endonym.cleaning.keyed import key_of, save
+from endonym.cleaning.corpus_rules import Facts, skeleton
+from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import Sample
-from endonym.cleaning.skeletons import skeleton
 from endonym.corpus.text_warnings import example, text_warnings
-from endonym.formats.chunks import read_chunk
-from endonym.formats.document_files import seen_files
+from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
 from endonym.workers import Result
@@ -165,9 +163,9 @@ def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
                 if len(seen.members) < observed.samples:
                     seen.members.append([where, text[:160], found])
     keys = [[key_of(word), number] for word, number in first.items()]
-    save(np.array(keys, dtype=np.uint64).reshape(-1, 2), observed.folder / f"{observed.name}.npy")
-    written = seen_files(observed.folder, [observed.folder / f"{observed.name}.npy"])
-    return {"files": written, "seen": seen.as_dict()}
+    rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
+    written = write_array(observed.folder, f"{observed.name}.npy", rows)
+    return {"files": [written], "seen": seen.as_dict()}
 
 
 def _count(seen: Seen, text: str, where: str, samples: int) -> None:

@@ -54,7 +54,7 @@ def thresholds(documents: Sequence[str], script: str) -> Choices:
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {each.key: each for each in DROPS}
     wanted = [each for each in BOUNDS if has_words or not each.of_words]
-    measures = [rules[each.key].measure(Clean()) for each in wanted]
+    measures = [rules[each.key].measure_of(Clean()) for each in wanted]
     chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
     table = [[measure(text) for measure in measures] for text in chosen]
     found: Choices = {}

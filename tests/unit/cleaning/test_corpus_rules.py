@@ -1,6 +1,7 @@
-"""Rules that need the whole corpus: counted in parts, combined, judged."""
+"""Rules that need the whole corpus: counted in parts, combined, judged; boilerplate, skeletons."""
 
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from made_dirt import fables, stubs
 from text_samples import FRENCH, RUSSIAN, TATAR
 
 from endonym.cleaning import corpus_rules
+from endonym.cleaning import corpus_rules as boilerplate
 from endonym.cleaning.corpus_rules import (
     CorpusJudge,
     Counted,
@@ -17,8 +19,13 @@ from endonym.cleaning.corpus_rules import (
     Facts,
     combine,
     facts_of,
+    line_keys,
     rounds,
+    skeleton,
+    word_key,
+    word_keys,
 )
+from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import Sample
 from endonym.formats.config import Clean
 
@@ -212,16 +219,157 @@ def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
 def test_a_document_in_which_counting_fails_is_passed_over_in_both_rounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(counts: Counts, text: str, *facts: Facts) -> None:
+    def failing(text: str, *usual: object) -> Any:
         if text == TATAR[1]:
             raise ZeroDivisionError
-        counts.documents += 1
+        return "" if usual else {key_of(text)}
 
-    for name in ("_count", "_count_again"):
-        monkeypatch.setattr(Counts, name, failing)
-    given: Any = "facts of the first round"
-    for facts in (None, given):
-        counts = Counts(Clean(max_line_documents=3), facts)
-        for text in TATAR[:3]:
-            counts.add(text)
-        assert counts.documents == 2
+    for name in ("word_keys", "skeleton"):
+        monkeypatch.setattr(corpus_rules, name, failing)
+    clean = Clean(max_same_skeleton=6)
+    first = Counts(clean)
+    for text in TATAR[:3]:
+        first.add(text)
+    assert len(first.words) == 2
+    second = Counts(clean, combine(clean, [first.counted()]))
+    for text in TATAR[:3]:
+        second.add(text)
+
+
+FOOT = "Барлык хокуклар якланган, материалларны сайттан алганда сылтама мәҗбүри."
+MENU = ["Баш бит", "Яңалыклар", "Элемтә"]
+
+
+def without_boilerplate(text: str, frequent: set[int]) -> tuple[str, list[str]]:
+    """All frequent lines are common, as in a small corpus."""
+    return boilerplate.without_boilerplate(text, frequent, frequent)
+
+
+def frequent(pages: list[str], most: int) -> set[int]:
+    counts = Counter(key for page in pages for key in line_keys(page))
+    return {key for key, count in counts.items() if count > most}
+
+
+def page(number: int) -> str:
+    text = TATAR[number % len(TATAR)]
+    own = [text, "— Әйе.", f"{text} {number} тапкыр."]
+    return "\n".join([*MENU, f"{number} нче бит", *own, FOOT])
+
+
+def test_menus_and_notices_go_and_the_texts_between_stay():
+    pages = [page(number) for number in range(8)]
+    text, gone = without_boilerplate(pages[3], frequent(pages, 5))
+    assert gone == [*MENU, "3 нче бит", FOOT]
+    assert text == f"{TATAR[3]}\n— Әйе.\n{TATAR[3]} 3 тапкыр."
+
+
+def test_a_short_line_within_a_document_stays_though_many_have_it():
+    pages = [page(number) for number in range(8)]
+    assert all("— Әйе." in without_boilerplate(each, frequent(pages, 2))[0] for each in pages)
+
+
+def test_digits_and_case_do_not_tell_lines_apart():
+    assert line_keys("Бит 3\n\n— БИТ 17 —\n***") == line_keys("бит\nбит")
+
+
+def test_a_document_counts_a_line_once_and_one_line_is_no_boilerplate():
+    assert len(line_keys("Баш бит\nБаш бит")) == 1
+    assert line_keys(FOOT) == set()
+    assert without_boilerplate(FOOT, line_keys(f"{FOOT}\nа")) == (FOOT, [])
+
+
+def test_taking_out_twice_takes_out_no_more():
+    pages = [page(number) for number in range(8)]
+    often = frequent(pages, 2)
+    for each in pages:
+        once = without_boilerplate(each, often)[0]
+        assert without_boilerplate(once, often) == (once, [])
+
+
+def test_a_page_of_boilerplate_alone_becomes_empty():
+    pages = ["\n".join([*MENU, FOOT])] * 5
+    assert without_boilerplate(pages[0], frequent(pages, 2)) == ("", [*MENU, FOOT])
+
+
+def test_a_short_line_that_is_frequent_and_not_common_stays():
+    pages = [page(number) for number in range(8)]
+    text, gone = boilerplate.without_boilerplate(pages[3], frequent(pages, 5), set())
+    assert gone == [FOOT]
+    assert text.split("\n")[:4] == [*MENU, "3 нче бит"]
+
+
+def test_a_line_of_forty_letters_goes_wherever_it_stands_and_a_shorter_one_does_not():
+    for letters, is_gone in ((39, False), (40, True)):
+        line = "ә" * letters
+        text = f"{TATAR[0]}\n{line}\n{TATAR[1]}"
+        left, gone = without_boilerplate(text, line_keys(f"{line}\nа"))
+        assert gone == [line] * is_gone
+        assert left == (f"{TATAR[0]}\n{TATAR[1]}" if is_gone else text)
+
+
+def test_short_lines_go_from_both_ends_over_empty_lines_to_the_first_own_line():
+    own = [TATAR[0], *MENU[:1], TATAR[1]]
+    text = "\n".join([MENU[0], "", MENU[1], "***", *own, MENU[2], "", MENU[0]])
+    left, gone = without_boilerplate(text, line_keys("\n".join(MENU)))
+    assert gone == [MENU[0], MENU[1], MENU[2], MENU[0]]
+    assert left.split("\n")[-3:] == own
+
+
+def stub(village: str, district: str, year: int, people: int) -> str:
+    return (
+        f"{village} — Татарстанның {district} районындагы авыл. {year} елда халык саны {people} "
+        "кеше булган, авыл елга буенда урнашкан."
+    )
+
+
+STUBS = [
+    stub(village, district, 1990 + number, 100 * number)
+    for number, (village, district) in enumerate(
+        [("Иске Әҗәм", "Актаныш"), ("Мәмсә", "Арча"), ("Түбән Сон Күле", "Саба"), ("Кенәр", "Арча")]
+    )
+]
+
+
+def usual(texts: list[str], least: int) -> frozenset[int]:
+    counts = Counter(key for text in texts for key in word_keys(text))
+    return frozenset(key for key, count in counts.items() if count >= least)
+
+
+def test_stubs_are_the_same_without_names_and_numbers():
+    words = usual([*STUBS, *TATAR], 3)
+    assert len({skeleton(text, words) for text in STUBS}) == 1
+    assert skeleton(STUBS[0], words) == (
+        "_ районындагы авыл _ елда халык саны _ кеше булган авыл елга буенда урнашкан"
+    )
+
+
+def test_a_rare_word_is_a_blank():
+    words = usual([*STUBS, *TATAR], 3)
+    other = STUBS[0].replace("авыл елга", "авыл кечкенә елга")
+    assert skeleton(other, words) == skeleton(STUBS[0], words).replace("авыл елга", "авыл _ елга")
+
+
+def test_sentences_with_few_words_in_common_have_no_skeleton():
+    words = usual([*STUBS, *TATAR], 3)
+    assert [skeleton(text, words) for text in TATAR] == [""] * len(TATAR)
+    assert skeleton("Кояш чыкты", usual(["кояш чыкты"] * 5, 1)) == ""
+
+
+def test_a_skeleton_has_five_words_and_two_fifths_of_all_and_one_blank():
+    def of(kept: int, blanks: int) -> str:
+        words = ["бер", "ике", "өч", "дүрт", "биш", "алты"][:kept]
+        usual = {word_key(word) for word in words}
+        return skeleton(" ".join([*words, *(f"Исем{number}" for number in range(blanks))]), usual)
+
+    assert of(4, 1) == ""
+    assert of(5, 1) == of(5, 7) == "бер ике өч дүрт биш _"
+    assert of(5, 8) == ""  # five of thirteen
+    assert of(6, 9) == "бер ике өч дүрт биш алты _"
+    assert of(6, 0) == ""  # nothing was filled in
+
+
+def test_long_texts_are_no_templates():
+    usual = {word_key("бер")}
+    text = "бер " * 4_999 + "Сез"
+    assert skeleton(text, usual)
+    assert skeleton(text + " " * (20_001 - len(text)), usual) == ""

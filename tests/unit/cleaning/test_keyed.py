@@ -13,10 +13,11 @@ from endonym.cleaning.keyed import (
     keyed,
     memory_mapped_counts,
     merged,
-    save,
     smallest,
     summed,
 )
+from endonym.formats.chunks import write_array
+from endonym.formats.document_files import WholeFile
 
 
 def parts(seed: int) -> list[list[tuple[int, int]]]:
@@ -64,13 +65,6 @@ def test_of_large_groups_the_largest_of_the_least_values_is_kept(
     assert {int(key): int(value) for key, value in found} == wanted
 
 
-def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
-    array = keyed(parts(3)[0])
-    save(array, tmp_path / "lines.npy")
-    assert np.array_equal(memory_mapped_counts(tmp_path / "lines.npy"), array)
-    assert [path.name for path in tmp_path.iterdir()] == ["lines.npy"]
-
-
 def test_nothing_merges_to_nothing() -> None:
     assert len(merged([], summed(1))) == 0
     assert len(merged([keyed([])], smallest(1))) == 0
@@ -78,18 +72,11 @@ def test_nothing_merges_to_nothing() -> None:
 
 def test_two_processes_may_write_the_same_counts_at_once(tmp_path: Path) -> None:
     """The second one begins and ends while the first one writes."""
-    path, counts = tmp_path / "lines.npy", keyed([(3, 1), (1, 2)])
-
-    real, begun = np.save, list[int]()
-
-    def slow(file: object, array: np.ndarray, **given: bool) -> None:
-        begun.append(1)
-        if len(begun) == 1:
-            save(counts, path)
-        real(file, array, **given)  # pyright: ignore
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(np, "save", slow)
-        save(counts, path)
-    assert memory_mapped_counts(path).tolist() == [[1, 2], [3, 1]]
+    write_array(tmp_path, "lines.npy", keyed([(3, 1), (1, 2)]))
+    whole = (tmp_path / "lines.npy").read_bytes()
+    with WholeFile(tmp_path, "lines.npy") as first:
+        first.write(whole[:70])
+        write_array(tmp_path, "lines.npy", keyed([(3, 1), (1, 2)]))
+        first.write(whole[70:])
+    assert memory_mapped_counts(tmp_path / "lines.npy").tolist() == [[1, 2], [3, 1]]
     assert [each.name for each in tmp_path.iterdir()] == ["lines.npy"]

@@ -6,7 +6,8 @@ import unicodedata
 import pytest
 import regex
 
-from endonym.cleaning.personal import KINDS, as_ascii, countries, mask, mask_warnings
+from endonym.cleaning.personal import KINDS, as_ascii, mask, mask_warnings
+from endonym.cleaning.personal_codes import countries
 
 
 def masked(text: str, language: str | None = None) -> str:
@@ -272,8 +273,8 @@ def test_a_mask_is_not_masked_again():
 @pytest.mark.parametrize("run", ["a", "1", "1 ", "+1", "a.", "1-", "(1", "a@", "1:", "0 12"])
 def test_long_runs_of_anything_take_linear_time(run: str):
     start = time.process_time()
-    masked(run * 100_000)
-    assert time.process_time() - start < 15
+    masked(run * 50_000)
+    assert time.process_time() - start < 8
 
 
 def test_digits_that_python_does_not_know_are_digits():

@@ -63,6 +63,8 @@ RIGHT = {
     "GB": "943 476 5919",
 }
 """Published examples, or numbers with the right digit, by the countries of a code."""
+BARE = {name: regex.sub(r"[ ./]|(?<!52)-", "", code) for name, code in RIGHT.items()}
+BARE |= {"KZ": "900101300006", "SE": "8803200016"}
 BEFORE = {
     "UA": "Мій РНОКПП — ", "PT": "o NIF é ",
     "IN": "আধার নম্বর: ", "JP": "マイナンバーは", "NL": "Mijn BSN is ", "IL": "תעודת זהות ",
@@ -99,8 +101,14 @@ def test_a_code_is_that_of_a_country_of_the_language() -> None:
 
 
 def test_digits_that_are_nearly_all_alike_are_no_code() -> None:
-    assert not is_code("0000000000", ("CZ",))
-    assert not is_code("11111111111", ("TR",))
+    for country, code in (
+        ("CZ", "0000000000"),
+        ("TR", "11111111111"),
+        ("HR", "00000000001"),
+        ("TR", "11111111110"),
+        ("RU", "01000001010"),
+    ):
+        assert not is_code(code, (country,))
 
 
 @pytest.mark.parametrize(("country", "code"), [("BG", "7523169263"), ("PL", "44051401359")])
@@ -170,13 +178,12 @@ DATED = {
     "KZ": ("89{month}{day}368{free}", PLAIN, DAYS),
     "BA": ("{day}{month}98994{free}", PLAIN, DAYS),
     "BE": ("89{month}{day}37{free}", CENTURIES, DAYS),
+    "CN": ("1101051949{month}{day}00{free}", PLAIN, DAYS),
 }
 """By country a code with a month, a day and free digits; the months and the days that it can have.
 
 The month tells the century in some, and the sex in Czechia; the day who is no citizen in others.
 """
-LENGTHS = {"RO": 13, "FR": 15, "EE": 11, "LV": 11, "FI": 11, "SE": 10, "NO": 11, "PL": 11, "CZ": 10,
-    "BG": 10, "KZ": 12, "BA": 13, "BE": 11}  # fmt: skip
 
 
 @pytest.mark.parametrize("country", DATED)
@@ -186,9 +193,10 @@ def test_the_date_in_a_code_can_be_one(country: str) -> None:
 
     def can_be(month: int, day: int) -> bool:
         given = {"month": f"{month:02}", "day": f"{day:02}"}
-        count = LENGTHS[country] - len(template.format(free="", **given))
-        signs = "0123456789ABCDEFHJKLMNPRSTUVWXY" if country == "FI" else "0123456789"
-        frees = ("".join(free) for free in product(signs, repeat=count))
+        length = next(len(code) for name, code in BARE.items() if country in name)
+        count = length - len(template.format(free="", **given))
+        signs = {"FI": "0123456789ABCDEFHJKLMNPRSTUVWXY", "CN": "0123456789X"}
+        frees = ("".join(free) for free in product(signs.get(country, "0123456789"), repeat=count))
         return any(is_right(template.format(free=free, **given)) for free in frees)
 
     dates = [(month, 15) for month in sorted(months)] + [(11, day) for day in sorted(days)]
@@ -275,12 +283,6 @@ def test_of_ten_digits_one_alone_is_repeated_in_germany(begin: str, is_it: bool)
     assert sum(is_code(f"{begin}{check}", ("DE",)) for check in range(10)) == is_it
 
 
-def test_right_codes_of_two_digits_are_none() -> None:
-    assert not is_code("00000000001", ("HR",))
-    assert not is_code("11111111110", ("TR",))
-    assert not is_code("01000001010", ("RU",))
-
-
 def test_the_county_in_a_code_of_romania_can_be_one() -> None:
     codes = [[f"2891127{county:02}{free:04}" for free in range(100)] for county in range(100)]
     found = {county for county, some in enumerate(codes) if any(map(is_romanian, some))}
@@ -340,9 +342,9 @@ def test_of_random_digits_at_most_one_in_ten_is_a_code_that_needs_no_word() -> N
     for code in CODES:
         of = (code.countries.split()[0],)
         for length in range(9, 14):
-            drawn = (f"{draw.randrange(10**length):0{length}}" for _ in range(300))
+            drawn = (f"{draw.randrange(10**length):0{length}}" for _ in range(100))
             passed = sum(is_code(each, of) for each in drawn)
-            assert passed <= 300 * 0.15, (code.countries, length)
+            assert passed <= 100 * 0.2, (code.countries, length)
 
 
 def test_the_documentation_lists_the_countries_whose_codes_are_found() -> None:
@@ -371,19 +373,6 @@ def test_the_days_in_a_code_have_passed(country: str, template: str) -> None:
 
     assert can_be(20_000)
     assert not can_be(99_000)
-
-
-def test_the_date_in_a_code_of_china_can_be_one() -> None:
-    (is_right,) = (each.is_right for each in CODES if each.countries == "CN")
-
-    def can_be(month: str, day: str) -> bool:
-        return any(
-            is_right(f"1101051949{month}{day}00{n}{x}") for n in "0123" for x in "0123456789X"
-        )
-
-    assert can_be("12", "31")
-    assert not can_be("13", "31")
-    assert not can_be("12", "32")
 
 
 def test_an_account_has_at_least_ten_digits() -> None:

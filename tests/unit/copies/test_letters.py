@@ -1,17 +1,21 @@
-"""Folded letters, words, runs of both, and their hashes."""
+"""Paragraphs, folded letters, words, runs of both, and their hashes."""
 
 import numpy as np
+import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies.letters import (
     DENSE,
+    LONG_LINE_CHARS,
     SPACED,
     UNSPACED,
     digests,
     folded_letters,
     numbers_in,
+    paragraphs,
     runs,
     single_letters,
+    without,
     words,
 )
 from endonym.script.fold import folded
@@ -86,3 +90,47 @@ def test_the_digits_of_a_text_have_one_hash_in_their_order_and_a_text_without_ha
     assert [number == 0 for number in found] == [True, *[False] * 3, True, False, False, False]
     assert found[1] == found[2] == found[7]
     assert len({found[1], found[3], found[5], found[6]}) == 4
+
+
+LONG = " ".join(TATAR)
+
+
+def parts(text: str) -> list[str]:
+    return [text[first:last] for first, last in paragraphs(text)]
+
+
+def test_an_empty_line_ends_a_paragraph_and_short_lines_stay_together() -> None:
+    verse = "\n".join(TATAR[:3])
+    assert parts(f"{verse}\n\n{FRENCH[0]}\n \n{FRENCH[1]}\n") == [verse, FRENCH[0], FRENCH[1]]
+    assert parts("") == parts(" \n\n ") == []
+
+
+def test_a_long_line_is_a_paragraph_of_its_own() -> None:
+    assert len(LONG) > LONG_LINE_CHARS
+    text = f"{TATAR[0]}\n{TATAR[1]}\n{LONG}\n{TATAR[2]}"
+    assert parts(text) == [f"{TATAR[0]}\n{TATAR[1]}", LONG, TATAR[2]]
+    assert parts(f"{LONG}\n{LONG}") == [LONG, LONG]
+
+
+@pytest.mark.parametrize(
+    ("removed", "left"),
+    [
+        ((), "бер\n\nике\n\nөч"),
+        ((0,), "ике\n\nөч"),
+        ((1,), "бер\n\nөч"),
+        ((2,), "бер\n\nике"),
+        ((0, 2), "ике"),
+        ((0, 1, 2), ""),
+    ],
+)
+def test_the_rest_stands_as_it_stood(removed: tuple[int, ...], left: str) -> None:
+    text = "бер\n\nике\n\nөч"
+    assert without(text, paragraphs(text), removed) == left
+
+
+def test_a_line_is_long_from_one_character_more_than_its_limit_on() -> None:
+    line = LONG[:LONG_LINE_CHARS]
+    assert parts(f"{TATAR[0]}\n{line}") == [f"{TATAR[0]}\n{line}"]
+    line = LONG[: LONG_LINE_CHARS + 1]
+    assert parts(f"{TATAR[0]}\n{line}") == [TATAR[0], line]
+    assert LONG_LINE_CHARS == 200  # docs/cleaning.md

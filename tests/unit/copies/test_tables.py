@@ -45,10 +45,10 @@ def test_files_with_signs_of_globs_and_quotes_in_their_names_are_one_table(tmp_p
 
 
 def test_what_exceeds_the_limit_is_written_to_the_folder(tmp_path: Path) -> None:
-    with Tables(tmp_path / "work", memory_bytes=100_000_000) as tables:
-        tables.run("CREATE TABLE a AS SELECT range AS x, hash(range) AS y FROM range(20000000)")
+    with Tables(tmp_path / "work", memory_bytes=40_000_000) as tables:
+        tables.run("CREATE TABLE a AS SELECT range AS x, hash(range) AS y FROM range(6000000)")
         assert list((tmp_path / "work" / "spill").iterdir())
-        assert tables.number("SELECT count(*) FROM (SELECT y FROM a ORDER BY y)") == 20_000_000
+        assert tables.number("SELECT count(*) FROM (SELECT y FROM a ORDER BY y)") == 6_000_000
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_dirt_that_is_a_fifth_of_the_sample_moves_no_limit():
     good = thresholds(pages(60), "cyrillic")
     table = "\n".join(f"{n} 120 {n * 7} 99 {n * 3} сум." for n in range(9))
     rule, bounds = RULES["max_digits"], BY_KEY["max_digits"]
-    measure = rule.measure(Clean())
+    measure = rule.measure_of(Clean())
     values = [measure(text) or 0.0 for text in [*pages(60), *[table] * 15]]
     found = limit_of(rule, bounds, values, len(values))
     assert found is None  # it would drop a fifth, which a person must decide

@@ -1,4 +1,4 @@
-"""How probable it is that a text is in the language of the corpus.
+"""How probable it is that a text, or each line of one, is in the language of the corpus.
 
 Three opinions are added as log-odds: the character model's, pycld2's, and, where these two do not
 agree or say little, py3langid's. A library that does not know the language has no say, unless it is
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import regex
-from numpy.typing import NDArray
 
 from endonym.cleaning.language.sample import Learnt
 from endonym.cleaning.language.votes import NONE, Vote, cld2_vote, excerpt, known_codes, langid_vote
@@ -34,6 +33,9 @@ LEAST_KNOWN = 0.5
 SURE, LEAST_WEIGHT = 0.8, 0.5
 """Probability and weight from which on a vote for a language that was not learnt outweighs the
 model."""
+SWITCH_ODDS = 2.5
+HEADING_CHARS = 100
+"""Of a line in capitals that is no longer, nothing tells that it is in another language."""
 LETTER = regex.compile(r"[\p{L}\p{M}]")
 
 
@@ -65,26 +67,22 @@ class Identifier:
             return [0.0] * len(texts)
         if len(texts) == 1 and texts[0] in self.known:
             return [self.known[texts[0]]]
-        found, letters = self.learnt.model.likelihoods(texts)
+        model, place = self.learnt.model, self.learnt.model.codes.index(self.language)
+        found, letters = model.likelihoods(texts)
         found[:, -1] += self.learnt.least * letters
-        place = self.learnt.model.codes.index(self.language)
         known = np.delete(found[:, :-1], place, axis=1).max(axis=1, initial=-np.inf)
         far = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
         against_known = np.clip(far * (found[:, place] - known), -MOST_ODDS, MOST_ODDS)
         most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
         against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
         odds = np.minimum(against_known, against_unknown)
+        # Texts too short for words to tell: against the language where the letters are foreign.
         short = np.flatnonzero(letters < LEAST_LETTERS)
-        odds[short] = self._short_odds([texts[n] for n in short.tolist()])
-        return [float(each) for each in odds]
-
-    def _short_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Log-odds of texts too short for words to tell: against, where the letters are foreign."""
-        assert self.learnt is not None
-        place = self.learnt.model.codes.index(self.language)
-        has_letters = np.array([LETTER.search(text) is not None for text in texts], dtype=np.bool_)
-        known = self.learnt.model.known_letters(texts, place)
-        return np.where(has_letters & (known < LEAST_KNOWN), -MOST_UNKNOWN, 0.0)
+        some = [texts[number] for number in short.tolist()]
+        has_letters = np.array([LETTER.search(text) is not None for text in some], dtype=np.bool_)
+        is_foreign = has_letters & (model.known_letters(some, place) < LEAST_KNOWN)
+        odds[short] = np.where(is_foreign, -MOST_UNKNOWN, 0.0)
+        return odds.tolist()
 
     def _with_votes(self, text: str, own: float) -> float:
         """The log-odds with the libraries' votes, as far as these are needed."""
@@ -121,3 +119,35 @@ class Identifier:
         p = min(max(vote.probability, 0.02), 0.98)
         odds = math.log(p / (1 - p))
         return odds if vote.code == self.language else -abs(odds)
+
+
+def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
+    """For each line of a document, whether it is in another language; blank ones go with the line
+    before.
+
+    Each has its log-odds of being in the language; a change of language between two lines costs
+    SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so that a short line, which says
+    little, goes with its neighbours, and so does a heading in capitals, which often lacks its
+    accents. Taking the others out changes nothing about those that stay.
+    """
+    odds = identifier.odds(lines)
+    for place, line in enumerate(lines):
+        if len(line) <= HEADING_CHARS and line.isupper():
+            odds[place] = max(0.0, odds[place])
+    return likeliest(odds)
+
+
+def likeliest(odds: Sequence[float]) -> list[bool]:
+    """Whether each is the second of two states, in the likeliest sequence of states."""
+    best, came = [0.0, 0.0], list[tuple[int, int]]()
+    for each in odds:
+        first, second = best[0] < best[1] - SWITCH_ODDS, best[1] > best[0] - SWITCH_ODDS
+        came.append((int(first), int(second)))  # The state before, if this one is the first, …
+        best = [
+            best[first] - SWITCH_ODDS * first + each / 2,
+            best[second] - SWITCH_ODDS * (not second) - each / 2,
+        ]
+    states = [best[1] > best[0]]
+    for before in reversed(came):
+        states.append(bool(before[states[-1]]))
+    return states[-2::-1]

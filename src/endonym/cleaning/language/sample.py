@@ -15,6 +15,7 @@ found so is left to the model's class of unknown languages.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.cleaning.keyed import key_of, save
+from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.model import CharacterModel
 from endonym.cleaning.language.votes import (
     certain_other,
@@ -31,6 +32,7 @@ from endonym.cleaning.language.votes import (
     reliable_code,
 )
 from endonym.disk import json_bytes, read_json
+from endonym.formats.chunks import write_array
 from endonym.formats.document_files import write_file
 
 SAMPLE_CHARS = 3_000_000
@@ -68,7 +70,7 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in self.model.arrays().items():
-            save(array, folder / f"{name}.npy")
+            write_array(folder, f"{name}.npy", array)
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
         write_file(folder, TOLD, json_bytes(told))
 
@@ -167,14 +169,16 @@ def _usual(above: NDArray[np.float64]) -> float:
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
     found = [reliable_code(each) or code for each in paragraphs]
-    most = MOST_WRONG * len(paragraphs)
-    frequent = {label for label in set(found) if label != code and found.count(label) > most}
+    frequent = _frequent(found, MOST_WRONG) | {code}
     return [
-        label
-        if label != code and label not in frequent and langid_vote(text).code == label
-        else code
+        label if label not in frequent and langid_vote(text).code == label else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
+
+
+def _frequent(labels: Sequence[str], share: float) -> set[str]:
+    """The labels that more than a share of texts have."""
+    return {label for label, n in Counter(labels).items() if n > share * len(labels)}
 
 
 def of_others(texts: Sequence[str], language: str) -> list[bool]:
@@ -187,9 +191,9 @@ def of_others(texts: Sequence[str], language: str) -> list[bool]:
     if code == "x":
         return [False] * len(texts)
     found = [certain_other(text, code) for text in texts]
-    most = len(texts) if code in known_codes()["pycld2"] else MOST_WRONG * len(texts)
-    frequent = {label for label in set(found) if label and found.count(label) > most}
-    return [label != "" and label not in frequent for label in found]
+    most = 1 if code in known_codes()["pycld2"] else MOST_WRONG
+    unlikely = _frequent(found, most) | {""}
+    return [label not in unlikely for label in found]
 
 
 def _classes(
@@ -199,9 +203,8 @@ def _classes(
     given: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
     """The texts of each class, the language's own first; small classes are one."""
-    classes: dict[str, list[str]] = {code: []}
-    for name in sorted({*labels, *given} - {code}):
-        classes[name] = list(given.get(name, ()))
+    names = [code, *sorted({*labels, *given} - {code})]
+    classes = {name: list(given.get(name, ())) for name in names}
     for text, label in zip(paragraphs, labels, strict=True):
         classes[label].append(text)
     small = [

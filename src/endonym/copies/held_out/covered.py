@@ -118,9 +118,9 @@ class Covered:
         if not len(self.seen):
             return
         for hashes, _ in padded_runs(folded, WIDTH):
-            self.seen[self.postings.known(hashes)[1]] = True
+            self.seen[self.postings.matches(hashes)[1]] = True
         if self.spans.shape[1]:
-            self.seen[self.postings.known(short_sentences(texts).hashes)[1]] = True
+            self.seen[self.postings.matches(short_sentences(texts).hashes)[1]] = True
 
     def share(self, candidates: Indices) -> float:
         """The share of the letters of these candidates together that are covered."""

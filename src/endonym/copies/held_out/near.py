@@ -76,7 +76,7 @@ class Index:
             stretches += stretches_of(batch, gathered)
             letters += map(len, gathered)
             kept += [kept_runs(text) for text in gathered]
-            hashes, owners = rare_runs(gathered, counters)
+            hashes, owners = runs_to_search_by(gathered, counters)
             rare.append((hashes, owners + len(texts)))
             texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
         covered = Covered.made(stretches, letters)
@@ -255,7 +255,7 @@ def counter_of(hashes: Hashes) -> Indices:
     return (hashes >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
 
 
-def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Hashes, Indices]:
+def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes, Indices]:
     """The runs of six by which folded texts are found, and the indices of their texts.
 
     From the rarest on, as many as together stay within the limits of comparisons. Runs that occur

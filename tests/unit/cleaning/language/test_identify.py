@@ -1,6 +1,9 @@
-"""How probable it is that a text is in the language of a corpus."""
+"""How probable it is that a text, or each line of one, is in a language."""
 
+import functools
+import itertools
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,13 +11,20 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
-from endonym.cleaning.language.identify import PRIOR_ODDS, Identifier
+from endonym.cleaning.language.identify import (
+    PRIOR_ODDS,
+    SWITCH_ODDS,
+    Identifier,
+    likeliest,
+    other_language,
+)
 from endonym.cleaning.language.sample import learn
 from endonym.cleaning.language.votes import Vote
 from endonym.script.languages import NAMES
 
 TEXTS = Path(__file__).parents[3] / "texts"
 
+learnt_from = functools.cache(lambda code: learn(lines_of(code), code, {}))
 SAMPLES = {"tt": TATAR, "km": KHMER, "ro": ROMANIAN, "fr": FRENCH, "ru": RUSSIAN}
 
 
@@ -28,7 +38,7 @@ def test_votes_alone_keep_the_language_and_drop_the_others(code: str):
 
 @pytest.mark.parametrize("code", ["tt", "ro", "fr", "km"])
 def test_a_model_of_its_own_agrees(code: str):
-    learnt = learn(lines_of(code), code, {})
+    learnt = learnt_from(code)
     assert learnt is not None
     own = Identifier(code, learnt)
     assert all(own.score(line) > 0.9 for line in SAMPLES[code])
@@ -43,7 +53,7 @@ def test_a_model_of_its_own_keeps_pieces_of_sentences_that_votes_do_not():
         pieces = [" ".join(line.split()[1:4]) for line in lines]
         identifiers = {
             "votes": Identifier(code),
-            "own": Identifier(code, learn(lines_of(code), code, {})),
+            "own": Identifier(code, learnt_from(code)),
         }
         for name, identifier in identifiers.items():
             kept[name] += sum(identifier.score(piece) >= 0.6 for piece in pieces)
@@ -53,22 +63,18 @@ def test_a_model_of_its_own_keeps_pieces_of_sentences_that_votes_do_not():
 @pytest.mark.parametrize("text", ["", "Әйе.", "3 + 4 = 7", "— ?"])
 def test_a_text_that_says_nothing_is_taken_for_the_corpus_s_own(text: str):
     assert Identifier("tt").score(text) > 0.6
-
-
-def test_a_vote_counts_only_if_the_library_knows_the_language():
-    identifier = Identifier("udm")
-    assert identifier.score(RUSSIAN[0]) > 0.6  # nothing has been learnt, so nothing is known
+    assert Identifier("udm").score(RUSSIAN[0]) > 0.6  # no library knows the language
 
 
 def test_a_text_that_is_repeated_is_no_surer_evidence():
     mixed = " ".join([*" ".join(TATAR[:3]).split()[:12], *" ".join(RUSSIAN[:3]).split()[:8], ""])
-    few, many = Identifier("tt", learn(lines_of("tt"), "tt", {})).own_odds([mixed * 10, mixed * 40])
+    few, many = Identifier("tt", learnt_from("tt")).own_odds([mixed * 10, mixed * 40])
     assert many == pytest.approx(few, abs=0.3)
     assert abs(many) < 1.5  # as sure as can be is 2
 
 
 def test_texts_that_were_prepared_get_the_same_scores():
-    learnt = learn(lines_of("fr"), "fr", {})
+    learnt = learnt_from("fr")
     texts = [*FRENCH, *TATAR, "Ici, " * 3000]
     alone = [Identifier("fr", learnt).score(text) for text in texts]
     prepared = Identifier("fr", learnt)
@@ -77,7 +83,7 @@ def test_texts_that_were_prepared_get_the_same_scores():
 
 
 def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
-    learnt = learn(lines_of("tt"), "tt", {})
+    learnt = learnt_from("tt")
     own = Identifier("tt", learnt)
     assert all(own.score(text) < 0.6 for text in ("نعم، هنا", "បាទ ចាស", "Oui, oui."))
     assert all(own.score(text) > 0.6 for text in ("Әйе.", "Юк инде.", "123", "— ?", ""))
@@ -87,7 +93,7 @@ def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
 def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_name_it(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    learnt = learn(lines_of("tt"), "tt", {})
+    learnt = learnt_from("tt")
     own = Identifier("tt", learnt)
     text = TATAR[0][:40]
     assert own.score(text) > 0.6
@@ -120,3 +126,51 @@ def test_the_votes_about_a_short_text_count_by_its_letters(
     assert whole == more == pytest.approx(PRIOR_ODDS + 2 * one)
     against = Identifier("ro").odds([letters[:15]])[0]
     assert against == pytest.approx(PRIOR_ODDS - one)
+
+
+def weight(odds: list[float], states: tuple[bool, ...]) -> float:
+    """The log-probability of a sequence of states, the obvious way."""
+    fit = sum(-each / 2 if other else each / 2 for each, other in zip(odds, states, strict=True))
+    return fit - SWITCH_ODDS * sum(one != two for one, two in itertools.pairwise(states))
+
+
+def test_the_likeliest_sequence_is_that_of_all_sequences():
+    draw = random.Random(3)
+    for _ in range(200):
+        odds = [draw.uniform(-6, 6) for _ in range(draw.randrange(1, 9))]
+        best = max(
+            itertools.product((False, True), repeat=len(odds)), key=lambda s: weight(odds, s)
+        )
+        assert tuple(likeliest(odds)) == best
+
+
+def test_taking_the_others_out_changes_nothing_about_the_rest():
+    draw = random.Random(4)
+    for _ in range(500):
+        odds = [draw.uniform(-6, 6) for _ in range(draw.randrange(1, 30))]
+        left = [each for each, other in zip(odds, likeliest(odds), strict=True) if not other]
+        assert not any(likeliest(left))
+
+
+def test_a_short_line_goes_with_its_neighbours():
+    assert likeliest([6.0, -1.0, 6.0]) == [False, False, False]
+    assert likeliest([-6.0, 1.0, -6.0]) == [True, True, True]
+    assert likeliest([]) == []
+
+
+def test_paragraphs_of_two_languages_are_told_apart_by_votes_alone():
+    lines = [TATAR[0], TATAR[1], RUSSIAN[0], RUSSIAN[1], "", TATAR[2], FRENCH[0], TATAR[3]]
+    found = other_language(lines, Identifier("tt"))
+    assert [n for n, is_other in enumerate(found) if is_other and lines[n]] == [2, 3, 6]
+
+
+@pytest.mark.parametrize("title", ["DE PROFUNDIS CLAMAVI", "LA CLOCHE FELEE", "A UNE DAME CREOLE"])
+def test_a_title_in_capitals_goes_with_its_text(title: str):
+    identifier = Identifier("fr", learnt_from("fr"))
+    assert other_language([title, *FRENCH[:3]], identifier) == [False] * 4
+    assert other_language([*RUSSIAN[:2], title, *RUSSIAN[2:4]], identifier) == [True] * 5
+
+
+def test_a_long_paragraph_in_capitals_is_judged():
+    lines = [*TATAR[:2], " ".join(RUSSIAN[:3]).upper(), *TATAR[2:4]]
+    assert other_language(lines, Identifier("tt")) == [False, False, True, False, False]

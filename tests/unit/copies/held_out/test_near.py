@@ -10,7 +10,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import hashes, letters
 from endonym.copies.held_out import near
-from endonym.copies.held_out.near import Index, kept_runs, occurrences, rare_runs
+from endonym.copies.held_out.near import Index, kept_runs, occurrences, runs_to_search_by
 from endonym.copies.letters import padded_runs, run_hashes
 from endonym.script.fold import folded
 
@@ -52,8 +52,9 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
     return [max(similarity(text, other) for other in others) for text in folded(candidates)]
 
 
-@pytest.mark.parametrize("batch_chars", [20, 300, 1 << 18])
-@pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])
+@pytest.mark.parametrize(
+    ("batch_chars", "max_pairs"), [(20, 1), (300, 50), (1 << 18, 1), (1 << 18, 1 << 20)]
+)
 def test_what_is_contained_is_what_a_slow_count_finds(
     monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int
 ):
@@ -107,7 +108,7 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     texts += [story(seed, 8) for seed in range(200, 300)]
     expected = contaminated(candidates, texts)
     assert 10 < sum(expected) < 60
-    for seed in range(3):
+    for seed in range(2):
         order = random.Random(seed).sample(range(80), 80)
         moved = contaminated(
             [candidates[i] for i in order], random.Random(seed).sample(texts, len(texts))
@@ -122,7 +123,7 @@ def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])
     counters = occurrences(texts)
-    rare, owners = rare_runs(texts, counters)
+    rare, owners = runs_to_search_by(texts, counters)
     counts = counters[near.counter_of(rare)].astype(np.int64) - 1
     assert counts.min() > 0
     assert 10 < np.bincount(owners, counts).max() <= 30
@@ -138,7 +139,7 @@ def test_a_footer_on_every_page_leads_to_few_pairs():
 
 
 def test_a_run_that_occurs_nowhere_else_is_not_searched_for():
-    rare, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
+    rare, _ = runs_to_search_by(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
     assert len(rare) == 0
 
 
@@ -160,11 +161,6 @@ def test_a_page_is_compared_letter_by_letter_and_a_book_is_not():
     assert contaminated([page], [edited(page, 1, len(page) // 9)]) == [True]
     assert len(book) > 1.3 * near.MAX_LETTERS
     assert contaminated([book], [edited(book, 1, len(book) // 9)]) == [False]
-
-
-def test_two_books_are_not_taken_for_one():
-    books = [story(seed, 3_000) for seed in range(4)]
-    assert contaminated(books[:2], books[2:]) == [False, False]
 
 
 def test_texts_without_letters_are_compared_as_they_stand():

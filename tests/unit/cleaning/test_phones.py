@@ -1,11 +1,12 @@
-"""Dates and numbers of books and goods are no personal data."""
+"""Telephone numbers, the words beside them, and what only looks like them."""
 
 import datetime
 
 import pytest
 
-from endonym.cleaning.other_numbers import is_book, is_ean
 from endonym.cleaning.personal import KINDS, mask
+from endonym.cleaning.personal_codes import is_ean
+from endonym.cleaning.phones import is_book, phone_word
 
 
 def masked(text: str, language: str | None = None) -> str:
@@ -98,3 +99,30 @@ def test_a_check_digit_says_what_is_a_book():
 )
 def test_an_undivided_number_without_a_prefix_needs_a_word(language: str, text: str, found: str):
     assert masked(text, language) == (found or text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Телефоны:", "тел.", "Миңа шалтыратыгыз", "Телефонуйте мені", "Тэлефануйце", "Обадете се",
+        "Sunați la", "Nr. tel.:", "Tālr.", "Skambinkite", "tel. kom.", "Telemóvel:", "ligue para",
+        "Contactați-ne la", "Zəng edin:", "qoʻngʻiroq qiling", "Điện thoại:", "Gọi", "Nipigie",
+        "Τηλ.", "Զանգահարեք", "დარეკეთ", "ស្នើទូរស័ព្ទ", "មាន☎", "ስልክ ቁጥር", "फ़ोन", "ফোন", "فون:", "📞",
+    ],
+)  # fmt: skip
+def test_words_for_telephones_and_for_calling_are_found(text: str):
+    assert phone_word().search(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Китапта 671234567 сан бар.",
+        "Fondurile orașului, intel, hotel, motel și castel.",
+        "Le recalcul du cellier",
+        "Отель на скалах, мотель",
+        "Ο πατέρας μου",
+    ],
+)
+def test_words_that_only_begin_or_end_so_are_none(text: str):
+    assert not phone_word().search(text)
