@@ -83,12 +83,13 @@ def test_the_library_reads_every_document_with_its_provenance(
 
 def test_notes_that_have_no_column_of_their_own_are_kept() -> None:
     document = Document(KHMER[0], "a.pdf#3", "km", {"shelf": "7", "title": "ទឹក"})
-    row = dataset.row(document, {})
-    assert json.loads(row["meta"]) == {"shelf": "7"}
-    assert (row["title"], row["license"]) == ("ទឹក", None)
     own = replace(document, meta={"license": "CC0-1.0"})
-    assert dataset.row(own, {"km": "CC-BY-4.0"})["license"] == "CC0-1.0"
-    assert dataset.row(document, {"km": "CC-BY-4.0"})["license"] == "CC-BY-4.0"
+    ((row, licensed),) = dataset.row_batches(iter([document, own]), {"km": "CC-BY-4.0"})
+    assert json.loads(row["meta"]) == {"shelf": "7"}
+    assert (row["title"], row["license"]) == ("ទឹក", "CC-BY-4.0")
+    assert licensed["license"] == "CC0-1.0"
+    ((row,),) = dataset.row_batches(iter([document]), {})
+    assert row["license"] is None
 
 
 def test_a_full_file_is_followed_by_the_next(

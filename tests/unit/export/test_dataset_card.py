@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from endonym.export.dataset_card import DatasetCard, readme, size_category
+from endonym.export.dataset import readme, size_category
 from endonym.formats.config import Clean
 
 KEPT = {
@@ -36,7 +36,7 @@ def card(**keys: Any) -> str:
         "clean": {"normalize": ["nfc"], "min_chars": 20, "dedup": ["exact"], "max_unreadable": 1},
         "licenses": {"тел": "CC-BY-SA-4.0"},
     }
-    return readme(DatasetCard(**{**given, **keys}))
+    return readme(**{**given, **keys})
 
 
 def test_the_head_says_what_the_hub_reads() -> None:

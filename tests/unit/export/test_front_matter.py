@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.export.front_matter import hub_license
+from endonym.export.markdown import hub_license
 
 
 @pytest.mark.parametrize(

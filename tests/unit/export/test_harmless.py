@@ -8,7 +8,7 @@ import pytest
 import torch
 from foreign_folders import made, quiet_transformers
 
-from endonym.export.harmless import ANY_VALUE, ONLY, is_buffer, is_harmless, values_of
+from endonym.export.shapes import ANY_VALUE, ONLY, is_buffer, is_harmless
 
 CHANGED: dict[str, Any] = {
     "bos_token_id": 7,
@@ -92,10 +92,3 @@ def test_no_weight_of_a_class_is_taken_for_a_buffer() -> None:
         names = [name for name, _ in network.named_parameters()]
         assert len(names) > 8
         assert not [name for name in names if is_buffer(name, network.config.model_type)]
-
-
-def test_the_values_that_can_be_read_are_a_sentence() -> None:
-    assert values_of("is_decoder", ONLY) == "Only is_decoder = False can be read. "
-    told = values_of("attn_implementation", ONLY)
-    assert told.startswith("Only attn_implementation = 'eager' or 'sdpa' or ")
-    assert values_of("rope_theta", ONLY) == ""

@@ -7,7 +7,7 @@ from bare_configs import PLACE, Json, mixer_of
 from laws.shapes import shape
 
 from endonym.errors import ExportError
-from endonym.export.hf_fields import ACTIVATIONS, our_activation, read_rope, rope_json, share_of
+from endonym.export.row import ACTIVATIONS, our_activation, read_rope, rope_json, share_of
 from endonym.model.config import AttentionConfig
 
 

@@ -1,15 +1,24 @@
 """How Ollama is told to run a file."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from endonym.export.modelfile import chosen_file, modelfile
+from endonym.export.card import chosen_file, modelfile
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
 
+def written(template: str | None = None, stops: tuple[str, ...] = ("<|endoftext|>",)) -> str:
+    tokenizer: Any = SimpleNamespace(
+        chat_template=template, stop_ids=range(len(stops)), token=stops.__getitem__
+    )
+    decoder: Any = SimpleNamespace(config=SimpleNamespace(context=256))
+    return modelfile("tt-Q8_0.gguf", SimpleNamespace(decoder=decoder, tokenizer=tokenizer))
+
+
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
-    lines = modelfile(
-        "tt-Q8_0.gguf", context=256, stops=["<|endoftext|>"], max_tokens=128
-    ).splitlines()
+    lines = written().splitlines()
     assert "FROM ./tt-Q8_0.gguf" in lines
     assert 'TEMPLATE "{{ .Prompt }}"' in lines
     assert 'PARAMETER stop "<|endoftext|>"' in lines
@@ -18,7 +27,7 @@ def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
 
 
 def test_a_name_with_quotes_is_quoted() -> None:
-    text = modelfile("a.gguf", context=8, stops=['<"end">'], max_tokens=1)
+    text = written(stops=('<"end">',))
     assert 'PARAMETER stop """<"end">"""' in text
 
 
@@ -35,10 +44,9 @@ def test_the_smallest_file_that_loses_nothing_is_taken(files: list[str], file: s
 
 
 def test_a_model_that_converses_has_its_template_and_stops_where_a_turn_ends() -> None:
-    stops = ["<|endoftext|>", "<|im_end|>"]
-    given = {"context": 8, "max_tokens": 1, "stops": stops}
-    text = modelfile("a.gguf", template=CHATML, **given)
-    assert modelfile("a.gguf", template=OPENING + CHATML, **given) == text
+    stops = ("<|endoftext|>", "<|im_end|>")
+    text = written(CHATML, stops)
+    assert written(OPENING + CHATML, stops) == text
     assert "<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>" in text
     assert 'PARAMETER stop "<|im_end|>"' in text.splitlines()
-    assert "TEMPLATE" not in modelfile("a.gguf", template="{{ messages }}", **given)
+    assert "TEMPLATE" not in written("{{ messages }}")

@@ -10,8 +10,12 @@ from foreign_folders import write_model
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.huggingface import export_huggingface
-from endonym.export.pretrained import load_pretrained, pretrained_decoder, with_context
+from endonym.export.huggingface import (
+    export_huggingface,
+    load_pretrained,
+    pretrained_decoder,
+    with_context,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder

@@ -6,17 +6,9 @@ import sys
 import pytest
 from laws.shapes import SHAPES, shape
 
-from endonym.export.row import (
-    HFArchitecture,
-    attention_of,
-    first_of,
-    sure,
-    the_ffn,
-    the_mixer,
-    with_parts,
-)
+from endonym.export.row import HFArchitecture, with_parts
+from endonym.export.rows.llama import LLAMA
 from endonym.export.shapes import ROWS
-from endonym.model.config import AttentionConfig, MambaConfig
 from endonym.model.decoder import on_meta
 from endonym.model.families import FAMILIES
 
@@ -49,25 +41,10 @@ def test_no_two_tensors_have_one_name(row: HFArchitecture) -> None:
     assert len(set(names.values())) == len(names)
 
 
-def test_the_first_reason_that_holds_is_given() -> None:
-    assert first_of((False, "a window"), (True, "logit_cap"), (True, "ffn.bias")) == "logit_cap"
-    assert first_of((False, "a window")) is None
-
-
 def test_a_part_counts_only_if_all_layers_have_it() -> None:
-    assert the_mixer(shape("llama")) == shape("llama").mixers[0]
-    assert the_mixer(shape("qwen3", "two-windows")) is None
-    assert the_ffn(shape("qwen3", "some-experts")) is None
-    assert attention_of(shape("mamba")) is None
-    twice = shape("llama", mixer=[{"heads": 4}, {"heads": 4}])
-    assert attention_of(twice) == twice.mixers[1]
-
-
-def test_a_row_asked_for_a_shape_that_it_does_not_fit_is_our_own_mistake() -> None:
-    mixer = the_mixer(shape("llama"))
-    assert sure(mixer, AttentionConfig) is mixer
-    with pytest.raises(AssertionError, match="only for shapes that it fits"):
-        sure(mixer, MambaConfig)
+    for config in (shape("qwen3", "two-windows"), shape("qwen3", "some-experts"), shape("mamba")):
+        assert ROWS[0].misfit(config) == "layers that are not alike, or of another kind"
+    assert LLAMA.misfit(shape("llama", mixer=[{"heads": 4}, {"heads": 4}])) is None
 
 
 def test_names_of_layers_become_names_of_their_tensors() -> None:

@@ -24,7 +24,7 @@ REFUSED = {
     "gptneox-grouped": "GPTNeoXForCausalLM does not support kv_heads",
     "gptneox-wide-heads": "GPTNeoXForCausalLM does not support head_width",
     "falcon-wide-heads": "FalconForCausalLM does not support head_width",
-    "mamba2-hybrid": "Mamba2ForCausalLM does not support mixers not alike",
+    "mamba2-hybrid": "Mamba2ForCausalLM does not support layers that are not alike",
     "moe-odd-ffn": "Qwen3MoeForCausalLM does not support expert width not divisible by 8",
     "moe-plain-experts": "Qwen3MoeForCausalLM does not support ffn.gated = false",
     "moe-biased-choice": 'Qwen3MoeForCausalLM does not support ffn.balance = "bias"',

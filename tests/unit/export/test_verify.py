@@ -18,15 +18,13 @@ from toys import lively_decoder, toy_texts
 from endonym.errors import Damaged, ExportError
 from endonym.export import verify
 from endonym.export.gguf import vocabulary, write
-from endonym.export.gguf.rows import architecture_of
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import (
     Check,
     Gguf,
     Ours,
-    compare_runtime,
-    longest_row,
+    Sample,
     quantization_of,
     require_ok,
     require_same_ids,
@@ -36,8 +34,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.strange import STRANGE
-from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 ALL_CHECKS = ["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
 
@@ -156,12 +153,8 @@ def test_without_texts_the_strange_strings_are_compared(
 def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
 ) -> None:
-    right = write._special_ids(model.tokenizer)
-    monkeypatch.setattr(write, "_special_ids", lambda _: right | wrong)
-    row = architecture_of(model.decoder.config)
-    metadata = row.metadata(model.decoder.config)
-    context = wrong.get("qwen3.context_length", 64)
-    monkeypatch.setattr(type(row), "metadata", lambda *_: metadata | {"context_length": context})
+    right = write._metadata
+    monkeypatch.setattr(write, "_metadata", lambda *given: right(*given) | wrong)
     export_gguf(model, tmp_path, ("F32",), Provenance())
     assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
 
@@ -211,11 +204,11 @@ def test_models_of_two_vocabularies_differ_without_a_crash(
 
 def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты.", "Су ага."] * 20_000
-    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
     mixed = [" ".join(toy_texts())] * 64 + texts
-    assert 3500 < sum(map(len, verify._rows(model, mixed))) < 5000, "the first ones are longer"
+    assert 3500 < sum(map(len, Sample(model, mixed).rows)) < 5000, "the first ones are longer"
     texts = [" ".join(toy_texts())] * 300
-    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
 
 
 def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused_before_training(
@@ -253,7 +246,7 @@ def test_a_file_that_is_no_gguf_is_damaged(
 
 def test_the_number_format_is_read_from_the_file(model: LanguageModel, tmp_path: Path) -> None:
     for file in export_gguf(model, tmp_path, ("F32", "BF16", "Q4_K_M"), Provenance()):
-        assert quantization_of(file.path) == file.quantization
+        assert quantization_of(file.path) == file.path.stem.partition("-")[2]
 
 
 def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
@@ -304,13 +297,13 @@ class Altered(Ours):
 
 def numbers(runtime: Ours, model: LanguageModel) -> dict[str, Check]:
     """The checks of logits on toy texts."""
-    found = {each.check: each for each in compare_runtime(runtime, model, toy_texts(), "a")}
+    found = {each.check: each for each in Sample(model, toy_texts()).compared(runtime, "a", "F32")}
     assert (found["ids"].ok, found["decoding"].ok, found["settings"].ok) == (True, True, True)
     return found
 
 
 def test_bits_and_distances_are_those_of_a_slow_count(model: LanguageModel) -> None:
-    rows = [torch.from_numpy(row) for row in verify._rows(model, toy_texts())]
+    rows = [torch.from_numpy(row) for row in Sample(model, toy_texts()).rows]
     nats, farthest, positions, size = [0.0, 0.0], 0.0, 0, 0
     with torch.inference_mode():
         for row in rows:
@@ -360,7 +353,7 @@ def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, times: int
 ) -> None:
     monkeypatch.setattr(verify, "MOST_KEPT", most)
-    sample, calls = verify._Sample(model, toy_texts()), list[int]()
+    sample, calls = Sample(model, toy_texts()), list[int]()
     read = sample.ours.logits
 
     def logits(ids: Sequence[int]) -> NDArray[np.float32]:
@@ -375,13 +368,14 @@ def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
 
 def test_texts_are_taken_from_all_over_and_lines_with_strange_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты."] * 20_000 + ["Le facteur passe."] * 20_000
-    read = [model.tokenizer.decode(row[1:].tolist()) for row in verify._rows(model, texts)[1:]]
+    read = [model.tokenizer.decode(row[1:].tolist()) for row in Sample(model, texts).rows[1:]]
     late = sum("facteur" in text for text in read)
     assert 0.4 < late / len(read) < 0.6
     for given in (texts, toy_texts()):
-        assert sum(map(len, verify._rows(model, given)[1:])) <= verify.TOKENS
-    assert longest_row(model, toy_texts()) == max(map(len, verify._rows(model, toy_texts())))
-    found = compare_runtime(Ours(model), model, ["Кояш чыкты.\n\nСу ага."], "a")[0]
+        assert sum(map(len, Sample(model, given).rows[1:])) <= verify.TOKENS
+
+    sample = Sample(model, ["Кояш чыкты.\n\nСу ага."])
+    found = next(sample.compared(Ours(model), "a", "F32"))
     assert found.unit == f"of {2 + len(STRANGE)} lines differ"
 
 

@@ -10,7 +10,7 @@ from toys import lively_decoder, toy_tokenizer
 
 from endonym.errors import Damaged
 from endonym.export.gguf.write import Provenance, export_gguf
-from endonym.generate import tried_gguf
+from endonym.generate import llama_cpp
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.limited.process import LimitedProcess
@@ -90,7 +90,7 @@ def test_a_good_file_is_tried_once_whatever_it_is_called(
         ids = model.encode("Кояшлы көндә")
         assert model.decode(ids) == "Кояшлы көндә"
     monkeypatch.setattr(LimitedProcess, "ask", None)
-    tried_gguf.require_openable(path)
+    llama_cpp.require_openable(path)
     with LlamaCpp(path, context=0) as model:
         assert model.encode("Кояшлы көндә") == ids
 
@@ -99,21 +99,21 @@ def test_a_file_that_was_written_anew_is_tried_anew(tmp_path: Path, whole: bytes
     """Under the same name and of the same size: other numbers take no other number of bytes."""
     path = tmp_path / "a.gguf"
     path.write_bytes(whole)
-    tried_gguf.require_openable(path)
+    llama_cpp.require_openable(path)
     before = path.stat()
     path.write_bytes(with_number(whole, "block_count", 10**9))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert path.stat().st_size == before.st_size
     with pytest.raises(Damaged):
-        tried_gguf.require_openable(path)
+        llama_cpp.require_openable(path)
 
 
 def test_an_adapter_is_tried_with_its_model(tmp_path: Path, whole: bytes):
     path, adapter = tmp_path / "a.gguf", tmp_path / "adapter.gguf"
     path.write_bytes(whole)
-    tried_gguf.require_openable(path)
+    llama_cpp.require_openable(path)
     with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
-        tried_gguf.require_openable(path, adapter)
+        llama_cpp.require_openable(path, adapter)
     os.mkfifo(adapter)
     with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
-        tried_gguf.require_openable(path, adapter)
+        llama_cpp.require_openable(path, adapter)

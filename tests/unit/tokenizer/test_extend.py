@@ -16,9 +16,8 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.extend import extend_tokenizer
 from endonym.tokenizer.kinds import kind_of
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 OTHERS = [*FRENCH, *ROMANIAN]
 

@@ -10,7 +10,7 @@ from foreign_folders import byte_level, gemma_like
 from toys import KINDS, toy_texts, toy_tokenizer
 
 from endonym.tokenizer.config import END_OF_TEXT
-from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of, merges_of, tokens_of
+from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of, merges_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -19,8 +19,6 @@ def test_the_kind_is_seen_in_the_file(kind: str, tmp_path: Path) -> None:
     toy_tokenizer(kind).save(tmp_path)
     again = Tokenizer.load(tmp_path / "tokenizer.json")
     assert kind_of(again) == kind
-    assert tokens_of(again)[again.end_id] == END_OF_TEXT
-    assert len(tokens_of(again)) == again.vocab
 
 
 def test_tokenizers_of_others_have_no_kind() -> None:
@@ -40,14 +38,12 @@ def test_characters_of_an_older_version_are_read_and_have_no_kind() -> None:
     engine.add_special_tokens([END_OF_TEXT])
     old = Tokenizer(engine)
     assert old.encode("аә") == [257, 1 + 0xD3, 1 + 0x99]
-    assert old.reserved_ids == []
     assert kind_of(old) is None
 
 
 def test_merges_make_the_tokens() -> None:
     made = toy_tokenizer("bpe")
-    tokens = tokens_of(made)
-    assert set(tokens) >= {left + right for left, right in merges_of(made)}
+    assert all(made.id_of(left + right) is not None for left, right in merges_of(made))
     assert merges_of(toy_tokenizer("byte")) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.sample import by_shares, evenly
+from endonym.tokenizer.train import by_shares, evenly
 
 KHMER, TATAR = "ស្រីតូច", "Кояш чыкты, кош оча"
 

@@ -40,7 +40,6 @@ def test_end_of_text_is_id_zero_and_stands_for_no_bytes(kind: str) -> None:
 def test_special_tokens_have_fixed_names_and_ids(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
     assert tokenizer.special_ids == {"end_of_text": 0, "turn_start": 1, "turn_end": 2}
-    assert tokenizer.reserved_ids == [1, 2]
     assert [tokenizer.token(index) for index in (1, 2)] == ["<|im_start|>", "<|im_end|>"]
     assert tokenizer.byte_counts[:3].tolist() == [0, 0, 0]
 
@@ -320,7 +319,6 @@ def test_a_template_beside_our_own_special_tokens_ends_turns_as_chatml_does(tmp_
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     again = Tokenizer.load(tmp_path / "tokenizer.json")
     assert again.stop_ids == (given.end_id, given.special_ids["turn_end"])
-    assert given.special_ids["turn_end"] not in again.reserved_ids
 
 
 def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(

@@ -14,9 +14,8 @@ from toys import KINDS, toy_texts, toy_tokenizer
 from endonym.errors import TokenizerError
 from endonym.tokenizer import unigram
 from endonym.tokenizer.config import SPECIALS, TokenizerConfig
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import fit, train_tokenizer
+from endonym.tokenizer.train import STRANGE, fit, train_tokenizer
 from endonym.tokenizer.unigram import BYTE_TOKENS, SPELLING
 from endonym.tokenizer.words import SPLIT, TRAINING_SPLIT
 

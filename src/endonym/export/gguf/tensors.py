@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from endonym.export.gguf.rows import GGUFArchitecture
-from endonym.export.row import the_mixer
 from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
 from endonym.model.position import rotary_sharpness, rotary_speeds
 
@@ -41,7 +40,7 @@ def _added(
     row: GGUFArchitecture, config: ModelConfig, weights: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Tensor]]:
     """Tensors that llama.cpp wants and we do not have."""
-    mixer = the_mixer(config)
+    mixer = config.mixers[0]
     if row.has_head and config.tied:
         yield "output.weight", weights["embedding.weight"]
     if not isinstance(mixer, AttentionConfig):
@@ -57,7 +56,7 @@ def _added(
 
 def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: Tensor) -> Tensor:
     """One tensor in llama.cpp's layout; of a matrix, or of the B of its adapter."""
-    mixer = the_mixer(config)
+    mixer = config.mixers[0]
     part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
     if part and row.paired and isinstance(mixer, AttentionConfig):
         assert mixer.rope is not None

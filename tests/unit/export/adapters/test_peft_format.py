@@ -8,7 +8,7 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import ExportError
-from endonym.export.adapters.peft_format import (
+from endonym.export.peft_format import (
     changes_from,
     config_of,
     from_peft,

@@ -8,7 +8,7 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import ExportError
-from endonym.export.gguf.adapter import require_gguf_adapter, write_gguf_adapter
+from endonym.export.gguf.write import require_gguf_adapter, write_gguf_adapter
 from endonym.model.adapt_config import Adapt
 from endonym.model.lora import Change, new_changes
 

@@ -8,7 +8,7 @@ from bare_configs import FALCON, Json, ffn_of, mixer_of, read, refusal
 from laws.shapes import lively, shape
 
 from endonym.export.names import to_theirs
-from endonym.export.rows import falcon
+from endonym.export.rows import classic
 from endonym.export.shapes import config_json
 
 COMMON: Json = {
@@ -75,7 +75,7 @@ MISFITS: dict[str, tuple[Json, str]] = {
     ),
     "experts": (
         {"ffn": {"kind": "experts"}},
-        "layers that are not alike, or not attention and a dense feed-forward",
+        "layers that are not alike, or of another kind",
     ),
 }
 
@@ -83,7 +83,7 @@ MISFITS: dict[str, tuple[Json, str]] = {
 @pytest.mark.parametrize("case", MISFITS)
 def test_a_shape_that_it_cannot_say_names_the_key(case: str) -> None:
     keys, reason = MISFITS[case]
-    assert falcon.FALCON.misfit(shape("falcon", **keys)) == reason
+    assert classic.FALCON.misfit(shape("falcon", **keys)) == reason
 
 
 def test_what_is_left_out_is_what_transformers_assumes() -> None:

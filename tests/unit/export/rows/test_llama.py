@@ -94,10 +94,10 @@ MISFITS: dict[str, tuple[str, str, Json, str]] = {
     "a bias of Qwen's feed-forward": ("QWEN3", "qwen3", {"ffn": {"bias": True}}, "ffn.bias"),
     "plain experts": ("QWEN3_MOE", "moe", {"ffn": {"gated": False}}, "ffn.gated = false"),
     "a learnt balance": ("QWEN3_MOE", "moe", {"ffn": {"balance": "bias"}}, 'ffn.balance = "bias"'),
-    "a state space": ("LLAMA", "mamba", {}, "layers that are not alike, or not all attention"),
+    "a state space": ("LLAMA", "mamba", {}, "layers that are not alike, or of another kind"),
     "two kinds of layers": (
         *("LLAMA", "llama", {"mixer": [{"heads": 4}, {"heads": 2}]}),
-        "layers that are not alike, or not all attention",
+        "layers that are not alike, or of another kind",
     ),
 }
 

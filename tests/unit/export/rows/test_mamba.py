@@ -62,19 +62,19 @@ def test_a_shape_is_written_key_by_key(family: str) -> None:
 
 
 MISFITS: dict[str, tuple[str, str, Json, str]] = {
-    "heads for Mamba": ("MAMBA", "mamba2", {}, "mixers not alike, or of another kind"),
+    "heads for Mamba": ("MAMBA", "mamba2", {}, "layers that are not alike, or of another kind"),
     "channels for Mamba-2": (
         "MAMBA2",
         "mamba",
         {},
-        "mixers not alike, or of another kind",
+        "layers that are not alike, or of another kind",
     ),
     "two states": (
         *("MAMBA", "mamba", {"mixer": [{"state": 4}, {"state": 5}]}),
-        "mixers not alike, or of another kind",
+        "layers that are not alike, or of another kind",
     ),
     "a feed-forward": ("MAMBA", "mamba", {"ffn": {"kind": "gated"}}, "a feed-forward"),
-    "some feed-forwards": ("MAMBA2", "mamba2", {"ffn": [{}, {"kind": "plain"}]}, "a feed-forward"),
+    "a plain feed-forward": ("MAMBA2", "mamba2", {"ffn": {"kind": "plain"}}, "a feed-forward"),
     "a layer norm": ("MAMBA", "mamba", {"norm": "layer"}, 'norm = "layer"'),
     "learned positions": ("MAMBA2", "mamba2", {"position": "learned"}, 'position = "learned"'),
     "a cap": ("MAMBA2", "mamba2", {"logit_cap": 3.0}, "logit_cap"),

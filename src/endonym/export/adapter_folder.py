@@ -16,7 +16,7 @@ from torch import Tensor
 
 from endonym.disk import file_hash, read_given, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.adapters.peft_format import (
+from endonym.export.peft_format import (
     Alpha,
     changes_from,
     config_of,
