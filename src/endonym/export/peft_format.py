@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from endonym.errors import ExportError
-from endonym.export.names import PARTS, joined_order
+from endonym.export.names import PARTS, joined_rows, pattern_of
 from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.adapt_config import matrices
@@ -133,7 +133,8 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
         if row.joined and part.startswith("mixer.") and last in PARTS:
             places = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
             joined = side_by_side(places, changes, sizes, where=WHERE)
-            theirs[row.joined.replace("*", layer)] = with_rows(joined, joined_order(row, config))
+            order = torch.cat(joined_rows(row, config)).argsort()
+            theirs[row.joined.replace("*", layer)] = with_rows(joined, order)
         elif change.a.ndim == 3 and last == "down":
             theirs[f"{_module_of_experts(names, layer)}.{EXPERTS[1]}"] = change
         elif change.a.ndim == 3:
@@ -187,14 +188,14 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     experts = _module_of_experts(names, "*")
     ours: dict[str, Change] = {}
     for name, change in theirs.items():
-        numbers = re.findall(r"\.(\d+)\.", name, re.ASCII)
-        layer = numbers[0] if numbers else ""
-        pattern = re.sub(r"\.\d+\.", ".*.", name, count=1, flags=re.ASCII)
+        pattern, layer = pattern_of(name)
         if row.joined and pattern == row.joined:
             parts = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
-            ours |= _cut(change, parts, sizes, torch.argsort(joined_order(row, config)))
+            ours |= _cut(change, parts, sizes, joined_rows(row, config))
         elif experts and pattern == f"{experts}.{EXPERTS[0]}":
-            ours |= _cut(change, [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP], sizes)
+            parts = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
+            halves = torch.arange(change.b.shape[-2]).chunk(2)
+            ours |= _cut(change, parts, sizes, halves)
         elif experts and pattern == f"{experts}.{EXPERTS[1]}":
             ours[f"blocks.{layer}.ffn.down"] = change
         else:
@@ -210,12 +211,11 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
 
 
 def _cut(
-    change: Change, names: Sequence[str], sizes: Mapping[str, int], order: Tensor | None = None
+    change: Change, names: Sequence[str], sizes: Mapping[str, int], rows: Sequence[Tensor]
 ) -> dict[str, Change]:
-    """The changes of matrices that lie one below the other in another one.
+    """The changes of matrices that are one matrix there, by which of its rows each of them is.
 
-    order: of its rows, before it is cut. Raises ExportError if it has other rows than these
-    matrices together.
+    Raises ExportError if it has other rows than these matrices together.
     """
     wanted = sum(sizes.get(name, 0) for name in names)
     if not all(name in sizes for name in names) or change.b.shape[-2] != wanted:
@@ -225,9 +225,7 @@ def _cut(
             where="adapter_model.safetensors",
             do="Take the adapter of this model.",
         )
-    rows = torch.arange(wanted) if order is None else order
-    pieces = rows.split([sizes[name] for name in names])
-    return {name: with_rows(change, piece) for name, piece in zip(names, pieces, strict=True)}
+    return {name: with_rows(change, each) for name, each in zip(names, rows, strict=True)}
 
 
 def tensors_of(theirs: Changes) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ so what else a tensor's scale is goes into its B. Source: llama.cpp's `src/llama
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,8 +19,9 @@ from endonym.errors import ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
-from endonym.export.gguf.tensors import PARTS, gguf_tensors, in_llama_cpp
+from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
+from endonym.export.names import PARTS, pattern_of
 from endonym.export.peft_format import side_by_side
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
@@ -236,14 +236,14 @@ def _changes_in_llama_cpp(
     names, theirs = row.names(config), dict[str, Change]()
     sizes = {each.name: each.outputs for each in matrices(config)}
     for name, change in changes.items():
-        layer = name.split(".")[1]
+        pattern, layer = pattern_of(f"{name}.weight")
         place, _, last = name.rpartition(".")
         if row.joined and place.endswith("mixer") and last in PARTS:
             parts = [f"{place}.{each}" for each in PARTS]
             joined = side_by_side(parts, changes, sizes, where=WHERE)
             theirs[f"blk.{layer}.attn_qkv.weight"] = joined
             continue
-        tensor = names[re.sub(r"\.\d+\.", ".*.", f"{name}.weight")].replace("*", layer)
+        tensor = names[pattern].replace("*", layer)
         b = in_llama_cpp(row, config, f"{name}.weight", change.b)
         theirs[tensor] = Change(change.a, b, change.scale)
     return theirs
