@@ -94,14 +94,29 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    Each text begins with the bos token, as in training, unless add_special_tokens=False. Without a
+    Each text begins with the bos token, as in training, unless add_special_tokens=False; of the
+    tokenizer's own post-processor the trimming of offsets stays. Without a
     chat template the name of a special token in a text stays plain text (split_special_tokens), so
     bos cannot be written before a prompt. `tokenizer.json` has no such setting: programs that read
     this file alone set `encode_special_tokens = True` themselves. With a chat template names are
     read as special tokens, as transformers reads a filled template as one text; it writes bos.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    content["post_processor"] = _start_first(content["post_processor"], tokenizer)
+    start, index, steps = tokenizer.start, tokenizer.start_id, content["post_processor"] or {}
+    first = [
+        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
+        for n, name in enumerate("AB")
+    ]
+    start_first = {
+        "type": "TemplateProcessing",
+        "single": first[0],
+        "pair": first[0] + first[1],
+        "special_tokens": {start: {"id": start, "ids": [index], "tokens": [start]}},
+    }
+    steps = steps.get("processors", [steps] if steps else [])
+    trimming = [step for step in steps if step["type"] == "ByteLevel"]
+    whole = {"type": "Sequence", "processors": [*trimming, start_first]}
+    content["post_processor"] = whole if trimming else start_first
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
     if tokenizer.chat_template is not None:
@@ -121,21 +136,6 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             **({"extra_special_tokens": reserved} if reserved else {}),
         },
     )
-
-
-def _start_first(given: dict[str, Any] | None, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The post-processor that puts bos before a text. Of the given one, offsets' trimming stays."""
-    start, index = tokenizer.start, tokenizer.start_id
-    first = [
-        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
-        for n, name in enumerate("AB")
-    ]
-    named = {start: {"id": start, "ids": [index], "tokens": [start]}}
-    template = {"type": "TemplateProcessing", "single": first[0], "pair": first[0] + first[1]}
-    steps = (given or {}).get("processors", [given] if given else [])
-    kept = [step for step in steps if step["type"] == "ByteLevel"]
-    steps = [*kept, {**template, "special_tokens": named}]
-    return {"type": "Sequence", "processors": steps} if kept else steps[0]
 
 
 def write_shards(tensors: dict[str, Tensor], out: Path) -> None:

@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tokenizers import Tokenizer as Engine
-from tokenizers import models, pre_tokenizers, trainers
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.bpe import in_byte_letters, zipf_least
+from endonym.tokenizer.bpe import in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet, half_characters
 from endonym.tokenizer.train import STRANGE, checked_texts, evenly
-from endonym.tokenizer.words import LINE_END, Counts, count_words, fed
+from endonym.tokenizer.words import Counts, count_words
 
 FIRST_SYMBOL = 0x100
 """The trainer reads one character for each token; line ends divide words."""
@@ -108,19 +107,10 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
         return
     symbols: dict[str, str] = {}
     words = list(_in_symbols(pieces.engine(), counts, symbols))
-    if not symbols:
-        return
-    engine = Engine(models.BPE())
-    engine.pre_tokenizer = pre_tokenizers.Split(LINE_END, behavior="removed")
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(symbols) + pieces.room + SPARE,
-        min_frequency=config.min_count,
-        initial_alphabet=list(symbols.values()),
-        show_progress=False,
-    )
-    engine.train_from_iterator(fed(words), trainer)
+    vocab = len(symbols) + pieces.room + SPARE
+    merges = learnt_merges(words, [*symbols.values()], vocab, min_count=config.min_count)
     token_of = {symbol: token for token, symbol in symbols.items()}
-    for left, right in json.loads(engine.to_str())["model"]["merges"]:
+    for left, right in merges:
         parts = ("".join(token_of[each] for each in part) for part in (left, right))
         if not pieces.add((next(parts), next(parts))):
             return
