@@ -8,6 +8,7 @@ from pathlib import Path
 import gguf
 import pytest
 from laws.shapes import shape
+from pydantic import ValidationError
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import card_of
@@ -244,3 +245,23 @@ def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPa
         require_formats([GGUF], shape("qwen3"))
     assert 'pip install "endonym[gguf]"' in caught.value.do
     require_formats([FOLDER], shape("qwen3"))
+
+
+def test_gguf_has_two_number_formats_unless_others_are_asked() -> None:
+    assert Export(format="gguf").quantizations == ("F16", "Q8_0")
+    assert Export(format="gguf", quantize=("Q4_K_M",)).quantizations == ("Q4_K_M",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
+        ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
+        ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
+        ({"format": "gguf", "quantize": []}, "at least 1"),
+        ({"format": "onnx"}, "gguf"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(asked: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Export.model_validate(asked)
