@@ -290,14 +290,14 @@ def test_a_tokenizer_that_takes_a_name_for_the_token_fails(monkeypatch: pytest.M
         train(KHMER_LINES, kind="unigram", vocab=340)
 
 
-KHMER, TATAR = "ស្រីតូច", "Кояш чыкты, кош оча"
+SHORT, LONG = "ស្រីតូច", "Кояш чыкты, кош оча"
 
 
 def documents() -> Iterator[tuple[str, str]]:
     for _ in range(300):
-        yield "khmer", KHMER
-        yield "tatar", TATAR
-        yield "tatar", TATAR
+        yield "khmer", SHORT
+        yield "tatar", LONG
+        yield "tatar", LONG
         yield "french", "un soir"
 
 
@@ -305,11 +305,11 @@ def taken(shares: dict[str, float], limit: int = 10**9) -> dict[str, int]:
     sizes = collections.Counter[str]()
     for text in by_shares(documents, shares, limit)():
         sizes[text[:1]] += len(text.encode())
-    return {name: sizes[each[:1]] for name, each in (("khmer", KHMER), ("tatar", TATAR))}
+    return {name: sizes[each[:1]] for name, each in (("khmer", SHORT), ("tatar", LONG))}
 
 
 def test_sources_have_the_shares_that_were_asked_for() -> None:
-    sizes = {"khmer": 300 * len(KHMER.encode()), "tatar": 600 * len(TATAR.encode())}
+    sizes = {"khmer": 300 * len(SHORT.encode()), "tatar": 600 * len(LONG.encode())}
     found = taken({"khmer": 0.6, "tatar": 0.4})
     # All of the Khmer text is used, and as much Tatar as belongs to it.
     assert found["khmer"] == pytest.approx(sizes["khmer"], abs=30)
