@@ -95,14 +95,14 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
     Each text begins with the bos token, as in training, unless add_special_tokens=False; of the
-    tokenizer's own post-processor the trimming of offsets stays. Without a
-    chat template the name of a special token in a text stays plain text (split_special_tokens), so
-    bos cannot be written before a prompt. `tokenizer.json` has no such setting: programs that read
-    this file alone set `encode_special_tokens = True` themselves. With a chat template names are
-    read as special tokens, as transformers reads a filled template as one text; it writes bos.
+    tokenizer's own post-processor the trimming of offsets stays. Without a chat template the name
+    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
+    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
+    `encode_special_tokens = True` themselves. With a chat template names are read as special
+    tokens, as transformers reads a filled template as one text; it writes bos.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    start, index, steps = tokenizer.start, tokenizer.start_id, content["post_processor"] or {}
+    start, index, own = tokenizer.start, tokenizer.start_id, content["post_processor"]
     first = [
         [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
         for n, name in enumerate("AB")
@@ -113,7 +113,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
         "pair": first[0] + first[1],
         "special_tokens": {start: {"id": start, "ids": [index], "tokens": [start]}},
     }
-    steps = steps.get("processors", [steps] if steps else [])
+    steps: list[dict[str, Any]] = own.get("processors", [own]) if own else []
     trimming = [step for step in steps if step["type"] == "ByteLevel"]
     whole = {"type": "Sequence", "processors": [*trimming, start_first]}
     content["post_processor"] = whole if trimming else start_first
