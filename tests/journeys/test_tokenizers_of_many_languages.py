@@ -13,9 +13,8 @@ import zstandard
 from toys import KINDS
 
 from endonym.tokenizer.config import SPECIALS, TokenizerConfig
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.train import STRANGE, train_tokenizer
 from endonym.tokenizer.unigram import BYTE_TOKENS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -13,7 +13,7 @@ from torch import Tensor
 from toys import lively_decoder, train_config
 
 from endonym.data.batches import Batch
-from endonym.export.adapters.adapter_folder import base_identity, read_adapter, write_adapter
+from endonym.export.adapter_folder import base_identity, read_adapter, write_adapter
 from endonym.model.adapt_config import Adapt, adapter_parameters
 from endonym.model.families import FAMILIES
 from endonym.model.foreign.decoder import AnyDecoder

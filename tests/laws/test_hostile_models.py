@@ -15,8 +15,7 @@ from tiny_families import write_tiny
 from toys import toy_config, toy_decoder, toy_tokenizer
 
 from endonym.errors import EndonymError, ExportError
-from endonym.export.huggingface import export_huggingface, import_huggingface
-from endonym.export.pretrained import load_pretrained
+from endonym.export.huggingface import export_huggingface, import_huggingface, load_pretrained
 from endonym.export.shapes import folder_shape
 from endonym.generate.language_model import LanguageModel
 from endonym.limited.worker import address_space

@@ -8,9 +8,13 @@ from laws.shapes import NAMED, shape, some_tokens
 from toys import lively_decoder, toy_tokenizer
 
 from endonym.errors import Damaged, ExportError
-from endonym.export.gguf.adapter import require_gguf_adapter, write_gguf_adapter
 from endonym.export.gguf.rows import architecture_of, limits_of
-from endonym.export.gguf.write import Provenance, export_gguf
+from endonym.export.gguf.write import (
+    Provenance,
+    export_gguf,
+    require_gguf_adapter,
+    write_gguf_adapter,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.adapt_config import Adapt

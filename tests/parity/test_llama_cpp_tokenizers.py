@@ -28,14 +28,14 @@ def write_vocabulary(tokenizer: Tokenizer, path: Path) -> None:
     """A GGUF file of a tokenizer alone."""
     given = vocabulary_of(tokenizer, tokenizer.vocab)
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_tokenizer_model(given.model)
-    writer.add_tokenizer_pre(given.pre or "default")
-    writer.add_token_list([token.encode("utf-8") for token in given.tokens])
-    writer.add_token_types(given.types)
-    if given.scores:
-        writer.add_token_scores(given.scores)
-    if given.merges:
-        writer.add_token_merges(given.merges)
+    writer.add_tokenizer_model(given["model"])
+    writer.add_tokenizer_pre(given.get("pre") or "default")
+    writer.add_token_list([token.encode("utf-8") for token in given["tokens"]])
+    writer.add_token_types(given["token_type"])
+    if "scores" in given:
+        writer.add_token_scores(given["scores"])
+    if "merges" in given:
+        writer.add_token_merges(given["merges"])
     for name in ("bos", "eos", "unk", "pad"):
         getattr(writer, f"add_{name}_token_id")(tokenizer.end_id)
     writer.add_add_bos_token(False)

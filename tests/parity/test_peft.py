@@ -14,7 +14,7 @@ from toys import lively_decoder
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.adapters.adapter_folder import (
+from endonym.export.adapter_folder import (
     base_identity,
     in_peft,
     read_adapter,

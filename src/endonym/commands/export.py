@@ -25,7 +25,7 @@ from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
-from endonym.export.adapters.adapter_folder import (
+from endonym.export.adapter_folder import (
     adapter_folder,
     base_name_of,
     is_adapter,
@@ -36,7 +36,7 @@ from endonym.export.card import Card, Merged
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.formats import RECORD, make_dataset, make_export, record_of
 from endonym.export.history import history_of
-from endonym.export.pretrained import load_pretrained
+from endonym.export.huggingface import load_pretrained
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log

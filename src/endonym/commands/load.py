@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapters.adapter_folder import (
+from endonym.export.adapter_folder import (
     adapter_folder,
     is_adapter,
     model_around,
@@ -12,8 +12,7 @@ from endonym.export.adapters.adapter_folder import (
 )
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
-from endonym.export.huggingface import import_huggingface
-from endonym.export.pretrained import load_pretrained
+from endonym.export.huggingface import import_huggingface, load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes

@@ -14,9 +14,8 @@ from typing import Any, Literal, cast
 
 from endonym.disk import own_file
 from endonym.errors import ExportError
-from endonym.export.card import EDITED
 from endonym.export.config import DATASET
-from endonym.export.formats import AGAIN, RECORD, record_of
+from endonym.export.formats import AGAIN, EDITED, RECORD, record_of
 from endonym.log import Log
 from endonym.runs.find import planned, resolve_run, store_of
 from endonym.store import Store

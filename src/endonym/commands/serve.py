@@ -18,12 +18,11 @@ from endonym.commands.export import export_model
 from endonym.commands.load import find_adapter, find_artifact, load_model, with_adapter
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError, RecipeError
-from endonym.export.adapters.adapter_folder import FOLDER as ADAPTER_FOLDER
-from endonym.export.adapters.adapter_folder import adapter_identity
+from endonym.export.adapter_folder import FOLDER as ADAPTER_FOLDER
+from endonym.export.adapter_folder import adapter_identity
 from endonym.export.config import Export
 from endonym.export.formats import record_of, require_gguf_packages
-from endonym.export.gguf.adapter import require_gguf_adapter
-from endonym.export.gguf.write import require_gguf
+from endonym.export.gguf.write import require_gguf, require_gguf_adapter
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
 from endonym.model.lora import changes_of

@@ -49,7 +49,7 @@ class Endonym:
 
     def token_times(self, ids: Sequence[int], count: int) -> list[float]:
         """As in Runtime."""
-        from endonym.generate.batching import continued
+        from endonym.generate.language_model import continued
         from endonym.generate.sample import Sampling
 
         greedy, sampler = [Sampling(temperature=0)], self.model.sampler

@@ -7,25 +7,26 @@ with the adapter in its weights.
 import copy
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from endonym.disk import list_files, write_atomic, write_json
+from endonym.disk import write_atomic
 from endonym.errors import ExportError
-from endonym.export.adapters.adapter_folder import (
+from endonym.export.adapter_folder import (
     base_identity,
     in_peft,
     read_adapter,
     write_adapter,
 )
-from endonym.export.adapters.peft_format import to_peft
 from endonym.export.config import ADAPTERS, Export
-from endonym.export.formats import RECORD, Exported, require_gguf_packages
-from endonym.export.markdown import README, filled_template
+from endonym.export.formats import README, Exported, require_gguf_packages, write_record
+from endonym.export.markdown import filled_template
+from endonym.export.peft_format import to_peft
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
@@ -36,7 +37,7 @@ from endonym.model.lora import Change, changes_of, copy_on, merge_changes
 from endonym.tokenizer.chat_template import template_of
 
 if TYPE_CHECKING:
-    from endonym.export.verify import Check, Runtime
+    from endonym.export.verify import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,21 @@ class Adapter:
 
 
 def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> None:
-    """Raise ExportError if the format cannot hold such an adapter of a model of this shape."""
-    changes = _zeros(shape, adapt) if isinstance(shape, ModelConfig) else {}
+    """Raise ExportError if the format cannot hold such an adapter of a model of this shape.
+
+    Changes of rank 1 are tried, as small as may be.
+    """
+    changes: dict[str, Change] = {}
+    for each in adapted_matrices(shape, adapt) if isinstance(shape, ModelConfig) else ():
+        experts = (each.copies,) if each.copies > 1 else ()
+        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
+        changes[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
     if export.format != "adapter":
-        from endonym.export.gguf.adapter import require_gguf_adapter
+        from endonym.export.gguf.write import require_gguf_adapter
 
         require_gguf_adapter(shape, changes)
     elif isinstance(shape, ModelConfig):
         to_peft(shape, changes)
-
-
-def _zeros(shape: ModelConfig, adapt: AdaptConfig) -> dict[str, Change]:
-    """Changes of rank 1 of the matrices that an adapter changes, as small as may be."""
-    found: dict[str, Change] = {}
-    for each in adapted_matrices(shape, adapt):
-        experts = (each.copies,) if each.copies > 1 else ()
-        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
-        found[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
-    return found
 
 
 def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
@@ -86,7 +84,7 @@ def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, C
         in_peft(decoder, changes, "")
         return
     require_gguf_packages()
-    from endonym.export.gguf.adapter import require_gguf_adapter
+    from endonym.export.gguf.write import require_gguf_adapter
 
     require_gguf_adapter(decoder.config, changes)
 
@@ -139,59 +137,15 @@ def make_adapter_export(
             tokenizer.save(out)
         checks = _checked_in_peft(out, adapter, texts)
     else:
-        from endonym.export.gguf.adapter import write_gguf_adapter
+        from endonym.export.gguf.write import write_gguf_adapter
 
         path = out / f"{adapter.name}-adapter.gguf"
         assert isinstance(decoder.config, ModelConfig), "require_adapter has checked it"
         write_gguf_adapter(decoder.config, adapter.changes, path, name=adapter.name)
         checks = _checked_in_llama_cpp(path, adapter, texts)
     require_ok(checks)
-    write_atomic(out / README, _readme(export, adapter, checks).encode("utf-8"))
-    record: dict[str, Any] = {
-        "model": made_of,
-        "format": export.format,
-        "checks": [each.as_dict() for each in checks],
-        "files": {name: each for name, each in list_files(out).items() if name != README},
-    }
-    write_json(out / RECORD, record)
-    log.line(f"  verified on the base in {checks[0].runtime}")
-    return Exported(sorted(each.name for each in out.iterdir()), checks, [], {})
-
-
-def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
-    """The adapter on its base in peft, or in our own reader where peft is not installed."""
-    from endonym.export.huggingface import export_huggingface
-    from endonym.export.verify import Ours, Peft, compare_runtime
-
-    base = adapter.base
-    if find_spec("peft") and find_spec("transformers"):
-        with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
-            export_huggingface(base, Path(work))
-            return compare_runtime(Peft(Path(work), folder), adapter.merged(), texts, folder.name)
-    read = copy_on(base.decoder, read_adapter(folder, base.decoder))
-    runtime: Runtime = Ours(LanguageModel(read, base.tokenizer))
-    runtime.name = "endonym's own reader (peft is not installed)"
-    return compare_runtime(runtime, adapter.merged(), texts, folder.name)
-
-
-def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
-    """The adapter on its base in llama.cpp, both in fp32."""
-    from endonym.export.gguf.write import Provenance, export_gguf
-    from endonym.export.verify import Gguf, compare_runtime, longest_row
-
-    with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
-        (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
-        runtime = Gguf(base.path, context=longest_row(adapter.base, texts), adapter=path)
-        try:
-            return compare_runtime(runtime, adapter.merged(), texts, path.name)
-        finally:
-            runtime.close()
-
-
-def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
-    """What it is, and how it is used."""
     changes = adapter.changes.values()
-    return filled_template(
+    readme = filled_template(
         "adapter.md",
         adapter=adapter,
         is_dora=any(each.magnitude is not None for each in changes),
@@ -200,6 +154,39 @@ def _readme(export: Export, adapter: Adapter, checks: Sequence["Check"]) -> str:
         numbers=sum(each.a.numel() + each.b.numel() for each in changes),
         checks=checks,
     )
+    write_atomic(out / README, readme.encode("utf-8"))
+    told = [each.as_dict() for each in checks]
+    files = write_record(out, model=made_of, format=export.format, checks=told)
+    log.line(f"  verified on the base in {checks[0].runtime}")
+    return Exported(files, checks)
+
+
+def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+    """The adapter on its base in peft, or in our own reader where peft is not installed."""
+    from endonym.export.huggingface import export_huggingface
+    from endonym.export.verify import Ours, Peft, Sample
+
+    base, sample = adapter.base, Sample(adapter.merged(), texts)
+    if find_spec("peft") and find_spec("transformers"):
+        with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
+            export_huggingface(base, Path(work))
+            return list(sample.compared(Peft(Path(work), folder), folder.name, "F32"))
+    read = copy_on(base.decoder, read_adapter(folder, base.decoder))
+    runtime = Ours(LanguageModel(read, base.tokenizer))
+    runtime.name = "endonym's own reader (peft is not installed)"
+    return list(sample.compared(runtime, folder.name, "F32"))
+
+
+def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+    """The adapter on its base in llama.cpp, both in fp32."""
+    from endonym.export.gguf.write import Provenance, export_gguf
+    from endonym.export.verify import Gguf, Sample
+
+    sample = Sample(adapter.merged(), texts)
+    with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
+        (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
+        with closing(Gguf(base.path, context=sample.longest, adapter=path)) as runtime:
+            return list(sample.compared(runtime, path.name, "F32"))
 
 
 def no_adapter(model: str) -> ExportError:

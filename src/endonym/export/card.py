@@ -17,23 +17,29 @@ from endonym.disk import write_atomic
 from endonym.errors import printable
 from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
-from endonym.evaluate.tables import ScoreRow, by_text, model_cells, remarks, score_rows
-from endonym.export.front_matter import hub_license, language_code
+from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
+from endonym.export.formats import MODELFILE, README
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
-from endonym.export.markdown import README, filled_template
-from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
+from endonym.export.markdown import filled_template, hub_license, language_code
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
+from endonym.generate.sample import Sampling
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
+from endonym.tokenizer.chat_template import CHATML, OPENING
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check
 
-EDITED = (README, MODELFILE)
-"""Files that people edit after an export."""
+PREFERRED = ("Q8_0", "F16", "BF16")
+"""Forms whose loss is too small to matter, the smallest first."""
+OLLAMA_CHATML = (
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+    "<|im_start|>assistant\n"
+)
+"""ChatML in Ollama's language of templates (Go)."""
 OF_BASE = "see its base"
 """The license of a text that a model's base was made of stands in the recipe of that base alone."""
 
@@ -86,14 +92,7 @@ def write_card(
     text = readme(card, model, form=form, sizes=sizes, checks=checks, limits=limits)
     write_atomic(folder / README, text.encode("utf-8"))
     if form == "gguf":
-        given = modelfile(
-            chosen_file(list(sizes)),
-            context=model.decoder.config.context,
-            stops=[model.tokenizer.token(each) for each in model.tokenizer.stop_ids],
-            template=model.tokenizer.chat_template,
-            max_tokens=most_tokens(model.decoder.config.context),
-        )
-        write_atomic(folder / MODELFILE, given.encode("utf-8"))
+        write_atomic(folder / MODELFILE, modelfile(chosen_file(list(sizes)), model).encode("utf-8"))
 
 
 def readme(
@@ -113,6 +112,10 @@ def readme(
     licenses = known.licenses(card.licenses) if known and not card.merged else ()
     is_from_scratch = known is not None and known.is_from_scratch
     is_gguf, is_chat = form == "gguf", tokenizer.chat_template is not None
+    if isinstance(config, ModelConfig):
+        kind = architecture_of(config).name if is_gguf else row_of(config).model_type
+    else:
+        kind = str(config.transformers["model_type"])
     return filled_template(
         "model.md",
         name=printable(card.name),
@@ -120,7 +123,7 @@ def readme(
         language_code=language_code(card.language),
         license=hub_license(licenses),
         version=version("endonym"),
-        kind=kind_of(model, form),
+        kind=kind,
         is_gguf=is_gguf,
         is_chat=is_chat,
         is_from_scratch=is_from_scratch,
@@ -142,53 +145,76 @@ def readme(
     )
 
 
-def kind_of(model: LanguageModel, form: Form) -> str:
-    """The architecture's name in that format."""
-    config = model.decoder.config
-    if not isinstance(config, ModelConfig):
-        return str(config.transformers["model_type"])
-    return architecture_of(config).name if form == "gguf" else row_of(config).model_type
-
-
 def _scores(known: History | None) -> dict[str, Any]:
     """Bits per byte of test documents, and what is said of their neighbours in training."""
     scores = known.scores() if known else []
     by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
     mine, compressor = by_model["model"], by_model["compressor"]
-    tables = [score_rows(part) for part in by_text(scores)]
+    tables: list[tuple[list[list[str]], list[str]]] = []
+    for rows in map(score_rows, by_text(scores)):
+        text = rows[0].score.text
+        heads, *lines = model_cells(rows, READ[text])
+        counts = [f"{row.score.n_documents:,}" for row in rows]
+        cells = [[*line, count] for line, count in zip(lines, counts, strict=True)]
+        tables.append(([[*heads, f"{text}s"], *cells], remarks(rows)))
     return {
         "scores": scores,
         "headlines": [score for score in by_model.values() if score is not None],
         "loses_to_compressor": mine and compressor and mine.value >= compressor.value,
-        "score_tables": [(_score_table(rows), remarks(rows)) for rows in tables],
+        "score_tables": tables,
         "neighbours": sentences(known.neighbours(), known.corpus.numbers) if known else [],
     }
 
 
-def _score_table(rows: Sequence[ScoreRow]) -> list[list[str]]:
-    """Bits per byte by row, with the number of documents or blocks; the head first."""
-    text = rows[0].score.text
-    heads, *lines = model_cells(rows, READ[text])
-    counted = zip(lines, rows, strict=True)
-    return [[*heads, f"{text}s"], *([*line, f"{row.score.n_documents:,}"] for line, row in counted)]
-
-
 def _data(known: History, licenses: Mapping[str, str]) -> dict[str, Any]:
     """Sources with their licenses, corpora, data of answers and phases, of the whole lineage."""
-    lineage = known.lineage
-    readings = [each for each in lineage if each.sources]
-    named = [(*item, each is known) for each in readings for item in each.sources.items()]
+    sources = [
+        (name, figures["kept"], "not stated" if each is known else OF_BASE)
+        for each in known.lineage
+        for name, figures in each.sources.items()
+    ]
+    named = zip(sources, known.licenses(licenses), strict=True)
     return {
-        "sources": [
-            (name, figures["kept"], license or ("not stated" if is_own else OF_BASE))
-            for (name, figures, is_own), license in zip(
-                named, known.licenses(licenses), strict=True
-            )
-        ],
-        "corpora": [each.corpus.numbers for each in readings],
+        "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
+        "corpora": [each.corpus.numbers for each in known.lineage if each.sources],
         "copies": copies,
         "kept_out": kept_out,
-        "answers": [answers for each in lineage for answers in each.answers()],
+        "answers": [answers for each in known.lineage for answers in each.answers()],
         "records": RECORDS,
-        "phases": [phase for each in lineage for phase in each.phases],
+        "phases": [phase for each in known.lineage for phase in each.phases],
     }
+
+
+def chosen_file(files: list[str]) -> str:
+    """The file of several forms of a model that Ollama is given."""
+    for form in PREFERRED:
+        for name in files:
+            if name.removesuffix(".gguf").endswith(f"-{form}"):
+                return name
+    return files[0]
+
+
+def modelfile(file: str, model: LanguageModel) -> str:
+    """How Ollama runs a GGUF file, to continue texts or to answer: the text of a `Modelfile`.
+
+    A base model has no turns, and is given the prompt alone. Where a chat template is not ChatML,
+    Ollama takes its own form of the one in the GGUF file.
+    """
+    context, template = model.decoder.config.context, model.tokenizer.chat_template
+    asked = "{{ .Prompt }}"
+    if template is not None:
+        asked = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
+    return filled_template(
+        MODELFILE,
+        file=file,
+        template=_quoted(asked) if asked else "",
+        stops=[_quoted(model.tokenizer.token(each)) for each in model.tokenizer.stop_ids],
+        context=context,
+        max_tokens=most_tokens(context),
+        sampling=Sampling(),
+    )
+
+
+def _quoted(text: str) -> str:
+    """A value that may hold blanks and quotes."""
+    return f'"""{text}"""' if '"' in text or "\n" in text else f'"{text}"'

@@ -1,12 +1,15 @@
 """A corpus as a data set: parquet files that `datasets.load_dataset` opens, and a card.
 
 The files of a split hold its documents in their order. Nothing is chosen or changed: what a model
-is trained on and judged by here is what others get.
+is trained on and judged by here is what others get. Everything in the card comes from the corpus's
+manifest and the recipe. What they do not say, it does not say.
+Source of its head: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from importlib.metadata import version
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as arrow
@@ -14,6 +17,9 @@ import pyarrow.parquet as parquet
 
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
+from endonym.errors import printable
+from endonym.export.markdown import filled_template, hub_license, language_code
+from endonym.formats.config import Clean
 from endonym.formats.document import Document
 from endonym.formats.provenance import KEYS
 
@@ -45,6 +51,15 @@ COLUMNS = {
 """What each column holds."""
 
 
+CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
+"""Limits of the hub's categories of size, in documents, and how they are written."""
+UNKNOWN = "unknown"
+"""What the hub calls a license that nobody has said."""
+LONGEST_VALUE = 60
+NOT_SHOWN = ("normalize", "max_unreadable")
+PATHS = ("contrast", "decontaminate")
+
+
 def write_dataset(corpus: Corpus, out: Path, licenses: Mapping[str, str]) -> list[str]:
     """Write the documents of all splits; the files' names. licenses: of sources, by name."""
     (out / FOLDER).mkdir(parents=True)
@@ -72,29 +87,97 @@ def _write_split(
 def row_batches(
     documents: Iterator[Document], licenses: Mapping[str, str]
 ) -> Iterator[list[dict[str, Any]]]:
-    """Documents as rows, about 16 MB of text at a time."""
-    gathered: list[dict[str, Any]] = []
+    """Documents as rows, about 16 MB of text at a time; what they do not say is null."""
+    rows: list[dict[str, Any]] = []
     size = 0
     for document in documents:
-        gathered.append(row(document, licenses))
+        meta = document.meta
+        others = {key: value for key, value in meta.items() if key not in KEYS}
+        rows.append(
+            {
+                "text": document.text,
+                "id": document.id,
+                "source": document.source,
+                "license": meta.get("license") or licenses.get(document.source),
+                **{column: meta.get(key) for column, key in NOTED.items()},
+                "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
+                "block": document.block,
+            }
+        )
         size += len(document.text.encode())
         if size >= BATCH_BYTES:
-            yield gathered
-            gathered, size = [], 0
-    if gathered:
-        yield gathered
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
 
 
-def row(document: Document, licenses: Mapping[str, str]) -> dict[str, Any]:
-    """A document as a row; columns that it says nothing of are left out."""
-    meta = document.meta
-    others = {key: value for key, value in meta.items() if key not in KEYS}
-    return {
-        "text": document.text,
-        "id": document.id,
-        "source": document.source,
-        "license": meta.get("license") or licenses.get(document.source),
-        **{column: meta.get(key) for column, key in NOTED.items()},
-        "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
-        "block": document.block,
-    }
+def readme(
+    corpus: Mapping[str, Any],
+    clean: Mapping[str, Any],
+    *,
+    name: str,
+    language: str,
+    licenses: Mapping[str, str],
+) -> str:
+    """The card: the head that the hub reads, then Markdown for people.
+
+    corpus: the numbers of its manifest. clean: the rules of its recipe. licenses: of its sources,
+    by name.
+    """
+    sources, total = corpus["sources"], corpus["total"]
+    kept = total["kept"].values()
+    documents = sum(side["documents"] for side in kept)
+    known = [hub_license([licenses.get(source)]) for source in sources]
+    dropped = ((reason, lost["records"]) for reason, lost in total["dropped"].items())
+    return filled_template(
+        "dataset.md",
+        name=printable(name),
+        language=language,
+        language_code=language_code(language),
+        licenses=licenses,
+        hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in known}),
+        unstated=[source for source in sources if source not in licenses],
+        version=version("endonym"),
+        corpus=corpus,
+        total=total,
+        documents=documents,
+        size_category=size_category(documents),
+        chars=sum(side["chars"] for side in kept),
+        bytes=sum(side["text_bytes"] for side in kept),
+        dropped=sorted(dropped, key=lambda each: (-each[1], each[0])),
+        clean=clean,
+        rules=_rules(clean),
+        sides=SIDES,
+        few_blocks=FEW_BLOCKS,
+        folder=FOLDER,
+        columns=COLUMNS,
+    )
+
+
+def size_category(documents: int) -> str:
+    """The hub's name for so many documents.
+
+    >>> size_category(25_000)
+    '10K<n<100K'
+    """
+    low = next((name for limit, name in reversed(CATEGORIES.items()) if documents >= limit), "")
+    high = next((name for limit, name in CATEGORIES.items() if documents < limit), "100M")
+    return f"{low}<n<{high}" if low else f"n<{high}"
+
+
+def _rules(clean: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The keys of `[clean]` that were set, but those that have no effect on a text.
+
+    A path is shown by its last name: where a file lay on one machine says nothing elsewhere.
+    """
+    usual = Clean().model_dump(mode="json")
+    for key, value in Clean.model_validate(clean).model_dump(mode="json").items():
+        if value == usual[key] or key in NOT_SHOWN:
+            continue
+        values = value if isinstance(value, list) else [value]
+        if key in PATHS:
+            values = [PurePath(each).name for each in values]
+        shown = ", ".join(map(str, values))
+        shown = shown if len(shown) <= LONGEST_VALUE else shown[:LONGEST_VALUE] + "…"
+        yield key, printable(shown)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
 
 RECORD = "export.json"
-"""In every export: the model it was made of, the size and hash of each file, and the checks.
-
-The README and the Modelfile are not in it: people edit them.
-"""
+"""In every export: the model it was made of, the size and hash of each file, and the checks."""
+README, MODELFILE = EDITED = ("README.md", "Modelfile")
+"""They are not in the record: people edit them."""
 WEIGHTS = ".safetensors"
 """How the name of a file of weights ends, in an export and in an artefact."""
 AGAIN = "Export the model again."
@@ -45,12 +44,14 @@ GGUF_PACKAGES = ("gguf", "xllamacpp")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A written and verified export. files: names of its files."""
+    """A written and verified export. files: names of its files. limits: what its format does
+    otherwise. fallbacks: matrices of each file that did not fit their type, and the type they got.
+    """
 
     files: list[str]
     checks: list["Check"]
-    limits: list[str]
-    fallbacks: dict[str, dict[str, str]]
+    limits: list[str] = field(default_factory=list[str])
+    fallbacks: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
 
 def require_formats(
@@ -105,28 +106,36 @@ def make_export(
     texts: held-out documents to verify it on. made_of: the model's identity, for the record.
     Raises ExportError if the format cannot hold the model, or if a check fails.
     """
-    from endonym.export.card import EDITED, write_card
+    from endonym.export.card import write_card
     from endonym.export.verify import require_ok, verify_export
 
     limits, fallbacks = write_export(export, model, out, card, made_of=made_of)
-    for name, kinds in fallbacks.items():
-        log.line(fallback_line(name, kinds))
+    for name, types in fallbacks.items():
+        log.line(
+            f"  {name}: rows of {len(types)} matrices are no multiple of its blocks (256 for K "
+            f"types, 32 for others): stored as {', '.join(dict.fromkeys(types.values()))}, as "
+            "llama.cpp does"
+        )
     for limit in limits:
         log.line(f"  limit: {limit}")
     checks = verify_export(out, model, texts, name=card.name)
     require_ok(checks)
     form = "gguf" if export.format == "gguf" else "huggingface"
     write_card(out, card, model, form=form, checks=checks, limits=limits)
-    record = {
-        "model": made_of,
-        **({} if card.merged is None else {"adapter": card.merged.id or card.merged.name}),
-        "format": export.format,
-        "limits": limits,
-        "checks": [each.as_dict() for each in checks],
-        "files": {name: each for name, each in list_files(out).items() if name not in EDITED},
-    }
-    write_json(out / RECORD, record)
-    return Exported(sorted(each.name for each in out.iterdir()), checks, limits, fallbacks)
+    merged = {} if card.merged is None else {"adapter": card.merged.id or card.merged.name}
+    told = [each.as_dict() for each in checks]
+    files = write_record(
+        out, model=made_of, **merged, format=export.format, limits=limits, checks=told
+    )
+    return Exported(files, checks, limits, fallbacks)
+
+
+def write_record(out: Path, **record: Any) -> list[str]:
+    """Write what is known of an export, and its files with their hashes; the names of all files."""
+    files = list_files(out).items()
+    kept = {name: entry for name, entry in files if name not in EDITED}
+    write_json(out / RECORD, record | {"files": kept})
+    return sorted(each.name for each in out.iterdir())
 
 
 def make_dataset(
@@ -144,16 +153,13 @@ def make_dataset(
             do="They are in the files that data in [[phase]] names.",
         )
     from endonym.corpus.corpus import Corpus
-    from endonym.export.dataset import write_dataset
-    from endonym.export.dataset_card import DatasetCard, readme
-    from endonym.export.markdown import README
+    from endonym.export.dataset import readme, write_dataset
 
     files = write_dataset(Corpus(corpus.folder), out, licenses)
-    record = {"format": DATASET, "corpus": corpus.id, "files": list_files(out)}
     clean = corpus.manifest["config"]["clean"]
-    card = DatasetCard(name, language, corpus.numbers, clean, licenses)
-    write_atomic(out / README, readme(card).encode("utf-8"))
-    write_json(out / RECORD, record)
+    text = readme(corpus.numbers, clean, name=name, language=language, licenses=licenses)
+    write_atomic(out / README, text.encode("utf-8"))
+    write_record(out, format=DATASET, corpus=corpus.id)
     return [*files, README, RECORD]
 
 
@@ -169,8 +175,8 @@ def write_export(
 
         export_huggingface(model, out)
         return [], {}
-    from endonym.export.front_matter import hub_license
     from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+    from endonym.export.markdown import hub_license
 
     require_gguf_packages()
     limits = require_gguf(model.decoder.config, model.tokenizer)
@@ -186,15 +192,6 @@ def write_export(
     )
     files = export_gguf(model, out, export.quantizations, about)
     return limits, {each.path.name: each.fallbacks for each in files if each.fallbacks}
-
-
-def fallback_line(name: str, fallbacks: dict[str, str]) -> str:
-    """What a file's matrices became whose rows do not fit their type."""
-    kinds = ", ".join(dict.fromkeys(fallbacks.values()))
-    return (
-        f"  {name}: rows of {len(fallbacks)} matrices are no multiple of its blocks (256 for K "
-        f"types, 32 for others): stored as {kinds}, as llama.cpp does"
-    )
 
 
 def record_of(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A model as a folder that `transformers` loads without remote code, and back."""
+"""A model as a folder that `transformers` loads without remote code, and back.
+
+Training goes on from such a folder, or from a model artefact.
+"""
 
 import json
 from collections.abc import Iterable
@@ -9,18 +12,21 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.harmless import is_buffer
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import (
     config_json,
     has_row,
+    is_buffer,
+    our_shape,
     read_config,
     row_that_fits,
     without_own_code,
 )
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
+from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
+from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.folder import (
     CONFIG,
@@ -28,6 +34,7 @@ from endonym.model.foreign.folder import (
     INDEX,
     WEIGHTS,
     AnyModelConfig,
+    is_artefact,
     read_json,
     refuse_code,
     require_numbers,
@@ -35,10 +42,12 @@ from endonym.model.foreign.folder import (
     weight_files,
     weight_shapes,
 )
-from endonym.model.foreign.trial import load_tried
+from endonym.model.foreign.trial import load_tried, require_harmless
 from endonym.model.foreign.weights import stored_weights
+from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
+from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
 
 PREFIXES = {
@@ -51,29 +60,63 @@ SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
-def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
-    """Write the folder; returns the names of its files."""
-    tokenizer, context = model.tokenizer, model.decoder.config.context
-    config, weights = _as_theirs(model.decoder, tokenizer.end_id)
+def export_huggingface(model: LanguageModel, out: Path) -> None:
+    """Write the folder. Foreign models keep their own keys and names.
+
+    `generation_config.json` has endonym's own defaults, and a length that fits beside a prompt.
+    `config.json` names no padding token: transformers would keep its embedding from learning.
+    """
+    decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
+    if isinstance(decoder, ForeignDecoder):
+        theirs = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
+        config, weights = theirs | {"dtype": "float32"}, stored_weights(decoder)
+    else:
+        config = config_json(decoder.config, tokenizer.end_id)
+        weights = to_theirs(decoder.config, decoder.state_dict())
     out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / CONFIG, config)
-    write_json(out / "generation_config.json", _generation(tokenizer, context))
+    stops, usual = list(tokenizer.stop_ids), Sampling()
+    generation = {
+        "bos_token_id": tokenizer.start_id,
+        "eos_token_id": stops[0] if len(stops) == 1 else stops,
+        "pad_token_id": tokenizer.end_id,
+        "do_sample": True,
+        "temperature": usual.temperature,
+        "top_k": usual.top_k,
+        "top_p": usual.top_p,
+        "max_new_tokens": most_tokens(context),
+    }
+    write_json(out / "generation_config.json", generation)
     write_tokenizer(tokenizer, context, out)
-    return sorted(path.name for path in out.iterdir())
 
 
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    Each text begins with the bos token, as in training, unless add_special_tokens=False. Without a
-    chat template the name of a special token in a text stays plain text (split_special_tokens), so
-    bos cannot be written before a prompt. `tokenizer.json` has no such setting: programs that read
-    this file alone set `encode_special_tokens = True` themselves. With a chat template names are
-    read as special tokens, as transformers reads a filled template as one text; it writes bos.
+    Each text begins with the bos token, as in training, unless add_special_tokens=False; of the
+    tokenizer's own post-processor the trimming of offsets stays. Without a chat template the name
+    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
+    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
+    `encode_special_tokens = True` themselves. With a chat template names are read as special
+    tokens, as transformers reads a filled template as one text; it writes bos.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    content["post_processor"] = _start_first(content["post_processor"], tokenizer)
+    start, index, own = tokenizer.start, tokenizer.start_id, content["post_processor"]
+    first = [
+        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
+        for n, name in enumerate("AB")
+    ]
+    start_first = {
+        "type": "TemplateProcessing",
+        "single": first[0],
+        "pair": first[0] + first[1],
+        "special_tokens": {start: {"id": start, "ids": [index], "tokens": [start]}},
+    }
+    steps: list[dict[str, Any]] = own.get("processors", [own]) if own else []
+    trimming = [step for step in steps if step["type"] == "ByteLevel"]
+    whole = {"type": "Sequence", "processors": [*trimming, start_first]}
+    content["post_processor"] = whole if trimming else start_first
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
     if tokenizer.chat_template is not None:
@@ -93,52 +136,6 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             **({"extra_special_tokens": reserved} if reserved else {}),
         },
     )
-
-
-def _start_first(given: dict[str, Any] | None, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The post-processor that puts bos before a text. Of the given one, offsets' trimming stays."""
-    start, index = tokenizer.start, tokenizer.start_id
-    first = [
-        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
-        for n, name in enumerate("AB")
-    ]
-    named = {start: {"id": start, "ids": [index], "tokens": [start]}}
-    template = {"type": "TemplateProcessing", "single": first[0], "pair": first[0] + first[1]}
-    steps = (given or {}).get("processors", [given] if given else [])
-    kept = [step for step in steps if step["type"] == "ByteLevel"]
-    steps = [*kept, {**template, "special_tokens": named}]
-    return {"type": "Sequence", "processors": steps} if kept else steps[0]
-
-
-def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
-    """`generation_config.json`: endonym's own defaults, and a length that fits beside a prompt.
-
-    `config.json` names no padding token: transformers would keep its embedding from learning.
-    """
-    stops = list(tokenizer.stop_ids)
-    ids = {
-        "bos_token_id": tokenizer.start_id,
-        "eos_token_id": stops[0] if len(stops) == 1 else stops,
-    }
-    usual = Sampling()
-    return {
-        **ids,
-        "pad_token_id": tokenizer.end_id,
-        "do_sample": True,
-        "temperature": usual.temperature,
-        "top_k": usual.top_k,
-        "top_p": usual.top_p,
-        "max_new_tokens": most_tokens(context),
-    }
-
-
-def _as_theirs(decoder: AnyDecoder, end_id: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """A decoder as `config.json` and tensors; foreign models keep their own keys and names."""
-    if isinstance(decoder, ForeignDecoder):
-        theirs = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
-        return theirs | {"dtype": "float32"}, stored_weights(decoder)
-    weights = to_theirs(decoder.config, decoder.state_dict())
-    return config_json(decoder.config, end_id), weights
 
 
 def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
@@ -222,3 +219,47 @@ def _require_ids(config: AnyModelConfig, tokenizer: Tokenizer, where: str) -> No
             where=where,
             do="The tokenizer is not the one this model was trained with.",
         )
+
+
+def load_pretrained(folder: Path) -> LanguageModel:
+    """The model and the tokenizer of a folder. Nothing in it is executed.
+
+    Raises ExportError for a model that is not supported, and Damaged for damaged weights.
+    """
+    if not is_artefact(folder):
+        return import_huggingface(folder)
+    given = read_json(folder / CONFIG)
+    our_shape(given, str(folder / CONFIG))
+    require_harmless(folder, given)
+    return LanguageModel.load(folder)
+
+
+def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: int) -> AnyDecoder:
+    """A folder's decoder as training goes on from it.
+
+    context: of the rows; learned positions beyond it are cut off. tokenizer, vocab: of the new
+    model. If the tokenizer is not the folder's, rows of new ids begin from those that they replace;
+    the model's ids beyond the tokenizer keep theirs. Raises ShapeError if the model never read so
+    many tokens at once.
+    """
+    given = load_pretrained(folder)
+    decoder = with_context(given.decoder, context, folder)
+    if given.tokenizer.to_json() == tokenizer.to_json():
+        return decoder
+    replaced = spelled(tokenizer, given.tokenizer)
+    replaced += [[index] for index in range(len(replaced), vocab)]
+    return with_vocabulary(decoder, replaced)
+
+
+def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
+    """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
+    shape = folders.with_context(decoder.config, context)
+    if isinstance(decoder, ForeignDecoder):
+        assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
+        decoder.config = shape
+        return decoder
+    assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
+    weights = decoder.state_dict()
+    if "positions.weight" in weights:
+        weights["positions.weight"] = weights["positions.weight"][:context].clone()
+    return decoder_with(shape, weights, folder)

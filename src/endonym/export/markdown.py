@@ -1,6 +1,12 @@
-"""The pages that go with an export, filled in from the templates of this folder."""
+"""The pages that go with an export, filled in from the templates of this folder.
+
+The Hugging Face hub reads the head of a README, which is YAML, with licenses and languages as it
+has them. Every string there is written as JSON, which YAML reads, so that a name such as "no" or
+"1.0" stays a string. Source: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+"""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +15,6 @@ import jinja2
 from endonym.errors import printable
 from endonym.formats.reasons import in_words
 from endonym.log import counted, duration, number, size
-
-README = "README.md"
 
 
 def templates_in(folder: Path) -> jinja2.Environment:
@@ -47,3 +51,44 @@ def filled_template(name: str, /, **values: Any) -> str:
         return environment.get_template(name).render(values)
     except jinja2.UndefinedError as error:
         raise ValueError(str(error)) from error
+
+
+HUB_LICENSES = {
+    *(
+        f"cc-{kind}-{number}"
+        for kind in ("by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd")
+        for number in ("2.0", "3.0", "4.0")
+    ),
+    *("cc0-1.0", "odbl", "odc-by", "pddl", "gfdl", "mit", "apache-2.0", "unlicense", "wtfpl"),
+    *("gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "bsd-2-clause", "bsd-3-clause"),
+}
+"""Identifiers of the hub's list that texts are given under."""
+SPDX_PREFIXES = {"odbl-": "odbl", "odc-by-": "odc-by", "pddl-": "pddl", "gfdl-": "gfdl"}
+"""Identifiers of SPDX that the hub has without a version."""
+
+
+def hub_license(said: Iterable[str | None]) -> tuple[str, str] | None:
+    """The one license of all sources, as the hub's identifier and in their words.
+
+    The identifier is "other" if the hub does not list it. None if a source says nothing, or if
+    they say different things.
+
+    >>> hub_license(["CC0-1.0", "CC0-1.0"])
+    ('cc0-1.0', 'CC0-1.0')
+    """
+    every = set(said)
+    if len(every) != 1 or None in every:
+        return None
+    (one,) = every
+    assert one is not None
+    plain = one.lower()
+    for prefix, name in SPDX_PREFIXES.items():
+        plain = name if plain.startswith(prefix) else plain
+    plain = plain.removesuffix("-only").removesuffix("-or-later")
+    return (plain if plain in HUB_LICENSES else "other"), one
+
+
+def language_code(language: str) -> str:
+    """A language's code without script and region, as the hub has it; empty for one's own."""
+    code = language.partition("-")[0]
+    return "" if code == "x" else code

@@ -28,42 +28,33 @@ def to_theirs(
             layer, part, kind = joined.groups()
             if part == "query":
                 parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in PARTS]
-                found[f"{row.joined.replace('*', layer)}.{kind}"] = _join(row, parts, config, name)
+                rows = torch.cat(parts)[torch.cat(joined_rows(row, config)).argsort()]
+                found[f"{row.joined.replace('*', layer)}.{kind}"] = _turned(row, name, rows)
             continue
-        pattern, number = _pattern(name)
+        pattern, number = pattern_of(name)
         theirs = names[pattern].replace("*", number)
         if "+" in theirs:
             found |= {theirs.replace("+", str(e)): each for e, each in enumerate(tensor)}
         else:
-            found[theirs] = _as_theirs(row, name, tensor)
+            tensor = tensor[:, None] if name.endswith(CONVOLUTION) else tensor
+            found[theirs] = _turned(row, name, tensor)
     return found
 
 
-def _as_theirs(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
-    """A tensor in their layout: transposed, or with the middle axis of a convolution."""
-    if name.endswith(CONVOLUTION):
-        return tensor[:, None]
+def _turned(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
+    """A matrix as inputs × outputs, where their class has it so; and back."""
     return tensor.T if row.transposed and re.search(row.transposed, name) else tensor
 
 
-def _join(row: HFArchitecture, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
-    """Queries, keys and values as one tensor."""
-    if row.joined_how == "side by side":
-        return _as_theirs(row, name, torch.cat(parts))
+def joined_rows(row: HFArchitecture, config: ModelConfig) -> list[Tensor]:
+    """Which rows of their joined matrix our queries, keys and values are."""
     mixer = config.mixers[0]
     assert mixer.kind == "attention", "only attention has queries, keys and values"
-    cut = [part.unflatten(0, (mixer.kv_heads, -1)) for part in parts]
-    return torch.cat(cut, dim=1).flatten(0, 1)
-
-
-def joined_order(row: HFArchitecture, config: ModelConfig) -> Tensor:
-    """Which of our rows each row of their joined matrix is, with ours one below the other."""
-    mixer = config.mixers[0]
-    assert mixer.kind == "attention", "only attention has queries, keys and values"
-    shared = mixer.kv_heads * mixer.head_width
-    sizes = (mixer.heads * mixer.head_width, shared, shared)
-    parts = list(torch.arange(sum(sizes)).split(sizes))
-    return _join(row, parts, config, "")
+    groups = 1 if row.joined_how == "side by side" else mixer.kv_heads
+    heads = (mixer.heads, mixer.kv_heads, mixer.kv_heads)
+    sizes = [each * mixer.head_width // groups for each in heads]
+    rows = torch.arange(groups * sum(sizes)).view(groups, -1)
+    return [part.flatten() for part in rows.split(sizes, dim=1)]
 
 
 def to_ours(
@@ -76,11 +67,12 @@ def to_ours(
     experts: dict[str, dict[int, Tensor]] = {}
     for name, tensor in theirs.items():
         expert = re.search(r"\.experts\.(\d+)\.", name)
-        pattern, layer = _pattern(re.sub(r"\.experts\.\d+\.", ".experts.+.", name))
+        pattern, layer = pattern_of(re.sub(r"\.experts\.\d+\.", ".experts.+.", name))
         kind = name.rpartition(".")[2]
         if row.joined and pattern == f"{row.joined}.{kind}":
-            for part, piece in zip(PARTS, _split(row, tensor, config), strict=True):
-                found[f"blocks.{layer}.mixer.{part}.{kind}"] = piece
+            for part, rows in zip(PARTS, joined_rows(row, config), strict=True):
+                ours = f"blocks.{layer}.mixer.{part}.{kind}"
+                found[ours] = _turned(row, ours, tensor)[rows]
         elif pattern not in inverse:
             raise ExportError(
                 f"the folder has a tensor {name}, which {row.architecture} does not have",
@@ -92,32 +84,16 @@ def to_ours(
             experts.setdefault(ours, {})[int(expert.group(1))] = tensor
         else:
             ours = inverse[pattern].replace("*", layer)
-            found[ours] = _as_ours(row, ours, tensor)
+            tensor = tensor[:, 0] if ours.endswith(CONVOLUTION) else tensor
+            found[ours] = _turned(row, ours, tensor)
     for ours, each in experts.items():
         found[ours] = torch.stack([each[number] for number in range(len(each))])
     return found
 
 
-def _as_ours(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
-    """A tensor in our layout."""
-    if name.endswith(CONVOLUTION):
-        return tensor[:, 0]
-    return tensor.T if row.transposed and re.search(row.transposed, name) else tensor
-
-
-def _split(row: HFArchitecture, tensor: Tensor, config: ModelConfig) -> list[Tensor]:
-    """Queries, keys and values from one tensor."""
-    if row.joined_how == "side by side":
-        return list((tensor.T if tensor.ndim == 2 else tensor).tensor_split(3))
-    mixer = config.mixers[0]
-    assert mixer.kind == "attention"
-    shared = mixer.head_width
-    inner = mixer.heads // mixer.kv_heads * shared
-    cut = tensor.unflatten(0, (mixer.kv_heads, -1)).split((inner, shared, shared), dim=1)
-    return [part.flatten(0, 1) for part in cut]
-
-
-def _pattern(name: str) -> tuple[str, str]:
-    """A tensor's name with its layer's number replaced by `*`, and the number."""
-    number = re.search(r"\.(\d+)\.", name)
-    return re.sub(r"\.\d+\.", ".*.", name), number.group(1) if number else ""
+def pattern_of(name: str) -> tuple[str, str]:
+    """A tensor's name with its layer's number replaced by `*`, and the number, if it has one."""
+    number = re.search(r"\.(\d+)\.", name, re.ASCII)
+    if number is None:
+        return name, ""
+    return f"{name[: number.start()]}.*.{name[number.end() :]}", number[1]

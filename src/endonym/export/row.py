@@ -1,37 +1,97 @@
-"""A `transformers` class as data: which models it supports, and its keys. Imports no torch."""
+"""Architectures of other programs as data: what they compute, by which keys. Imports no torch.
 
+Then what rows of `transformers` (rows/) and of llama.cpp (gguf/rows.py) share: what parts of a
+decoder they lack, activations, and rotary positions.
+"""
+
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
+from endonym.errors import ExportError
+from endonym.model.config import (
+    Activation,
+    AttentionConfig,
+    ExpertsConfig,
+    FfnConfig,
+    ModelConfig,
+)
 
 Json = dict[str, Any]
-Part = TypeVar("Part")
+AnyFfn = FfnConfig | ExpertsConfig
+Misfits = list[tuple[bool, str]]
+"""Whether a model has something that an architecture lacks, and its name."""
+
+ACTIVATIONS: dict[Activation, str] = {
+    "silu": "silu",
+    "gelu": "gelu",
+    "gelu_tanh": "gelu_pytorch_tanh",
+    "relu": "relu",
+}
+OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
+ROPE_BASE = 10_000.0
+"""The default of `transformers`."""
+ROPE_KEYS = ("rope_parameters", "rope_scaling", "rope_theta")
+"""Read whole by `read_rope`."""
+LLAMA3_KEYS = {
+    "factor": "factor",
+    "original_max_position_embeddings": "original_context",
+    "low_freq_factor": "low_turns",
+    "high_freq_factor": "high_turns",
+}
+YARN_KEYS = {
+    "factor": "factor",
+    "original_max_position_embeddings": "original_context",
+    "beta_slow": "low_turns",
+    "beta_fast": "high_turns",
+    "attention_factor": "sharpness",
+}
+SCALING_KEYS = {"linear": {"factor": "factor"}, "llama3": LLAMA3_KEYS, "yarn": YARN_KEYS}
+"""Keys of transformers for each kind of scaling of rotary positions, and ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class HFArchitecture:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """An architecture of another program, for models whose layers are all alike.
+
+    mixer, ffn: the types of each layer's parts. misfits: of a config, its mixer and its
+    feed-forward. names: our tensor names to its, with `*` for the layer and `+` for the expert.
+    """
+
+    mixer: Any = AttentionConfig
+    ffn: Any = FfnConfig
+    misfits: Callable[[ModelConfig, Any, Any], Misfits]
+    names: Callable[[ModelConfig], Mapping[str, str]]
+
+    def misfit(self, config: ModelConfig) -> str | None:
+        """The first thing of a model that it does not support; None if it computes the model."""
+        mixer, ffn = config.mixers[0], config.ffns[0]
+        is_uniform = len({*config.mixers}) == len({*config.ffns}) == 1
+        if not (is_uniform and isinstance(mixer, self.mixer) and isinstance(ffn, self.ffn)):
+            return "layers that are not alike, or of another kind"
+        return next((name for holds, name in self.misfits(config, mixer, ffn) if holds), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HFArchitecture(Architecture):
     """A class of `transformers`. Its keys are those of `config.json`.
 
-    misfit: why it does not support a model, or None. to_json: our sizes in its keys. to_keys: our
-    recipe keys from its keys; a KeyError is a missing key. names: our tensor names to its, with `*`
-    for the layer and `+` for the expert. joined: its name of queries, keys and values as one
-    tensor, "side by side" or "by group" of heads that share keys. transposed: pattern of tensors
-    that it stores as inputs × outputs, unlike us. required: keys that we never write, with the
-    only value we support. harmless: keys that change no logit, or that `to_keys` reads completely.
-    elsewhere: keys with which, if they are true, only `transformers` computes the model. aliases:
-    older names of keys. assumed: defaults of keys. may_be_null: keys for which null is not the
-    default.
+    to_json: our sizes in its keys, of a config, its mixer and its feed-forward. to_keys: our
+    recipe keys from its keys; a KeyError is a missing key. joined: its name of queries, keys and
+    values as one tensor, "side by side" or "by group" of heads that share keys. transposed:
+    pattern of tensors that it stores as inputs × outputs, unlike us. required: keys that we never
+    write, with the only value we support. harmless: keys that change no logit, or that `to_keys`
+    reads completely. elsewhere: keys with which, if they are true, only `transformers` computes
+    the model. aliases: older names of keys. assumed: defaults of keys. may_be_null: keys for which
+    null is not the default.
     """
 
     family: str
     model_type: str
     architecture: str
-    misfit: Callable[[ModelConfig], str | None]
-    to_json: Callable[[ModelConfig], Json]
+    to_json: Callable[[ModelConfig, Any, Any], Json]
     to_keys: Callable[[Json], Json]
-    names: Callable[[ModelConfig], Mapping[str, str]]
     joined: str = ""
     joined_how: Literal["side by side", "by group"] = "by group"
     transposed: str = ""
@@ -44,29 +104,11 @@ class HFArchitecture:
     may_be_null: tuple[str, ...] = ()
 
 
-def first_of(*reasons: tuple[bool, str]) -> str | None:
-    """The first reason whose condition is true, or None."""
-    return next((reason for holds, reason in reasons if holds), None)
-
-
-def attention_of(config: ModelConfig) -> AttentionConfig | None:
-    """The attention of every layer, if all layers have the same."""
-    mixer = the_mixer(config)
-    return mixer if isinstance(mixer, AttentionConfig) else None
-
-
-Classic = tuple[AttentionConfig, FfnConfig]
-
-
-def classic_of(config: ModelConfig, position: str) -> Classic | str:
-    """The attention and plain feed-forward of GPT-2, GPT-NeoX and Falcon, or why it does not fit.
-
-    They use LayerNorm, and the heads' widths add up to the model's.
-    """
-    mixer, ffn = attention_of(config), the_ffn(config)
-    if mixer is None or not isinstance(ffn, FfnConfig):
-        return "layers that are not alike, or not attention and a dense feed-forward"
-    misfit = first_of(
+def classic_misfits(
+    config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig, position: str
+) -> Misfits:
+    """What GPT-2, GPT-NeoX and Falcon lack: LayerNorm, and heads as wide together as the model."""
+    return [
         (config.norm != "layer", f'norm = "{config.norm}"'),
         (config.position != position, f'position = "{config.position}"'),
         (config.logit_cap is not None, "logit_cap"),
@@ -74,26 +116,104 @@ def classic_of(config: ModelConfig, position: str) -> Classic | str:
         (mixer.heads * mixer.head_width != config.dim, "head_width"),
         (mixer.query_key_norm, "query_key_norm"),
         (mixer.window is not None, "a window"),
-    )
-    return misfit or (mixer, ffn)
+    ]
 
 
-def sure(part: Any, kind: type[Part]) -> Part:
-    """The part, with the type that `misfit` has checked."""
-    assert isinstance(part, kind), "a row is asked only for shapes that it fits"
-    return part
+def llama_misfits(
+    config: ModelConfig,
+    mixer: AttentionConfig,
+    ffn: AnyFfn,
+    *,
+    ffn_kind: str,
+    query_key_norm: bool,
+    has_window: bool,
+) -> Misfits:
+    """What Llama lacks, and its relatives with norms of heads, a window or experts."""
+    return [
+        (config.norm != "rms", f'norm = "{config.norm}"'),
+        (config.position != "rope", f'position = "{config.position}"'),
+        (config.parallel, "parallel = true"),
+        (config.logit_cap is not None, "logit_cap"),
+        (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
+        (ffn.kind != ffn_kind, f'ffn.kind = "{ffn.kind}"'),
+        (mixer.query_key_norm != query_key_norm, f"query_key_norm = {mixer.query_key_norm}"),
+        ((mixer.window is not None) != has_window, f"window = {mixer.window}"),
+        (isinstance(ffn, ExpertsConfig) and not ffn.gated, "ffn.gated = false"),
+        (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'ffn.balance = "bias"'),
+    ]
 
 
-def the_mixer(config: ModelConfig) -> MixerConfig | None:
-    """The mixer of every layer, if all have the same."""
-    return config.mixers[0] if len(set(config.mixers)) == 1 else None
-
-
-def the_ffn(config: ModelConfig) -> FfnConfig | ExpertsConfig | None:
-    """The feed-forward of every layer, if all have the same."""
-    return config.ffns[0] if len(set(config.ffns)) == 1 else None
+def state_space_misfits(config: ModelConfig, ffn: AnyFfn) -> Misfits:
+    """What Mamba and Mamba-2 lack."""
+    return [
+        (ffn.kind != "none", "a feed-forward"),
+        (config.norm != "rms", f'norm = "{config.norm}"'),
+        (config.logit_cap is not None, "logit_cap"),
+    ]
 
 
 def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
     """Names of modules as names of their parameters."""
     return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}
+
+
+def our_activation(theirs: Any) -> Any:
+    """Our name of an activation; unknown ones stay, for the recipe's check to refuse."""
+    known = {name: ours for ours, name in ACTIVATIONS.items()} | OTHER_ACTIVATIONS
+    return known.get(theirs, theirs)
+
+
+def rope_json(mixer: AttentionConfig) -> Json:
+    """Rotary positions in the keys of `transformers` 5 and, if unscaled, of earlier versions."""
+    rope = mixer.rope
+    assert rope is not None, "the class of transformers has rotary positions"
+    parameters: Json = {"rope_theta": rope.base, "rope_type": "default"}
+    if rope.scaling is not None:
+        parameters["rope_type"] = rope.scaling.kind
+        for theirs, ours in SCALING_KEYS[rope.scaling.kind].items():
+            parameters[theirs] = getattr(rope.scaling, ours)
+        if rope.scaling.sharpness is None:
+            parameters.pop("attention_factor", None)
+    if rope.width != mixer.head_width:
+        parameters["partial_rotary_factor"] = share_of(rope.width, mixer.head_width)
+    return {"rope_parameters": parameters, "rope_theta": rope.base}
+
+
+def share_of(width: int, head_width: int) -> float:
+    """The share for which int(head_width * share) is exactly `width`."""
+    share = width / head_width
+    return share if int(head_width * share) == width else math.nextafter(share, 1.0)
+
+
+def read_rope(config: Json, *, share: float = 1.0) -> Json:
+    """Our keys of a mixer's rotary positions, from old or new keys of `transformers`.
+
+    share: default share of rotated channels. Raises ExportError for unsupported keys.
+    """
+    parameters: Json = {}
+    for key in ("rope_parameters", "rope_scaling"):
+        table = config.get(key) or {}
+        if not isinstance(table, dict):
+            raise ExportError(f"{key} = {table!r} is not a table", where="config.json")
+        parameters |= table
+    base = parameters.pop("rope_theta", config.get("rope_theta", ROPE_BASE))
+    keys: Json = {"rope_base": base}
+    if (part := parameters.pop("partial_rotary_factor", share)) != 1.0:
+        keys["rotary_share"] = part
+    kind = parameters.pop("rope_type", parameters.pop("type", "default"))
+    parameters.pop("type", None)
+
+    ours = {theirs: our for table in SCALING_KEYS.values() for theirs, our in table.items()}
+    scaling = {key: value for key, value in parameters.items() if value is not None}
+    strange = sorted(key for key in scaling if key not in ours or kind == "default")
+    kinds = ("default", *SCALING_KEYS)
+    if kind not in kinds or strange:
+        what = strange[0] if strange else f"rope_type {kind!r}"
+        raise ExportError(
+            f"{what} of the rotary positions is not something endonym can build",
+            where="config.json",
+            do=f"Kinds that can be read: {', '.join(kinds)}.",
+        )
+    if kind != "default":
+        keys["rope_scaling"] = {"kind": kind} | {ours[key]: scaling[key] for key in scaling}
+    return keys

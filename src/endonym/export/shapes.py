@@ -4,17 +4,15 @@ Reading is strict: any key or value that our own writer would not write for this
 so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
+import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
-from endonym.export.harmless import ONLY, is_harmless, values_of
-from endonym.export.hf_fields import our_activation
-from endonym.export.row import HFArchitecture, Json
-from endonym.export.rows.falcon import FALCON
-from endonym.export.rows.gpt2 import GPT2
-from endonym.export.rows.gptneox import GPT_NEOX
+from endonym.export.row import HFArchitecture, Json, our_activation
+from endonym.export.rows.classic import FALCON, GPT2, GPT_NEOX
 from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
 from endonym.export.rows.mamba import MAMBA, MAMBA2
 from endonym.model.config import AttentionConfig, ModelConfig
@@ -36,18 +34,75 @@ NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infi
 """Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
 
+# Words of published config.json files, and buffers of their weights, that change no logit: from the
+# classes of transformers 2.0 to 5.23 for the rows of this package, and the folders that they wrote.
+# A word whose value could change something stands with the values for which it does not.
+NAMES = {
+    *("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"),
+    *("_commit_hash", "finetuning_task", "task_specific_params", "problem_type", "prefix"),
+    *("tokenizer_class", "_attn_implementation_autoset", "unsloth_version", "unsloth_fixed"),
+    *("transformers.js_config", "use_flash_attention_2", "_flash_attn_2_enabled"),
+}
+"""What a model is called, by what it was written or computed, and what it was tuned for."""
+SPECIALS = {
+    *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id"),
+    *("eos_token_ids", "cls_token_id", "mask_token_id", "decoder_start_token_id"),
+    *("forced_bos_token_id", "forced_eos_token_id"),
+    *("bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
+}
+GENERATION = {
+    *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups"),
+    *("diversity_penalty", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty"),
+    *("length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size"),
+    *("num_return_sequences", "remove_invalid_values", "exponential_decay_length_penalty"),
+}
+"""Words on sampling, which stand in `generation_config.json` today."""
+OUTPUTS = {
+    *("use_cache", "output_past", "return_dict", "return_dict_in_generate", "output_scores"),
+    *("output_attentions", "output_hidden_states", "keys_to_ignore_at_inference"),
+}
+"""What else a class returns."""
+LABELS = {"num_labels", "_num_labels", "id2label", "label2id", "classifier_dropout"}
+"""Of classifiers, whose heads are not the language model's."""
+TRAINING = {
+    *("initializer_range", "gradient_checkpointing", "use_bfloat16", "tf_legacy_loss"),
+    *("pretraining_tp", "torchscript", "xla_device", "neftune_noise_alpha"),
+}
+ANY_VALUE = NAMES | SPECIALS | GENERATION | OUTPUTS | LABELS | TRAINING
+"""Words that change no logit, whatever they say."""
+
+ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+ONLY: dict[str, tuple[Any, ...]] = {
+    "pruned_heads": ({},),
+    "is_decoder": (False,),
+    "is_encoder_decoder": (False,),
+    "add_cross_attention": (False,),
+    "tie_encoder_decoder": (False,),
+    "chunk_size_feed_forward": (0,),
+    "_attn_implementation": ATTENTION,
+    "attn_implementation": ATTENTION,
+}
+"""Words that change no logit if they have one of these values. Ways to compute attention agree."""
+
+ROTARY = r"(self_attn\.|self_attention\.|attention\.)?rotary_emb\.(inv_freq|cos_cached|sin_cached)"
+BUFFERS = {
+    "gpt2": r"(^|\.)h\.\d+\.attn\.(bias|masked_bias)$",
+    "gpt_neox": rf"layers\.\d+\.(attention\.(bias|masked_bias)|{ROTARY})$",
+    "falcon": rf"h\.\d+\.{ROTARY}$",
+}
+"""Tensors by model_type that classes once saved and now compute: causal masks and angles."""
+OTHER_BUFFERS = rf"(^|\.)(layers\.\d+\.)?{ROTARY}$"
+
 
 def row_of(config: ModelConfig) -> HFArchitecture:
     """The class of `transformers` for this model, of any family.
 
     Raises ExportError if there is none, with what the family's own class does not support.
     """
-    misfits: dict[str, str] = {}
+    misfits = {row.family: row.misfit(config) for row in ROWS}
     for row in ROWS:
-        misfit = row.misfit(config)
-        if misfit is None:
+        if misfits[row.family] is None:
             return row
-        misfits[row.family] = misfit
     own = next((row for row in ROWS if row.family == config.family), ROWS[0])
     raise ExportError(
         f"{own.architecture} does not support {misfits[own.family]}, and no other class of "
@@ -70,7 +125,7 @@ def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = N
         "max_position_embeddings": config.context,
         "dtype": "float32",
         "use_cache": True,
-        **row.to_json(config),
+        **row.to_json(config, config.mixers[0], config.ffns[0]),
     }
 
 
@@ -90,11 +145,13 @@ def read_config(data: Json, where: str) -> ModelConfig:
     for key, value in _plain(row.assumed | data, written, config).items():
         known = key in expected and expected[key] == value
         if not (known or key in row.harmless or is_harmless(key, value)):
-            only = {key: (row.required[key],)} if key in row.required else ONLY
+            allowed = (row.required[key],) if key in row.required else ONLY.get(key, ())
+            values = " or ".join(map(repr, allowed))
+            only = f"Only {key} = {values} can be read. " if allowed else ""
             raise ExportError(
                 f"{key} = {value!r} is not something endonym can build",
                 where=where,
-                do=f"{values_of(key, only)}It reads only standard {row.model_type} folders.",
+                do=f"{only}It reads only standard {row.model_type} folders.",
             )
     return config
 
@@ -224,3 +281,13 @@ def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
         ) from error
     except TypeError as error:
         raise ExportError(f"config.json does not fit: {error}", where=where) from error
+
+
+def is_harmless(key: str, value: Any) -> bool:
+    """Whether a word of any class changes no logit with this value."""
+    return key in ANY_VALUE or any(value == each for each in ONLY.get(key, ()))
+
+
+def is_buffer(name: str, model_type: str) -> bool:
+    """Whether a tensor of a folder is one that its class now computes by itself."""
+    return re.search(BUFFERS.get(model_type, OTHER_BUFFERS), name) is not None

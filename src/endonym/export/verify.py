@@ -4,6 +4,7 @@ import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from itertools import islice
@@ -25,8 +26,8 @@ from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import STRANGE
 
 LINES = 10_000
 """Held-out lines whose ids are compared."""
@@ -59,26 +60,20 @@ PLAIN = {"add_special_tokens": False}
 
 
 class Runtime(Protocol):
-    """A program that runs an export. vocab: how many logits it has at a position."""
+    """A program that runs an export.
+
+    vocab: how many logits it has at a position. settings: what it does around a text, as
+    `Ours.settings`. encode: the ids of a text, without specials. logits: after each id of a text
+    that starts with them, (T, V).
+    """
 
     name: str
     vocab: int
 
-    def settings(self) -> dict[str, Any]:
-        """What a program does around a text: see `settings_of`."""
-        ...
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without specials."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
-        ...
-
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits after each id of a text that starts with them, (T, V)."""
-        ...
+    def settings(self) -> dict[str, Any]: ...
+    def encode(self, text: str) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +119,24 @@ class Ours:
         self.encode, self.decode = model.tokenizer.encode, model.tokenizer.decode
 
     def settings(self) -> dict[str, Any]:
-        """What the model does around a text."""
-        return settings_of(self.model)
+        """What a program should do around a text.
+
+        start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids
+        that end generation. context: the longest text in tokens. template: for conversations, one
+        that writes the start token, as `transformers` needs it. names: the ids of the start token's
+        name in a text; llama.cpp's programs always read it as the token.
+        """
+        tokenizer = self.model.tokenizer
+        has_template = tokenizer.chat_template is not None
+        start = tokenizer.token(tokenizer.start_id)
+        return {
+            "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
+            "end": tokenizer.end_id,
+            "stops": sorted(tokenizer.stop_ids),
+            "context": self.model.decoder.config.context,
+            "template": template_of(tokenizer).opened if has_template else None,
+            "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
+        }
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -198,43 +209,20 @@ class Gguf:
         self.logits, self.close = self._engine.logits, self._engine.close
 
     def settings(self) -> dict[str, Any]:
-        """What llama.cpp's programs do around a text."""
+        """What llama.cpp's programs do around a text.
+
+        They put the start token before the file's template themselves.
+        """
+        end, template = self._engine.end_id, self._engine.template()
+        start = self._engine.start_id if self._engine.start_id >= 0 else end
+        names = [self._engine.token(each) for each in (start, end)]
         return {
             "start": self._engine.encode(PROBE, special=True),
-            "end": self._engine.end_id,
+            "end": end,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": self._opened_template(),
+            "template": None if template is None else ChatTemplate(template, *names).opened,
         }
-
-    def _opened_template(self) -> str | None:
-        """The file's template with the start token, which llama.cpp itself puts before it."""
-        text = self._engine.template()
-        if text is None:
-            return None
-        end = self._engine.end_id
-        start = self._engine.start_id if self._engine.start_id >= 0 else end
-        return ChatTemplate(text, self._engine.token(start), self._engine.token(end)).opened
-
-
-def settings_of(model: LanguageModel) -> dict[str, Any]:
-    """What a program should do around a text.
-
-    start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids that
-    end generation. context: the longest text in tokens. template: for conversations, one that
-    writes the start token, as `transformers` needs it. names: the ids of the start token's name in
-    a text; llama.cpp's programs always read it as the token.
-    """
-    tokenizer = model.tokenizer
-    has_template, start = tokenizer.chat_template is not None, tokenizer.token(tokenizer.start_id)
-    return {
-        "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
-        "end": tokenizer.end_id,
-        "stops": sorted(tokenizer.stop_ids),
-        "context": model.decoder.config.context,
-        "template": template_of(tokenizer).opened if has_template else None,
-        "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
-    }
 
 
 def verify_export(
@@ -248,29 +236,21 @@ def verify_export(
     files = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
     if not files and not (path / "config.json").is_file():
         raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
-    sample = _Sample(model, texts)
+    sample = Sample(model, texts)
     if not files:
-        return list(sample.compared(_folder_runtime(path), name or path.name, "F32"))
-    found: list[Check] = []
-    for file in files:
-        runtime = Gguf(file, context=sample.longest)
         try:
-            found += sample.compared(runtime, file.name, quantization_of(file))
-        finally:
-            runtime.close()
-    return found
+            runtime: Runtime = Transformers(path)
+        except ImportError:
+            from endonym.export.huggingface import import_huggingface
 
-
-def compare_runtime(
-    runtime: Runtime, model: LanguageModel, texts: Sequence[str], name: str
-) -> list[Check]:
-    """Compare what a program gives, in fp32, with a model. texts: held-out documents."""
-    return list(_Sample(model, texts).compared(runtime, name, "F32"))
-
-
-def longest_row(model: LanguageModel, texts: Sequence[str]) -> int:
-    """Tokens of the longest text that `compare` reads."""
-    return _Sample(model, texts).longest
+            runtime = Ours(import_huggingface(path))
+            runtime.name = "endonym's own reader (transformers is not installed)"
+        return list(sample.compared(runtime, name or path.name, "F32"))
+    checks: list[Check] = []
+    for file in files:
+        with closing(Gguf(file, context=sample.longest)) as runtime:
+            checks += sample.compared(runtime, file.name, quantization_of(file))
+    return checks
 
 
 def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
@@ -279,12 +259,9 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vocabulary.gguf"
         write_vocabulary(config, tokenizer, path)
-        runtime = Gguf(path, context=0)
-        try:
+        with closing(Gguf(path, context=0)) as runtime:
             dropped = drops_of(tokenizer)
             checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
-        finally:
-            runtime.close()
     for each in checks:
         if not each.ok:
             raise ExportError(
@@ -307,18 +284,6 @@ def require_ok(checks: Sequence[Check]) -> None:
             )
 
 
-def _folder_runtime(folder: Path) -> Runtime:
-    """transformers where it is installed; else endonym's own reader of such folders."""
-    try:
-        return Transformers(folder)
-    except ImportError:
-        from endonym.export.huggingface import import_huggingface
-
-        runtime = Ours(import_huggingface(folder))
-        runtime.name = "endonym's own reader (transformers is not installed)"
-        return runtime
-
-
 def quantization_of(path: Path) -> Quantization:
     """The number format that a GGUF file declares. Raises Damaged for a file that is none."""
     import gguf
@@ -334,8 +299,12 @@ def quantization_of(path: Path) -> Quantization:
     return known[declared]
 
 
-class _Sample:
-    """Held-out text, and what the model makes of it."""
+class Sample:
+    """Held-out text, and what the model makes of it.
+
+    rows: ids of documents evenly spread, TOKENS in all, and of joined ones as long as the context.
+    Each starts with the end-of-text id, as documents did in training. longest: of a row, in ids.
+    """
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
         self.ours, self.lines = Ours(model), _lines(texts)
@@ -348,7 +317,7 @@ class _Sample:
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
         dropped = drops_of(tokenizer) if is_gguf else ""
         yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
-        wanted = settings_of(self.ours.model)
+        wanted = self.ours.settings()
         found = runtime.settings()
         if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in wanted["stops"] if each in found["stops"]]
@@ -431,31 +400,24 @@ def _text_checks(
 
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Rows of ids: documents evenly spread, TOKENS in all, and joined ones as long as the context.
-
-    Each starts with the end-of-text id, as documents did in training.
-    """
+    """The rows of a sample. Documents are taken from all over, as many as have TOKENS together."""
     tokenizer, context = model.tokenizer, model.decoder.config.context
-    joined = "\n".join(texts[:LONGEST])
-    long = np.array([tokenizer.end_id, *tokenizer.encode(joined[: 16 * TOKENS])])
-    rows, left = [long[: min(context, TOKENS)]], TOKENS
-    for text in _spread(texts, tokenizer, min(context, LONGEST)):
+    longest = min(context, LONGEST)
+    joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
+    rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
+    some = texts[:: -(-len(texts) // 64)]
+    size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
+    wanted = math.ceil(TOKENS * len(some) / max(1, size))
+    left = TOKENS
+    for text in texts[:: max(1, len(texts) // wanted)]:
         ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
-        ids = ids[: min(context, LONGEST, left)]
+        ids = ids[: min(longest, left)]
         if len(ids) > 1:
             rows.append(ids)
             left -= len(ids)
         if left <= 1:
             break
     return [row for row in rows if len(row) > 1]
-
-
-def _spread(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> Sequence[str]:
-    """Documents from all over, about as many as have TOKENS together. longest: used of each."""
-    some = texts[:: -(-len(texts) // 64)]
-    sizes = [min(len(ids), longest) for ids in tokenizer.encode_many(some)]
-    wanted = math.ceil(TOKENS * len(some) / max(1, sum(sizes)))
-    return texts[:: max(1, len(texts) // wanted)]
 
 
 def _log_softmax(logits_TV: NDArray[np.float32]) -> NDArray[np.float64]:

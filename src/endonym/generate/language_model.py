@@ -1,25 +1,34 @@
-"""A language model: a decoder with its tokenizer."""
+"""A language model: a decoder with its tokenizer.
+
+Several texts are continued in a batch of rows padded on the left. Padding is a document of its
+own, so that no row sees it.
+"""
 
 import codecs
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from endonym.errors import Damaged
-from endonym.generate.batching import continued
 from endonym.generate.reading import read_nats
-from endonym.generate.sample import Sampler, Sampling
+from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
 from endonym.model.foreign.weights import load_any
+from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MAX_TOKENS = 200
+PREFILL_TOKENS = 512
+"""Tokens of a prompt that are computed at once, so that memory stays bounded."""
+PADDING = 0
+"""Any id."""
 
 
 def most_tokens(context: int) -> int:
@@ -71,7 +80,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
 
     def __repr__(self) -> str:
-        parameters = sum(each.numel() for each in self.decoder.parameters())
+        parameters = sum(weight.numel() for weight in self.decoder.parameters())
         family, vocab = self.decoder.config.family, self.tokenizer.used_vocab
         return f"LanguageModel({family}, {parameters:,} parameters, vocabulary {vocab:,})"
 
@@ -105,8 +114,8 @@ class LanguageModel:
 
         settings: fields of `Sampling`, such as temperature=0 for greedy choice.
         """
-        given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
-        return "".join(self.stream(prompt, **given, sampling=sampling, **settings))
+        settings |= {"max_tokens": max_tokens, "min_tokens": min_tokens, "sampling": sampling}
+        return "".join(self.stream(prompt, **settings))
 
     def generate_many(
         self,
@@ -202,3 +211,78 @@ class LanguageModel:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:
                 yield piece
+
+
+def continued(
+    decoder: AnyDecoder,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    samplings: Sequence[Sampling],
+    *,
+    sampler: Sampler,
+    min_tokens: int = 0,
+) -> Iterator[dict[int, int]]:
+    """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
+
+    A row ends with one of the sampler's `ends`, which are not chosen before `min_tokens` others.
+    When the longest row exceeds the context, rows longer than the context are cut to their last
+    half.
+    """
+    rows = dict(enumerate([*ids] for ids in prompts))
+    states = [
+        SamplerState(sampling, ids, min_tokens=min_tokens)
+        for sampling, ids in zip(samplings, prompts, strict=True)
+    ]
+    context = decoder.config.context
+    batch = None
+    for _ in range(max_tokens):
+        if not rows:
+            return
+        if batch is None or batch.length > context:
+            for number, ids in rows.items():
+                if len(ids) > context:
+                    rows[number] = ids[-max(1, context // 2) :]
+                    states[number].seen = set(rows[number])
+            batch = _Batch(decoder, rows, max_tokens=max_tokens)
+        logits_BV = batch.next_logits(rows)
+        tokens = sampler.next_tokens(logits_BV, [states[number] for number in rows])
+        chosen = dict(zip(rows, tokens, strict=True))
+        for number, ids in rows.items():
+            ids.append(chosen[number])
+        yield chosen
+        rows = {number: ids for number, ids in rows.items() if chosen[number] not in sampler.ends}
+        batch.append(chosen)
+
+
+class _Batch:
+    """Rows with their cache. A row that has ended stays in the batch and is ignored."""
+
+    def __init__(self, decoder: AnyDecoder, rows: dict[int, list[int]], max_tokens: int) -> None:
+        self.decoder, self.numbers = decoder, list(rows)
+        self.length = max(map(len, rows.values()))
+        self.device = decoder.readout.weight_VD.device
+        padding = [self.length - len(ids) for ids in rows.values()]
+        padded = [[PADDING] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
+        self.new_BT = torch.tensor(padded, device=self.device)
+        self.starts_B = torch.tensor(padding, device=self.device) if any(padding) else None
+        longest = min(decoder.config.context, self.length + max_tokens)
+        self.cache = decoder.empty_cache(len(rows), longest)
+        self.past = 0
+
+    def append(self, chosen: dict[int, int]) -> None:
+        """Add the next token of each row."""
+        new = [[chosen.get(number, PADDING)] for number in self.numbers]
+        self.new_BT = torch.tensor(new, device=self.device)
+        self.length += 1
+
+    @torch.inference_mode()
+    def next_logits(self, numbers: Collection[int]) -> Logits:
+        """Logits of the next token of these rows."""
+        hidden_BTD = None
+        for piece_BT in self.new_BT.split(PREFILL_TOKENS, dim=1):
+            span = Span.after(self.past, piece_BT, self.starts_B)
+            hidden_BTD, _ = self.decoder(piece_BT, span, self.cache)
+            self.past += piece_BT.shape[1]
+        assert hidden_BTD is not None, "a row has one token at least"
+        wanted = [self.numbers.index(number) for number in numbers]
+        return self.decoder.readout.logits(hidden_BTD[wanted, -1]).float().cpu().numpy()

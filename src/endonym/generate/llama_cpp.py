@@ -7,8 +7,8 @@ it is compared with known defaults when the library is opened.
 
 import ctypes
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.errors import Damaged, ExportError
-from endonym.generate.tried_gguf import require_openable
+from endonym.disk import open_regular
+from endonym.errors import Damaged, EndonymError, ExportError
+from endonym.limited.frames import as_sent, sendable
+from endonym.limited.process import Failure, LimitedProcess, Limits
 
-INSTALL = 'Install it: pip install "endonym[gguf]"'
-LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+PTR, INT, UINT, BOOL = ctypes.c_void_p, ctypes.c_int32, ctypes.c_uint32, ctypes.c_bool
+FLOAT, SIZE, TEXT = ctypes.c_float, ctypes.c_size_t, ctypes.c_char_p
+INTS, FLOATS = ctypes.POINTER(INT), ctypes.POINTER(FLOAT)
+LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, TEXT, PTR)
 ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
@@ -28,52 +32,54 @@ CACHE_TYPES = {"f32": 0, "f16": 1}
 BATCH = 512
 UNIT = 256
 """llama.cpp rounds the length of a sequence up to a multiple of it."""
+MEMORY, SECONDS, SECONDS_PER_GB = 4 << 30, 60.0, 60.0
+"""Of the process that opens a file first; beside the file itself, which is mapped and may be
+copied."""
+CONTEXT = 64
+TEXTS = ("Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ។\n", "a" * 2_000, " " * 2_000)
+
+
+def _members(kind: Any, names: str) -> list[tuple[str, Any]]:
+    """Neighbouring members of a struct that have one type."""
+    return [(name, kind) for name in names.split()]
 
 
 class _ModelParams(ctypes.Structure):
     _fields_ = (
-        ("devices", ctypes.c_void_p),
-        ("tensor_buft_overrides", ctypes.c_void_p),
-        *((name, ctypes.c_int32) for name in ("n_gpu_layers", "split_mode", "load_mode")),
-        *((name, ctypes.c_int32) for name in ("lazy_mode", "main_gpu")),
-        *((name, ctypes.c_void_p) for name in ("tensor_split", "progress", "progress_data")),
-        ("kv_overrides", ctypes.c_void_p),
-        *((name, ctypes.c_bool) for name in ("vocab_only", "check_tensors", "use_extra_bufts")),
-        *((name, ctypes.c_bool) for name in ("no_host", "no_alloc", "load_mtp")),
+        *_members(PTR, "devices tensor_buft_overrides"),
+        *_members(INT, "n_gpu_layers split_mode load_mode lazy_mode main_gpu"),
+        *_members(PTR, "tensor_split progress progress_data kv_overrides"),
+        *_members(BOOL, "vocab_only check_tensors use_extra_bufts no_host no_alloc load_mtp"),
     )
 
 
 class _ContextParams(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_uint32) for name in ("n_ctx", "n_batch", "n_ubatch", "n_seq_max")),
-        *((name, ctypes.c_uint32) for name in ("n_rs_seq", "n_outputs_max", "n_outputs_per_seq")),
-        *((name, ctypes.c_int32) for name in ("n_threads", "n_threads_batch", "ctx_type")),
-        *((name, ctypes.c_int32) for name in ("rope_scaling_type", "pooling_type")),
-        *((name, ctypes.c_int32) for name in ("attention_type", "flash_attn_type")),
-        *((name, ctypes.c_float) for name in ("rope_freq_base", "rope_freq_scale")),
-        *((name, ctypes.c_float) for name in ("yarn_ext", "yarn_attn", "yarn_fast", "yarn_slow")),
-        ("yarn_orig_ctx", ctypes.c_uint32),
-        ("defrag_thold", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in ("cb_eval", "cb_eval_data")),
-        *((name, ctypes.c_int32) for name in ("type_k", "type_v")),
-        ("moe_cache_size", ctypes.c_size_t),
-        *((name, ctypes.c_void_p) for name in ("abort", "abort_data")),
-        *((name, ctypes.c_bool) for name in ("embeddings", "offload_kqv", "no_perf", "op_offload")),
-        *((name, ctypes.c_bool) for name in ("swa_full", "kv_unified")),
-        ("samplers", ctypes.c_void_p),
-        ("n_samplers", ctypes.c_size_t),
-        ("ctx_other", ctypes.c_void_p),
+        *_members(UINT, "n_ctx n_batch n_ubatch n_seq_max n_rs_seq"),
+        *_members(UINT, "n_outputs_max n_outputs_per_seq"),
+        *_members(INT, "n_threads n_threads_batch ctx_type rope_scaling_type pooling_type"),
+        *_members(INT, "attention_type flash_attn_type"),
+        *_members(FLOAT, "rope_freq_base rope_freq_scale yarn_ext yarn_attn yarn_fast yarn_slow"),
+        ("yarn_orig_ctx", UINT),
+        ("defrag_thold", FLOAT),
+        *_members(PTR, "cb_eval cb_eval_data"),
+        *_members(INT, "type_k type_v"),
+        ("moe_cache_size", SIZE),
+        *_members(PTR, "abort abort_data"),
+        *_members(BOOL, "embeddings offload_kqv no_perf op_offload swa_full kv_unified"),
+        ("samplers", PTR),
+        ("n_samplers", SIZE),
+        ("ctx_other", PTR),
     )
 
 
 class _Batch(ctypes.Structure):
     _fields_ = (
-        ("n_tokens", ctypes.c_int32),
-        ("token", ctypes.POINTER(ctypes.c_int32)),
-        ("embd", ctypes.c_void_p),
-        ("pos", ctypes.POINTER(ctypes.c_int32)),
-        ("n_seq_id", ctypes.c_void_p),
-        ("seq_id", ctypes.c_void_p),
+        ("n_tokens", INT),
+        ("token", INTS),
+        ("embd", PTR),
+        ("pos", INTS),
+        *_members(PTR, "n_seq_id seq_id"),
         ("logits", ctypes.POINTER(ctypes.c_int8)),
     )
 
@@ -81,58 +87,31 @@ class _Batch(ctypes.Structure):
 FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_default_params": (_ModelParams, ()),
     "llama_context_default_params": (_ContextParams, ()),
-    "llama_model_load_from_file": (ctypes.c_void_p, (ctypes.c_char_p, _ModelParams)),
-    "llama_model_free": (None, (ctypes.c_void_p,)),
-    "llama_model_get_vocab": (ctypes.c_void_p, (ctypes.c_void_p,)),
-    "llama_model_n_ctx_train": (ctypes.c_int32, (ctypes.c_void_p,)),
-    "llama_init_from_model": (ctypes.c_void_p, (ctypes.c_void_p, _ContextParams)),
-    "llama_adapter_lora_init": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p)),
-    "llama_set_adapters_lora": (
-        ctypes.c_int32,
-        (
-            *(ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t),
-            ctypes.POINTER(ctypes.c_float),
-        ),
-    ),
-    "llama_free": (None, (ctypes.c_void_p,)),
-    "llama_get_memory": (ctypes.c_void_p, (ctypes.c_void_p,)),
-    "llama_memory_clear": (None, (ctypes.c_void_p, ctypes.c_bool)),
-    "llama_memory_seq_rm": (ctypes.c_bool, (ctypes.c_void_p, *(ctypes.c_int32,) * 3)),
-    "llama_model_chat_template": (ctypes.c_char_p, (ctypes.c_void_p, ctypes.c_char_p)),
-    "llama_model_meta_val_str": (
-        ctypes.c_int32,
-        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
-    ),
-    "llama_decode": (ctypes.c_int32, (ctypes.c_void_p, _Batch)),
-    "llama_get_logits": (ctypes.POINTER(ctypes.c_float), (ctypes.c_void_p,)),
-    "llama_vocab_n_tokens": (ctypes.c_int32, (ctypes.c_void_p,)),
-    "llama_vocab_bos": (ctypes.c_int32, (ctypes.c_void_p,)),
-    "llama_vocab_eos": (ctypes.c_int32, (ctypes.c_void_p,)),
-    "llama_vocab_get_text": (ctypes.c_char_p, (ctypes.c_void_p, ctypes.c_int32)),
-    "llama_vocab_is_eog": (ctypes.c_bool, (ctypes.c_void_p, ctypes.c_int32)),
-    "llama_tokenize": (
-        ctypes.c_int32,
-        (
-            *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32),
-            *(ctypes.POINTER(ctypes.c_int32), ctypes.c_int32, ctypes.c_bool, ctypes.c_bool),
-        ),
-    ),
-    "llama_token_to_piece": (
-        ctypes.c_int32,
-        (
-            *(ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p),
-            *(ctypes.c_int32, ctypes.c_int32, ctypes.c_bool),
-        ),
-    ),
-    "ggml_quantize_chunk": (
-        ctypes.c_size_t,
-        (
-            *(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p),
-            *(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p),
-        ),
-    ),
-    "llama_log_set": (None, (LOG, ctypes.c_void_p)),
-    "llama_version": (ctypes.c_char_p, ()),
+    "llama_model_load_from_file": (PTR, (TEXT, _ModelParams)),
+    "llama_model_free": (None, (PTR,)),
+    "llama_model_get_vocab": (PTR, (PTR,)),
+    "llama_model_n_ctx_train": (INT, (PTR,)),
+    "llama_init_from_model": (PTR, (PTR, _ContextParams)),
+    "llama_adapter_lora_init": (PTR, (PTR, TEXT)),
+    "llama_set_adapters_lora": (INT, (PTR, ctypes.POINTER(PTR), SIZE, FLOATS)),
+    "llama_free": (None, (PTR,)),
+    "llama_get_memory": (PTR, (PTR,)),
+    "llama_memory_clear": (None, (PTR, BOOL)),
+    "llama_memory_seq_rm": (BOOL, (PTR, INT, INT, INT)),
+    "llama_model_chat_template": (TEXT, (PTR, TEXT)),
+    "llama_model_meta_val_str": (INT, (PTR, TEXT, TEXT, SIZE)),
+    "llama_decode": (INT, (PTR, _Batch)),
+    "llama_get_logits": (FLOATS, (PTR,)),
+    "llama_vocab_n_tokens": (INT, (PTR,)),
+    "llama_vocab_bos": (INT, (PTR,)),
+    "llama_vocab_eos": (INT, (PTR,)),
+    "llama_vocab_get_text": (TEXT, (PTR, INT)),
+    "llama_vocab_is_eog": (BOOL, (PTR, INT)),
+    "llama_tokenize": (INT, (PTR, TEXT, INT, INTS, INT, BOOL, BOOL)),
+    "llama_token_to_piece": (INT, (PTR, INT, TEXT, INT, INT, BOOL)),
+    "ggml_quantize_chunk": (SIZE, (ctypes.c_int, PTR, PTR, *(ctypes.c_int64,) * 3, PTR)),
+    "llama_log_set": (None, (LOG, PTR)),
+    "llama_version": (TEXT, ()),
 }
 _said: list[str] = []
 
@@ -151,7 +130,8 @@ def library() -> ctypes.CDLL:
     try:
         import xllamacpp.xllamacpp as module
     except ImportError as error:
-        raise ExportError("llama.cpp is not installed", do=INSTALL) from error
+        do = 'Install it: pip install "endonym[gguf]"'
+        raise ExportError("llama.cpp is not installed", do=do) from error
     found = ctypes.CDLL(str(module.__file__))
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(found, name)
@@ -202,7 +182,14 @@ class LlamaCpp:
             require_openable(path, adapter)
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers, params.vocab_only = 0, context == 0
-        self._model = self._load(path, params)
+        _said.clear()
+        self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not self._model:
+            raise Damaged(
+                f"llama.cpp cannot read it: {_reason()}",
+                where=str(path),
+                do="Export it again: endonym export MODEL --to gguf",
+            )
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
@@ -243,17 +230,6 @@ class LlamaCpp:
             where=str(path),
             do="Take the adapter of this model, or export it again.",
         )
-
-    def _load(self, path: Path, params: _ModelParams) -> int:
-        _said.clear()
-        model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
-        if not model:
-            raise Damaged(
-                f"llama.cpp cannot read it: {_reason()}",
-                where=str(path),
-                do="Export it again: endonym export MODEL --to gguf",
-            )
-        return model
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -340,8 +316,18 @@ class LlamaCpp:
         Raises ExportError if llama.cpp fails.
         """
         _said.clear()
-        with _batch(ids, positions, sequences, asked) as batch:
-            code = self._lib.llama_decode(self._context, batch)
+        counts = np.ones_like(ids)  # A token is of one sequence.
+        pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
+        batch = _Batch(
+            len(ids),
+            ids.ctypes.data_as(INTS),
+            None,
+            positions.ctypes.data_as(INTS),
+            counts.ctypes.data,
+            pointers.ctypes.data,
+            asked.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+        code = self._lib.llama_decode(self._context, batch)
         if code != 0:
             raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
         shape = (int(asked.sum()), self.vocab)
@@ -376,27 +362,65 @@ class LlamaCpp:
             yield self.compute(part, positions, np.zeros_like(part), asked)
 
 
-@contextmanager
-def _batch(
-    ids: NDArray[np.int32],
-    positions: NDArray[np.int32],
-    sequences: NDArray[np.int32],
-    asked: NDArray[np.int8],
-) -> Generator[_Batch]:
-    """The struct that points into these arrays, while they live. A token is of one sequence."""
-    counts = np.ones_like(ids)
-    pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
-    yield _Batch(
-        len(ids),
-        ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-        None,
-        positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-        counts.ctypes.data,
-        pointers.ctypes.data,
-        asked.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-    )
-
-
 def _reason() -> str:
     """The first error that llama.cpp told since it was asked: the others follow from it."""
     return _said[0] if _said else "it does not say why"
+
+
+_process = LimitedProcess("endonym.generate.llama_cpp:open_and_read")
+_tried: set[tuple[Any, ...]] = set()
+"""Files that this process has tried, by name, size and time."""
+
+
+def require_openable(path: Path, adapter: Path | None = None) -> None:
+    """Open the file, with an adapter, first in a process with limits, and read a little text.
+
+    A file may claim 10⁹ blocks or an array of 2⁶⁰ names; then native code takes all memory or
+    aborts, which no caller can catch. Raises Damaged for what ends a process or takes far more than
+    its size, and for a pipe, device or folder.
+    """
+    files = [path] if adapter is None else [path, adapter]
+    size = 0
+    for file in files:
+        try:
+            with open_regular(file):
+                size += file.stat().st_size
+        except (OSError, ValueError) as error:
+            raise Damaged(f"llama.cpp cannot read it: {error}", where=str(file)) from error
+    key = (size, *((str(each.resolve()), each.stat().st_mtime_ns) for each in files))
+    if key in _tried:
+        return
+    seconds = SECONDS + SECONDS_PER_GB * size / 1e9
+    limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
+    try:
+        _process.ask({"files": [sendable(str(each.resolve())) for each in files]}, limits)
+    except Failure as failure:
+        raise Damaged(
+            f"llama.cpp cannot open it: {failure}",
+            where=str(path),
+            do="It is damaged, or made to do harm. Take it from its publisher again.",
+        ) from failure
+    finally:
+        _process.close()  # the memory of a model is not kept
+    _tried.add(key)
+
+
+def open_and_read(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs in the process with limits: loads the files and reads a few tokens.
+
+    What llama.cpp refuses by itself is told where the file is opened.
+    """
+    path, *adapters = [Path(as_sent(each)) for each in question["files"]]
+    adapter = adapters[0] if adapters else None
+    with (
+        suppress(EndonymError),
+        LlamaCpp(path, context=CONTEXT, adapter=adapter, is_tried=True) as model,
+    ):
+        ids, *_ = [model.encode(text) for text in TEXTS]
+        model.decode(ids)
+        for index in range(model.vocab):
+            model.token(index)
+        model.template()
+        if model.vocab:
+            model.logits([min(each, model.vocab - 1) for each in ids[:4]] or [0])
+    return {}

@@ -27,7 +27,7 @@ from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
-from endonym.export.pretrained import load_pretrained, with_context
+from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log

@@ -57,7 +57,7 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
     made_of: the id of the model that it was exported from, if its record tells.
     """
     from endonym.export.formats import model_behind
-    from endonym.export.pretrained import load_pretrained
+    from endonym.export.huggingface import load_pretrained
 
     load_pretrained(config.folder)
     made_of = model_behind(config.folder, {each["name"]: each["sha256"] for each in config.files})
@@ -131,7 +131,7 @@ def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
 
 def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iterator[str]]:
     """A function that iterates over the training documents, with the shares of a recipe."""
-    from endonym.tokenizer.sample import by_shares
+    from endonym.tokenizer.train import by_shares
 
     def documents() -> Iterator[tuple[str, str]]:
         return ((each.source, each.text) for each in texts.documents("train"))
@@ -294,7 +294,7 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
     from endonym.export.adapter_export import Adapter, make_adapter_export
-    from endonym.export.adapters.adapter_folder import adapter_folder, base_name_of, read_adapter
+    from endonym.export.adapter_folder import adapter_folder, base_name_of, read_adapter
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.evaluation import held_out_documents
     from endonym.pipeline.training import initial_decoder

@@ -23,10 +23,10 @@ from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import find
 from endonym.export.adapter_export import require_adapter_formats
-from endonym.export.adapters.adapter_folder import FOLDER as ADAPTER
-from endonym.export.adapters.adapter_folder import base_identity, write_adapter
+from endonym.export.adapter_folder import FOLDER as ADAPTER
+from endonym.export.adapter_folder import base_identity, write_adapter
 from endonym.export.formats import require_formats
-from endonym.export.pretrained import pretrained_decoder
+from endonym.export.huggingface import pretrained_decoder
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, number, size

@@ -3,7 +3,7 @@
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
@@ -25,10 +25,10 @@ def pairs(config: TokenizerConfig, counts: Counts) -> Engine:
     vocab = config.vocab or DEFAULT_VOCAB
     least = max(config.min_count, zipf_least(counts, vocab))
     whole, merges = merged_bytes(counts, least, vocab)
-    found = _merged(whole, counts, config, len(merges))
-    return byte_level(
-        [*merges, *((in_byte_letters(left), in_byte_letters(right)) for left, right in found)]
-    )
+    words = counts.cut_at(counts.characters.keys() - set(whole))
+    vocab = len(whole) + vocab - BYTE_VOCAB - len(merges)
+    found = learnt_merges(words, whole, vocab, min_count=config.min_count)
+    return byte_level([*merges, *((in_byte_letters(a), in_byte_letters(b)) for a, b in found)])
 
 
 def characters(config: TokenizerConfig, counts: Counts) -> Engine:
@@ -81,20 +81,24 @@ def byte_level(merges: Merges) -> Engine:
     return engine
 
 
-def _merged(whole: Sequence[str], counts: Counts, config: TokenizerConfig, spent: int) -> Merges:
-    """Merges of whole characters, the most frequent pair first. Others divide a word."""
-    if not whole:
+def learnt_merges(
+    words: Iterable[tuple[str, int]], alphabet: Sequence[str], vocab: int, *, min_count: int
+) -> Merges:
+    """Merges of neighbours in words with their counts, the most frequent pair first.
+
+    vocab: of letters and merges together.
+    """
+    if not alphabet:
         return []
     engine = Engine(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.Split(LINE_END, behavior="removed")
     trainer = trainers.BpeTrainer(
-        vocab_size=len(whole) + (config.vocab or DEFAULT_VOCAB) - BYTE_VOCAB - spent,
-        min_frequency=config.min_count,
-        initial_alphabet=list(whole),
+        vocab_size=vocab,
+        min_frequency=min_count,
+        initial_alphabet=list(alphabet),
         show_progress=False,
     )
-    others = counts.characters.keys() - set(whole)
-    engine.train_from_iterator(fed(counts.cut_at(others)), trainer)
+    engine.train_from_iterator(fed(words), trainer)
     return [(left, right) for left, right in json.loads(engine.to_str())["model"]["merges"]]
 
 

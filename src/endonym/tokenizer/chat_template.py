@@ -106,10 +106,19 @@ class ChatTemplate:
         """The parts of conversations, each given as its roles and `opens_answer`."""
         # Digits outlast upper and lower case. There are always as many, as templates may count.
         secret = f"{secrets.randbits(64):020}"
-        filled = self.filled([Asked(_placed(roles, secret), opens) for roles, opens in asked])
+        most = max((len(roles) for roles, _ in asked), default=0)
+        places = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
+        placed = [
+            [{"role": role, "content": place} for role, place in zip(roles, places, strict=False)]
+            for roles, _ in asked
+        ]
+        filled = self.filled(
+            [Asked(each, opens) for each, (_, opens) in zip(placed, asked, strict=True)]
+        )
+        place = re.compile(f"(\ue000{secret}\\.[0-9]+\ue001)")
         return [
-            _divided(text, len(roles), secret)
-            for text, (roles, _) in zip(filled, asked, strict=True)
+            [Part("", places[p]) if p in places else Part(p) for p in place.split(text) if p]
+            for text in filled
         ]
 
 
@@ -118,23 +127,6 @@ def template_of(tokenizer: Tokenizer) -> ChatTemplate:
     assert tokenizer.chat_template is not None, "asked of a base model"
     start, end = (tokenizer.token(each) for each in (tokenizer.start_id, tokenizer.end_id))
     return ChatTemplate(tokenizer.chat_template, start, end)
-
-
-def _placed(roles: Sequence[str], secret: str) -> list[dict[str, str]]:
-    """Messages with placeholders as their contents."""
-    return [
-        {"role": role, "content": f"\ue000{secret}.{number}\ue001"}
-        for number, role in enumerate(roles)
-    ]
-
-
-def _divided(text: str, messages: int, secret: str) -> list[Part]:
-    """A filled template in its parts."""
-    places = {f"\ue000{secret}.{number}\ue001": number for number in range(messages)}
-    pieces = re.split(f"(\ue000{secret}\\.[0-9]+\ue001)", text)
-    return [
-        Part("", places[piece]) if piece in places else Part(piece) for piece in pieces if piece
-    ]
 
 
 def ids_of(

@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tokenizers import Tokenizer as Engine
-from tokenizers import models, pre_tokenizers, trainers
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.bpe import in_byte_letters, zipf_least
+from endonym.tokenizer.bpe import in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.sample import evenly
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet, half_characters
-from endonym.tokenizer.words import LINE_END, Counts, count_words, fed
+from endonym.tokenizer.train import STRANGE, checked_texts, evenly
+from endonym.tokenizer.words import Counts, count_words
 
 FIRST_SYMBOL = 0x100
 """The trainer reads one character for each token; line ends divide words."""
@@ -55,10 +53,9 @@ def extend_tokenizer(
     _merge_characters(pieces, counts, config)
     made = Tokenizer(pieces.engine(), given.end, given.start)
     made.chat_template = given.chat_template
-    documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
     # A tokenizer that normalizes does not restore them all, before or after.
     strange = (text for text in STRANGE if given.restores(text))
-    made.check_lossless(itertools.chain(documents, strange))
+    made.check_lossless(itertools.chain(checked_texts(texts()), strange))
     return made
 
 
@@ -110,19 +107,10 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
         return
     symbols: dict[str, str] = {}
     words = list(_in_symbols(pieces.engine(), counts, symbols))
-    if not symbols:
-        return
-    engine = Engine(models.BPE())
-    engine.pre_tokenizer = pre_tokenizers.Split(LINE_END, behavior="removed")
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(symbols) + pieces.room + SPARE,
-        min_frequency=config.min_count,
-        initial_alphabet=list(symbols.values()),
-        show_progress=False,
-    )
-    engine.train_from_iterator(fed(words), trainer)
+    vocab = len(symbols) + pieces.room + SPARE
+    merges = learnt_merges(words, [*symbols.values()], vocab, min_count=config.min_count)
     token_of = {symbol: token for token, symbol in symbols.items()}
-    for left, right in json.loads(engine.to_str())["model"]["merges"]:
+    for left, right in merges:
         parts = ("".join(token_of[each] for each in part) for part in (left, right))
         if not pieces.add((next(parts), next(parts))):
             return
@@ -131,8 +119,10 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
 def _in_symbols(
     engine: Engine, counts: Counts, symbols: dict[str, str]
 ) -> Iterator[tuple[str, int]]:
-    """The words in a symbol for each token, with their counts. symbols: is filled, by token."""
-    alphabet = byte_alphabet()
+    """The words in a symbol for each token, with their counts, if there is something to merge.
+
+    symbols: is filled, by token.
+    """
     split, model = engine.pre_tokenizer, engine.model
     whole: dict[str, bool] = {}
     for word, count in counts.words.items():
@@ -140,37 +130,29 @@ def _in_symbols(
             spelled: list[str] = []
             for token in (each.value for each in model.tokenize(piece)):
                 if token not in whole:
-                    data = bytes(alphabet[letter] for letter in token)
-                    whole[token] = _is_text(data) and not {*b"\r\n"} & {*data}
-                if not whole[token]:
-                    yield from _longer(spelled, count)
+                    whole[token] = _is_text_of_a_line(token)
+                if whole[token]:
+                    if token not in symbols:
+                        code = FIRST_SYMBOL + len(symbols)
+                        is_below = code < SURROGATES.start
+                        symbols[token] = chr(code if is_below else code + len(SURROGATES))
+                    spelled.append(symbols[token])
+                elif spelled:
+                    if len(spelled) > 1:
+                        yield "".join(spelled), count
                     spelled = []
-                    continue
-                if token not in symbols:
-                    symbols[token] = _symbol(len(symbols))
-                spelled.append(symbols[token])
-            yield from _longer(spelled, count)
+            if len(spelled) > 1:
+                yield "".join(spelled), count
 
 
-def _longer(spelled: list[str], count: int) -> Iterator[tuple[str, int]]:
-    """A word, unless there is nothing to merge in it."""
-    if len(spelled) > 1:
-        yield "".join(spelled), count
-
-
-def _symbol(number: int) -> str:
-    """The n-th character that stands for a token; surrogates are none."""
-    code = FIRST_SYMBOL + number
-    return chr(code if code < SURROGATES.start else code + len(SURROGATES))
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes are whole characters."""
+def _is_text_of_a_line(token: str) -> bool:
+    """Whether the bytes of a token are whole characters, and no line ends."""
+    data = bytes(byte_alphabet()[letter] for letter in token)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return True
+    return not {*b"\r\n"} & {*data}
 
 
 def _require_byte_level(described: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ from endonym.tokenizer.tokenizer import Tokenizer
 Kind = Literal["bpe", "unigram", "char", "byte"]
 GGUF_SCALE = 10_000
 """llama.cpp's `plamo2` multiplies the scores of a file by this and rounds."""
-_TRAINED = ("vocab", "merges", "unk_id")
 
 
 def kind_of(tokenizer: Tokenizer) -> Kind | None:
@@ -19,35 +18,27 @@ def kind_of(tokenizer: Tokenizer) -> Kind | None:
 
     None is also a tokenizer of characters that was made before they were merges of bytes.
     """
-    found = _without_training(tokenizer.to_json())
-    if found == _frame("unigram"):
+    frame = _frame(json.loads(tokenizer.to_json()))
+    if frame == _own_frame("unigram"):
         return "unigram"
-    if found != _frame("bpe"):
+    if frame != _own_frame("bpe"):
         return None
-    counts = tokenizer.char_counts
-    return "bpe" if (counts > 1).any() else "char" if merges_of(tokenizer) else "byte"
+    is_pairs = (tokenizer.char_counts > 1).any()
+    return "bpe" if is_pairs else "char" if merges_of(tokenizer) else "byte"
 
 
 def is_own_frame(described: Mapping[str, Any]) -> bool:
     """Whether a `tokenizer.json` is one of these but for what training decides."""
     try:
-        found = _trained_away(dict(described))
+        return _frame(described) in (_own_frame("bpe"), _own_frame("unigram"))
     except (LookupError, TypeError, AttributeError):
         return False
-    return found in (_frame("bpe"), _frame("unigram"))
-
-
-def tokens_of(tokenizer: Tokenizer) -> list[str]:
-    """Every token as `tokenizer.json` writes it, in the order of the ids."""
-    vocab = _model(tokenizer)["vocab"]
-    if isinstance(vocab, list):
-        return [token for token, _ in vocab]
-    return sorted(vocab, key=vocab.__getitem__)
 
 
 def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:
     """The merges of a tokenizer that merges bytes, the first one first."""
-    return [(left, right) for left, right in _model(tokenizer)["merges"]]
+    model = json.loads(tokenizer.to_json())["model"]
+    return [(left, right) for left, right in model["merges"]]
 
 
 def gguf_scores(tokenizer: Tokenizer) -> list[float]:
@@ -56,27 +47,20 @@ def gguf_scores(tokenizer: Tokenizer) -> list[float]:
     As 32-bit numbers they are still exact: times GGUF_SCALE they round to the whole numbers of
     unigram.py. Special tokens and bytes are so improbable that no text is cut into them.
     """
-    return [score / GGUF_SCALE for _, score in _model(tokenizer)["vocab"]]
-
-
-def _model(tokenizer: Tokenizer) -> dict[str, Any]:
-    return json.loads(tokenizer.to_json())["model"]
+    model = json.loads(tokenizer.to_json())["model"]
+    return [score / GGUF_SCALE for _, score in model["vocab"]]
 
 
 @functools.cache
-def _frame(kind: Literal["bpe", "unigram"]) -> str:
+def _own_frame(kind: Literal["bpe", "unigram"]) -> str:
     """What all tokenizers of a kind have in common."""
     made = bpe.byte_level([]) if kind == "bpe" else unigram.engine({})
-    return _without_training(made.to_str())
+    return _frame(json.loads(made.to_str()))
 
 
-def _without_training(text: str) -> str:
+def _frame(described: Mapping[str, Any]) -> str:
     """A `tokenizer.json` without what training decides, and without the list of specials."""
-    return _trained_away(json.loads(text))
-
-
-def _trained_away(described: dict[str, Any]) -> str:
-    del described["added_tokens"]
-    model = described["model"]
-    described["model"] = {key: model[key] for key in model if key not in _TRAINED}
-    return json.dumps(described, sort_keys=True)
+    model = described["model"].items()
+    kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
+    rules = {key: value for key, value in described.items() if key != "added_tokens"}
+    return json.dumps(rules | {"model": kept}, sort_keys=True)

@@ -11,7 +11,13 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
     tokenizer lacks is spelled as text. Empty for an id that stands for nothing, or for bytes that
     the old one cannot write.
     """
-    known = _by_bytes(old)
+    # A letter's own piece stands before the token of its byte.
+    pieces, byte_tokens = dict[bytes, int](), dict[bytes, int]()
+    for index in range(old.vocab):
+        if piece := old.bytes_of(index):
+            is_byte = BYTE_TOKEN.fullmatch(old.name_of(index) or "")
+            (byte_tokens if is_byte else pieces).setdefault(piece, index)
+    known = byte_tokens | pieces
     found: list[list[int]] = [[] for _ in range(new.vocab)]
     texts: dict[int, str] = {}
     for index in range(new.vocab):
@@ -32,17 +38,6 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
     for index, ids in zip(texts, encoded, strict=True):
         found[index] = ids.tolist()
     return found
-
-
-def _by_bytes(tokenizer: Tokenizer) -> dict[bytes, int]:
-    """The first id of each string of bytes; a letter's own piece before the token of its byte."""
-    found: dict[bytes, int] = {}
-    later: dict[bytes, int] = {}
-    for index in range(tokenizer.vocab):
-        if piece := tokenizer.bytes_of(index):
-            is_byte = BYTE_TOKEN.fullmatch(tokenizer.name_of(index) or "")
-            (later if is_byte else found).setdefault(piece, index)
-    return later | found
 
 
 def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:

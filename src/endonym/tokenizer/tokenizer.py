@@ -92,14 +92,6 @@ class Tokenizer:
         return tuple(dict.fromkeys(found))
 
     @property
-    def reserved_ids(self) -> list[int]:
-        """Special tokens of conversations that a model does not write: texts hold none.
-
-        Without a chat template the end of a turn is one of them.
-        """
-        return [each for each in self.special_ids.values() if each not in self.stop_ids]
-
-    @property
     def conversation_tokens(self) -> list[str]:
         """The names of the special tokens of conversations, whether a model writes them or not."""
         return [self.token(each) for each in self.special_ids.values() if each != self.end_id]

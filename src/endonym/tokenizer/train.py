@@ -2,22 +2,46 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-
-from tokenizers import Tokenizer as Engine
 
 from endonym.errors import TokenizerError
 from endonym.tokenizer import bpe
-from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.measure import WORD
-from endonym.tokenizer.sample import evenly
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
 from endonym.tokenizer.words import Counts, count_words
 
 FIT_DOCUMENTS = 256
+STRANGE = (
+    "",
+    " ",
+    "   three spaces   and three more   ",
+    "\t\ttabs\tand \t spaces",
+    "one\ntwo\n\nthree\r\nfour\rfive\n\n\n\n six",
+    "\u0915\u094d\u0937\u093f \u1780\u17d2\u1798\u17c2\u179a e\u0301a\u0308\u0327 \u0301alone",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 "
+    "\U0001f1f7\U0001f1f4 \u2764\ufe0f\U0001f3fd",
+    "\u1796\u17b6\u1780\u17d2\u1799\u200b\u1798\u17bd\u1799\u200c\u200d\u2060\ufeffend",
+    "1234567890 3,14 \u0661\u0662\u0663 \u17e1\u17e2\u17e3 \u00bd\u00b2 "
+    "1\u0432\u0442\u043e\u0440\u043e\u0439",
+    "latin\u043a\u0438\u0440\u0438\u043b\u043b\u01e3\u0581\u05d0\u0628\u4e2d\u6587\ud55c\uae00\u3042\u30a2\u0e44\u0e17\u0e22",
+    "<|endoftext|> <|im_start|>user <s></s><unk><pad>[CLS] <0x0A><0xE1>",
+    "a\x00b\x01\x02\x07\x08\x0b\x0c\x1b[31m\x7f\x80\x85\x9f\u2028\u2029\ufffe\U0010ffff",
+    "don't I'LL we've l'\u017fouhait '\u017ftand \u2019tis l\u2019\u00e9t\u00e9 "
+    "\u201e\u0219\u021b\u201d "
+    "\u2014 \u2026 ... !!! ??",
+    "\u2581\u2581lower\u2581one eighth\u2581 \u0120\u010a\u0100",
+    "AAAAAAAAAAAAAAAA\u0430\u0430\u0430\u0430\u0430\u0430\u0430\u0430 "
+    "haha\u0445\u0430\u0445\u0430\u0445\u0430\u0445\u0430\u0445\u0430",
+    "\ufefftext after a byte order mark",
+    "\U00010348\U0001d11e\U000e0001\u202eright to left\u202c\u0644\u0627",
+    *SPECIALS.values(),
+    "<0x0A>",
+    "<0xFF>",
+)
+"""Strings on which tokenizers of two programs are known to differ, or that tokenizers lose."""
 
 
 def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Tokenizer:
@@ -27,31 +51,33 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
     The vocabulary is smaller than asked for if the corpus is too small. Raises TokenizerError if
     decoding does not restore the text, or a strange string such as the name of a special token.
     """
-    makers = {"bpe": bpe.pairs, "char": bpe.characters, "byte": _bytes}
     try:
         sample = evenly(texts, config.sample_bytes)
         counts = Counts() if config.kind == "byte" else count_words(sample())
     except UnicodeEncodeError as error:
         raise (half_characters(texts()) or error) from error
     if config.kind == "unigram":
-        tokenizer = Tokenizer(unigram(config, counts, sample))
+        engine = unigram(config, counts, sample)
+    elif config.kind == "byte":
+        if config.vocab not in (None, BYTE_VOCAB):
+            raise TokenizerError(
+                f"bytes and special tokens are {BYTE_VOCAB} ids, not {config.vocab}",
+                where="tokenizer.vocab",
+                do="Leave vocab out.",
+            )
+        engine = bpe.byte_level([])
     else:
-        tokenizer = Tokenizer(makers[config.kind](config, counts))
-    # The first 200 documents and every hundredth after them.
-    documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
-    tokenizer.check_lossless(itertools.chain(documents, STRANGE, BYTE_TOKENS))
+        engine = (
+            bpe.pairs(config, counts) if config.kind == "bpe" else bpe.characters(config, counts)
+        )
+    tokenizer = Tokenizer(engine)
+    tokenizer.check_lossless(itertools.chain(checked_texts(texts()), STRANGE, BYTE_TOKENS))
     return tokenizer
 
 
-def _bytes(config: TokenizerConfig, _: Counts) -> Engine:
-    """Every byte is a token; needs no training."""
-    if config.vocab not in (None, BYTE_VOCAB):
-        raise TokenizerError(
-            f"bytes and special tokens are {BYTE_VOCAB} ids, not {config.vocab}",
-            where="tokenizer.vocab",
-            do="Leave vocab out.",
-        )
-    return bpe.byte_level([])
+def checked_texts(texts: Iterator[str]) -> Iterator[str]:
+    """The beginnings of the first 200 documents, and of every hundredth after them."""
+    return (text[:20_000] for n, text in enumerate(texts) if n < 200 or n % 100 == 0)
 
 
 def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -73,18 +99,76 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
                 "words": sum(1 for _ in WORD.finditer(text)),
             }
             totals.setdefault(source, collections.Counter()).update(counts)
-    every = sum(totals.values(), collections.Counter[str]())
+
+    def with_ratios(counts: collections.Counter[str]) -> dict[str, float]:
+        tokens, words = max(1, counts["tokens"]), max(1, counts["words"])
+        return {
+            **counts,
+            "bytes_per_token": round(counts["bytes"] / tokens, 4),
+            "tokens_per_word": round(counts["tokens"] / words, 4),
+        }
+
     return {
         "vocab": tokenizer.vocab,
-        "total": _ratios(every),
-        "sources": {source: _ratios(counts) for source, counts in sorted(totals.items())},
+        "total": with_ratios(sum(totals.values(), collections.Counter[str]())),
+        "sources": {source: with_ratios(counts) for source, counts in sorted(totals.items())},
     }
 
 
-def _ratios(counts: collections.Counter[str]) -> dict[str, float]:
-    tokens, words = max(1, counts["tokens"]), max(1, counts["words"])
-    return {
-        **counts,
-        "bytes_per_token": round(counts["bytes"] / tokens, 4),
-        "tokens_per_word": round(counts["tokens"] / words, 4),
-    }
+LEAST_PART = 0.1
+"""Of the text without shares. A sample of given shares that is smaller is refused."""
+
+
+def evenly(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[], Iterator[str]]:
+    """Every k-th document, up to the limit; the last one may be cut."""
+    total = sum(len(text.encode("utf-8")) for text in texts())
+    every = max(1, -(-total // limit_bytes))
+
+    def chosen() -> Iterator[str]:
+        left = limit_bytes
+        for number, text in enumerate(texts()):
+            if number % every == 0 and left > 0:
+                data = text.encode("utf-8")[:left]
+                left -= len(data)
+                yield data.decode("utf-8", errors="ignore")
+
+    return chosen
+
+
+def by_shares(
+    documents: Callable[[], Iterator[tuple[str, str]]], shares: Mapping[str, float], limit: int
+) -> Callable[[], Iterator[str]]:
+    """The most text, up to `limit` bytes, in which the sources have these shares of the bytes.
+
+    documents: pairs of source and text. Of each source documents are taken evenly, and none twice,
+    so the source with the least text for its share limits the others. Raises TokenizerError if a
+    share cannot be filled: a source without text, or so little that next to nothing would be left.
+    """
+    sizes: collections.Counter[str] = collections.Counter()
+    for source, text in documents():
+        sizes[source] += len(text.encode("utf-8"))
+    scarce = min(shares, key=lambda source: sizes[source] / shares[source])
+    total = min(limit, int(sizes[scarce] / shares[scarce]))
+    usual = min(limit, sizes.total())
+    if total < LEAST_PART * usual or total == 0:
+        raise TokenizerError(
+            f"{scarce} has {sizes[scarce]:,} bytes of training text. As a share of "
+            f"{shares[scarce]:g} they leave {total:,} bytes to train on, instead of {usual:,}",
+            where=f"tokenizer.sources.{scarce}",
+            do=f"Give {scarce} a smaller share, or leave it out.",
+        )
+    quotas = {source: int(total * share) for source, share in shares.items()}
+
+    def chosen() -> Iterator[str]:
+        seen: collections.Counter[str] = collections.Counter()
+        taken: collections.Counter[str] = collections.Counter()
+        for source, text in documents():
+            quota = quotas.get(source, 0)
+            data = text.encode("utf-8")
+            seen[source] += len(data)
+            if taken[source] * sizes[source] < quota * seen[source]:
+                data = data[: quota - taken[source]]
+                taken[source] += len(data)
+                yield data.decode("utf-8", errors="ignore")
+
+    return chosen

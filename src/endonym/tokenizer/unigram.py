@@ -29,6 +29,7 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
 
 from endonym.errors import TokenizerError
+from endonym.tokenizer.bpe import zipf_least
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.words import LINE_END, Counts
 
@@ -84,7 +85,7 @@ def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], i
             do='Give it more ids, or choose kind = "bpe".',
         )
     known = counts.characters
-    least = max(config.min_count, sum(known.values()) / (vocab * math.log(vocab)))
+    least = max(config.min_count, zipf_least(counts, vocab))
     frequent = sorted((c for c in known if known[c] >= least), key=lambda c: (-known[c], c))
     return list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room], room
 
@@ -179,7 +180,8 @@ def _whole_numbers(
     """
     factor = LOWEST / min([*single.values(), *longer.values(), -1.0])
     scores = {piece: min(-1, round(score * factor)) for piece, score in single.items()}
-    waiting = [piece for piece in longer if not _is_repetition(piece)]
+    # A piece that is a shorter string several times stands twice in itself, but at its edges.
+    waiting = [piece for piece in longer if piece not in (piece + piece)[1:-1]]
     while waiting and len(scores) < room:
         added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
         scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
@@ -196,7 +198,13 @@ def _settled(scores: dict[str, int], words: Sequence[str]) -> int:
         for piece in equal:
             # Steps of one size would go on for ever where both sides of an equation are changed.
             scores[piece] -= 1 + zlib.crc32(f"{number} {piece}".encode()) % STEPS
-    found = ties([*_repeated_edges(scores), *words], scores)
+    repeated_edges = [  # of "ata", which begins as it ends, "atata"
+        piece + piece[n:]
+        for piece in scores
+        for n in range(1, (len(piece) + 1) // 2)
+        if piece[:n] == piece[-n:]
+    ]
+    found = ties([*repeated_edges, *words], scores)
     for first, last in found:
         other = sorted({*first} ^ {*last}, key=len)
         if other and other[-1] in scores:
@@ -232,14 +240,6 @@ def equal_overlaps(scores: Mapping[str, int]) -> set[str]:
     return equal
 
 
-def _repeated_edges(scores: Mapping[str, int]) -> Iterator[str]:
-    """For pieces like "ata", which begin as they end, texts like "atata"."""
-    for piece in scores:
-        for n in range(1, (len(piece) + 1) // 2):
-            if piece[:n] == piece[-n:]:
-                yield piece + piece[n:]
-
-
 def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str], list[str]]]:
     """The texts of known characters that have two best ways to be cut: both of them.
 
@@ -257,8 +257,3 @@ def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str
         if other != here.tokens:
             found.append((other, here.tokens))
     return found
-
-
-def _is_repetition(piece: str) -> bool:
-    """Whether a piece is a shorter string several times."""
-    return piece in (piece + piece)[1:-1]

@@ -48,31 +48,25 @@ _probed: set[bytes] = set()
 
 
 def trusted_text(path: Path) -> str:
-    """The text of a `tokenizer.json` that may be opened in this process.
+    """The text of a `tokenizer.json` that does no harm when this process opens it.
 
-    Raises TokenizerError, or OSError or ValueError if it cannot be read.
+    Raises TokenizerError for one that would, OSError or ValueError if it cannot be read.
     """
     data = read_given(path, MOST_BYTES)
+    digest = hashlib.sha256(data).digest()
     try:
-        require_trust(data, path)
+        described = checked_json(data, path)
+        require_bounds(described, path)
+        if digest not in _probed and not is_own(described):
+            mb = len(data) / 1e6
+            limits = Limits((2 << 30) + 24 * len(data), 15 + 2 * mb, 120 + 20 * mb)
+            _process.ask({"letters": risky_letters(described)}, limits, data)
     except RecursionError as error:
         raise refusal("no tokenizer.json: it is nested too deep", path) from error
-    return data.decode("utf-8")
-
-
-def require_trust(data: bytes, path: Path) -> None:
-    """Raise TokenizerError for what would harm this process, if it opened it."""
-    described = checked_json(data, path)
-    require_bounds(described, path)
-    digest = hashlib.sha256(data).digest()
-    if digest not in _probed and not is_own(described):
-        mb = len(data) / 1e6
-        limits = Limits((2 << 30) + 24 * len(data), 15 + 2 * mb, 120 + 20 * mb)
-        try:
-            _process.ask({"letters": risky_letters(described)}, limits, data)
-        except Failure as failure:
-            raise refusal(f"opening it fails: {failure}", path) from failure
+    except Failure as failure:
+        raise refusal(f"opening it fails: {failure}", path) from failure
     _probed.add(digest)
+    return data.decode("utf-8")
 
 
 def refusal(message: str, path: Path) -> TokenizerError:
@@ -142,22 +136,15 @@ def growth_of(rule: Any) -> float:
         texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
         return float(max(1, *(whole_size(each.decode("utf-8", "replace")) for each in texts)))
     if kind == "Replace":
-        pattern = rule["pattern"].get("String")
-        return _growth_of_replacing(pattern, rule["content"])
-    if kind in ("BPEDecoder", "CTC"):
+        old, new = rule["pattern"].get("String"), whole_size(rule["content"])
+        # A regular expression may match nothing: before and after a letter.
+        return max(1.0, new / whole_size(old)) if old else 1.0 + 2 * new
+    if kind in ("BPEDecoder", "CTC"):  # a blank takes its place
         old = rule["suffix" if kind == "BPEDecoder" else "word_delimiter_token"]
-        return _growth_of_replacing(old, " ")
+        return 1.0 if old else 3.0
     if kind == "Prepend":
         return 1.0 + whole_size(rule["prepend"])
     return FIXED_GROWTH.get(kind, 1.0)
-
-
-def _growth_of_replacing(old: str | None, new: str) -> float:
-    """As `growth_of`. old: None for a regular expression."""
-    size = whole_size(new)
-    if old:
-        return max(1.0, size / whole_size(old))
-    return 1.0 + 2 * size  # it may match nothing: before and after a letter
 
 
 def whole_size(text: str) -> int:
@@ -215,18 +202,13 @@ def literals_of(pattern: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def example_of(named: str) -> str:
-    """A letter of a class, if there is one in the basic plane."""
+    """A letter of a class, if there is one among the whole characters below U+10000."""
+    basic_plane = map(chr, [*range(0x20, 0xD800), *range(0xE000, 0x10000)])
     try:
-        found = regex.search(named, basic_plane())
+        found = regex.search(named, "".join(basic_plane))
     except regex.error:
         return ""
     return found[0] if found else ""
-
-
-@functools.cache
-def basic_plane() -> str:
-    """All letters below U+10000; whole characters only."""
-    return "".join(map(chr, [*range(0x20, 0xD800), *range(0xE000, 0x10000)]))
 
 
 def open_and_probe(question: Mapping[str, Any]) -> dict[str, Any]:

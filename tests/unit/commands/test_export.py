@@ -22,7 +22,7 @@ from endonym.commands.export import (
 )
 from endonym.commands.load import load_model
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
-from endonym.export.adapters.adapter_folder import base_identity, write_adapter
+from endonym.export.adapter_folder import base_identity, write_adapter
 from endonym.export.config import Export
 from endonym.export.formats import RECORD, record_of
 from endonym.log import Log

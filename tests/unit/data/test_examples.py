@@ -54,7 +54,6 @@ def test_the_template_and_the_end_of_a_turn_go_with_the_tokenizer(tmp_path: Path
     assert tokenizer.chat_template == CHATML
     assert tokenizer.turn_ends == ("<|im_end|>",)
     assert tokenizer.stop_ids == (0, 2)
-    assert tokenizer.reserved_ids == [1]
 
 
 def test_a_tokenizer_keeps_its_own_template_unless_another_is_given() -> None:

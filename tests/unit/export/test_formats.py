@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import gguf
 import pytest
 from laws.shapes import shape
+from pydantic import ValidationError
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import card_of
@@ -41,28 +43,49 @@ def model() -> LanguageModel:
     return LanguageModel(lively_decoder(config, seed=1), tokenizer)
 
 
-def made(export: Export, model: LanguageModel, out: Path) -> formats.Exported:
+Made = tuple[Path, formats.Exported]
+
+
+@pytest.fixture(scope="module")
+def exports(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """One export as GGUF files, and one as a folder; not to be changed."""
     given = {"card": Card("kechkena", "tt"), "texts": toy_texts(), "made_of": "ab12cd34ef56"}
-    return make_export(export, model, out, **given, log=Log(quiet=True))
+    made: dict[str, Made] = {}
+    for export in (GGUF, FOLDER):
+        out = tmp_path_factory.mktemp(export.format)
+        made[export.format] = (out, make_export(export, model, out, **given, log=Log(quiet=True)))
+    return made
 
 
-@pytest.mark.parametrize("export", [GGUF, FOLDER], ids=["gguf", "huggingface"])
-def test_the_record_names_the_model_and_every_file(
-    export: Export, model: LanguageModel, tmp_path: Path
+@pytest.mark.parametrize("form", ["gguf", "huggingface"])
+def test_the_record_names_the_model_and_every_file_and_a_change_is_found(
+    form: str, exports: dict[str, Made], tmp_path: Path
 ) -> None:
-    result = made(export, model, tmp_path)
-    record = record_of(tmp_path)
+    out, result = exports[form]
+    record = record_of(out)
     assert record["model"] == "ab12cd34ef56"
-    papers = ["Modelfile", "README.md"] if export is GGUF else ["README.md"]
+    papers = ["Modelfile", "README.md"] if form == "gguf" else ["README.md"]
     assert sorted([*record["files"], RECORD, *papers]) == result.files
-    (tmp_path / "README.md").write_text("# Әкият\n", encoding="utf-8")
-    assert record_of(tmp_path) == record, "people may edit it"
     assert all(check["ok"] for check in record["checks"])
     assert record["limits"] == result.limits
 
+    copy = shutil.copytree(out, tmp_path / "copy")
+    (copy / "README.md").write_text("# Әкият\n", encoding="utf-8")
+    assert record_of(copy) == record, "people may edit it"
+    file = copy / ("kechkena-F16.gguf" if form == "gguf" else "model.safetensors")
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(Damaged, match="SHA-256 differs") as caught:
+        record_of(copy)
+    assert caught.value.where == str(file)
+    file.unlink()
+    with pytest.raises(Damaged, match=f"{file.name} is missing"):
+        record_of(copy)
 
-def test_limits_and_fallbacks_are_said(model: LanguageModel, tmp_path: Path) -> None:
-    result = made(GGUF, model, tmp_path)
+
+def test_limits_and_fallbacks_are_said(exports: dict[str, Made]) -> None:
+    _, result = exports["gguf"]
     assert "GELU" in result.limits[0]
     assert list(result.fallbacks) == ["kechkena-Q4_K_M.gguf"]
 
@@ -105,54 +128,28 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_changed_byte_is_found(model: LanguageModel, tmp_path: Path) -> None:
-    made(GGUF, model, tmp_path)
-    file = tmp_path / "kechkena-F16.gguf"
-    data = bytearray(file.read_bytes())
-    data[-100] ^= 1
-    file.write_bytes(data)
-    with pytest.raises(Damaged, match="SHA-256 differs") as caught:
-        record_of(tmp_path)
-    assert caught.value.where == str(file)
-
-
-def test_a_missing_file_is_found(model: LanguageModel, tmp_path: Path) -> None:
-    made(FOLDER, model, tmp_path)
-    (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(Damaged, match=r"tokenizer\.json is missing"):
-        record_of(tmp_path)
-
-
 def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
-    model: LanguageModel, tmp_path: Path
+    exports: dict[str, Made],
 ) -> None:
-    made(FOLDER, model, tmp_path)
-    hashes = {path.name: file_hash(path) for path in tmp_path.iterdir()}
-    assert model_behind(tmp_path, hashes) == "ab12cd34ef56"
-    assert model_behind(tmp_path, hashes | {"model.safetensors": "0" * 64}) == ""
-    assert model_behind(tmp_path, hashes | {"more.safetensors": "0" * 64}) == ""
+    out, _ = exports["huggingface"]
+    hashes = {path.name: file_hash(path) for path in out.iterdir()}
+    assert model_behind(out, hashes) == "ab12cd34ef56"
+    assert model_behind(out, hashes | {"model.safetensors": "0" * 64}) == ""
+    assert model_behind(out, hashes | {"more.safetensors": "0" * 64}) == ""
     del hashes["model.safetensors"]
-    assert model_behind(tmp_path, hashes) == ""
+    assert model_behind(out, hashes) == ""
 
 
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ({"adapter": "0123456789ab"}, "0123456789ab"),
-        ({"adapter": "әңгәмә"}, ""),
-        ({"adapter": None}, ""),
-        ({"model": "kechkena"}, ""),
-        ({"model": "../../../x/y"}, ""),
-        ({"files": {"model.safetensors": 3}}, ""),
-    ],
-)
 def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(
-    said: dict[str, object], found: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    files = {"model.safetensors": {"sha256": "00"}}
-    record = {"model": "ab12cd34ef56", "files": files, **said}
-    (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
-    assert model_behind(tmp_path, {"model.safetensors": "00"}) == found
+    whole = {"model": "ab12cd34ef56", "files": {"model.safetensors": {"sha256": "00"}}}
+    strange = ({"adapter": "әңгәмә"}, {"adapter": None}, {"model": "kechkena"})
+    strange += ({"model": "../../../x/y"}, {"files": {"model.safetensors": 3}})
+    wanted = [({"adapter": "0123456789ab"}, "0123456789ab"), *((each, "") for each in strange)]
+    for said, name in wanted:
+        (tmp_path / RECORD).write_text(json.dumps(whole | said), encoding="utf-8")
+        assert model_behind(tmp_path, {"model.safetensors": "00"}) == name
 
 
 def test_without_a_readable_record_the_model_behind_is_not_known(tmp_path: Path) -> None:
@@ -165,33 +162,26 @@ def test_without_a_readable_record_the_model_behind_is_not_known(tmp_path: Path)
     assert model_behind(tmp_path, hashes) == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', json.dumps({"model": "x"})])
-def test_a_damaged_record_is_damaged(text: str, tmp_path: Path) -> None:
-    (tmp_path / RECORD).write_text(text, encoding="utf-8")
-    with pytest.raises(Damaged, match="cannot be read"):
-        record_of(tmp_path)
-
-
 HASHED = {"a.txt": {"sha256": "00"}}
+STRANGE = [
+    *(("", "cannot be read"), ("[]", "no JSON object"), ('{"files": 3}', "model")),
+    ({"model": 5, "files": HASHED}, "model"),
+    *(({"model": "x"}, "files"), ({"model": "x", "files": {}}, "files")),
+    ({"model": "x", "files": {"a.txt": {"bytes": 3}}}, r"sha256.*a\.txt"),
+    ({"model": "x", "files": {"a.txt": 3}}, r"sha256.*a\.txt"),
+]
 
 
-@pytest.mark.parametrize(
-    ("record", "missing"),
-    [
-        ({"a": 5}, "model"),
-        ({"model": 5, "files": HASHED}, "model"),
-        ({"model": "x", "files": {}}, "files"),
-        ({"model": "x", "files": {"a.txt": {"bytes": 3}}}, r"sha256.*a\.txt"),
-        ({"model": "x", "files": {"a.txt": 3}}, r"sha256.*a\.txt"),
-    ],
-)
+@pytest.mark.parametrize(("record", "missing"), STRANGE)
 def test_a_strange_record_says_what_is_missing(
-    record: dict[str, object], missing: str, tmp_path: Path
+    record: dict[str, object] | str, missing: str, tmp_path: Path
 ) -> None:
-    (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    text = record if isinstance(record, str) else json.dumps(record)
+    (tmp_path / RECORD).write_text(text, encoding="utf-8")
     with pytest.raises(Damaged, match=missing) as caught:
         record_of(tmp_path)
     assert caught.value.where == str(tmp_path / RECORD)
+    assert "cannot be read" in caught.value.message
 
 
 def recorded(folder: Path, name: str, data: bytes) -> None:
@@ -244,3 +234,23 @@ def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPa
         require_formats([GGUF], shape("qwen3"))
     assert 'pip install "endonym[gguf]"' in caught.value.do
     require_formats([FOLDER], shape("qwen3"))
+
+
+def test_gguf_has_two_number_formats_unless_others_are_asked() -> None:
+    assert Export(format="gguf").quantizations == ("F16", "Q8_0")
+    assert Export(format="gguf", quantize=("Q4_K_M",)).quantizations == ("Q4_K_M",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
+        ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
+        ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
+        ({"format": "gguf", "quantize": []}, "at least 1"),
+        ({"format": "onnx"}, "gguf"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(asked: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Export.model_validate(asked)

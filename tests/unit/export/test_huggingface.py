@@ -39,7 +39,7 @@ def rewrite(path: Path, change: Callable[[dict], object]) -> None:
 
 
 def test_a_folder_holds_five_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
-    assert export_huggingface(model, tmp_path / "a" / "b") == FILES
+    export_huggingface(model, tmp_path / "a" / "b")
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == FILES
 
 
@@ -207,26 +207,19 @@ def test_one_file_of_weights_wins_over_an_index(folder: Path) -> None:
     assert weight_files(folder) == [folder / "model.safetensors"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../model.safetensors",
-        "/etc/passwd",
-        "weights/model.safetensors",
-        "..",
-        "model-00099-of-00099.safetensors",
-        "",
-    ],
-)
-def test_an_index_names_files_of_its_own_folder_only(sharded: Path, name: str) -> None:
+OUTSIDE = ("../model.safetensors", "/etc/passwd", "weights/model.safetensors", "..", "")
+
+
+def test_an_index_names_files_of_its_own_folder_only(sharded: Path) -> None:
     (sharded / "weights").mkdir()
     for path in (sharded.parent, sharded / "weights"):
         (path / "model.safetensors").write_bytes(b"never to be read")
-    redirect(sharded, name)
-    with pytest.raises(ExportError, match="which is not here") as caught:
-        import_huggingface(sharded)
-    assert f"names {name}," in caught.value.message
-    assert caught.value.where == str(sharded)
+    for name in (*OUTSIDE, "model-00099-of-00099.safetensors"):
+        redirect(sharded, name)
+        with pytest.raises(ExportError, match="which is not here") as caught:
+            import_huggingface(sharded)
+        assert f"names {name}," in caught.value.message
+        assert caught.value.where == str(sharded)
 
 
 def test_a_shard_that_is_missing_is_named(sharded: Path) -> None:
@@ -236,17 +229,14 @@ def test_a_shard_that_is_missing_is_named(sharded: Path) -> None:
         import_huggingface(sharded)
 
 
-@pytest.mark.parametrize("weight_map", [{}, None, [], "model.safetensors"])
-def test_an_index_without_files_is_refused(sharded: Path, weight_map: object) -> None:
-    (sharded / INDEX).write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
-    with pytest.raises(ExportError, match="names no file"):
-        import_huggingface(sharded)
-
-
 def test_an_index_of_anything_but_names_is_refused(sharded: Path) -> None:
     redirect(sharded, 7)
     with pytest.raises(ExportError, match=r"index\.json"):
         import_huggingface(sharded)
+    for weight_map in ({}, None, [], "model.safetensors"):
+        (sharded / INDEX).write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
+        with pytest.raises(ExportError, match="names no file"):
+            import_huggingface(sharded)
 
 
 def test_weights_that_could_run_code_are_refused_by_name(folder: Path) -> None:

@@ -10,8 +10,12 @@ from foreign_folders import write_model
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.huggingface import export_huggingface
-from endonym.export.pretrained import load_pretrained, pretrained_decoder, with_context
+from endonym.export.huggingface import (
+    export_huggingface,
+    load_pretrained,
+    pretrained_decoder,
+    with_context,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
@@ -44,7 +48,7 @@ def test_an_export_of_ours_is_loaded_as_our_own_decoder(family: str, tmp_path: P
 
 
 @torch.no_grad()
-def test_a_class_of_the_library_is_loaded_with_its_logits(
+def test_a_class_of_the_library_is_loaded_with_its_logits_and_reads_shorter_rows(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
     theirs = write_model("gemma3", tmp_path)
@@ -52,6 +56,9 @@ def test_a_class_of_the_library_is_loaded_with_its_logits(
     assert isinstance(found.decoder, ForeignDecoder)
     ids = some_ids(found.tokenizer, language_sentences("khmer")[0], CONTEXT)
     torch.testing.assert_close(found.decoder.logits(ids), theirs(ids).logits)
+    with pytest.raises(ShapeError, match="64"):
+        with_context(found.decoder, 65, tmp_path)
+    assert with_context(found.decoder, 32, tmp_path).config.context == 32
 
 
 @torch.no_grad()
@@ -67,14 +74,6 @@ def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_chang
     torch.testing.assert_close(found.logits(ids), model.decoder.logits(ids))
     with pytest.raises(ShapeError, match=str(CONTEXT)):
         pretrained_decoder(tmp_path, CONTEXT + 1, model.tokenizer, model.tokenizer.vocab)
-
-
-def test_a_foreign_model_reads_rows_of_the_context_that_is_asked_for(tmp_path: Path) -> None:
-    write_model("gemma3", tmp_path)
-    found = with_context(load_pretrained(tmp_path).decoder, 32, tmp_path)
-    assert found.config.context == 32
-    with pytest.raises(ShapeError, match="64"):
-        with_context(load_pretrained(tmp_path).decoder, 65, tmp_path)
 
 
 @torch.no_grad()

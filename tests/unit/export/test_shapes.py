@@ -1,13 +1,26 @@
 """A shape as config.json, and what of a stranger's config.json is refused, whatever its class."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from bare_configs import BARE, PLACE, Json, read, refusal
+from foreign_folders import made, quiet_transformers
 from laws.shapes import SHAPES, shape
 
 from endonym.errors import ExportError
-from endonym.export.shapes import ROWS, config_json, read_config, row_of
+from endonym.export.shapes import (
+    ANY_VALUE,
+    ONLY,
+    ROWS,
+    config_json,
+    is_buffer,
+    is_harmless,
+    read_config,
+    row_of,
+)
 from endonym.model.config import ModelConfig
 
 REFUSED = {
@@ -24,7 +37,7 @@ REFUSED = {
     "gptneox-grouped": "GPTNeoXForCausalLM does not support kv_heads",
     "gptneox-wide-heads": "GPTNeoXForCausalLM does not support head_width",
     "falcon-wide-heads": "FalconForCausalLM does not support head_width",
-    "mamba2-hybrid": "Mamba2ForCausalLM does not support mixers not alike",
+    "mamba2-hybrid": "Mamba2ForCausalLM does not support layers that are not alike",
     "moe-odd-ffn": "Qwen3MoeForCausalLM does not support expert width not divisible by 8",
     "moe-plain-experts": "Qwen3MoeForCausalLM does not support ffn.gated = false",
     "moe-biased-choice": 'Qwen3MoeForCausalLM does not support ffn.balance = "bias"',
@@ -171,11 +184,10 @@ ASSUMED = {
 NEEDED = [(kind, key) for kind, data in BARE.items() for key in data if (kind, key) not in ASSUMED]
 
 
-@pytest.mark.parametrize(("kind", "key"), NEEDED)
-def test_a_missing_key_is_named(kind: str, key: str) -> None:
-    rest = {name: value for name, value in BARE[kind].items() if name != key}
-    message = refusal(rest)
-    assert key in message or (kind, key) == ("mistral", "sliding_window")
+def test_a_missing_key_is_named() -> None:
+    for kind, key in NEEDED:
+        message = refusal({name: value for name, value in BARE[kind].items() if name != key})
+        assert key in message or (kind, key) == ("mistral", "sliding_window")
 
 
 @pytest.mark.parametrize("kind", ["bert", None, ["llama"], "LLAMA", "gemma3"])
@@ -248,3 +260,84 @@ def test_rotary_positions_that_are_refused_say_in_which_file(rope: Json) -> None
     with pytest.raises(ExportError) as caught:
         read(BARE["llama"], **rope)
     assert caught.value.where == PLACE
+
+
+CHANGED: dict[str, Any] = {
+    "bos_token_id": 7,
+    "eos_token_id": [3, 4],
+    "initializer_range": 0.5,
+    "use_cache": False,
+    "pretraining_tp": 2,
+    "temperature": 0.3,
+    "num_labels": 5,
+    "_name_or_path": "ana/tatar-hikaya",
+    "chunk_size_feed_forward": 0,
+    "is_decoder": False,
+}
+"""Words with values that another folder may have."""
+
+
+@torch.no_grad()
+def test_transformers_gives_the_same_logits_whatever_harmless_words_say(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    network = made("llama")
+    network.save_pretrained(tmp_path)
+    config = quiet_transformers().AutoConfig.from_pretrained(tmp_path)
+    for key, value in CHANGED.items():
+        assert is_harmless(key, value)
+        setattr(config, key, value)
+    other = type(network).from_pretrained(tmp_path, config=config).eval()
+    text = (language_sentences("tatar")[0] + language_sentences("khmer")[0]).encode()
+    ids = torch.tensor([list(text)[:60]])
+    torch.testing.assert_close(other(ids).logits, network(ids).logits)
+
+
+@pytest.mark.parametrize(
+    "key", ["rope_theta", "hidden_act", "sliding_window", "attention_bias", "rms_norm_eps", "башка"]
+)
+def test_words_that_a_model_computes_with_are_not_harmless(key: str) -> None:
+    assert not is_harmless(key, None)
+    assert key not in ANY_VALUE
+
+
+def test_some_words_are_harmless_with_some_values_only() -> None:
+    assert is_harmless("is_decoder", False)
+    assert not is_harmless("is_decoder", True)
+    assert is_harmless("pruned_heads", {})
+    assert not is_harmless("pruned_heads", {"0": [1]})
+    assert is_harmless("chunk_size_feed_forward", 0)
+    assert not is_harmless("chunk_size_feed_forward", 64)
+    assert all(is_harmless("_attn_implementation", v) for v in ("sdpa", "eager", "flex_attention"))
+    assert not is_harmless("_attn_implementation", "linear")
+    assert not ANY_VALUE & set(ONLY)
+
+
+OLD_BUFFERS = [
+    *(("gpt2", name) for name in ("transformer.h.0.attn.bias", "h.11.attn.masked_bias")),
+    ("gpt_neox", "gpt_neox.layers.3.attention.bias"),
+    ("gpt_neox", "gpt_neox.layers.3.attention.rotary_emb.inv_freq"),
+    ("falcon", "transformer.h.2.self_attention.rotary_emb.inv_freq"),
+    ("llama", "model.layers.7.self_attn.rotary_emb.inv_freq"),
+    ("mistral", "model.rotary_emb.cos_cached"),
+]
+OLD_WEIGHTS = [
+    *("transformer.h.0.attn.c_attn.bias", "transformer.h.0.attn.bias.weight"),
+    *("gpt_neox.layers.3.attention.dense.bias", "transformer.h.2.self_attention.dense.weight"),
+    *("model.layers.7.self_attn.bias", "model.layers.7.self_attn.q_proj.bias"),
+]
+
+
+def test_buffers_of_old_folders_are_told_from_weights() -> None:
+    for model_type, name in OLD_BUFFERS:
+        assert is_buffer(name, model_type), name
+        assert not any(is_buffer(weight, model_type) for weight in OLD_WEIGHTS)
+    assert not is_buffer("h.0.attn.bias", "llama")
+
+
+def test_no_weight_of_a_class_is_taken_for_a_buffer() -> None:
+    for kind in ("llama", "qwen2", "qwen3", "mixtral", "bloom", "falcon_mamba", "phi"):
+        network = made(kind)
+        names = [name for name, _ in network.named_parameters()]
+        assert len(names) > 8
+        assert not [name for name in names if is_buffer(name, network.config.model_type)]

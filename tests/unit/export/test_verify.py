@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import gguf
@@ -18,15 +19,13 @@ from toys import lively_decoder, toy_texts
 from endonym.errors import Damaged, ExportError
 from endonym.export import verify
 from endonym.export.gguf import vocabulary, write
-from endonym.export.gguf.rows import architecture_of
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import (
     Check,
     Gguf,
     Ours,
-    compare_runtime,
-    longest_row,
+    Sample,
     quantization_of,
     require_ok,
     require_same_ids,
@@ -36,16 +35,21 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.strange import STRANGE
-from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 ALL_CHECKS = ["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
 
 
+@cache
+def trained(vocab: int) -> Tokenizer:
+    asked = TokenizerConfig(kind="bpe", vocab=vocab, min_count=1)
+    return train_tokenizer(asked, lambda: iter(toy_texts()))
+
+
 def small(seed: int = 1, vocab: int = 1500) -> LanguageModel:
     """A model whose tokenizer has merges on both sides of a mark."""
-    asked = TokenizerConfig(kind="bpe", vocab=vocab, min_count=1)
-    tokenizer = train_tokenizer(asked, lambda: iter(toy_texts()))
+    tokenizer = trained(vocab)
     config = shape("qwen3", vocab=tokenizer.vocab, context=64)
     return LanguageModel(lively_decoder(config, seed=seed), tokenizer)
 
@@ -54,9 +58,15 @@ def failed(checks: list[Check]) -> list[str]:
     return [each.check for each in checks if not each.ok]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> LanguageModel:
     return small()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits of few tokens are compared, where they are not what is tried."""
+    monkeypatch.setattr(verify, "TOKENS", 300)
 
 
 def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) -> None:
@@ -142,6 +152,7 @@ def test_without_texts_the_strange_strings_are_compared(
     assert failed(verify_export(tmp_path, small(seed=2), [])) == ["likeliest", "bits_per_byte"]
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -156,16 +167,13 @@ def test_without_texts_the_strange_strings_are_compared(
 def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
 ) -> None:
-    right = write._special_ids(model.tokenizer)
-    monkeypatch.setattr(write, "_special_ids", lambda _: right | wrong)
-    row = architecture_of(model.decoder.config)
-    metadata = row.metadata(model.decoder.config)
-    context = wrong.get("qwen3.context_length", 64)
-    monkeypatch.setattr(type(row), "metadata", lambda *_: metadata | {"context_length": context})
+    right = write._metadata
+    monkeypatch.setattr(write, "_metadata", lambda *given: right(*given) | wrong)
     export_gguf(model, tmp_path, ("F32",), Provenance())
     assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     "file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
 )
@@ -211,11 +219,11 @@ def test_models_of_two_vocabularies_differ_without_a_crash(
 
 def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты.", "Су ага."] * 20_000
-    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
     mixed = [" ".join(toy_texts())] * 64 + texts
-    assert 3500 < sum(map(len, verify._rows(model, mixed))) < 5000, "the first ones are longer"
+    assert 3500 < sum(map(len, Sample(model, mixed).rows)) < 5000, "the first ones are longer"
     texts = [" ".join(toy_texts())] * 300
-    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
 
 
 def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused_before_training(
@@ -253,7 +261,7 @@ def test_a_file_that_is_no_gguf_is_damaged(
 
 def test_the_number_format_is_read_from_the_file(model: LanguageModel, tmp_path: Path) -> None:
     for file in export_gguf(model, tmp_path, ("F32", "BF16", "Q4_K_M"), Provenance()):
-        assert quantization_of(file.path) == file.quantization
+        assert quantization_of(file.path) == file.path.stem.partition("-")[2]
 
 
 def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
@@ -273,17 +281,19 @@ def test_a_folder_without_a_model_is_said_before_transformers_is_asked(tmp_path:
         verify_export(tmp_path, small(), toy_texts())
 
 
-@pytest.mark.parametrize("wrong", [{}, {"split_special_tokens": True}, {"bos_token": "<|im_end|>"}])
-def test_a_chat_model_is_checked_with_its_template(
-    tmp_path: Path, wrong: dict[str, object]
-) -> None:
+@pytest.mark.usefixtures("few")
+def test_a_chat_model_is_checked_with_its_template(tmp_path: Path) -> None:
     model = LanguageModel(small().decoder, fresh_tokenizer("bpe"))
     export_huggingface(model, tmp_path / "hf")
     export_gguf(model, tmp_path / "gguf", ("F32",), Provenance())
-    path = tmp_path / "hf" / "tokenizer_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | wrong), "utf-8")
-    assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"] * bool(wrong)
     assert failed(verify_export(tmp_path / "gguf", model, toy_texts())) == []
+    path = tmp_path / "hf" / "tokenizer_config.json"
+    right = json.loads(path.read_text(encoding="utf-8"))
+    for wrong in ({}, {"split_special_tokens": True}, {"bos_token": "<|im_end|>"}):
+        path.write_text(json.dumps(right | wrong), "utf-8")
+        checks = verify_export(tmp_path / "hf", model, toy_texts())
+        assert failed(checks) == ["settings"] * bool(wrong)
+    path.write_text(json.dumps(right), "utf-8")
     (tmp_path / "hf" / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
     assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"]
 
@@ -304,13 +314,13 @@ class Altered(Ours):
 
 def numbers(runtime: Ours, model: LanguageModel) -> dict[str, Check]:
     """The checks of logits on toy texts."""
-    found = {each.check: each for each in compare_runtime(runtime, model, toy_texts(), "a")}
+    found = {each.check: each for each in Sample(model, toy_texts()).compared(runtime, "a", "F32")}
     assert (found["ids"].ok, found["decoding"].ok, found["settings"].ok) == (True, True, True)
     return found
 
 
 def test_bits_and_distances_are_those_of_a_slow_count(model: LanguageModel) -> None:
-    rows = [torch.from_numpy(row) for row in verify._rows(model, toy_texts())]
+    rows = [torch.from_numpy(row) for row in Sample(model, toy_texts()).rows]
     nats, farthest, positions, size = [0.0, 0.0], 0.0, 0, 0
     with torch.inference_mode():
         for row in rows:
@@ -360,7 +370,7 @@ def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, times: int
 ) -> None:
     monkeypatch.setattr(verify, "MOST_KEPT", most)
-    sample, calls = verify._Sample(model, toy_texts()), list[int]()
+    sample, calls = Sample(model, toy_texts()), list[int]()
     read = sample.ours.logits
 
     def logits(ids: Sequence[int]) -> NDArray[np.float32]:
@@ -375,13 +385,14 @@ def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
 
 def test_texts_are_taken_from_all_over_and_lines_with_strange_ones(model: LanguageModel) -> None:
     texts = ["Кояш чыкты."] * 20_000 + ["Le facteur passe."] * 20_000
-    read = [model.tokenizer.decode(row[1:].tolist()) for row in verify._rows(model, texts)[1:]]
+    read = [model.tokenizer.decode(row[1:].tolist()) for row in Sample(model, texts).rows[1:]]
     late = sum("facteur" in text for text in read)
     assert 0.4 < late / len(read) < 0.6
     for given in (texts, toy_texts()):
-        assert sum(map(len, verify._rows(model, given)[1:])) <= verify.TOKENS
-    assert longest_row(model, toy_texts()) == max(map(len, verify._rows(model, toy_texts())))
-    found = compare_runtime(Ours(model), model, ["Кояш чыкты.\n\nСу ага."], "a")[0]
+        assert sum(map(len, Sample(model, given).rows[1:])) <= verify.TOKENS
+
+    sample = Sample(model, ["Кояш чыкты.\n\nСу ага."])
+    found = next(sample.compared(Ours(model), "a", "F32"))
     assert found.unit == f"of {2 + len(STRANGE)} lines differ"
 
 

@@ -7,8 +7,8 @@ import torch
 from laws.shapes import lively, shape, some_tokens
 from torch import Tensor
 
-from endonym.generate import batching
-from endonym.generate.batching import continued
+from endonym.generate import language_model
+from endonym.generate.language_model import continued
 from endonym.generate.sample import Sampler, SamplerState, Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
@@ -113,7 +113,7 @@ def test_a_prompt_in_pieces_is_the_same_prompt(
     decoder = decoder_of(family, variant)
     prompts = [prompt(length) for length in (13, 2, 7)]
     whole = together(decoder, prompts, 6, SAMPLINGS)
-    monkeypatch.setattr(batching, "PREFILL_TOKENS", 3)
+    monkeypatch.setattr(language_model, "PREFILL_TOKENS", 3)
     lengths: list[int] = []
     decoder.register_forward_pre_hook(lambda module, given: lengths.append(given[0].shape[1]))
     assert together(decoder, prompts, 6, SAMPLINGS) == whole

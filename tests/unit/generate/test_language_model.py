@@ -14,7 +14,6 @@ from endonym.errors import Damaged
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import SamplerState, Sampling
 from endonym.model.decoder import Decoder
-from endonym.model.families import FAMILIES
 from endonym.model.kernels.loss import Readout
 from endonym.model.weights import save_tensors
 from endonym.tokenizer.tokenizer import read_engine
@@ -133,8 +132,8 @@ def slow_ids(decoder: Decoder, prompt: str, count: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("prompt", ["", "ел", "Бабай яңа тырма ясады да аны киртәгә сөяп куйды."])
+@pytest.mark.parametrize("family", ["qwen3", "mistral", "mamba2"])
+@pytest.mark.parametrize("prompt", ["", "Бабай яңа тырма ясады да аны киртәгә сөяп куйды."])
 def test_generating_with_a_cache_equals_reading_everything_anew(family: str, prompt: str) -> None:
     model = lively(family)
     continuation = model.stream(prompt, max_tokens=40, sampling=GREEDY)
@@ -185,25 +184,16 @@ def test_no_prompts_have_no_continuations() -> None:
     assert lively().generate_many([], samplings=[]) == []
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_stream_is_the_text_in_pieces(seed: int) -> None:
-    model, sampling = lively(), Sampling(temperature=1.5, seed=seed)
-    continuation = model.stream("ел", max_tokens=60, sampling=sampling)
-    pieces = list(continuation)
-    text = model.generate("ел", max_tokens=60, sampling=sampling)
-    assert "".join(pieces) == text
-    assert BYTES.decode(continuation.ids).removeprefix(text) in ("", "\ufffd")
-    assert all(pieces)
-
-
-def test_the_same_seed_says_the_same_and_another_something_else() -> None:
+def test_a_stream_is_the_text_in_pieces() -> None:
     model = lively()
-    texts = [
-        model.generate("ел", max_tokens=20, sampling=Sampling(seed=seed, temperature=1.0))
-        for seed in (1, 2, 1)
-    ]
-    torch.manual_seed(0)
-    assert texts[0] == texts[2] != texts[1]
+    for seed in range(3):
+        sampling = Sampling(temperature=1.5, seed=seed)
+        continuation = model.stream("ел", max_tokens=60, sampling=sampling)
+        pieces = list(continuation)
+        text = model.generate("ел", max_tokens=60, sampling=sampling)
+        assert "".join(pieces) == text
+        assert BYTES.decode(continuation.ids).removeprefix(text) in ("", "\ufffd")
+        assert all(pieces)
 
 
 def test_settings_of_sampling_may_stand_alone() -> None:

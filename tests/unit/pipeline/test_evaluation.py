@@ -15,7 +15,7 @@ from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.evaluate import compressor
-from endonym.export.pretrained import load_pretrained
+from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import evaluation

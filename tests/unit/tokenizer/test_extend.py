@@ -16,9 +16,8 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.extend import extend_tokenizer
 from endonym.tokenizer.kinds import kind_of
-from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 OTHERS = [*FRENCH, *ROMANIAN]
 
@@ -207,16 +206,3 @@ def test_a_tokenizer_without_merges_of_bytes_cannot_be_extended(given: Tokenizer
 def test_half_a_character_is_named() -> None:
     with pytest.raises(TokenizerError, match="half a character"):
         extend_tokenizer(romance(), TokenizerConfig(extend=5), lambda: iter(["ក\ud800ខ"]))
-
-
-def test_the_first_texts_and_every_hundredth_after_them_are_tried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tried: list[str] = []
-    monkeypatch.setattr(Tokenizer, "check_lossless", lambda self, texts: tried.extend(texts))
-    texts = [f"{number} {KHMER[number % len(KHMER)]}" for number in range(450)]
-    texts[300] *= 1_000
-    given, config = Tokenizer(byte_level(), "<eos>", "<bos>"), TokenizerConfig(extend=4)
-    extend_tokenizer(given, config, lambda: iter(texts))
-    wanted = [*texts[:200], *texts[200::100]]
-    assert tried == [*(text[:20_000] for text in wanted), *STRANGE]

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import tokenizers
+from pydantic import ValidationError
 from toys import KINDS, toy_texts, toy_tokenizer
 
+from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.measure import cut_letters, measure_tokenizer
 
 KHMER = "ស្រីតូច"
@@ -62,3 +64,15 @@ def test_no_text_gives_no_ratios() -> None:
         measure_tokenizer(engine("bpe"), [("tt", each) for each in toy_texts()]).unused
         < found.unused
     )
+
+
+def test_a_vocabulary_holds_every_byte_and_end_of_text() -> None:
+    assert TokenizerConfig(vocab=259).vocab == 259
+    with pytest.raises(ValidationError, match="greater than or equal to 259"):
+        TokenizerConfig(vocab=256)
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "word"}, {"min_count": 0}, {"sample_bytes": 0}])
+def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        TokenizerConfig.model_validate(wrong)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tokenizers
 from foreign_folders import SPECIALS, byte_level, gemma_like
@@ -12,7 +13,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from toys import KINDS, toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer, byte_alphabet
+from endonym.tokenizer.config import END_OF_TEXT
+from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of, merges_of
+from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើម"
 
@@ -28,21 +31,14 @@ def test_the_byte_alphabet_is_the_one_the_format_uses() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_end_of_text_is_id_zero_and_stands_for_no_bytes(kind: str) -> None:
-    tokenizer = toy_tokenizer(kind)
-    assert tokenizer.end_id == 0
-    assert tokenizer.bytes_of(0) == b""
-    assert tokenizer.token(0) == END_OF_TEXT
-    assert tokenizer.decode([0, *tokenizer.encode("су"), 0]) == "су"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_special_tokens_have_fixed_names_and_ids(kind: str) -> None:
+def test_special_tokens_have_fixed_names_and_ids_and_stand_for_no_bytes(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
     assert tokenizer.special_ids == {"end_of_text": 0, "turn_start": 1, "turn_end": 2}
-    assert tokenizer.reserved_ids == [1, 2]
-    assert [tokenizer.token(index) for index in (1, 2)] == ["<|im_start|>", "<|im_end|>"]
+    names = [tokenizer.token(index) for index in range(3)]
+    assert names == [END_OF_TEXT, "<|im_start|>", "<|im_end|>"]
     assert tokenizer.byte_counts[:3].tolist() == [0, 0, 0]
+    assert (tokenizer.end_id, tokenizer.bytes_of(0)) == (0, b"")
+    assert tokenizer.decode([0, *tokenizer.encode("су"), 0]) == "су"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,16 +56,9 @@ def test_a_written_tokenizer_is_read_back_the_same(kind: str, tmp_path: Path) ->
     path.write_text(tokenizer.to_json(), encoding="utf-8")
     again = Tokenizer.load(path)
     assert again.to_json() == tokenizer.to_json()
-    for text in toy_texts():
-        assert again.encode(text) == tokenizer.encode(text)
-    assert again.byte_counts.tolist() == tokenizer.byte_counts.tolist()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_encoding_many_texts_is_encoding_each(kind: str) -> None:
-    tokenizer = toy_tokenizer(kind)
-    many = tokenizer.encode_many(toy_texts())
+    many = again.encode_many(toy_texts())
     assert [ids.tolist() for ids in many] == [tokenizer.encode(text) for text in toy_texts()]
+    assert again.byte_counts.tolist() == tokenizer.byte_counts.tolist()
 
 
 def test_a_letter_cut_in_two_shows_as_a_replacement_and_hurts_nothing_else() -> None:
@@ -78,11 +67,6 @@ def test_a_letter_cut_in_two_shows_as_a_replacement_and_hurts_nothing_else() -> 
     assert tokenizer.decode(ids[:-1]) == "су \ufffd"
     assert tokenizer.token(ids[0]) == "<D1>"
     assert tokenizer.token(ids[4]) == " "
-
-
-def test_a_token_of_a_whole_word_is_shown_as_the_word() -> None:
-    tokenizer = toy_tokenizer("char")
-    assert [tokenizer.token(index) for index in tokenizer.encode("ស្រី")] == list("ស្រី")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": "1.0"}', ""])
@@ -118,16 +102,21 @@ def test_a_tokenizer_that_loses_letters_is_refused_with_the_position() -> None:
     assert caught.value.where == "character 5 of 'алма Җир'"
 
 
-def test_a_tokenizer_whose_file_decodes_otherwise_than_it_encodes_is_refused() -> None:
-    lossy = broken({"decoder": {"type": "Fuse"}})
-    with pytest.raises(TokenizerError, match="comes back as"):
-        lossy.check_lossless(["алма"])
+STRIP = {"type": "Strip", "strip_left": False, "strip_right": True}
 
 
-def test_text_lost_at_the_end_is_found_too() -> None:
-    lossy = broken({"normalizer": {"type": "Strip", "strip_left": False, "strip_right": True}})
-    with pytest.raises(TokenizerError, match="'  ' comes back as ''"):
-        lossy.check_lossless(["алма  "])
+@pytest.mark.parametrize(
+    ("change", "text", "said"),
+    [
+        ({"decoder": {"type": "Fuse"}}, "алма", "comes back as"),
+        ({"normalizer": STRIP}, "алма  ", "'  ' comes back as ''"),
+    ],
+)
+def test_what_decoding_changes_is_found_at_the_end_too(
+    change: dict[str, object], text: str, said: str
+) -> None:
+    with pytest.raises(TokenizerError, match=said):
+        broken(change).check_lossless([text])
 
 
 GIVEN = {"gemma": gemma_like, "bytes": byte_level}
@@ -194,10 +183,8 @@ def test_a_file_that_cuts_or_pads_does_neither_here() -> None:
     engine.enable_padding(length=9)
     given = Tokenizer(engine, "<eos>")
     assert given.decode(given.encode("Бакчада алмалар пешкән")) == "Бакчада алмалар пешкән"
-    assert [len(ids) for ids in given.encode_many(["а", "алма"])] == [
-        len(given.encode("а")),
-        len(given.encode("алма")),
-    ]
+    ids = given.encode_many(["а", "алма"])
+    assert [each.tolist() for each in ids] == [given.encode("а"), given.encode("алма")]
 
 
 def test_ids_without_a_token_stand_for_nothing() -> None:
@@ -254,6 +241,9 @@ def test_our_own_end_of_text_comes_before_the_number_of_a_models_config(tmp_path
     engine.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "config.json").write_text('{"eos_token_id": 1}', encoding="utf-8")
     assert Tokenizer.load(tmp_path / "tokenizer.json").end == END_OF_TEXT
+    Tokenizer(engine, END_OF_TEXT, "<bos>").save(tmp_path)
+    again = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert (again.end, again.start) == (END_OF_TEXT, "<bos>")
 
 
 def test_a_text_is_opened_by_bos_only_with_a_chat_template() -> None:
@@ -320,7 +310,6 @@ def test_a_template_beside_our_own_special_tokens_ends_turns_as_chatml_does(tmp_
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     again = Tokenizer.load(tmp_path / "tokenizer.json")
     assert again.stop_ids == (given.end_id, given.special_ids["turn_end"])
-    assert given.special_ids["turn_end"] not in again.reserved_ids
 
 
 def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
@@ -339,14 +328,6 @@ def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
     with pytest.raises(TokenizerError) as told:
         given.with_chat_of(tmp_path)
     assert told.value.where == str(tmp_path)
-
-
-def test_a_start_of_its_own_beside_our_end_is_kept(tmp_path: Path) -> None:
-    engine = gemma_like()
-    engine.add_special_tokens([END_OF_TEXT])
-    Tokenizer(engine, END_OF_TEXT, "<bos>").save(tmp_path)
-    again = Tokenizer.load(tmp_path / "tokenizer.json")
-    assert (again.end, again.start) == (END_OF_TEXT, "<bos>")
 
 
 def test_a_text_that_only_the_library_changes_is_not_restored() -> None:
@@ -393,3 +374,53 @@ def test_only_failures_of_the_library_at_a_text_are_errors_of_the_tokenizer(
     with pytest.raises(wanted) as caught:
         tokenizer.encode("су")
     assert advice in getattr(caught.value, "do", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kind_is_seen_in_the_file(kind: str, tmp_path: Path) -> None:
+    toy_tokenizer(kind).save(tmp_path)
+    again = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert kind_of(again) == kind
+
+
+def test_tokenizers_of_others_have_no_kind() -> None:
+    for engine in (gemma_like(), byte_level()):
+        assert kind_of(Tokenizer(engine, "<eos>")) is None
+    described = json.loads(toy_tokenizer("unigram").to_json())
+    described["normalizer"] = {"type": "NFC"}
+    other = tokenizers.Tokenizer.from_str(json.dumps(described))
+    assert kind_of(Tokenizer(other)) is None
+
+
+def test_characters_of_an_older_version_are_read_and_have_no_kind() -> None:
+    vocab = {END_OF_TEXT: 0, **{f"<0x{byte:02X}>": byte + 1 for byte in range(256)}, "а": 257}
+    engine = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocab, merges=[], byte_fallback=True))
+    steps = [tokenizers.decoders.ByteFallback(), tokenizers.decoders.Fuse()]
+    engine.decoder = tokenizers.decoders.Sequence(steps)
+    engine.add_special_tokens([END_OF_TEXT])
+    old = Tokenizer(engine)
+    assert old.encode("аә") == [257, 1 + 0xD3, 1 + 0x99]
+    assert kind_of(old) is None
+
+
+def test_merges_make_the_tokens() -> None:
+    made = toy_tokenizer("bpe")
+    assert all(made.id_of(left + right) is not None for left, right in merges_of(made))
+    assert merges_of(toy_tokenizer("byte")) == []
+
+
+def test_scores_are_the_same_whole_numbers_in_32_bits() -> None:
+    made = toy_tokenizer("unigram")
+    exact = [score for _, score in json.loads(made.to_json())["model"]["vocab"]][259:]
+    single = np.array(gguf_scores(made)[259:], dtype=np.float32).astype(np.float64)
+    assert np.round(single * GGUF_SCALE).tolist() == exact
+
+
+def test_a_character_is_one_token_and_few_ids_are_parts_of_one() -> None:
+    made = toy_tokenizer("char")
+    for text in toy_texts():
+        assert len(made.encode(text)) <= len(text) * 1.05
+    parts = [
+        n for n in range(259, made.vocab) if "\ufffd" in made.bytes_of(n).decode("utf-8", "replace")
+    ]
+    assert 0 < len(parts) < 10

@@ -3,18 +3,20 @@
 Imports no torch. Source: llama.cpp's `src/models/*.cpp`, one file for each architecture.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from endonym.errors import ExportError
 from endonym.export.row import (
+    AnyFfn,
+    Architecture,
     Json,
-    attention_of,
-    classic_of,
-    first_of,
-    sure,
-    the_ffn,
-    the_mixer,
+    Misfits,
+    classic_misfits,
+    llama_misfits,
+    state_space_misfits,
     with_parts,
 )
 from endonym.model.config import (
@@ -24,7 +26,6 @@ from endonym.model.config import (
     Mamba2Config,
     MambaConfig,
     ModelConfig,
-    RopeConfig,
 )
 
 COMMON = {
@@ -89,20 +90,18 @@ GELU = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GGUFArchitecture:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GGUFArchitecture(Architecture):
     """An architecture of llama.cpp.
 
-    misfit: why it does not support a model, or None. metadata: its keys, without the architecture's
-    name before them. names: our tensor names to its, with `*` for the layer. joined: queries, keys
-    and values are one tensor. paired: rotary channels are neighbours (2i, 2i + 1), where ours are
-    (i, i + half). has_head: the head is stored also where it is tied.
+    metadata: its keys, without the architecture's name before them, of a config, its mixer and its
+    feed-forward. joined: queries, keys and values are one tensor. paired: rotary channels are
+    neighbours (2i, 2i + 1), where ours are (i, i + half). has_head: the head is stored also where
+    it is tied.
     """
 
     name: str
-    misfit: Callable[[ModelConfig], str | None]
-    metadata: Callable[[ModelConfig], Json]
-    names: Callable[[ModelConfig], Mapping[str, str]]
+    metadata: Callable[[ModelConfig, Any, Any], Json]
     joined: bool = False
     paired: bool = False
     has_head: bool = False
@@ -113,19 +112,16 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
 
     Raises ExportError if there is none, with what the nearest ones do not support.
     """
-    misfits: dict[str, str] = {}
+    misfits = {row.name: row.misfit(config) for row in ROWS}
     for row in ROWS:
-        misfit = row.misfit(config)
-        if misfit is None:
+        if misfits[row.name] is None:
             return row
-        misfits[row.name] = misfit
-    mixer = the_mixer(config)
-    nearest = FAMILIES.get(config.family, "llama")
-    has_norms = isinstance(mixer, AttentionConfig) and mixer.query_key_norm
-    if misfits[nearest] == "window" and has_norms:
-        misfits[nearest] = "window together with query_key_norm"
+    nearest, mixer = FAMILIES.get(config.family, "llama"), config.mixers[0]
+    reason = str(misfits[nearest])
+    if reason.startswith("window") and isinstance(mixer, AttentionConfig) and mixer.query_key_norm:
+        reason = "window together with query_key_norm"
     raise ExportError(
-        f"llama.cpp cannot compute this model: its {nearest} does not support {misfits[nearest]}, "
+        f"llama.cpp cannot compute this model: its {nearest} does not support {reason}, "
         "and no other architecture of its has this shape",
         where="export gguf",
         do='Remove format = "gguf" from the recipe, or keep the family\'s value of that key.',
@@ -134,8 +130,79 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
 
 def limits_of(config: ModelConfig) -> list[str]:
     """What llama.cpp computes otherwise than the model was trained, in sentences."""
-    ffn = the_ffn(config)
-    return [GELU] * (ffn is not None and ffn.kind == "plain" and ffn.activation == "gelu")
+    ffn = config.ffns[0]
+    return [GELU] if ffn.kind == "plain" and ffn.activation == "gelu" else []
+
+
+def _scaling_misfit(mixer: AttentionConfig, *kinds: str) -> tuple[bool, str]:
+    """Whether rotary positions are scaled in another way than these."""
+    kind = mixer.rope.scaling.kind if mixer.rope and mixer.rope.scaling else None
+    return (kind not in (None, *kinds), f'rope_scaling.kind = "{kind}"')
+
+
+def _llama_misfits(
+    config: ModelConfig,
+    mixer: AttentionConfig,
+    ffn: AnyFfn,
+    *,
+    ffn_kind: str = "gated",
+    query_key_norm: bool = False,
+    has_window: bool = False,
+) -> Misfits:
+    """What llama.cpp's relatives of Llama do not support."""
+    parts: Json = {"ffn_kind": ffn_kind, "query_key_norm": query_key_norm, "has_window": has_window}
+    has_bias = mixer.bias or (isinstance(ffn, FfnConfig) and ffn.bias)
+    kinds = ("linear",) if query_key_norm else ("linear", "llama3", "yarn")
+    return [
+        *llama_misfits(config, mixer, ffn, **parts),
+        (ffn.activation != "silu", f'activation = "{ffn.activation}"'),
+        (query_key_norm and has_bias, "bias beside query_key_norm"),
+        (isinstance(ffn, ExpertsConfig) and ffn.active == 1, "single active expert"),
+        _scaling_misfit(mixer, *kinds),
+    ]
+
+
+def _classic_misfits(
+    config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig, position: str
+) -> Misfits:
+    """What GPT-2, GPT-NeoX and Falcon do not support."""
+    return [
+        *classic_misfits(config, mixer, ffn, position),
+        (ffn.activation not in ("gelu", "gelu_tanh"), f'activation = "{ffn.activation}"'),
+        _scaling_misfit(mixer, "linear"),
+    ]
+
+
+def _gpt_misfits(
+    config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig, *, position: str
+) -> Misfits:
+    """What GPT-2 and GPT-NeoX do not support."""
+    return [
+        *_classic_misfits(config, mixer, ffn, position),
+        (config.parallel and position == "learned", "parallel residual"),
+        (config.parallel and config.shared_norm, "shared_norm"),
+        (mixer.kv_heads != mixer.heads, "kv_heads below heads"),
+        (not (mixer.bias and ffn.bias), "bias = false"),
+    ]
+
+
+def _falcon_misfits(config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig) -> Misfits:
+    return [
+        *_classic_misfits(config, mixer, ffn, "rope"),
+        (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
+        (not config.parallel, "serial residual"),
+        (mixer.bias or ffn.bias, "bias"),
+    ]
+
+
+def _ssm_misfits(config: ModelConfig, mixer: MambaConfig | Mamba2Config, ffn: AnyFfn) -> Misfits:
+    """What Mamba and Mamba-2 do not support."""
+    return [
+        *state_space_misfits(config, ffn),
+        (config.position != "none", f'position = "{config.position}"'),
+        (mixer.bias, "bias of the projections"),
+        (isinstance(mixer, MambaConfig) and mixer.inner != 2 * config.dim, "expand other than 2"),
+    ]
 
 
 def _common(config: ModelConfig) -> Json:
@@ -148,109 +215,34 @@ def _common(config: ModelConfig) -> Json:
     }
 
 
-def _attention(config: ModelConfig) -> Json:
-    """Keys of attention and of a feed-forward."""
-    mixer = sure(the_mixer(config), AttentionConfig)
+def _attention(config: ModelConfig, mixer: AttentionConfig, ffn: AnyFfn) -> Json:
+    """Keys of attention and of a feed-forward.
+
+    Other scalings of rotary positions than linear are a tensor of factors (`tensors.py`).
+    """
     epsilon = "layer_norm_rms_epsilon" if config.norm == "rms" else "layer_norm_epsilon"
-    return {
-        **_common(config),
-        "feed_forward_length": config.ffns[0].hidden,
+    keys = _common(config) | {
+        "feed_forward_length": ffn.hidden,
         "attention.head_count": mixer.heads,
         "attention.head_count_kv": mixer.kv_heads,
         "attention.key_length": mixer.head_width,
         "attention.value_length": mixer.head_width,
         f"attention.{epsilon}": config.norm_epsilon,
-        **(_rope(mixer.rope) if mixer.rope is not None else {}),
     }
+    if mixer.rope is not None:
+        keys |= {"rope.freq_base": mixer.rope.base, "rope.dimension_count": mixer.rope.width}
+        scaling = mixer.rope.scaling
+        if scaling is not None and scaling.kind == "linear":
+            keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": scaling.factor}
+    return keys
 
 
-def _rope(rope: RopeConfig) -> Json:
-    """Rotary positions. Other scalings than linear are a tensor of factors (`tensors.py`)."""
-    found: Json = {"rope.freq_base": rope.base, "rope.dimension_count": rope.width}
-    if rope.scaling is not None and rope.scaling.kind == "linear":
-        found |= {"rope.scaling.type": "linear", "rope.scaling.factor": rope.scaling.factor}
-    return found
+def _neox(config: ModelConfig, mixer: AttentionConfig, ffn: AnyFfn) -> Json:
+    return _attention(config, mixer, ffn) | {"use_parallel_residual": config.parallel}
 
 
-def _rope_misfit(mixer: AttentionConfig, kinds: tuple[str, ...], *, is_partial: bool) -> str | None:
-    """What llama.cpp does not support of rotary positions."""
-    rope = mixer.rope
-    if rope is None:
-        return None
-    scaling = None if rope.scaling is None else rope.scaling.kind
-    return first_of(
-        (scaling is not None and scaling not in kinds, f'rope_scaling.kind = "{scaling}"'),
-        (not is_partial and rope.width != mixer.head_width, "rotary_share"),
-    )
-
-
-def _gated(config: ModelConfig, *, has_norms: bool, ffn_kind: str, windowed: bool) -> str | None:
-    """What llama.cpp's relatives of Llama do not support."""
-    mixer, ffn = attention_of(config), the_ffn(config)
-    if mixer is None or ffn is None:
-        return "layers that are not alike (a hybrid)"
-    scaling = ("linear",) if has_norms else ("linear", "llama3", "yarn")
-    bias = isinstance(ffn, FfnConfig) and ffn.bias
-    return first_of(
-        (ffn.kind != ffn_kind, f'ffn.kind = "{ffn.kind}"'),
-        (ffn.activation != "silu", f'activation = "{ffn.activation}"'),
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.position != "rope", f'position = "{config.position}"'),
-        (config.parallel, "parallel residual"),
-        (config.logit_cap is not None, "logit_cap"),
-        (mixer.query_key_norm != has_norms, f"query_key_norm = {str(not has_norms).lower()}"),
-        ((mixer.window is not None) != windowed, "window" if mixer.window else "missing window"),
-        (has_norms and (mixer.bias or bias), "bias beside query_key_norm"),
-        (isinstance(ffn, ExpertsConfig) and not ffn.gated, "experts without a gate"),
-        (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'experts with balance = "bias"'),
-        (isinstance(ffn, ExpertsConfig) and ffn.active == 1, "single active expert"),
-    ) or _rope_misfit(mixer, scaling, is_partial=False)
-
-
-def _classic(config: ModelConfig, position: str, *, is_partial: bool) -> str | None:
-    """What GPT-2, GPT-NeoX and Falcon have in common."""
-    parts = classic_of(config, position)
-    if isinstance(parts, str):
-        return parts
-    mixer, ffn = parts
-    wrong = ffn.activation not in ("gelu", "gelu_tanh")
-    return first_of((wrong, f'activation = "{ffn.activation}"')) or _rope_misfit(
-        mixer, ("linear",), is_partial=is_partial
-    )
-
-
-def _gpt(config: ModelConfig, position: str) -> str | None:
-    """What GPT-2 and GPT-NeoX do not support."""
-    misfit = _classic(config, position, is_partial=True)
-    if misfit:
-        return misfit
-    mixer = sure(the_mixer(config), AttentionConfig)
-    return first_of(
-        (config.parallel and position == "learned", "parallel residual"),
-        (config.parallel and config.shared_norm, "shared_norm"),
-        (mixer.kv_heads != mixer.heads, "kv_heads below heads"),
-        (not (mixer.bias and sure(the_ffn(config), FfnConfig).bias), "bias = false"),
-    )
-
-
-def _falcon(config: ModelConfig) -> str | None:
-    misfit = _classic(config, "rope", is_partial=False)
-    if misfit:
-        return misfit
-    mixer = sure(the_mixer(config), AttentionConfig)
-    return first_of(
-        (not config.parallel, "serial residual"),
-        (mixer.bias or sure(the_ffn(config), FfnConfig).bias, "bias"),
-    )
-
-
-def _neox(config: ModelConfig) -> Json:
-    return _attention(config) | {"use_parallel_residual": config.parallel}
-
-
-def _mixture(config: ModelConfig) -> Json:
-    ffn = sure(the_ffn(config), ExpertsConfig)
-    return _attention(config) | {
+def _mixture(config: ModelConfig, mixer: AttentionConfig, ffn: ExpertsConfig) -> Json:
+    return _attention(config, mixer, ffn) | {
         "feed_forward_length": ffn.hidden * ffn.active,
         "expert_feed_forward_length": ffn.hidden,
         "expert_count": ffn.experts,
@@ -258,41 +250,16 @@ def _mixture(config: ModelConfig) -> Json:
     }
 
 
-def _windowed(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), AttentionConfig)
-    return _attention(config) | {
+def _windowed(config: ModelConfig, mixer: AttentionConfig, ffn: AnyFfn) -> Json:
+    return _attention(config, mixer, ffn) | {
         "attention.sliding_window": mixer.window,
         "attention.sliding_window_pattern": [True] * config.layers,
         "logit_scale": 1.0,
     }
 
 
-def _state_space(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str | None:
-    """What llama.cpp's Mamba and Mamba-2 do not support."""
-    mixer, ffn = the_mixer(config), the_ffn(config)
-    if not isinstance(mixer, kind):
-        return "layers that are not alike (a hybrid), or other mixers"
-    return first_of(
-        (ffn is None or ffn.kind != "none", "feed-forward"),
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.position != "none", f'position = "{config.position}"'),
-        (config.logit_cap is not None, "logit_cap"),
-        (mixer.bias, "bias of the projections"),
-        (isinstance(mixer, MambaConfig) and mixer.inner != 2 * config.dim, "expand other than 2"),
-    )
-
-
-def _ssm(config: ModelConfig) -> Json:
-    mixer = the_mixer(config)
-    assert isinstance(mixer, MambaConfig | Mamba2Config)
-    own: Json = (
-        {"ssm.time_step_rank": mixer.step_rank}
-        if isinstance(mixer, MambaConfig)
-        else {
-            "ssm.time_step_rank": mixer.heads,
-            "ssm.group_count": mixer.groups,
-        }
-    )
+def _ssm(config: ModelConfig, mixer: MambaConfig | Mamba2Config, _: object) -> Json:
+    groups = {"ssm.group_count": mixer.groups} if isinstance(mixer, Mamba2Config) else {}
     return {
         **_common(config),
         "feed_forward_length": 0,
@@ -301,74 +268,79 @@ def _ssm(config: ModelConfig) -> Json:
         "ssm.conv_kernel": mixer.conv_width,
         "ssm.inner_size": mixer.inner,
         "ssm.state_size": mixer.state,
-        **own,
+        "ssm.time_step_rank": mixer.step_rank if isinstance(mixer, MambaConfig) else mixer.heads,
+        **groups,
     }
-
-
-def _llama_names(config: ModelConfig) -> Mapping[str, str]:
-    return ATTENTION
-
-
-def _falcon_names(config: ModelConfig) -> Mapping[str, str]:
-    return ATTENTION if config.shared_norm else ATTENTION | FALCON_TWO_NORMS
 
 
 ROWS = (
     GGUFArchitecture(
         name="qwen3",
-        misfit=lambda c: _gated(c, has_norms=True, ffn_kind="gated", windowed=False),
+        ffn=AnyFfn,
+        misfits=partial(_llama_misfits, query_key_norm=True),
         metadata=_attention,
-        names=_llama_names,
+        names=lambda config: ATTENTION,
     ),
     GGUFArchitecture(
         name="llama",
-        misfit=lambda c: _gated(c, has_norms=False, ffn_kind="gated", windowed=False),
+        ffn=AnyFfn,
+        misfits=_llama_misfits,
         metadata=_attention,
-        names=_llama_names,
+        names=lambda config: ATTENTION,
         paired=True,
     ),
     GGUFArchitecture(
         name="granite_swa",
-        misfit=lambda c: _gated(c, has_norms=False, ffn_kind="gated", windowed=True),
+        ffn=AnyFfn,
+        misfits=partial(_llama_misfits, has_window=True),
         metadata=_windowed,
-        names=_llama_names,
+        names=lambda config: ATTENTION,
         paired=True,
     ),
     GGUFArchitecture(
         name="gpt2",
-        misfit=lambda c: _gpt(c, "learned"),
+        misfits=partial(_gpt_misfits, position="learned"),
         metadata=_attention,
-        names=lambda c: ATTENTION | {"positions.weight": "position_embd.weight"},
+        names=lambda config: ATTENTION | {"positions.weight": "position_embd.weight"},
         joined=True,
     ),
     GGUFArchitecture(
         name="gptneox",
-        misfit=lambda c: _gpt(c, "rope"),
+        misfits=partial(_gpt_misfits, position="rope"),
         metadata=_neox,
-        names=_llama_names,
+        names=lambda config: ATTENTION,
         joined=True,
         has_head=True,
     ),
     GGUFArchitecture(
-        name="falcon", misfit=_falcon, metadata=_attention, names=_falcon_names, joined=True
+        name="falcon",
+        misfits=_falcon_misfits,
+        metadata=_attention,
+        names=lambda config: ATTENTION | ({} if config.shared_norm else FALCON_TWO_NORMS),
+        joined=True,
     ),
     GGUFArchitecture(
         name="mamba",
-        misfit=lambda c: _state_space(c, MambaConfig),
+        mixer=MambaConfig,
+        ffn=AnyFfn,
+        misfits=_ssm_misfits,
         metadata=_ssm,
-        names=lambda c: MAMBA_NAMES,
+        names=lambda config: MAMBA_NAMES,
     ),
     GGUFArchitecture(
         name="mamba2",
-        misfit=lambda c: _state_space(c, Mamba2Config),
+        mixer=Mamba2Config,
+        ffn=AnyFfn,
+        misfits=_ssm_misfits,
         metadata=_ssm,
-        names=lambda c: MAMBA2_NAMES,
+        names=lambda config: MAMBA2_NAMES,
     ),
     GGUFArchitecture(
         name="qwen3moe",
-        misfit=lambda c: _gated(c, has_norms=True, ffn_kind="experts", windowed=False),
+        ffn=AnyFfn,
+        misfits=partial(_llama_misfits, ffn_kind="experts", query_key_norm=True),
         metadata=_mixture,
-        names=lambda c: EXPERTS,
+        names=lambda config: EXPERTS,
     ),
 )
 FAMILIES = {"moe": "qwen3moe", "mistral": "granite_swa"} | {

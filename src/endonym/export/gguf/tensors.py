@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from endonym.export.gguf.rows import GGUFArchitecture
-from endonym.export.row import the_mixer
+from endonym.export.names import PARTS, pattern_of
 from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
 from endonym.model.position import rotary_sharpness, rotary_speeds
 
-PARTS = ("query", "key", "value")
 NO_SINK = -1e30
 """The logit of granite_swa's attention sinks, which ours have not: their share is zero."""
 
@@ -23,8 +22,7 @@ def gguf_tensors(
     names = row.names(config)
     found = dict(_added(row, config, weights))
     for name, tensor in weights.items():
-        pattern = re.sub(r"\.\d+\.", ".*.", name)
-        layer = next(iter(re.findall(r"\.(\d+)\.", name)), "")
+        pattern, layer = pattern_of(name)
         part = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
         if row.joined and part:
             if part[1] == "query":
@@ -34,14 +32,16 @@ def gguf_tensors(
         theirs = names[pattern].replace("*", layer)
         found[theirs] = in_llama_cpp(row, config, name, tensor)
     contiguous = {name: tensor.detach().float().contiguous() for name, tensor in found.items()}
-    return dict(sorted(contiguous.items(), key=lambda each: _place(each[0])))
+    layers = {name: re.match(r"blk\.(\d+)\.", name) for name in contiguous}
+    places = {name: int(layer[1]) if layer else -1 for name, layer in layers.items()}
+    return {name: contiguous[name] for name in sorted(contiguous, key=lambda n: (places[n], n))}
 
 
 def _added(
     row: GGUFArchitecture, config: ModelConfig, weights: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Tensor]]:
     """Tensors that llama.cpp wants and we do not have."""
-    mixer = the_mixer(config)
+    mixer = config.mixers[0]
     if row.has_head and config.tied:
         yield "output.weight", weights["embedding.weight"]
     if not isinstance(mixer, AttentionConfig):
@@ -57,7 +57,7 @@ def _added(
 
 def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: Tensor) -> Tensor:
     """One tensor in llama.cpp's layout; of a matrix, or of the B of its adapter."""
-    mixer = the_mixer(config)
+    mixer = config.mixers[0]
     part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
     if part and row.paired and isinstance(mixer, AttentionConfig):
         assert mixer.rope is not None
@@ -73,9 +73,3 @@ def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: 
         if name.endswith(".mixer.norm.weight"):
             return tensor.unflatten(0, (mixer.groups, -1))
     return tensor
-
-
-def _place(name: str) -> tuple[int, str]:
-    """Tensors of the whole model first, then by layer."""
-    layer = re.match(r"blk\.(\d+)\.", name)
-    return (int(layer[1]) if layer else -1, name)

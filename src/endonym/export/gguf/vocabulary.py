@@ -5,7 +5,6 @@ Imports no torch. Source: `src/llama-vocab.cpp` of llama.cpp.
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from endonym.errors import ExportError
@@ -32,29 +31,19 @@ NO_MERGE = "no merges"
 BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start of a text"
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The keys below `tokenizer.ggml`.
+def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
+    """The keys below `tokenizer.ggml` of a tokenizer with `size` ids, as the model has rows.
 
-    model: llama.cpp's tokenizer; pre: its split. limits: what it does otherwise, in sentences.
-    """
-
-    model: str
-    tokens: list[str]
-    types: list[int]
-    pre: str = ""
-    merges: list[str] = field(default_factory=list[str])
-    scores: list[float] = field(default_factory=list[float])
-    limits: tuple[str, ...] = ()
-
-
-def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
-    """The tokenizer as llama.cpp has it; `size` ids, as the model has rows.
-
-    Raises ExportError for a tokenizer that llama.cpp does not have.
+    model: llama.cpp's tokenizer; pre: its split. Raises ExportError for a tokenizer that llama.cpp
+    does not have.
     """
     described: dict[str, Any] = json.loads(tokenizer.to_json())
-    added = {each["id"]: CONTROL if each["special"] else ADDED for each in _added(described)}
+    for each in described["added_tokens"]:
+        if not each["special"] and (each["lstrip"] or each["rstrip"] or each["single_word"]):
+            raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
+    added = {
+        each["id"]: CONTROL if each["special"] else ADDED for each in described["added_tokens"]
+    }
     tokens, types = _tokens(tokenizer, added, size)
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
@@ -65,25 +54,18 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
         scores = [-1.0] * size  # Characters, as endonym made them before they were merges of bytes.
     elif model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-        split = _split(described.get("pre_tokenizer"))
-        return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
+        split, merges = _split(described.get("pre_tokenizer")), merges or [NO_MERGE]
+        words = {"model": "gpt2", "pre": split, "tokens": tokens, "token_type": types}
+        return words | {"merges": merges}
     else:
         raise _unknown(f"a {model['type']} of this kind")
     scores += [NEVER / GGUF_SCALE] * (size - len(scores))  # No text is cut into unused ids.
-    return Vocabulary("plamo2", tokens, types, scores=scores, limits=(BYTE_ORDER_MARK,))
+    return {"model": "plamo2", "tokens": tokens, "token_type": types, "scores": scores}
 
 
 def drops_of(tokenizer: Tokenizer) -> str:
     """What llama.cpp takes away from the start of a text with this tokenizer."""
-    return "" if vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2" else "\ufeff"
-
-
-def _added(described: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tokens that were added to a vocabulary. Raises ExportError if one eats blanks."""
-    for each in described["added_tokens"]:
-        if not each["special"] and (each["lstrip"] or each["rstrip"] or each["single_word"]):
-            raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
-    return described["added_tokens"]
+    return "" if vocabulary_of(tokenizer, tokenizer.vocab)["model"] == "gpt2" else "\ufeff"
 
 
 def _tokens(tokenizer: Tokenizer, added: dict[int, int], size: int) -> tuple[list[str], list[int]]:

@@ -1,7 +1,12 @@
-"""Writes a model as GGUF files, one for each number format of the weights."""
+"""Writes models as GGUF files, one for each number format, and adapters that are added to them.
+
+In an adapter's file (llama.cpp's `--lora`) each changed tensor NAME has NAME.lora_a (R × I) and
+NAME.lora_b (O × R). llama.cpp computes W x + alpha / R · B A x with one alpha for the whole file,
+so what else a tensor's scale is goes into its B. Source: llama.cpp's `src/llama-adapter.cpp`.
+"""
 
 import math
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,15 +19,22 @@ from endonym.errors import ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
-from endonym.export.gguf.tensors import gguf_tensors
-from endonym.export.gguf.vocabulary import Vocabulary, vocabulary_of
+from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
+from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
+from endonym.export.names import PARTS, pattern_of
+from endonym.export.peft_format import side_by_side
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
+from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
+from endonym.model.lora import Change
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
+
+WHERE = "export gguf-adapter"
+MERGE = "Export the merged model: --to gguf."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +54,12 @@ class Provenance:
 class GGUFFile:
     """A written file.
 
-    types: how many tensors have each type. fallbacks: matrices whose rows do not fit the type that
-    llama.cpp's mixture has for them, with the type that they got.
+    fallbacks: matrices whose rows do not fit the type that llama.cpp's mixture has for them, with
+    the type that they got.
     """
 
     path: Path
-    quantization: Quantization
-    types: dict[str, int]
     fallbacks: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A model in llama.cpp's terms, in fp32."""
-
-    row: GGUFArchitecture
-    config: ModelConfig
-    vocabulary: Vocabulary
-    metadata: Json
-    tensors: dict[str, Tensor]
-
-    def mixture(self, quantization: Quantization) -> Mixture:
-        """Which types the tensors get."""
-        ffn = self.config.ffns[0]
-        values = (".attn_v.weight", ".attn_qkv.weight")
-        return Mixture(
-            quantization,
-            architecture=self.row.name,
-            layers=self.config.layers,
-            experts=ffn.experts if isinstance(ffn, ExpertsConfig) else 0,
-            has_head="output.weight" in self.tensors,
-            values=sum(name.endswith(values) for name in self.tensors),
-        )
 
 
 def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
@@ -85,7 +71,7 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
             do="Convert its folder with llama.cpp's own convert_hf_to_gguf.py.",
         )
     architecture_of(config)
-    return [*limits_of(config), *vocabulary_of(tokenizer, config.vocab).limits]
+    return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
 
 
 def export_gguf(
@@ -99,76 +85,77 @@ def export_gguf(
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
     tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
-    whole = _model(config, model.tokenizer, about, tensors)
+    metadata = _metadata(config, model.tokenizer, about)
     out.mkdir(parents=True, exist_ok=True)
-    return [_write(whole, kind, out / f"{about.name}-{kind}.gguf") for kind in quantize]
+    paths = {kind: out / f"{about.name}-{kind}.gguf" for kind in quantize}
+    return [_write(path, config, metadata, tensors, kind=kind) for kind, path in paths.items()]
 
 
 def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
     """Write a file without weights, from which llama.cpp reads the tokenizer alone."""
-    _write(_model(config, tokenizer, Provenance(), {}), "F32", path)
+    _write(path, config, _metadata(config, tokenizer, Provenance()), {}, kind="F32")
 
 
-def _model(
-    config: ModelConfig, tokenizer: Tokenizer, about: Provenance, tensors: dict[str, Tensor]
-) -> _Model:
-    words = vocabulary_of(tokenizer, config.vocab)
-    metadata = _general(about) | _special_ids(tokenizer)
-    return _Model(architecture_of(config), config, words, metadata, tensors)
-
-
-def _write(model: _Model, quantization: Quantization, path: Path) -> GGUFFile:
+def _write(
+    path: Path,
+    config: ModelConfig,
+    metadata: Json,
+    tensors: dict[str, Tensor],
+    *,
+    kind: Quantization,
+) -> GGUFFile:
     """Write one file, tensor after tensor."""
     import gguf
 
-    mixture = model.mixture(quantization)
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.tensors.items()}
-    kinds = {n: gguf.GGMLQuantizationType[mixture.type_of(n, s)] for n, s in shapes.items()}
-    writer = gguf.GGUFWriter(path, model.row.name)
+    row, ffn = architecture_of(config), config.ffns[0]
+    mixture = Mixture(
+        kind,
+        architecture=row.name,
+        layers=config.layers,
+        experts=ffn.experts if isinstance(ffn, ExpertsConfig) else 0,
+        has_head="output.weight" in tensors,
+        values=sum(name.endswith((".attn_v.weight", ".attn_qkv.weight")) for name in tensors),
+    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    types = {n: gguf.GGMLQuantizationType[mixture.type_of(n, s)] for n, s in shapes.items()}
+    writer = gguf.GGUFWriter(path, row.name)
     try:
-        _add_metadata(writer, model, FILE_TYPES[quantization])
+        _add_metadata(writer, metadata | {"general.file_type": FILE_TYPES[kind]})
         for name, shape in shapes.items():
-            block, size = gguf.GGML_QUANT_SIZES[kinds[name]]
+            block, size = gguf.GGML_QUANT_SIZES[types[name]]
             stored = (*shape[:-1], shape[-1] // block * size)
             of_bytes = np.dtype(np.uint8)
-            writer.add_tensor_info(name, stored, of_bytes, math.prod(stored), raw_dtype=kinds[name])
+            writer.add_tensor_info(name, stored, of_bytes, math.prod(stored), raw_dtype=types[name])
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for name, tensor in model.tensors.items():
-            writer.write_tensor_data(quantized(tensor.numpy(), kinds[name]))
+        for name, tensor in tensors.items():
+            writer.write_tensor_data(quantized(tensor.numpy(), types[name]))
     finally:
         writer.close()
-    return GGUFFile(
-        path,
-        quantization,
-        types=dict(Counter(kind.name for kind in kinds.values())),
-        fallbacks={
-            n: kinds[n].name for n, s in shapes.items() if kinds[n].name != mixture.wanted(n, s)
-        },
-    )
+    wanted = {name: mixture.wanted(name, shape) for name, shape in shapes.items()}
+    return GGUFFile(path, {n: t.name for n, t in types.items() if t.name != wanted[n]})
 
 
-def _general(about: Provenance) -> Json:
-    """Keys of the file as a whole."""
-    language = about.language.partition("-")[0]
-    given: Json = {
+def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:
+    """The keys of a file, in its order.
+
+    A text begins after the start token, and generation ends at the end token, or at the end of a
+    turn.
+    """
+    row, language = architecture_of(config), about.language.partition("-")[0]
+    general: Json = {
         "general.name": about.name,
         "endonym.model": about.made_of,
         "general.license": about.license,
         "general.languages": [language] if language not in ("", "x") else [],
         "general.quantized_by": f"endonym {version('endonym')}",
     }
-    return {key: value for key, value in given.items() if value}
-
-
-def _special_ids(tokenizer: Tokenizer) -> Json:
-    """Specials: a text begins after the start token, and generation ends at the end token, or at
-    the end of a turn.
-    """
-    template = tokenizer.chat_template
-    turn_ends = tokenizer.stop_ids[1:]
+    template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
+    own = row.metadata(config, config.mixers[0], config.ffns[0])
+    words = vocabulary_of(tokenizer, config.vocab)
     return {
+        **{key: value for key, value in general.items() if value},
         **({} if template is None else {"tokenizer.chat_template": template}),
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
         "tokenizer.ggml.bos_token_id": tokenizer.start_id,
@@ -177,14 +164,16 @@ def _special_ids(tokenizer: Tokenizer) -> Json:
         "tokenizer.ggml.add_bos_token": True,
         "tokenizer.ggml.add_eos_token": False,
         "tokenizer.ggml.add_space_prefix": False,
+        **{f"{row.name}.{key}": value for key, value in own.items()},
+        "general.file_type": 0,  # of each file
+        "general.quantization_version": 2,
+        **{f"tokenizer.ggml.{key}": value for key, value in words.items() if value},
     }
 
 
-def _add_metadata(writer: "GGUFWriter", model: _Model, file_type: int) -> None:
+def _add_metadata(writer: "GGUFWriter", metadata: Json) -> None:
     """Add every key with the type that llama.cpp reads it as."""
-    prefix = f"{model.row.name}."
-    own = {prefix + key: value for key, value in model.row.metadata(model.config).items()}
-    for key, value in (model.metadata | own).items():
+    for key, value in metadata.items():
         if isinstance(value, bool):
             writer.add_bool(key, value)
         elif isinstance(value, int):
@@ -195,15 +184,66 @@ def _add_metadata(writer: "GGUFWriter", model: _Model, file_type: int) -> None:
             writer.add_array(key, value)
         else:
             writer.add_string(key, value)
-    writer.add_file_type(file_type)
-    writer.add_quantization_version(2)
-    words = model.vocabulary
-    writer.add_tokenizer_model(words.model)
-    if words.pre:
-        writer.add_tokenizer_pre(words.pre)
-    writer.add_token_list(words.tokens)
-    writer.add_token_types(words.types)
-    if words.scores:
-        writer.add_token_scores(words.scores)
-    if words.merges:
-        writer.add_token_merges(words.merges)
+
+
+def require_gguf_adapter(config: object, changes: Mapping[str, Change]) -> None:
+    """Raise ExportError if llama.cpp cannot add these changes to this model."""
+    if not isinstance(config, ModelConfig):
+        raise ExportError(
+            "this class of transformers has no GGUF form that endonym knows", where=WHERE, do=MERGE
+        )
+    architecture_of(config)
+    if any(each.magnitude is not None for each in changes.values()):
+        raise ExportError(
+            "llama.cpp adds B A to a matrix; it has no norms of rows, which DoRA trains",
+            where=WHERE,
+            do=MERGE,
+        )
+
+
+def write_gguf_adapter(
+    config: ModelConfig, changes: Mapping[str, Change], path: Path, *, name: str
+) -> None:
+    """Write the file, in fp32. Raises ExportError as `require_gguf_adapter` does."""
+    import gguf
+
+    require_gguf_adapter(config, changes)
+    row = architecture_of(config)
+    theirs = _changes_in_llama_cpp(row, config, changes)
+    alpha = max(each.scale * each.rank for each in theirs.values())
+    writer = gguf.GGUFWriter(path, row.name)
+    try:
+        writer.add_type("adapter")
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", alpha)
+        writer.add_string("general.name", name)
+        for tensor, change in sorted(theirs.items()):
+            b = change.b * (change.scale * change.rank / alpha)
+            for part, matrix in (("lora_a", change.a), ("lora_b", b)):
+                array = matrix.detach().float().cpu().contiguous().numpy()
+                writer.add_tensor(f"{tensor}.{part}", array)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+
+
+def _changes_in_llama_cpp(
+    row: GGUFArchitecture, config: ModelConfig, changes: Mapping[str, Change]
+) -> dict[str, Change]:
+    """The changes by llama.cpp's tensors, with its order of rows."""
+    names, theirs = row.names(config), dict[str, Change]()
+    sizes = {each.name: each.outputs for each in matrices(config)}
+    for name, change in changes.items():
+        pattern, layer = pattern_of(f"{name}.weight")
+        place, _, last = name.rpartition(".")
+        if row.joined and place.endswith("mixer") and last in PARTS:
+            parts = [f"{place}.{each}" for each in PARTS]
+            joined = side_by_side(parts, changes, sizes, where=WHERE)
+            theirs[f"blk.{layer}.attn_qkv.weight"] = joined
+            continue
+        tensor = names[pattern].replace("*", layer)
+        b = in_llama_cpp(row, config, f"{name}.weight", change.b)
+        theirs[tensor] = Change(change.a, b, change.scale)
+    return theirs

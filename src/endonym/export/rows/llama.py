@@ -2,15 +2,17 @@
 
 from functools import partial
 
-from endonym.export.hf_fields import ACTIVATIONS, ROPE_KEYS, our_activation, read_rope, rope_json
 from endonym.export.row import (
+    ACTIVATIONS,
+    ROPE_KEYS,
+    AnyFfn,
     HFArchitecture,
     Json,
-    attention_of,
-    first_of,
-    sure,
-    the_ffn,
-    the_mixer,
+    Misfits,
+    llama_misfits,
+    our_activation,
+    read_rope,
+    rope_json,
     with_parts,
 )
 from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, ModelConfig
@@ -46,73 +48,65 @@ EXPERT_NAMES = {
 }
 
 
-def _misfit(
-    config: ModelConfig, *, ffn_kind: str, query_key_norm: bool, has_window: bool, biases: set[str]
-) -> str | None:
+QWEN_REQUIRED = {"use_sliding_window": False, "use_mrope": False}
+QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_KEYS})
+"""`sliding_window` is used only if `use_sliding_window` is true."""
+
+
+def _misfits(
+    config: ModelConfig,
+    mixer: AttentionConfig,
+    ffn: AnyFfn,
+    *,
+    ffn_kind: str = "gated",
+    query_key_norm: bool = False,
+    has_window: bool = False,
+    biases: tuple[str, ...] = ("mixer",),
+) -> Misfits:
     """What a class with these parts, and biases at most on these, does not support."""
-    mixer, ffn = attention_of(config), the_ffn(config)
-    if mixer is None or ffn is None:
-        return "layers that are not alike, or not all attention"
+    parts: Json = {"ffn_kind": ffn_kind, "query_key_norm": query_key_norm, "has_window": has_window}
     ffn_bias = isinstance(ffn, FfnConfig) and ffn.bias
-    return first_of(
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.position != "rope", f'position = "{config.position}"'),
-        (config.parallel, "parallel = true"),
-        (config.logit_cap is not None, "logit_cap"),
-        (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
-        (ffn.kind != ffn_kind, f'ffn.kind = "{ffn.kind}"'),
-        (mixer.query_key_norm != query_key_norm, f"query_key_norm = {mixer.query_key_norm}"),
-        ((mixer.window is not None) != has_window, f"window = {mixer.window}"),
+    is_uneven = isinstance(ffn, ExpertsConfig) and ffn.hidden % 8 > 0
+    return [
+        *llama_misfits(config, mixer, ffn, **parts),
         (mixer.bias and "mixer" not in biases, "mixer.bias"),
         (ffn_bias and "ffn" not in biases, "ffn.bias"),
-        (isinstance(ffn, ExpertsConfig) and not ffn.gated, "ffn.gated = false"),
-        (isinstance(ffn, ExpertsConfig) and ffn.hidden % 8 > 0, "expert width not divisible by 8"),
-        (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'ffn.balance = "bias"'),
-    )
+        (is_uneven, "expert width not divisible by 8"),
+    ]
 
 
-def _common_json(config: ModelConfig) -> Json:
+def _common_json(config: ModelConfig, mixer: AttentionConfig, ffn: AnyFfn) -> Json:
     """The keys that all four classes share."""
-    mixer = sure(the_mixer(config), AttentionConfig)
     return {
         "hidden_size": config.dim,
         "num_hidden_layers": config.layers,
         "num_attention_heads": mixer.heads,
         "num_key_value_heads": mixer.kv_heads,
         "head_dim": mixer.head_width,
-        "hidden_act": ACTIVATIONS[config.ffns[0].activation],
+        "hidden_act": ACTIVATIONS[ffn.activation],
         "rms_norm_eps": config.norm_epsilon,
         "attention_dropout": mixer.dropout,
+        "intermediate_size": ffn.hidden,
         **rope_json(mixer),
     }
 
 
-def _dense_json(config: ModelConfig) -> Json:
-    return _common_json(config) | {"intermediate_size": config.ffns[0].hidden}
+def _llama_json(config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig) -> Json:
+    biases = {"attention_bias": mixer.bias, "mlp_bias": ffn.bias}
+    return _common_json(config, mixer, ffn) | biases
 
 
-def _llama_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), AttentionConfig)
-    ffn = sure(the_ffn(config), FfnConfig)
-    return _dense_json(config) | {"attention_bias": mixer.bias, "mlp_bias": ffn.bias}
+def _mistral_json(config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig) -> Json:
+    return _common_json(config, mixer, ffn) | {"sliding_window": mixer.window}
 
 
-def _mistral_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), AttentionConfig)
-    return _dense_json(config) | {"sliding_window": mixer.window}
+def _qwen_json(config: ModelConfig, mixer: AttentionConfig, ffn: AnyFfn) -> Json:
+    own = {"attention_bias": mixer.bias, "use_sliding_window": False}
+    return _common_json(config, mixer, ffn) | own
 
 
-def _qwen_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), AttentionConfig)
-    return _dense_json(config) | {"attention_bias": mixer.bias, "use_sliding_window": False}
-
-
-def _moe_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), AttentionConfig)
-    ffn = sure(the_ffn(config), ExpertsConfig)
-    return _common_json(config) | {
-        "attention_bias": mixer.bias,
-        "use_sliding_window": False,
+def _moe_json(config: ModelConfig, mixer: AttentionConfig, ffn: ExpertsConfig) -> Json:
+    return _qwen_json(config, mixer, ffn) | {
         "intermediate_size": ffn.hidden * ffn.active,
         "moe_intermediate_size": ffn.hidden,
         "num_experts": ffn.experts,
@@ -124,78 +118,68 @@ def _moe_json(config: ModelConfig) -> Json:
     }
 
 
-def _common_keys(given: Json, *, is_derived: bool) -> Json:
+def _common_keys(theirs: Json, *, is_derived: bool) -> Json:
     """Our keys. is_derived: the class derives kv_heads and head_dim from other keys if missing;
     otherwise it has fixed defaults, so they must be given.
     """
-    find = given.get if is_derived else given.__getitem__
+    value_of = theirs.get if is_derived else theirs.__getitem__
     return {
-        "dim": given["hidden_size"],
-        "layers": given["num_hidden_layers"],
+        "dim": theirs["hidden_size"],
+        "layers": theirs["num_hidden_layers"],
         "mixer": {
-            "heads": given["num_attention_heads"],
-            "kv_heads": find("num_key_value_heads"),
-            "head_width": find("head_dim"),
-            **read_rope(given),
+            "heads": theirs["num_attention_heads"],
+            "kv_heads": value_of("num_key_value_heads"),
+            "head_width": value_of("head_dim"),
+            "bias": theirs.get("attention_bias", False),
+            **read_rope(theirs),
         },
-        "ffn": {"activation": our_activation(given.get("hidden_act", "silu"))},
-        "tied": given.get("tie_word_embeddings", False),
-        "norm_epsilon": given["rms_norm_eps"],
-        "attention_dropout": given.get("attention_dropout", 0.0),
+        "ffn": {"activation": our_activation(theirs.get("hidden_act", "silu"))},
+        "tied": theirs.get("tie_word_embeddings", False),
+        "norm_epsilon": theirs["rms_norm_eps"],
+        "attention_dropout": theirs.get("attention_dropout", 0.0),
     }
 
 
-def _dense_keys(given: Json, *, is_derived: bool) -> Json:
-    keys = _common_keys(given, is_derived=is_derived)
-    keys["ffn"]["hidden"] = given["intermediate_size"]
+def _dense_keys(theirs: Json, *, is_derived: bool) -> Json:
+    keys = _common_keys(theirs, is_derived=is_derived)
+    keys["ffn"]["hidden"] = theirs["intermediate_size"]
     return keys
 
 
-def _llama_keys(given: Json) -> Json:
-    keys = _dense_keys(given, is_derived=True)
-    keys["mixer"]["bias"] = given.get("attention_bias", False)
-    keys["ffn"]["bias"] = given.get("mlp_bias", False)
+def _llama_keys(theirs: Json) -> Json:
+    keys = _dense_keys(theirs, is_derived=True)
+    keys["ffn"]["bias"] = theirs.get("mlp_bias", False)
     return keys
 
 
-def _mistral_keys(given: Json) -> Json:
-    """Without a window, a Mistral is a Llama."""
-    keys = _dense_keys(given, is_derived=True)
-    window = given["sliding_window"]
+def _mistral_keys(theirs: Json) -> Json:
+    """Without a window, a Mistral is a Llama. It has no biases: they are required to be false."""
+    keys = _dense_keys(theirs, is_derived=True)
+    keys["mixer"]["bias"] = False
+    window = theirs["sliding_window"]
     if window is None:
         return keys | {"family": "llama"}
-    keys["mixer"]["window"] = min(window, given["max_position_embeddings"])
+    keys["mixer"]["window"] = min(window, theirs["max_position_embeddings"])
     return keys
 
 
-def _qwen_keys(given: Json) -> Json:
-    keys = _dense_keys(given, is_derived=False)
-    keys["mixer"]["bias"] = given.get("attention_bias", False)
-    return keys
-
-
-def _moe_keys(given: Json) -> Json:
-    keys = _common_keys(given, is_derived=False)
-    keys["mixer"]["bias"] = given.get("attention_bias", False)
+def _moe_keys(theirs: Json) -> Json:
+    keys = _common_keys(theirs, is_derived=False)
     keys["ffn"] |= {
-        "hidden": given["moe_intermediate_size"],
-        "experts": given["num_experts"],
-        "active": given["num_experts_per_tok"],
-        "balance_weight": given.get("router_aux_loss_coef", 0.001),
+        "hidden": theirs["moe_intermediate_size"],
+        "experts": theirs["num_experts"],
+        "active": theirs["num_experts_per_tok"],
+        "balance_weight": theirs.get("router_aux_loss_coef", 0.001),
     }
     return keys
 
 
-QWEN_REQUIRED = {"use_sliding_window": False, "use_mrope": False}
-QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_KEYS})
-"""`sliding_window` is used only if `use_sliding_window` is true."""
 LLAMA = HFArchitecture(
     family="llama",
     model_type="llama",
     architecture="LlamaForCausalLM",
-    misfit=partial(
-        _misfit, ffn_kind="gated", query_key_norm=False, has_window=False, biases={"mixer", "ffn"}
-    ),
+    ffn=AnyFfn,
+    misfits=partial(_misfits, biases=("mixer", "ffn")),
     to_json=_llama_json,
     to_keys=_llama_keys,
     names=lambda config: NAMES,
@@ -207,7 +191,8 @@ MISTRAL = HFArchitecture(
     family="mistral",
     model_type="mistral",
     architecture="MistralForCausalLM",
-    misfit=partial(_misfit, ffn_kind="gated", query_key_norm=False, has_window=True, biases=set()),
+    ffn=AnyFfn,
+    misfits=partial(_misfits, has_window=True, biases=()),
     to_json=_mistral_json,
     to_keys=_mistral_keys,
     names=lambda config: NAMES,
@@ -219,11 +204,10 @@ QWEN3 = HFArchitecture(
     family="qwen3",
     model_type="qwen3",
     architecture="Qwen3ForCausalLM",
-    misfit=partial(
-        _misfit, ffn_kind="gated", query_key_norm=True, has_window=False, biases={"mixer"}
-    ),
+    ffn=AnyFfn,
+    misfits=partial(_misfits, query_key_norm=True),
     to_json=_qwen_json,
-    to_keys=_qwen_keys,
+    to_keys=partial(_dense_keys, is_derived=False),
     names=lambda config: NAMES,
     required=QWEN_REQUIRED,
     harmless=QWEN_HARMLESS,
@@ -232,9 +216,8 @@ QWEN3_MOE = HFArchitecture(
     family="moe",
     model_type="qwen3_moe",
     architecture="Qwen3MoeForCausalLM",
-    misfit=partial(
-        _misfit, ffn_kind="experts", query_key_norm=True, has_window=False, biases={"mixer"}
-    ),
+    ffn=AnyFfn,
+    misfits=partial(_misfits, ffn_kind="experts", query_key_norm=True),
     to_json=_moe_json,
     to_keys=_moe_keys,
     names=lambda config: EXPERT_NAMES,

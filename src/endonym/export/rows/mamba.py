@@ -1,8 +1,13 @@
 """Mamba and Mamba-2. Imports no torch."""
 
-from functools import partial
-
-from endonym.export.row import HFArchitecture, Json, first_of, sure, the_ffn, the_mixer, with_parts
+from endonym.export.row import (
+    AnyFfn,
+    HFArchitecture,
+    Json,
+    Misfits,
+    state_space_misfits,
+    with_parts,
+)
 from endonym.model.config import Mamba2Config, MambaConfig, ModelConfig
 
 COMMON_NAMES = {
@@ -35,16 +40,9 @@ ASSUMED = {"max_position_embeddings": 2048}
 """The context length of the published models, for folders that do not state it."""
 
 
-def _misfit(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str | None:
-    """What a class with only mixers of this kind does not support."""
-    ffn = the_ffn(config)
-    return first_of(
-        (not isinstance(the_mixer(config), kind), "mixers not alike, or of another kind"),
-        (ffn is None or ffn.kind != "none", "a feed-forward"),
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.position == "learned", 'position = "learned"'),
-        (config.logit_cap is not None, "logit_cap"),
-    )
+def _misfits(config: ModelConfig, _: object, ffn: AnyFfn) -> Misfits:
+    learned = (config.position == "learned", 'position = "learned"')
+    return [*state_space_misfits(config, ffn), learned]
 
 
 def _common_json(config: ModelConfig, mixer: MambaConfig | Mamba2Config) -> Json:
@@ -61,16 +59,12 @@ def _common_json(config: ModelConfig, mixer: MambaConfig | Mamba2Config) -> Json
     }
 
 
-def _mamba_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), MambaConfig)
-    return _common_json(config, mixer) | {
-        "intermediate_size": mixer.inner,
-        "time_step_rank": mixer.step_rank,
-    }
+def _mamba_json(config: ModelConfig, mixer: MambaConfig, _: object) -> Json:
+    sizes = {"intermediate_size": mixer.inner, "time_step_rank": mixer.step_rank}
+    return _common_json(config, mixer) | sizes
 
 
-def _mamba2_json(config: ModelConfig) -> Json:
-    mixer = sure(the_mixer(config), Mamba2Config)
+def _mamba2_json(config: ModelConfig, mixer: Mamba2Config, _: object) -> Json:
     return _common_json(config, mixer) | {
         "num_heads": mixer.heads,
         "head_dim": mixer.head_width,
@@ -79,31 +73,31 @@ def _mamba2_json(config: ModelConfig) -> Json:
     }
 
 
-def _common_keys(given: Json) -> Json:
+def _common_keys(theirs: Json, *, tied: bool) -> Json:
     return {
-        "dim": given["hidden_size"],
-        "layers": given["num_hidden_layers"],
+        "dim": theirs["hidden_size"],
+        "layers": theirs["num_hidden_layers"],
         "mixer": {
-            "state": given["state_size"],
-            "expand": given["expand"],
-            "conv_width": given["conv_kernel"],
-            "bias": given.get("use_bias", False),
+            "state": theirs["state_size"],
+            "expand": theirs["expand"],
+            "conv_width": theirs["conv_kernel"],
+            "bias": theirs.get("use_bias", False),
         },
-        "tied": given.get("tie_word_embeddings", True),
-        "norm_epsilon": given["layer_norm_epsilon"],
+        "tied": theirs.get("tie_word_embeddings", tied),
+        "norm_epsilon": theirs["layer_norm_epsilon"],
     }
 
 
-def _mamba_keys(given: Json) -> Json:
-    keys = _common_keys(given)
-    rank = given.get("time_step_rank", "auto")
+def _mamba_keys(theirs: Json) -> Json:
+    keys = _common_keys(theirs, tied=True)
+    rank = theirs.get("time_step_rank", "auto")
     keys["mixer"]["step_rank"] = None if rank == "auto" else rank
     return keys
 
 
-def _mamba2_keys(given: Json) -> Json:
-    keys = _common_keys(given) | {"tied": given.get("tie_word_embeddings", False)}
-    keys["mixer"] |= {"head_width": given["head_dim"], "groups": given["n_groups"]}
+def _mamba2_keys(theirs: Json) -> Json:
+    keys = _common_keys(theirs, tied=False)
+    keys["mixer"] |= {"head_width": theirs["head_dim"], "groups": theirs["n_groups"]}
     return keys
 
 
@@ -121,7 +115,9 @@ MAMBA = HFArchitecture(
     family="mamba",
     model_type="mamba",
     architecture="MambaForCausalLM",
-    misfit=partial(_misfit, kind=MambaConfig),
+    mixer=MambaConfig,
+    ffn=AnyFfn,
+    misfits=_misfits,
     to_json=_mamba_json,
     to_keys=_mamba_keys,
     names=lambda config: MAMBA_NAMES,
@@ -138,7 +134,9 @@ MAMBA2 = HFArchitecture(
     family="mamba2",
     model_type="mamba2",
     architecture="Mamba2ForCausalLM",
-    misfit=partial(_misfit, kind=Mamba2Config),
+    mixer=Mamba2Config,
+    ffn=AnyFfn,
+    misfits=_misfits,
     to_json=_mamba2_json,
     to_keys=_mamba2_keys,
     names=lambda config: MAMBA2_NAMES,

@@ -33,7 +33,7 @@ def test_every_tensor_has_a_name_of_its_own(name: str) -> None:
 @pytest.mark.parametrize("name", FITTING)
 def test_the_keys_have_the_model_s_own_sizes(name: str) -> None:
     config = SHAPES[name]
-    keys = architecture_of(config).metadata(config)
+    keys = architecture_of(config).metadata(config, config.mixers[0], config.ffns[0])
     assert (keys["block_count"], keys["embedding_length"]) == (config.layers, config.dim)
     assert (keys["context_length"], keys["vocab_size"]) == (config.context, config.vocab)
 

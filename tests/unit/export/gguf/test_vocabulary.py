@@ -29,11 +29,11 @@ def changed(change: Callable[[dict[str, Any]], object]) -> Tokenizer:
 def test_bpe_has_the_split_of_qwen35() -> None:
     ours = toy_tokenizer("bpe")
     words = vocabulary_of(ours, ours.vocab)
-    assert (words.model, words.pre) == ("gpt2", "qwen35")
-    assert len(words.tokens) == ours.vocab
-    assert len(words.merges) == len(json.loads(ours.to_json())["model"]["merges"])
-    assert words.types[ours.end_id] == CONTROL
-    assert words.types.count(NORMAL) == ours.vocab - words.types.count(CONTROL)
+    assert (words["model"], words["pre"]) == ("gpt2", "qwen35")
+    assert len(words["tokens"]) == ours.vocab
+    assert len(words["merges"]) == len(json.loads(ours.to_json())["model"]["merges"])
+    assert words["token_type"][ours.end_id] == CONTROL
+    assert words["token_type"].count(NORMAL) == ours.vocab - words["token_type"].count(CONTROL)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "byte"])
@@ -49,17 +49,17 @@ def test_no_text_is_read_as_a_row_beyond_the_vocabulary(kind: str, tmp_path: Pat
 def test_rows_beyond_the_vocabulary_are_unused() -> None:
     ours = toy_tokenizer("byte")
     words = vocabulary_of(ours, ours.vocab + 3)
-    assert words.types[-3:] == [UNUSED] * 3
-    assert len(set(words.tokens)) == len(words.tokens)
+    assert words["token_type"][-3:] == [UNUSED] * 3
+    assert len(set(words["tokens"])) == len(words["tokens"])
 
 
 def test_bytes_alone_need_a_merge_that_never_applies() -> None:
     ours = toy_tokenizer("byte")
-    (merge,) = vocabulary_of(ours, ours.vocab).merges
+    (merge,) = vocabulary_of(ours, ours.vocab)["merges"]
     left, right = merge.split(" ")
     assert len(left) > 1
     assert len(right) > 1
-    assert not {left, right} & set(vocabulary_of(ours, ours.vocab).tokens)
+    assert not {left, right} & set(vocabulary_of(ours, ours.vocab)["tokens"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import Damaged, EndonymError, ExportError
-from endonym.export.adapters.adapter_folder import (
+from endonym.export.adapter_folder import (
     CONFIG,
     OURS,
     TENSORS,

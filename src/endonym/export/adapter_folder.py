@@ -16,7 +16,7 @@ from torch import Tensor
 
 from endonym.disk import file_hash, read_given, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.adapters.peft_format import (
+from endonym.export.peft_format import (
     Alpha,
     changes_from,
     config_of,
@@ -74,7 +74,13 @@ def write_adapter(
     try:
         tensors, config = in_peft(decoder, changes, base_name, dropout)
     except ExportError as error:
-        save_tensors(_own_tensors(changes), out / TENSORS)
+        own = {
+            f"{name}.{part}": tensor.detach().float().cpu()
+            for name, change in changes.items()
+            for part, tensor in zip(PARTS, (change.a, change.b, change.magnitude), strict=True)
+            if tensor is not None
+        }
+        save_tensors(own, out / TENSORS)
         scales = {name: each.scale for name, each in changes.items()}
         write_json(out / OURS, record | {"not_peft": error.message, "scales": scales})
         return error.message
@@ -101,16 +107,6 @@ def in_peft(
     return tensors_of(theirs), config
 
 
-def _own_tensors(changes: Mapping[str, Change]) -> dict[str, Tensor]:
-    """Changes by our own names."""
-    found: dict[str, Tensor] = {}
-    for name, change in changes.items():
-        for part, tensor in zip(PARTS, (change.a, change.b, change.magnitude), strict=True):
-            if tensor is not None:
-                found[f"{name}.{part}"] = tensor.detach().float().cpu()
-    return found
-
-
 def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     """The changes of a decoder's matrices in a folder of peft's or of ours; nothing is unpickled.
 
@@ -131,6 +127,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     require_numbers([path])
     tensors = load_tensors(path)
     require_finite(tensors, path)
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
     if (folder / CONFIG).is_file():
         changes = changes_from(tensors, _json(folder / CONFIG), str(folder / CONFIG))
         if isinstance(decoder.config, ModelConfig):
@@ -139,25 +136,19 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
         changes = _own_changes(tensors, record["scales"], path)
     else:
         raise ExportError(f"no {CONFIG} in this folder", where=str(folder))
-    changes = {name: _in_fp32(change) for name, change in changes.items()}
     try:
         require_fit(linear_maps(decoder), changes)
     except ShapeError as error:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
-    _require_base(record, decoder, folder)
-    return changes
-
-
-def _require_base(record: Mapping[str, Any], decoder: AnyDecoder, folder: Path) -> None:
-    """Raise ExportError if the folder names another base. peft's own folders name none by hash."""
-    wanted = record.get("base")
-    if wanted is not None and wanted != (found := base_identity(decoder)):
+    wanted = record.get("base")  # peft's own folders name none by hash
+    if wanted is not None and wanted != (own := base_identity(decoder)):
         raise ExportError(
             f"this is the adapter of another base: its weights have the hash {str(wanted)[:12]}, "
-            f"this model's {found[:12]}",
+            f"this model's {own[:12]}",
             where=str(folder),
             do="Name the model that the adapted phase began from.",
         )
+    return changes
 
 
 def adapter_identity(folder: Path) -> list[str]:
@@ -214,11 +205,6 @@ def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> d
 
 def _not_whole(what: str, path: Path) -> Damaged:
     return Damaged(f"the adapter is not whole ({what})", where=str(path))
-
-
-def _in_fp32(change: Change) -> Change:
-    magnitude = None if change.magnitude is None else change.magnitude.float()
-    return Change(change.a.float(), change.b.float(), change.scale, magnitude)
 
 
 def _json(path: Path) -> dict[str, Any]:

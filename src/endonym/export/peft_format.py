@@ -1,7 +1,7 @@
 """Adapters in the format of the library `peft`: names and layouts of tensors, and the config.
 
 peft knows matrices by the modules of `transformers`. Where a class there holds several of our
-matrices as one, their changes become one (low_rank.py). Its format holds experts as parameters of
+matrices as one, their changes become one, side by side. Its format holds experts as parameters of
 one module (`target_parameters`), with the ranks of all experts on one axis.
 """
 
@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from endonym.errors import ExportError
-from endonym.export.adapters.low_rank import rows_of, side_by_side, with_rows
-from endonym.export.names import PARTS, joined_order
+from endonym.export.names import PARTS, joined_rows, pattern_of
 from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.adapt_config import matrices
@@ -29,6 +28,8 @@ PREFIX, WRAPPED = "base_model.model.", ".base_layer"
 WHERE = "export adapter"
 EXPERTS = ("gate_up_proj", "down_proj")
 """Parameters of a module of experts, in its own order: peft wraps one around the other."""
+GATE_AND_UP = ("gate", "up")
+"""Our matrices that are the first of them."""
 REFUSED_MODULES = {"mamba": ("mixer.output",), "mamba2": ("mixer.output",)}
 """Matrices of state spaces that peft does not adapt: kernels read them without their module."""
 DEFAULTS: dict[str, Any] = {
@@ -53,24 +54,15 @@ REFUSED_FOR = {
     "bias": ": it trained biases of the base, too",
     "init_lora_weights": ", which changes the base",
 }
-PLAIN_PATTERN = re.compile(
-    r"\^?(?:\.\*)?(?:[\w.-]|\\[.d-])*(?:\\d\+(?:[\w.-]|\\[.d-])+)?\$?", re.ASCII
-)
 LONGEST_NAME = 200
+PLAIN_PATTERN = re.compile(
+    r"\A\^?(?:\.\*)?(?:[\w.-]|\\[.d-])*(?:\\d\+(?:[\w.-]|\\[.d-])+)?\$?\Z", re.ASCII
+)
 """Patterns of modules that cannot take long to match, as a file of somebody else holds them: one
 `\\d+` for the layer, no other repetition. The names of modules are as short."""
-
-
-def _plain_pattern(pattern: str) -> str:
-    """The pattern. Raises ValueError for one that may take long to match."""
-    if not PLAIN_PATTERN.fullmatch(pattern) or len(pattern) > LONGEST_NAME:
-        raise ValueError
-    return pattern
-
-
 Rank = Annotated[int, Field(gt=0, lt=1e9)]
 Alpha = Annotated[float, Field(gt=0, lt=1e9)]
-Pattern = Annotated[str, AfterValidator(_plain_pattern)]
+Pattern = Annotated[str, Field(max_length=LONGEST_NAME, pattern=PLAIN_PATTERN)]
 
 
 class LoraConfig(BaseModel):
@@ -133,28 +125,26 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
     """
     row = row_of(config)
     _require_supported(row, changes)
-    names, found = row.names(config), dict[str, Change]()
+    names, theirs = row.names(config), dict[str, Change]()
     sizes = {each.name: each.outputs for each in matrices(config)}
     for name, change in changes.items():
         layer, part = re.fullmatch(r"blocks\.(\d+)\.(.+)", name, re.ASCII).groups()  # pyright: ignore
         last = part.rpartition(".")[2]
         if row.joined and part.startswith("mixer.") and last in PARTS:
-            theirs = row.joined.replace("*", layer)
-            if theirs in found:
-                continue
             places = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
-            joined = _joined(places, changes, sizes, what="query, key and value")
-            found[theirs] = with_rows(joined, joined_order(row, config))
+            joined = side_by_side(places, changes, sizes, where=WHERE)
+            order = torch.cat(joined_rows(row, config)).argsort()
+            theirs[row.joined.replace("*", layer)] = with_rows(joined, order)
         elif change.a.ndim == 3 and last == "down":
-            found[f"{_module_of_experts(names, layer)}.{EXPERTS[1]}"] = change
+            theirs[f"{_module_of_experts(names, layer)}.{EXPERTS[1]}"] = change
         elif change.a.ndim == 3:
-            places = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
-            joined = _joined(places, changes, sizes, what="gate and up")
-            found[f"{_module_of_experts(names, layer)}.{EXPERTS[0]}"] = joined
+            places = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
+            joined = side_by_side(places, changes, sizes, where=WHERE)
+            theirs[f"{_module_of_experts(names, layer)}.{EXPERTS[0]}"] = joined
         else:
-            theirs = names[f"blocks.*.{part}.weight"].replace("*", layer)
-            found[theirs.removesuffix(".weight")] = change
-    return found
+            module = names[f"blocks.*.{part}.weight"].replace("*", layer)
+            theirs[module.removesuffix(".weight")] = change
+    return theirs
 
 
 def _require_supported(row: HFArchitecture, changes: Changes) -> None:
@@ -183,14 +173,6 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
         )
 
 
-def _joined(
-    places: Sequence[str], changes: Changes, sizes: Mapping[str, int], *, what: str
-) -> Change:
-    """The changes of matrices that are one matrix there, one below the other."""
-    parts, outputs = [changes.get(each) for each in places], [sizes[each] for each in places]
-    return side_by_side(parts, outputs, what=what, where=WHERE)
-
-
 def _module_of_experts(names: Mapping[str, str], layer: str) -> str:
     """The module that holds the experts of a layer; empty if there are none."""
     module, found, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
@@ -204,37 +186,37 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     inverse = {their: our for our, their in names.items()}
     sizes = {each.name: each.outputs for each in matrices(config)}
     experts = _module_of_experts(names, "*")
-    found: dict[str, Change] = {}
+    ours: dict[str, Change] = {}
     for name, change in theirs.items():
-        numbers = re.findall(r"\.(\d+)\.", name, re.ASCII)
-        layer = numbers[0] if numbers else ""
-        pattern = re.sub(r"\.\d+\.", ".*.", name, count=1, flags=re.ASCII)
+        pattern, layer = pattern_of(name)
         if row.joined and pattern == row.joined:
             parts = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
-            _require_rows(change, parts, sizes)
-            order = torch.empty_like(joined_order(row, config))
-            order[joined_order(row, config)] = torch.arange(len(order))
-            found |= _cut(with_rows(change, order), parts, sizes)
+            ours |= _cut(change, parts, sizes, joined_rows(row, config))
         elif experts and pattern == f"{experts}.{EXPERTS[0]}":
-            parts = [f"blocks.{layer}.ffn.{each}" for each in ("gate", "up")]
-            _require_rows(change, parts, sizes)
-            found |= _cut(change, parts, sizes)
+            parts = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
+            halves = torch.arange(change.b.shape[-2]).chunk(2)
+            ours |= _cut(change, parts, sizes, halves)
         elif experts and pattern == f"{experts}.{EXPERTS[1]}":
-            found[f"blocks.{layer}.ffn.down"] = change
+            ours[f"blocks.{layer}.ffn.down"] = change
         else:
-            ours = inverse.get(f"{pattern}.weight", "").removesuffix(".weight").replace("*", layer)
-            if ours not in sizes:
+            our = inverse.get(f"{pattern}.weight", "").removesuffix(".weight").replace("*", layer)
+            if our not in sizes:
                 raise ExportError(
                     f"it changes {name}, which endonym does not adapt",
                     where="adapter_config.json",
                     do="Merge it with peft (merge_and_unload), and load the whole model.",
                 )
-            found[ours] = change
-    return found
+            ours[our] = change
+    return ours
 
 
-def _require_rows(change: Change, names: Sequence[str], sizes: Mapping[str, int]) -> None:
-    """Raise ExportError unless a change has the rows of these matrices together, and no others."""
+def _cut(
+    change: Change, names: Sequence[str], sizes: Mapping[str, int], rows: Sequence[Tensor]
+) -> dict[str, Change]:
+    """The changes of matrices that are one matrix there, by which of its rows each of them is.
+
+    Raises ExportError if it has other rows than these matrices together.
+    """
     wanted = sum(sizes.get(name, 0) for name in names)
     if not all(name in sizes for name in names) or change.b.shape[-2] != wanted:
         raise ExportError(
@@ -243,16 +225,7 @@ def _require_rows(change: Change, names: Sequence[str], sizes: Mapping[str, int]
             where="adapter_model.safetensors",
             do="Take the adapter of this model.",
         )
-
-
-def _cut(change: Change, names: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Change]:
-    """The changes of matrices that lie one below the other in another one."""
-    found: dict[str, Change] = {}
-    start = 0
-    for name in names:
-        found[name] = rows_of(change, slice(start, start + sizes[name]))
-        start += sizes[name]
-    return found
+    return {name: with_rows(change, each) for name, each in zip(names, rows, strict=True)}
 
 
 def tensors_of(theirs: Changes) -> dict[str, Tensor]:
@@ -278,43 +251,33 @@ def config_of(
     """The `adapter_config.json` of these changes.
 
     base: what peft shows as the base's name. inputs_first: whether the matrices of the class are
-    inputs × outputs.
+    inputs × outputs. A module goes by its name behind its layer if all layers have it alike.
     """
-    short = _short_names(theirs, layers)
+    tails = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
+    count = Counter(tails.values())
+    forms = {(tails[name], each.rank, each.scale) for name, each in theirs.items()}
+    alike = Counter(tail for tail, _, _ in forms)
+    short = {
+        name: tail if count[tail] == layers and alike[tail] == 1 else name
+        for name, tail in tails.items()
+    }
     ranks = {short[name]: each.rank for name, each in theirs.items()}
-    alphas = {short[name]: each.scale * each.rank for name, each in theirs.items()}
+    products = {short[name]: each.scale * each.rank for name, each in theirs.items()}
+    alphas = {n: int(each) if each == int(each) else each for n, each in products.items()}
     rank = Counter(ranks.values()).most_common(1)[0][0]
     alpha = Counter(alphas.values()).most_common(1)[0][0]
     stacks = {short[name] for name, each in theirs.items() if each.a.ndim == 3}
     return DEFAULTS | {
         "base_model_name_or_path": base,
         "r": rank,
-        "lora_alpha": _whole(alpha),
+        "lora_alpha": alpha,
         "lora_dropout": 0.0 if stacks else dropout,  # peft has none for parameters of experts
         "fan_in_fan_out": inputs_first,
         "use_dora": any(each.magnitude is not None for each in theirs.values()),
         "rank_pattern": {re.escape(n): each for n, each in ranks.items() if each != rank},
-        "alpha_pattern": {re.escape(n): _whole(e) for n, e in alphas.items() if e != alpha},
+        "alpha_pattern": {re.escape(n): each for n, each in alphas.items() if each != alpha},
         "target_modules": sorted({*ranks} - stacks),
         "target_parameters": sorted(stacks) or None,
-    }
-
-
-def _whole(number: float) -> float | int:
-    """A number as JSON shows it best."""
-    return int(number) if number == int(number) else number
-
-
-def _short_names(theirs: Changes, layers: int) -> dict[str, str]:
-    """The part of each name behind its layer, if all layers have it alike; else the whole name."""
-    short = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
-    alike: dict[str, set[tuple[int, float]]] = {}
-    for name, each in theirs.items():
-        alike.setdefault(short[name], set()).add((each.rank, each.scale))
-    count = Counter(short.values())
-    return {
-        name: tail if count[tail] == layers and len(alike[tail]) == 1 else name
-        for name, tail in short.items()
     }
 
 
@@ -397,3 +360,47 @@ def _unknown(what: str, where: str) -> ExportError:
         where=where,
         do="Merge it with peft (merge_and_unload), and load the whole model.",
     )
+
+
+def side_by_side(
+    names: Sequence[str], changes: Changes, sizes: Mapping[str, int], *, where: str
+) -> Change:
+    """One change of matrices that another program holds as one, one below the other.
+
+    names: of the matrices; one without a change stays as it is. sizes: their outputs. Parts with
+    the same A keep it. Else the ranks add up, and B has a block for each part:
+
+        [B1  0] [A1]
+        [ 0 B2] [A2]
+
+    Raises ExportError if only some have magnitudes: the others' would be the norms of the base.
+    """
+    parts = [changes.get(name) for name in names]
+    known = [each for each in parts if each is not None]
+    if len({each is not None and each.magnitude is not None for each in parts}) > 1:
+        *others, last = (name.rpartition(".")[2] for name in names)
+        raise ExportError(
+            f"DoRA changes only some of {', '.join(others)} and {last}, which are one matrix there",
+            where=where,
+            do="Name all of them in adapt.on, or leave dora = true out.",
+        )
+    first = known[0]
+    is_shared = all(each.rank == first.rank and torch.equal(each.a, first.a) for each in known)
+    a = first.a if is_shared else torch.cat([each.a for each in known], dim=-2)
+    blocks: list[Tensor] = []
+    start = 0
+    for name, change in zip(names, parts, strict=True):
+        block = first.b.new_zeros(*first.b.shape[:-2], sizes[name], a.shape[-2])
+        if change is not None:
+            block[..., start : start + change.rank] = change.b * (change.scale / first.scale)
+            start += 0 if is_shared else change.rank
+        blocks.append(block)
+    magnitudes = [each.magnitude for each in known if each.magnitude is not None]
+    magnitude = torch.cat(magnitudes, dim=-1) if magnitudes else None
+    return Change(a, torch.cat(blocks, dim=-2), first.scale, magnitude)
+
+
+def with_rows(change: Change, order: Tensor) -> Change:
+    """The change of some rows of a matrix, or of all in another order."""
+    magnitude = None if change.magnitude is None else change.magnitude[..., order]
+    return Change(change.a, change.b[..., order, :], change.scale, magnitude)
