@@ -14,8 +14,7 @@ import pyarrow.parquet as parquet
 
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
-from endonym.formats.document import Document
-from endonym.formats.provenance import KEYS
+from endonym.formats.document import KEYS, Document
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000

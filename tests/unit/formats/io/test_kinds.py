@@ -98,25 +98,15 @@ def test_a_damaged_file_of_its_own_kind_is_not_to_be_renamed(tmp_path: Path):
         assert "rename" not in refusal.detail
 
 
-@pytest.mark.parametrize(
-    "begin",
-    [
-        "<!-- Фикер -->",
-        "<!--",
-        "<!-- \n",
-        "\n ",
-        "<?xml ",
-        "<?xml version='1.0'?>",
-        "<a",
-        "[",
-        "[ ",
-    ],
-)
-@pytest.mark.parametrize("end", ["Бүген", "-->", ">", ""])
-def test_no_beginning_that_is_repeated_takes_long(begin: str, end: str):
+BEGINNINGS = ("<!-- Фикер -->", "<!--", "<!-- \n", "\n ", "<?xml ", "<a", "[", "[ ")
+
+
+@pytest.mark.parametrize("begin", [*BEGINNINGS, "<?xml version='1.0'?>"])
+def test_no_beginning_that_is_repeated_takes_long(begin: str):
     start = time.process_time()
-    kind((begin * 10_000 + end).encode())
-    assert time.process_time() - start < 0.5
+    for end in ("Бүген", "-->", ">", ""):
+        kind((begin * 10_000 + end).encode())
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("comments", ["", "<!-- Башы --> ", "<!-- a --b -->\n<!---->" * 1_000])

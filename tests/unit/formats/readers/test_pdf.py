@@ -1,5 +1,6 @@
 """PDF: pages with and without a text layer, broken fonts, running heads, paragraphs."""
 
+import base64
 import gzip
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from text_samples import (
 )
 
 from endonym.formats.document import Document
-from endonym.formats.readers.pdf import Pdf
+from endonym.formats.parsers.unit import Unit
+from endonym.formats.readers import pdf as module
 
 WRAPPED = [
     "Бүген һава бик матур, шуңа күрә без урманга ба-",
@@ -140,7 +142,8 @@ def test_a_stamp_on_a_scan_is_not_its_text_and_ocr_reads_the_page(
     assert kept(records(small)) == ["Scanned by the library, page 7"]
     asked = fake_ocr.install(tmp_path / "ocr", {"fra": ("abc", 10)}, monkeypatch)
     # OCR is not sure of it: what the text layer says is better than nothing.
-    monkeypatch.setattr(Pdf, "picture", lambda *_: fake_ocr.picture(FRENCH[0]))
+    drawn = Unit(1, base64.b64encode(fake_ocr.picture(FRENCH[0])).decode())
+    monkeypatch.setattr(module, "drawn", lambda *_: drawn)
     assert kept(records(path, ocr=["fra"])) == ["Scanned by the library, page 7"]
     fake_ocr.install(tmp_path / "ocr2", {"fra": ("".join(FRENCH), 90)}, monkeypatch)
     assert kept(records(path, ocr=["fra"])) == [FRENCH[0]]
