@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-import zstandard
 from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml, zipped
-from text_samples import TATAR, gzipped, kept, records, refused, write
+from text_samples import TATAR, records, refused, write
 
 from endonym.formats.io.kinds import any_kind, kind
 
@@ -32,13 +31,6 @@ def test_a_reject_says_what_a_file_is(tmp_path: Path, name: str, data: bytes, sa
     (refusal,) = refused(records(write(tmp_path, name, data)))
     assert said in refusal.detail
     assert said.split(" ", 2)[:2] == kind(data).split(" ", 2)[:2]
-
-
-def test_a_compressed_file_is_read_as_what_it_is(tmp_path: Path):
-    zstd = zstandard.compress(TATAR[0].encode())
-    assert kept(records(write(tmp_path, "a.txt.gz", zstd))) == TATAR[:1]
-    assert kept(records(write(tmp_path, "a.txt.zst", gzipped(TATAR[1])))) == TATAR[1:2]
-    assert kept(records(write(tmp_path, "a.txt.xz", gzipped(TATAR[1])))) == TATAR[1:2]
 
 
 @pytest.mark.parametrize(
