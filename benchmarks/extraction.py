@@ -41,8 +41,7 @@ from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.files import source_files
-from endonym.formats.pages.ocr import require_tesseract
-from endonym.formats.pages.ocr_packs import best_pack
+from endonym.formats.pages.ocr import best_pack, require_tesseract
 from endonym.formats.reader import read_file
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 

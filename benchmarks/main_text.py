@@ -17,7 +17,7 @@ from typing import Any
 import regex
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
-from endonym.formats.parsers.html import html_page
+from endonym.formats.parsers.html import html_unit
 from endonym.formats.parsers.http import answer
 
 Marks = dict[str, tuple[str, list[tuple[int, int]]]]
@@ -130,7 +130,7 @@ def score(text: str, wanted: str) -> tuple[float, float, float]:
 
 def ours(html: bytes) -> str:
     """As `endonym` reads a page."""
-    return html_page(html, None).text
+    return html_unit(html, None).text
 
 
 def resiliparse(html: bytes) -> str:

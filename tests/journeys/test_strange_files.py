@@ -55,7 +55,7 @@ def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Pa
     write(place, "texts/tatar.txt", GOOD)
     write(place, odd(b"recipe-\xff.toml"), RECIPE)
     write_all(place / "texts")
-    with nested(place / "texts", 2_500):
+    with nested(place / "texts", 2_050):
         said = limited("run", odd(b"recipe-\xff.toml"), "--until", "corpus", cwd=place)
     assert said.returncode == 0, said.stderr.decode()
     screen = said.stdout + said.stderr + (place / "runs/strange/log.txt").read_bytes()

@@ -15,7 +15,7 @@ from endonym.formats.broken import broken
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 from endonym.formats.faults import refusal
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 from endonym.log import counted
 
 Removed = Callable[[Document, str, str], None]

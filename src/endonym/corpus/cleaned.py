@@ -9,7 +9,7 @@ from endonym.formats.chunks import CLEAN, byte_lengths, char_lengths, strings, w
 from endonym.formats.document import ARTICLE, Document, Reject
 from endonym.formats.document_files import Whole, json_line, json_text, reject_line, write_file
 from endonym.formats.faults import refusal
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 
 Row = tuple[str, str, str | None, int, int, str | None, str | None]
 """What stands in the columns of a raw chunk (formats/chunks.py)."""

@@ -32,7 +32,7 @@ from endonym.formats.chunks import is_document, read_chunk, write_array, write_c
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import seen_files
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
 from endonym.workers import Advance, Result
 

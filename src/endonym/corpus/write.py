@@ -21,7 +21,7 @@ from endonym.corpus.corpus_stats import Kept
 from endonym.formats.chunks import read_chunk
 from endonym.formats.document import Reject
 from endonym.formats.document_files import GzipLines, Whole, reject_line
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 
 SHARD_BYTES = 64_000_000
 """Approximate size of the text in a file."""

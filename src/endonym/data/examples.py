@@ -39,7 +39,7 @@ from endonym.data.shards import id_type
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 from endonym.tokenizer.chat_template import CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 

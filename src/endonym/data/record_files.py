@@ -15,10 +15,10 @@ import pyarrow.parquet as parquet
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin
 from endonym.formats.io.streams import (
     ZSTD_PIECE_BYTES,
     Damage,

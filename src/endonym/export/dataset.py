@@ -20,8 +20,7 @@ from endonym.corpus.corpus import Corpus
 from endonym.errors import printable
 from endonym.export.markdown import filled_template, hub_license, language_code
 from endonym.formats.config import Clean
-from endonym.formats.document import Document
-from endonym.formats.provenance import KEYS
+from endonym.formats.document import KEYS, Document
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000

@@ -11,7 +11,7 @@ import re
 import regex
 
 from endonym.formats.document import Document, Reject
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 
 MIN_SIGNS, MIN_LOST = 4, 3
 """Minimum number of pairs, and of words with a question mark."""

@@ -63,10 +63,14 @@ def write_chunk(
     compression: str | None = COMPRESSION,
 ) -> Whole:
     """Write the columns of a chunk in the schema's order. What is not compressed can be mapped."""
-    arrays = [
-        column if isinstance(column, arrow.Array) else column_of(column, field)
-        for field, column in zip(schema, columns, strict=True)
-    ]
+    arrays: list[arrow.Array] = []
+    for field, column in zip(schema, columns, strict=True):
+        if isinstance(column, arrow.Array):
+            arrays.append(column)
+        elif arrow.types.is_string(field.type):
+            arrays.append(strings(column))
+        else:
+            arrays.append(arrow.array(column, type=field.type))
     batch = arrow.RecordBatch.from_arrays(arrays, schema=schema)
     sink = arrow.BufferOutputStream()
     options = ipc.IpcWriteOptions(compression=compression, use_threads=False)
@@ -90,12 +94,6 @@ def is_document(table: arrow.Table) -> Marks:
     return table["reason"].is_null().to_numpy()
 
 
-def column_of(values: Sequence[Any], field: arrow.Field) -> arrow.Array:
-    """Values as a column."""
-    is_text = arrow.types.is_string(field.type)
-    return strings(values) if is_text else arrow.array(values, type=field.type)
-
-
 def strings(values: Sequence[str | None]) -> arrow.Array:
     """A column of strings. Halves of characters, which UTF-8 cannot hold, become escapes."""
     try:
@@ -107,18 +105,12 @@ def strings(values: Sequence[str | None]) -> arrow.Array:
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
     """The length of each text in UTF-8."""
-    return _computed("binary_length", texts)
+    return compute.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def char_lengths(texts: arrow.Array) -> Lengths:
     """The number of characters of each text."""
-    return _computed("utf8_length", texts)
-
-
-def _computed(name: str, texts: arrow.Array) -> Lengths:
-    """What a function of Arrow says of each text."""
-    found = compute.call_function(name, [texts])
-    return found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return compute.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, Keys]:

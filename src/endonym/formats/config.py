@@ -41,6 +41,8 @@ def known_script(name: str | None) -> str | None:
 
 
 Script = Annotated[str | None, AfterValidator(known_script)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Source(Config):
@@ -79,7 +81,7 @@ class Source(Config):
         default=1,
         description="how many empty lines end a document; 2 keeps the stanzas of verse together",
     )
-    column: Annotated[int, Field(ge=1)] | str | None = Field(
+    column: Count | str | None = Field(
         default=None,
         description="the field that holds the text: a name, or a number from 1\n"
         '    jsonl and parquet use "text" if none is given\n'
@@ -104,14 +106,12 @@ class Source(Config):
         '    "auto" measures which of the packs on this machine read the language\'s letters best\n'
         "    without it such pages are counted and left out",
     )
-    min_ocr_confidence: float | None = Field(
+    min_ocr_confidence: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="a page of which Tesseract is less sure is left out",
         json_schema_extra=unset("0.6"),
     )
-    repeatable: bool | Annotated[int, Field(ge=1)] | None = Field(
+    repeatable: bool | Count | None = Field(
         default=None,
         description="how often all phases together may read the source: true is without limit, "
         "a number so many times, false once; counted anew where a phase starts from scratch\n"
@@ -202,114 +202,80 @@ class Clean(Config):
         "language, named by its code: neighbours/ba.txt",
         json_schema_extra=NOT_IDENTITY,
     )
-    min_language_score: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents that are less probably in `language`",
+    min_language_score: Share | None = Field(
+        default=None, description="drop documents that are less probably in `language`"
     )
     split_languages: bool = Field(
         default=False,
         description="take out the paragraphs of a document that are in another language; "
         "without min_language_score drop documents of such paragraphs alone",
     )
-    max_line_documents: int | None = Field(
+    max_line_documents: Count | None = Field(
         default=None,
-        ge=1,
         description="take out lines that stand in more documents: lines of at least 40 letters "
         "wherever they stand, shorter ones at the beginning and end of a document if they also "
         "stand in one of a hundred documents",
     )
-    max_same_skeleton: int | None = Field(
+    max_same_skeleton: Count | None = Field(
         default=None,
-        ge=1,
         description="keep so many of the documents that are the same once digits, names and rare "
         "words are blanked, as those that a program has filled in",
     )
-    min_chars: int | None = Field(
-        default=None, ge=1, description="drop documents shorter than this"
-    )
-    max_chars: int | None = Field(default=None, ge=1, description="drop documents longer than this")
+    min_chars: Count | None = Field(default=None, description="drop documents shorter than this")
+    max_chars: Count | None = Field(default=None, description="drop documents longer than this")
     script: Script = Field(
         default=None,
         description="the language's script: latin, cyrillic, khmer, arabic, devanagari …",
     )
-    min_script_share: float | None = Field(
+    min_script_share: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents with a smaller share of letters and vowel signs in `script`",
     )
     expected_letters: str | None = Field(
         default=None,
         description="letters that tell the language from its neighbours, such as әөүҗңһ",
     )
-    min_expected_share: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents where they are a smaller share of letters",
+    min_expected_share: Share | None = Field(
+        default=None, description="drop documents where they are a smaller share of letters"
     )
-    min_words: int | None = Field(default=None, ge=1, description="drop documents of fewer words")
+    min_words: Count | None = Field(default=None, description="drop documents of fewer words")
     min_word_length: float | None = Field(
         default=None, gt=0, description="drop documents whose words are shorter on average"
     )
     max_word_length: float | None = Field(
         default=None, gt=0, description="drop documents whose words are longer on average"
     )
-    max_symbols: float | None = Field(
+    max_symbols: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents where more of the characters are no letters, digits or "
         "punctuation",
     )
-    max_digits: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents where more of the characters are digits",
+    max_digits: Share | None = Field(
+        default=None, description="drop documents where more of the characters are digits"
     )
-    min_ended_lines: float | None = Field(
+    min_ended_lines: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents where fewer of the lines end with punctuation, as menus",
     )
-    max_short_lines: float | None = Field(
+    max_short_lines: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents where more of the lines have at most 30 characters",
     )
-    max_list_lines: float | None = Field(
+    max_list_lines: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents where more of the lines begin with a bullet or a number",
     )
-    max_table_lines: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents where more of the lines are rows of a table",
+    max_table_lines: Share | None = Field(
+        default=None, description="drop documents where more of the lines are rows of a table"
     )
-    max_code_lines: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents where more of the lines look like a program",
+    max_code_lines: Share | None = Field(
+        default=None, description="drop documents where more of the lines look like a program"
     )
-    max_repeated_lines: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="drop documents where more of the lines are repetitions",
+    max_repeated_lines: Share | None = Field(
+        default=None, description="drop documents where more of the lines are repetitions"
     )
-    max_repeated_5grams: float | None = Field(
+    max_repeated_5grams: Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="drop documents where more of the words are in five words in a row that "
         "stood before in it",
     )
@@ -397,9 +363,8 @@ class Split(Config):
         description="hold out this share of each source's documents: half of them for dev, half "
         "for test; default 0.06",
     )
-    val_bytes: int | None = Field(
+    val_bytes: Count | None = Field(
         default=None,
-        ge=1,
         description="hold out about so many bytes of each source at most, whatever its share is; "
         "default 20,000,000 where neither key above is given",
     )

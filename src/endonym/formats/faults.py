@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from endonym.errors import EndonymError, printable
 from endonym.formats.document import Document, Reject
-from endonym.formats.io.origin import SHOWN_CHARS
+from endonym.formats.io.content import SHOWN_CHARS
 
 Made = TypeVar("Made")
 

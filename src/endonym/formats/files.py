@@ -33,7 +33,7 @@ KINDS = {
     stat.S_IFSOCK: "a socket, not a file",
     stat.S_IFDIR: "a folder that cannot be entered; check its permissions",
 }
-TOO_LONG = "its path is too long to be opened"
+NOTHING, TOO_LONG = "there is no such file or folder", "its path is too long to be opened"
 UNREACHABLE = {
     errno.ENOENT: "a link that leads nowhere",
     errno.ENOTDIR: "a link that leads nowhere",
@@ -78,10 +78,8 @@ def source_files(source: Source, folder: Path, left_out: list[Path] | None = Non
     A data set of the hub is fetched if need be. left_out: gets the stores and runs below the path,
     which are not entered. Raises MissingSource if the path does not exist or holds no file.
     """
-    if is_on_hub(source):
-        return files_at(hub_folder(source), folder, name=source.name, exclude=source.exclude)
     # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
-    given = Path(os.path.expanduser(source.path))  # noqa: PTH111
+    given = hub_folder(source) if is_on_hub(source) else Path(os.path.expanduser(source.path))  # noqa: PTH111
     return files_at(given, folder, name=source.name, exclude=source.exclude, left_out=left_out)
 
 
@@ -107,59 +105,41 @@ def files_at(
     exclude: Sequence[str] = (),
     left_out: list[Path] | None = None,
 ) -> list[RawFile]:
-    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
-    path = Path(os.path.abspath(folder / given))  # noqa: PTH100
+    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors.
+
+    Folders that `exclude` names are not entered.
+    """
+    path, files = Path(os.path.abspath(folder / given)), list[RawFile]()  # noqa: PTH100
+    why = "there is no file here" + (", or `exclude` names its folder" if exclude else "")
     try:
-        found = found_files(given, folder, path, exclude, left_out=left_out)
+        if path.is_file():
+            files = [RawFile(path=path, name=printable(path.name))]
+        elif path.is_dir():
+            files = named(path, files_matching(path, ("**",), exclude, left_out))
+        elif any(sign in str(given) for sign in GLOB_SIGNS):
+            root, parts = glob_root(given, folder)
+            if root.is_dir():
+                files = named(root, files_matching(root, parts, exclude, left_out))
+        else:
+            why = "this is neither a file nor a folder" if path.exists() else NOTHING
     except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise _missing(name, UNREACHABLE[error.errno], path) from error
-        raise SourceError(
-            f'source "{name}": the folder cannot be read: {error.strerror or error}',
-            where=printable(os.fsdecode(error.filename or path)),
-            do="Check the disk and the folder's permissions.",
-        ) from error
-    if not isinstance(found, str):
-        left = [file for file in found if not is_excluded(file.name, exclude)]
-        found = left or "`exclude` leaves no file here"
-    if isinstance(found, str):
-        raise _missing(name, found, path)
-    return found
-
-
-def _missing(name: str, what: str, path: Path) -> MissingSource:
-    """The error of a source of which there is no file."""
-    return MissingSource(
-        f'source "{name}": {what}',
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise SourceError(
+                f'source "{name}": the folder cannot be read: {error.strerror or error}',
+                where=printable(os.fsdecode(error.filename or path)),
+                do="Check the disk and the folder's permissions.",
+            ) from error
+        why = UNREACHABLE[error.errno]
+    if any(not not_a_file(file.path) for file in files):
+        why = "`exclude` leaves no file here"
+        if found := [file for file in files if not is_excluded(file.name, exclude)]:
+            return found
+    raise MissingSource(
+        f'source "{name}": {why}',
         where=printable(str(path)),
         do="Put the texts there, or correct `path` of this [[source]]; "
         "a relative path starts at the recipe's folder.",
     )
-
-
-def found_files(
-    given: Path,
-    folder: Path,
-    path: Path,
-    exclude: Sequence[str],
-    *,
-    left_out: list[Path] | None = None,
-) -> list[RawFile] | str:
-    """The raw files, or why there are none. Folders that `exclude` names are not entered."""
-    if path.is_file():
-        found = [RawFile(path=path, name=printable(path.name))]
-    elif path.is_dir():
-        found = named(path, files_matching(path, ("**",), exclude, left_out))
-    elif any(sign in str(given) for sign in GLOB_SIGNS):
-        root, parts = glob_root(given, folder)
-        found = named(root, files_matching(root, parts, exclude, left_out)) if root.is_dir() else []
-    elif path.exists():
-        return "this is neither a file nor a folder"
-    else:
-        return "there is no such file or folder"
-    if all(not_a_file(file.path) for file in found):
-        return "there is no file here" + (", or `exclude` names its folder" if exclude else "")
-    return found
 
 
 def is_excluded(name: str, patterns: Sequence[str]) -> bool:
@@ -168,10 +148,9 @@ def is_excluded(name: str, patterns: Sequence[str]) -> bool:
     One with a slash in front matches paths only: it means one a.txt, and not each.
     """
     path = PurePosixPath(name)
-    meant = [name, *(folder.as_posix() for folder in path.parents[:-1])]
-    return is_named(path.name, [each for each in patterns if not each.startswith("/")]) or any(
-        is_named(each, patterns) for each in meant
-    )
+    paths = [name, *(folder.as_posix() for folder in path.parents[:-1])]
+    of_names = [each for each in patterns if not each.startswith("/")]
+    return is_named(path.name, of_names) or any(is_named(each, patterns) for each in paths)
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:
@@ -224,6 +203,12 @@ class Glob:
                 reached.add(number)
         return frozenset(reached)
 
+    def entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        """What of a folder it may match, last names first."""
+        with os.scandir(folder) as found:
+            shown = [each for each in found if self.shows_hidden or not each.name.startswith(".")]
+        return sorted(shown, key=lambda entry: entry.name, reverse=True)
+
 
 def files_matching(
     root: Path,
@@ -241,12 +226,13 @@ def files_matching(
     glob = Glob(parts)
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
     read = set[tuple[int, int, frozenset[int]]]()
-    made = list[Path]() if left_out is None else left_out
     while folders or links:
         folder, reached = (folders or links).pop()
         try:
-            is_new = entered(folder, reached - {len(parts)}, read)
-            entries = visible_entries(folder, glob) if is_new else []
+            status = folder.stat()
+            key = status.st_dev, status.st_ino, reached - {len(parts)}
+            entries = [] if key in read else glob.entries(folder)
+            read.add(key)
         except PermissionError:
             if folder == root:
                 raise
@@ -257,7 +243,7 @@ def files_matching(
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path
-            elif is_passed_over(path, root, exclude, made):
+            elif is_passed_over(path, root, exclude, left_out):
                 continue
             elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
                 yield path
@@ -265,31 +251,16 @@ def files_matching(
                 (links if entry.is_symlink() else folders).append((path, after))
 
 
-def is_passed_over(path: Path, root: Path, exclude: Sequence[str], made: list[Path]) -> bool:
-    """Whether a folder is not entered: by its name, or as a store or a run, which `made` gets."""
+def is_passed_over(
+    path: Path, root: Path, exclude: Sequence[str], left_out: list[Path] | None
+) -> bool:
+    """Whether a folder is not entered: by its name, or as a store or a run, which left_out gets."""
     if exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
         return True
     is_mine = is_store(path) or is_run_of_store(path)
-    made += [path] * is_mine
+    if is_mine and left_out is not None:
+        left_out.append(path)
     return is_mine
-
-
-def entered(
-    folder: Path, reached: frozenset[int], read: set[tuple[int, int, frozenset[int]]]
-) -> bool:
-    """Whether a folder is read for the first time with these parts of a glob."""
-    status = folder.stat()
-    key = (status.st_dev, status.st_ino, reached)
-    is_new = key not in read
-    read.add(key)
-    return is_new
-
-
-def visible_entries(folder: Path, glob: Glob) -> list[os.DirEntry[str]]:
-    """What a folder holds, last names first."""
-    with os.scandir(folder) as entries:
-        found = [each for each in entries if glob.shows_hidden or not each.name.startswith(".")]
-    return sorted(found, key=lambda entry: entry.name, reverse=True)
 
 
 def leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -15,11 +15,14 @@ from typing import Any, cast
 
 from endonym.errors import MissingSource, SourceError
 from endonym.formats.config import Source
+from endonym.formats.io.archives import is_hidden
 from endonym.formats.io.formats import file_format
 
 PREFIX = "hub:"
 NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+RECORD = "endonym-{commit}.json"
+"""The list of the files of a version that was fetched as a whole."""
 
 
 def is_on_hub(source: Source) -> bool:
@@ -60,7 +63,9 @@ def fetched(source: Source, name: str) -> Path:
     disable_progress_bars()
     found = HfApi(library_name="endonym").dataset_info(name, revision=source.revision)
     commit, files = str(found.sha), [each.rfilename for each in found.siblings or []]
-    wanted = sorted(each for each in files if is_read(each, source))
+    shown = [each for each in files if not is_hidden(each)]
+    kinds = {each: file_format(each, source) for each in shown}
+    wanted = sorted(each for each, kind in kinds.items() if kind.format or kind.archive)
     if not wanted:
         raise MissingSource(
             f'source "{source.name}": no file of this data set can be read; it has: '
@@ -71,26 +76,16 @@ def fetched(source: Source, name: str) -> Path:
     if not is_whole(home, commit):
         for each in wanted:
             hf_hub_download(name, each, repo_type="dataset", revision=commit)
-        record_of(home, commit).write_text(json.dumps(wanted, ensure_ascii=False), encoding="utf-8")
+        record = json.dumps(wanted, ensure_ascii=False)
+        (home / RECORD.format(commit=commit)).write_text(record, encoding="utf-8")
     return home / "snapshots" / commit
-
-
-def is_read(name: str, source: Source) -> bool:
-    """Whether a file of a data set has a format that is read, or is an archive."""
-    kind = file_format(name, source)
-    is_hidden = any(part.startswith(".") for part in name.split("/"))
-    return not is_hidden and bool(kind.format or kind.archive)
-
-
-def record_of(home: Path, commit: str) -> Path:
-    """The list of the files of a version that was fetched as a whole."""
-    return home / f"endonym-{commit}.json"
 
 
 def is_whole(home: Path, commit: str) -> bool:
     """Whether all files of this version are there."""
     try:
-        names: Any = json.loads(record_of(home, commit).read_text(encoding="utf-8"))
+        record = (home / RECORD.format(commit=commit)).read_text(encoding="utf-8")
+        names: Any = json.loads(record)
     except (OSError, ValueError):
         return False
     return all((home / "snapshots" / commit / str(name)).is_file() for name in names)
@@ -103,35 +98,32 @@ def explained(source: Source) -> Generator[None]:
 
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     network = cast(type[Exception], HfHubHTTPError.__bases__[0])
-    version = source.revision or "main"
+    kind = MissingSource
     try:
         yield
-    except GatedRepoError as error:
-        raise SourceError(
-            "the authors of this data set let in only whom they know",
-            where=source.path,
-            do="Ask for access on its page, then log in: hf auth login",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise MissingSource(
-            "the hub has no data set of this name, or it is private",
-            where=source.path,
-            do="Correct `path`; for a private one, log in: hf auth login",
-        ) from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        message = f"the hub has no version {version} of it" if status == 404 else ""
-        raise MissingSource(
-            message or f"the hub answers {status}",
-            where=source.path,
-            do="Correct `revision`." if message else "Try again later.",
-        ) from error
-    except (network, OSError, RuntimeError) as error:
-        cause = error.__cause__ or error
+        return
+    except GatedRepoError as caught:
+        kind, error = SourceError, caught
+        what = "the authors of this data set let in only whom they know"
+        do = "Ask for access on its page, then log in: hf auth login"
+    except RepositoryNotFoundError as caught:
+        error, what = caught, "the hub has no data set of this name, or it is private"
+        do = "Correct `path`; for a private one, log in: hf auth login"
+    except HfHubHTTPError as caught:
+        error, what, do = (
+            caught,
+            f"the hub answers {caught.response.status_code}",
+            "Try again later.",
+        )
+        if caught.response.status_code == 404:
+            what = f"the hub has no version {source.revision or 'main'} of it"
+            do = "Correct `revision`."
+    except (network, OSError, RuntimeError) as caught:
+        cause = caught.__cause__ or caught
         said = (str(cause) or repr(cause)).splitlines()[0][:200]
-        raise SourceError(
-            f"the hub cannot be reached: {said}",
-            where=source.path,
-            do="Check the network. A version that was fetched once is read without it, if "
-            "`revision` is its commit.",
-        ) from error
+        kind, error, what = SourceError, caught, f"the hub cannot be reached: {said}"
+        do = (
+            "Check the network. A version that was fetched once is read without it, if "
+            "`revision` is its commit."
+        )
+    raise kind(what, where=source.path, do=do) from error

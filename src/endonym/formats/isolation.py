@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import SourceError
-from endonym.formats.parsers.unit import Options, Unit
+from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.limited.frames import (
     WHEREABOUTS,
     BadFrame,
@@ -70,18 +70,11 @@ class Limits:
 LIMITS = Limits()
 
 
-class Failure(Exception):
-    """A unit that the parser did not survive: the reason, and a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason, self.detail = reason, detail
-        super().__init__(detail)
-
-
 class ParserProcess:
     """One worker process."""
 
     def __init__(self, limits: Limits) -> None:
+        """Tell a new process its limits. Raises SourceError if it does not start."""
         self.limits = limits
         with tempfile.TemporaryFile() as memory:
             memory.truncate(WHEREABOUTS.size)
@@ -90,33 +83,27 @@ class ParserProcess:
                 stderr=subprocess.PIPE,
                 pass_fds=(memory.fileno(),),
             )
-            self.end = weakref.finalize(self, end, self.process, os.getpid())
+            requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
+            assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
+            self.close = weakref.finalize(self, end, self.process, os.getpid())
             self.where = Whereabouts(memory.fileno())
-            assert self.process.stdin is not None, "a pipe"
-            assert self.process.stdout is not None, "a pipe"
-            self.requests = self.process.stdin.fileno()
-            self.answers = Incoming(self.process.stdout.fileno())
+            self.requests, self.answers = requests.fileno(), Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
-                fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            self.begin(memory.fileno())
-
-    def begin(self, memory: int) -> None:
-        """Tell the process its limits. Raises SourceError if it did not start."""
-        first = asdict(self.limits) | {"parent": os.getpid(), "whereabouts": memory}
-        try:
-            send(self.requests, first)
-            self.receive(START_SECONDS)
-        except (Failure, BrokenPipeError) as failure:
-            assert self.process.stderr is not None, "a pipe"
-            kill(self.process)
-            said = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-            self.close()
-            raise SourceError(
-                f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
-                where="[[source]]",
-                do="If this machine is very busy, try again; if it says that a module is missing, "
-                "install endonym again.",
-            ) from failure
+                fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            first = {"parent": os.getpid(), "whereabouts": memory.fileno()}
+            try:
+                send(self.requests, asdict(limits) | first)
+                self.receive(START_SECONDS)
+            except (Refused, BrokenPipeError) as failure:
+                kill(self.process)
+                said = errors.read().decode("utf-8", "replace").strip().splitlines()
+                self.close()
+                raise SourceError(
+                    f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
+                    where="[[source]]",
+                    do="If this machine is very busy, try again; if it says that a module is "
+                    "missing, install endonym again.",
+                ) from failure
 
     @property
     def is_alive(self) -> bool:
@@ -124,37 +111,33 @@ class ParserProcess:
         return self.process.poll() is None
 
     def receive(self, seconds: float) -> dict[str, Any]:
-        """The next message. Raises Failure if there is none within so many seconds."""
+        """The next message. Raises Refused if there is none within so many seconds."""
         end = time.monotonic() + seconds
         try:
             while (message := self.answers.whole()) is None:
                 if not self.answers.is_waiting(end - time.monotonic()):
-                    raise Failure("parser_timeout", f"nothing came for {seconds:.0f} s")
+                    raise Refused("parser_timeout", f"nothing came for {seconds:.0f} s")
                 if not self.answers.more():
                     raise self.failure()
         except BadFrame as error:
-            raise Failure("parser_crashed", "what the parser sent is no message") from error
+            raise Refused("parser_crashed", "what the parser sent is no message") from error
         return message
 
-    def failure(self) -> Failure:
+    def failure(self) -> Refused:
         """Why the process has closed its pipe, by how it ended and what it used."""
         end = time.monotonic() + CLOSING_SECONDS
         while (code := self.process.poll()) is None:
             if time.monotonic() >= end:
-                return Failure("parser_crashed", "the parser closed its pipe")
+                return Refused("parser_crashed", "the parser closed its pipe")
             time.sleep(0.001)
         if code == -signal.SIGXCPU:
             seconds = self.limits.unit_cpu_seconds
-            return Failure("parser_timeout", f"it took more than {seconds} s of processor time")
+            return Refused("parser_timeout", f"it took more than {seconds} s of processor time")
         if code == -signal.SIGKILL:
             most = self.limits.memory_bytes >> 20
-            return Failure("parser_memory", f"it took more than {most:,} MiB of memory")
+            return Refused("parser_memory", f"it took more than {most:,} MiB of memory")
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return Failure("parser_crashed", f"the parser crashed ({how})")
-
-    def close(self) -> None:
-        """End the process."""
-        self.end()
+        return Refused("parser_crashed", f"the parser crashed ({how})")
 
     def stop(self) -> bool:
         """Give up the current file; False if the process had to be ended."""
@@ -163,11 +146,11 @@ class ParserProcess:
             end = time.monotonic() + self.limits.unit_seconds
             while "stopped" not in (message := self.receive(end - time.monotonic())):
                 if time.monotonic() >= end:
-                    raise Failure("parser_timeout", "it does not stop")
+                    raise Refused("parser_timeout", "it does not stop")
             if message.get("last"):
                 self.close()
                 return False
-        except (Failure, OSError):
+        except (Refused, OSError):
             self.close()
             return False
         return True
@@ -187,12 +170,11 @@ class Idle(threading.local):
         """A process with these limits, a new one if none waits."""
         if self.owner != os.getpid():  # after a fork: they belong to the parent
             self.processes, self.owner = [], os.getpid()
-        for number in reversed(range(len(self.processes))):
-            if self.processes[number].limits == limits:
-                found = self.processes.pop(number)
-                if found.is_alive:
-                    return found
-                found.close()
+        for process in [each for each in self.processes[::-1] if each.limits == limits]:
+            self.processes.remove(process)
+            if process.is_alive:
+                return process
+            process.close()
         return ParserProcess(limits)
 
 
@@ -227,7 +209,7 @@ class Parsing:
         self.next = 1
         self.failures = self.timeouts = 0
         self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
-        self.lost: tuple[int, Failure] | None = None
+        self.lost: tuple[int, Refused] | None = None
         self.is_over = False
 
     def go_on(self) -> Iterator[Unit]:
@@ -240,7 +222,7 @@ class Parsing:
                 yield from self.taken(message["units"], message.get("texts", b""))
             is_usable = not message.get("last")
             yield from self.ended(message)
-        except Failure as failure:
+        except Refused as failure:
             yield from self.failed(failure, process.where.unit)
         except BrokenPipeError:
             yield from self.failed(process.failure(), process.where.unit)
@@ -254,16 +236,16 @@ class Parsing:
                 process.close()
 
     def receive(self, process: ParserProcess) -> dict[str, Any]:
-        """The next message, within the time that the file has left. Raises Failure."""
+        """The next message, within the time that the file has left. Raises Refused."""
         if self.seconds <= 0 and not self.lost:
-            raise Failure("parser_timeout", "the time of the file is over")
+            raise Refused("parser_timeout", "the time of the file is over")
         while True:
             steps, began = process.where.steps, time.monotonic()
             left = self.limits.unit_seconds if self.lost else self.seconds
             seconds = max(0.0, min(self.limits.unit_seconds, left))
             try:
                 return process.receive(seconds)
-            except Failure:
+            except Refused:
                 # Units that are passed over, or not sent yet, show as steps.
                 is_alive = process.is_alive and process.where.steps != steps
                 if not is_alive or left - (time.monotonic() - began) <= 0:
@@ -272,36 +254,42 @@ class Parsing:
                 self.seconds -= time.monotonic() - began
 
     def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
-        """Units as they were sent, with their texts one after the other. Raises Failure if one is
+        """Units as they were sent, with their texts one after the other. Raises Refused if one is
         none, or not behind the one before."""
         if type(sent) is not list or not sent:
-            raise Failure("parser_crashed", NO_UNIT)
+            raise Refused("parser_crashed", NO_UNIT)
         end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
         for each in sent:
-            begin, end = end, end + size_of_text(each)
+            begin = end
             try:
+                end = begin + each["text"]
                 unit = Unit(**(each | {"text": texts[begin:end].decode()}))
-            except (TypeError, UnicodeDecodeError) as error:
-                raise Failure("parser_crashed", NO_UNIT) from error
-            if not is_sound(unit) or not self.next <= unit.number <= until or end > len(texts):
-                raise Failure("parser_crashed", NO_UNIT)
+            except (TypeError, KeyError, UnicodeDecodeError) as error:
+                raise Refused("parser_crashed", NO_UNIT) from error
+            is_text = type(each["text"]) is int and begin <= end <= len(texts)
+            if not is_text or not is_sound(unit) or not self.next <= unit.number <= until:
+                raise Refused("parser_crashed", NO_UNIT)
             self.next = unit.number + 1
             self.timeouts = 0
             self.spare += SPARE_A_UNIT
             yield unit
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
-        """What follows from the parser's last message. Raises Failure."""
+        """What follows from the parser's last message. Raises Refused."""
         what = [key for key in ENDS if key in message]
         words = [message.get(key, "") for key in ("failed", "refused", "missing", "detail")]
         if len(what) != 1 or any(type(each) is not str for each in words):
-            raise Failure("parser_crashed", "what the parser sent is no end of a file")
+            raise Refused("parser_crashed", "what the parser sent is no end of a file")
         if "failed" in message:
             most = self.limits.memory_bytes >> 20
             detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
-            raise Failure(message["failed"], detail)
+            raise Refused(message["failed"], detail)
         if "missing" in message:
-            raise missing_library(message["missing"])
+            raise SourceError(
+                f"the library {message['missing']} is not installed, which reads such files",
+                where="[[source]]",
+                do='Install it: pip install "endonym[documents]"',
+            )
         if self.lost:
             yield from self.refused(self.lost[1])
             return
@@ -309,7 +297,7 @@ class Parsing:
         if "refused" in message:
             yield Unit(0, reason=message["refused"], detail=message.get("detail", ""))
 
-    def failed(self, failure: Failure, unit: int) -> Iterator[Unit]:
+    def failed(self, failure: Refused, unit: int) -> Iterator[Unit]:
         """What follows from a failure in this unit."""
         if unit == 0:
             self.is_over = True
@@ -319,7 +307,7 @@ class Parsing:
         else:
             self.lost = (unit, failure)
 
-    def refused(self, failure: Failure) -> Iterator[Unit]:
+    def refused(self, failure: Refused) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
         self.lost = None
         self.failures += failure.reason != "parser_failed"
@@ -348,21 +336,4 @@ def is_sound(unit: Unit) -> bool:
         and type(unit.reason) is type(unit.detail) is str
         and type(unit.meta) is dict
         and all(type(each) is str for each in unit.meta.values())
-    )
-
-
-def size_of_text(sent: Any) -> int:
-    """How many bytes the text of a unit has, as it was sent. Raises Failure if it does not say."""
-    size = sent.get("text") if isinstance(sent, dict) else None
-    if type(size) is not int or size < 0:
-        raise Failure("parser_crashed", NO_UNIT)
-    return size
-
-
-def missing_library(name: str) -> SourceError:
-    """The error for a library of a parser that is not installed."""
-    return SourceError(
-        f"the library {name} is not installed, which reads such files",
-        where="[[source]]",
-        do='Install it: pip install "endonym[documents]"',
     )

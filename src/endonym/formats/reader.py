@@ -17,32 +17,23 @@ import regex
 from endonym.errors import SourceError, printable
 from endonym.formats.articles import with_articles
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Records
 from endonym.formats.faults import RAISED, fault
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant, zip_members
-from endonym.formats.io.content import Content
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.formats import FileFormat, file_format
-from endonym.formats.io.origin import Origin
 from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed, unpacked
-from endonym.formats.readers.arrow import read_arrow
-from endonym.formats.readers.docx import read_docx
-from endonym.formats.readers.epub import read_epub
-from endonym.formats.readers.html import read_html
-from endonym.formats.readers.image import read_image
-from endonym.formats.readers.leipzig import read_leipzig
-from endonym.formats.readers.odt import read_odt
+from endonym.formats.readers.arrow import read_arrow, read_parquet_content
 from endonym.formats.readers.other_kinds import unread
-from endonym.formats.readers.parquet import read_parquet_content
+from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
 from endonym.formats.readers.pdf import read_pdf
-from endonym.formats.readers.plain import read_plain
+from endonym.formats.readers.plain import read_leipzig, read_plain
 from endonym.formats.readers.records import read_json_lines
+from endonym.formats.readers.scans import read_image
 from endonym.formats.readers.tables import read_table
 from endonym.formats.readers.tar import tar_members
-from endonym.formats.readers.warc import read_warc
-from endonym.formats.readers.wiki import read_wiki
 
-Records = Iterator[Document | Reject]
 Reader = Callable[[Content, Origin, Source], Records]
 
 
@@ -61,12 +52,8 @@ READERS: dict[str, Reader] = {
     "arrow": read_arrow,
     "pdf": read_pdf,
     "image": read_image,
-    "html": read_html,
-    "epub": read_epub,
+    **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
     "docx": read_docx,
-    "odt": read_odt,
-    "warc": read_warc,
-    "wiki": read_wiki,
 }
 """The reader of each format of `formats/io/formats.py`."""
 
@@ -147,14 +134,12 @@ def no_access(file: RawFile, error: OSError) -> SourceError:
 
 def never_silent(records: Records, origin: Origin) -> Records:
     """The same records; a file without any gets one reject, so that it is counted."""
-    silent = True
+    record = None
     for record in records:
-        silent = False
         yield record
-    if silent:
-        yield origin.whole_file(
-            "no_text", "no text: the file is blank, or has dividing lines alone"
-        )
+    if record is None:
+        detail = "no text: the file is blank, or has dividing lines alone"
+        yield origin.whole_file("no_text", detail)
 
 
 def opened_file(
@@ -193,8 +178,8 @@ def single_records(content: Content, kind: FileFormat, origin: Origin, source: S
     """The records of one file that is not an archive, compressed or not."""
     if kind.format:
         yield from READERS[kind.format](content, origin, source)
-        return
-    yield origin.whole_file("unsupported_format", unread(content, kind, origin.name))
+    else:
+        yield origin.whole_file("unsupported_format", unread(content, kind, origin.name))
 
 
 def archive_records(

@@ -3,56 +3,34 @@
 The rules of cleaning have their own reasons, which are their keys in the recipe.
 """
 
-READER_REASONS = {
-    "invalid_utf8": "record",  # bytes that are no UTF-8 in a UTF-8 file
-    "invalid_bytes": "record",  # bytes without a meaning in another encoding
-    "bad_json": "record",
-    "bad_row": "record",  # too few or too many columns, an open quote
-    "not_object": "record",  # JSON, but a list or a number
-    "no_text_field": "record",
-    "no_column": "file",  # a whole table without the column that the recipe names
-    "text_not_string": "record",
-    "lone_surrogates": "record",  # escapes of half a character
-    "too_deep": "record",
-    "mojibake": "record",
-    "lost_letters": "record",
-    "too_long": "file",
-    "truncated": "file",
-    "bad_checksum": "file",
-    "damaged": "file",
-    "bomb": "file",  # it unpacks to far more than any text
-    "parser_crashed": "file",
-    "parser_timeout": "file",
-    "parser_memory": "file",
-    "parser_failed": "file",  # it raised an error that we do not know
-    "trailing_garbage": "file",
-    "not_compressed": "file",
-    "binary": "file",
-    "other_kind": "file",  # its content is not what its name says
-    "unknown_encoding": "file",
-    "reader_failed": "fault",  # of our own code after parsing
-    "cleaning_failed": "fault",  # of our own code in a rule of cleaning, or in what judges by it
-    "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
-    "empty_file": "unread",
-    "no_text": "unread",
-    "no_member": "unread",
-    "unsafe_member": "unread",
-    "needs_password": "unread",
-    "extraction_forbidden": "unread",
-    "unsupported_format": "passed",
-    "needs_ocr": "passed",  # a page or a picture, and the recipe does not ask for OCR
-    "bad_text_layer": "passed",  # a page whose letters a broken or old font made nonsense
-    "low_confidence": "passed",  # OCR was not sure of this page
-    "blank": "passed",
-    "redirect": "passed",
-    "companion": "passed",  # a read-me or a licence in an archive
-    "not_article": "passed",
-    "not_a_page": "passed",
-    "own_page": "passed",  # a report that endonym made
+REASONS_BY_KIND = {
+    # One bad record: bytes that are no UTF-8 in a UTF-8 file, or without a meaning in another
+    # encoding; rows with too few or too many columns; JSON that is a list or a number; escapes of
+    # half a character.
+    "record": "invalid_utf8 invalid_bytes bad_json bad_row not_object no_text_field "
+    "text_not_string lone_surrogates too_deep mojibake lost_letters",
+    # Reported file by file: a table without the column that the recipe names; what unpacks to far
+    # more than any text; a parser that raised an error which we do not know; content that is not
+    # what the name says.
+    "file": "no_column too_long truncated bad_checksum damaged bomb parser_crashed parser_timeout "
+    "parser_memory parser_failed trailing_garbage not_compressed binary other_kind "
+    "unknown_encoding",
+    # Like both. Of our own code: after parsing; in a rule of cleaning, or in what judges by it.
+    "fault": "reader_failed cleaning_failed",
+    # A file or a member that is not meant to be read; it is counted, but its bytes are neither good
+    # nor bad: a pipe, a device, a broken link in a folder.
+    "unread": "not_a_file empty_file no_text no_member unsafe_member needs_password "
+    "extraction_forbidden",
+    # The same, and there may be thousands, so they are not reported one by one: pages and pictures
+    # where the recipe does not ask for OCR; pages whose letters a broken or old font made nonsense,
+    # or of which OCR was not sure; a read-me or a licence in an archive; a report of endonym.
+    "passed": "unsupported_format needs_ocr bad_text_layer low_confidence blank redirect companion "
+    "not_article not_a_page own_page",
 }
-"""`record`: one bad record. `file`: reported file by file. `fault`: like both. `unread`: a file or
-a member that is not meant to be read; it is counted, but its bytes are neither good nor bad.
-`passed`: the same, and there may be thousands, so they are not reported one by one."""
+READER_REASONS = {
+    reason: kind for kind, reasons in REASONS_BY_KIND.items() for reason in reasons.split()
+}
+"""The kind of each reason."""
 
 
 WORDS = {

@@ -142,10 +142,8 @@ class Incoming:
         if len(self.held) < end:
             return None
         with memoryview(self.held) as view:
-            body, texts = (
-                bytes(view[HEAD.size : end - texts_size]),
-                bytes(view[end - texts_size : end]),
-            )
+            body = bytes(view[HEAD.size : end - texts_size])
+            texts = bytes(view[end - texts_size : end])
         del self.held[:end]
         try:
             message = json.loads(body.decode())

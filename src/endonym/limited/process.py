@@ -81,7 +81,16 @@ class LimitedProcess:
         return answer
 
     def _asked(self, message: bytes, limits: Limits) -> dict[str, Any]:
-        process, is_late = self._started(), threading.Event()
+        is_ours = self._owner == os.getpid()
+        if self._process is None or not is_ours or self._process.poll() is not None:
+            self.close()
+            self._owner, module = os.getpid(), "endonym.limited.worker"
+            self._process = started(
+                module, self.function, stderr=subprocess.DEVNULL, variables=ONE_THREAD
+            )
+        process, is_late = self._process, threading.Event()
+        assert process.stdin is not None, "a pipe"
+        assert process.stdout is not None, "a pipe"
 
         def stop() -> None:
             is_late.set()
@@ -90,7 +99,12 @@ class LimitedProcess:
         timer = threading.Timer(limits.seconds, stop)
         try:
             timer.start()
-            return self._answer(process, message)
+            write(process.stdin.fileno(), message)
+            answer = Incoming(process.stdout.fileno()).receive()
+            if answer is None:
+                process.wait()
+                raise BadFrame
+            return answer
         except (OSError, BadFrame) as error:
             process.kill()
             code = process.wait()
@@ -112,29 +126,6 @@ class LimitedProcess:
         process, self._process = self._process, None
         if process is not None:
             end(process, self._owner)
-
-    def _answer(self, process: subprocess.Popen[bytes], message: bytes) -> dict[str, Any]:
-        assert process.stdin is not None, "a pipe"
-        assert process.stdout is not None, "a pipe"
-        write(process.stdin.fileno(), message)
-        answer = Incoming(process.stdout.fileno()).receive()
-        if answer is None:
-            process.wait()
-            raise BadFrame
-        return answer
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        is_ours = self._owner == os.getpid()
-        if self._process is None or not is_ours or self._process.poll() is not None:
-            self.close()
-            self._owner = os.getpid()
-            self._process = started(
-                "endonym.limited.worker",
-                self.function,
-                stderr=subprocess.DEVNULL,
-                variables=ONE_THREAD,
-            )
-        return self._process
 
 
 def started(

@@ -61,12 +61,12 @@ def own_pipes() -> tuple[Incoming, int]:
     return Incoming(requests), answers
 
 
-def cap(most: Mapping[int, int]) -> None:
-    """Limit each of these resources, for good."""
+def cap(most: Mapping[int, int], *, for_good: bool = True) -> None:
+    """Limit each of these resources, for good or until the next call."""
     for what, given in most.items():
         hard = resource.getrlimit(what)[1]
         given = given if hard == resource.RLIM_INFINITY else min(given, hard)
-        resource.setrlimit(what, (given, given))
+        resource.setrlimit(what, (given, given if for_good else hard))
 
 
 def address_space() -> int:
@@ -87,11 +87,7 @@ def begin(limits: Mapping[str, Any], libraries: int = 0) -> None:
     The asking program stops a long one, too. If that was killed, this does: SIGXCPU and SIGALRM end
     a process.
     """
-    for what, given in (
-        (resource.RLIMIT_AS, limits["memory_bytes"] + libraries),
-        (resource.RLIMIT_CPU, math.ceil(time.process_time() + limits["cpu_seconds"]) + 1),
-    ):
-        hard = resource.getrlimit(what)[1]
-        given = given if hard == resource.RLIM_INFINITY else min(given, hard)
-        resource.setrlimit(what, (given, hard))
+    cpu_seconds = math.ceil(time.process_time() + limits["cpu_seconds"]) + 1
+    memory_bytes = limits["memory_bytes"] + libraries
+    cap({resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_CPU: cpu_seconds}, for_good=False)
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"] + 1.0)

@@ -21,7 +21,7 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile, source_files
 from endonym.formats.io.formats import file_format
 from endonym.formats.reader import read_file
-from endonym.formats.readers.columns import is_text
+from endonym.formats.readers.arrow import is_text
 from endonym.formats.reasons import in_words
 from endonym.log import Log, counted, number
 from endonym.survey.format_guess import Look, guess_source

@@ -27,9 +27,7 @@ from endonym.formats.io.archives import Member, zip_members
 from endonym.formats.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.formats.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.formats.io.streams import Damage, Expansion, Feed, Stream, uncompressed, unpacked
-from endonym.formats.readers.arrow import opened, too_large
-from endonym.formats.readers.columns import ERRORS, is_text, texts
-from endonym.formats.readers.parquet import batch_rows
+from endonym.formats.readers.arrow import ERRORS, batch_rows, is_text, opened, texts, too_large
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
 from endonym.formats.readers.records import DEFAULT_FIELD, json_value
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows

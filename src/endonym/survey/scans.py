@@ -13,10 +13,9 @@ from endonym.errors import printable
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
-from endonym.formats.pages.ocr import OcrFailed, tesseract
-from endonym.formats.pages.ocr_packs import Picture, best_pack
+from endonym.formats.pages.ocr import OcrFailed, Picture, best_pack, tesseract
+from endonym.formats.parsers.bounded import Bounded
 from endonym.formats.parsers.unit import Refused
-from endonym.formats.parsers.zipped import Bounded
 from endonym.formats.reader import read_file
 from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.scans import LEAST_CONFIDENCE

@@ -40,11 +40,11 @@ def test_mojibake_that_is_only_quoted_does_no_harm():
     assert reason(f"{' '.join(FRENCH)} (c’est « rivière », pas « riviÃ¨re »)") is None
 
 
-@pytest.mark.parametrize("text", TATAR[:4])
-def test_question_marks_within_words_are_lost_letters(text: str):
-    lost = text.encode("cp1251", "replace").decode("cp1251")
-    assert has_lost_letters(lost)
-    assert reason(lost) in ("lost_letters", None)
+def test_question_marks_within_words_are_lost_letters():
+    for text in TATAR[:4]:
+        lost = text.encode("cp1251", "replace").decode("cp1251")
+        assert has_lost_letters(lost)
+        assert reason(lost) in ("lost_letters", None)
 
 
 def test_a_text_full_of_lost_letters_is_refused():
@@ -52,8 +52,7 @@ def test_a_text_full_of_lost_letters_is_refused():
     assert reason(lost) == "lost_letters"
 
 
-@pytest.mark.parametrize(
-    "text", ["Где ты? Когда? Что?", "http://example.org/a?b=c&d?e f?", "Quoi ? Où ? Quand ?"]
-)
-def test_questions_and_addresses_are_no_lost_letters(text: str):
-    assert reason(text) is None
+def test_questions_and_addresses_are_no_lost_letters():
+    addresses = "http://example.org/a?b=c&d?e f?"
+    for text in ("Где ты? Когда? Что?", addresses, "Quoi ? Où ? Quand ?"):
+        assert reason(text) is None

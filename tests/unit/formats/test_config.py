@@ -12,14 +12,16 @@ def test_a_script_is_one_that_unicode_has():
         Clean(script="klingon")
 
 
-def test_a_share_needs_what_it_is_a_share_of():
-    with pytest.raises(ValidationError, match="needs script"):
-        Clean(min_script_share=0.5)
-    with pytest.raises(ValidationError, match="needs expected_letters"):
-        Clean(min_expected_share=0.5)
-
-
-def test_documents_or_a_share_are_held_out_but_not_both():
+def test_keys_need_what_they_refer_to_and_exclude_each_other():
+    for keys, why in (
+        ({"min_script_share": 0.5}, "needs script"),
+        ({"min_expected_share": 0.5}, "needs expected_letters"),
+        ({"min_language_score": 0.5}, "needs language"),
+        ({"split_languages": True}, "needs language"),
+        ({"min_chars": 5, "max_chars": 4}, "above max_chars"),
+    ):
+        with pytest.raises(ValidationError, match=why):
+            Clean.model_validate(keys)
     with pytest.raises(ValidationError, match="not both"):
         Split(val_documents=5, val_share=0.1)
 

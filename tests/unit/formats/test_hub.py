@@ -9,13 +9,13 @@ import pyarrow.parquet as parquet
 import pytest
 from fake_hub import COMMIT, Hub, running_hub
 from huggingface_hub import constants
-from text_samples import KHMER, TATAR
+from text_samples import TATAR
 
 from endonym.errors import MissingSource, SourceError
 from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.files import source_files
-from endonym.formats.hub import hub_folder, is_on_hub, is_read, is_whole
+from endonym.formats.hub import hub_folder, is_on_hub, is_whole
 from endonym.formats.reader import read_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning")
@@ -42,6 +42,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Hub]:
             "data/train-00000.parquet": table(TATAR),
             "data/test.jsonl": '{"text": "ក"}\n'.encode(),
             "script.py": b"print()",
+            ".gitattributes": b"",
+            "a/.b/c.txt": b"x",
         }
         yield found
 
@@ -120,10 +122,6 @@ def test_without_its_library_the_way_to_it_is_said(monkeypatch: pytest.MonkeyPat
     assert 'pip install "endonym[hub]"' in caught.value.do
 
 
-def test_names_say_what_is_on_the_hub_and_what_is_read():
+def test_names_say_what_is_on_the_hub():
     assert is_on_hub(source())
     assert not is_on_hub(source("hubs/a.txt"))
-    assert is_read("data/a.jsonl.zst", source())
-    assert not is_read(".gitattributes", source())
-    assert not is_read("a/.b/c.txt", source())
-    assert KHMER

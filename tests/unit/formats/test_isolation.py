@@ -21,7 +21,7 @@ from endonym.formats.parsers.unit import Unit
 from endonym.limited.landlock import version
 
 QUICK = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=60.0, file_seconds=300.0)
-WAITING = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=3.0, file_seconds=60.0)
+WAITING = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=1.0, file_seconds=60.0)
 """For what neither computes nor ends."""
 A, B, C = TATAR[:3]
 
@@ -43,37 +43,35 @@ def test_a_clean_file_gives_its_units_in_order(tmp_path: Path):
     assert [each.number for each in found] == list(range(1, 10))
 
 
-@pytest.mark.parametrize(
-    ("act", "reason", "detail"),
-    [
-        ("abort", "parser_crashed", "SIGABRT"),
-        ("segfault", "parser_crashed", "SIGSEGV"),
-        ("exit-now", "parser_crashed", "exit code 0"),
-        ("exit", "parser_failed", "SystemExit"),
-        ("spin", "parser_timeout", "1 s of processor time"),
-        ("sleep", "parser_timeout", "nothing came for 3 s"),
-        ("ignore-signals-and-spin", "parser_timeout", "nothing came"),
-        ("eat", "parser_memory", "400 MiB"),
-        ("eat-in-c", "parser_memory", "400 MiB"),
-        ("raise", "parser_failed", "KeyError: 'юк'"),
-        ("recurse", "parser_failed", "RecursionError"),
-        ("write", "parser_failed", "PermissionError" if version() > 0 else "File too large"),
-    ],
-)
+ACTS = {
+    "abort": ("parser_crashed", "SIGABRT"),
+    "segfault": ("parser_crashed", "SIGSEGV"),
+    "exit-now": ("parser_crashed", "exit code 0"),
+    "exit": ("parser_failed", "SystemExit"),
+    "spin": ("parser_timeout", "1 s of processor time"),
+    "sleep": ("parser_timeout", "nothing came for 1 s"),
+    "ignore-signals-and-spin": ("parser_timeout", "nothing came"),
+    "eat": ("parser_memory", "400 MiB"),
+    "eat-in-c": ("parser_memory", "400 MiB"),
+    "raise": ("parser_failed", "KeyError: 'юк'"),
+    "recurse": ("parser_failed", "RecursionError"),
+    "write": ("parser_failed", "PermissionError" if version() > 0 else "File too large"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
 def test_what_one_unit_does_is_that_units_reject_and_its_neighbours_are_kept(
-    tmp_path: Path, act: str, reason: str, detail: str
+    tmp_path: Path, act: str
 ):
+    reason, detail = ACTS[act]
     limits = WAITING if detail.startswith("nothing") else QUICK
     if reason == "parser_memory":  # to fill 400 MiB takes a second where pages are slow to come
         limits = replace(QUICK, unit_cpu_seconds=30)
     evil = tmp_path / "evil"
     line = f"write {evil}" if act == "write" else act
-    found = parsed(tmp_path, [A, line, B, line, C], limits)
-    assert texts(found) == [A, B, C]
-    assert [(each.number, each.reason) for each in found if each.reason] == [
-        (2, reason),
-        (4, reason),
-    ]
+    found = parsed(tmp_path, [A, line, B], limits)
+    assert texts(found) == [A, B]
+    assert [(each.number, each.reason) for each in found if each.reason] == [(2, reason)]
     assert detail in found[1].detail
     if version() > 0:
         assert not evil.exists()
@@ -84,7 +82,7 @@ def test_what_one_unit_does_is_that_units_reject_and_its_neighbours_are_kept(
 @pytest.mark.parametrize("kind", [*lying_parsers.MESSAGES, "where", "flood"])
 def test_what_no_parser_sends_is_a_reject_in_time(tmp_path: Path, kind: str):
     path = write(tmp_path, "a.odd", [A])
-    limits = Limits(unit_seconds=2, unit_cpu_seconds=2, file_seconds=5)
+    limits = Limits(unit_seconds=0.5, unit_cpu_seconds=2, file_seconds=2, failures=2)
     began = time.monotonic()
     found = list(
         parsed_units("lying_parsers:units", path, {"kind": kind}, raw_bytes=9, limits=limits)
@@ -162,10 +160,10 @@ def test_after_many_failures_the_rest_is_one_reject(tmp_path: Path):
 
 
 def test_a_file_that_hangs_three_times_in_a_row_or_too_often_is_given_up(tmp_path: Path):
-    found = parsed(tmp_path, [A, "spin", B, "spin", "spin", "spin", *[C] * 9])
-    assert [each.number for each in found] == [1, 2, 3, 4, 5, 6, 0]
+    found = parsed(tmp_path, [A, "spin", "spin", "spin", *[C] * 9])
+    assert [each.number for each in found] == [1, 2, 3, 4, 0]
     assert "too much processor time, the rest is not read" in found[-1].detail
-    few = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, lost_cpu_seconds=2.5)
+    few = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, lost_cpu_seconds=1.2)
     found = parsed(tmp_path, [*[A, "spin"] * 9, C], few)
     assert found[-1].number == 0
     assert len(found) < 14
@@ -208,18 +206,6 @@ def test_two_files_at_once_have_a_process_each(tmp_path: Path):
     for one, other in zip(*both, strict=True):
         assert (one.text[0], other.text[0]) == ("0", "1")
         assert one.meta["process"] != other.meta["process"]
-
-
-def test_half_characters_are_replaced_and_do_not_end_the_stream(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    from endonym.limited import frames
-
-    read, write_end = os.pipe()
-    frames.send(write_end, {"text": "а\ud800б \U0001f600", "n": [1]})
-    assert frames.Incoming(read).receive() == {"text": "а\ufffdб \U0001f600", "n": [1]}
-    os.close(read)
-    os.close(write_end)
 
 
 PARENT = """
@@ -274,7 +260,7 @@ def test_the_memory_of_a_large_parent_is_not_taken_for_the_parsers(tmp_path: Pat
 from pathlib import Path
 import sys
 sys.path[:] = {sys.path!r}
-held = b"x" * (700 << 20)
+held = b"x" * (400 << 20)
 from endonym.formats.isolation import Limits, parsed_units
 limits = Limits(400 << 20)
 found = parsed_units("bad_parsers:units", Path({str(path)!r}), {{}}, raw_bytes=9, limits=limits)

@@ -13,9 +13,8 @@ from endonym.errors import SourceError
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile
-from endonym.formats.io.content import Content
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.formats import FORMATS
-from endonym.formats.io.origin import Origin
 from endonym.formats.reader import READERS, no_access, read_file
 
 LINES = "\n".join(TATAR) + "\n"

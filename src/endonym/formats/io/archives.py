@@ -18,8 +18,8 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 from endonym.errors import printable
+from endonym.formats.io.content import LONGEST_NAME_BYTES
 from endonym.formats.io.kinds import IN_ZIP, any_kind
-from endonym.formats.io.origin import LONGEST_NAME_BYTES
 from endonym.formats.io.streams import Damage, Feed, Stream, member_pieces, uncompressed
 
 METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
@@ -37,14 +37,8 @@ HAS_END_MARK = 1 << 1
 """The flag of an LZMA member without a known size."""
 
 UNREADABLE = (
-    zipfile.BadZipFile,
-    EOFError,
-    IndexError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    struct.error,
+    *(zipfile.BadZipFile, EOFError, IndexError, NotImplementedError, OverflowError, RuntimeError),
+    *(ValueError, struct.error),
 )
 """What zipfile raises for archives that are broken, or of kinds that it does not know."""
 
@@ -62,9 +56,8 @@ class Member:
 def other_archive(head: bytes, own: tuple[str, ...]) -> Damage | None:
     """What the reject of a broken archive says if it is another kind of file; else None."""
     what = any_kind(head)
-    if not what or what in own:
-        return None
-    return Damage("other_kind", f"by its content this is {what}: rename it")
+    is_other = what and what not in own
+    return Damage("other_kind", f"by its content this is {what}: rename it") if is_other else None
 
 
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
@@ -85,11 +78,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         return
     with archive:
         if what := document_kind(archive.namelist()):
-            do = (
-                "rename it"
-                if what in READ
-                else "save it in a format that is read, such as CSV or PDF"
-            )
+            do = "save it in a format that is read, such as CSV or PDF"
+            do = "rename it" if what in READ else do
             yield Damage("other_kind", f"by its content this is {what}: {do}")
         else:
             yield from _members(archive, left)
@@ -124,8 +114,10 @@ def document_kind(names: Sequence[str]) -> str:
         return "an ODT document, or another of OpenDocument"
     if "[Content_Types].xml" not in names and "word/document.xml" not in names:
         return ""
-    found = (what for folder, what in PARTS.items() if any(n.startswith(folder) for n in names))
-    return next(found, "a DOCX document, or another of Office")
+    for folder, what in PARTS.items():
+        if any(name.startswith(folder) for name in names):
+            return what
+    return "a DOCX document, or another of Office"
 
 
 def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:

@@ -15,28 +15,14 @@ import regex
 from endonym.formats.config import Source
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-SHORT_NAMES = {
-    ".tgz": ".tar.gz",
-    ".tbz2": ".tar.bz2",
-    ".txz": ".tar.xz",
-    ".tzst": ".tar.zst",
-}
+SHORT_NAMES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
 ARCHIVES = {".tar": "tar", ".zip": "zip"}
 FORMATS = {
-    ".txt": "txt",
-    ".text": "txt",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".pdf": "pdf",
+    **{f".{name}": name for name in ("txt", "jsonl", "csv", "tsv", "parquet", "arrow", "pdf")},
+    **{f".{name}": name for name in ("epub", "docx", "odt")},
+    **{".text": "txt", ".ndjson": "jsonl"},
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"), "image"),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
-    ".epub": "epub",
-    ".docx": "docx",
-    ".odt": "odt",
     **dict.fromkeys((".warc", ".wet", ".arc"), "warc"),
 }
 BINARY = frozenset({"parquet", "arrow", "pdf", "image", "epub", "docx", "odt", "warc", "wiki"})
@@ -87,9 +73,7 @@ def file_format(name: str, source: Source) -> FileFormat:
     if compression:
         lower = lower[: lower.rindex(".")]
     extension = PurePosixPath(lower).suffix
-    archive = ARCHIVES.get(extension, "")
-    if archive == "zip" and compression:
-        archive = ""
+    archive = "" if extension == ".zip" and compression else ARCHIVES.get(extension, "")
     return FileFormat(compression, archive, format_by(lower, extension, source), extension)
 
 
@@ -119,8 +103,7 @@ def unsupported(kind: FileFormat, name: str) -> str:
         return f"{what} are not of the format that the recipe names; leave `format` out"
     if kind.extension in MARKUP:
         return f'{what} are not read, unless they are dumps of a wiki: then write format = "wiki"'
-    advice = (
-        "" if NOT_PLAIN.fullmatch(kind.extension) else '; if it is plain text, write format = "txt"'
-    )
+    advice = '; if it is plain text, write format = "txt"'
+    advice = "" if NOT_PLAIN.fullmatch(kind.extension) else advice
     known = " ".join(sorted(FORMATS))
     return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -81,14 +81,14 @@ def binary_kind(head: bytes) -> str:
     if head.startswith(ZIP):
         near = head[:ZIP_HEAD_BYTES]
         return next((what for sign, what in IN_ZIP.items() if sign in near), "a zip archive")
-    found = (what for magic, what in MAGIC.items() if head.startswith(magic))
-    return next(found, next((what for at in AT if (what := _at(head, *at))), ""))
-
-
-def _at(head: bytes, position: int, magic: bytes, what: str) -> str:
-    """What a file is that has these bytes at a position; empty if it does not."""
-    before = BEFORE.get(position, b"") if b"\0" in magic else b""
-    return what if head.startswith(magic, position) and head.startswith(before) else ""
+    for magic, what in MAGIC.items():
+        if head.startswith(magic):
+            return what
+    for position, magic, what in AT:
+        before = BEFORE[position] if b"\0" in magic else b""
+        if head.startswith(magic, position) and head.startswith(before):
+            return what
+    return ""
 
 
 def kind(head: bytes) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from endonym.formats.document import Reject
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin, too_long
 from endonym.formats.io.streams import Damage, Stream
 
 KEPT_GAP = b"\n" * 1_000
@@ -24,11 +24,6 @@ class Line:
     number: int
     data: bytes
     size: int
-
-    @property
-    def is_too_long(self) -> bool:
-        """Whether `data` was discarded."""
-        return self.size > len(self.data)
 
 
 class Tail:
@@ -88,9 +83,11 @@ def without_gaps(piece: bytes) -> Iterator[tuple[bytes, int]]:
     yield piece[start:], 0
 
 
-def readable_lines(
-    stream: Stream, origin: Origin, encoding: str
-) -> Iterator[tuple[int, str] | Reject]:
+Lines = Iterator[tuple[int, str] | Reject]
+"""Lines of text with their numbers, and rejects of those that cannot be read."""
+
+
+def readable_lines(stream: Stream, origin: Origin, encoding: str) -> Lines:
     """Numbered lines of UTF-8 as text; undecodable, too long or truncated ones are rejected."""
     for item in split_lines(stream):
         if isinstance(item, tuple):
@@ -102,14 +99,12 @@ def readable_lines(
             yield origin.reject(damage.reason, detail, record=record, raw=line.data, raw_bytes=size)
             continue
         number, data, size = item.number, item.data, item.size
-        if item.is_too_long:
+        if size > len(data):
             yield origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
             continue
         try:
-            text = data.decode("utf-8")
+            yield number, data.decode("utf-8")
         except UnicodeDecodeError as error:
             reason = "invalid_utf8" if encoding == "utf-8" else "invalid_bytes"
             detail = f"line {number}, byte {error.start + 1}: this is no {encoding}"
             yield origin.reject(reason, detail, record=number, raw=data)
-        else:
-            yield number, text

@@ -14,8 +14,78 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from endonym.formats.io.gzip_member import GzipMember
 from endonym.formats.io.kinds import any_kind
+
+HEADER_LIMIT_BYTES = 1 << 20
+"""Longer gzip headers are rejected."""
+
+EXTRA, NAME, COMMENT, HEADER_CRC = 4, 8, 16, 2
+"""Flags in the header's fourth byte: which fields follow."""
+
+
+class GzipMember:
+    """Decompresses one gzip member in pieces; raises zlib.error.
+
+    The standard library discards the last piece of text if the checksum after it is wrong, or does
+    not tell what follows a member. Here the text comes first and the checksum is verified after it.
+    Format: RFC 1952.
+    """
+
+    def __init__(self) -> None:
+        self.eof, self.needs_input, self.in_header = False, True, True
+        self.held = self.unused_data = b""
+        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.check_sum = self.size = 0
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """The next decompressed bytes, at most `max_length`."""
+        self.held += data
+        if self.in_header:
+            length = header_length(self.held)
+            self.needs_input = self.in_header = length is None
+            if length is None:
+                return b""
+            self.held = self.held[length:]
+        inflate, text = self.inflate, b""
+        if not inflate.eof:
+            text = inflate.decompress(self.held, max_length)
+            self.held = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            self.needs_input = not self.held
+            self.check_sum = zlib.crc32(text, self.check_sum)
+            self.size += len(text)
+        if inflate.eof:
+            self.needs_input = len(self.held) < 8
+            if not self.needs_input and not text:
+                self.close()
+        return text
+
+    def close(self) -> None:
+        """Verify checksum and length in the last eight bytes of the member."""
+        self.eof, self.unused_data = True, self.held[8:]
+        if int.from_bytes(self.held[:4], "little") != self.check_sum:
+            raise zlib.error("the check sum (CRC-32) is wrong")
+        if int.from_bytes(self.held[4:8], "little") != self.size & 0xFFFFFFFF:
+            raise zlib.error("the length beside the check sum is wrong")
+
+
+def header_length(data: bytes) -> int | None:
+    """The length of the header; None if `data` ends before it."""
+    if len(data) < 10:
+        return None
+    if data[2] != 8:
+        raise zlib.error(f"the header names an unknown method, {data[2]}")
+    flags, end = data[3], 10
+    if flags & EXTRA:
+        end += 2 + int.from_bytes(data[10:12], "little")
+    for field in (NAME, COMMENT):
+        if flags & field and end <= len(data):
+            end = data.find(b"\0", end) + 1 or len(data) + 1
+    if flags & HEADER_CRC:
+        end += 2
+    if end > HEADER_LIMIT_BYTES:
+        raise zlib.error("the header has no end")
+    return end if end <= len(data) else None
+
 
 PIECE_BYTES = 1 << 16
 """How much is read at a time."""
@@ -71,24 +141,15 @@ class Unpacker(Protocol):
 class ZstdFrame:
     """Decompresses one zstd frame."""
 
-    needs_input = True
-
     def __init__(self) -> None:
         self.frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES).decompressobj()
-
-    @property
-    def eof(self) -> bool:
-        """Whether the frame is complete."""
-        return self.frame.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        """The bytes after the frame."""
-        return self.frame.unused_data
+        self.eof, self.needs_input, self.unused_data = False, True, b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """Everything that `data` decompresses to; max_length has no effect."""
-        return self.frame.decompress(data)
+        text = self.frame.decompress(data)
+        self.eof, self.unused_data = self.frame.eof, self.frame.unused_data
+        return text
 
 
 class Deflated:
@@ -96,23 +157,14 @@ class Deflated:
 
     def __init__(self) -> None:
         self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        """Whether the data are complete."""
-        return self.inflate.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        """The bytes after the data."""
-        return self.inflate.unused_data
+        self.eof, self.needs_input, self.unused_data = False, True, b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next decompressed bytes, at most `max_length`."""
         text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
         # zlib may hold back text for which there was no room.
         self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
+        self.eof, self.unused_data = self.inflate.eof, self.inflate.unused_data
         return text
 
 
@@ -278,10 +330,12 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
         try:
             piece = member.decompress(data, UNPACKED_BYTES)
         except (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError) as error:
-            reason = "bad_checksum" if "check" in str(error) else "damaged"
-            detail = f"the {compression} data or their check sum are damaged ({error})"
-            if reason == "bad_checksum":
-                detail = f"the {compression} file is damaged: {error}"
+            reason, detail = (
+                "damaged",
+                f"the {compression} data or their check sum are damaged ({error})",
+            )
+            if "check" in str(error):
+                reason, detail = "bad_checksum", f"the {compression} file is damaged: {error}"
             yield Damage(reason, detail, feed.drain()[0])
             return
         yield piece
@@ -293,13 +347,11 @@ def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
     what = any_kind(feed.peek(PIECE_BYTES))
     size, filled = feed.drain()
     if members == 0:
-        detail = f"the name says {compression}, but this is no {compression} file"
-        detail += f": it is {what}; rename it" if what else "; rename it"
+        kind = f": it is {what}" if what else ""
+        detail = f"the name says {compression}, but this is no {compression} file{kind}; rename it"
         yield Damage("not_compressed", detail, size)
     elif filled:
-        detail = (
-            f"{size:,} bytes that are no {compression} follow the end of the {compression} data"
-        )
-        yield Damage("trailing_garbage", detail, size)
+        detail = f"bytes that are no {compression} follow the end of the {compression} data"
+        yield Damage("trailing_garbage", f"{size:,} {detail}", size)
     if feed.damage is not None:
         yield feed.damage

@@ -8,10 +8,11 @@ have to be in memory.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from statistics import median
+from typing import NamedTuple
 
 import regex
 
@@ -60,90 +61,71 @@ class Mark:
     is_apart: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A page, the lines at its edges by their numbers, and how the others begin."""
 
     page: Page
     marks: dict[int, Mark]
     middle: Counter[str]
 
-    @classmethod
-    def of(cls, page: Page) -> "Seen":
-        """A page, looked at."""
-        found = marks(page)
-        inner = (skeleton(line) for n, line in enumerate(page.lines) if n not in found)
-        return cls(page, found, Counter(each[:LEAST_COMMON] for each in inner))
+
+def seen(page: Page) -> Seen:
+    """A page, looked at."""
+    found = marks(page)
+    inner = (skeleton(line) for n, line in enumerate(page.lines) if n not in found)
+    return Seen(page, found, Counter(each[:LEAST_COMMON] for each in inner))
 
 
 def without_margins(pages: Iterable[Page]) -> Iterator[Page]:
     """The same pages without running heads, feet and page numbers."""
     window = deque[Seen]()
     at = 0  # the place in the window of the page that is judged
-    for page in pages:
-        window.append(Seen.of(page))
-        if len(window) - at > NEAR:
+    for page in chain(pages, repeat(None, NEAR)):
+        if page is not None:
+            window.append(seen(page))
+        if len(window) - at > (NEAR if page is not None else 0):
             yield judged(window, at)
             at += 1
-        if at > NEAR:
-            window.popleft()
-            at -= 1
-    while at < len(window):
-        yield judged(window, at)
-        at += 1
         if at > NEAR:
             window.popleft()
             at -= 1
 
 
 def judged(window: "deque[Seen]", at: int) -> Page:
-    """The page at this place of the window, without what its neighbours have, too."""
-    page, own = window[at].page, window[at].marks
+    """The page at this place of the window, without what its neighbours have, too.
+
+    That is a line which stands on so many of them, and does not open lines of the text, or nothing
+    but a number by which they are counted, too.
+    """
+    page = window[at].page
     near = [each for number, each in enumerate(window) if abs(number - at) <= NEAR]
     others = [each for each in near if each is not window[at]]
     least = min(LEAST_PAGES, len(others))
     if least < 2:
         return page
-    shifts = [shift for each in others for shift in numbers(each.page, each.marks)]
-    gone = {
-        number
-        for number, mark in own.items()
-        if is_running(mark, others, least, opening(mark, near))
-        or is_page_number(page, page.lines[number].text, shifts)
-    }
+    shifts = Counter(shift for each in others for shift in page_shifts(each))
+    gone: set[int] = set()
+    for number, mark in window[at].marks.items():
+        text = page.lines[number].text[: MOST_CHARS + 1]
+        is_of_text = sum(each.middle[mark.text[:LEAST_COMMON]] for each in near) >= LEAST_PAGES
+        alike = (
+            any(is_same(mark, other, whole=is_of_text) for other in each.marks.values())
+            for each in others
+        )
+        found = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
+        is_page_number = found and shifts[int(found[1]) - page.number] >= LEAST_PAGES
+        if is_page_number or ((mark.is_apart or not is_of_text) and sum(alike) >= least):
+            gone.add(number)
     if not gone:
         return page
     left = [line for n, line in enumerate(page.lines) if n not in gone]
     return replace(page, lines=left, meta=page.meta | {NOTE: str(len(gone))})
 
 
-def opening(mark: Mark, near: Sequence[Seen]) -> int:
-    """How many lines in the middle of these pages begin as this one."""
-    return sum(each.middle[mark.text[:LEAST_COMMON]] for each in near)
-
-
-def is_running(mark: Mark, others: Sequence[Seen], least: int, opening: int) -> bool:
-    """Whether a line stands on so many other pages, too, and does not open lines of the text."""
-    is_of_text = opening >= LEAST_PAGES
-    if is_of_text and not mark.is_apart:
-        return False
-    same = (
-        any(is_same(mark, other, whole=is_of_text) for other in each.marks.values())
-        for each in others
-    )
-    return sum(same) >= least
-
-
-def is_page_number(page: Page, text: str, shifts: list[int]) -> bool:
-    """Whether a line is nothing but a number, by which the pages around are counted, too."""
-    found = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
-    return found is not None and shifts.count(int(found[1]) - page.number) >= LEAST_PAGES
-
-
-def numbers(page: Page, found: dict[int, Mark]) -> set[int]:
+def page_shifts(seen: Seen) -> set[int]:
     """How far the numbers at the edges of a page are from its place in the file."""
-    texts = (page.lines[number].text for number in found)
-    return {int(each) - page.number for text in texts for each in DIGITS.findall(text[:MOST_CHARS])}
+    texts = (seen.page.lines[number].text[:MOST_CHARS] for number in seen.marks)
+    return {int(each) - seen.page.number for text in texts for each in DIGITS.findall(text)}
 
 
 def marks(page: Page) -> dict[int, Mark]:

@@ -45,29 +45,23 @@ counted for each word."""
 def quality(text: str, script: str | None = None) -> tuple[float, str]:
     """A score from 0 to 1, of which 0.5 is the least of a text; and what lowers it most.
 
-    script: that of the language, in which the text is expected.
+    script: that of the language, in which the text is expected. A text that is nearly all in Latin
+    letters instead is judged more strictly.
     """
+    text = text[:JUDGED_CHARS]
     shares, limits = measures(text), LIMITS
-    if is_latin_instead(text, script):
-        limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
+    if script not in (None, "latin"):
+        every, latin = len(LETTER.findall(text)), letters(LATIN, text)
+        own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
+        if latin > LEAST_LATIN and own < LEAST_OWN * every and latin > every / 2:
+            limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
     worst = max(shares, key=lambda name: shares[name] / limits[name], default="")
     badness = shares[worst] / limits[worst] if worst else 0.0
     return max(0.0, 1 - badness / 2), worst
 
 
-def is_latin_instead(text: str, script: str | None) -> bool:
-    """Whether a text that is expected in another script is nearly all in Latin letters."""
-    if script in (None, "latin"):
-        return False
-    text = text[:JUDGED_CHARS]
-    every, latin = len(LETTER.findall(text)), letters(LATIN, text)
-    own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
-    return latin > LEAST_LATIN and own < LEAST_OWN * every and latin > every / 2
-
-
 def measures(text: str) -> dict[str, float]:
     """The share of a page that shows each sign of a broken font; nothing for a short page."""
-    text = text[:JUDGED_CHARS]
     visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
     words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
     undecoded = {UNNAMED: len(UNDECODED.findall(text)) / max(1, len(visible))}

@@ -11,9 +11,56 @@ from statistics import median
 
 import regex
 
-from endonym.formats.pages.hyphens import HYPHEN, TAIL_CHARS, Words
 from endonym.formats.pages.page import Line, Page
 from endonym.script.scripts import SENTENCE_ENDS
+
+HYPHEN = regex.compile(r"(?<=[\p{L}\p{M}])([-\u2010\u2011\u00ad\u00ac\ufffe\x02])\s*$")
+SOFT = "\u00ad\u00ac\ufffe\x02"
+"""Hyphens that stand only at line ends: soft ones, those of old prints, those that PDFium marks."""
+LAST, FIRST = regex.compile(r"[\p{L}\p{M}'’]+$"), regex.compile(r"[\p{L}\p{M}'’]+")
+WORD = regex.compile(r"[\p{L}\p{M}'’]+(?:[-\u2010\u2011][\p{L}\p{M}'’]+)*")
+NO_BLANKS = r"[\p{Khmer}\p{Thai}\p{Lao}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}\p{Tibetan}]\p{M}*"
+UNSPACED = (regex.compile(NO_BLANKS + "$"), regex.compile(NO_BLANKS))
+MOST_WORDS = 500_000
+TAIL_CHARS = 100
+"""How much of two pieces of text is looked at where they meet."""
+
+
+class Words:
+    """The words of a document, by which a hyphen at a line end is judged."""
+
+    def __init__(self) -> None:
+        self.known = set[str]()
+
+    def learn(self, lines: Iterable[str]) -> None:
+        """The words of some lines, without those that line ends may have cut."""
+        for line in lines:
+            found = WORD.findall(line.casefold())
+            if len(self.known) < MOST_WORDS:
+                self.known.update(found[1:-1])
+
+    def joined(self, before: str, after: str) -> tuple[str, str]:
+        """Two pieces of a text that a line end has parted, as they stand one after the other.
+
+        A hyphen stays before a capital, and in a word that has one elsewhere in the document and is
+        nowhere without it.
+        """
+        before, after = before.rstrip(), after.lstrip()
+        tail, head = before[-TAIL_CHARS:], after[:TAIL_CHARS]
+        hyphen = HYPHEN.search(tail)
+        if hyphen is None or not after[:1].isalpha():
+            if UNSPACED[0].search(tail) and UNSPACED[1].match(head):
+                return before, after
+            return before, f" {after}"
+        if hyphen[1] not in SOFT:
+            last = LAST.search(tail[: hyphen.start()].casefold())
+            first = FIRST.match(head.casefold())
+            parts = (last[0], first[0]) if last and first else ("", "")
+            is_known = "-".join(parts) in self.known and "".join(parts) not in self.known
+            if after[0].isupper() or is_known:
+                return before, after
+        return before[: len(before) - len(tail) + hyphen.start()], after
+
 
 GAP = 1.3
 """Of the usual distance of lines: a larger one parts paragraphs."""
@@ -121,12 +168,10 @@ def begins(
         return not goes_on(last.text, line.text)
     if step > GAP * min(pitch or size, MOST_PITCH * size):
         return True
-    is_indented = (
-        line.left - edges[0] > INDENT * size and abs(last.left - line.left) > INDENT * size
-    )
+    left, right = edges
+    is_indented = min(line.left - left, abs(last.left - line.left)) > INDENT * size
     if is_indented and (follows is None or line.left - follows.left > INDENT * size):
         return not HYPHEN.search(last.text[-TAIL_CHARS:])
-    left, right = edges
     is_short = last.right < left + SHORT * (right - left)
     return is_short and CLOSED.search(last.text[-TAIL_CHARS:]) is not None
 
@@ -155,17 +200,15 @@ def join_over_pages(before: Rebuilt, after: Rebuilt, words: Words) -> None:
 
     Notes at the foot of the page, in smaller letters, may stand between the two.
     """
-    if not after.paragraphs or not before.paragraphs:
+    first = next(iter(after.paragraphs), None)
+    if first is None:
         return
-    first = after.paragraphs[0]
-    for last in before.paragraphs[: -MOST_NOTES - 1 : -1]:
-        if last.size >= first.size * (1 - OTHER_SIZE):
-            break
-    else:
+    of_text = first.size * (1 - OTHER_SIZE)
+    ends = (each for each in before.paragraphs[: -MOST_NOTES - 1 : -1] if each.size >= of_text)
+    last = next(ends, None)
+    if last is None or last.size - first.size > OTHER_SIZE * first.size:
         return
-    if abs(last.size - first.size) > OTHER_SIZE * first.size or BULLET.match(first.parts[0]):
-        return
-    if goes_on(last.parts[-1], first.parts[0]):
+    if not BULLET.match(first.parts[0]) and goes_on(last.parts[-1], first.parts[0]):
         last.parts[-1:] = [*words.joined(last.parts[-1], first.parts[0]), *first.parts[1:]]
         last.last = first.last
         del after.paragraphs[0]

@@ -1,16 +1,172 @@
-"""A web page: its main text, without menus, heads, feet and scripts."""
+"""Web pages: their encoding, their main text, and what they say of themselves.
 
+The main text has no menus, heads, feet and scripts. resiliparse parses the page as browsers do, and
+finds it. U+200B is kept: it parts the words of Khmer and others.
+"""
+
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import regex
 
+from endonym.formats.io.encoding import HEAD_BYTES, detect
 from endonym.formats.io.kinds import kind
-from endonym.formats.parsers.markup import decoded, page_meta, page_text
+from endonym.formats.io.streams import Damage
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
+DECLARED = regex.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,80}?encoding=[\"']([\w.-]+)",
+    regex.I,
+)
+DECLARED_BYTES = 8_192
+STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
+"""Encodings in which every byte is ASCII."""
+AS_BROWSERS = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+    "iso8859-11": "cp874",
+    "gb2312": "gbk",
+    "big5hkscs": "big5",
+}
+"""Pages that name the first mean the second (WHATWG, Encoding Standard)."""
+OF_BROWSERS = {
+    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman"),
+    *("mac-cyrillic", "cp874", "gbk", "gb18030", "big5", "euc_jp", "iso2022_jp", "shift_jis"),
+    *("cp932", "euc_kr", "cp949"),
+    *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+    *(f"cp{n}" for n in range(1250, 1259)),
+}
+"""Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
+MAX_REPLACED = 0.02
+
+BESIDE = [
+    *("nav", '[role="navigation"]', ".navheader", ".navfooter", ".navigation", ".navbar"),
+    *(".toc", "#toc", ".breadcrumb", ".breadcrumbs", ".pagination", ".pager", ".printfooter"),
+]
+"""What stands beside the main text, by names that resiliparse does not know: the bars and tables of
+contents of DocBook, Sphinx, MediaWiki and Bootstrap."""
+
+LEAST_SIGNS = 3
+DATES = ("article:published_time", "date", "dc.date", "dcterms.created", "datepublished")
+FIELD_CHARS = 300
+LINE_BLANKS = regex.compile(r"[^\S\n\u200b]+")
+EMPTY_LINES = regex.compile(r"\n{3,}")
+
+
+def decoded(
+    data: bytes, of_server: str | None, given: str | None, script: str | None = None
+) -> tuple[str, str]:
+    """A page as text, and the name of its encoding.
+
+    of_server: what the server said. given: by the recipe. script: in which the text is expected.
+    UTF-8 that is whole is taken as such, whatever the page says. Raises Refused.
+    """
+    if given is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        said = declared(data, of_server)
+        if b"\0" in data[:HEAD_BYTES] and (wide := utf16(data[:HEAD_BYTES], said)):
+            return readable(data, wide)
+        try:
+            text = data.decode("utf-8-sig")
+            if said not in STATEFUL or not data.isascii():
+                return text, "utf-8"
+        except UnicodeDecodeError:
+            pass
+        if said and said != "utf-8":
+            return readable(data, said)
+    found = detect(data[:HEAD_BYTES], given, script)
+    if isinstance(found, Damage):
+        raise Refused(found.reason, found.detail)
+    return readable(data[found.mark_bytes :], found.name)
+
+
+def declared(data: bytes, of_server: str | None) -> str:
+    """Python's name of the encoding that the server or the page names; "" if none is known."""
+    found = DECLARED.search(data[:DECLARED_BYTES])
+    of_page = next((each for each in found.groups() if each), b"") if found else b""
+    for name in (of_server or "", of_page.decode("ascii", "ignore")):
+        try:
+            known = codecs.lookup(name.strip().strip("\"'")).name
+        except (LookupError, ValueError):
+            continue
+        known = AS_BROWSERS.get(known, known)
+        if known in OF_BROWSERS:
+            return known
+    return ""
+
+
+def utf16(head: bytes, said: str) -> str:
+    """Which UTF-16 a page with NUL bytes and no mark is in; "" if none.
+
+    Its signs <, >, / and blanks have a NUL byte in every pair, at one side of it.
+    """
+    if said in ("utf-16-le", "utf-16-be"):
+        return said
+    even, odd = head[::2], head[1::2]
+    first = sum(map(odd.count, b"<> /")) if even.count(0) > odd.count(0) else 0
+    last = sum(map(even.count, b"<> /")) if odd.count(0) > even.count(0) else 0
+    if max(first, last) < LEAST_SIGNS:
+        return ""
+    return "utf-16-be" if first else "utf-16-le"
+
+
+def readable(data: bytes, name: str) -> tuple[str, str]:
+    """The text in this encoding. Raises Refused if too many bytes mean nothing in it."""
+    try:
+        text = data.decode(name, "replace")
+    except UnicodeError:
+        text = "\ufffd"
+    if text.count("\ufffd") > MAX_REPLACED * len(text):
+        raise Refused("invalid_bytes", f"the page says that it is {name}, and it is not")
+    return text, name
+
+
+def page_text(html: str, *, only_main: bool = True) -> str:
+    """The main text of a page, with an empty line between paragraphs.
+
+    All of its text if it has no part that is the main one, or if not `only_main`, as in a chapter
+    of a book.
+    """
+    from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
+    from resiliparse.parse.html import HTMLTree
+
+    text = extract_plain_text(
+        HTMLTree.parse(html),
+        preserve_formatting=True,
+        main_content=only_main,
+        list_bullets=False,
+        alt_texts=False,
+        noscript=False,
+        comments=False,
+        skip_elements=BESIDE if only_main else None,
+    )
+    lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
+    found = EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
+    return found or (page_text(html, only_main=False) if only_main else "")
+
+
+def page_meta(html: str) -> dict[str, str]:
+    """Title, language, date and address, as far as the page says them."""
+    from resiliparse.parse.html import HTMLTree
+
+    tree: Any = HTMLTree.parse(html)
+    meta = {"title": " ".join((tree.title or "").split())}
+    root = tree.document.query_selector("html")
+    meta["language"] = (root.getattr("lang") or "") if root is not None else ""
+    link = tree.document.query_selector('link[rel="canonical"]')
+    meta["url"] = (link.getattr("href") or "") if link is not None else ""
+    for each in tree.document.query_selector_all("meta"):
+        name = (each.getattr("property") or each.getattr("name") or "").lower()
+        if name in DATES and "date" not in meta:
+            meta["date"] = each.getattr("content") or ""
+    return {key: value[:FIELD_CHARS] for key, value in meta.items() if value}
+
+
 MAX_PAGE_BYTES = 64 << 20
-HEAD_BYTES, KIND_BYTES = 2_048, 1 << 16
+FIRST_BYTES, KIND_BYTES = 2_048, 1 << 16
 MARKUP = ("", "an HTML page", "XML")
 MHTML = regex.compile(
     rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S
@@ -26,17 +182,17 @@ def html_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     size = file.stat().st_size
     if size > MAX_PAGE_BYTES:
         raise Refused("too_long", f"{size:,} bytes; a page may have {MAX_PAGE_BYTES >> 20} MiB")
-    return (html_page(file.read_bytes(), options) for _ in range(start, 2))
+    return (html_unit(file.read_bytes(), options) for _ in range(start, 2))
 
 
-def html_page(data: bytes, options: Options) -> Unit:
+def html_unit(data: bytes, options: Options) -> Unit:
     """The one unit."""
-    if MHTML.match(data[:HEAD_BYTES]):
+    if MHTML.match(data[:FIRST_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"
         return Unit(1, "", {}, len(data), "unsupported_format", what)
     if (what := kind(data[:KIND_BYTES])) not in MARKUP:
         return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
-    if OWN_PAGE in data[:HEAD_BYTES]:
+    if OWN_PAGE in data[:FIRST_BYTES]:
         return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
     meta = page_meta(text) | {"method": "html"}

@@ -72,7 +72,7 @@ def media(value: str) -> tuple[str, str]:
     return kind.strip().lower(), named.get("charset", "")
 
 
-def without_chunks(body: bytes) -> tuple[bytes, bool]:
+def without_chunks(body: bytes) -> Unpacked:
     """The body without the lengths of its chunks, and whether it ends before the last of them.
 
     As it is if it is not in chunks after all.

@@ -3,10 +3,13 @@
 A unit's `data` is `height`, the number of `objects` on the page, `picture`: the share of the page
 that its largest picture covers (0 if there is much text), and `boxes`: for each line of `text` its
 left edge, base line, right edge, top, and the size of its letters, in tenths of points. They are
-those of the page as its reader holds it: pages of turned lines are turned (pdf_lines).
+those of the page as its reader holds it: pages of turned lines are turned (pdf_lines). One page can
+also be had as a picture, for OCR.
 """
 
+import base64
 import ctypes
+import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -39,17 +42,21 @@ def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     number of pages: those for which it is too small are refused as one. Raises Refused.
     """
     document, size = open_pdf(path), Path(path).stat().st_size
-    meta = {"method": "pdf"} | said(document)
-    if b"%%EOF" not in tail(path):
-        meta["recovered"] = "the file is damaged; these pages could be recovered"
+    meta = {"method": "pdf"} | document_meta(document, path)
     last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
-    each_bytes, broken = size // last, 0
+    page_bytes, broken = size // last, 0
+
+    def damaged(first: int, last: int) -> Unit:
+        count = last + 1 - first
+        which = f"page {first}" if count == 1 else f"pages {first} to {last} ({count:,})"
+        return Unit(last, "", {}, page_bytes * count, "damaged", f"{which} cannot be read")
+
     for number in range(start, last + 1):
-        found = pdf_page(document, number, meta, each_bytes)
+        found = pdf_page(document, number, meta, page_bytes)
         if found is None:
             broken += 1
         elif broken:
-            yield damaged(number - broken, number - 1, each_bytes)
+            yield damaged(number - broken, number - 1)
             broken = 0
         yield found
     if last < len(document):
@@ -57,13 +64,23 @@ def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
         first = max(start, last + 1) - broken
         raise Refused("damaged", f"{claim}; from page {first:,} on none is read")
     if broken:
-        yield damaged(last + 1 - broken, last, each_bytes)
+        yield damaged(last + 1 - broken, last)
 
 
-def damaged(first: int, last: int, each_bytes: int) -> Unit:
-    """The unit of pages that cannot be read."""
-    which = f"page {first}" if first == last else f"pages {first} to {last} ({last + 1 - first:,})"
-    return Unit(last, "", {}, each_bytes * (last + 1 - first), "damaged", f"{which} cannot be read")
+def document_meta(document: Any, path: str) -> dict[str, str]:
+    """Title, author and date, as far as the file says them, and whether it is damaged.
+
+    A whole PDF has its mark in its last bytes.
+    """
+    found = document.get_metadata_dict()
+    meta = {key: found[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in found}
+    date = DATE.match(meta.get("date", ""))
+    meta["date"] = "-".join(date.groups()) if date else ""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - TAIL_BYTES))
+        if b"%%EOF" not in file.read():
+            meta["recovered"] = "the file is damaged; these pages could be recovered"
+    return {key: value for key, value in meta.items() if value}
 
 
 def open_pdf(path: str) -> Any:
@@ -86,22 +103,6 @@ def open_pdf(path: str) -> Any:
     if len(document) == 0:
         raise Refused("no_text", "no text: it has no page")
     return document
-
-
-def said(document: Any) -> dict[str, str]:
-    """Title, author and date, as far as the file says them."""
-    found = document.get_metadata_dict()
-    meta = {key: found[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in found}
-    date = DATE.match(meta.get("date", ""))
-    meta["date"] = "-".join(date.groups()) if date else ""
-    return {key: value for key, value in meta.items() if value}
-
-
-def tail(path: str) -> bytes:
-    """The last bytes of a file, in which a whole PDF has its mark."""
-    with Path(path).open("rb") as file:
-        file.seek(max(0, Path(path).stat().st_size - TAIL_BYTES))
-        return file.read()
 
 
 def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
@@ -159,3 +160,24 @@ def has_picture(thing: Any) -> bool:
     inner = range(min(MOST_OBJECTS, pdfium.FPDFFormObj_CountObjects(thing)))
     kinds = (pdfium.FPDFPageObj_GetType(pdfium.FPDFFormObj_GetObject(thing, n)) for n in inner)
     return pdfium.FPDF_PAGEOBJ_IMAGE in kinds
+
+
+DOTS_PER_INCH, POINTS_PER_INCH = 300, 72
+MOST_DOTS = 36_000_000
+"""Of a picture; an A4 page has 8.7 million at 300 dots per inch."""
+
+
+def picture_units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """A page as a grey picture for OCR, a PNM file in base64. Option: `page`, from 1."""
+    page = open_pdf(path)[options["page"] - 1]
+    if start > 1:
+        return
+    width, height = page.get_size()
+    scale = DOTS_PER_INCH / POINTS_PER_INCH
+    scale = min(scale, math.sqrt(MOST_DOTS / max(1.0, width * height)))
+    bitmap = page.render(scale=scale, grayscale=True)
+    data = memoryview(bitmap.buffer).cast("B")
+    starts = range(0, bitmap.height * bitmap.stride, bitmap.stride)
+    rows = (bytes(data[each : each + bitmap.width]) for each in starts)
+    head = b"P5 %d %d 255\n" % (bitmap.width, bitmap.height)
+    yield Unit(1, base64.b64encode(head + b"".join(rows)).decode())

@@ -165,10 +165,16 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
     U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
     """
     found, begin = list(text), 0
-    places = [*zip(of_signs(text, signs), of_signs(text, boxes), strict=True)]
+    numbers, places = [*of_signs(text, signs)], [*of_signs(text, boxes)]
     for at in range(1, len(text) + 1):
-        if at < len(text) and is_one_glyph(page, places[at - 1], places[at]):
-            continue
+        is_same = at < len(text) and places[at - 1] == places[at]
+        # A mark may be as wide as its letter and stand at its place, but it has another outline.
+        if (
+            is_same
+            and places[at][0] < places[at][2]
+            and page.get_charbox(numbers[at - 1]) == page.get_charbox(numbers[at])
+        ):
+            continue  # drawn as one glyph
         run = text[begin:at]
         if len(run) > 1 and is_turned(run):
             found[begin:at] = "".join(reversed(TURNED.findall(run)))
@@ -182,28 +188,25 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
     PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
     come before the letter on which it stands, and a blank that nobody wrote before the mark.
     """
-    found, marks = list[Sign](), list[Sign]()
+    line, marks = list[Sign](), list[Sign]()
     for each in signs:
         if is_mark(each.text):
             marks.append(each)
             continue
-        place = place_of(marks, found)
+        place = place_of(marks, line)
         if place is None and stands_on(marks[0], each):
-            if is_unwritten_blank(found, each, size):
-                found.pop()
-            found += [each, *marks]
+            if is_unwritten_blank(line, each, size):
+                line.pop()
+            line += [each, *marks]
         else:
-            put(marks, found, place)
-            found.append(each)
+            place = len(line) if place is None else place
+            line[place:place] = marks
+            line.append(each)
         marks = []
-    put(marks, found, place_of(marks, found))
-    return found
-
-
-def put(marks: Sequence[Sign], line: list[Sign], place: int | None) -> None:
-    """Write marks at a place of a line, or at its end."""
-    end = len(line) if place is None else place
-    line[end:end] = marks
+    place = place_of(marks, line)
+    place = len(line) if place is None else place
+    line[place:place] = marks
+    return line
 
 
 def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
@@ -236,16 +239,6 @@ def stands_on(mark: Sign, letter: Sign) -> bool:
     """Whether the middle of a mark is above or below a letter from right to left."""
     middle = (mark.box[0] + mark.box[2]) / 2
     return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
-
-
-def is_one_glyph(page: Any, one: tuple[int, Box], other: tuple[int, Box]) -> bool:
-    """Whether two neighbours, given by number and box, were drawn as one glyph.
-
-    A mark may be as wide as its letter and stand at its place, but it has another outline.
-    """
-    left, _, right, _ = one[1]
-    is_same = one[1] == other[1] and left < right
-    return is_same and page.get_charbox(one[0]) == page.get_charbox(other[0])
 
 
 def is_turned(run: str) -> bool:

@@ -31,4 +31,4 @@ class Refused(Exception):
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason, self.detail = reason, detail
-        super().__init__(reason, detail)
+        super().__init__(detail)

@@ -1,19 +1,53 @@
 """Web archives (WARC, WET, and the older ARC): one unit an answer, with the main text of a page.
 
-Requests and notes of the crawler are no answers and are not numbered.
+Requests and notes of the crawler are no answers and are not numbered. In ARC a line names each
+record, and its bytes follow (Internet Archive, "ARC File Format", versions 1 and 2).
 """
 
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from endonym.formats.io.streams import Feed
-from endonym.formats.parsers.arc import arc_records
+from endonym.formats.parsers.bounded import Packed, closing
+from endonym.formats.parsers.html import decoded, page_meta, page_text
 from endonym.formats.parsers.http import MAX_BODY_BYTES, Answer, Bomb, answer, media
-from endonym.formats.parsers.markup import decoded, page_meta, page_text
-from endonym.formats.parsers.packed import Packed, closing
 from endonym.formats.parsers.unit import Options, Refused, Unit
+
+MAX_LINE_BYTES = 1 << 16
+MIN_FIELDS, MAX_FIELDS = 5, 10
+
+
+class Record(NamedTuple):
+    """An answer as the archive keeps it. size: of all its bytes; of one that is too long they are
+    not all in `data`. content_type: what the archive says of it."""
+
+    data: bytes
+    size: int
+    content_type: str
+    meta: dict[str, str]
+
+
+def arc_records(feed: Feed) -> Iterator[Record]:
+    """The records of an ARC. Raises Refused where they end early."""
+    while head := feed.peek(MAX_LINE_BYTES):
+        line, end, _ = head.partition(b"\n")
+        if not end and len(head) >= MAX_LINE_BYTES:
+            raise Refused("damaged", "not a whole ARC: a head without an end")
+        feed.read(len(line) + len(end))
+        if not line.strip():
+            continue
+        fields = line.strip().split(b" ")
+        if not MIN_FIELDS <= len(fields) <= MAX_FIELDS or not fields[-1].isdigit():
+            raise Refused("damaged", "not a whole ARC: a record has no head")
+        size = int(fields[-1])
+        data = feed.read(min(size, MAX_BODY_BYTES))
+        if len(data) < min(size, MAX_BODY_BYTES) or feed.skip(size - len(data)):
+            raise Refused("truncated", "the archive ends early, within a record")
+        url, _, date, kind = (each.decode("utf-8", "replace") for each in fields[:4])
+        yield Record(data, size, kind, {"url": url, "date": date, "method": "arc"})
+
 
 PAGES = ("text/html", "application/xhtml+xml")
 GOOD = (0, 200, 203)
@@ -62,7 +96,8 @@ def of_warc(
     number = told = 0
     try:
         for record in fastwarc.ArchiveIterator(file, parse_http=False, record_types=meant):
-            if record.headers.get("Content-Length") is None:
+            said, size = record.headers, record.content_length
+            if said.get("Content-Length") is None:
                 raise Refused("truncated", "the archive ends early, in the head of a record")
             number += 1
             if number < start:
@@ -71,7 +106,11 @@ def of_warc(
                 continue
             now = packed.consumed if packed is not None else file.tell()
             raw_bytes, told = now - told, now
-            yield warc_unit(record, number, raw_bytes, options)
+            url = said.get("WARC-Target-URI") or ""
+            meta = {"url": url, "date": said.get("WARC-Date") or "", "method": "warc"}
+            data = record.reader.read(size) if 0 < size <= MAX_BODY_BYTES else b""
+            kind = said.get("Content-Type") or ""
+            yield answer_unit(Record(data, size, kind, meta), number, raw_bytes, options)
     except OSError as error:
         what = str(error).splitlines()[0][:100] if str(error) else "it cannot be read on"
         raise Refused("truncated", f"the archive ends early, or is damaged: {what}") from error
@@ -79,71 +118,47 @@ def of_warc(
         raise Refused("no_text", "no text: the archive has no answer of a server")
 
 
-def warc_unit(record: Any, number: int, raw_bytes: int, options: Options) -> Unit:
-    """A record as a unit."""
-    url = record.headers.get("WARC-Target-URI") or ""
-    size = record.content_length
-    if size > MAX_BODY_BYTES:
-        detail = f"{size:,} bytes; a page may have {MAX_BODY_BYTES >> 20} MiB"
-        return Unit(number, "", {}, raw_bytes, "too_long", detail)
-    data = record.reader.read(size) if size else b""
-    if len(data) < size:
-        return Unit(number, "", {}, raw_bytes, "truncated", f"{url[:80]}: it ends early")
-    meta = {"url": url, "date": record.headers.get("WARC-Date") or "", "method": "warc"}
-    kind, charset = media(record.headers.get("Content-Type") or "")
-    return unit_of(data, number, meta, raw_bytes, kind=(kind, charset), options=options)
-
-
 def of_arc(feed: Feed, packed: Packed, start: int, options: Options) -> Iterator[Unit | None]:
-    """The answers of an ARC."""
-    number = 0
-    for record in arc_records(feed, MAX_BODY_BYTES):
-        if record.url.startswith("filedesc:"):
-            continue
-        number += 1
-        if number < start:
-            yield None
-        elif record.size > MAX_BODY_BYTES:
-            detail = f"{record.size:,} bytes; a page may have {MAX_BODY_BYTES >> 20} MiB"
-            yield Unit(number, "", {}, packed.newly(), "too_long", detail)
-        else:
-            meta = {"url": record.url, "date": record.date, "method": "arc"}
-            kind = media(record.media_type)
-            yield unit_of(record.content, number, meta, packed.newly(), kind=kind, options=options)
+    """The answers of an ARC. Raises Refused where it ends early or is damaged."""
+    answers = (each for each in arc_records(feed) if not each.meta["url"].startswith("filedesc:"))
+    for number, record in enumerate(answers, 1):
+        yield answer_unit(record, number, packed.newly(), options) if number >= start else None
 
 
-def unit_of(
-    data: bytes,
-    number: int,
-    meta: dict[str, str],
-    raw_bytes: int,
-    *,
-    kind: tuple[str, str],
-    options: Options,
-) -> Unit:
-    """An answer as a unit: the main text, if it is a page. kind: what the archive says of it."""
-    shown = meta["url"][:80]
+def answer_unit(record: Record, number: int, raw_bytes: int, options: Options) -> Unit:
+    """An answer as a unit: the main text, if it is a page."""
+    if record.size > MAX_BODY_BYTES:
+        detail = f"{record.size:,} bytes; a page may have {MAX_BODY_BYTES >> 20} MiB"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
     try:
-        found = answer(data)
-        if not data.startswith(b"HTTP/"):
-            found = Answer(0, *kind, data)
-        if found.status not in GOOD:
-            detail = f"{shown}: the server answered {found.status}"
-            return Unit(number, "", {}, raw_bytes, "not_a_page", detail)
-        if found.media_type not in (*PAGES, "text/plain"):
-            detail = f"{shown}: {found.media_type[:40] or 'of no known kind'}, not a page"
-            return Unit(number, "", {}, raw_bytes, "not_a_page", detail)
-        given, script = options.get("encoding"), options.get("script")
-        text, encoding = decoded(found.body, found.charset, given, script)
+        text, meta = answer_text(record, options)
+        return Unit(number, text, meta, raw_bytes)
     except Bomb as bomb:
-        return Unit(number, "", {}, raw_bytes, "bomb", f"{shown}: {bomb}")
+        reason, detail = "bomb", str(bomb)
     except Refused as refusal:
-        return Unit(number, "", {}, raw_bytes, refusal.reason, f"{shown}: {refusal.detail}")
+        reason, detail = refusal.reason, refusal.detail
+    return Unit(number, "", {}, raw_bytes, reason, f"{record.meta['url'][:80]}: {detail}")
+
+
+def answer_text(record: Record, options: Options) -> tuple[str, dict[str, str]]:
+    """The main text of a page, or a plain text, and what is said of it. Raises Refused, Bomb."""
+    data = record.data
+    if len(data) < record.size:
+        raise Refused("truncated", "it ends early")
+    found = answer(data)
+    if not data.startswith(b"HTTP/"):
+        found = Answer(0, *media(record.content_type), data)
+    if found.status not in GOOD:
+        raise Refused("not_a_page", f"the server answered {found.status}")
+    if found.media_type not in (*PAGES, "text/plain"):
+        raise Refused("not_a_page", f"{found.media_type[:40] or 'of no known kind'}, not a page")
+    given, script = options.get("encoding"), options.get("script")
+    text, encoding = decoded(found.body, found.charset, given, script)
     if found.is_cut:
-        return Unit(number, "", {}, raw_bytes, "truncated", f"{shown}: its body ends early")
-    meta = {key: value[:300] for key, value in meta.items() if value}
+        raise Refused("truncated", "its body ends early")
+    meta = {key: value[:300] for key, value in record.meta.items() if value}
     if encoding != "utf-8":
         meta["encoding"] = encoding
     if found.media_type in PAGES:
-        return Unit(number, page_text(text), page_meta(text) | meta, raw_bytes)
-    return Unit(number, text.strip(), meta, raw_bytes)
+        return page_text(text), page_meta(text) | meta
+    return text.strip(), meta

@@ -5,21 +5,19 @@ templates, categories, users) are units without text.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from endonym.formats.parsers.packed import Packed, closing
+from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed, closing, lxml_etree
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.parsers.wikitext import Names, is_redirect, plain_text
-from endonym.formats.parsers.xml import lxml_etree, safe_options
 
 ROOT, END = b"<mediawiki", b"</mediawiki>"
 PAGE, PAGE_END = b"<page", b"</page>"
 SITE, SITE_END = b"<siteinfo", b"</siteinfo>"
-KINDS = ("model", "format")
-"""Tags of a revision that say what its text is."""
+OF_REVISION = ("text", "timestamp", "model", "format")
+"""Tags of a revision: the last two say what its text is."""
 PAGES_A_TICK = 200
 TITLE_CHARS = 300
 MAX_PAGE_BYTES = 96 << 20
@@ -27,23 +25,26 @@ MAX_PAGE_BYTES = 96 << 20
 
 
 def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
-    """The pages of a dump, compressed or not."""
+    """The pages of a dump, compressed or not, from number `start` on.
+
+    Raises Refused where it ends early.
+    """
     lxml_etree()  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
-    return closing(file, pages(Packed(file, path), start))
+    packed = Packed(file, path)
 
+    def pages() -> Iterator[Unit | None]:
+        site = Site()
+        for number, (before, data) in enumerate(divided(packed.pieces()), 1):
+            site.learn(before)
+            if not site.is_dump:
+                raise Refused("damaged", "this is no dump of MediaWiki")
+            if number >= start:
+                yield wiki_page(data, number, site, packed.newly())
+            elif number % PAGES_A_TICK == 0:
+                yield None
 
-def pages(packed: Packed, start: int) -> Iterator[Unit | None]:
-    """The pages from number `start` on. Raises Refused where the dump ends early."""
-    site = Site()
-    for number, (before, data) in enumerate(divided(packed.pieces()), 1):
-        site.learn(before)
-        if not site.is_dump:
-            raise Refused("damaged", "this is no dump of MediaWiki")
-        if number >= start:
-            yield unit(data, number, site, packed.newly())
-        elif number % PAGES_A_TICK == 0:
-            yield None
+    return closing(file, pages())
 
 
 def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -87,7 +88,7 @@ class Site:
         etree = lxml_etree()
         try:
             root = etree.fromstring(
-                before[start : end + len(SITE_END)], etree.XMLParser(**safe_options())
+                before[start : end + len(SITE_END)], etree.XMLParser(**SAFE_OPTIONS)
             )
         except etree.XMLSyntaxError:
             return
@@ -96,44 +97,38 @@ class Site:
         self.base = (root.findtext("{*}base") or "").rpartition("/")[0]
 
 
-def unit(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
-    """A page as a unit, from its XML."""
-    etree = lxml_etree()
-    try:
-        element = etree.fromstring(data, etree.XMLParser(**safe_options())) if data else None
-    except etree.XMLSyntaxError as error:
-        return Unit(number, "", {}, raw_bytes, "damaged", f"this page is no XML: {error.msg}")
-    if element is None:
+def wiki_page(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
+    """A page as a unit, from its XML; empty if that is too long."""
+    if not data:
         detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
         return Unit(number, "", {}, raw_bytes, "too_long", detail)
-    return wiki_page(element, number, site.names, base=site.base, raw_bytes=raw_bytes)
-
-
-def wiki_page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:
-    """A page as a unit."""
-    title = text_of(element, "title")[:TITLE_CHARS]
-    revision = next(iter(element.iterchildren("{*}revision", reversed=True)), None)
-    text = "" if revision is None else text_of(revision, "text")
+    etree = lxml_etree()
+    try:
+        page = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
+    except etree.XMLSyntaxError as error:
+        return Unit(number, "", {}, raw_bytes, "damaged", f"this page is no XML: {error.msg}")
+    title = text_of(page, "title")[:TITLE_CHARS]
+    revision = next(iter(page.iterchildren("{*}revision", reversed=True)), None)
+    text, date, model, form = (text_of(revision, name) for name in OF_REVISION)
     meta = {"title": title, "method": "wiki"}
-    if revision is not None and (date := text_of(revision, "timestamp")):
+    if date:
         meta["date"] = date[:40]
-    if base.startswith("http"):
-        meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
-    reason, detail, shown = "", "", title[:80]
-    model, form = ("", "") if revision is None else map(partial(text_of, revision), KINDS)
-    if text_of(element, "ns") not in ("", "0"):
-        reason, detail = "not_article", f"{shown}: a page beside the articles"
+    if site.base.startswith("http"):
+        meta["url"] = f"{site.base}/{quote(title.replace(' ', '_'), safe='/:()')}"
+    reason, detail = "", ""
+    if text_of(page, "ns") not in ("", "0"):
+        reason, detail = "not_article", "a page beside the articles"
     elif model not in ("", "wikitext"):
-        reason, detail = "not_article", f"{shown}: a page of the model {model[:40]}, not wikitext"
+        reason, detail = "not_article", f"a page of the model {model[:40]}, not wikitext"
     elif form not in ("", "text/x-wiki"):
-        reason, detail = "not_article", f"{shown}: a page of the format {form[:40]}, not wikitext"
-    elif element.find("{*}redirect") is not None or is_redirect(text):
-        reason, detail = "redirect", f"{shown}: it leads to another page"
+        reason, detail = "not_article", f"a page of the format {form[:40]}, not wikitext"
+    elif page.find("{*}redirect") is not None or is_redirect(text):
+        reason, detail = "redirect", "it leads to another page"
     if reason:
-        return Unit(number, "", {}, raw_bytes, reason, detail)
-    return Unit(number, plain_text(text, names), meta, raw_bytes)
+        return Unit(number, "", {}, raw_bytes, reason, f"{title[:80]}: {detail}")
+    return Unit(number, plain_text(text, site.names), meta, raw_bytes)
 
 
 def text_of(element: Any, name: str) -> str:
-    """The text of a child; empty if there is none."""
-    return (element.findtext(f"{{*}}{name}") or "").strip()
+    """The text of a child; empty if there is none, or no element."""
+    return "" if element is None else (element.findtext(f"{{*}}{name}") or "").strip()

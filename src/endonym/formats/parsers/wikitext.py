@@ -4,7 +4,6 @@ Templates, tables, references, galleries, formulas, files, categories and links 
 are left out; links are their texts. mwparserfromhell reads the markup.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import regex
@@ -29,17 +28,9 @@ EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
 BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
 
 CANONICAL = {
-    *("media", "special", "talk", "user", "user talk", "project", "project talk", "file", "image"),
-    *(
-        "file talk",
-        "mediawiki",
-        "template",
-        "template talk",
-        "help",
-        "category",
-        "portal",
-        "module",
-    ),
+    *("media", "special", "talk", "project", "image", "portal", "module", "mediawiki"),
+    *("user", "user talk", "project talk", "file", "file talk", "template", "template talk"),
+    *("help", "category"),
 }
 DROPPED_TAGS = {"table", "ref", "gallery", "math", "style", "script", "timeline", "noinclude"}
 BREAKS = {"br", "p", "div", "li", "dd", "dt", "tr", "hr", "center", "blockquote", "ul", "ol", "dl"}
@@ -63,10 +54,9 @@ class Names:
     def is_aside(self, title: str) -> bool:
         """Whether a link shows no text: a file, a category, the page in another language."""
         prefix, colon, _ = title.partition(":")
-        name = prefix.strip().replace("_", " ").lower()
-        return bool(colon) and (
-            name in self.known or LANGUAGE.fullmatch(prefix.strip()) is not None
-        )
+        prefix = prefix.strip()
+        is_known = prefix.replace("_", " ").lower() in self.known
+        return bool(colon) and (is_known or LANGUAGE.fullmatch(prefix) is not None)
 
 
 def is_redirect(text: str) -> bool:
@@ -85,8 +75,7 @@ def plain_text(text: str, names: Names) -> str:
 
     text = OTHER_WIKI.sub("", COMMENT.sub("", text))
     text = SWITCH.sub("", without_tags(text))
-    found = Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False), 0)
-    return tidy(found)
+    return tidy(Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False)))
 
 
 def without_tags(text: str) -> str:
@@ -115,25 +104,30 @@ class Shown:
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.shown: dict[str, Callable[[Any, int], str]] = {
-            "Text": lambda node, depth: str(node.value),
-            "Wikilink": self.link,
-            "ExternalLink": self.external,
-            "Tag": self.tag,
-            "Heading": self.heading,
-            "HTMLEntity": lambda node, depth: character(node),
-        }
 
-    def text(self, code: Any, depth: int) -> str:
-        """What a piece of markup shows; what is not named here shows nothing."""
+    def text(self, code: Any, depth: int = 0) -> str:
+        """What a piece of markup shows."""
         if code is None or depth > MAX_DEPTH:
             return ""
-        parts: list[str] = []
-        for node in code.nodes:
-            shown = self.shown.get(type(node).__name__)
-            if shown is not None:
-                parts.append(shown(node, depth + 1))
-        return "".join(parts)
+        return "".join(self.node(node, depth + 1) for node in code.nodes)
+
+    def node(self, node: Any, depth: int) -> str:
+        """What a part of the markup shows; what is not named here shows nothing."""
+        match type(node).__name__:
+            case "Text":
+                return str(node.value)
+            case "HTMLEntity":
+                return character(node)
+            case "Wikilink":
+                return self.link(node, depth)
+            case "ExternalLink" if node.brackets:  # its address is no text
+                return self.text(node.title, depth)
+            case "Tag":
+                return self.tag(node, depth)
+            case "Heading":  # marked for `tidy`
+                return f"\n\n{HEADING}{node.level}{self.text(node.title, depth).strip()}\n\n"
+            case _:
+                return ""
 
     def link(self, node: Any, depth: int) -> str:
         """The text of a link, or the title that it leads to."""
@@ -144,25 +138,16 @@ class Shown:
             return title.lstrip(":").partition("#")[0] or title
         return self.text(node.text, depth) or title.lstrip(":")
 
-    def external(self, node: Any, depth: int) -> str:
-        """The text of a link to elsewhere; its address is none."""
-        return self.text(node.title, depth) if node.brackets else ""
-
     def tag(self, node: Any, depth: int) -> str:
         """The content of a tag."""
         name = str(node.tag).strip().lower()
         if name in DROPPED_TAGS:
             return ""
         content = self.text(node.contents, depth)
-        if name not in BREAKS:
+        # A sign of the markup opens a line, and is no break.
+        if name not in BREAKS or node.wiki_markup in ("*", "#", ":", ";"):
             return content
-        if node.wiki_markup in ("*", "#", ":", ";"):
-            return content  # the sign that opens a line
         return f"\n{content}\n" if content else "\n"
-
-    def heading(self, node: Any, depth: int) -> str:
-        """A heading, marked for `tidy`."""
-        return f"\n\n{HEADING}{node.level}{self.text(node.title, depth).strip()}\n\n"
 
 
 HEADING = "\ue000"
@@ -180,15 +165,12 @@ def character(node: Any) -> str:
 
 def tidy(text: str) -> str:
     """Paragraphs without what is left of markup, and without headings that nothing follows."""
-    text = EMPTY_BRACKETS.sub("", LEFT_OVER.sub("", text))
-    blocks: list[str] = []
-    for block in LINES.split(text):
+    kept, level_below = list[str](), 0
+    for block in reversed(LINES.split(EMPTY_BRACKETS.sub("", LEFT_OVER.sub("", text)))):
         lines = (BLANKS.sub(" ", line).strip() for line in block.split("\n"))
         block = "\n".join(line for line in lines if line)
-        if block:
-            blocks.append(block)
-    kept, level_below = list[str](), 0
-    for block in reversed(blocks):
+        if not block:
+            continue
         level = int(block[1]) if block.startswith(HEADING) else TEXT_LEVEL
         if level < level_below or level == TEXT_LEVEL:
             kept.append(block[2:] if level < TEXT_LEVEL else block)

@@ -34,7 +34,7 @@ PR_SET_PDEATHSIG = 1
 MAX_FILES = 64
 """Files that a parser may have open."""
 MAX_UNIT_BYTES = 64 << 20
-"""As MAX_DOCUMENT_BYTES of formats/io/origin.py."""
+"""As MAX_DOCUMENT_BYTES of formats/io/content.py."""
 HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
 """Units are held back until there is so much of them, or so long."""
 RENEWED_SECONDS = 0.2
@@ -61,10 +61,15 @@ def main() -> None:
         watch(worker, limits["memory_bytes"])
     die_with(starter)
     where = Whereabouts(limits["whereabouts"])
-    confine(limits["memory_bytes"])
+    # No file may grow, no process or thread be started; the last does not bind the user root.
+    most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
+    cap(
+        most
+        | dict.fromkeys((resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC), 0)
+    )
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
     send(answers, {"ready": True})
-    be_silent()
+    os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.
     restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
@@ -94,35 +99,12 @@ def watch(worker: int, memory_bytes: int) -> NoReturn:
     os._exit(code)
 
 
-def be_silent() -> None:
-    """Errors are said in messages; libraries print warnings of their own."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 2)
-    os.close(nothing)
-
-
 def die_with(parent: int) -> None:
     """End this process when its parent ends, also in the middle of a parser's loop (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
-
-
-def confine(memory_bytes: int) -> None:
-    """Limit memory and open files; no file may grow, no process or thread be started.
-
-    The last does not bind the user root.
-    """
-    cap(
-        {
-            resource.RLIMIT_AS: memory_bytes,
-            resource.RLIMIT_NOFILE: MAX_FILES,
-            resource.RLIMIT_FSIZE: 0,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_NPROC: 0,
-        }
-    )
 
 
 class CpuLimit:
@@ -140,20 +122,6 @@ class CpuLimit:
         most = int(used.ru_utime + used.ru_stime) + self.seconds
         resource.setrlimit(resource.RLIMIT_CPU, (most, self.hard))
         self.renewed_at = time.monotonic()
-
-
-def fields(unit: Unit, text_bytes: int) -> dict[str, Any]:
-    """A unit as JSON can hold it, with the size of its text in place of the text.
-
-    dataclasses.asdict would copy every line of a page.
-    """
-    return {name: getattr(unit, name) for name in Unit.__slots__} | {"text": text_bytes}
-
-
-def too_long(unit: Unit) -> Unit:
-    """A unit that is no document, as its text is too long."""
-    detail = f"{len(unit.text):,} characters; a document may have {MAX_UNIT_BYTES >> 20} MiB"
-    return Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
 
 
 class Worker:
@@ -186,16 +154,13 @@ class Worker:
             detail = f"{type(error).__name__}: {error}".replace(path, "the file")
             detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
             end = {"failed": "parser_failed", "detail": detail}
-        if end.get("failed") == "parser_memory" or self.is_worn():
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        is_worn = most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
+        if is_worn or end.get("failed") == "parser_memory":
             end["last"] = True
         self.flush(end)
         return "last" not in end
-
-    def is_worn(self) -> bool:
-        """Whether it has used much of its memory."""
-        most = resource.getrlimit(resource.RLIMIT_AS)[0]
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-        return most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
 
     def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""
@@ -203,8 +168,6 @@ class Worker:
         self.where.say(number)
         for unit in found:
             if unit is not None:
-                if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
-                    unit = too_long(unit)
                 self.hold(unit)
                 number = unit.number + 1
                 if number > until:
@@ -219,10 +182,20 @@ class Worker:
         return False
 
     def hold(self, unit: Unit) -> None:
-        """Keep a unit until it is sent."""
-        self.texts.append(utf8(unit.text))
-        self.held.append(ENCODE(fields(unit, len(self.texts[-1]))))
-        self.held_size += len(self.held[-1]) + len(self.texts[-1])
+        """Keep a unit until it is sent: as JSON, with the size of its text in place of the text.
+
+        One whose text is too long is no document.
+        """
+        if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
+            limit = MAX_UNIT_BYTES >> 20
+            detail = f"{len(unit.text):,} characters; a document may have {limit} MiB"
+            unit = Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
+        text = utf8(unit.text)
+        # dataclasses.asdict would copy every line of a page.
+        fields = {name: getattr(unit, name) for name in Unit.__slots__} | {"text": len(text)}
+        self.texts.append(text)
+        self.held.append(ENCODE(fields))
+        self.held_size += len(self.held[-1]) + len(text)
 
     def flush(self, last: dict[str, Any] | None = None) -> None:
         """Send the units that are held as one message, and a last one."""

@@ -1,30 +1,199 @@
-"""Folders of Hugging Face `datasets` on disk (Arrow): one string column, batch by batch, and what
-stands beside it of its origin."""
+"""Tables of Arrow: parquet, and folders of Hugging Face `datasets` on disk.
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+The column of texts is read, and the columns that say where each text comes from. Texts are taken
+as bytes, so that invalid UTF-8 rejects one value alone. A column that is coded as a dictionary is
+never decoded as a whole: a value that is repeated a million times is in memory once.
+
+Of parquet only these columns are decoded, strings as dictionaries, in small batches. Such a file is
+read from its end, so one that is compressed or in an archive is first written to a temporary file,
+up to a size limit.
+"""
+
+import codecs
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as arrow
+from pyarrow import parquet, types
 
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import Content
-from endonym.formats.io.origin import Origin
+from endonym.formats.document import MAX_CHARS, Document, Records, Reject, columns_noted, noted
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.streams import Expansion
-from endonym.formats.readers.columns import (
-    ERRORS,
-    Row,
-    no_column,
-    note_columns,
-    notes,
-    table_documents,
-    text_column,
-    texts,
-)
+from endonym.formats.readers.other_kinds import records_on_disk
+from endonym.formats.readers.records import DEFAULT_FIELD
 from endonym.limited.frames import readable, sendable
 from endonym.limited.process import Failure, LimitedProcess, Limits
+
+SHOWN_BYTES = 4 * MAX_CHARS
+"""Of a note, as no character has more than four bytes."""
+ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
+"""What pyarrow raises for files that are broken."""
+
+
+class Row(NamedTuple):
+    """A text, what the other columns say of it, and about how many bytes of the file it takes."""
+
+    text: bytes
+    meta: dict[str, str]
+    raw_bytes: int
+
+
+def table_documents(
+    content: Content,
+    origin: Origin,
+    kind: str,
+    rows_of: Callable[[BinaryIO], Iterator[Row | Reject]],
+) -> Records:
+    """The documents of a table on disk, compressed, or in an archive.
+
+    kind: the format in words. rows_of: the rows of the open file; a reject ends them.
+    """
+
+    def read(path: Path) -> Records:
+        with path.open("rb") as file:
+            yield from _documents(rows_of(file), origin, kind)
+
+    return records_on_disk(content, origin, read)
+
+
+def _documents(rows: Iterator[Row | Reject], origin: Origin, kind: str) -> Records:
+    """A document of each row."""
+    n_rows, kept = 0, Expansion(origin.raw_bytes)
+    try:
+        for row in rows:
+            if isinstance(row, Reject):
+                yield row
+                return
+            n_rows += 1
+            if not kept.has_room(len(row.text)):
+                detail = f"after {n_rows - 1:,} rows {kept.message()}"
+                yield origin.reject("bomb", detail, record=None, raw_bytes=0)
+                return
+            yield value_document(n_rows, row, origin)
+    except ERRORS as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        detail = f"not a whole {kind} file, after {n_rows:,} rows: {why}"
+        yield origin.whole_file("damaged", detail)
+
+
+def no_column(schema: Any, origin: Origin, source: Source) -> Reject:
+    """A whole file without the column that the recipe names."""
+    names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
+    name = source.column or DEFAULT_FIELD
+    detail = f'there is no column "{name}" of strings; it has: {names}'
+    return origin.whole_file("no_column", detail)
+
+
+def text_column(schema: Any, column: str | int | None) -> str | None:
+    """The name of the string column for `column`, or None; also if two have this name."""
+    names = [field.name for field in schema if is_text(field.type)]
+    names = [name for name in names if schema.names.count(name) == 1]
+    if isinstance(column, int):
+        name = schema.names[column - 1] if column <= len(schema.names) else None
+        return name if name in names else None
+    name = column or DEFAULT_FIELD
+    return name if name in names else None
+
+
+def note_columns(schema: Any, text: str) -> dict[str, str]:
+    """The columns that say where a text comes from: the key of `meta` -> the column's name.
+
+    Those of strings, numbers and dates can be shown.
+    """
+    shown = (is_text, types.is_integer, types.is_floating, types.is_date, types.is_timestamp)
+    names = [field.name for field in schema if any(each(field.type) for each in shown)]
+    return columns_noted((name for name in names if schema.names.count(name) == 1), text=text)
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a column contains strings, in any of Arrow's types."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def strings(column: Any) -> Iterator[Any]:
+    """The buffers of a column of strings in their order, null as None.
+
+    Offsets and indices may point anywhere in a stranger's file: they are checked before.
+    Raises ArrowException or IndexError if they do.
+    """
+    if types.is_dictionary(column.type):
+        known = as_bytes(column.dictionary)
+        column.indices.validate(full=True)
+        for number in column.indices.to_pylist():
+            yield None if number is None else known[number].as_buffer()
+        return
+    for value in as_bytes(column):
+        yield value.as_buffer()
+
+
+def as_bytes(column: Any) -> Any:
+    """The same values as bytes, whose offsets are valid. Copies nothing."""
+    if types.is_large_string(column.type):
+        kind = arrow.large_binary()
+    else:
+        kind = arrow.binary_view() if types.is_string_view(column.type) else arrow.binary()
+    column = column.view(kind)
+    column.validate(full=True)  # of strings, it would refuse all for one that is no UTF-8
+    return column
+
+
+def texts(column: Any) -> Iterator[bytes]:
+    """The values of a column of strings, null as empty ones."""
+    return (b"" if value is None else value.to_pybytes() for value in strings(column))
+
+
+def noted_texts(batch: Any, column: str, beside: dict[str, str]) -> Iterator[tuple[bytes, Any]]:
+    """Each text of a batch, and what its row says of where it comes from.
+
+    beside: key of `meta` -> name of the column that says it.
+    """
+    shown = {key: list(shown_values(batch.column(name))) for key, name in beside.items()}
+    rows = zip(*shown.values(), strict=True) if shown else repeat((), batch.num_rows)
+    for text, row in zip(texts(batch.column(column)), rows, strict=True):
+        yield text, noted(dict(zip(shown, row, strict=True))) if row else {}
+
+
+def shown_values(column: Any) -> Sequence[str | None] | Iterator[str | None]:
+    """The values of a column as text; None for one that cannot be shown."""
+    if is_text(column.type):
+        return (None if value is None else shown_bytes(value) for value in strings(column))
+    try:
+        column.validate(full=True)
+        if types.is_timestamp(column.type):
+            column = column.cast(arrow.timestamp("s", column.type.tz), safe=False)
+        found = column.cast(arrow.string()).to_pylist()
+    except (arrow.ArrowException, ValueError, OverflowError):  # such as an unknown time zone
+        return [None] * len(column)
+    return [None if value == "nan" else value for value in found]
+
+
+def shown_bytes(value: Any) -> str | None:
+    """The beginning of a value, or None if it is no UTF-8."""
+    is_whole = value.size <= SHOWN_BYTES
+    raw = (value if is_whole else value.slice(0, SHOWN_BYTES)).to_pybytes()
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(raw, final=is_whole)
+    except UnicodeDecodeError:
+        return None
+
+
+def value_document(number: int, row: Row, origin: Origin) -> Document | Reject:
+    """One row as a document."""
+    text, raw_bytes = row.text, row.raw_bytes
+    if len(text) > MAX_DOCUMENT_BYTES:
+        detail = too_long(len(text))
+        return origin.reject("too_long", detail, record=number, raw_bytes=raw_bytes)
+    try:
+        return origin.document(number, text.decode(), raw_bytes=raw_bytes, meta=row.meta)
+    except UnicodeDecodeError:
+        detail = f"row {number}: this is no UTF-8"
+        return origin.reject("invalid_utf8", detail, record=number, raw=text, raw_bytes=raw_bytes)
+
 
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
@@ -32,34 +201,29 @@ SECONDS, SECONDS_PER_GB = 60.0, 60.0
 _unpacking = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
 
 
-def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
-    """The documents of a file in Arrow's format for streams, or in its format for files."""
+def read_arrow(content: Content, origin: Origin, source: Source) -> Records:
+    """The documents of a file in Arrow's format for streams, or in its format for files.
 
-    def rows_of(file: BinaryIO) -> Iterator[Row | Reject]:
-        return rows(file, content, origin, source)
+    Each row takes its share of all columns of its batch.
+    """
 
-    return table_documents(content, origin, "Arrow", rows_of)
+    def rows(file: BinaryIO) -> Iterator[Row | Reject]:
+        if (bomb := too_large(Path(file.name), Expansion(origin.raw_bytes))) is not None:
+            yield origin.whole_file("bomb", bomb)
+            return
+        schema, batches = opened(file)
+        column = text_column(schema, source.column)
+        if column is None:
+            yield no_column(schema, origin, source)
+            return
+        beside = note_columns(schema, column)
+        for batch in batches:
+            row_bytes = batch.nbytes // max(1, batch.num_rows)
+            for text, meta in noted_texts(batch, column, beside):
+                yield Row(text, meta, row_bytes)
+            content.advance(batch.nbytes)
 
-
-def rows(
-    file: BinaryIO, content: Content, origin: Origin, source: Source
-) -> Iterator[Row | Reject]:
-    """The rows of an open file. Each takes its share of all columns of its batch."""
-    if (bomb := too_large(Path(file.name), Expansion(origin.raw_bytes))) is not None:
-        yield origin.whole_file("bomb", bomb)
-        return
-    schema, batches = opened(file)
-    column = text_column(schema, source.column)
-    if column is None:
-        yield no_column(schema, origin, source)
-        return
-    beside = note_columns(schema, column)
-    for batch in batches:
-        row_bytes = batch.nbytes // max(1, batch.num_rows)
-        said = notes({key: batch.column(name) for key, name in beside.items()}, batch.num_rows)
-        for value, meta in zip(texts(batch.column(column)), said, strict=True):
-            yield Row(value, meta, row_bytes)
-        content.advance(batch.nbytes)
+    return table_documents(content, origin, "Arrow", rows)
 
 
 def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | None:
@@ -108,3 +272,58 @@ def opened(file: Any) -> tuple[Any, Iterator[Any]]:
         file.seek(0)
         found = arrow.ipc.open_file(file)
         return found.schema, (found.get_batch(n) for n in range(found.num_record_batches))
+
+
+BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
+"""How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
+of the whole dictionary, so that small batches of many values would take quadratic time."""
+
+MAX_NOTE_BYTES = 4_096
+"""On the mean, in a group of rows: a longer column is not read for its notes."""
+
+
+def read_parquet_content(content: Content, origin: Origin, source: Source) -> Records:
+    """The documents of a parquet file on disk, compressed, or in an archive."""
+
+    def rows(file: BinaryIO) -> Iterator[Row | Reject]:
+        table = parquet.ParquetFile(file)
+        schema, chunks = table.schema_arrow, column_chunks(table)
+        column = text_column(schema, source.column)
+        if column is None:
+            yield no_column(schema, origin, source)
+            return
+        # What the column says that it unpacks to. Its pages, which may lie, have 2 GiB at most.
+        declared = sum(
+            each.total_uncompressed_size for each in chunks if each.path_in_schema == column
+        )
+        allowed = Expansion(origin.raw_bytes)
+        if not allowed.has_room(declared):
+            yield origin.whole_file("bomb", allowed.message())
+            return
+        large = {
+            each.path_in_schema
+            for each in chunks
+            if each.total_uncompressed_size > MAX_NOTE_BYTES * max(1, each.num_values)
+        }
+        beside = {k: name for k, name in note_columns(schema, column).items() if name not in large}
+        names = [column, *beside.values()]
+        coded = [name for name in names if is_text(schema.field(name).type)]
+        decoded = parquet.ParquetFile(file, read_dictionary=coded)
+        for batch in decoded.iter_batches(batch_size=batch_rows(table), columns=names):
+            for text, meta in noted_texts(batch, column, beside):
+                yield Row(text, meta, len(text))
+
+    return table_documents(content, origin, "parquet", rows)
+
+
+def column_chunks(table: parquet.ParquetFile) -> list[Any]:
+    """What a file says of each column in each group of rows."""
+    groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
+    return [group.column(n) for group in groups for n in range(group.num_columns)]
+
+
+def batch_rows(table: parquet.ParquetFile) -> int:
+    """How many rows of a table are decoded at a time."""
+    groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
+    largest = max((each.total_byte_size / max(1, each.num_rows) for each in groups), default=0)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))

@@ -1,18 +1,18 @@
-"""Files that are of another kind than their names say: the reject names what they are."""
+"""Opens a file for its reader; one of another kind than its name says is named for what it is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import Content
+from endonym.formats.config import Source
+from endonym.formats.document import Records, Reject
+from endonym.formats.io.content import Content, Origin, Unusable
+from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
 from endonym.formats.io.kinds import any_kind, kind, without_json
-from endonym.formats.io.origin import Origin
-from endonym.formats.io.streams import Damage, Feed, Stream, unpacked
-
-Records = Iterator[Document | Reject]
+from endonym.formats.io.lines import Lines, readable_lines
+from endonym.formats.io.streams import Feed, Stream, unpacked
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
@@ -45,33 +45,60 @@ SURE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|mediawiki|svg)\b")
 BROKEN = ("damaged", "truncated")
 
 
-def checked(stream: Stream, origin: Origin, wanted: str) -> tuple[Stream, Reject | None]:
-    """The whole stream; or a reject if this text is of another kind than the wanted one.
+def text_lines(
+    stream: Stream, origin: Origin, source: Source, wanted: str = ""
+) -> tuple[Lines, dict[str, str]]:
+    """The lines of a text file, and its encoding as a note for documents, if that is not UTF-8.
 
-    wanted: in words. Marks as of XML, without its first line, are in plain text and in tables, too:
-    a corpus may part its documents so.
+    wanted: what the text should be, in words; one of another kind is one reject. Marks as of XML,
+    without its first line, are in plain text and in tables, too: a corpus may part its documents
+    so.
     """
-    feed = Feed(stream)
-    head = feed.peek(HEAD_BYTES)
-    what = kind(head) or (without_json(head) if wanted == "lines of JSON" else "")
-    is_sure = what != "XML" or wanted == "lines of JSON" or SURE.match(head) is not None
-    if what not in TEXTS or what == wanted or not is_sure:
-        return feed.rest(), None
-    detail = f"by its content this is {what}, not {wanted}. {TEXTS[what]}"
-    size = feed.drain()[0]
-    return iter(()), origin.reject("other_kind", detail, record=None, raw_bytes=size)
+    if wanted:
+        feed = Feed(stream)
+        head = feed.peek(HEAD_BYTES)
+        what = kind(head) or (without_json(head) if wanted == "lines of JSON" else "")
+        is_sure = what != "XML" or wanted == "lines of JSON" or SURE.match(head) is not None
+        if what in TEXTS and what != wanted and is_sure:
+            detail = f"by its content this is {what}, not {wanted}. {TEXTS[what]}"
+            size = feed.drain()[0]
+            return iter([origin.reject("other_kind", detail, record=None, raw_bytes=size)]), {}
+        stream = feed.rest()
+    encoding, stream = utf8_stream(stream, source.encoding, source.script)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    return readable_lines(stream, origin, encoding), meta
 
 
-def told(records: Records, path: Path, origin: Origin) -> Records:
-    """The same records; of a broken file that is something else, the reject says what."""
-    for record in records:
-        if isinstance(record, Reject) and record.id == origin.name and record.reason in BROKEN:
-            with path.open("rb") as file:
-                what = any_kind(file.read(HEAD_BYTES))
-            if is_other(what, origin.name):
-                detail = f"by its content this is {what}: rename it"
-                record = replace(record, reason="other_kind", detail=detail)
-        yield record
+def records_on_disk(
+    content: Content, origin: Origin, read: Callable[[Path], Records], *, packed: bool = False
+) -> Records:
+    """What `read` makes of the file on disk; a reject if its bytes cannot be had as a whole.
+
+    Of a broken file that is something else, the reject says what. packed: as in Content.on_disk.
+    """
+    try:
+        with content.on_disk(packed=packed) as path:
+            for record in read(path):
+                is_broken = isinstance(record, Reject) and record.reason in BROKEN
+                if is_broken and record.id == origin.name:
+                    yield explained(record, path, origin)
+                else:
+                    yield record
+    except Unusable as error:
+        detail = error.damage.detail
+        if error.damage.reason != "not_compressed":
+            detail += "; such a file cannot be read in part"
+        size = error.damage.raw_bytes
+        yield origin.reject(error.damage.reason, detail, record=None, raw_bytes=size)
+
+
+def explained(reject: Reject, path: Path, origin: Origin) -> Reject:
+    """The reject of a broken file; of one that is something else it says what."""
+    with path.open("rb") as file:
+        what = any_kind(file.read(HEAD_BYTES))
+    if not is_other(what, origin.name):
+        return reject
+    return replace(reject, reason="other_kind", detail=f"by its content this is {what}: rename it")
 
 
 def is_other(what: str, name: str) -> bool:
@@ -102,16 +129,3 @@ def unread(content: Content, kind: FileFormat, name: str) -> str:
     if what != "plain text" and is_other(what, name):
         return f"by its content this is {what}; {detail}"
     return detail
-
-
-def head_of(content: Content) -> bytes:
-    """The first bytes of a file, of which nothing else is read then."""
-    return Feed(content.packed).peek(HEAD_BYTES)
-
-
-def unusable(damage: Damage, origin: Origin) -> Reject:
-    """The reject of a file that is not to be had as a whole, which its reader needs."""
-    detail = damage.detail
-    if damage.reason != "not_compressed":
-        detail += "; such a file cannot be read in part"
-    return origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)

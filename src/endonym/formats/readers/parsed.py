@@ -1,27 +1,33 @@
 """Documents from the units of a parser: whole files, or their parts, paragraphs or lines."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import regex
 
 from endonym.formats import isolation
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import Content, Unusable
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Origin, too_long
+from endonym.formats.document import Records, Reject
+from endonym.formats.io.content import (
+    MAX_DOCUMENT_BYTES,
+    SHOWN_CHARS,
+    Content,
+    Origin,
+    too_long,
+)
 from endonym.formats.isolation import LIMITS, Limits
 from endonym.formats.pages.margins import NOTE
 from endonym.formats.parsers.unit import Options, Unit
-from endonym.formats.readers.other_kinds import told, unusable
+from endonym.formats.readers.other_kinds import records_on_disk
 from endonym.formats.readers.plain import VISIBLE
 from endonym.formats.reasons import is_unreadable
 
-Records = Iterator[Document | Reject]
-
 BETWEEN = "\n\n"
 """Stands between paragraphs."""
+LOCK, LOCK_BYTES = "~$", 400
+"""How the names of the files begin in which Word notes who has a document open, and the most bytes
+that they have: 162."""
 EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\n){2,}\s*"))
 
 
@@ -42,6 +48,21 @@ class Parser:
     limits: Limits = LIMITS
 
 
+PARSERS = {
+    "html": Parser("endonym.formats.parsers.html:html_units", "page", text_share=0.2),
+    "docx": Parser("endonym.formats.parsers.office:docx_units", "text", text_share=0.3),
+    "odt": Parser("endonym.formats.parsers.office:odt_units", "text", text_share=0.3),
+    "epub": Parser(
+        "endonym.formats.parsers.epub:epub_units", "chapter", text_share=0.7, is_joined=True
+    ),
+    "warc": Parser("endonym.formats.parsers.warc:warc_units", "page", text_share=0.1, unpacks=True),
+    "wiki": Parser(
+        "endonym.formats.parsers.wiki:wiki_units", "article", text_share=0.4, unpacks=True
+    ),
+}
+"""Of the formats whose units are documents, or are joined to one."""
+
+
 def read_parsed(content: Content, origin: Origin, source: Source, parser: Parser) -> Records:
     """The documents of a file, by its parser."""
 
@@ -50,129 +71,87 @@ def read_parsed(content: Content, origin: Origin, source: Source, parser: Parser
         units = units_of(path, content, origin, parser, options=options)
         return documents(units, origin, source, parser)
 
-    return on_disk(content, origin, parser, read)
+    return records_on_disk(content, origin, read, packed=parser.unpacks)
 
 
-def on_disk(
-    content: Content, origin: Origin, parser: Parser, read: Callable[[Path], Records]
-) -> Records:
-    """What `read` makes of the file on disk; a reject if its bytes cannot be had as a whole."""
-    try:
-        with content.on_disk(packed=parser.unpacks) as path:
-            yield from told(read(path), path, origin)
-    except Unusable as error:
-        yield unusable(error.damage, origin)
+def read_docx(content: Content, origin: Origin, source: Source) -> Records:
+    """The documents of a Word file."""
+    if PurePosixPath(origin.name).name.startswith(LOCK) and origin.raw_bytes < LOCK_BYTES:
+        return iter([origin.whole_file("unsupported_format", "a lock file of Word, no document")])
+    return read_parsed(content, origin, source, PARSERS["docx"])
 
 
 def units_of(
     path: Path, content: Content, origin: Origin, parser: Parser, *, options: Options
 ) -> Iterator[Unit | Reject]:
-    """The units of a file with text; a reject for each without."""
-    tally, size = Tally(origin, parser, content.raw_bytes), path.stat().st_size
+    """The units of a file with text; a reject for each without.
+
+    Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
+    as text would have had there.
+    """
+    size, used, text_sizes = path.stat().st_size, 0, list[int]()
     for unit in isolation.parsed_units(
         parser.function, path, options, raw_bytes=size, limits=parser.limits
     ):
         # Bytes of a temporary file stand for fewer of the raw file.
         raw_bytes = unit.raw_bytes * content.raw_bytes // max(1, size)
+        used += raw_bytes
         if path == content.path:
             content.advance(raw_bytes)
-        yield tally.taken(replace(unit, raw_bytes=raw_bytes))
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was read of a file, by which a unit that fails is counted.
-
-    Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
-    as text would have had there.
-    """
-
-    origin: Origin
-    parser: Parser
-    size: int
-    used: int = 0
-    texts: int = 0
-    text_bytes: int = 0
-
-    def taken(self, unit: Unit) -> Unit | Reject:
-        """The unit if it has text; else a reject."""
-        self.used += unit.raw_bytes
         if not unit.reason and VISIBLE.search(unit.text):
-            self.texts += 1
-            self.text_bytes += len(unit.text) * 2
-            return unit
-        reason, detail = unit.reason, unit.detail
-        if not reason and unit.data is None:
-            reason, detail = "blank", f"this {self.parser.what} has no text"
-        if not reason:
-            return unit
-        size, number = unit.raw_bytes, unit.number or None
-        if is_unreadable(reason):
-            size = self.lost(unit.number)
-        shown = unit.text[:SHOWN_CHARS].encode()
-        return self.origin.reject(reason, detail, record=number, raw=shown, raw_bytes=size)
-
-    def lost(self, number: int) -> int:
-        """About how many bytes of text a unit would have had, or the rest of the file."""
-        rest = int(max(0, self.size - self.used) * self.parser.text_share)
-        usual = self.text_bytes // self.texts if self.texts else rest
-        return max(1, rest if number == 0 else min(usual, rest) or usual)
+            text_sizes.append(len(unit.text) * 2)
+        elif not unit.reason and unit.data is None:
+            unit = replace(unit, reason="blank", detail=f"this {parser.what} has no text")
+        if not unit.reason:
+            yield replace(unit, raw_bytes=raw_bytes)
+            continue
+        if is_unreadable(unit.reason):
+            rest = int(max(0, content.raw_bytes - used) * parser.text_share)
+            usual = sum(text_sizes) // len(text_sizes) if text_sizes else rest
+            raw_bytes = max(1, rest if unit.number == 0 else min(usual, rest) or usual)
+        shown, number = unit.text[:SHOWN_CHARS].encode(), unit.number or None
+        yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)
 
 
 def documents(
-    found: Iterable[Unit | Reject], origin: Origin, source: Source, parser: Parser
+    units: Iterable[Unit | Reject], origin: Origin, source: Source, parser: Parser
 ) -> Records:
     """The documents that the recipe asks for, in order, and the rejects among them."""
     if parser.is_joined and source.document != "page":
-        whole = Whole()
-        for each in found:
-            if isinstance(each, Reject):
-                yield each
-            else:
-                whole.add(each)
-        found = whole.unit(parser)
-    for each in found:
-        if isinstance(each, Reject):
-            yield each
+        units = joined(units, parser)
+    for unit in units:
+        if isinstance(unit, Reject):
+            yield unit
         else:
-            yield from pieces(each, origin, source)
+            yield from pieces(unit, origin, source)
 
 
-@dataclass(slots=True)
-class Whole:
-    """The units of a file that are one text."""
-
-    texts: list[str] = field(default_factory=list[str])
-    meta: dict[str, str] = field(default_factory=dict[str, str])
-    methods: dict[str, None] = field(default_factory=dict[str, None])
-    units: int = 0
-    running_lines: int = 0
-    size: int = 0
-    raw_bytes: int = 0
-
-    def add(self, unit: Unit) -> None:
-        """Add a unit; above the limit only the size is kept."""
-        self.units += 1
-        self.raw_bytes += unit.raw_bytes
-        self.size += len(unit.text.encode())
-        self.running_lines += int(unit.meta.get(NOTE, 0))
-        self.meta = self.meta or unit.meta
-        self.methods[unit.meta.get("method", "")] = None
-        self.texts.append(unit.text)
-        if self.size > MAX_DOCUMENT_BYTES:
-            self.texts = []
-
-    def unit(self, parser: Parser) -> Iterator[Unit]:
-        """The whole text as one unit, if there is any."""
-        if not self.units:
-            return
-        meta = {key: value for key, value in self.meta.items() if key not in ("part", "page")}
-        meta |= {f"{parser.what}s": str(self.units), "method": "+".join(self.methods)}
-        if self.running_lines:
-            meta[NOTE] = str(self.running_lines)
-        reason = "too_long" if self.size > MAX_DOCUMENT_BYTES else ""
-        detail = too_long(self.size, '"page"') if reason else ""
-        yield Unit(1, BETWEEN.join(self.texts), meta, self.raw_bytes, reason, detail)
+def joined(units: Iterable[Unit | Reject], parser: Parser) -> Iterator[Unit | Reject]:
+    """The rejects among the units, then the texts of the others as one unit, if there are any."""
+    texts, meta, methods = list[str](), dict[str, str](), dict[str, None]()
+    count = size = raw_bytes = running_lines = 0
+    for unit in units:
+        if isinstance(unit, Reject):
+            yield unit
+            continue
+        count += 1
+        raw_bytes += unit.raw_bytes
+        size += len(unit.text.encode())
+        running_lines += int(unit.meta.get(NOTE, 0))
+        meta = meta or unit.meta
+        methods[unit.meta.get("method", "")] = None
+        texts.append(unit.text)
+        if size > MAX_DOCUMENT_BYTES:
+            texts.clear()
+    if not count:
+        return
+    meta = {key: value for key, value in meta.items() if key not in ("part", "page")}
+    meta |= {f"{parser.what}s": str(count), "method": "+".join(methods)}
+    if running_lines:
+        meta[NOTE] = str(running_lines)
+    reason = "too_long" if size > MAX_DOCUMENT_BYTES else ""
+    detail = too_long(size, '"page"') if reason else ""
+    yield Unit(1, BETWEEN.join(texts), meta, raw_bytes, reason, detail)
 
 
 def pieces(unit: Unit, origin: Origin, source: Source) -> Records:

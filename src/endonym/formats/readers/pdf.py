@@ -12,9 +12,8 @@ from pathlib import Path
 
 from endonym.formats import isolation
 from endonym.formats.config import Source
-from endonym.formats.document import Reject
-from endonym.formats.io.content import Content
-from endonym.formats.io.origin import Origin
+from endonym.formats.document import Records, Reject
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.pages.margins import without_margins
 from endonym.formats.pages.ocr import OcrFailed
 from endonym.formats.pages.page import Line, Page
@@ -22,12 +21,13 @@ from endonym.formats.pages.page_quality import LETTER, quality
 from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Unit
-from endonym.formats.readers.parsed import Parser, Records, documents, on_disk, units_of
+from endonym.formats.readers.other_kinds import records_on_disk
+from endonym.formats.readers.parsed import Parser, documents, units_of
 from endonym.formats.readers.scans import ONLY_RUNNING, PageOcr
 from endonym.script.languages import ocr_packages
 
 PARSER = Parser("endonym.formats.parsers.pdf:pdf_units", "page", text_share=0.2, is_joined=True)
-PICTURE = "endonym.formats.parsers.pdf_picture:picture_units"
+PICTURE = "endonym.formats.parsers.pdf:picture_units"
 LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
 NO_LAYER = "this page has no text, only a picture"
@@ -40,9 +40,10 @@ def read_pdf(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a PDF."""
 
     def read(path: Path) -> Records:
-        return Pdf(path, content, origin, source).records()
+        pdf = Pdf(path, content, origin, source)
+        return documents(pdf.texts(), origin, source, PARSER)
 
-    return on_disk(content, origin, PARSER, read)
+    return records_on_disk(content, origin, read)
 
 
 class Pdf:
@@ -53,45 +54,39 @@ class Pdf:
         self.ocr = PageOcr.of(source)
         self.rejects: list[Reject] = []
 
-    def records(self) -> Records:
-        """The documents, and the rejects among them."""
-        yield from documents(self.texts(), self.origin, self.source, PARSER)
-
     def texts(self) -> Iterator[Unit | Reject]:
         """The text of each page, and the rejects of pages before it."""
         for each in rebuilt(without_margins(self.pages())):
-            yield from self.taken()
+            yield from self.rejects
+            self.rejects.clear()
             page = each.page
             if each.paragraphs:  # none if a paragraph of the page before goes on to its end
                 yield Unit(page.number, each.text, page.meta, page.raw_bytes)
             elif not page.lines:
                 self.refuse(page, "blank", ONLY_RUNNING)
-        yield from self.taken()
-
-    def taken(self) -> list[Reject]:
-        """The rejects since this was last asked."""
-        found, self.rejects = self.rejects, []
-        return found
+        yield from self.rejects
 
     def pages(self) -> Iterator[Page]:
         """The pages with text, each by the way that suits it; the others become rejects."""
         for unit in units_of(self.path, self.content, self.origin, PARSER, options={}):
             if isinstance(unit, Reject):
                 self.rejects.append(unit)
-                continue
-            page = self.page(unit)
-            if page is not None:
+            elif (page := self.page(unit)) is not None:
                 yield page
 
     def page(self, unit: Unit) -> Page | None:
         """A page by the way that suits it, or None and a reject."""
         score, worst = quality(unit.text, self.source.script)
-        found = page_of(unit, score) if unit.text and score >= LEAST_QUALITY else None
-        if found is not None and not is_scan(unit):
-            return found
-        if found is not None:
-            letters = len(LETTER.findall(unit.text))
-            return self.seen(unit, "needs_ocr", SCAN.format(letters=letters), found)
+        if unit.text and score >= LEAST_QUALITY:
+            boxes = ([each / PARTS for each in box] for box in unit.data["boxes"])
+            texts = unit.text.split("\n")
+            lines = [Line(text, *box) for text, box in zip(texts, boxes, strict=True)]
+            meta = unit.meta | {"quality": f"{score:.2f}"}
+            layer = Page(unit.number, unit.data["height"], lines, meta, unit.raw_bytes)
+            count = len(LETTER.findall(unit.text))
+            if unit.data["picture"] < LEAST_PICTURE or count >= MOST_LETTERS:
+                return layer
+            return self.seen(unit, "needs_ocr", SCAN.format(letters=count), layer)
         if unit.text:
             return self.seen(unit, "bad_text_layer", BAD_LAYER.format(share=worst))
         if unit.data["objects"]:
@@ -109,20 +104,16 @@ class Pdf:
             detail += f'; OCR reads it: ocr = "auto" in [[source]], and apt-get install {packages}'
             self.refuse(unit, reason, detail)
             return None
+        picture = drawn(self.path, unit.number)
         try:
-            found = self.ocr.page(self.picture(unit.number), unit)
+            if picture.reason:
+                raise OcrFailed(picture.reason, f"the page cannot be drawn: {picture.detail}")
+            found = self.ocr.page(base64.b64decode(picture.text), unit)
         except OcrFailed as failed:
             if layer is None:
                 self.refuse(unit, failed.reason, failed.detail)
             return layer
         return found if layer is None or letters(found) > letters(layer) else layer
-
-    def picture(self, number: int) -> bytes:
-        """A page as a picture. Raises OcrFailed."""
-        found = drawn(self.path, number)
-        if found.reason:
-            raise OcrFailed(found.reason, f"the page cannot be drawn: {found.detail}")
-        return base64.b64decode(found.text)
 
     def refuse(self, unit: Unit | Page, reason: str, detail: str) -> None:
         """Add a reject for a page."""
@@ -140,20 +131,6 @@ def drawn(path: Path, number: int) -> Unit:
     return next(found, Unit(0, reason="parser_failed", detail="no picture came"))
 
 
-def is_scan(unit: Unit) -> bool:
-    """Whether a page is a picture, and its text layer is about a stamp or a number on it."""
-    is_picture = unit.data["picture"] >= LEAST_PICTURE
-    return is_picture and len(LETTER.findall(unit.text)) < MOST_LETTERS
-
-
 def letters(page: Page) -> int:
     """The letters on a page."""
     return sum(len(LETTER.findall(line.text)) for line in page.lines)
-
-
-def page_of(unit: Unit, score: float) -> Page:
-    """A page as lines, from its text layer."""
-    boxes = ([each / PARTS for each in box] for box in unit.data["boxes"])
-    lines = [Line(text, *box) for text, box in zip(unit.text.split("\n"), boxes, strict=True)]
-    meta = unit.meta | {"quality": f"{score:.2f}"}
-    return Page(unit.number, unit.data["height"], lines, meta, unit.raw_bytes)

@@ -1,9 +1,11 @@
 """Plain text: a document is the whole file, a line, or a block between blank lines.
 
 A line that cannot be decoded is rejected alone; the lines around it are kept. Empty lines separate
-documents and are not records.
+documents and are not records. Sentences of the Leipzig corpora are lines of a number, a tab, and
+the sentence; such files are known by their names, which end with `-sentences.txt`.
 """
 
+import io
 import re
 from collections.abc import Iterator
 
@@ -11,12 +13,11 @@ import regex
 
 from endonym.formats.broken import is_mojibake
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.encoding import utf8_stream
-from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.document import Document, Records, Reject
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.lines import Lines
 from endonym.formats.io.streams import Stream
-from endonym.formats.readers.other_kinds import checked
+from endonym.formats.readers.other_kinds import text_lines
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 """A line without such a character is blank: spaces, controls, zero-width characters."""
@@ -32,19 +33,11 @@ INNER_END_OF_GARBLED = re.compile(r"[\v\f\u2028\u2029]")
 MAX_COLUMN = 1 << 20
 """No line is split into more columns."""
 
-LINES_PER_PART = 4_096
 
-
-def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+def read_plain(stream: Stream, origin: Origin, source: Source) -> Records:
     """The documents of a text file."""
-    if source.format == "auto":
-        stream, other = checked(stream, origin, "plain text")
-        if other is not None:
-            yield other
-            return
-    encoding, stream = utf8_stream(stream, source.encoding, source.script)
-    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
-    lines = readable_lines(stream, origin, encoding)
+    wanted = "plain text" if source.format == "auto" else ""
+    lines, meta = text_lines(stream, origin, source, wanted)
     # A numbered column in plain text means lines, as in Leipzig's files.
     if source.document == "line" or isinstance(source.column, int):
         yield from line_documents(lines, origin, source, meta)
@@ -53,9 +46,7 @@ def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Docum
         yield from block_documents(lines, Block(origin, meta), blanks)
 
 
-def line_documents(
-    lines: Iterator[tuple[int, str] | Reject], origin: Origin, source: Source, meta: dict[str, str]
-) -> Iterator[Document | Reject]:
+def line_documents(lines: Lines, origin: Origin, source: Source, meta: dict[str, str]) -> Records:
     """One document per line, or per column of a line."""
     column = source.column if isinstance(source.column, int) else None
     for item in lines:
@@ -89,42 +80,28 @@ class Block:
     """The lines of an unfinished document."""
 
     def __init__(self, origin: Origin, meta: dict[str, str]) -> None:
-        self.origin, self.meta = origin, meta
-        self.number = 1
-        self.empty()
-
-    def empty(self) -> None:
-        """Start a new document."""
-        self.parts: list[str] = []
-        self.lines: list[str] = []
-        self.raw_bytes = 0
+        self.origin, self.meta, self.number = origin, meta, 1
+        self.text, self.raw_bytes = io.StringIO(), 0
 
     def add(self, line: str) -> None:
         """Add a line; above the limit only the size is kept."""
+        separator = "\n" if self.raw_bytes else ""
         self.raw_bytes += len(line.encode()) + 1
         if self.raw_bytes > MAX_DOCUMENT_BYTES:
-            self.parts, self.lines = [], []
-            return
-        self.lines.append(line)
-        if len(self.lines) == LINES_PER_PART:
-            self.parts.append("\n".join(self.lines))
-            self.lines = []
+            self.text = io.StringIO()
+        else:
+            self.text.write(separator + line)
 
     def finish(self) -> Document | Reject:
         """The finished document; a new one starts."""
-        size, number = self.raw_bytes, self.number
-        self.number += 1
+        size, number, text = self.raw_bytes, self.number, self.text.getvalue()
+        self.number, self.raw_bytes, self.text = number + 1, 0, io.StringIO()
         if size > MAX_DOCUMENT_BYTES:
-            self.empty()
             return self.origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
-        text = "\n".join([*self.parts, *self.lines])
-        self.empty()
         return self.origin.document(number, text, raw_bytes=size, meta=self.meta)
 
 
-def block_documents(
-    lines: Iterator[tuple[int, str] | Reject], block: Block, blank_lines: int | None
-) -> Iterator[Document | Reject]:
+def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Records:
     """Documents that end after so many empty lines; at the end of the file if None.
 
     Where one empty line ends a document, a row of stars does, too.
@@ -147,3 +124,28 @@ def block_documents(
         block.add(line)
     if block.raw_bytes:
         yield block.finish()
+
+
+SENTENCE = regex.compile(r"\s*(\d{1,18})\t([^\t]*)(\t.*)?")
+
+
+def read_leipzig(stream: Stream, origin: Origin, source: Source) -> Records:
+    """One document per sentence; its own number is in `meta`, as `id`."""
+    lines, meta = text_lines(stream, origin, source)
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        record, line = item
+        if not VISIBLE.search(line):
+            continue
+        raw, found = line.encode(), SENTENCE.fullmatch(line)
+        if found is None:
+            detail = f"line {record} is not a number, a tab and a sentence"
+            yield origin.reject("bad_row", detail, record=record, raw=raw)
+        elif not VISIBLE.search(found[2]):
+            detail = f"line {record} has a number and no sentence"
+            yield origin.reject("bad_row", detail, record=record, raw=raw)
+        else:
+            own = meta | {"id": found[1]}
+            yield origin.document(record, found[2], raw_bytes=len(raw), meta=own)

@@ -1,26 +1,21 @@
 """JSON lines: one object per line, with its text in a field.
 
 A line that is not an object, or has no string in that field, is rejected with its number and a
-reason. What it says of where it comes from goes into `meta` (formats/provenance.py), also its own
+reason. What it says of where it comes from goes into `meta` (formats/document.py), also its own
 id: the document's id is its line number, as records may have equal ids.
 """
 
 import json
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.encoding import utf8_stream
-from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.origin import Origin
+from endonym.formats.document import Document, Records, Reject, noted
+from endonym.formats.io.content import Origin
 from endonym.formats.io.streams import Stream
-from endonym.formats.provenance import noted
-from endonym.formats.readers.other_kinds import checked
+from endonym.formats.readers.other_kinds import text_lines
 
 DEFAULT_FIELD = "text"
-HEAD_BYTES = 1 << 16
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
@@ -34,31 +29,25 @@ class LongInteger(str):
 
 def json_value(line: str) -> Any:
     """A value of JSON. Raises ValueError or RecursionError for what is none."""
+
+    def integer(digits: str) -> int | LongInteger:
+        try:
+            return int(digits)
+        except ValueError:
+            return LongInteger(digits)
+
     try:
         return json.loads(line)
     except json.JSONDecodeError:
         raise
     except ValueError:  # an integer that is too long
-        return json.loads(line, parse_int=_integer)
+        return json.loads(line, parse_int=integer)
 
 
-def _integer(digits: str) -> int | LongInteger:
-    """An integer as a number if Python can make one of it."""
-    try:
-        return int(digits)
-    except ValueError:
-        return LongInteger(digits)
-
-
-def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Records:
     """The documents of a JSON lines file."""
-    stream, other = checked(stream, origin, "lines of JSON")
-    if other is not None:
-        yield other
-        return
-    encoding, stream = utf8_stream(stream, source.encoding, source.script)
-    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
-    for item in readable_lines(stream, origin, encoding):
+    lines, meta = text_lines(stream, origin, source, "lines of JSON")
+    for item in lines:
         if isinstance(item, Reject):
             yield item
         elif item[1].strip():

@@ -1,15 +1,26 @@
-"""Pages that OCR reads: which packs it uses, how sure it must be, and their lines as a page."""
+"""Pages that OCR reads: pictures (JPEG, PNG, TIFF …), and pages of PDFs without a text layer.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+Tesseract reads them if the recipe asks for OCR, and opens a picture itself, within its limits. A
+document is a picture; of a TIFF with several pages, all of them, or each with document = "page".
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from endonym.formats.config import Source
-from endonym.formats.pages.ocr import OcrFailed, OcrLine, Tesseract, require_tesseract
-from endonym.formats.pages.ocr_packs import best_pack
+from endonym.formats.document import Records, Reject
+from endonym.formats.io.content import Content, Origin
+from endonym.formats.io.kinds import any_kind
+from endonym.formats.io.streams import Feed
+from endonym.formats.pages.margins import without_margins
+from endonym.formats.pages.ocr import OcrFailed, OcrLine, Tesseract, best_pack, require_tesseract
 from endonym.formats.pages.page import Line, Page
+from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
+from endonym.formats.readers.other_kinds import HEAD_BYTES, is_other, records_on_disk
+from endonym.formats.readers.parsed import Parser, documents
 
 LEAST_CONFIDENCE = 0.6
 ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
@@ -25,7 +36,6 @@ class PageOcr:
     engine: Tesseract
     packs: list[str]
     least: float
-    pages: int = field(default=0)
 
     @classmethod
     def of(cls, source: Source) -> "PageOcr | None":
@@ -64,3 +74,73 @@ def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
             Line(line.text, float(line.left), middle - size / 2, right, middle + size / 2, size)
         )
     return found, page
+
+
+PARSER = Parser("", "page", text_share=0.005, is_joined=True)
+MAX_PAGES = 10_000
+
+
+def read_image(content: Content, origin: Origin, source: Source) -> Records:
+    """The documents of a picture."""
+    ocr = PageOcr.of(source)
+    if ocr is None:
+        what = any_kind(Feed(content.packed).peek(HEAD_BYTES))
+        if what != "a picture" and is_other(what, origin.name):
+            return iter(
+                [origin.whole_file("other_kind", f"by its content this is {what}: rename it")]
+            )
+        detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
+        return iter([origin.whole_file("needs_ocr", detail)])
+
+    def read(path: Path) -> Records:
+        return documents(picture_units(path, ocr, origin), origin, source, PARSER)
+
+    return records_on_disk(content, origin, read)
+
+
+def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
+    """The text of each page of a picture; then rejects of the pages that OCR does not read."""
+    count, rejects = tiff_pages(path), list[Reject]()
+    size = origin.raw_bytes // count
+
+    def pages() -> Iterator[Page]:
+        for number in range(1, count + 1):
+            unit = Unit(number, "", {"page": str(number)} if count > 1 else {}, size)
+            try:
+                yield ocr.page(path, unit, number)
+            except OcrFailed as failed:
+                record = number if count > 1 else None
+                reject = origin.reject(failed.reason, failed.detail, record=record, raw_bytes=size)
+                rejects.append(reject)
+
+    for each in rebuilt(without_margins(pages())):
+        page = each.page
+        if each.paragraphs:
+            yield Unit(page.number, each.text, page.meta, page.raw_bytes)
+        elif not page.lines:
+            detail = f"page {page.number}: {ONLY_RUNNING}"
+            rejects.append(origin.reject("blank", detail, record=page.number, raw_bytes=size))
+    yield from rejects
+
+
+def tiff_pages(path: Path) -> int:
+    """How many pages a picture has: the pictures that a TIFF lists, 1 for every other kind.
+
+    Source: Adobe, TIFF Revision 6.0, section 2. A list that leads back into itself ends there.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head[:4] not in (b"II*\0", b"MM\0*"):
+            return 1
+        order = "little" if head[:1] == b"I" else "big"
+        seen = set[int]()
+        at = int.from_bytes(head[4:], order)
+        while at and at not in seen and len(seen) < MAX_PAGES:
+            file.seek(at)
+            entries = file.read(2)
+            if len(entries) < 2:
+                break
+            seen.add(at)
+            file.seek(at + 2 + 12 * int.from_bytes(entries, order))
+            at = int.from_bytes(file.read(4), order)
+        return max(1, len(seen))

@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.encoding import utf8_stream
-from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.document import Document, Records, Reject, columns_noted, noted
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.lines import Lines
 from endonym.formats.io.streams import Stream
-from endonym.formats.provenance import columns_noted, noted
-from endonym.formats.readers.other_kinds import checked
+from endonym.formats.readers.other_kinds import text_lines
 from endonym.formats.readers.plain import VISIBLE
 from endonym.formats.readers.records import DEFAULT_FIELD
 
@@ -56,17 +54,9 @@ class Layout:
     notes: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def read_table(
-    stream: Stream, origin: Origin, source: Source, table: str
-) -> Iterator[Document | Reject]:
+def read_table(stream: Stream, origin: Origin, source: Source, table: str) -> Records:
     """The documents of a csv or tsv file."""
-    stream, other = checked(stream, origin, "a table")
-    if other is not None:
-        yield other
-        return
-    encoding, stream = utf8_stream(stream, source.encoding, source.script)
-    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
-    lines = readable_lines(stream, origin, encoding)
+    lines, meta = text_lines(stream, origin, source, "a table")
     layout = None
     for item in tsv_rows(lines) if table == "tsv" else csv_rows(lines):
         if isinstance(item, Reject):
@@ -93,9 +83,7 @@ def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
     return Layout(names.index(name), len(names), notes)
 
 
-def no_column(
-    origin: Origin, source: Source, header: TableRow, lines: Iterator[Numbered | Reject]
-) -> Iterator[Reject]:
+def no_column(origin: Origin, source: Source, header: TableRow, lines: Lines) -> Iterator[Reject]:
     """Reject a whole table without the column that the recipe names."""
     size = len(header.raw.encode())
     for item in lines:
@@ -127,7 +115,7 @@ def row_document(
     return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
 
 
-def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
+def tsv_rows(lines: Lines) -> Iterator[TableRow | Reject]:
     """One row per line, split at tabs."""
     for item in lines:
         if isinstance(item, Reject):
@@ -137,7 +125,7 @@ def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
             yield TableRow(item[0], cells, item[1], whole=len(cells) <= MAX_COLUMNS)
 
 
-def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
+def csv_rows(lines: Lines) -> Iterator[TableRow | Reject]:
     """Rows whose quoted fields may contain line ends; an unclosed quote rejects only its line."""
     delimiter = ""
     again: list[Numbered] = []
@@ -151,8 +139,17 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
             delimiter = named[1]
             continue
         delimiter = delimiter or max(",;\t", key=item[1].count)
-        gathered, refused = gather(item, lines, again)
-        yield from refused
+        gathered, quotes, size = [item], item[1].count('"'), len(item[1])
+        while quotes % 2 and len(gathered) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
+            follows = again.pop() if again else next(lines, None)
+            if follows is None:
+                break
+            if isinstance(follows, Reject):
+                yield follows
+                continue
+            gathered.append(follows)
+            quotes += follows[1].count('"')
+            size += len(follows[1])
         raw = "\n".join(line for _, line in gathered)
         if raw.count(delimiter) > MAX_COLUMNS and '"' not in raw:
             yield TableRow(item[0], raw.split(delimiter, MAX_COLUMNS), raw, whole=False)
@@ -163,25 +160,6 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
             yield TableRow(item[0], [], item[1], whole=False)
         else:
             yield TableRow(item[0], fields, raw)
-
-
-def gather(
-    first: Numbered, lines: Iterator[Numbered | Reject], again: list[Numbered]
-) -> tuple[list[Numbered], list[Reject]]:
-    """The lines of a row, up to the one that closes its last quote."""
-    gathered, refused = [first], list[Reject]()
-    quotes, size = first[1].count('"'), len(first[1])
-    while quotes % 2 and len(gathered) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
-        item = again.pop() if again else next(lines, None)
-        if item is None:
-            break
-        if isinstance(item, Reject):
-            refused.append(item)
-            continue
-        gathered.append(item)
-        quotes += item[1].count('"')
-        size += len(item[1])
-    return gathered, refused
 
 
 def fields_of(raw: str, delimiter: str) -> list[str] | None:

@@ -41,9 +41,21 @@ class Before:
         found = self.fields.get(key)
         return default if found is None else found.decode("utf-8", "surrogateescape")
 
+    def name(self, info: tarfile.TarInfo) -> str:
+        """The name of the member."""
+        return printable(self.text(b"GNU.sparse.name", self.text(b"path", info.name)))
+
 
 class Truncated(Exception):
     """The archive ends within a header or a member."""
+
+
+def read_whole(feed: Feed, size: int) -> bytes:
+    """So many bytes. Raises Truncated."""
+    data = feed.read(size)
+    if len(data) < size:
+        raise Truncated
+    return data
 
 
 class Content:
@@ -101,9 +113,8 @@ def members_of(feed: Feed) -> Iterator[Member]:
     Raises Truncated, HeaderError or ValueError where they cannot be read on.
     """
     before = Before()
-    while raw := feed.read(tarfile.BLOCKSIZE):
-        if len(raw) < tarfile.BLOCKSIZE:
-            raise Truncated
+    while feed.peek(1):
+        raw = read_whole(feed, tarfile.BLOCKSIZE)
         if not any(raw):
             return
         info = tarfile.TarInfo.frombuf(raw, "utf-8", "surrogateescape")
@@ -111,7 +122,7 @@ def members_of(feed: Feed) -> Iterator[Member]:
             read_extension(feed, info, before)
             continue
         content = content_of(feed, info, raw, before)
-        if not (info.isdir() or is_hidden(member_name(info, before))):
+        if not (info.isdir() or is_hidden(before.name(info))):
             yield tar_member(info, before, content)
         content.skip()
         before = Before()
@@ -120,16 +131,14 @@ def members_of(feed: Feed) -> Iterator[Member]:
 def read_extension(feed: Feed, info: tarfile.TarInfo, before: Before) -> None:
     """Read a header that belongs to the next member; one of the whole archive is skipped."""
     size = require_size(info.size)
-    padded = size + -size % tarfile.BLOCKSIZE
+    padding = -size % tarfile.BLOCKSIZE
     if info.type == tarfile.XGLTYPE or size > MAX_HEADER_BYTES:
-        if feed.skip(padded):
+        if feed.skip(size + padding):
             raise Truncated
         if info.type != tarfile.XGLTYPE:
             before.problem = f"it has a header of {size:,} bytes"
         return
-    body = feed.read(padded)
-    if len(body) < padded:
-        raise Truncated
+    body = read_whole(feed, size + padding)
     if info.type in LONG_NAMES:
         before.fields[LONG_NAMES[info.type]] = body.partition(b"\0")[0]
         return
@@ -166,10 +175,7 @@ def content_of(feed: Feed, info: tarfile.TarInfo, raw: bytes, before: Before) ->
         before.fields[b"GNU.sparse"] = b""
         more = raw[SPARSE_MORE]
         while more:
-            block = feed.read(tarfile.BLOCKSIZE)
-            if len(block) < tarfile.BLOCKSIZE:
-                raise Truncated
-            more = block[SPARSE_MORE_AGAIN]
+            more = read_whole(feed, tarfile.BLOCKSIZE)[SPARSE_MORE_AGAIN]
     has_content = info.isreg() or info.type not in tarfile.SUPPORTED_TYPES
     size = before.fields.get(b"size", b"%d" % info.size)[:20]
     if not size.removeprefix(b"-").isdigit():
@@ -184,15 +190,9 @@ def require_size(size: int) -> int:
     return size
 
 
-def member_name(info: tarfile.TarInfo, before: Before) -> str:
-    """The name of a member."""
-    default = before.text(b"path", info.name)
-    return printable(before.text(b"GNU.sparse.name", default))
-
-
 def tar_member(info: tarfile.TarInfo, before: Before, content: Content) -> Member:
     """A file of a tar; links, devices, sparse files and unsafe names have a `problem`."""
-    name = member_name(info, before)
+    name = before.name(info)
     problem = before.problem or unsafe_name(name)
     if info.issym() or info.islnk():
         link = printable(before.text(b"linkpath", info.linkname))

@@ -17,6 +17,8 @@ from strange_files import (
 from strange_files import zipped as zipped_by
 from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
+from endonym.formats.io import streams
+
 LINES = "\n".join(TATAR) + "\n"
 LEIPZIG = {
     "tat_2020/tat_2020-words.txt": "1\tһәм\t17\n",
@@ -51,12 +53,6 @@ def test_the_sentences_of_a_leipzig_archive_are_read_and_its_tables_are_not(
     assert kept(found) == TATAR
     assert found[0].id == f"{name}/tat_2020/tat_2020-sentences.txt#1"
     assert not refused(found)
-
-
-def test_without_a_member_the_tables_of_leipzig_are_named_and_not_read(tmp_path: Path):
-    found = records(write(tmp_path, "a.tar", tar(LEIPZIG)), column=2)
-    assert kept(found) == TATAR
-    assert reasons(found) == {"unsupported_format": 2}
 
 
 def test_a_zip_is_read_like_a_folder(tmp_path: Path):
@@ -135,25 +131,15 @@ def test_a_file_that_only_has_the_name_of_an_archive_is_refused(tmp_path: Path, 
     assert "plain text: rename it" in refused(found)[0].detail.replace(";", ":")
 
 
-def test_a_wrong_check_sum_in_a_zip_is_named(tmp_path: Path):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("a.txt", LINES)
-    data = bytearray(buffer.getvalue())
+def test_members_that_are_damaged_archives_or_empty_are_named(tmp_path: Path):
+    data = bytearray(zipped_by(LINES.encode(), zipfile.ZIP_STORED))
     data[60] ^= 1
     found = records(write(tmp_path, "a.zip", bytes(data)), document="line")
     assert "check sum" in refused(found)[-1].detail
-
-
-def test_an_archive_in_an_archive_is_named_and_not_read(tmp_path: Path):
-    found = records(write(tmp_path, "a.zip", zipped({"b.zip": "PK"})))
+    found = records(write(tmp_path, "b.zip", zipped({"b.zip": "PK"})))
     assert reasons(found) == {"unsupported_format": 1}
-
-
-def test_an_empty_member_is_named(tmp_path: Path):
     found = records(write(tmp_path, "a.tar", tar({"a.txt": "", "b.txt": LINES})), document="line")
-    assert reasons(found) == {"empty_file": 1}
-    assert kept(found) == TATAR
+    assert (kept(found), reasons(found)) == (TATAR, {"empty_file": 1})
 
 
 @pytest.mark.parametrize("name", ["lzma.zip", "lzma_cut.zip", "bzip2.zip"])
@@ -188,32 +174,32 @@ def test_a_member_that_cannot_be_unpacked_is_refused(
     assert said in refused(found)[0].detail
 
 
-def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(tmp_path: Path):
+def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 4 << 20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0.txt", LINES)
         for number in range(1, 10):
-            archive.writestr(f"{number}.txt", bytes(20 << 20))
+            archive.writestr(f"{number}.txt", bytes(5 << 18))
     found = records(write(tmp_path, "a.zip", buffer.getvalue()), document="line")
     assert kept(found)[: len(TATAR)] == TATAR
     assert reasons(found)["bomb"] == 2
     assert "members not read: 5;" in refused(found)[-1].detail
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
-def test_a_zip_with_any_changed_byte_is_read_whole_or_says_what_is_wrong(
-    tmp_path: Path, method: int
-):
+def test_a_zip_with_any_changed_byte_is_read_whole_or_says_what_is_wrong(tmp_path: Path):
     """Many fields of the headers, such as times, are of no use to a reader of texts."""
-    raw, whole = zipped_by(LINES.encode(), method), 0
-    for at in range(len(raw)):
-        for value in {raw[at] ^ 0xFF, 0} - {raw[at]}:
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED):
+        raw, whole = zipped_by(LINES.encode(), method), 0
+        for at in range(len(raw)):
             data = bytearray(raw)
-            data[at] = value
+            data[at] = 0 if at % 2 and raw[at] else raw[at] ^ 0xFF
             found = records(write(tmp_path, "a.zip", bytes(data)), document="line")
-            assert kept(found) == TATAR or refused(found), (at, value)
+            assert kept(found) == TATAR or refused(found), at
             whole += kept(found) == TATAR
-    assert whole > 80
+        assert whole > 40
 
 
 @pytest.mark.parametrize(

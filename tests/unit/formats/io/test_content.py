@@ -1,16 +1,24 @@
-"""The bytes of a file, as a stream or on disk."""
+"""What a reader is given: the bytes of a file, as a stream or on disk, and where they are from."""
 
 import gzip
 from pathlib import Path
 
 import pytest
-from text_samples import TATAR, write
+from text_samples import KHMER, TATAR, write
 
 from endonym.formats.io import content as module
-from endonym.formats.io.content import Content, Unusable
-from endonym.formats.io.streams import Damage, Expansion
+from endonym.formats.io.content import (
+    MAX_DOCUMENT_BYTES,
+    SHOWN_CHARS,
+    Content,
+    Origin,
+    Unusable,
+    too_long,
+)
+from endonym.formats.io.streams import Expansion
 
 TEXT = "\n".join(TATAR).encode()
+BOOK = Origin("китаплар", "a.zip", 900)
 
 
 def content(data: bytes, compression: str = "", path: Path | None = None) -> Content:
@@ -22,17 +30,14 @@ def test_a_stream_is_decompressed():
     assert b"".join(content(gzip.compress(TEXT), "gzip").stream()) == TEXT  # type: ignore[arg-type]
 
 
-def test_a_plain_file_on_disk_is_used_as_it_is(tmp_path: Path):
+def test_a_plain_file_is_used_as_it_is_and_others_are_on_disk_for_a_while(tmp_path: Path):
     path = write(tmp_path, "a.pdf", TEXT)
     with content(TEXT, path=path).on_disk() as found:
         assert found == path
-
-
-@pytest.mark.parametrize("path", [None, Path("/somewhere/a.pdf.gz")])
-def test_a_member_or_a_compressed_file_is_on_disk_for_a_while(path: Path | None):
-    with content(gzip.compress(TEXT), "gzip", path).on_disk() as found:
-        assert found.read_bytes() == TEXT
-    assert not found.exists()
+    for elsewhere in (None, Path("/somewhere/a.pdf.gz")):
+        with content(gzip.compress(TEXT), "gzip", elsewhere).on_disk() as found:
+            assert found.read_bytes() == TEXT
+        assert not found.exists()
 
 
 def test_a_parser_that_unpacks_gets_the_packed_bytes(tmp_path: Path):
@@ -45,11 +50,42 @@ def test_a_parser_that_unpacks_gets_the_packed_bytes(tmp_path: Path):
 
 
 def test_what_ends_early_or_is_too_much_is_unusable(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(Unusable) as caught, content(gzip.compress(TEXT)[:-9], "gzip").on_disk():
-        pass
-    assert caught.value.damage.reason == "truncated"
-    monkeypatch.setattr(module, "MAX_TEMPORARY_BYTES", 50)
-    with pytest.raises(Unusable) as caught, content(TEXT).on_disk():
-        pass
-    assert isinstance(caught.value.damage, Damage)
-    assert caught.value.damage.reason == "too_long"
+    for given, missing, reason in (
+        (content(gzip.compress(TEXT)[:-9], "gzip"), 0, "truncated"),
+        (content(TEXT), 1, "too_long"),
+    ):
+        monkeypatch.setattr(module, "MAX_TEMPORARY_BYTES", len(TEXT) - missing)
+        with pytest.raises(Unusable) as caught, given.on_disk():
+            pass
+        assert caught.value.damage.reason == reason
+
+
+def test_a_document_of_a_member_is_named_after_archive_member_and_record():
+    member = BOOK.member("ә/1.txt", 7)
+    assert member == Origin("китаплар", "a.zip/ә/1.txt", 7)
+    found = member.document(3, TATAR[0], raw_bytes=5, meta={"encoding": "cp1251"})
+    assert (found.id, found.source, found.text) == ("a.zip/ә/1.txt#3", "китаплар", TATAR[0])
+    assert (found.raw_bytes, found.meta) == (5, {"encoding": "cp1251"})
+
+
+def test_a_reject_has_its_bytes_and_their_number():
+    raw = TATAR[0].encode()
+    found = BOOK.reject("bad_json", "line 3 is cut", record=3, raw=raw)
+    assert (found.id, found.reason, found.detail) == ("a.zip#3", "bad_json", "line 3 is cut")
+    assert (found.text, found.raw_bytes) == (TATAR[0], len(raw))
+    assert BOOK.reject("too_long", "", record=3, raw=raw, raw_bytes=0).raw_bytes == 0
+    found = BOOK.whole_file("binary", "binary data")
+    assert (found.id, found.raw_bytes, found.text) == ("a.zip", 900, "")
+
+
+def test_no_more_is_shown_than_people_read_and_bytes_that_are_no_letters_as_numbers():
+    def shown(raw: bytes) -> str:
+        return BOOK.reject("bad_json", "", record=1, raw=raw).text
+
+    assert shown(b"\xff" + "ә".encode() + b"\xd3") == "\\xffә\\xd3"
+    for letter in ("a", "ә", "ក", "🌾"):
+        assert shown(letter.encode() * 3 * SHOWN_CHARS) == letter * SHOWN_CHARS
+    assert shown(KHMER[0].encode()) == KHMER[0]
+    said = too_long(70_000_000)
+    assert "70,000,000 bytes" in said
+    assert f"{MAX_DOCUMENT_BYTES // 2**20} MiB" in said

@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-import zstandard
 from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml, zipped
-from text_samples import TATAR, gzipped, kept, records, refused, write
+from text_samples import TATAR, records, refused, write
 
 from endonym.formats.io.kinds import any_kind, kind
 
@@ -32,13 +31,6 @@ def test_a_reject_says_what_a_file_is(tmp_path: Path, name: str, data: bytes, sa
     (refusal,) = refused(records(write(tmp_path, name, data)))
     assert said in refusal.detail
     assert said.split(" ", 2)[:2] == kind(data).split(" ", 2)[:2]
-
-
-def test_a_compressed_file_is_read_as_what_it_is(tmp_path: Path):
-    zstd = zstandard.compress(TATAR[0].encode())
-    assert kept(records(write(tmp_path, "a.txt.gz", zstd))) == TATAR[:1]
-    assert kept(records(write(tmp_path, "a.txt.zst", gzipped(TATAR[1])))) == TATAR[1:2]
-    assert kept(records(write(tmp_path, "a.txt.xz", gzipped(TATAR[1])))) == TATAR[1:2]
 
 
 @pytest.mark.parametrize(
@@ -98,25 +90,15 @@ def test_a_damaged_file_of_its_own_kind_is_not_to_be_renamed(tmp_path: Path):
         assert "rename" not in refusal.detail
 
 
-@pytest.mark.parametrize(
-    "begin",
-    [
-        "<!-- Фикер -->",
-        "<!--",
-        "<!-- \n",
-        "\n ",
-        "<?xml ",
-        "<?xml version='1.0'?>",
-        "<a",
-        "[",
-        "[ ",
-    ],
-)
-@pytest.mark.parametrize("end", ["Бүген", "-->", ">", ""])
-def test_no_beginning_that_is_repeated_takes_long(begin: str, end: str):
+BEGINNINGS = ("<!-- Фикер -->", "<!--", "<!-- \n", "\n ", "<?xml ", "<a", "[", "[ ")
+
+
+@pytest.mark.parametrize("begin", [*BEGINNINGS, "<?xml version='1.0'?>"])
+def test_no_beginning_that_is_repeated_takes_long(begin: str):
     start = time.process_time()
-    kind((begin * 10_000 + end).encode())
-    assert time.process_time() - start < 0.5
+    for end in ("Бүген", "-->", ">", ""):
+        kind((begin * 10_000 + end).encode())
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("comments", ["", "<!-- Башы --> ", "<!-- a --b -->\n<!---->" * 1_000])

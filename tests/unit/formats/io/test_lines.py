@@ -5,8 +5,8 @@ from text_samples import TATAR
 
 from endonym.formats.document import Reject
 from endonym.formats.io import lines
+from endonym.formats.io.content import Origin
 from endonym.formats.io.lines import Line, readable_lines, split_lines
-from endonym.formats.io.origin import Origin
 from endonym.formats.io.streams import Damage
 
 TEXT = "бер\r\nике\rөч\n\nдүрт\r\n\r\nбиш".encode()
@@ -30,16 +30,10 @@ def test_damage_comes_with_the_line_that_it_cuts_off():
 
 def test_a_line_above_the_limit_is_let_go_and_counted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", 10)
-    found = list(split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nnext\n"])))
-    assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"next", 4)]
-    assert found[1].is_too_long
-
-
-def test_the_longest_line_is_kept(monkeypatch: pytest.MonkeyPatch):
-    longest, longer = TATAR[0].encode(), TATAR[0].encode() + b"!"
-    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", len(longest))
-    found = list(split_lines(iter([longest + b"\n" + longer])))
-    assert [each.data for each in found] == [longest, b""]
+    found = list(
+        split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nten signs!\n"]))
+    )
+    assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"ten signs!", 10)]
 
 
 def test_what_is_left_of_a_line_that_is_cut_off_is_lost_as_well():

@@ -8,7 +8,6 @@ from text_samples import numbered
 from endonym.formats.pages.margins import (
     NEAR,
     Mark,
-    is_page_number,
     is_same,
     rows,
     skeleton,
@@ -157,8 +156,15 @@ def test_long_heads_that_stand_apart_have_half_in_common_or_are_at_one_height():
 
 
 def test_a_number_is_that_of_its_page_if_three_pages_around_count_so():
-    page = Page(5, 842, [])
-    assert is_page_number(page, "— 15 —", [10, 10, 10, 4])
-    assert not is_page_number(page, "— 15 —", [10, 10, 4, 4])
-    assert not is_page_number(page, "16", [10, 10, 10])
-    assert not is_page_number(page, "15 бит", [10, 10, 10])
+    for text, others, is_number in (
+        ("— 15 —", (11, 12, 13, 8), True),
+        ("— 15 —", (11, 12, 7, 8), False),
+        ("16", (11, 12, 13), False),
+        ("15 бит", (11, 12, 13), False),
+    ):
+        pages = [Page(n, 842, [line(numbered(1, n)[0], 700)]) for n in range(1, 9)]
+        pages[4] = Page(5, 842, [line(numbered(1, 5)[0], 700), line(text, 40)])
+        for page, number in zip(pages[:4], others, strict=False):
+            assert isinstance(page.lines, list)
+            page.lines.append(line(f"{number}. сүз {numbered(1, 90 + page.number)[0]}", 40))
+        assert (text not in texts(pages)) == is_number, text

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from fake_ocr import install, picture, remove
+from fake_ocr import install, pack_file, picture, remove
 from text_samples import SHARED, TATAR, write
 
 from endonym.errors import SourceError
@@ -15,58 +15,62 @@ from endonym.formats.pages.ocr import (
     OcrFailed,
     OcrPage,
     Tesseract,
+    best_pack,
     failure,
     ocr_lines,
+    pack_letters,
     require_tesseract,
     tesseract,
 )
 
-LETTERS = "".join(sorted(set("".join(TATAR)))) + "абв"
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Generator[None]:
-    yield
-    ocr.tesseract.cache_clear()
+RUSSIAN = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+TATAR_LETTERS = f"{RUSSIAN}әөүҗңһ"
+PACKS = {
+    "Cyrillic": (TATAR_LETTERS + TATAR_LETTERS.upper(), 95.0),
+    "rus": (RUSSIAN + RUSSIAN.upper(), 88.0),
+    "tat": (LATIN, 99.0),
+    "eng": (LATIN, 40.0),
+}
+PAGE = picture("\n".join(TATAR))
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tesseract:
-    install(tmp_path, {"Cyrillic": (LETTERS, 95.0)}, monkeypatch)
-    return require_tesseract(["Cyrillic"])
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Tesseract]:
+    install(tmp_path / "t", PACKS, monkeypatch)
+    yield require_tesseract([])
+    ocr.tesseract.cache_clear()
 
 
 def test_lines_of_a_picture_are_read_with_their_confidence(engine: Tesseract, tmp_path: Path):
-    for given in (picture("\n".join(TATAR)), write(tmp_path, "a.png", picture("\n".join(TATAR)))):
+    for given in (PAGE, write(tmp_path, "a.png", PAGE)):
         page = engine.read(given, ["Cyrillic"])
         assert [line.text for line in page.lines] == TATAR
         assert page.confidence == pytest.approx(0.95)
         assert (page.lines[0].left, page.lines[0].top) == (100, 150)
-
-
-def test_a_page_of_many_is_chosen_by_its_number(engine: Tesseract, tmp_path: Path):
     path = write(tmp_path, "a.tif", picture(*TATAR[:3]))
     assert [engine.read(path, ["Cyrillic"], n).lines[0].text for n in (1, 2, 3)] == TATAR[:3]
+    assert OcrPage(()).confidence == 0
+    assert ocr_lines("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("crash", "parser_crashed"), ("no picture", "damaged"), ("eat", "parser_memory")],
+    [
+        ("crash", "parser_crashed"),
+        ("no picture", "damaged"),
+        ("eat", "parser_memory"),
+        ("spin", "parser_timeout"),
+    ],
 )
 def test_what_the_program_does_not_survive_is_a_failure_of_the_page(
-    engine: Tesseract, text: str, reason: str
+    engine: Tesseract, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
 ):
+    monkeypatch.setattr(ocr, "PAGE_CPU_SECONDS", 1 if text == "spin" else 120)
+    began = time.monotonic()
     with pytest.raises(OcrFailed) as caught:
         engine.read(picture(text), ["Cyrillic"])
     assert caught.value.reason == reason
-
-
-def test_a_program_that_does_not_end_is_ended(engine: Tesseract, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ocr, "PAGE_CPU_SECONDS", 1)
-    began = time.monotonic()
-    with pytest.raises(OcrFailed) as caught:
-        engine.read(picture("spin"), ["Cyrillic"])
-    assert caught.value.reason == "parser_timeout"
     assert time.monotonic() - began < 60
 
 
@@ -98,9 +102,41 @@ def test_the_end_of_the_program_has_its_reason(code: int, said: str, reason: str
     assert failure(code, said).reason == reason
 
 
-def test_a_page_without_text_has_no_confidence():
-    assert OcrPage(()).confidence == 0
-    assert ocr_lines("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
+@pytest.mark.parametrize("letters", ["\n".join(TATAR * 9), "әөүҗңһ", ""])
+def test_the_pack_that_reads_the_letters_is_best_whatever_the_others_are_called(
+    engine: Tesseract, letters: str
+):
+    found = best_pack(engine, [(PAGE, 1)], letters)
+    assert (found.pack, found.confidence) == ("Cyrillic", pytest.approx(0.95))
+    assert found.reason.startswith("sure to 95%")
+    assert ("as frequent as in the language to" in found.reason) == (len(letters) > 300)
+    assert ("rus 88%" in found.reason) == (not letters)  # it lacks letters of Tatar
+
+
+def test_without_letters_a_pack_of_each_script_is_tried_before_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    latin = {f"a{n:02}": ("abcdef", 50.0) for n in range(20)}
+    many = {**latin, "Latin": ("abcdefghé", 70.0), **PACKS}
+    asked = install(tmp_path / "many", many, monkeypatch)
+    assert best_pack(require_tesseract([]), [(PAGE, 1)]).pack == "Cyrillic"
+    ocr.tesseract.cache_clear()
+    tried = [each for each in asked() if "--list-langs" not in each]
+    assert len(tried) == 12
+    assert any("Cyrillic" in each for each in tried[:2])
+
+
+def test_a_page_that_none_reads_is_a_failure(engine: Tesseract):
+    for text in ("crash", ""):
+        with pytest.raises(OcrFailed, match="none of the packs"):
+            best_pack(engine, [(picture(text), 1)], "абв")
+
+
+def test_letters_of_a_pack_are_those_of_its_list(tmp_path: Path):
+    path = write(tmp_path, "a.traineddata", pack_file("әҗab"))
+    assert pack_letters(path) == set("әҗab")
+    for data in (b"", b"\xff" * 50, b"\0" * 200, pack_file("a")[:100]):
+        assert pack_letters(write(tmp_path, "b.traineddata", data)) == set()
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs Tesseract")

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from text_samples import FRENCH, KHMER, TATAR
+from text_samples import KHMER, TATAR
 
 from endonym.formats.pages.page import Line, Page
-from endonym.formats.pages.paragraphs import rebuilt, usual_pitch
+from endonym.formats.pages.paragraphs import Words, rebuilt, usual_pitch
 
 WIDE = 500
 
@@ -103,9 +103,9 @@ def test_a_page_that_belongs_whole_to_the_one_before_has_no_paragraph():
     assert [each.text for each in found] == ["а б в", "", "", "Г"]
 
 
-def test_the_usual_distance_is_that_of_most_lines():
-    assert usual_pitch([line("", y) for y in (700, 686, 672, 600)]) == 14
-    assert usual_pitch([line(FRENCH[0], 700)]) == 0
+def test_the_usual_distance_is_that_of_most_lines_and_of_none_at_one_height():
+    for heights, pitch in (((700, 686, 672, 600), 14), ((700, 700, 700, 686), 14), ((700,), 0)):
+        assert usual_pitch([line("", y) for y in heights]) == pitch
 
 
 def test_time_and_memory_grow_with_the_lines_of_a_page_and_not_with_their_square():
@@ -123,10 +123,30 @@ def test_a_word_is_joined_over_a_page_and_over_many():
     assert texts(*each)[0] == ["мәктәпләргә"]
 
 
-def test_lines_at_one_height_do_not_tell_how_far_rows_stand_apart():
-    assert usual_pitch([line("", y) for y in (700, 700, 700, 686)]) == 14
-
-
 def test_a_capital_behind_a_blank_begins_a_paragraph_in_the_next_column():
     columns = [line("Кичә кич белән", 100), line(" Яңа бүлек башлана", 700, left=300)]
     assert texts(columns) == [["Кичә кич белән", "Яңа бүлек башлана"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "whole"),
+    [
+        ("без урманга ба-", "рабыз.", "без урманга барабыз."),
+        ("la maison entiè\u00ad", "re dort", "la maison entière dort"),
+        ("le boulan¬", "ger ouvre", "le boulanger ouvre"),
+        ("Бүген һава", "матур.", "Бүген һава матур."),
+        ("Saint-", "Pierre", "Saint-Pierre"),
+        ("un tiret -", "et la suite", "un tiret - et la suite"),
+        ("1914-", "1918", "1914- 1918"),
+        ("ខ្ញុំដើរទៅ", "ផ្សារ", "ខ្ញុំដើរទៅផ្សារ"),
+        ("ខ្ញុំ", "2026", "ខ្ញុំ 2026"),
+        # A hyphen stays if the document writes the word with it, and never without.
+        ("Il viendra peut-", "être", "Il viendra peut-être"),
+        ("ал-", "гөл", "алгөл"),
+        ("week-", "end", "weekend"),  # at line ends only, where words may be cut
+    ],
+)
+def test_two_pieces_are_joined_as_the_script_writes_them(before: str, after: str, whole: str):
+    words = Words()
+    words.learn(["oui, peut-être demain", "бакчада алгөл һәм ал-гөл үсә", "week-end non week-end"])
+    assert "".join(words.joined(before, after)) == whole

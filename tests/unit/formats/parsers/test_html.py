@@ -1,20 +1,23 @@
-"""One web page as a unit; whole files are in readers/test_html.py."""
+"""Web pages: their encodings, their main text, what they say; files are in readers."""
 
 from pathlib import Path
 
 import pytest
-from text_samples import PERSIAN, TATAR, in_cp1256, write
+from text_samples import FRENCH, KHMER, PERSIAN, TATAR, in_cp1256, write
 
-from endonym.formats.parsers import html
-from endonym.formats.parsers.html import html_units
+from endonym.formats.parsers import html as module
+from endonym.formats.parsers.html import declared, decoded, html_units, page_meta, page_text
 from endonym.formats.parsers.unit import Refused
 
 
-def test_a_page_is_one_unit_of_its_whole_size(tmp_path: Path):
+def test_a_page_is_one_unit_of_its_whole_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path, "a.html", f"<p>{TATAR[0]}</p>")
     (unit,) = html_units(str(path), 1, {})
     assert (unit.number, unit.text, unit.raw_bytes) == (1, TATAR[0], path.stat().st_size)
     assert list(html_units(str(path), 2, {})) == []
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 10)
+    with pytest.raises(Refused, match="bytes; a page may have"):
+        html_units(str(path), 1, {})
 
 
 def test_the_script_of_a_page_decides_on_its_encoding(tmp_path: Path):
@@ -25,12 +28,6 @@ def test_the_script_of_a_page_decides_on_its_encoding(tmp_path: Path):
     assert in_cp1256(PERSIAN[0]).decode("cp1256") in unit.text
     with pytest.raises(Refused, match="not UTF-8"):
         next(html_units(str(path), 1, {}))
-
-
-def test_a_page_that_is_too_long_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(html, "MAX_PAGE_BYTES", 10)
-    with pytest.raises(Refused, match="bytes; a page may have"):
-        html_units(str(write(tmp_path, "a.html", "<p>" + "x" * 99)), 1, {})
 
 
 @pytest.mark.parametrize(
@@ -45,13 +42,67 @@ def test_a_page_saved_as_a_mail_is_refused_and_a_page_about_mails_is_read(
     tmp_path: Path, head: str
 ):
     saved = f"{head}\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>{TATAR[0]}</p>"
-    path = write(tmp_path, "a.html", saved)
-    (unit,) = html_units(str(path), 1, {})
-    assert (unit.text, unit.reason, unit.raw_bytes) == (
-        "",
-        "unsupported_format",
-        path.stat().st_size,
-    )
+    (unit,) = html_units(str(write(tmp_path, "a.html", saved)), 1, {})
+    assert (unit.text, unit.reason) == ("", "unsupported_format")
+    assert unit.raw_bytes == len(saved.encode())
     assert unit.detail == "a web page saved as MHTML; save it as HTML"
     (unit,) = html_units(str(write(tmp_path, "b.html", f"<pre>{saved}</pre>")), 1, {})
     assert TATAR[0] in unit.text
+
+
+def test_utf8_is_taken_as_such_whatever_page_or_server_say():
+    data = f'<meta charset="iso-8859-1"><p>{FRENCH[0]}'.encode()
+    assert decoded(data, "windows-1252", None) == (data.decode(), "utf-8")
+    assert decoded(b"\xef\xbb\xbf" + data, None, None)[0] == data.decode()
+
+
+@pytest.mark.parametrize(
+    ("head", "of_server", "name"),
+    [
+        ("<meta charset=windows-1251>", "", "cp1251"),
+        ("<META HTTP-EQUIV=x CONTENT='text/html; charset=koi8-r'>", "", "koi8-r"),
+        ('<?xml version="1.0" encoding="ISO-8859-1"?>', "", "cp1252"),
+        ("<meta charset=windows-1251>", "koi8-r", "koi8-r"),
+        ("<meta charset=rot13>", "", ""),
+        ("<meta charset=idna>", "utf-7", ""),
+        ("<meta charset=gb2312>", "", "gbk"),
+        ("<meta charset=x-unknown>", "idna2", ""),
+        ("", "", ""),
+    ],
+)
+def test_what_is_declared_is_pythons_name(head: str, of_server: str, name: str):
+    assert declared(head.encode(), of_server) == name
+
+
+@pytest.mark.parametrize("sentences", [TATAR, FRENCH, KHMER])
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_known_by_its_signs(sentences: list[str], name: str):
+    html = f"<html><body><p>{sentences[0]}</p><p>{sentences[1]}</p></body></html>"
+    for server in (None, name, "utf-8"):
+        assert decoded(html.encode(name), server, None) == (html, name)
+
+
+def test_a_declared_encoding_that_does_not_fit_is_refused():
+    for of_server in ("cp1253", None):
+        with pytest.raises(Refused) as caught:
+            decoded(bytes(range(128, 256)) * 4, of_server, None)
+        assert of_server is None or caught.value.reason == "invalid_bytes"
+
+
+def test_paragraphs_stand_apart_and_khmer_marks_stay():
+    marked = KHMER[0].replace("ខ្ញុំ", "\u200bខ្ញុំ\u200b")
+    html = f"<html><body><p>{marked}</p><p>{TATAR[0]}<br>{TATAR[1]}</p></body></html>"
+    assert page_text(html, only_main=False) == f"{marked}\n\n{TATAR[0]}\n{TATAR[1]}"
+    # One of nothing but short lines is read as a whole.
+    assert page_text("<html><body><a href=x>Баш бит</a></body></html>") == "Баш бит"
+
+
+def test_a_page_says_title_language_address_and_date():
+    html = (
+        "<html lang=tt><head><title> Кояш\n чыкты </title>"
+        "<link rel=canonical href='https://a.b/c'>"
+        "<meta property='article:published_time' content='2026-01-02'></head></html>"
+    )
+    said = {"title": "Кояш чыкты", "language": "tt", "url": "https://a.b/c", "date": "2026-01-02"}
+    assert page_meta(html) == said
+    assert page_meta("") == {}

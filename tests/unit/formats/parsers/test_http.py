@@ -90,22 +90,10 @@ def test_chunks_are_joined_and_cut_ones_give_what_came():
     assert without_chunks(b"plain text") == (b"plain text", False)
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        b"5",
-        b"0005",
-        b"000000000000005",
-        b"5;x=y",
-        b'5 ; a="b c";d',
-        b"5  ",
-        b"5\t",
-        b"0" * 900 + b"5",
-    ],
-)
-def test_the_length_of_a_chunk_may_have_zeros_extensions_and_blanks(size: bytes):
-    chunks = size + b"\r\nhello\r\n" + size + b"\r\n wor!\r\n" + b"0000;z\r\n\r\n"
-    assert without_chunks(chunks) == (b"hello wor!", False)
+def test_the_length_of_a_chunk_may_have_zeros_extensions_and_blanks():
+    for size in (b"5", b"000000000000005", b"5;x=y", b'5 ; a="b c";d', b"5\t", b"0" * 900 + b"5"):
+        chunks = size + b"\r\nhello\r\n" + size + b"\r\n wor!\r\n" + b"0000;z\r\n\r\n"
+        assert without_chunks(chunks) == (b"hello wor!", False)
 
 
 def test_a_body_without_chunks_that_begins_with_hexadecimal_letters_is_kept():

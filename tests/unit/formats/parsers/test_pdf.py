@@ -1,5 +1,6 @@
 """Lines of pages with their boxes; whole files are in readers/test_pdf.py."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from made_documents import drawn_pdf, lines, pdf
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.formats.parsers.pdf import pdf_units
+from endonym.formats.parsers import pdf as module
+from endonym.formats.parsers.pdf import pdf_units, picture_units
 from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Refused, Unit
 
@@ -87,3 +89,24 @@ def test_pages_between_others_that_cannot_be_read_are_one_and_the_others_stay(tm
     (refusal,) = refused(found := records(write(tmp_path, "a.pdf", data), document="page"))
     assert kept(found) == TATAR
     assert refusal.detail == "pages 2 to 4 (3) cannot be read"
+
+
+def drawn(folder: Path) -> tuple[int, int, bytes]:
+    """The first page as a picture: its width and height in dots, and the dots."""
+    path = write(folder, "a.pdf", drawn_pdf("0 0 297.5 842 re f"))
+    (unit,) = picture_units(str(path), 1, {"page": 1})
+    kind, width, height, most, data = base64.b64decode(unit.text).split(maxsplit=4)
+    assert (kind, most) == (b"P5", b"255")
+    return int(width), int(height), data
+
+
+def test_a_page_is_drawn_in_grey_with_300_dots_an_inch_and_a_huge_one_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    width, height, data = drawn(tmp_path)
+    assert (width, height) == (pytest.approx(595 / 72 * 300, abs=1), pytest.approx(3508, abs=2))
+    assert len(data) == width * height
+    assert (data[width * 100 + 10], data[width * 101 - 10]) == (0, 255)
+    monkeypatch.setattr(module, "MOST_DOTS", 10_000)
+    width, height, _ = drawn(tmp_path)
+    assert width * height < 11_000

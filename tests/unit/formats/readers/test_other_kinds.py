@@ -93,22 +93,19 @@ def test_lines_of_json_may_begin_with_others_that_are_none(tmp_path: Path, first
     assert kept(records(write(tmp_path, "a.jsonl", data))) == [ROMANIAN[0]]
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [(name, what) for name, each in CASES.items() for what in each if (name, what) not in OWN],
-)
-def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(
-    tmp_path: Path, name: str, what: str
-) -> None:
-    data = CASES[name][what]
-    found = records(write(tmp_path, name, data))
-    assert kept(found) == []
-    (refusal,) = refused(found)
-    assert what in refusal.detail
-    assert refusal.reason in ("other_kind", "binary", "not_compressed", "unsupported_format") or (
-        name == "a.docx" and what == "a zip archive"
-    )
-    assert refusal.raw_bytes > 0
+@pytest.mark.parametrize("name", CASES)
+def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(tmp_path: Path, name: str) -> None:
+    for what, data in CASES[name].items():
+        if (name, what) in OWN:
+            continue
+        found = records(write(tmp_path, name, data))
+        (refusal,) = refused(found)
+        assert (kept(found), what in refusal.detail, refusal.raw_bytes > 0) == ([], True, True), (
+            what
+        )
+        if (name, what) != ("a.docx", "a zip archive"):
+            reasons_known = ("other_kind", "binary", "not_compressed", "unsupported_format")
+            assert refusal.reason in reasons_known, what
 
 
 @pytest.mark.parametrize(

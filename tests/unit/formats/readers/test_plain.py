@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from strange_files import FILES
-from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records, refused, write
+from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records, refused, tar, write
 
 from endonym.formats.readers import plain
 
@@ -105,3 +105,28 @@ def test_a_long_file_is_put_together_from_many_parts(tmp_path: Path):
 def test_a_line_of_millions_of_inner_ends_is_read_part_by_part(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt", FILES["line_ends.txt"]()), document="line")
     assert document.id == "a.txt#1.1000001"
+
+
+NUMBERED = "".join(f"{number}\t{line}\n" for number, line in enumerate(TATAR, 7))
+
+
+def test_sentences_of_leipzig_are_read_without_their_numbers_and_tables(tmp_path: Path):
+    (first, *_) = found = records(write(tmp_path, "tat_mixed_2015_6-sentences.txt", NUMBERED))
+    assert (kept(found), first.meta) == (TATAR, {"id": "7"})
+    members = {
+        "x/x-words.txt": "1\tһава\t3\n",
+        "x/x-sentences.txt": NUMBERED,
+        "x/x-sources.txt": "1\thttp://a\n",
+        "x/x-inv_so.txt": "1\t1\n",
+    }
+    found = records(write(tmp_path, "tat_mixed_2015_6.tar.gz", tar(members, "w:gz")))
+    assert (kept(found), reasons(found)) == (TATAR, {"unsupported_format": 3})
+
+
+def test_lines_of_another_form_than_leipzigs_are_rejects(tmp_path: Path):
+    text = (
+        f"1\t{TATAR[0]}\r\n\r\n2\t\r\nкүк\r\n3 {TATAR[1]}\r\n4\t{TATAR[2]}\tартык\r\n5\t{TATAR[3]}"
+    )
+    found = records(write(tmp_path, "x-sentences.txt", text))
+    assert kept(found) == [TATAR[0], TATAR[2], TATAR[3]]
+    assert reasons(found) == {"bad_row": 3}

@@ -1,0 +1,175 @@
+"""Word files (DOCX, Office Open XML) and OpenDocument texts (ODT): their paragraphs and notes.
+
+Headers and footers, deleted text, field codes and comments are left out.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from endonym.formats.parsers.bounded import Bounded, xml_root
+from endonym.formats.parsers.unit import Options, Refused, Unit
+
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+WORD_PARAGRAPHS = {f"{WORD}p", "{http://purl.oclc.org/ooxml/wordprocessingml/main}p"}
+WORD_BODY, WORD_NOTES = "word/document.xml", ("footnotes.xml", "endnotes.xml")
+RELATIONS, MAIN = "_rels/.rels", "/officeDocument"
+EMPTIED = [f"{WORD}{name}" for name in ("rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr")]
+"""How a text looks: the larger part of most files."""
+WORD_SIGNS = {
+    "tab": "\t",
+    "br": "\n",
+    "cr": "\n",
+    "noBreakHyphen": "\u2011",
+    "softHyphen": "\u00ad",
+}
+NOT_SHOWN = {"del", "moveFrom", "instrText", "delText", "delInstrText", "txbxContent", "rt"}
+"""Deleted text, field codes, text boxes (paragraphs of their own), readings above letters."""
+FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+WORD_CORE = "docProps/core.xml"
+WORD_FIELDS = {"title": "title", "creator": "author", "language": "language", "created": "date"}
+
+TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+BODY, META = "content.xml", "meta.xml"
+MANIFEST, ENCRYPTED = "META-INF/manifest.xml", "encrypted-package"
+"""Since ODF 1.3, some programs encrypt the whole package in one member."""
+FULL_PATH = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}full-path"
+MAX_BLANKS = 1_000
+"""Most blanks that one element stands for."""
+LEFT_OUT = {
+    *(f"{TEXT}{name}" for name in ("tracked-changes", "note-citation", "ruby-text")),
+    *(f"{OFFICE}{name}" for name in ("annotation", "annotation-end")),
+}
+PARAGRAPHS = {f"{TEXT}p", f"{TEXT}h"}
+SIGNS = {"tab": "\t", "line-break": "\n", "soft-hyphen": "\u00ad"}
+FIELDS = {"title": "title", "creator": "author", "language": "language", "creation-date": "date"}
+
+
+def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """The whole text as one unit."""
+    archive = Bounded(path)
+    return (docx_unit(archive) for _ in range(start, 2))
+
+
+def word_part(archive: Bounded) -> str:
+    """The member with the text, which the file names; most call it by its usual name."""
+    if RELATIONS in archive:
+        for each in xml_root(archive.read(RELATIONS), RELATIONS).iter("{*}Relationship"):
+            name = posixpath.normpath((each.get("Target") or "").lstrip("/"))
+            if (each.get("Type") or "").endswith(MAIN) and name in archive:
+                return name
+    return WORD_BODY
+
+
+def docx_unit(archive: Bounded) -> Unit:
+    """The one unit: the paragraphs, and after them those of the notes. Raises Refused."""
+    main = word_part(archive)
+    names = [main, *(posixpath.join(posixpath.dirname(main), each) for each in WORD_NOTES)]
+    texts: list[str] = []
+    for name in names:
+        if name == main or name in archive:
+            texts += word_paragraphs(xml_root(archive.read(name), name, EMPTIED))
+    meta = properties(archive, WORD_CORE, WORD_FIELDS) | {"method": "docx"}
+    return Unit(1, "\n\n".join(texts), meta)
+
+
+def word_paragraphs(root: Any) -> Iterator[str]:
+    """The texts of all paragraphs that are not blank, in order, those in tables included."""
+    stack = [root]
+    while stack:
+        each = stack.pop()
+        name = each.tag.rpartition("}")[2] if isinstance(each.tag, str) else "del"
+        if each.tag == FALLBACK or name in ("del", "moveFrom"):
+            continue
+        if each.tag in WORD_PARAGRAPHS and (text := word_paragraph(each).strip()):
+            yield text
+        stack.extend(reversed(each))  # a text box in a paragraph has paragraphs of its own
+
+
+def word_paragraph(element: Any) -> str:
+    """The text of one paragraph, without what `NOT_SHOWN` names."""
+    parts: list[str] = []
+    stack = list(reversed(element))
+    while stack:
+        each = stack.pop()
+        if not isinstance(each.tag, str) or each.tag == FALLBACK:
+            continue
+        name = each.tag.rpartition("}")[2]
+        if name == "t":
+            parts.append(each.text or "")
+        elif name in WORD_SIGNS:
+            parts.append(WORD_SIGNS[name])
+        elif name != "p" and name not in NOT_SHOWN:
+            stack.extend(reversed(each))
+    return "".join(parts)
+
+
+def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """The whole text as one unit."""
+    archive = Bounded(path)
+    return (odt_unit(archive) for _ in range(start, 2))
+
+
+def odt_unit(archive: Bounded) -> Unit:
+    """The one unit: the paragraphs, and after each the notes in it. Raises Refused."""
+    if MANIFEST in archive:
+        for part in xml_root(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry"):
+            is_text = part.get(FULL_PATH) in (BODY, ENCRYPTED)
+            if is_text and part.find("{*}encryption-data") is not None:
+                raise Refused("needs_password", "it needs a password")
+    texts: list[str] = []
+    stack = [xml_root(archive.read(BODY), BODY)]
+    while stack:
+        each = stack.pop()
+        if each.tag in LEFT_OUT or not isinstance(each.tag, str):
+            continue
+        if each.tag in PARAGRAPHS:
+            text, inner = odt_paragraph(each)
+            texts += [text.strip()] if text.strip() else []
+            stack.extend(reversed(inner))
+        else:
+            stack.extend(reversed(each))
+    meta = properties(archive, META, FIELDS) | {"method": "odt"}
+    return Unit(1, "\n\n".join(texts), meta)
+
+
+def odt_paragraph(element: Any) -> tuple[str, list[Any]]:
+    """The text of one paragraph, and the notes and frames in it, which have their own."""
+    parts, inner = list[str](), list[Any]()
+    stack: list[Any] = [element]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, str):
+            parts.append(each)
+            continue
+        if each is not element:
+            stack.append(each.tail or "")
+        if not isinstance(each.tag, str) or each.tag in LEFT_OUT:
+            continue
+        name = each.tag.rpartition("}")[2]
+        if name in ("note", "frame") or (each.tag in PARAGRAPHS and each is not element):
+            inner.append(each)
+            continue
+        count = each.get(f"{TEXT}c", "1") if name == "s" else "0"
+        parts.append(" " * min(MAX_BLANKS, int(count) if count.isdecimal() else 1))
+        parts.append(SIGNS.get(name, ""))
+        stack.extend(reversed(each))
+        stack.append(each.text or "")
+    return "".join(parts), inner
+
+
+def properties(archive: Bounded, member: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """Title, author, language and date, as far as the file says them.
+
+    fields: tag of a property -> key of `Document.meta`.
+    """
+    if member not in archive:
+        return {}
+    try:
+        root = xml_root(archive.read(member), member)
+    except Refused:
+        return {}
+    named = [each for each in root.iter() if isinstance(each.tag, str)]
+    found = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in named}
+    return {key: found[name][:200] for name, key in fields.items() if found.get(name)}
