@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import (
+from endonym.cli.main import (
     FOLDER,
     PATH,
     Generation,
+    Settings,
     adapter_option,
     count_option,
+    print_json,
     sampling_options,
+    say,
     split_option,
     text_option,
 )
@@ -48,7 +50,7 @@ def generate(
     standard input is one. If it is empty, a text is written from its beginning.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import (
+    from endonym.cli.answer_commands import (
         made_text,
         piped_prompts,
         prompt_loop,

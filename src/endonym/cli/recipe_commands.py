@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import FOLDER, PATH, Positive, text_option
+from endonym.cli.main import FOLDER, PATH, Positive, Settings, print_json, say, text_option
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
@@ -304,7 +303,7 @@ def named_recipes(
     """
     from endonym.recipe.recipe import Recipe
     from endonym.runs.find import find_recipe
-    from endonym.runs.seeds import under_seeds
+    from endonym.runs.quantity import under_seeds
 
     named = find_recipe(settings.open_store(), name)
     path, every = named.path, [*named.sets, *sets]

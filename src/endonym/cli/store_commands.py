@@ -1,12 +1,19 @@
-"""Commands about what is on disk: status, look, prune, compare."""
+"""Commands about what is on disk: status, look, prune, compare, tokenizer compare."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json
-from endonym.cli.shared_options import FOLDER, count_option, split_option
+from endonym.cli.main import (
+    FOLDER,
+    Settings,
+    count_option,
+    global_options,
+    print_json,
+    split_option,
+    text_option,
+)
 from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size
@@ -68,7 +75,7 @@ def look(
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
-    from endonym.commands.unused import describe_unused, remove, unused
+    from endonym.commands.inspect import describe_unused, remove, unused
 
     store = settings.open_store()
     found = unused(store)
@@ -127,3 +134,29 @@ def show_comparison(
         every = " ".join(run_argument(run.folder, store) for run in comparison.runs)
         following = f"compare {every} --split test"
     settings.log().line(f"next: {program()} {following}")
+
+
+@click.group()
+def tokenizer() -> None:
+    """Compare tokenizers on the same texts: endonym tokenizer compare TOKENIZER..."""
+
+
+@tokenizer.command()
+@click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
+@text_option("A file or folder to measure them on instead of the runs' dev documents")
+@click.pass_obj
+def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]) -> None:
+    """Several tokenizers on the same texts: lengths of tokens, cut letters, unused ids, speed.
+
+    TOKENIZER is a run, a tokenizer.json, or a folder that holds one; it may be anybody's.
+    """
+    from endonym.runs import compare_tokenizers as comparing
+
+    found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
+    if settings.is_json:
+        print_json(comparing.tokenizer_figures(found))
+        return
+    click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
+
+
+global_options(compare)

@@ -1,4 +1,4 @@
-"""`endonym new`: writes a commented recipe, sized for the texts and this machine."""
+"""endonym new"""
 
 import re
 import shlex
@@ -32,18 +32,18 @@ from endonym.autopilot.pace import (
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import bytes_per_token, measure
-from endonym.commands.check import check
-from endonym.commands.found_texts import describe_model, describe_survey
+from endonym.commands.check import Checked, check
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
-from endonym.formats.readable import allowance, worst
-from endonym.log import Log, number
+from endonym.formats.readable import allowance, said, worst
+from endonym.log import Log, counted, duration, number, rounded, size
+from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
+from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.written import config_lines, noted, toml
 from endonym.script.languages import (
     language_name,
     language_warning,
@@ -52,9 +52,89 @@ from endonym.script.languages import (
 )
 from endonym.store import Store
 from endonym.survey.cleaning import guess_clean
+from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
+
+LABEL = 12
+SHOWN = 8
+LEAST_PART = 0.05
+"""Parts of a run that take less of its time are not named."""
+
+
+def describe_survey(survey: Survey, language: str, log: Log) -> None:
+    """Say what was found in the texts; what is left out is a warning."""
+    used = sum(survey.encodings.values())
+    found = f"{counted(survey.files, 'file')} opened, {number(used)} used"
+    amount = f"{size(survey.text_bytes)}, ≈ {number(rounded(survey.all_documents))} documents"
+    log.line(f"{'texts':<{LABEL}}{found}: {amount}")
+    encodings = ", ".join(f"{number(n)} {name}" for name, n in survey.encodings.most_common())
+    is_known = all(name.startswith("utf-") for name in survey.encodings)
+    guess = "" if is_known else " (guessed: see the samples of `look`)"
+    log.line(f"{'encodings':<{LABEL}}{encodings}{guess}")
+    if survey.foreign:
+        kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
+        log.line(f"{'not read':<{LABEL}}{kinds}: convert them to txt to use them")
+    if survey.pictures:
+        log.line(f"{'pictures':<{LABEL}}{survey.pictures}")
+    for name, reason in list(survey.unreadable.items())[:SHOWN]:
+        log.warn(f"{name} cannot be read, and is left out: {reason}")
+    _describe_unreadable(survey, log)
+    log.line(f"{'language':<{LABEL}}{language_name(language)}: {_odd_share(survey)}")
+    for source, reason in survey.odd[:SHOWN]:
+        log.warn(f"{source.path}: {reason}")
+    if len(survey.odd) > SHOWN:
+        log.line(f"{'':<{LABEL}}and {len(survey.odd) - SHOWN} more")
+    if survey.odd:
+        log.line(f"{'':<{LABEL}}the recipe has them as comments: take out the # to use one")
+    if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
+        shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
+        more = ", …" if len(patterns) > SHOWN else ""
+        said = f"the key that leaves them out of a folder: exclude = [{shown}{more}]"
+        log.line(f"{'':<{LABEL}}{said}")
+    for warning in few_warnings(survey.all_documents):
+        log.warn(warning)
+    if survey.doubt:
+        log.warn(f"{survey.doubt}. Is --language {language} right?")
+
+
+def _describe_unreadable(survey: Survey, log: Log) -> None:
+    """Say of which sources much cannot be read."""
+    bad = [f"{each.source}: about {why}" for each in survey.readings if (why := said(each))]
+    for warning in bad[:SHOWN]:
+        log.warn(warning)
+    if len(bad) > SHOWN:
+        log.line(f"{'':<{LABEL}}and {len(bad) - SHOWN} more sources that cannot be read as a whole")
+
+
+def _odd_share(survey: Survey) -> str:
+    """How many sources are in the language, and how many are not."""
+    text = counted(len(survey.sources), "source")
+    if not survey.odd:
+        return text
+    share = survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes)
+    files = counted(survey.odd_files, "file")
+    return f"{text} · {files} ({size(survey.odd_bytes)}, {share:.0%}) in another, left out"
+
+
+def describe_model(checked: Checked, log: Log) -> None:
+    """Say which model was chosen, and how long it will take."""
+    shape = checked.shape
+    log.line(
+        f"{'model':<{LABEL}}{shape.family}, {shape.layers} layers × {number(shape.dim)}, "
+        f"{number(parameters(shape).total)} parameters, vocabulary {number(shape.vocab)}, "
+        f"context {number(shape.context)}"
+    )
+    tokens = number(checked.train_tokens)
+    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {checked.epochs:.1f} epochs")
+    time = "unknown"
+    if checked.seconds is not None:
+        least = LEAST_PART * checked.seconds
+        parts = [f"{k} {duration(v)}" for k, v in checked.parts.items() if v >= least]
+        time = f"≈ {duration(checked.seconds)} here: {' · '.join(parts)}"
+    log.line(f"{'time':<{LABEL}}{time}")
+
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
 """How long the training of a demo takes, and its most tokens."""

@@ -15,8 +15,7 @@ from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, rows_with_heads
 from endonym.log import duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import Bits, Quantity
-from endonym.runs.seeds import Difference, SeedGroup, seed_groups, seed_notes
+from endonym.runs.quantity import Bits, Difference, Quantity, SeedGroup, seed_groups, seed_notes
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 SHOWN_KEYS = 8

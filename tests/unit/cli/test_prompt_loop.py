@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from endonym.cli.prompt_loop import (
+from endonym.cli.answer_commands import (
     CHAT_HELP,
     HELP,
     Messages,

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from serving import CHATML, write_gguf
 
-from endonym.cli.prompt_loop import HELP, Shaded
-from endonym.cli.serve_commands import texts
+from endonym.cli.answer_commands import HELP, Shaded, texts
 from endonym.serve.pieces import TextPiece, Token
 
 pytest.importorskip("xllamacpp")

@@ -2,8 +2,7 @@
 
 import click
 
-from endonym.cli.main import cli
-from endonym.cli.shared_options import OPTIONS
+from endonym.cli.main import OPTIONS, cli
 
 
 def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from endonym.commands.check import Checked
-from endonym.commands.found_texts import describe_model, describe_survey
+from endonym.commands.new import describe_model, describe_survey
 from endonym.formats.config import Source
 from endonym.log import Log, columns, number
 from endonym.model.families import resolve

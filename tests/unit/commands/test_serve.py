@@ -14,6 +14,7 @@ import pytest
 from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
+from endonym.commands.inspect import remove, unused
 from endonym.commands.load import load_model
 from endonym.commands.serve import (
     Place,
@@ -24,7 +25,6 @@ from endonym.commands.serve import (
     read_key,
     require_extra,
 )
-from endonym.commands.unused import remove, unused
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel

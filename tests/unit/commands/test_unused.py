@@ -6,7 +6,7 @@ from typing import Any
 from artefacts import ID, OTHER, make, nobody
 from made_scores import score
 
-from endonym.commands.unused import describe_unused, remove, unused
+from endonym.commands.inspect import describe_unused, remove, unused
 from endonym.disk import write_json
 from endonym.log import append_jsonl, size
 from endonym.store import Artifact, Store

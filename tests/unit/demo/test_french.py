@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.demo.french import Adjective, Figure, Noun, elide, is_elidable
+from endonym.demo.grammar import Adjective, Figure, Noun, elide, is_elidable
 
 ASPIRATED = frozenset({"hibou", "haie"})
 RENARD, OURS = Noun("renard", False, False), Noun("ours", False, True)
@@ -60,7 +60,7 @@ def test_a_vowel_falls_before_a_vowel_and_nowhere_else(text: str, elided: str) -
 def test_articles_are_contracted_with_what_stands_before_them(
     noun: Noun, the: str, of: str, to: str, a: str
 ) -> None:
-    assert (noun.with_the(), noun.with_of(), noun.with_to(), noun.with_a()) == (the, of, to, a)
+    assert [Figure(noun).form(key) for key in ("", "de", "à", "un")] == [the, of, to, a]
 
 
 def test_an_adjective_agrees_and_has_a_form_of_its_own_before_a_vowel() -> None:
@@ -71,10 +71,10 @@ def test_an_adjective_agrees_and_has_a_form_of_its_own_before_a_vowel() -> None:
 
 
 def test_a_first_mention_has_its_adjectives_where_french_puts_them() -> None:
-    assert Figure(OURS, GROGNON, VIEUX).introduced() == "un vieil ours grognon"
-    assert Figure(PIE, GROGNON, VIEUX).introduced() == "une vieille pie grognonne"
-    assert Figure(RENARD, trait=GROGNON).introduced() == "un renard grognon"
-    assert Figure(RENARD).introduced() == "un renard"
+    assert Figure(OURS, GROGNON, VIEUX).form("un+") == "un vieil ours grognon"
+    assert Figure(PIE, GROGNON, VIEUX).form("un+") == "une vieille pie grognonne"
+    assert Figure(RENARD, trait=GROGNON).form("un+") == "un renard grognon"
+    assert Figure(RENARD).form("un+") == "un renard"
 
 
 def test_a_slot_gets_the_form_that_it_asks_for() -> None:

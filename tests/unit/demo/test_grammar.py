@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from endonym.demo.grammar import fable, fables
-from endonym.demo.stories import lexicon, schemas
+from endonym.demo.grammar import fable, fables, lexicon, schemas
 
 SOURCES = Path(__file__).resolve().parents[3] / "src"
 VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from endonym.demo import stories
-from endonym.demo.stories import PARTS, SIZES, SKY_SHARE, Season, lexicon, schemas
+from endonym.demo import grammar as stories
+from endonym.demo.grammar import PARTS, SIZES, SKY_SHARE, Season, lexicon, schemas
 
 VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from endonym.errors import Damaged, RecipeError
-from endonym.recipe.base_model import base_model
+from endonym.recipe.checks import base_model
 from endonym.store import write_sealed
 
 ID = "0123456789ab" + "0" * 52

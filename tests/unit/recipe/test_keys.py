@@ -11,7 +11,6 @@ from endonym.recipe.keys import (
     nearest_key,
     other_programs,
     plain_word,
-    table_named,
     tables,
 )
 from endonym.recipe.recipe import Recipe
@@ -22,14 +21,14 @@ NAMES, CONVERSIONS, WITHOUT_KEY = (
 
 
 def test_every_table_is_a_config_with_a_docstring() -> None:
-    for table in tables(Recipe):
+    for table in tables(Recipe).values():
         assert issubclass(table.config, Config)
         assert table.title
         assert table.config.__doc__
 
 
 def test_tables_stand_before_their_own_and_have_names_of_their_own() -> None:
-    names = [table.name for table in tables(Recipe)]
+    names = [table.name for table in tables(Recipe).values()]
     assert names[0] == ""
     assert len(set(names)) == len(names)
     for name in names[1:]:
@@ -39,14 +38,14 @@ def test_tables_stand_before_their_own_and_have_names_of_their_own() -> None:
 
 
 def test_a_table_is_found_by_its_dotted_name_and_says_how_it_is_written() -> None:
-    found = {name: table_named(Recipe, name) for name in ("", "phase", "model.mixer", "modle")}
+    found = {name: tables(Recipe).get(name) for name in ("", "phase", "model.mixer", "modle")}
     top, phase, mixer = found[""], found["phase"], found["model.mixer"]
     assert found["modle"] is None
     assert top is not None
     assert phase is not None
     assert mixer is not None
-    assert (top.header, top.location) == ("the top of the recipe", "at the top of the recipe")
-    assert (phase.header, phase.location) == ("[[phase]]", "in [[phase]]")
+    assert top.header == "the top of the recipe"
+    assert phase.header == "[[phase]]"
     assert mixer.header == "[model.mixer]"
     assert {"heads", "kv_heads", "window"} <= set(mixer.keys)
     assert (top.config, mixer.config) == (Recipe, MixerKeys)
@@ -95,7 +94,7 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
 def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
     table: str, wrong: str, suggested: str | None
 ) -> None:
-    found = table_named(Recipe, table)
+    found = tables(Recipe).get(table)
     assert found is not None
     assert nearest_key(Recipe, found, wrong) == suggested
 
@@ -114,7 +113,7 @@ def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
 def test_an_unknown_table_is_met_with_the_one_that_has_its_keys(
     wrong: str, held: list[str], suggested: tuple[str, str]
 ) -> None:
-    top = table_named(Recipe, "")
+    top = tables(Recipe).get("")
     assert top is not None
     found = [nearest_key(Recipe, top, wrong, held=held, is_dotted=each) for each in (False, True)]
     assert tuple(found) == suggested
@@ -131,7 +130,7 @@ def test_a_name_may_mean_keys_of_several_tables_or_none() -> None:
 
 
 def test_what_needs_no_key_is_no_other_name_and_no_key() -> None:
-    keys = {key for table in tables(Recipe) for key in table.keys}
+    keys = {key for table in tables(Recipe).values() for key in table.keys}
     assert not set(WITHOUT_KEY) & (keys | set(NAMES))
 
 
@@ -158,7 +157,7 @@ def test_conversions_are_of_names_that_lead_to_a_key() -> None:
 
 
 def test_names_of_other_programs_lead_to_keys_that_there_are() -> None:
-    keys = {key for table in tables(Recipe) for key in table.keys}
+    keys = {key for table in tables(Recipe).values() for key in table.keys}
     for other, ours in NAMES.items():
         assert ours in keys, other
         assert plain_word(other) == other

@@ -14,22 +14,22 @@ import pytest
 
 from endonym.errors import RecipeError
 from endonym.model.parts import FamilyDefaults
-from endonym.recipe.diagnostics.messages import SHAPES
 from endonym.recipe.keys import other_programs, tables
+from endonym.recipe.messages import SHAPES
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
     default_text,
     explain,
+    json_schema,
     markdown,
     schedule_curves,
     toml_value,
 )
-from endonym.recipe.schema import json_schema
 from endonym.train.schedule import SCHEDULES
 
 DOCS = Path(__file__).parents[3] / "docs"
-KEYS = [(table, key) for table in tables(Recipe) for key in table.keys]
+KEYS = [(table, key) for table in tables(Recipe).values() for key in table.keys]
 
 
 def dotted(table: Any, key: str) -> str:

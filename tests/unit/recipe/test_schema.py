@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import regex
 
-from endonym.recipe.keys import table_named, tables
+from endonym.recipe.keys import tables
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.schema import VARIANT_NAME, any_script, json_schema, key_schema
+from endonym.recipe.reference import VARIANT_NAME, any_script, json_schema, key_schema
 from endonym.train.schedule import SCHEDULES
 
 
@@ -21,7 +21,7 @@ def test_every_schedule_that_a_phase_may_name_is_drawn() -> None:
 def test_the_schema_names_every_key_refuses_others_and_knows_variants() -> None:
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    for table in tables(Recipe):
+    for table in tables(Recipe).values():
         node = schema["$defs"][table.config.__name__] if table.name else schema
         assert node["additionalProperties"] is False
         assert set(node["properties"]) - {"variant"} == set(table.keys)
@@ -61,7 +61,7 @@ def test_letters_of_every_script_are_letters_to_an_editor_too(
 
 def test_the_schema_of_a_key_has_its_type_its_bounds_and_no_null() -> None:
     def of(table: str, key: str) -> dict[str, Any]:
-        found = table_named(Recipe, table)
+        found = tables(Recipe).get(table)
         assert found is not None
         return key_schema(found, key)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from endonym.recipe.written import recipe_toml, toml
+from endonym.recipe.layers import recipe_toml, toml
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from made_contenders import SENTENCES, contender
 
 from endonym.runs.compare import as_dict, cells, compare, describe, recipes
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.seeds import (
+from endonym.runs.quantity import (
     Difference,
     SeedGroup,
     seed_groups,

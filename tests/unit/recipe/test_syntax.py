@@ -8,8 +8,8 @@ from tomllib import _parser
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.recipe.diagnostics.syntax import known_errors
 from endonym.recipe.recipe import Recipe
+from endonym.recipe.text import known_errors
 
 BROKEN = {
     'language = "tt"\nname = tatar': ("2:8", "this is no value.", "^^^^^", "Put text in quotes"),

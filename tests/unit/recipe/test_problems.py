@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from endonym.errors import MissingSource, RecipeError
-from endonym.recipe.diagnostics.problems import Origin, Problem, RecipeLines, refuse
+from endonym.recipe.problems import Origin, Problem, RecipeLines, refuse
 
 TEXT = """\
 name = "tatar"

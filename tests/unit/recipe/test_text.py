@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from endonym.recipe.diagnostics.text import KeyPath, dotted, draw, normal, scan
+from endonym.recipe.text import KeyPath, dotted, draw, normal, scan
 
 BARE = st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
