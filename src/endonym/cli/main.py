@@ -1,6 +1,5 @@
 """The command line. Commands are imported when they are called, so that help needs no torch."""
 
-import functools
 import importlib
 import io
 import json
@@ -12,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,10 +21,10 @@ from endonym.log import Log, folded, for_screen
 from endonym.store import Store
 
 if TYPE_CHECKING:
-    from endonym.generate.sample import Sampling
+    pass
 
 
-MOST_TOKENS = 1 << 31
+MODEL = click.argument("model")
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -46,68 +45,17 @@ class Positive(click.FloatRange):
         return found
 
 
-OPTIONS = (
-    click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
-    click.option(
-        "--min-tokens",
-        type=click.IntRange(0, MOST_TOKENS),
-        default=40,
-        help="The model may end the text only after so many: small models end early.",
-    ),
-    click.option("--temperature", type=float, default=0.8),
-    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
-    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
-    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
-    click.option("--seed", type=click.IntRange(min=0), default=0),
-)
-
-
-class Generation(NamedTuple):
-    """What the flags say about how a text is continued."""
-
-    max_tokens: int
-    min_tokens: int
-    temperature: float
-    top_k: int
-    top_p: float
-    repetition_penalty: float
-    seed: int
-
-    @property
-    def lengths(self) -> dict[str, int]:
-        """Bounds of the number of tokens."""
-        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
-
-    def sampling(self, seed: int) -> "Sampling":
-        """How tokens are chosen, with another seed."""
-        from endonym.generate.sample import Sampling
-
-        return Sampling(self.temperature, self.top_k, self.top_p, self.repetition_penalty, seed)
-
-
-def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the flags to a command, which gets what they say as `how`."""
-
-    @functools.wraps(command)
-    def told(*given: Any, **flags: Any) -> Any:
-        how = Generation(**{name: flags.pop(name) for name in Generation._fields})
-        return command(*given, how=how, **flags)
-
-    for option in reversed(OPTIONS):
-        told = option(told)
-    return told
-
-
-def adapter_option(use: str = "") -> Callable[..., Any]:
-    """The flag --adapter; use: what is done with it, if not merged into the model's weights."""
-    said = use or "An adapter of MODEL, in peft's format or the model of an adapted phase."
-    return click.option("--adapter", metavar="DIR", help=said)
+def adapter_option(
+    use: str = "An adapter of MODEL, in peft's format or the model of an adapted phase.",
+) -> Callable[..., Any]:
+    """The flag --adapter; use: what is done with it."""
+    return click.option("--adapter", metavar="DIR", help=use)
 
 
 def text_option(use: str) -> Callable[..., Any]:
     """The flag --text, which names files or folders; use: what it is for."""
-    said = f"{use}; may be repeated."
-    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=said)
+    more = f"{use}; may be repeated."
+    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=more)
 
 
 def split_option(use: str) -> Callable[..., Any]:
@@ -130,12 +78,12 @@ COMMANDS = {
     "status": ("store_commands", "what is done, what is missing, what to do next"),
     "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
     "prune": ("store_commands", "lists artefacts that no run refers to"),
-    "generate": ("model_commands", "continues a text"),
+    "generate": ("answer_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
-    "tokenizer": ("tokenizer_commands", "compares tokenizers on the same texts"),
-    "serve": ("serve_commands", "answers in the form of OpenAI's API, and on a page"),
-    "chat": ("serve_commands", "continues texts, or holds a conversation, at a terminal"),
+    "tokenizer": ("store_commands", "compares tokenizers on the same texts"),
+    "serve": ("answer_commands", "answers in the form of OpenAI's API, and on a page"),
+    "chat": ("answer_commands", "continues texts, or holds a conversation, at a terminal"),
     "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
     "verify": ("model_commands", "proves that an export is the model"),
     "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
@@ -170,28 +118,23 @@ class Settings:
             say(text)
 
 
-def _keep(name: str) -> Any:
-    """A callback that stores a flag in Settings, before or after the command's name."""
-
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-        if value is not None and value is not False:
-            setattr(context.find_root().ensure_object(Settings), name, value)
-
-    return callback
-
-
 def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
-    return click.Option(names, expose_value=False, callback=_keep(keeps), **keys)
+    """An option that is stored in Settings, before or after the command's name."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(context.find_root().ensure_object(Settings), keeps, value)
+
+    return click.Option(names, expose_value=False, callback=keep, **keys)
 
 
 def global_options(command: Any) -> Any:
     """The flags that may stand before or after a command's name."""
-    folder = click.Path(path_type=Path, file_okay=False)
     store = "Where artefacts are kept (default: store)."
     name = "cpu, cuda or mps; cpu if not given."
     json_line = "Print one JSON object as the last line."
     command.params += [
-        _flag("--store", keeps="store", type=folder, metavar="DIR", help=store),
+        _flag("--store", keeps="store", type=FOLDER, metavar="DIR", help=store),
         _flag("--device", keeps="device", metavar="NAME", help=name),
         _flag("--json", keeps="is_json", is_flag=True, help=json_line),
         _flag("-q", "--quiet", keeps="is_quiet", is_flag=True, help="Only warnings and results."),
@@ -258,13 +201,12 @@ def say(text: str) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """The one JSON object of `--json`, as the last line of standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain))
+    """The one JSON object of `--json`, as the last line; dataclasses as objects, paths as text."""
 
+    def plain(each: Any) -> Any:
+        return str(each) if isinstance(each, Path) else asdict(each)
 
-def _plain(value: Any) -> Any:
-    """A dataclass as a dictionary, a path as text."""
-    return str(value) if isinstance(value, Path) else asdict(value)
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True, default=plain))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -301,9 +243,16 @@ def explain_fault(
         kept = f" with {file.name}"
     message = printable_lines(f"internal error of endonym: {kind.__name__}: {fault}")
     advice = printable_lines(f"Please report it{kept}. Finished work is kept.")
+    failure = {"kind": "Fault", "message": message, "where": "", "do": advice}
+    _tell_failure(failure, f"{message}\n{advice}", is_json=is_json)
+
+
+def _tell_failure(failure: dict[str, str], said: str, *, is_json: bool) -> None:
+    """Print a failure for people, and before it as data if that is wanted."""
     if is_json:
-        _print_failure("Fault", message, "", advice)
-    click.echo(folded(f"{message}\n{advice}"), err=True)
+        with suppress(BrokenPipeError):  # the reader has closed the pipe
+            print_json({"error": failure})
+    click.echo(folded(said), err=True)
 
 
 def answer(given: list[str]) -> int:
@@ -318,9 +267,7 @@ def answer(given: list[str]) -> int:
         return 1
     except EXPECTED as error:
         code, failure, said = failed(error)
-        if "--json" in given:
-            _print_failure(**failure)
-        click.echo(folded(said), err=True)
+        _tell_failure(failure, said, is_json="--json" in given)
         return code
     return code if isinstance(code, int) else 0  # click returns the code of its Exit
 
@@ -338,45 +285,34 @@ EXPECTED = (
 
 def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
     """The exit code of an expected failure, its `--json` form, and its message."""
+    code, kind, where, do, said = 1, "OutOfMemory", "", "", ""
     match error:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
         case click.ClickException():
-            message, context = printable_lines(error.format_message()), getattr(error, "ctx", None)
-            advice = f"Help: {context.command_path} --help" if context else ""
-            usage = isinstance(error, click.exceptions.NoArgsIsHelpError)
-            said = message if usage else f"{message}\n{advice}".strip()
-            return 2, _failure("UsageError", message, do=advice), said
+            code, kind, message = 2, "UsageError", printable_lines(error.format_message())
+            context = getattr(error, "ctx", None)
+            do = f"Help: {context.command_path} --help" if context else ""
+            is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+            said = message if is_help else f"{message}\n{do}".strip()
         case KeyboardInterrupt() | click.Abort():
-            advice = str(error) or "What was finished is kept. The same command goes on."
-            failure = _failure("Interrupted", "interrupted", do=advice)
-            return 130, failure, f"\ninterrupted. {advice}"
+            code, kind, message = 130, "Interrupted", "interrupted"
+            do = str(error) or "What was finished is kept. The same command goes on."
+            said = f"\ninterrupted. {do}"
         case OSError():
-            path, message = printable(shown_path(error)), printable(error.strerror or str(error))
-            said = f"{path}: {message}" if path else message
-            return 1, _failure("SystemFailure", message, where=path), said
+            kind, message = "SystemFailure", printable(error.strerror or str(error))
+            if isinstance(error.filename, str | bytes):  # the path that the system refused
+                where = printable(os.fsdecode(error.filename))
+            said = f"{where}: {message}" if where else message
         case _:
             # Training says what it needs by itself (train/memory_budget.py).
-            advice = (
+            message = "out of memory"
+            do = (
                 "Close other programs; shorter documents and records need less. "
                 "What was finished is kept."
             )
-            failure = _failure("OutOfMemory", "out of memory", do=advice)
-            return 1, failure, f"out of memory. {advice}"
-
-
-def shown_path(error: OSError) -> str:
-    """The path that the system refused; empty if it names none."""
-    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-
-
-def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[str, str]:
-    return {"kind": kind, "message": message, "where": where, "do": do}
-
-
-def _print_failure(kind: str, message: str, where: str, do: str) -> None:
-    with suppress(BrokenPipeError):  # the reader has closed the pipe
-        print_json({"error": _failure(kind, message, where=where, do=do)})
+            said = f"{message}. {do}"
+    return code, {"kind": kind, "message": message, "where": where, "do": do}, said
 
 
 if __name__ == "__main__":

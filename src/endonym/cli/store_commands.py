@@ -50,14 +50,7 @@ def status(settings: Settings, run: str | None) -> None:
 )
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
-def look(
-    settings: Settings,
-    artefact: str,
-    kind: str | None,
-    dropped: str | None,
-    text: str | None,
-    count: int,
-) -> None:
+def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
@@ -65,9 +58,8 @@ def look(
     """
     from endonym.commands import inspect as inspection
 
-    store = settings.open_store()
-    inspected = inspection.look(store, artefact, kind, dropped=dropped, text=text, count=count)
-    settings.show(inspected.text, {"text": inspected.text, **inspected.data})
+    text, data = inspection.look(settings.open_store(), artefact, kind, **how)
+    settings.show(text, {"text": text, **data})
 
 
 @click.command()
@@ -141,11 +133,13 @@ def tokenizer() -> None:
     """Compare tokenizers on the same texts: endonym tokenizer compare TOKENIZER..."""
 
 
-@tokenizer.command()
+@tokenizer.command("compare")
 @click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
 @text_option("A file or folder to measure them on instead of the runs' dev documents")
 @click.pass_obj
-def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]) -> None:
+def tokenizer_compare(
+    settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]
+) -> None:
     """Several tokenizers on the same texts: lengths of tokens, cut letters, unused ids, speed.
 
     TOKENIZER is a run, a tokenizer.json, or a folder that holds one; it may be anybody's.
@@ -159,4 +153,4 @@ def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, 
     click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
 
 
-global_options(compare)
+global_options(tokenizer_compare)

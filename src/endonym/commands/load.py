@@ -166,18 +166,17 @@ def adapter_name(name: str, store: Store) -> str:
 def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:
     """The language model of this name."""
     artifact = find_artifact(name, store, log)
-    if artifact is not None:
-        if artifact.stage == "export":
-            return moved(import_huggingface(artifact.verify().folder), device)
-        if artifact.stage != "model":
-            raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
-        folder = artifact.verify().folder
-        if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
-            return moved(load_pretrained(folder), device)
-        return LanguageModel.load(folder, device)
-    if (Path(name) / "config.json").is_file():
-        return moved(import_huggingface(Path(name)), device)
-    raise no_such("model", name, store, where="MODEL")
+    if artifact is None and not (Path(name) / "config.json").is_file():
+        raise no_such("model", name, store, where="MODEL")
+    if artifact is None or artifact.stage == "export":
+        folder = Path(name) if artifact is None else artifact.verify().folder
+        return moved(import_huggingface(folder), device)
+    if artifact.stage != "model":
+        raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
+    folder = artifact.verify().folder
+    if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
+        return moved(load_pretrained(folder), device)
+    return LanguageModel.load(folder, device)
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -2,7 +2,8 @@
 
 import click
 
-from endonym.cli.main import OPTIONS, cli
+from endonym.cli.answer_commands import SAMPLING_OPTIONS
+from endonym.cli.main import cli
 
 
 def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:
@@ -13,5 +14,5 @@ def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:
         assert command is not None
         found.append({each.name or "": each.default for each in command.params})
     names = [name for name in found[0] if name in found[1]]
-    assert len(names) >= len(OPTIONS) == 7
+    assert len(names) >= len(SAMPLING_OPTIONS) == 7
     assert all(found[0][name] == found[1][name] for name in names)

@@ -52,7 +52,6 @@ def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Pat
 def write(texts: Path, hours: float = 1.0) -> str:
     path, _ = write_recipe(
         texts.parent / "project",
-        name="project",
         language="tt",
         texts=[texts],
         hours=hours,
@@ -178,7 +177,6 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
 def new(folder: Path, texts: Path, language: str = "tt", log: Log | None = None) -> Path:
     path, _ = write_recipe(
         folder,
-        name=folder.name,
         language=language,
         texts=[texts],
         hours=0.01,

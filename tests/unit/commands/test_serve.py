@@ -20,10 +20,10 @@ from endonym.commands.serve import (
     Place,
     hosts_of,
     make_engine,
-    model_names,
     place_of,
     read_key,
     require_extra,
+    served_names,
 )
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
@@ -183,9 +183,11 @@ def test_a_template_that_changes_messages_is_told(
 
 
 def test_two_models_may_not_have_one_name() -> None:
-    assert model_names(["runs/tatar", "km.gguf"]) == {"tatar": "runs/tatar", "km": "km.gguf"}
+    assert {
+        short: name for short, (name, _) in served_names(["runs/tatar", "km.gguf"]).items()
+    } == {"tatar": "runs/tatar", "km": "km.gguf"}
     with pytest.raises(RecipeError, match="would both be called km"):
-        model_names(["km", "x/km.gguf"])
+        served_names(["km", "x/km.gguf"])
 
 
 def test_a_key_is_long_and_private(tmp_path: Path) -> None:
