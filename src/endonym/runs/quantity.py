@@ -1,4 +1,12 @@
-"""quantity"""
+"""The one quantity by which finished runs are compared, and their differences by it.
+
+It is bits per byte of the documents that all runs share, of the sources that are in the mean of
+all, and that have enough documents for an interval. The column of the table, the order, the
+differences, all intervals, and the means over seeds are of it.
+
+An interval over documents says nothing about another training. Where every recipe was trained
+under several seeds, recipes are compared by their means, with the seeds as the sample.
+"""
 
 import math
 import statistics
@@ -234,11 +242,17 @@ def seed_groups(
     """
     alike: dict[str, list[tuple[FinishedRun, float]]] = {}
     for run, value in zip(runs, values, strict=True):
-        alike.setdefault(_apart_from_seed(run), []).append((run, value))
+        # What was trained on what: all but the seed, and a start that differs with it.
+        trained: list[dict[str, Any]] = []
+        for manifest in (model.manifest for model in run.models):
+            config = {key: each for key, each in manifest["config"].items() if key != "seed"}
+            inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
+            trained.append({"config": config, "inputs": inputs})
+        alike.setdefault(fingerprint(trained), []).append((run, value))
     groups: list[SeedGroup] = []
     for pairs in alike.values():
         pairs.sort(key=lambda pair: pair[0].seed)
-        groups.append(SeedGroup(tuple(run for run, _ in pairs), tuple(value for _, value in pairs)))
+        groups.append(SeedGroup(*zip(*pairs, strict=True)))
     groups.sort(key=lambda group: group.mean)
     best, *others = [group for group in groups if group.has_several] or [None]
     if best is None or not are_comparable:
@@ -247,16 +261,6 @@ def seed_groups(
         replace(group, difference=welch(group.values, best.values)) if group in others else group
         for group in groups
     ]
-
-
-def _apart_from_seed(run: FinishedRun) -> str:
-    """What was trained, on what: a hash of all but the seed."""
-    trained: list[dict[str, Any]] = []
-    for model in run.models:
-        config = {key: value for key, value in model.manifest["config"].items() if key != "seed"}
-        inputs = {key: value for key, value in model.manifest["inputs"].items() if key != "start"}
-        trained.append({"config": config, "inputs": inputs})
-    return fingerprint({"trained": trained})
 
 
 def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
