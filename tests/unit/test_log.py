@@ -265,9 +265,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_during_progress_stands_whole_above_the_bar(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_during_progress_stands_whole_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(sys, "stderr", Terminal())

@@ -322,9 +322,7 @@ def test_a_damaged_manifest_does_not_hide_the_other_artefacts(store: Store) -> N
     assert [each.id for each in store.artifacts()] == [ID[:12]]
 
 
-def test_half_an_artefact_that_a_killed_prune_left_is_none_and_in_nobodys_way(
-    store: Store,
-) -> None:
+def test_half_an_artefact_that_a_killed_prune_left_is_none_and_in_nobodys_way(store: Store) -> None:
     made = make(store)
     gone = made.folder.with_name(f"{made.folder.name}.gone.part")
     made.folder.rename(gone)
@@ -491,10 +489,7 @@ def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(store: Store) 
         with pytest.raises(Damaged, match="is no regular file") as caught:
             read()
         assert caught.value.where == str(path)
-    with (
-        pytest.raises(Damaged, match="is no regular file"),
-        store.lock("corpus", ID, nobody),
-    ):
+    with pytest.raises(Damaged, match="is no regular file"), store.lock("corpus", ID, nobody):
         pass
     assert list(store.artifacts()) == []
     assert read_if_whole(manifest) == {}

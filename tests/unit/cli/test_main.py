@@ -58,14 +58,7 @@ FROZEN = {
         "-n",
         "--adapter DIR",
     },
-    "evaluate": {
-        "MODEL",
-        "--text PATH",
-        "--split",
-        "--document",
-        "--column",
-        "--adapter DIR",
-    },
+    "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},
     "serve": {
         "MODEL...",
         "--host",

@@ -117,11 +117,7 @@ def test_a_stage_is_done_started_or_missing(bare: Store) -> None:
         (part / step).mkdir(parents=True)
     (found,) = status(bare, "шигырь")
     states = [(each["state"], each["bytes"], each["note"]) for each in found["stages"]]
-    assert states == [
-        ("done", made.bytes(), ""),
-        ("missing", 0, ""),
-        ("started", 0, "step-000016"),
-    ]
+    assert states == [("done", made.bytes(), ""), ("missing", 0, ""), ("started", 0, "step-000016")]
     assert [Path(each["run"]).name for each in status(bare, None)] == ["шигырь", "әкият"]
     lines = describe_status([found]).splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == ["done", "missing", "started"]
@@ -133,9 +129,7 @@ def test_a_stage_is_done_started_or_missing(bare: Store) -> None:
     assert "status" in describe_status([found]).splitlines()[-1]
 
 
-def test_a_run_whose_stages_are_all_done_can_generate_and_no_runs_can_begin(
-    store: Store,
-) -> None:
+def test_a_run_whose_stages_are_all_done_can_generate_and_no_runs_can_begin(store: Store) -> None:
     assert describe_status(status(store, None)).splitlines()[-1] == (
         f'  next: endonym generate {store.root.parent / "runs" / "kechkena"} "…"'
     )

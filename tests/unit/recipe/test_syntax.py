@@ -87,17 +87,3 @@ def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path, b"seed = " + b"9" * 5_000)[0] == "r.toml: a number has too many digits."
     )
-
-
-def test_a_recipe_that_is_not_utf8_names_the_byte(tmp_path: Path) -> None:
-    raw = 'name = "tatar"\nlanguage = "кояш"'.encode("cp1251")
-    assert refusal(tmp_path, raw) == [
-        "r.toml:2: byte 0xEA at position 27 is not UTF-8.",
-        "Save the file as UTF-8.",
-    ]
-
-
-def test_a_recipe_of_more_than_a_megabyte_is_refused(tmp_path: Path) -> None:
-    first, do = refusal(tmp_path, b"#" * 1_000_001)
-    assert first == "r.toml: a recipe holds at most 1 MB."
-    assert do == "Texts stand in files of their own; a recipe names them."

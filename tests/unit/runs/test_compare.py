@@ -230,9 +230,7 @@ def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     assert "–" in describe(found)
 
 
-def test_runs_that_judged_other_texts_are_compared_on_those_that_all_share(
-    tmp_path: Path,
-) -> None:
+def test_runs_that_judged_other_texts_are_compared_on_those_that_all_share(tmp_path: Path) -> None:
     one = contender(tmp_path, "wide", WORSE)
     two = contender(tmp_path, "tt", HARD.tolist()[10:], texts=SENTENCES[10:])
     short = contender(tmp_path, "short", WORSE[10:], texts=SENTENCES[10:])

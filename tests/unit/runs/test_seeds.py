@@ -99,9 +99,7 @@ def test_a_difference_is_claimed_if_its_interval_excludes_zero(
     assert Difference((low + high) / 2, low, high).is_claimed == is_claimed
 
 
-def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(
-    tmp_path: Path,
-) -> None:
+def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(tmp_path: Path) -> None:
     """Each document is dearer for the wide one's best seed, but its seeds are far apart."""
     base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "tt@wide", seed, 1 + 20 * seed, dim=64) for seed in range(3)]
