@@ -8,7 +8,6 @@ import pytest
 from endonym.errors import RecipeError
 from endonym.recipe.recipe import Recipe
 
-
 HEAD = """\
 name = "tatar"
 language = "tt"

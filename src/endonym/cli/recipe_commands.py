@@ -71,11 +71,9 @@ def new(
     if demo is not None:
         path = starter.write_demo(folder, demo, store=store, log=log)
     elif not texts or language is None:
-        raise RecipeError(
-            f"{'--language CODE' if texts else '--text PATH'} is missing",
-            where="endonym new",
-            do="For example: endonym new my-tatar --language tt --text texts/",
-        )
+        message = f"{'--language CODE' if texts else '--text PATH'} is missing"
+        do = "For example: endonym new my-tatar --language tt --text texts/"
+        raise RecipeError(message, where="endonym new", do=do)
     else:
         if settings.device not in (None, "cpu"):
             log.warn(

@@ -113,11 +113,9 @@ def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
     is the adapter of another model, or if the model has an adapter already.
     """
     if changes_of(model.decoder):
-        raise ExportError(
-            "this model has an adapter already, and adapters do not add up",
-            where=str(adapter),
-            do="Give each its own model: call with_adapter on the base, which stays as it is.",
-        )
+        message = "this model has an adapter already, and adapters do not add up"
+        do = "Give each its own model: call with_adapter on the base, which stays as it is."
+        raise ExportError(message, where=str(adapter), do=do)
     folder = adapter_folder(Path(adapter))
     changes = read_adapter(folder, model.decoder)
     return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
@@ -148,11 +146,8 @@ def find_adapter(name: str, store: Store) -> Path:
         return inner
     if folder.is_dir():
         return folder  # reading it says what is missing
-    raise RecipeError(
-        f"there is no adapter {name}",
-        where="--adapter",
-        do="Name a folder that peft wrote, or a model or run whose last phase has adapt.",
-    )
+    do = "Name a folder that peft wrote, or a model or run whose last phase has adapt."
+    raise RecipeError(f"there is no adapter {name}", where="--adapter", do=do)
 
 
 def adapter_name(name: str, store: Store) -> str:

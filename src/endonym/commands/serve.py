@@ -70,9 +70,8 @@ def require_extra() -> None:
         try:
             import_module(name)
         except ImportError as error:
-            raise RecipeError(
-                f"the server needs {name}", where="serve", do='pip install "endonym[serve]"'
-            ) from error
+            do = 'pip install "endonym[serve]"'
+            raise RecipeError(f"the server needs {name}", where="serve", do=do) from error
 
 
 def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str] = ()) -> Place:
@@ -80,11 +79,9 @@ def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str]
     names = tuple(map(proxy_name, proxies))
     place = Place(host, port, None if key_file is None else read_key(key_file), names)
     if place.key is None and not place.is_loopback:
-        raise RecipeError(
-            f"{host} can be reached from other machines, and there is no key",
-            where="--host",
-            do="Put a long random line into a file, and add --api-key-file FILE.",
-        )
+        message = f"{host} can be reached from other machines, and there is no key"
+        do = "Put a long random line into a file, and add --api-key-file FILE."
+        raise RecipeError(message, where="--host", do=do)
     return place
 
 
@@ -194,10 +191,9 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
 
 def _is_whole(folder: Path, log: Log) -> bool:
     """Whether a folder has the files that its record names, byte by byte."""
-    if not folder.exists():
-        return False
     try:
-        record_of(folder)
+        if folder.exists():
+            record_of(folder)
     except (ExportError, Damaged) as error:
         log.warn(f"{error.where}: {error.message}")
         return False
@@ -225,15 +221,9 @@ def _llama_engine(
 ) -> "Engine":
     from endonym.serve.llama_engine import LlamaEngine
 
-    memory = device.free_memory_bytes() // MEMORY_SHARE
-    engine = LlamaEngine(
-        path,
-        adapter=adapter,
-        chat=chat,
-        most_slots=MOST_SLOTS,
-        memory=memory,
-        threads=device.threads(),
-    )
+    memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
+    given = {"most_slots": MOST_SLOTS, "memory": memory, "threads": threads}
+    engine = LlamaEngine(path, adapter=adapter, chat=chat, **given)
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")

@@ -166,13 +166,6 @@ def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
     assert held == [None]
 
 
-def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:
-    engine = make_engine(str(write_gguf(tmp_path)), store, "cpu", Log(quiet=True))
-    assert engine.name == "llama.cpp"
-    engine.close()
-    assert not store.root.exists()
-
-
 def test_a_template_that_changes_messages_is_told(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
