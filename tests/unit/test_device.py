@@ -185,8 +185,6 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
     assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
-
-
 def test_products_that_take_a_second_are_measured_in_fewer_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
