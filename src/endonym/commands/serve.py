@@ -131,7 +131,8 @@ def make_engine(
         loaded = {} if loaded is None else loaded
         if name not in loaded:
             loaded[name] = load_model(name, store, device_name, log)
-        engine = _model_engine(name, loaded[name], store, device_name, log, adapter)
+        base = loaded[name]
+        engine = _model_engine(name, base, store, device_name=device_name, log=log, adapter=adapter)
     for each in prompt_differences(engine) if engine.template else ():
         log.warn(f"{name}: {each}")
     return engine
@@ -151,7 +152,13 @@ def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
 
 
 def _model_engine(
-    name: str, base: LanguageModel, store: Store, device_name: str, log: Log, adapter: str | None
+    name: str,
+    base: LanguageModel,
+    store: Store,
+    *,
+    device_name: str,
+    log: Log,
+    adapter: str | None,
 ) -> "Engine":
     """The engine of a loaded model, with an adapter if one is named."""
     model = base if adapter is None else with_adapter(base, find_adapter(adapter, store))
