@@ -24,16 +24,12 @@ def identity(config: Config) -> dict[str, Any]:
 
     Fields that are None are left out, so that a key added by a later version changes no identity.
     """
-    fields = type(config).model_fields
     kept: dict[str, Any] = {}
-    for name, field in fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("identity") is False:
-            continue
-        value = getattr(config, name)
-        if value is None:
-            continue
-        kept[name] = identity(value) if isinstance(value, Config) else config_value(value)
+    for name, field in type(config).model_fields.items():
+        extra, value = field.json_schema_extra, getattr(config, name)
+        is_marked = isinstance(extra, dict) and extra.get("identity") is False
+        if value is not None and not is_marked:
+            kept[name] = config_value(value)
     return kept
 
 

@@ -86,21 +86,18 @@ class ContentionMonitor:
         self.recent.append(seconds)
         if len(self.recent) < WINDOW:
             return None
-        sign, pace = "", median(self.recent)
+        pace, threads, taken = median(self.recent), device.threads(), None
         if self.best == float("inf") and self.device_name == "cpu":
             taken = self.others.cores_taken()
-            if taken is not None:
-                cores = device.threads()
-                sign = f"other programs take {taken:.1f} of the {cores} cores of training."
-        if not sign:
+        if taken is not None:
+            sign = f"other programs take {taken:.1f} of the {threads} cores of training."
+        else:
             self.best = min(self.best, pace)
-            if pace > SLOWER * self.best:
-                times = f"{pace / self.best:.0f} times as long as they did"
-                sign = f"steps take {times}. Other programs may be using this machine."
-        if not sign:
-            return None
+            if pace <= SLOWER * self.best:
+                return None
+            times = f"{pace / self.best:.0f} times as long as they did"
+            sign = f"steps take {times}. Other programs may be using this machine."
         self.is_said = True
-        threads = device.threads()
         if self.device_name != "cpu" or threads == 1:
             return sign
         # With another number of threads, results are rounded differently.

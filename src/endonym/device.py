@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -128,19 +129,18 @@ def instruction_sets() -> str:
 
 def _said_of_cores(*names: str) -> str:
     """Linux's value for the first core under one of these names; empty if there is none."""
-    try:
+    with suppress(OSError):
         for line in CORES.read_text(encoding="utf-8").splitlines():
             if line.startswith(names):
                 return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
     return ""
 
 
 def free_memory_bytes(target: str = "cpu") -> int:
     """Memory that can be allocated now without swapping, within the limits of a container.
 
-    Processes of one training on this machine get equal parts.
+    Of a control group that is: limit - use + reclaimable page cache. Processes of one training on
+    this machine get equal parts.
     """
     if target.startswith("cuda"):
         import torch
@@ -149,34 +149,20 @@ def free_memory_bytes(target: str = "cpu") -> int:
         kept = torch.cuda.memory_reserved(target) - torch.cuda.memory_allocated(target)
         return torch.cuda.mem_get_info(target)[0] + kept
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable"):
-                free = int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return min([free, *_left_to_containers()]) // process_info().local_size
-
-
-def _left_to_containers() -> list[int]:
-    """Memory that control groups still allow: limit - use + reclaimable page cache.
-
-    Version 2 first, then version 1; empty without a limit.
-    """
-    found: list[int] = []
-    for folder, limit, used in (
+    with suppress(OSError):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        available = [line.split()[1] for line in lines if line.startswith("MemAvailable")]
+        free = int(available[0]) * 1024 if available else free
+    for folder, limit, used in (  # Version 2, then version 1.
         (CONTROL_GROUPS, "memory.max", "memory.current"),
         (CONTROL_GROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        try:
-            most = int((folder / limit).read_text(encoding="utf-8"))
-            now = int((folder / used).read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError):  # No control group, or its limit is "max".
+            most, now = (int((folder / file).read_text(encoding="utf-8")) for file in (limit, used))
             lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):  # No control group, or its limit is "max".
-            continue
-        counted = dict(line.split(maxsplit=1) for line in lines)
-        found.append(most - now + int(counted.get("inactive_file", 0)))
-    return found
+            parts = dict(line.split(maxsplit=1) for line in lines)
+            free = min(free, most - now + int(parts.get("inactive_file", 0)))
+    return free // process_info().local_size
 
 
 def pick(name: str | None) -> str:
@@ -197,17 +183,11 @@ def pick(name: str | None) -> str:
         return "cpu"
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
-        raise RecipeError(
-            f"no {name} here",
-            where="--device",
-            do=f"This machine has: {', '.join(present)}.",
-        )
+        do = f"This machine has: {', '.join(present)}."
+        raise RecipeError(f"no {name} here", where="--device", do=do)
     if kind == "cuda" and which and process_info().size > 1:
-        raise RecipeError(
-            f"{process_info().size} processes on {name}",
-            where="--device",
-            do=f"Say --device {kind}: each process takes one of its own.",
-        )
+        do = f"Say --device {kind}: each process takes one of its own."
+        raise RecipeError(f"{process_info().size} processes on {name}", where="--device", do=do)
     if kind == "cuda":
         torch.set_float32_matmul_precision("high")
     if name == "cuda" and process_info().size > 1:

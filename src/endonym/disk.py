@@ -111,11 +111,9 @@ def translated_disk_errors(path: Path) -> Generator[None]:
                 "what was finished is kept.",
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StoreError(
-                f"cannot write here ({error.strerror})",
-                where=str(path),
-                do="Choose another folder with --store DIR.",
-            ) from error
+            message = f"cannot write here ({error.strerror})"
+            do = "Choose another folder with --store DIR."
+            raise StoreError(message, where=str(path), do=do) from error
         raise
 
 
@@ -208,11 +206,8 @@ def require_regular(path: Path) -> None:
     Opening a pipe waits for its other end, perhaps for ever.
     """
     if path.exists() and not path.is_file():
-        raise Damaged(
-            f"{path.name} is no regular file",
-            where=str(path),
-            do="Move it away: a file of endonym has this name.",
-        )
+        do = "Move it away: a file of endonym has this name."
+        raise Damaged(f"{path.name} is no regular file", where=str(path), do=do)
 
 
 def read_json(path: Path) -> Any:

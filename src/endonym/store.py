@@ -120,11 +120,9 @@ class Artifact:
         try:
             yield
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Damaged(
-                f"this {self.stage} does not hold what endonym writes: {error!r}"[:300],
-                where=str(self.folder),
-                do="If this version of endonym made it, report that. If not, do not use it.",
-            ) from error
+            message = f"this {self.stage} does not hold what endonym writes: {error!r}"[:300]
+            do = "If this version of endonym made it, report that. If not, do not use it."
+            raise Damaged(message, where=str(self.folder), do=do) from error
 
     def _verify_file(self, name: str, hash_of: Callable[[Path], str]) -> None:
         entry = self.manifest["files"].get(name)
@@ -389,11 +387,9 @@ class Store:
         mine = _from_store(self.root, recipe)
         other = str(known.get("recipe", mine))
         if other != mine and (self.root / other).is_file() and run.is_dir():
-            raise RecipeError(
-                f"the run {run.name} here was made by another recipe",
-                where=str((self.root / other).resolve()),
-                do="Give this recipe another name, or use another folder: --store DIR.",
-            )
+            message = f"the run {run.name} here was made by another recipe"
+            do = "Give this recipe another name, or use another folder: --store DIR."
+            raise RecipeError(message, where=str((self.root / other).resolve()), do=do)
         write_sealed(path, {**known, "recipe": mine})
 
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:

@@ -122,10 +122,6 @@ class Share:
         with suppress(OSError, ValueError):
             self.more(max(0, int(self.job.told.read_text(encoding="utf-8")) - self.told))
 
-    def end(self) -> None:
-        """The job is done."""
-        self.more(self.job.size)
-
 
 class Inline:
     """Runs one job after the other in this process."""
@@ -137,7 +133,7 @@ class Inline:
         for job in jobs:
             share = Share(job, advance)
             result = perform(function, job, share.more)
-            share.end()
+            share.more(job.size)
             yield result
 
 
@@ -166,8 +162,8 @@ class RemoteRunner(ABC):
             if not submitted:
                 return
             if submitted[0].is_done:
-                result = self.result(function, submitted)
-                submitted.popleft().share.end()
+                result, share = self.result(function, submitted), submitted.popleft().share
+                share.more(share.job.size)
                 yield result
                 continue
             self.wait(running)
@@ -218,7 +214,8 @@ class Processes(RemoteRunner):
         if isinstance(submitted[0].handle.exception(), BrokenProcessPool):
             self.close()
             for each in submitted:
-                each.handle = again(function, each)
+                if isinstance(each.handle.exception(), BrokenProcessPool):
+                    each.handle = again(function, each.share.job)
         return submitted[0].handle.result()
 
     def close(self) -> None:
@@ -228,15 +225,13 @@ class Processes(RemoteRunner):
             self.pool = None
 
 
-def again(function: Function, submitted: SubmittedJob) -> Future[Result]:
+def again(function: Function, job: Job) -> Future[Result]:
     """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
-    if not isinstance(submitted.handle.exception(), BrokenProcessPool):
-        return submitted.handle
     alone = Pool(1)
     try:
-        done = alone.submit(function, submitted.share.job)
+        done = alone.submit(function, job)
         if isinstance(done.exception(), BrokenProcessPool):
-            raise lost(submitted.share.job)
+            raise lost(job)
         return done
     finally:
         alone.close()
@@ -286,15 +281,14 @@ class Pool:
 
 def begin(lifeline: Connection) -> None:
     """Make a new process a worker: Ctrl-C is its parent's matter, and it ends with its parent."""
+
+    def end_with_parent() -> None:
+        with suppress(EOFError, OSError):
+            lifeline.recv_bytes()  # Nothing is ever sent: it returns when the pipe closes.
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, args=(lifeline,), daemon=True).start()
-
-
-def end_with_parent(lifeline: Connection) -> None:
-    """End this process when the pipe closes, over which nothing is ever sent."""
-    with suppress(EOFError, OSError):
-        lifeline.recv_bytes()
-    os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 class Cluster(RemoteRunner):
@@ -348,7 +342,10 @@ class Cluster(RemoteRunner):
 
 @contextmanager
 def cluster_errors(where: str) -> Generator[None]:
-    """Raise an error of a job as it is, and one of Ray as a ClusterError with Ray's own words."""
+    """Raise an error of a job as it is, and one of Ray as a ClusterError with Ray's own words.
+
+    Of an error that Ray shows with its trace it is the first cause, without places in code.
+    """
     from ray.exceptions import RayError, RayTaskError, UserCodeException
 
     try:
@@ -357,33 +354,17 @@ def cluster_errors(where: str) -> Generator[None]:
         cause = error.cause if isinstance(error, RayTaskError) else error
         if not isinstance(cause, RayError | UserCodeException) and cause is not error:
             raise cause from error
-        said = str(error).strip() or str(cause)
-        full = os.strerror(errno.ENOSPC)
+        said, full = str(error).strip() or str(cause), os.strerror(errno.ENOSPC)
         if full in said:
             raise OSError(errno.ENOSPC, full) from error
+        lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
+        words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]
         raise ClusterError(
-            first_cause(said),
+            "\n".join(words[-MOST_SAID:]) or said[:SAID_CHARS],
             where=where,
             do="What was finished is kept: the same command goes on. `ray status` says how the "
             "cluster is; with --workers and a number there is none.",
         ) from error
-
-
-def first_cause(said: str) -> str:
-    """What an error says that Ray shows with its trace: the first cause, without places in code."""
-    lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
-    words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]
-    return "\n".join(words[-MOST_SAID:]) or said[:SAID_CHARS]
-
-
-def require_ray() -> None:
-    """Raise RecipeError if Ray is not installed."""
-    if find_spec("ray") is None:
-        raise RecipeError(
-            "Ray is not installed here",
-            where=f"--workers {RAY}",
-            do='Install it: pip install "endonym[cluster]", or give a number of processes.',
-        )
 
 
 def require_reachable(address: str) -> None:
@@ -404,12 +385,16 @@ def require_reachable(address: str) -> None:
 
 @contextmanager
 def runner(workers: int | str) -> Generator[Runner]:
-    """What runs the jobs: so many processes (1: this one), or Ray."""
+    """What runs the jobs: so many processes (1: this one), or Ray.
+
+    Raises RecipeError if Ray is not installed.
+    """
     if workers == 1:
         yield Inline()
         return
-    if workers == RAY:
-        require_ray()
+    if workers == RAY and find_spec("ray") is None:
+        do = 'Install it: pip install "endonym[cluster]", or give a number of processes.'
+        raise RecipeError("Ray is not installed here", where=f"--workers {RAY}", do=do)
     found = Cluster() if workers == RAY else Processes(int(workers))
     try:
         yield found

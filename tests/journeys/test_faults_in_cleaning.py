@@ -170,7 +170,7 @@ def test_a_new_recipe_is_written_and_says_what_it_could_not_clean(
     log.warn = said.append  # type: ignore[method-assign]
     folder = texts.parent / "project"
     given: dict[str, Any] = {"language": "tt", "hours": 0.1, "store": texts.parent / "store"}
-    path, _ = starter.write_recipe(folder, name="a", texts=[texts], log=log, **given)
+    path, _ = starter.write_recipe(folder, texts=[texts], log=log, **given)
     recipe = Recipe.load(path)
     raw = [(each, source_files(each, recipe.folder)) for each in recipe.source]
     assert sum(len(each) for _, each in raw) == 3

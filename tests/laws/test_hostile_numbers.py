@@ -69,7 +69,9 @@ def test_no_number_of_sampling_is_an_internal_error(
         assert "internal" not in said.err.lower(), (option, number)
 
 
-@pytest.mark.parametrize("table", list(tables(Recipe)), ids=lambda each: each.name or "top")
+@pytest.mark.parametrize(
+    "table", list(tables(Recipe).values()), ids=lambda each: each.name or "top"
+)
 def test_no_number_of_a_recipe_is_an_internal_error(
     table: Any, tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:

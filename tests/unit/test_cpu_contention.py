@@ -77,9 +77,7 @@ def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="Linux counts the work of its cores")
-def test_what_another_process_computes_is_seen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_another_process_computes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     busy = "print('begun', flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as other:

@@ -185,13 +185,6 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
     assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
-def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "cores", lambda: 1)
-    rates = device.probe_number_formats()
-    assert set(rates) == {"fp32", "bf16"}
-    assert all(rate > 1e6 for rate in rates.values())
-
-
 def test_products_that_take_a_second_are_measured_in_fewer_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -251,16 +244,6 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     device.wait_briefly()
     assert "GOMP_SPINCOUNT" not in os.environ
-
-
-def test_threads_of_a_program_that_imports_endonym_wait_as_the_commands_do() -> None:
-    program = "import endonym, os; endonym.Recipe; print(os.environ['GOMP_SPINCOUNT'])"
-    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-    environment = {name: text for name, text in os.environ.items() if name not in names}
-    found = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    assert int(found.stdout) < 300_000
 
 
 def test_huge_pages_are_asked_for_unless_a_person_has_set_something(

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from endonym import disk
 from endonym.disk import (
-    existing,
     file_hash,
     link_or_copy,
     list_files,
@@ -24,7 +22,6 @@ from endonym.disk import (
     write_json,
 )
 from endonym.errors import Damaged, StoreError
-from endonym.model.weights import save_tensors
 
 FULL = Path("/dev/full")
 
@@ -127,11 +124,6 @@ def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
     assert caught.value.do == "Choose another folder with --store DIR."
 
 
-def test_other_errors_of_the_system_are_left_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), translated_disk_errors(tmp_path):
-        (tmp_path / "nothing").read_bytes()
-
-
 @pytest.mark.parametrize(
     "given",
     [
@@ -162,17 +154,6 @@ def test_a_full_disk_is_recognised_in_the_errors_of_every_library() -> None:
     for write in (by_python, by_numpy):
         with pytest.raises(StoreError, match="the disk is full"), translated_disk_errors(FULL):
             write()
-
-
-def test_a_refusal_to_write_weights_is_an_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file") as caught:
-        save_tensors({"a": torch.zeros(2)}, tmp_path / "nowhere" / "weights.safetensors")
-    assert caught.value.errno == errno.ENOENT
-
-
-def test_the_nearest_folder_that_exists_is_found_above_one_that_does_not(tmp_path: Path) -> None:
-    assert existing(tmp_path / "store" / "model" / "x") == tmp_path
-    assert existing(tmp_path) == tmp_path
 
 
 def test_a_path_that_is_no_utf8_is_written_as_json_and_read_again(tmp_path: Path):
@@ -275,9 +256,3 @@ def test_where_there_are_no_links_a_file_is_copied(
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     link_or_copy(path, name)
     assert name.read_bytes() == path.read_bytes()
-
-
-def test_file_systems_without_links_are_those_that_say_so() -> None:
-    assert {*disk.NO_LINKS} == {
-        *(errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
-    }

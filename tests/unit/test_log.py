@@ -70,20 +70,10 @@ def test_a_last_line_that_a_kill_cut_is_left_out(tmp_path: Path) -> None:
     whole = [{"step": 1, "text": "Таң\nатканда"}, {"step": 2}]
     assert read_jsonl(path) == whole
     data = path.read_bytes()
+    assert read_jsonl(tmp_path / "nothing.jsonl") == []
     for cut in range(len(data) - 11, len(data)):
         path.write_bytes(data[:cut])
         assert read_jsonl(path) == whole[:1], cut
-
-
-def test_a_line_cut_within_a_letter_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "lines.jsonl"
-    append_jsonl(path, {"text": "ә"})
-    path.write_bytes(path.read_bytes() + '{"text": "ә'.encode()[:-1])
-    assert read_jsonl(path) == [{"text": "ә"}]
-
-
-def test_a_journal_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
-    assert read_jsonl(tmp_path / "nothing.jsonl") == []
 
 
 def test_letters_are_written_as_themselves_and_keys_in_order(tmp_path: Path) -> None:
@@ -107,7 +97,7 @@ def test_a_line_that_was_not_written_so_is_told_with_its_number(tmp_path: Path, 
 
 def test_each_flipped_bit_of_a_journal_is_seen_or_cuts_its_last_line(tmp_path: Path) -> None:
     path = tmp_path / "model.jsonl"
-    append_jsonl(path, {"step": 1, "text": "Таң атканда"})
+    append_jsonl(path, {"event": "sample", "step": 1, "text": "Таң атканда"})
     whole = path.read_bytes()
     for place in range(len(whole)):
         for bit in range(8):
@@ -153,19 +143,6 @@ def test_an_older_line_of_other_types_is_damage(tmp_path: Path, line: str) -> No
     (tmp_path / "model.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(Damaged, match="line 1"):
         read_jsonl(tmp_path / "model.jsonl")
-
-
-def test_no_flipped_bit_makes_a_line_with_a_checksum_an_older_one(tmp_path: Path) -> None:
-    path = tmp_path / "model.jsonl"
-    append_jsonl(path, {"event": "sample", "step": 1, "text": "Таң атканда"})
-    whole = path.read_bytes()
-    for place in range(len(whole) - 1):
-        for bit in range(8):
-            flipped = bytearray(whole)
-            flipped[place] ^= 1 << bit
-            path.write_bytes(flipped)
-            with pytest.raises(Damaged):
-                read_jsonl(path)
 
 
 def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,9 +242,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_during_progress_stands_whole_above_the_bar(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_during_progress_stands_whole_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(sys, "stderr", Terminal())

@@ -10,7 +10,7 @@ from endonym.export.config import ADAPTERS
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.checks import unfit_adapter
-from endonym.recipe.diagnostics.problems import Problem
+from endonym.recipe.problems import Problem
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import TrainConfig
 

@@ -3,14 +3,15 @@
 import importlib
 import io
 import json
+import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,55 @@ from endonym.device import process_info, wait_briefly
 from endonym.errors import EndonymError, printable, printable_lines
 from endonym.log import Log, folded, for_screen
 from endonym.store import Store
+
+if TYPE_CHECKING:
+    pass
+
+
+MODEL = click.argument("model")
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Positive(click.FloatRange):
+    """A number above zero, up to `most`; click's own range takes nan, and up to infinity."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(min=0, max=most, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Fails for what is none."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is not a number above 0.", param, ctx)
+        return found
+
+
+def adapter_option(
+    use: str = "An adapter of MODEL, in peft's format or the model of an adapted phase.",
+) -> Callable[..., Any]:
+    """The flag --adapter; use: what is done with it."""
+    return click.option("--adapter", metavar="DIR", help=use)
+
+
+def text_option(use: str) -> Callable[..., Any]:
+    """The flag --text, which names files or folders; use: what it is for."""
+    more = f"{use}; may be repeated."
+    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=more)
+
+
+def split_option(use: str) -> Callable[..., Any]:
+    """The flag --split; use: what each is for."""
+    return click.option("--split", type=click.Choice(["test", "dev"]), default="test", help=use)
+
+
+def count_option(use: str, default: int) -> Callable[..., Any]:
+    """The flag -n; use: what is counted."""
+    many = click.IntRange(1, 1_000_000)
+    return click.option("-n", "count", type=many, default=default, help=use)
+
 
 COMMANDS = {
     "doctor": ("recipe_commands", "what is wrong with texts, on a page, and what mends it"),
@@ -28,12 +78,12 @@ COMMANDS = {
     "status": ("store_commands", "what is done, what is missing, what to do next"),
     "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
     "prune": ("store_commands", "lists artefacts that no run refers to"),
-    "generate": ("model_commands", "continues a text"),
+    "generate": ("answer_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
-    "tokenizer": ("tokenizer_commands", "compares tokenizers on the same texts"),
-    "serve": ("serve_commands", "answers in the form of OpenAI's API, and on a page"),
-    "chat": ("serve_commands", "continues texts, or holds a conversation, at a terminal"),
+    "tokenizer": ("store_commands", "compares tokenizers on the same texts"),
+    "serve": ("answer_commands", "answers in the form of OpenAI's API, and on a page"),
+    "chat": ("answer_commands", "continues texts, or holds a conversation, at a terminal"),
     "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
     "verify": ("model_commands", "proves that an export is the model"),
     "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
@@ -68,28 +118,23 @@ class Settings:
             say(text)
 
 
-def _keep(name: str) -> Any:
-    """A callback that stores a flag in Settings, before or after the command's name."""
-
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-        if value is not None and value is not False:
-            setattr(context.find_root().ensure_object(Settings), name, value)
-
-    return callback
-
-
 def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
-    return click.Option(names, expose_value=False, callback=_keep(keeps), **keys)
+    """An option that is stored in Settings, before or after the command's name."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(context.find_root().ensure_object(Settings), keeps, value)
+
+    return click.Option(names, expose_value=False, callback=keep, **keys)
 
 
 def global_options(command: Any) -> Any:
     """The flags that may stand before or after a command's name."""
-    folder = click.Path(path_type=Path, file_okay=False)
     store = "Where artefacts are kept (default: store)."
     name = "cpu, cuda or mps; cpu if not given."
     json_line = "Print one JSON object as the last line."
     command.params += [
-        _flag("--store", keeps="store", type=folder, metavar="DIR", help=store),
+        _flag("--store", keeps="store", type=FOLDER, metavar="DIR", help=store),
         _flag("--device", keeps="device", metavar="NAME", help=name),
         _flag("--json", keeps="is_json", is_flag=True, help=json_line),
         _flag("-q", "--quiet", keeps="is_quiet", is_flag=True, help="Only warnings and results."),
@@ -156,13 +201,12 @@ def say(text: str) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """The one JSON object of `--json`, as the last line of standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain))
+    """The one JSON object of `--json`, as the last line; dataclasses as objects, paths as text."""
 
+    def plain(each: Any) -> Any:
+        return str(each) if isinstance(each, Path) else asdict(each)
 
-def _plain(value: Any) -> Any:
-    """A dataclass as a dictionary, a path as text."""
-    return str(value) if isinstance(value, Path) else asdict(value)
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True, default=plain))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -199,9 +243,16 @@ def explain_fault(
         kept = f" with {file.name}"
     message = printable_lines(f"internal error of endonym: {kind.__name__}: {fault}")
     advice = printable_lines(f"Please report it{kept}. Finished work is kept.")
+    failure = {"kind": "Fault", "message": message, "where": "", "do": advice}
+    _tell_failure(failure, f"{message}\n{advice}", is_json=is_json)
+
+
+def _tell_failure(failure: dict[str, str], said: str, *, is_json: bool) -> None:
+    """Print a failure for people, and before it as data if that is wanted."""
     if is_json:
-        _print_failure("Fault", message, "", advice)
-    click.echo(folded(f"{message}\n{advice}"), err=True)
+        with suppress(BrokenPipeError):  # the reader has closed the pipe
+            print_json({"error": failure})
+    click.echo(folded(said), err=True)
 
 
 def answer(given: list[str]) -> int:
@@ -216,9 +267,7 @@ def answer(given: list[str]) -> int:
         return 1
     except EXPECTED as error:
         code, failure, said = failed(error)
-        if "--json" in given:
-            _print_failure(**failure)
-        click.echo(folded(said), err=True)
+        _tell_failure(failure, said, is_json="--json" in given)
         return code
     return code if isinstance(code, int) else 0  # click returns the code of its Exit
 
@@ -236,45 +285,34 @@ EXPECTED = (
 
 def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
     """The exit code of an expected failure, its `--json` form, and its message."""
+    code, kind, where, do, said = 1, "OutOfMemory", "", "", ""
     match error:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
         case click.ClickException():
-            message, context = printable_lines(error.format_message()), getattr(error, "ctx", None)
-            advice = f"Help: {context.command_path} --help" if context else ""
-            usage = isinstance(error, click.exceptions.NoArgsIsHelpError)
-            said = message if usage else f"{message}\n{advice}".strip()
-            return 2, _failure("UsageError", message, do=advice), said
+            code, kind, message = 2, "UsageError", printable_lines(error.format_message())
+            context = getattr(error, "ctx", None)
+            do = f"Help: {context.command_path} --help" if context else ""
+            is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+            said = message if is_help else f"{message}\n{do}".strip()
         case KeyboardInterrupt() | click.Abort():
-            advice = str(error) or "What was finished is kept. The same command goes on."
-            failure = _failure("Interrupted", "interrupted", do=advice)
-            return 130, failure, f"\ninterrupted. {advice}"
+            code, kind, message = 130, "Interrupted", "interrupted"
+            do = str(error) or "What was finished is kept. The same command goes on."
+            said = f"\ninterrupted. {do}"
         case OSError():
-            path, message = printable(shown_path(error)), printable(error.strerror or str(error))
-            said = f"{path}: {message}" if path else message
-            return 1, _failure("SystemFailure", message, where=path), said
+            kind, message = "SystemFailure", printable(error.strerror or str(error))
+            if isinstance(error.filename, str | bytes):  # the path that the system refused
+                where = printable(os.fsdecode(error.filename))
+            said = f"{where}: {message}" if where else message
         case _:
             # Training says what it needs by itself (train/memory_budget.py).
-            advice = (
+            message = "out of memory"
+            do = (
                 "Close other programs; shorter documents and records need less. "
                 "What was finished is kept."
             )
-            failure = _failure("OutOfMemory", "out of memory", do=advice)
-            return 1, failure, f"out of memory. {advice}"
-
-
-def shown_path(error: OSError) -> str:
-    """The path that the system refused; empty if it names none."""
-    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-
-
-def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[str, str]:
-    return {"kind": kind, "message": message, "where": where, "do": do}
-
-
-def _print_failure(kind: str, message: str, where: str, do: str) -> None:
-    with suppress(BrokenPipeError):  # the reader has closed the pipe
-        print_json({"error": _failure(kind, message, where=where, do=do)})
+            said = f"{message}. {do}"
+    return code, {"kind": kind, "message": message, "where": where, "do": do}, said
 
 
 if __name__ == "__main__":

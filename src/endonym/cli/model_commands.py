@@ -1,4 +1,4 @@
-"""Commands about a model: generate, evaluate, export, verify."""
+"""Commands about a model: evaluate, export, verify, publish."""
 
 import sys
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import (
+from endonym.cli.main import (
     FOLDER,
+    MODEL,
     PATH,
-    Generation,
+    Settings,
     adapter_option,
-    count_option,
-    sampling_options,
+    print_json,
+    say,
     split_option,
     text_option,
 )
@@ -22,62 +22,7 @@ from endonym.errors import printable
 from endonym.export.config import ADAPTERS
 
 if TYPE_CHECKING:
-    from endonym.generate.language_model import Continuation
-
-MODEL = click.argument("model")
-
-
-@click.command()
-@MODEL
-@click.argument("prompt", required=False)
-@sampling_options
-@count_option("Continuations.", default=1)
-@adapter_option()
-@click.pass_obj
-def generate(
-    settings: Settings,
-    model: str,
-    prompt: str | None,
-    how: Generation,
-    count: int,
-    adapter: str | None,
-) -> None:
-    """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
-
-    Without PROMPT, a terminal asks for prompts, one after the other; elsewhere each line of
-    standard input is one. If it is empty, a text is written from its beginning.
-    """
-    from endonym import device
-    from endonym.cli.prompt_loop import (
-        made_text,
-        piped_prompts,
-        prompt_loop,
-        readable,
-        write_text,
-    )
-    from endonym.commands.load import load_model
-
-    target = device.pick(settings.device)
-    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
-    device.prepare()
-
-    def continued(text: str, seed: int) -> "Continuation":
-        return loaded.stream(readable(text), **how.lengths, sampling=how.sampling(seed))
-
-    is_typed = sys.stdin is not None and sys.stdin.isatty()
-    if prompt is None and is_typed and not settings.is_json:
-        prompt_loop(continued, how.seed)
-        return
-    prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
-    every = (text for text in prompts for _ in range(count))
-    for number, text in enumerate(every):
-        if number and not settings.is_json:
-            click.echo()  # A continuation may have several lines.
-        made = continued(text, how.seed + number)
-        if settings.is_json:
-            print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
-        else:
-            write_text(text, made)
+    pass
 
 
 @click.command(context_settings={"allow_extra_args": True})
@@ -100,7 +45,7 @@ def evaluate(
     model: str,
     texts: tuple[Path, ...],
     split: Literal["test", "dev"],
-    document: Literal["line", "blank_lines", "page", "file"] | None,
+    document: Any,
     column: str | None,
     adapter: str | None,
 ) -> None:
@@ -162,7 +107,7 @@ def evaluate(
 def export(
     settings: Settings,
     model: str,
-    form: Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"],
+    form: str,
     quantize: str | None,
     out: Path | None,
     adapter: str | None,
@@ -195,10 +140,9 @@ def export(
             written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
     files: list[dict[str, Any]] = []
     for path in written:
-        file = {"path": path, "format": form, "bytes": path.stat().st_size}
+        files.append({"path": path, "format": form, "bytes": path.stat().st_size})
         if path.suffix == ".gguf":
-            file["quantization"] = path.stem.rpartition("-")[2]
-        files.append(file)
+            files[-1]["quantization"] = path.stem.rpartition("-")[2]
     if settings.is_json:
         print_json({"files": files})
         return
@@ -263,25 +207,24 @@ def publish(
 
     EXPORT is a folder that `endonym export` wrote, or a run with one export.
     """
-    from endonym.commands.publish import find_upload, require_hub, require_name
-    from endonym.commands.publish import publish as upload_to_hub
+    from endonym.commands import publish as publishing
     from endonym.log import counted, size
 
-    require_hub()
-    require_name(repository)
-    upload, log = find_upload(export, settings.open_store()), settings.log()
+    publishing.require_hub()
+    publishing.require_name(repository)
+    upload, log = publishing.find_upload(export, settings.open_store()), settings.log()
     whose = "as it is" if update else "public" if public else "private"
     for name, n_bytes in upload.sizes.items():
         log.line(f"  {size(n_bytes):>9}  {name}")
     for name in upload.left_out:
         log.warn(f"{name} is not part of the export and stays here")
-    files = f"{counted(len(upload.sizes), 'file')}, {size(upload.bytes)}"
+    files = f"{counted(len(upload.sizes), 'file')}, {size(sum(upload.sizes.values()))}"
     log.line(f"from {upload.folder} to {repository} ({whose}): {files}")
     if not yes:
         if settings.is_json or sys.stdin is None or not sys.stdin.isatty():
             raise click.UsageError("Nothing was uploaded. Say --yes to upload it without asking.")
         click.confirm("Upload?", abort=True, err=True)
-    made = upload_to_hub(upload, repository, is_public=public, is_update=update, log=log)
+    made = publishing.publish(upload, repository, is_public=public, is_update=update, log=log)
     if settings.is_json:
         listed = [{"path": name, "bytes": n_bytes} for name, n_bytes in upload.sizes.items()]
         print_json({**made, "files": listed})

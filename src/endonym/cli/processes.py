@@ -42,7 +42,7 @@ def among_others(device: str | None) -> Generator[bool]:
         yield True
         return
     if here.meeting:
-        _heed_launcher()
+        threading.Thread(target=_end_with_launcher, daemon=True).start()
     try:
         require_able(device)
         yield here.rank == 0
@@ -71,22 +71,15 @@ def require_able(device: str | None) -> None:
     """Raise RecipeError for a device without collective operations."""
     kind = (device or "cpu").split(":")[0]
     if kind not in ("cpu", "cuda"):
-        raise RecipeError(
-            f"several processes compute on cpu or cuda, not on {kind}",
-            where="--device",
-            do="Leave --processes out.",
-        )
+        message = f"several processes compute on cpu or cuda, not on {kind}"
+        raise RecipeError(message, where="--device", do="Leave --processes out.")
 
 
-def _heed_launcher() -> None:
+def _end_with_launcher() -> None:
     """Send SIGTERM to this process when the launcher is gone, which closes standard input."""
-
-    def heed() -> None:
-        while os.read(0, 1):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=heed, daemon=True).start()
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def launch(count: int, arguments: Sequence[str]) -> None:
@@ -108,11 +101,8 @@ class ProcessGroup:
     """The processes. Rank 0 prints; the output of the others goes to files."""
 
     def __init__(self, count: int, arguments: Sequence[str], folder: Path) -> None:
-        self.folder = folder
-        self.killed: set[int] = set()
-        self.processes: list[subprocess.Popen[bytes]] = []
-        for rank in range(count):
-            self.processes.append(self._start(rank, count, arguments))
+        self.folder, self.killed = folder, set[int]()
+        self.processes = [self._start(rank, count, arguments) for rank in range(count)]
 
     def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         """One process, in its own session, so that only signals_passed_on sends it Ctrl-C."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json, say
-from endonym.cli.shared_options import FOLDER, PATH, Positive, text_option
+from endonym.cli.main import FOLDER, PATH, Positive, Settings, print_json, say, text_option
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
@@ -68,15 +67,13 @@ def new(
     """Write a commented starter recipe, sized to the texts and to this machine."""
     from endonym.commands import new as starter
 
-    log = settings.log()
+    store, log, found = settings.store, settings.log(), dict[str, Any]()
     if demo is not None:
-        path, found = starter.write_demo(folder, demo, store=settings.store, log=log), {}
+        path = starter.write_demo(folder, demo, store=store, log=log)
     elif not texts or language is None:
-        raise RecipeError(
-            f"{'--language CODE' if texts else '--text PATH'} is missing",
-            where="endonym new",
-            do="For example: endonym new my-tatar --language tt --text texts/",
-        )
+        message = f"{'--language CODE' if texts else '--text PATH'} is missing"
+        do = "For example: endonym new my-tatar --language tt --text texts/"
+        raise RecipeError(message, where="endonym new", do=do)
     else:
         if settings.device not in (None, "cpu"):
             log.warn(
@@ -84,13 +81,7 @@ def new(
                 "a GPU take more hours, or larger model.dim, model.layers and phase.batch_tokens"
             )
         path, survey = starter.write_recipe(
-            folder,
-            name=folder.absolute().name,
-            language=language,
-            texts=texts,
-            hours=hours,
-            store=settings.store,
-            log=log,
+            folder, language=language, texts=texts, hours=hours, store=store, log=log
         )
         found = survey.as_dict()
     if settings.is_json:
@@ -120,6 +111,7 @@ def new(
 )
 @click.option(
     "--examples",
+    "samples",
     type=click.IntRange(1, 10_000),
     default=20,
     metavar="N",
@@ -127,15 +119,7 @@ def new(
 )
 @click.option("--workers", type=WorkersType(), help="As for run: processes, or a cluster of Ray.")
 @click.pass_obj
-def doctor(
-    settings: Settings,
-    paths: tuple[Path, ...],
-    language: str | None,
-    contrast: tuple[str, ...],
-    out: Path,
-    examples: int,
-    workers: int | str | None,
-) -> None:
+def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any) -> None:
     """Say what is wrong with texts, and what mends it, on one page that needs no network.
 
     PATH is a file or folder of texts, or a recipe.toml. Nothing else is written.
@@ -143,22 +127,14 @@ def doctor(
     from endonym.commands import doctor as examining
     from endonym.commands.new import require_language
 
-    if language is not None:
-        require_language(language)
+    if how["language"] is not None:
+        require_language(how["language"])
     try:
-        diagnosis = examining.examine_texts(
-            paths,
-            out=out,
-            log=settings.log(),
-            language=language,
-            contrast=contrast,
-            samples=examples,
-            workers=workers,
-        )
+        diagnosis = examining.examine_texts(paths, out=out, log=settings.log(), **how)
     except KeyboardInterrupt as stop:
         raise click.Abort("Nothing is kept of it. The same command begins anew.") from stop
     text = f"{examining.describe(diagnosis)}\n\npage  {out}"
-    settings.show(text, examining.as_dict(diagnosis, out))
+    settings.show(text, {**diagnosis.as_dict(), "page": str(out)})
 
 
 @click.command()
@@ -258,8 +234,6 @@ def run_recipes(
     sets: tuple[str, ...],
     seeds: int,
     dry_run: bool,
-    until: str | None,
-    replan: bool,
     **how: Any,
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds.
@@ -272,21 +246,23 @@ def run_recipes(
     log, is_study = settings.log(), variant == "all" or "," in (variant or "") or seeds > 1
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
     if is_study:
-        commands.check_all(recipes, store, log, until)
+        commands.check_all(recipes, store, log, how["until"])
     if dry_run:
-        show_plans(settings, recipes, store, until=until, replan=replan)
+        asked = {"until": how["until"], "replan": how["replan"], "target": target_of(settings)}
+        plans = [commands.describe_plan(each, store, log, **asked) for each in recipes]
+        show_plans(settings, plans)
         return
-    if replan and process_info().rank == 0:
+    if how["replan"] and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
-    how |= {"until": until, "replan": replan, "device": settings.device}
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {place} of {len(recipes)}")
-        finished.append(commands.run_and_report(each, store, log, **how))
+        made = commands.run_and_report(each, store, log, device=settings.device, **how)
+        finished.append(made)
         if not (settings.is_json or is_study):
-            commands.say_results(finished[-1])
-        elif not settings.is_json and (report := finished[-1].folder / "report.html").is_file():
+            commands.say_results(made)
+        elif not settings.is_json and (report := made.folder / "report.html").is_file():
             click.echo(printable(f"report  {report}"))
     if is_study:
         show_study(settings, finished)
@@ -304,7 +280,7 @@ def named_recipes(
     """
     from endonym.recipe.recipe import Recipe
     from endonym.runs.find import find_recipe
-    from endonym.runs.seeds import under_seeds
+    from endonym.runs.quantity import under_seeds
 
     named = find_recipe(settings.open_store(), name)
     path, every = named.path, [*named.sets, *sets]
@@ -321,20 +297,10 @@ def target_of(settings: Settings) -> str:
     return pick(settings.device) if settings.device else "cpu"
 
 
-def show_plans(
-    settings: Settings,
-    recipes: "Sequence[Recipe]",
-    store: "Store",
-    *,
-    until: str | None,
-    replan: bool,
-) -> None:
+def show_plans(settings: Settings, plans: list[dict[str, Any]]) -> None:
     """The stages of `run`, and whether each is done."""
-    from endonym.commands import run as commands
+    from endonym.commands.run import describe_cleaning
 
-    log = settings.log()
-    given: dict[str, Any] = {"until": until, "replan": replan, "target": target_of(settings)}
-    plans = [commands.describe_plan(each, store, log, **given) for each in recipes]
     if settings.is_json:
         print_json(plans[0] if len(plans) == 1 else {"runs": plans})
         return
@@ -345,7 +311,7 @@ def show_plans(
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
             say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
-        say(f"\n{commands.describe_cleaning(each['cleaning'])}")
+        say(f"\n{describe_cleaning(each['cleaning'])}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
@@ -374,10 +340,10 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     """Type, default, meaning and source of a recipe key."""
     from endonym.recipe import reference
 
-    if schema and not settings.is_json:  # not folded: it is for a program
-        click.echo(json.dumps(reference.json_schema(), ensure_ascii=False, indent=1))
-    elif schema:
-        print_json(reference.json_schema())
-    else:
+    if not schema:
         text = reference.explain(key)
         settings.show(text, {"key": key, "text": text})
+    elif settings.is_json:
+        print_json(reference.json_schema())
+    else:  # not folded: it is for a program
+        click.echo(json.dumps(reference.json_schema(), ensure_ascii=False, indent=1))

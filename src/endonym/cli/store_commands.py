@@ -1,12 +1,19 @@
-"""Commands about what is on disk: status, look, prune, compare."""
+"""Commands about what is on disk: status, look, prune, compare, tokenizer compare."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json
-from endonym.cli.shared_options import FOLDER, count_option, split_option
+from endonym.cli.main import (
+    FOLDER,
+    Settings,
+    count_option,
+    global_options,
+    print_json,
+    split_option,
+    text_option,
+)
 from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size
@@ -43,14 +50,7 @@ def status(settings: Settings, run: str | None) -> None:
 )
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
-def look(
-    settings: Settings,
-    artefact: str,
-    kind: str | None,
-    dropped: str | None,
-    text: str | None,
-    count: int,
-) -> None:
+def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
@@ -58,9 +58,8 @@ def look(
     """
     from endonym.commands import inspect as inspection
 
-    store = settings.open_store()
-    inspected = inspection.look(store, artefact, kind, dropped=dropped, text=text, count=count)
-    settings.show(inspected.text, {"text": inspected.text, **inspected.data})
+    text, data = inspection.look(settings.open_store(), artefact, kind, **how)
+    settings.show(text, {"text": text, **data})
 
 
 @click.command()
@@ -68,7 +67,7 @@ def look(
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
-    from endonym.commands.unused import describe_unused, remove, unused
+    from endonym.commands.inspect import describe_unused, remove, unused
 
     store = settings.open_store()
     found = unused(store)
@@ -127,3 +126,31 @@ def show_comparison(
         every = " ".join(run_argument(run.folder, store) for run in comparison.runs)
         following = f"compare {every} --split test"
     settings.log().line(f"next: {program()} {following}")
+
+
+@click.group()
+def tokenizer() -> None:
+    """Compare tokenizers on the same texts: endonym tokenizer compare TOKENIZER..."""
+
+
+@tokenizer.command("compare")
+@click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
+@text_option("A file or folder to measure them on instead of the runs' dev documents")
+@click.pass_obj
+def tokenizer_compare(
+    settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]
+) -> None:
+    """Several tokenizers on the same texts: lengths of tokens, cut letters, unused ids, speed.
+
+    TOKENIZER is a run, a tokenizer.json, or a folder that holds one; it may be anybody's.
+    """
+    from endonym.runs import compare_tokenizers as comparing
+
+    found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
+    if settings.is_json:
+        print_json(comparing.tokenizer_figures(found))
+        return
+    click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
+
+
+global_options(tokenizer_compare)

@@ -33,15 +33,13 @@ def new(
 
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
     """
-    folder, log = Path(folder), Log(quiet=quiet)
     path, _ = write_recipe(
-        folder,
-        name=folder.absolute().name,
+        Path(folder),
         language=language,
         texts=[Path(each) for each in texts],
         hours=hours,
         store=Path(store),
-        log=log,
+        log=Log(quiet=quiet),
     )
     return path
 

@@ -36,11 +36,8 @@ class Talk:
         self._require_fitting(text, "PROMPT")
         ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
         if len(ids) > self.engine.context:
-            raise RecipeError(
-                f"{len(ids)} tokens, but the model's context is {self.engine.context}",
-                where="PROMPT",
-                do="Give the end of the text only.",
-            )
+            message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
+            raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")
         return self._pieces(ids, sampling, max_tokens, min_tokens)
 
     def answered(

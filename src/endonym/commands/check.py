@@ -50,7 +50,6 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.mixture import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
-from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
 EXACT_ROWS = 200
@@ -100,16 +99,14 @@ class Checked:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
+        shape, phases = self.shape, self.training.phases
         return {
             "name": self.recipe.run_name,
-            "family": self.shape.family,
-            "parameters": parameters(self.shape).total,
-            "active_parameters": parameters(self.shape).active,
-            "trained_parameters": {
-                each.name: trained_parameters(self.shape, each.adapt)
-                for each in self.training.phases
-            },
-            "flops_per_token": flops_per_token(self.shape),
+            "family": shape.family,
+            "parameters": parameters(shape).total,
+            "active_parameters": parameters(shape).active,
+            "trained_parameters": {e.name: trained_parameters(shape, e.adapt) for e in phases},
+            "flops_per_token": flops_per_token(shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.facts.unique_tokens,
             "positions": self.facts.positions,
@@ -121,14 +118,14 @@ class Checked:
                     "tokens": config.steps * config.batch_tokens,
                     "sources": {each.name: each.share for each in config.sources},
                 }
-                for config in self.training.phases
+                for config in phases
             ],
             "memory_bytes": self.memory_bytes,
-            "cache_bytes_per_token": cache_bytes_per_token(self.shape),
-            "cache_bytes": cache_bytes(self.shape, self.shape.context),
+            "cache_bytes_per_token": cache_bytes_per_token(shape),
+            "cache_bytes": cache_bytes(shape, shape.context),
             "seconds": self.seconds,
             "seconds_of": self.parts,
-            "choices": {k: {"value": c.value, "reason": c.reason} for k, c in self.choices.items()},
+            "choices": {key: choice._asdict() for key, choice in self.choices.items()},
             "warnings": self.warnings,
         }
 
@@ -140,8 +137,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     """
     recipe.require_sources()
     require_packages(recipe)
-    samples = samples_of(raw_sets(recipe, store))
-    facts, choices, training, is_counted = expected(recipe, samples, store, target)
+    samples, raw = texts_of(recipe, store)
+    found = expected(recipe, samples, store, target, raw=raw)
+    facts, choices, training = found.facts, found.choices, found.training
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
@@ -158,7 +156,6 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         read += config.steps * config.batch_tokens * (config.objective == "next_token")
         own = facts.examples.get(n, facts)
         warnings += cautions(config, own, training.pack.context, seconds=pace)
-    parts = promised_parts(recipe, training, facts, paces) if paces else {}
     return Checked(
         recipe=recipe,
         training=training,
@@ -166,77 +163,80 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         facts=facts,
         train_tokens=tokens,
         text_tokens=read,
-        parts=parts,
+        parts=promised_parts(recipe, training, facts, paces) if paces else {},
         warnings=warnings,
-        is_counted=is_counted,
+        is_counted=found.is_counted,
     )
 
 
-def raw_sets(recipe: Recipe, store: Store) -> list[RawSet]:
-    """The recipe's sources with their files, not hashed."""
-    found = sources.find(recipe, store)
-    return [RawSet(source=source, files=tuple(files)) for source, files in found]
+def texts_of(recipe: Recipe, store: Store) -> tuple[list[SourceSample], list[RawSet] | None]:
+    """Samples of a recipe's sources, and these with their hashes; None if one was never hashed."""
+    files = sources.find(recipe, store)
+    unhashed = [RawSet(source=source, files=tuple(each)) for source, each in files]
+    return samples_of(unhashed), sources.remembered(files, store)
 
 
 class Expected(NamedTuple):
-    """The training that a recipe will get. is_counted: as in Checked."""
+    """The training that a recipe will get.
+
+    data, lock: the stages of its texts and what an earlier run has chosen, if the texts were
+    hashed. is_counted: as in Checked.
+    """
 
     facts: Facts
     choices: Choices
     training: ResolvedTraining
+    data: DataStages | None
+    lock: Lockfile | None
     is_counted: bool
 
 
 def expected(
-    recipe: Recipe, samples: Sequence[SourceSample], store: Store, target: str
+    recipe: Recipe,
+    samples: Sequence[SourceSample],
+    store: Store,
+    target: str,
+    *,
+    raw: Sequence[RawSet] | None,
+    replan: bool = False,
 ) -> Expected:
     """The training that a recipe will get on a device.
 
-    Its texts are counted in the shards of an earlier run, or else estimated from samples.
+    raw: its hashed texts, if they are known. The texts are counted in the shards of an earlier run,
+    or else estimated from samples. Choices of an earlier run are taken from its plan; replan:
+    nothing is. The number format of a phase that says "auto" is fp32 if nothing was measured here.
     """
-    facts, choices = estimated(recipe, samples, target)
-    vocab, formats = likely_vocab(recipe, choices, facts), likely_formats(recipe, store, target)
-    data, known = known_data(recipe, store, choices)
-    shards = data and store.find("shards", data.shards.id)
+    lock, data, shards = None, None, None
+    if raw is not None:
+        lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
+    known = lock.choices if lock else {}
+    facts, choices = estimated(recipe, samples, target, known)
+    vocab = likely_vocab(recipe, choices, facts)
+    if raw is not None:
+        data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
+        shards = store.find("shards", data.shards.id)
     if data is not None and shards is not None:
         vocab = TokenShards(shards.folder, "train").vocab
         facts = with_examples(recipe, facts_of(shards), data, store)
         choices = counted_choices(choices, recipe, facts, vocab, device=target)
-        choices = {key: known.get(key, choice) for key, choice in choices.items()}
-        formats = {key: known.get(key, choice) for key, choice in formats.items()}
-    training = resolve_training(recipe, choices | formats, facts, vocab)
-    choices |= {key: choice for key, choice in formats.items() if choice is not UNMEASURED}
-    return Expected(facts, choices, training, shards is not None)
-
-
-def known_data(recipe: Recipe, store: Store, choices: Choices) -> tuple[DataStages | None, Choices]:
-    """The data stages of a recipe, made or not, and what an earlier run has chosen.
-
-    None and nothing if its texts were never hashed. No text is read for it.
-    """
-    raw = sources.remembered(sources.find(recipe, store), store)
-    if raw is None:
-        return None, {}
-    known = Lockfile(run_folder(store, recipe), recipe, raw, replan=False).choices
-    return plan_data(recipe, raw, resolve_tokenizer(recipe, choices | known)), known
-
-
-def likely_formats(recipe: Recipe, store: Store, target: str) -> Choices:
-    """The number format of each phase that says "auto"; fp32 if nothing was measured here."""
     machine_file = store.root / "machine.json"
+    formats = dict.fromkeys(
+        (f"phase.{number}.number_format" for number in unsaid_formats(recipe)), UNMEASURED
+    )
     if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
-        return number_formats(recipe, machine_file, target)
-    return {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}
+        formats = number_formats(recipe, machine_file, target)
+    choices |= formats | known
+    training = resolve_training(recipe, choices, facts, vocab)
+    choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
+    return Expected(facts, choices, training, data, lock, shards is not None)
 
 
 def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
-    machine_file = store.root / "machine.json"
+    file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
-    found = (
-        expected_here(training.model, each, machine_file, document) for each in training.phases
-    )
-    return [pace for pace in found if pace is not None]
+    paces = [expected_here(training.model, each, file, document) for each in training.phases]
+    return [pace for pace in paces if pace is not None]
 
 
 def promised(recipe: Recipe, store: Store) -> dict[str, float]:
@@ -246,7 +246,8 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """
     if not machine.known(store.root / "machine.json", "matmul_per_second"):
         return {}
-    found = expected(recipe, samples_of(raw_sets(recipe, store)), store, "cpu")
+    samples, raw = texts_of(recipe, store)
+    found = expected(recipe, samples, store, "cpu", raw=raw)
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 
@@ -256,23 +257,38 @@ def _phase_lines(checked: Checked) -> list[str]:
     phases = checked.training.phases
     if len(phases) == 1 and not phases[0].sources:
         return []
-    return [
-        f"{'phase ' + config.name:<18}{number(config.steps * config.batch_tokens)} tokens"
-        + "".join(f" · {each.name} {each.share:.1%}" for each in config.sources)
-        + _exactness(config, checked.shape.context)
-        for config in phases
-    ]
+    lines: list[str] = []
+    for config in phases:
+        shares = "".join(f" · {each.name} {each.share:.1%}" for each in config.sources)
+        tokens = number(config.steps * config.batch_tokens)
+        # How exact shares can be within a hundredth of a phase, if that has few rows.
+        batch = config.batch_tokens // checked.shape.context
+        ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
+        rows = max(batch, ends[-1] // SLICES)
+        if len(config.sources) > 1 and rows < EXACT_ROWS:
+            gap = largest_gap([Share(each.name, each.share) for each in config.sources], ends)
+            shares += (
+                f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
+            )
+        lines.append(f"{'phase ' + config.name:<18}{tokens} tokens{shares}")
+    return lines
 
 
-def _exactness(config: TrainConfig, context: int) -> str:
-    """How exact shares can be within a hundredth of a phase, if that has few rows."""
-    batch = config.batch_tokens // context
-    ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
-    rows = max(batch, ends[-1] // SLICES)
-    if len(config.sources) < 2 or rows >= EXACT_ROWS:
-        return ""
-    gap = largest_gap([Share(each.name, each.share) for each in config.sources], ends)
-    return f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
+def _adapted_lines(checked: Checked) -> list[str]:
+    """What each phase trains that has adapters, and how much of the model that is."""
+    shape, total = checked.shape, parameters(checked.shape).total
+    about = "" if isinstance(shape, ModelConfig) else "≈ "
+    lines: list[str] = []
+    for config in checked.training.phases:
+        if config.adapt is not None:
+            trained = trained_parameters(shape, config.adapt)
+            operations = number(flops_per_token(shape, adapt=config.adapt))
+            lines.append(
+                f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
+                f"{config.name}, {100 * trained / total:.2g} % of the model, with {operations} "
+                "FLOPs on a token"
+            )
+    return lines
 
 
 def _answers(checked: Checked, phase: int) -> str:
@@ -327,20 +343,3 @@ def describe(checked: Checked) -> str:
         lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
     lines += [f"{'warning':<18}{text}" for text in checked.warnings]
     return "\n".join(lines)
-
-
-def _adapted_lines(checked: Checked) -> list[str]:
-    """What each phase trains that has adapters, and how much of the model that is."""
-    shape, total = checked.shape, parameters(checked.shape).total
-    lines: list[str] = []
-    for config in checked.training.phases:
-        if config.adapt is not None:
-            trained = trained_parameters(shape, config.adapt)
-            about = "" if isinstance(shape, ModelConfig) else "≈ "
-            operations = flops_per_token(shape, adapt=config.adapt)
-            lines.append(
-                f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
-                f"{config.name}, {100 * trained / total:.2g} % of the model, with "
-                f"{number(operations)} FLOPs on a token"
-            )
-    return lines

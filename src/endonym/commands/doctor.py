@@ -9,7 +9,6 @@ from endonym.log import Log, number, padded
 from endonym.pipeline.stages import suitable_workers
 from endonym.report.doctor import doctor_page, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
-from endonym.survey.examination import EXAMPLES, LIMIT_BYTES
 from endonym.workers import runner
 
 SHOWN = 12
@@ -21,25 +20,16 @@ def examine_texts(
     *,
     out: Path,
     log: Log,
-    language: str | None = None,
-    contrast: Sequence[str] = (),
-    samples: int = EXAMPLES,
-    limit: int = LIMIT_BYTES,
     workers: int | str | None = None,
+    **how: Any,
 ) -> Diagnosis:
     """Examine texts or a recipe's sources, and write the page to `out`.
 
-    workers: how many processes, or "ray"; chosen by the size of the texts if None. Raises
-    MissingSource if a path has no file.
+    workers: how many processes, or "ray"; chosen by the size of the texts if None. how: as for
+    `diagnose`. Raises MissingSource if a path has no file.
     """
     diagnosis = diagnose(
-        paths,
-        runner_of=lambda size: runner(workers or suitable_workers(size)),
-        log=log,
-        language=language,
-        contrast=contrast,
-        samples=samples,
-        limit=limit,
+        paths, runner_of=lambda size: runner(workers or suitable_workers(size)), log=log, **how
     )
     write_atomic(out, doctor_page(diagnosis).encode("utf-8", "backslashreplace"))
     return diagnosis
@@ -56,8 +46,3 @@ def describe(diagnosis: Diagnosis) -> str:
     if len(diagnosis.findings) > SHOWN:
         lines.append(f"and {len(diagnosis.findings) - SHOWN} more on the page")
     return "\n".join(lines)
-
-
-def as_dict(diagnosis: Diagnosis, out: Path) -> dict[str, Any]:
-    """The form that `--json` prints."""
-    return {**diagnosis.as_dict(), "page": str(out)}

@@ -70,11 +70,8 @@ def score_model(
         cautions[file].append(f"{said}.")
     if not files:
         if train is None:
-            raise RecipeError(
-                "this model's corpus is not in the store",
-                where=name,
-                do="Give a text to score it on: --text FILE.",
-            )
+            do = "Give a text to score it on: --text FILE."
+            raise RecipeError("this model's corpus is not in the store", where=name, do=do)
         shards, pack = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     scores: list[Score] = []

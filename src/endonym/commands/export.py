@@ -1,6 +1,5 @@
 """`endonym export` and `endonym verify`: a model in another format, compared with it."""
 
-import errno
 import os
 import shutil
 import signal
@@ -159,37 +158,28 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
 def require_empty(out: Path) -> None:
     """Raise ExportError if a folder has files."""
     if out.is_dir() and any(out.iterdir()):
-        raise _not_empty(out)
+        do = "Choose another with --out DIR."
+        raise ExportError("the folder is not empty", where=str(out), do=do)
 
 
 @contextmanager
 def new_folder(out: Path) -> Generator[Path]:
     """A folder beside `out`, which takes its name when all is well, or is deleted."""
     require_empty(out)
-    part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
+    whole = out.absolute()
+    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         with translated_disk_errors(part):
             yield part
-            out.absolute().parent.mkdir(parents=True, exist_ok=True)
-            _put(part, out.absolute())
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.rename(whole)
+            except OSError:
+                require_empty(out)  # something came there meanwhile
+                raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _put(part: Path, out: Path) -> None:
-    """Rename a finished folder. Raises ExportError if something came there meanwhile."""
-    try:
-        part.rename(out)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise _not_empty(out) from error
-        raise
-
-
-def _not_empty(out: Path) -> ExportError:
-    do = "Choose another with --out DIR."
-    return ExportError("the folder is not empty", where=str(out), do=do)
 
 
 def texts_of(name: str, model: LanguageModel, store: Store) -> list[str]:
@@ -217,36 +207,30 @@ def verify_model(
         raise RecipeError("there is no such file or folder", where=str(path))
     has_record = (folder / RECORD).is_file()
     record: dict[str, Any] = record_of(folder) if has_record else {}
-    if record.get("format") == DATASET:
-        raise RecipeError(
-            "this is a data set, which has no model to be compared with; its files are whole",
-            where=str(folder),
-        )
-    if record.get("format") in ADAPTERS:
-        raise RecipeError(
-            "this is an adapter, which was proven on its base when it was exported; its files are "
-            "whole",
-            where=str(folder),
-            do="Try it again: endonym export BASE --adapter DIR --to FORMAT",
-        )
     name = against or record.get("model")
-    adapter = adapter or (record.get("adapter") if against is None else None)
-    if not name:
-        raise RecipeError(
-            f"there is no {RECORD} that names the model it was made of",
-            where=str(folder),
-            do="Name the model: --against MODEL",
+    made_with = record.get("adapter") if against is None else None
+    message = do = ""
+    if record.get("format") == DATASET:
+        message = "this is a data set, which has no model to be compared with; its files are whole"
+    elif record.get("format") in ADAPTERS:
+        message = (
+            "this is an adapter, which was proven on its base when it was exported; its files are "
+            "whole"
         )
+        do = "Try it again: endonym export BASE --adapter DIR --to FORMAT"
+    elif not name:
+        message = f"there is no {RECORD} that names the model it was made of"
+        do = "Name the model: --against MODEL"
+    if message or not name:
+        raise RecipeError(message, where=str(folder), do=do)
     try:
-        model = load_model(name, store, log=log, adapter=adapter)
+        model = load_model(name, store, log=log, adapter=adapter or made_with)
     except RecipeError as error:
-        if against is not None or record.get("adapter") is None:
+        if made_with is None:
             raise
-        raise RecipeError(
-            f"it was made of {name} with the adapter {record['adapter']}: {error.message}",
-            where=str(folder),
-            do="Name both: --against BASE --adapter DIR",
-        ) from error
+        message = f"it was made of {name} with the adapter {made_with}: {error.message}"
+        do = "Name both: --against BASE --adapter DIR"
+        raise RecipeError(message, where=str(folder), do=do) from error
     texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:

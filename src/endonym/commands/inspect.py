@@ -1,4 +1,4 @@
-"""`endonym status` and `endonym look`: runs and artefacts, read from their files."""
+"""`endonym status`, `look` and `prune`: runs and artefacts, read from their files."""
 
 import itertools
 import json
@@ -6,9 +6,9 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import regex
 
@@ -17,6 +17,7 @@ from endonym.copies.notes import staying_texts
 from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
 from endonym.device import program
 from endonym.errors import EndonymError, RecipeError
+from endonym.evaluate.score import Score, headline
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reasons import in_words
@@ -58,6 +59,17 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
     return [status_of(run, store) for run in runs]
 
 
+def unrun(store: Store, name: str | None) -> list[Path]:
+    """The recipe of this name, or those in the current folder and below it, if not yet run."""
+    around = store.root.parent
+    recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
+    if name is not None:
+        recipe = recipe_file(Path(name))
+        recipes = [] if recipe is None else [recipe]
+    known = runs_by_recipe(store) if recipes else {}
+    return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
+
+
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
     stages: list[dict[str, Any]] = []
@@ -97,18 +109,6 @@ def is_changed(run: Path, store: Store) -> bool:
         now = Recipe.load(named.path, variant=named.variant, sets=named.sets)
         return now.is_other_than((run / RECIPE).read_text(encoding="utf-8"))
     return False
-
-
-def unrun(store: Store, name: str | None) -> list[Path]:
-    """The recipe of this name, or those in the current folder and below it, if not yet run."""
-    if name is not None:
-        found = recipe_file(Path(name))
-        recipes = [] if found is None else [found]
-    else:
-        around = store.root.parent
-        recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
-    known = runs_by_recipe(store) if recipes else {}
-    return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
@@ -154,12 +154,11 @@ def _next(run: dict[str, Any]) -> str:
     return f"{program()} run {called}, which goes on from here"
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """A result as text and as JSON."""
+class Inspection(NamedTuple):
+    """What is shown of an artefact, as text and as JSON."""
 
     text: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
 
 
 def look(
@@ -183,11 +182,8 @@ def look(
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
         flag = "--dropped" if dropped else "--text" if text is not None else "this"
-        raise RecipeError(
-            f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}",
-            where="ARTEFACT",
-            do=f"Give a run or a {wanted}.",
-        )
+        message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
+        raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
             return _look_at_corpus(artifact, dropped, count)
@@ -230,21 +226,24 @@ def _look_at_dropped(
     """How many records were dropped for each reason, and some of them; and parts of documents."""
     counts = {**dict.fromkeys(parts, 0), **counts}
     if reason not in ("all", *counts):
-        raise RecipeError(
-            f"nothing was dropped for the reason {reason}",
-            where="--dropped",
-            do=f"Reasons here: {', '.join(sorted(counts)) or 'none, nothing was dropped'}; or all.",
-        )
+        known = ", ".join(sorted(counts)) or "none, nothing was dropped"
+        message = f"nothing was dropped for the reason {reason}"
+        raise RecipeError(message, where="--dropped", do=f"Reasons here: {known}; or all.")
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
     rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
+
+    def show(each: Reject) -> dict[str, Any]:
+        lines.extend(["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()])
+        lines.extend(_indented(each.text))
+        return _plain(each)
+
     for why in ordered if reason == "all" else [reason]:
         some = some_dropped(folder, why, count)
         stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
         for each in some:
-            lines += _shown(each)
-            rejects.append(_plain(each))
+            rejects.append(show(each))
             if text := stayed.get(each.stayed):
                 rejects[-1]["stayed_text"] = text[:SHOWN_CHARS]
                 lines += [f"  {each.stayed} stays:", *_indented(text)]
@@ -253,19 +252,9 @@ def _look_at_dropped(
             lines += ["", f"{why}: {more}"]
         if why in parts:
             lines += ["", f"{why}: {counted(parts[why], 'part')} taken out of documents"]
-            cut = some_dropped(folder, why, count, REMOVED)
-            lines += [line for each in cut for line in _shown(each)]
-            removed += map(_plain, cut)
-    return Inspection(
-        "\n".join(lines) or "nothing was dropped",
-        {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts},
-    )
-
-
-def _shown(each: Reject) -> list[str]:
-    """Why something was dropped, where it stood, and its beginning."""
-    head = f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()
-    return ["", head, *_indented(each.text)]
+            removed += map(show, some_dropped(folder, why, count, REMOVED))
+    data = {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts}
+    return Inspection("\n".join(lines) or "nothing was dropped", data)
 
 
 def _indented(text: str) -> list[str]:
@@ -292,16 +281,11 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
     documents = (each for side in SIDES for each in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
     lines += [] if corpus.card["sources"] else [NO_TEXTS]
-    lines += [f"\n{_origin(each)}\n{each.text[:SHOWN_CHARS]}" for each in shown]
+    for each in shown:
+        noted = " · ".join(f"{key}: {value}" for key, value in sorted(each.meta.items()))
+        lines += [f"\n{each.id} ({each.source})", *([noted] if noted else [])]
+        lines.append(each.text[:SHOWN_CHARS])
     return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
-
-
-def _origin(document: Document) -> str:
-    """A document's place and source, and what its reader noted of it."""
-    noted = [f"{key}: {value}" for key, value in sorted(document.meta.items())]
-    return "\n".join(
-        [f"{document.id} ({document.source})", *([" · ".join(noted)] if noted else [])]
-    )
 
 
 def _plain(each: Document | Reject) -> dict[str, Any]:
@@ -322,27 +306,20 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     lines = [f"vocabulary {number(report['vocab'])}" + (fit if report["sources"] else "")]
     tokens: list[str] = []
     if text is not None:
-        text = _beginning(Path(text)) if Path(text).is_file() else text
+        if Path(text).is_file():
+            with Path(text).open("rb") as file:  # its first whole characters
+                text = file.read(SHOWN_BYTES).decode("utf-8", "ignore")
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
         ids = reader.encode(text)
         tokens = [reader.token(index) for index in ids]
-        pieces = reader.pieces(ids)
         ratio = len(text.encode("utf-8", "surrogatepass")) / max(1, len(tokens))
         lines.append(f"this text: {counted(len(tokens), 'token')}, {ratio:.2f} bytes a token")
-        lines.append("|".join(_visible(*piece) for piece in pieces))
+        shown: list[str] = []
+        for piece, count in reader.pieces(ids):
+            visible = INVISIBLE.sub(lambda sign: f"U+{ord(sign[0]):04X}", piece)
+            shown.append(f"{visible} [{count} tokens]" if count > 1 else visible)
+        lines.append("|".join(shown))
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
-
-
-def _beginning(path: Path) -> str:
-    """The first whole characters of a text file."""
-    with path.open("rb") as file:
-        return file.read(SHOWN_BYTES).decode("utf-8", "ignore")
-
-
-def _visible(piece: str, count: int) -> str:
-    """A piece of a text with its invisible characters by number, and how many tokens it takes."""
-    text = INVISIBLE.sub(lambda found: f"U+{ord(found[0]):04X}", piece)
-    return f"{text} [{count} tokens]" if count > 1 else text
 
 
 def validated_by(model: Artifact) -> tuple[str, str]:
@@ -370,7 +347,7 @@ def _look_at_model(artifact: Artifact) -> Inspection:
         f"the weights are {which}",
         f"dev {what} {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
-    store = Store(artifact.folder.parent.parent)
+    store = Store.of(artifact.folder)
     samples = [
         line
         for line in read_jsonl(store.journal("model", artifact.manifest["id"]))
@@ -378,3 +355,97 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     ]
     lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
     return Inspection("\n".join(lines), {"validations": validations})
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """An artefact that no run refers to, the work folder of one, or its GGUF file for `serve`.
+
+    note: what a finished model scores, and when it was finished.
+    """
+
+    kind: str
+    folder: Path
+    bytes: int
+    note: str = ""
+    artifact: Artifact | None = None
+
+    @property
+    def id(self) -> str:
+        """The twelve digits of its name."""
+        return self.folder.name.strip(".")[:12]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        row = {"stage": self.kind, "id": self.id, "bytes": self.bytes, "note": self.note}
+        return row | {"folder": str(self.folder)}
+
+
+def unused(store: Store) -> list[Unused]:
+    """All that no run refers to."""
+    found, scores = list[Unused](), _test_scores(store)
+    for each in store.unreferred():
+        note = _note(each, store, scores.get(each.id)) if each.stage == "model" else ""
+        found.append(Unused(each.stage, each.folder, each.bytes(), note, each))
+    for part in store.unfinished():
+        found.append(Unused(f"{part.parent.name} (unfinished)", part, _weight(part)))
+    for folder in store.unneeded_gguf():
+        kind = "gguf (unfinished)" if folder.name.endswith(".part") else "gguf"
+        found.append(Unused(kind, folder, _weight(folder), "serve makes it again"))
+    return found
+
+
+def _weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def remove(store: Store, found: Sequence[Unused]) -> None:
+    """Delete them. Raises Busy if a process is using one."""
+    for each in found:
+        if each.artifact is None:
+            store.remove_unfinished(each.folder)
+        else:
+            store.remove(each.artifact)
+
+
+def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> str:
+    """One line each; then what was removed, or a warning if finished models are among them."""
+    if not found:
+        return "every artefact belongs to a run"
+    widest = max(20, *(columns(each.kind) for each in found))
+    lines = [
+        f"{each.kind:<{widest}}  {each.id}  {size(each.bytes):>8}  {each.note}".rstrip()
+        for each in found
+    ]
+    models = sum(each.kind == "model" for each in found)
+    if are_removed:
+        freed = size(sum(each.bytes for each in found))
+        lines.append(f"removed {counted(len(found), 'artefact')}, {freed}")
+    elif models:
+        lines.append(
+            f"finished models among them: {models}. To keep one, `endonym export` it by its id."
+        )
+    return "\n".join(lines)
+
+
+def _note(model: Artifact, store: Store, score: float | None) -> str:
+    """What a model scores, on test documents if they were judged, and when it was finished."""
+    key, what = validated_by(model)
+    values = [each[key] for each in model.rows("validations.json")]
+    said = f"{min(values):.3f} {what} of dev text" if values else "not scored"
+    if score is not None:
+        said = f"{score:.3f} bits/byte of test text"
+    lines = read_jsonl(store.journal("model", model.manifest["id"]))
+    ends = [line["at"][:10] for line in lines if line.get("event") == "finished"]
+    return ", ".join([said, *(f"finished {at}" for at in ends[-1:])])
+
+
+def _test_scores(store: Store) -> dict[str, float]:
+    """Bits per byte of test documents, by the short identifier of each model that was judged."""
+    found: dict[str, float] = {}
+    for each in store.artifacts():
+        rows = each.rows("scores.json") if each.stage == "evaluation" else []
+        score = headline([Score(**row) for row in rows if row["split"] == "test"], model="model")
+        if score is not None:
+            found[each.manifest["inputs"]["model"][:12]] = score.value
+    return found

@@ -112,11 +112,9 @@ def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
     is the adapter of another model, or if the model has an adapter already.
     """
     if changes_of(model.decoder):
-        raise ExportError(
-            "this model has an adapter already, and adapters do not add up",
-            where=str(adapter),
-            do="Give each its own model: call with_adapter on the base, which stays as it is.",
-        )
+        message = "this model has an adapter already, and adapters do not add up"
+        do = "Give each its own model: call with_adapter on the base, which stays as it is."
+        raise ExportError(message, where=str(adapter), do=do)
     folder = adapter_folder(Path(adapter))
     changes = read_adapter(folder, model.decoder)
     return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
@@ -147,11 +145,8 @@ def find_adapter(name: str, store: Store) -> Path:
         return inner
     if folder.is_dir():
         return folder  # reading it says what is missing
-    raise RecipeError(
-        f"there is no adapter {name}",
-        where="--adapter",
-        do="Name a folder that peft wrote, or a model or run whose last phase has adapt.",
-    )
+    do = "Name a folder that peft wrote, or a model or run whose last phase has adapt."
+    raise RecipeError(f"there is no adapter {name}", where="--adapter", do=do)
 
 
 def adapter_name(name: str, store: Store) -> str:
@@ -165,18 +160,17 @@ def adapter_name(name: str, store: Store) -> str:
 def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:
     """The language model of this name."""
     artifact = find_artifact(name, store, log)
-    if artifact is not None:
-        if artifact.stage == "export":
-            return moved(import_huggingface(artifact.verify().folder), device)
-        if artifact.stage != "model":
-            raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
-        folder = artifact.verify().folder
-        if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
-            return moved(load_pretrained(folder), device)
-        return LanguageModel.load(folder, device)
-    if (Path(name) / "config.json").is_file():
-        return moved(import_huggingface(Path(name)), device)
-    raise no_such("model", name, store, where="MODEL")
+    if artifact is None and not (Path(name) / "config.json").is_file():
+        raise no_such("model", name, store, where="MODEL")
+    if artifact is None or artifact.stage == "export":
+        folder = Path(name) if artifact is None else artifact.verify().folder
+        return moved(import_huggingface(folder), device)
+    if artifact.stage != "model":
+        raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
+    folder = artifact.verify().folder
+    if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
+        return moved(load_pretrained(folder), device)
+    return LanguageModel.load(folder, device)
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from endonym.autopilot import machine
 from endonym.autopilot.model_size import (
@@ -32,18 +31,18 @@ from endonym.autopilot.pace import (
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import bytes_per_token, measure
-from endonym.commands.check import check
-from endonym.commands.found_texts import describe_model, describe_survey
+from endonym.commands.check import Checked, check
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
-from endonym.formats.readable import allowance, worst
-from endonym.log import Log, number
+from endonym.formats.readable import allowance, said, worst
+from endonym.log import Log, counted, duration, number, rounded, size
+from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
+from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.written import config_lines, noted, toml
 from endonym.script.languages import (
     language_name,
     language_warning,
@@ -52,49 +51,122 @@ from endonym.script.languages import (
 )
 from endonym.store import Store
 from endonym.survey.cleaning import guess_clean
+from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
+LABEL = 12
+NAMED, SHOWN = 8, 20
+"""Files that are named on the screen, and as left out in the recipe; the rest is counted."""
+LEAST_PART = 0.05
+"""Parts of a run that take less of its time are not named."""
+
+
+def describe_survey(survey: Survey, language: str, log: Log) -> None:
+    """Say what was found in the texts; what is left out is a warning."""
+
+    def row(label: str, text: str) -> None:
+        log.line(f"{label:<{LABEL}}{text}")
+
+    used = sum(survey.encodings.values())
+    found = f"{counted(survey.files, 'file')} opened, {number(used)} used"
+    amount = f"{size(survey.text_bytes)}, ≈ {number(rounded(survey.all_documents))} documents"
+    row("texts", f"{found}: {amount}")
+    encodings = ", ".join(f"{number(n)} {name}" for name, n in survey.encodings.most_common())
+    is_known = all(name.startswith("utf-") for name in survey.encodings)
+    row("encodings", encodings + ("" if is_known else " (guessed: see the samples of `look`)"))
+    if survey.foreign:
+        kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
+        row("not read", f"{kinds}: convert them to txt to use them")
+    if survey.pictures:
+        row("pictures", survey.pictures)
+    for name, reason in list(survey.unreadable.items())[:NAMED]:
+        log.warn(f"{name} cannot be read, and is left out: {reason}")
+    bad = [f"{each.source}: about {why}" for each in survey.readings if (why := said(each))]
+    _warn_of(bad, "sources that cannot be read as a whole", log)
+    sources = counted(len(survey.sources), "source")
+    if survey.odd:
+        share = survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes)
+        files = counted(survey.odd_files, "file")
+        sources += f" · {files} ({size(survey.odd_bytes)}, {share:.0%}) in another, left out"
+    row("language", f"{language_name(language)}: {sources}")
+    _warn_of([f"{source.path}: {reason}" for source, reason in survey.odd], "", log)
+    if survey.odd:
+        row("", "the recipe has them as comments: take out the # to use one")
+    if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
+        shown = ", ".join(f'"{each}"' for each in patterns[:NAMED])
+        more = ", …" if len(patterns) > NAMED else ""
+        row("", f"the key that leaves them out of a folder: exclude = [{shown}{more}]")
+    for warning in few_warnings(survey.all_documents):
+        log.warn(warning)
+    if survey.doubt:
+        log.warn(f"{survey.doubt}. Is --language {language} right?")
+
+
+def _warn_of(warnings: Sequence[str], what: str, log: Log) -> None:
+    """Some warnings, and how many more there are of the kind."""
+    for warning in warnings[:NAMED]:
+        log.warn(warning)
+    if len(warnings) > NAMED:
+        log.line(f"{'':<{LABEL}}and {len(warnings) - NAMED} more {what}".rstrip())
+
+
+def describe_model(checked: Checked, log: Log) -> None:
+    """Say which model was chosen, and how long it will take."""
+    shape = checked.shape
+    log.line(
+        f"{'model':<{LABEL}}{shape.family}, {shape.layers} layers × {number(shape.dim)}, "
+        f"{number(parameters(shape).total)} parameters, vocabulary {number(shape.vocab)}, "
+        f"context {number(shape.context)}"
+    )
+    tokens = number(checked.train_tokens)
+    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {checked.epochs:.1f} epochs")
+    time = "unknown"
+    if checked.seconds is not None:
+        least = LEAST_PART * checked.seconds
+        parts = [f"{k} {duration(v)}" for k, v in checked.parts.items() if v >= least]
+        time = f"≈ {duration(checked.seconds)} here: {' · '.join(parts)}"
+    log.line(f"{'time':<{LABEL}}{time}")
+
+
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
 """How long the training of a demo takes, and its most tokens."""
-SHOWN = 20
-"""Files that the recipe names as left out; the rest is counted."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
 
 def write_recipe(
-    folder: Path,
-    *,
-    name: str,
-    language: str,
-    texts: Sequence[Path],
-    hours: float,
-    store: Path,
-    log: Log,
+    folder: Path, *, language: str, texts: Sequence[Path], hours: float, store: Path, log: Log
 ) -> tuple[Path, Survey]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
-    The machine is always measured again; warns if other programs use it.
-
-    Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already
-    or the language code is not valid.
+    The recipe has the folder's name and the usual code of the language. The machine is always
+    measured again; warns if other programs use it. Raises MissingSource if a path has no readable
+    text, RecipeError if a recipe is there already or the language code is not valid.
     """
     path = folder / "recipe.toml"
     require_language(language)
     refuse_to_overwrite(path)
-    language = usual_language(language, log)
+    given, language = language, usual_code(language)
+    if language != given:
+        log.line(f"language {given}: the recipe has its usual code, {language}")
+    elif warning := language_warning(language):
+        log.warn(warning)
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
     clean, reasons = guess_clean(language, survey.sample, survey.texts)
-    clean, reasons = allowed(survey, clean, reasons)
+    limit = allowance(survey.readings, clean.max_unreadable)
+    if limit != clean.max_unreadable:
+        (_, source, what), *_ = worst(survey.readings)
+        why = f"so much may be unreadable, and is left out; most of it: {source}: {what}"
+        clean = clean.model_copy(update={"max_unreadable": limit})
+        reasons = reasons | {"max_unreadable": why}
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
-    valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
-        _head(path, valid_name, language, survey),
+        _head(path, language, survey),
         *(
             "\n".join([f"[[source]]  # {printable(reason)}", *config_lines(source)])
             for source, reason in survey.sources
@@ -116,16 +188,6 @@ def write_recipe(
     return path, survey
 
 
-def allowed(survey: Survey, clean: Clean, reasons: dict[str, str]) -> tuple[Clean, dict[str, str]]:
-    """The cleaning with which these texts can be read, and its reasons."""
-    limit = allowance(survey.readings, clean.max_unreadable)
-    if limit == clean.max_unreadable:
-        return clean, reasons
-    (_, source, what), *_ = worst(survey.readings)
-    why = f"so much may be unreadable, and is left out; most of it: {source}: {what}"
-    return clean.model_copy(update={"max_unreadable": limit}), reasons | {"max_unreadable": why}
-
-
 def require_language(code: str) -> None:
     """Raise RecipeError, with the code that may be meant, unless it is a language's code."""
     pattern = next(each.pattern for each in Recipe.model_fields["language"].metadata)
@@ -138,24 +200,11 @@ def require_language(code: str) -> None:
     raise RecipeError(f'"{code}" is no language code', where="--language", do=do)
 
 
-def usual_language(given: str, log: Log) -> str:
-    """The code that the recipe gets: the usual one. Says so; warns of a code that is unknown."""
-    code = usual_code(given)
-    if code != given:
-        log.line(f"language {given}: the recipe has its usual code, {code}")
-    elif said := language_warning(code):
-        log.warn(said)
-    return code
-
-
 def refuse_to_overwrite(path: Path) -> None:
     """Raise RecipeError if there is a recipe already."""
     if path.exists():
-        raise RecipeError(
-            "a recipe is there already",
-            where=str(path),
-            do="Choose another folder, or delete it first.",
-        )
+        do = "Choose another folder, or delete it first."
+        raise RecipeError("a recipe is there already", where=str(path), do=do)
 
 
 def choose(
@@ -166,13 +215,12 @@ def choose(
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
     """
-    size = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
-    for each in size.faults[:SHOWN]:
+    texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
+    for each in texts.faults[:SHOWN]:
         log.warn(each)
-    vocab = choose_vocab(size.letters)
-    ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), size.sample)
-    facts = size.facts(Split(), ratio)
-    unique = facts.unique_tokens
+    vocab = choose_vocab(texts.letters)
+    ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), texts.sample)
+    facts = texts.facts(Split(), ratio)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
@@ -181,19 +229,19 @@ def choose(
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
 
-    def probed(optimizer: Literal["adamw", "muon"]) -> Pace:
+    def probed(muon: Choice | None) -> Pace:
+        optimizer = "adamw" if muon is None else "muon"
         usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
         pack = PackConfig(context=context.value, join=tuple(survey.lists))
         document = pack.usual_length(facts.mean_document_tokens)
         return measured_pace(chosen, usual, machine_file, document=document)
 
-    budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)
+    budget = partial(_budget, unique=facts.unique_tokens, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
-    pace = probed("adamw" if muon is None else "muon")
+    pace = probed(muon)
     if muon is not None:  # Its measured speed may allow more epochs than Muon is good for.
         muon = muon_for(Phase(tokens=budget(pace)[0]), facts, dim=dim)
-        if muon is None:
-            pace = probed("adamw")
+        pace = probed(None) if muon is None else pace
     if pace.doubt:
         again = shlex.quote(str(folder / "recipe.toml"))
         log.warn(
@@ -201,22 +249,16 @@ def choose(
             f"{again} and give this command again"
         )
     tokens, reason = budget(pace)
-    shape |= choose_dropout(facts, tokens)
     phase = {} if muon is None else {"optimizer": muon}
     given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(given, facts, context.value, dim=dim)
-    if tokens > NEW_PASSES * unique:
+    if tokens > NEW_PASSES * facts.unique_tokens:
         phase["average"] = Choice("ema", "averaged weights overfit less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.lists:
         data["pack.join"] = Choice(survey.lists, "lists of sentences: their neighbours are context")
-    data |= shape | {"phase.tokens": Choice(tokens, reason)}
+    data |= shape | choose_dropout(facts, tokens) | {"phase.tokens": Choice(tokens, reason)}
     return data | {f"phase.{key}": c for key, c in phase.items()}
-
-
-def busy(pace: Pace) -> str:
-    """That a measurement was disturbed."""
-    return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
 
 def _timed_shape(
@@ -254,11 +296,16 @@ def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int,
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
-def _head(path: Path, name: str, language: str, survey: Survey) -> str:
-    """The recipe's first lines."""
-    count = len(survey.sources)
+def busy(pace: Pace) -> str:
+    """That a measurement was disturbed."""
+    return f"other programs took {pace.others:.1f} cores while this machine was measured"
+
+
+def _head(path: Path, language: str, survey: Survey) -> str:
+    """The recipe's first lines. Its name is that of its folder, as far as a name can hold it."""
+    name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
     lines = [
-        f"# {name}: a language model from {number(count)} source{'' if count == 1 else 's'}, about "
+        f"# {name}: a language model from {counted(len(survey.sources), 'source')}, about "
         f"{survey.text_bytes / 1e6:.1f} MB of text.",
         f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
         *(f"# left out: {file}: {reason}" for file, reason in survey.skipped[:SHOWN]),
@@ -273,25 +320,27 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
 
 def _training(choices: Choices) -> str:
     """Tokenizer, packing, model and phase, each value with its reason."""
-    tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
-    tables["model"].append(f"family = {toml(ModelKeys().family)}")
-    tables["phase"] = ['name = "pretrain"']
+    tables = {
+        "tokenizer": ["[tokenizer]", 'kind = "bpe"'],
+        "pack": ["[pack]"],
+        "model": ["[model]", f"family = {toml(ModelKeys().family)}"],
+        "phase": ["[[phase]]", 'name = "pretrain"'],
+    }
     for key, choice in choices.items():
         table, _, rest = key.partition(".")
-        line = f"{rest} = {toml(choice.value)}"
-        tables[table].append(noted(line, choice.reason))
-    tables["phase"].append(
-        f"{'patience = 6':<28}# validations without a better one before it stops"
-    )
-    heads = {"phase": "[[phase]]"}
-    parts = [heads.get(name, f"[{name}]") + "\n" + "\n".join(t) for name, t in tables.items()]
-    return "\n\n".join(parts)
+        tables[table].append(noted(f"{rest} = {toml(choice.value)}", choice.reason))
+    patience = "validations without a better one before it stops"
+    tables["phase"].append(noted("patience = 6", patience))
+    return "\n\n".join(map("\n".join, tables.values()))
 
 
 def _commented(source: Source, reason: str) -> str:
     """A source that is not used, with the reason, as comments."""
-    head = f"left out, as it reads like another language: {reason}\nTo use it all the same:"
-    lines = [*head.splitlines(), "[[source]]", *config_lines(source)]
+    lines = [
+        *f"left out, as it reads like another language: {reason}".splitlines(),
+        *("To use it all the same:", "[[source]]"),
+        *config_lines(source),
+    ]
     return "\n".join(f"# {line}" for line in lines)
 
 
@@ -303,11 +352,8 @@ def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
     from endonym.demo import recipes
 
     if demo not in recipes.DEMOS:
-        raise RecipeError(
-            f"no demo is called {demo}",
-            where="--demo",
-            do=f"Demos: {', '.join(recipes.DEMOS)}.",
-        )
+        do = f"Demos: {', '.join(recipes.DEMOS)}."
+        raise RecipeError(f"no demo is called {demo}", where="--demo", do=do)
     refuse_to_overwrite(folder / "recipe.toml")
     folder.mkdir(parents=True, exist_ok=True)
     path = recipes.DEMOS[demo](folder)

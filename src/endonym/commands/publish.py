@@ -30,11 +30,6 @@ class Upload:
     left_out: list[str]
     kind: Literal["model", "dataset"] = "model"
 
-    @property
-    def bytes(self) -> int:
-        """Size of all files."""
-        return sum(self.sizes.values())
-
 
 def find_upload(name: str, store: Store) -> Upload:
     """The export in a folder, or the only export of a run; every file was compared with its hash.
@@ -63,18 +58,18 @@ def find_upload(name: str, store: Store) -> Upload:
 
 def _export_of(run: Path, store: Store) -> Path:
     """The folder of a run's only export."""
-    stages = [each for each in planned(run) if each["stage"] == "export"]
     home = store_of(run, store)
-    made = [home.folder("export", each["id"]) for each in stages]
-    made = [folder for folder in made if folder.is_dir()]
-    if len(made) != 1:
-        listed = ", ".join(map(str, made))
-        raise ExportError(
-            f"this run has {len(made)} finished exports" if made else "this run has no export yet",
-            where=str(run),
-            do=f"Name one by its folder: {listed}" if made else "Make one: endonym export MODEL",
-        )
-    return made[0]
+    planned_folders = [
+        home.folder("export", each["id"]) for each in planned(run) if each["stage"] == "export"
+    ]
+    made = [folder for folder in planned_folders if folder.is_dir()]
+    if len(made) == 1:
+        return made[0]
+    message, do = "this run has no export yet", "Make one: endonym export MODEL"
+    if made:
+        message = f"this run has {len(made)} finished exports"
+        do = f"Name one by its folder: {', '.join(map(str, made))}"
+    raise ExportError(message, where=str(run), do=do)
 
 
 def publish(
@@ -136,16 +131,12 @@ def explained_hub_errors(repository: str) -> Generator[None]:
 
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     network = cast(type[Exception], HfHubHTTPError.__bases__[0])
+    taken = "Take another name, or add a commit to it with --update."
+    foreign = "Take a name of your own, or a token that may write."
     known = {
         401: ("the hub does not know this token", "Log in again: hf auth login"),
-        403: (
-            "this token may not write here",
-            "Take a name of your own, or a token that may write.",
-        ),
-        409: (
-            "there is a repository of this name already",
-            "Take another name, or add a commit to it with --update.",
-        ),
+        403: ("this token may not write here", foreign),
+        409: ("there is a repository of this name already", taken),
     }
     try:
         yield
@@ -158,8 +149,6 @@ def explained_hub_errors(repository: str) -> Generator[None]:
         cause = error.__cause__ or error
         if isinstance(error, RuntimeError) and not isinstance(cause, (network, OSError)):
             raise
-        raise ExportError(
-            f"the hub cannot be reached: {str(cause).splitlines()[0] if str(cause) else cause!r}",
-            where=repository,
-            do="Check the network and try again; if the repository was made, add --update.",
-        ) from error
+        said = str(cause).splitlines()[0] if str(cause) else repr(cause)
+        do = "Check the network and try again; if the repository was made, add --update."
+        raise ExportError(f"the hub cannot be reached: {said}", where=repository, do=do) from error

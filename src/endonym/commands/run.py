@@ -5,20 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.autopilot.resolve import (
-    counted_choices,
-    estimated,
-    facts_of,
-    likely_vocab,
-    resolve_tokenizer,
-    resolve_training,
-)
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
-from endonym.commands.check import check, likely_formats, promised
+from endonym.commands.check import check, expected, promised
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus_stats import rules_table, total
-from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
@@ -29,9 +20,7 @@ from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
-from endonym.pipeline.lockfile import Lockfile
-from endonym.pipeline.plan import plan_data, plan_training
-from endonym.pipeline.settle import with_examples
+from endonym.pipeline.plan import plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import terminal_text
 from endonym.report.page import write_report
@@ -50,20 +39,11 @@ PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
 
-def run_and_report(
-    recipe: Recipe,
-    store: Store,
-    log: Log,
-    *,
-    until: str | None = None,
-    replan: bool = False,
-    tune_minutes: float | None = None,
-    device: str | None = None,
-    workers: int | str | None = None,
-) -> Run:
+def run_and_report(recipe: Recipe, store: Store, log: Log, **how: Any) -> Run:
     """Run a recipe and write `report.html` into its folder.
 
-    A first run on the CPU ends with the time that `check` expects of it and the time it took.
+    how: as for `run_recipe`. A first run on the CPU ends with the time that `check` expects of it
+    and the time it took.
     """
     recipe.require_sources()
     folder = run_folder(store, recipe)
@@ -73,9 +53,9 @@ def run_and_report(
             f"the recipe was changed since {recipe.run_name} was run, whose report is replaced. To "
             'keep both, give it another name: name = "…" in the recipe, or --set name=…'
         )
-    promise = promised(recipe, store) if is_first and device in (None, "cpu") else {}
-    given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    finished = run_recipe(recipe, store, log, **given, device=device, workers=workers)
+    is_expected = is_first and how.get("device") in (None, "cpu")
+    promise = promised(recipe, store) if is_expected else {}
+    finished = run_recipe(recipe, store, log, **how)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)
@@ -83,18 +63,18 @@ def run_and_report(
         made = [each for each in finished.made if each.stage.kind in PROMISED]
         if promise and all(each.is_new for each in made):
             took = duration(sum(each.seconds for each in made))
-            expected = duration(sum(promise.values()))
-            log.line(f"from training to export: expected {expected}, took {took}")
+            log.line(
+                f"from training to export: expected {duration(sum(promise.values()))}, took {took}"
+            )
     return finished
 
 
 def replaced(recipe: Recipe, folder: Path) -> bool:
     """Whether a run will replace the report of a recipe that said something else."""
     report, ran = folder / "report.html", folder / "recipe.toml"
-    if not (report.is_file() and ran.is_file()):
-        return False
     try:
-        return recipe.is_other_than(ran.read_text(encoding="utf-8"))
+        is_there = report.is_file() and ran.is_file()
+        return is_there and recipe.is_other_than(ran.read_text(encoding="utf-8"))
     except (RecipeError, ValueError):
         return True  # A damaged copy: what it said is not known.
 
@@ -170,27 +150,24 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     report = run.folder / "report.html"
     if report.is_file():
         out.write(f"\nreport  {printable(str(report))}\n")
-    if report.is_file() and is_last:
-        name = printable(run_argument(run.folder, run.store))
-        out.write(f"next    {program()} {asked(name, run.artifact('model'))}\n")
+        if is_last:
+            name = printable(run_argument(run.folder, run.store))
+            out.write(f"next    {program()} {asked(name, run.artifact('model'))}\n")
 
 
 def conclusions(run: Run) -> list[str]:
-    """The warnings about the texts and the verdicts of the report."""
-    corpus = run.artifact("corpus")
-    card = {} if corpus is None else corpus.numbers
-    beside = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
-    return [*text_warnings(run), *map(terminal_text, verdicts(scores_of(run), card, beside))]
+    """The warnings about the texts and the verdicts of the report.
 
-
-def text_warnings(run: Run) -> list[str]:
-    """The corpus's warnings; only their number if this call made the corpus, which said them."""
+    Of warnings only the number if this call made the corpus, which said them.
+    """
     made = next((each for each in run.made if each.stage.kind == "corpus"), None)
-    warnings = made.artifact.numbers.get("warnings", []) if made is not None else []
+    card = made.artifact.numbers if made is not None else {}
+    warnings = [f"warning: {each}" for each in card.get("warnings", [])]
     if made is not None and made.is_new and warnings:
         count = counted(len(warnings), "warning")
-        return [f"{count} about the texts: above, where the corpus was made, and in the report"]
-    return [f"warning: {each}" for each in warnings]
+        warnings = [f"{count} about the texts: above, where the corpus was made, and in the report"]
+    beside = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
+    return [*warnings, *map(terminal_text, verdicts(scores_of(run), card, beside))]
 
 
 def describe_plan(
@@ -209,33 +186,24 @@ def describe_plan(
     recipe.require_sources()
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
-    lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
-    facts, choices = estimated(recipe, samples_of(raw), target, lock.choices)
-    data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
-    shards = store.find("shards", data.shards.id)
-    vocab = likely_vocab(recipe, choices, facts)
-    if shards is not None:
-        facts = with_examples(recipe, facts_of(shards), data, store)
-        vocab = TokenShards(shards.folder, "train").vocab
-        choices = counted_choices(choices, recipe, facts, vocab, device=target)
-    choices |= likely_formats(recipe, store, target) | lock.choices
-    training = resolve_training(recipe, choices, facts, vocab)
+    found = expected(recipe, samples_of(raw), store, target, raw=raw, replan=replan)
+    data, lock, training = found.data, found.lock, found.training
+    assert data is not None, "the texts were hashed"
+    assert lock is not None, "the texts were hashed"
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]
-    stages = stages[: names.index(last) + 1] if last else stages
     listed = [
         {
             "name": stage.name,
             "id": stage.id[:12],
             "there": store.find(stage.kind, stage.id) is not None,
         }
-        for stage in stages
+        for stage in (stages[: names.index(last) + 1] if last else stages)
     ]
-    tokens = sum(config.steps * config.batch_tokens for config in training.phases)
     return {
         "run": recipe.run_name,
-        "train_tokens": tokens,
+        "train_tokens": sum(each.steps * each.batch_tokens for each in training.phases),
         "stages": listed,
         "cleaning": cleaned(recipe, raw, store.find("corpus", data.corpus.id)),
     }
@@ -275,20 +243,19 @@ def describe_cleaning(cleaning: dict[str, Any]) -> str:
         f"{size(cleaning['bytes'])}; {number(cleaning['kept'])} kept"
     )
     rules: dict[str, dict[str, Any]] = cleaning["rules"]
-    widest = max(map(len, rules), default=0)
-    lines = [head]
+    if not rules:
+        return f"{head}; no rule changes or drops any"
+    widest, lines = max(map(len, rules)), [head]
     for name in in_order(rules):
         rule = rules[name]
         parts = f"  {counted(rule['parts'], 'part')} taken out" if rule["parts"] else ""
         share = f"{100 * rule['share']:.2f} %"
         lines.append(f"  {name:<{widest}}  {number(rule['documents']):>9}  {share:>8}{parts}")
-        lines += [f"      {told(each)}" for each in rule["samples"]]
-    return "\n".join(lines if rules else [f"{head}; no rule changes or drops any"])
-
-
-def told(sample: dict[str, str]) -> str:
-    """A sample of what a rule did, on one line."""
-    if "before" in sample:
-        return for_screen(f"{sample['before']!r} → {sample['after']!r}")
-    why = f"  ({sample['why']})" if sample.get("why") else ""
-    return for_screen(" ".join(sample["text"].split())[:SAMPLE_SHOWN] + why)
+        for sample in rule["samples"]:
+            if "before" in sample:
+                shown = f"{sample['before']!r} → {sample['after']!r}"
+            else:
+                why = f"  ({sample['why']})" if sample.get("why") else ""
+                shown = " ".join(sample["text"].split())[:SAMPLE_SHOWN] + why
+            lines.append(f"      {for_screen(shown)}")
+    return "\n".join(lines)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = "F16"
 """Of the weights of a GGUF file that is made here: the likeliest id is the model's own."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MEMORY_SHARE = 4
 """One part in so many of the free memory is for the caches of all sequences."""
 MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
@@ -62,18 +63,14 @@ class Place:
             return False  # a name
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
 def require_extra() -> None:
     """Raise RecipeError if the libraries of the server are missing."""
     for name in ("fastapi", "uvicorn", "prometheus_client"):
         try:
             import_module(name)
         except ImportError as error:
-            raise RecipeError(
-                f"the server needs {name}", where="serve", do='pip install "endonym[serve]"'
-            ) from error
+            do = 'pip install "endonym[serve]"'
+            raise RecipeError(f"the server needs {name}", where="serve", do=do) from error
 
 
 def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str] = ()) -> Place:
@@ -81,11 +78,9 @@ def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str]
     names = tuple(map(proxy_name, proxies))
     place = Place(host, port, None if key_file is None else read_key(key_file), names)
     if place.key is None and not place.is_loopback:
-        raise RecipeError(
-            f"{host} can be reached from other machines, and there is no key",
-            where="--host",
-            do="Put a long random line into a file, and add --api-key-file FILE.",
-        )
+        message = f"{host} can be reached from other machines, and there is no key"
+        do = "Put a long random line into a file, and add --api-key-file FILE."
+        raise RecipeError(message, where="--host", do=do)
     return place
 
 
@@ -129,37 +124,43 @@ def make_engine(
     """
     from endonym.serve.chat import prompt_differences
 
-    engine = _engine(
-        name, store, device_name, log, adapter=adapter, loaded={} if loaded is None else loaded
-    )
+    if Path(name).is_file():
+        engine = _gguf_engine(name, adapter, log)
+    else:
+        loaded = {} if loaded is None else loaded
+        if name not in loaded:
+            loaded[name] = load_model(name, store, device_name, log)
+        base = loaded[name]
+        engine = _model_engine(name, base, store, device_name=device_name, log=log, adapter=adapter)
     for each in prompt_differences(engine) if engine.template else ():
         log.warn(f"{name}: {each}")
     return engine
 
 
-def _engine(
+def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
+    """The engine of a GGUF file and an adapter in another one. Raises RecipeError for others."""
+    with Path(name).open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
+            raise RecipeError("this is no GGUF file", where=name, do=do)
+    if adapter is not None and not Path(adapter).is_file():
+        message = f"{name} is a GGUF file, {adapter} is none"
+        do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
+        raise RecipeError(message, where="--adapter", do=do)
+    return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
+
+
+def _model_engine(
     name: str,
+    base: LanguageModel,
     store: Store,
+    *,
     device_name: str,
     log: Log,
-    *,
     adapter: str | None,
-    loaded: dict[str, LanguageModel],
 ) -> "Engine":
-    if Path(name).is_file():
-        _require_gguf_file(Path(name))
-        if adapter is not None and not Path(adapter).is_file():
-            raise RecipeError(
-                f"{name} is a GGUF file, {adapter} is none",
-                where="--adapter",
-                do="Make one: endonym export BASE --adapter DIR --to gguf-adapter",
-            )
-        return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
-    if name not in loaded:
-        loaded[name] = load_model(name, store, device_name, log)
-    model = base = loaded[name]
-    if adapter is not None:
-        model = with_adapter(base, find_adapter(adapter, store))
+    """The engine of a loaded model, with an adapter if one is named."""
+    model = base if adapter is None else with_adapter(base, find_adapter(adapter, store))
     if device_name != "cpu":
         return _own_engine(model, name, f"--device {device_name}", log)
     require_gguf_packages()
@@ -172,17 +173,6 @@ def _engine(
     made = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
     return _llama_engine(_kept_gguf(name, store, log), name, log, made, chat=chat)
-
-
-def _require_gguf_file(path: Path) -> None:
-    """Raise RecipeError for a file of another kind."""
-    with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise RecipeError(
-                "this is no GGUF file",
-                where=str(path),
-                do="MODEL is a run, a model artefact, a transformers folder, or a GGUF file.",
-            )
 
 
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:
@@ -207,10 +197,9 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
 
 def _is_whole(folder: Path, log: Log) -> bool:
     """Whether a folder has the files that its record names, byte by byte."""
-    if not folder.exists():
-        return False
     try:
-        record_of(folder)
+        if folder.exists():
+            record_of(folder)
     except (ExportError, Damaged) as error:
         log.warn(f"{error.where}: {error.message}")
         return False
@@ -238,15 +227,9 @@ def _llama_engine(
 ) -> "Engine":
     from endonym.serve.llama_engine import LlamaEngine
 
-    memory = device.free_memory_bytes() // MEMORY_SHARE
-    engine = LlamaEngine(
-        path,
-        adapter=adapter,
-        chat=chat,
-        most_slots=MOST_SLOTS,
-        memory=memory,
-        threads=device.threads(),
-    )
+    memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
+    given = {"most_slots": MOST_SLOTS, "memory": memory, "threads": threads}
+    engine = LlamaEngine(path, adapter=adapter, chat=chat, **given)
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
@@ -269,36 +252,31 @@ def _described(engine: "Engine") -> str:
     return f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
 
 
-def model_names(names: Sequence[str]) -> dict[str, str]:
-    """What clients call each model: the last part of its path. Raises RecipeError for two alike."""
-    found: dict[str, str] = {}
-    for name in names:
-        path = Path(name)
-        short = path.name.removesuffix(".gguf") or name
-        if short in found:
-            message = f"{found[short]} and {name} would both be called {short}"
-            raise RecipeError(message, where="MODEL", do="Rename one of them.")
-        found[short] = name
-    return found
+def served_names(
+    models: Sequence[str], adapters: Sequence[str] = ()
+) -> dict[str, tuple[str, str | None]]:
+    """What clients call each model, and the one model with each adapter: the end of its path.
 
-
-def adapted_names(models: Sequence[str], adapters: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """What clients call a model with each of its adapters, and the names of both.
-
-    Raises RecipeError for adapters of several models, and for two names alike.
+    Each with the names of model and adapter. Raises RecipeError for adapters of several models,
+    and for two names alike.
     """
     if adapters and len(models) != 1:
         message = f"{len(models)} models: adapters belong to one"
         raise RecipeError(message, where="--adapter", do="Start a server for each base.")
-    found: dict[str, tuple[str, str]] = {}
-    for adapter in adapters:
-        path = Path(adapter)
-        plain = path.parent.name if path.name == ADAPTER_FOLDER else path.name
-        short = plain.removesuffix(".gguf") or adapter
-        if short in found or short in model_names(models):
+    found: dict[str, tuple[str, str | None]] = {}
+    pairs = [(model, None) for model in models] + [(models[0], adapter) for adapter in adapters]
+    for model, adapter in pairs:
+        path = Path(adapter or model)
+        is_inner = adapter is not None and path.name == ADAPTER_FOLDER
+        plain = path.parent.name if is_inner else path.name
+        short = plain.removesuffix(".gguf") or str(path)
+        if short in found and adapter is None:
+            message = f"{found[short][0]} and {model} would both be called {short}"
+            raise RecipeError(message, where="MODEL", do="Rename one of them.")
+        if short in found:
             message = f"two models would be called {short}"
             raise RecipeError(message, where="--adapter", do="Rename one of them.")
-        found[short] = (models[0], adapter)
+        found[short] = (model, adapter)
     return found
 
 
@@ -323,25 +301,20 @@ def serve(
     from endonym.serve.scheduler import Scheduler
     from endonym.serve.service import Service
 
-    names: dict[str, tuple[str, str | None]] = {
-        **{short: (name, None) for short, name in model_names(models).items()},
-        **adapted_names(models, adapters),
-    }
+    names = served_names(models, adapters)
     loaded: dict[str, LanguageModel] = {}
     with closing(listening_socket(place.host, place.port)) as listener:
         service = Service(log.warn)
         try:
             for short, (name, adapter) in names.items():
                 engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
-                service.schedulers[short] = Scheduler(
-                    engine, report=log.warn, hand_out=service.hand_out
-                )
+                scheduler = Scheduler(engine, report=log.warn, hand_out=service.hand_out)
+                service.schedulers[short] = scheduler
             loaded.clear()  # an engine that needs its model holds it
-            port = listener.getsockname()[1]
+            host = f"[{place.host}]" if ":" in place.host else place.host
+            address = f"http://{host}:{listener.getsockname()[1]}"
             proxies = frozenset(place.proxies)
             access = Access(hosts_of(place), place.is_loopback, place.key, proxies)
-            host = f"[{place.host}]" if ":" in place.host else place.host
-            address = f"http://{host}:{port}"
             listen(
                 build_app(service, access),
                 [listener],

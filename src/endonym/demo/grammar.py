@@ -1,7 +1,9 @@
-"""A slot grammar of French fables: any number of short stories, each a pure function of its index.
+"""A grammar of French fables: any number of short stories, each a pure function of its index.
 
-A fable follows one of the conflict schemas of `schemas_fr` with two characters of opposite
-gender, so that il and elle are never ambiguous. In the templates:
+French word forms (le + ours = l’ours, de + le = du, un + vieux + ours = un vieil ours), the lexicon
+and the schemas of conflicts in TOML files, and the slots that join them. A fable follows one schema
+of `schemas_fr` with two characters of opposite gender, so that il and elle are never ambiguous. In
+the templates:
 
     [a|b|c]       one of the alternatives
     {A} {A.de}    a form of a figure: A and B the two characters, C a passer-by, O an object
@@ -10,18 +12,258 @@ gender, so that il and elle are never ambiguous. In the templates:
     {V.key}       a word of the variant that the schema drew once for the whole story
 
 Index and seed choose schema, characters and place by counting rather than by chance, so two
-indices never tell the same story before every cast of a schema has been used.
-"""
+indices never tell the same story before every cast of a schema has been used."""
 
 import random
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from itertools import count as count_from
 from math import gcd
+from typing import Any, NamedTuple
 
-from endonym.demo.french import Adjective, Figure, Noun, elide
-from endonym.demo.stories import PARTS, Place, Schema, lexicon, schemas
+VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"
+_ELIDING = re.compile(
+    r"(?<![-\w’])(de|que|le|la|je|ne|se|me|te|lorsque|puisque|quoique|jusque) "
+    rf"(?=([{VOWELS}h][\w-]*))",
+    re.IGNORECASE,
+)
+_IF_HE = re.compile(r"\b([Ss])i (ils?)\b")
+_NEVER_ELIDED_BEFORE = frozenset({"oui", "onze", "y-a-t-il"})
+
+
+def is_elidable(word: str, aspirated: frozenset[str]) -> bool:
+    """Say whether an article loses its vowel before this word (l’ours, but le hibou)."""
+    first = word.split()[0].lower()
+    if first in aspirated or first in _NEVER_ELIDED_BEFORE:
+        return False
+    return first[0] in VOWELS + "h"
+
+
+def elide(text: str, aspirated: frozenset[str]) -> str:
+    """Replace the final vowel of de, que, le... by an apostrophe where the next word asks for it.
+
+    One pass over the finished text is simpler and safer than a rule in each template.
+    """
+
+    def shorten(match: re.Match[str]) -> str:
+        if is_elidable(match[2], aspirated):
+            return match[1][:-1] + "’"
+        return match[0]
+
+    return _IF_HE.sub(r"\1’\2", _ELIDING.sub(shorten, text))
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A singular noun or noun group, with what its article depends on."""
+
+    text: str
+    feminine: bool
+    elided: bool
+
+    def agree(self, masculine: str, feminine: str) -> str:
+        """Choose the form that agrees with this noun."""
+        return feminine if self.feminine else masculine
+
+
+@dataclass(frozen=True, slots=True)
+class Adjective:
+    """An adjective in its two genders, and its masculine form before a vowel (vieil)."""
+
+    masculine: str
+    feminine: str
+    before_vowel: str
+
+    def agreeing(self, noun: Noun, before: bool = False) -> str:
+        """Return the form for this noun, `before` saying that it stands just before it."""
+        if noun.feminine:
+            return self.feminine
+        return self.before_vowel if before and noun.elided else self.masculine
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A noun in one fable, with the adjectives of its first mention."""
+
+    noun: Noun
+    trait: Adjective | None = None
+    front: Adjective | None = None
+
+    def form(self, key: str) -> str:
+        """Return the form that a slot asks for; an unknown key is an error in a template."""
+        noun = self.noun
+        front = f"{self.front.agreeing(noun, before=True)} " if self.front else ""
+        trait = f" {self.trait.agreeing(noun)}" if self.trait else ""
+        the = f"l’{noun.text}" if noun.elided else f"{noun.agree('le', 'la')} {noun.text}"
+        is_contracted = not (noun.elided or noun.feminine)
+        forms = {
+            "": the,
+            "un": f"{noun.agree('un', 'une')} {noun.text}",
+            "un+": f"{noun.agree('un', 'une')} {front}{noun.text}{trait}",
+            "de": f"du {noun.text}" if is_contracted else f"de {the}",
+            "à": f"au {noun.text}" if is_contracted else f"à {the}",
+            "il": noun.agree("il", "elle"),
+            "lui": noun.agree("lui", "elle"),
+            "le": noun.agree("le", "la"),
+            "e": noun.agree("", "e"),
+        }
+        return forms[key]
+
+
+SIZES = ("petit", "moyen", "grand")
+PARTS = ("habitude", "noeud", "dialogue", "tour", "fin")
+SKY_SHARE = 0.6
+
+
+class Place(NamedTuple):
+    """Where a fable happens: the words of the first mention, and of later ones."""
+
+    indefinite: str
+    definite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """Ways of saying when, by day or by night, and what the sky does by day."""
+
+    days: tuple[str, ...]
+    nights: tuple[str, ...]
+    skies: tuple[str, ...]
+
+    def moment(self, rng: random.Random, at_night: bool) -> str:
+        """Return when the conflict happens, by day sometimes with the sky."""
+        if at_night:
+            return rng.choice(self.nights)
+        day = rng.choice(self.days)
+        return f"{day}, {rng.choice(self.skies)}" if rng.random() < SKY_SHARE else day
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Everything that the schemas share, read once from `lexicon_fr.toml`."""
+
+    aspirated: frozenset[str]
+    characters: dict[str, tuple[Noun, ...]]
+    traits: dict[str, tuple[Adjective, ...]]
+    fronts: dict[str, tuple[Adjective, ...]]
+    objects: dict[str, tuple[Noun, ...]]
+    places: tuple[Place, ...]
+    seasons: dict[str, Season]
+    frames: dict[str, tuple[str, ...]]
+
+    def size_of(self, noun: Noun) -> str:
+        """Return the size class of a character, which decides the adjectives before it."""
+        return next(size for size in SIZES if noun in self.characters[size])
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One conflict with its turn, its outcome and the morals that fit it."""
+
+    pairs: tuple[tuple[Noun, Noun], ...]
+    traits: tuple[tuple[Adjective, ...], tuple[Adjective, ...]]
+    objects: tuple[Noun, ...]
+    seasons: tuple[str, ...]
+    at_night: bool
+    variants: tuple[dict[str, str], ...]
+    titles: tuple[str, ...]
+    parts: dict[str, tuple[str, ...]]
+    morals: tuple[str, ...]
+
+
+def _options(block: str) -> tuple[str, ...]:
+    """Split a block of templates at its blank lines and join the lines of each."""
+    return tuple(" ".join(option.split()) for option in re.split(r"\n\s*\n", block.strip()))
+
+
+def _bars(block: str) -> tuple[str, ...]:
+    """Split a list written with bars and line ends."""
+    return tuple(item.strip() for item in re.split(r"[|\n]", block) if item.strip())
+
+
+def _adjectives(block: str) -> tuple[Adjective, ...]:
+    """Read adjectives written "masculine/feminine" or "masculine/feminine/before a vowel"."""
+    forms = [entry.split("/") for entry in block.split()]
+    return tuple(Adjective(form[0], form[1], form[2] if form[2:] else form[0]) for form in forms)
+
+
+def _table(name: str) -> dict[str, Any]:
+    """Read one TOML file that lies beside this module."""
+    return tomllib.loads(files("endonym.demo").joinpath(name).read_text(encoding="utf-8"))
+
+
+@cache
+def lexicon() -> Lexicon:
+    """Read the lexicon; cached, since it never changes."""
+    raw = _table("lexicon_fr.toml")
+    aspirated = frozenset(raw["aspires"].split())
+
+    def noun(text: str, gender: str) -> Noun:
+        return Noun(text, gender == "f", is_elidable(text, aspirated))
+
+    characters = {
+        size: tuple(noun(text, gender) for gender in "mf" for text in entry[gender].split())
+        for size, entry in raw["personnages"].items()
+    }
+    objects = {
+        kind: tuple(noun(entry[2:], entry[0]) for entry in entries)
+        for kind, entries in raw["objets"].items()
+    }
+    rows = [line.split(" | ") for line in raw["lieux"]["liste"].strip().splitlines()]
+    return Lexicon(
+        aspirated=aspirated,
+        characters=characters,
+        traits={family: _adjectives(block) for family, block in raw["traits"].items()},
+        fronts={size: _adjectives(block) for size, block in raw["avant"].items()},
+        objects=objects,
+        places=tuple(Place(*row[:2]) for row in rows),
+        seasons={
+            name: Season(_bars(entry["moments"]), _bars(entry["nuits"]), _bars(entry["ciels"]))
+            for name, entry in raw["saisons"].items()
+        },
+        frames={name: _options(block) for name, block in raw["cadre"].items()},
+    )
+
+
+def _schema(raw: dict[str, Any]) -> Schema:
+    """Build one schema, listing the casts it allows."""
+    words = lexicon()
+
+    def of_sizes(sizes: list[str]) -> list[Noun]:
+        return [noun for size in sizes for noun in words.characters[size]]
+
+    def of_families(families: list[str]) -> tuple[Adjective, ...]:
+        return tuple(trait for family in families for trait in words.traits[family])
+
+    return Schema(
+        pairs=tuple(
+            (first, second)
+            for first in of_sizes(raw.get("a_tailles", SIZES))
+            for second in of_sizes(raw.get("b_tailles", SIZES))
+            if first.feminine != second.feminine
+        ),
+        traits=(of_families(raw["a_traits"]), of_families(raw["b_traits"])),
+        objects=words.objects[raw["objets"]] if "objets" in raw else (),
+        seasons=tuple(raw.get("saisons", words.seasons)),
+        at_night=raw.get("nuit", False),
+        variants=tuple(raw.get("variantes", ({},))),
+        titles=_options(raw["titres"]),
+        parts={part: _options(raw[part]) for part in PARTS},
+        morals=_options(raw["morales"]),
+    )
+
+
+@cache
+def schemas() -> tuple[Schema, ...]:
+    """Read every schema, by file name, so that a fable's index keeps its meaning."""
+    folder = files("endonym.demo").joinpath("schemas_fr")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(_schema(_table(f"schemas_fr/{name}")) for name in names)
+
 
 SHORTEST, LONGEST = 90, 220
 LONG_PARAGRAPH_SHARE = 0.5
@@ -70,14 +312,6 @@ class _Story:
         return words
 
 
-def _step(count: int) -> int:
-    """Return a stride that visits all of `count` combinations, far apart at each step."""
-    stride = max(1, round(count * 0.6180339887))
-    while gcd(stride, count) != 1:
-        stride += 1
-    return stride
-
-
 def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], Place]:
     """Choose schema, pair and place; each block of indices uses every schema once."""
     stories, places = schemas(), lexicon().places
@@ -86,31 +320,27 @@ def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], Place]:
     random.Random(f"{seed}/order/{block}").shuffle(order)
     schema = stories[order[rank]]
     count = len(schema.pairs) * len(places)
+    # A stride near the golden section visits all combinations, far apart at each step.
+    stride = max(1, round(count * 0.6180339887))
+    while gcd(stride, count) != 1:
+        stride += 1
     start = random.Random(f"{seed}/start/{order[rank]}").randrange(count)
-    pair, place = divmod((start + block * _step(count)) % count, len(places))
+    pair, place = divmod((start + block * stride) % count, len(places))
     return schema, schema.pairs[pair], places[place]
-
-
-def _figure(rng: random.Random, noun: Noun, traits: tuple[Adjective, ...]) -> Figure:
-    """Give a character a trait, and sometimes an adjective before its name."""
-    words = lexicon()
-    front = None
-    if rng.random() < FRONT_ADJECTIVE_SHARE:
-        front = rng.choice(words.fronts[words.size_of(noun)])
-    return Figure(noun, rng.choice(traits), front)
 
 
 def _story(index: int, seed: int, attempt: int) -> tuple[Schema, _Story]:
     """Draw everything that the sentences of one fable must agree on."""
     words = lexicon()
-    schema, (first, second), place = _cast(index, seed)
+    schema, pair, place = _cast(index, seed)
     rng = random.Random(f"{seed}/{index}/{attempt}")
-    figures = {
-        "A": _figure(rng, first, schema.traits[0]),
-        "B": _figure(rng, second, schema.traits[1]),
-    }
+    figures: dict[str, Figure] = {}
+    for name, noun, traits in zip("AB", pair, schema.traits, strict=True):
+        has_front = rng.random() < FRONT_ADJECTIVE_SHARE
+        front = rng.choice(words.fronts[words.size_of(noun)]) if has_front else None
+        figures[name] = Figure(noun, rng.choice(traits), front)
     others = [noun for nouns in words.characters.values() for noun in nouns]
-    figures["C"] = Figure(rng.choice([noun for noun in others if noun not in (first, second)]))
+    figures["C"] = Figure(rng.choice([noun for noun in others if noun not in pair]))
     if schema.objects:
         figures["O"] = Figure(rng.choice(schema.objects))
     moment = words.seasons[rng.choice(schema.seasons)].moment(rng, schema.at_night)

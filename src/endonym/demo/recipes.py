@@ -1,7 +1,8 @@
 """The demos: writes texts that come with endonym or with Python, and a recipe."""
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -132,34 +133,22 @@ format = "huggingface"
 
 def write_french(folder: Path) -> Path:
     """Write generated and hand-written fables to train on, others to judge by, and the recipe."""
-    texts = folder / "texts"
-    texts.mkdir(parents=True, exist_ok=True)
-    by_hand = [_without_blank_lines(text) for text in hand_written("fr")]
-    _write_fables(texts / "fables.txt", fables(GENERATED_FABLES))
-    _write_fables(texts / "handwritten-train.txt", by_hand[UNSEEN_FABLES:])
-    _write_fables(texts / "handwritten.txt", by_hand[:UNSEEN_FABLES])
-    (texts / "prompts.txt").write_text("\n".join(FRENCH_PROMPTS) + "\n", encoding="utf-8")
-    return _write_recipe(folder, FRENCH)
-
-
-def _write_fables(path: Path, texts: Iterable[str]) -> None:
-    """Fables with a blank line between them."""
-    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-
-
-def _without_blank_lines(text: str) -> str:
-    """A fable as one document: blank lines separate documents."""
-    return "\n".join(line for line in text.splitlines() if line.strip())
+    # Blank lines separate documents, so a hand-written fable loses its own.
+    by_hand = [re.sub(r"\n\s*\n", "\n", text) for text in hand_written("fr")]
+    texts = {
+        "fables.txt": "\n\n".join(fables(GENERATED_FABLES)),
+        "handwritten-train.txt": "\n\n".join(by_hand[UNSEEN_FABLES:]),
+        "handwritten.txt": "\n\n".join(by_hand[:UNSEEN_FABLES]),
+        "prompts.txt": "\n".join(FRENCH_PROMPTS),
+    }
+    return _write_demo(folder, texts, FRENCH)
 
 
 def write_english(folder: Path) -> Path:
     """Write the topics of Python's help, one a document, and the recipe."""
-    texts = folder / "texts"
-    texts.mkdir(parents=True, exist_ok=True)
     topics: dict[str, str] = import_module("pydoc_data.topics").topics
     lines = [json.dumps({"id": name, "text": text}) for name, text in sorted(topics.items())]
-    (texts / "topics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return _write_recipe(folder, ENGLISH)
+    return _write_demo(folder, {"topics.jsonl": "\n".join(lines)}, ENGLISH)
 
 
 DEMOS: dict[str, Callable[[Path], Path]] = {"french": write_french, "english": write_english}
@@ -172,7 +161,11 @@ def hand_written(language: str) -> list[str]:
     return [path.read_text(encoding="utf-8").strip() for path in paths]
 
 
-def _write_recipe(folder: Path, text: str) -> Path:
+def _write_demo(folder: Path, texts: Mapping[str, str], recipe: str) -> Path:
+    """Write texts by their file names and a recipe; returns the recipe's path."""
+    (folder / "texts").mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / "texts" / name).write_text(text + "\n", encoding="utf-8")
     path = folder / "recipe.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(recipe, encoding="utf-8")
     return path

@@ -1,16 +1,18 @@
-"""Checks across keys: repeated names, sizes that do not fit, missing files.
+"""Checks across keys: repeated names, sizes that do not fit, missing files, a base without a model.
 
 The checks read each part by itself, so that they also run on a recipe with other mistakes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
+from endonym.device import program
 from endonym.disk import is_file
 from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
@@ -20,15 +22,46 @@ from endonym.export.shapes import row_of
 from endonym.formats.config import Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
-from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
-from endonym.recipe.base_model import base_model
-from endonym.recipe.diagnostics.messages import AnyConfig, validated
-from endonym.recipe.diagnostics.problems import Problem
-from endonym.recipe.diagnostics.text import KeyPath
+from endonym.recipe.messages import AnyConfig, validated
+from endonym.recipe.problems import Problem
+from endonym.recipe.text import KeyPath
+from endonym.store import MANIFEST, PLAN, Store, read_plan
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
+
+
+def base_model(named: Path) -> Path:
+    """The folder with the `config.json` that `[model] folder` means: of a run, of its last phase.
+
+    named: a run, a model artefact or a transformers folder. Raises RecipeError if there is none,
+    or none yet.
+    """
+    if is_file(named / "config.json"):
+        return named
+    if not is_file(named / PLAN):
+        what = "holds no model" if os.path.exists(named) else "is not there"  # noqa: PTH110
+        message = f"{named.name} {what}"
+        do = (
+            "Name a run's folder (runs/NAME), a model artefact (store/model/ID) or a folder in "
+            "the transformers format: its path starts at the recipe's folder."
+        )
+        raise RecipeError(message, where="model.folder", do=do)
+    plan = read_plan(named)
+    store = Store((named / plan["store"]).resolve())
+    models = [each["id"] for each in plan["stages"] if each["stage"] == "model"]
+    made = store.folder("model", models[-1] if models else "none")
+    if not store.root.is_dir():
+        message = f"the store of the run {named.name} is not found: it should be {store.root}"
+        do = "Put the run back beside its store, or name the model's artefact: STORE/model/ID."
+    elif not (made / MANIFEST).is_file():
+        message = f"the run {named.name} has no finished model yet"
+        do = f"Finish it: {program()} run {shlex.quote(os.path.relpath(named))}"
+    else:
+        return made
+    raise RecipeError(message, where="model.folder", do=do)
+
 
 SHARES_TOLERANCE = 1e-6
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
@@ -37,7 +70,6 @@ LONGEST_RUN_NAME_BYTES = 200
 """File systems allow 255 bytes, and files beside a run's folder add to its name."""
 
 
-@dataclass(frozen=True, slots=True)
 class Parts:
     """The tables of a recipe that are valid by themselves.
 
@@ -45,44 +77,24 @@ class Parts:
     numbers; those that are not valid are left out.
     """
 
-    data: Mapping[str, Any]
-    model: ModelKeys | None
-    tokenizer: TokenizerConfig
-    pack: Pack
-    sources: list[tuple[int, Source]]
-    phases: list[tuple[int, Phase]]
-    evaluations: list[tuple[int, Evaluation]]
-    exports: list[tuple[int, Export]]
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "Parts":
-        """The parts of a recipe as it was parsed."""
-        return cls(
-            data=data,
-            model=_part(ModelKeys, data.get("model", {})),
-            tokenizer=_part(TokenizerConfig, data.get("tokenizer")) or TokenizerConfig(),
-            pack=_part(Pack, data.get("pack")) or Pack(),
-            sources=_items(data, "source", Source),
-            phases=_items(data, "phase", Phase),
-            evaluations=_items(data, "evaluate", Evaluation),
-            exports=_items(data, "export", Export),
-        )
-
-    @property
-    def is_continued(self) -> bool:
-        """Whether training goes on from a model in a folder."""
-        return self.model is not None and self.model.folder is not None
-
-    @property
-    def tokenizer_keys(self) -> list[str]:
-        """The keys that stand in [tokenizer]."""
-        written = self.data.get("tokenizer")
-        return list(written) if isinstance(written, dict) else []
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+        self.model = _part(ModelKeys, data.get("model", {}))
+        self.tokenizer = _part(TokenizerConfig, data.get("tokenizer")) or TokenizerConfig()
+        self.pack = _part(Pack, data.get("pack")) or Pack()
+        self.clean = _part(Clean, data.get("clean")) or Clean()
+        self.chat = _part(Chat, data.get("chat")) or Chat()
+        self.sources = _items(data, "source", Source)
+        self.phases = _items(data, "phase", Phase)
+        self.evaluations = _items(data, "evaluate", Evaluation)
+        self.exports = _items(data, "export", Export)
+        # Whether training goes on from a model in a folder.
+        self.is_continued = self.model is not None and self.model.folder is not None
 
 
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     """Values that are valid one by one and contradict one another."""
-    parts = Parts.of(data)
+    parts = Parts(data)
     checks = (
         _repeated_names,
         _byte_vocab,
@@ -94,10 +106,12 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         _answers,
         _texts_of_none,
         _refinements_of_nothing,
-        _adapters_of_new_rows,
         _exports_of_no_adapter,
     )
-    problems = _long_name(data, variant)
+    problems: list[Problem] = []
+    if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
+        said = f"a run's name holds at most {LONGEST_RUN_NAME_BYTES} bytes, its variant included."
+        problems.append(_wrong_value(("name",), said, "Choose a shorter name."))
     return problems + [problem for check in checks for problem in check(parts)]
 
 
@@ -113,42 +127,37 @@ def _told_by(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
-    parts, missing = Parts.of(data), list[Problem]()
+    parts, missing = Parts(data), list[Problem]()
     try:
         if parts.model is not None and parts.model.folder is not None:
             base_model(folder / parts.model.folder)
     except RecipeError as error:
         missing.append(_told_by(error, ("model", "folder")))
-    clean = _part(Clean, data.get("clean")) or Clean()
     do = "Put texts there, or correct the pattern: it starts at the recipe's folder."
-    missing += [
-        _wrong_value(("clean", "contrast", number), f"no file matches {pattern}.", do)
-        for number, pattern in enumerate(clean.contrast)
-        if not Clean(contrast=(pattern,)).contrast_files(folder)
-    ]
+    for number, pattern in enumerate(parts.clean.contrast):
+        if not Clean(contrast=(pattern,)).contrast_files(folder):
+            path = ("clean", "contrast", number)
+            missing.append(_wrong_value(path, f"no file matches {pattern}.", do))
     do = "Correct it, or leave it out: it is a path or a glob from the recipe's folder."
-    missing += [
-        _wrong_value(("clean", "decontaminate"), f"no file matches {pattern}.", do)
-        for pattern in files_named(clean.decontaminate, folder)[1]
-    ]
+    for pattern in files_named(parts.clean.decontaminate, folder)[1]:
+        path = ("clean", "decontaminate")
+        missing.append(_wrong_value(path, f"no file matches {pattern}.", do))
     do = "Put it there, or correct it: it is a path or a glob from the recipe's folder."
-    missing += [
-        _wrong_value(("phase", number, "data"), f"no file matches {phase.data}.", do)
-        for number, phase in parts.phases
-        if phase.data is not None and files_named([phase.data], folder)[1]
-    ]
-    missing += _unfit_template(_part(Chat, data.get("chat")), folder)
+    for number, phase in parts.phases:
+        if phase.data is not None and files_named([phase.data], folder)[1]:
+            path = ("phase", number, "data")
+            missing.append(_wrong_value(path, f"no file matches {phase.data}.", do))
+    missing += _unfit_template(parts.chat.template, folder)
     do = "Put it there, or correct the path: it starts at the recipe's folder."
-    return missing + [
-        _wrong_value(("evaluate", number, "file"), f"there is no file {evaluation.file}.", do)
-        for number, evaluation in parts.evaluations
-        if not all(is_file(file) for file in evaluation.files(folder))
-    ]
+    for number, each in parts.evaluations:
+        if not all(is_file(file) for file in each.files(folder)):
+            path = ("evaluate", number, "file")
+            missing.append(_wrong_value(path, f"there is no file {each.file}.", do))
+    return missing
 
 
-def _unfit_template(chat: Chat | None, folder: Path) -> list[Problem]:
+def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
     """A chat template that is missing, no text, or cannot be filled in."""
-    named = chat.template if chat else None
     if named in (None, CHATML_NAME):
         return []
     path = ("chat", "template")
@@ -193,18 +202,8 @@ def _items(
 ) -> list[tuple[int, AnyConfig]]:
     """The valid items of a list of tables, with their numbers."""
     items = data.get(key, [])
-    parts = enumerate(items) if isinstance(items, list) else ()
-    read = [(number, _part(config, item)) for number, item in parts]
-    return [(number, part) for number, part in read if part is not None]
-
-
-def _long_name(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
-    """File systems limit the name of a run's folder."""
-    run_name = f"{data.get('name', '')}@{variant or ''}"
-    if len(run_name.encode()) <= LONGEST_RUN_NAME_BYTES:
-        return []
-    message = f"a run's name holds at most {LONGEST_RUN_NAME_BYTES} bytes, its variant included."
-    return [_wrong_value(("name",), message, "Choose a shorter name.")]
+    tables = enumerate(items) if isinstance(items, list) else ()
+    return [(n, part) for n, item in tables if (part := _part(config, item)) is not None]
 
 
 def _repeated_names(parts: Parts) -> Iterator[Problem]:
@@ -212,53 +211,34 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
     for key, items in (("source", parts.sources), ("phase", parts.phases)):
         seen: dict[str, int] = {}
         for number, item in items:
-            if item.name in seen:
-                first = f"{key} {seen[item.name]}"
-                message = f'{key} {number + 1} is called "{item.name}", as {first} is.'
+            first = seen.setdefault(item.name, number)
+            if first != number:
+                message = f'{key} {number + 1} is called "{item.name}", as {key} {first + 1} is.'
                 yield _wrong_value((key, number, "name"), message, "Give each its own name.")
-            seen.setdefault(item.name, number + 1)
 
 
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
     """Keys that name sources name those of the recipe, and shares are parts of one whole."""
-    data = parts.data
-    if parts.tokenizer.sources:
-        yield from _wrong_shares(data, parts.tokenizer.sources, ("tokenizer", "sources"))
-    yield from _unknown_sources(data, parts.pack.join, ("pack", "join"))
-    for number, phase in parts.phases:
-        path = ("phase", number, "sources")
-        if isinstance(phase.sources, dict):
-            yield from _wrong_shares(data, phase.sources, path)
-        elif phase.sources is not None:
-            yield from _unknown_sources(data, phase.sources, path)
-            if len(set(phase.sources)) < max(1, len(phase.sources)):
-                message = "sources names each source once, and at least one."
-                yield _wrong_value(path, message, "Correct the list.")
-
-
-def _wrong_shares(
-    data: Mapping[str, Any], shares: Mapping[str, float], path: KeyPath
-) -> Iterator[Problem]:
-    """Shares of sources that the recipe lacks, or that are not parts of one whole."""
-    yield from _unknown_sources(data, shares, path)
-    total = sum(shares.values())
-    if abs(total - 1) > SHARES_TOLERANCE:
-        message = f"the shares of {path[0]}.sources sum up to {total:g}, not to 1."
-        do = "Write them as parts of one whole, such as 0.6 and 0.4."
-        yield _wrong_value(path, message, do)
-
-
-def _unknown_sources(
-    data: Mapping[str, Any], names: Iterable[str], path: KeyPath
-) -> Iterator[Problem]:
-    """Names of sources that the recipe does not have."""
-    written = data.get("source")
-    if isinstance(written, list):
-        known = [each.get("name") for each in written if isinstance(each, dict)]
-        listed = f"Sources here: {', '.join(map(str, known))}."
-        for name in names:
-            if name not in known:
-                yield _wrong_value(path, f'no source is called "{name}".', listed)
+    written = parts.data.get("source")
+    is_list = isinstance(written, list)
+    known = [each.get("name") for each in written if isinstance(each, dict)] if is_list else None
+    named: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
+    named += [(("pack", "join"), parts.pack.join)]
+    named += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
+    for path, sources in named:
+        for name in sources or ():
+            if known is not None and name not in known:
+                do = f"Sources here: {', '.join(map(str, known))}."
+                yield _wrong_value(path, f'no source is called "{name}".', do)
+        if isinstance(sources, dict):
+            total = sum(sources.values())
+            if abs(total - 1) > SHARES_TOLERANCE:
+                message = f"the shares of {path[0]}.sources sum up to {total:g}, not to 1."
+                do = "Write them as parts of one whole, such as 0.6 and 0.4."
+                yield _wrong_value(path, message, do)
+        elif path[0] == "phase" and sources is not None and len({*sources}) < max(1, len(sources)):
+            message = "sources names each source once, and at least one."
+            yield _wrong_value(path, message, "Correct the list.")
 
 
 def _byte_vocab(parts: Parts) -> Iterator[Problem]:
@@ -272,7 +252,8 @@ def _byte_vocab(parts: Parts) -> Iterator[Problem]:
 
 def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
     """A model that is trained further already has its shape; its tokenizer may change."""
-    model, keys = parts.data.get("model"), parts.tokenizer_keys
+    model, tokenizer = parts.data.get("model"), parts.data.get("tokenizer")
+    keys = list(tokenizer) if isinstance(tokenizer, dict) else []
     if not isinstance(model, dict) or model.get("folder") is None:
         if "extend" in keys:
             message = "extend adds pieces to the tokenizer of model.folder, and there is none."
@@ -341,15 +322,25 @@ def _texts_of_none(parts: Parts) -> Iterator[Problem]:
 
 
 def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
-    """Adapters and preferences change a model that has learned something."""
-    here = "and this phase begins with random weights."
+    """Adapters and preferences change a model that has learned something.
+
+    Adapters train no rows of a vocabulary, so that new ones would stay as they begin.
+    """
+    first = "Let a phase without adapt come before it, "
     for number, phase in parts.phases:
-        if parts.is_continued or not (number == 0 or phase.start == "scratch"):
+        path = ("phase", number, "adapt")
+        if parts.is_continued:
+            if number == 0 and phase.adapt is not None and parts.data.get("tokenizer"):
+                message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
+                do = f"{first}which learns them, or leave [tokenizer] out."
+                yield _wrong_value(path, message, do, ("tokenizer",))
             continue
+        if number > 0 and phase.start != "scratch":
+            continue
+        here = "and this phase begins with random weights."
         if phase.adapt is not None:
             message = f"adapters change little of a model, {here}"
-            do = "Let a phase without adapt come before it, or name a model in model.folder."
-            yield _wrong_value(("phase", number, "adapt"), message, do)
+            yield _wrong_value(path, message, f"{first}or name a model in model.folder.")
         if phase.objective == "preferences":
             message = f"preferences choose among answers that a model can give, {here}"
             do = (
@@ -357,17 +348,6 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
                 "model in model.folder."
             )
             yield _wrong_value(("phase", number, "objective"), message, do)
-
-
-def _adapters_of_new_rows(parts: Parts) -> Iterator[Problem]:
-    """Adapters train no rows of a vocabulary, so that new ones would stay as they begin."""
-    is_adapted = any(number == 0 and phase.adapt for number, phase in parts.phases)
-    if parts.is_continued and parts.data.get("tokenizer") and is_adapted:
-        message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
-        do = (
-            "Let a phase without adapt come before it, which learns them, or leave [tokenizer] out."
-        )
-        yield _wrong_value(("phase", 0, "adapt"), message, do, ("tokenizer",))
 
 
 def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
@@ -426,19 +406,13 @@ def _shape(parts: Parts) -> Iterator[Problem]:
             yield unfit_adapter(number, error)
     for number, item in parts.exports:
         if item.format not in (DATASET, *ADAPTERS):
-            yield from _inexpressible(number, item, shape)
+            try:
+                architecture_of(shape) if item.format == "gguf" else row_of(shape)
+            except ExportError as error:
+                path, message = ("export", number), f"{error.message}."
+                yield Problem(path, message, error.do, about=(("model",),))
 
 
 def unfit_adapter(phase: int, error: ShapeError) -> Problem:
     """What is wrong with `adapt` of a phase."""
     return _told_by(error, ("phase", phase, *error.where.split(".")), ("model",))
-
-
-def _inexpressible(number: int, export: Export, shape: ModelConfig) -> list[Problem]:
-    """What a format cannot hold of a model."""
-    try:
-        architecture_of(shape) if export.format == "gguf" else row_of(shape)
-    except ExportError as error:
-        message, about = f"{error.message}.", (("model",),)
-        return [Problem(("export", number), message, error.do, about=about)]
-    return []

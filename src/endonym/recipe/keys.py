@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,11 +37,6 @@ class Table:
             return "the top of the recipe"
         return f"[[{self.name}]]" if self.is_list else f"[{self.name}]"
 
-    @property
-    def location(self) -> str:
-        """The table in a message, after a key's name."""
-        return f"in {self.header}" if self.name else f"at {self.header}"
-
     def dotted(self, key: str) -> str:
         """A key of it, from the top of the recipe."""
         return f"{self.name}.{key}" if self.name else key
@@ -63,23 +58,22 @@ def inner(annotation: Any) -> tuple[type[Config] | None, bool]:
     return None, False
 
 
-def tables(root: type[Config], name: str = "", title: str = "a recipe") -> Iterator[Table]:
-    """The recipe and every table in it, each before its own tables."""
-    yield Table(name, root, title, False, (root.__doc__ or "").partition("\n")[0])
-    for key, field in root.model_fields.items():
-        config, is_list = inner(field.annotation)
-        if config is None:
-            continue
-        below = f"{name}.{key}" if name else key
-        description = field.description or ""
-        first, *rest = tables(config, below, field.title or description)
-        yield Table(below, first.config, first.title, is_list, description)
-        yield from rest
-
-
-def table_named(root: type[Config], name: str) -> Table | None:
-    """The table with this dotted name; the empty name is the recipe itself."""
-    return next((table for table in tables(root) if table.name == name), None)
+@cache
+def tables(root: type[Config]) -> dict[str, Table]:
+    """Every table of a recipe by its dotted name, each before its own tables; "" is the recipe."""
+    top = Table("", root, "a recipe", False, (root.__doc__ or "").partition("\n")[0])
+    found, left = dict[str, Table](), [top]
+    while left:
+        table = left.pop()
+        found[table.name] = table
+        below: list[Table] = []
+        for key, field in table.keys.items():
+            config, is_list = inner(field.annotation)
+            if config is not None:
+                name, about = table.dotted(key), field.description or ""
+                below.append(Table(name, config, field.title or about, is_list, about))
+        left += reversed(below)
+    return found
 
 
 def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
@@ -88,7 +82,7 @@ def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
     The words are those of a dotted name. Names and numbers of list items are passed over. Nothing
     is found for the name of a table.
     """
-    known = {table.name: table for table in tables(root)}
+    known = tables(root)
     path: list[str] = []
     for word in words:
         above = known.get(".".join(path))
@@ -136,11 +130,12 @@ def nearest_key(
     held: the keys under the unknown one, which may tell what table is meant. is_dotted: whether a
     key of another table is written as `--set` takes it.
     """
-    name = other_programs()["names"].get(plain_word(wrong), plain_word(wrong))
+    every, names = [*tables(root).values()], other_programs()["names"]
+    name = names.get(plain_word(wrong), plain_word(wrong))
     own, start = list(table.keys), f"{table.name}."
     inside = {
         key: f"{other.name.removeprefix(start)}.{key}"
-        for other in tables(root)
+        for other in every
         if table.name and other.name.startswith(start)
         for key in other.keys
     }
@@ -149,22 +144,19 @@ def nearest_key(
     close = nearest(wrong if held else name, own, cutoff=0.7)
     if close is not None:
         return f"`{close}`"
-    wanted = [_known_elsewhere(root, plain_word(each)) for each in held or [name]]
+    known = [key for other in every for key in other.keys]
+    wanted: list[str] = []
+    for word in map(plain_word, held or [name]):
+        near = nearest(word, [*known, *names], cutoff=0.8) or word
+        wanted.append(names.get(near, near))
     if not held and wanted[0] in [*own, *inside]:
         return f"`{wanted[0] if wanted[0] in own else inside[wanted[0]]}`"
-    homes = [other for other in tables(root) if any(each in other.keys for each in wanted)]
+    homes = [other for other in every if any(each in other.keys for each in wanted)]
     if homes:
         home = max(homes, key=lambda other: sum(each in other.keys for each in wanted))
-        found = next(each for each in wanted if each in home.keys)
-        return f"`{home.dotted(found)}`" if is_dotted else f"`{found}` {home.location}"
+        key = next(each for each in wanted if each in home.keys)
+        where = f"in {home.header}" if home.name else f"at {home.header}"
+        return f"`{home.dotted(key)}`" if is_dotted else f"`{key}` {where}"
     leaf = nearest(name, list(inside), cutoff=0.7)
     loose = inside[leaf] if leaf else nearest(name, own)
     return f"`{loose}`" if loose else None
-
-
-def _known_elsewhere(root: type[Config], wrong: str) -> str:
-    """The key of any table, or of another program, that is spelled most like this word, or it."""
-    known = [key for table in tables(root) for key in table.keys]
-    names = other_programs()["names"]
-    near = nearest(wrong, [*known, *names], cutoff=0.8) or wrong
-    return names.get(near, near)

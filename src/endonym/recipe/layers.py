@@ -1,21 +1,21 @@
-"""From a recipe's file to its data: reading, variants, and `--set` overrides."""
+"""From a recipe's file to its data and back: reading, variants, overrides, writing."""
 
+import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from endonym.config import Config
-from endonym.errors import RecipeError
-from endonym.recipe.diagnostics.messages import findings, shown
-from endonym.recipe.diagnostics.problems import Origin, Problem
-from endonym.recipe.diagnostics.syntax import syntax_error
-from endonym.recipe.diagnostics.text import KeyPath, dotted, normal
+from endonym.errors import RecipeError, printable
 from endonym.recipe.keys import did_you_mean, nearest
+from endonym.recipe.messages import findings, shown
+from endonym.recipe.problems import Origin, Problem
+from endonym.recipe.text import KeyPath, dotted, normal, syntax_error
 
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32
@@ -50,14 +50,16 @@ def read(path: Path) -> str:
 
 def _others(path: Path) -> str:
     """What to do about a missing recipe: the nearest name, or the recipes in the same folder."""
-    if not path.parent.is_dir():
+    folder = path.parent
+    if not folder.is_dir():
         question = did_you_mean(str(path), sorted(map(str, Path().glob("*/*.toml"))))
-        return question.strip() or f"There is no folder {path.parent}."
-    names = sorted(each.name for each in path.parent.glob("*.toml"))
+        return question.strip() or f"There is no folder {folder}."
+    names = sorted(each.name for each in folder.glob("*.toml"))
     if near := nearest(path.name, names):
-        return f"Did you mean `{path.parent / near}`?"
-    listed = f"Recipes in {path.parent}: {', '.join(names)}" if names else ""
-    return listed or f"There are no recipes in {path.parent}.  Start one: endonym new {path.parent}"
+        return f"Did you mean `{folder / near}`?"
+    if names:
+        return f"Recipes in {folder}: {', '.join(names)}"
+    return f"There are no recipes in {folder}.  Start one: endonym new {folder}"
 
 
 def parse(path: Path, text: str) -> dict[str, Any]:
@@ -65,17 +67,13 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     try:
         data = tomllib.loads(normal(text))
     except RecursionError:
-        raise _too_deep(path) from None
+        data = None
     except ValueError as error:
         raise syntax_error(str(path), normal(text), str(error)) from None
-    if _depth(data) > DEEPEST_LEVELS:
-        raise _too_deep(path)
+    if data is None or _depth(data) > DEEPEST_LEVELS:
+        do = f"No key needs more than {DEEPEST_LEVELS} levels."
+        raise RecipeError("tables or lists are nested too deeply.", where=str(path), do=do)
     return data
-
-
-def _too_deep(path: Path) -> RecipeError:
-    do = f"No key needs more than {DEEPEST_LEVELS} levels."
-    return RecipeError("tables or lists are nested too deeply.", where=str(path), do=do)
 
 
 def _depth(data: Mapping[str, Any]) -> int:
@@ -132,25 +130,21 @@ def _laid(
     changes keys of the list's items.
     """
     laid, problems = dict(base), list[tuple[str, Problem]]()
-    for name, value in tables.items():
-        if not (isinstance(base.get(name), list) and isinstance(value, dict)):
-            laid[name] = value
-            continue
-        laid[name] = deepcopy(base[name])
-        for path, leaf in _leaves(value):
-            _, problem = set_value(laid, [name, *path], leaf)
-            problems += [] if problem is None else [(name, problem)]
-    return laid, problems
 
-
-def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:
-    """The values in a table and in the tables in it, each with its dotted key."""
-    for key, value in table.items():
+    def lay(path: list[str], value: Any) -> None:
         if isinstance(value, dict):
-            for path, leaf in _leaves(value):
-                yield [key, *path], leaf
+            for key, inside in value.items():
+                lay([*path, key], inside)
+        elif (problem := set_value(laid, path, value)[1]) is not None:
+            problems.append((path[0], problem))
+
+    for name, value in tables.items():
+        if isinstance(base.get(name), list) and isinstance(value, dict):
+            laid[name] = deepcopy(base[name])
+            lay([name], value)
         else:
-            yield [key], value
+            laid[name] = value
+    return laid, problems
 
 
 def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[Problem]:
@@ -200,28 +194,22 @@ def lay_sets(
     for override in sets:
         short = override if len(override) <= SHOWN_CHARS else f"{override[:SHOWN_CHARS]}…"
         label = f"--set {short}"
-        try:
-            override.encode()
-        except UnicodeEncodeError:
-            do = "Set your terminal to UTF-8 and write it again."
-            problems.append(Problem((), "it is not UTF-8.", do, where=label))
-            continue
         key, equals, value = override.partition("=")
-        if not equals or not key.strip():
-            do = "Write KEY=VALUE, such as --set phase.0.steps=10"
-            problems.append(Problem((), "a key and a value are needed.", do, where=label))
-            continue
         parts = dotted(key)
-        if len(parts) > DEEPEST_LEVELS:
+        if any("\ud800" <= sign <= "\udfff" for sign in override):
+            do = "Set your terminal to UTF-8 and write it again."
+            problem = Problem((), "it is not UTF-8.", do)
+        elif not equals or not key.strip():
+            do = "Write KEY=VALUE, such as --set phase.0.steps=10"
+            problem = Problem((), "a key and a value are needed.", do)
+        elif len(parts) > DEEPEST_LEVELS:
             do = f"No key needs more than {DEEPEST_LEVELS} levels."
-            message = f"a key of {len(parts):,} parts."
-            problems.append(Problem((), message, do, where=label))
-            continue
-        path, problem = set_value(changed, parts, _value(value))
-        if problem:
-            problems.append(replace(problem, where=label))
+            problem = Problem((), f"a key of {len(parts):,} parts.", do)
         else:
-            labels[path] = label
+            path, problem = set_value(changed, parts, _value(value))
+            labels |= {path: label} if problem is None else {}
+        if problem is not None:
+            problems.append(replace(problem, where=label))
     return changed, problems, labels
 
 
@@ -243,15 +231,20 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     path: list[str | int] = []
     at: Any = data
     for number, part in enumerate(key):
+        above, is_last = ".".join(key[:number]), number == len(key) - 1
         if path:
             at = at.setdefault(path[-1], {}) if isinstance(at, dict) else at[path[-1]]
-        is_last = number == len(key) - 1
-        if is_last and _is_of_only_item(at, part, key[:number]):
+        is_of_only_item = isinstance(at, list) and len(at) == 1 and isinstance(at[0], dict)
+        if is_last and is_of_only_item and not part.isdecimal() and part not in _names(at, above):
             path, at = [*path, 0], at[0]
-        step, problem = _step(at, part, key[:number], is_last=is_last)
-        if problem:
-            return tuple(path), problem
-        path.append(step)
+        if isinstance(at, dict):
+            path.append(part)
+        elif isinstance(at, list) and part in (names := _names(at, above)):
+            path.append(names.index(part))
+        elif isinstance(at, list) and part.isdecimal() and int(part) < len(at):
+            path.append(int(part))
+        else:
+            return tuple(path), _no_item(at, part, above, is_last=is_last)
     if value is not None:
         at[path[-1]] = value
     elif isinstance(at, dict):
@@ -261,36 +254,85 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     return tuple(path), None
 
 
-def _is_of_only_item(at: Any, part: str, above: list[str]) -> bool:
-    """Whether this is a list of one table, and the part a key in it."""
-    is_one = isinstance(at, list) and len(at) == 1 and isinstance(at[0], dict)
-    return is_one and not part.isdecimal() and part not in _names(at, above)
-
-
-def _names(items: list[Any], above: list[str]) -> list[str | None]:
-    """The names of list items; None for what has none."""
-    default = DEFAULT_NAMES.get(".".join(above))
+def _names(items: list[Any], above: str) -> list[str | None]:
+    """The names of list items; None for what has none. above: the dotted key of the list."""
+    default = DEFAULT_NAMES.get(above)
     return [each.get("name", default) if isinstance(each, dict) else None for each in items]
 
 
-def _step(
-    at: Any, part: str, above: list[str], *, is_last: bool
-) -> tuple[str | int, Problem | None]:
-    """The key or the number that this part of a dotted key means here."""
-    if isinstance(at, dict):
-        return part, None
-    here = ".".join(above)
+def _no_item(at: Any, part: str, above: str, *, is_last: bool) -> Problem:
+    """The problem of a part of a dotted key that names no key or item of what is above it."""
     if not isinstance(at, list):
-        return part, Problem((), f"{here} is not a table.", f"More: endonym explain {here}")
+        return Problem((), f"{above} is not a table.", f"More: endonym explain {above}")
     names = _names(at, above)
-    if part in names:
-        return names.index(part), None
-    if part.isdecimal() and int(part) < len(at):
-        return int(part), None
     known = [str(name) for name in names if name]
     question = did_you_mean(part, known)
     if is_last and not question and not part.isdecimal() and names:
         first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
-        question = f"Name the item as well: {here}.{first}.{part}  "
+        question = f"Name the item as well: {above}.{first}.{part}  "
     listed = ", ".join(known + [str(number) for number in range(len(at))])
-    return part, Problem((), f"{here} has no item {part}.", f"{question}It has: {listed}")
+    return Problem((), f"{above} has no item {part}.", f"{question}It has: {listed}")
+
+
+WIDE = 28
+"""Columns of a line beside which its reason stands."""
+
+
+def toml(value: Any) -> str:
+    """A value in TOML, on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:_}" if value >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def recipe_toml(data: Mapping[str, Any]) -> str:
+    """A recipe's data as TOML: single keys first, then one table after the other."""
+    parts = ["\n".join(_lines({k: v for k, v in data.items() if not _tables(v)}))]
+    for name, value in data.items():
+        heads = f"[[{_key(name)}]]" if isinstance(value, list) else f"[{_key(name)}]"
+        parts += ["\n".join([heads, *_lines(table)]) for table in _tables(value)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def config_lines(config: Config, reasons: Mapping[str, str] | None = None) -> list[str]:
+    """The fields of a config that differ from defaults, each with its reason if it has one."""
+    given = config.model_dump(exclude_defaults=True)
+    return [noted(f"{key} = {toml(each)}", (reasons or {}).get(key)) for key, each in given.items()]
+
+
+def noted(line: str, reason: str | None) -> str:
+    """A line with its reason as a comment: beside it, or above a long line."""
+    if not reason:
+        return line
+    reason = printable(reason)
+    return f"{line:<{WIDE}}# {reason}" if len(line) < WIDE else f"# {reason}\n{line}"
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    """The tables that a top-level key stands for; none for a single value."""
+    listed = value if isinstance(value, list) else [value]
+    return listed if listed and all(isinstance(each, Mapping) for each in listed) else []
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    """The keys of a table, one a line; those of tables inside it are dotted."""
+    lines: list[str] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            lines += [f"{_key(key)}.{line}" for line in _lines(value)]
+        else:
+            lines.append(f"{_key(key)} = {toml(value)}")
+    return lines
+
+
+def _key(name: str) -> str:
+    """A key, in quotes if TOML needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml(name)

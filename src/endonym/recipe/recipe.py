@@ -6,7 +6,7 @@ with a suggestion. All problems are reported at once, each with its line.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -21,13 +21,11 @@ from endonym.export.config import Export
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import files_named
 from endonym.model.keys import ModelKeys
-from endonym.recipe.base_model import base_model
-from endonym.recipe.checks import contradictions, missing_files, missing_sources
-from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value, validated
-from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
-from endonym.recipe.diagnostics.text import KeyPath, dotted
-from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
-from endonym.recipe.written import recipe_toml
+from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
+from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
+from endonym.recipe.messages import findings, found_value, validated
+from endonym.recipe.problems import Origin, Problem, refuse
+from endonym.recipe.text import KeyPath, dotted
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase, Track
 
@@ -35,11 +33,6 @@ Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
 """The data of a recipe before it is checked, its origin, and the problems so far."""
 LONGEST_OVERRIDES = 32
 """Characters of overrides that a run's name shows; longer ones are a hash in it."""
-
-
-def empty(config: type[AnyConfig]) -> Callable[[], AnyConfig]:
-    """A factory of the config with defaults only."""
-    return lambda: config.model_validate({})
 
 
 class Recipe(Config):
@@ -60,30 +53,30 @@ class Recipe(Config):
         "model of model.folder to answer",
     )
     clean: Clean = Field(
-        default_factory=empty(Clean),
+        default_factory=Clean,
         title="cleaning",
         description="what is changed in the texts, and which documents are dropped",
     )
     split: Split = Field(
-        default_factory=empty(Split), title="the split", description="which documents are held out"
+        default_factory=Split, title="the split", description="which documents are held out"
     )
     tokenizer: TokenizerConfig = Field(
-        default_factory=empty(TokenizerConfig),
+        default_factory=TokenizerConfig,
         title="a tokenizer",
         description="how text becomes ids",
     )
     pack: Pack = Field(
-        default_factory=empty(Pack),
+        default_factory=Pack,
         title="packing",
         description="how documents become rows of tokens",
     )
     chat: Chat = Field(
-        default_factory=empty(Chat),
+        default_factory=Chat,
         title="conversations",
         description="how the data of chat and preferences become tokens",
     )
     model: ModelKeys = Field(
-        default_factory=empty(ModelKeys), title="a model", description="the shape of the network"
+        default_factory=ModelKeys, title="a model", description="the shape of the network"
     )
     phase: tuple[Phase, ...] = Field(
         min_length=1, title="a phase", description="the stretches of training, in their order"
@@ -95,7 +88,7 @@ class Recipe(Config):
         default=(), title="an export", description="the forms in which the model is handed over"
     )
     track: Track = Field(
-        default_factory=empty(Track),
+        default_factory=Track,
         title="tracking",
         description="experiment trackers that get the training metrics",
     )

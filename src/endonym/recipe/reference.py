@@ -4,28 +4,109 @@
 """
 
 import json
-import re
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.export.markdown import templates_in
-from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
-from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import (
     Table,
     inner,
     meant,
     other_programs,
     plain_word,
-    table_named,
     tables,
 )
+from endonym.recipe.messages import SHAPES, unknown_key
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.schema import any_script, json_schema, key_schema
+from endonym.recipe.text import dotted
 from endonym.train.schedule import SCHEDULES, multiplier
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+WORD_SIGNS = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"
+"""The configs' `\\w` matches letters of every script; that of JSON Schema only ASCII."""
+VARIANT_NAME = rf"^(?!all$)[{WORD_SIGNS}][{WORD_SIGNS}.-]{{0,63}}$"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of recipes, variants included."""
+    schema = _plain(Recipe.model_json_schema())
+    definitions = schema.pop("$defs")
+    for table in tables(Recipe).values():
+        node = definitions[table.config.__name__] if table.name else schema
+        # Titles as recipes and `endonym explain` name tables and keys.
+        node["title"] = table.title
+        node["description"] = (table.config.__doc__ or "").strip()
+        for key, property_node in node["properties"].items():
+            property_node["title"] = f"{table.name}.{key}" if table.name else key
+    # A variant holds what a recipe holds, except its name; nothing is required.
+    definitions["Variant"] = {
+        "type": "object",
+        "title": "a variant",
+        "description": "Tables that stand in for the recipe's own, each as a whole.",
+        "properties": {
+            key: _of_variant(node) for key, node in schema["properties"].items() if key != "name"
+        },
+        "additionalProperties": False,
+    }
+    schema["properties"]["variant"] = {
+        "type": "object",
+        "title": "variant",
+        "description": "other versions of this recipe; a variant's table replaces the table, or "
+        "changes keys of the items of a list",
+        "propertyNames": {"pattern": VARIANT_NAME},
+        "additionalProperties": {"$ref": "#/$defs/Variant"},
+    }
+    return {"$schema": DIALECT, **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def _of_variant(node: dict[str, Any]) -> dict[str, Any]:
+    """A key of a recipe in a variant: a list may be a table with changes to its items."""
+    kept = {name: value for name, value in node.items() if name not in ("default", "title")}
+    is_of_tables = kept.get("type") == "array" and "$ref" in kept.get("items", {})
+    return {"anyOf": [kept, {"type": "object"}]} if is_of_tables else kept
+
+
+def key_schema(table: Table, key: str) -> dict[str, Any]:
+    """The schema of one key, without the schemas of tables it refers to."""
+    return _properties(table.config)[key]
+
+
+@cache
+def _properties(config: type[Config]) -> dict[str, dict[str, Any]]:
+    return _plain(config.model_json_schema()["properties"])
+
+
+def _plain(node: Any) -> Any:
+    """The schema without null, which TOML lacks, and with `\\w` for letters of every script."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: _plain(value)
+        for key, value in node.items()
+        if not (key == "default" and value is None)
+    }
+    ways = [way for way in kept.get("anyOf", []) if way != {"type": "null"}]
+    if len(ways) == 1:
+        del kept["anyOf"]
+        kept = {**ways[0], **kept}
+    elif ways:
+        kept["anyOf"] = ways
+    if isinstance(kept.get("pattern"), str):
+        kept["pattern"] = any_script(kept["pattern"])
+    return kept
+
+
+def any_script(pattern: str) -> str:
+    """The pattern with `\\w` written out."""
+    bare = pattern.replace(r"[\w", f"[{WORD_SIGNS}")
+    return bare.replace(r"\w", f"[{WORD_SIGNS}]")
+
 
 FOLDER = Path(__file__).parent
 AUTOPILOT = frozenset(
@@ -74,34 +155,25 @@ def explain(key: str = "") -> str:
     if name.partition(".")[0] == "variant":
         variants = FOLDER.joinpath("variants.md").read_text(encoding="utf-8")
         return f"[variant.NAME.…]\n\n{variants}"
-    known = {table.name: table for table in tables(Recipe)}
+    known, elsewhere = tables(Recipe), other_programs()
     if name in known:
         return _explain_table(known[name])
-    found = meant(Recipe, names)
-    if found:
-        other = plain_word(names[-1])
-        text = "\n\n".join(_explain_key(*each) for each in found)
-        if other == found[0][1]:
-            return text
-        said = other_programs()["conversions"].get(other)
-        head = f"{other}: {said}" if said else f"{other} is called {found[0][1]} here."
-        return f"{head}\n\n{text}"
-    if len(names) == 1 and (of_value := list(_keys_with_value(name))):
-        text = "\n\n".join(_explain_key(*each) for each in of_value)
-        return f"{name} is a value of this key.\n\n{text}"
-    if instead := other_programs()["without_key"].get(plain_word(names[-1])):
+    last = plain_word(names[-1])
+    head, keys = "", meant(Recipe, names)
+    if keys and last != keys[0][1]:
+        said = elsewhere["conversions"].get(last)
+        head = f"{last}: {said}" if said else f"{last} is called {keys[0][1]} here."
+    elif not keys and len(names) == 1:
+        head = f"{name} is a value of this key."
+        every = [(table, key) for table in known.values() for key in table.keys]
+        keys = [each for each in every if name in type_text(key_schema(*each)).split('"')[1::2]]
+    if keys:
+        return "\n\n".join([*([head] if head else []), *(_explain_key(*each) for each in keys)])
+    if instead := elsewhere["without_key"].get(last):
         return f"{name}: {instead}"
     wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
     problem = unknown_key(Recipe, tuple(names[:wrong]), name, names[-1:] if names[wrong:] else [])
     raise RecipeError(problem.message, do=problem.do_in_set or problem.do)
-
-
-def _keys_with_value(value: str) -> Iterator[tuple[Table, str]]:
-    """The keys that may have this text as their value."""
-    for table in tables(Recipe):
-        for key in table.keys:
-            if value in type_text(key_schema(table, key)).split('"')[1::2]:
-                yield table, key
 
 
 def _explain_table(table: Table) -> str:
@@ -123,21 +195,18 @@ def first_line(description: str | None) -> str:
 
 def _explain_key(table: Table, key: str) -> str:
     """A key: meaning, type, default, and the config that defines it; or the table that it is."""
-    inside = table_named(Recipe, table.dotted(key))
-    if inside is not None:
-        return _explain_table(inside)
-    path = table.config.__module__.replace(".", "/")
+    name = table.dotted(key)
+    if name in tables(Recipe):
+        return _explain_table(tables(Recipe)[name])
     lines = [
-        table.dotted(key),
+        name,
         f"  {table.keys[key].description}",
         "",
         f"  type     {type_text(key_schema(table, key))}",
         f"  default  {default_text(table, key)}",
-        f"  source   {table.config.__name__} in {path}.py",
+        f"  source   {table.config.__name__} in {table.config.__module__.replace('.', '/')}.py",
     ]
-    if table.dotted(key) == "phase.schedule":
-        lines += ["", schedule_curves()]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", schedule_curves()] if name == "phase.schedule" else lines)
 
 
 def schedule_curves() -> str:
@@ -179,19 +248,16 @@ def type_text(node: dict[str, Any]) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """A value as a recipe writes it."""
-    if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, int):
+    """A value as the reference writes it."""
+    if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:_}" if value < 2**62 else "2**63"
     if isinstance(value, float):
         return f"{value:_.1f}" if value.is_integer() else f"{value:g}"
     if isinstance(value, dict):
-        pairs = [
-            f"{json.dumps(key, ensure_ascii=False)} = {toml_value(value[key])}" for key in value
-        ]
-        return f"{{{', '.join(pairs)}}}"
-    return f"[{', '.join(toml_value(item) for item in value)}]"
+        return f"{{{', '.join(f'{toml_value(key)} = {toml_value(value[key])}' for key in value)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(toml_value(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def default_text(table: Table, key: str) -> str:
@@ -216,9 +282,10 @@ def default_text(table: Table, key: str) -> str:
 def markdown() -> str:
     """docs/recipe.md: an example, the rules, and every table with its keys."""
     environment = templates_in(FOLDER)
-    environment.filters["one_line"] = _cell
+    # Text for a cell of a Markdown table.
+    environment.filters["one_line"] = lambda text: " ".join(text.split()).replace("|", "\\|")
     return environment.get_template("reference.md").render(
-        tables=list(tables(Recipe)),
+        tables=tables(Recipe).values(),
         type_text=type_text,
         key_schema=key_schema,
         default_text=default_text,
@@ -227,19 +294,10 @@ def markdown() -> str:
     )
 
 
-def _cell(text: str) -> str:
-    """Text for a cell of a Markdown table."""
-    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
-
-
-def write(folder: Path) -> None:
-    """Write recipe.md and recipe.schema.json."""
-    schema = json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n"
-    (folder / "recipe.schema.json").write_text(schema, encoding="utf-8", newline="\n")
-    (folder / "recipe.md").write_text(markdown(), encoding="utf-8", newline="\n")
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m endonym.recipe.reference FOLDER")
-    write(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    schema = json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n"
+    (folder / "recipe.schema.json").write_text(schema, encoding="utf-8", newline="\n")
+    (folder / "recipe.md").write_text(markdown(), encoding="utf-8", newline="\n")

@@ -6,8 +6,9 @@ trained under several seeds, recipes are compared by these (seeds.py), and singl
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from typing import Any
 
 from endonym.evaluate.documents import difference
@@ -15,8 +16,7 @@ from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, rows_with_heads
 from endonym.log import duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import Bits, Quantity
-from endonym.runs.seeds import Difference, SeedGroup, seed_groups, seed_notes
+from endonym.runs.quantity import Bits, Difference, Quantity, SeedGroup, seed_groups, seed_notes
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 SHOWN_KEYS = 8
@@ -155,9 +155,15 @@ def _remarks(
     runs: Sequence[FinishedRun], sources: Sequence[str], groups: Sequence[SeedGroup]
 ) -> list[str]:
     """What else a reader of the table should know. sources: over which bits per byte are means."""
-    notes = _differing_keys(runs)
-    notes += _amounts_apart("Parameters", runs, lambda run: run.parameters[0])
-    notes += _amounts_apart("Training tokens", runs, lambda run: run.tokens)
+    notes: list[str] = []
+    keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
+    apart = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
+    if apart:
+        more = len(apart) - SHOWN_KEYS
+        rest = f" and {number(more)} more" if more > 0 else ""
+        notes.append(f"Their recipes differ in {', '.join(apart[:SHOWN_KEYS])}{rest}.")
+    notes += _amounts_apart("Parameters", [(run.parameters[0], run.name) for run in runs])
+    notes += _amounts_apart("Training tokens", [(run.tokens, run.name) for run in runs])
     if sources:
         names = listed(sources)
         notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
@@ -177,16 +183,15 @@ def _remarks(
     return notes
 
 
-def _differing_keys(runs: Sequence[FinishedRun]) -> list[str]:
-    """A note on the keys in which the recipes differ, name and seed aside."""
-    recipes = [run.settings for run in runs]
-    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
-    apart = [key for key in keys if len({recipe.get(key) for recipe in recipes}) > 1]
-    if not apart:
+def _amounts_apart(what: str, amounts: Sequence[tuple[int, str]]) -> list[str]:
+    """A note on how far an amount differs. amounts: each with the name of its run."""
+    (least, small), (most, big) = (of(amounts, key=itemgetter(0)) for of in (min, max))
+    if most <= least * ALIKE:
         return []
-    shown, more = apart[:SHOWN_KEYS], len(apart) - SHOWN_KEYS
-    rest = f" and {number(more)} more" if more > 0 else ""
-    return [f"Their recipes differ in {', '.join(shown)}{rest}."]
+    return [
+        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small}) "
+        f"to {number(most)} ({big})."
+    ]
 
 
 def _beaten_by(best: float, baselines: Sequence[Score]) -> list[str]:
@@ -198,20 +203,6 @@ def _beaten_by(best: float, baselines: Sequence[Score]) -> list[str]:
     return [
         f"Every model loses to {names}, without any training: the best has {best:.4f} bits per "
         "byte. These models need more steps or more text before they are worth comparing."
-    ]
-
-
-def _amounts_apart(
-    what: str, runs: Sequence[FinishedRun], amount: Callable[[FinishedRun], int]
-) -> list[str]:
-    """A note on how far an amount differs."""
-    small, big = min(runs, key=amount), max(runs, key=amount)
-    least, most = amount(small), amount(big)
-    if most <= least * ALIKE:
-        return []
-    return [
-        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small.name}) "
-        f"to {number(most)} ({big.name})."
     ]
 
 
@@ -289,39 +280,39 @@ def describe(comparison: Comparison) -> str:
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
     differences = comparison.differences or [None] * len(comparison.runs)
-    each = zip(comparison.runs, comparison.bits, differences, strict=True)
+    runs: list[dict[str, Any]] = []
+    for run, bits, to_best in zip(comparison.runs, comparison.bits, differences, strict=True):
+        total, active = run.parameters
+        last = run.models[-1].numbers
+        runs.append(
+            {
+                "name": run.name,
+                "run": str(run.folder),
+                "variant": run.plan.get("variant"),
+                "sets": run.plan.get("sets", []),
+                "seed": run.seed,
+                "lr": run.lr,
+                "family": run.shape.family,
+                "parameters": total,
+                "active_parameters": active,
+                "train_tokens": run.tokens,
+                "epochs": run.epochs,
+                "compared": asdict(bits),
+                "score": run.score.as_dict(),
+                "dev_bits_per_byte": run.dev_score and run.dev_score.value,
+                "difference": to_best and to_best.as_dict(),
+                "seconds": run.seconds or None,
+                "tokens_per_second": run.speed,
+                "steps": last["steps"],
+                "kept_step": last["kept_step"],
+                "efficiency": [row.as_dict() for row in run.efficiency],
+            }
+        )
     return {
-        "runs": [_run_as_dict(run, bits, to_best) for run, bits, to_best in each],
+        "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": comparison.documents > 0,
         "shared_documents": comparison.documents,
         "seeds": [group.as_dict() for group in comparison.groups],
         "notes": comparison.notes,
-    }
-
-
-def _run_as_dict(run: FinishedRun, bits: Bits, to_best: Difference | None) -> dict[str, Any]:
-    total, active = run.parameters
-    last = run.models[-1].numbers
-    return {
-        "name": run.name,
-        "run": str(run.folder),
-        "variant": run.plan.get("variant"),
-        "sets": run.plan.get("sets", []),
-        "seed": run.seed,
-        "lr": run.lr,
-        "family": run.shape.family,
-        "parameters": total,
-        "active_parameters": active,
-        "train_tokens": run.tokens,
-        "epochs": run.epochs,
-        "compared": asdict(bits),
-        "score": run.score.as_dict(),
-        "dev_bits_per_byte": run.dev_score and run.dev_score.value,
-        "difference": to_best and to_best.as_dict(),
-        "seconds": run.seconds or None,
-        "tokens_per_second": run.speed,
-        "steps": last["steps"],
-        "kept_step": last["kept_step"],
-        "efficiency": [row.as_dict() for row in run.efficiency],
     }

@@ -76,11 +76,8 @@ def find_tokenizer(name: str, store: Store) -> Named:
         return Named(name, trained.folder / FILE, corpus, _seconds(trained))
     if (trained := artifact_by_id(store, "tokenizer", name)) is not None:
         return Named(name, trained.folder / FILE, seconds=_seconds(trained))
-    raise RecipeError(
-        f"no tokenizer is called {name}",
-        where="TOKENIZER",
-        do=f"Name a {FILE}, a folder that holds one, a run, or the id of a tokenizer.",
-    )
+    do = f"Name a {FILE}, a folder that holds one, a run, or the id of a tokenizer."
+    raise RecipeError(f"no tokenizer is called {name}", where="TOKENIZER", do=do)
 
 
 def _seconds(artifact: Artifact) -> float | None:

@@ -4,10 +4,9 @@ import os.path
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from endonym.device import program
 from endonym.errors import RecipeError
@@ -18,8 +17,7 @@ USUAL_STORE = Path("store")
 """The store if none is named. Only then are runs looked for in other folders, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedRecipe:
+class NamedRecipe(NamedTuple):
     """A recipe's file, and the store, variant and overrides of the run that was named, if any."""
 
     path: Path
@@ -153,18 +151,12 @@ def recipe_of(run: Path, store: Store) -> NamedRecipe:
     """The recipe that a run was made of. Raises RecipeError if it is not where it was."""
     plan = read_plan(run)
     if "recipe" not in plan:
-        raise RecipeError(
-            "this run does not say where its recipe is",
-            where=str(run),
-            do="Name the recipe's file instead.",
-        )
+        do = "Name the recipe's file instead."
+        raise RecipeError("this run does not say where its recipe is", where=str(run), do=do)
     path = _beside(run, plan["recipe"])
     if not path.is_file():
-        raise RecipeError(
-            "the recipe of this run is not there any more",
-            where=str(path),
-            do=f"{run / RECIPE} holds it as it ran: copy it back beside its texts.",
-        )
+        do = f"{run / RECIPE} holds it as it ran: copy it back beside its texts."
+        raise RecipeError("the recipe of this run is not there any more", where=str(path), do=do)
     return NamedRecipe(path, store_of(run, store), plan["variant"], tuple(plan["sets"]))
 
 
@@ -230,11 +222,8 @@ def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Art
     """
     made = planned_artifact(run, store, kind)
     if made is None:
-        raise RecipeError(
-            f"this run has no finished {kind} yet",
-            where=str(run),
-            do=f"Make it: {program()} run {run_argument(run, store)}{until}",
-        )
+        do = f"Make it: {program()} run {run_argument(run, store)}{until}"
+        raise RecipeError(f"this run has no finished {kind} yet", where=str(run), do=do)
     return made
 
 

@@ -188,29 +188,28 @@ def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def finished_runs(
     names: Sequence[str], store: Store, log: Log, split: Split = "test"
 ) -> list[FinishedRun]:
-    """The runs with these names; a recipe stands for all its finished runs.
+    """The runs with these names; a recipe stands for all its finished runs, under all seeds.
 
-    split: whose scores are compared.
-
-    Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
+    split: whose scores are compared. A folder and a run may have one name: beside others it is the
+    run, alone all the runs of the recipe in the folder. Raises RecipeError if one is unknown,
+    unfinished, unscored or named twice, or if it is alone.
     """
-    is_alone = len(names) == 1
-    folders = [
-        folder
-        for name in names
-        for folder in _folders(_recipe_or_run(name, store, is_alone=is_alone), store, log, split)
-    ]
+    folders: list[Path] = []
+    for name in names:
+        recipe = recipe_file(Path(name))
+        if recipe is not None and (len(names) == 1 or run_by_name(store, name) is None):
+            folders += _finished_of(recipe, store, log, split)
+        elif Path(name).is_file() or name.endswith(".toml"):
+            folders += _finished_of(Path(name), store, log, split)
+        else:
+            folders.append(find_run(store, name))
     paths = [folder.resolve() for folder in folders]
     if twice := [path for path in paths if paths.count(path) > 1]:
-        raise RecipeError(
-            f"{twice[0].name} is named twice", where="compare", do="Name each run once."
-        )
+        message = f"{twice[0].name} is named twice"
+        raise RecipeError(message, where="compare", do="Name each run once.")
     if len(folders) < 2:
-        raise RecipeError(
-            "it takes two finished runs to compare",
-            where="compare",
-            do=f"{known_runs(store)} All of a recipe: endonym run RECIPE --variant all",
-        )
+        do = f"{known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
+        raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
     ends = [folder.name for folder in folders]
     return [
         read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
@@ -218,23 +217,11 @@ def finished_runs(
     ]
 
 
-def _recipe_or_run(name: str, store: Store, *, is_alone: bool) -> str:
-    """The recipe in the folder of this name, if no run is meant; else the name as it is.
-
-    A folder and a run may have one name: beside others it is the run, alone all the recipe's runs.
-    """
-    recipe = recipe_file(Path(name))
-    is_recipe = recipe is not None and (is_alone or run_by_name(store, name) is None)
-    return str(recipe) if is_recipe else name
-
-
-def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
-    """The run of this name, or the finished runs of the recipe in this file, under all seeds."""
-    if not (Path(name).is_file() or name.endswith(".toml")):
-        return [find_run(store, name)]
+def _finished_of(recipe: Path, store: Store, log: Log, split: Split) -> list[Path]:
+    """The finished runs of the recipe in this file; what is left out is told."""
     finished: list[Path] = []
-    usual = [run_folder(store, each) for each in Recipe.load_all(name)]
-    for folder in dict.fromkeys([*usual, *runs_of(store, Path(name))]):
+    usual = [run_folder(store, each) for each in Recipe.load_all(recipe)]
+    for folder in dict.fromkeys([*usual, *runs_of(store, recipe)]):
         gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")
@@ -245,15 +232,16 @@ def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
 
 def missing(folder: Path, split: Split) -> str:
     """The first stage that a comparison needs but that is not made; empty if all are."""
-    stages = planned(folder)
     needed = [
-        each for each in stages if each["stage"] == "model" or is_of_split(each["config"], split)
+        each
+        for each in planned(folder)
+        if each["stage"] == "model" or is_of_split(each["config"], split)
     ]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
     store = store_of(folder, Store(USUAL_STORE))
-    gone = [each["name"] for each in needed if store.find(each["stage"], each["id"]) is None]
-    return gone[0] if gone else ""
+    gone = (each["name"] for each in needed if store.find(each["stage"], each["id"]) is None)
+    return next(gone, "")
 
 
 def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
@@ -261,26 +249,24 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
-    gone = missing(folder, split)
-    if gone:
-        do = "The same `endonym run` goes on from where it stopped."
-        raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
     stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
     held_out = [each for each in stages if is_of_split(each["config"], split)]
-    if not held_out:
-        texts = [each for each in stages if each["stage"] == "corpus"]
-        if texts and texts[0]["config"].get("order") == []:
-            raise RecipeError(
-                "this run has no held-out documents to compare: its recipe has no [[source]]",
-                where=str(folder),
-                do="Score each model on the same file: endonym evaluate MODEL --text FILE.",
-            )
-        raise RecipeError(
-            f"this run was not scored on {split} documents",
-            where=str(folder),
-            do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
-            "it again: what is made is kept.",
+    texts = [each for each in stages if each["stage"] == "corpus"]
+    message = do = ""
+    if gone := missing(folder, split):
+        message = f"{gone} is not made yet"
+        do = "The same `endonym run` goes on from where it stopped."
+    elif not held_out and texts and texts[0]["config"].get("order") == []:
+        message = "this run has no held-out documents to compare: its recipe has no [[source]]"
+        do = "Score each model on the same file: endonym evaluate MODEL --text FILE."
+    elif not held_out:
+        message = f"this run was not scored on {split} documents"
+        do = (
+            f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
+            "it again: what is made is kept."
         )
+    if message:
+        raise RecipeError(message, where=str(folder), do=do)
     models = phases_of(made_artifact(folder, store, "model"))
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])

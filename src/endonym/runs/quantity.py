@@ -1,12 +1,21 @@
-"""The one quantity by which finished runs are compared: bits per byte of the same documents.
+"""The one quantity by which finished runs are compared, and their differences by it.
 
-The column of the table, the order, the differences, all intervals, and the means over seeds are of
-it. It is over the documents that all runs share, of the sources that are in the mean of all, and
-that have enough documents for an interval.
+It is bits per byte of the documents that all runs share, of the sources that are in the mean of
+all, and that have enough documents for an interval. The column of the table, the order, the
+differences, all intervals, and the means over seeds are of it.
+
+An interval over documents says nothing about another training. Where every recipe was trained
+under several seeds, recipes are compared by their means, with the seeds as the sample.
 """
 
+import math
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from endonym.evaluate.documents import (
     Documents,
@@ -18,8 +27,10 @@ from endonym.evaluate.documents import (
     with_enough,
 )
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
-from endonym.log import listed, number
+from endonym.log import counted, listed, number
+from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun
+from endonym.store import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +139,183 @@ def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
     return named_in(documents[documents["averaged"]], names)
+
+
+FEW_SEEDS = 2
+"""With so many, Student's t has one or two degrees of freedom: an interval is very wide."""
+ANGLES = 200_001
+"""Points of the trapezoidal rule: quantiles are right to 1e-6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Bits):
+    """Bits per byte above the best.
+
+    Of two runs: paired, over documents; of the means over sources, if there are several. Of two
+    recipes: over their seeds.
+    """
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {**asdict(self), "is_claimed": self.is_claimed}
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """Runs of one recipe under several seeds, with the bits per byte of each; or a single run.
+
+    difference: to the best group of several seeds; None for itself and for single runs.
+    """
+
+    runs: tuple[FinishedRun, ...]
+    values: tuple[float, ...]
+    difference: Difference | None = None
+
+    @property
+    def own(self) -> FinishedRun:
+        """The run under the recipe's own seed: the one that overrides least."""
+        return min(self.runs, key=lambda run: len(run.name))
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.own.name
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there are several seeds."""
+        return len({run.seed for run in self.runs}) > 1
+
+    @property
+    def mean(self) -> float:
+        """Mean bits per byte."""
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of a run, by n − 1; None of a single seed."""
+        return statistics.stdev(self.values) if self.has_several else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {
+            "name": self.name,
+            "runs": [run.name for run in self.runs],
+            "seeds": [run.seed for run in self.runs],
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "low": min(self.values),
+            "high": max(self.values),
+            "difference": self.difference and self.difference.as_dict(),
+        }
+
+
+def under_seeds(
+    path: Path, variants: Sequence[str | None], sets: Sequence[str], count: int
+) -> list[Recipe]:
+    """A recipe, or these variants of it, under `count` seeds: the recipe's own and the next ones.
+
+    All variants under one seed come before the next seed.
+    """
+    firsts = [Recipe.load(path, variant=variant, sets=sets) for variant in variants]
+    others = [each for each in sets if each.partition("=")[0].strip() != "seed"]
+    more = [
+        Recipe.load(path, variant=first.variant, sets=[*others, f"seed={first.seed + ahead}"])
+        for ahead in range(1, count)
+        for first in firsts
+    ]
+    return [*firsts, *more]
+
+
+def seed_groups(
+    runs: Sequence[FinishedRun], values: Sequence[float], *, are_comparable: bool = True
+) -> list[SeedGroup]:
+    """The runs, those together that differ by their seed alone; the lowest mean first.
+
+    values: bits per byte of each run. are_comparable: whether they are of the same documents, so
+    that the groups have differences.
+    """
+    alike: dict[str, list[tuple[FinishedRun, float]]] = {}
+    for run, value in zip(runs, values, strict=True):
+        # What was trained on what: all but the seed, and a start that differs with it.
+        trained: list[dict[str, Any]] = []
+        for manifest in (model.manifest for model in run.models):
+            config = {key: each for key, each in manifest["config"].items() if key != "seed"}
+            inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
+            trained.append({"config": config, "inputs": inputs})
+        alike.setdefault(fingerprint(trained), []).append((run, value))
+    groups: list[SeedGroup] = []
+    for pairs in alike.values():
+        pairs.sort(key=lambda pair: pair[0].seed)
+        groups.append(SeedGroup(*zip(*pairs, strict=True)))
+    groups.sort(key=lambda group: group.mean)
+    best, *others = [group for group in groups if group.has_several] or [None]
+    if best is None or not are_comparable:
+        return groups
+    return [
+        replace(group, difference=welch(group.values, best.values)) if group in others else group
+        for group in groups
+    ]
+
+
+def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
+    """Which recipe is the best by its seeds, and what one seed or two cannot say."""
+    several = [group for group in groups if group.has_several]
+    if not several:
+        return []
+    best, notes = several[0], list[str]()
+    others = [group for group in groups if group.difference]
+    if len(groups) == 1:
+        notes.append(
+            f"{best.name}: {best.mean:.4f} bits per byte on average over "
+            f"{counted(len(best.runs), 'seed')}, standard deviation {best.deviation:.4f}."
+        )
+    elif others:
+        verdict = ", and every interval of a difference to it excludes zero"
+        near = [g.name for g in others if g.difference and not g.difference.is_claimed]
+        if near:
+            verdict = f"; {', '.join(near)} cannot be told apart from it"
+        notes.append(f"{best.name} has the lowest mean over its seeds{verdict} (Welch's t-test).")
+    few = [group.name for group in several if len(group.runs) == FEW_SEEDS]
+    if few:
+        notes.append(
+            f"Two seeds decide little ({', '.join(few)}): with three or more the intervals are "
+            "much narrower. endonym run RECIPE --seeds 3"
+        )
+    if alone := [group.name for group in groups if not group.has_several]:
+        notes.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
+    return notes
+
+
+def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
+    """The difference of two means, whose spreads may differ, with its 95 % interval.
+
+    Source: Welch 1947, with the degrees of freedom of Satterthwaite 1946, as in R's t.test and
+    scipy's ttest_ind(equal_var=False).
+    """
+    parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (one, other)]
+    variance = sum(part for part, _ in parts)
+    middle = statistics.fmean(one) - statistics.fmean(other)
+    if variance == 0:
+        return Difference(middle, middle, middle)
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    reach = t_quantile(freedom) * math.sqrt(variance)
+    return Difference(middle, middle - reach, middle + reach)
+
+
+def t_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t, whose degrees of freedom need not be whole.
+
+    t = √freedom · tan angle, where the density of the angle is proportional to
+    cos(angle)^(freedom − 1), from −π / 2 to π / 2.
+    """
+    whole = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
+    angles = np.linspace(0, math.pi / 2, ANGLES)
+    density = np.cos(angles) ** (freedom - 1)
+    from_zero = (np.cumsum(density) - (density + density[0]) / 2) * angles[1]
+    return math.sqrt(freedom) * math.tan(np.interp(0.475 * whole, from_zero, angles))

@@ -18,7 +18,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
-from endonym.recipe.written import toml
+from endonym.recipe.layers import toml
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey

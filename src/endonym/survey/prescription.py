@@ -11,7 +11,7 @@ from endonym.errors import printable
 from endonym.formats.config import Clean, Source
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.readable import Reading, allowance
-from endonym.recipe.written import config_lines, toml
+from endonym.recipe.layers import config_lines, toml
 from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import Examined, Sources
 from endonym.survey.findings import Finding, only_encoding

@@ -31,39 +31,17 @@ def broken(recipe: Path, old: str, new: str) -> Path:
     return recipe
 
 
-@pytest.mark.parametrize("command_word", ["check", "run"])
 def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
-    recipe: Path, command: Say, command_word: str
+    recipe: Path, command: Say
 ) -> None:
     path = broken(recipe, "layers = 2", "layer = 2")
-    said = command(command_word, path, "--store", recipe.parent / "store")
+    said = command("run", path, "--store", recipe.parent / "store")
     line = path.read_text(encoding="utf-8").splitlines().index("layer = 2") + 1
     assert said.code == 2
     assert said.err.startswith(f"{path}:{line}: model.layer is not a key of a model")
-    assert "layer = 2\n" in said.err
     assert "^^^^" in said.err
     assert "Did you mean `layers`?" in said.err
     assert not (recipe.parent / "store").exists()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "where", "message"),
-    [
-        ("steps = 40", 'steps = "forty"', ":46", "whole number"),
-        ("seed = 7", "seed = ", ":4", "no value"),
-        ('kind = "bpe"', 'kind = "wordpiece"', ":30", "bpe"),
-        ('file = "prompts.txt"', 'file = "nothing.txt"', "", "there is no file nothing.txt"),
-    ],
-)
-def test_a_recipe_of_the_wrong_shape_is_a_wrong_request(
-    recipe: Path, command: Say, old: str, new: str, where: str, message: str
-) -> None:
-    path = broken(recipe, old, new)
-    said = command("check", path, "--json")
-    error = said.json()["error"]
-    assert (said.code, error["kind"]) == (2, "RecipeError")
-    assert f"{path.name}{where}" in error["where"]
-    assert message in error["message"]
 
 
 def test_a_recipe_that_is_not_there_is_told_with_those_that_are(recipe: Path, command: Say) -> None:
@@ -82,15 +60,6 @@ def test_check_counts_and_makes_nothing(recipe: Path, command: Say) -> None:
     assert found["epochs"] == pytest.approx(found["train_tokens"] / found["positions"])
     assert found["seconds"] is None
     assert sorted(recipe.parent.rglob("*")) == before
-
-
-def test_check_warns_of_what_a_recipe_leaves_open(recipe: Path, command: Say) -> None:
-    path = broken(broken(recipe, 'dedup = ["exact"]', ""), '"nfc", ', "")
-    said = command("check", path, "--json").json()["warnings"]
-    warnings = [warning for warning in said if warning.startswith("[clean]")]
-    assert len(warnings) == 3
-    for word in ("script", "dedup", "nfc"):
-        assert any(word in warning for warning in warnings)
 
 
 def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, command: Say) -> None:
@@ -172,7 +141,7 @@ def tree(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("more", [[], ["--replan"], ["--variant", "all"], ["--until", "corpus"]])
+@pytest.mark.parametrize("more", [["--replan", "--variant", "all"], ["--until", "corpus"]])
 def test_a_dry_run_writes_nothing(recipe: Path, command: Say, more: list[str]) -> None:
     text = recipe.read_text(encoding="utf-8") + "\n[variant.deep.clean]\nmin_chars = 50\n"
     recipe.write_text(text, encoding="utf-8")
@@ -222,23 +191,13 @@ def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
     assert "not to cuda" not in command(*demo, "--device", "cuda").err
 
 
-@pytest.mark.parametrize(
-    ("until", "last"),
-    [
-        ("source", "source prompts.txt"),
-        ("corpus", "corpus"),
-        ("tokenizer", "tokenizer"),
-        ("source romanian", "source romanian"),
-        ("romanian", "source romanian"),
-    ],
-)
-def test_until_ends_after_the_last_stage_of_that_name(
-    recipe: Path, command: Say, until: str, last: str
-) -> None:
-    said = command("run", recipe, "--store", recipe.parent / "store", "--until", until, "--json")
-    assert said.code == 0
-    assert said.json()["stages"][-1]["name"] == last
-    assert said.json()["scores"] == []
+def test_until_ends_after_the_last_stage_of_that_name(recipe: Path, command: Say) -> None:
+    for until, last in (("source", "source prompts.txt"), ("romanian", "source romanian")):
+        given = ["run", recipe, "--store", recipe.parent / "store", "--until", until, "--json"]
+        said = command(*given)
+        assert said.code == 0
+        assert said.json()["stages"][-1]["name"] == last
+        assert said.json()["scores"] == []
 
 
 @pytest.mark.parametrize(
@@ -267,34 +226,9 @@ def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(
     every = command("run", recipe, "--variant", "all", *given).json()
     assert [Path(run["run"]).name for run in every["runs"]] == ["kechkena", "kechkena@wide"]
     assert every["comparison"] is None
-    said = command("check", recipe, "--variant", "wide", "--json").json()
-    assert said["name"] == "kechkena@wide"
-
-
-BROKEN_VARIANTS = """
-[variant.odd.model]
-dim = 65
-layers = 1
-mixer.heads = 2
-
-[variant.long.pack]
-context = 512
-
-[variant.typo.model]
-famly = "llama"
-"""
-
-
-def test_all_that_is_wrong_with_any_variant_is_told_before_anything_is_made(
-    recipe: Path, command: Say
-) -> None:
-    recipe.write_text(recipe.read_text(encoding="utf-8") + BROKEN_VARIANTS, encoding="utf-8")
-    said = command("run", recipe, "--variant", "all", "--store", recipe.parent / "store")
-    assert said.code == 2
-    assert ", in variant odd: dim 65 is not divisible by 2 heads" in said.err
-    assert ", in variant long: batch_tokens = 256 holds no row of context = 512" in said.err
-    assert said.err.count("model.famly is not a key") == 1
-    assert not (recipe.parent / "store").exists()
+    said = command("check", recipe, "--variant", "all", "--json").json()["recipes"]
+    assert [each["name"] for each in said] == ["kechkena", "kechkena@wide"]
+    assert "--variant wide" in command("check", recipe, "--variant", "wide").err
 
 
 def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, command: Say) -> None:
@@ -311,17 +245,6 @@ def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, com
     assert said.err.count("no stage is called modle") == 1
     assert "kv_heads" in said.err
     assert not list(store.glob("*/*/manifest.json"))
-
-
-def test_texts_that_any_variant_misses_are_told_together(recipe: Path, command: Say) -> None:
-    for name in ("one", "two"):
-        text = f'\n[[variant.{name}.source]]\nname = "{name}"\npath = "{name}.txt"\n'
-        text += f"[variant.{name}.pack]\ncontext = 32\n"
-        recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
-    said = command("run", recipe, "--variant", "all", "--store", recipe.parent / "store")
-    assert said.code == 2
-    for name in ("one", "two"):
-        assert f', in variant {name}: source "{name}": there is no such file' in said.err
 
 
 def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -> None:
@@ -400,21 +323,6 @@ def test_new_asks_for_what_it_needs(tmp_path: Path, command: Say) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_counts_every_variant_at_once(
-    command: Callable[..., Any], small_recipe: Callable[[Path], Path], tmp_path: Path
-) -> None:
-    recipe = small_recipe(tmp_path / "project")
-    text = recipe.read_text(encoding="utf-8")
-    extra = '\n[variant.narrow.model]\nfamily = "falcon"\ndim = 16\nlayers = 1\nmixer.heads = 2\n'
-    recipe.write_text(text + extra, encoding="utf-8")
-    said = command("check", recipe, "--variant", "all", "--json", "--store", tmp_path / "store")
-    assert [each["name"] for each in said.json()["recipes"]] == ["kechkena", "kechkena@narrow"]
-    assert [each["family"] for each in said.json()["recipes"]] == ["qwen3", "falcon"]
-    shown = command("check", recipe, "--variant", "narrow", "--store", tmp_path / "store")
-    assert "next: endonym run" in shown.err
-    assert "--variant narrow" in shown.err
-
-
 def test_the_doctor_writes_a_page_and_prints_a_table_or_json(
     tmp_path: Path, command: Say, language_sentences: Callable[[str], list[str]]
 ) -> None:
@@ -434,14 +342,13 @@ def test_the_doctor_writes_a_page_and_prints_a_table_or_json(
     assert told["language"] == "tt"
 
 
-@pytest.mark.parametrize("name", ["nothere", "empty"])
-def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say, name: str) -> None:
+def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say) -> None:
     (tmp_path / "empty").mkdir()
-    said = command("doctor", tmp_path / name, "--out", tmp_path / "page.html")
+    said = command("doctor", tmp_path / "empty", "--out", tmp_path / "page.html")
     assert said.code == 2
-    assert str(tmp_path / name) in said.err
     assert "Give a file or a folder of texts." in said.err
     assert not (tmp_path / "page.html").exists()
+    assert "no language code" in command("doctor", tmp_path, "--language", "Tatar!").err
 
 
 def test_the_doctor_keeps_nothing_when_it_is_stopped(
@@ -455,9 +362,3 @@ def test_the_doctor_keeps_nothing_when_it_is_stopped(
     assert said.code == 130
     assert "Nothing is kept of it." in said.err
     assert "goes on" not in said.err
-
-
-def test_the_doctor_refuses_a_word_that_is_no_code(tmp_path: Path, command: Say) -> None:
-    said = command("doctor", tmp_path, "--language", "Tatar!")
-    assert said.code == 2
-    assert "no language code" in said.err

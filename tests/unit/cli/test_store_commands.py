@@ -1,4 +1,4 @@
-"""status, look, prune and compare, as they are typed."""
+"""status, look, prune, compare and tokenizer compare, as they are typed."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from artefacts import Files
 from made_contenders import contender
+from toys import toy_tokenizer
 
 from endonym.cli.main import Settings
 from endonym.cli.store_commands import show_comparison
@@ -47,21 +48,6 @@ def test_status_tells_every_stage_and_the_next_command(command: Say, store: list
     assert weights["model pretrain"] > 4 * 70_368
 
 
-def test_status_of_a_run_that_is_not_finished_says_how_to_go_on(copy: Path, command: Say) -> None:
-    (model,) = (copy / "store" / "model").iterdir()
-    shutil.rmtree(model)
-    (model.with_name(model.name + ".part") / "step-000008").mkdir(parents=True)
-    said = command("status", "--store", copy / "store")
-    (line,) = [each for each in said.out.splitlines() if "model pretrain" in each]
-    assert line.split()[0] == "started"
-    assert line.split()[-1] == "step-000008"
-    assert "goes on from here" in said.out
-    said = command("generate", "kechkena", "--store", copy / "store")
-    assert said.code == 2
-    assert "no finished model yet" in said.err
-    assert "endonym run" in said.err
-
-
 def test_status_says_that_a_recipe_was_changed_since_it_ran(copy: Path, command: Say) -> None:
     def said() -> str:
         return command("status", "kechkena", "--store", copy / "store").out
@@ -75,15 +61,6 @@ def test_status_says_that_a_recipe_was_changed_since_it_ran(copy: Path, command:
     assert "the recipe was changed since: endonym run" in said()
 
 
-def test_status_without_a_run_says_how_to_begin(command: Say, tmp_path: Path) -> None:
-    said = command("status", "--store", tmp_path / "store")
-    assert said.code == 0
-    assert "endonym new" in said.out
-    said = command("status", "tatar", "--store", tmp_path / "store", "--json")
-    assert said.code == 2
-    assert said.json()["error"]["do"] == "Runs here: none yet."
-
-
 def test_status_says_what_a_refused_corpus_needs_until_it_has_it(
     small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
 ) -> None:
@@ -94,6 +71,10 @@ def test_status_says_what_a_refused_corpus_needs_until_it_has_it(
     failed = command("run", recipe, *given, "--json")
     error = failed.json()["error"]
     assert (failed.code, error["kind"]) == (1, "CorpusError")
+    assert "endonym look RUN --dropped all" in error["do"]
+    dropped = command("look", "kechkena", "--dropped", "all", *given).out
+    assert dropped.startswith("min_chars")
+    assert "Таң атканда" in dropped
     said = " ".join(command("status", "kechkena", *given).out.split())
     assert " ".join(error["message"].split()) in said
     assert error["do"] in said
@@ -129,24 +110,6 @@ def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     assert "tatar: read 22" in command("look", name, *given).out
 
 
-def test_look_shows_documents_of_a_corpus(finished: Path, command: Say, store: list[Any]) -> None:
-    (corpus,) = (finished / "store" / "corpus").iterdir()
-    for name in (corpus, corpus.name, corpus.name[:6]):
-        said = command("look", name, "-n", "2", *store, "--json").json()
-        assert len(said["documents"]) == 2
-        assert said["documents"][0]["source"] == "tatar"
-    text = command("look", corpus, *store).out
-    assert re.search(r"tatar: read 22, kept train \d+, dev [1-9]\d*, test [1-9]\d*, dropped", text)
-
-
-def test_look_cuts_a_text_into_tokens(command: Say, store: list[Any]) -> None:
-    said = command("look", "kechkena", "--text", "Әбием мич янында", *store, "--json").json()
-    assert len(said["tokens"]) < len("Әбием мич янында".encode())
-    text = command("look", "kechkena", "--text", "Әбием мич янында", *store).out
-    assert "|".join(said["tokens"]) in text
-    assert f"{len(said['tokens'])} tokens" in text
-
-
 def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None:
     said = command("look", "kechkena", *store)
     assert "70\u2009368 parameters" in said.out
@@ -155,7 +118,7 @@ def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None
     assert [each["step"] for each in validations] == [0, 8, 16, 24, 32, 40]
 
 
-@pytest.mark.parametrize("kind", ["source", "shards", "evaluation", "export"])
+@pytest.mark.parametrize("kind", ["source", "export"])
 def test_look_shows_the_manifest_of_other_artefacts(
     finished: Path, command: Say, store: list[Any], kind: str
 ) -> None:
@@ -227,28 +190,6 @@ def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
     assert command("prune", *given).out == "every artefact belongs to a run\n"
 
 
-def test_a_flipped_byte_is_told_with_its_file_by_every_command(copy: Path, command: Say) -> None:
-    (path,) = (copy / "store" / "model").glob("*/weights.safetensors")
-    data = bytearray(path.read_bytes())
-    data[-9] ^= 1
-    path.write_bytes(data)
-    given = ["--store", copy / "store", "--json"]
-    commands = [
-        ["run", copy / "recipe.toml"],
-        ["generate", "kechkena", "Таң"],
-        ["evaluate", "kechkena"],
-        ["export", "kechkena", "--out", copy / "out"],
-    ]
-    for each in commands:
-        said = command(*each, *given)
-        error = said.json()["error"]
-        assert (said.code, error["kind"], error["where"]) == (1, "Damaged", str(path))
-        assert f"Remove the folder {path.parent} " in error["do"]
-    shutil.rmtree(path.parent)
-    assert command("run", copy / "recipe.toml", *given).code == 0
-    assert (path.read_bytes()[-9] ^ 1) == data[-9]
-
-
 def test_compare_prints_a_table_a_page_and_the_next_command(
     finished: Path, copy: Path, command: Say, tmp_path: Path
 ) -> None:
@@ -311,32 +252,27 @@ def test_compare_names_the_csv_of_efficiency_if_there_is_one(
     assert "llama.cpp F16,5000" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["kechkena"], "it takes two finished runs to compare"),
-        (["kechkena", "kechkena"], "kechkena is named twice"),
-        (["kechkena", "алма"], "no run is called алма"),
-    ],
-)
-def test_what_cannot_be_compared_is_a_wrong_request(
-    command: Say, store: list[Any], names: list[str], message: str
-) -> None:
-    said = command("compare", *names, *store, "--json")
-    error = said.json()["error"]
-    assert (said.code, error["message"]) == (2, message)
-    assert "Runs here: kechkena" in error["do"] or "Name each run once" in error["do"]
+Say = Callable[..., Any]
 
 
-def test_what_a_refused_corpus_dropped_can_be_looked_at(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+def test_a_run_and_a_file_are_compared_on_the_dev_documents(
+    command: Say, finished: Path, tmp_path: Path
 ) -> None:
-    recipe = small_recipe(tmp_path / "project")
-    given = ["--store", tmp_path / "project" / "store"]
-    refused = command("run", recipe, *given, "--set", "clean.min_chars=9000")
-    assert refused.code == 1
-    assert "endonym look RUN --dropped all" in refused.err
-    text = command("look", "kechkena+clean.min_chars=9000", "--dropped", "all", *given).out
-    assert text.startswith("min_chars")
-    assert "Таң атканда" in text
-    assert "\\n" not in text
+    toy_tokenizer("unigram").save(tmp_path)
+    names = ("kechkena", tmp_path)
+    given = ("--store", finished / "store")
+    ours, other = command("tokenizer", "compare", *names, *given, "--json").json()["tokenizers"]
+    assert ours["train_seconds"] > 0
+    assert other["train_seconds"] is None
+    assert ours["total"]["bytes"] == other["total"]["bytes"] > 500
+    said = command("tokenizer", "compare", *names, *given)
+    assert said.code == 0
+    assert "cut letters" in said.out
+
+
+def test_what_cannot_be_read_ends_with_advice(command: Say, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    said = command("tokenizer", "compare", tmp_path, "--text", tmp_path / "tokenizer.json")
+    assert said.code == 1
+    assert "Traceback" not in said.err
+    assert command("tokenizer", "compare", "nothing", "--text", tmp_path).code == 2

@@ -133,11 +133,6 @@ def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_
         adapter_of(str(made.folder), None, home, QUIET)
 
 
-def test_a_path_that_does_not_exist_is_a_wrong_request(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such file"):
-        verify_model(tmp_path / "none", None, (), store=store, log=QUIET)
-
-
 def test_without_a_corpus_only_strange_strings_are_compared(
     exported: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from endonym.commands.load import card_of, find_artifact, load_model
-from endonym.errors import Damaged, RecipeError
+from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.log import Log
 from endonym.store import Store, write_sealed
@@ -66,26 +66,6 @@ def test_the_beginning_of_two_ids_means_neither(store: Store, model: Path, tmp_p
     shutil.copytree(model, twin / (model.name[:6] + "000000"))
     assert find_artifact(model.name[:6], Store(tmp_path / "store")) is None
     assert find_artifact(model.name[:8], Store(tmp_path / "store")) is not None
-
-
-def test_another_kind_of_artefact_is_not_a_model(store: Store) -> None:
-    (corpus,) = (store.root / "corpus").iterdir()
-    with pytest.raises(RecipeError, match="is a corpus, not a model"):
-        load_model(str(corpus), store)
-
-
-def test_a_damaged_model_is_not_loaded(model: Path, store: Store, tmp_path: Path) -> None:
-    copy = tmp_path / "model"
-    shutil.copytree(model, copy)
-    (copy / "config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(Damaged, match=r"config\.json"):
-        load_model(str(copy), store)
-
-
-def test_where_there_are_no_runs_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError) as caught:
-        load_model("tatar", Store(tmp_path / "store"))
-    assert caught.value.do == "Runs here: none yet."
 
 
 def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, store: Store) -> None:

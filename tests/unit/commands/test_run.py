@@ -155,8 +155,7 @@ def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("splits", "split"),
-    [(("test", "dev"), "dev"), (("dev", "test"), "dev"), (("test",), "test")],
+    ("splits", "split"), [(("test", "dev"), "dev"), (("dev", "test"), "dev"), (("test",), "test")]
 )
 def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
     run: Run, monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], split: str

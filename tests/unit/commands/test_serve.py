@@ -14,17 +14,17 @@ import pytest
 from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
+from endonym.commands.inspect import remove, unused
 from endonym.commands.load import load_model
 from endonym.commands.serve import (
     Place,
     hosts_of,
     make_engine,
-    model_names,
     place_of,
     read_key,
     require_extra,
+    served_names,
 )
-from endonym.commands.unused import remove, unused
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -166,13 +166,6 @@ def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
     assert held == [None]
 
 
-def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:
-    engine = make_engine(str(write_gguf(tmp_path)), store, "cpu", Log(quiet=True))
-    assert engine.name == "llama.cpp"
-    engine.close()
-    assert not store.root.exists()
-
-
 def test_a_template_that_changes_messages_is_told(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,9 +176,11 @@ def test_a_template_that_changes_messages_is_told(
 
 
 def test_two_models_may_not_have_one_name() -> None:
-    assert model_names(["runs/tatar", "km.gguf"]) == {"tatar": "runs/tatar", "km": "km.gguf"}
+    assert {
+        short: name for short, (name, _) in served_names(["runs/tatar", "km.gguf"]).items()
+    } == {"tatar": "runs/tatar", "km": "km.gguf"}
     with pytest.raises(RecipeError, match="would both be called km"):
-        model_names(["km", "x/km.gguf"])
+        served_names(["km", "x/km.gguf"])
 
 
 def test_a_key_is_long_and_private(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""The demo texts: composed fables stay French and distinct, hand-written ones stay well formed."""
+"""The French fables: word forms, lexicon and schemas, and what is composed of them."""
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -11,25 +12,34 @@ from pathlib import Path
 
 import pytest
 
-from endonym.demo.grammar import fable, fables
-from endonym.demo.stories import lexicon, schemas
+from endonym.demo.grammar import (
+    PARTS,
+    SIZES,
+    SKY_SHARE,
+    Adjective,
+    Figure,
+    Noun,
+    Season,
+    elide,
+    fable,
+    fables,
+    is_elidable,
+    lexicon,
+    schemas,
+)
 
 SOURCES = Path(__file__).resolve().parents[3] / "src"
 VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"
 NOT_AN_INFINITIVE = r"(?!\w+(?:er|ir|re|oir)\b)"
-REPEATABLE = {"nous", "vous"}
+
+
+COUNT = 2_000
 
 
 @cache
 def sample() -> tuple[str, ...]:
-    """Compose the five thousand fables that most tests read."""
-    return tuple(fables(5000, seed=1))
-
-
-def written(language: str) -> list[Path]:
-    """List the hand-written fables of a language."""
-    folder = Path(str(files("endonym.demo"))) / "fables" / language
-    return sorted(folder.glob("*.txt"))
+    """The fables that most tests read."""
+    return tuple(fables(COUNT, seed=1))
 
 
 def letters(text: str) -> list[str]:
@@ -37,65 +47,41 @@ def letters(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", text)
 
 
-def test_five_thousand_indices_give_five_thousand_fables() -> None:
-    assert len(set(sample())) == 5000
-
-
-def test_index_and_seed_give_the_same_fable_in_another_process() -> None:
-    code = "import sys; from endonym.demo.grammar import fable; sys.stdout.write(fable(12, 7))"
-    for hash_seed in ("1", "2"):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(SOURCES),
-            "PYTHONHASHSEED": hash_seed,
-            "PYTHONIOENCODING": "utf-8",
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, check=True
-        )
-        assert done.stdout.decode("utf-8") == fable(12, 7)
-
-
-def test_another_seed_gives_another_fable() -> None:
-    assert all(fable(index, 1) != fable(index, 2) for index in range(50))
-
-
-def test_a_negative_index_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 or more"):
-        fable(-1)
-
-
-def test_every_fable_is_one_composed_document_of_the_right_length() -> None:
+def test_every_fable_is_another_composed_document_of_the_right_length() -> None:
+    assert len(set(sample())) == COUNT
+    morals = {moral[1:] for schema in schemas() for moral in schema.morals}
     for text in sample():
         assert text == unicodedata.normalize("NFC", text)
         assert "\n\n" not in text
         assert 4 <= len(text.splitlines()) <= 6
         assert text == text.strip()
         assert 90 <= len(letters(text)) <= 220
-
-
-def test_every_fable_ends_with_a_moral_of_its_schemas() -> None:
-    morals = {moral[1:] for schema in schemas() for moral in schema.morals}
-    for text in sample():
+        assert all(line.count("«") == line.count("»") for line in text.splitlines())
         last = text.splitlines()[-1].removesuffix(" »")
         assert any(last.endswith(moral) for moral in morals), last
 
 
-def test_no_vowel_is_left_without_elision() -> None:
-    pattern = re.compile(
-        rf"(?<![-\w’])(?:de|que|le|la|je|ne|se|me|te|lorsque|puisque) ([{VOWELS}h][\w-]*)",
-        re.IGNORECASE,
-    )
-    kept = lexicon().aspirated
-    for text in sample():
-        wrong = [match[0] for match in pattern.finditer(text) if match[1].lower() not in kept]
-        assert not wrong
+def test_vowels_are_elided_and_no_word_is_doubled() -> None:
+    kept = "|".join(sorted(lexicon().aspirated))
+    wrong = [
+        rf"(?<![-\w’])(?:de|que|le|la|je|ne|se|me|te|lorsque|puisque) (?!(?:{kept})\b)[{VOWELS}h]",
+        rf"\b[dlnsjmt]’(?:{kept})\b",
+        r"\b(?!nous|vous)([^\W\d_]+) \1\b",
+    ]
+    for pattern in wrong:
+        found = re.compile(pattern, re.IGNORECASE)
+        assert not [match[0] for text in sample() if (match := found.search(text))]
 
 
-def test_aspirated_words_are_never_elided() -> None:
-    aspirated = "|".join(sorted(lexicon().aspirated))
-    pattern = re.compile(rf"\b[dlnsjmt]’(?:{aspirated})\b", re.IGNORECASE)
-    assert not [text for text in sample() if pattern.search(text)]
+def test_index_and_seed_decide_the_fable_in_another_process_too() -> None:
+    code = "import sys; from endonym.demo.grammar import fable; sys.stdout.write(fable(12, 7))"
+    more = {"PYTHONPATH": str(SOURCES), "PYTHONHASHSEED": "1", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env={**os.environ, **more}, capture_output=True, check=True)
+    assert done.stdout.decode("utf-8") == fable(12, 7)
+    assert all(fable(index, 1) != fable(index, 2) for index in range(50))
+    with pytest.raises(ValueError, match="0 or more"):
+        fable(-1)
 
 
 @pytest.mark.parametrize(
@@ -105,59 +91,127 @@ def test_aspirated_words_are_never_elided() -> None:
         rf"(?<!-)\bà les? {NOT_AN_INFINITIVE}",
         r"\b(?:vieux|ce|beau) (?:âne|ours|écureuil|élan)\b",
         r"\b[Ss]i ils?\b",
-        r" {2,}",
-        r"[{}\[\]|]",
-        r"'",
-        r" [,.]",
-        r"[.,;:!?]{2,}",
-        r"\?/|\w/\w",
-        r"\. [a-zàâéèêîôùûœ]",
-        r"[^ ][!?;:»]",
-        r"«[^ ]",
-        r"^[a-zàâéèêîôùûœ]",
+        r" {2,}|[{}\[\]|]|'| [,.]|[.,;:!?]{2,}|\?/|\w/\w",
+        r"\. [a-zàâéèêîôùûœ]|^[a-zàâéèêîôùûœ]",
+        r"[^ ][!?;:»]|«[^ ]",
     ],
 )
 def test_no_forbidden_sequence_appears(pattern: str) -> None:
     found = re.compile(pattern, re.MULTILINE)
-    wrong = [match[0] for text in sample() if (match := found.search(text))]
-    assert not wrong
+    assert not [match[0] for text in sample() if (match := found.search(text))]
 
 
-def test_no_word_is_doubled() -> None:
-    doubled = re.compile(r"\b([^\W\d_]+) \1\b", re.IGNORECASE)
-    for text in sample():
-        assert not [m[0] for m in doubled.finditer(text) if m[1].lower() not in REPEATABLE]
+ASPIRATED = frozenset({"hibou", "haie"})
+RENARD, OURS = Noun("renard", False, False), Noun("ours", False, True)
+PIE, HIRONDELLE = Noun("pie", True, False), Noun("hirondelle", True, True)
+VIEUX = Adjective("vieux", "vieille", "vieil")
+GROGNON = Adjective("grognon", "grognonne", "grognon")
 
 
-def test_quotation_marks_are_paired() -> None:
-    for text in sample():
-        assert all(line.count("«") == line.count("»") for line in text.splitlines())
+def test_a_word_asks_for_elision_by_its_first_sound() -> None:
+    for word in ("ours", "Écureuil", "œuf", "hirondelle", "ours grognon"):
+        assert is_elidable(word, ASPIRATED), word
+    for word in ("hibou", "Hibou", "oui", "onze", "renard", "grand ours"):
+        assert not is_elidable(word, ASPIRATED), word
 
 
-def test_each_written_fable_is_clean_text() -> None:
-    paths = written("fr") + written("en")
-    for path in paths:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8")
-        assert text == unicodedata.normalize("NFC", text), path.name
-        assert re.search(r"\S\n\Z", text), path.name
-        assert not re.search(r"[\r\t'\"]|  |\n\n\n", text), path.name
-        assert 100 <= len(letters(text)) <= 280, path.name
-        assert 3 <= len(text.split("\n\n")) <= 6, path.name
+@pytest.mark.parametrize(
+    ("text", "elided"),
+    [
+        ("le ours parle de la hirondelle", "l’ours parle de l’hirondelle"),
+        ("le hibou de la haie", "le hibou de la haie"),
+        ("La abeille dit que elle se ennuie", "L’abeille dit qu’elle s’ennuie"),
+        ("lorsque il pleut, puisque on attend", "lorsqu’il pleut, puisqu’on attend"),
+        ("si il vient, Si ils partent, si elle", "s’il vient, S’ils partent, si elle"),
+        ("dis-le à ta mère, ce monde a une aile", "dis-le à ta mère, ce monde a une aile"),
+        ("le onze, que oui", "le onze, que oui"),
+    ],
+)
+def test_a_vowel_falls_before_a_vowel_and_nowhere_else(text: str, elided: str) -> None:
+    assert elide(text, ASPIRATED) == elided
 
 
-def test_written_fables_are_many_and_unique() -> None:
-    french, english = written("fr"), written("en")
-    assert len(french) >= 30
-    assert len(english) >= 10
-    texts = [path.read_text(encoding="utf-8") for path in french + english]
-    titles = [text.splitlines()[0] for text in texts]
-    assert len(set(texts)) == len(texts)
-    assert len(set(titles)) == len(titles)
+KEYS = ("", "un", "un+", "de", "à", "il", "lui", "le", "e")
 
 
-def test_written_french_fables_follow_french_typography() -> None:
-    for path in written("fr"):
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r"[^ \n][!?;:»]|«[^ ]", text), path.name
-        assert text.count("«") == text.count("»"), path.name
+@pytest.mark.parametrize(
+    ("figure", "forms"),
+    [
+        (Figure(RENARD), "le renard|un renard|un renard|du renard|au renard|il|lui|le|"),
+        (
+            Figure(OURS, GROGNON, VIEUX),
+            "l’ours|un ours|un vieil ours grognon|de l’ours|à l’ours|il|lui|le|",
+        ),
+        (
+            Figure(PIE, GROGNON, VIEUX),
+            "la pie|une pie|une vieille pie grognonne|de la pie|à la pie|elle|elle|la|e",
+        ),
+        (
+            Figure(HIRONDELLE, None, VIEUX),
+            "l’hirondelle|une hirondelle|une vieille hirondelle|de l’hirondelle|à l’hirondelle|"
+            "elle|elle|la|e",
+        ),
+        (
+            Figure(RENARD, VIEUX, VIEUX),
+            "le renard|un renard|un vieux renard vieux|du renard|au renard|il|lui|le|",
+        ),
+    ],
+)
+def test_a_slot_gets_the_form_that_it_asks_for(figure: Figure, forms: str) -> None:
+    assert "|".join(figure.form(key) for key in KEYS) == forms
+    with pytest.raises(KeyError):
+        figure.form("avec")
+
+
+def test_the_lexicon_is_as_rich_as_promised_and_knows_its_words() -> None:
+    words = lexicon()
+    characters = [noun for group in words.characters.values() for noun in group]
+    assert len(characters) >= 40
+    assert len({trait for family in words.traits.values() for trait in family}) >= 40
+    assert len(words.places) >= 25
+    assert len(schemas()) >= 12
+    assert len({moral for schema in schemas() for moral in schema.morals}) >= 40
+    assert sum(len(schema.pairs) for schema in schemas()) * len(words.places) > 100_000
+    for noun in [*characters, *(noun for group in words.objects.values() for noun in group)]:
+        first = noun.text.split()[0]
+        assert noun.elided == (first[0] in VOWELS or first in {"hirondelle", "hermine"}), first
+    fronts = {each.masculine: each for group in words.fronts.values() for each in group}
+    assert (fronts["vieux"].feminine, fronts["vieux"].before_vowel) == ("vieille", "vieil")
+    assert fronts["petit"].before_vowel == "petit"
+    for size in SIZES:
+        assert {words.size_of(noun) for noun in words.characters[size]} == {size}
+
+
+def test_by_day_the_sky_is_told_more_often_than_not_and_by_night_never() -> None:
+    season = Season(("un matin",), ("une nuit",), ("sous la neige",))
+    rng = random.Random(5)
+    assert {season.moment(rng, at_night=True) for _ in range(20)} == {"une nuit"}
+    days = [season.moment(rng, at_night=False) for _ in range(500)]
+    assert set(days) == {"un matin", "un matin, sous la neige"}
+    assert days.count("un matin, sous la neige") / 500 == pytest.approx(SKY_SHARE, abs=0.1)
+
+
+def test_schemas_are_those_of_their_files_in_order_with_two_of_opposite_gender() -> None:
+    folder = Path(str(files("endonym.demo"))) / "schemas_fr"
+    for path, schema in zip(sorted(folder.glob("*.toml")), schemas(), strict=True):
+        assert schema.titles[0] in path.read_text(encoding="utf-8")
+        assert schema.pairs
+        assert all(first.feminine != second.feminine for first, second in schema.pairs)
+        assert set(schema.parts) == set(PARTS)
+        for options in (schema.titles, schema.morals, *schema.parts.values()):
+            assert options
+            assert all(option == " ".join(option.split()) for option in options)
+
+
+def test_a_schema_may_limit_its_seasons_its_night_and_the_sizes_of_its_two() -> None:
+    folder = Path(str(files("endonym.demo"))) / "schemas_fr"
+    names = sorted(path.stem for path in folder.glob("*.toml"))
+    found = dict(zip(names, schemas(), strict=True))
+    assert found["bornes"].seasons == ("printemps", "automne")
+    assert [name for name in names if found[name].at_night] == ["peur", "porte"]
+    words = lexicon()
+    sizes = {(words.size_of(one), words.size_of(two)) for one, two in found["union"].pairs}
+    assert sizes == {("grand", "petit"), ("moyen", "petit")}
+    nouns = [noun for group in words.characters.values() for noun in group]
+    feminine = sum(noun.feminine for noun in nouns)
+    assert len(found["bornes"].pairs) == 2 * feminine * (len(nouns) - feminine)

@@ -1,189 +1,93 @@
-"""Contradictions between keys, and files that are not there."""
+"""Contradictions between keys, files that are not there, and what a folder of a model may be."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from wrong_recipes import problem_drawn, refusal
+from wrong_recipes import HEAD, cases, problem_drawn, refusal
 
-from endonym.errors import RecipeError
-from endonym.recipe.checks import contradictions, missing_files
+from endonym.errors import Damaged, RecipeError
+from endonym.recipe.checks import base_model, contradictions, missing_files
 from endonym.recipe.recipe import Recipe
+from endonym.store import write_sealed
 from endonym.tokenizer.chat_template import CHATML
 
-HEAD = """\
-name = "tatar"
-language = "tt"
-[[source]]
-name = "leipzig"
-path = "texts"
-[[phase]]
-"""
-
-CONTRADICTIONS = {
-    "two sources of one name": (
-        '[[source]]\nname = "leipzig"\npath = "b"',
-        8,
-        'source 2 is called "leipzig", as source 1 is.',
-        '"leipzig"',
-        "Give each its own name.",
-    ),
-    "two phases of the default name": (
-        "steps = 3\n[[phase]]",
-        8,
-        'phase 2 is called "pretrain", as phase 1 is.',
-        "phase",
-        "Give each its own name.",
-    ),
-    "a size for the byte tokenizer": (
-        '[tokenizer]\nkind = "byte"\nvocab = 300',
-        9,
-        'kind = "byte" always has 259 ids, not 300.',
-        "300",
-        'Leave vocab out, or choose kind = "bpe".',
-    ),
-    "a share of a source that is not there": (
-        "[tokenizer]\nsources = { khmer = 1.0 }",
-        8,
-        'no source is called "khmer".',
-        "{ khmer = 1.0 }",
-        "Sources here: leipzig.",
-    ),
-    "shares that are less than a whole": (
-        "[tokenizer]\nsources = { leipzig = 0.7 }",
-        8,
-        "the shares of tokenizer.sources sum up to 0.7, not to 1.",
-        "{ leipzig = 0.7 }",
-        "Write them as parts of one whole, such as 0.6 and 0.4.",
-    ),
-    "operations of a model without a size": (
-        "flops = 1e12",
-        7,
-        "flops needs a model whose size is given.",
-        "1e12",
-        "Write model.dim and model.layers, or give the phase tokens or epochs.",
-    ),
-    "a batch smaller than a row": (
-        "batch_tokens = 128\n[pack]\ncontext = 256",
-        7,
-        "batch_tokens = 128 holds no row of context = 256.",
-        "128",
-        "Choose a multiple of 256, or a smaller pack.context.",
-    ),
-    "heads that do not divide dim": (
-        "[model]\nlayers = 2\ndim = 512\nmixer.heads = 7",
-        10,
-        "dim 512 is not divisible by 7 heads.",
-        "7",
-        "Choose heads that divide dim, or give mixer.head_width.",
-    ),
-    "key heads that do not divide heads": (
-        "[model]\nlayers = 2\ndim = 512\n[model.mixer]\nheads = 8\nkv_heads = 3",
-        12,
-        "8 heads are not divisible by 3 kv_heads.",
-        "3",
-        "Choose kv_heads that divide heads.",
-    ),
-    "an odd width of a head that is written nowhere": (
-        "[model]\nlayers = 2\ndim = 24\nmixer = { heads = 8 }",
-        10,
-        "rotary positions rotate pairs of channels, but 3 of 3 rotate.",
-        "mixer",
-        "Choose an even number of channels.",
-    ),
-    "rotary positions of a gpt2": (
-        '[model]\nfamily = "gpt2"\nlayers = 2\ndim = 64\nmixer.heads = 4\nmixer.rope_base = 5.0',
-        12,
-        "positions are learned, not rotary.",
-        "5.0",
-        'Leave the key out, or set model.position = "rope".',
-    ),
-    "heads of the second mixer": (
-        "[model]\nlayers = 2\ndim = 64\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nheads = 5",
-        13,
-        "dim 64 is not divisible by 5 heads.",
-        "5",
-        "Choose heads that divide dim, or give mixer.head_width.",
-    ),
-    "a key of another kind in a list in one line": (
-        "[model]\nlayers = 2\ndim = 64\nmixer = [{ heads = 4 }, { kind = 'mamba', window = 8 }]",
-        10,
-        'window has no effect with kind = "mamba".',
-        "8",
-        "Leave it out; it belongs to attention.",
-    ),
-    "a window longer than a row": (
-        "[model]\nlayers = 2\ndim = 64\nmixer = { heads = 4, window = 33 }\n[pack]\ncontext = 32",
-        10,
-        "a window of 33 keys in a context of 32 tokens.",
-        "33",
-        "A window is at most the context; leave it out to see everything.",
-    ),
-    "a scaling without the context before": (
-        "[model]\nlayers = 2\ndim = 64\nmixer.heads = 4\n"
-        "mixer.rope_scaling = { kind = 'yarn', factor = 2.0 }",
-        11,
-        "yarn needs the original context length.",
-        "rope_scaling",
-        "Give the number of tokens the model was first trained with.",
-    ),
-    "more mixers than layers": (
-        "[model]\nlayers = 1\ndim = 64\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nheads = 2",
-        10,
-        "2 kinds of mixer in 1 layers.",
-        "mixer",
-        "Name at most 1, or set more layers.",
-    ),
-    "one norm for branches that are not parallel": (
-        "[model]\nlayers = 2\ndim = 64\nmixer.heads = 4\nshared_norm = true",
-        11,
-        "one norm can be shared only by branches that read the same stream.",
-        "true",
-        "Set parallel = true as well, or leave shared_norm out.",
-    ),
-    "more active experts than there are": (
-        "[model]\nfamily = 'moe'\nlayers = 2\ndim = 64\nmixer.heads = 4\nffn = { active = 9 }",
-        12,
-        "9 active experts of 8.",
-        "9",
-        'Choose 1 to 8, or "all" for the dense mixture.',
-    ),
-    "heads for a family without them": (
-        "[model]\nfamily = 'mamba'\nlayers = 2\ndim = 64\nmixer.heads = 4",
-        11,
-        'heads has no effect with kind = "mamba".',
-        "4",
-        "Leave it out; it belongs to attention.",
-    ),
-    "a width that heads of mamba2 do not divide": (
-        "[model]\nfamily = 'mamba2'\nlayers = 2\ndim = 33",
-        7,
-        "dim · expand = 66 is not divisible by heads of 64 channels.",
-        "model",
-        "Choose a head_width that divides dim · expand.",
-    ),
-    "evaluation texts that are not there": (
-        '[clean]\ndecontaminate = ["tasks/*.jsonl"]',
-        8,
-        "no file matches tasks/*.jsonl.",
-        '["tasks/*.jsonl"]',
-        "Correct it, or leave it out: it is a path or a glob from the recipe's folder.",
-    ),
-    "prompts that are not there": (
-        '[[evaluate]]\nkind = "prompts"\nfile = "prompts/җөмләләр.txt"',
-        9,
-        "there is no file prompts/җөмләләр.txt.",
-        '"prompts/җөмләләр.txt"',
-        "Put it there, or correct the path: it starts at the recipe's folder.",
-    ),
-}
+CONTRADICTIONS = """
+[[source]] ⏎ name = "leipzig" ⏎ path = "b"
+    8 ¦ "leipzig" ¦ source 2 is called "leipzig", as source 1 is.
+    Give each its own name.
+steps = 3 ⏎ [[phase]]
+    8 ¦ phase ¦ phase 2 is called "pretrain", as phase 1 is.
+    Give each its own name.
+[tokenizer] ⏎ kind = "byte" ⏎ vocab = 300
+    9 ¦ 300 ¦ kind = "byte" always has 259 ids, not 300.
+    Leave vocab out, or choose kind = "bpe".
+[tokenizer] ⏎ sources = { khmer = 1.0 }
+    8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
+    Sources here: leipzig.
+[tokenizer] ⏎ sources = { leipzig = 0.7 }
+    8 ¦ { leipzig = 0.7 } ¦ the shares of tokenizer.sources sum up to 0.7, not to 1.
+    Write them as parts of one whole, such as 0.6 and 0.4.
+flops = 1e12
+    7 ¦ 1e12 ¦ flops needs a model whose size is given.
+    Write model.dim and model.layers, or give the phase tokens or epochs.
+batch_tokens = 128 ⏎ [pack] ⏎ context = 256
+    7 ¦ 128 ¦ batch_tokens = 128 holds no row of context = 256.
+    Choose a multiple of 256, or a smaller pack.context.
+[model] ⏎ layers = 2 ⏎ dim = 512 ⏎ mixer.heads = 7
+    10 ¦ 7 ¦ dim 512 is not divisible by 7 heads.
+    Choose heads that divide dim, or give mixer.head_width.
+[model] ⏎ layers = 2 ⏎ dim = 512 ⏎ [model.mixer] ⏎ heads = 8 ⏎ kv_heads = 3
+    12 ¦ 3 ¦ 8 heads are not divisible by 3 kv_heads.
+    Choose kv_heads that divide heads.
+[model] ⏎ layers = 2 ⏎ dim = 24 ⏎ mixer = { heads = 8 }
+    10 ¦ mixer ¦ rotary positions rotate pairs of channels, but 3 of 3 rotate.
+    Choose an even number of channels.
+[model] ⏎ family = "gpt2" ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer.heads = 4 ⏎ mixer.rope_base = 5.0
+    12 ¦ 5.0 ¦ positions are learned, not rotary.
+    Leave the key out, or set model.position = "rope".
+[model] ⏎ layers = 2 ⏎ dim = 64 ⏎ [[model.mixer]] ⏎ heads = 4 ⏎ [[model.mixer]] ⏎ heads = 5
+    13 ¦ 5 ¦ dim 64 is not divisible by 5 heads.
+    Choose heads that divide dim, or give mixer.head_width.
+[model] ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer = [{ heads = 4 }, { kind = 'mamba', window = 8 }]
+    10 ¦ 8 ¦ window has no effect with kind = "mamba".
+    Leave it out; it belongs to attention.
+[model] ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer = { heads = 4, window = 33 } ⏎ [pack] ⏎ context = 32
+    10 ¦ 33 ¦ a window of 33 keys in a context of 32 tokens.
+    A window is at most the context; leave it out to see everything.
+[model] ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer.heads = 4 ⏎ mixer.rope_scaling = { kind = 'yarn', factor = 2.0 }
+    11 ¦ rope_scaling ¦ yarn needs the original context length.
+    Give the number of tokens the model was first trained with.
+[model] ⏎ layers = 1 ⏎ dim = 64 ⏎ [[model.mixer]] ⏎ heads = 4 ⏎ [[model.mixer]] ⏎ heads = 2
+    10 ¦ mixer ¦ 2 kinds of mixer in 1 layers.
+    Name at most 1, or set more layers.
+[model] ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer.heads = 4 ⏎ shared_norm = true
+    11 ¦ true ¦ one norm can be shared only by branches that read the same stream.
+    Set parallel = true as well, or leave shared_norm out.
+[model] ⏎ family = 'moe' ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer.heads = 4 ⏎ ffn = { active = 9 }
+    12 ¦ 9 ¦ 9 active experts of 8.
+    Choose 1 to 8, or "all" for the dense mixture.
+[model] ⏎ family = 'mamba' ⏎ layers = 2 ⏎ dim = 64 ⏎ mixer.heads = 4
+    11 ¦ 4 ¦ heads has no effect with kind = "mamba".
+    Leave it out; it belongs to attention.
+[model] ⏎ family = 'mamba2' ⏎ layers = 2 ⏎ dim = 33
+    7 ¦ model ¦ dim · expand = 66 is not divisible by heads of 64 channels.
+    Choose a head_width that divides dim · expand.
+[clean] ⏎ decontaminate = ["tasks/*.jsonl"]
+    8 ¦ ["tasks/*.jsonl"] ¦ no file matches tasks/*.jsonl.
+    Correct it, or leave it out: it is a path or a glob from the recipe's folder.
+[[evaluate]] ⏎ kind = "prompts" ⏎ file = "prompts/җөмләләр.txt"
+    9 ¦ "prompts/җөмләләр.txt" ¦ there is no file prompts/җөмләләр.txt.
+    Put it there, or correct the path: it starts at the recipe's folder.
+"""  # noqa: E501
 
 
-@pytest.mark.parametrize("case", CONTRADICTIONS)
-def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path) -> None:
-    body, line, message, under, do = CONTRADICTIONS[case]
-    (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
-    assert advice == do
+@pytest.mark.parametrize(("body", "line", "under", "message", "do"), cases(CONTRADICTIONS))
+def test_a_contradiction_names_its_line_and_what_to_do(
+    body: str, line: int, under: str, message: str, do: str, tmp_path: Path
+) -> None:
+    assert problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under) == [do]
 
 
 @pytest.mark.parametrize(
@@ -300,15 +204,6 @@ def test_a_shape_that_no_other_program_has_can_be_exported_as_an_adapter_alone()
     assert about == [("export", 1), ("export", 2)]
 
 
-def test_files_of_evaluations_are_found_beside_the_recipe(tmp_path: Path) -> None:
-    (tmp_path / "сораулар.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
-    file = tmp_path / "r.toml"
-    body = '[[evaluate]]\nkind = "prompts"\nfile = "сораулар.txt"'
-    file.write_text(HEAD + body, encoding="utf-8")
-    recipe = Recipe.load(file)
-    assert recipe.evaluate[0].files(recipe.folder)[0].is_file()
-
-
 def test_a_name_too_long_for_a_folder_is_refused(tmp_path: Path) -> None:
     long = "ភាសាខ្មែរ" * 7
     text = HEAD.replace("tatar", long) + f"[variant.'{'x' * 40}'.pack]\ncontext = 64\n"
@@ -344,11 +239,6 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
         assert f"recipe.toml:{line}: {message}" in text
     assert text.count("Leave one of the two out.") == 3
     assert "vocab" not in text, "it is that of a new tokenizer"
-
-
-def test_a_folder_that_is_not_there_is_reported_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"recipe\.toml:7: gemini is not there\."):
-        load_with_folder(tmp_path, '[model]\nfolder = "gemini"\n[[phase]]\n')
 
 
 @pytest.mark.parametrize("tokenizer", ["extend = 40", 'kind = "bpe"\nvocab = 400'])
@@ -447,3 +337,72 @@ def test_a_template_that_cannot_be_used_is_told(
     assert problem in found.message
     assert found.path == ("chat", "template")
     assert found.do
+
+
+ID = "0123456789ab" + "0" * 52
+
+
+def a_run(folder: Path, *, is_finished: bool = True, stages: list[Any] | None = None) -> Path:
+    """A run whose store lies beside its folder's parent, as `run` makes it."""
+    run = folder / "runs" / "kechkena"
+    run.mkdir(parents=True)
+    planned = [{"stage": "model", "id": "ffffffffffff"}, {"stage": "model", "id": ID[:12]}]
+    plan = {"store": "../../store", "recipe": "../../recipe.toml", "stages": stages or planned}
+    write_sealed(run / "plan.json", plan)
+    made = folder / "store" / "model" / ID[:12]
+    made.mkdir(parents=True)
+    if is_finished:
+        (made / "manifest.json").write_text("{}", encoding="utf-8")
+    return run
+
+
+def test_a_folder_with_a_config_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert base_model(tmp_path) == tmp_path
+
+
+def test_a_run_is_the_model_of_its_last_phase(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    assert base_model(run) == (tmp_path / "store" / "model" / ID[:12]).resolve()
+
+
+def test_a_run_that_is_not_finished_says_how_to_finish_it(tmp_path: Path) -> None:
+    run = a_run(tmp_path, is_finished=False)
+    with pytest.raises(RecipeError, match="the run kechkena has no finished model yet") as caught:
+        base_model(run)
+    assert caught.value.where == "model.folder"
+    assert caught.value.do.endswith(f" run {os.path.relpath(run)}")
+
+
+def test_a_run_that_was_moved_away_from_its_store_is_not_called_unfinished(tmp_path: Path) -> None:
+    away = tmp_path / "other" / "place" / "kechkena"
+    away.parent.mkdir(parents=True)
+    a_run(tmp_path).rename(away)
+    with pytest.raises(RecipeError, match="the store of the run kechkena is not found") as caught:
+        base_model(away)
+    assert str(tmp_path / "other" / "store") in caught.value.message
+    assert "STORE/model/ID" in caught.value.do
+
+
+def test_a_run_without_a_model_in_its_plan_has_none(tmp_path: Path) -> None:
+    run = a_run(tmp_path, stages=[{"stage": "corpus", "id": ID[:12]}])
+    with pytest.raises(RecipeError, match="no finished model yet"):
+        base_model(run)
+
+
+@pytest.mark.parametrize("plan", ["no JSON", "{}", "[]", '{"store": "../../store", "stages": []}'])
+def test_a_damaged_plan_is_named(tmp_path: Path, plan: str) -> None:
+    run = a_run(tmp_path)
+    (run / "plan.json").write_text(plan, encoding="utf-8")
+    with pytest.raises(Damaged, match="the file is not what was written") as caught:
+        base_model(run)
+    assert caught.value.where == str(run / "plan.json")
+
+
+def test_other_folders_and_missing_ones_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="nirgends is not there"):
+        base_model(tmp_path / "nirgends")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecipeError, match="empty holds no model") as caught:
+        base_model(tmp_path / "empty")
+    assert "runs/NAME" in caught.value.do

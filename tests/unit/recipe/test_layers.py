@@ -1,11 +1,13 @@
-"""Files, variants, and values laid over a recipe."""
+"""Files, variants, values laid over a recipe, and recipes written as TOML."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.recipe.layers import parse, read
+from endonym.recipe.layers import parse, read, recipe_toml, toml
 from endonym.recipe.recipe import Recipe
 
 BASME = """\
@@ -41,7 +43,7 @@ layers = 6
 name = "una"
 steps = 5
 
-[variant.semințe]
+[variant."semințe"]
 seed = 7
 """
 
@@ -62,71 +64,61 @@ def refusal(file: Path, *, variant: str | None = None, sets: tuple[str, ...] = (
     return str(caught.value).replace(str(file), file.name)
 
 
-# variants
-
-
-@pytest.fixture
-def basme_with_names(basme: Path) -> Path:
-    """The recipe with names that TOML wants in quotes."""
-    basme.write_text(BASME.replace("semințe", '"semințe"'), encoding="utf-8")
-    return basme
-
-
-def test_a_variant_s_table_replaces_the_table_and_does_not_merge(basme_with_names: Path) -> None:
-    model = Recipe.load(basme_with_names, variant="gpt2").model
+def test_a_variant_s_table_replaces_the_table_and_does_not_merge(basme: Path) -> None:
+    model = Recipe.load(basme, variant="gpt2").model
     assert (model.family, model.layers, model.dim, model.mixer.heads) == ("gpt2", 6, None, None)
 
 
-def test_a_variant_s_phases_replace_all_phases(basme_with_names: Path) -> None:
-    recipe = Recipe.load(basme_with_names, variant="scurt")
+def test_a_variant_s_phases_replace_all_phases(basme: Path) -> None:
+    recipe = Recipe.load(basme, variant="scurt")
     assert [(phase.name, phase.steps) for phase in recipe.phase] == [("una", 5)]
     assert recipe.model.family == "llama"
 
 
-def test_a_variant_s_table_for_a_list_changes_keys_of_its_items(basme_with_names: Path) -> None:
-    text = basme_with_names.read_text(encoding="utf-8")
+def test_a_variant_s_table_for_a_list_changes_keys_of_its_items(basme: Path) -> None:
+    text = basme.read_text(encoding="utf-8")
     more = '\n[variant.rate]\nphase."cărți".lr = 0.01\nsource."povești".path = "x"\n'
-    basme_with_names.write_text(text + more, encoding="utf-8")
-    recipe = Recipe.load(basme_with_names, variant="rate")
-    plain = Recipe.load(basme_with_names)
+    basme.write_text(text + more, encoding="utf-8")
+    recipe = Recipe.load(basme, variant="rate")
+    plain = Recipe.load(basme)
     assert [phase.lr for phase in recipe.phase] == [None, 0.01]
     assert [phase.model_copy(update={"lr": None}) for phase in recipe.phase] == list(plain.phase)
     assert [source.path for source in recipe.source] == ["x", "web"]
     assert "lr = 0.01" in recipe.as_run()
 
 
-def test_the_only_item_of_a_list_needs_no_name_in_a_variant(basme_with_names: Path) -> None:
-    text = basme_with_names.read_text(encoding="utf-8")
+def test_the_only_item_of_a_list_needs_no_name_in_a_variant(basme: Path) -> None:
+    text = basme.read_text(encoding="utf-8")
     alone = text.replace('[[phase]]\nname = "cărți"\nepochs = 1\n', "")
     more = "\n[variant.rate.phase]\nlr = 0.01\n"
-    basme_with_names.write_text(alone + more, encoding="utf-8")
-    (phase,) = Recipe.load(basme_with_names, variant="rate").phase
+    basme.write_text(alone + more, encoding="utf-8")
+    (phase,) = Recipe.load(basme, variant="rate").phase
     assert (phase.lr, phase.steps) == (0.01, 100)
 
 
 @pytest.mark.parametrize("variant", [None, "rate"])
 def test_an_item_that_a_variant_misnames_is_reported_at_its_line(
-    basme_with_names: Path, variant: str | None
+    basme: Path, variant: str | None
 ) -> None:
-    text = basme_with_names.read_text(encoding="utf-8")
+    text = basme.read_text(encoding="utf-8")
     more = "\n[variant.rate.phase.carti]\nlr = 0.01\n"
-    basme_with_names.write_text(text + more, encoding="utf-8")
-    said = refusal(basme_with_names, variant=variant)
+    basme.write_text(text + more, encoding="utf-8")
+    said = refusal(basme, variant=variant)
     assert "phase has no item carti." in said
     assert "Did you mean `cărți`?" in said
 
 
-def test_a_variant_may_hold_a_single_value(basme_with_names: Path) -> None:
-    recipe = Recipe.load(basme_with_names, variant="semințe")
+def test_a_variant_may_hold_a_single_value(basme: Path) -> None:
+    recipe = Recipe.load(basme, variant="semințe")
     assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
 
 
-def test_variants_are_listed_in_the_file_s_order(basme_with_names: Path) -> None:
-    assert Recipe.variants(basme_with_names) == ["gpt2", "scurt", "semințe"]
+def test_variants_are_listed_in_the_file_s_order(basme: Path) -> None:
+    assert Recipe.variants(basme) == ["gpt2", "scurt", "semințe"]
 
 
-def test_an_unknown_variant_gets_a_suggestion_and_the_list(basme_with_names: Path) -> None:
-    assert refusal(basme_with_names, variant="scrut") == (
+def test_an_unknown_variant_gets_a_suggestion_and_the_list(basme: Path) -> None:
+    assert refusal(basme, variant="scrut") == (
         "basme.toml: variant scrut is not in this recipe.\n"
         "Did you mean `scurt`?  Variants: gpt2, scurt, semințe"
     )
@@ -139,11 +131,11 @@ def test_a_recipe_without_variants_says_so(basme: Path) -> None:
 
 @pytest.mark.parametrize("variant", [None, "gpt2", "scurt"])
 def test_a_mistake_in_a_variant_is_reported_whether_or_not_it_is_chosen(
-    basme_with_names: Path, variant: str | None
+    basme: Path, variant: str | None
 ) -> None:
-    text = basme_with_names.read_text(encoding="utf-8").replace("layers = 6", "layer = 6")
-    basme_with_names.write_text(text, encoding="utf-8")
-    assert refusal(basme_with_names, variant=variant) == (
+    text = basme.read_text(encoding="utf-8").replace("layers = 6", "layer = 6")
+    basme.write_text(text, encoding="utf-8")
+    assert refusal(basme, variant=variant) == (
         "basme.toml:27: model.layer is not a key of a model.\n"
         "    layer = 6\n"
         "    ^^^^^\n"
@@ -151,12 +143,12 @@ def test_a_mistake_in_a_variant_is_reported_whether_or_not_it_is_chosen(
     )
 
 
-def test_sizes_that_do_not_fit_in_a_variant_point_into_the_variant(basme_with_names: Path) -> None:
-    text = basme_with_names.read_text(encoding="utf-8")
+def test_sizes_that_do_not_fit_in_a_variant_point_into_the_variant(basme: Path) -> None:
+    text = basme.read_text(encoding="utf-8")
     shape = "layers = 6\ndim = 100\nmixer.heads = 3"
-    basme_with_names.write_text(text.replace("layers = 6", shape), encoding="utf-8")
-    Recipe.load(basme_with_names)
-    first = refusal(basme_with_names, variant="gpt2").splitlines()[0]
+    basme.write_text(text.replace("layers = 6", shape), encoding="utf-8")
+    Recipe.load(basme)
+    first = refusal(basme, variant="gpt2").splitlines()[0]
     assert first == "basme.toml:29: dim 100 is not divisible by 3 heads."
 
 
@@ -178,18 +170,9 @@ def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) 
     assert refusal(file).splitlines()[0] == f"r.toml:{said}"
 
 
-# --set
-
-
-@pytest.fixture
-def plain(basme_with_names: Path) -> Path:
-    """The recipe that `--set` is tried on."""
-    return basme_with_names
-
-
-def test_a_set_reaches_tables_and_items_by_number_and_by_name(plain: Path) -> None:
+def test_a_set_reaches_tables_and_items_by_number_and_by_name(basme: Path) -> None:
     recipe = Recipe.load(
-        plain,
+        basme,
         sets=[
             "model.mixer.heads=8",
             "phase.0.steps=10",
@@ -208,50 +191,37 @@ def test_a_set_reaches_tables_and_items_by_number_and_by_name(plain: Path) -> No
     assert recipe.clean.dedup == ("exact",)
 
 
-def test_a_phase_without_a_name_goes_by_the_name_it_gets(plain: Path) -> None:
-    assert Recipe.load(plain, sets=["phase.pretrain.steps=3"]).phase[0].steps == 3
-
-
-def test_the_only_item_may_be_left_out(plain: Path) -> None:
+def test_the_only_item_may_be_left_out(basme: Path) -> None:
     for sets in (["phase.lr=0.003"], ["phase.una.lr=0.003"]):
-        (phase,) = Recipe.load(plain, variant="scurt", sets=sets).phase
+        (phase,) = Recipe.load(basme, variant="scurt", sets=sets).phase
         assert (phase.name, phase.lr) == ("una", 0.003)
     tokens = ["phase.steps=", "phase.tokens=64"]
-    assert Recipe.load(plain, variant="scurt", sets=tokens).phase[0].tokens == 64
-    said = refusal(plain, variant="scurt", sets=("phase.lrr=1",))
+    assert Recipe.load(basme, variant="scurt", sets=tokens).phase[0].tokens == 64
+    said = refusal(basme, variant="scurt", sets=("phase.lrr=1",))
     assert said.startswith(
         "--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you mean"
     )
-    assert "phase has no item 1." in refusal(plain, variant="scurt", sets=("phase.1=",))
-    assert "It has: una, 0" in refusal(plain, variant="scurt", sets=("phase.unna.lr=1",))
+    assert "phase has no item 1." in refusal(basme, variant="scurt", sets=("phase.1=",))
+    assert "It has: una, 0" in refusal(basme, variant="scurt", sets=("phase.unna.lr=1",))
 
 
-def test_blanks_around_what_is_set_are_no_part_of_it(plain: Path) -> None:
+def test_blanks_around_what_is_set_are_no_part_of_it(basme: Path) -> None:
     sets = ["source.povești.path = alt text ", "phase.0.steps= ", "phase.0.tokens=64"]
-    recipe = Recipe.load(plain, sets=sets)
+    recipe = Recipe.load(basme, sets=sets)
     assert recipe.source[0].path == "alt text"
     assert (recipe.phase[0].steps, recipe.phase[0].tokens) == (None, 64)
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
-def test_a_number_that_is_none_is_refused_as_such(plain: Path, value: str) -> None:
-    said = refusal(plain, sets=(f"phase.0.lr={value}",))
+def test_a_number_that_is_none_is_refused_as_such(basme: Path, value: str) -> None:
+    said = refusal(basme, sets=(f"phase.0.lr={value}",))
     assert f"phase.0.lr = {value} is not a number one can use." in said
     assert "Write a finite number." in said
 
 
-def test_a_later_set_wins(plain: Path) -> None:
-    assert Recipe.load(plain, sets=["seed=1", "seed=2"]).seed == 2
-
-
-def test_an_empty_set_takes_a_key_or_an_item_out(plain: Path) -> None:
-    recipe = Recipe.load(plain, sets=["phase.0.steps=", "phase.0.tokens=64", "phase.1="])
+def test_an_empty_set_takes_a_key_or_an_item_out(basme: Path) -> None:
+    recipe = Recipe.load(basme, sets=["phase.0.steps=", "phase.0.tokens=64", "phase.1="])
     assert [(phase.steps, phase.tokens) for phase in recipe.phase] == [(None, 64)]
-
-
-def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
-    recipe = Recipe.load(plain, variant="scurt", sets=["phase.una.steps=9"])
-    assert recipe.phase[0].steps == 9
 
 
 @pytest.mark.parametrize(
@@ -278,31 +248,28 @@ def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
         ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
     ],
 )
-def test_a_wrong_set_is_quoted_as_typed(plain: Path, override: str, said: str, do: str) -> None:
-    assert refusal(plain, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
+def test_a_wrong_set_is_quoted_as_typed(basme: Path, override: str, said: str, do: str) -> None:
+    assert refusal(basme, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
 
 
-def test_a_set_that_is_no_utf8_is_named(plain: Path) -> None:
-    said = refusal(plain, sets=("split.seed=\udcff", "seed=1"))
+def test_a_set_that_is_no_utf8_is_named(basme: Path) -> None:
+    said = refusal(basme, sets=("split.seed=\udcff", "seed=1"))
     assert said.startswith("--set split.seed=\\xff: it is not UTF-8.")
     assert len(said) < 200
 
 
-def test_a_set_that_contradicts_the_file_names_the_table_s_line(plain: Path) -> None:
-    first = refusal(plain, sets=("phase.0.tokens=9",)).splitlines()[0]
+def test_a_set_that_contradicts_the_file_names_the_table_s_line(basme: Path) -> None:
+    first = refusal(basme, sets=("phase.0.tokens=9",)).splitlines()[0]
     assert first == (
         "basme.toml:18, with --set phase.0.tokens=9: "
         "phase.0: give one of steps, tokens, epochs and flops, not steps and tokens."
     )
 
 
-def test_a_set_that_does_not_fit_the_file_is_named_beside_the_line(plain: Path) -> None:
-    first = refusal(plain, sets=("model.dim=255",)).splitlines()[0]
+def test_a_set_that_does_not_fit_the_file_is_named_beside_the_line(basme: Path) -> None:
+    first = refusal(basme, sets=("model.dim=255",)).splitlines()[0]
     said = "dim 255 is not divisible by 4 heads."
     assert first == f"basme.toml:16, with --set model.dim=255: {said}"
-
-
-# files
 
 
 def test_a_recipe_that_is_not_there_gets_a_suggestion(basme: Path) -> None:
@@ -334,7 +301,46 @@ def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
     assert refusal(tmp_path).splitlines()[0] == f"{tmp_path.name}: is a directory."
 
 
-def test_a_key_of_thousands_of_parts_is_refused_in_short(plain: Path) -> None:
-    said = refusal(plain, sets=(".".join(["a"] * 5_000) + "=1",))
+def test_a_key_of_thousands_of_parts_is_refused_in_short(basme: Path) -> None:
+    said = refusal(basme, sets=(".".join(["a"] * 5_000) + "=1",))
     assert "a key of 5,000 parts." in said
     assert len(said) < 500
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        0,
+        -3,
+        12_345_678,
+        0.1,
+        1e-5,
+        0.123456789012,
+        -2.5e300,
+        'Әбием мич янында\n"ипи" \\ \t\x7f',
+        "ភាសាខ្មែរ",
+        [],
+        [1, 2.5, "три"],
+        {"kind": "yarn", "factor": 2.5, "a b": {"ç": [True]}},
+    ],
+)
+def test_a_value_is_read_as_it_was(value: Any) -> None:
+    assert tomllib.loads(f"value = {toml(value)}") == {"value": value}
+
+
+def test_a_recipe_is_read_as_it_was() -> None:
+    data = {
+        "name": "kechkena",
+        "pack": {"context": 32, "join": ["tatar"]},
+        "seed": 7,
+        "source": [{"name": "tatar", "path": "a\\b.txt"}, {"name": "françaıs"}],
+        "model": {"dim": 32, "mixer": [{"heads": 2}, {"heads": 1}], "ffn": {"hidden": 64}},
+        "split": {},
+        "clean": {"normalize": [], "note": {}},
+    }
+    written = recipe_toml(data)
+    assert tomllib.loads(written) == data
+    assert "ffn.hidden = 64" in written
+    assert written.index("seed = 7") < written.index("[pack]")

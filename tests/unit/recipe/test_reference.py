@@ -1,7 +1,6 @@
-"""What explains recipes: the command's text, and the page that is made from the configs."""
+"""What explains recipes: the command's text, and the page and the schema made from the configs."""
 
 import dataclasses
-import functools
 import json
 import re
 import subprocess
@@ -11,49 +10,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 
 from endonym.errors import RecipeError
 from endonym.model.parts import FamilyDefaults
-from endonym.recipe.diagnostics.messages import SHAPES
-from endonym.recipe.keys import other_programs, tables
+from endonym.recipe.keys import tables
+from endonym.recipe.messages import SHAPES
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
+    FOLDER,
+    VARIANT_NAME,
+    any_script,
     default_text,
     explain,
+    json_schema,
+    key_schema,
     markdown,
     schedule_curves,
     toml_value,
 )
-from endonym.recipe.schema import json_schema
 from endonym.train.schedule import SCHEDULES
 
 DOCS = Path(__file__).parents[3] / "docs"
-KEYS = [(table, key) for table in tables(Recipe) for key in table.keys]
+KEYS = [(table, key) for table in tables(Recipe).values() for key in table.keys]
 
 
-def dotted(table: Any, key: str) -> str:
-    """The key from the top of the recipe."""
-    return f"{table.name}.{key}" if table.name else key
+DEFINITIONS = json_schema()["$defs"]
 
 
-@functools.cache
-def page() -> str:
-    """The page, made once."""
-    return markdown()
+def of(table: str, key: str) -> dict[str, Any]:
+    """The schema of one key."""
+    return key_schema(tables(Recipe)[table], key)
 
 
-def test_the_page_and_the_schema_are_current() -> None:
+def test_the_page_and_the_schema_are_current_and_made_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys; sys.argv[0] = 'reference'\n"
+        "runpy.run_module('endonym.recipe.reference', run_name='__main__')\n"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     remake = "make them anew: python -m endonym.recipe.reference docs/"
-    assert (DOCS / "recipe.md").read_text(encoding="utf-8") == markdown(), remake
-    written = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
-    assert written == json_schema(), remake
-
-
-def test_the_module_writes_both_files(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "endonym.recipe.reference", str(tmp_path)]
-    subprocess.run(command, check=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["recipe.md", "recipe.schema.json"]
+    for file in tmp_path.iterdir():
+        assert file.read_bytes() == (DOCS / file.name).read_bytes(), remake
 
 
 def test_each_step_of_normalizing_is_explained_on_a_line_of_its_own() -> None:
@@ -64,24 +65,20 @@ def test_each_step_of_normalizing_is_explained_on_a_line_of_its_own() -> None:
     assert "U+200B" not in explain("clean")
 
 
-@pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
-def test_every_key_has_a_meaning_a_type_and_a_default_on_the_page(table: Any, key: str) -> None:
-    section = page().split(f"## `{table.header}`" if table.name else "## The top of a recipe")
-    row = re.search(rf"^\| `{key}` \| (.+) \| (.+) \| (.+) \|$", section[1], re.MULTILINE)
-    assert row is not None
-    assert row[2] == default_text(table, key)
-    assert len(row[3]) > 4
-    default = table.keys[key].default
-    if isinstance(default, bool | int | float | str):
-        assert row[2] == toml_value(default)
-
-
-@pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
-def test_every_key_is_explained(table: Any, key: str) -> None:
-    text = explain(dotted(table, key))
-    meaning = table.keys[key].description
-    assert meaning is not None
-    assert meaning in text
+def test_every_key_has_a_meaning_a_type_and_a_default() -> None:
+    page = (DOCS / "recipe.md").read_text(encoding="utf-8")
+    of_family = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
+    for table, key in KEYS:
+        name, field = table.dotted(key), table.keys[key]
+        assert field.description, name
+        assert field.description in explain(name)
+        section = page.split(f"## `{table.header}`" if table.name else "## The top of a recipe")
+        row = re.search(rf"^\| `{key}` \| (.+) \| (.+) \| (.{{5,}}) \|$", section[1], re.MULTILINE)
+        assert row is not None, name
+        assert row[2] == default_text(table, key)
+        if isinstance(field.default, bool | int | float | str):
+            assert row[2] == toml_value(field.default)
+        assert row[2] != "from the family" or key in of_family, name
 
 
 def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
@@ -117,11 +114,10 @@ def test_a_table_is_explained_by_its_keys() -> None:
     ("key", "do"),
     [
         ("model.mixer.head", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
-        ("model.mixer.haeds", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
         ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
         ("зур", "Tables: endonym explain"),
         ("learnig_rate", "Did you mean `phase.lr`?  Tables: endonym explain"),
-        ("phase.learnig_rate", "Did you mean `lr`?  All keys: endonym explain phase"),
+        ("optim.lr", "Did you mean `phase.lr`?  Tables: endonym explain"),
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
@@ -133,13 +129,10 @@ def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "key"),
     [
-        ("lr", "phase.lr"),
         ("vocab", "tokenizer.vocab"),
         ("phase.pretrain.lr", "phase.lr"),
-        ("source.leipzig.path", "source.path"),
         ("mixer.heads", "model.mixer.heads"),
         ("model.heads", "model.mixer.heads"),
-        ("epochs", "phase.epochs"),
         ("kind", "tokenizer.kind"),
     ],
 )
@@ -150,57 +143,21 @@ def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(
 
 
 @pytest.mark.parametrize(
-    ("asked", "key"),
+    ("asked", "key", "head"),
     [
-        ("batch size", "phase.batch_tokens"),
-        ("batch_size", "phase.batch_tokens"),
-        ("phase.0.Learning-Rate", "phase.lr"),
-        ("learning_rate", "phase.lr"),
-        ("gradient_accumulation", "phase.micro_tokens"),
-        ("grad_accum", "phase.micro_tokens"),
-        ("warmup", "phase.warmup_steps"),
-        ("vocab_size", "tokenizer.vocab"),
-        ("dtype", "phase.number_format"),
-        ("bf16", "phase.number_format"),
-        ("n_layer", "model.layers"),
-        ("hidden_size", "model.dim"),
-        ("num_heads", "model.mixer.heads"),
+        ("batch size", "phase.batch_tokens", "batch_tokens = batch size × context"),
+        ("phase.0.Learning-Rate", "phase.lr", "learning_rate is called lr here."),
+        ("gradient_accumulation", "phase.micro_tokens", "= batch_tokens / accumulation steps"),
+        ("warmup", "phase.warmup_steps", "is called warmup_steps"),
+        ("fp16", "phase.number_format", "there is no fp16"),
+        ("num_heads", "model.mixer.heads", "is called heads"),
     ],
 )
-def test_names_that_people_know_lead_to_ours(asked: str, key: str) -> None:
-    text = explain(asked)
-    assert key.rpartition(".")[2] in text.splitlines()[0]
-    assert text.splitlines()[2] == key
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ("gradient_accumulation", "micro_tokens = batch_tokens / accumulation steps"),
-        ("batch_size", "batch_tokens = batch size × context"),
-        ("fp16", "there is no fp16"),
-    ],
-)
-def test_a_name_for_another_unit_is_converted(asked: str, said: str) -> None:
-    first = explain(asked).splitlines()[0]
-    assert said in first
-    assert "is called" not in first
-    assert explain("learning_rate").startswith("learning_rate is called lr here.")
-
-
-@pytest.mark.parametrize(
-    ("value", "key"), [("zero_width", "clean.normalize"), ("bits", "evaluate.kind")]
-)
-def test_a_value_leads_to_its_key(value: str, key: str) -> None:
-    head, _, text = explain(value).partition("\n\n")
-    assert head == f"{value} is a value of this key."
-    assert text.startswith(key)
-
-
-def test_a_key_in_a_table_that_is_not_ours_leads_to_the_table_that_has_it() -> None:
-    with pytest.raises(RecipeError) as caught:
-        explain("optim.lr")
-    assert "`phase.lr`" in caught.value.do
+def test_names_that_people_know_lead_to_ours(asked: str, key: str, head: str) -> None:
+    lines = explain(asked).splitlines()
+    assert head in lines[0]
+    assert ("is called" in lines[0]) == ("is called" in head)
+    assert lines[2] == key
 
 
 @pytest.mark.parametrize(
@@ -222,44 +179,110 @@ def test_schedules_are_drawn_from_their_formulas() -> None:
     drawing = schedule_curves()
     assert drawing in explain("phase.schedule")
     curves = dict(re.findall(r"  (\w+)\n((?:  [ ▁▂▃▄▅▆▇█]+\n){3})", drawing))
-    assert set(curves) == set(SCHEDULES)
-    bottoms = {name: curve.splitlines()[2][2:] for name, curve in curves.items()}
-    assert bottoms["constant"][-1] == "█"
-    assert bottoms["cosine"][-1] == "▂"
-    assert bottoms["linear"][-1] == "▁"
+    assert set(curves) == set(SCHEDULES) == set(of("phase", "schedule")["enum"])
+    bottoms = {name: curve.splitlines()[2][2:][-1] for name, curve in curves.items()}
+    assert (bottoms["constant"], bottoms["cosine"], bottoms["linear"]) == ("█", "▂", "▁")
     assert all(curve.splitlines()[0].strip()[0] == "▁" for curve in curves.values())
 
 
-def test_keys_said_to_be_chosen_or_known_by_other_names_exist() -> None:
-    names = {dotted(*each) for each in KEYS}
-    assert names >= AUTOPILOT
-    assert {key for _, key in KEYS} >= set(other_programs()["names"].values())
+def test_keys_said_to_be_chosen_exist_and_every_pattern_has_a_text() -> None:
+    assert {table.dotted(key) for table, key in KEYS} >= AUTOPILOT
+    found = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(Recipe.model_json_schema()))
+    assert {json.loads(each) for each in found} <= set(SHAPES)
 
 
-def patterns(node: Any) -> set[str]:
-    """Every pattern in the configs."""
-    if isinstance(node, dict):
-        own = {node["pattern"]} if isinstance(node.get("pattern"), str) else set[str]()
-        return own.union(*(patterns(value) for value in node.values()))
-    return (
-        set[str]().union(*(patterns(value) for value in node)) if isinstance(node, list) else set()
-    )
-
-
-def test_every_pattern_has_a_text() -> None:
-    assert patterns(Recipe.model_json_schema()) <= set(SHAPES)
-
-
-@pytest.mark.parametrize(("table", "key"), KEYS)
-def test_a_default_that_is_said_to_be_the_family_s_is_a_field_of_the_family(
-    table: Any, key: str
-) -> None:
-    of_family = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
-    if default_text(table, key) == "from the family":
-        assert key in of_family
+@pytest.mark.parametrize(
+    ("value", "key"), [("zero_width", "clean.normalize"), ("bits", "evaluate.kind")]
+)
+def test_a_value_leads_to_its_key(value: str, key: str) -> None:
+    head, _, text = explain(value).partition("\n\n")
+    assert head == f"{value} is a value of this key."
+    assert text.startswith(key)
 
 
 def test_a_table_is_written_as_one() -> None:
     assert toml_value({}) == "{}"
     table = {"khmer": 0.6, "ар тел": 0.4}
     assert tomllib.loads(f"sources = {toml_value(table)}") == {"sources": table}
+
+
+def test_the_schema_names_every_key_refuses_others_and_knows_variants() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for table in tables(Recipe).values():
+        node = DEFINITIONS[table.config.__name__] if table.name else schema
+        assert node["additionalProperties"] is False
+        assert set(node["properties"]) - {"variant"} == set(table.keys)
+        assert all(each["title"] and each["description"] for each in node["properties"].values())
+    variant = DEFINITIONS["Variant"]
+    assert set(variant["properties"]) == set(Recipe.model_fields) - {"name"}
+    assert "required" not in variant
+    # An editor would write defaults, and a variant replaces what it names.
+    assert not any("default" in node for node in variant["properties"].values())
+    assert schema["properties"]["variant"]["additionalProperties"] == {"$ref": "#/$defs/Variant"}
+
+
+def test_the_schema_says_nothing_that_toml_cannot_and_holds_what_it_refers_to() -> None:
+    text = json.dumps(json_schema())
+    for word in ('"null"', '"default": null', r"\\w"):
+        assert word not in text
+    assert set(re.findall(r'"#/\$defs/(\w+)"', text)) == set(DEFINITIONS)
+    assert list(DEFINITIONS) == sorted(DEFINITIONS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        (r"^\w[\w.-]{0,63}$", ["әкият", "ខ្មែរ", "a_1.b-c"], ["-a", "a b", "", "ә" * 65]),
+        (VARIANT_NAME, ["зур", "allo", "all2"], ["all", ".a", ""]),
+    ],
+)
+def test_letters_of_every_script_are_letters_to_an_editor_too(
+    pattern: str, yes: list[str], no: list[str]
+) -> None:
+    written = any_script(pattern)
+    assert "\\w" not in written
+    assert all(regex.search(written, word) for word in yes)
+    assert not any(regex.search(written, word) for word in no)
+
+
+def test_the_schema_of_a_key_has_its_type_its_bounds_and_no_null() -> None:
+    seed, steps, phase = of("", "seed"), of("phase", "steps"), of("", "phase")
+    assert (seed["type"], seed["minimum"], seed["default"]) == ("integer", 0, 42)
+    assert steps["type"] == "integer"
+    assert not {"default", "anyOf"} & set(steps)
+    assert sorted(way["type"] for way in of("source", "column")["anyOf"]) == ["integer", "string"]
+    assert (phase["type"], phase["items"]) == ("array", {"$ref": "#/$defs/Phase"})
+    assert "$defs" not in phase
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The page's example, with the file that it names."""
+    file = tmp_path / "tatar.toml"
+    file.write_bytes((FOLDER / "example.toml").read_bytes())
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "tatar.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
+    return file
+
+
+def test_the_prose_of_the_page_keeps_its_word(example: Path) -> None:
+    """Its example is a recipe, its overrides can be typed, a variant replaces a table."""
+    page = markdown()
+    plain, wide = Recipe.load(example), Recipe.load(example, variant="wide")
+    for variant in Recipe.variants(example):
+        assert Recipe.load(example, variant=variant).run_name == f"tatar@{variant}"
+    shown = re.findall(r"`--set (\S+=\w*)", page.partition("## `--set`")[2])
+    assert len(shown) >= 4
+    for override in shown:
+        assert Recipe.load(example, sets=(override,)).sets == (override,)
+    assert (wide.model.dim, wide.model.layers, wide.model.mixer.heads) == (768, 4, 12)
+    assert wide.model.family == type(wide.model).model_fields["family"].default
+    for table in ("source", "clean", "split", "tokenizer", "pack", "phase"):
+        assert getattr(wide, table) == getattr(plain, table)
+    assert "does not merge" in " ".join(page.split())
+    assert "one of `steps`, `tokens` and `epochs`" in page
+    with pytest.raises(RecipeError, match="steps"):
+        Recipe.load(example, sets=("phase.0.epochs=2",))
+    none = Recipe.load(example, sets=("phase.0.steps=",)).phase[0]
+    assert (none.steps, none.tokens, none.epochs) == (None, None, None)

@@ -1,13 +1,26 @@
 """One quantity for the column, the order, the differences and the means over seeds."""
 
+import math
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
 
-from endonym.runs.compare import as_dict, cells, compare
-from endonym.runs.comparison_page import as_csv
-from endonym.runs.quantity import Quantity
+from endonym.runs.compare import as_dict, cells, compare, describe, recipes
+from endonym.runs.finished_runs import FinishedRun
+from endonym.runs.quantity import (
+    Quantity,
+    SeedGroup,
+    seed_groups,
+    seed_notes,
+    t_quantile,
+    under_seeds,
+    welch,
+)
+from endonym.store import Artifact
 
 NATS = [40.0 + n % 7 for n in range(len(SENTENCES))]
 SOURCES = ["роман"] * 13 + ["хикәя"] * 13 + ["мәкаль"] * 4
@@ -20,39 +33,6 @@ def test_runs_of_the_same_documents_keep_their_own_scores(tmp_path: Path) -> Non
     assert found.is_whole
     assert [each.value for each in found.bits] == [run.score.value for run in runs]
     assert found.notes == found.sources == []
-
-
-def test_what_is_left_out_of_differences_is_left_out_of_the_column(tmp_path: Path) -> None:
-    """By the four proverbs the worse run would be ahead."""
-    lucky = [x + 2 if n < 26 else x - 30 for n, x in enumerate(NATS)]
-    runs = [
-        contender(tmp_path, name, nats, sources=SOURCES)
-        for name, nats in (("плохо", lucky), ("яхшы", NATS))
-    ]
-    assert runs[0].score.value < runs[1].score.value
-    found = compare(runs)
-    assert [run.name for run in found.runs] == ["яхшы", "плохо"]
-    column = [float(row[1]) for row in cells(found)[1:]]
-    assert column == sorted(column)
-    assert found.differences[1].value == pytest.approx(found.bits[1].value - found.bits[0].value)
-    assert found.notes[0].startswith("яхшы needs the fewest")
-    (told,) = Quantity.of(runs).notes
-    assert "of neighbours, or most of the text in one: мәкаль." in told
-    assert any("means over the sources роман and хикәя" in note for note in found.notes)
-    data = as_dict(found)
-    line = as_csv(data).splitlines()[1]
-    assert str(data["runs"][0]["compared"]["value"]) in line
-
-
-def test_runs_that_share_nothing_stand_with_their_own_scores(tmp_path: Path) -> None:
-    runs = [
-        contender(tmp_path, "a", NATS[:15], texts=SENTENCES[:15]),
-        contender(tmp_path, "b", NATS[15:], texts=SENTENCES[15:]),
-    ]
-    found = Quantity.of(runs)
-    assert not found.documents
-    assert [each.value for each in found.bits] == [run.score.value for run in runs]
-    assert "share 0 from the same sources" in found.notes[0]
 
 
 def test_of_one_source_that_is_left_no_mean_over_sources_is_said(tmp_path: Path) -> None:
@@ -77,3 +57,224 @@ def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(
     assert found.bits[0].value == pytest.approx(runs[0].score.value)
     assert found.bits[1].value == pytest.approx(found.bits[0].value)
     assert found.bits[1].value < runs[1].score.value
+
+
+HARD = np.random.default_rng(3).gamma(4, 10, len(SENTENCES))
+RECIPE = """
+name = "tatar"
+language = "tt"
+seed = 5
+[[source]]
+name = "books"
+path = "books.txt"
+[[phase]]
+steps = 1
+[variant.wide.model]
+dim = 64
+"""
+
+
+def under(tmp_path: Path, name: str, seed: int, nats: float, dim: int = 32) -> FinishedRun:
+    """A run under a seed, with so many nats more for each document."""
+    run = contender(tmp_path, f"{name}+seed={seed}" if seed else name, (HARD + nats).tolist())
+    config = {"model": {"dim": dim}, "phase": {"lr": 0.006}, "seed": seed}
+    manifest = {"config": config, "inputs": {"shards": "a"}}
+    last = run.models[-1]
+    return replace(run, models=[Artifact(last.folder, last.manifest | manifest)])
+
+
+def groups_of(runs: list[FinishedRun]) -> list[SeedGroup]:
+    return seed_groups(runs, [run.score.value for run in runs])
+
+
+def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> None:
+    runs = [under(tmp_path, "tt", seed, nats) for seed, nats in ((1, 3.0), (0, 1.0), (2, 2.0))]
+    wide = [under(tmp_path, "tt@wide", 0, 9.0, dim=64)]
+    groups = groups_of([*wide, *runs])
+    assert [(group.name, [run.seed for run in group.runs]) for group in groups] == [
+        ("tt", [0, 1, 2]),
+        ("tt@wide", [0]),
+    ]
+    values = [run.score.value for run in runs]
+    assert groups[0].mean == pytest.approx(statistics.fmean(values))
+    assert groups[0].deviation == pytest.approx(statistics.stdev(values))
+    assert seed_notes(groups) == ["Of one seed only, so not judged beside the others: tt@wide."]
+    (note,) = seed_notes(groups[:1])
+    assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
+    single = as_dict(compare([*wide, *runs]))["seeds"][1]
+    assert (single["deviation"], single["difference"]) == (None, None)
+
+
+def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -> None:
+    """What a phase starts from has the seed in it, so it tells recipes apart no more than that."""
+    runs = [under(tmp_path, "tt", seed, 1.0 + seed) for seed in (0, 1)]
+    for run in runs:
+        first = run.models[0]
+        inputs = {**first.manifest["inputs"], "start": f"{run.seed}" * 64}
+        run.models.append(Artifact(first.folder, {**first.manifest, "inputs": inputs}))
+    (group,) = groups_of([replace(run) for run in runs])
+    assert [run.seed for run in group.runs] == [0, 1]
+
+
+def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(
+    tmp_path: Path,
+) -> None:
+    both = [under(tmp_path, "tt", seed, 3.0 + seed) for seed in (1, 0)]
+    lucky = under(tmp_path, "tt@wide", 0, 1.0, dim=64)
+    found = compare([*both, lucky])
+    assert (found.runs[0].name, found.first.name) == ("tt@wide", "tt")
+    assert compare([both[0], lucky]).first.name == "tt@wide"
+
+
+def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(tmp_path: Path) -> None:
+    """Each document is dearer for the wide one's best seed, but its seeds are far apart."""
+    base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "tt@wide", seed, 1 + 20 * seed, dim=64) for seed in range(3)]
+    notes = compare([*base, *wide]).notes
+    assert not any("needs the fewest" in note for note in notes)
+    assert not any("Another seed" in note for note in notes)
+    assert "tt@wide cannot be told apart" in notes[0]
+    worse = [under(tmp_path, "tt@long", seed, 30 + seed / 10, dim=96) for seed in range(3)]
+    notes = compare([*base, *worse]).notes
+    assert "cannot be told apart" not in notes[0]
+    assert "Welch" in notes[0]
+
+
+def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
+    tmp_path: Path,
+) -> None:
+    base = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
+    found = compare([*wide, *base])
+    best, other = as_dict(found)["seeds"]
+    assert (best["name"], best["difference"]) == ("ro", None)
+    groups = found.groups
+    wanted = welch(groups[1].values, groups[0].values)
+    assert other["difference"] == {
+        "value": pytest.approx(groups[1].mean - groups[0].mean),
+        "low": wanted.low,
+        "high": wanted.high,
+        "is_claimed": True,
+    }
+    heads, first, second = recipes(found)
+    assert heads == ["recipe", "seeds", "mean bits/byte", "std", "to the best", "95 %, Welch"]
+    assert first == ["ro", "3", f"{groups[0].mean:.4f}", f"{groups[0].deviation:.4f}", "best", ""]
+    span = f"{wanted.low:+.4f} to {wanted.high:+.4f}"
+    assert second[3:] == [f"{groups[1].deviation:.4f}", f"{wanted.value:+.4f}", span]
+    lines = describe(found).splitlines()
+    assert lines[1].split()[:2] == ["recipe", "seeds"]
+    assert lines[5].split()[:2] == ["run", "bits/byte"]
+    assert not any(f"{groups[1].mean:.4f}" in note for note in found.notes)
+    assert recipes(compare([base[0], wide[0]])) == []
+    beside_one = compare([*base, wide[0]])
+    assert beside_one.differences == [], "no run is compared with the luckiest of several seeds"
+    mixed = recipes(beside_one)
+    assert [row[1:4:2] for row in mixed] == [["seeds", "std"], ["3", first[3]], ["1", "–"]]
+
+
+def test_means_over_seeds_are_of_the_documents_that_all_runs_share(tmp_path: Path) -> None:
+    """The wide ones were also scored on ten dear documents, which the others lack."""
+    base = [under(tmp_path, "ro", seed, 1 + seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "ro@wide", seed, seed / 10, dim=64) for seed in range(3)]
+    more = (*SENTENCES, *(f"Câinele {n} latră la lună." for n in range(10)))
+    for n, run in enumerate(wide):
+        again = contender(tmp_path / "more", run.name, [*HARD + n / 10, *[900.0] * 10], texts=more)
+        wide[n] = replace(run, folder=again.folder, judged=again.judged)
+    found = compare([*base, *wide])
+    assert [group.name for group in found.groups] == ["ro@wide", "ro"]
+    assert found.groups[0].own.score.value > found.groups[1].own.score.value
+    (value,) = [each["difference"]["value"] for each in as_dict(found)["seeds"][1:]]
+    size = sum(len(text.encode("utf-8")) for text in SENTENCES)
+    assert value == pytest.approx(len(SENTENCES) / size / math.log(2))
+
+
+def test_two_seeds_are_told_to_be_few(tmp_path: Path) -> None:
+    two = [under(tmp_path, "ro", seed, seed / 10) for seed in range(2)]
+    three = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
+    (note,) = [note for note in compare([*two, *three]).notes if "Two seeds" in note]
+    assert "(ro)" in note
+    assert not any("Two seeds" in note for note in compare(three).notes)
+
+
+def test_one_training_in_two_stores_is_no_second_seed(tmp_path: Path) -> None:
+    (group,) = groups_of([under(tmp_path / each, "ro", 0, 1.0) for each in ("a", "b")])
+    assert not group.has_several
+
+
+def test_a_single_training_is_told_that_another_seed_may_move_it(tmp_path: Path) -> None:
+    runs = [under(tmp_path, "tt", 0, 0.0), under(tmp_path, "tt@wide", 0, 5.0, dim=64)]
+    assert any("--seeds 3" in note for note in compare(runs).notes)
+
+
+def test_welch_s_interval_is_that_of_r_and_scipy() -> None:
+    """As of ttest_ind(one, other, equal_var=False).confidence_interval() of scipy 1.17.
+
+    By hand: the means are 1.1466… and 1.23, the variances 7/30000 and 13/10000, each over three
+    seeds; the degrees of freedom are (7 + 39)² / (7² / 2 + 39² / 2) = 2.6955.
+    """
+    found = welch([1.13, 1.15, 1.16], [1.20, 1.22, 1.27])
+    assert (found.low, found.high) == pytest.approx((-0.1601044439, -0.0065622228), abs=1e-8)
+    assert found.is_claimed, "with two degrees of freedom it would not be"
+    found = welch([1.5012, 1.5034], [1.4961, 1.4964])
+    assert (found.low, found.high) == pytest.approx((-0.0069156692, 0.0190156692), abs=1e-8)
+    same = welch([1.0, 1.0], [2.0, 2.0])
+    assert (same.value, same.low, same.high) == (-1.0, -1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.7062047), (1.3, 7.5005293), (2.695, 3.3962276), (23, 2.0686576), (1000, 1.9623391)],
+)
+def test_quantiles_of_student_s_t_are_those_of_scipy(freedom: float, quantile: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(quantile, abs=1e-6)
+
+
+def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> None:
+    (tmp_path / "books.txt").write_text("Таң атканда авыл өстендә.", encoding="utf-8")
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    given = under_seeds(path, [None], ["phase.0.steps=2", "seed = 7"], count=3)
+    assert [each.seed for each in given] == [7, 8, 9]
+    assert given[1].sets == ("phase.0.steps=2", "seed=8"), "a name says the seed once"
+    found = under_seeds(path, [None, "wide"], ["phase.0.steps=2"], count=2)
+    assert [(each.variant, each.seed) for each in found] == [
+        (None, 5),
+        ("wide", 5),
+        (None, 6),
+        ("wide", 6),
+    ]
+    assert {each.phase[0].steps for each in found} == {2}
+    assert {each.split.seed for each in found} == {42}
+    assert len({each.run_name for each in found}) == 4
+    assert found[0].run_name == "tatar+phase.0.steps=2"
+    assert [each.seed for each in under_seeds(path, [None], ["seed=8"], count=2)] == [8, 9]
+
+
+def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
+    """The best of them on test is no better model: what comes next is the recipe's own."""
+    found = compare([under(tmp_path, "tt", seed, 3.0 - seed) for seed in range(3)])
+    assert found.runs[0].name == "tt+seed=2"
+    assert found.first.name == "tt"
+    assert cells(found)[0][:4] == ["run", "bits/byte", "95 %", "family"]
+    assert not any("fewest" in note or "To choose" in note for note in found.notes)
+    assert any("standard deviation" in note for note in found.notes)
+    data = as_dict(found)
+    assert data["same_documents"]
+    assert [run["difference"] for run in data["runs"]] == [None, None, None]
+    wide = [under(tmp_path, "tt@wide", seed, -9.0 - seed, dim=64) for seed in range(2)]
+    both = compare([*found.runs, *wide])
+    assert (both.runs[0].name, both.first.name) == ("tt@wide+seed=1", "tt@wide")
+    assert "to the best" not in cells(both)[0], "no run is set against the luckiest one"
+    assert "to the best" in recipes(both)[0]
+    assert any("To choose" in note for note in both.notes)
+
+
+def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(
+    tmp_path: Path,
+) -> None:
+    base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "tt@wide", seed, 20 * seed - 1, dim=64) for seed in range(3)]
+    found = compare([*wide, *base])
+    lowest = min(found.bits, key=lambda each: each.value)
+    assert found.bits.index(lowest) == 3
+    assert [run.name.partition("+")[0] for run in found.runs] == ["tt"] * 3 + ["tt@wide"] * 3

@@ -8,8 +8,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from endonym.config import Config
-from endonym.recipe.diagnostics.problems import Problem
-from endonym.recipe.diagnostics.text import KeyPath
 from endonym.recipe.keys import (
     Table,
     did_you_mean,
@@ -17,8 +15,10 @@ from endonym.recipe.keys import (
     nearest_key,
     other_programs,
     plain_word,
-    table_named,
+    tables,
 )
+from endonym.recipe.problems import Problem
+from endonym.recipe.text import KeyPath
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -114,26 +114,39 @@ def _problem(
     """All validation errors of one key as one problem."""
     constraint = [detail for detail in details if detail["type"] not in EXPECTED]
     detail = (constraint or details)[0]
-    kind, key = detail["type"], shown(path, data)
+    kind, key, value = detail["type"], shown(path, data), detail["input"]
+    explained = f"More: {_command(path)}"
     if kind == "extra_forbidden":
-        value = detail["input"]
         held = list(cast(dict[str, Any], value)) if isinstance(value, dict) else []
         return unknown_key(root, path, key, held)
+    if kind == "missing" and isinstance(path[-1], int):
+        return Problem(path[:-1], f"{key} has too few values.", explained)
     if kind == "missing":
-        return _missing(root, path, key)
+        field = _table(root, path[:-1]).keys[str(path[-1])]
+        if inner(field.annotation)[0] is not None:
+            do = f"Write it under [[{_names(path)}]].  All keys: {_command(path)}"
+        else:
+            do = f"{path[-1]}: {field.description}.  All keys: {_command(path[:-1])}"
+        return Problem(path[:-1], f"{key} is missing.", do)
     if kind == "literal_error":
-        return _outside_the_choice(root, path, key, detail["input"])
+        above, _, last = _names(path).rpartition(".")
+        allowed = choices(tables(root)[above].keys[last].annotation)
+        question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
+        listed = ", ".join(found_value(each) for each in allowed)
+        message = f"{key} = {found_value(value)} is not one of {listed}."
+        return Problem(path, message, f"{question}Meanings: {_command(path)}", at_value=True)
     if kind == "value_error":
         message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
-        return Problem(path, f"{key or 'the recipe'}: {message}.", _explain(_names(path)))
+        return Problem(path, f"{key or 'the recipe'}: {message}.", explained)
     if kind in EXPECTED:
         expected = " or ".join(EXPECTED[each["type"]] for each in details)
-        message = f"{key} must be {expected}, not {found(detail['input'])}."
-        return Problem(path, message, _retype(path, kind, detail["input"]), at_value=True)
-    message = f"{key} {_constraint(detail)}, not {found(detail['input'])}."
+        message = f"{key} must be {expected}, not {found(value)}."
+        return Problem(path, message, _retype(path, kind, value) or explained, at_value=True)
+    message = f"{key} {_constraint(detail)}, not {found(value)}."
     # What a person names, such as a source in `sources`, has no explanation of its own.
-    is_named = table_named(root, _names(path[:-1])) is None
-    return Problem(path, message, _explain(_names(path[:-1] if is_named else path)), at_value=True)
+    if _names(path[:-1]) not in tables(root):
+        explained = f"More: {_command(path[:-1])}"
+    return Problem(path, message, explained, at_value=True)
 
 
 def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str] = ()) -> Problem:
@@ -147,37 +160,12 @@ def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str]
     elsewhere = other_programs()
     if word in elsewhere["without_key"]:
         return Problem(path, message, elsewhere["without_key"][word])
-    all_keys = f"All keys: {_command(table.name)}" if table.name else f"Tables: {_command('')}"
-    conversion = elsewhere["conversions"].get(word)
-    hint = f"{word}: {conversion}  {all_keys}" if conversion else all_keys
+    hint = f"{'All keys' if table.name else 'Tables'}: {_command((table.name,))}"
+    if conversion := elsewhere["conversions"].get(word):
+        hint = f"{word}: {conversion}  {hint}"
     near = [nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)]
     do, do_in_set = (f"Did you mean {each}?  {hint}" if each else hint for each in near)
     return Problem(path, message, do, do_in_set=do_in_set)
-
-
-def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:
-    """The problem of a required key or list item that is not given."""
-    if isinstance(path[-1], int):
-        return Problem(path[:-1], f"{key} has too few values.", _explain(_names(path)))
-    table = _table(root, path[:-1])
-    field = table.keys[path[-1]]
-    config, _ = inner(field.annotation)
-    if config is not None:
-        do = f"Write it under [[{_names(path)}]].  All keys: {_command(_names(path))}"
-    else:
-        do = f"{path[-1]}: {field.description}.  All keys: {_command(table.name)}"
-    return Problem(path[:-1], f"{key} is missing.", do)
-
-
-def _outside_the_choice(root: type[Config], path: KeyPath, key: str, value: Any) -> Problem:
-    """The problem of a value that is not one of those allowed."""
-    names = [part for part in path if isinstance(part, str)]
-    field = _table(root, tuple(names[:-1])).keys[names[-1]]
-    allowed = choices(field.annotation)
-    question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
-    listed = ", ".join(found_value(each) for each in allowed)
-    message = f"{key} = {found_value(value)} is not one of {listed}."
-    return Problem(path, message, question + f"Meanings: {_command('.'.join(names))}", True)
 
 
 def choices(annotation: Any) -> list[Any]:
@@ -208,12 +196,13 @@ def _constraint(detail: ErrorDetails) -> str:
 
 
 def _retype(path: KeyPath, kind: str, value: Any) -> str:
-    """How to write the value with the right type."""
+    """How to write the value with the right type; empty if that cannot be said."""
     key = next(part for part in reversed(path) if isinstance(part, str))
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"Write {key} = {int(value)}: a point or an exponent makes a number not whole."
-    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
-        return f"Write it without quotes: {key} = {value}"
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        plain = value.replace("_", "").replace(".", "", 1).removeprefix("-")
+        return f"Write it without quotes: {key} = {value}" if plain.isdecimal() else ""
     if kind == "string_type" and isinstance(value, int | float):
         return f"Write it in quotes: {key} = {found_value(str(value))}"
     if kind == "bool_type" and str(value).lower() in ("true", "false"):
@@ -224,12 +213,7 @@ def _retype(path: KeyPath, kind: str, value: Any) -> str:
         return f"Write [{_names(path)}], in single brackets: there is one."
     if kind == "tuple_type" and not isinstance(value, list):
         return f"Write it in brackets: {key} = [{found_value(value)}]"
-    return _explain(_names(path))
-
-
-def _is_number(text: str) -> bool:
-    """Whether the text is written like a number."""
-    return text.replace("_", "").replace(".", "", 1).removeprefix("-").isdecimal()
+    return ""
 
 
 def found(value: Any) -> str:
@@ -248,10 +232,9 @@ def found_value(value: Any) -> str:
 
 
 def _table(root: type[Config], path: KeyPath) -> Table:
-    """The table that holds a key."""
-    table = table_named(root, _names(path)) or table_named(root, "")
-    assert table is not None
-    return table
+    """The table of this name; the recipe itself if there is none."""
+    known = tables(root)
+    return known.get(_names(path), known[""])
 
 
 def _names(path: KeyPath) -> str:
@@ -259,10 +242,6 @@ def _names(path: KeyPath) -> str:
     return ".".join(part for part in path if isinstance(part, str))
 
 
-def _explain(name: str) -> str:
-    return f"More: {_command(name)}"
-
-
-def _command(name: str) -> str:
+def _command(path: KeyPath) -> str:
     """The command that explains a key."""
-    return f"endonym explain {name}".rstrip()
+    return f"endonym explain {_names(path)}".rstrip()

@@ -1,4 +1,4 @@
-"""The positions of keys and values in a recipe's text.
+"""The positions of keys and values in a recipe's text, and errors of its syntax.
 
 tomllib gives values without positions, so a second pass reads the positions from a text that
 tomllib has accepted. Messages show a position as its line with carets under it.
@@ -7,8 +7,10 @@ tomllib has accepted. Messages show a position as its line with carets under it.
 import re
 import tomllib
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
+from endonym.errors import RecipeError
 from endonym.log import columns
 
 KeyPath = tuple[str | int, ...]
@@ -36,14 +38,13 @@ class Mark:
     value_end: int
 
 
-@dataclass(slots=True)
 class Scanner:
     """One pass over a text; `marks` holds the positions found so far."""
 
-    text: str
-    at: int = 0
-    marks: dict[KeyPath, Mark] = field(default_factory=dict[KeyPath, Mark])
-    _items: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.marks: dict[KeyPath, Mark] = {}
+        self._items: dict[KeyPath, int] = {}
 
     def document(self) -> dict[KeyPath, Mark]:
         """The position of every key, table and list item."""
@@ -88,14 +89,15 @@ class Scanner:
         parts = self.key()
         for number, (name, start, end) in enumerate(parts, start=1):
             path = (*path, name)
-            self.marks.setdefault(path, Mark(start, end, start, end))
+            mark = Mark(start, end, start, end)
+            self.marks.setdefault(path, mark)
             if number == len(parts) and brackets == 2:
                 self._items[path] = self._items.get(path, -1) + 1
             elif number == len(parts):
-                self.marks[path] = Mark(start, end, start, end)
+                self.marks[path] = mark
             if path in self._items:
                 path = (*path, self._items[path])
-                self.marks.setdefault(path, Mark(start, end, start, end))
+                self.marks.setdefault(path, mark)
         self.at += brackets
         return path
 
@@ -107,8 +109,7 @@ class Scanner:
             self.marks.setdefault(path, Mark(start, end, start, end))
         self.at += 1
         self._skip(BLANKS)
-        value = self._value(path)
-        self.marks[path] = Mark(start, end, *value)
+        self.marks[path] = Mark(start, end, *self._value(path))
 
     def _value(self, path: KeyPath) -> tuple[int, int]:
         """Any value: its first character and the one after its last."""
@@ -185,3 +186,50 @@ def draw(text: str, start: int, end: int) -> str:
     shown = shown[:SHOWN_CHARS].rstrip()
     before, under = shown[: start - cut], shown[start - cut : end - cut]
     return f"    {shown}\n    {' ' * columns(before)}{'^' * max(1, columns(under))}"
+
+
+PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+WORD = re.compile(r"[\w.-]+")
+KEY = re.compile(r"[ \t]*\[*[ \t]*([^=\]\n]*[^=\]\s])")
+
+
+def syntax_error(file: str, text: str, message: str) -> RecipeError:
+    """tomllib's error message as a RecipeError with file, line, column and caret."""
+    place, reason = PLACE.search(message), PLACE.sub("", message)
+    if place is None:
+        what, do = _advice(reason)
+        return RecipeError(f"{what}.", where=file, do=do)
+    if place[1] is None:
+        at = max(0, len(text.rstrip()) - 1)
+    else:
+        # Never the end of a line.
+        lines = text.split("\n")[: int(place[1])]
+        at = sum(len(line) + 1 for line in lines[:-1])
+        at += min(int(place[2]) - 1, max(0, len(lines[-1]) - 1))
+    at -= len("\\x") if reason.startswith("Unescaped") else 0
+    key = KEY.match(text, text.rfind("\n", 0, at) + 1)
+    if reason.startswith(("Cannot", "Duplicate")) and key:
+        start, end = key.span(1)
+    else:
+        word = WORD.match(text, at)
+        start, end = at, word.end() if word else min(at + 1, len(text))
+    if reason == "Invalid statement" and text[start].isalpha():
+        reason = "Invalid initial"
+    what, do = _advice(reason)
+    column = start - text.rfind("\n", 0, start)
+    where = f"{file}:{line_number(text, start)}:{column}"
+    return RecipeError(f"{what}.\n{draw(text, start, end)}", where=where, do=do)
+
+
+def _advice(reason: str) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    for start, what, do in known_errors():
+        if reason.startswith(start):
+            return what, do
+    return reason[:1].lower() + reason[1:], "Recipes are TOML: toml.io"
+
+
+def known_errors() -> list[list[str]]:
+    """How tomllib's message begins, what is wrong, and what to do; the first that fits counts."""
+    table = Path(__file__).with_name("syntax_errors.toml").read_text(encoding="utf-8")
+    return tomllib.loads(table)["errors"]

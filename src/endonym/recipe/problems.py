@@ -9,11 +9,12 @@ All problems of a recipe are reported at once, in the order of its lines.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.recipe.diagnostics.text import KeyPath, draw, line_number, normal, scan
+from endonym.recipe.text import KeyPath, draw, line_number, normal, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,7 @@ class Problem:
     """Replaces what to do if the key was not in the file but in an override."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A problem with its line, ready to print."""
 
     line: int
@@ -58,8 +58,7 @@ class RecipeLines:
     """The lines of a recipe, found by the path of a key as the parsed recipe has it."""
 
     def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-        self.text = normal(origin.text)
+        self.origin, self.text = origin, normal(origin.text)
         self.marks = scan(self.text)
 
     def block(self, problem: Problem) -> Block:
@@ -78,24 +77,22 @@ class RecipeLines:
         written = path
         while written and written not in marks:
             written = written[:-1]
-        mark, exact = marks.get(written), written == path
-        file = str(self.origin.path)
+        mark, is_exact = marks.get(written), written == path
         # Overrides of the same table or of a related key are named too.
         parts = [each for each in (problem.path, *problem.about) if each]
         overrides = " ".join(
             label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
         )
-        if overrides and not exact:
+        if overrides and not is_exact:
             return Block(len(self.text), overrides, problem.message, do_in_set)
+        line, message = 1, problem.message
+        if mark is not None:
+            is_value = problem.at_value and is_exact
+            start = mark.value_start if is_value else mark.start
+            line = line_number(self.text, start)
+            message += f"\n{draw(self.text, start, mark.value_end if is_value else mark.end)}"
         beneath = f", with {overrides}" if overrides else ""
-        if mark is None:
-            return Block(1, f"{file}:1{beneath}", problem.message, problem.do)
-        at_value = problem.at_value and exact
-        start = mark.value_start if at_value else mark.start
-        end = mark.value_end if at_value else mark.end
-        line = line_number(self.text, start)
-        message = f"{problem.message}\n{draw(self.text, start, end)}"
-        return Block(line, f"{file}:{line}{beneath}", message, problem.do)
+        return Block(line, f"{self.origin.path}:{line}{beneath}", message, problem.do)
 
 
 def refuse(
@@ -113,8 +110,8 @@ def refuse(
         new = [block for each in unique if lines and (block := lines.block(each)) not in seen]
         seen.update(new)
         among = f", in variant {origin.variant}" if origin.variant and len(found) > 1 else ""
-        blocks += [replace(block, where=block.where + among) for block in new]
-    blocks = sorted(blocks, key=lambda block: block.line)
-    errors = [error(block.message, where=block.where, do=block.do) for block in blocks]
+        blocks += [block._replace(where=block.where + among) for block in new]
+    blocks.sort(key=lambda block: block.line)
+    errors = [error(each.message, where=each.where, do=each.do) for each in blocks]
     if errors:
-        raise errors[0] if len(errors) == 1 else error("\n\n".join(str(each) for each in errors))
+        raise errors[0] if len(errors) == 1 else error("\n\n".join(map(str, errors)))

@@ -1,0 +1,385 @@
+"""Commands that answer: generate, serve, chat; prompts and messages from a terminal or a pipe."""
+
+import functools
+import io
+import math
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+from endonym import device
+from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
+from endonym.errors import EndonymError, printable_lines
+from endonym.log import folded
+
+if TYPE_CHECKING:
+    from endonym.commands.chat import Talk
+    from endonym.generate.language_model import Continuation
+    from endonym.generate.sample import Sampling
+    from endonym.serve.pieces import TextPiece
+
+HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
+CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D ends."
+SHADES = (None, 230, 223, 216, 209, 202, 196)
+"""Background of a piece in a terminal of 256 colours, by its surprise."""
+SHADE_BITS = (1, 2, 4, 6, 9, 12)
+"""Bits at which the next shade begins, as on the server's page."""
+MOST_TOKENS = 1 << 31
+Messages = list[dict[str, str]]
+SAMPLING_OPTIONS = (
+    click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
+    click.option(
+        "--min-tokens",
+        type=click.IntRange(0, MOST_TOKENS),
+        default=40,
+        help="The model may end the text only after so many: small models end early.",
+    ),
+    click.option("--temperature", type=float, default=0.8),
+    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
+    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
+    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
+    click.option("--seed", type=click.IntRange(min=0), default=0),
+)
+
+
+class Shaded(NamedTuple):
+    """A piece of text with its surprise in bits, which is shown as a colour."""
+
+    text: str
+    bits: float
+
+
+Text = str | Shaded
+
+
+class Generation(NamedTuple):
+    """What the flags say about how a text is continued."""
+
+    max_tokens: int
+    min_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    seed: int
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bounds of the number of tokens."""
+        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
+
+    def sampling(self, seed: int) -> "Sampling":
+        """How tokens are chosen, with another seed."""
+        from endonym.generate.sample import Sampling
+
+        return Sampling(self.temperature, self.top_k, self.top_p, self.repetition_penalty, seed)
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags to a command, which gets what they say as `how`."""
+
+    @functools.wraps(command)
+    def with_how(*arguments: Any, **flags: Any) -> Any:
+        how = Generation(**{name: flags.pop(name) for name in Generation._fields})
+        return command(*arguments, how=how, **flags)
+
+    for option in reversed(SAMPLING_OPTIONS):
+        with_how = option(with_how)
+    return with_how
+
+
+@click.command()
+@MODEL
+@click.argument("prompt", required=False)
+@sampling_options
+@count_option("Continuations.", default=1)
+@adapter_option()
+@click.pass_obj
+def generate(
+    settings: Settings,
+    model: str,
+    prompt: str | None,
+    how: Generation,
+    count: int,
+    adapter: str | None,
+) -> None:
+    """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
+
+    Without PROMPT, a terminal asks for prompts, one after the other; elsewhere each line of
+    standard input is one. If it is empty, a text is written from its beginning.
+    """
+    from endonym.commands.load import load_model
+
+    target = device.pick(settings.device)
+    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
+    device.prepare()
+
+    def continued(text: str, seed: int) -> "Continuation":
+        return loaded.stream(readable(text), **how.lengths, sampling=how.sampling(seed))
+
+    is_typed = sys.stdin is not None and sys.stdin.isatty()
+    if prompt is None and is_typed and not settings.is_json:
+        prompt_loop(continued, how.seed)
+        return
+    prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
+    every = (text for text in prompts for _ in range(count))
+    for number, text in enumerate(every):
+        made = continued(text, how.seed + number)
+        if settings.is_json:
+            print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
+            continue
+        if number:
+            click.echo()  # A continuation may have several lines.
+        write_text(text, made)
+
+
+@click.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="The address to listen on. Any that other machines reach needs a key.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000)
+@click.option(
+    "--api-key-file",
+    "key_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Every request but for the pages and /health must bring the key in this file.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="NAME",
+    help="The name of a proxy before this server, as in the address of its pages; repeatable.",
+)
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="DIR",
+    help="An adapter of the one MODEL, which makes another model of the adapter's name; "
+    "repeatable.",
+)
+@click.pass_obj
+def serve(
+    settings: Settings, models: tuple[str, ...], adapters: tuple[str, ...], **place: Any
+) -> None:
+    """Answer with models in the form of OpenAI's API, and on a page to try them.
+
+    MODEL is a run, a model artefact, a transformers folder, or a GGUF file. llama.cpp computes
+    what it can, from a GGUF file that is made on the first call; endonym computes the rest.
+    """
+    from endonym.commands import serve as serving
+
+    def ready(address: str, names: list[str]) -> None:
+        if settings.is_json:
+            print_json({"url": address, "models": names})
+            sys.stdout.flush()
+            return
+        settings.log().line(
+            f"page: {address}/\nAPI:  {address}/v1 (as OpenAI's; described at {address}/docs)\n"
+            f"models: {', '.join(names)}\nCtrl-C ends."
+        )
+
+    serving.serve(
+        models,
+        serving.place_of(**place),
+        store=settings.open_store(),
+        device_name=device.pick(settings.device),
+        log=settings.log(),
+        ready=ready,
+        adapters=adapters,
+    )
+
+
+@click.command()
+@MODEL
+@sampling_options
+@click.option(
+    "--surprise", is_flag=True, help="Colour each token by its surprise, as the server's page does."
+)
+@adapter_option("An adapter of MODEL.")
+@click.pass_obj
+def chat(
+    settings: Settings, model: str, how: Generation, surprise: bool, adapter: str | None
+) -> None:
+    """Hold a conversation with a model that has a chat template; other models continue texts.
+
+    MODEL is a run, a model artefact, a transformers folder, or a GGUF file. Without a terminal each
+    line of standard input is a message, or the beginning of a text.
+    """
+    from endonym.commands.chat import Talk
+    from endonym.commands.serve import make_engine
+
+    log, context = settings.log(), click.get_current_context()
+    target = device.pick(settings.device)
+    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
+        how = how._replace(min_tokens=0)  # an answer may be short
+    with Talk(engine, log.warn) as talk:
+
+        def continued(text: str, seed: int) -> Iterator[Text]:
+            pieces = talk.continued(readable(text), how.sampling(seed), **how.lengths)
+            return texts(pieces, has_shades=surprise)
+
+        def answered(messages: Messages, seed: int) -> Iterator[Text]:
+            decoded = [{**each, "content": readable(each["content"])} for each in messages]
+            pieces = talk.answered(decoded, how.sampling(seed), **how.lengths)
+            return texts(pieces, has_shades=surprise)
+
+        is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
+        if is_typed and engine.template is None:
+            prompt_loop(continued, how.seed, f"{model} is a base model: it continues texts. {HELP}")
+        elif is_typed:
+            conversation_loop(answered, how.seed)
+        else:
+            messages: Messages = []
+            for seed, line in enumerate(piped_prompts(), start=how.seed):
+                if engine.template is None:
+                    _write(settings, talk, line, continued(line, seed))
+                    continue
+                messages.append({"role": "user", "content": line})
+                answer = _write(settings, talk, "", answered(messages, seed))
+                messages.append({"role": "assistant", "content": answer})
+
+
+def texts(pieces: "Iterable[TextPiece]", *, has_shades: bool) -> Iterator[Text]:
+    """The texts of pieces, each with the surprise of its tokens if shades are wanted."""
+    for piece in pieces:
+        nats = -sum(token.nats or 0.0 for token in piece.tokens)
+        if piece.text:
+            yield Shaded(piece.text, nats / math.log(2)) if has_shades else piece.text
+
+
+def _write(settings: Settings, talk: "Talk", prompt: str, pieces: Iterable[Text]) -> str:
+    """Write a text as it comes, or one JSON object; gives the text without its prompt."""
+    if settings.is_json:
+        reasons = {"stop": "end"}
+        made = made_text(pieces, lambda: (reasons.get(talk.reason, talk.reason), talk.tokens))
+        print_json(made)
+        return made["text"]
+    said: list[str] = []
+    write_text(prompt, noted(pieces, said))
+    return "".join(said)
+
+
+def prompt_loop(
+    continued: Callable[[str, int], Iterable[Text]], seed: int, hint: str = HELP
+) -> None:
+    """Ask for prompts and write their continuations, until the input ends.
+
+    continued: the pieces of a prompt's continuation with a seed, which counts up. Enter alone
+    repeats the prompt; at first it stands for a text from its beginning. Ctrl-C stops a
+    continuation. A prompt that is refused is forgotten.
+    """
+    prompt = ""
+    for number, line in enumerate(typed(hint)):
+        asked = line if line.strip() else prompt
+        with told_refusals():
+            with suppress(KeyboardInterrupt):
+                write_text(asked, continued(asked, seed + number))
+            prompt = asked
+
+
+def conversation_loop(answered: Callable[[Messages, int], Iterable[Text]], seed: int) -> None:
+    """Ask for messages and write the answers, each with all messages before it.
+
+    Enter alone asks for another answer to the last message. An answer that Ctrl-C stops stays in
+    the conversation as far as it came. A message that is refused is forgotten.
+    """
+    messages: Messages = []
+    for number, line in enumerate(typed(CHAT_HELP)):
+        asked = [*messages, {"role": "user", "content": line}] if line.strip() else messages[:-1]
+        if not asked:
+            continue
+        said: list[str] = []
+        with told_refusals():
+            with suppress(KeyboardInterrupt):
+                write_text("", noted(answered(asked, seed + number), said))
+            messages = [*asked, {"role": "assistant", "content": "".join(said)}]
+
+
+@contextmanager
+def told_refusals() -> Generator[None]:
+    """An error of one prompt or message is told, and the next may come."""
+    try:
+        yield
+    except EndonymError as error:
+        click.echo(folded(str(error)), err=True)
+
+
+def noted(pieces: Iterable[Text], said: list[str]) -> Iterator[Text]:
+    """Pieces as they are; their texts are noted."""
+    for piece in pieces:
+        said.append(piece if isinstance(piece, str) else piece.text)
+        yield piece
+
+
+def typed(hint: str) -> Iterator[str]:
+    """The lines that are typed at a terminal, until Ctrl-D or Ctrl-C."""
+    with suppress(ImportError):
+        import_module("readline")  # makes lines editable, and brings earlier ones back
+    click.echo(hint, err=True)
+    while True:
+        try:
+            line = input("> ")
+        except (EOFError, KeyboardInterrupt):
+            click.echo(err=True)
+            return
+        yield line
+
+
+def piped_prompts() -> Iterator[str]:
+    """The lines of standard input that are not blank; the empty prompt if there is none."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+    is_empty = True
+    for line in sys.stdin or ():
+        if line.strip():
+            is_empty = False
+            yield line.rstrip("\r\n")
+    if is_empty:
+        yield ""
+
+
+def readable(text: str) -> str:
+    """A line as a terminal gave it; bytes that are not UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def write_text(prompt: str, pieces: Iterable[Text]) -> None:
+    """A prompt and its continuation as it comes, and a line end even if Ctrl-C stops it.
+
+    Controls of a terminal are escaped.
+    """
+    click.echo(printable_lines(prompt), nl=False)
+    try:
+        for piece in pieces:
+            if isinstance(piece, Shaded):
+                shade = SHADES[bisect_right(SHADE_BITS, piece.bits)]
+                ink = None if shade is None else 16
+                click.secho(printable_lines(piece.text), bg=shade, fg=ink, nl=False)
+            else:
+                click.echo(printable_lines(piece), nl=False)
+    finally:
+        click.echo()
+
+
+def made_text(pieces: Iterable[Text], ended: Callable[[], tuple[str, int]]) -> dict[str, Any]:
+    """A text and how long it took, as `--json` prints it. ended: why, and after how many tokens."""
+    started = time.perf_counter()
+    text = "".join(each if isinstance(each, str) else each.text for each in pieces)
+    reason, tokens = ended()
+    seconds = round(time.perf_counter() - started, 3)
+    return {"text": text, "finish_reason": reason, "tokens": tokens, "seconds": seconds}
