@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
-from endonym.corpus.corpus_stats import SourceStats, total
-from endonym.corpus.text_warnings import WARNINGS
+from endonym.corpus.corpus_stats import WARNINGS, SourceStats, total
 from endonym.corpus.work import Progress, Work, no_progress
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split

@@ -29,15 +29,10 @@ from endonym.model.count import parameters
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
-from endonym.survey.examination import (
-    EXAMPLES,
-    LIMIT_BYTES,
-    Examined,
-    diagnostic_clean,
-    examine,
-    guess_language,
-)
+from endonym.survey.cleaning import diagnostic_clean
+from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding, findings_of
+from endonym.survey.odd_sources import guess_language
 from endonym.survey.prescription import (
     changes_text,
     clean_table,

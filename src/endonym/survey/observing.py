@@ -8,7 +8,7 @@ import functools
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from endonym.cleaning.corpus_rules import Facts
 from endonym.cleaning.keyed import key_of, save
 from endonym.cleaning.language.sample import Sample
 from endonym.cleaning.skeletons import skeleton
-from endonym.corpus.text_warnings import example, text_warnings
+from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.corpus_stats import text_warnings, warning_example
 from endonym.formats.chunks import read_chunk
 from endonym.formats.document_files import seen_files
 from endonym.formats.faults import passing_over
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
-from endonym.workers import Result
+from endonym.workers import Advance, Result
 
 EDGES = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)
 """Characters at which a document belongs to the next class of lengths."""
@@ -41,22 +42,6 @@ POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 LETTER = regex.compile(r"[\p{L}\p{M}]")
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A chunk to be observed, and the folder and the name of what is seen of it.
-
-    facts: the folder of what is known of the corpus, by which texts filled in by a program are told
-    that stay. samples: of these.
-    """
-
-    chunk: Path
-    source: str
-    folder: Path
-    name: str
-    facts: Path | None = None
-    samples: int = 20
 
 
 @dataclass(slots=True)
@@ -131,13 +116,16 @@ def script_shares(text: str) -> list[tuple[str, float]]:
     return [(name, number / counts.total()) for name, number in counts.most_common()]
 
 
-def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
-    """Observe the documents of a chunk, raw or cleaned. One in which our code fails is half seen;
-    cleaning it tells of the fault."""
+def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Observe the documents of a chunk, raw or cleaned.
+
+    By what the task knows of the corpus, documents are told that stay though a program filled them
+    in. One in which our code fails is half seen; cleaning it tells of the fault.
+    """
     seen, first = Seen(), dict[str, int]()
-    facts = None if observed.facts is None else Facts.load(observed.facts)
+    facts = None if task.known is None else Facts.load(task.known)
     stubs = Stubs(facts) if facts is not None else None
-    table = read_chunk(observed.chunk, ["text", "id", "meta", "size", "reason"])
+    table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""
     for text, place, meta, size, reason in zip(
         *(each.to_pylist() for each in table.columns), strict=True
@@ -145,28 +133,28 @@ def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
         advance(size)
         if reason is not None:
             continue
-        where, notes = f"{observed.source}/{place}", json.loads(meta)
+        where, notes = f"{task.source}/{place}", json.loads(meta)
         if (file := where.rpartition("#")[0]) != member:
             member = file
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
                 seen.named[file] = [encoding, text[:160]]
-        mine = seen.licences.setdefault(observed.source, {})
+        mine = seen.licences.setdefault(task.source, {})
         said = notes.get("license", "")
         said = said if said in mine or len(mine) < MOST_NAMED else "others"
         mine[said] = mine.get(said, 0) + 1
         with passing_over():
-            _count(seen, text, where, observed.samples)
+            _count(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
             if stubs is not None and (found := stubs.skeleton(text)):
                 seen.stubs[found] += 1
-                if len(seen.members) < observed.samples:
+                if len(seen.members) < task.samples:
                     seen.members.append([where, text[:160], found])
     keys = [[key_of(word), number] for word, number in first.items()]
-    save(np.array(keys, dtype=np.uint64).reshape(-1, 2), observed.folder / f"{observed.name}.npy")
-    written = seen_files(observed.folder, [observed.folder / f"{observed.name}.npy"])
+    save(np.array(keys, dtype=np.uint64).reshape(-1, 2), task.folder / f"{task.name}.npy")
+    written = seen_files(task.folder, [task.folder / f"{task.name}.npy"])
     return {"files": written, "seen": seen.as_dict()}
 
 
@@ -187,7 +175,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     if lost := DAMAGE.intersection(text_warnings(text)):
         seen.damaged += 1
         if len(seen.damages) < samples:
-            seen.damages.append([where, text[:160], example(text, min(lost))])
+            seen.damages.append([where, text[:160], warning_example(text, min(lost))])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1

@@ -13,7 +13,7 @@ import pytest
 from made_dirt import lines_of, stubs
 from text_samples import ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
-from endonym.corpus import comparing, gather
+from endonym.corpus import cleaned, comparing
 from endonym.corpus.corpus import dropped_records, make_corpus
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.config import Clean, Source, Split
@@ -71,8 +71,8 @@ def sources(tmp_path: Path) -> list[tuple[Source, Any]]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many groups and chunks, so that each step has several jobs."""
-    monkeypatch.setattr(gather, "CHUNK_CHARS", 6_000)
-    monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
+    monkeypatch.setattr(cleaned, "CHUNK_CHARS", 6_000)
+    monkeypatch.setattr(cleaned, "GROUP_BYTES", 8_000)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
 
 
@@ -101,11 +101,11 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     first, second = card["decontamination"]
     assert (first["dropped_documents"], second["cut_documents"]) == (3, 6)
     assert first["overlap"] > 0
-    monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
+    monkeypatch.setattr(cleaned, "GROUP_BYTES", 8_000)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
     with runner(2) as crew:  # which read whole chunks: they know nothing of these settings
         assert made(tmp_path / "two", sources, crew) == whole
-    monkeypatch.setattr(gather, "CHUNK_CHARS", 6_000)
+    monkeypatch.setattr(cleaned, "CHUNK_CHARS", 6_000)
     assert made(tmp_path / "tiny", sources, Inline()) == whole
 
 
@@ -184,7 +184,7 @@ import text_samples
 from ray.cluster_utils import Cluster as Nodes
 from unit.corpus import test_making as given
 from endonym.formats.config import Source
-from endonym.corpus import gather, removing
+from endonym.corpus import cleaned, removing
 from endonym.workers import Cluster, Inline, runner
 folder, rows = Path(sys.argv[1]), {}
 names = {"lines": "raw", "stories": "stories.jsonl"}
@@ -197,7 +197,7 @@ def counted(files, kind, whole=removing.rows_that_share, **others):
     rows[kind] = [*numbers, len(files)]
     return found
 removing.rows_that_share = counted
-gather.GROUP_BYTES = 20_000
+cleaned.GROUP_BYTES = 20_000
 nodes = Nodes()
 for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)

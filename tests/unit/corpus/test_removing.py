@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_chunks import rows_of
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import contamination
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.cleaned import Cleaned
 from endonym.corpus.corpus import dropped_records
-from endonym.corpus.making import Chunk, Making, Placed
+from endonym.corpus.making import Chunk, Making
 from endonym.corpus.removing import EvaluationFile
+from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean, Source, Split
@@ -47,19 +49,21 @@ class Sifted:
         making, chunks = Making(names, clean, Split(seed=7), **given), list[Chunk]()
         for number, (source, files) in enumerate(names):
             for place, texts in enumerate(files):
-                file, rows = file + 1, Cleaned(source.name, 7)
+                file += 1
+                rows = rows_of(folder / "work", str(file), source.name)
                 for n, text in enumerate(texts):
-                    making.stats[source.name].read.add(len(text.encode()))
+                    making.stats[source.name].read.more(1, len(text.encode()))
                     meta = json_text({ARTICLE: article} if article else {})
                     each = Document(text, f"{file}.txt#{n + 1}", f"s{number}", rows.noted(meta))
                     rows.add(each, meta, place, len(text.encode()))
                 if texts:
-                    rows.write(folder / "work", str(file))
+                    rows.write()
                     path = folder / "work" / f"{file}.arrow"
                     chunks.append(Chunk(source.name, path, len(texts), 0))
         found = making.without_copies(chunks)
         making.write_dropped(found)
-        placed = Placed(names, found, 2_000, work.place("place"))
+        kept = [(each.source, each.path) for each in found]
+        placed = Placed(names, kept, 2_000, work.place("place"))
         self.stats, self.said = list(making.stats.values()), making.said
         for stats in self.stats:
             stats.of_articles = placed.of_articles[stats.name]

@@ -9,12 +9,12 @@ import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.cleaning.corpus_rules import facts_of
-from endonym.corpus.text_warnings import text_warnings
+from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean
 from endonym.survey import observing
 from endonym.survey.observing import (
-    Observed,
+
     growth,
     heaps,
     observe_chunk,
