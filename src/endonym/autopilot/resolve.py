@@ -24,9 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endonym.autopilot.adapters import require_adapters
-from endonym.autopilot.answers import choose_answers, estimated_examples
-from endonym.autopilot.memory import choose_memory
+from endonym.autopilot.cautions import require_adapters
+from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
@@ -46,8 +45,14 @@ from endonym.autopilot.model_size import (
     choose_shape,
     choose_vocab,
 )
-from endonym.autopilot.pace import choose_compile, matrix_rates
-from endonym.autopilot.phase import Place, budget_of, choose_phase
+from endonym.autopilot.phase import (
+    Place,
+    budget_of,
+    choose_answers,
+    choose_memory,
+    choose_phase,
+    estimated_examples,
+)
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes

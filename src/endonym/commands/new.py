@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from endonym.autopilot import machine
+from endonym.autopilot.machine import (
+    Pace,
+    matrix_rates,
+    measured_pace,
+    plain_pace,
+    promised_seconds,
+    small_shape,
+    usual_shape,
+    usual_training,
+)
 from endonym.autopilot.model_size import (
     MOST_PASSES,
     Choice,
@@ -19,16 +29,6 @@ from endonym.autopilot.model_size import (
     choose_shape,
     choose_vocab,
     deeper,
-)
-from endonym.autopilot.pace import (
-    Pace,
-    matrix_rates,
-    measured_pace,
-    plain_pace,
-    promised_seconds,
-    small_shape,
-    usual_shape,
-    usual_training,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import bytes_per_token, measure

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.model_size import (
     BYTES_PER_TOKEN,
     TOKENS_PER_PARAMETER,
@@ -17,7 +18,6 @@ from endonym.autopilot.model_size import (
     choose_vocab,
     useful,
 )
-from endonym.autopilot.pace import usual_shape
 from endonym.autopilot.phase import budget_of
 from endonym.autopilot.text_size import TextSize, bytes_per_token, samples_of
 from endonym.errors import MissingSource, RecipeError, printable

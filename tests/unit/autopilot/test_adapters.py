@@ -7,7 +7,7 @@ import pytest
 from laws.shapes import shape
 from toys import train_config
 
-from endonym.autopilot.adapters import require_adapters
+from endonym.autopilot.cautions import require_adapters
 from endonym.errors import RecipeError
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe

@@ -10,8 +10,8 @@ import pytest
 import zstandard
 from made_conversations import conversations, make_toy_examples, pairs, write_lines
 
-from endonym.autopilot.answers import choose_answers, estimated_examples
 from endonym.autopilot.model_size import Facts
+from endonym.autopilot.phase import choose_answers, estimated_examples
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import Phase
 
@@ -73,7 +73,7 @@ def test_the_estimate_is_near_what_is_counted(
 def test_the_estimate_is_the_same_however_the_file_is_packed(
     tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.autopilot.answers.SAMPLE_RECORDS", 50)
+    monkeypatch.setattr("endonym.autopilot.phase.SAMPLE_RECORDS", 50)
     monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 250_000)
     records = conversations(2_000)
     recipe = small_recipe(tmp_path / "project")

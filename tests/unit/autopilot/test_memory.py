@@ -3,8 +3,8 @@
 import pytest
 from toys import train_config
 
-from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import Choices
+from endonym.autopilot.phase import choose_memory
 from endonym.errors import OutOfMemory
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters

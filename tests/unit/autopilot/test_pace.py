@@ -7,9 +7,8 @@ import torch
 from toys import train_config
 
 from endonym import device
-from endonym.autopilot import machine, pace, probe
-from endonym.autopilot.model_size import DOCUMENT_TOKENS, Choice
-from endonym.autopilot.pace import (
+from endonym.autopilot import machine, probe
+from endonym.autopilot.machine import (
     Pace,
     choose_compile,
     expected_here,
@@ -21,6 +20,7 @@ from endonym.autopilot.pace import (
     usual_shape,
     usual_training,
 )
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, Choice
 from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.count import flops_per_token
@@ -88,7 +88,7 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
     monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
-    monkeypatch.setattr(pace, "measured_pace", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: pytest.fail("measured"))
     choice = choose_compile(SHAPE, of_tokens(10_000), file)
     assert choice.value == "off"
     assert "too short" in choice.reason

@@ -40,7 +40,7 @@ PROBED = """
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.autopilot import probe
-from endonym.autopilot.pace import usual_training
+from endonym.autopilot.machine import usual_training
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))

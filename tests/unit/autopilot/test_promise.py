@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from endonym.autopilot.machine import promised_parts
 from endonym.autopilot.model_size import Facts
-from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.recipe.recipe import Recipe
 

@@ -14,7 +14,7 @@ from found_texts import write_found_texts
 from text_samples import RUSSIAN
 
 from endonym.autopilot import machine
-from endonym.autopilot.pace import Pace
+from endonym.autopilot.machine import Pace
 from endonym.commands import new as starter
 from endonym.commands.new import write_recipe
 from endonym.corpus.corpus import make_corpus

@@ -14,7 +14,6 @@ from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean
 from endonym.survey import observing
 from endonym.survey.observing import (
-
     growth,
     heaps,
     observe_chunk,

@@ -3,12 +3,12 @@
 import random
 
 import pytest
+from endonym.survey.thresholds import BOUNDS, LEAST_DOCUMENTS, limit_of, thresholds
 from made_dirt import fables
 from text_samples import TATAR
 
 from endonym.cleaning.rules import DROPS, judge
 from endonym.formats.config import Clean
-from endonym.survey.thresholds import BOUNDS, LEAST_DOCUMENTS, limit_of, thresholds
 
 RULES = {rule.key: rule for rule in DROPS}
 BY_KEY = {bounds.key: bounds for bounds in BOUNDS}
