@@ -74,19 +74,18 @@ LIKELY_CHARACTERS = 400
 
 def facts_of(shards: Artifact) -> Facts:
     """Facts counted when the shards were made."""
-    train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
     dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
+
+    def counted(totals: Sequence[Mapping[str, int]]) -> Facts:
+        sums = [sum(each[key] for each in totals) for key in ("bytes", "tokens", "documents")]
+        return Facts(sums[0], sums[1], sums[1] / max(1, sums[2]))
+
+    train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
     sources = {
-        name: replace(_facts([each]), dev_documents=dev[name]["documents"])
+        name: replace(counted([each]), dev_documents=dev[name]["documents"])
         for name, each in train.items()
     }
-    return replace(_facts([*train.values()]), sources=sources)
-
-
-def _facts(totals: Sequence[Mapping[str, int]]) -> Facts:
-    """Facts of these sources together."""
-    tokens, documents = (sum(each[key] for each in totals) for key in ("tokens", "documents"))
-    return Facts(sum(each["bytes"] for each in totals), tokens, tokens / max(1, documents))
+    return replace(counted([*train.values()]), sources=sources)
 
 
 def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
@@ -193,7 +192,11 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         if unjudged and "keep" not in chosen:
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
-        so_far = summed(so_far, texts_read(*_rows_of(phase, chosen, own, context), facts, context))
+        values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
+        full = phase.model_copy(update=values)
+        steps, batch_tokens = length_of(full, context=context, positions=own.positions)
+        more = texts_read(full, steps * batch_tokens // context, facts, context)
+        so_far = summed(so_far, more)
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
@@ -230,41 +233,33 @@ def _goes_on(both: Sequence[Phase]) -> bool:
     )
 
 
-def _rows_of(phase: Phase, chosen: Choices, own: Facts, context: int) -> tuple[Phase, int]:
-    """A phase with its chosen keys, and the rows that it reads."""
-    values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
-    full = phase.model_copy(update=values)
-    steps, batch_tokens = length_of(full, context=context, positions=own.positions)
-    return full, steps * batch_tokens // context
-
-
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
-    """fp32 or bf16 for each phase that says "auto"."""
-    open_phases = unsaid_formats(recipe)
-    if not open_phases:
+    """fp32 or bf16 for each phase that says "auto".
+
+    On a CPU the format with faster matrix products; on a GPU bf16, if it has units for it.
+    """
+    keys = unsaid_formats(recipe)
+    if not keys:
         return {}
-    choice = number_format(machine_file, target)
-    return {f"phase.{number}.number_format": choice for number in open_phases}
-
-
-def unsaid_formats(recipe: Recipe) -> list[int]:
-    """The indices of the phases with number_format = "auto"."""
-    return [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
-
-
-def number_format(machine_file: Path, target: str) -> Choice:
-    """On a CPU the format with faster matrix products; on a GPU bf16, if supported."""
     if target == "cpu":
         rates = matrix_rates(machine_file)
         reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
-        return Choice(faster_format(rates), f"measured here: {reason}")
-    if target.partition(":")[0] != "cuda":
-        return Choice("fp32", f"bf16 was never tried on {target}")
-    import torch
+        choice = Choice(faster_format(rates), f"measured here: {reason}")
+    elif target.partition(":")[0] != "cuda":
+        choice = Choice("fp32", f"bf16 was never tried on {target}")
+    else:
+        import torch
 
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return Choice("bf16", "this GPU has units for it")
-    return Choice("fp32", "this GPU has no units for bf16")
+        has_units = torch.cuda.is_bf16_supported(including_emulation=False)
+        reason = f"this GPU has {'' if has_units else 'no '}units for "
+        choice = Choice("bf16", f"{reason}it") if has_units else Choice("fp32", f"{reason}bf16")
+    return dict.fromkeys(keys, choice)
+
+
+def unsaid_formats(recipe: Recipe) -> list[str]:
+    """The keys of the phases with number_format = "auto"."""
+    phases = enumerate(recipe.phase)
+    return [f"phase.{n}.number_format" for n, each in phases if each.number_format == "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,26 +408,28 @@ def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
     return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
 
 
-def _tokenizer_of(folder: Path) -> "Tokenizer":
-    """The tokenizer of a pretrained model."""
+def _kept_tokenizer(recipe: Recipe, config: TokenizerConfig) -> "Tokenizer | None":
+    """The tokenizer of a pretrained model that is kept or extended; None if none is."""
+    if recipe.model_folder is None or not (recipe.keeps_tokenizer or config.extend is not None):
+        return None
     from endonym.tokenizer.tokenizer import Tokenizer
 
-    return Tokenizer.load(folder / "tokenizer.json")
+    return Tokenizer.load(recipe.model_folder / "tokenizer.json")
 
 
 def likely_vocab(recipe: Recipe, choices: Choices, facts: Facts) -> int:
     """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
-    config, folder = resolve_tokenizer(recipe, choices), recipe.model_folder
-    if folder is not None and (recipe.keeps_tokenizer or config.extend is not None):
-        return facts.vocab or _tokenizer_of(folder).vocab + (config.extend or 0)
+    if facts.vocab is not None:
+        return facts.vocab
+    config = resolve_tokenizer(recipe, choices)
+    if (kept := _kept_tokenizer(recipe, config)) is not None:
+        return kept.vocab + (config.extend or 0)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
     """The training text in tokens, by trying the tokenizer on the sample."""
-    folder, given = recipe.model_folder, None
-    if folder is not None and (recipe.keeps_tokenizer or tokenizer.extend is not None):
-        given = _tokenizer_of(folder)
+    given = _kept_tokenizer(recipe, tokenizer)
     found = tried(tokenizer, size.sample, given)
     facts = size.facts(recipe.split, found.bytes_per_token)
     if given is None or tokenizer.extend is None or found.vocab is None:

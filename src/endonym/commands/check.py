@@ -225,7 +225,7 @@ def likely_formats(recipe: Recipe, store: Store, target: str) -> Choices:
     machine_file = store.root / "machine.json"
     if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
         return number_formats(recipe, machine_file, target)
-    return {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}
+    return dict.fromkeys(unsaid_formats(recipe), UNMEASURED)
 
 
 def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:

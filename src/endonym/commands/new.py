@@ -31,7 +31,7 @@ from endonym.autopilot.model_size import (
     deeper,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.autopilot.text_size import measure, tried
 from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.data.config import PackConfig
@@ -170,7 +170,7 @@ def choose(
     for each in size.faults[:SHOWN]:
         log.warn(each)
     vocab = choose_vocab(size.letters)
-    ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), size.sample)
+    ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab.value), size.sample).bytes_per_token
     facts = size.facts(Split(), ratio)
     unique = facts.unique_tokens
     context = choose_context(facts, ModelKeys())

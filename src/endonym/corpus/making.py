@@ -181,11 +181,11 @@ class Making:
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
         folder = self.work.place("clean")
-        chunks: list[Chunk] = []
-        for each in cleaned:
-            size = each["counts"]["read"]["bytes"]
-            read = Chunk(each["source"], folder, each["documents"], size)
-            chunks.append(self.next_chunk(read, each, folder))
+        read = [
+            Chunk(each["source"], folder, each["documents"], each["counts"]["read"]["bytes"])
+            for each in cleaned
+        ]
+        chunks = self.next_chunks(read, cleaned, folder)
         self.check_readable(chunks)
         if rounds(self.clean):
             chunks = self.judged(chunks, judged)
@@ -244,15 +244,14 @@ class Making:
         self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path
     ) -> list[Chunk]:
         """What the jobs of a step made of the chunks; what they dropped is counted."""
-        return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
-
-    def next_chunk(self, chunk: Chunk, made: Result, folder: Path) -> Chunk:
-        """What a job made of a chunk; what it dropped is counted."""
-        self.stats[chunk.source].add(made["counts"])
-        dropped = sorted({*chunk.dropped, *made["counts"]["dropped"]})
-        path, removed = (folder / each["name"] for each in made["files"][:2])
-        self.removed.append(removed)
-        return Chunk(chunk.source, path, made["documents"], chunk.size, tuple(dropped))
+        left: list[Chunk] = []
+        for chunk, each in zip(chunks, made, strict=True):
+            self.stats[chunk.source].add(each["counts"])
+            dropped = sorted({*chunk.dropped, *each["counts"]["dropped"]})
+            path, removed = (folder / file["name"] for file in each["files"][:2])
+            self.removed.append(removed)
+            left.append(Chunk(chunk.source, path, each["documents"], chunk.size, tuple(dropped)))
+        return left
 
     def write_dropped(self, chunks: Sequence[Chunk]) -> None:
         """Write what is dropped, by reason, and what was taken out of documents that stay."""

@@ -19,7 +19,7 @@ from endonym.autopilot.model_size import (
     useful,
 )
 from endonym.autopilot.phase import budget_of
-from endonym.autopilot.text_size import TextSize, bytes_per_token, samples_of
+from endonym.autopilot.text_size import TextSize, samples_of, tried
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -94,17 +94,13 @@ class Potential:
     layers: int
     is_enough: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return asdict(self)
-
 
 def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]) -> Potential:
     """What a text of this size can feed. sample: paragraphs of it."""
     vocab = choose_vocab(chars).value
     ratio = BYTES_PER_TOKEN
     if sum(map(len, sample)) >= LEAST_CHARS:
-        ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab), sample)
+        ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
     tokens = int(text_bytes / ratio)
     found = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
     facts = found.facts(Split(), ratio)
@@ -212,7 +208,7 @@ class Diagnosis:
                 for source, _ in self.patient.sources
             },
             "words": {"read": seen.words, "growth": found.growth.get("raw", [])},
-            "feeds": {"raw": self.raw.as_dict(), "cleaned": self.kept.as_dict()},
+            "feeds": {"raw": asdict(self.raw), "cleaned": asdict(self.kept)},
             "recipe": self.recipe,
             "seconds": round(self.seconds, 1),
         }

@@ -189,7 +189,7 @@ def examine(
     corpus. samples: of each finding. limit: bytes of raw files. However much cannot be read, it is
     counted. Raises SourceError if the disk does not give a file.
     """
-    check_names([source.name for source, _ in sources])
+    check_names(sources)
     clean = clean.model_copy(update={"max_unreadable": 1.0})
     chosen, found = sampled(sources, limit), Examined(clean)
     every, sizes = file_sizes(sources), file_sizes(chosen)

@@ -126,25 +126,24 @@ def finding_words() -> dict[str, dict[str, Any]]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def words_of(name: str) -> tuple[str, str, float]:
-    """The title, meaning and weight of a rule of cleaning, or of a reason of the reader."""
-    tables = finding_words()
-    meanings, weights = tables["meanings"], tables["weights"]
-    if name in tables["words"]:
-        title, meaning, weight = tables["words"][name].values()
-        return title, meanings.get(meaning, meaning), weight
-    if name in packs():
-        return f"Spelling: {name.replace('_', ' ')}", meanings["step"], weights["step"]
-    if name in READER_REASONS:
-        title = f"Unreadable: {in_words(name)}"
-        return title, f"{meanings['unread']} ({name}).", weights["unread"]
-    title = tables["measured"].get(name, in_words(name))
-    return title, meanings["measured"], weights["measured"]
-
-
 def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
-    """A finding with its words: so many of all. packages: those that its words may name."""
-    title, meaning, weight = words_of(name)
+    """A finding with its words: so many of all.
+
+    name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
+    """
+    tables = finding_words()
+    if name in tables["words"]:
+        said = tables["words"][name]
+        title, weight = said["title"], said["weight"]
+        meaning = tables["meanings"].get(said["meaning"], said["meaning"])
+    else:
+        kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
+        meaning, weight = tables["meanings"][kind], tables["weights"][kind]
+        title = tables["measured"].get(name, in_words(name))
+        if kind == "step":
+            title = f"Spelling: {name.replace('_', ' ')}"
+        elif kind == "unread":
+            title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
     meaning = meaning.format(packages=packages)
     return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
 
@@ -173,28 +172,22 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
 
 
 def _examples(found: Examined, name: str, samples: int) -> list[Example]:
-    """Examples of a rule: its changes, what it took out, what it dropped."""
-    changes = [
+    """Examples of a rule, evenly spread: its changes, what it dropped, what it took out."""
+    every = [
         Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
         for stats in found.stats
         if name in stats.tally.rules
         for _, one in sorted(stats.tally.rules[name].samples.items())
         if "before" in one
     ]
-    taken = [_rejected(each, found) for each in found.removed.get(name, ())]
-    dropped = [_rejected(each, found) for each in found.rejects.get(name, ())]
-    every = [*dropped, *taken]
+    rejects = [*found.rejects.get(name, ()), *found.removed.get(name, ())]
+    every += [_rejected(each, found) for each in rejects]
     if name == TEMPLATE:
         every += [
             Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
         ]
-    return _spread([*changes, *every], samples)
-
-
-def _spread(examples: list[Example], most: int) -> list[Example]:
-    """At most so many, evenly spread."""
-    wanted = min(most, len(examples))
-    return [examples[len(examples) * number // wanted] for number in range(wanted)]
+    wanted = min(samples, len(every))
+    return [every[len(every) * number // wanted] for number in range(wanted)]
 
 
 def _rejected(reject: Reject, found: Examined) -> Example:
@@ -266,17 +259,6 @@ def _sources(names: Iterable[str]) -> str:
     return f"[[source]] {every}".strip()
 
 
-def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, Counter[str]]:
-    """By source the encodings that were guessed, UTF-8 aside, with the number of files."""
-    given = {each.name for each in sources if each.encoding is not None}
-    guesses = dict[str, Counter[str]]()
-    for stats in found.stats:
-        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
-        if some and stats.name not in given:
-            guesses[stats.name] = Counter(some)
-    return guesses
-
-
 def only_encoding(found: Examined, source: str) -> str:
     """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
     (stats,) = (each for each in found.stats if each.name == source)
@@ -308,9 +290,13 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
 
 def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, damage that stays, and sources without a licence."""
-    guesses, guessed = guessed_encodings(found, sources), Counter[str]()
-    for counts in guesses.values():
-        guessed.update(counts)
+    named = {each.name for each in sources if each.encoding is not None}
+    guesses, guessed = dict[str, Counter[str]](), Counter[str]()
+    for stats in found.stats:
+        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
+        if some and stats.name not in named:
+            guesses[stats.name] = Counter(some)
+            guessed.update(some)
     if guessed:
         examples = [
             Example(place, text, why=f"guessed: {encoding}")
@@ -330,18 +316,16 @@ def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Itera
     if found.kept.damaged:
         examples = [Example(place, text, why=why) for place, text, why in found.kept.damages]
         yield finding_of("replacement", found.kept.damaged, found.documents, examples=examples)
-    silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
+    silent = list[str]()
+    for each in sources:
+        licences = found.raw.licences.get(each.name, {})
+        if not each.license and (not licences or licences.get("")):
+            silent.append(each.name)
     if silent:
         line, table = '# license = "…"', _sources(silent)
         yield finding_of(
             "license", len(silent), len(sources), of="source", recipe=line, table=table
         )
-
-
-def _says(found: Examined, source: str) -> bool:
-    """Whether the documents of a source all name a licence."""
-    counts = found.raw.licences.get(source, {})
-    return bool(counts) and not counts.get("")
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import functools
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     """
     seen, first = Seen(), dict[str, int]()
     facts = None if task.known is None else Facts.load(task.known)
-    stubs = Stubs(facts) if facts is not None else None
+    shared = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
     table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""
     for text, place, meta, size, reason in zip(
@@ -148,7 +148,8 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
-            if stubs is not None and (found := stubs.skeleton(text)):
+            found = skeleton(text, facts.usual) if facts is not None and shared else ""
+            if found and key_of(found) in shared:
                 seen.stubs[found] += 1
                 if len(seen.members) < task.samples:
                     seen.members.append([where, text[:160], found])
@@ -197,18 +198,6 @@ def word_with(letter: str, text: str) -> str:
     return text[low : place + 20]
 
 
-class Stubs:
-    """Tells documents that a program has filled in, by the facts of their corpus."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.usual, self.keys = facts.usual, {int(key) for key in facts.skeletons[:, 0]}
-
-    def skeleton(self, text: str) -> str:
-        """The skeleton that a document shares with too many others; empty if it does not."""
-        found = skeleton(text, self.usual) if self.keys else ""
-        return found if found and key_of(found) in self.keys else ""
-
-
 def together(made: Iterable[Result], samples: int) -> Seen:
     """What was seen of all chunks."""
     seen = Seen()
@@ -225,7 +214,7 @@ def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
     """How many distinct words so many words of the texts hold, in their order, at a few points."""
     total, known = 0, np.zeros(0, dtype=np.uint64)
     points: list[Point] = [(0, 0)]
-    every = sum(each["seen"]["words"] for each in made)
+    step = max(1, sum(each["seen"]["words"] for each in made) // POINTS)
     for each in made:
         rows = np.load(folder / each["files"][0]["name"], allow_pickle=False)
         rows = rows[np.argsort(rows[:, 0])]
@@ -233,17 +222,12 @@ def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
         is_new = known[place] != rows[:, 0] if len(known) else np.ones(len(rows), dtype=np.bool_)
         firsts = np.sort(rows[is_new, 1])
         words = each["seen"]["words"]
-        for edge in _edges(total, words, every):
+        # The round numbers of words within a chunk.
+        for edge in range(total - total % step + step, total + words, step):
             points.append((edge, len(known) + int(np.searchsorted(firsts, edge - total))))
         known = np.union1d(known, rows[:, 0])
         total += words
     return [*points, (total, len(known))] if total else []
-
-
-def _edges(total: int, words: int, every: int) -> Iterator[int]:
-    """The round numbers of words within a chunk at which the curve has a point."""
-    step = max(1, every // POINTS)
-    yield from range(total - total % step + step, total + words, step)
 
 
 def heaps(points: Sequence[Point]) -> float | None:

@@ -59,22 +59,14 @@ def mended(found: Examined, sources: Sources) -> list[Source]:
             given = [file.path for file in files if file not in unread]
             home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
             keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
-        if is_scan(found, source) and tesseract() is not None:
+        dropped = next(each.dropped for each in found.stats if each.name == source.name)
+        is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped
+        if is_scan and source.ocr is None and tesseract() is not None:
             keys["ocr"] = "auto"
         if source.encoding is None and (encoding := only_encoding(found, source.name)):
             keys["encoding"] = encoding
         every.append(source.model_copy(update=keys))
     return every
-
-
-def is_scan(found: Examined, source: Source) -> bool:
-    """Whether pages of a source have no good text, and its recipe does not ask for OCR."""
-    return source.ocr is None and any(
-        page in stats.dropped
-        for stats in found.stats
-        for page in ("needs_ocr", "bad_text_layer")
-        if stats.name == source.name
-    )
 
 
 def readings(found: Examined) -> list[Reading]:

@@ -12,7 +12,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.pages import ocr
 from endonym.formats.pages.ocr import OcrFailed
-from endonym.survey.scans import needs_ocr, pack_for, pack_of, page_of
+from endonym.survey.format_guess import needs_ocr, pack_for, pack_of, page_of
 
 CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 ALL = CYRILLIC + "әөүҗңһ" + (CYRILLIC + "әөүҗңһ").upper()
