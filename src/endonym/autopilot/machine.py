@@ -98,16 +98,11 @@ class Pace(NamedTuple):
     others: float = 0.0
     failure: str = ""
 
-    def seconds(self, tokens: int, *, is_compiled: bool) -> float:
-        """How long so many tokens take."""
-        if is_compiled and self.compiled:
-            return self.compile_seconds + tokens / self.compiled
-        return tokens / self.plain
-
     def pays(self, tokens: int) -> bool:
         """Whether compiling shortens training on so many tokens."""
-        is_faster = self.seconds(tokens, is_compiled=True) < self.seconds(tokens, is_compiled=False)
-        return self.compiled is not None and is_faster
+        if self.compiled is None:
+            return False
+        return self.compile_seconds + tokens / self.compiled < tokens / self.plain
 
     def tokens_in(self, seconds: float) -> int:
         """Training tokens in so many seconds, with compilation if that gives more."""

@@ -24,19 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from endonym.autopilot import mixture
 from endonym.autopilot.cautions import require_adapters
 from endonym.autopilot.machine import choose_compile, matrix_rates
-from endonym.autopilot.mixture import (
-    epochs_allowed,
-    facts_of_phase,
-    not_held_out,
-    require_enough_text,
-    require_judged,
-    shares_of,
-    summed,
-    texts_read,
-    with_sources,
-)
 from endonym.autopilot.model_size import (
     Choice,
     Choices,
@@ -174,9 +164,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             chosen = choose_answers(phase, own, context, dim=dim, device=device, is_new=is_new)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
-        own = facts_of_phase(phase, facts)
+        own = mixture.facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(epochs_allowed, recipe.source, phase, facts, so_far=so_far)
+        most = partial(mixture.epochs_allowed, recipe.source, phase, facts, so_far=so_far)
         chosen = choose_phase(
             phase,
             own,
@@ -188,15 +178,15 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             most_epochs=most,
             **setting,
         )
-        unjudged = not_held_out(shares_of(phase, facts), facts)
+        unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
         values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
         full = phase.model_copy(update=values)
         steps, batch_tokens = length_of(full, context=context, positions=own.positions)
-        more = texts_read(full, steps * batch_tokens // context, facts, context)
-        so_far = summed(so_far, more)
+        more = mixture.texts_read(full, steps * batch_tokens // context, facts, context)
+        so_far = mixture.summed(so_far, more)
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
@@ -303,13 +293,13 @@ def resolve_training(
         resolve_phase(
             each,
             context=context,
-            positions=facts.examples.get(n, facts_of_phase(each, facts)).positions,
+            positions=facts.examples.get(n, mixture.facts_of_phase(each, facts)).positions,
         )
         for n, each in enumerate(full.phase)
     ]
-    phases = with_sources(full.phase, resolved, facts, context)
-    require_enough_text(full.source, full.phase, phases, facts, context=context)
-    require_judged(full.phase, facts)
+    phases = mixture.with_sources(full.phase, resolved, facts, context)
+    mixture.require_enough_text(full.source, full.phase, phases, facts, context=context)
+    mixture.require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     require_adapters(recipe, shape, phases)
     return ResolvedTraining(

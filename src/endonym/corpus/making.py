@@ -23,6 +23,7 @@ from endonym.cleaning.tally import SAMPLES as RULE_SAMPLES
 from endonym.cleaning.tally import Tally
 from endonym.copies.held_out.split import SIDES, HeldOut, held_out, of_source
 from endonym.copies.notes import COPIES
+from endonym.corpus import removing, splits
 from endonym.corpus.cleaned import (
     ChunkTask,
     Group,
@@ -36,23 +37,8 @@ from endonym.corpus.cleaned import (
 )
 from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
-from endonym.corpus.removing import (
-    EvaluationFile,
-    contamination_of,
-    decide,
-    decontaminate_chunk,
-    evaluation_index,
-    key_chunk,
-    remove_copies,
-)
-from endonym.corpus.splits import (
-    Placed,
-    Reason,
-    Sources,
-    write_dropped,
-    write_removed,
-    write_shard,
-)
+from endonym.corpus.removing import EvaluationFile
+from endonym.corpus.splits import Placed, Reason, Sources
 from endonym.corpus.work import Work
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError
@@ -219,24 +205,24 @@ class Making:
     def without_copies(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks without evaluation texts and without copies, if a key asks for that."""
         if self.evaluation:
-            runs = evaluation_index(self.evaluation, self.work)
+            runs = removing.evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
             tasks = self.tasks("decontaminate", chunks, runs)
-            made = self.work.step("decontaminate", decontaminate_chunk, *tasks)
-            self.said["decontamination"] = contamination_of(made, runs, folder)
+            made = self.work.step("decontaminate", removing.decontaminate_chunk, *tasks)
+            self.said["decontamination"] = removing.contamination_of(made, runs, folder)
             chunks = self.next_chunks(chunks, made, folder)
         if self.clean.dedup:
             keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "remove"))
-            self.work.step("keys", key_chunk, *self.tasks("keys", chunks))
+            self.work.step("keys", removing.key_chunk, *self.tasks("keys", chunks))
             tasks, sizes = self.tasks("remove", chunks, copies)
             documents = sum(chunk.documents for chunk in chunks)
             by_ray = isinstance(self.work.runner, Cluster)
-            decided = partial(decide, tasks, documents, keys, copies, by_ray=by_ray)
+            decided = partial(removing.decide, tasks, documents, keys, copies, by_ray=by_ray)
             said = self.work.once("copies", decided)["said"]
             if said:
                 self.said["near"] = said
                 link_or_copy(copies / COPIES, self.out / COPIES)
-            made = self.work.step("remove", remove_copies, tasks, sizes)
+            made = self.work.step("remove", removing.remove_copies, tasks, sizes)
             chunks = self.next_chunks(chunks, made, folder)
         return chunks
 
@@ -260,9 +246,9 @@ class Making:
         for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
             some = [(each.source, each.path) for each in chunks if reason in each.dropped]
             tasks.append(Reason(folder, reason, tuple(some)))
-        made = self.work.step("dropped", write_dropped, tasks, [0] * len(tasks))
+        made = self.work.step("dropped", splits.write_dropped, tasks, [0] * len(tasks))
         self.hand_over("dropped", made, self.out / DROPPED)
-        for file in write_removed(self.removed, folder / REMOVED):
+        for file in splits.write_removed(self.removed, folder / REMOVED):
             link_or_copy(folder / REMOVED / file["name"], self.out / REMOVED / file["name"])
 
     def held_out(self, placed: Placed) -> HeldOut:
@@ -294,7 +280,7 @@ class Making:
         """Write the files of the splits; count what is written."""
         sides = self.work.place("split") / "sides.npy"
         shards = dict(placed.shards(sides, self.work.place("write")))
-        made = self.work.step("write", write_shard, list(shards), list(shards.values()))
+        made = self.work.step("write", splits.write_shard, list(shards), list(shards.values()))
         firsts: dict[tuple[str, str], tuple[int, str]] = {}
         for each in made:
             for source, found in each["sources"].items():
