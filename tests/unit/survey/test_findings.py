@@ -3,35 +3,48 @@
 from pathlib import Path
 
 from made_dirt import lines_of, stubs
-from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR, write
+from text_samples import ROMANIAN, RUSSIAN, TATAR, write
 
 from endonym.cleaning.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
-from endonym.survey.examination import Examined, diagnostic_clean, examine
+from endonym.survey.cleaning import diagnostic_clean
+from endonym.survey.examination import Examined, examine
 from endonym.survey.findings import (
     Example,
     Finding,
     exclude_line,
+    finding_of,
     findings_of,
     only_encoding,
-    words_of,
 )
 from endonym.survey.survey import Survey, look_through
 
+Found = dict[str, Finding]
 
-def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict[str, Finding]:
-    """The findings about a list, by name."""
-    path = write(path, "a.txt", "\n".join(texts) + "\n")
-    source = Source(name="a", path=str(path), document="line")
+
+def named(
+    examined: Examined, *sources: Source, survey: Survey | None = None, samples: int = 20
+) -> Found:
+    """The findings by name, in their order."""
+    packages = "tesseract-ocr"
+    every = findings_of(examined, sources, survey, samples=samples, packages=packages)
+    return {each.name: each for each in every}
+
+
+def of_files(paths: list[Path], texts: list[str], survey: Survey | None = None) -> Found:
+    """The findings about files of one source, whose language nobody has named."""
+    source = Source(name="a", path=str(paths[0].parent), document="line")
     clean = diagnostic_clean("", "\n".join(texts), texts)
-    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    return {
-        each.name: each
-        for each in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
-    }
+    raw = [RawFile(path=path, name=path.name) for path in paths]
+    return named(examine([(source, raw)], clean), source, survey=survey)
+
+
+def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> Found:
+    """The findings about a list, by name."""
+    return of_files([write(path, "a.txt", "\n".join(texts) + "\n")], texts, survey)
 
 
 def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
@@ -42,11 +55,8 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
     assert copy.examples[0].place == "a/a.txt#7"
     assert copy.examples[0].other_place == "a/a.txt#1"
     (change,) = found["look_alikes"].examples
-    assert (change.place, change.before[:9], change.after[:9]) == (
-        "a/a.txt#8",
-        "Безнeң aв",
-        "Безнең ав",
-    )
+    assert change.place == "a/a.txt#8"
+    assert (change.before[:9], change.after[:9]) == ("Безнeң aв", "Безнең ав")
     assert found["mojibake"].count == 1
 
 
@@ -59,9 +69,8 @@ def test_mojibake_that_cannot_be_mended_is_counted_with_what_can(tmp_path: Path)
 
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
-    assert set(found_in(tmp_path, TATAR)) == {"license"}
-    licence = found_in(tmp_path, TATAR)["license"]
-    assert (licence.severity, licence.groups) == ("worth mending", [])
+    ((name, licence),) = found_in(tmp_path, TATAR).items()
+    assert (name, licence.severity, licence.groups) == ("license", "worth mending", [])
     assert licence.recipe == '# license = "…"'
 
 
@@ -81,11 +90,6 @@ def test_what_matters_most_stands_first_and_not_what_is_frequent(tmp_path: Path)
     assert counts["mojibake"] < counts["spaces"]
 
 
-def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
-    found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
-    assert len(found["look_alikes"].examples) == 20
-
-
 def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     found = found_in(tmp_path, [*TATAR, *stubs(60)])["max_same_skeleton"]
     assert found.count == 60
@@ -94,65 +98,28 @@ def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     assert found.severity == "serious"
 
 
-def test_what_matters_comes_first(tmp_path: Path):
-    texts = [*TATAR, *stubs(60), "Ике  буш урын монда", *FRENCH]
-    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
-    source = Source(name="a", path=str(path), document="line")
-    clean = diagnostic_clean("", "\n".join(texts), texts)
-    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    ranks = [
-        each.rank
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    ]
-    assert ranks == sorted(ranks, reverse=True)
-    assert ranks[0] > 0
-
-
 def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_out(tmp_path: Path):
-    texts = tmp_path / "texts"
-    texts.mkdir()
-    write(texts, "a.txt", "\n".join(TATAR))
-    (texts / "b.txt").write_bytes(bytes(range(256)) * 20)
-    survey = look_through([texts], tmp_path)
-    source = survey.sources[0][0]
-    clean = diagnostic_clean("tt", survey.sample, survey.texts)
-    examined = examine([(source, [RawFile(path=texts / "a.txt", name="a.txt")])], clean)
-    found = {
-        e.name: e
-        for e in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
-    }
-    assert found["unread_files"].count == 1
-    assert found["unread_files"].recipe == 'exclude = ["b.txt"]'
-    assert found["unread_files"].examples[0].place.endswith("b.txt")
-
-
-def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: Path):
-    path = write(tmp_path, "a.pdf", "%PDF-1.4 nothing")
-    source = Source(name="a", path=str(path))
-    examined = examine([(source, [RawFile(path=path, name="a.pdf")])], diagnostic_clean("", "", []))
-    (found, licence) = findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
-    assert found.examples[0].why
-    assert licence.name == "license"
-
-
-def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
+    """A file whose encoding is not certain is not given up."""
     texts = tmp_path / "texts"
     write(texts, "a.txt", "\n".join(TATAR))
+    write(texts, "b.txt", bytes(range(256)) * 20)
+    found = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
+    assert (found.count, found.recipe) == (1, 'exclude = ["b.txt"]')
+    assert found.examples[0].place.endswith("b.txt")
+    (texts / "b.txt").unlink()
     old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
-    survey = look_through([texts], tmp_path)
-    left = found_in(tmp_path, TATAR, survey)["unread_files"]
+    left = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
     assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
-    source = Source(name="old", path=str(old))
-    examined = examine(
-        [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
-    )
-    found = {
-        each.name: each
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    }
-    assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
-    assert "exclude" not in found["unknown_encoding"].recipe
+    recipe = of_files([old], [])["unknown_encoding"].recipe
+    assert '["old.txt"]\n# encoding = "…"' in recipe
+    assert "exclude" not in recipe
+
+
+def test_broken_files_are_left_out(tmp_path: Path):
+    found = of_files([write(tmp_path, "a.pdf", "%PDF-1.4 nothing")], [])
+    assert list(found) == ["damaged", "license"]
+    assert found["damaged"].recipe == 'exclude = ["a.pdf"]'
+    assert found["damaged"].examples[0].why
 
 
 def test_names_that_are_not_shown_are_counted():
@@ -168,25 +135,13 @@ def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Pa
     assert (found.count, found.share) == (10, 0.25)
 
 
-def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
-    """The finding about encodings of a source of these files."""
-    paths = [write(folder, name, content) for name, content in files.items()]
-    source = Source(name="old", path=str(folder))
-    raw = [RawFile(path=path, name=path.name) for path in paths]
-    examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
-    found = {
-        each.name: each
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    }
-    return found["encoding"]
-
-
 def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
-    old = "\n".join(RUSSIAN).encode("cp1251")
-    whole = encodings_in(tmp_path / "whole", {"a.txt": old, "b.txt": old[:200]})
-    assert whole.count == 2
-    assert whole.recipe == 'encoding = "cp1251"  # of "old"'
-    mixed = encodings_in(tmp_path / "mixed", {"a.txt": old, "b.txt": "\n".join(TATAR).encode()})
+    old, new = "\n".join(RUSSIAN).encode("cp1251"), "\n".join(TATAR).encode()
+    texts = {"a.txt": old, "b.txt": old[:200], "c.txt": new}
+    paths = [write(tmp_path, name, data) for name, data in texts.items()]
+    whole = of_files(paths[:2], TATAR)["encoding"]
+    assert (whole.count, whole.recipe) == (2, 'encoding = "cp1251"  # of "a"')
+    mixed = of_files([paths[0], paths[2]], TATAR)["encoding"]
     assert mixed.count == 1
     assert all(line.startswith("#") for line in mixed.recipe.split("\n"))
     assert '# encoding = "cp1251"' in mixed.recipe
@@ -196,10 +151,10 @@ def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_pat
 def test_every_rule_has_words():
     names = [*step_names(), *OF_THE_CORPUS, *AFTER, *(drop.key for drop in DROPS)]
     for name in [*names, "exact", "near", "paragraphs"]:
-        title, meaning, weight = words_of(name)
-        assert title
-        assert meaning
-        assert 0 <= weight <= 1, name
+        finding = finding_of(name, 1, 1)
+        assert finding.title
+        assert finding.meaning
+        assert 0 <= finding.weight <= 1, name
 
 
 def test_json_leaves_out_what_an_example_does_not_say():
@@ -221,7 +176,7 @@ def test_examples_are_spread_over_all_that_there_are():
     for each in rejects:
         found.stats[0].tally.begin(each.id)
         found.stats[0].tally.dropped("min_chars", each.text, each.detail, 9)
-    (short,) = findings_of(found, [], None, samples=4, packages="")
+    (short,) = named(found, samples=4).values()
     assert short.count == 20
     assert [each.place for each in short.examples] == [f"a/a.txt#{n}" for n in (0, 5, 10, 15)]
 
@@ -231,11 +186,7 @@ def test_a_source_has_a_licence_if_the_recipe_or_each_of_its_documents_names_one
     found.raw.licences = {"a": {"CC0": 3}, "b": {"CC0": 3, "": 1}, "c": {}}
     sources = [Source(name=name, path=name) for name in "abc"]
     sources.append(Source(name="d", path="d", license="CC BY"))
-    (licence,) = [
-        each
-        for each in findings_of(found, sources, None, samples=3, packages="")
-        if each.name == "license"
-    ]
+    licence = named(found, *sources)["license"]
     assert (licence.count, licence.share, licence.of) == (2, 0.5, "source")
     assert licence.table == '[[source]] "b", "c"'
 
@@ -245,11 +196,7 @@ def test_what_cannot_be_read_is_a_share_of_what_was_read_with_it():
     found.raw.documents = 30
     for number in range(10):
         found.stats[0].drop(Reject("bad_json", f"a.jsonl#{number}", "a"), 5)
-    (unread,) = [
-        each
-        for each in findings_of(found, [], None, samples=3, packages="")
-        if each.name == "bad_json"
-    ]
+    unread = named(found)["bad_json"]
     assert (unread.count, unread.share, unread.of) == (10, 0.25, "record")
 
 
@@ -270,10 +217,5 @@ def test_of_a_sample_no_encoding_is_said_of_all_files():
 def test_a_report_of_endonym_among_the_texts_is_no_finding(tmp_path: Path):
     own = b'<html><head><meta name="generator" content="endonym"></head><body>1.2</body></html>'
     page = write(tmp_path, "report.html", own)
-    source = Source(name="a", path=str(tmp_path), document="line")
-    path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
-    files = [RawFile(path=each, name=each.name) for each in (page, path)]
-    examined = examine([(source, files)], diagnostic_clean("", "\n".join(TATAR), TATAR))
-    found = {each.name for each in findings_of(examined, [source], None, samples=9, packages="")}
-    assert examined.dropped("own_page")[0] == 1
-    assert found == {"license"}
+    texts = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
+    assert set(of_files([page, texts], TATAR)) == {"license"}

@@ -19,6 +19,7 @@ from endonym.survey.findings import Finding
 from endonym.survey.prescription import (
     clean_table,
     lines_for,
+    mended,
     prescribed,
     readings,
     recipe_text,
@@ -67,17 +68,13 @@ def test_a_rule_comes_with_the_keys_that_it_needs():
     assert lines_for("lost_letters", clean) == ""
 
 
-def test_each_finding_gets_its_lines():
-    findings = [finding("look_alikes"), finding("max_line_documents")]
-    first, second = prescribed(findings, recommended(EVERY, findings))
-    assert first.recipe == '# in normalize: "look_alikes"'
-    assert second.recipe == "max_line_documents = 10"
-
-
-def test_the_lines_of_all_findings_can_stand_in_one_table():
-    findings = [finding(name) for name in ("look_alikes", "nfc", "exact", "near", "max_digits")]
+def test_each_finding_gets_its_lines_and_those_of_all_can_stand_in_one_table():
+    names = ("look_alikes", "max_line_documents", "nfc", "exact", "near", "max_digits")
+    findings = [finding(name) for name in names]
     lines = [each.recipe for each in prescribed(findings, recommended(EVERY, findings))]
-    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": {"max_digits": 0.3}}
+    assert lines[:2] == ['# in normalize: "look_alikes"', "max_line_documents = 10"]
+    table = {"max_line_documents": 10, "max_digits": 0.3}
+    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": table}
 
 
 def test_the_recipe_can_be_loaded(tmp_path: Path):
@@ -91,28 +88,22 @@ def test_the_recipe_can_be_loaded(tmp_path: Path):
     assert list(recipe.source) == sources
     assert text.startswith("# Save it.\n")
     assert "# max digits: 10" in text
-
-
-def test_a_language_that_nobody_named_is_no_error(tmp_path: Path):
+    # A language that nobody named is no error.
     text = recipe_text("a", "", [Source(name="a", path="a.txt")], "[clean]")
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
     assert Recipe.load(tmp_path / "recipe.toml").language == "x-mine"
 
 
 def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch):
-    stats = SourceStats("book")
+    stats, file = SourceStats("book"), RawFile(path=Path("b.pdf"), name="b.pdf")
     stats.drop(Reject("bad_text_layer", "book.pdf#1", "book"), 100, "book.pdf")
-    sources = [(Source(name="book", path="book.pdf"), [RawFile(path=Path("b.pdf"), name="b.pdf")])]
+    sources = [(Source(name="book", path="book.pdf"), [file])]
     for engine, ocr in ((None, None), ("tesseract", "auto")):
         monkeypatch.setattr(prescription, "tesseract", lambda engine=engine: engine)
-        (source,) = prescription.mended(Examined(EVERY, stats=[stats]), sources)
+        (source,) = mended(Examined(EVERY, stats=[stats]), sources)
         assert source.ocr == ocr
-
-
-def test_of_a_source_that_gave_nothing_nothing_is_left():
-    file = RawFile(path=Path("b.pdf"), name="b.pdf")
-    found = Examined(EVERY, stats=[SourceStats("b")], unread={"b": {file: "damaged"}})
-    assert prescription.mended(found, [(Source(name="b", path="b.pdf"), [file])]) == []
+    nothing = Examined(EVERY, stats=[stats], unread={"book": {file: "damaged"}})
+    assert mended(nothing, sources) == []
 
 
 def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
@@ -145,7 +136,7 @@ def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_anothe
     ]
     files = [RawFile(path=Path(each.path), name=each.path) for each in given]
     sources = [(source, [file]) for source, file in zip(given, files, strict=True)]
-    made = prescription.mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
+    made = mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
     assert [each.encoding for each in made] == ["cp1251", "iso8859-2", None, None]
     assert [each.ocr for each in made] == [None, None, "auto", ("tat",)]
 
@@ -154,7 +145,7 @@ def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: P
     files = [RawFile(path=tmp_path / name, name=name) for name in ("авыл.txt", "зыян.txt.gz")]
     source = Source(name="a", path=str(tmp_path), exclude=("иске/*",))
     found = Examined(EVERY, stats=[SourceStats("a")], unread={"a": {files[1]: "truncated"}})
-    (made,) = prescription.mended(found, [(source, files)])
+    (made,) = mended(found, [(source, files)])
     assert made.exclude is not None
     assert made.exclude[0] == "иске/*"
     assert len(made.exclude) == 2
