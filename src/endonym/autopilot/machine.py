@@ -351,7 +351,12 @@ def promised_parts(
     recipe: Recipe, training: "ResolvedTraining", facts: Facts, seconds_a_token: Sequence[float]
 ) -> dict[str, float]:
     """Seconds by part. seconds_a_token: of training, for each phase."""
-    judged = _held_tokens(recipe, facts) / 2
+    split = recipe.split.resolved()
+    share = split.val_share or 0.0
+    held = facts.unique_tokens * share / (1 - share)
+    if split.val_documents is not None:
+        held = split.val_documents * facts.mean_document_tokens
+    judged = held / 2  # of dev and of test each
     names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
     models = sum(each.format != DATASET for each in recipe.export)
@@ -392,12 +397,3 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
     forks = draws_of(count, int(count * each)) * (count + 1)
     primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
     return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
-
-
-def _held_tokens(recipe: Recipe, facts: Facts) -> float:
-    """Tokens of dev and test together."""
-    split = recipe.split.resolved()
-    if split.val_documents is not None:
-        return split.val_documents * facts.mean_document_tokens
-    share = split.val_share or 0.0
-    return facts.unique_tokens * share / (1 - share)

@@ -107,7 +107,15 @@ class Making:
         placed = Placed(self.sources, kept, self.split.block_bytes, self.work.place("place"))
         for source, count in placed.of_articles.items():
             self.stats[source].of_articles = count
-        check_enough(list(self.stats.values()), placed.documents)
+        if placed.documents == 0:
+            reasons = reasons_table(list(self.stats.values()))
+            raise CorpusError(
+                f"no document is left; dropped were, by reason:\n{reasons}",
+                do="Look at what was dropped (endonym look RUN --dropped all), then loosen that "
+                "rule in [clean] or correct [[source]].",
+            )
+        if why := too_few(placed.documents):
+            raise CorpusError(why, do=DIVIDE)
         held = self.held_out(placed)
         self.write_shards(placed)
         self.note_samples(placed, held)
@@ -315,15 +323,3 @@ class Making:
                 some = chosen[np.argsort(keys[chosen], kind="stable")][-SAMPLES:]
                 stats.samples[name] = [placed.id_of(first + each) for each in sorted(some.tolist())]
             first += len(keys)
-
-
-def check_enough(all_stats: list[SourceStats], kept: int) -> None:
-    """Raise CorpusError if there are too few documents for three splits."""
-    if kept == 0:
-        raise CorpusError(
-            f"no document is left; dropped were, by reason:\n{reasons_table(all_stats)}",
-            do="Look at what was dropped (endonym look RUN --dropped all), then loosen that rule "
-            "in [clean] or correct [[source]].",
-        )
-    if why := too_few(kept):
-        raise CorpusError(why, do=DIVIDE)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, numbered, write
+from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
 from endonym.copies.held_out.split import SIDES
 from endonym.corpus.corpus import Corpus, make_corpus, some_dropped
@@ -49,21 +49,6 @@ def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
     assert not (tmp_path / "corpus" / "work").exists()
 
 
-def test_the_first_of_equal_texts_is_kept_over_all_sources(tmp_path: Path):
-    one = lines_source(tmp_path, numbered(20), "one")
-    two = lines_source(tmp_path, ["  " + numbered(20)[3], *numbered(20, 50)], "two")
-    corpus = made(tmp_path, one, two)
-    (copy,) = corpus.dropped("exact")
-    assert (copy.source, copy.id) == ("two", "two.txt#1")
-    assert copy.text == numbered(20)[3]
-
-
-def test_copies_stay_when_no_rule_drops_them(tmp_path: Path):
-    corpus = made(tmp_path, lines_source(tmp_path, TATAR * 2), clean=Clean())
-    assert corpus.card["total"]["kept"]["train"]["documents"] >= 8
-    assert corpus.card["total"]["dropped"] == {}
-
-
 def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path):
     clean = Clean(min_chars=20, script="cyrillic", min_script_share=0.5)
     corpus = made(tmp_path, lines_source(tmp_path, [*TATAR, "Кояш.", FRENCH[0]]), clean=clean)
@@ -73,31 +58,23 @@ def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path)
     assert short.raw_bytes == len("Кояш.".encode())
 
 
-def test_the_card_counts_every_record_and_byte(tmp_path: Path):
-    bad = write(
-        tmp_path, "bad.jsonl", ['{"text": "Кояш чыкты."}', "{", '{"text": ""}', '{"text": " x "}']
-    )
-    broken = Source(name="bad", path=str(bad))
-    corpus = made(
-        tmp_path,
-        lines_source(tmp_path, [*TATAR, TATAR[0]]),
-        broken,
-        clean=CLEAN.model_copy(update={"max_unreadable": 0.5}),
-    )
-    for stats in [*corpus.card["sources"].values(), corpus.card["total"]]:
-        kept, dropped = stats["kept"], stats["dropped"].values()
-        for unit, name in (("documents", "records"), ("bytes", "bytes")):
-            found = sum(each[unit] for each in kept.values())
-            found += sum(each[name] for each in dropped)
-            assert stats["read"][name] == found
-    assert corpus.card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
-    assert corpus.card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
-    assert corpus.card["total"]["encodings"] == {"utf-8": 2}
-    assert corpus.card["sources"]["lines"]["samples"]["test"][0].startswith("lines.txt#")
+def test_the_card_counts_what_each_source_lost(tmp_path: Path):
+    lines = ['{"text": "Кояш чыкты."}', "{", '{"text": ""}', '{"text": " x "}']
+    broken = Source(name="bad", path=str(write(tmp_path, "bad.jsonl", lines)))
+    russian = write(tmp_path, "a.txt", "\n".join(RUSSIAN).encode("cp1251"))
+    old = Source(name="ru", path=str(russian), document="line")
+    clean = CLEAN.model_copy(update={"max_unreadable": 0.5})
+    card = made(tmp_path, lines_source(tmp_path, [*TATAR, TATAR[0]]), broken, old, clean=clean).card
+    assert card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
+    assert card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
+    assert card["total"]["dropped"]["exact"]["records"] == 1
+    assert card["total"]["encodings"] == {"cp1251": 1, "utf-8": 2}
+    assert any("guess: cp1251" in warning for warning in card["warnings"])
+    assert card["sources"]["lines"]["samples"]["test"][0].startswith("lines.txt#")
 
 
 def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
-    corpus = made(tmp_path, lines_source(tmp_path, KHMER * 1 + ROMANIAN))
+    corpus = made(tmp_path, lines_source(tmp_path, KHMER + ROMANIAN))
     for split in SIDES:
         kept = corpus.card["total"]["kept"][split]
         texts = [document.text for document in corpus.documents(split)]
@@ -129,13 +106,6 @@ def test_files_in_other_formats_are_counted_and_stop_nothing(tmp_path: Path):
         "raw: empty.txt: empty file: it holds 0 bytes",
         "raw: 1 files or members are in a format that is not read",
     ]
-
-
-def test_nothing_kept_is_an_error_with_the_reasons(tmp_path: Path):
-    with pytest.raises(CorpusError) as caught:
-        made(tmp_path, lines_source(tmp_path, TATAR), clean=Clean(min_chars=1_000))
-    assert caught.value.exit_code == 1
-    assert "6  min_chars" in caught.value.message
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -184,15 +154,6 @@ def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
     assert any("Khmer" in warning for warning in corpus.card["warnings"])
 
 
-def test_a_guessed_encoding_is_reported(tmp_path: Path):
-    lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."]
-    lines += ["Вечером пошёл снег, и стало тихо.", "Утром снова залаяли собаки."]
-    path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
-    corpus = made(tmp_path, Source(name="ru", path=str(path), document="line"))
-    assert corpus.card["total"]["encodings"] == {"cp1251": 1}
-    assert "guess: cp1251" in corpus.card["warnings"][0]
-
-
 def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path: Path):
     source = lines_source(tmp_path, TATAR)
     for number, (language, warned) in enumerate((("tat", 0), ("x-gasconha", 1))):
@@ -205,7 +166,7 @@ def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path
 
 
 def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
-    one = lines_source(tmp_path, numbered(5_000), "one")
+    one = lines_source(tmp_path, numbered(500), "one")
     write(tmp_path, "two.rtf", b"{\\rtf" * 100)
     two = Source(name="two", path=str(tmp_path / "two.rtf"))
     told: dict[str, list[float]] = {}
@@ -268,7 +229,7 @@ def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_pat
     copies = [f"{TATAR[0]} {TATAR[1]} {number}" for number in range(200)]
     corpus = made(
         tmp_path,
-        lines_source(tmp_path, numbered(400)),
+        lines_source(tmp_path, numbered(300)),
         lines_source(tmp_path, copies, name="rhymes"),
     )
     found = [each for each in corpus.card["warnings"] if "go there" in each]
@@ -294,7 +255,7 @@ make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]))
 
 def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path: Path):
     for name in ("b.txt", "a.txt", "c/ә.txt"):
-        lines = numbered(300, len(name) * 1_000)
+        lines = numbered(120, len(name) * 1_000)
         write(tmp_path, f"raw/{name}", [*lines, *KHMER, *map(str.upper, lines[::9])])
     digests = []
     for hash_seed, threads in (("0", "1"), ("4242", "4")):
