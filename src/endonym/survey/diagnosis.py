@@ -31,17 +31,18 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
 from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
-from endonym.survey.findings import Finding, findings_of
-from endonym.survey.odd_sources import guess_language
-from endonym.survey.prescription import (
+from endonym.survey.findings import (
+    Finding,
     changes_text,
     clean_table,
+    findings_of,
     mended,
     prescribed,
     readings,
     recipe_text,
     recommended,
 )
+from endonym.survey.odd_sources import guess_language
 from endonym.survey.survey import Survey, look_through
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase

@@ -30,7 +30,7 @@ FACTS = Facts(1_000_000, 250_000, 30.0)
 
 
 def choices_of(recipe: Recipe, facts: Facts = FACTS) -> dict[str, Choice]:
-    return choices_of(recipe, facts)
+    return resolve.training_choices(recipe, facts, 400)
 
 
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
@@ -74,15 +74,15 @@ def test_the_rate_falls_only_before_what_learns_something_else(
         assert "phase.1.keep" not in chosen
 
 
-@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
-def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
-    recipe: Recipe, kind: str
-) -> None:
+def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(recipe: Recipe) -> None:
     size = TextSize(10**9, 10**9, 1.0, 100.0, ())
     assert resolve.vocab_choice(recipe, lambda: pytest.fail("measured in vain")) == {}
-    open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
-    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind in ("bpe", "unigram") else {}
-    assert resolve.vocab_choice(open_, lambda: size) == wanted
+    chosen = {"tokenizer.vocab": choose_vocab(10**9)}
+    for kind, wanted in (("bpe", chosen), ("unigram", chosen), ("char", {}), ("byte", {})):
+        open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
+        assert resolve.vocab_choice(open_, lambda: size) == wanted
+    assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
+    assert resolve_tokenizer(recipe, {"tokenizer.vocab": Choice(777, "letters")}).vocab == 777
 
 
 def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:
@@ -110,27 +110,23 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
     assert machine.known(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
 
 
-@pytest.mark.parametrize(
-    ("target", "has_units", "expected"),
-    [("cuda", True, "bf16"), ("cuda:1", False, "fp32"), ("mps", True, "fp32")],
-)
 def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
-    recipe: Recipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    target: str,
-    has_units: bool,
-    expected: str,
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def supported(including_emulation: bool = True) -> bool:
-        return has_units or including_emulation
-
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     auto = recipe.with_values({"phase.0.number_format": "auto"})
-    found = resolve.number_formats(auto, tmp_path / "machine.json", target)
-    assert found["phase.0.number_format"].value == expected
-    assert found["phase.0.number_format"].reason
+    for target, has_units, value, said in (
+        ("cuda", True, "bf16", "this GPU has units for it"),
+        ("cuda:1", False, "fp32", "this GPU has no units for bf16"),
+        ("mps", True, "fp32", "never tried on mps"),
+    ):
+
+        def supported(including_emulation: bool = True, has_units: bool = has_units) -> bool:
+            return has_units or including_emulation
+
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        (choice,) = resolve.number_formats(auto, tmp_path / "machine.json", target).values()
+        assert (choice.value, said in choice.reason) == (value, True)
 
 
 def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe_is_open(
@@ -152,12 +148,6 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     assert (made.phases[0].lr, made.phases[0].execution.micro_tokens) == (1e-3, 64)
     assert made.phases[0].execution.compile is True
     assert found.phases[0].lr == recipe.phase[0].lr
-
-
-def test_the_vocabulary_that_was_chosen_is_the_tokenizers(recipe: Recipe) -> None:
-    chosen = {"tokenizer.vocab": Choice(777, "letters")}
-    assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
-    assert resolve_tokenizer(recipe, chosen).vocab == 777
 
 
 def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Path) -> None:
