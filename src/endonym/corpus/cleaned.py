@@ -258,24 +258,20 @@ class Cleaned:
             except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
                 record = refusal(record, error)
             else:
-                self.rows.append((record.text, record.id, meta, file, size, None, None, *known))
+                place = (record.id, meta, file, size, None, None)
+                self.rows.append((record.text, *place, *known, None))
                 self.documents += 1
                 return record
         why = (record.reason, record.detail, None, None, None, record.stayed or None)
         self.rows.append((record.text, record.id, None, file, size, *why))
         return record
 
-    def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None, None]:
+    def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
         warnings = {name: warning_example(text, name) for name in text_warnings(text)}
         of_article = None if article is None else digest(article.encode(), seed)
-        return (
-            digest(text.encode(), seed),
-            json_text(warnings) if warnings else None,
-            of_article,
-            None,
-        )
+        return digest(text.encode(), seed), json_text(warnings) if warnings else None, of_article
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""

@@ -117,7 +117,7 @@ def paced(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[flo
         remembered(file, "matmul_per_second", lambda: {"fp32": rate, "bf16": rate})
         monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
         monkeypatch.setattr(probe, "pace", lambda *_: left.pop(0))
-        return left  # pyright: ignore[reportReturnType]
+        return left
 
     return prepared
 

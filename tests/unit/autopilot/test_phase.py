@@ -44,7 +44,7 @@ def chosen(
 ) -> dict[str, object]:
     """The values that are chosen for a phase with these keys, each of which has a reason."""
     phase = Phase.model_validate(keys or {})
-    found = choose_phase(phase, facts_of(tokens), 256, **given)  # pyright: ignore[reportArgumentType]
+    found = choose_phase(phase, facts_of(tokens), 256, **given)
     assert all(len(each.reason.split()) >= 2 for each in found.values())
     return {key: each.value for key, each in found.items()}
 
@@ -88,7 +88,7 @@ def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None
         ({"goes_on": True}, False),
         ({"dim": 256, "keys": {**once, "batch_tokens": 2048}}, False),
     ):
-        assert ("optimizer" in chosen(**({"keys": once} | given))) is is_muon, given  # pyright: ignore[reportArgumentType]
+        assert ("optimizer" in chosen(**({"keys": once} | given))) is is_muon, given
     assert rates(chosen(keys=once, goes_on=True)) == (1e-4, 1e-4)
 
 
@@ -129,7 +129,7 @@ def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model()
         full = chosen(10**6, {"epochs": 1}, dim=dim, goes_on=True)["lr"]
         for goes_on in (False, True):  # from an earlier phase, from a folder
             found = chosen(10**6, keys, dim=dim, goes_on=goes_on)
-            assert found["lr"] == pytest.approx(expected) == pytest.approx(10 * full)  # pyright: ignore[reportOperatorIssue]
+            assert found["lr"] == pytest.approx(expected) == pytest.approx(10 * full)
             assert found["weight_decay"] == 0
     assert rates(chosen(10**6, keys | {"lr": 7e-4}, dim=64)) == (7e-4, 7e-4)
 

@@ -1,6 +1,5 @@
 """A corpus on disk, from raw files to card."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -116,12 +115,6 @@ def test_fewer_than_four_documents_are_too_few_for_three_sets(tmp_path: Path, co
     assert '"blank_lines"' in caught.value.do
 
 
-def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
-    lines = [f"{' '.join(TATAR)} {number}" for number in range(10)]
-    with pytest.raises(CorpusError, match="nearly repeat"):
-        made(tmp_path, lines_source(tmp_path, lines))
-
-
 def test_a_book_beside_a_list_of_all_its_lines_is_told_with_what_to_do(tmp_path: Path):
     lines = [f"{text} {number}." for number, text in enumerate(numbered(80))]
     pages = ["\n".join(lines[first : first + 10]) for first in range(0, 80, 10)]
@@ -146,23 +139,22 @@ def test_the_share_of_held_out_text_that_training_has_is_told_of_each_source(tmp
 
 def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
     mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
-    odd = ["ខុ្ញំដើរទៅផ្សារពីព្រឹក", "Күк й\ufffdзе аяз"]
+    odd = [f"{KHMER[0]} ខុ្ញំ", "Күк й\ufffdзе аяз"]
     clean = CLEAN.model_copy(update={"max_unreadable": 1.0})
     corpus = made(tmp_path, lines_source(tmp_path, numbered(30) + mojibake + odd), clean=clean)
     assert corpus.card["total"]["dropped"]["mojibake"]["records"] == 6
-    assert any("U+FFFD" in warning for warning in corpus.card["warnings"])
-    assert any("Khmer" in warning for warning in corpus.card["warnings"])
+    khmer, lost = sorted(corpus.card["warnings"][-2:], key=lambda each: "U+FFFD" in each)
+    assert khmer.startswith("lines: 1 documents hold Khmer signs out of order, as in ខុ្ញំ for ខ្ញុំ")
+    assert '"khmer_order" in normalize repairs that' in khmer
+    assert "U+FFFD" in lost
 
 
 def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path: Path):
     source = lines_source(tmp_path, TATAR)
-    for number, (language, warned) in enumerate((("tat", 0), ("x-gasconha", 1))):
+    for language, warned in (("tat", 0), ("x-gasconha", 1)):
         clean = Clean.model_validate({"mask": ["email", "phone"], "language": language})
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        card = made(folder, source, clean=clean).card
-        found = [each for each in card["warnings"] if each.startswith("mask")]
-        assert len(found) == warned, card["warnings"]
+        card = made(tmp_path / language, source, clean=clean).card
+        assert sum(each.startswith("mask") for each in card["warnings"]) == warned
 
 
 def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
@@ -217,21 +209,10 @@ def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_pat
     assert some_dropped(tmp_path, "exact", 5) == []
 
 
-def test_khmer_out_of_order_is_warned_of_with_an_example_and_what_to_do(tmp_path: Path):
-    corpus = made(tmp_path, lines_source(tmp_path, [*KHMER, f"{KHMER[0]} ខុ្ញំ"]))
-    (warning,) = [each for each in corpus.card["warnings"] if "out of order" in each]
-    assert warning.startswith("lines: 1 documents hold")
-    assert "ខុ្ញំ for ខ្ញុំ" in warning
-    assert '"khmer_order" in normalize repairs that' in warning
-
-
 def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_path: Path):
     copies = [f"{TATAR[0]} {TATAR[1]} {number}" for number in range(200)]
-    corpus = made(
-        tmp_path,
-        lines_source(tmp_path, numbered(300)),
-        lines_source(tmp_path, copies, name="rhymes"),
-    )
+    rhymes = lines_source(tmp_path, copies, name="rhymes")
+    corpus = made(tmp_path, lines_source(tmp_path, numbered(300)), rhymes)
     found = [each for each in corpus.card["warnings"] if "go there" in each]
     assert [each.partition(":")[0] for each in found] == ["rhymes"]
 
@@ -265,18 +246,9 @@ def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path:
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "RAYON_NUM_THREADS": threads}
         command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(out)]
         subprocess.run(command, check=True, env=environment, cwd=tmp_path)
-        digests.append(
-            {
-                path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in sorted(out.rglob("*"))
-                if path.is_file()
-            }
-        )
+        paths = [path for path in sorted(out.rglob("*")) if path.is_file()]
+        digests.append({path.relative_to(out).as_posix(): path.read_bytes() for path in paths})
     assert digests[0] == digests[1]
-    assert set(digests[0]) == {
-        "card.json",
-        "copies.jsonl.gz",
-        "dropped/exact.jsonl.gz",
-        "dropped/near.jsonl.gz",
-        *(f"{side}-00000.jsonl.gz" for side in SIDES),
-    }
+    shards = [f"{side}-00000.jsonl.gz" for side in SIDES]
+    dropped = ["dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"]
+    assert set(digests[0]) == {"card.json", "copies.jsonl.gz", *dropped, *shards}
