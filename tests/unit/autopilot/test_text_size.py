@@ -243,7 +243,7 @@ def test_many_large_files_count_by_their_beginnings(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
     """Of each less is read than is looked at to find its encoding."""
-    text = "\n".join(language_sentences("khmer") * 400)
+    text = "\n".join(language_sentences("khmer") * 1_000)
     assert len(text.encode()) > HEAD_BYTES
     for number in range(8):
         (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
@@ -285,11 +285,11 @@ def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:
     assert found.text_bytes == pytest.approx(4 * 400, rel=0.01)
 
 
-@pytest.mark.parametrize("files", [10**9, 2, 1])
+@pytest.mark.parametrize("files", [2, 1])
 def test_what_cannot_be_read_is_estimated_of_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """Every tenth line of this file is no UTF-8; its beginning is read, or a half, or all of it."""
+    """Every tenth line of this file is no UTF-8; a half of it is read, or all."""
     good = f"{SENTENCES['tt']}\n".encode()
     bad = b"\xff" * (len(good) - 1) + b"\n"
     (tmp_path / "a.txt").write_bytes((9 * good + bad) * 2_000)
