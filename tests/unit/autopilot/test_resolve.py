@@ -75,9 +75,9 @@ def test_the_rate_falls_only_before_what_learns_something_else(
 
 
 def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(recipe: Recipe) -> None:
-    size = TextSize(10**9, 10**9, 1.0, 100.0, ())
+    size = TextSize(10**9, 3 * 10**8, 1.0, 100.0, ())  # three bytes a letter ask for no more ids
     assert resolve.vocab_choice(recipe, lambda: pytest.fail("measured in vain")) == {}
-    chosen = {"tokenizer.vocab": choose_vocab(10**9)}
+    chosen = {"tokenizer.vocab": choose_vocab(3 * 10**8)}
     for kind, wanted in (("bpe", chosen), ("unigram", chosen), ("char", {}), ("byte", {})):
         open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
         assert resolve.vocab_choice(open_, lambda: size) == wanted

@@ -18,7 +18,6 @@ from pyarrow.parquet import write_table
 from text_samples import PERSIAN, in_cp1256
 
 from endonym.autopilot import text_size
-from endonym.autopilot.model_size import choose_vocab
 from endonym.autopilot.text_size import (
     Beginning,
     beginning,
@@ -230,13 +229,6 @@ def test_what_stands_first_in_a_folder_does_not_speak_for_it(
     (tmp_path / name).write_bytes(first)
     (tmp_path / "b.txt").write_text(text, encoding="utf-8")
     assert letters([raw_set(tmp_path, "*")]) == pytest.approx(len(text), rel=0.05)
-
-
-def test_three_bytes_a_letter_ask_for_no_more_ids(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("\n".join([SENTENCES["km"]] * 40_000), encoding="utf-8")
-    raw = [raw_set(tmp_path, "a.txt")]
-    assert text_bytes(raw) > 2_500_000 > letters(raw)
-    assert choose_vocab(letters(raw)).value < choose_vocab(text_bytes(raw)).value
 
 
 def test_many_large_files_count_by_their_beginnings(

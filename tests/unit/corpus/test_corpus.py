@@ -217,37 +217,41 @@ def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_pat
     assert [each.partition(":")[0] for each in found] == ["rhymes"]
 
 
+ALL_COPIES = CLEAN.model_copy(update={"dedup": ("exact", "near", "paragraphs"), "min_chars": 30})
 SCRIPT = """
 import sys
 from pathlib import Path
-from endonym.formats.config import Clean, Source, Split
-from endonym.corpus.corpus import make_corpus
-from endonym.formats.files import source_files
-source = Source(name="raw", path="raw", document="line")
-clean = Clean(
-    normalize=("nfc", "zero_width", "spaces"),
-    min_chars=30,
-    dedup=("exact", "near", "paragraphs"),
-)
-pair = (source, source_files(source, Path(sys.argv[1])))
-make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]))
+from endonym.formats.config import Source
+from unit.corpus.test_corpus import ALL_COPIES, made
+made(Path("there"), Source(name="raw", path=sys.argv[1], document="line"), clean=ALL_COPIES)
 """
 
 
-def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path: Path):
+def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     for name in ("b.txt", "a.txt", "c/ә.txt"):
         lines = numbered(120, len(name) * 1_000)
-        write(tmp_path, f"raw/{name}", [*lines, *KHMER, *map(str.upper, lines[::9])])
-    digests = []
-    for hash_seed, threads in (("0", "1"), ("4242", "4")):
-        for number, path in enumerate(sorted((tmp_path / "raw").rglob("*.txt"))):
-            os.utime(path, (number, int(hash_seed) + number))
-        out = tmp_path / f"out{hash_seed}"
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "RAYON_NUM_THREADS": threads}
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(out)]
-        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
-        paths = [path for path in sorted(out.rglob("*")) if path.is_file()]
-        digests.append({path.relative_to(out).as_posix(): path.read_bytes() for path in paths})
+        texts = [*lines, *KHMER, *map(str.upper, lines[::9])]
+        write(tmp_path, f"raw/{name}", texts)
+    raw = tmp_path / "raw"
+    here = made(
+        tmp_path,
+        Source(name="raw", path=str(raw), document="line"),
+        clean=ALL_COPIES,
+        split=Split(seed=3),
+    )
+    for number, path in enumerate(sorted(raw.rglob("*.txt"))):
+        os.utime(path, (number, 4242 + number))
+    tests = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
+    monkeypatch.setenv("PYTHONHASHSEED", "4242")
+    monkeypatch.setenv("RAYON_NUM_THREADS", "4")
+    subprocess.run([sys.executable, "-c", SCRIPT, str(raw)], check=True, cwd=tmp_path)
+    digests: list[dict[str, bytes]] = []
+    for folder in (here.folder, tmp_path / "there" / "corpus"):
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        digests.append({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
     assert digests[0] == digests[1]
     shards = [f"{side}-00000.jsonl.gz" for side in SIDES]
     dropped = ["dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"]
