@@ -127,8 +127,8 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
         except ShapeError as error:
             problems.append(unfit_adapter(n, error))
     last = phases[-1]
-    for n, export in enumerate(recipe.export if last.adapt and not problems else ()):
-        if export.format not in ADAPTERS:
+    for n, export in enumerate(() if problems else recipe.export):
+        if export.format not in ADAPTERS or last.adapt is None:
             continue
         from endonym.export.adapter_export import require_form
 

@@ -61,8 +61,9 @@ def write_judged(
         judged = judge(number, document)
         if judged is None:
             return document
-        record = judged
-        if not isinstance(judged, Reject):
+        if isinstance(judged, Reject):
+            record: Document | Reject = judged
+        else:
             part, detail = judged
             record = shortened(document, part, reason, detail, least=least)
             for text in part.removed if isinstance(record, Document) else ():

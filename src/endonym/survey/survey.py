@@ -196,9 +196,9 @@ def look_through(
                 advance(1, printable(path.name)[:30])
         # The language's letters are known by the beginnings of what was read.
         documents = (text for found in looks for each in found for text in each.documents)
-        texts = [each.text[:LETTERS_CHARS] for each in islice(documents, LETTERS_DOCUMENTS)]
+        some = [each.text[:LETTERS_CHARS] for each in islice(documents, LETTERS_DOCUMENTS)]
         for found in looks:
-            see(found, language, "\n".join(texts))
+            see(found, language, "\n".join(some))
     read = [each for found in looks for each in found if each.documents]
     step = -(-len(read) // MOST_FILES) or 1
     others = _sketched(each for number, each in enumerate(read) if number % step)
@@ -214,8 +214,8 @@ def look_through(
     share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
     for files in used:
         most = share // max(1, len(files)) + 1
-        texts = ("\n".join(each.text for each in documents)[:most] for documents in files)
-        survey.sample += "".join(f"{text}\n" for text in texts)
+        heads = ("\n".join(each.text for each in documents)[:most] for documents in files)
+        survey.sample += "".join(f"{head}\n" for head in heads)
     every = [each.text[:LONGEST_TEXT] for files in used for some in files for each in some]
     survey.texts = every[:: max(1, -(-sum(map(len, every)) // TEXTS_CHARS))]
     return survey
