@@ -22,8 +22,8 @@ import torch
 from cells import RESULTS, Cells
 
 from endonym import device
-from endonym.autopilot.memory import choose_memory
-from endonym.autopilot.pace import usual_training
+from endonym.autopilot.machine import usual_training
+from endonym.autopilot.phase import choose_memory
 from endonym.data.batches import Batch
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve

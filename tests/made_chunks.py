@@ -2,20 +2,26 @@
 
 from pathlib import Path
 
-from endonym.corpus.cleaned import Cleaned
+from endonym.corpus.cleaned import ChunkTask, Cleaned
 from endonym.formats.chunks import CLEAN, read_chunk, write_chunk
+from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
+
+
+def rows_of(folder: Path, name: str, source: str = "тел") -> Cleaned:
+    """A chunk without rows, of this name in the folder."""
+    return Cleaned(ChunkTask(Path(), source, Clean(), 7, folder, name))
 
 
 def chunk(folder: Path, number: int, texts: list[str | None], source: str = "тел") -> Path:
     """A chunk of texts, each with itself as its id; None stands for a reject."""
-    rows = Cleaned(source, 7)
+    rows = rows_of(folder, str(number), source)
     for text in texts:
         if text is None:
             rows.add(Reject("min_chars", "", source, "0 characters, below 5"), None, 0, 0)
         else:
             rows.add(Document(text, text, source), "{}", 0, len(text.encode()))
-    rows.write(folder, str(number))
+    rows.write()
     return folder / f"{number}.arrow"
 
 

@@ -12,7 +12,7 @@ from text_samples import SHARED, files, kept, reasons, records, refused
 from endonym.cleaning.rules import normalizer
 from endonym.copies.held_out.split import SIDES
 from endonym.corpus.corpus import Corpus, make_corpus
-from endonym.corpus.text_warnings import text_warnings
+from endonym.corpus.corpus_stats import text_warnings
 from endonym.errors import SourceError
 from endonym.formats.broken import broken
 from endonym.formats.config import Clean, Source, Split

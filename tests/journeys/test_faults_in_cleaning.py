@@ -12,7 +12,7 @@ from text_samples import files
 from text_samples import write as write_file
 
 from endonym.autopilot import text_size
-from endonym.autopilot.pace import Pace
+from endonym.autopilot.machine import Pace
 from endonym.cleaning import corpus_rules, rules
 from endonym.cleaning.language import identify
 from endonym.commands import new as starter

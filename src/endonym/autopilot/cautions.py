@@ -1,10 +1,18 @@
-"""Warnings before a phase starts: settings that are allowed but usually give a worse model."""
+"""Before a phase starts: what usually gives a worse model, and adapters that fit nothing."""
+
+from collections.abc import Sequence
 
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
+from endonym.errors import ExportError, ShapeError
+from endonym.export.config import ADAPTERS
 from endonym.formats.config import Clean
 from endonym.log import duration, number
+from endonym.model.adapt_config import require_adaptable
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.recipe.checks import unfit_adapter
+from endonym.recipe.problems import Problem
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import TrainConfig
 
@@ -105,3 +113,29 @@ def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
         "model will not learn to go on after one. If they are sentences whose neighbours belong "
         "together, name their sources in pack.join"
     )
+
+
+def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[TrainConfig]) -> None:
+    """Raise RecipeError, with lines, for adapters that do not fit the model or an export.
+
+    Only the adapter of the last phase is exported. Imports torch only for such an export.
+    """
+    problems: list[Problem] = []
+    for n, phase in enumerate(phases):
+        try:
+            require_adaptable(shape, phase.adapt, recipe.model_folder)
+        except ShapeError as error:
+            problems.append(unfit_adapter(n, error))
+    last = phases[-1]
+    for n, export in enumerate(() if problems else recipe.export):
+        if export.format not in ADAPTERS or last.adapt is None:
+            continue
+        from endonym.export.adapter_export import require_form
+
+        try:
+            require_form(export, shape, last.adapt)
+        except ExportError as error:
+            path, about = ("export", n, "format"), (("phase", len(recipe.phase) - 1, "adapt"),)
+            message = f"{error.message}."
+            problems.append(Problem(path, message, error.do, at_value=True, about=about))
+    recipe.refuse(problems)

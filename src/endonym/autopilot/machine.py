@@ -1,12 +1,55 @@
-"""Measurements of this machine, saved in the store's `machine.json`."""
+"""What this machine can do: training speed, measured once by a few real steps and then saved.
+
+Measurements stand in the store's `machine.json`. From them follow how long a run takes from its
+shards on, and whether compiling pays. Imports no torch, but for a measurement.
+"""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from endonym import device
-from endonym.store import read_if_whole, write_sealed
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice, Facts
+from endonym.autopilot.phase import usual_batch
+from endonym.cpu_contention import TOO_MANY
+from endonym.errors import OutOfMemory
+from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
+from endonym.export.config import DATASET
+from endonym.formats.config import BLOCK_BYTES
+from endonym.log import duration, number
+from endonym.model.adapt_config import AdaptConfig
+from endonym.model.config import ModelConfig
+from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.model.kernels.cutting import keys_a_token, padded
+from endonym.model.keys import ModelKeys
+from endonym.recipe.recipe import Recipe
+from endonym.store import fingerprint, read_if_whole, write_sealed
+from endonym.train.config import SAMPLE_TOKENS, Execution, TrainConfig
+
+if TYPE_CHECKING:
+    from endonym.autopilot.resolve import ResolvedTraining
+
+EFFICIENCY = 0.3
+"""Share of the measured matrix speed that training reaches, if nothing more is known."""
+PRODUCTS = 0.8
+"""Share of it that the matrix products alone reach."""
+SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
+"""A small shape, measured to learn how long a step takes besides its matrix products."""
+WORTH_MEASURING_SECONDS = 120.0
+"""Compiling cannot pay off in shorter trainings."""
+FORWARD_SHARE = 1 / 3
+"""Share of the time of a training token that the forward pass takes, as in evaluation."""
+GENERATED_TOKEN_SECONDS = 0.001
+"""Time of one generated token in each layer: small models wait for Python, not for products."""
+PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
+"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+SPEED_SECONDS = 20.0
+"""Three processes of one program that runs the model; starting them takes most of it."""
+START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
+"""Reading, the pre-flight checks and saving of a phase; writing an export."""
 
 
 def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
@@ -41,3 +84,316 @@ def _here() -> str:
     """The key of this machine: rented ones may differ in instruction sets, not in name."""
     flags = hashlib.sha256(device.instruction_sets().encode()).hexdigest()[:6]
     return f"{device.processor()} {flags} x {device.threads()}"
+
+
+class Pace(NamedTuple):
+    """Tokens a second without and with compilation (None: not possible), and compile time.
+
+    others: CPU cores that other programs used meanwhile. failure: the compiler's error.
+    """
+
+    plain: float
+    compiled: float | None = None
+    compile_seconds: float = 0.0
+    others: float = 0.0
+    failure: str = ""
+
+    def pays(self, tokens: int) -> bool:
+        """Whether compiling shortens training on so many tokens."""
+        if self.compiled is None:
+            return False
+        return self.compile_seconds + tokens / self.compiled < tokens / self.plain
+
+    def tokens_in(self, seconds: float) -> int:
+        """Training tokens in so many seconds, with compilation if that gives more."""
+        plain = seconds * self.plain
+        compiled = (seconds - self.compile_seconds) * (self.compiled or 0.0)
+        return int(max(plain, compiled))
+
+    @property
+    def best(self) -> float:
+        """Tokens a second, with compilation if that is faster."""
+        return max(self.plain, self.compiled or 0.0)
+
+    @property
+    def doubt(self) -> str:
+        """A note that other programs slowed the measurement down; empty if none did."""
+        if self.others <= TOO_MANY:
+            return ""
+        return f", while other programs took {self.others:.1f} cores from it"
+
+
+def matrix_rates(machine_file: Path) -> dict[str, float]:
+    """Speed of matrix products on this processor by number format, in FLOP/s."""
+    return remembered(machine_file, "matmul_per_second", device.probe_number_formats)
+
+
+def promised_seconds(
+    shape: AnyModelConfig,
+    rate: float,
+    small: Pace | None = None,
+    adapt: AdaptConfig | None = None,
+) -> float:
+    """Training time per token by formula.
+
+    rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
+    Its time besides matrix products is scaled by dim × layers. adapt: the adapters that are trained
+    instead of the weights, if any.
+    """
+    if small is None:
+        return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)
+    reference, rate = small_shape(), rate * PRODUCTS
+    beside = max(0.0, 1.0 / small.best - flops_per_token(reference) / rate)
+    channels = shape.dim * shape.layers / (reference.dim * reference.layers)
+    return flops_per_token(shape, adapt=adapt) / rate + beside * channels
+
+
+def usual_shape(
+    dim: int, layers: int, vocab: int, context: int, *, dropout: float = 0.0
+) -> ModelConfig:
+    """The full config of one of the shapes that the autopilot chooses from."""
+    heads = {"heads": max(1, dim // HEAD_WIDTH)}
+    given = {"dim": dim, "layers": layers, "mixer": heads, "dropout": dropout}
+    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
+
+
+def small_shape() -> ModelConfig:
+    """The small shape that is measured on every machine."""
+    return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
+
+
+def usual_training(
+    rates: dict[str, float],
+    number_format: str | None = None,
+    optimizer: Literal["adamw", "muon"] = "adamw",
+) -> TrainConfig:
+    """A phase as `new` writes it, in the faster number format unless another is given.
+
+    The learning rates and the number of steps are placeholders, as they do not change the speed.
+    """
+    batch, _ = usual_batch(optimizer, "cpu")
+    given = {"number_format": number_format or device.faster_format(rates), "optimizer": optimizer}
+    idle = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
+    execution = Execution(save_every_steps=1)
+    data = {**idle, **given, "batch_tokens": batch, "execution": execution}
+    return TrainConfig.model_validate(data)
+
+
+def promised_here(
+    shape: AnyModelConfig,
+    rates: dict[str, float],
+    machine_file: Path,
+    number_format: str,
+    *,
+    adapt: AdaptConfig | None = None,
+) -> float:
+    """Training time per token by formula, from saved measurements; measures nothing."""
+    config = usual_training(rates, number_format)
+    saved = known(machine_file, _key(small_shape(), config, "cpu"))
+    small = None if saved is None else Pace(**saved)
+    return promised_seconds(shape, rates[number_format], small, adapt)
+
+
+def expected_here(
+    shape: AnyModelConfig, config: TrainConfig, machine_file: Path, document: float
+) -> float | None:
+    """Training time per token: of this very training if it was measured, or else by formula.
+
+    document: its usual length in tokens. None if this machine was never measured.
+    """
+    rates = known(machine_file, "matmul_per_second")
+    if not rates:
+        return None
+    length = usual_document(document, shape)
+    if (saved := known(machine_file, _key(shape, config, "cpu", length))) is None:
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
+    pace = Pace(**saved)
+    return 1 / (pace.best if pace.pays(config.steps * config.batch_tokens) else pace.plain)
+
+
+def measured_pace(
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    machine_file: Path,
+    *,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> Pace:
+    """The pace of a shape with a phase's batch size and number format on this device.
+
+    document: its usual length in tokens. Raises OutOfMemory if a step does not fit.
+    """
+    from endonym.autopilot import probe
+
+    length = usual_document(document, shape)
+    key = _key(shape, config, target, length)
+    saved = remembered(machine_file, key, lambda: probe.pace(shape, config, target, length))
+    return Pace(**saved)
+
+
+def plain_pace(shape: AnyModelConfig, config: TrainConfig, machine_file: Path) -> Pace:
+    """The pace on the CPU without compilation, which would take longest to try."""
+    from endonym.autopilot import probe
+
+    def measure() -> dict[str, float]:
+        steps = probe.Steps(probe.fresh(shape), config, "cpu")
+        return {"plain": steps.speed(), "others": steps.others}
+
+    key = _key(shape, config, "cpu") + " uncompiled"
+    return Pace(**remembered(machine_file, key, measure))
+
+
+def _key(
+    shape: AnyModelConfig, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS
+) -> str:
+    """The key under which a pace is saved: all that the time of a step depends on.
+
+    A device other than the CPU is named in it.
+    """
+    versions = device.versions()
+    exact = {
+        "shape": _dropout_as_bool(shape.model_dump()),
+        "at_once": min(config.batch_tokens, config.execution.micro_tokens),
+        "cut": keys_a_token(shape.context, None, document),
+        "versions": [versions["endonym"], versions["torch"]],
+        **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
+    }
+    key = (
+        f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
+        f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
+        f"{config.number_format} {fingerprint(exact)[:8]}"
+    )
+    if target == "cpu":
+        return key
+    name = target
+    if target.partition(":")[0] == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(target)
+    return f"{key} on {name}"
+
+
+def _dropout_as_bool(value: Any) -> Any:
+    """A config with each dropout as a bool: its value does not change the speed."""
+    if isinstance(value, dict):
+        return {
+            name: bool(item) if name.endswith("dropout") else _dropout_as_bool(item)
+            for name, item in value.items()
+        }
+    return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def choose_compile(
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    machine_file: Path,
+    *,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> Choice:
+    """Whether a phase's blocks are compiled: only if a measurement shows a gain.
+
+    document: its usual length in tokens. A short training is not worth a measurement; one that
+    exists already, as `new` makes it, counts.
+    """
+    from endonym.train.compile import phase_unsupported_reason
+
+    tokens, processes = config.steps * config.batch_tokens, device.process_info().size
+    reason = phase_unsupported_reason(shape, config.execution, target, processes)
+    if reason is not None:
+        return Choice("off", reason)
+    key = _key(shape, config, target, usual_document(document, shape))
+    try:
+        guess = tokens * seconds_a_token(
+            shape, config, machine_file, target=target, document=document
+        )
+        if guess < WORTH_MEASURING_SECONDS and known(machine_file, key) is None:
+            return Choice("off", f"about {duration(guess)} of training: too short to pay")
+        pace = measured_pace(shape, config, machine_file, target=target, document=document)
+    except OutOfMemory:
+        return Choice("off", "there was no memory to measure whether it pays")
+    if pace.compiled is None:
+        return Choice("off", f"the compiler here fails: {pace.failure}")
+    speeds = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
+    return Choice("on" if pace.pays(tokens) else "off", f"measured here: {speeds}")
+
+
+def seconds_a_token(
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    machine_file: Path,
+    *,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> float:
+    """Training time per token: by formula on the CPU, measured on other devices.
+
+    Only our own shapes can be measured. Raises OutOfMemory if a step does not fit.
+    """
+    if target == "cpu":
+        rates = matrix_rates(machine_file)
+        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
+    from endonym.autopilot import probe
+
+    length = usual_document(document, shape)
+    key = _key(shape, config, target, length) + " as written"
+    return 1.0 / remembered(
+        machine_file, key, lambda: probe.plain(probe.fresh(shape), config, target, length)
+    )
+
+
+def usual_document(document: float, shape: AnyModelConfig) -> int:
+    """Document length in a measurement, in tokens: rounded, at most the context."""
+    return padded(max(1, min(round(document), shape.context)))
+
+
+def promised_parts(
+    recipe: Recipe, training: "ResolvedTraining", facts: Facts, seconds_a_token: Sequence[float]
+) -> dict[str, float]:
+    """Seconds by part. seconds_a_token: of training, for each phase."""
+    split = recipe.split.resolved()
+    share = split.val_share or 0.0
+    held = facts.unique_tokens * share / (1 - share)
+    if split.val_documents is not None:
+        held = split.val_documents * facts.mean_document_tokens
+    judged = held / 2  # of dev and of test each
+    names = ("start", "training", "validations", "samples", "evaluation", "export")
+    parts: dict[str, float] = dict.fromkeys(names, 0.0)
+    models = sum(each.format != DATASET for each in recipe.export)
+    generated = GENERATED_TOKEN_SECONDS * training.model.layers
+    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
+        if config.objective == "preferences" and phase in facts.examples:
+            parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
+        validations = config.steps // config.eval_every_steps + 1
+        parts["start"] += START_SECONDS
+        parts["training"] += seconds * config.steps * config.batch_tokens
+        validated = validations * min(config.eval_tokens, judged)
+        parts["validations"] += validated * FORWARD_SHARE * seconds
+        samples = (validations - 1) // config.validations_per_sample + 1
+        parts["samples"] += samples * SAMPLE_TOKENS * generated
+    for asked in recipe.evaluate:
+        if asked.kind == "prompts":
+            parts["evaluation"] += asked.max_tokens * generated
+            continue
+        if asked.kind == "speed":
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * models)
+            continue
+        # Lists of sentences are read a second time, in blocks.
+        readings = 2 if training.pack.join else 1
+        parts["evaluation"] += readings * judged * FORWARD_SHARE * seconds_a_token[-1]
+        if asked.baselines:
+            parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
+            if training.pack.join:
+                parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
+    parts["export"] = EXPORT_SECONDS * models
+    return parts
+
+
+def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> float:
+    """Time of the compressor on so many tokens, in documents or in blocks of them."""
+    ratio = facts.text_bytes / max(1, facts.unique_tokens)
+    each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
+    count = int(min(most_documents(), judged * ratio / max(1.0, each)))
+    forks = draws_of(count, int(count * each)) * (count + 1)
+    primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
+    return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)

@@ -76,15 +76,11 @@ def with_sources(
             for name, share in shares.items()
         ]
         found.append(config.but(sources=tuple(kept)))
-        rows = rows_read(config.but(sources=tuple(kept)), context)
-        read = {**read, **{name: read.get(name, 0) + more for name, more in rows.items()}}
+        if shares:
+            rows = config.steps * config.batch_tokens // context
+            of_each = rows_by_source([Share(*each) for each in shares.items()], rows)
+            read |= {name: read.get(name, 0) + more for name, more in of_each.items()}
     return tuple(found)
-
-
-def rows_read(config: TrainConfig, context: int) -> dict[str, int]:
-    """Rows of each source that a phase reads; empty without shares."""
-    shares = [Share(each.name, each.share) for each in config.sources]
-    return rows_by_source(shares, config.steps * config.batch_tokens // context) if shares else {}
 
 
 def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:
@@ -92,7 +88,7 @@ def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str,
     if phase.objective != "next_token":
         return {}
     if shares := shares_of(phase, facts):
-        counts = rows_by_source([Share(name, share) for name, share in shares.items()], rows)
+        counts = rows_by_source([Share(*each) for each in shares.items()], rows)
         return {name: float(count * context) for name, count in counts.items()}
     epochs = rows * context / max(1, facts.positions)
     return {name: epochs * each.positions for name, each in facts.sources.items()}

@@ -1,16 +1,28 @@
-"""Chooses a phase's open keys: budget, batch size, optimizer, learning rates, schedule.
+"""Chooses a phase's open keys: budget, batch size, optimizer, learning rates, schedule, memory.
 
-Imports no torch.
+A phase learns texts, or it learns answers: from conversations or preference pairs. Imports no
+torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import log
+from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
-from endonym.log import number
-from endonym.train.config import Phase
+from endonym.data.conversations import Unfit, conversation_of, pair_of
+from endonym.data.record_files import read_records, share_read
+from endonym.errors import OutOfMemory
+from endonym.formats.document import Reject
+from endonym.log import number, size
+from endonym.model.config import ModelConfig
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig
+from endonym.train.memory_budget import phase_bytes
 
 CAREFUL_LR, CAREFUL_SHARE = 1e-4, 1 / 3
 """Learning rate of a pretrained model of unknown width; else this share of what matrices of its
@@ -46,6 +58,20 @@ Place = Literal["alone", "followed", "last"]
 """Of a phase that learns texts with all weights: whether another one goes on from it, or it goes on
 from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
+
+ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
+ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
+"""Up to USUAL_DIM channels, less in wider models."""
+STEPS_AN_EPOCH = 8
+SAMPLE_RECORDS = 2_000
+TINY_SHARE = 1e-9
+TEMPLATE_TOKENS = 8
+"""Of a message: its role, and where it begins and ends."""
+LEAST_TOKENS = 2048
+"""Fewer at once make matrix products slow: blocks are recomputed before going below this."""
+FORMULA_MARGIN = 1.15
+"""Measured memory is within 15 % of the formula, if freed memory is returned to the system
+(benchmarks/memory.py)."""
 
 
 def choose_phase(
@@ -85,10 +111,7 @@ def choose_phase(
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     choices["batch_tokens"] = Choice(batch, why)
-    chosen = betas(batch)
-    half_life = round(batch * log(0.5) / log(chosen[1]), -2)
-    reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
-    choices["betas"] = Choice(list(chosen), reason)
+    choices["betas"] = _betas(batch)
     if phase.adapt is not None:
         full = _rates_of_pretrained(Phase(), dim, has_new_vocabulary=False)["lr"].value
         choices |= adapter_rates(phase, full)
@@ -219,6 +242,14 @@ def _rates_of_pretrained(phase: Phase, dim: int | None, *, has_new_vocabulary: b
     return {"lr": Choice(lr, why), "embedding_lr": tables}
 
 
+def _betas(batch: int) -> Choice:
+    """AdamW's betas for batches of so many tokens."""
+    first, second = betas(batch)
+    half_life = round(batch * log(0.5) / log(second), -2)
+    reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
+    return Choice([first, second], reason)
+
+
 def betas(batch_tokens: int) -> tuple[float, float]:
     """AdamW's betas: β = 2^(-batch / half-life), within the limits that were tried.
 
@@ -248,3 +279,154 @@ def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int
         for phase in phases
         if phase.objective == "next_token"
     )
+
+
+def choose_answers(
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None,
+    device: str,
+    is_new: bool = False,
+) -> Choices:
+    """Budget, batch size, learning rates and schedule.
+
+    facts: of the examples. dim: if known. is_new: the weights are random at the start.
+    """
+    choices: Choices = {}
+    if phase.steps is None and phase.tokens is None and phase.epochs is None:
+        choices["epochs"] = ANSWERS_EPOCHS
+    usual, why = usual_batch("adamw", device)
+    few = facts.positions // STEPS_AN_EPOCH // context * context
+    batch = phase.batch_tokens or max(context, min(usual, few))
+    choices["batch_tokens"] = Choice(batch, why)
+    choices["betas"] = _betas(batch)
+    width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))
+    rate = float(f"{ANSWERS_RATES[phase.objective] * width:.2g}")
+    why = "low, to keep what the model has learned from texts"
+    tables = "as lr: the embeddings are trained already"
+    decay = "the weights should stay near those of the texts"
+    if is_new:
+        why = "as for a model that has learned from texts; not tried on random weights"
+        tables, decay = "as lr", "the answers are read a few times only"
+    lr = phase.lr or rate
+    choices["lr"], choices["embedding_lr"] = Choice(lr, why), Choice(lr, tables)
+    if phase.adapt is not None:
+        choices |= adapter_rates(phase, rate)
+    tokens = phase.tokens or (phase.epochs or ANSWERS_EPOCHS.value) * facts.positions
+    steps = phase.steps or max(1, int(tokens // batch))
+    choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
+    choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+    choices["weight_decay"] = Choice(0.0, decay)
+    return choices
+
+
+def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
+    """What the data of each phase will be as examples, by the first records of its files."""
+    facts: dict[int, Facts] = {}
+    for phase, asked in enumerate(recipe.phase):
+        if asked.objective == "next_token":
+            continue
+        sums, is_pairs = np.zeros(3), asked.objective == "preferences"
+        for path in recipe.data_files(phase):
+            sums += _sampled(path, bytes_per_token, is_pairs=is_pairs)
+        examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
+        rows = max(1, -(-int(tokens) // context))
+        mean = tokens / max(1, round(examples))
+        facts[phase] = Facts(int(answer_bytes), int(tokens), mean, rows * context)
+    return facts
+
+
+def _sampled(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.ndarray:
+    """Examples, their tokens and the bytes of their answers in a file, by its first records."""
+    sums, read, line_bytes = np.zeros(3), 0, 0
+    for record in read_records(path, path.name):
+        if read == SAMPLE_RECORDS:
+            return sums / max(TINY_SHARE, share_read(path, read, line_bytes))
+        read += 1
+        if isinstance(record, Reject):
+            line_bytes += record.raw_bytes + 1  # with the end of the line
+            continue
+        line_bytes += len(record.raw.encode()) + 1
+        try:
+            sides = _contents(record.value, is_pairs=is_pairs)
+        except Unfit:
+            continue
+        for contents, answers in sides:
+            tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
+            sums += (1, tokens, answers)
+    return sums
+
+
+def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]]:
+    """The contents of each example's messages, and the bytes of its answers."""
+    if not is_pairs:
+        messages = conversation_of(record).messages
+        contents = [each.content.encode() for each in messages]
+        return [(contents, sum(len(each.content) for each in messages if each.role == "assistant"))]
+    pair = pair_of(record)
+    prompt = [each.content.encode() for each in pair.prompt]
+    answers = [each.encode() for each in (pair.chosen, pair.rejected)]
+    return [([*prompt, each], len(each)) for each in answers]
+
+
+def choose_memory(
+    shape: AnyModelConfig,
+    phase: Phase,
+    config: TrainConfig,
+    *,
+    free_bytes: int,
+    longest_document: int | None = None,
+) -> Choices:
+    """The largest micro_tokens and the smallest recompute that fit into free memory.
+
+    Only what the phase leaves open is chosen. config: the same phase, resolved so far.
+    Raises OutOfMemory if not even one row fits.
+    """
+    if phase.micro_tokens is not None and phase.recompute != "auto":
+        return {}
+    for tokens, blocks in _ways(shape, phase, config):
+        way = config.executed(micro_tokens=tokens, recompute=blocks)
+        needed = phase_bytes(shape, way, longest_document)
+        if needed * FORMULA_MARGIN <= free_bytes:
+            choices: Choices = {}
+            reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
+            if phase.micro_tokens is None:
+                tokens = min(tokens, max(config.batch_tokens, shape.context))
+                is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
+                limit = "more at once are no faster" if is_most else "more at once would not fit"
+                choices["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
+            if phase.recompute == "auto":
+                choices["recompute"] = Choice(blocks, reason)
+            return choices
+    blocks = shape.layers if phase.recompute == "auto" else phase.recompute
+    way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
+    least = phase_bytes(shape, way, longest_document)
+    raise OutOfMemory(
+        f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
+        f"{size(free_bytes)} are free",
+        where=f"phase {phase.name}",
+        do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
+        "end other programs. To try it all the same: set micro_tokens and recompute.",
+    )
+
+
+def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
+    """Pairs of micro_tokens and recomputed blocks to try, from fast to small.
+
+    Recomputing a few blocks is tried before micro_tokens falls below LEAST_TOKENS.
+    """
+    most = max(USEFUL_TOKENS, shape.context)
+    sizes = [most, *range(most - most % shape.context, 0, -shape.context)]
+    if phase.micro_tokens is not None:
+        sizes = [phase.micro_tokens]
+    if phase.recompute != "auto":
+        yield from ((tokens, phase.recompute) for tokens in sizes)
+        return
+    least = min(LEAST_TOKENS, sizes[0], config.batch_tokens)
+    enough = [tokens for tokens in sizes if tokens >= least]
+    yield from ((tokens, 0) for tokens in enough)
+    if isinstance(shape, ModelConfig):
+        yield from ((enough[-1], blocks) for blocks in range(1, shape.layers))
+    yield from ((tokens, shape.layers) for tokens in sizes)

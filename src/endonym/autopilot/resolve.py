@@ -24,20 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endonym.autopilot.adapters import require_adapters
-from endonym.autopilot.answers import choose_answers, estimated_examples
-from endonym.autopilot.memory import choose_memory
-from endonym.autopilot.mixture import (
-    epochs_allowed,
-    facts_of_phase,
-    not_held_out,
-    require_enough_text,
-    require_judged,
-    shares_of,
-    summed,
-    texts_read,
-    with_sources,
-)
+from endonym.autopilot import mixture
+from endonym.autopilot.cautions import require_adapters
+from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.model_size import (
     Choice,
     Choices,
@@ -46,8 +35,14 @@ from endonym.autopilot.model_size import (
     choose_shape,
     choose_vocab,
 )
-from endonym.autopilot.pace import choose_compile, matrix_rates
-from endonym.autopilot.phase import Place, budget_of, choose_phase
+from endonym.autopilot.phase import (
+    Place,
+    budget_of,
+    choose_answers,
+    choose_memory,
+    choose_phase,
+    estimated_examples,
+)
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, tried
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
@@ -69,19 +64,18 @@ LIKELY_CHARACTERS = 400
 
 def facts_of(shards: Artifact) -> Facts:
     """Facts counted when the shards were made."""
-    train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
     dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
+
+    def counted(totals: Sequence[Mapping[str, int]]) -> Facts:
+        sums = [sum(each[key] for each in totals) for key in ("bytes", "tokens", "documents")]
+        return Facts(sums[0], sums[1], sums[1] / max(1, sums[2]))
+
+    train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
     sources = {
-        name: replace(_facts([each]), dev_documents=dev[name]["documents"])
+        name: replace(counted([each]), dev_documents=dev[name]["documents"])
         for name, each in train.items()
     }
-    return replace(_facts([*train.values()]), sources=sources)
-
-
-def _facts(totals: Sequence[Mapping[str, int]]) -> Facts:
-    """Facts of these sources together."""
-    tokens, documents = (sum(each[key] for each in totals) for key in ("tokens", "documents"))
-    return Facts(sum(each["bytes"] for each in totals), tokens, tokens / max(1, documents))
+    return replace(counted([*train.values()]), sources=sources)
 
 
 def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
@@ -170,9 +164,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             chosen = choose_answers(phase, own, context, dim=dim, device=device, is_new=is_new)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
-        own = facts_of_phase(phase, facts)
+        own = mixture.facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(epochs_allowed, recipe.source, phase, facts, so_far=so_far)
+        most = partial(mixture.epochs_allowed, recipe.source, phase, facts, so_far=so_far)
         chosen = choose_phase(
             phase,
             own,
@@ -184,11 +178,15 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             most_epochs=most,
             **setting,
         )
-        unjudged = not_held_out(shares_of(phase, facts), facts)
+        unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
-        so_far = summed(so_far, texts_read(*_rows_of(phase, chosen, own, context), facts, context))
+        values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
+        full = phase.model_copy(update=values)
+        steps, batch_tokens = length_of(full, context=context, positions=own.positions)
+        more = mixture.texts_read(full, steps * batch_tokens // context, facts, context)
+        so_far = mixture.summed(so_far, more)
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
@@ -225,41 +223,33 @@ def _goes_on(both: Sequence[Phase]) -> bool:
     )
 
 
-def _rows_of(phase: Phase, chosen: Choices, own: Facts, context: int) -> tuple[Phase, int]:
-    """A phase with its chosen keys, and the rows that it reads."""
-    values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
-    full = phase.model_copy(update=values)
-    steps, batch_tokens = length_of(full, context=context, positions=own.positions)
-    return full, steps * batch_tokens // context
-
-
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
-    """fp32 or bf16 for each phase that says "auto"."""
-    open_phases = unsaid_formats(recipe)
-    if not open_phases:
+    """fp32 or bf16 for each phase that says "auto".
+
+    On a CPU the format with faster matrix products; on a GPU bf16, if it has units for it.
+    """
+    keys = unsaid_formats(recipe)
+    if not keys:
         return {}
-    choice = number_format(machine_file, target)
-    return {f"phase.{number}.number_format": choice for number in open_phases}
-
-
-def unsaid_formats(recipe: Recipe) -> list[int]:
-    """The indices of the phases with number_format = "auto"."""
-    return [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
-
-
-def number_format(machine_file: Path, target: str) -> Choice:
-    """On a CPU the format with faster matrix products; on a GPU bf16, if supported."""
     if target == "cpu":
         rates = matrix_rates(machine_file)
         reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
-        return Choice(faster_format(rates), f"measured here: {reason}")
-    if target.partition(":")[0] != "cuda":
-        return Choice("fp32", f"bf16 was never tried on {target}")
-    import torch
+        choice = Choice(faster_format(rates), f"measured here: {reason}")
+    elif target.partition(":")[0] != "cuda":
+        choice = Choice("fp32", f"bf16 was never tried on {target}")
+    else:
+        import torch
 
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return Choice("bf16", "this GPU has units for it")
-    return Choice("fp32", "this GPU has no units for bf16")
+        has_units = torch.cuda.is_bf16_supported(including_emulation=False)
+        reason = f"this GPU has {'' if has_units else 'no '}units for "
+        choice = Choice("bf16", f"{reason}it") if has_units else Choice("fp32", f"{reason}bf16")
+    return dict.fromkeys(keys, choice)
+
+
+def unsaid_formats(recipe: Recipe) -> list[str]:
+    """The keys of the phases with number_format = "auto"."""
+    phases = enumerate(recipe.phase)
+    return [f"phase.{n}.number_format" for n, each in phases if each.number_format == "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,13 +293,13 @@ def resolve_training(
         resolve_phase(
             each,
             context=context,
-            positions=facts.examples.get(n, facts_of_phase(each, facts)).positions,
+            positions=facts.examples.get(n, mixture.facts_of_phase(each, facts)).positions,
         )
         for n, each in enumerate(full.phase)
     ]
-    phases = with_sources(full.phase, resolved, facts, context)
-    require_enough_text(full.source, full.phase, phases, facts, context=context)
-    require_judged(full.phase, facts)
+    phases = mixture.with_sources(full.phase, resolved, facts, context)
+    mixture.require_enough_text(full.source, full.phase, phases, facts, context=context)
+    mixture.require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     require_adapters(recipe, shape, phases)
     return ResolvedTraining(
@@ -408,26 +398,28 @@ def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
     return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
 
 
-def _tokenizer_of(folder: Path) -> "Tokenizer":
-    """The tokenizer of a pretrained model."""
+def _kept_tokenizer(recipe: Recipe, config: TokenizerConfig) -> "Tokenizer | None":
+    """The tokenizer of a pretrained model that is kept or extended; None if none is."""
+    if recipe.model_folder is None or not (recipe.keeps_tokenizer or config.extend is not None):
+        return None
     from endonym.tokenizer.tokenizer import Tokenizer
 
-    return Tokenizer.load(folder / "tokenizer.json")
+    return Tokenizer.load(recipe.model_folder / "tokenizer.json")
 
 
 def likely_vocab(recipe: Recipe, choices: Choices, facts: Facts) -> int:
     """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
-    config, folder = resolve_tokenizer(recipe, choices), recipe.model_folder
-    if folder is not None and (recipe.keeps_tokenizer or config.extend is not None):
-        return facts.vocab or _tokenizer_of(folder).vocab + (config.extend or 0)
+    if facts.vocab is not None:
+        return facts.vocab
+    config = resolve_tokenizer(recipe, choices)
+    if (kept := _kept_tokenizer(recipe, config)) is not None:
+        return kept.vocab + (config.extend or 0)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
     """The training text in tokens, by trying the tokenizer on the sample."""
-    folder, given = recipe.model_folder, None
-    if folder is not None and (recipe.keeps_tokenizer or tokenizer.extend is not None):
-        given = _tokenizer_of(folder)
+    given = _kept_tokenizer(recipe, tokenizer)
     found = tried(tokenizer, size.sample, given)
     facts = size.facts(recipe.split, found.bytes_per_token)
     if given is None or tokenizer.extend is None or found.vocab is None:

@@ -131,12 +131,6 @@ class Beginning:
         )
         return lost_letters("\n".join([*self.texts, *lost]))
 
-    def reading(self, source: str, file: str) -> Reading:
-        """How much of the whole file cannot be read, estimated."""
-        whole = Reading(source)
-        whole.include(read_of(self.records, source, file), 1 / self.share)
-        return whole
-
     @property
     def text_bytes(self) -> float:
         """Bytes of text in the whole file, estimated."""
@@ -263,7 +257,8 @@ def reading_of(source: Source, file: RawFile, begin: Beginning, files: int) -> R
     """
     from endonym.formats.reader import read_file
 
-    found, kind = begin.reading(source.name, file.name), file_format(file.name, source)
+    found, kind = Reading(source.name), file_format(file.name, source)
+    found.include(read_of(begin.records, source.name, file.name), 1 / begin.share)
     if begin.share >= 1 or kind.archive or kind.format in PARSED:
         return found
     left = MOST_READ // max(1, files)
@@ -337,7 +332,13 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
     whole, kept_texts = _Sums(), list[tuple[float, list[str]]]()
     sources: dict[str, tuple[float, float]] = {}
     for each in samples:
-        sums, texts = _of_source(each, clean or Clean())
+        sums, texts = _Sums(), list[str]()
+        for _, begin in each.beginnings:
+            of_file, kept = _cleaned(begin.documents_read, clean or Clean())
+            if begin.is_one_document and kept:
+                of_file.documents = begin.share
+            sums.add(of_file, each.scale / begin.share)
+            texts += kept
         whole.add(sums)
         kept_texts.append((sums.kept, texts))
         sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
@@ -365,36 +366,19 @@ def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[s
     cleaning, sums, kept, seen = Cleaning(clean), _Sums(), list[str](), set[int]()
     for each in documents:
         size = len(each.text.encode("utf-8", "replace"))
-        found, more = cleaning.normalized(each), _Sums(size, len(each.text))
+        sums.text += size
+        sums.letters += len(each.text)
+        found = cleaning.normalized(each)
         if isinstance(found, Document):
             found = cleaning.judged(found, size)
         if isinstance(found, Reject):
-            more.faults += [f"{each.id}: {found.detail}"] if found.reason == FAULT else []
+            sums.faults += [f"{each.id}: {found.detail}"] if found.reason == FAULT else []
         elif not (clean.dedup and hash(found.text) in seen):
-            more.kept, more.documents = len(found.text.encode("utf-8", "replace")), 1.0
+            sums.kept += len(found.text.encode("utf-8", "replace"))
+            sums.documents += 1
             kept.append(found.text)
             seen.add(hash(found.text))
-        sums.add(more)
     return sums, kept
-
-
-def _of_source(sample: SourceSample, clean: Clean) -> tuple[_Sums, list[str]]:
-    """What a source holds, estimated, and the sampled documents that cleaning keeps."""
-    sums, texts = _Sums(), list[str]()
-    for _, found in sample.beginnings:
-        of_file, kept = _cleaned(found.documents_read, clean)
-        if found.is_one_document and kept:
-            of_file.documents = found.share
-        sums.add(of_file, 1 / found.share)
-        texts += kept
-    whole = _Sums()
-    whole.add(sums, sample.scale)
-    return whole, texts
-
-
-def bytes_per_token(config: TokenizerConfig, sample: Sequence[str]) -> float:
-    """Bytes per token of a tokenizer that is trained on the sample; a usual figure without one."""
-    return tried(config, sample).bytes_per_token
 
 
 class TokenizerTrial(NamedTuple):

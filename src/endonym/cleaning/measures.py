@@ -2,7 +2,7 @@
 
 Nothing here knows a language. A word is a run of letters, marks and digits; an apostrophe or a
 hyphen divides words. Scripts that write no blanks between words have runs as long as a phrase, so
-rules about words are not recommended for them (`survey/thresholds.py`). A measure is None where
+rules about words are not recommended for them (`survey/cleaning.py`). A measure is None where
 a text is too short for it, and then its rule does not apply.
 """
 

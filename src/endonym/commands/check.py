@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
+from endonym.autopilot.machine import expected_here, promised_parts
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.pace import expected_here
-from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
     counted_choices,

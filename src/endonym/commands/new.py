@@ -8,6 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from endonym.autopilot import machine
+from endonym.autopilot.machine import (
+    Pace,
+    matrix_rates,
+    measured_pace,
+    plain_pace,
+    promised_seconds,
+    small_shape,
+    usual_shape,
+    usual_training,
+)
 from endonym.autopilot.model_size import (
     MOST_PASSES,
     Choice,
@@ -19,18 +29,8 @@ from endonym.autopilot.model_size import (
     choose_vocab,
     deeper,
 )
-from endonym.autopilot.pace import (
-    Pace,
-    matrix_rates,
-    measured_pace,
-    plain_pace,
-    promised_seconds,
-    small_shape,
-    usual_shape,
-    usual_training,
-)
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.autopilot.text_size import measure, tried
 from endonym.commands.check import Checked, check
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
@@ -219,8 +219,8 @@ def choose(
     for each in texts.faults[:SHOWN]:
         log.warn(each)
     vocab = choose_vocab(texts.letters)
-    ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), texts.sample)
-    facts = texts.facts(Split(), ratio)
+    config = TokenizerConfig(kind="bpe", vocab=vocab.value)
+    facts = texts.facts(Split(), tried(config, texts.sample).bytes_per_token)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(

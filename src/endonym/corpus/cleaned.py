@@ -1,33 +1,243 @@
-"""The rows of a cleaned chunk: documents that stay, and rejects with their reasons."""
+"""The first steps of a corpus: raw files are read to chunks, chunks are cleaned and judged.
+
+Each step is a function from files to files, which `endonym.workers` runs: any number of them side
+by side. Reading takes a group of raw files of one source, the others one chunk. Nothing here knows
+of other chunks, except the facts: what rules must know of the whole corpus is counted chunk by
+chunk and combined (cleaning/corpus_rules.py), in two rounds for some rules. Copies and the split
+come later.
+"""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as arrow
+
+from endonym.cleaning.cleaning import Cleaning
+from endonym.cleaning.corpus_rules import CorpusJudge, Counted, Counts, Facts, combine, rounds
+from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
-from endonym.corpus.text_warnings import example, text_warnings
-from endonym.formats.chunks import CLEAN, byte_lengths, char_lengths, strings, write_chunk
+from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
+from endonym.errors import SourceError, printable
+from endonym.formats.chunks import (
+    CHUNK_CHARS,
+    CLEAN,
+    RAW,
+    RECORD_CHARS,
+    byte_lengths,
+    char_lengths,
+    is_document,
+    read_chunk,
+    strings,
+    write_chunk,
+)
+from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
-from endonym.formats.document_files import Whole, json_line, json_text, reject_line, write_file
-from endonym.formats.faults import refusal
+from endonym.formats.document_files import (
+    Whole,
+    json_line,
+    json_text,
+    reject_line,
+    seen_files,
+    write_file,
+)
+from endonym.formats.faults import passing_over, refusal
+from endonym.formats.files import RawFile
 from endonym.formats.io.content import SHOWN_CHARS
+from endonym.formats.io.formats import file_format
+from endonym.formats.reader import read_file, size_of
+from endonym.workers import Advance, Result
 
-Row = tuple[str, str, str | None, int, int, str | None, str | None]
-"""What stands in the columns of a raw chunk (formats/chunks.py)."""
+GROUP_BYTES, GROUP_FILES = 16 << 20, 1_000
+"""A group of raw files is closed when it has so many bytes, or so many files."""
+JUDGED_AT_ONCE = 64
+"""Documents whose language is looked at together."""
+CONTRAST_CHARS = 2_000_000
+"""Characters that are read of another language: more make no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring raw files of one source, to be read to chunks in a folder.
+
+    first: the number of the first file in its source. name: what its chunks' names begin with.
+    most_bytes: about how much is read of each file that has more, if not all of it.
+    """
+
+    source: Source
+    files: tuple[RawFile, ...]
+    first: int
+    folder: Path
+    name: str
+    most_bytes: int | None = None
+
+
+def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring files in groups: the first one, the one after the last, and their bytes."""
+    first = size = 0
+    for number, file in enumerate(files):
+        size += size_of(file)
+        if size >= GROUP_BYTES or number + 1 - first >= GROUP_FILES:
+            yield first, number + 1, size
+            first, size = number + 1, 0
+    if first < len(files):
+        yield first, len(files), size
+
+
+def read_group(group: Group, advance: Advance) -> Result:
+    """Read raw files to chunks; which these are, and the encodings of the files."""
+    chunks, most = RawChunks(group), group.most_bytes
+    for number, file in enumerate(group.files, group.first):
+        size = left = size_of(file)
+        fetched = taken = 0
+
+        def read(raw_bytes: int) -> None:
+            nonlocal fetched, left
+            fetched += raw_bytes
+            advance(min(raw_bytes, left))
+            left -= min(raw_bytes, left)
+
+        for record in read_file(group.source, file, read):
+            chunks.add(record, number)
+            # Readers fetch far more than one record; of a packed file a record has more bytes.
+            taken += record.raw_bytes
+            if most is not None and size > most and min(taken, fetched) >= most:
+                break
+        advance(left)
+    chunks.write()
+    source = group.source.name
+    return {"source": source, "files": chunks.written, "encodings": dict(chunks.encodings)}
+
+
+class RawChunks:
+    """Gathers the records of a group, and writes them as chunks."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.written: list[Whole] = []
+        self.encodings = Counter[str]()
+        self.member, self.method = "", ""
+        self.meta: dict[str, str] | None = None
+        self.meta_text = ""
+        self.rows: list[tuple[Any, ...]] = []
+        self.chars = 0
+
+    def add(self, record: Document | Reject, file: int) -> None:
+        """Add a record of a file."""
+        text, place = record.text, record.id
+        if isinstance(record, Document):
+            self.rows.append((text, place, self.noted(record), file, -1, None, None))
+        else:
+            why = (record.raw_bytes, record.reason, record.detail)
+            self.rows.append((text, place, None, file, *why))
+        self.chars += len(text) + len(place) + RECORD_CHARS
+        if self.chars >= CHUNK_CHARS:
+            self.write()
+
+    def noted(self, document: Document) -> str:
+        """The notes of the reader as JSON, with how the text was taken from its file.
+
+        The encoding of a file, or of a member of an archive, is counted with its first document.
+        """
+        member = document.id.rpartition("#")[0]
+        if member != self.member:
+            self.member, self.meta = member, None
+            self.method = file_format(member, self.group.source).format
+            self.encodings[document.meta.get("encoding", "utf-8")] += 1
+        # Documents of one file mostly share their notes.
+        if document.meta is not self.meta:
+            self.meta = document.meta
+            self.meta_text = json_text({"method": self.method} | document.meta)
+        return self.meta_text
+
+    def write(self) -> None:
+        """Write what was gathered, if anything was, and begin a new chunk."""
+        if not self.rows:
+            return
+        texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
+        column, lengths = strings(texts), np.array(sizes, dtype=np.int64)
+        lengths = np.where(lengths < 0, byte_lengths(column), lengths)
+        name = f"{self.group.name}-{len(self.written):05d}.arrow"
+        columns = [column, places, metas, files, lengths, reasons, details]
+        written = write_chunk(self.group.folder, name, RAW, columns)
+        self.written.append(written | {"size": int(lengths.sum())})
+        self.rows, self.chars = [], 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTask:
+    """A chunk, and the folder and the name of what a step makes of it.
+
+    known: the folder of what the step knows of the whole corpus, if it needs to: facts, runs of
+    evaluation texts, or decisions about copies. first: the number of its first document in the
+    corpus; of a raw chunk, that of the first of `files`, the raw files of its group. samples: of
+    what each rule does.
+    """
+
+    chunk: Path
+    source: str
+    clean: Clean
+    seed: int
+    folder: Path
+    name: str
+    known: Path | None = None
+    first: int = 0
+    files: tuple[str, ...] = ()
+    samples: int = SAMPLES
+
+    def texts(self) -> list[str]:
+        """The texts of its documents."""
+        table = read_chunk(self.chunk, ["text", "reason"])
+        return table["text"].filter(arrow.array(is_document(table))).to_pylist()
+
+
+Judge = Callable[[int, Document, int], Document | Reject]
+"""From the number of a document in its chunk, the document and its bytes as read to what stays."""
 
 
 class Cleaned:
-    """The rows of a chunk of one source. documents: how many stay. seed: of the split."""
+    """A chunk that a step makes of another one: its rows, how many documents stay, the counts."""
 
-    def __init__(self, source: str, seed: int) -> None:
-        self.source, self.seed = source, seed
+    def __init__(self, task: ChunkTask) -> None:
+        self.task = task
+        self.stats = SourceStats(task.source, tally=Tally(task.samples))
         self.documents = 0
-        self.rows: list[Row] = []
-        self.digests: list[bytes | None] = []
-        self.warnings: list[str | None] = []
-        self.articles: list[bytes | None] = []
-        self.stayed: list[str | None] = []
+        self.rows: list[tuple[Any, ...]] = []
         self.meta, self.meta_text = dict[str, str](), "{}"
         self.removed: list[bytes] = []
+
+    def made_by(self, judge: Judge, advance: Advance) -> Result:
+        """Judge and write all documents of the task's chunk; the files and the counts.
+
+        Of a raw chunk (one with files) all records are counted, later only what is dropped now.
+        """
+        task, is_raw, number = self.task, bool(self.task.files), 0
+        table = read_chunk(task.chunk, schema=RAW if is_raw else CLEAN)
+        stays = repeat(None) if is_raw else table["stayed"].to_pylist()
+        rows = zip(*(table[name].to_pylist() for name in RAW.names), strict=True)
+        for row, stayed in zip(rows, stays, strict=False):
+            text, place, meta, file, size, reason, detail = row
+            if reason is None:
+                document = Document(text, place, task.source, self.noted(meta))
+                record = judge(number, document, size)
+                number += 1
+            else:
+                why = (detail or "", text, size, stayed or "")
+                record = Reject(reason, place, task.source, *why)
+            record = self.add(record, meta, file, size)
+            if is_raw:
+                self.stats.read.more(1, size)
+            if isinstance(record, Reject) and (is_raw or reason is None):
+                name = task.files[file - task.first] if is_raw else ""
+                self.stats.drop(record, size, name)
+            advance(size)
+        files, counts = self.write(), self.stats.counts()
+        return {"files": files, "documents": self.documents, "counts": counts}
 
     def noted(self, meta: str | None) -> dict[str, str]:
         """The notes of the reader; those of neighbours are mostly the same."""
@@ -44,29 +254,24 @@ class Cleaned:
         """
         if isinstance(record, Document):
             try:
-                self._add(record, meta, file, size)
-                return record
+                known = self.known_of(record)
             except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
                 record = refusal(record, error)
-        self.rows.append((record.text, record.id, None, file, size, record.reason, record.detail))
-        self.digests.append(None)
-        self.warnings.append(None)
-        self.articles.append(None)
-        self.stayed.append(record.stayed or None)
+            else:
+                place = (record.id, meta, file, size, None, None)
+                self.rows.append((record.text, *place, *known, None))
+                self.documents += 1
+                return record
+        why = (record.reason, record.detail, None, None, None, record.stayed or None)
+        self.rows.append((record.text, record.id, None, file, size, *why))
         return record
 
-    def _add(self, document: Document, meta: str | None, file: int, size: int) -> None:
-        """Add a document; nothing is added of one in which our code fails."""
-        text, article = document.text, document.meta.get(ARTICLE)
-        found = {name: example(text, name) for name in text_warnings(text)}
-        own = digest(text.encode(), self.seed)
-        of_article = None if article is None else digest(article.encode(), self.seed)
-        self.rows.append((text, document.id, meta, file, size, None, None))
-        self.digests.append(own)
-        self.warnings.append(json_text(found) if found else None)
-        self.articles.append(of_article)
-        self.stayed.append(None)
-        self.documents += 1
+    def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
+        """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
+        text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
+        warnings = {name: warning_example(text, name) for name in text_warnings(text)}
+        of_article = None if article is None else digest(article.encode(), seed)
+        return digest(text.encode(), seed), json_text(warnings) if warnings else None, of_article
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""
@@ -74,14 +279,107 @@ class Cleaned:
         reject = Reject(reason, document.id, document.source, detail, shown, size)
         self.removed.append(json_line({reason: reject_line(reject).decode()}))
 
-    def write(self, folder: Path, name: str) -> list[Whole]:
+    def write(self) -> list[Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""
-        texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column = strings(texts)
-        columns = [column, places, metas, files, sizes, reasons, details, self.digests]
-        columns += [byte_lengths(column), char_lengths(column), self.warnings]
-        columns += [self.articles, self.stayed]
+        texts, *raw, digests, warnings, articles, stayed = zip(*self.rows, strict=True)
+        column, task = strings(texts), self.task
+        columns = [column, *raw, digests, byte_lengths(column), char_lengths(column)]
+        columns += [warnings, articles, stayed]
         return [
-            write_chunk(folder, f"{name}.arrow", CLEAN, columns),
-            write_file(folder, f"{name}.removed", b"".join(self.removed)),
+            write_chunk(task.folder, f"{task.name}.arrow", CLEAN, columns),
+            write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
         ]
+
+
+def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Clean the documents of a raw chunk; the chunk of what is kept and dropped, and the counts.
+
+    If a rule needs to know the whole corpus, documents are only normalized (see judge_chunk).
+    """
+    made, waits = Cleaned(task), rounds(task.clean) > 0
+    cleaning = Cleaning(task.clean, made.remove)
+    cleaning.tally = made.stats.tally
+
+    def cleaned(number: int, document: Document, size: int) -> Document | Reject:
+        record = cleaning.normalized(document)
+        if isinstance(record, Reject):
+            return record
+        made.stats.changed_documents += record is not document
+        return record if waits else cleaning.judged(record, size)
+
+    return {"source": task.source, **made.made_by(cleaned, advance)}
+
+
+def count_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Count what the rules need to know of a chunk of normalized documents."""
+    counts = Counts(task.clean, None if task.known is None else Facts.load(task.known))
+    table = read_chunk(task.chunk, ["text", "size", "reason"])
+    for text, size, reason in zip(*(each.to_pylist() for each in table.columns), strict=True):
+        if reason is None:
+            counts.add(text)
+        advance(size)
+    out = task.folder / task.name
+    counts.counted().save(out)
+    return {"files": seen_files(task.folder, out.rglob("*")), "counts": task.name}
+
+
+def combine_counts(
+    clean: Clean,
+    counts: Sequence[Path],
+    before: Path | None,
+    contrast: Mapping[str, Sequence[str]],
+    *,
+    out: Path,
+) -> Result:
+    """Write the facts that follow from the counts of all chunks.
+
+    before: the facts of an earlier round. contrast: texts in other languages, by language.
+    """
+    known = None if before is None else Facts.load(before)
+    combine(clean, map(Counted.load, counts), known, contrast).save(out)
+    return {"files": seen_files(out, out.rglob("*"))}
+
+
+def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Judge the documents of a chunk by what is known of the whole corpus."""
+    assert task.known is not None, "facts are combined before chunks are judged"
+    corpus, texts, made = (
+        CorpusJudge(task.clean, Facts.load(task.known)),
+        task.texts(),
+        Cleaned(task),
+    )
+    cleaning = Cleaning(task.clean, made.remove)
+    cleaning.tally = made.stats.tally
+
+    def judged(number: int, document: Document, size: int) -> Document | Reject:
+        if number % JUDGED_AT_ONCE == 0:
+            with passing_over():
+                corpus.prepare(texts[number : number + JUDGED_AT_ONCE])
+        return cleaning.judged(document, size, corpus)
+
+    return made.made_by(judged, advance)
+
+
+def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
+    """The texts of each file, line by line, by the file's name up to its first dot.
+
+    Each is in another language, from which a recipe tells its own (`[clean] contrast`). Raises
+    SourceError for a file that holds no text that can be read.
+    """
+    languages: dict[str, list[str]] = {}
+    for path in sorted(files, key=lambda each: each.name):
+        texts, left = languages.setdefault(path.name.split(".")[0], []), CONTRAST_CHARS
+        source = Source(name="contrast", path=str(path))
+        for record in read_file(source, RawFile(path=path, name=path.name)):
+            if left <= 0:
+                break
+            if isinstance(record, Document):
+                texts += record.text[:left].split("\n")
+                left -= len(record.text)
+        if left == CONTRAST_CHARS:
+            raise SourceError(
+                "it holds no text that can be read",
+                where=f"clean.contrast: {printable(str(path))}",
+                do="Give a file of plain text in UTF-8, or take it out of contrast in [clean].",
+            )
+    return languages

@@ -38,6 +38,11 @@ class Part:
     numbers: Path
     first: int
 
+    @property
+    def text_bytes(self) -> int:
+        """The bytes of its kept documents."""
+        return int(memory_mapped(self.numbers)["bytes"].sum())
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkGroup:
@@ -101,7 +106,7 @@ class SearchByWorkers(NearCopySearch):
             parts = tuple(self.parts[first : first + GROUP_CHUNKS])
             name = f"{len(tasks):05d}"
             tasks.append(ChunkGroup(parts, folder / "chosen.npy", folder, name, index))
-            sizes.append(sum(int(memory_mapped(part.numbers)["bytes"].sum()) for part in parts))
+            sizes.append(sum(part.text_bytes for part in parts))
         return tasks, sizes
 
 
@@ -125,7 +130,7 @@ def texts_of_group(group: ChunkGroup, advance: Callable[[int], None]) -> Iterato
     chosen = memory_mapped(group.chosen)
     for part in group.parts:
         yield from texts_of([part], chosen)
-        advance(int(memory_mapped(part.numbers)["bytes"].sum()))
+        advance(part.text_bytes)
 
 
 def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
-from endonym.corpus.corpus_stats import SourceStats, total
-from endonym.corpus.text_warnings import WARNINGS
+from endonym.corpus.corpus_stats import WARNINGS, SourceStats, total
 from endonym.corpus.work import Progress, Work, no_progress
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
@@ -59,12 +58,13 @@ def make_corpus(
     # With DuckDB this takes a third of a second, which readers of a corpus save.
     from endonym.corpus.making import Making
 
-    check_names([source.name for source, _ in sources])
+    check_names(sources)
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "work" if work is None else work
     steps = Work(folder, runner or Inline(), progress)
-    given: dict[str, Any] = {"contrast": contrast, "evaluation": evaluation}
-    making = Making(sources, clean, split, work=steps, out=out, **given)
+    making = Making(
+        sources, clean, split, work=steps, out=out, contrast=contrast, evaluation=evaluation
+    )
     try:
         held = making.make()
         said = {"warnings": mask_warnings(clean.mask, clean.language), **making.said}
@@ -77,12 +77,13 @@ def make_corpus(
     return card
 
 
-def check_names(names: list[str]) -> None:
+def check_names(sources: Sources) -> None:
     """Raise RecipeError if two sources have the same name."""
-    for name in names:
-        if names.count(name) > 1:
+    counts = Counter(source.name for source, _ in sources)
+    for name, number in counts.items():
+        if number > 1:
             raise RecipeError(
-                f'{names.count(name)} sources are called "{name}"',
+                f'{number} sources are called "{name}"',
                 do="Give every [[source]] a name of its own.",
             )
 
@@ -222,18 +223,13 @@ def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> 
         if len(kept) > MOST_SPREAD * count:
             del kept[1::2]
             strides[reject.source] *= 2
-    wanted = _shares({source: len(kept) for source, kept in found.items()}, count)
+    # The same number of each source, or all where there are fewer.
+    wanted: dict[str, int] = {}
+    for place, source in enumerate(sorted(found, key=lambda each: len(found[each]))):
+        fair = math.ceil((count - sum(wanted.values())) / (len(found) - place))
+        wanted[source] = min(len(found[source]), fair)
     return [
         kept[len(kept) * n // wanted[source]]
         for source, kept in found.items()
         for n in range(wanted[source])
     ]
-
-
-def _shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
-    """How many to take of each source: the same number, or all where there are fewer."""
-    wanted: dict[str, int] = {}
-    for place, source in enumerate(sorted(sizes, key=sizes.__getitem__)):
-        fair = math.ceil((count - sum(wanted.values())) / (len(sizes) - place))
-        wanted[source] = min(sizes[source], fair)
-    return wanted

@@ -2,17 +2,23 @@
 
 Law 21: read = kept + dropped, in records and in bytes. Bytes here are those of the text as the
 reader returned it, in UTF-8; for a reject of the reader, the raw bytes. `text_bytes` is the size of
-kept documents after cleaning.
+kept documents after cleaning. Signs of errors in kept texts are counted and reported, and never a
+reason to drop one.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import regex
+
+from endonym.cleaning.packs import packs
 from endonym.cleaning.tally import RuleCount, Tally
 from endonym.copies.held_out.split import SIDES, Side
 from endonym.errors import CorpusError
+from endonym.formats.broken import has_lost_letters
 from endonym.formats.document import Reject
 from endonym.formats.readable import Reading
 from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
@@ -21,6 +27,22 @@ SAMPLES = 5
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
 
+SYLLABLE = r"[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|[\u17b4-\u17d3\u17dd])*"
+EXAMPLES = {
+    "lost_letters": regex.compile(r"\w*\p{L}\?+\p{L}[\w?]*"),
+    "replacement": regex.compile("\\w*\ufffd[\\w\ufffd]*"),
+    "khmer_order": regex.compile(SYLLABLE),
+}
+LONGEST_EXAMPLE = 40
+
+WARNINGS = {
+    "lost_letters": "hold question marks within words, as in {example}: letters may have been lost",
+    "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost, as in "
+    "{example}",
+    "khmer_order": "hold Khmer signs out of order, as in {example}: one word is spelt in two ways; "
+    '"khmer_order" in normalize repairs that',
+}
+
 
 @dataclass(slots=True)
 class RecordStats:
@@ -28,10 +50,6 @@ class RecordStats:
 
     records: int = 0
     bytes: int = 0
-
-    def add(self, size: int) -> None:
-        """Add one record."""
-        self.more(1, size)
 
     def more(self, records: int, bytes: int) -> None:
         """Add so many records, with so many bytes together."""
@@ -76,12 +94,6 @@ class SourceStats:
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
-    def warn(self, found: Mapping[str, str]) -> None:
-        """Count the warnings about a kept text, each given with an example."""
-        for warning, example in found.items():
-            self.warnings[warning] += 1
-            self.examples.setdefault(warning, example)
-
     def damage(self, place: str, detail: str) -> None:
         """Note a damaged file, if not too many are noted already."""
         if len(self.damages) < MAX_DAMAGES:
@@ -90,7 +102,7 @@ class SourceStats:
     def drop(self, reject: Reject, size: int, file: str = "") -> None:
         """Count a reject. size: its bytes as read. file: its raw file, if that is known."""
         reason = reject.reason
-        self.dropped.setdefault(reason, RecordStats()).add(size)
+        self.dropped.setdefault(reason, RecordStats()).more(1, size)
         if is_reported(reason):
             self.damage(reject.id, reject.detail)
         if is_unreadable(reason):
@@ -191,3 +203,32 @@ def reasons_table(all_stats: list[SourceStats]) -> str:
     for stats in all_stats:
         dropped.update({reason: each.records for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())
+
+
+@functools.cache
+def khmer_disorder() -> "regex.Pattern[str]":
+    """What the language pack puts in order."""
+    return packs()["khmer_order"].finds()
+
+
+def text_warnings(text: str) -> list[str]:
+    """The warnings about a text, as keys of WARNINGS."""
+    found: list[str] = []
+    if has_lost_letters(text):
+        found.append("lost_letters")
+    if "\ufffd" in text:
+        found.append("replacement")
+    if ("\u17d2" in text or "\u17c1" in text) and khmer_disorder().search(text):
+        found.append("khmer_order")
+    return found
+
+
+def warning_example(text: str, warning: str) -> str:
+    """The first word or syllable to which a warning refers; of Khmer, also as it should be."""
+    for found in EXAMPLES[warning].finditer(text):
+        word = found[0][:LONGEST_EXAMPLE]
+        if warning != "khmer_order":
+            return word
+        if khmer_disorder().search(word):
+            return f"{word} for {packs()['khmer_order'].change()(word)}"
+    return "…"

@@ -8,24 +8,22 @@ documents share. **copies**: from all keys it is decided, in this process, what 
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as arrow
 
-from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.contamination import Contamination, Judged
 from endonym.copies.hashes import Marks
 from endonym.copies.keys import CopyRules, rows_that_share, write_keys
 from endonym.copies.letters import paragraphs, without
 from endonym.copies.near import Copies, write_clusters
 from endonym.copies.notes import DETAILS
-from endonym.copies.removal import Cuts, Removal, removal_by_keys
+from endonym.copies.removal import Cuts, removal_by_keys
 from endonym.copies.tables import Tables
-from endonym.corpus.cleaned import Cleaned
-from endonym.corpus.corpus_stats import SourceStats
+from endonym.corpus.cleaned import ChunkTask, Cleaned
 from endonym.corpus.work import Work
 from endonym.disk import json_bytes
 from endonym.formats.chunks import is_document, read_chunk, write_array, write_chunk
@@ -42,99 +40,49 @@ NAMES = arrow.schema({"name": arrow.string()})
 STAYED = ("exact", "near")
 
 
-@dataclass(frozen=True, slots=True)
-class RemovalTask:
-    """A chunk, the folder and the name of what is made of it.
-
-    first: the number of its first document. goes: the folder of what goes: of the runs of
-    evaluation texts, or of decisions about copies. samples: of what each rule does.
-    """
-
-    chunk: Path
-    source: str
-    clean: Clean
-    seed: int
-    first: int
-    goes: Path
-    folder: Path
-    name: str
-    samples: int = SAMPLES
-
-    def texts(self) -> list[str]:
-        """The texts of its documents."""
-        table = read_chunk(self.chunk, ["text", "reason"])
-        return table["text"].filter(arrow.array(is_document(table))).to_pylist()
-
-
-Judge = Callable[[int, Document], tuple[Judged, str] | Reject | None]
-"""From the number of a document in its chunk to a part of it with the reason, to a reject, or to
-None if nothing goes."""
-
-
-def write_judged(task: RemovalTask, judge: Judge, advance: Advance, reason: str) -> dict[str, Any]:
-    """Write a chunk without what a judge takes out; its counts."""
-    rows = Cleaned(task.source, task.seed)
-    stats = SourceStats(task.source, tally=Tally(task.samples))
-    number, table = 0, read_chunk(task.chunk)
-    for row in table.to_pylist():
-        meta, size = row["meta"], row["size"]
-        advance(size)
-        if row["reason"] is not None:
-            known = (row["detail"] or "", row["text"], size, row["stayed"] or "")
-            found = Reject(row["reason"], row["id"], task.source, *known)
-            rows.add(found, None, row["file"], size)
-            continue
-        document = Document(row["text"], row["id"], task.source, rows.noted(meta))
-        judged = judge(number, document)
-        number += 1
-        found, removed = left_of(document, judged, reason, task.clean, size=size, tally=stats.tally)
-        for text, detail in removed:
-            rows.remove(document, reason, text, detail)
-        found = rows.add(found, meta, row["file"], size)
-        if isinstance(found, Reject):
-            stats.drop(found, size)
-    written = rows.write(task.folder, task.name)
-    return {"files": written, "documents": rows.documents, "counts": stats.counts()}
-
-
-def left_of(
-    document: Document,
-    judged: tuple[Judged, str] | Reject | None,
+def write_judged(
+    task: ChunkTask,
+    judge: Callable[[int, Document], tuple[Judged, str] | Reject | None],
+    advance: Advance,
     reason: str,
-    clean: Clean,
-    *,
-    size: int,
-    tally: Tally,
-) -> tuple[Document | Reject, list[tuple[str, str]]]:
-    """What a judge leaves of a document of `size` bytes, counted in the tally; and each part that
-    goes of one that stays, with the detail."""
-    tally.begin(document.id)
-    found, removed = document, list[tuple[str, str]]()
-    if isinstance(judged, Reject):
-        found = judged
-    elif judged is not None:
-        part, detail = judged
-        found = shortened(document, part, reason, detail, least=clean.min_chars or 0)
-        removed = [(text, detail) for text in part.removed if isinstance(found, Document)]
-    for text, _ in removed:
-        tally.removed(reason, text)
-    if isinstance(found, Reject):
-        tally.dropped(found.reason, document.text, found.detail, size)
-    return found, removed
+) -> Result:
+    """Write a chunk without what a judge takes out of its documents; its counts.
+
+    judge: from the number of a document in its chunk to what is left of it and why, to a reject, or
+    to None if nothing goes.
+    """
+    made, least = Cleaned(task), task.clean.min_chars or 0
+    tally = made.stats.tally
+
+    def left(number: int, document: Document, size: int) -> Document | Reject:
+        tally.begin(document.id)
+        judged = judge(number, document)
+        if judged is None:
+            return document
+        if isinstance(judged, Reject):
+            record: Document | Reject = judged
+        else:
+            part, detail = judged
+            record = shortened(document, part, reason, detail, least=least)
+            for text in part.removed if isinstance(record, Document) else ():
+                tally.removed(reason, text)
+                made.remove(document, reason, text, detail)
+        if isinstance(record, Reject):
+            tally.dropped(record.reason, document.text, record.detail, size)
+        return record
+
+    return made.made_by(left, advance)
 
 
 def shortened(
     document: Document, part: Judged, reason: str, detail: str, *, least: int
 ) -> Document | Reject:
     """What is left of a document; a reject if that is less than so many characters."""
-    text = part.text
-    if text is not None and not VISIBLE.search(text):
-        text = None
-    if text is not None and len(text) < least:
-        detail += f"; the rest has {len(text):,} characters, below {least:,}"
-        text = None
-    if text is not None:
+    text = part.text if part.text is not None and VISIBLE.search(part.text) else None
+    if text is not None and len(text) >= least:
         return replace(document, text=text)
+    if text is not None:
+        detail += f"; the rest has {len(text):,} characters, below {least:,}"
     return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
 
 
@@ -147,9 +95,11 @@ def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
     return folder
 
 
-def decontaminating(contamination: Contamination, texts: Iterable[str]) -> Judge:
-    """What takes evaluation texts out of documents with these texts."""
-    judged = list(contamination.judge(texts))
+def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Take evaluation texts out of the documents of a chunk."""
+    assert task.known is not None, "it is told where the runs of evaluation texts are"
+    contamination = Contamination.load(task.known)
+    judged = list(contamination.judge(task.texts()))
 
     def judge(number: int, document: Document) -> tuple[Judged, str] | None:
         files = judged[number].files
@@ -157,13 +107,6 @@ def decontaminating(contamination: Contamination, texts: Iterable[str]) -> Judge
         said = f"runs of its words or letters that stand in {names}"
         return (judged[number], said) if files else None
 
-    return judge
-
-
-def decontaminate_chunk(task: RemovalTask, advance: Advance) -> Result:
-    """Take evaluation texts out of the documents of a chunk."""
-    contamination = Contamination.load(task.goes)
-    judge = decontaminating(contamination, task.texts())
     made = write_judged(task, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
     made["files"].append(write_array(task.folder, f"{task.name}-seen.npy", seen))
@@ -189,7 +132,7 @@ def copy_rules(clean: Clean) -> CopyRules:
     return CopyRules(frozenset(clean.dedup), clean.near_similarity)
 
 
-def key_chunk(task: RemovalTask, advance: Advance) -> Result:
+def key_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Write the keys of the documents of a chunk."""
     out = task.folder / task.name
     write_keys(task.texts(), copy_rules(task.clean), out, first=task.first)
@@ -197,7 +140,7 @@ def key_chunk(task: RemovalTask, advance: Advance) -> Result:
 
 
 def decide(
-    every: Sequence[RemovalTask], documents: int, keys: Path, out: Path, *, by_ray: bool = False
+    every: Sequence[ChunkTask], documents: int, keys: Path, out: Path, *, by_ray: bool = False
 ) -> Result:
     """Write what goes as a copy, to a folder; what the card says of it.
 
@@ -226,13 +169,18 @@ def decide(
     for name, array in found.cuts._asdict().items():
         write_array(out, f"cuts-{name}.npy", array)
     write_array(out, "scraps.npy", found.emptied)
-    write_names(found, every, out)
+    stayed = np.union1d(found.exact.stayed, found.near.stayed)
+    names = [
+        f"{source}/{name}"
+        for source, _, table in chosen_rows(every, stayed, ["id"])
+        for name in table["id"].to_pylist()
+    ]
+    write_array(out, "stayed.npy", stayed)
+    write_chunk(out, "names.arrow", NAMES, [names], compression=None)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
 
-def chosen_rows(
-    every: Sequence[RemovalTask], numbers: Any, columns: Sequence[str]
-) -> Iterator[Any]:
+def chosen_rows(every: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]) -> Iterator[Any]:
     """The rows of chosen documents (their numbers, ascending), a chunk at a time."""
     for place, each in enumerate(every):
         end = every[place + 1].first if place + 1 < len(every) else np.iinfo(np.int64).max
@@ -243,19 +191,7 @@ def chosen_rows(
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
-def write_names(found: Removal, every: Sequence[RemovalTask], out: Path) -> None:
-    """Write the source and id of each document that stays in the place of another."""
-    numbers = np.union1d(found.exact.stayed, found.near.stayed)
-    names = [
-        f"{source}/{name}"
-        for source, _, table in chosen_rows(every, numbers, ["id"])
-        for name in table["id"].to_pylist()
-    ]
-    write_array(out, "stayed.npy", numbers)
-    write_chunk(out, "names.arrow", NAMES, [names], compression=None)
-
-
-def clustered(near: Copies, every: Sequence[RemovalTask]) -> Iterator[dict[str, Any]]:
+def clustered(near: Copies, every: Sequence[ChunkTask]) -> Iterator[dict[str, Any]]:
     """The documents that have near copies, and these, as `copies/near.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
     for source, mine, table in chosen_rows(every, numbers, ["id", "text"]):
@@ -294,7 +230,7 @@ class Decisions:
         self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
     def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:
-        """See Judge."""
+        """See write_judged."""
         if number in self.goes:
             kind, stayed, similarity = self.goes[number]
             name = self.names[int(np.searchsorted(self.stayed, stayed))].as_py()
@@ -313,8 +249,9 @@ class Decisions:
         return Judged(left, (), removed), detail
 
 
-def remove_copies(task: RemovalTask, advance: Advance) -> Result:
+def remove_copies(task: ChunkTask, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
+    assert task.known is not None, "it is told where the decisions are"
     count = int(is_document(read_chunk(task.chunk, ["reason"])).sum())
-    decisions = Decisions(task.goes, task.first, count)
+    decisions = Decisions(task.known, task.first, count)
     return write_judged(task, decisions.judge, advance, "paragraphs")

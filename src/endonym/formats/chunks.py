@@ -42,7 +42,7 @@ CLEAN = arrow.schema(
         "digest": arrow.binary(DIGEST_BYTES),  # of a document's cleaned text (held_out/split.py)
         "bytes": arrow.int64(),  # of a document's cleaned text
         "chars": arrow.int64(),
-        "warnings": arrow.string(),  # JSON (corpus/text_warnings.py): an example for each; or null
+        "warnings": arrow.string(),  # JSON (corpus/corpus_stats.py): an example for each; or null
         "article": arrow.binary(DIGEST_BYTES),  # digest of the article of a sentence, if known
         "stayed": arrow.string(),  # of a copy that is dropped: source and id of what stays
     }

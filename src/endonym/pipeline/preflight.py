@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from endonym.autopilot.memory import FORMULA_MARGIN
+from endonym.autopilot.phase import FORMULA_MARGIN
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
 from endonym.log import Log, size

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
+from endonym.autopilot.machine import seconds_a_token
 from endonym.autopilot.model_size import Choices, Facts
-from endonym.autopilot.pace import seconds_a_token
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory

@@ -18,7 +18,7 @@ from endonym.log import Log, counted
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
-from endonym.survey.scans import pack_of
+from endonym.survey.format_guess import pack_of
 
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""

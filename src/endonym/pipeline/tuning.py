@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from endonym.autopilot import probe
+from endonym.autopilot.machine import usual_document
 from endonym.autopilot.model_size import Choice, Choices
-from endonym.autopilot.pace import usual_document
 from endonym.autopilot.resolve import ResolvedTraining, facts_of
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError

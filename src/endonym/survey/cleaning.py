@@ -5,25 +5,41 @@ example. What the sample does not show is not recommended; `endonym run --dry-ru
 rule would do. A threshold is written only if the sample shows that it is safe. The sample is of
 lines: whole documents are longer and pass more easily. Texts that are certainly in another language
 are no part of it: that a rule drops them is no loss, and they would hide what is usual in the
-language.
+language. The doctor tries more: every rule that says something about the texts.
+
+A threshold is Tukey's outer fence: three times the range of the middle half, beyond that half. It
+is robust: up to a quarter of the documents may be dirt, and it hardly moves. It stays within bounds
+that are sensible for any language (those of Gopher and FineWeb lie in them), since nearly all
+documents of a clean corpus have no table at all, and then any row would lie beyond the fence. A
+limit that would drop more than SAFE_LOSS of the sample is not recommended: such is this corpus.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import Any
+
+import numpy as np
 
 from endonym.autopilot.model_size import Choice, Choices
 from endonym.cleaning.corpus_rules import CorpusJudge, facts_of
 from endonym.cleaning.language.sample import of_others
 from endonym.cleaning.packs import pack_steps, packs
-from endonym.cleaning.rules import STEPS, normalizer, step_names
+from endonym.cleaning.personal import KINDS
+from endonym.cleaning.rules import DROPS, STEPS, normalizer, step_names
 from endonym.cleaning.tally import Tally
 from endonym.formats.config import Clean
 from endonym.formats.faults import of_sound
 from endonym.formats.readers.plain import VISIBLE
 from endonym.log import counted
-from endonym.script.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
-from endonym.survey.thresholds import SAFE_LOSS, thresholds
+from endonym.script.scripts import (
+    BREAK_SCRIPTS,
+    BRIEF_SCRIPTS,
+    letters_share,
+    script_counts,
+    script_share,
+)
 
 SAMPLE_LINES = 2_000
 MOST_LETTERS = 0.5
@@ -31,10 +47,21 @@ MOST_LETTERS = 0.5
 another script."""
 ALWAYS = ("nfc", "zero_width", "spaces")
 """Steps that do no harm to any text, and that nearly every corpus needs."""
+REPEATED_LINES = 0.5
 BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
+SUSPECT_SCORE = 0.2
+"""A document is called foreign if the odds against its language are four to one: at 0.6 three times
+as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
+SHORTEST, SHORTEST_BRIEF = 3, 2
+"""Characters of the shortest text that says anything, and of scripts of short words."""
 LEAST_SCORE = 0.6
 MOST_DOCUMENTS = 5_000
-"""Documents that are identified."""
+"""Documents that are measured and identified: more tell no more."""
+LEAST_DOCUMENTS = 40
+"""Documents that a measure is known of: fewer have no distribution."""
+SAFE_LOSS = 0.02
+FENCE = 3.0
+"""Ranges of the middle half from it to the limit."""
 LEAST_LINES = 3
 """Lines of the median document that make paragraphs of another language likely."""
 MOST_OTHERS = 0.5
@@ -64,6 +91,31 @@ EXPECTED = {
 """Letters that tell a language from others in its script, and the names of those others."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a limit may lie. of_words: only where words are divided by blanks."""
+
+    key: str
+    least: float
+    most: float
+    about: str
+    of_words: bool = False
+
+
+BOUNDS = (
+    Bounds("min_word_length", 1.5, 3.0, "words in pieces, as of bad OCR", of_words=True),
+    Bounds("max_word_length", 9.0, 25.0, "words without blanks between them", of_words=True),
+    Bounds("max_symbols", 0.05, 0.3, "pages of symbols, formulas, broken fonts"),
+    Bounds("max_digits", 0.12, 0.4, "price lists, tables of results, numbers"),
+    Bounds("min_ended_lines", 0.08, 0.4, "menus and lists, whose lines are no sentences"),
+    Bounds("max_short_lines", 0.7, 0.97, "menus, indexes"),
+    Bounds("max_list_lines", 0.5, 0.9, "lists"),
+    Bounds("max_table_lines", 0.25, 0.8, "tables"),
+    Bounds("max_code_lines", 0.12, 0.5, "programs and markup"),
+    Bounds("max_repeated_5grams", 0.2, 0.6, "texts that repeat themselves"),
+)
+
+
 def guess_clean(
     language: str, sample: str, documents: Sequence[str] = ()
 ) -> tuple[Clean, dict[str, str]]:
@@ -86,7 +138,7 @@ def _guessed(language: str, sample: str, documents: Sequence[str]) -> Choices:
     plain = [text for each in documents if (text := normalized(each, steps["normalize"].value))]
     return {
         "max_repeated_lines": Choice(
-            0.5, "menus and lists teach nothing; below a half, refrains would go too"
+            REPEATED_LINES, "menus and lists teach nothing; below a half, refrains would go too"
         ),
         "dedup": Choice(
             ("exact", "near", "paragraphs"),
@@ -100,6 +152,43 @@ def _guessed(language: str, sample: str, documents: Sequence[str]) -> Choices:
         **corpus_keys(plain),
         **language_keys(language, plain),
     }
+
+
+def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """Cleaning with every rule that says something about these texts.
+
+    language: its code, or empty. sample: of the texts; documents: whole ones. Texts in which our
+    code fails say nothing.
+    """
+    return of_sound(partial(_diagnostic, language), sample, documents)
+
+
+def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """See diagnostic_clean. Raises whatever a rule raises."""
+    found = script_keys(sample_lines(sample))
+    script = found["script"].value if found else ""
+    plain = [text for each in documents if (text := normalized(each))]
+    own, code = pack_steps(language), language.partition("-")[0]
+    keys: dict[str, Any] = {
+        "normalize": tuple(
+            name
+            for name in step_names()
+            if name in STEPS or (name in own and is_wanted(name, documents))
+        ),
+        "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
+        "max_repeated_lines": REPEATED_LINES,
+        "max_line_documents": BOILERPLATE_DOCUMENTS,
+        "max_same_skeleton": SAME_SKELETON,
+        "mask": tuple(KINDS),
+        "mask_with": "…",  # a word would be counted among the letters
+        "dedup": ("exact", "near", "paragraphs"),
+    }
+    keys |= {name: each.value for name, each in thresholds(plain, script).items()}
+    if script:
+        keys |= {"script": script, "min_script_share": MOST_LETTERS}
+    if code and code != "x":
+        keys |= {"language": code, "min_language_score": SUSPECT_SCORE, "split_languages": True}
+    return Clean.model_validate(keys)
 
 
 def in_language(texts: list[str], language: str) -> list[str]:
@@ -266,3 +355,37 @@ def language_keys(language: str, documents: Sequence[str]) -> Choices:
             f'"{parts[0][:EXAMPLE_CHARS]}"',
         )
     return chosen
+
+
+def thresholds(documents: Sequence[str], script: str) -> Choices:
+    """The limits that a sample of normalized documents supports, by key.
+
+    A measure gets none if no limit within its bounds is safe.
+    """
+    has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
+    rules = {each.key: each for each in DROPS}
+    wanted = [each for each in BOUNDS if has_words or not each.of_words]
+    measures = [rules[each.key].measure_of(Clean()) for each in wanted]
+    chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
+    table = [[measure(text) for measure in measures] for text in chosen]
+    choices: Choices = {}
+    for bounds, column in zip(wanted, zip(*table, strict=True), strict=False):
+        rule, values = rules[bounds.key], [value for value in column if value is not None]
+        if len(values) < LEAST_DOCUMENTS:
+            continue
+        low, high = (float(each) for each in np.quantile(values, (0.25, 0.75)))
+        reach = FENCE * (high - low)
+        fence = low - reach if rule.is_least else high + reach
+        # Two digits, as a person would write it.
+        limit = float(f"{min(max(fence, bounds.least), bounds.most):.2g}")
+        dropped = sum(rule.verdict(value, limit) is not None for value in values)
+        if dropped > SAFE_LOSS * len(values):
+            continue
+        share = f"{dropped / len(chosen):.1%}" if dropped else "none"
+        is_length = rule.like == "length"
+        half = " to ".join(
+            f"{each:.1f}" if is_length else f"{100 * each:.2g} %" for each in (low, high)
+        )
+        reason = f"{bounds.about}: half of the sample has {half}; drops {share} of it"
+        choices[bounds.key] = Choice(limit, reason)
+    return choices

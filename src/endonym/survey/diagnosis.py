@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.model_size import (
     BYTES_PER_TOKEN,
     TOKENS_PER_PARAMETER,
@@ -17,9 +18,8 @@ from endonym.autopilot.model_size import (
     choose_vocab,
     useful,
 )
-from endonym.autopilot.pace import usual_shape
 from endonym.autopilot.phase import budget_of
-from endonym.autopilot.text_size import TextSize, bytes_per_token, samples_of
+from endonym.autopilot.text_size import TextSize, samples_of, tried
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -29,24 +29,20 @@ from endonym.model.count import parameters
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
-from endonym.survey.examination import (
-    EXAMPLES,
-    LIMIT_BYTES,
-    Examined,
-    diagnostic_clean,
-    examine,
-    guess_language,
-)
-from endonym.survey.findings import Finding, findings_of
-from endonym.survey.prescription import (
+from endonym.survey.cleaning import diagnostic_clean
+from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
+from endonym.survey.findings import (
+    Finding,
     changes_text,
     clean_table,
+    findings_of,
     mended,
     prescribed,
     readings,
     recipe_text,
     recommended,
 )
+from endonym.survey.odd_sources import guess_language
 from endonym.survey.survey import Survey, look_through
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
@@ -99,17 +95,13 @@ class Potential:
     layers: int
     is_enough: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return asdict(self)
-
 
 def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]) -> Potential:
     """What a text of this size can feed. sample: paragraphs of it."""
     vocab = choose_vocab(chars).value
     ratio = BYTES_PER_TOKEN
     if sum(map(len, sample)) >= LEAST_CHARS:
-        ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab), sample)
+        ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
     tokens = int(text_bytes / ratio)
     found = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
     facts = found.facts(Split(), ratio)
@@ -217,7 +209,7 @@ class Diagnosis:
                 for source, _ in self.patient.sources
             },
             "words": {"read": seen.words, "growth": found.growth.get("raw", [])},
-            "feeds": {"raw": self.raw.as_dict(), "cleaned": self.kept.as_dict()},
+            "feeds": {"raw": asdict(self.raw), "cleaned": asdict(self.kept)},
             "recipe": self.recipe,
             "seconds": round(self.seconds, 1),
         }

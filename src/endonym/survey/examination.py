@@ -7,24 +7,19 @@ enough.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
-from endonym.cleaning.packs import pack_steps
-from endonym.cleaning.personal import KINDS
-from endonym.cleaning.rules import STEPS, step_names
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
+from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
-from endonym.corpus.gather import RawChunk
 from endonym.corpus.making import Chunk, Making
 from endonym.corpus.removing import EvaluationFile
 from endonym.corpus.work import Progress, Work, no_progress
@@ -32,37 +27,18 @@ from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import REMOVED, read_lines
-from endonym.formats.faults import FAULT, of_sound, passing_over
+from endonym.formats.faults import FAULT
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
-from endonym.script.scripts import BRIEF_SCRIPTS
-from endonym.survey.cleaning import (
-    BOILERPLATE_DOCUMENTS,
-    MOST_LETTERS,
-    SAME_SKELETON,
-    is_wanted,
-    normalized,
-    sample_lines,
-    script_keys,
-)
-from endonym.survey.observing import Observed, Point, Seen, growth, observe_chunk, together
-from endonym.survey.thresholds import thresholds
-from endonym.workers import Inline, Result, Runner
+from endonym.survey.observing import Point, Seen, growth, observe_chunk, together
+from endonym.workers import Advance, Inline, Result, Runner
 
 LIMIT_BYTES = 300_000_000
 """Raw bytes that are examined: of more, an evenly spread sample of files."""
 EXAMPLES = 20
 """Examples of each finding."""
-REPEATED_LINES = 0.5
-SUSPECT_SCORE = 0.2
-"""A document is called foreign if the odds against its language are four to one: at 0.6 three times
-as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
-SHORTEST, SHORTEST_BRIEF = 3, 2
-"""Characters of the shortest text that says anything, and of scripts of short words."""
 IDENTIFIED = 20_000
 """Dropped documents whose language is named."""
-VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
-"""Documents by which a language is guessed, those that must tell one, and their majority."""
 BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
 """Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
@@ -133,13 +109,11 @@ class Examined:
         for each in self.stats:
             tally.add(each.tally)
         for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
-            records, size = self.dropped(reason)
             for each in self.rejects[reason][:SAMPLES]:
                 tally.begin(each.id)
                 tally.dropped(reason, each.text, each.detail, 0)
-                records -= 1
-            tally.rules[reason].documents += records
-            tally.rules[reason].bytes += size
+            rule = tally.rules.setdefault(reason, RuleCount())
+            rule.documents, rule.bytes = self.dropped(reason)
         return tally.rules
 
     def dropped(self, reason: str) -> tuple[int, int]:
@@ -152,74 +126,16 @@ class Examined:
         return sorted({reason for each in self.stats for reason in each.dropped})
 
 
-def guess_language(documents: Sequence[str]) -> tuple[str, float]:
-    """The language of most documents, empty if it cannot be told; and their share.
-
-    pycld2 votes; for a language that it does not know, the user has to name it.
-    """
-    step = max(1, -(-len(documents) // VOTERS))
-    votes = Counter[str]()
-    for each in documents[::step]:
-        with passing_over():
-            if code := reliable_code(each):
-                votes[code] += 1
-    if votes.total() < LEAST_VOTES:
-        return "", 0.0
-    code, number = votes.most_common(1)[0]
-    share = number / votes.total()
-    return (code, share) if share > MAJORITY else ("", share)
-
-
-def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
-    """Cleaning with every rule that says something about these texts.
-
-    language: its code, or empty. sample: of the texts; documents: whole ones. Texts in which our
-    code fails say nothing.
-    """
-    return of_sound(partial(_diagnostic, language), sample, documents)
-
-
-def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
-    """See diagnostic_clean. Raises whatever a rule raises."""
-    found = script_keys(sample_lines(sample))
-    script = found["script"].value if found else ""
-    plain = [text for each in documents if (text := normalized(each))]
-    own, code = pack_steps(language), language.partition("-")[0]
-    keys: dict[str, Any] = {
-        "normalize": tuple(
-            name
-            for name in step_names()
-            if name in STEPS or (name in own and is_wanted(name, documents))
-        ),
-        "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
-        "max_repeated_lines": REPEATED_LINES,
-        "max_line_documents": BOILERPLATE_DOCUMENTS,
-        "max_same_skeleton": SAME_SKELETON,
-        "mask": tuple(KINDS),
-        "mask_with": "…",  # a word would be counted among the letters
-        "dedup": ("exact", "near", "paragraphs"),
-    }
-    keys |= {name: each.value for name, each in thresholds(plain, script).items()}
-    if script:
-        keys |= {"script": script, "min_script_share": MOST_LETTERS}
-    if code and code != "x":
-        keys |= {"language": code, "min_language_score": SUSPECT_SCORE, "split_languages": True}
-    return Clean.model_validate(keys)
-
-
 class Examining(Making):
     """The steps of a corpus up to the split, and what is seen before and after them."""
 
     raw: Sequence[Result] = ()
 
-    def read(self) -> tuple[list[RawChunk], list[int]]:
+    def read(self) -> tuple[list[ChunkTask], list[int]]:
         """See Making; the raw documents are observed."""
         tasks, sizes = super().read()
         folder = self.work.place("raw")
-        seen = [
-            Observed(task.raw, task.source, folder, task.name, samples=self.samples)
-            for task in tasks
-        ]
+        seen = [replace(task, folder=folder) for task in tasks]
         self.raw = self.work.step("raw", observe_raw, seen, sizes)
         return tasks, sizes
 
@@ -230,22 +146,17 @@ class Examining(Making):
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        folder = self.work.place("kept")
-        seen = [
-            Observed(each.path, each.source, folder, f"{number:05d}", self.facts(), self.samples)
-            for number, each in enumerate(chunks)
-        ]
-        return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
+        return self.work.step("kept", observe_chunk, *self.tasks("kept", chunks, self.facts()))
 
 
-def observe_raw(observed: Observed, advance: Callable[[int], None]) -> Result:
+def observe_raw(task: ChunkTask, advance: Advance) -> Result:
     """See observe_chunk; and by their numbers which files gave documents, and which are broken."""
-    table = read_chunk(observed.chunk, ["file", "reason"], RAW)
+    table = read_chunk(task.chunk, ["file", "reason"], RAW)
     rows = set(zip(*(each.to_pylist() for each in table.columns), strict=True))
     broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
     given = sorted({file for file, reason in rows if reason is None})
-    seen = observe_chunk(observed, advance)
-    return seen | {"source": observed.source, "given": given, "broken": broken}
+    seen = observe_chunk(task, advance)
+    return seen | {"source": task.source, "given": given, "broken": broken}
 
 
 def unread_files(sources: Sources, made: Sequence[Result]) -> dict[str, dict[RawFile, str]]:
@@ -277,12 +188,14 @@ def examine(
     corpus. samples: of each finding. limit: bytes of raw files. However much cannot be read, it is
     counted. Raises SourceError if the disk does not give a file.
     """
-    check_names([source.name for source, _ in sources])
+    check_names(sources)
     clean = clean.model_copy(update={"max_unreadable": 1.0})
     chosen, found = sampled(sources, limit), Examined(clean)
-    found.all_files, found.all_bytes = _sizes(sources)
-    most_bytes = shares(_sizes_of(chosen), limit)
-    found.files, found.bytes = _sizes(chosen, most_bytes)
+    every, sizes = file_sizes(sources), file_sizes(chosen)
+    most_bytes = shares(sizes, limit)
+    found.all_files, found.all_bytes = len(every), sum(every)
+    found.files = len(sizes)
+    found.bytes = sum(sizes if most_bytes is None else (min(each, most_bytes) for each in sizes))
     found.cut = most_bytes is not None
     if not found.files:
         return found
@@ -318,10 +231,10 @@ def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
     A file is chosen with a chance in proportion to its size, so that small files do not stand for
     large ones; as many files as the share of the bytes that may be read, or fewer.
     """
-    files, total = _sizes(sources)
+    total = sum(sizes := file_sizes(sources))
     if total <= limit:
         return [(source, list(files)) for source, files in sources]
-    stride = total / max(1, files * limit // total)
+    stride = total / max(1, len(sizes) * limit // total)
     return [(source, _each_so_many_bytes(files, stride)) for source, files in sources]
 
 
@@ -332,6 +245,11 @@ def _each_so_many_bytes(files: Sequence[RawFile], stride: float) -> list[RawFile
     ends = zip(files, pairwise(passed), strict=True)
     chosen = [file for file, (before, after) in ends if after > before]
     return chosen or [files[sizes.index(max(sizes))]] if files else []
+
+
+def file_sizes(sources: Sources) -> list[int]:
+    """The bytes of every file on the disk."""
+    return [size_on_disk(file.path) for _, files in sources for file in files]
 
 
 def shares(sizes: Sequence[int], limit: int) -> int | None:
@@ -351,17 +269,6 @@ def shares(sizes: Sequence[int], limit: int) -> int | None:
     return None
 
 
-def _sizes_of(sources: Sources) -> list[int]:
-    """The bytes of every file."""
-    return [size_on_disk(file.path) for _, files in sources for file in files]
-
-
-def _sizes(sources: Sources, most_bytes: int | None = None) -> tuple[int, int]:
-    """How many files, and their bytes, of which so many are read of each at most."""
-    every = _sizes_of(sources)
-    return len(every), sum(each if most_bytes is None else min(each, most_bytes) for each in every)
-
-
 def _read_out(found: Examined, out: Path, samples: int) -> None:
     """Read the examples, before the folder is deleted."""
     for reason in found.reasons():
@@ -371,7 +278,9 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
     found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
-    found.clusters = sorted(_clusters(out), key=lambda each: -each[1])[:samples]
+    copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
+    clusters = [(each["stays"]["text"][:SHOWN_CHARS], each["copies"] + 1) for each in copies]
+    found.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
@@ -388,10 +297,3 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
     for name, number in stubs.items():
         found[name[:SKELETON_CHARS]] += number
     return found
-
-
-def _clusters(out: Path) -> Iterator[tuple[str, int]]:
-    """The clusters of near copies: the text that stays, and how many texts there are."""
-    path = out / COPIES
-    for record in read_lines(path) if path.is_file() else ():
-        yield record["stays"]["text"][:SHOWN_CHARS], record["copies"] + 1

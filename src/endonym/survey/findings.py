@@ -1,26 +1,31 @@
-"""What is wrong with texts: a finding for each rule that acts on them (survey/examination.py).
+"""What is wrong with texts, and the recipe that mends it: its sources and its [clean].
 
-Findings are ordered by how much they matter: the weight of a rule by the share of the documents
-that it acts on.
+There is a finding for each rule that acts on texts (survey/examination.py). Findings are ordered by
+how much they matter: the weight of a rule by the share of the documents that it acts on.
 """
 
 import functools
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.resources import files
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass, field, replace
+from importlib import resources
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
-from endonym.formats.config import Source
+from endonym.cleaning.rules import step_names
+from endonym.errors import printable
+from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
+from endonym.formats.pages.ocr import tesseract
+from endonym.formats.readable import Reading, allowance
 from endonym.formats.reasons import READER_REASONS, in_words
-from endonym.recipe.layers import toml
-from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined
-from endonym.survey.raw_files import pattern
+from endonym.recipe.layers import config_lines, toml
+from endonym.survey.cleaning import ALWAYS
+from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined, Sources
+from endonym.survey.raw_files import globs, pattern
 from endonym.survey.survey import Survey
 
 PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
@@ -32,6 +37,16 @@ MOST_EXCLUDED = 12
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 TEMPLATE = "max_same_skeleton"
+NEEDS = {
+    "min_language_score": ("language", "contrast", "min_language_score"),
+    "split_languages": ("language", "contrast", "split_languages"),
+    "min_script_share": ("script", "min_script_share"),
+}
+"""Rules that need other keys."""
+KINDS_OF_COPIES = ("exact", "near", "paragraphs")
+UNKNOWN = "x-mine"
+"""The code of a language that nobody has named."""
+TRAINING = "everything else is chosen from the texts and the machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +137,28 @@ def findings_of(
 @functools.cache
 def finding_words() -> dict[str, dict[str, Any]]:
     """The tables of finding_words.toml."""
-    path = files("endonym.survey").joinpath("finding_words.toml")
+    path = resources.files("endonym.survey").joinpath("finding_words.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def words_of(name: str) -> tuple[str, str, float]:
-    """The title, meaning and weight of a rule of cleaning, or of a reason of the reader."""
-    tables = finding_words()
-    meanings, weights = tables["meanings"], tables["weights"]
-    if name in tables["words"]:
-        title, meaning, weight = tables["words"][name].values()
-        return title, meanings.get(meaning, meaning), weight
-    if name in packs():
-        return f"Spelling: {name.replace('_', ' ')}", meanings["step"], weights["step"]
-    if name in READER_REASONS:
-        title = f"Unreadable: {in_words(name)}"
-        return title, f"{meanings['unread']} ({name}).", weights["unread"]
-    title = tables["measured"].get(name, in_words(name))
-    return title, meanings["measured"], weights["measured"]
-
-
 def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
-    """A finding with its words: so many of all. packages: those that its words may name."""
-    title, meaning, weight = words_of(name)
+    """A finding with its words: so many of all.
+
+    name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
+    """
+    tables = finding_words()
+    if name in tables["words"]:
+        said = tables["words"][name]
+        title, weight = said["title"], said["weight"]
+        meaning = tables["meanings"].get(said["meaning"], said["meaning"])
+    else:
+        kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
+        meaning, weight = tables["meanings"][kind], tables["weights"][kind]
+        title = tables["measured"].get(name, in_words(name))
+        if kind == "step":
+            title = f"Spelling: {name.replace('_', ' ')}"
+        elif kind == "unread":
+            title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
     meaning = meaning.format(packages=packages)
     return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
 
@@ -173,28 +187,22 @@ def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
 
 
 def _examples(found: Examined, name: str, samples: int) -> list[Example]:
-    """Examples of a rule: its changes, what it took out, what it dropped."""
-    changes = [
+    """Examples of a rule, evenly spread: its changes, what it dropped, what it took out."""
+    every = [
         Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
         for stats in found.stats
         if name in stats.tally.rules
         for _, one in sorted(stats.tally.rules[name].samples.items())
         if "before" in one
     ]
-    taken = [_rejected(each, found) for each in found.removed.get(name, ())]
-    dropped = [_rejected(each, found) for each in found.rejects.get(name, ())]
-    every = [*dropped, *taken]
+    rejects = [*found.rejects.get(name, ()), *found.removed.get(name, ())]
+    every += [_rejected(each, found) for each in rejects]
     if name == TEMPLATE:
         every += [
             Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
         ]
-    return _spread([*changes, *every], samples)
-
-
-def _spread(examples: list[Example], most: int) -> list[Example]:
-    """At most so many, evenly spread."""
-    wanted = min(most, len(examples))
-    return [examples[len(examples) * number // wanted] for number in range(wanted)]
+    wanted = min(samples, len(every))
+    return [every[len(every) * number // wanted] for number in range(wanted)]
 
 
 def _rejected(reject: Reject, found: Examined) -> Example:
@@ -266,17 +274,6 @@ def _sources(names: Iterable[str]) -> str:
     return f"[[source]] {every}".strip()
 
 
-def guessed_encodings(found: Examined, sources: Sequence[Source]) -> dict[str, Counter[str]]:
-    """By source the encodings that were guessed, UTF-8 aside, with the number of files."""
-    given = {each.name for each in sources if each.encoding is not None}
-    guesses = dict[str, Counter[str]]()
-    for stats in found.stats:
-        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
-        if some and stats.name not in given:
-            guesses[stats.name] = Counter(some)
-    return guesses
-
-
 def only_encoding(found: Examined, source: str) -> str:
     """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
     (stats,) = (each for each in found.stats if each.name == source)
@@ -308,9 +305,13 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
 
 def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, damage that stays, and sources without a licence."""
-    guesses, guessed = guessed_encodings(found, sources), Counter[str]()
-    for counts in guesses.values():
-        guessed.update(counts)
+    named = {each.name for each in sources if each.encoding is not None}
+    guesses, guessed = dict[str, Counter[str]](), Counter[str]()
+    for stats in found.stats:
+        some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
+        if some and stats.name not in named:
+            guesses[stats.name] = Counter(some)
+            guessed.update(some)
     if guessed:
         examples = [
             Example(place, text, why=f"guessed: {encoding}")
@@ -330,18 +331,16 @@ def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Itera
     if found.kept.damaged:
         examples = [Example(place, text, why=why) for place, text, why in found.kept.damages]
         yield finding_of("replacement", found.kept.damaged, found.documents, examples=examples)
-    silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
+    silent = list[str]()
+    for each in sources:
+        licences = found.raw.licences.get(each.name, {})
+        if not each.license and (not licences or licences.get("")):
+            silent.append(each.name)
     if silent:
         line, table = '# license = "…"', _sources(silent)
         yield finding_of(
             "license", len(silent), len(sources), of="source", recipe=line, table=table
         )
-
-
-def _says(found: Examined, source: str) -> bool:
-    """Whether the documents of a source all name a licence."""
-    counts = found.raw.licences.get(source, {})
-    return bool(counts) and not counts.get("")
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
@@ -368,3 +367,121 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
             **given,
         )
+
+
+def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
+    """Of the rules that were switched on, those that did something, and those for every corpus.
+
+    read: of each source, of which more than usual may have to be unreadable.
+    """
+    names = {each.name for each in findings}
+    steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
+    given = clean.model_dump(exclude_defaults=True)
+    keys: dict[str, Any] = {"normalize": steps, "dedup": clean.dedup}
+    for name in [each for each in given if each in names and each not in keys]:
+        keys |= {key: given[key] for key in NEEDS.get(name, (name,)) if key in given}
+    if (allowed := allowance(read, usual := Clean().max_unreadable)) > usual:
+        keys["max_unreadable"] = allowed
+    return Clean.model_validate(keys)
+
+
+def mended(found: Examined, sources: Sources) -> list[Source]:
+    """The sources without files that gave nothing, with OCR for bad pages and certain encodings.
+
+    A source of which nothing is left is no part of it.
+    """
+    every: list[Source] = []
+    for source, files in sources:
+        unread, keys = found.unread.get(source.name, {}), dict[str, Any]()
+        if len(unread) == len(files):
+            continue
+        if unread:
+            given = [file.path for file in files if file not in unread]
+            home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
+            keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
+        dropped = next(each.dropped for each in found.stats if each.name == source.name)
+        is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped
+        if is_scan and source.ocr is None and tesseract() is not None:
+            keys["ocr"] = "auto"
+        if source.encoding is None and (encoding := only_encoding(found, source.name)):
+            keys["encoding"] = encoding
+        every.append(source.model_copy(update=keys))
+    return every
+
+
+def readings(found: Examined) -> list[Reading]:
+    """How much of each source cannot be read, without the files that gave nothing."""
+    every: list[Reading] = []
+    for stats in found.stats:
+        names, reading = {file.name for file in found.unread.get(stats.name, {})}, stats.reading()
+        lost = {what: n for what, n in reading.lost.items() if what.partition("  ")[2] not in names}
+        reading.bytes -= reading.lost.total() - sum(lost.values())
+        reading.lost = Counter(lost)
+        every.append(reading)
+    return every
+
+
+def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
+    """The findings, each with the lines of [clean] that mend it. clean: what is recommended."""
+    return [
+        each if each.recipe else replace(each, recipe=lines_for(each.name, clean))
+        for each in findings
+    ]
+
+
+def lines_for(name: str, clean: Clean) -> str:
+    """The lines of [clean] for a rule; empty if no key of it does anything.
+
+    An item of a list is a comment, as several findings may be copied and a key may stand only once.
+    """
+    if name.startswith("mask "):
+        return f"# in mask: {toml(name.removeprefix('mask '))}"
+    given = clean.model_dump(exclude_defaults=True)
+    for key, names in (("normalize", step_names()), ("dedup", KINDS_OF_COPIES)):
+        if name in names:
+            return f"# in {key}: {toml(name)}" if name in given.get(key, ()) else ""
+    keys = NEEDS.get(name, (name,))
+    return "\n".join(f"{key} = {toml(given[key])}" for key in keys if key in given)
+
+
+def recipe_text(
+    name: str, language: str, sources: Sequence[Source], cleaning: str, *, notes: Sequence[str] = ()
+) -> str:
+    """A recipe with these sources. cleaning: its table. notes: comments at its beginning."""
+    head = [*(f"# {each}" for each in notes), f"name = {toml(name)}"]
+    head.append(f"language = {toml(language or UNKNOWN)}")
+    phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
+    head_text = "\n".join(map(printable, head))
+    return "\n\n".join([head_text, *map(source_table, sources), cleaning, phase]) + "\n"
+
+
+def changes_text(
+    path: Path, sources: Sequence[Source], cleaning: str, *, own: Iterable[str] = ()
+) -> str:
+    """What to change in a recipe: its [clean], and these sources.
+
+    own: keys of its [clean] that were not tried.
+    """
+    notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
+    if sources:
+        names = ", ".join(f'"{each.name}"' for each in sources)
+        notes.append(f"# The same for [[source]] {names}.")
+    if keys := ", ".join(own):
+        notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")
+    return "\n\n".join(["\n".join(notes), *map(source_table, sources), cleaning]) + "\n"
+
+
+def source_table(source: Source) -> str:
+    """A source as a recipe writes it."""
+    lines = ["[[source]]", *config_lines(source)]
+    if not source.license:
+        lines.append('# license = "…": what these texts may be used under')
+    return "\n".join(lines)
+
+
+def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
+    """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
+    reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
+    names = ", ".join(f'"{name}"' for name in unreadable)
+    reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"
+    return "\n".join(["[clean]", *config_lines(clean, reasons)])

@@ -1,14 +1,16 @@
 """Guesses what a raw file is: the [[source]] that `new` writes, with its reason.
 
 Of a source only the first megabyte is read. Each guess comes with one sentence of evidence for the
-user, who can change it.
+user, who can change it. Which pack of Tesseract reads a source's pictures is measured on one page,
+with the letters of the language's other texts, if there are any, and those that it must have.
 """
 
+import base64
 import io
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import chain, compress, groupby, islice
 from pathlib import Path
 from statistics import median
@@ -22,17 +24,25 @@ from pyarrow.compute import call_function
 from endonym.errors import printable
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
-from endonym.formats.files import not_a_file
-from endonym.formats.io.archives import Member, zip_members
+from endonym.formats.files import RawFile, not_a_file
+from endonym.formats.io.archives import zip_members
 from endonym.formats.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.formats.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.formats.io.streams import Damage, Expansion, Feed, Stream, uncompressed, unpacked
+from endonym.formats.pages.ocr import OcrFailed, Picture, best_pack, tesseract
+from endonym.formats.parsers.bounded import Bounded
+from endonym.formats.parsers.unit import Refused
+from endonym.formats.reader import read_file
 from endonym.formats.readers.arrow import ERRORS, batch_rows, is_text, opened, texts, too_large
+from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
 from endonym.formats.readers.records import DEFAULT_FIELD, json_value
+from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
+from endonym.script.languages import ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
+from endonym.survey.cleaning import EXPECTED
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
@@ -45,6 +55,14 @@ FEW_BLOCKS = 10
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
 CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
+
+WANTED = ("needs_ocr", "bad_text_layer")
+"""Reasons of pages that OCR may read."""
+NO_TEXT = "pages without good text (pictures, or a broken font)"
+NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
+LETTERS_CHARS = 20_000
+SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
+"""Names of pictures."""
 
 WHOLE = {
     "pdf": "PDF: each file is a document",
@@ -95,8 +113,8 @@ def guess_source(
     with path.open("rb") as raw:
         if kind.archive:
             keys, reason = archive_guess(raw, kind, source, look)
-        elif kind.format in COLUMNS and not kind.compression:
-            keys, reason = COLUMNS[kind.format](raw)
+        elif kind.format in ("parquet", "arrow") and not kind.compression:
+            keys, reason = (parquet_guess if kind.format == "parquet" else arrow_guess)(raw)
         else:
             keys, reason = stream_guess(uncompressed(raw), kind, path.name, look)
     return source.model_copy(update=keys), reason
@@ -115,14 +133,14 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
     head = head_of(stream, look.n_bytes)
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
-    guesses: dict[str, Callable[[str], Guess]] = {
-        "txt": partial(plain_guess, most_lines=look.most_lines),
-        "leipzig": leipzig_guess,
-        "jsonl": json_guess,
-        "csv": partial(table_guess, table="csv"),
-        "tsv": partial(table_guess, table="tsv"),
-    }
-    return guesses[kind.format](head)
+    if kind.format == "txt":
+        return plain_guess(head, look.most_lines)
+    if kind.format == "jsonl":
+        return json_guess(head)
+    if kind.format == "leipzig":
+        keys = {"document": "line", "column": 2}
+        return keys, "numbered sentences of the Leipzig corpora, by its name"
+    return table_guess(head, kind.format)
 
 
 def head_of(stream: Stream, n_bytes: int) -> str:
@@ -155,17 +173,11 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look
         if member.name.endswith(SENTENCES):
             keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
             return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
-        first = first or member_guess(member, source, look)
+        kind = file_format(member.name, source)
+        if first is None and kind.format and not kind.archive and member.raw_bytes:
+            keys, reason = stream_guess(member.stream, kind, member.name, look)
+            first = keys, f"an archive; {member.name}: {reason}"
     return first or ({}, why)
-
-
-def member_guess(member: Member, source: Source, look: Look) -> Guess | None:
-    """The guess for a member of an archive; None if it cannot be read."""
-    kind = file_format(member.name, source)
-    if kind.archive or not kind.format or not member.raw_bytes:
-        return None
-    keys, reason = stream_guess(member.stream, kind, member.name, look)
-    return keys, f"an archive; {member.name}: {reason}"
 
 
 def parquet_guess(raw: io.BufferedReader) -> Guess:
@@ -206,19 +218,6 @@ def arrow_guess(raw: BinaryIO) -> Guess:
     except ERRORS:
         return {}, "not a whole Arrow file"
     return field_guess(lengths, n_rows, "column")
-
-
-COLUMNS: dict[str, Callable[[io.BufferedReader], Guess]] = {
-    "parquet": parquet_guess,
-    "arrow": arrow_guess,
-}
-"""Formats of which one column is text."""
-
-
-def leipzig_guess(head: str) -> Guess:
-    """Sentences of the Leipzig corpora say all by their name."""
-    keys = {"document": "line", "column": 2}
-    return keys, "numbered sentences of the Leipzig corpora, by its name"
 
 
 def json_guess(head: str) -> Guess:
@@ -361,3 +360,60 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
         return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
     found = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
     return {"document": "line"}, f"{found}; the median line has {median(lengths):.0f} characters"
+
+
+def needs_ocr(rejects: Sequence[Reject]) -> bool:
+    """Whether pages were left out that OCR may read."""
+    return any(each.reason in WANTED for each in rejects)
+
+
+def pack_for(
+    files: Sequence[tuple[Path, Sequence[Reject]]], language: str, texts: str
+) -> tuple[str, str]:
+    """The pack that reads a page of each of these files best, "" if none is good; and why.
+
+    files: each with the rejects of its pages. texts: in the language, as far as they are known.
+    """
+    engine, packages = tesseract(), ocr_packages(usual_script(language), language)
+    if engine is None:
+        return "", NO_PROGRAM.format(packages=packages)
+    letters = texts[:LETTERS_CHARS] + EXPECTED.get(language.split("-")[0], ("",))[0]
+    try:
+        found = best_pack(engine, [page_of(*each) for each in files], letters)
+    except OcrFailed as failed:
+        return "", f"{NO_TEXT}, and {failed.detail}"
+    if found.confidence < LEAST_CONFIDENCE:
+        why = f"{NO_TEXT} that OCR does not read well enough: {found.pack} is {found.reason}"
+        return "", f"{why}; better may be: apt-get install {packages}"
+    return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
+
+
+def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: str) -> str:
+    """The pack for a source whose recipe leaves the choice; "" if none of these files needs OCR."""
+    plain = source.model_copy(update={"ocr": None, "document": "page"})
+    for file in files:
+        rejects = (each for each in read_file(plain, file) if isinstance(each, Reject))
+        wanted = next((each for each in rejects if each.reason in WANTED), None)
+        if wanted is not None and "/" not in wanted.id.rpartition("#")[0].removeprefix(file.name):
+            return pack_for([(file.path, [wanted])], language, letters)[0]
+    return ""
+
+
+def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
+    """A picture of a page that OCR may read. Raises OcrFailed."""
+    pages = [each for each in rejects if each.reason in WANTED]
+    name = pages[len(pages) // 2].id
+    number = name.rpartition("#")[2]
+    if member := name.partition(f"{printable(path.name)}/")[2]:
+        if path.suffix.lower() != ".zip" or not SIGNED.search(member):
+            raise OcrFailed("needs_ocr", "its pages cannot be tried; unpack the archive")
+        try:
+            return Bounded(str(path)).read(member), 1
+        except Refused as refused:
+            raise OcrFailed(refused.reason, refused.detail) from refused
+    if not number.isdecimal():  # the file is a picture
+        return path, 1
+    page = drawn(path, int(number))
+    if page.reason:
+        raise OcrFailed(page.reason, f"a page cannot be drawn: {page.detail}")
+    return base64.b64decode(page.text), 1

@@ -8,7 +8,7 @@ import functools
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ import regex
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import Sample
-from endonym.corpus.text_warnings import example, text_warnings
+from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.corpus_stats import text_warnings, warning_example
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
-from endonym.workers import Result
+from endonym.workers import Advance, Result
 
 EDGES = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)
 """Characters at which a document belongs to the next class of lengths."""
@@ -39,22 +40,6 @@ POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 LETTER = regex.compile(r"[\p{L}\p{M}]")
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A chunk to be observed, and the folder and the name of what is seen of it.
-
-    facts: the folder of what is known of the corpus, by which texts filled in by a program are told
-    that stay. samples: of these.
-    """
-
-    chunk: Path
-    source: str
-    folder: Path
-    name: str
-    facts: Path | None = None
-    samples: int = 20
 
 
 @dataclass(slots=True)
@@ -129,13 +114,16 @@ def script_shares(text: str) -> list[tuple[str, float]]:
     return [(name, number / counts.total()) for name, number in counts.most_common()]
 
 
-def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
-    """Observe the documents of a chunk, raw or cleaned. One in which our code fails is half seen;
-    cleaning it tells of the fault."""
+def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
+    """Observe the documents of a chunk, raw or cleaned.
+
+    By what the task knows of the corpus, documents are told that stay though a program filled them
+    in. One in which our code fails is half seen; cleaning it tells of the fault.
+    """
     seen, first = Seen(), dict[str, int]()
-    facts = None if observed.facts is None else Facts.load(observed.facts)
-    stubs = Stubs(facts) if facts is not None else None
-    table = read_chunk(observed.chunk, ["text", "id", "meta", "size", "reason"])
+    facts = None if task.known is None else Facts.load(task.known)
+    shared = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
+    table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""
     for text, place, meta, size, reason in zip(
         *(each.to_pylist() for each in table.columns), strict=True
@@ -143,28 +131,29 @@ def observe_chunk(observed: Observed, advance: Callable[[int], None]) -> Result:
         advance(size)
         if reason is not None:
             continue
-        where, notes = f"{observed.source}/{place}", json.loads(meta)
+        where, notes = f"{task.source}/{place}", json.loads(meta)
         if (file := where.rpartition("#")[0]) != member:
             member = file
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
                 seen.named[file] = [encoding, text[:160]]
-        mine = seen.licences.setdefault(observed.source, {})
+        mine = seen.licences.setdefault(task.source, {})
         said = notes.get("license", "")
         said = said if said in mine or len(mine) < MOST_NAMED else "others"
         mine[said] = mine.get(said, 0) + 1
         with passing_over():
-            _count(seen, text, where, observed.samples)
+            _count(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
-            if stubs is not None and (found := stubs.skeleton(text)):
+            found = skeleton(text, facts.usual) if facts is not None and shared else ""
+            if found and key_of(found) in shared:
                 seen.stubs[found] += 1
-                if len(seen.members) < observed.samples:
+                if len(seen.members) < task.samples:
                     seen.members.append([where, text[:160], found])
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
-    written = write_array(observed.folder, f"{observed.name}.npy", rows)
+    written = write_array(task.folder, f"{task.name}.npy", rows)
     return {"files": [written], "seen": seen.as_dict()}
 
 
@@ -185,7 +174,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     if lost := DAMAGE.intersection(text_warnings(text)):
         seen.damaged += 1
         if len(seen.damages) < samples:
-            seen.damages.append([where, text[:160], example(text, min(lost))])
+            seen.damages.append([where, text[:160], warning_example(text, min(lost))])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -207,18 +196,6 @@ def word_with(letter: str, text: str) -> str:
     return text[low : place + 20]
 
 
-class Stubs:
-    """Tells documents that a program has filled in, by the facts of their corpus."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.usual, self.keys = facts.usual, {int(key) for key in facts.skeletons[:, 0]}
-
-    def skeleton(self, text: str) -> str:
-        """The skeleton that a document shares with too many others; empty if it does not."""
-        found = skeleton(text, self.usual) if self.keys else ""
-        return found if found and key_of(found) in self.keys else ""
-
-
 def together(made: Iterable[Result], samples: int) -> Seen:
     """What was seen of all chunks."""
     seen = Seen()
@@ -235,7 +212,7 @@ def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
     """How many distinct words so many words of the texts hold, in their order, at a few points."""
     total, known = 0, np.zeros(0, dtype=np.uint64)
     points: list[Point] = [(0, 0)]
-    every = sum(each["seen"]["words"] for each in made)
+    step = max(1, sum(each["seen"]["words"] for each in made) // POINTS)
     for each in made:
         rows = np.load(folder / each["files"][0]["name"], allow_pickle=False)
         rows = rows[np.argsort(rows[:, 0])]
@@ -243,17 +220,12 @@ def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
         is_new = known[place] != rows[:, 0] if len(known) else np.ones(len(rows), dtype=np.bool_)
         firsts = np.sort(rows[is_new, 1])
         words = each["seen"]["words"]
-        for edge in _edges(total, words, every):
+        # The round numbers of words within a chunk.
+        for edge in range(total - total % step + step, total + words, step):
             points.append((edge, len(known) + int(np.searchsorted(firsts, edge - total))))
         known = np.union1d(known, rows[:, 0])
         total += words
     return [*points, (total, len(known))] if total else []
-
-
-def _edges(total: int, words: int, every: int) -> Iterator[int]:
-    """The round numbers of words within a chunk at which the curve has a point."""
-    step = max(1, every // POINTS)
-    yield from range(total - total % step + step, total + words, step)
 
 
 def heaps(points: Sequence[Point]) -> float | None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import regex
 
 from endonym.autopilot.text_size import SourceSample, reading_of
+from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
@@ -44,6 +45,8 @@ USUAL = 1e-4
 MOST_OF_ITSELF = 0.25
 """A text that makes up more of a group is not compared with it again."""
 PIECE_CHARS = 200
+VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
+"""Documents by which a language is guessed, those that must tell one, and their majority."""
 LEAST_SHOWN, MOST_SHOWN = 20, 50
 """Characters of a line that is shown to people."""
 
@@ -124,6 +127,24 @@ class Reference:
             return True
         back = sketch.count >= LEAST_BOTH_WAYS
         return back and Reference([sketch]).trigrams_alike(self.pool) >= TRIGRAMS_ALIKE_BACK
+
+
+def guess_language(documents: Sequence[str]) -> tuple[str, float]:
+    """The language of most documents, empty if it cannot be told; and their share.
+
+    pycld2 votes; for a language that it does not know, the user has to name it.
+    """
+    step = max(1, -(-len(documents) // VOTERS))
+    votes = Counter[str]()
+    for each in documents[::step]:
+        with passing_over():
+            if code := reliable_code(each):
+                votes[code] += 1
+    if votes.total() < LEAST_VOTES:
+        return "", 0.0
+    code, number = votes.most_common(1)[0]
+    share = number / votes.total()
+    return (code, share) if share > MAJORITY else ("", share)
 
 
 def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:

@@ -4,6 +4,7 @@ import difflib
 import os.path
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 
@@ -22,27 +23,22 @@ UNDECODED = re.compile("[\ud800-\udfff]")
 
 
 def files_below(text: Path, option: str = "") -> list[Path]:
-    """The files below a path. Raises MissingSource if there are none."""
+    """The files below a path. Raises MissingSource, with a name that may be meant, without any."""
     try:
         return [file.path for file in files_at(text, Path.cwd(), name="texts")]
     except MissingSource as error:  # It speaks of a recipe, and there is none yet.
+        beside, meant = list[str](), ""
+        with suppress(OSError):
+            beside = (
+                [] if text.exists() else [each.name for each in text.absolute().parent.iterdir()]
+            )
+        for near in difflib.get_close_matches(text.name, beside, n=1):
+            meant = f"Did you mean {printable(str(text.with_name(near)))}? "
         raise MissingSource(
             error.message.removeprefix('source "texts": '),
             where=f"{option}{printable(str(text))}",
-            do=f"{_near_path(text)}Give a file or a folder of texts.",
+            do=f"{meant}Give a file or a folder of texts.",
         ) from error
-
-
-def _near_path(text: Path) -> str:
-    """A question whether another name beside this path is meant; empty if none is like it."""
-    if text.exists():
-        return ""
-    try:
-        beside = [each.name for each in text.absolute().parent.iterdir()]
-    except OSError:
-        return ""
-    near = difflib.get_close_matches(text.name, beside, n=1)
-    return f"Did you mean {printable(str(text.with_name(near[0])))}? " if near else ""
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
@@ -50,7 +46,8 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
     kinds: dict[tuple[Path | None, str], list[Path]] = {}
     for path in files:
         # Documents of one kind are one source, wherever they lie: each is a text of its own.
-        folder = None if is_document(path) else path.parent
+        is_document = file_format(path.name, PROBE).format in DIVISIBLE
+        folder = None if is_document else path.parent
         kinds.setdefault((folder, kind(path)), []).append(path)
     groups: list[list[Path]] = []
     for (folder, _), alike in kinds.items():
@@ -58,11 +55,6 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
         groups += [alike] if is_one else [[path] for path in alike]
     order = {path: number for number, path in enumerate(files)}
     return sorted(groups, key=lambda group: order[group[0]])
-
-
-def is_document(path: Path) -> bool:
-    """Whether a file is a document that a parser reads, and no collection of them."""
-    return file_format(path.name, PROBE).format in DIVISIBLE
 
 
 def kind(path: Path) -> str:
@@ -82,17 +74,12 @@ def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]
             found.append(pattern(path))
         elif path.absolute().is_relative_to(home):
             depth = len(path.absolute().relative_to(home).parts)
-            found.append(f"/{pattern_below(path, depth)}")
+            found.append(f"/{pattern(path, depth)}")
     return list(dict.fromkeys(found))
 
 
-def pattern(path: Path) -> str:
-    """The glob for a file's name."""
-    return pattern_below(path, 1)
-
-
-def pattern_below(path: Path, depth: int) -> str:
-    """The glob for the last parts of a file's path, so many."""
+def pattern(path: Path, depth: int = 1) -> str:
+    """The glob for a file's name, or for the last parts of its path, so many."""
     return escape(printable("/".join(path.absolute().parts[-depth:])))
 
 

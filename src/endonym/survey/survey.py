@@ -35,7 +35,7 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
-from endonym.survey.format_guess import guess_source
+from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 from endonym.survey.odd_sources import Sketch, odd_ones, sketch
 from endonym.survey.raw_files import (
     DIVISIBLE,
@@ -46,10 +46,8 @@ from endonym.survey.raw_files import (
     is_writable,
     kind,
     pattern,
-    pattern_below,
     relative,
 )
-from endonym.survey.scans import needs_ocr, pack_for
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -91,16 +89,6 @@ class Look:
         """The first records that could not be read."""
         return [each for each in self.begin.records if isinstance(each, Reject)]
 
-    @property
-    def format(self) -> str:
-        """How it is read."""
-        return file_format(self.path.name, self.source).format
-
-    @property
-    def encodings(self) -> set[str]:
-        """The encodings of its documents."""
-        return {each.meta.get("encoding", "utf-8") for each in self.documents}
-
 
 @dataclass(slots=True)
 class Survey:
@@ -111,7 +99,8 @@ class Survey:
     language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
-    them. texts: some of their documents. lists: the names of sources that are lists of lines or
+    them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
+    spread; of a long one the beginning. lists: the names of sources that are lists of lines or
     sentences. all_documents: estimated. names: how many files have this name. readings: what cannot
     be read of each source.
     """
@@ -205,8 +194,11 @@ def look_through(
             for path in group:
                 looks[-1].append(look(path, chars, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
+        # The language's letters are known by the beginnings of what was read.
+        documents = (text for found in looks for each in found for text in each.documents)
+        some = [each.text[:LETTERS_CHARS] for each in islice(documents, LETTERS_DOCUMENTS)]
         for found in looks:
-            see(found, language, some_text(looks))
+            see(found, language, "\n".join(some))
     read = [each for found in looks for each in found if each.documents]
     step = -(-len(read) // MOST_FILES) or 1
     others = _sketched(each for number, each in enumerate(read) if number % step)
@@ -215,8 +207,17 @@ def look_through(
     taken = set[str]()
     for found in looks:
         _add(survey, found, odd.reasons, taken=taken, folder=folder)
-    survey.sample = _sample(survey, looks, odd.reasons)
-    survey.texts = _texts(looks, odd.reasons)
+    used = [
+        [each.documents for each in found if each.documents and str(each.path) not in odd.reasons]
+        for found in looks
+    ]
+    share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
+    for files in used:
+        most = share // max(1, len(files)) + 1
+        heads = ("\n".join(each.text for each in documents)[:most] for documents in files)
+        survey.sample += "".join(f"{head}\n" for head in heads)
+    every = [each.text[:LONGEST_TEXT] for files in used for some in files for each in some]
+    survey.texts = every[:: max(1, -(-sum(map(len, every)) // TEXTS_CHARS))]
     return survey
 
 
@@ -248,16 +249,9 @@ def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | Non
         first = found.rejects[0] if found.rejects else None
         found.problem = (first.detail or first.reason) if first else "no text in it"
         reason = first.reason if first else ""
-        is_read = found.format != ""  # but not this file, such as a page saved as MHTML
+        # A kind that is read may have files that are not, such as a page saved as MHTML.
+        is_read = file_format(path.name, found.source).format != ""
         found.is_foreign = reason == "needs_ocr" or (reason == "unsupported_format" and not is_read)
-
-
-def some_text(looks: Sequence[Sequence[Look]]) -> str:
-    """The beginnings of what was read, to know the language's letters."""
-    texts = (
-        text.text[:LETTERS_CHARS] for found in looks for each in found for text in each.documents
-    )
-    return "\n".join(islice(texts, LETTERS_DOCUMENTS))
 
 
 def see(found: list[Look], language: str, texts: str) -> None:
@@ -338,7 +332,16 @@ def _add(
     survey.odd_bytes += sum(each.text_bytes for each in strange)
     if good:
         source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
-        _count(survey, source, good)
+        if is_list(source, [document for each in good for document in each.documents]):
+            survey.lists.append(source.name)
+        survey.readings.append(Reading(source.name))
+        for each in good:
+            survey.readings[-1].include(each.reading)
+            names = {document.meta.get("encoding", "utf-8") for document in each.documents}
+            survey.encodings.update(names)
+            survey.text_bytes += each.text_bytes
+            survey.all_documents += each.total_documents
+        survey.samples.append(_sampled(source, good))
 
 
 def _leave_out(survey: Survey, found: Look) -> None:
@@ -353,21 +356,8 @@ def _leave_out(survey: Survey, found: Look) -> None:
         survey.foreign[printable(found.path.suffix).lower() or "no extension"] += 1
     else:
         is_one = survey.names[found.path.name] < 2
-        name = pattern(found.path) if is_one else f"*{pattern_below(found.path, 2)}"
+        name = pattern(found.path) if is_one else f"*{pattern(found.path, 2)}"
         survey.unreadable[name] = found.problem
-
-
-def _count(survey: Survey, source: Source, good: list[Look]) -> None:
-    """Count what a source holds, and keep the sample of it."""
-    if is_list(source, [document for each in good for document in each.documents]):
-        survey.lists.append(source.name)
-    survey.readings.append(Reading(source.name))
-    for each in good:
-        survey.readings[-1].include(each.reading)
-        survey.encodings.update(each.encodings)
-        survey.text_bytes += each.text_bytes
-        survey.all_documents += each.total_documents
-    survey.samples.append(_sampled(source, good))
 
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:
@@ -431,7 +421,7 @@ def _source(
 
 def _divided(found: list[Look]) -> str:
     """How the documents of a source are divided if they are too few to hold some out; or ""."""
-    kind_of = found[0].format
+    kind_of = file_format(found[0].path.name, found[0].source).format
     if len(found) >= FEW_DOCUMENTS or kind_of not in DIVISIBLE:
         return ""
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
@@ -445,31 +435,6 @@ def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list
     kinds = ["*" + escape(printable(kind(path))) for path in more if kind(path) != own]
     alike = [path for path in more if kind(path) == own]
     return list(dict.fromkeys([*kinds, *globs(alike, given, home)]))
-
-
-def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> str:
-    """The beginnings of all sources, in equal shares."""
-    parts: list[str] = []
-    share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
-    for found in looks:
-        good = [each for each in found if each.documents and str(each.path) not in odd]
-        for each in good:
-            text = "\n".join(document.text for document in each.documents)
-            parts.append(text[: share // max(1, len(good)) + 1])
-    return "".join(part + "\n" for part in parts)
-
-
-def _texts(looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> list[str]:
-    """A sample of whole documents, evenly spread; of a long one the beginning."""
-    every = [
-        document.text[:LONGEST_TEXT]
-        for found in looks
-        for each in found
-        if str(each.path) not in odd
-        for document in each.documents
-    ]
-    step = max(1, -(-sum(map(len, every)) // TEXTS_CHARS))
-    return every[::step]
 
 
 def _unique(path: Path, taken: set[str]) -> str:

@@ -1,10 +1,11 @@
-"""What is said before training: hours, decay, batches and contexts that do not suit the text."""
+"""What is said before training: settings that do not suit the text, adapters that fit nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from laws.shapes import shape
 from made_conversations import conversations, write_lines
 from toys import train_config
 
@@ -13,13 +14,16 @@ from endonym.autopilot.cautions import (
     cautions,
     cautions_of_cleaning,
     cautions_of_starts,
+    require_adapters,
 )
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
+from endonym.errors import RecipeError
 from endonym.formats.config import Clean
+from endonym.model.config import ModelConfig
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.train.config import SourceShare
+from endonym.train.config import SourceShare, TrainConfig
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
@@ -79,13 +83,10 @@ def test_a_rate_of_embeddings_that_was_left_behind_is_said() -> None:
     assert said({"lr": 0.006, "embedding_lr": 0.048}) == []
 
 
-def test_a_batch_larger_than_the_corpus_is_said() -> None:
+def test_a_batch_larger_than_the_corpus_is_said_and_one_row_is_the_smallest() -> None:
     (text,) = said({"batch_tokens": 2_500_000})
     assert "is 2.5 times the whole text of 1\u2009000\u2009000 tokens" in text
     assert "try batch_tokens = 10\u2009000" in text
-
-
-def test_one_row_is_the_smallest_batch() -> None:
     few = Facts(3_000, 900, 300.0)
     (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None)
     assert "try batch_tokens = 256" in text
@@ -98,9 +99,7 @@ def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_know
     assert "nothing is lost" in text
     assert said({}, context=512, longest=512) == []
     assert said({}, context=512) == []
-
-
-def test_the_least_context_that_is_chosen_by_itself_is_no_cause_for_a_warning() -> None:
+    # The least context that is chosen by itself is no cause for a warning.
     chosen = choose_context(Facts(30_000, 9_000, 20.0), ModelKeys()).value
     assert said({}, context=chosen, longest=24) == []
 
@@ -151,9 +150,71 @@ def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
     assert told(web=1.0) == told() == []
 
 
-@pytest.mark.parametrize("rule", ["min_script_share", "min_expected_share"])
-def test_one_threshold_of_scripts_is_enough(rule: str) -> None:
-    keys = {"script": "cyrillic", "expected_letters": "әөү", rule: 0.5}
-    said = cautions_of_cleaning(Clean.model_validate(keys))
-    assert not any("script threshold" in each for each in said)
+def test_one_threshold_of_scripts_is_enough() -> None:
+    for rule in ("min_script_share", "min_expected_share"):
+        keys = {"script": "cyrillic", "expected_letters": "әөү", rule: 0.5}
+        said = cautions_of_cleaning(Clean.model_validate(keys))
+        assert not any("script threshold" in each for each in said)
     assert any("script threshold" in each for each in cautions_of_cleaning(Clean()))
+
+
+Refused = Callable[..., tuple[str, Callable[[str], int]]]
+PHASE = """
+[[phase]]
+name = "{}"
+steps = 4
+adapt = {}
+"""
+ALONE = '\n[[export]]\nformat = "{}"\n'
+
+
+def configs(recipe: Recipe) -> tuple[TrainConfig, ...]:
+    """The phases as the check receives them."""
+    return tuple(
+        train_config(name=each.name).but(adapt=each.adapt.resolved() if each.adapt else None)
+        for each in recipe.phase
+    )
+
+
+@pytest.fixture
+def refusal_of(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Refused:
+    """What is said of the small recipe with more after it, on a model, and the lines of words."""
+    path = small_recipe(tmp_path / "project")
+    ground = path.read_text(encoding="utf-8")
+
+    def refusal(more: str, model: ModelConfig) -> tuple[str, Callable[[str], int]]:
+        path.write_text(ground + more, encoding="utf-8")
+
+        def line_of(words: str) -> int:
+            return (ground + more).partition(words)[0].count("\n") + 1
+
+        recipe = Recipe.load(path)
+        try:
+            require_adapters(recipe, model, configs(recipe))
+        except RecipeError as error:
+            return str(error), line_of
+        return "", line_of
+
+    return refusal
+
+
+def test_adapters_that_do_not_fit_are_told_with_their_phase_and_line(refusal_of: Refused) -> None:
+    narrow = shape("llama", dim=16)  # as of a folder; the recipe's own is wider
+    short, long = "{ rank = 20 }", '{ rank = 32, on = ["query"] }'
+    said, line_of = refusal_of(PHASE.format("кыска", short) + PHASE.format("озын", long), narrow)
+    for keys in (short, long):
+        assert f"recipe.toml:{line_of(keys)}: rank = " in said
+        assert keys in said
+    assert "Choose at most" in said
+
+
+def test_a_format_that_cannot_hold_the_last_adapter_is_told_with_its_line(
+    refusal_of: Refused,
+) -> None:
+    model = shape("llama")
+    dora, plain = PHASE.format("a", "{ dora = true }"), PHASE.format("b", "{}")
+    said, line_of = refusal_of(plain + dora + ALONE.format("gguf-adapter"), model)
+    assert f"recipe.toml:{line_of('gguf-adapter')}: llama.cpp adds B A to a matrix" in said
+    assert not refusal_of(plain + dora + ALONE.format("adapter"), model)[0]
+    # The adapter of an earlier phase is not exported.
+    assert not refusal_of(dora + plain + ALONE.format("gguf-adapter"), model)[0]

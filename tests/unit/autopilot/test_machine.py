@@ -1,12 +1,44 @@
-"""What was measured on this machine is remembered, and measured anew on another."""
+"""What is measured of a machine, remembered and promised: paces, compilation, the time of a run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from toys import train_config
 
 from endonym import device
-from endonym.autopilot import machine
+from endonym.autopilot import machine, probe
+from endonym.autopilot.machine import (
+    Pace,
+    choose_compile,
+    expected_here,
+    known,
+    measured_pace,
+    promised_here,
+    promised_parts,
+    promised_seconds,
+    remembered,
+    seconds_a_token,
+    small_shape,
+    usual_shape,
+    usual_training,
+)
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, Facts
+from endonym.autopilot.resolve import resolve_training, training_choices
+from endonym.errors import OutOfMemory
+from endonym.log import number
+from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.recipe.recipe import Recipe
 from endonym.store import read_if_whole
+from endonym.train import compile as compiler
+from endonym.train.config import TrainConfig
+
+SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
+PHASE = train_config(number_format="fp32", batch_tokens=128)
+RATES = {"fp32": 2e11, "bf16": 2e12}
 
 
 def refuse() -> float:
@@ -14,81 +46,287 @@ def refuse() -> float:
     raise AssertionError("measured although it was known")
 
 
-def test_a_measurement_is_made_once_and_kept(tmp_path: Path) -> None:
-    file = tmp_path / "store" / "machine.json"
-    assert machine.known(file, "speed") is None
-    assert machine.remembered(file, "speed", lambda: 5_400.0) == 5_400.0
-    assert machine.remembered(file, "speed", refuse) == 5_400.0
-    assert machine.known(file, "speed") == 5_400.0
-    assert machine.known(file, "another key") is None
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "machine.json"
 
 
-def test_a_second_key_keeps_the_first(tmp_path: Path) -> None:
-    file = tmp_path / "machine.json"
-    machine.remembered(file, "speed", lambda: 1.0)
-    machine.remembered(file, "matmul", lambda: {"fp32": 2.0, "bf16": 3.0})
-    assert machine.remembered(file, "speed", refuse) == 1.0
-    assert machine.known(file, "matmul") == {"fp32": 2.0, "bf16": 3.0}
+def test_a_measurement_is_made_once_and_a_second_key_keeps_the_first(file: Path) -> None:
+    assert known(file, "speed") is None
+    assert remembered(file, "speed", lambda: 5_400.0) == 5_400.0
+    remembered(file, "matmul", lambda: {"fp32": 2.0, "bf16": 3.0})
+    assert remembered(file, "speed", refuse) == known(file, "speed") == 5_400.0
+    assert known(file, "matmul") == {"fp32": 2.0, "bf16": 3.0}
+    assert known(file, "another key") is None
 
 
-def test_a_store_carried_to_another_machine_is_measured_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_store_carried_to_another_machine_is_measured_anew_and_each_forgets_its_own(
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "machine.json"
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    machine.remembered(file, "speed", lambda: 1.0)
-    monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
-    assert machine.known(file, "speed") is None
-    assert machine.remembered(file, "speed", lambda: 2.0) == 2.0
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    assert machine.remembered(file, "speed", refuse) == 1.0
-    assert len(read_if_whole(file)) == 2
-
-
-def test_what_was_measured_here_can_be_forgotten_and_elsewhere_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "machine.json"
     machine.forget(file)
     assert not file.exists()
     monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    machine.remembered(file, "speed", lambda: 1.0)
+    remembered(file, "speed", lambda: 1.0)
     monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
-    machine.remembered(file, "speed", lambda: 2.0)
+    assert known(file, "speed") is None
+    assert remembered(file, "speed", lambda: 2.0) == 2.0
+    assert len(read_if_whole(file)) == 2
     machine.forget(file)
-    assert machine.remembered(file, "speed", lambda: 3.0) == 3.0
+    assert remembered(file, "speed", lambda: 3.0) == 3.0
     monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    assert machine.remembered(file, "speed", refuse) == 1.0
+    assert remembered(file, "speed", refuse) == 1.0
 
 
-def test_another_number_of_threads_is_another_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_number_of_threads_or_other_units_are_another_machine(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "machine.json"
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(device, "cores", lambda: 8)
-    machine.remembered(file, "speed", lambda: 8.0)
-    monkeypatch.setattr(device, "cores", lambda: 2)
-    assert machine.known(file, "speed") is None
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert machine.known(file, "speed") == 8.0
-
-
-def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
-    file = tmp_path / "machine.json"
-    file.write_text('{"half', encoding="utf-8")
-    assert machine.known(file, "speed") is None
-    assert machine.remembered(file, "speed", lambda: 3.0) == 3.0
-
-
-def test_guests_of_one_name_and_other_units_are_other_machines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, cores = tmp_path / "machine.json", tmp_path / "cpuinfo"
+    cores = tmp_path / "cpuinfo"
     monkeypatch.setattr(device, "CORES", cores)
-    for units, found in (("avx2 amx_tile", 1.0), ("avx2", 2.0), ("avx2 amx_tile", 1.0)):
+    for units, speed in (("avx2 amx_tile", 1.0), ("avx2", 2.0), ("avx2 amx_tile", 1.0)):
         lines = "processor : 0\nmodel name : Rented Processor\nflags : " + units
         cores.write_text(lines + "\n", encoding="utf-8")
         assert device.processor() == "Rented Processor"
-        assert machine.remembered(file, "speed", lambda found=found: found) == found
+        assert remembered(file, "speed", lambda speed=speed: speed) == speed
     assert len(read_if_whole(file)) == 2
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(device, "cores", lambda: 8)
+    remembered(file, "speed", lambda: 8.0)
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    assert known(file, "speed") is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert known(file, "speed") == 8.0
+
+
+def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
+    broken = tmp_path / "machine.json"
+    broken.write_text('{"half', encoding="utf-8")
+    assert known(broken, "speed") is None
+    assert remembered(broken, "speed", lambda: 3.0) == 3.0
+
+
+def of_tokens(tokens: int) -> TrainConfig:
+    return PHASE.but(steps=tokens // PHASE.batch_tokens)
+
+
+@pytest.fixture
+def paced(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
+    """Rates of products here, a compiler, and what probes will measure, one after the other."""
+
+    def prepared(*fields: dict[str, float], rate: float = 1e9) -> list[float]:
+        left = list(fields)
+        remembered(file, "matmul_per_second", lambda: {"fp32": rate, "bf16": rate})
+        monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
+        monkeypatch.setattr(probe, "pace", lambda *_: left.pop(0))
+        return left
+
+    return prepared
+
+
+def test_compiling_pays_once_training_is_long_enough() -> None:
+    found = Pace(plain=1_000.0, compiled=1_250.0, compile_seconds=20.0)
+    assert (found.tokens_in(60), found.tokens_in(3600)) == (60_000, 3580 * 1250)
+    assert [found.pays(tokens) for tokens in (90_000, 110_000)] == [False, True]
+    five = Pace(plain=1_000.0, compiled=2_000.0, compile_seconds=5.0)
+    assert [five.pays(tokens) for tokens in (10_000, 10_001)] == [False, True]
+    for never in (Pace(1_000.0), Pace(1_000.0, 1_000.0), Pace(1_000.0, 900.0, 1.0)):
+        assert not never.pays(10**9)
+    assert Pace(1_000.0, 900.0).best == 1_000.0
+    assert not Pace(400.0, others=0.2).doubt
+
+
+def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None:
+    """Which grows with the channels of all layers, and is known by the small shape's pace."""
+    shape, small, rate = usual_shape(320, 6, 4096, 256), small_shape(), 1e11
+    assert promised_seconds(shape, rate) == pytest.approx(flops_per_token(shape) / (rate * 0.3))
+    beside = 1 / 5_000 - flops_per_token(small) / (rate * 0.8)
+    assert beside > 0
+    whole = flops_per_token(shape) / (rate * 0.8) + beside * (320 * 6) / (128 * 4)
+    assert promised_seconds(shape, rate, Pace(5_000.0)) == pytest.approx(whole)
+    found = Pace(plain=20_000.0, compiled=30_000.0, compile_seconds=9.0)
+    assert promised_seconds(small, RATES["bf16"], found) == pytest.approx(1 / 30_000)
+    # Faster than its products could be: the products are what is left.
+    assert promised_seconds(small, RATES["bf16"], Pace(1e9)) > 1e-6
+
+
+def test_the_time_of_a_token_is_a_formula_of_the_processors_products(file: Path) -> None:
+    remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
+        seconds = seconds_a_token(SHAPE, train_config(number_format=kind), file)
+        assert seconds == pytest.approx(flops_per_token(SHAPE) / (0.3 * rate))
+
+
+def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert promised_here(SHAPE, RATES, file, "bf16") == promised_seconds(SHAPE, RATES["bf16"])
+    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
+    measured_pace(small_shape(), usual_training(RATES, number_format="bf16"), file)
+    assert promised_here(small_shape(), RATES, file, "bf16") == pytest.approx(1 / 1_000)
+    # Nobody measured it in fp32, whose products are a tenth as fast.
+    slow = promised_seconds(small_shape(), RATES["fp32"])
+    assert promised_here(small_shape(), RATES, file, "fp32") == pytest.approx(slow)
+
+
+def test_a_short_phase_is_not_measured_but_compiled_if_a_measurement_is_there(
+    file: Path, paced: Callable[..., list[float]]
+) -> None:
+    short = of_tokens(10_000)
+    left = paced({"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 0.5}, rate=1e11)
+    choice = choose_compile(SHAPE, short, file)
+    assert (choice.value, "too short" in choice.reason, len(left)) == ("off", True, 1)
+    measured_pace(SHAPE, short, file)  # `new` does it.
+    assert choose_compile(SHAPE, short, file).value == "on"
+    assert expected_here(SHAPE, short, file, DOCUMENT_TOKENS) == 1 / 1_300.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "value", "said"),
+    [
+        ({"compiled": 1_300.0, "compile_seconds": 9.0}, "on", f"{number(1_300)} with it"),
+        ({"failure": "no Python.h"}, "off", "the compiler here fails: no Python.h"),
+        ({"compiled": 1_300.0, "others": 1.04}, "on", ", while other programs took 1.0 cores fr"),
+    ],
+)
+def test_long_phases_are_measured_once(
+    file: Path,
+    paced: Callable[..., list[float]],
+    fields: dict[str, float],
+    value: str,
+    said: str,
+) -> None:
+    paced({"plain": 1_000.0, **fields})
+    for _ in range(2):
+        choice = choose_compile(SHAPE, of_tokens(10**9), file)
+        assert choice.value == value
+        assert said in choice.reason
+
+
+def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
+    file: Path, paced: Callable[..., list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> dict[str, float]:
+        raise OutOfMemory("4 GB more was asked for")
+
+    paced()
+    monkeypatch.setattr(probe, "pace", no_memory)
+    choice = choose_compile(SHAPE, of_tokens(10**9), file)
+    assert (choice.value, "no memory" in choice.reason) == ("off", True)
+    assert [list(each) for each in read_if_whole(file).values()] == [["matmul_per_second"]]
+
+
+def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = [5.0, 4.0, 3.0, 2.0, 1.0]
+    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": speeds.pop()})
+    changes = (
+        ({}, 1.0),
+        ({"dropout": 0.1}, 2.0),
+        ({"dropout": 0.4}, 2.0),
+        ({"mixer": MixerKeys(heads=1, window=16)}, 3.0),
+        ({"mixer": MixerKeys(heads=2)}, 4.0),
+        ({"family": "llama"}, 5.0),
+        ({}, 1.0),
+    )
+    for change, speed in changes:
+        keys = {"dim": 64, "layers": 2, "mixer": MixerKeys(heads=1)} | change
+        shape = resolve(ModelKeys.model_validate(keys), vocab=1000, context=64)
+        assert measured_pace(shape, PHASE, file).plain == speed
+
+
+def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(probe, "pace", lambda *given: seen.append(given[3]) or {"plain": 1.0})
+    for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
+        measured_pace(usual_shape(64, 2, 1000, context), PHASE, file, document=document)
+    assert seen == [32, 32, 1024]
+
+
+def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def plain(decoder: object, config: TrainConfig, device: str, document: int) -> float:
+        measured.append(f"as written on {device}, documents of {document}")
+        return 1e6
+
+    def both(shape: object, phase: TrainConfig, device: str, document: int) -> dict[str, float]:
+        measured.append(f"both on {device}, documents of {document}")
+        return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
+
+    monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda name: f"GPU of {name}")
+    monkeypatch.setattr(probe, "plain", plain)
+    monkeypatch.setattr(probe, "pace", both)
+    short, long = (
+        choose_compile(SHAPE, of_tokens(tokens), file, target="cuda:1", document=32.0)
+        for tokens in (10_000_000, 10**9)
+    )
+    assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
+    assert long.value == "on"
+    assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
+    (keys,) = read_if_whole(file).values()
+    assert all("on GPU of cuda:1" in key for key in keys)
+
+
+def test_a_usual_shape_has_heads_of_sixty_four_channels() -> None:
+    heads = [usual_shape(dim, 2, 300, 32).mixers[0].model_dump()["heads"] for dim in (32, 64, 320)]
+    assert heads == [1, 1, 5]
+
+
+FACTS = Facts(4_000_000, 1_000_000, 100.0)
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+def parts(recipe: Recipe, pace: float = 1e-3) -> dict[str, float]:
+    """The promise for a million tokens, with so many seconds for each token of training."""
+    training = resolve_training(recipe, training_choices(recipe, FACTS, 400), FACTS, 400)
+    return promised_parts(recipe, training, FACTS, [pace])
+
+
+def test_every_part_of_a_run_is_promised(recipe: Recipe) -> None:
+    found = parts(recipe)
+    assert found["training"] == pytest.approx(40 * 256 * 1e-3)
+    # Six validations of 32,768 tokens, each for a third of its training.
+    assert found["validations"] == pytest.approx(6 * 32_768 * 1e-3 / 3)
+    assert all(found[part] > 0 for part in ("samples", "evaluation", "export"))
+    assert parts(recipe, 2e-3)["training"] == pytest.approx(2 * found["training"])
+    bare = parts(recipe.with_values({"evaluate.0.baselines": False}))["evaluation"]
+    assert bare < found["evaluation"]
+
+
+def test_each_part_is_counted_for_what_the_recipe_asks(recipe: Recipe) -> None:
+    plain: dict[str, object] = {"evaluate": None, "export": None}
+    bare = parts(recipe.with_values(plain))
+    assert (bare["start"], bare["evaluation"], bare["export"]) == (3.0, 0.0, 0.0)
+    # A fifth is held out, so a quarter of what is learnt; half of that is dev, and half test.
+    judged = 1_000_000 / 4 / 2
+    bits = plain | {"evaluate": [{"kind": "bits", "baselines": False}]}
+    prompts = plain | {"evaluate": [{"kind": "prompts", "file": "prompts.txt", "max_tokens": 30}]}
+    for asked, seconds in (
+        (bits, 2 * judged * 1e-3 / 3),
+        (bits | {"pack.join": None}, judged * 1e-3 / 3),
+        (prompts, 30 * 2 * 0.001),
+    ):
+        found = parts(recipe.with_values(asked))["evaluation"]
+        assert found == pytest.approx(seconds)
+    exports = [{"format": "huggingface"}, {"format": "gguf"}, {"format": "dataset"}]
+    found = parts(recipe.with_values({"evaluate": [{"kind": "speed"}], "export": exports}))
+    assert found["evaluation"] == pytest.approx(20 * (1 + 2 * 2))
+    assert found["export"] == pytest.approx(2 * 0.5)
+
+
+def test_held_out_documents_that_are_counted_are_read_in_validations(recipe: Recipe) -> None:
+    few = recipe.with_values({"split.val_share": None, "split.val_documents": 40})
+    # Half of forty documents of a hundred tokens, six times.
+    assert parts(few)["validations"] == pytest.approx(6 * 2000 * 1e-3 / 3)
+    often = few.with_values({"phase.0.eval_every_steps": 20})
+    assert parts(often)["validations"] == pytest.approx(3 * 2000 * 1e-3 / 3)

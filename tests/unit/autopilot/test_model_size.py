@@ -17,12 +17,11 @@ from endonym.autopilot.model_size import (
     choose_vocab,
     deeper,
 )
-from endonym.autopilot.phase import SQUARE_HALF_LIFE_TOKENS, betas, budget_of, choose_phase
 from endonym.autopilot.resolve import training_choices
+from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.train.config import Phase
 
 SIZES = [10**power * digit for power in range(3, 11) for digit in (1, 3, 7)]
 
@@ -32,35 +31,41 @@ def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
 
 
 def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
-    return choose_shape(
+    found = choose_shape(
         keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens)
     )
+    assert all(len(choice.reason.split()) >= 2 for choice in found.values())
+    return found
+
+
+def built(found: Choices, layers: int = 1, **keys: object) -> ModelConfig:
+    """The model of a chosen width, which raises an error where it does not fit the heads."""
+    given = {"dim": found["model.dim"].value, "layers": layers} | keys
+    return resolve(ModelKeys.model_validate(given), vocab=300, context=32)
 
 
 def is_rising(values: Sequence[float]) -> bool:
     return all(a <= b for a, b in pairwise(values))
 
 
-def test_more_text_never_means_fewer_ids() -> None:
-    vocabs = [choose_vocab(size).value for size in SIZES]
-    assert is_rising(vocabs)
-    assert vocabs[0] == 1024
-    assert vocabs[-1] == 32_768
-
-
-def test_more_text_read_as_often_never_means_a_smaller_model() -> None:
+def test_more_text_never_means_fewer_ids_or_a_smaller_model() -> None:
+    limits = {2_500_000: 1024, 10_000_000: 2048, 50_000_000: 4096, 400_000_000: 8192}
+    assert [choose_vocab(limit - 1).value for limit in limits] == list(limits.values())
+    assert [choose_vocab(limit).value for limit in limits] == [2048, 4096, 8192, 32_768]
     shapes = [shape_of(size) for size in SIZES]
     for key in ("model.dim", "model.layers", "model.mixer.heads"):
         assert is_rising([shape[key].value for shape in shapes])
     assert shapes[0]["model.dim"].value < shapes[-1]["model.dim"].value
 
 
-def test_more_passes_never_mean_a_smaller_model_or_less_dropout() -> None:
+def test_more_passes_never_mean_a_smaller_model_and_dropout_is_that_of_the_table() -> None:
     shapes = [shape_of(2_000_000, passes=passes) for passes in (0.5, 1, 2, 3, 6, 7, 16, 100)]
-    for key in ("model.dim", "model.layers", "model.dropout"):
+    for key in ("model.dim", "model.layers"):
         assert is_rising([shape[key].value for shape in shapes])
-    assert [shape["model.dropout"].value for shape in shapes][:4] == [0.0, 0.0, 0.0, 0.1]
-    assert [shape["model.dropout"].value for shape in shapes][-2:] == [0.2, 0.3]
+    passes = {0.5: 0.0, 2: 0.0, 2.01: 0.1, 12: 0.1, 12.01: 0.2, 30: 0.2, 30.01: 0.3, 200: 0.3}
+    found = [shape_of(10**6, passes=each)["model.dropout"] for each in passes]
+    assert [each.value for each in found] == list(passes.values())
+    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 6]
 
 
 def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
@@ -70,14 +75,12 @@ def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
 
 def test_the_width_is_explained_without_a_number_that_the_budget_contradicts() -> None:
     """`new` measures the tokens of the budget only after it chose the shape."""
-    few, many = (shape_of(1_000_000, passes=passes)["model.dim"] for passes in (4, 30))
-    for chosen in (few, many):
-        assert not re.search(r"\d{3}", chosen.reason)
-    assert "epochs" in many.reason
-    assert "epochs" not in few.reason
+    few, many = (shape_of(1_000_000, passes=passes)["model.dim"].reason for passes in (4, 30))
+    assert not re.search(r"\d{3}", few + many)
+    assert ("epochs" in few, "epochs" in many) == (False, True)
 
 
-def test_time_for_every_useful_reading_goes_into_depth() -> None:
+def test_time_for_every_useful_reading_goes_into_depth_unless_the_budget_is_given() -> None:
     facts, whole = facts_of(250_000), 32 * 250_000
 
     def layers(tokens_at_four: int, dim: int = 128) -> int | None:
@@ -87,26 +90,31 @@ def test_time_for_every_useful_reading_goes_into_depth() -> None:
     budgets = (2 * whole - 4, 2 * whole, 3 * whole - 4, 3 * whole, 9 * whole)
     assert [layers(budget) for budget in budgets] == [None, 8, 8, 12, 12]
     assert layers(9 * whole, dim=192) is None
-
-
-def test_a_budget_that_is_given_never_asks_for_depth() -> None:
     fewer, more = (shape_of(250_000, passes=passes) for passes in (31, 100))
     assert fewer["model.layers"].value == more["model.layers"].value
 
 
+def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:
+    tried = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10))
+    facts = facts_of(10**9)
+    for (dim, layers), (wide, deep) in pairwise((*tried, (768, 12))):
+        enough = 2 * 12 * wide * wide * deep
+        for tokens, chosen in ((enough - 1, (dim, layers)), (enough, (wide, deep))):
+            found = choose_shape(ModelKeys(), facts, lambda *_, tokens=tokens: tokens)
+            assert (found["model.dim"].value, found["model.layers"].value) == chosen
+    short = choose_shape(ModelKeys(), facts, lambda dim, layers: 10**9 if dim < 200 else 0)
+    assert (short["model.dim"].value, short["model.layers"].value) == (192, 4)
+
+
 @pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
-@pytest.mark.parametrize("layers", [None, 1, 9])
-@pytest.mark.parametrize("tokens", SIZES[::6])
-def test_every_chosen_shape_can_be_built(dim: int | None, layers: int | None, tokens: int) -> None:
-    found = shape_of(tokens, keys=ModelKeys(dim=dim, layers=layers))
-    keys = ModelKeys(
-        dim=found["model.dim"].value,
-        layers=found["model.layers"].value,
-        mixer=MixerKeys(heads=found["model.mixer.heads"].value),
-    )
-    config = resolve(keys, vocab=300, context=32)
-    assert config.dim == (dim or config.dim)
-    assert config.layers == (layers or config.layers)
+def test_every_chosen_shape_can_be_built(dim: int | None) -> None:
+    for layers in (None, 1, 9):
+        for tokens in SIZES[::6]:
+            found = shape_of(tokens, keys=ModelKeys(dim=dim, layers=layers))
+            heads = {"heads": found["model.mixer.heads"].value}
+            config = built(found, found["model.layers"].value, mixer=heads)
+            assert config.dim == (dim or config.dim)
+            assert config.layers == (layers or config.layers)
 
 
 def test_heads_are_about_sixty_four_channels_wide() -> None:
@@ -116,23 +124,22 @@ def test_heads_are_about_sixty_four_channels_wide() -> None:
 
 
 @pytest.mark.parametrize("heads", [1, 3, 5, 7, 12])
-@pytest.mark.parametrize("tokens", SIZES[::6])
-def test_a_width_is_chosen_that_the_given_heads_divide(heads: int, tokens: int) -> None:
-    keys = ModelKeys(mixer=MixerKeys(heads=heads))
-    found = shape_of(tokens, keys=keys)
-    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=MixerKeys(heads=heads))
-    (mixer,) = resolve(filled, vocab=300, context=32).mixers
-    assert mixer.model_dump()["heads"] == heads
-    free = shape_of(tokens)["model.dim"].value
-    assert free <= found["model.dim"].value < free + 2 * heads
+def test_a_width_is_chosen_that_the_given_heads_divide(heads: int) -> None:
+    for tokens in SIZES[::6]:
+        found = shape_of(tokens, keys=ModelKeys(mixer=MixerKeys(heads=heads)))
+        (mixer,) = built(found, mixer={"heads": heads}).mixers
+        assert mixer.model_dump()["heads"] == heads
+        free = shape_of(tokens)["model.dim"].value
+        assert free <= found["model.dim"].value < free + 2 * heads
 
 
 def test_a_width_fits_the_heads_of_every_mixer_of_a_list() -> None:
     mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba"), MixerKeys(heads=10))
     found = shape_of(10**6, keys=ModelKeys(mixer=mixers))
     assert found["model.dim"].value % 60 == 0
-    filled = ModelKeys(dim=found["model.dim"].value, layers=3, mixer=mixers)
-    assert len(resolve(filled, vocab=300, context=32).mixers) == 3
+    assert len(built(found, 3, mixer=mixers).mixers) == 3
+    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba2"))
+    assert built(shape_of(1000, keys=ModelKeys(mixer=mixers)), 2, mixer=mixers).dim % 32 == 0
 
 
 @pytest.mark.parametrize(
@@ -146,6 +153,10 @@ def test_each_key_value_head_serves_as_many_heads_as_every_other(
     keys = ModelKeys(dim=dim, mixer=MixerKeys(kv_heads=kv_heads))
     found = shape_of(1000, keys=keys)["model.mixer.heads"]
     assert found == (heads, f"heads of {dim // heads} channels")
+    for tokens in SIZES[::4]:
+        free = shape_of(tokens, keys=ModelKeys(mixer=MixerKeys(kv_heads=kv_heads)))
+        mixer = {"kv_heads": kv_heads, "heads": free["model.mixer.heads"].value}
+        assert built(free, mixer=mixer).mixers[0].kind == "attention"
 
 
 def test_heads_are_chosen_for_each_attention_of_a_list_that_has_none() -> None:
@@ -156,92 +167,13 @@ def test_heads_are_chosen_for_each_attention_of_a_list_that_has_none() -> None:
 
 
 @pytest.mark.parametrize("family", ["mamba", "mamba2"])
-@pytest.mark.parametrize("tokens", SIZES[::6])
-def test_state_spaces_get_no_heads_and_twice_the_layers(family: str, tokens: int) -> None:
-    found, usual = shape_of(tokens, keys=ModelKeys(family=family)), shape_of(tokens)
-    assert not any("heads" in key for key in found)
-    assert found["model.dim"].value == usual["model.dim"].value
-    assert found["model.layers"].value == 2 * usual["model.layers"].value
-    sizes = {"dim": found["model.dim"].value, "layers": found["model.layers"].value}
-    assert resolve(ModelKeys(family=family, **sizes), vocab=300, context=32).layers > 0
-
-
-def test_a_width_fits_the_heads_of_a_mamba2_too() -> None:
-    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba2"))
-    found = shape_of(1000, keys=ModelKeys(mixer=mixers))
-    filled = ModelKeys(dim=found["model.dim"].value, layers=2, mixer=mixers)
-    assert resolve(filled, vocab=300, context=32).dim % 32 == 0
-
-
-@pytest.mark.parametrize("budget", [{"steps": 9}, {"tokens": 77_777}, {"epochs": 2.0}])
-def test_a_budget_that_is_given_is_kept(budget: dict[str, float]) -> None:
-    found = choose_phase(Phase.model_validate(budget), facts_of(50_000), 256)
-    assert found.keys().isdisjoint({"steps", "tokens", "epochs"})
-
-
-def test_a_budget_that_is_not_given_is_four_passes() -> None:
-    assert choose_phase(Phase(), facts_of(50_000), 256)["epochs"].value == 4.0
-    assert budget_of([Phase()], facts_of(50_000)) == 200_000
-    phases = [Phase(steps=10, batch_tokens=64), Phase(tokens=500), Phase(epochs=0.5)]
-    assert budget_of(phases, facts_of(50_000)) == 640 + 500 + 25_000
-
-
-@pytest.mark.parametrize("tokens", SIZES)
-def test_the_warmup_is_a_small_part_of_the_steps(tokens: int) -> None:
-    found = choose_phase(Phase(epochs=4), facts_of(tokens), 256)
-    steps = 4 * tokens / found["batch_tokens"].value
-    assert 1 <= found["warmup_steps"].value <= max(1, steps / 20)
-
-
-def test_a_batch_holds_at_least_one_row() -> None:
-    for context in (8, 256, 2048, 5000):
-        found = choose_phase(Phase(), facts_of(10**6), context)["batch_tokens"].value
-        assert found >= context
-
-
-@pytest.mark.parametrize(
-    ("tokens", "batch"), [(800, 64), (1600, 192), (16_384, 2048), (10**6, 2048)]
-)
-def test_few_tokens_are_read_in_eight_steps_of_whole_rows(tokens: int, batch: int) -> None:
-    assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
-
-
-def test_half_lives_are_as_long_in_tokens_whatever_the_batch() -> None:
-    for batch in (64, 256, 2048, 4096):
-        kept = betas(batch)[1] ** (SQUARE_HALF_LIFE_TOKENS / batch)
-        assert kept == pytest.approx(0.5, rel=2e-3)
-    small, usual, large, huge = (betas(batch) for batch in (64, 2048, 16_384, 2**20))
-    assert usual == (0.9, 0.982821)
-    assert small[0] == usual[0]
-    assert huge == large == (0.8, 0.95)
-    assert 0.8 < betas(4096)[0] < 0.9
-    assert all(beta < 1 for beta in betas(1))
-
-
-def test_the_betas_chosen_are_those_of_the_batch() -> None:
-    chosen = choose_phase(Phase(batch_tokens=512), facts_of(10**6), 256)["betas"]
-    assert chosen.value == list(betas(512))
-    assert "81\u2009900 tokens" in chosen.reason
-    chosen = choose_phase(Phase(batch_tokens=32_768), facts_of(10**9), 256)["betas"]
-    assert "442\u2009800 tokens" in chosen.reason
-
-
-def test_long_rows_are_for_long_documents_in_much_text() -> None:
-    assert choose_context(facts_of(10**8, document_tokens=900), ModelKeys()).value == 512
-    assert choose_context(facts_of(10**6, document_tokens=900), ModelKeys()).value == 256
-    assert choose_context(facts_of(10**8, document_tokens=90), ModelKeys()).value == 256
-
-
-@pytest.mark.parametrize("tokens", SIZES[::3])
-def test_every_choice_has_a_reason(tokens: int) -> None:
-    choices = [
-        choose_vocab(4 * tokens),
-        choose_context(facts_of(tokens), ModelKeys()),
-        *shape_of(tokens).values(),
-        *choose_phase(Phase(), facts_of(tokens), 256).values(),
-    ]
-    for choice in choices:
-        assert len(choice.reason.split()) >= 2, choice
+def test_state_spaces_get_no_heads_and_twice_the_layers(family: str) -> None:
+    for tokens in SIZES[::6]:
+        found, usual = shape_of(tokens, keys=ModelKeys(family=family)), shape_of(tokens)
+        assert not any("heads" in key for key in found)
+        assert found["model.dim"].value == usual["model.dim"].value
+        assert found["model.layers"].value == 2 * usual["model.layers"].value
+        assert built(found, found["model.layers"].value, family=family).layers > 0
 
 
 GIVEN = {
@@ -262,78 +194,33 @@ GIVEN = {
 }
 
 
-def test_nothing_is_chosen_that_the_recipe_gives(
+def test_what_is_left_out_is_chosen_and_nothing_beside_it(
     tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:
-    recipe = Recipe.load(small_recipe(tmp_path)).with_values(GIVEN)
-    assert training_choices(recipe, facts_of(10**6), 400) == {}
-
-
-@pytest.mark.parametrize("key", sorted(GIVEN.keys() - {"phase.0.steps", "phase.0.optimizer"}))
-def test_what_is_left_out_is_chosen_and_nothing_beside_it(
-    tmp_path: Path, small_recipe: Callable[[Path], Path], key: str
-) -> None:
-    recipe = Recipe.load(small_recipe(tmp_path)).with_values({**GIVEN, key: None})
-    assert list(training_choices(recipe, facts_of(10**6), 400)) == [key]
+    recipe = Recipe.load(small_recipe(tmp_path))
+    assert training_choices(recipe.with_values(GIVEN), facts_of(10**6), 400) == {}
+    for key in GIVEN.keys() - {"phase.0.steps", "phase.0.optimizer"}:
+        left = recipe.with_values({**GIVEN, key: None})
+        assert list(training_choices(left, facts_of(10**6), 400)) == [key]
 
 
 def test_choosing_needs_no_torch() -> None:
-    program = "import sys, endonym.autopilot.phase; print('torch' in sys.modules)"
+    program = "import sys, endonym.autopilot.resolve; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"False"
 
 
-@pytest.mark.parametrize("tokens", SIZES[::4])
-@pytest.mark.parametrize("kv_heads", [1, 2, 3])
-def test_heads_are_chosen_that_the_given_key_value_heads_can_serve(
-    tokens: int, kv_heads: int
-) -> None:
-    mixer = MixerKeys(kv_heads=kv_heads)
-    found = shape_of(tokens, keys=ModelKeys(mixer=mixer))
-    heads = MixerKeys(kv_heads=kv_heads, heads=found["model.mixer.heads"].value)
-    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=heads)
-    assert resolve(filled, vocab=300, context=32).mixers[0].kind == "attention"
-
-
-def test_a_context_is_chosen_that_holds_every_window() -> None:
-    model = ModelKeys(mixer=(MixerKeys(window=64), MixerKeys(window=700)))
-    assert choose_context(facts_of(10**6), model).value == 700
-
-
-def test_ids_are_chosen_by_the_letters_up_to_each_limit_of_the_table() -> None:
-    limits = {2_500_000: 1024, 10_000_000: 2048, 50_000_000: 4096, 400_000_000: 8192}
-    assert [choose_vocab(limit - 1).value for limit in limits] == list(limits.values())
-    assert [choose_vocab(limit).value for limit in limits] == [2048, 4096, 8192, 32_768]
-
-
-def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:
-    tried = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10))
-    facts = facts_of(10**9)
-    for (dim, layers), (wide, deep) in pairwise((*tried, (768, 12))):
-        enough = 2 * 12 * wide * wide * deep
-        for tokens, chosen in ((enough - 1, (dim, layers)), (enough, (wide, deep))):
-            found = choose_shape(ModelKeys(), facts, lambda *_, tokens=tokens: tokens)
-            assert (found["model.dim"].value, found["model.layers"].value) == chosen
-    short = choose_shape(ModelKeys(), facts, lambda dim, layers: 10**9 if dim < 200 else 0)
-    assert (short["model.dim"].value, short["model.layers"].value) == (192, 4)
-
-
-def test_dropout_is_that_of_the_table_up_to_each_limit() -> None:
-    passes = {0.5: 0.0, 2: 0.0, 2.01: 0.1, 12: 0.1, 12.01: 0.2, 30: 0.2, 30.01: 0.3, 200: 0.3}
-    found = [shape_of(10**6, passes=each)["model.dropout"] for each in passes]
-    assert [each.value for each in found] == list(passes.values())
-    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 6]
-
-
-def test_rows_are_longer_from_more_than_four_hundred_tokens_a_document_on() -> None:
-    def context(tokens: int, document: float, window: int | None = None) -> int:
-        keys = ModelKeys(mixer=MixerKeys(window=window))
+def test_rows_are_longer_for_long_documents_in_much_text_and_hold_every_window() -> None:
+    def context(tokens: int, document: float, *windows: int) -> int:
+        mixers = tuple(MixerKeys(window=each) for each in windows or (None,))
+        keys = ModelKeys(mixer=mixers)
         return choose_context(facts_of(tokens, document_tokens=document), keys).value
 
     assert [context(10**8, each) for each in (400, 401)] == [256, 512]
     assert [context(each, 500) for each in (20_000_000, 20_000_001)] == [256, 512]
     assert [context(10**8, 500, each) for each in (300, 512, 600)] == [512, 512, 600]
     assert [context(10**6, 500, each) for each in (256, 300)] == [256, 300]
+    assert context(10**6, 300, 64, 700) == 700
 
 
 def test_an_epoch_has_a_position_for_the_end_of_each_document_or_those_of_its_rows() -> None:

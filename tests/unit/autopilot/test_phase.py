@@ -1,187 +1,335 @@
-"""What the autopilot chooses for a phase: by how often the text is read, by width and device."""
+"""What is chosen for a phase: by how often text is read, by width, device, memory and examples."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+import gzip
+from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
+import zstandard
+from made_conversations import conversations, make_toy_examples, pairs, write_lines
+from toys import train_config
 
-from endonym.autopilot.model_size import Facts
-from endonym.autopilot.phase import Place, budget_of, choose_phase
+from endonym.autopilot.model_size import Choices, Facts
+from endonym.autopilot.phase import (
+    SQUARE_HALF_LIFE_TOKENS,
+    betas,
+    budget_of,
+    choose_answers,
+    choose_memory,
+    choose_phase,
+    estimated_examples,
+)
+from endonym.errors import OutOfMemory
 from endonym.model.adapt_config import Adapt
-from endonym.train.config import Phase
+from endonym.model.config import ModelConfig
+from endonym.model.count import parameters
+from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig, resolve_phase
+from endonym.train.memory_budget import phase_bytes
 
 
 def facts_of(tokens: int) -> Facts:
     return Facts(text_bytes=4 * tokens, unique_tokens=tokens, mean_document_tokens=300.0)
 
 
-def is_rising(values: Sequence[float]) -> bool:
-    return all(a <= b for a, b in pairwise(values))
+MUCH = facts_of(10**8)
 
 
-def test_many_passes_are_met_with_more_weight_decay() -> None:
-    phases = [Phase(epochs=epochs) for epochs in (0.5, 1, 2, 3, 6, 7, 40)]
-    found = [choose_phase(p, facts_of(10**6), 256)["weight_decay"].value for p in phases]
-    assert is_rising(found)
-    assert found[0] < found[3] < found[-1]
+def chosen(
+    tokens: int = 10**8, keys: dict[str, object] | None = None, **given: object
+) -> dict[str, object]:
+    """The values that are chosen for a phase with these keys, each of which has a reason."""
+    phase = Phase.model_validate(keys or {})
+    found = choose_phase(phase, facts_of(tokens), 256, **given)
+    assert all(len(each.reason.split()) >= 2 for each in found.values())
+    return {key: each.value for key, each in found.items()}
 
 
-def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
-    phases = [Phase(epochs=epochs) for epochs in (0.5, 2, 2.1, 11)]
-    found = [choose_phase(phase, facts_of(10**6), 256) for phase in phases]
-    assert ["optimizer" in each for each in found] == [True, True, False, False]
-    rates = [(each["lr"].value, each["embedding_lr"].value) for each in found]
-    assert rates == [(6e-3, 4.8e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
-    assert [each["batch_tokens"].value for each in found] == [4096, 4096, 2048, 2048]
-    assert "0.5 epochs" in found[0]["optimizer"].reason
-
-
-def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chosen() -> None:
-    phase, facts = Phase(epochs=1), facts_of(10**6)
-    chosen = ["optimizer" in choose_phase(phase, facts, 256, read=read) for read in (0, 1, 1.1)]
-    assert chosen == [True, True, False]
-    for unique, is_muon in ((210_000, True), (200_000, False)):
-        found = choose_phase(Phase(steps=100), facts_of(unique), 256)
-        assert ("optimizer" in found) is is_muon
-        assert ("2.0 epochs" in found["weight_decay"].reason) is is_muon
-
-
-def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None:
-    once, facts = Phase(epochs=1), facts_of(10**8)
-    assert "optimizer" in choose_phase(once, facts, 256, dim=256)
-    assert "optimizer" not in choose_phase(once, facts, 256, dim=512)
-    assert "optimizer" in choose_phase(once, facts, 256, dim=2048, device="cuda")
-    assert "optimizer" not in choose_phase(once, facts_of(16_000), 256)
-    small = Phase(epochs=1, batch_tokens=2048)
-    assert "optimizer" not in choose_phase(small, facts, 256, dim=256)
-    assert "optimizer" not in choose_phase(once, facts, 256, has_experts=True)
-    learnt = choose_phase(once, facts, 256, goes_on=True)
-    assert "optimizer" not in learnt
-    assert learnt["lr"].value == learnt["embedding_lr"].value == 1e-4
-
-
-def test_a_pretrained_model_has_a_third_of_the_rate_of_its_width_and_more_for_new_rows() -> None:
-    facts, once = facts_of(10**7), Phase(epochs=1)
-    for dim, rate in ((96, 1e-3), (256, 1e-3), (1024, 2.5e-4), (512, 5e-4)):
-        kept = choose_phase(once, facts, 256, dim=dim, goes_on=True)
-        assert kept["lr"].value == kept["embedding_lr"].value == rate
-        assert "a third of what this width has" in kept["lr"].reason
-    new = choose_phase(once, facts, 256, dim=1024, goes_on=True, has_new_vocabulary=True)
-    assert (new["lr"].value, new["embedding_lr"].value) == (2.5e-4, 1e-3)
-    assert "rows of new ids" in new["embedding_lr"].reason
-    said = Phase(epochs=1, lr=2e-4)
-    new = choose_phase(said, facts, 256, dim=1024, goes_on=True, has_new_vocabulary=True)
-    assert new["embedding_lr"].value == 8e-4
-
-
-def test_rates_that_are_given_keep_their_proportion_to_those_of_tables() -> None:
-    facts = facts_of(10**6)
-    for given, times in (({}, 8), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):
-        phase = Phase.model_validate({"epochs": 1, "lr": 1e-3} | given)
-        found = choose_phase(phase, facts, 256)
-        assert (found["lr"].value, found["embedding_lr"].value) == (1e-3, times * 1e-3)
-    asked = choose_phase(Phase(epochs=40, optimizer="muon"), facts, 256)
-    assert (asked["lr"].value, asked["batch_tokens"].value) == (6e-3, 4096)
-
-
-MUCH = Facts(4 * 10**8, 10**8, 300.0)
-
-
-def test_wide_matrices_have_less_of_a_rate_and_tables_have_not() -> None:
-    phase = Phase(optimizer="adamw")
-    for dim, lr in ((None, 3e-3), (128, 3e-3), (256, 3e-3), (512, 1.5e-3), (768, 1e-3)):
-        found = choose_phase(phase, MUCH, 256, dim=dim)
-        assert (found["lr"].value, found["embedding_lr"].value) == (lr, 1.2e-2)
-    assert "not tried" in choose_phase(Phase(), MUCH, 256, dim=768)["lr"].reason
-    for dim, lr in ((256, 6e-3), (512, 4.2e-3), (768, 3.5e-3)):
-        found = choose_phase(Phase(optimizer="muon"), MUCH, 256, dim=dim)
-        assert (found["lr"].value, found["embedding_lr"].value) == (lr, 2.4e-2)
-    given = choose_phase(Phase(lr=2e-3), MUCH, 256, dim=768)
-    assert (given["lr"].value, given["embedding_lr"].value) == (2e-3, 2.4e-2)
-
-
-def test_a_rate_that_is_written_down_as_it_was_chosen_changes_nothing() -> None:
-    for dim in (128, 256, 512, 768):
-        for optimizer in ("adamw", "muon"):
-            chosen = choose_phase(Phase(optimizer=optimizer), MUCH, 256, dim=dim)
-            written = Phase(optimizer=optimizer, lr=chosen["lr"].value)
-            again = choose_phase(written, MUCH, 256, dim=dim)
-            assert again["embedding_lr"].value == chosen["embedding_lr"].value
-
-
-def test_a_gpu_has_larger_batches_but_not_fewer_steps_than_few_tokens_need() -> None:
-    for device, tokens, batch in (("cuda:1", 10**8, 32_768), ("mps", 16_384, 2048)):
-        found = choose_phase(Phase(), Facts(4 * tokens, tokens, 300.0), 256, device=device)
-        assert found["batch_tokens"].value == batch
-    assert budget_of([Phase(steps=10)], MUCH, "cuda") == 327_680
-
-
-def test_epochs_that_sources_allow_are_rounded_down() -> None:
-    for allowed in (0.44445, 1.23456, 0.1, 0.39999999999999997, 3.9996, 0.00123456, 1 / 3):
-        facts = Facts(4_000_000, 1_000_000, 300.0)
-        choice = choose_phase(Phase(), facts, 256, most_epochs=lambda _, most=allowed: most)
-        found = choice["epochs"].value
-        assert 0.999 * allowed < found <= allowed * (1 + 1e-9)
-        assert len(str(found).replace(".", "").strip("0")) <= 4
-
-
-def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model() -> None:
-    facts, adapt = facts_of(10**6), Adapt(rank=4)
-    for dim, expected in ((None, 1e-3), (64, 1e-2), (256, 1e-2), (1024, 2.5e-3), (4096, 6.3e-4)):
-        full = choose_phase(Phase(epochs=1), facts, 256, dim=dim, goes_on=True)["lr"].value
-        for goes_on in (False, True):  # from an earlier phase, from a folder
-            phase = Phase(epochs=1, adapt=adapt)
-            found = choose_phase(phase, facts, 256, dim=dim, goes_on=goes_on)
-            assert found["lr"].value == pytest.approx(expected) == pytest.approx(10 * full)
-            assert "10 times that of the weights" in found["lr"].reason
-            assert found["weight_decay"].value == 0
-    given = choose_phase(Phase(epochs=1, adapt=adapt, lr=7e-4), facts, 256, dim=64)
-    assert (given["lr"].value, given["embedding_lr"].value) == (7e-4, 7e-4)
+def rates(found: dict[str, object]) -> tuple[object, object]:
+    return found["lr"], found["embedding_lr"]
 
 
 def test_weight_decay_is_that_of_the_table_up_to_each_limit() -> None:
     epochs = {0.5: 0.1, 2: 0.1, 2.01: 0.3, 6: 0.3, 6.01: 0.6, 30: 0.6, 30.01: 2.0}
-    found = [choose_phase(Phase(epochs=each), facts_of(10**6), 256) for each in epochs]
-    assert [each["weight_decay"].value for each in found] == list(epochs.values())
+    found = [chosen(10**6, {"epochs": each})["weight_decay"] for each in epochs]
+    assert found == list(epochs.values())
 
 
-def test_a_budget_in_tokens_or_steps_is_one() -> None:
-    for phase in (Phase(tokens=10**6), Phase(steps=9), Phase(epochs=1)):
-        assert "epochs" not in choose_phase(phase, MUCH, 256)
-    assert choose_phase(Phase(), MUCH, 256)["epochs"].value == 4
+def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
+    found = [chosen(10**6, {"epochs": epochs}) for epochs in (0.5, 2, 2.1, 11)]
+    assert ["optimizer" in each for each in found] == [True, True, False, False]
+    assert [rates(each) for each in found] == [(6e-3, 4.8e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
+    assert [each["batch_tokens"] for each in found] == [4096, 4096, 2048, 2048]
+    once = Phase(epochs=0.5)
+    assert "0.5 epochs" in choose_phase(once, facts_of(10**6), 256)["optimizer"].reason
 
 
-def test_the_epochs_that_sources_allow_are_kept_where_four_digits_write_them() -> None:
-    for allowed in (0.1, 1.5, 3.999):
-        found = choose_phase(Phase(), MUCH, 256, most_epochs=lambda _, most=allowed: most)
-        assert found["epochs"].value == allowed
-    assert choose_phase(Phase(), MUCH, 256, most_epochs=lambda _: 4.0)["epochs"].value == 4
+def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chosen() -> None:
+    found = ["optimizer" in chosen(10**6, {"epochs": 1}, read=read) for read in (0, 1, 1.1)]
+    assert found == [True, True, False]
+    for unique, is_muon in ((210_000, True), (200_000, False)):
+        choices = choose_phase(Phase(steps=100), facts_of(unique), 256)
+        assert ("optimizer" in choices) is is_muon
+        assert ("2.0 epochs" in choices["weight_decay"].reason) is is_muon
 
 
-def test_the_last_of_several_phases_hands_on_the_mean_of_its_steps_unless_the_recipe_says() -> None:
+def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None:
     once = {"epochs": 1}
+    for given, is_muon in (
+        ({"dim": 256}, True),
+        ({"dim": 512}, False),
+        ({"dim": 2048, "device": "cuda"}, True),
+        ({"tokens": 16_000}, False),
+        ({"has_experts": True}, False),
+        ({"goes_on": True}, False),
+        ({"dim": 256, "keys": {**once, "batch_tokens": 2048}}, False),
+    ):
+        assert ("optimizer" in chosen(**({"keys": once} | given))) is is_muon, given
+    assert rates(chosen(keys=once, goes_on=True)) == (1e-4, 1e-4)
 
-    def chosen(place: Place, **keys: object) -> dict[str, object]:
-        found = choose_phase(Phase.model_validate(once | keys), MUCH, 256, place=place)
-        names = ("schedule", "keep", "final_lr")
-        return {name: found[name].value for name in names if name in found}
 
-    mean = {"schedule": "linear", "keep": "average", "final_lr": 0.3}
-    assert chosen("last") == chosen("last", schedule="linear") == chosen("last", epochs=2) == mean
-    assert chosen("followed") == chosen("followed", epochs=9) == {"schedule": "constant"}
-    plain = {"schedule": "linear"}
-    assert chosen("alone") == plain
-    for said in ({"keep": "best"}, {"final_lr": 0.1}, {"patience": 3}, {"epochs": 2.1}):
-        assert chosen("last", **said) == plain, said
-    assert chosen("last", schedule="cosine") == plain
+def test_a_pretrained_model_has_a_third_of_the_rate_of_its_width_and_more_for_new_rows() -> None:
+    once = {"epochs": 1}
+    for dim, rate in ((96, 1e-3), (256, 1e-3), (1024, 2.5e-4), (512, 5e-4)):
+        assert rates(chosen(keys=once, dim=dim, goes_on=True)) == (rate, rate)
+    new = {"dim": 1024, "goes_on": True, "has_new_vocabulary": True}
+    assert rates(chosen(keys=once, **new)) == (2.5e-4, 1e-3)
+    assert chosen(keys=once | {"lr": 2e-4}, **new)["embedding_lr"] == 8e-4
+
+
+def test_rates_that_are_given_keep_their_proportion_to_those_of_tables() -> None:
+    for given, times in (({}, 8), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):
+        found = chosen(10**6, {"epochs": 1, "lr": 1e-3} | given)
+        assert rates(found) == (1e-3, times * 1e-3)
+    asked = chosen(10**6, {"epochs": 40, "optimizer": "muon"})
+    assert (asked["lr"], asked["batch_tokens"]) == (6e-3, 4096)
+
+
+def test_wide_matrices_have_less_of_a_rate_and_tables_have_not() -> None:
+    for optimizer, of_width, tables in (
+        ("adamw", {None: 3e-3, 128: 3e-3, 256: 3e-3, 512: 1.5e-3, 768: 1e-3}, 1.2e-2),
+        ("muon", {256: 6e-3, 512: 4.2e-3, 768: 3.5e-3}, 2.4e-2),
+    ):
+        for dim, lr in of_width.items():
+            assert rates(chosen(keys={"optimizer": optimizer}, dim=dim)) == (lr, tables)
+            # Written down as it was chosen, it changes nothing.
+            written = chosen(keys={"optimizer": optimizer, "lr": lr}, dim=dim)
+            assert written["embedding_lr"] == tables
+    assert "not tried" in choose_phase(Phase(), MUCH, 256, dim=768)["lr"].reason
+    assert rates(chosen(keys={"lr": 2e-3}, dim=768)) == (2e-3, 2.4e-2)
+
+
+def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model() -> None:
+    keys = {"epochs": 1, "adapt": Adapt(rank=4)}
+    for dim, expected in ((None, 1e-3), (64, 1e-2), (256, 1e-2), (1024, 2.5e-3), (4096, 6.3e-4)):
+        full = chosen(10**6, {"epochs": 1}, dim=dim, goes_on=True)["lr"]
+        for goes_on in (False, True):  # from an earlier phase, from a folder
+            found = chosen(10**6, keys, dim=dim, goes_on=goes_on)
+            assert found["lr"] == pytest.approx(expected) == pytest.approx(10 * full)
+            assert found["weight_decay"] == 0
+    assert rates(chosen(10**6, keys | {"lr": 7e-4}, dim=64)) == (7e-4, 7e-4)
+
+
+def test_a_batch_is_whole_rows_of_which_few_tokens_are_read_in_eight_steps() -> None:
+    for tokens, batch in ((800, 64), (1600, 192), (16_384, 2048), (10**6, 2048)):
+        assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
+    for context in (8, 256, 2048, 5000):
+        assert choose_phase(Phase(), facts_of(10**6), context)["batch_tokens"].value >= context
+    for device, tokens, batch in (("cuda:1", 10**8, 32_768), ("mps", 16_384, 2048)):
+        assert chosen(tokens, device=device)["batch_tokens"] == batch
+
+
+def test_half_lives_are_as_long_in_tokens_whatever_the_batch() -> None:
+    for batch in (64, 256, 2048, 4096):
+        kept = betas(batch)[1] ** (SQUARE_HALF_LIFE_TOKENS / batch)
+        assert kept == pytest.approx(0.5, rel=2e-3)
+    small, usual, large, huge = (betas(batch) for batch in (64, 2048, 16_384, 2**20))
+    assert usual == (0.9, 0.982821)
+    assert small[0] == usual[0]
+    assert huge == large == (0.8, 0.95)
+    assert 0.8 < betas(4096)[0] < 0.9
+    assert all(beta < 1 for beta in betas(1))
+    for batch, tokens in ((512, "81\u2009900"), (32_768, "442\u2009800")):
+        choice = choose_phase(Phase(batch_tokens=batch), facts_of(10**9), 256)["betas"]
+        assert choice.value == list(betas(batch))
+        assert f"{tokens} tokens" in choice.reason
+
+
+def test_epochs_that_sources_allow_are_rounded_down_to_four_digits() -> None:
+    for allowed in (0.44445, 1.23456, 0.1, 0.39999999999999997, 3.9996, 0.00123456, 1 / 3, 1.5):
+        found = chosen(10**6, most_epochs=lambda _, most=allowed: most)["epochs"]
+        assert isinstance(found, float)
+        assert 0.999 * allowed < found <= allowed * (1 + 1e-9)
+        assert len(str(found).replace(".", "").strip("0")) <= 4
+    assert chosen(most_epochs=lambda _: 4.0)["epochs"] == 4
+
+
+def test_a_budget_that_is_given_is_kept_and_one_that_is_not_is_four_passes() -> None:
+    for budget in ({"steps": 9}, {"tokens": 77_777}, {"epochs": 2.0}):
+        assert chosen(50_000, budget).keys().isdisjoint({"steps", "tokens", "epochs"})
+    assert chosen(50_000)["epochs"] == 4.0
+    few = facts_of(50_000)
+    assert budget_of([Phase()], few) == 200_000
+    phases = [Phase(steps=10, batch_tokens=64), Phase(tokens=500), Phase(epochs=0.5)]
+    assert budget_of(phases, few) == 640 + 500 + 25_000
+    assert budget_of([Phase(steps=10)], MUCH, "cuda") == 327_680
+    assert budget_of([Phase(tokens=500), Phase(objective="chat", tokens=900)], MUCH) == 500
 
 
 def test_warmup_is_a_twentieth_of_the_steps_up_to_two_hundred() -> None:
     steps = {1: 1, 39: 1, 40: 2, 400: 20, 4000: 200, 9000: 200}
-    found = [choose_phase(Phase(steps=each), MUCH, 256)["warmup_steps"].value for each in steps]
-    assert found == list(steps.values())
+    assert [chosen(keys={"steps": each})["warmup_steps"] for each in steps] == list(steps.values())
 
 
-def test_only_phases_that_read_texts_count_in_the_budget_of_texts() -> None:
-    phases = [Phase(tokens=500), Phase(objective="chat", tokens=900)]
-    assert budget_of(phases, MUCH) == 500
+def test_the_last_of_several_phases_hands_on_the_mean_of_its_steps_unless_the_recipe_says() -> None:
+    def course(place: str, **keys: object) -> dict[str, object]:
+        found = chosen(keys={"epochs": 1} | keys, place=place)
+        return {name: found[name] for name in ("schedule", "keep", "final_lr") if name in found}
+
+    mean = {"schedule": "linear", "keep": "average", "final_lr": 0.3}
+    assert course("last") == course("last", schedule="linear") == course("last", epochs=2) == mean
+    assert course("followed") == course("followed", epochs=9) == {"schedule": "constant"}
+    for said in ({"keep": "best"}, {"final_lr": 0.1}, {"patience": 3}, {"epochs": 2.1}):
+        assert course("last", **said) == {"schedule": "linear"}, said
+    assert course("alone") == course("last", schedule="cosine") == {"schedule": "linear"}
+
+
+EXAMPLES = Facts(20_000, 12_000, 40.0, 12_800)
+
+
+def answers(objective: str, *, dim: int = 128, **keys: object) -> dict[str, object]:
+    phase = Phase.model_validate({"objective": objective, "data": "a.jsonl", **keys})
+    found = choose_answers(phase, EXAMPLES, 128, dim=dim, device="cpu")
+    assert all(each.reason for each in found.values())
+    return {key: each.value for key, each in found.items()}
+
+
+def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
+    chat = answers("chat")
+    assert (chat["epochs"], *rates(chat)) == (3.0, 1e-3, 1e-3)
+    assert answers("preferences")["lr"] == 3e-5
+    assert answers("chat", dim=2048)["lr"] == pytest.approx(1.3e-4)
+    assert chat["batch_tokens"] == 1536  # eight steps an epoch
+    assert "epochs" not in answers("chat", steps=9)
+    assert answers("chat", steps=200)["warmup_steps"] == 20
+    for objective, rate in (("chat", 1e-2), ("preferences", 3e-4)):
+        adapted = answers(objective, adapt={"rank": 4})
+        assert (adapted["lr"], adapted["weight_decay"]) == (pytest.approx(rate), 0.0)
+        assert answers(objective, adapt={"rank": 4}, lr=1e-3)["lr"] == 1e-3
+
+
+def test_nothing_is_said_of_trained_weights_that_there_are_not() -> None:
+    phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl"})
+    for is_new in (True, False):
+        found = choose_answers(phase, EXAMPLES, 128, dim=128, device="cpu", is_new=is_new)
+        reasons = " ".join(each.reason for each in found.values())
+        assert ("trained already" in reasons) is not is_new
+
+
+@pytest.mark.parametrize("objective", ["chat", "preferences"])
+def test_the_estimate_of_examples_is_near_what_is_counted(
+    objective: str, tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    records = conversations(400) if objective == "chat" else pairs(400)
+    made = make_toy_examples(tmp_path / "made", records, objective, val_share=0.05, context=256)
+    recipe = small_recipe(tmp_path / "project")
+    write_lines(recipe.parent / "a.jsonl", records)
+    with recipe.open("a", encoding="utf-8") as file:
+        file.write(f'[[phase]]\nname = "second"\nobjective = "{objective}"\ndata = "a.jsonl"\n')
+    sets = ["chat.val_share=0.05"]
+    sized = made["train"]["bytes"] / made["train"]["learnt"]
+    (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, sized).values()
+    assert facts.unique_tokens == pytest.approx(made["train"]["tokens"], rel=0.4)
+    examples = facts.unique_tokens / facts.mean_document_tokens
+    assert examples == pytest.approx(made["train"]["examples"], rel=0.1)
+    assert facts.positions >= facts.unique_tokens
+
+
+def test_the_estimate_is_the_same_however_the_file_is_packed(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.autopilot.phase.SAMPLE_RECORDS", 50)
+    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 250_000)
+    records = conversations(2_000)
+    recipe = small_recipe(tmp_path / "project")
+    lines = write_lines(recipe.parent / "a.jsonl", records).read_bytes()
+    (recipe.parent / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (recipe.parent / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
+    parquet.write_table(arrow.Table.from_pylist(records), recipe.parent / "a.parquet")
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet"):
+        sets = ["phase.0.objective=chat", f"phase.0.data={name}", "chat.val_share=0.05"]
+        (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
+        examples = facts.unique_tokens / facts.mean_document_tokens
+        assert examples == pytest.approx(0.95 * len(records), rel=0.3), name
+
+
+KEYS = {"family": "qwen3", "dim": 256, "layers": 8, "mixer": {"heads": 4}, "ffn": {"hidden": 768}}
+SHAPE = resolve(ModelKeys.model_validate(KEYS), vocab=4096, context=512)
+LARGE = {"lr": 1e-3, "batch_tokens": 65_536, "number_format": "bf16"}
+
+
+def config(**keys: object) -> TrainConfig:
+    return train_config(context=512, **(LARGE | keys))
+
+
+def held(shape: ModelConfig, free: int, **keys: object) -> Choices:
+    """What is chosen for a phase that says these keys, in so much free memory."""
+    phase = Phase.model_validate({"steps": 1, "number_format": "fp32", "lr": 1e-3} | keys)
+    resolved = resolve_phase(phase, context=shape.context, positions=1000)
+    return choose_memory(shape, phase, resolved, free_bytes=free)
+
+
+def needed(tokens: int, blocks: int = 0) -> int:
+    """Free memory in which so many tokens just fit, if so many blocks are computed again."""
+    return int(phase_bytes(SHAPE, config(micro_tokens=tokens, recompute=blocks)) * 1.15) + 1
+
+
+def values(free: int, **keys: object) -> dict[str, object]:
+    return {key: each.value for key, each in held(SHAPE, free, **(LARGE | keys)).items()}
+
+
+def test_what_fits_is_taken_in_whole_rows_up_to_what_is_useful() -> None:
+    ample, tight = needed(10**9) * 4, needed(5120)
+    assert values(ample) == {"micro_tokens": USEFUL_TOKENS, "recompute": 0}
+    assert values(tight) == {"micro_tokens": 5120, "recompute": 0}
+    assert values(tight - 2) == {"micro_tokens": 4608, "recompute": 0}
+    reasons = [held(SHAPE, free, **LARGE)["micro_tokens"].reason for free in (ample, tight)]
+    assert "no faster" in reasons[0]
+    assert "would not fit" in reasons[1]
+    small = {"batch_tokens": 1024}
+    free = int(phase_bytes(SHAPE, config(**small, micro_tokens=1024)) * 1.15) + 1
+    assert values(free, **small) == {"micro_tokens": 1024, "recompute": 0}
+
+
+def test_blocks_are_computed_again_before_parts_get_too_small_to_be_fast() -> None:
+    assert values(needed(2048)) == {"micro_tokens": 2048, "recompute": 0}
+    for blocks in (1, 4, 7):
+        tight = needed(2048, blocks)
+        assert values(tight) == {"micro_tokens": 2048, "recompute": blocks}
+        assert values(tight - 2)["recompute"] == blocks + 1
+    assert values(needed(2048, 8) - 2) == {"micro_tokens": 1536, "recompute": 8}
+    assert values(needed(512, 8))["micro_tokens"] == 512
+    with pytest.raises(OutOfMemory, match="with one row of 512 tokens") as caught:
+        values(needed(512, 8) - 2)
+    assert "model.dim" in caught.value.do
+
+
+def test_what_the_recipe_says_of_memory_is_kept() -> None:
+    assert values(needed(2048) - 2, recompute=0) == {"micro_tokens": 1536}
+    assert values(needed(8192, 3), micro_tokens=8192) == {"recompute": 3}
+    assert values(10, micro_tokens=8192, recompute=0) == {}
+
+
+def test_a_model_too_large_for_one_process_fits_in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = resolve(ModelKeys(dim=1024, layers=32, mixer={"heads": 16}), vocab=4096, context=256)
+    free, variables = 8 * parameters(shape).total, {"RANK": 0, "WORLD_SIZE": 8}
+    for name, value in (variables | {"LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 8}).items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(OutOfMemory):
+        held(shape, free, batch_tokens=2048)
+    choices = held(shape, free, batch_tokens=2048, shard="weights")
+    assert 0 <= choices["recompute"].value <= 32

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,37 +11,47 @@ from toys import train_config
 
 from endonym import device
 from endonym.autopilot import probe
+from endonym.autopilot.machine import measured_pace
 from endonym.errors import OutOfMemory
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train.compile import unsupported_reason
 
+PHASE = train_config(number_format="fp32", batch_tokens=128)
+
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cores", lambda: 1)
+    monkeypatch.setattr(probe, "SECONDS", 0.2)
 
 
 def shape(dim: int) -> ModelConfig:
     return resolve(ModelKeys(dim=dim, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=64)
 
 
-def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def steps_of(device: str = "cpu", **keys: object) -> probe.Steps:
+    return probe.Steps(probe.fresh(shape(16)), train_config(number_format="fp32", **keys), device)
+
+
+def test_a_small_shape_trains_faster_than_a_large_one_and_not_compiled_without_a_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe, "unsupported_reason", lambda shape, device: "not here")
-    phase = train_config(number_format="fp32", batch_tokens=128)
-    small, large = (probe.pace(shape(dim), phase)["plain"] for dim in (16, 512))
-    assert small is not None
-    assert large is not None
+    small, large = (probe.pace(shape(dim), PHASE)["plain"] for dim in (16, 512))
     assert small > large > 0
-    assert probe.plain(probe.fresh(shape(16)), phase) > large
+    assert probe.plain(probe.fresh(shape(16)), PHASE) > large
+    found = measured_pace(shape(16), PHASE, tmp_path / "machine.json")
+    assert found.plain > 0
+    assert found.compiled is None
 
 
 PROBED = """
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.autopilot import probe
-from endonym.autopilot.pace import usual_training
+from endonym.autopilot.machine import usual_training
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
@@ -57,26 +68,18 @@ def test_a_compiler_without_pythons_headers_is_told_in_a_line(
     broken_compiler: dict[str, str],
 ) -> None:
     command = [sys.executable, "-W", "ignore", "-c", PROBED]
-    said = subprocess.run(
-        command, env=broken_compiler, capture_output=True, text=True, check=True
-    ).stdout
-    assert said.strip() == "main.cpp:5: fatal error: Python.h: No such file or directory"
+    done = subprocess.run(command, env=broken_compiler, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "main.cpp:5: fatal error: Python.h: No such file or directory"
 
 
-def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    phase = train_config(number_format="fp32", batch_tokens=1 << 30, micro_tokens=200)
-    steps = probe.Steps(probe.fresh(shape(16)), phase, "cpu")
+def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once() -> None:
+    steps = steps_of(batch_tokens=1 << 30, micro_tokens=200)
     assert steps.batch.tokens_BT.shape == (6, 64)
     seen: list[int] = []
     steps.decoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     steps.take()
     assert seen == [3, 3]
-    few = probe.Steps(
-        probe.fresh(shape(16)), train_config(batch_tokens=128, number_format="fp32"), "cpu"
-    )
-    assert few.batch.tokens_BT.shape == (2, 64)
+    assert steps_of(batch_tokens=128).batch.tokens_BT.shape == (2, 64)
 
 
 def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,11 +87,11 @@ def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
         raise MemoryError("std::bad_alloc")
 
     monkeypatch.setattr(probe, "take_step", full)
-    phase = train_config(number_format="fp32", batch_tokens=128)
-    for measure in (
-        lambda: probe.pace(shape(16), phase),
-        lambda: probe.plain(probe.fresh(shape(16)), phase),
-    ):
+    measures = (
+        lambda: probe.pace(shape(16), PHASE),
+        lambda: probe.plain(probe.fresh(shape(16)), PHASE),
+    )
+    for measure in measures:
         with pytest.raises(OutOfMemory, match="asked for") as caught:
             measure()
         assert "micro_tokens" in caught.value.do
@@ -100,7 +103,7 @@ def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch)
     def module(device: torch.device) -> SimpleNamespace:
         return SimpleNamespace(synchronize=lambda: said.append(f"waited for {device}"))
 
-    steps = probe.Steps(probe.fresh(shape(16)), train_config(number_format="fp32"), "cpu")
+    steps = steps_of()
     steps.device = torch.device("cuda:1")
     monkeypatch.setattr(probe, "take_step", lambda *_, **__: said.append("step"))
     monkeypatch.setattr(torch, "get_device_module", module)
@@ -109,8 +112,7 @@ def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_weights_and_batch_stand_on_the_device_that_is_measured() -> None:
-    phase = train_config(number_format="fp32", batch_tokens=128)
-    steps = probe.Steps(probe.fresh(shape(16)), phase, "meta")
+    steps = steps_of("meta", batch_tokens=128)
     there = [*steps.decoder.parameters(), *steps.optimizer.masters]
     there += [steps.batch.tokens_BT, steps.batch.targets_BT, steps.batch.documents_BT]
     assert {str(each.device) for each in there} == {"meta"}

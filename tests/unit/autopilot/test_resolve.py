@@ -16,12 +16,9 @@ from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value
 from endonym.autopilot.text_size import TextSize
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
-from endonym.formats.files import RawSet
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log
-from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Artifact
 
 
 @pytest.fixture
@@ -29,19 +26,20 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
     return Recipe.load(small_recipe(tmp_path / "project"))
 
 
-@pytest.fixture
-def raw(recipe: Recipe) -> list[RawSet]:
-    return sources.hash_all(sources.find(recipe), Store(recipe.folder / "store"), Log(quiet=True))
+FACTS = Facts(1_000_000, 250_000, 30.0)
+
+
+def choices_of(recipe: Recipe, facts: Facts = FACTS) -> dict[str, Choice]:
+    return resolve.training_choices(recipe, facts, 400)
 
 
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
-    facts = Facts(1_000_000, 250_000, 30.0)
-    found = resolve.training_choices(recipe, facts, 400)
+    found = choices_of(recipe)
     keys = ("betas", "embedding_lr", "weight_decay")
     assert set(found) == {f"phase.0.{key}" for key in keys}
     assert all(choice.reason for choice in found.values())
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
-    more = set(resolve.training_choices(bare, facts, 400)) - set(found)
+    more = set(choices_of(bare)) - set(found)
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
 
 
@@ -64,7 +62,7 @@ def test_the_rate_falls_only_before_what_learns_something_else(
     phases[1] |= second
     (recipe.folder / "talks.jsonl").write_text("{}\n", encoding="utf-8")
     recipe = recipe.with_values({"phase": phases})
-    found = resolve.training_choices(recipe, Facts(1_000_000, 250_000, 30.0), 400)
+    found = choices_of(recipe)
     assert found["phase.0.schedule"].value == schedule
     assert found["phase.1.schedule"].value == "linear"
     is_last = schedule == "constant"
@@ -72,19 +70,19 @@ def test_the_rate_falls_only_before_what_learns_something_else(
     if is_last:
         assert found["phase.1.keep"].value == "average"
         more = recipe.with_values({"phase.1.tokens": 2_000_000})
-        chosen = resolve.training_choices(more, Facts(1_000_000, 250_000, 30.0), 400)
+        chosen = choices_of(more)
         assert "phase.1.keep" not in chosen
 
 
-@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
-def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
-    recipe: Recipe, kind: str
-) -> None:
-    size = TextSize(10**9, 10**9, 1.0, 100.0, ())
+def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(recipe: Recipe) -> None:
+    size = TextSize(10**9, 3 * 10**8, 1.0, 100.0, ())  # three bytes a letter ask for no more ids
     assert resolve.vocab_choice(recipe, lambda: pytest.fail("measured in vain")) == {}
-    open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
-    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind in ("bpe", "unigram") else {}
-    assert resolve.vocab_choice(open_, lambda: size) == wanted
+    chosen = {"tokenizer.vocab": choose_vocab(3 * 10**8)}
+    for kind, wanted in (("bpe", chosen), ("unigram", chosen), ("char", {}), ("byte", {})):
+        open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
+        assert resolve.vocab_choice(open_, lambda: size) == wanted
+    assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
+    assert resolve_tokenizer(recipe, {"tokenizer.vocab": Choice(777, "letters")}).vocab == 777
 
 
 def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:
@@ -112,34 +110,30 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
     assert machine.known(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
 
 
-@pytest.mark.parametrize(
-    ("target", "has_units", "expected"),
-    [("cuda", True, "bf16"), ("cuda:1", False, "fp32"), ("mps", True, "fp32")],
-)
 def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
-    recipe: Recipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    target: str,
-    has_units: bool,
-    expected: str,
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def supported(including_emulation: bool = True) -> bool:
-        return has_units or including_emulation
-
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     auto = recipe.with_values({"phase.0.number_format": "auto"})
-    found = resolve.number_formats(auto, tmp_path / "machine.json", target)
-    assert found["phase.0.number_format"].value == expected
-    assert found["phase.0.number_format"].reason
+    for target, has_units, value, said in (
+        ("cuda", True, "bf16", "this GPU has units for it"),
+        ("cuda:1", False, "fp32", "this GPU has no units for bf16"),
+        ("mps", True, "fp32", "never tried on mps"),
+    ):
+
+        def supported(including_emulation: bool = True, has_units: bool = has_units) -> bool:
+            return has_units or including_emulation
+
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        (choice,) = resolve.number_formats(auto, tmp_path / "machine.json", target).values()
+        assert (choice.value, said in choice.reason) == (value, True)
 
 
 def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe_is_open(
     recipe: Recipe,
 ) -> None:
     facts = Facts(1_000_000, 250_000, 30.0)
-    found = resolve_training(recipe, resolve.training_choices(recipe, facts, 400), facts, 400)
+    found = resolve_training(recipe, choices_of(recipe, facts), facts, 400)
     (phase,) = found.phases
     assert (found.model.vocab, found.model.context) == (400, found.pack.context)
     assert phase.lr == recipe.phase[0].lr
@@ -154,12 +148,6 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     assert (made.phases[0].lr, made.phases[0].execution.micro_tokens) == (1e-3, 64)
     assert made.phases[0].execution.compile is True
     assert found.phases[0].lr == recipe.phase[0].lr
-
-
-def test_the_vocabulary_that_was_chosen_is_the_tokenizers(recipe: Recipe) -> None:
-    chosen = {"tokenizer.vocab": Choice(777, "letters")}
-    assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
-    assert resolve_tokenizer(recipe, chosen).vocab == 777
 
 
 def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Path) -> None:
@@ -218,11 +206,11 @@ def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) ->
         own = Facts(1_000_000, 250_000, 30.0, dev_documents=dev_documents)
         facts = replace(own, dev_documents=None, sources={name: own})
         for each, wanted in ((shared, kept), (recipe, "best")):
-            choices = resolve.training_choices(each, facts, 400)
+            choices = choices_of(each, facts)
             assert resolve_training(each, choices, facts, 400).phases[0].keep == wanted
             assert ("phase.0.keep" in choices) == (wanted == "last")
     asked = shared.with_values({"phase.0.keep": "average"})
-    choices = resolve.training_choices(asked, facts, 400)
+    choices = choices_of(asked, facts)
     assert resolve_training(asked, choices, facts, 400).phases[0].keep == "average"
     with pytest.raises(RecipeError, match="is held out"):
         resolve_training(shared.with_values({"phase.0.keep": "best"}), choices, facts, 400)
@@ -234,7 +222,7 @@ def test_the_mean_of_weights_needs_no_dev_text(recipe: Recipe) -> None:
     both = recipe.with_values({"phase": [{"name": "web", **share}, {"name": "books", **share}]})
     own = Facts(1_000_000, 250_000, 30.0, dev_documents=0)
     facts = replace(own, dev_documents=None, sources={recipe.source[0].name: own})
-    found = resolve.training_choices(both, facts, 400)
+    found = choices_of(both, facts)
     assert [found[f"phase.{n}.keep"].value for n in (0, 1)] == ["last", "average"]
 
 
@@ -243,21 +231,21 @@ def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     whole = recipe.with_values({"phase.0.steps": None, "source.0.repeatable": 2})
     own = Facts(1_000_000, 250_000, 30.0)
     facts = replace(own, sources={name: own})
-    first = resolve.training_choices(whole, facts, 400)["phase.0.epochs"]
+    first = choices_of(whole, facts)["phase.0.epochs"]
     assert first == Choice(2.0, "as often as its sources may be read")
     begun = whole.with_values({"phase.0.epochs": 1.6})
     phases = [begun.phase[0], whole.phase[0].model_copy(update={"name": "more"})]
     two = begun.model_copy(update={"phase": tuple(phases)})
-    choices = resolve.training_choices(two, facts, 400)
+    choices = choices_of(two, facts)
     assert choices["phase.1.epochs"].value == pytest.approx(0.4, abs=0.005)
     resolve_training(two, choices, facts, 400)
     some = [begun.phase[0].model_copy(update={"name": n, "epochs": 0.7}) for n in ("one", "two")]
     three = begun.model_copy(update={"phase": (*some, phases[1])})
-    found = resolve.training_choices(three, facts, 400)["phase.2.epochs"].value
+    found = choices_of(three, facts)["phase.2.epochs"].value
     assert found == pytest.approx(0.6, abs=0.01)
     phases[1] = phases[1].model_copy(update={"start": "scratch"})
     two = begun.model_copy(update={"phase": tuple(phases)})
-    assert resolve.training_choices(two, facts, 400)["phase.1.epochs"].value == 2.0
+    assert choices_of(two, facts)["phase.1.epochs"].value == 2.0
 
 
 def test_no_choice_of_a_phase_outlives_the_estimate_that_it_was_made_from(recipe: Recipe) -> None:

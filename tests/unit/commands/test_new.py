@@ -16,7 +16,7 @@ from found_texts import write_found_texts
 from text_samples import RUSSIAN
 
 from endonym.autopilot import machine
-from endonym.autopilot.pace import Pace
+from endonym.autopilot.machine import Pace
 from endonym.commands import new as starter
 from endonym.commands.check import Checked
 from endonym.commands.new import describe_model, describe_survey, write_recipe

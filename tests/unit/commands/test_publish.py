@@ -11,9 +11,8 @@ from fake_hub import TOKEN, Hub, running_hub
 from huggingface_hub import ModelCard, constants
 
 from endonym.commands.export import export_model
-from endonym.export.card import EDITED
 from endonym.export.config import Export
-from endonym.export.formats import RECORD
+from endonym.export.formats import EDITED, RECORD
 from endonym.log import Log
 from endonym.store import Store
 

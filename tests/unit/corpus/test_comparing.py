@@ -11,23 +11,22 @@ from endonym.copies.held_out.near import Index
 from endonym.copies.held_out.split import NearCopySearch, nearly_repeated
 from endonym.corpus import comparing
 from endonym.corpus.comparing import Part, SearchByWorkers, read_index, texts_of, write_index
-from endonym.corpus.placing import Placing
+from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
+from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.workers import Inline
+
+
+def parts_of(folder: Path, chunks: list[list[str | None]]) -> list[Part]:
+    made = [("a", chunk(folder, number, texts)) for number, texts in enumerate(chunks)]
+    return Placed([(Source(name="a", path="."), [])], made, BLOCK_BYTES, folder).parts
 
 
 @pytest.fixture
 def parts(tmp_path: Path) -> list[Part]:
     """Chunks of sentences, some of which nearly repeat one another."""
     lines = [*numbered(200), *(f"{line} Шулай." for line in numbered(40, 50)), *KHMER]
-    placing, found = Placing(), []
-    placing.begin_source(0)
-    for number in range(8):
-        made = chunk(tmp_path, number, [*lines[number::8], None])
-        first = placing.documents
-        placing.add(made, tmp_path / f"{number}.npy")
-        found.append(Part("a", made, tmp_path / f"{number}.npy", first))
-    return found
+    return parts_of(tmp_path, [[*lines[number::8], None] for number in range(8)])
 
 
 def test_texts_are_those_of_chosen_documents(parts: list[Part]) -> None:
@@ -63,13 +62,7 @@ def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 1)
     old, new = " ".join(numbered(2)).split(), " ".join(numbered(2, 700)).split()
     near, far = [*old[:-6], *new[:6]], [*new[10:16], *old[6:-6], *new[:6]]
-    placing, parts = Placing(), []
-    placing.begin_source(0)
-    for number, words in enumerate((old, near, far)):
-        made = chunk(tmp_path, number, [" ".join(words)])
-        first = placing.documents
-        placing.add(made, tmp_path / f"{number}.npy")
-        parts.append(Part("a", made, tmp_path / f"{number}.npy", first))
+    parts = parts_of(tmp_path, [[" ".join(words)] for words in (old, near, far)])
     candidates = np.array([False, True, True])
     index = Index.made([" ".join(near), " ".join(far)], map(" ".join, (old, near, far)))
     index.compare([" ".join(old)])

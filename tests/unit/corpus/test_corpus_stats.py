@@ -1,8 +1,17 @@
-"""The counts of a corpus."""
+"""The counts of a corpus, and signs that a kept text is not quite in order."""
 
 import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.corpus.corpus_stats import MAX_DAMAGES, SourceStats, reasons_table, total
+from endonym.corpus.corpus_stats import (
+    MAX_DAMAGES,
+    WARNINGS,
+    SourceStats,
+    reasons_table,
+    text_warnings,
+    total,
+    warning_example,
+)
 from endonym.errors import CorpusError
 from endonym.formats.document import Reject
 
@@ -11,7 +20,7 @@ def source_stats() -> SourceStats:
     """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
     made = SourceStats("tt", files=1)
     for size in (4, 6, 5):
-        made.read.add(size)
+        made.read.more(1, size)
     made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
     made.kept["train"].documents, made.kept["train"].bytes = 1, 4
     made.kept["test"].documents, made.kept["test"].bytes = 1, 6
@@ -33,7 +42,7 @@ def test_a_lost_record_or_byte_is_an_error(field: str):
 def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made = source_stats()
     assert (made.reading().share, made.reading().bad_records) == (5 / 15, 1)
-    made.read.add(1_000_000)
+    made.read.more(1, 1_000_000)
     made.drop(Reject("unsupported_format", "b.pdf", "tt"), 1_000_000, "b.pdf")
     assert (made.reading().share, made.reading().records) == (5 / 15, 3)
     assert SourceStats("empty").reading().share == 0.0
@@ -59,7 +68,7 @@ def test_counts_of_parts_add_up_to_those_of_the_whole():
     for part in range(3):
         made = SourceStats("tt")
         for number in range(15):
-            made.read.add(number)
+            made.read.more(1, number)
             made.drop(Reject("truncated", f"{part}-{number}.gz", "tt", "cut"), number)
         made.changed_documents = 2
         whole.add(made.counts())
@@ -71,17 +80,35 @@ def test_counts_of_parts_add_up_to_those_of_the_whole():
     whole.balance()
 
 
-def test_of_each_warning_the_first_example_stays_and_each_is_counted():
-    made = SourceStats("km")
-    made.warn({"khmer_order": "ខុ្ញំ for ខ្ញុំ"})
-    made.warn({"khmer_order": "other", "replacement": "a\ufffd"})
-    assert made.warnings == {"khmer_order": 2, "replacement": 1}
-    assert made.examples == {"khmer_order": "ខុ្ញំ for ខ្ញុំ", "replacement": "a\ufffd"}
-
-
 def test_a_record_that_cannot_be_read_is_named_by_its_file():
     made = SourceStats("tt")
     made.drop(Reject("bad_json", "one/a.jsonl#7", "tt"), 5)
     made.drop(Reject("bad_json", "one/a.jsonl#8", "tt"), 6, "one.zip")
     made.drop(Reject("min_chars", "one/a.jsonl#9", "tt"), 7)
     assert made.unreadable == {"bad_json  one/a.jsonl": 5, "bad_json  one.zip": 6}
+
+
+def test_good_text_has_no_warning():
+    assert [text for text in TATAR + KHMER + ROMANIAN + FRENCH if text_warnings(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("ខុ្ញំ", "ខុ្ញំ for ខ្ញុំ"), ("ក្្រោម", "ក្្រោ for ក្រោ"), ("គេា", "គេា for គោ"), ("តេ្រ", "តេ្រ for ត្រេ")],
+)
+def test_an_example_of_khmer_out_of_order_stands_beside_what_is_meant(text: str, said: str):
+    assert warning_example(f"ខ្ញុំទៅ {text}ផ្សារ", "khmer_order") == said
+
+
+@pytest.mark.parametrize(
+    ("text", "warning", "named"),
+    [
+        ("ខុ្ញំទៅផ្សារ", "khmer_order", "ខុ្ញំ for ខ្ញុំ"),
+        ("Бер. Күк й\ufffdзе", "replacement", "й\ufffdзе"),
+        ("Бер. К?чле җил", "lost_letters", "К?чле"),
+    ],
+)
+def test_each_is_found_and_its_warning_shows_where(text: str, warning: str, named: str):
+    assert text_warnings(text) == [warning]
+    assert warning_example(text, warning) == named
+    assert f"as in {named}" in WARNINGS[warning].format(example=named)

@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_chunks import rows_of
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import contamination
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.cleaned import Cleaned
 from endonym.corpus.corpus import dropped_records
-from endonym.corpus.making import Chunk, Making, Placed
+from endonym.corpus.making import Chunk, Making
 from endonym.corpus.removing import EvaluationFile
+from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean, Source, Split
-from endonym.formats.document import ARTICLE, Document, Reject
-from endonym.formats.document_files import REMOVED, json_text
+from endonym.formats.document import Document, Reject
+from endonym.formats.document_files import REMOVED
 from endonym.formats.faults import FAULT
 from endonym.workers import Inline
 
@@ -37,7 +39,6 @@ class Sifted:
         sources: list[list[list[str]]],
         clean: Clean = ALL,
         evaluation: list[EvaluationFile] | None = None,
-        article: str = "",
     ) -> None:
         self.folder, file = folder, -1
         names = [(Source(name=f"s{n}", path="."), files) for n, files in enumerate(sources)]
@@ -47,22 +48,21 @@ class Sifted:
         making, chunks = Making(names, clean, Split(seed=7), **given), list[Chunk]()
         for number, (source, files) in enumerate(names):
             for place, texts in enumerate(files):
-                file, rows = file + 1, Cleaned(source.name, 7)
+                file += 1
+                rows = rows_of(folder / "work", str(file), source.name)
                 for n, text in enumerate(texts):
-                    making.stats[source.name].read.add(len(text.encode()))
-                    meta = json_text({ARTICLE: article} if article else {})
-                    each = Document(text, f"{file}.txt#{n + 1}", f"s{number}", rows.noted(meta))
-                    rows.add(each, meta, place, len(text.encode()))
+                    making.stats[source.name].read.more(1, len(text.encode()))
+                    each = Document(text, f"{file}.txt#{n + 1}", f"s{number}")
+                    rows.add(each, "{}", place, len(text.encode()))
                 if texts:
-                    rows.write(folder / "work", str(file))
+                    rows.write()
                     path = folder / "work" / f"{file}.arrow"
                     chunks.append(Chunk(source.name, path, len(texts), 0))
         found = making.without_copies(chunks)
         making.write_dropped(found)
-        placed = Placed(names, found, 2_000, work.place("place"))
+        kept = [(each.source, each.path) for each in found]
+        placed = Placed(names, kept, 2_000, work.place("place"))
         self.stats, self.said = list(making.stats.values()), making.said
-        for stats in self.stats:
-            stats.of_articles = placed.of_articles[stats.name]
         self.keys, self.documents = placed.keys, list[dict[str, Any]]()
         for part in placed.parts:
             table = read_chunk(part.chunk).to_pylist()
@@ -197,22 +197,6 @@ def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
     )
     Sifted(tmp_path, [[[LONG], [OTHER], [THIRD]]], evaluation=[("a.txt", [LONG]), ("b.txt", [])])
     assert seen == ["a.txt", "b.txt"]
-
-
-def test_records_and_bytes_are_all_accounted_for(tmp_path: Path) -> None:
-    texts = [LONG, LONG, LONG.upper(), f"{OTHER}\n\n{LONG}", OTHER, THIRD]
-    sifted = Sifted(tmp_path, [[texts]], evaluation=[("unseen.txt", [THIRD])])
-    (stats,) = sifted.stats
-    dropped = stats.dropped.values()
-    assert len(sifted.documents) + sum(each.records for each in dropped) == stats.read.records
-    assert set(stats.dropped) == {"exact", "near", "paragraphs", "decontaminate"}
-
-
-def test_sentences_of_an_article_have_one_key(tmp_path: Path) -> None:
-    sifted = Sifted(tmp_path, [[TATAR]], Clean(), article="tat_mixed#5")
-    assert len(set(sifted.keys[0].tolist())) == 1
-    assert sifted.stats[0].of_articles == len(TATAR)
-    assert len({each["block"] for each in sifted.documents}) == len(TATAR)
 
 
 def test_a_document_that_fails_once_a_part_of_it_is_gone_is_counted(

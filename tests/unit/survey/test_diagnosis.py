@@ -1,4 +1,4 @@
-"""From paths to findings."""
+"""From paths to findings, and what a text can feed."""
 
 import json
 import tomllib
@@ -10,13 +10,16 @@ import pytest
 from made_dirt import lines_of, stubs
 from text_samples import FRENCH, TATAR, gzipped, numbered, write
 
+from endonym.autopilot.model_size import BYTES_PER_TOKEN
+from endonym.autopilot.resolve import training_choices
+from endonym.autopilot.text_size import TextSize
 from endonym.corpus.corpus import make_corpus
 from endonym.errors import MissingSource, RecipeError
 from endonym.formats.config import Split
 from endonym.formats.files import source_files
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.survey.diagnosis import Diagnosis, diagnose, known_language, rough
+from endonym.survey.diagnosis import Diagnosis, diagnose, known_language, potential, rough
 from endonym.workers import Inline
 
 
@@ -42,8 +45,7 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert found.patient.code == "tt"
     assert "taken to be Tatar" in found.read()[0]
     assert "texts filled in by a program (60)" in found.verdict()
-    (tmp_path / "recipe.toml").write_text(found.recipe, encoding="utf-8")
-    recipe = Recipe.load(tmp_path / "recipe.toml")
+    recipe = Recipe.load(write(tmp_path, "recipe.toml", found.recipe))
     assert recipe.clean.max_same_skeleton
     assert {source.name for source in recipe.source} == {"fables", "stubs"}
     told = found.as_dict()
@@ -71,14 +73,11 @@ def test_the_corpus_of_the_recipe_can_be_made_though_some_of_its_texts_are_broke
     head = 'name = "a"\nlanguage = "tt"\n[[phase]]\nname = "a"\n'
     source = '[[source]]\nname = "{0}"\npath = "p/{1}"\n'
     given = source.format("p", "*.txt*") + 'document = "line"\n' + source.format("b", "bad.jsonl")
-    (tmp_path / "given.toml").write_text(head + given, encoding="utf-8")
-    found = diagnosis(tmp_path / "given.toml")
+    found = diagnosis(write(tmp_path, "given.toml", head + given))
     assert [each["exclude"] for each in tomllib.loads(found.recipe)["source"]] == [["old.txt"]]
     assert 'so much of "b" may be unreadable' in found.recipe
-    (tmp_path / "recipe.toml").write_text(
-        head + source.format("b", "bad.jsonl") + found.recipe, encoding="utf-8"
-    )
-    recipe = Recipe.load(tmp_path / "recipe.toml")
+    mended = head + source.format("b", "bad.jsonl") + found.recipe
+    recipe = Recipe.load(write(tmp_path, "recipe.toml", mended))
     raw = [(each, source_files(each, tmp_path)) for each in recipe.source]
     card = make_corpus(raw, recipe.clean, Split(), out=tmp_path / "corpus")
     assert card["sources"]["p"]["kept"]["train"]["documents"] > 60
@@ -91,13 +90,9 @@ def test_a_recipe_is_examined_alone(texts: Path, tmp_path: Path):
 
 
 def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
-    path = tmp_path / "recipe.toml"
     head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
-    path.write_text(
-        head
-        + 'document = "line"\nlicense = "CC0-1.0"\n[clean]\nmin_words = 1\n[[phase]]\nname = "a"\n',
-        encoding="utf-8",
-    )
+    rest = 'document = "line"\nlicense = "CC0-1.0"\n[clean]\nmin_words = 1\n[[phase]]\nname = "a"\n'
+    path = write(tmp_path, "recipe.toml", head + rest)
     found = diagnosis(path)
     assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
     assert found.found.documents == len(TATAR) + 60
@@ -152,9 +147,10 @@ def test_a_language_is_known_guessed_or_not_told():
     assert known_language(None, ["123"])[0] == ""
 
 
-def test_large_numbers_are_said_in_words():
-    said = [rough(each) for each in (999, 1_234, 2_345_678, 3e9)]
-    assert said == ["999", "1.2 thousand", "2.3 million", "3 billion"]
+def test_a_number_is_said_by_the_largest_unit_that_it_has():
+    values = (0, 999.4, 1_000, 2_345, 999_999, 1_000_000, 1_250_000_000)
+    said = ["0", "999", "1 thousand", "2.3 thousand", "1000 thousand", "1 million", "1.2 billion"]
+    assert [rough(each) for each in values] == said
 
 
 def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
@@ -179,7 +175,31 @@ def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Pa
     assert "mask" not in tomllib.loads(found.recipe)["clean"]
 
 
-def test_a_number_is_said_by_the_largest_unit_that_it_has() -> None:
-    values = (0, 999.4, 1_000, 999_999, 1_000_000, 1_250_000_000)
-    said = ["0", "999", "1 thousand", "1000 thousand", "1 million", "1.2 billion"]
-    assert [rough(each) for each in values] == said
+def test_more_text_feeds_a_larger_model():
+    small = potential(200_000, 110_000, 1_000, TATAR * 20)
+    large = potential(200_000_000, 110_000_000, 1_000_000, TATAR * 20)
+    assert small.parameters < large.parameters
+    assert small.vocab < large.vocab
+
+
+def test_tokens_follow_from_a_tokenizer_that_is_tried():
+    found = potential(100_000, 55_000, 500, TATAR * 30)
+    assert 100_000 / 20 < found.tokens < 100_000
+    assert potential(100_000, 55_000, 500, []).tokens == 25_000
+
+
+def test_the_model_is_the_one_that_a_recipe_gets(tmp_path: Path):
+    text = "name = 'a'\nlanguage = 'tt'\n[[source]]\nname = 'a'\npath = 'a'\n[[phase]]\nname = 'a'"
+    recipe = Recipe.load(write(tmp_path, "recipe.toml", text))
+    for size in (1_000_000, 10_000_000, 30_000_000, 100_000_000):
+        found = potential(size, size // 2, size // 100, [])
+        facts = TextSize(size, size // 2, 1.0, 100.0, ()).facts(recipe.split, BYTES_PER_TOKEN)
+        chosen = training_choices(recipe, facts, found.vocab)
+        keys = (chosen["model.dim"].value, chosen["model.layers"].value)
+        assert (found.dim, found.layers) == keys
+        assert found.is_enough
+
+
+def test_ten_bytes_are_enough_for_no_model_and_no_text_is_no_error():
+    assert not potential(10, 6, 1, TATAR[:1]).is_enough
+    assert potential(0, 0, 0, []).tokens == 0

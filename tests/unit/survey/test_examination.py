@@ -4,40 +4,27 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from made_dirt import fables, lines_of, stubs
-from text_samples import FRENCH, KHMER, RUSSIAN, TATAR, files, write
+from made_dirt import fables, stubs
+from text_samples import RUSSIAN, TATAR, files, write
 
 from endonym.cleaning.tally import SAMPLES
 from endonym.corpus.corpus import make_corpus
 from endonym.corpus.corpus_stats import total
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile
-from endonym.survey.examination import diagnostic_clean, examine, guess_language, sampled, shares
+from endonym.survey.cleaning import diagnostic_clean
+from endonym.survey.examination import examine, sampled, shares
 
 
-def source(path: Path) -> tuple[Source, list[RawFile]]:
-    """A list of sentences."""
-    return (
-        Source(name=path.stem, path=str(path), document="line"),
-        [RawFile(path=path, name=path.name)],
-    )
+def source(*paths: Path) -> tuple[Source, list[RawFile]]:
+    """Lists of sentences."""
+    every = [RawFile(path=path, name=path.name) for path in paths]
+    return Source(name=paths[0].stem, path=str(paths[0]), document="line"), every
 
 
-def test_the_language_of_most_texts_is_guessed():
-    tatar = lines_of("tt")[:40]
-    assert guess_language([*tatar, *FRENCH[:2]])[0] == "tt"
-    assert guess_language(["123"] * 20) == ("", 0.0)
-
-
-def test_every_rule_that_fits_the_language_is_switched_on():
-    clean = diagnostic_clean("tt", "\n".join(TATAR * 20), TATAR)
-    assert {"mojibake", "look_alikes", "tatar_letters", "spaces"} <= set(clean.normalize)
-    assert "khmer_order" not in clean.normalize
-    assert (clean.script, clean.language, clean.split_languages) == ("cyrillic", "tt", True)
-    assert clean.max_line_documents
-    assert clean.max_same_skeleton
-    khmer = diagnostic_clean("", "\n".join(KHMER * 20), KHMER)
-    assert (khmer.script, khmer.language, khmer.min_language_score) == ("khmer", None, None)
+def many(count: int) -> str:
+    """So many different lines."""
+    return "\n".join(f"{TATAR[n % 6]} {n}" for n in range(count))
 
 
 def test_what_was_dirtied_is_found_and_nothing_stays_on_disk(tmp_path: Path):
@@ -65,32 +52,18 @@ def test_few_texts_and_none_are_no_error(tmp_path: Path):
 
 def test_of_large_texts_an_evenly_spread_sample_of_files_is_examined(tmp_path: Path):
     paths = [write(tmp_path, f"{n}.txt", TATAR[n % 6] * 10) for n in range(30)]
-    size = sum(path.stat().st_size for path in paths)
-    files = [RawFile(path=path, name=path.name) for path in paths]
-    whole = (Source(name="a", path=str(tmp_path)), files)
+    size, whole = sum(path.stat().st_size for path in paths), source(*paths)
     ((_, some),) = sampled([whole], size // 3 + 1)
     assert 8 <= len(some) <= 10
-    assert {file.name for file in some} < {file.name for file in files}
+    assert {file.name for file in some} < {file.name for file in whole[1]}
     found = examine([whole], diagnostic_clean("", TATAR[0], TATAR), limit=size // 3 + 1)
-    assert (found.all_files, found.all_bytes) == (30, size)
-    assert found.files == len(some)
-
-
-def test_of_one_large_file_the_beginning_is_examined(tmp_path: Path):
-    lines = [f"{TATAR[n % 6]} {n}" for n in range(20_000)]
-    path = write(tmp_path, "large.txt", "\n".join(lines))
-    clean = diagnostic_clean("", TATAR[0], TATAR)
-    found = examine([source(path)], clean, limit=path.stat().st_size // 4)
-    assert found.cut
-    assert 0 < found.documents < 15_000
+    assert (found.all_files, found.all_bytes, found.files) == (30, size, len(some))
 
 
 def test_so_much_is_read_of_each_large_file_as_the_limit_allows(tmp_path: Path):
-    texts = ["\n".join(f"{TATAR[n % 6]} {n} {m}" for n in range(1_000)) for m in range(4)]
-    small = write(tmp_path, "small.txt", TATAR[0])
-    given = [source(write(tmp_path, f"{m}.txt", each)) for m, each in enumerate(texts)]
-    given.append(source(small))
-    size = sum(len(each.encode()) for each in texts)
+    paths = [write(tmp_path, f"{m}.txt", f"{m}\n{many(600)}") for m in range(4)]
+    size = sum(path.stat().st_size for path in paths)
+    given = [source(path) for path in [*paths, write(tmp_path, "small.txt", TATAR[0])]]
     found = examine(given, diagnostic_clean("", TATAR[0], TATAR), limit=size // 2)
     assert (found.files, found.all_files) == (5, 5)
     assert found.cut
@@ -108,37 +81,22 @@ def test_what_small_files_leave_of_the_limit_is_for_the_large_ones():
 
 def test_small_files_do_not_stand_for_a_large_one(tmp_path: Path):
     paths = [write(tmp_path, f"{n}.txt", TATAR[0]) for n in range(9)]
-    large = write(tmp_path, "large.txt", "\n".join(f"{TATAR[n % 6]} {n}" for n in range(9_000)))
-    files = [RawFile(path=path, name=path.name) for path in [*paths, large]]
-    whole = (Source(name="a", path=str(tmp_path), document="line"), files)
-    limit = large.stat().st_size // 3
+    large = write(tmp_path, "large.txt", many(2_000))
+    whole, limit = source(*paths, large), large.stat().st_size // 3
     ((_, some),) = sampled([whole], limit)
     assert large in [file.path for file in some]
     found = examine([whole], diagnostic_clean("", TATAR[0], TATAR), limit=limit)
-    assert found.cut
-    assert found.bytes == limit
+    assert (found.cut, found.bytes) == (True, limit)
     assert found.stats[0].read.bytes == pytest.approx(limit, rel=0.05)
 
 
-@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("samples", [0, 1, 4])
 def test_so_many_examples_are_kept_as_are_asked_for(tmp_path: Path, samples: int):
     texts = [f"Безнeң aвылда {n} кеше яши" for n in range(8)]
     path = write(tmp_path, "a.txt", "\n".join(texts))
     found = examine([source(path)], diagnostic_clean("", TATAR[0], texts), samples=samples)
     rule = found.stats[0].tally.rules["look_alikes"]
     assert (rule.documents, len(rule.samples)) == (8, samples)
-
-
-def test_a_language_is_guessed_from_five_votes_on_and_by_more_than_half_of_them(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr("endonym.survey.examination.reliable_code", lambda text: text)
-    assert guess_language(["tt"] * 4) == ("", 0.0)
-    assert guess_language(["tt"] * 5) == ("tt", 1.0)
-    assert guess_language(["tt"] * 5 + ["ru"] * 5) == ("", 0.5)
-    assert guess_language(["tt"] * 6 + ["ru"] * 4 + [""] * 90) == ("tt", 0.6)
-    assert guess_language(["tt", "ru"] * 501) == ("", 0.5)
-    assert guess_language([*["tt"] * 500, *["ru"] * 499])[1] == pytest.approx(0.5, abs=0.01)
 
 
 NOTICE = "Tous droits réservés, toute reproduction interdite sans accord écrit."

@@ -1,37 +1,63 @@
-"""Findings from what the rules did."""
+"""Findings from what the rules did, and the recipe that mends them."""
 
-from pathlib import Path
+import tomllib
+from collections import Counter
+from pathlib import Path, PurePosixPath
 
+import pytest
 from made_dirt import lines_of, stubs
-from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR, write
+from text_samples import ROMANIAN, RUSSIAN, TATAR, write
 
 from endonym.cleaning.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
-from endonym.survey.examination import Examined, diagnostic_clean, examine
+from endonym.formats.readable import Reading
+from endonym.recipe.recipe import Recipe
+from endonym.survey import findings as of_survey
+from endonym.survey.cleaning import diagnostic_clean
+from endonym.survey.examination import Examined, examine
 from endonym.survey.findings import (
     Example,
     Finding,
+    clean_table,
     exclude_line,
+    finding_of,
     findings_of,
+    lines_for,
+    mended,
     only_encoding,
-    words_of,
+    prescribed,
+    readings,
+    recipe_text,
+    recommended,
 )
 from endonym.survey.survey import Survey, look_through
 
+Found = dict[str, Finding]
 
-def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict[str, Finding]:
-    """The findings about a list, by name."""
-    path = write(path, "a.txt", "\n".join(texts) + "\n")
-    source = Source(name="a", path=str(path), document="line")
+
+def named(
+    examined: Examined, *sources: Source, survey: Survey | None = None, samples: int = 20
+) -> Found:
+    """The findings by name, in their order."""
+    packages = "tesseract-ocr"
+    every = findings_of(examined, sources, survey, samples=samples, packages=packages)
+    return {each.name: each for each in every}
+
+
+def of_files(paths: list[Path], texts: list[str], survey: Survey | None = None) -> Found:
+    """The findings about files of one source, whose language nobody has named."""
+    source = Source(name="a", path=str(paths[0].parent), document="line")
     clean = diagnostic_clean("", "\n".join(texts), texts)
-    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    return {
-        each.name: each
-        for each in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
-    }
+    raw = [RawFile(path=path, name=path.name) for path in paths]
+    return named(examine([(source, raw)], clean), source, survey=survey)
+
+
+def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> Found:
+    """The findings about a list, by name."""
+    return of_files([write(path, "a.txt", "\n".join(texts) + "\n")], texts, survey)
 
 
 def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
@@ -42,11 +68,8 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
     assert copy.examples[0].place == "a/a.txt#7"
     assert copy.examples[0].other_place == "a/a.txt#1"
     (change,) = found["look_alikes"].examples
-    assert (change.place, change.before[:9], change.after[:9]) == (
-        "a/a.txt#8",
-        "Безнeң aв",
-        "Безнең ав",
-    )
+    assert change.place == "a/a.txt#8"
+    assert (change.before[:9], change.after[:9]) == ("Безнeң aв", "Безнең ав")
     assert found["mojibake"].count == 1
 
 
@@ -59,9 +82,8 @@ def test_mojibake_that_cannot_be_mended_is_counted_with_what_can(tmp_path: Path)
 
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
-    assert set(found_in(tmp_path, TATAR)) == {"license"}
-    licence = found_in(tmp_path, TATAR)["license"]
-    assert (licence.severity, licence.groups) == ("worth mending", [])
+    ((name, licence),) = found_in(tmp_path, TATAR).items()
+    assert (name, licence.severity, licence.groups) == ("license", "worth mending", [])
     assert licence.recipe == '# license = "…"'
 
 
@@ -81,11 +103,6 @@ def test_what_matters_most_stands_first_and_not_what_is_frequent(tmp_path: Path)
     assert counts["mojibake"] < counts["spaces"]
 
 
-def test_as_many_examples_are_shown_as_are_asked_for(tmp_path: Path):
-    found = found_in(tmp_path, [f"Безнeң aвылда {n} кеше яши" for n in range(21)])
-    assert len(found["look_alikes"].examples) == 20
-
-
 def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     found = found_in(tmp_path, [*TATAR, *stubs(60)])["max_same_skeleton"]
     assert found.count == 60
@@ -94,65 +111,28 @@ def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     assert found.severity == "serious"
 
 
-def test_what_matters_comes_first(tmp_path: Path):
-    texts = [*TATAR, *stubs(60), "Ике  буш урын монда", *FRENCH]
-    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
-    source = Source(name="a", path=str(path), document="line")
-    clean = diagnostic_clean("", "\n".join(texts), texts)
-    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    ranks = [
-        each.rank
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    ]
-    assert ranks == sorted(ranks, reverse=True)
-    assert ranks[0] > 0
-
-
 def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_out(tmp_path: Path):
-    texts = tmp_path / "texts"
-    texts.mkdir()
-    write(texts, "a.txt", "\n".join(TATAR))
-    (texts / "b.txt").write_bytes(bytes(range(256)) * 20)
-    survey = look_through([texts], tmp_path)
-    source = survey.sources[0][0]
-    clean = diagnostic_clean("tt", survey.sample, survey.texts)
-    examined = examine([(source, [RawFile(path=texts / "a.txt", name="a.txt")])], clean)
-    found = {
-        e.name: e
-        for e in findings_of(examined, [source], survey, samples=20, packages="tesseract-ocr")
-    }
-    assert found["unread_files"].count == 1
-    assert found["unread_files"].recipe == 'exclude = ["b.txt"]'
-    assert found["unread_files"].examples[0].place.endswith("b.txt")
-
-
-def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: Path):
-    path = write(tmp_path, "a.pdf", "%PDF-1.4 nothing")
-    source = Source(name="a", path=str(path))
-    examined = examine([(source, [RawFile(path=path, name="a.pdf")])], diagnostic_clean("", "", []))
-    (found, licence) = findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
-    assert found.examples[0].why
-    assert licence.name == "license"
-
-
-def test_files_whose_encoding_is_not_certain_are_not_given_up(tmp_path: Path):
+    """A file whose encoding is not certain is not given up."""
     texts = tmp_path / "texts"
     write(texts, "a.txt", "\n".join(TATAR))
+    write(texts, "b.txt", bytes(range(256)) * 20)
+    found = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
+    assert (found.count, found.recipe) == (1, 'exclude = ["b.txt"]')
+    assert found.examples[0].place.endswith("b.txt")
+    (texts / "b.txt").unlink()
     old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
-    survey = look_through([texts], tmp_path)
-    left = found_in(tmp_path, TATAR, survey)["unread_files"]
+    left = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
     assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
-    source = Source(name="old", path=str(old))
-    examined = examine(
-        [(source, [RawFile(path=old, name="old.txt")])], diagnostic_clean("", "", [])
-    )
-    found = {
-        each.name: each
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    }
-    assert '["old.txt"]\n# encoding = "…"' in found["unknown_encoding"].recipe
-    assert "exclude" not in found["unknown_encoding"].recipe
+    recipe = of_files([old], [])["unknown_encoding"].recipe
+    assert '["old.txt"]\n# encoding = "…"' in recipe
+    assert "exclude" not in recipe
+
+
+def test_broken_files_are_left_out(tmp_path: Path):
+    found = of_files([write(tmp_path, "a.pdf", "%PDF-1.4 nothing")], [])
+    assert list(found) == ["damaged", "license"]
+    assert found["damaged"].recipe == 'exclude = ["a.pdf"]'
+    assert found["damaged"].examples[0].why
 
 
 def test_names_that_are_not_shown_are_counted():
@@ -168,25 +148,13 @@ def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Pa
     assert (found.count, found.share) == (10, 0.25)
 
 
-def encodings_in(folder: Path, files: dict[str, bytes]) -> Finding:
-    """The finding about encodings of a source of these files."""
-    paths = [write(folder, name, content) for name, content in files.items()]
-    source = Source(name="old", path=str(folder))
-    raw = [RawFile(path=path, name=path.name) for path in paths]
-    examined = examine([(source, raw)], diagnostic_clean("", "\n".join(TATAR), TATAR))
-    found = {
-        each.name: each
-        for each in findings_of(examined, [source], None, samples=20, packages="tesseract-ocr")
-    }
-    return found["encoding"]
-
-
 def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
-    old = "\n".join(RUSSIAN).encode("cp1251")
-    whole = encodings_in(tmp_path / "whole", {"a.txt": old, "b.txt": old[:200]})
-    assert whole.count == 2
-    assert whole.recipe == 'encoding = "cp1251"  # of "old"'
-    mixed = encodings_in(tmp_path / "mixed", {"a.txt": old, "b.txt": "\n".join(TATAR).encode()})
+    old, new = "\n".join(RUSSIAN).encode("cp1251"), "\n".join(TATAR).encode()
+    texts = {"a.txt": old, "b.txt": old[:200], "c.txt": new}
+    paths = [write(tmp_path, name, data) for name, data in texts.items()]
+    whole = of_files(paths[:2], TATAR)["encoding"]
+    assert (whole.count, whole.recipe) == (2, 'encoding = "cp1251"  # of "a"')
+    mixed = of_files([paths[0], paths[2]], TATAR)["encoding"]
     assert mixed.count == 1
     assert all(line.startswith("#") for line in mixed.recipe.split("\n"))
     assert '# encoding = "cp1251"' in mixed.recipe
@@ -196,10 +164,10 @@ def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_pat
 def test_every_rule_has_words():
     names = [*step_names(), *OF_THE_CORPUS, *AFTER, *(drop.key for drop in DROPS)]
     for name in [*names, "exact", "near", "paragraphs"]:
-        title, meaning, weight = words_of(name)
-        assert title
-        assert meaning
-        assert 0 <= weight <= 1, name
+        finding = finding_of(name, 1, 1)
+        assert finding.title
+        assert finding.meaning
+        assert 0 <= finding.weight <= 1, name
 
 
 def test_json_leaves_out_what_an_example_does_not_say():
@@ -221,7 +189,7 @@ def test_examples_are_spread_over_all_that_there_are():
     for each in rejects:
         found.stats[0].tally.begin(each.id)
         found.stats[0].tally.dropped("min_chars", each.text, each.detail, 9)
-    (short,) = findings_of(found, [], None, samples=4, packages="")
+    (short,) = named(found, samples=4).values()
     assert short.count == 20
     assert [each.place for each in short.examples] == [f"a/a.txt#{n}" for n in (0, 5, 10, 15)]
 
@@ -231,11 +199,7 @@ def test_a_source_has_a_licence_if_the_recipe_or_each_of_its_documents_names_one
     found.raw.licences = {"a": {"CC0": 3}, "b": {"CC0": 3, "": 1}, "c": {}}
     sources = [Source(name=name, path=name) for name in "abc"]
     sources.append(Source(name="d", path="d", license="CC BY"))
-    (licence,) = [
-        each
-        for each in findings_of(found, sources, None, samples=3, packages="")
-        if each.name == "license"
-    ]
+    licence = named(found, *sources)["license"]
     assert (licence.count, licence.share, licence.of) == (2, 0.5, "source")
     assert licence.table == '[[source]] "b", "c"'
 
@@ -245,11 +209,7 @@ def test_what_cannot_be_read_is_a_share_of_what_was_read_with_it():
     found.raw.documents = 30
     for number in range(10):
         found.stats[0].drop(Reject("bad_json", f"a.jsonl#{number}", "a"), 5)
-    (unread,) = [
-        each
-        for each in findings_of(found, [], None, samples=3, packages="")
-        if each.name == "bad_json"
-    ]
+    unread = named(found)["bad_json"]
     assert (unread.count, unread.share, unread.of) == (10, 0.25, "record")
 
 
@@ -270,10 +230,132 @@ def test_of_a_sample_no_encoding_is_said_of_all_files():
 def test_a_report_of_endonym_among_the_texts_is_no_finding(tmp_path: Path):
     own = b'<html><head><meta name="generator" content="endonym"></head><body>1.2</body></html>'
     page = write(tmp_path, "report.html", own)
-    source = Source(name="a", path=str(tmp_path), document="line")
-    path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
-    files = [RawFile(path=each, name=each.name) for each in (page, path)]
-    examined = examine([(source, files)], diagnostic_clean("", "\n".join(TATAR), TATAR))
-    found = {each.name for each in findings_of(examined, [source], None, samples=9, packages="")}
-    assert examined.dropped("own_page")[0] == 1
-    assert found == {"license"}
+    texts = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n")
+    assert set(of_files([page, texts], TATAR)) == {"license"}
+
+
+EVERY = Clean(
+    normalize=("mojibake", "nfc", "zero_width", "look_alikes", "spaces"),
+    language="tt",
+    min_language_score=0.2,
+    split_languages=True,
+    script="cyrillic",
+    min_script_share=0.5,
+    max_digits=0.3,
+    max_line_documents=10,
+    dedup=("exact", "near", "paragraphs"),
+    max_unreadable=1.0,
+)
+
+
+def of_ten(name: str) -> Finding:
+    """A finding of ten documents."""
+    return Finding(name, name.replace("_", " "), "…", 10, 0.1)
+
+
+def test_what_found_nothing_is_not_prescribed():
+    clean = recommended(EVERY, [of_ten("look_alikes"), of_ten("max_digits")])
+    assert clean.normalize == ("nfc", "zero_width", "look_alikes", "spaces")
+    assert (clean.max_digits, clean.max_line_documents, clean.language) == (0.3, None, None)
+    assert clean.dedup == ("exact", "near", "paragraphs")
+    assert clean.max_unreadable == Clean().max_unreadable
+
+
+def test_twice_of_what_cannot_be_read_is_allowed_if_that_is_more_than_usual():
+    damaged = Reading("a", records=100, bytes=1_000, lost=Counter({"truncated  a.gz": 94}))
+    assert recommended(EVERY, [], [damaged]).max_unreadable == 0.19
+    assert recommended(EVERY, [], [Reading("a", 100, 1_000)]).max_unreadable == 0.01
+
+
+def test_a_rule_comes_with_the_keys_that_it_needs():
+    clean = recommended(EVERY, [of_ten("min_language_score"), of_ten("min_script_share")])
+    assert (clean.language, clean.min_language_score) == ("tt", 0.2)
+    assert (clean.script, clean.min_script_share) == ("cyrillic", 0.5)
+    assert lines_for("min_language_score", clean) == 'language = "tt"\nmin_language_score = 0.2'
+    assert lines_for("near", clean) == '# in dedup: "near"'
+    assert lines_for("lost_letters", clean) == ""
+
+
+def test_each_finding_gets_its_lines_and_those_of_all_can_stand_in_one_table():
+    names = ("look_alikes", "max_line_documents", "nfc", "exact", "near", "max_digits")
+    findings = [of_ten(name) for name in names]
+    lines = [each.recipe for each in prescribed(findings, recommended(EVERY, findings))]
+    assert lines[:2] == ['# in normalize: "look_alikes"', "max_line_documents = 10"]
+    table = {"max_line_documents": 10, "max_digits": 0.3}
+    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": table}
+
+
+def test_the_recipe_can_be_loaded(tmp_path: Path):
+    findings = [of_ten("look_alikes"), of_ten("max_digits")]
+    sources = [Source(name="a", path="a.txt", document="line"), Source(name="b", path="b.txt")]
+    clean = recommended(EVERY, findings)
+    text = recipe_text("tatar", "tt", sources, clean_table(clean, findings), notes=["Save it."])
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    assert recipe.clean == clean
+    assert list(recipe.source) == sources
+    assert text.startswith("# Save it.\n")
+    assert "# max digits: 10" in text
+    # A language that nobody named is no error.
+    text = recipe_text("a", "", [Source(name="a", path="a.txt")], "[clean]")
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+    assert Recipe.load(tmp_path / "recipe.toml").language == "x-mine"
+
+
+def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch):
+    stats, file = SourceStats("book"), RawFile(path=Path("b.pdf"), name="b.pdf")
+    stats.drop(Reject("bad_text_layer", "book.pdf#1", "book"), 100, "book.pdf")
+    sources = [(Source(name="book", path="book.pdf"), [file])]
+    for engine, ocr in ((None, None), ("tesseract", "auto")):
+        monkeypatch.setattr(of_survey, "tesseract", lambda engine=engine: engine)
+        (source,) = mended(Examined(EVERY, stats=[stats]), sources)
+        assert source.ocr == ocr
+    nothing = Examined(EVERY, stats=[stats], unread={"book": {file: "damaged"}})
+    assert mended(nothing, sources) == []
+
+
+def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
+    """It is left out of the recipe; the bad lines of a file that stays are judged."""
+    good, stats = len(TATAR[0].encode()), SourceStats("texts")
+    stats.read.more(11, 10 * good + 5_000)
+    stats.drop(Reject("invalid_utf8", "авыл.txt#3", "texts"), good, "авыл.txt")
+    stats.drop(Reject("truncated", "китап.txt.gz", "texts"), 5_000, "китап.txt.gz")
+    broken = RawFile(path=Path("китап.txt.gz"), name="китап.txt.gz")
+    found = Examined(EVERY, stats=[stats], unread={"texts": {broken: "truncated"}})
+    (reading,) = readings(found)
+    assert reading.lost == {"invalid_utf8  авыл.txt": good}
+    assert (reading.bytes, reading.share) == (10 * good, 0.1)
+
+
+def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(of_survey, "tesseract", lambda: "tesseract")
+    every = [SourceStats(name) for name in ("мәкаль", "roman", "book", "scan")]
+    for stats, encoding in zip(every, ("cp1251", "iso8859-16"), strict=False):
+        stats.encodings[encoding] += 1
+    for stats in every[2:]:
+        stats.drop(Reject("needs_ocr", f"{stats.name}.pdf#1", stats.name), 100)
+    given = [
+        Source(name="мәкаль", path="a.txt"),
+        Source(name="roman", path="b.txt", encoding="iso8859-2"),
+        Source(name="book", path="book.pdf"),
+        Source(name="scan", path="scan.pdf", ocr=("tat",)),
+    ]
+    files = [RawFile(path=Path(each.path), name=each.path) for each in given]
+    sources = [(source, [file]) for source, file in zip(given, files, strict=True)]
+    made = mended(Examined(EVERY, stats=every, files=4, all_files=4), sources)
+    assert [each.encoding for each in made] == ["cp1251", "iso8859-2", None, None]
+    assert [each.ocr for each in made] == [None, None, "auto", ("tat",)]
+
+
+def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: Path) -> None:
+    files = [RawFile(path=tmp_path / name, name=name) for name in ("авыл.txt", "зыян.txt.gz")]
+    source = Source(name="a", path=str(tmp_path), exclude=("иске/*",))
+    found = Examined(EVERY, stats=[SourceStats("a")], unread={"a": {files[1]: "truncated"}})
+    (made,) = mended(found, [(source, files)])
+    assert made.exclude is not None
+    assert made.exclude[0] == "иске/*"
+    assert len(made.exclude) == 2
+    assert PurePosixPath(files[1].name).match(made.exclude[1])
+    assert not PurePosixPath(files[0].name).match(made.exclude[1])

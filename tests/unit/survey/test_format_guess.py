@@ -1,18 +1,45 @@
-"""What a raw file most likely is."""
+"""What a raw file most likely is, and which pack of Tesseract reads its pictures."""
 
-import csv
-import io
 import tracemalloc
+from collections.abc import Generator
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-from made_documents import docx, dump, epub, lines, pdf, warc, word_paragraph, xhtml
-from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
+from fake_ocr import install, picture, remove
+from made_documents import (
+    docx,
+    drawn_pdf,
+    dump,
+    epub,
+    lines,
+    pdf,
+    warc,
+    word_paragraph,
+    xhtml,
+    zipped,
+)
+from text_samples import (
+    FRENCH,
+    KHMER,
+    ROMANIAN,
+    SHARED,
+    TATAR,
+    files,
+    gzipped,
+    numbered,
+    records,
+    refused,
+    tar,
+    write,
+)
 
 from endonym.formats.config import Source
+from endonym.formats.document import Reject
+from endonym.formats.pages import ocr
+from endonym.formats.pages.ocr import OcrFailed
 from endonym.pipeline.evaluation_texts import LOOK
 from endonym.survey.format_guess import (
     Look,
@@ -21,9 +48,15 @@ from endonym.survey.format_guess import (
     is_even,
     is_mostly_one,
     line_guess,
+    needs_ocr,
+    pack_for,
+    pack_of,
+    page_of,
     plain_guess,
 )
 from endonym.survey.format_guess import divides as are_documents
+
+WIDE = {"document": "blank_lines", "blank_lines": 2}
 
 
 def guessed(path: Path) -> dict[str, object]:
@@ -35,39 +68,29 @@ def guessed(path: Path) -> dict[str, object]:
     return source.model_dump(exclude={"name", "path"}, exclude_defaults=True)
 
 
-@pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
-def test_sentences_one_a_line_are_lines(tmp_path: Path, lines: list[str]):
-    assert guessed(write(tmp_path, "a.txt", lines * 20)) == {"document": "line"}
-    path = write(tmp_path, "a.txt.gz", gzipped("\n".join(lines * 20)))
-    assert guessed(path) == {"document": "line"}
+STANZAS = "\n".join(FRENCH) + "\n\n" + "\n".join(FRENCH)
+SIX = "\n".join(TATAR)
 
 
-def test_poems_that_end_with_two_empty_lines_keep_their_stanzas(tmp_path: Path):
-    poem = "\n".join(FRENCH) + "\n\n" + "\n".join(FRENCH)
-    path = write(tmp_path, "a.txt", "\n\n\n".join([poem] * 8) + "\n")
-    assert guessed(path) == {"document": "blank_lines", "blank_lines": 2}
-
-
-def test_paragraphs_end_with_a_row_of_stars(tmp_path: Path):
-    path = write(tmp_path, "a.txt", "\n***\n".join(["\n".join(TATAR)] * 8))
-    assert guessed(path) == {"document": "blank_lines"}
-
-
-def test_lines_that_end_with_another_sign_of_unicode_are_lines(tmp_path: Path):
-    path = write(tmp_path, "a.txt", "\u2029".join(TATAR * 9))
-    assert guessed(path) == {"document": "line"}
-
-
-def test_paragraphs_end_with_an_empty_line(tmp_path: Path):
-    path = write(tmp_path, "a.txt", "\r\n\r\n".join(["\r\n".join(TATAR)] * 8))
-    assert guessed(path) == {"document": "blank_lines"}
-
-
-@pytest.mark.parametrize(("count", "keys"), [(2, True), (3, True), (1, False)])
-def test_few_paragraphs_end_with_an_empty_line_too(tmp_path: Path, count: int, keys: bool):
-    path = tmp_path / "хикәя.txt"
-    path.write_text("\n\n".join(TATAR[:count]) + "\n", encoding="utf-8")
-    assert (guessed(path).get("document") == "blank_lines") == keys
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        *(("\n".join(lines * 20), {"document": "line"}) for lines in (TATAR, KHMER, ROMANIAN)),
+        ("\u2029".join(TATAR * 9), {"document": "line"}),
+        ("\n\n\n".join([STANZAS] * 8) + "\n", WIDE),  # poems keep their stanzas
+        ("\n***\n".join([SIX] * 8), {"document": "blank_lines"}),
+        ("\n\n***\n\n".join([SIX, *[STANZAS[:300]] * 3] * 2), {"document": "blank_lines"}),
+        ("\r\n\r\n".join(["\r\n".join(TATAR)] * 8), {"document": "blank_lines"}),
+        ("\n\n".join(TATAR[:3]) + "\n", {"document": "blank_lines"}),
+        ("\n\n".join(TATAR[:2]) + "\n", {"document": "blank_lines"}),
+        (TATAR[0] + "\n", {}),
+    ],
+)
+def test_what_divides_plain_text_is_seen_in_its_lines(
+    tmp_path: Path, text: str, keys: dict[str, object]
+):
+    assert guessed(write(tmp_path, "a.txt", text)) == keys
+    assert guessed(write(tmp_path, "a.txt.gz", gzipped(text))) == keys
 
 
 def blocks(sizes: list[int], sentences: list[str], gap: str = "\n\n") -> str:
@@ -97,11 +120,10 @@ def blocks(sizes: list[int], sentences: list[str], gap: str = "\n\n") -> str:
         ([50_000, 20_000, 1, 3_000, 27_000], False, False),
     ],
 )
-@pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
 def test_blocks_that_are_even_or_many_are_documents_and_others_a_list(
-    tmp_path: Path, sizes: list[int], is_source: bool, is_judge: bool, sentences: list[str]
+    tmp_path: Path, sizes: list[int], is_source: bool, is_judge: bool
 ):
-    path = write(tmp_path, "a.txt", blocks(sizes, sentences))
+    path = write(tmp_path, "a.txt", blocks(sizes, KHMER))
     for look, divides in ((Look(), is_source), (LOOK, is_judge)):
         source, _ = guess_source(path, "probe", look=look)
         assert source.document == ("blank_lines" if divides else "line")
@@ -110,8 +132,8 @@ def test_blocks_that_are_even_or_many_are_documents_and_others_a_list(
 @pytest.mark.parametrize(
     ("sizes", "keys"),
     [
-        ([3, 3], {"document": "blank_lines", "blank_lines": 2}),
-        ([3, 2, 5], {"document": "blank_lines", "blank_lines": 2}),
+        ([3, 3], WIDE),
+        ([3, 2, 5], WIDE),
         ([1, 9], {"document": "blank_lines"}),  # The title of one text.
     ],
 )
@@ -121,9 +143,7 @@ def test_two_empty_lines_divide_documents_of_paragraphs(
     sentences = iter(ROMANIAN * 4)
     documents = ["\n\n".join(islice(sentences, size)) for size in sizes]
     assert guessed(write(tmp_path, "a.txt", "\n\n\n".join(documents) + "\n")) == keys
-
-
-def test_a_list_with_its_title_above_two_empty_lines_is_a_list(tmp_path: Path):
+    # A list with its title above two empty lines is a list.
     path = write(tmp_path, "a.txt", blocks([1, 900, 1], TATAR, gap="\n\n\n"))
     assert guessed(path) == {"document": "line"}
 
@@ -139,58 +159,53 @@ def test_a_text_broken_at_a_margin_is_one_document(tmp_path: Path):
     assert guessed(write(tmp_path, "a.txt", lines)) == {}
 
 
-def test_numbered_lines_are_leipzigs(tmp_path: Path):
+def test_numbered_lines_are_leipzigs_and_so_are_files_by_their_name(tmp_path: Path):
     lines = [f"{number}\t{text}" for number, text in enumerate(TATAR, 1)]
-    path = write(tmp_path, "a-sentences.txt", lines)
-    assert guessed(path) == {"document": "line", "column": 2}
-    path = write(
-        tmp_path,
-        "a.tar.gz",
-        tar({"x/x-words.txt": "1\tһәм\n", "x/x-sentences.txt": "\n".join(lines)}, "w:gz"),
-    )
-    assert guessed(path) == {"member": "*-sentences.txt", "document": "line", "column": 2}
+    leipzig = {"document": "line", "column": 2}
+    assert guessed(write(tmp_path, "a.txt", lines)) == leipzig
+    assert guessed(write(tmp_path, "tat_news_2020_1K-sentences.txt", lines)) == leipzig
+    members = {"x/x-words.txt": "1\tһәм\n", "x/x-sentences.txt": "\n".join(lines)}
+    path = write(tmp_path, "a.tar.gz", tar(members, "w:gz"))
+    assert guessed(path) == {"member": "*-sentences.txt", **leipzig}
 
 
-def test_text_in_json_is_the_field_text_or_the_longest_one(tmp_path: Path):
-    path = write(
-        tmp_path,
-        "a.jsonl",
-        ['{"id": "1", "text": "Кояш"}', '{"id": "a long id indeed", "text": "Ай"}'],
+CSV = '"id","җөмлә","n"\n' + "".join(f'"{n}","{text}","1"\n' for n, text in enumerate(TATAR))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "keys"),
+    [
+        ("a.jsonl", '{"id": "1", "text": "Кояш"}\n{"id": "a long id indeed", "text": "Ай"}', {}),
+        ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n{"id": "2", "tt": "Ай."}', "tt"),
+        ("a.jsonl", ('{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}\n') * 3, "tt"),
+        ("a.csv", CSV, "җөмлә"),
+        (
+            "a.csv",
+            "sep=;\nid;җөмлә\n" + "".join(f"{n};{t}, a\n" for n, t in enumerate(TATAR)),
+            "җөмлә",
+        ),
+        ("a.tsv", "".join(f"{number}\t{text}\tx\n" for number, text in enumerate(TATAR)), 2),
+    ],
+)
+def test_text_in_records_is_the_field_text_or_the_longest_one(
+    tmp_path: Path, name: str, content: str, keys: str | int | dict[str, object]
+):
+    wanted = keys if isinstance(keys, dict) else {"column": keys}
+    assert guessed(write(tmp_path, name, content)) == wanted
+
+
+def test_text_in_parquet_and_arrow_is_the_longest_string_column(tmp_path: Path):
+    path, table = (
+        tmp_path / "a.parquet",
+        arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]}),
     )
-    assert guessed(path) == {}
-    path = write(
-        tmp_path,
-        "b.jsonl",
-        ['{"id": "1", "tt": "Кояш чыкты."}', "broken", '{"id": "2", "tt": "Ай."}'],
-    )
+    parquet.write_table(table, path)
     assert guessed(path) == {"column": "tt"}
-
-
-def test_text_in_a_table_is_the_longest_column(tmp_path: Path):
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(
-        [["id", "sentence", "n"], *([str(n), text, "1"] for n, text in enumerate(TATAR))]
-    )
-    assert guessed(write(tmp_path, "a.csv", buffer.getvalue())) == {"column": "sentence"}
-    rows = [f"{number}\t{text}\tx" for number, text in enumerate(TATAR)]
-    assert guessed(write(tmp_path, "a.tsv", rows)) == {"column": 2}
-
-
-def test_a_table_whose_first_line_names_its_delimiter_has_its_header_after_that(tmp_path: Path):
-    rows = [f"{n};{text}, {text}" for n, text in enumerate(TATAR)]
-    path = write(tmp_path, "a.csv", ["sep=;", "id;җөмлә", *rows])
-    assert guessed(path) == {"column": "җөмлә"}
-
-
-def test_a_number_of_many_digits_is_no_text(tmp_path: Path):
-    raw = '{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}'
-    assert guessed(write(tmp_path, "a.jsonl", [raw] * 3)) == {"column": "tt"}
-
-
-def test_text_in_parquet_is_the_longest_string_column(tmp_path: Path):
-    path = tmp_path / "a.parquet"
-    parquet.write_table(arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]}), path)
+    path = tmp_path / "data-00000-of-00001.arrow"
+    with path.open("wb") as sink, arrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
     assert guessed(path) == {"column": "tt"}
+    assert "Arrow" in guess_source(write(tmp_path, "b.arrow", b"no"), "b")[1]
 
 
 def test_a_value_that_is_repeated_is_measured_and_not_unpacked(tmp_path: Path):
@@ -217,11 +232,12 @@ def test_a_value_that_is_repeated_is_measured_and_not_unpacked(tmp_path: Path):
         ("a.parquet", b"no"),
     ],
 )
-def test_what_cannot_be_read_is_no_error_here(tmp_path: Path, name: str, content: bytes):
-    assert guessed(write(tmp_path, name, content)) == {}
-
-
-def test_a_link_that_leads_nowhere_is_no_error_here(tmp_path: Path):
+def test_what_cannot_be_read_or_leads_nowhere_is_no_error_here(
+    tmp_path: Path, name: str, content: bytes
+):
+    path = write(tmp_path, name, content)
+    assert guessed(path) == {}
+    path.unlink()
     (tmp_path / "a.txt").symlink_to("a.txt")
     assert guessed(tmp_path / "a.txt") == {}
 
@@ -262,21 +278,6 @@ def test_documents_divide_themselves_and_nothing_is_guessed_of_them(
     assert guessed(write(tmp_path, name, content)) == {}
 
 
-def test_the_longest_column_of_an_arrow_file_is_its_text(tmp_path: Path):
-    table = arrow.table({"n": ["1", "2"], "tt": TATAR[:2]})
-    path = tmp_path / "data-00000-of-00001.arrow"
-    with path.open("wb") as sink, arrow.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    assert guessed(path) == {"column": "tt"}
-    assert "Arrow" in guess_source(write(tmp_path, "b.arrow", b"no"), "b")[1]
-
-
-def test_sentences_of_leipzig_are_known_by_their_name(tmp_path: Path):
-    text = "".join(f"{n}\t{line}\n" for n, line in enumerate(TATAR, 1))
-    expected = {"document": "line", "column": 2}
-    assert guessed(write(tmp_path, "tat_news_2020_1K-sentences.txt", text)) == expected
-
-
 @pytest.mark.parametrize(
     ("lines", "least", "sizes"),
     [
@@ -293,24 +294,14 @@ def test_lines_of_each_block_are_counted(lines: str, least: int, sizes: list[int
 
 
 def test_blocks_are_even_if_they_differ_less_than_there_are_many():
-    assert [is_even(sizes) for sizes in ([4, 7], [4, 8], [4, 4, 4, 11], [4, 4, 4, 12])] == [
-        True,
-        False,
-        True,
-        False,
-    ]
-    assert is_even([1, 4, 4, 1])  # a title and a footer
-    assert not is_even([4])
-    assert not is_even([1, 4, 1])
+    even = ([4, 7], [4, 4, 4, 11], [1, 4, 4, 1])  # the last one with a title and a footer
+    assert [is_even(sizes) for sizes in even] == [True] * 3
+    assert [is_even(sizes) for sizes in ([4, 8], [4, 4, 4, 12], [4], [1, 4, 1])] == [False] * 4
 
 
 def test_one_long_block_beside_a_few_lines_is_a_list():
-    assert is_mostly_one([90, *[1] * 8])
-    assert not is_mostly_one([90, *[1] * 9])
-    assert not is_mostly_one([20, 1])
-    assert is_mostly_one([21, 1])
-    assert not is_mostly_one([60, 30])
-    assert is_mostly_one([61, 30])
+    assert [is_mostly_one(sizes) for sizes in ([90, *[1] * 8], [21, 1], [61, 30])] == [True] * 3
+    assert [is_mostly_one(sizes) for sizes in ([90, *[1] * 9], [20, 1], [60, 30])] == [False] * 3
 
 
 def test_blocks_are_documents_up_to_so_many_lines_for_each_gap():
@@ -342,9 +333,67 @@ def test_nine_of_ten_numbered_lines_are_a_list_whose_text_is_in_the_second_colum
     assert "column" not in plain_guess("\n".join([*rows[:-1], *FRENCH[:2]]))[0]
 
 
-def test_a_row_of_stars_between_empty_lines_is_one_border(tmp_path: Path):
-    stories = ["\n".join(ROMANIAN[:3]), "\n".join(FRENCH[:3]), "\n".join(TATAR[:3])] * 2
-    for border in ("\n\n***\n\n", "\n***\n"):
-        assert guessed(write(tmp_path, "a.txt", border.join(stories) + "\n")) == {
-            "document": "blank_lines"
-        }
+CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+ALL = CYRILLIC + "әөүҗңһ" + (CYRILLIC + "әөүҗңһ").upper()
+PACKS = {"Cyrillic": (ALL, 95.0), "tat": ("abcdefgh", 99.0), "weak": (ALL, 30.0)}
+
+
+@pytest.fixture
+def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Packs of a Tesseract that is not there."""
+    install(tmp_path / "t", PACKS, monkeypatch)
+    yield
+    ocr.tesseract.cache_clear()
+
+
+def rejects(path: Path) -> list[Reject]:
+    return refused(records(path))
+
+
+def pack_of_picture(folder: Path, text: str) -> tuple[str, str]:
+    path = write(folder, "a.png", picture(text))
+    found = rejects(path)
+    assert needs_ocr(found)
+    return pack_for([(path, found)], "tt", "")
+
+
+@pytest.mark.usefixtures("packs")
+def test_a_picture_gets_the_pack_that_reads_it_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pack, reason = pack_of_picture(tmp_path, SIX)
+    assert (pack, "Cyrillic is sure to 95%" in reason) == ("Cyrillic", True)
+    pack, reason = pack_of_picture(tmp_path, "")
+    assert (pack, "none of the packs reads it" in reason) == ("", True)
+    install(tmp_path / "u", {"weak": (ALL, 30.0)}, monkeypatch)
+    assert pack_of_picture(tmp_path, TATAR[0])[0] == ""
+    remove(monkeypatch)
+    pack, reason = pack_of_picture(tmp_path, TATAR[0])
+    assert (pack, "apt-get install tesseract-ocr" in reason) == ("", True)
+
+
+@pytest.mark.usefixtures("packs")
+def test_a_page_of_a_pdf_is_drawn(tmp_path: Path):
+    path = write(tmp_path, "a.pdf", drawn_pdf("0 0 100 100 re f"))
+    data, number = page_of(path, rejects(path))
+    assert isinstance(data, bytes)
+    assert (data[:2], number) == (b"P5", 1)
+
+
+@pytest.mark.usefixtures("packs")
+def test_a_picture_in_a_zip_is_tried_and_other_pages_in_archives_say_why_not(tmp_path: Path):
+    path = write(tmp_path, "a.zip", zipped({"б.png": picture(SIX)}))
+    assert pack_for([(path, rejects(path))], "tt", "")[0] == "Cyrillic"
+    path = write(tmp_path, "b.zip", zipped({"a.pdf": drawn_pdf("0 0 100 100 re f")}))
+    with pytest.raises(OcrFailed, match="unpack the archive"):
+        page_of(path, rejects(path))
+
+
+@pytest.mark.usefixtures("packs")
+def test_a_source_that_leaves_the_choice_gets_its_pack_once(tmp_path: Path):
+    write(tmp_path, "p/a.png", picture(SIX))
+    source = Source(name="p", path=str(tmp_path / "p"), ocr="auto")
+    assert pack_of(source, files(source), "tt", "әөүҗңһ") == "Cyrillic"
+    write(tmp_path, "q/a.pdf", pdf([lines(TATAR * 3)]))
+    source = Source(name="q", path=str(tmp_path / "q"), ocr="auto")
+    assert pack_of(source, files(source), "tt", "") == ""

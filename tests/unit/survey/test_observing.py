@@ -9,12 +9,12 @@ import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.cleaning.corpus_rules import facts_of
-from endonym.corpus.text_warnings import text_warnings
+from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean
 from endonym.survey import observing
 from endonym.survey.observing import (
-    Observed,
     growth,
     heaps,
     observe_chunk,
@@ -38,8 +38,8 @@ def chunk(folder: Path, name: str, texts: list[str], **meta: str) -> Path:
 
 def seen(folder: Path, name: str, texts: list[str], **meta: str) -> Result:
     """What is seen of these documents."""
-    path = chunk(folder, name, texts, **meta)
-    return observe_chunk(Observed(path, "тел", folder, name), lambda size: None)
+    task = ChunkTask(chunk(folder, name, texts, **meta), "тел", Clean(), 7, folder, name)
+    return observe_chunk(task, lambda size: None)
 
 
 def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
@@ -48,7 +48,10 @@ def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
     assert whole.chars == sum(map(len, TATAR[:4]))
     assert whole.letters["ә"] == sum(text.count("ә") for text in TATAR[:4])
     assert whole.examples["ә"][0] in " ".join(TATAR[:4])
-    assert sum(whole.lengths) == 4
+    texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
+    # A document of so many characters is of the class that begins there.
+    lengths = together([seen(tmp_path, "2", texts)], 20).lengths
+    assert lengths == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
 
 
 def test_a_document_that_our_code_fails_in_hides_no_other(
@@ -88,18 +91,6 @@ def test_guessed_encodings_licences_and_lost_letters_are_named(tmp_path: Path):
     assert whole.damages[0][2] == "с\ufffdз"
 
 
-def test_the_vocabulary_grows_the_same_however_texts_are_divided(tmp_path: Path):
-    texts = [f"{TATAR[n % 6]} сүз{n}" for n in range(60)]
-    one = growth(tmp_path, [seen(tmp_path, "all", texts)])
-    parts = [seen(tmp_path, f"p{n}", texts[n * 10 : n * 10 + 10]) for n in range(6)]
-    many = growth(tmp_path, parts)
-    assert one[-1] == many[-1]
-    assert dict(one).items() <= dict(many).items() | dict(one).items()
-    assert all(dict(many).get(words, kinds) == kinds for words, kinds in one)
-    words = " ".join(texts).lower().replace("-", " ").split()
-    assert 60 < one[-1][1] <= len(words)
-
-
 def test_heaps_law_is_found_again():
     points = [(n, round(10 * n**0.6)) for n in range(0, 60_000, 1_000)]
     found = heaps(points)
@@ -115,8 +106,8 @@ def test_stubs_that_stay_are_named(tmp_path: Path):
     clean = Clean(max_same_skeleton=3)
     facts_of(clean, stubs).save(tmp_path / "facts")
     path = chunk(tmp_path, "0", stubs[:2])
-    observed = Observed(path, "тел", tmp_path, "0", tmp_path / "facts")
-    found = together([observe_chunk(observed, lambda size: None)], 20)
+    task = ChunkTask(path, "тел", clean, 7, tmp_path, "0", known=tmp_path / "facts")
+    found = together([observe_chunk(task, lambda size: None)], 20)
     assert sum(found.stubs.values()) == 2
     assert found.members[0][0] == "тел/a.txt#0"
     assert np.load(tmp_path / "0.npy").shape[1] == 2
@@ -129,12 +120,6 @@ def test_a_document_is_of_two_scripts_from_a_tenth_of_the_second_on(tmp_path: Pa
     assert found.scripts == {"cyrillic": 3}
 
 
-def test_a_document_of_so_many_characters_is_of_the_class_that_begins_there(tmp_path: Path):
-    texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
-    found = together([seen(tmp_path, "0", texts)], 20)
-    assert found.lengths == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
-
-
 def test_what_is_seen_first_stays_the_example_and_no_more_are_kept_than_are_asked_for(
     tmp_path: Path,
 ):
@@ -142,12 +127,8 @@ def test_what_is_seen_first_stays_the_example_and_no_more_are_kept_than_are_aske
     parts = [seen(tmp_path, str(n), [f"һава{n}", *mixed]) for n in range(3)]
     found = together(parts, 4)
     assert found.examples["һ"] == ["һава0", "тел/a.txt#0"]
-    assert [each[0] for each in found.mixed_examples] == [
-        "тел/a.txt#1",
-        "тел/a.txt#2",
-        "тел/a.txt#3",
-        "тел/a.txt#1",
-    ]
+    places = [f"тел/a.txt#{number}" for number in (1, 2, 3, 1)]
+    assert [each[0] for each in found.mixed_examples] == places
     assert found.letters["һ"] == 3
 
 
@@ -161,8 +142,5 @@ def test_the_growth_of_a_vocabulary_is_that_of_a_plain_count(tmp_path: Path):
     assert points[-1] == (540, len(set(words)))
     assert len(points) > 30
     assert points == [(count, len(set(words[:count]))) for count, _ in points]
-
-
-def test_capitals_make_no_other_words(tmp_path: Path):
-    made = [seen(tmp_path, "0", ["Бала йоклый. БАЛА, бала!"]), seen(tmp_path, "1", ["Йоклый"])]
-    assert growth(tmp_path, made)[-1] == (5, 2)
+    made = [seen(tmp_path, "a", ["Бала йоклый. БАЛА, бала!"]), seen(tmp_path, "b", ["Йоклый"])]
+    assert growth(tmp_path, made)[-1] == (5, 2)  # capitals make no other words

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import regex
-from text_samples import RUSSIAN, SHARED
+from made_dirt import lines_of
+from text_samples import FRENCH, RUSSIAN, SHARED, write
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import samples_of
@@ -24,6 +25,7 @@ from endonym.survey.odd_sources import (
     SKETCH_CHARS,
     Reference,
     Sketch,
+    guess_language,
     known,
     letters_alike,
     odd_ones,
@@ -42,6 +44,15 @@ def made(name: str, sentences: Iterable[str], size: int = 100_000, seed: int = 0
     random.Random(seed).shuffle(words)
     some = itertools.islice(itertools.cycle([*sentences, " ".join(words)]), 150)
     return sketch(name, some, size)
+
+
+def raw_set(*paths: Path, name: str = "a", document: str = "line") -> RawSet:
+    source = Source.model_validate({"name": name, "path": str(paths[0]), "document": document})
+    return RawSet(source=source, files=tuple(RawFile(path=p, name=p.name) for p in paths))
+
+
+def warnings(*raw: RawSet, language: str = "tt", limit: float = 0.01) -> list[str]:
+    return source_warnings(samples_of(raw), language, limit)
 
 
 def test_russian_among_tatar_lacks_the_letters_of_tatar(language_sentences: Say) -> None:
@@ -102,55 +113,39 @@ def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
 ) -> None:
     tatar = language_sentences("tatar")
     texts = {"a.txt": tatar, "b.txt": tatar[::2], "книга.txt": RUSSIAN * 3}
-    for name, sentences in texts.items():
-        (tmp_path / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
-    files = tuple(RawFile(path=tmp_path / name, name=name) for name in texts)
-    folder = Source(name="барысы", path="texts", document="line")
-    (said,) = source_warnings(samples_of([RawSet(source=folder, files=files)]), "tt", 0.01)
+    paths = [write(tmp_path, name, sentences) for name, sentences in texts.items()]
+    (said,) = warnings(raw_set(*paths, name="барысы"))
     assert said.startswith('source "барысы": 1 of 3 files, such as книга.txt, read like another')
-    alone = Source(name="книга", path="книга.txt", document="line")
-    both = [RawSet(source=folder, files=files[:2]), RawSet(source=alone, files=files[2:])]
-    (said,) = source_warnings(samples_of(both), "tt", 0.01)
+    both = [raw_set(*paths[:2]), raw_set(paths[2], name="книга")]
+    (said,) = warnings(*both)
     assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
-    assert source_warnings(samples_of(both[:1]), "tt", 0.01) == []
-    usual, warned = source_warnings(samples_of(both), "tat", 0.01)
+    assert warnings(both[0]) == []
+    usual, warned = warnings(*both, language="tat")
     assert "tt" in usual
     assert warned == said, "Tatar by any code is held to its letters"
-    assert "km (Khmer)" in source_warnings(samples_of(both[:1]), "kh", 0.01)[0]
+    assert "km (Khmer)" in warnings(both[0], language="kh")[0]
 
 
 def test_texts_are_too_few_only_if_all_files_were_looked_at(
     tmp_path: Path, language_sentences: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ("бер.txt", "ике.txt", "өч.txt")
-    for name, line in zip(names, language_sentences("tatar"), strict=False):
-        (tmp_path / name).write_text(line + "\n", encoding="utf-8")
-    files = tuple(RawFile(path=tmp_path / name, name=name) for name in names)
-    source = Source(name="юллар", path=".", document="line")
-    (said,) = source_warnings(samples_of([RawSet(source=source, files=files)]), "tt", 0.01)
+    lines = language_sentences("tatar")[:3]
+    raw = raw_set(*(write(tmp_path, f"{n}.txt", line) for n, line in enumerate(lines)))
+    (said,) = warnings(raw)
     assert said.startswith("the run will end")
     monkeypatch.setattr(text_size, "MOST_FILES", 2)
-    assert source_warnings(samples_of([RawSet(source=source, files=files)]), "tt", 0.01) == []
+    assert warnings(raw) == []
 
 
 def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
     tmp_path: Path, language_sentences: Say
 ) -> None:
-    whole, broken = tmp_path / "a.txt", tmp_path / "b.txt"
     text = "\n".join(language_sentences("tatar")) + "\n"
-    whole.write_text(text, encoding="utf-8")
-    broken.write_text(re.sub("[әөүҗңһ]", "?", text), encoding="utf-8")
-    raw = [
-        RawSet(
-            source=Source(name=path.stem, path=path.name, document="line"),
-            files=(RawFile(path=path, name=path.name),),
-        )
-        for path in (whole, broken)
-    ]
-    for some in (raw, raw[1:]):
-        (said,) = source_warnings(samples_of(some), "tt", 0.01)
+    whole = raw_set(write(tmp_path, "a.txt", text))
+    broken = raw_set(write(tmp_path, "b.txt", re.sub("[әөүҗңһ]", "?", text)), name="b")
+    for some in ([whole, broken], [broken]):
+        (said,) = warnings(*some)
         assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
-    assert source_warnings(samples_of(raw[:1]), "tt", 0.01) == []
 
 
 def test_a_line_is_shown_by_whole_letters() -> None:
@@ -223,7 +218,7 @@ def test_no_more_of_a_file_is_read_than_is_compared(
     """All that is more is read to learn how well a file is compressed."""
     tatar, chars = language_sentences("tatar"), list[int]()
     words = " ".join(tatar).split()
-    lines = [" ".join(random.Random(n).choices(words, k=9)) for n in range(60_000)]
+    lines = [" ".join(random.Random(n).choices(words, k=9)) for n in range(30_000)]
     text = ("\n".join(lines) + "\n").encode()
     path = tmp_path / name
     path.write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
@@ -238,13 +233,7 @@ def test_no_more_of_a_file_is_read_than_is_compared(
     monkeypatch.setattr(text_size, "MOST_READ", 10)  # in which faults are counted
     for limit in ("LEAST_CHARS", "MOST_CHARS"):
         monkeypatch.setattr(text_size, limit, SKETCH_CHARS)
-    source = Source(name="а", path=name, document="line")
-    assert (
-        source_warnings(
-            samples_of([RawSet(source=source, files=(RawFile(path=path, name=name),))]), "tt", 0.01
-        )
-        == []
-    )
+    assert warnings(raw_set(path)) == []
     if name.endswith("gz"):
         assert sum(chars) < len(text) / 4
     else:
@@ -253,51 +242,36 @@ def test_no_more_of_a_file_is_read_than_is_compared(
 
 def test_what_would_end_a_run_is_said_before(tmp_path: Path) -> None:
     rows = [f"{number},Кичә без урманга бардык" for number in range(100)]
-    path = tmp_path / "rows.csv"
 
     def said(bad: int) -> list[str]:
         lines = ["id,text", *rows, *["1,өч,багана"] * bad]
-        path.write_text("\n".join(lines), encoding="utf-8")
-        raw = RawSet(
-            source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
-        )
-        return source_warnings(samples_of([raw]), "tt", 0.01)
+        return warnings(raw_set(write(tmp_path, "rows.csv", lines), document="file"))
 
     assert said(0) == []
-    assert [each.split("%")[0] for each in said(8)] == ['source "а": about 3.4']
+    assert [each.split("%")[0] for each in said(8)] == ['source "a": about 3.4']
     first, second = said(30)
     assert "bad_row  rows.csv; the first: line 102: the row has 3 columns, not 2" in first
-    assert second.startswith('the run will end for source "а": 11.7%')
+    assert second.startswith('the run will end for source "a": 11.7%')
     assert "max_unreadable = 0.24 in [clean]" in second
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4])
-def test_a_run_of_too_few_documents_is_said_to_end(tmp_path: Path, rows: int) -> None:
-    path = tmp_path / "rows.csv"
-    text = "text\n" + "Copiii merg la școală\n" * rows + "un,rând\n"
-    path.write_text(text, encoding="utf-8")
-    raw = RawSet(
-        source=Source(name="a", path=str(path)), files=(RawFile(path=path, name=path.name),)
-    )
-    found = [each for each in source_warnings(samples_of([raw]), "ro", 0.5) if "will end" in each]
-    assert [each.partition(";")[0] for each in found] == (
-        [] if rows == 4 else [f"the run will end: documents left: {rows}"]
-    )
+def test_a_run_of_too_few_documents_is_said_to_end(tmp_path: Path) -> None:
+    for rows, ends in ((1, [1]), (3, [3]), (4, [])):
+        lines = ["text", *["Copiii merg la școală"] * rows, "un,rând"]
+        raw = raw_set(write(tmp_path, "rows.csv", lines), document="file")
+        said = [each for each in warnings(raw, language="ro", limit=0.5) if "will end" in each]
+        left = [f"the run will end: documents left: {number}" for number in ends]
+        assert [each.partition(";")[0] for each in said] == left
 
 
 def test_a_fault_late_in_a_large_file_is_said_before(tmp_path: Path) -> None:
     good, bad = '{"text": "Кичә без урманга бардык"}', '{"body": "Кичә без урманга бардык"}'
-    path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join([*[good] * 9_000, *[bad] * 1_000]), encoding="utf-8")
-    raw = RawSet(
-        source=Source(name="а", path=str(path)), files=(RawFile(path=path, name=path.name),)
-    )
-    first, second = source_warnings(samples_of([raw]), "tt", 0.01)
+    path = write(tmp_path, "rows.jsonl", [*[good] * 9_000, *[bad] * 1_000])
+    first, second = warnings(raw_set(path, document="file"))
     assert "line 9001: there is no field" in first
     assert "the run will end" in second
-    assert [
-        each for each in source_warnings(samples_of([raw]), "tt", 0.5) if "will end" in each
-    ] == []
+    loose = warnings(raw_set(path, document="file"), limit=0.5)
+    assert not any("will end" in each for each in loose)
 
 
 def test_a_sketch_counts_the_trigrams_of_words_by_turns_in_two_halves() -> None:
@@ -333,3 +307,20 @@ def test_a_text_is_judged_from_three_hundred_letters_on(language_sentences: Say)
         assert latin.count == letters
         assert Reference([tatar]).is_alike(latin) is not is_odd
         assert bool(odd_ones([tatar, latin], "tt").reasons) is is_odd
+
+
+def test_the_language_of_most_texts_is_guessed() -> None:
+    assert guess_language([*lines_of("tt")[:40], *FRENCH[:2]])[0] == "tt"
+    assert guess_language(["123"] * 20) == ("", 0.0)
+
+
+def test_a_language_is_guessed_from_five_votes_on_and_by_more_than_half_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("endonym.survey.odd_sources.reliable_code", lambda text: text)
+    assert guess_language(["tt"] * 4) == ("", 0.0)
+    assert guess_language(["tt"] * 5) == ("tt", 1.0)
+    assert guess_language(["tt"] * 5 + ["ru"] * 5) == ("", 0.5)
+    assert guess_language(["tt"] * 6 + ["ru"] * 4 + [""] * 90) == ("tt", 0.6)
+    assert guess_language(["tt", "ru"] * 501) == ("", 0.5)
+    assert guess_language([*["tt"] * 500, *["ru"] * 499])[1] == pytest.approx(0.5, abs=0.01)

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from endonym.formats.files import is_excluded
-from endonym.survey.raw_files import as_glob, globs, is_writable, pattern_below, relative
+from endonym.survey.raw_files import as_glob, globs, is_writable, pattern, relative
 
 
 def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
@@ -15,11 +15,13 @@ def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
     found = globs(bad, given, home)
     assert found == ["/бер/2 [[]a].txt", "3.txt", "/1.txt"]
     names = [each.relative_to(home).as_posix() for each in (*given, *bad[:3])]
+    alike = [home / "бер/1.txt", home / "ике/1.txt"]
+    assert globs(alike, [home / "3.txt"], home) == ["1.txt"]
     assert [is_excluded(name, found) for name in names] == [False, False, True, True, True]
 
 
 def test_the_last_parts_of_a_path_are_a_glob():
-    assert pattern_below(Path("/т/бер/1*.txt"), 2) == "бер/1[*].txt"
+    assert pattern(Path("/т/бер/1*.txt"), 2) == "бер/1[*].txt"
 
 
 def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path):
@@ -34,9 +36,3 @@ def test_a_path_that_is_no_utf8_is_written_as_a_glob_that_leads_to_it():
     assert is_writable("ә [1]/dep/n.txt")
     assert as_glob(path) == "ә [[]1]/d?p/?.txt"
     assert fnmatchcase(path, as_glob(path))
-
-
-def test_a_name_that_is_left_out_in_several_folders_is_one_glob():
-    home = Path("/т")
-    bad = [home / "бер/1.txt", home / "ике/1.txt", home / "2.txt"]
-    assert globs(bad, [home / "3.txt"], home) == ["1.txt", "2.txt"]

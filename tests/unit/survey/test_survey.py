@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,20 @@ from endonym.survey.survey import (
 
 
 @pytest.fixture
-def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
-    return write_found_texts(tmp_path / "texts", language_sentences("tatar"))
+def tatar(language_sentences: Callable[[str], list[str]]) -> list[str]:
+    return language_sentences("tatar")
+
+
+@pytest.fixture(autouse=True)
+def no_engine() -> Generator[None]:
+    """No test finds the Tesseract of another one."""
+    yield
+    ocr.tesseract.cache_clear()
+
+
+@pytest.fixture
+def texts(tmp_path: Path, tatar: list[str]) -> Path:
+    return write_found_texts(tmp_path / "texts", tatar)
 
 
 def test_every_readable_file_is_a_source_with_a_name_of_its_own(
@@ -48,8 +60,13 @@ def test_every_readable_file_is_a_source_with_a_name_of_its_own(
     assert "Әбием мич янында" in found.sample
 
 
-def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
+def test_a_folder_without_text_is_a_wrong_request_but_can_be_looked_through(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
+    survey = look_through([tmp_path], tmp_path)
+    assert (survey.sources, len(survey.skipped)) == ([], 2)
     with pytest.raises(MissingSource, match="no text that can be read") as caught:
         survey_texts([tmp_path], tmp_path)
     assert caught.value.exit_code == 2
@@ -70,11 +87,10 @@ def test_a_path_that_is_not_there_is_named_as_it_was_typed(
 
 
 def test_a_file_whose_letters_were_lost_is_no_source_among_others_or_alone(
-    texts: Path, tmp_path: Path, language_sentences: Callable[[str], list[str]]
+    texts: Path, tmp_path: Path, tatar: list[str]
 ) -> None:
     broken = texts / "broken.txt"
-    text = "\n".join(language_sentences("tatar")) + "\n"
-    broken.write_text(text, encoding="cp1251", errors="replace")
+    broken.write_text("\n".join(tatar) + "\n", encoding="cp1251", errors="replace")
     for language in ("tt", "x-tatar"):
         found = survey_texts([texts], tmp_path, language=language)
         assert "broken encoding: `?` stands inside" in found.unreadable["broken.txt"]
@@ -95,12 +111,10 @@ def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> 
 
 
 def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]:
-    """Documents of so many bytes, of one file or each of its own."""
-    names = ["a.txt#{}" if is_one_file else "{}.txt#1"] * len(lengths)
-    return [
-        Document("a" * length, name.format(number), "a")
-        for number, (name, length) in enumerate(zip(names, lengths, strict=True))
-    ]
+    """Documents of so many bytes, which are fewer letters, of one file or each of its own."""
+    name = "a.txt#{}" if is_one_file else "{}.txt#1"
+    texts = ["ә" * (length // 2) + "a" * (length % 2) for length in lengths]
+    return [Document(text, name.format(number), "a") for number, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize(
@@ -123,41 +137,28 @@ def test_a_list_is_of_lines_or_of_records_as_short_as_sentences(
     assert is_list(source, documents(lengths, is_one_file=is_one_file)) is is_listed
 
 
-def test_the_size_of_a_list_is_counted_in_bytes_not_in_letters() -> None:
-    source = Source(name="a", path="a")
-    text = "ә" * (SENTENCE_BYTES // 2)
-    assert is_list(source, [Document(text, f"a#{n}", "a") for n in range(2)])
-    assert not is_list(source, [Document(text + "ә", f"a#{n}", "a") for n in range(2)])
-
-
 def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+    tmp_path: Path, tatar: list[str]
 ) -> None:
-    every = language_sentences("tatar")
-    listed, apart = every[::2], every[1::2]
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "list.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
-    (tmp_path / "a" / "apart 1.txt").write_text("\n\n".join(apart) + "\n", encoding="utf-8")
+    write(tmp_path, "a/list.txt", "\n".join(tatar[::2]) + "\n")
+    write(tmp_path, "a/apart 1.txt", "\n\n".join(tatar[1::2]) + "\n")
     found = survey_texts([tmp_path / "a"], tmp_path)
     assert {source.name: source.path for source, _ in found.sources} == {
         "apart_1": "a/apart 1.txt",
         "list": "a/list.txt",
     }
     assert found.lists == ["list"]
-    assert found.all_documents == len(every)
-    size = sum(len(text.encode()) for text in every)
+    assert found.all_documents == len(tatar)
+    size = sum(len(text.encode()) for text in tatar)
     assert found.text_bytes == pytest.approx(size, rel=0.02)
 
 
 def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+    tmp_path: Path, tatar: list[str]
 ) -> None:
     folder = tmp_path / "шигырьләр"
-    folder.mkdir()
-    sentences = language_sentences("tatar")
     for number in range(FEW_FILES + 1):
-        text = sentences[number % len(sentences)] + "\n"
-        (folder / f"{number:02}.txt").write_text(text, encoding="utf-8")
+        write(folder, f"{number:02}.txt", tatar[number % len(tatar)] + "\n")
     found = survey_texts([folder], tmp_path / "project")
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
@@ -183,16 +184,13 @@ def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
     assert [path for path, _ in said["odd"]] == ["../texts/книга.txt"]
 
 
-def test_odd_and_unreadable_files_among_many_are_excluded(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
-) -> None:
-    folder, tatar = tmp_path / "шигырьләр", language_sentences("tatar")
-    folder.mkdir()
+def test_odd_and_unreadable_files_among_many_are_excluded(tmp_path: Path, tatar: list[str]) -> None:
+    folder = tmp_path / "шигырьләр"
     for number in range(FEW_FILES + 1):
-        (folder / f"{number:02}.txt").write_text("\n".join(tatar[:8]) + "\n", encoding="utf-8")
-    (folder / "рус [1].txt").write_text("\n".join(RUSSIAN * 3) + "\n", encoding="utf-8")
-    (folder / "broken.txt").write_bytes(bytes(range(256)) * 4)
-    (folder / "a.bak").write_bytes(b"a")
+        write(folder, f"{number:02}.txt", tatar[:8])
+    write(folder, "рус [1].txt", RUSSIAN * 3)
+    write(folder, "broken.txt", bytes(range(256)) * 4)
+    write(folder, "a.bak", b"a")
     found = survey_texts([folder], tmp_path, language="tt")
     ((source, reason),) = found.sources
     assert source.exclude == ("broken.txt", "рус [[]1].txt")
@@ -240,12 +238,10 @@ def test_a_page_saved_as_a_mail_does_not_leave_out_other_pages(tmp_path: Path):
 
 
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
-    tmp_path: Path,
-    language_sentences: Callable[[str], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, tatar: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_size, "MOST_CHARS", SAMPLE_CHARS)
-    lines = language_sentences("tatar") * 400
+    lines = tatar * 400
     (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert len("\n".join(lines)) > SAMPLE_CHARS
     found = survey_texts([tmp_path], tmp_path)
@@ -281,12 +277,13 @@ def no_utf8(name: bytes) -> str:
     return os.fsdecode(name)
 
 
-@pytest.mark.parametrize("project", ["project", "."])
-@pytest.mark.parametrize("given", [b".", b"d\xe9p", b"d\xe9p/\xf1.txt"])
+@pytest.mark.parametrize(
+    ("given", "project"),
+    [(b".", "project"), (b".", "."), (b"d\xe9p", "."), (b"d\xe9p/\xf1.txt", ".")],
+)
 def test_files_whose_names_are_no_utf8_are_read_each_once(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]], given: bytes, project: str
+    tmp_path: Path, tatar: list[str], given: bytes, project: str
 ) -> None:
-    tatar = language_sentences("tatar")
     alike = [b"\xf1.txt", b"\xf2.txt", b"a.txt", b"d\xe9p/\xf1.txt", b"d\xe9p/a.txt", b"dap/a.txt"]
     for number, name in enumerate(alike):
         write(tmp_path / "t", no_utf8(name), tatar[number * 3 :][:4])
@@ -316,15 +313,11 @@ def write_poems(folder: Path, sentences: list[str], ending: str) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("ending", [".txt", ".txt.gz"])
-def test_a_source_of_many_files_reads_them_and_no_others(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]], ending: str
-) -> None:
-    folder, tatar = tmp_path / "poems [old]" / "әкият *", language_sentences("tatar")
-    poems = write_poems(folder, tatar, ending)
-    if ending.endswith(".gz"):
-        for name in poems:
-            (folder / name).write_bytes(gzip.compress((folder / name).read_bytes()))
+def test_a_source_of_many_files_reads_them_and_no_others(tmp_path: Path, tatar: list[str]) -> None:
+    folder = tmp_path / "poems [old]" / "әкият *"
+    poems = write_poems(folder, tatar, ".txt.gz")
+    for name in poems:
+        (folder / name).write_bytes(gzip.compress((folder / name).read_bytes()))
     write(folder, "book.v2.txt", RUSSIAN * 3)
     write(folder, "русча.txt", RUSSIAN * 3)
     write(folder, "notes.jsonl", f'{{"text": "{tatar[0]}"}}\n')
@@ -336,12 +329,10 @@ def test_a_source_of_many_files_reads_them_and_no_others(
     assert read_files(found, tmp_path / "project") == good
 
 
-def test_of_a_folder_only_the_given_files_are_read(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
-) -> None:
-    poems = write_poems(tmp_path, language_sentences("romanian"), ".poem.txt")
-    write(tmp_path, "draft.txt", language_sentences("romanian"))
-    found = survey_texts([tmp_path / "*.poem.txt"], tmp_path, language="ro")
+def test_of_a_folder_only_the_given_files_are_read(tmp_path: Path, tatar: list[str]) -> None:
+    poems = write_poems(tmp_path, tatar, ".poem.txt")
+    write(tmp_path, "draft.txt", tatar)
+    found = survey_texts([tmp_path / "*.poem.txt"], tmp_path, language="tt")
     assert read_files(found, tmp_path) == poems
 
 
@@ -431,7 +422,6 @@ def test_pictures_are_read_by_the_pack_that_reads_them_and_only_a_few_to_estimat
     assert "Cyrillic is sure to 95%" in reason
     assert found.all_documents == pytest.approx(30)
     assert len(asked()) < 10
-    ocr.tesseract.cache_clear()
 
 
 def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_install(
@@ -443,16 +433,6 @@ def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_ins
     found = survey_texts([tmp_path / "p"], tmp_path)
     assert found.foreign == {".jpg": 1}
     assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
-    ocr.tesseract.cache_clear()
-
-
-def test_texts_can_be_looked_through_though_none_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
-    survey = look_through([tmp_path], tmp_path)
-    assert survey.sources == []
-    assert len(survey.skipped) == 1
-    with pytest.raises(MissingSource, match="no text that can be read"):
-        survey_texts([tmp_path], tmp_path)
 
 
 def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tried(
@@ -464,16 +444,15 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
     found = survey_texts([tmp_path / "z"], tmp_path, language="tt")
     assert [source.path for source, _ in found.sources] == ["z/texts.zip"]
     assert found.exclude() == ["scans.zip"]
-    write(tmp_path, "p/a.txt", TATAR * 9)
     assert asked()
     asked = install(tmp_path / "v", {"Cyrillic": ("".join(TATAR), 95.0)}, monkeypatch)
     monkeypatch.setattr(survey, "pack_for", lambda *_: ("Cyrillic", "told"))
+    write(tmp_path, "p/a.txt", TATAR * 9)
     for number in range(12):
         write(tmp_path, f"p/{number:02}.png", picture(""))
     found = survey_texts([tmp_path / "p"], tmp_path, language="tt")
     assert len(asked()) <= 4
     assert sum("OCR finds no text" in why for _, why in found.skipped) >= 9
-    ocr.tesseract.cache_clear()
 
 
 def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
