@@ -105,12 +105,14 @@ def strings(values: Sequence[str | None]) -> arrow.Array:
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
     """The length of each text in UTF-8."""
-    return compute.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    found = compute.call_function("binary_length", [texts])
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def char_lengths(texts: arrow.Array) -> Lengths:
     """The number of characters of each text."""
-    return compute.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    found = compute.call_function("utf8_length", [texts])
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, Keys]:

@@ -79,11 +79,9 @@ def records_on_disk(
     try:
         with content.on_disk(packed=packed) as path:
             for record in read(path):
-                is_broken = isinstance(record, Reject) and record.reason in BROKEN
-                if is_broken and record.id == origin.name:
-                    yield explained(record, path, origin)
-                else:
-                    yield record
+                if isinstance(record, Reject) and record.id == origin.name:
+                    record = explained(record, path, origin)
+                yield record
     except Unusable as error:
         detail = error.damage.detail
         if error.damage.reason != "not_compressed":
@@ -93,7 +91,9 @@ def records_on_disk(
 
 
 def explained(reject: Reject, path: Path, origin: Origin) -> Reject:
-    """The reject of a broken file; of one that is something else it says what."""
+    """The reject of a whole file; of a broken one that is something else it says what."""
+    if reject.reason not in BROKEN:
+        return reject
     with path.open("rb") as file:
         what = any_kind(file.read(HEAD_BYTES))
     if not is_other(what, origin.name):
