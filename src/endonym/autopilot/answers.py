@@ -10,8 +10,7 @@ import numpy as np
 
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import adapter_rates, betas, usual_batch
-from endonym.data.conversations import Unfit, conversation_of, pair_of
-from endonym.data.record_files import read_records, share_read
+from endonym.data.conversations import Unfit, conversation_of, pair_of, read_records, share_read
 from endonym.formats.document import Reject
 from endonym.log import number
 from endonym.recipe.recipe import Recipe

@@ -29,9 +29,8 @@ from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
-from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
-from endonym.pipeline.settle import with_examples
+from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import terminal_text
 from endonym.report.page import write_report

@@ -8,7 +8,7 @@ shuffled list, shows none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,10 +55,6 @@ class Gain:
     high: float | None
     blocks: int
     side_bytes: int = SIDE_BYTES
-
-    def as_dict(self) -> dict[str, Any]:
-        """The form of neighbours.json."""
-        return asdict(self)
 
     @property
     def is_certain(self) -> bool:

@@ -12,8 +12,7 @@ from typing import Any
 from endonym.log import duration, size
 from endonym.report.formatting import counted, whole
 from endonym.report.page import render
-from endonym.report.svg.bars import Bar, Bars
-from endonym.report.svg.curves import Chart, Series
+from endonym.report.svg import Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN

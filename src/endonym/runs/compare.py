@@ -323,5 +323,5 @@ def _run_as_dict(run: FinishedRun, bits: Bits, to_best: Difference | None) -> di
         "tokens_per_second": run.speed,
         "steps": last["steps"],
         "kept_step": last["kept_step"],
-        "efficiency": [row.as_dict() for row in run.efficiency],
+        "efficiency": [asdict(row) for row in run.efficiency],
     }

@@ -4,90 +4,58 @@ from typing import Any
 
 import pytest
 
-from endonym.data.conversations import (
-    Message,
-    Unfit,
-    conversation_of,
-    has_unread_weight,
-    pair_of,
-)
+from endonym.data.conversations import Message, Unfit, conversation_of, has_unread_weight, pair_of
 
-ASKED, ANSWER = "Алма нинди төстә?", "Кызыл."
+ASKED, ANSWER, OTHER = "Алма нинди төстә?", "Кызыл.", "Зәңгәр."
 PLAIN = (Message("user", ASKED), Message("assistant", ANSWER))
+BRIEF = "Sois bref."
+SYSTEM = Message("system", BRIEF)
+TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
+TEXT = f"\n\nHuman: {ASKED}\n\nAssistant:"
+
+
+def message(role: str, content: object, **keys: object) -> dict[str, Any]:
+    return {"role": role, "content": content, **keys}
+
+
+def chat(*said: str) -> list[dict[str, Any]]:
+    return [message(*each) for each in zip(("user", "assistant") * 3, said, strict=False)]
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        {
-            "messages": [
-                {"role": "user", "content": ASKED},
-                {"role": "assistant", "content": ANSWER},
-            ]
-        },
-        {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]},
+        {"messages": chat(ASKED, ANSWER)},
+        {"conversations": TURNS},
         {"prompt": ASKED, "completion": ANSWER},
         {"prompt": ASKED, "response": ANSWER},
         {"question": ASKED, "answer": ANSWER},
         {"instruction": ASKED, "input": "", "output": ANSWER},
-        {
-            "prompt": [{"role": "user", "content": ASKED}],
-            "completion": [{"role": "assistant", "content": ANSWER}],
-        },
-        {
-            "messages": [
-                {"role": "user", "content": [{"type": "text", "text": ASKED}]},
-                {"role": "assistant", "content": ANSWER},
-            ]
-        },
-        {"prompt": f"\n\nHuman: {ASKED}\n\nAssistant:", "response": ANSWER},
+        {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
+        {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
+        {"prompt": TEXT, "response": ANSWER},
     ],
 )
 def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
     assert conversation_of(record) == (PLAIN, 0)
 
 
-def test_an_input_follows_its_instruction_and_a_system_message_comes_first() -> None:
-    record = {
-        "instruction": "Traduis.",
-        "input": "le pain",
-        "output": "pâine",
-        "system": "Sois bref.",
-    }
-    assert conversation_of(record).messages == (
-        Message("system", "Sois bref."),
-        Message("user", "Traduis.\n\nle pain"),
-        Message("assistant", "pâine"),
-    )
-
-
-SYSTEM = Message("system", "Sois bref.")
-TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
+TRANSLATE = {"instruction": "Traduis.", "input": "le pain", "output": "pâine"}
+BREAD = Message("assistant", "pâine")
 
 
 @pytest.mark.parametrize(
     ("record", "messages"),
     [
-        ({"conversations": TURNS, "system": "Sois bref."}, (SYSTEM, *PLAIN)),
-        ({"conversations": TURNS, "system_prompt": "Sois bref."}, (SYSTEM, *PLAIN)),
-        (
-            {"prompt": ASKED, "system_prompt": "Sois bref.", "output": 1, "response": ANSWER},
-            (SYSTEM, *PLAIN),
-        ),
-        (
-            {
-                "messages": [{"from": "system", "value": "Sois bref."}, *TURNS],
-                "system_prompt": "Sois bref.",
-            },
-            (SYSTEM, *PLAIN),
-        ),
+        ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
+        ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
+        ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
+        ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
+        ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
+        ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
         (
             {"question": ASKED, "context": "Бу алма турында.", "answer": ANSWER},
             (Message("user", f"{ASKED}\n\nБу алма турында."), PLAIN[1]),
-        ),
-        (
-            {"instruction": "Traduis.", "input": "le pain", "context": "Menu.", "output": "pâine"},
-            (Message("user", "Traduis.\n\nle pain\n\nMenu."), Message("assistant", "pâine")),
         ),
         (
             {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
@@ -100,20 +68,19 @@ def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> 
 
 
 def test_no_column_beside_a_pair_is_lost() -> None:
-    sides = {"chosen": ANSWER, "rejected": "Зәңгәр."}
-    whole = {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")}
+    sides = {"chosen": ANSWER, "rejected": OTHER}
+    whole = {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)}
     asked = Message("user", "Traduis.\n\nle pain")
     assert pair_of({"instruction": "Traduis.", "input": "le pain", **sides}).prompt == (asked,)
-    for before in ({}, {"prompt": ASKED}, {"prompt": [{"role": "user", "content": ASKED}]}):
-        assert pair_of({"system": "Sois bref.", **before, **whole}).prompt == (SYSTEM, PLAIN[0])
-    told = {name: [{"role": "system", "content": "Sois bref."}, *whole[name]] for name in whole}
-    for system in ({}, {"system": "Sois bref."}):
+    for before in ({}, {"prompt": ASKED}, {"prompt": chat(ASKED)}):
+        assert pair_of({"system": BRIEF, **before, **whole}).prompt == (SYSTEM, PLAIN[0])
+    told = {name: [message("system", BRIEF), *whole[name]] for name in whole}
+    for system in ({}, {"system": BRIEF}):
         assert pair_of({"prompt": ASKED, **system, **told}).prompt == (SYSTEM, PLAIN[0])
 
 
 def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
-    turns = [("user", "Ce este?"), ("assistant", "O pâine."), ("user", "Și apoi?")]
-    record = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    record = {"messages": chat("Ce este?", "O pâine.", "Și apoi?")}
     found = conversation_of(record)
     assert found.cut == 1
     assert found.messages[-1] == Message("assistant", "O pâine.")
@@ -126,11 +93,11 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ([ASKED], "not_object"),
         ({"text": ASKED}, "no_columns"),
         ({"messages": []}, "no_answer"),
-        ({"messages": [{"role": "user", "content": ASKED}]}, "no_answer"),
+        ({"messages": chat(ASKED)}, "no_answer"),
         ({"prompt": ASKED, "completion": None}, "no_answer"),
         ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
         ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
-        ({"messages": [{"role": "assistant", "content": ANSWER}]}, "no_prompt"),
+        ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
         ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
         ({"messages": [{"content": ASKED}]}, "unknown_role"),
         ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
@@ -139,13 +106,7 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
         ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
         ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
-        (
-            {
-                "messages": [{"role": "system", "content": "Parle."}, *TURNS],
-                "system": "Sois bref.",
-            },
-            "two_systems",
-        ),
+        ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
         ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
         ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
         ({"messages": [1]}, "not_messages"),
@@ -160,33 +121,23 @@ def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     assert caught.value.detail
 
 
-def chat(*said: str) -> list[dict[str, str]]:
-    return [
-        {"role": role, "content": each}
-        for role, each in zip(("user", "assistant") * 3, said, strict=False)
-    ]
-
-
 @pytest.mark.parametrize(
     "record",
     [
-        {"prompt": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
-        {"question": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
-        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
-        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
+        {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
+        {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
+        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
         {
             "prompt": chat(ASKED),
-            "chosen": [{"role": "assistant", "content": ANSWER}],
-            "rejected": [{"role": "assistant", "content": "Зәңгәр."}],
+            "chosen": [message("assistant", ANSWER)],
+            "rejected": [message("assistant", OTHER)],
         },
-        {
-            "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: {ANSWER}",
-            "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: Зәңгәр.",
-        },
+        {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
     ],
 )
 def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
-    assert pair_of(record) == ((Message("user", ASKED),), ANSWER, "Зәңгәр.")
+    assert pair_of(record) == ((Message("user", ASKED),), ANSWER, OTHER)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +151,7 @@ def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
             {"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "Бу алма."},
             "unused_column",
         ),
-        ({"chosen": ANSWER, "rejected": "Зәңгәр."}, "no_prompt"),
+        ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
         ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
         ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
         ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
@@ -216,9 +167,9 @@ def weighed(*weights: Any) -> list[dict[str, Any]]:
     """Turns of a question and an answer, each answer with a weight; None is left out."""
     turns: list[dict[str, Any]] = []
     for number, weight in enumerate(weights):
-        answer = {"role": "assistant", "content": f"{ANSWER} {number}"}
-        turns.append({"role": "user", "content": f"{ASKED} {number}"})
-        turns.append(answer if weight is None else {**answer, "weight": weight})
+        keys = {} if weight is None else {"weight": weight}
+        turns.append(message("user", f"{ASKED} {number}"))
+        turns.append(message("assistant", f"{ANSWER} {number}", **keys))
     return turns
 
 
@@ -288,11 +239,11 @@ def test_of_weights_of_answers_none_is_unread() -> None:
     assert not has_unread_weight(["weight"])
 
 
-EMPTY = {"role": "assistant", "content": "", "weight": 0}
+EMPTY = message("assistant", "", weight=0)
 
 
 def test_an_answer_that_is_not_learnt_may_be_empty() -> None:
-    failed = [{"role": "user", "content": "Ce faci?"}, EMPTY, *weighed(1)]
+    failed = [message("user", "Ce faci?"), EMPTY, *weighed(1)]
     found = conversation_of({"messages": failed})
     assert found.messages[1] == Message("assistant", "", is_learnt=False)
     assert found.prompt == (Message("user", "Ce faci?"),)
@@ -309,13 +260,13 @@ def test_a_conversation_may_open_with_an_answer_that_is_not_learnt(content: str)
         Message("user", f"{ASKED} 0"),
     )
     with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
-        conversation_of({"messages": [{"role": "assistant", "content": "Bonjour."}, *weighed(1)]})
+        conversation_of({"messages": [message("assistant", "Bonjour."), *weighed(1)]})
     with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
         conversation_of({"messages": [opening, *weighed(None, 1)[1:]]})
 
 
 def test_a_greeting_after_a_system_message_is_no_answer_to_a_prompt() -> None:
-    system = {"role": "system", "content": "Sois bref."}
+    system = {"role": "system", "content": BRIEF}
     greeting = {**EMPTY, "content": "Bonjour, je t'écoute."}
     found = conversation_of({"messages": [system, greeting, *weighed(1, 1)]})
     assert found.prompt[-1] == Message("user", f"{ASKED} 0")
@@ -348,11 +299,9 @@ def test_an_empty_prompt_beside_whole_conversations_is_none(nothing: Any) -> Non
 
 
 def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
-    text = f"\n\nHuman: {ASKED} \n\nAssistant:  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
+    text = f"{TEXT}  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
     whole = (*PLAIN, Message("user", "Рәхмәт!"), Message("assistant", "Зинһар."))
-    assert conversation_of({"conversation": None, "prompt": text[:-9], "response": "Зинһар."}) == (
-        whole,
-        0,
-    )
+    record = {"conversation": None, "prompt": text[:-9], "response": "Зинһар."}
+    assert conversation_of(record) == (whole, 0)
     found = pair_of({"chosen": text, "rejected": text.replace("Зинһар", "Юк")})
     assert found == (whole[:-1], "Зинһар.", "Юк.")

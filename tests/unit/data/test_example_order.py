@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from made_conversations import conversations, make_toy_examples, pairs
 
-from endonym.data.example_order import GAP, ExampleOrder, packed
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import GAP, ExampleOrder, ExampleTokens, packed
 
 
 @pytest.fixture
@@ -58,12 +57,6 @@ def test_rows_are_a_pure_function_of_seed_and_number(tokens: ExampleTokens) -> N
     assert (moved.tokens_BT != whole.tokens_BT[: one.rows_per_epoch]).any()
 
 
-def test_epochs_differ(tokens: ExampleTokens) -> None:
-    order = ExampleOrder(tokens, context=256, seed=7)
-    first, second = (order.rows(n * order.rows_per_epoch, order.rows_per_epoch) for n in (0, 1))
-    assert (first.tokens_BT != second.tokens_BT).any()
-
-
 def test_pairs_stand_in_one_row_with_the_reference_at_their_start(tmp_path: Path) -> None:
     make_toy_examples(tmp_path, pairs(40), "preferences")
     tokens = ExampleTokens(tmp_path, "train")
@@ -97,17 +90,6 @@ def test_one_item_is_no_pair_that_fills_a_row() -> None:
     """Of the lengths 2 and 3 the longer one goes beside 6, unless two of 2 fill the row."""
     assert packed(np.array([6, 2, 3]), 10).items.tolist() == [0, 2, 1]
     assert packed(np.array([6, 2, 3, 2]), 10).items.tolist() == [0, 1, 3, 2]
-
-
-def test_documents_of_two_epochs_have_numbers_of_their_own(tokens: ExampleTokens) -> None:
-    """Both may stand in one batch."""
-    order = ExampleOrder(tokens, context=256, seed=7)
-    found = order.rows(0, 2 * order.rows_per_epoch).documents_BT
-    first, second = (
-        set(part[part != GAP].tolist()) for part in np.split(found, [order.rows_per_epoch])
-    )
-    assert first == set(range(len(tokens)))
-    assert second == {len(tokens) + number for number in first}
 
 
 def test_examples_of_one_length_change_places_between_epochs(tokens: ExampleTokens) -> None:

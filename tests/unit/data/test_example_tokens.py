@@ -5,13 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_conversations import (
-    fresh_tokenizer,
-    make_toy_examples,
-    pairs,
-    said,
-    write_toy_examples,
-)
+from made_conversations import fresh_tokenizer, make_toy_examples, pairs, said, write_toy_examples
 
 from endonym.data import example_tokens
 from endonym.data.example_tokens import ExampleTokens, figures

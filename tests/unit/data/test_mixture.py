@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batches
-from endonym.data.mixture import Mixture, Share, largest_gap, main_source, parts_of, rows_by_source
-from endonym.data.order import Order
+from endonym.data.order import (
+    Mixture,
+    Order,
+    Share,
+    largest_gap,
+    main_source,
+    parts_of,
+    rows_by_source,
+)
 from endonym.data.shards import TokenShards
 
 CONTEXT = 8

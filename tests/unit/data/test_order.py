@@ -14,10 +14,10 @@ from endonym.data.order import Order, shuffled
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 
+Patch = pytest.MonkeyPatch
+
 SETTINGS = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 CONTEXTS = st.integers(1, 24)
@@ -63,19 +63,6 @@ def test_every_position_is_visited_exactly_once_an_epoch(
 
 
 @SETTINGS
-@given(lengths=LENGTHS, context=CONTEXTS, seed=SEEDS)
-def test_a_target_is_the_input_that_follows_it_and_documents_open_with_end_of_text(
-    tmp_path: Path, lengths: list[int], context: int, seed: int
-) -> None:
-    order = Order(shards_of(tmp_path, lengths), context=context, seed=seed)
-    tokens_BT, targets_BT, documents_BT = order.rows(0, 5)[:3]
-    np.testing.assert_array_equal(tokens_BT[:, 1:], targets_BT[:, :-1])
-    is_new = documents_BT[:, 1:] != documents_BT[:, :-1]
-    np.testing.assert_array_equal(is_new, tokens_BT[:, 1:] == END)
-    np.testing.assert_array_equal(np.diff(documents_BT, axis=1), is_new.astype(int))
-
-
-@SETTINGS
 @given(lengths=LENGTHS, context=CONTEXTS, seed=SEEDS, first=st.integers(0, 40))
 def test_a_row_is_the_same_whatever_was_read_before_it(
     tmp_path: Path, lengths: list[int], context: int, seed: int, first: int
@@ -89,14 +76,6 @@ def test_a_row_is_the_same_whatever_was_read_before_it(
         for whole, one, two in zip(together, alone, again, strict=True):
             np.testing.assert_array_equal(whole[number], one[0])
             np.testing.assert_array_equal(whole[number], two[0])
-
-
-def test_a_corpus_smaller_than_one_row_goes_on_with_its_next_epochs(tmp_path: Path) -> None:
-    order = Order(shards_of(tmp_path, [2, 1]), context=16, seed=3)
-    tokens, targets, numbers = (part[0].tolist() for part in order.rows(0, 1)[:3])
-    per_epoch = [set(zip(tokens[n : n + 5], targets[n : n + 5], strict=True)) for n in (0, 5, 10)]
-    assert per_epoch == [positions([2, 1])] * 3
-    assert sorted(set(numbers)) == list(range(7))
 
 
 def test_a_document_longer_than_many_rows_keeps_its_number_in_all_of_them(tmp_path: Path) -> None:
@@ -132,7 +111,7 @@ def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(
     assert neighbours.mean() < 0.15
 
 
-def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: Patch) -> None:
     lengths = [9, 4, 17, 3, 8, 1, 12]
     whole = Order(shards_of(tmp_path / "one", lengths), context=7, seed=5)
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
@@ -194,30 +173,6 @@ def joined(
 def counts(order: Order, epoch: int) -> np.ndarray:
     """How many documents each stretch of a pass holds, in the order of the shards."""
     return np.diff([*sorted(order.epoch(epoch).documents), len(order.lengths)])
-
-
-def test_every_document_is_read_once_a_pass_and_a_line_end_follows_each(
-    tmp_path: Path,
-) -> None:
-    lengths = [3, 9, 1, 4, 12, 6, 2, 5] * 6
-    order, line_end = joined(tmp_path, lengths)
-    documents, _ = distinct_documents(lengths)
-    for epoch in range(4):
-        per_epoch = order.positions_per_epoch
-        rows = order.rows(0, -(-(epoch + 1) * per_epoch // order.context))
-        here = rows.documents_BT // len(lengths) == epoch
-        pairs = list(zip(rows.tokens_BT[here], rows.targets_BT[here], strict=True))
-        inner = {pair for ids in documents for pair in pairwise(ids)}
-        firsts = {ids[0]: ids[-1] for ids in documents}
-        expected = list(inner)
-        stretches = np.split(np.arange(len(lengths)), np.cumsum(counts(order, epoch))[:-1])
-        for stretch in stretches:
-            ids = [documents[number] for number in stretch]
-            expected += [(END, ids[0][0]), (ids[-1][-1], line_end)]
-            expected += [(before[-1], line_end) for before in ids[:-1]]
-            expected += [(line_end, after[0]) for after in ids[1:]]
-        assert sorted(pairs) == sorted(expected)
-        assert len(firsts) == len(documents)
 
 
 def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
@@ -287,20 +242,6 @@ def test_a_list_goes_on_where_a_stretch_is_over_and_a_book_ends(tmp_path: Path) 
     after = dict(zip(rows.tokens_BT.flatten(), rows.targets_BT.flatten(), strict=True))
     lasts = [after[ids[-1]] for ids in documents]
     assert lasts == [END] * 10 + [vocab] * 10
-
-
-def test_several_shards_are_not_read_across(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
-    order, line_end = joined(tmp_path, [3] * 20, context=500)
-    assert len(order.shards.parts) > 3
-    tokens_BT, targets_BT, _ = order.rows(0, 1)[:3]
-    assert line_end in tokens_BT
-    firsts = order.shards.index["shard"][order.epoch(0).documents]
-    assert set(firsts) == set(range(len(order.shards.parts)))
-    inside = tokens_BT[:, 1:] != END
-    np.testing.assert_array_equal(tokens_BT[:, 1:][inside], targets_BT[:, :-1][inside])
 
 
 def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:

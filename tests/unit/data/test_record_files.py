@@ -10,9 +10,11 @@ import pyarrow.parquet as parquet
 import pytest
 import zstandard
 
-from endonym.data.record_files import read_records, share_read
+from endonym.data.conversations import read_records, share_read
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
+
+Patch = pytest.MonkeyPatch
 
 RECORDS = [
     {"prompt": "Ce este?", "completion": "O pâine."},
@@ -65,16 +67,8 @@ def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: P
     assert "again" in caught.value.do
 
 
-def test_an_empty_file_is_a_reject(tmp_path: Path) -> None:
-    path = tmp_path / "b.jsonl"
-    path.touch()
-    assert [each.reason for each in read_records(path, "b") if isinstance(each, Reject)] == [
-        "empty_file"
-    ]
-
-
 def test_a_line_that_is_too_long_is_told_how_lines_should_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = tmp_path / "a.jsonl"
@@ -101,10 +95,8 @@ def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
     assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
 
 
-def test_a_line_of_too_many_values_is_not_parsed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.data.record_files.LARGE_BYTES", 1_000)
+def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("endonym.data.conversations.LARGE_BYTES", 1_000)
     monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
@@ -131,17 +123,17 @@ def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
 
 
 def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """So nothing is told of damage behind it."""
-    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 1_000_000)
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 1_000_000)
     lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]
     data = "".join(lines).encode()
     packed = gzip.compress(data)
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(packed[:-9] + b"damaged!!")
     assert share_read(path, 1_000, len(data) // 5) == pytest.approx(0.2, rel=0.2)
-    monkeypatch.setattr("endonym.data.record_files.MOST_UNPACKED", 64 << 20)
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 64 << 20)
     with pytest.raises(SourceError, match="to its end"):
         share_read(path, 1_000, len(data) // 5)
 

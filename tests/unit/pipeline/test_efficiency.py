@@ -9,11 +9,11 @@ from toys import toy_config
 
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.disk import write_json
-from endonym.evaluate.speed import Efficiency
+from endonym.evaluate.speed import Efficiency, measured_efficiency
 from endonym.log import Log, read_jsonl
-from endonym.pipeline import efficiency
-from endonym.pipeline.efficiency import evaluate_speed, measured_efficiency
-from endonym.pipeline.types import StageContext
+from endonym.pipeline import evaluation as efficiency
+from endonym.pipeline.evaluation import evaluate_speed
+from endonym.pipeline.stages import StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer

@@ -20,9 +20,11 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import evaluation
 from endonym.pipeline.evaluation import evaluate, held_texts, training_text
-from endonym.pipeline.types import EvaluationConfig, StageContext
+from endonym.pipeline.stages import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+
+Patch = pytest.MonkeyPatch
 
 
 def scores(finished: Path) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
 
 
 def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
     (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
@@ -148,7 +150,7 @@ def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
 
 
 def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any
 ) -> None:
     """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
     shutil.copytree(finished / "store", tmp_path / "store")

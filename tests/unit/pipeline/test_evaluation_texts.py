@@ -21,6 +21,8 @@ from endonym.pipeline.evaluation_texts import (
 )
 from endonym.tokenizer.tokenizer import Tokenizer
 
+Captured = pytest.CaptureFixture[str]
+
 READER = toy_tokenizer("byte")
 
 
@@ -66,7 +68,7 @@ def test_empty_lines_divide_documents_however_long_these_are(
     ],
 )  # fmt: skip
 def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
-    tmp_path: Path, sizes: list[int], said: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sizes: list[int], said: str, capsys: Captured
 ) -> None:
     lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
     parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
@@ -82,9 +84,7 @@ def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) 
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
-def test_a_text_without_a_letter_is_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_text("***\n— — —\n", encoding="utf-8")
     with pytest.raises(SourceError, match="no letter and no digit"):
         documents_below(tmp_path / "a.txt", Log(quiet=True))
@@ -94,16 +94,13 @@ def test_a_text_without_a_letter_is_none(
 
 
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
-    sentences = [f"{ROMANIAN[n % 3]} {n}" for n in range(60_000)]
-    documents = ["\n".join(sentences[at : at + 20_000]) for at in (0, 20_000, 40_000)]
+    documents = ["\n".join(ROMANIAN * size) for size in (5_200, 5_200, 5_200)]
     assert len(documents[0].encode()) > 1 << 20
     (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
-def test_who_says_how_a_text_is_cut_is_followed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_says_how_a_text_is_cut_is_followed(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "text.txt"
     path.write_text("Бер.\nИке.\n\nӨч.\nДүрт.\n", encoding="utf-8")
     lines = Cutting.of("line", None)
@@ -134,9 +131,7 @@ def test_a_way_to_cut_plain_texts_leaves_the_records_beside_them_whole(tmp_path:
     assert sources == ["a.txt", "a.txt", "b.csv", "b.csv"]
 
 
-def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(
-    tmp_path: Path,
-) -> None:
+def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(tmp_path: Path) -> None:
     path = tmp_path / "leipzig.txt"
     path.write_text("".join(f"{n}\t{TATAR[n % 6]}\n" for n in range(1, 31)), encoding="utf-8")
     assert documents_below(path, Log(quiet=True))[0][0] == TATAR[1], "the column is guessed"
@@ -145,7 +140,7 @@ def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(
 
 
 def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
     (tmp_path / "02.rtf").write_bytes(b"{\\rtf1")
@@ -172,7 +167,7 @@ def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_
     assert texts.averaged == frozenset({"a.txt"})
 
 
-def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> None:
+def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes(tmp_path: Path) -> None:
     line, long = "Бүген һава бик матур. " * 3, "Озын. " * 400
     texts = [*[line] * 60, long, line, line]
     groups = neighbours_of(texts, ["а"] * 50 + ["б"] * 13)
@@ -184,14 +179,11 @@ def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> Non
     assert groups[61] != groups[60], "a long document is a group of its own"
     assert groups[61] == groups[62]
     assert all(2_000 <= size < 2_000 + sizes[0] for size in every[:2])
-
-
-def test_intervals_of_a_text_draw_its_neighbours_together(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("".join(f"{TATAR[n % 6]} {n}\n" for n in range(300)), encoding="utf-8")
-    texts = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None))
-    assert texts.groups is not None
-    assert 10 < texts.groups.max() < 40
+    found = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None)).groups
+    assert found is not None
+    assert 10 < found.max() < 40
 
 
 def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
@@ -222,9 +214,7 @@ def test_a_text_that_cannot_be_scored_is_named(
     assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)
 
 
-def test_what_was_not_read_is_counted_in_words(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_was_not_read_is_counted_in_words(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_bytes("Кояш чыкты.\n".encode() * 20 + b"\xd3\xff\n")
     (tmp_path / "b.rtf").write_bytes(b"{\\rtf1")
     texts_below(tmp_path, READER, Log())
@@ -235,7 +225,7 @@ def test_what_was_not_read_is_counted_in_words(
 
 
 def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     for name in ("тест.txt.bak", "тест", "тест.md"):
         (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
@@ -249,11 +239,10 @@ def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
-    [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")],
+    ("data", "expected"), [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")]
 )
 def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
-    tmp_path: Path, data: bytes, expected: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: bytes, expected: str, capsys: Captured
 ) -> None:
     (tmp_path / "text.txt").write_bytes(data)
     with pytest.raises(SourceError) as caught:
@@ -291,14 +280,8 @@ def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_p
     parquet.write_table(arrow.table({"a": ["Бер", "Ике"], "n": [1, 2], "b": ["Өч", None]}), path)
     assert [text for text in texts_to_keep_out(path) if text] == ["Бер", "Ике", "Өч"]
     assert kept_out(tmp_path / "c.csv", "id,text\n1,Кояш чыкты\n")[1] == "1,Кояш чыкты"
-
-
-def test_other_texts_are_read_as_they_are_scored(tmp_path: Path) -> None:
-    assert kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n") == [
-        "Бер.\nИке.",
-        "Өч.",
-        "Дүрт.",
-    ]
+    plain = kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n")
+    assert plain == ["Бер.\nИке.", "Өч.", "Дүрт."], "other texts are read as they are scored"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.jpg"])
@@ -309,7 +292,7 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     plain = tmp_path / "pairs.txt"
     lines = [f"{line}\t{line}\n" for line in TATAR]
@@ -321,9 +304,7 @@ def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
     assert "--document" not in capsys.readouterr().err
 
 
-def test_documents_without_a_letter_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_documents_without_a_letter_are_counted(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_text("Кояш чыкты.\n\n— — —\n\nКош очты.\n", encoding="utf-8")
     found = documents_below(tmp_path / "a.txt", Log(), Cutting.of("blank_lines", None))[0]
     assert found == ["Кояш чыкты.", "Кош очты."]

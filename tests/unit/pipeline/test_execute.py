@@ -12,7 +12,7 @@ from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import last_stage, make, run_folder, run_recipe
 from endonym.pipeline.plan import Stage
-from endonym.pipeline.types import Numbers, StageContext
+from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
@@ -169,18 +169,6 @@ def test_the_folder_of_a_run_holds_what_people_read(finished: Path) -> None:
         }
     keys = ("betas", "compile", "embedding_lr", "micro_tokens", "recompute", "weight_decay")
     assert set(plan["choices"]) == {f"phase.0.{key}" for key in keys}
-
-
-def test_metrics_tell_every_step_with_units_in_their_keys(finished: Path) -> None:
-    text = (finished / "runs" / "kechkena" / "metrics.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.splitlines()]
-    steps = [line for line in lines if line["event"] == "step"]
-    assert [line["step"] for line in steps] == list(range(41))
-    assert [line["tokens"] for line in steps] == [256 * n for n in range(41)]
-    assert all("train_nats" in line for line in steps[1:])
-    assert [line["step"] for line in steps if "dev_bits_per_byte" in line] == [0, 8, 16, 24, 32, 40]
-    assert {line["stage"] for line in lines} == {"model pretrain"}
-    assert all(not isinstance(value, list | dict) for line in steps for value in line.values())
 
 
 def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:

@@ -9,8 +9,9 @@ from endonym.autopilot.model_size import Choice
 from endonym.errors import Damaged
 from endonym.formats.files import RawSet
 from endonym.log import Log
-from endonym.pipeline import lockfile, sources
-from endonym.pipeline.lockfile import Lockfile
+from endonym.pipeline import settle as lockfile
+from endonym.pipeline import sources
+from endonym.pipeline.settle import Lockfile
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, write_sealed
 
@@ -121,7 +122,7 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
 ) -> None:
     found = {"phase.0.lr": Choice(8e-3, "tried")}
     lock = kept(recipe, raw)
-    lock.keep_tuned("this training", found)
+    lock.tuned, lock.tuned_stage = found, "this training"
     write(lock, recipe)
     assert kept(recipe, raw).tuned_for("this training") == found
     assert kept(recipe, raw).tuned_for("another") == {}

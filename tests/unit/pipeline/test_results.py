@@ -3,7 +3,7 @@
 from typing import Any
 
 from endonym.log import THIN
-from endonym.pipeline.results import NO_TEXTS, result
+from endonym.pipeline.execute import NO_TEXTS, result
 
 
 def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:

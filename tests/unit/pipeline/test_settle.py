@@ -15,10 +15,13 @@ from endonym.log import Log
 from endonym.pipeline import execute, sources, tuning
 from endonym.pipeline import settle as settling
 from endonym.pipeline.execute import run_recipe
-from endonym.pipeline.lockfile import Lockfile
-from endonym.pipeline.settle import settle
+from endonym.pipeline.settle import Lockfile, settle
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
+
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Counted:
 
 
 @pytest.fixture
-def counted(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
+def counted(finished: Path, tmp_path: Path, monkeypatch: Patch) -> Counted:
     plan = json.loads((finished / "runs" / "kechkena" / "plan.json").read_text(encoding="utf-8"))
     (made,) = (each["id"] for each in plan["stages"] if each["stage"] == "shards")
     shards = Store(finished / "store").find("shards", made)
@@ -54,7 +57,7 @@ def counted(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
-    counted: Counted, capsys: pytest.CaptureFixture[str]
+    counted: Counted, capsys: Captured
 ) -> None:
     assert counted.recipe.phase[0].number_format == "fp32"
     counted.recipe = counted.recipe.with_values({"phase.0.steps": 10**9, "phase.0.compile": "off"})
@@ -65,7 +68,7 @@ def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
 
 
 def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
-    counted: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    counted: Counted, capsys: Captured, monkeypatch: Patch
 ) -> None:
     def plain(decoder: object, config: object, device: str, document: int) -> float:
         assert device == "cuda:3"
@@ -81,7 +84,7 @@ def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
 
 
 def test_another_device_reaches_all_that_is_decided_for_it(
-    counted: Counted, monkeypatch: pytest.MonkeyPatch
+    counted: Counted, monkeypatch: Patch
 ) -> None:
     reached: list[str] = []
 
@@ -123,7 +126,7 @@ def test_another_device_reaches_all_that_is_decided_for_it(
 
 
 def test_a_run_settles_for_the_device_that_was_picked(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     def stop(*_: object, target: str, **__: object) -> Recipe:
         raise KeyboardInterrupt(target)

@@ -10,9 +10,13 @@ from made_conversations import said, write_lines
 
 from endonym.commands.evaluate import score_model
 from endonym.log import Log
-from endonym.pipeline.trained_on import learnt_by
+from endonym.pipeline.evaluation_texts import learnt_by
 from endonym.runs.find import planned
 from endonym.store import Store, open_artifact
+
+Sentences = Callable[[str], list[str]]
+
+Captured = pytest.CaptureFixture[str]
 
 CHAT = """
 name = "җавап"
@@ -82,7 +86,7 @@ def project(
     return folder
 
 
-def warned(folder: Path, lines: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def warned(folder: Path, lines: list[str], capsys: Captured) -> str:
     """What is said when the model is scored on these lines."""
     file = folder / "юллар.txt"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -102,7 +106,7 @@ def trained(folder: Path) -> list[str]:
 
 
 def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_learnt(
-    project: Path, language_sentences: Callable[[str], list[str]]
+    project: Path, language_sentences: Sentences
 ) -> None:
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
@@ -114,9 +118,7 @@ def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_le
 
 
 def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_not(
-    project: Path,
-    language_sentences: Callable[[str], list[str]],
-    capsys: pytest.CaptureFixture[str],
+    project: Path, language_sentences: Sentences, capsys: Captured
 ) -> None:
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
@@ -139,7 +141,7 @@ def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_no
     ],
 )
 def test_what_the_store_lacks_is_said(
-    kind: str, expected: str, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, expected: str, project: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     folder = tmp_path / "project"
     shutil.copytree(project, folder)

@@ -7,7 +7,7 @@ from made_conversations import conversations, make_toy_examples, pairs
 from endonym.config import Config
 from endonym.pipeline.execute import Made
 from endonym.pipeline.plan import Stage
-from endonym.report.answers import answers_card
+from endonym.report.corpus import answers_card
 from endonym.store import Artifact
 
 
@@ -33,10 +33,7 @@ def test_each_phase_has_its_row_and_each_reason_its_own(tmp_path: Path) -> None:
         ["dpo", "preference pairs", "24", "0"],
     ]
     assert [int(row[4]) + int(row[5]) for row in found.rows] == [18, 48]
-    assert found.rejects == [
-        ["sft", "bad_json", "2", "9.5 %"],
-        ["sft", "no_columns", "1", "4.8 %"],
-    ]
+    assert found.rejects == [["sft", "bad_json", "2", "9.5 %"], ["sft", "no_columns", "1", "4.8 %"]]
 
 
 def test_a_run_without_answers_has_no_card(tmp_path: Path) -> None:

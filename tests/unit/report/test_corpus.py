@@ -81,9 +81,7 @@ def test_what_was_dropped_is_counted_as_a_share_and_shown(corpus: Artifact) -> N
     assert shown == {"exact": [TATAR[0]], "min_chars": ["Кояш."]}
 
 
-def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(
-    tmp_path: Path,
-) -> None:
+def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(tmp_path: Path) -> None:
     lines = [*TATAR, TATAR[0], "Кояш.", "Таң.", f"  {FRENCH[0]}"]
     write(tmp_path, "tatar.txt", lines)
     source = Source(name="tatar", path=str(tmp_path / "tatar.txt"), document="line")

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from endonym.evaluate.speed import Efficiency
-from endonym.report.efficiency import efficiency_chart
-from endonym.report.svg.curves import draw_all
+from endonym.report.scores import efficiency_chart
+from endonym.report.svg import draw_all
 
 ROWS = [
     Efficiency("endonym fp32", 858_000, 2, bits_per_byte=1.5050),

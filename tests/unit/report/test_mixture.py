@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from endonym.report.mixture import chart, largest_deviation, sentence, slices
+from endonym.report.training import largest_deviation, mixture_chart, mixture_sentence, slices
 
 
 def journal(steps: int, **shares: float) -> list[dict[str, Any]]:
@@ -38,14 +38,14 @@ def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:
 
 def test_the_report_says_what_was_read_and_draws_it() -> None:
     parts = slices(journal(200, web=0.1, books=0.9))
-    assert sentence(parts, {"web": 0.1, "books": 0.9}) == (
+    assert mixture_sentence(parts, {"web": 0.1, "books": 0.9}) == (
         "Read, by the journal: web 10.0% · books 90.0% of the tokens; what was read so far was "
         "within 0.00 points of the recipe at every hundredth of the phase."
     )
-    drawn = chart(parts)
+    drawn = mixture_chart(parts)
     assert drawn is not None
     assert [series.name for series in drawn.series] == ["books", "web"]
     assert drawn.series[0].points[7] == (16_000.0, pytest.approx(90.0))
-    assert chart(slices(journal(200, web=1.0))) is None
+    assert mixture_chart(slices(journal(200, web=1.0))) is None
     assert slices([{"step": 0, "tokens": 0}, {"step": 1, "tokens": 9}]) == []
-    assert sentence([], {"web": 1.0}) == ""
+    assert mixture_sentence([], {"web": 1.0}) == ""

@@ -28,39 +28,11 @@ from endonym.store import Artifact, Store
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, train_tokenizer
 
-WORDS = [
-    "мин",
-    "бүген",
-    "мәктәпкә",
-    "барам",
-    "ә",
-    "син",
-    "өйдә",
-    "каласың",
-    "урманда",
-    "яшел",
-    "агач",
-    "астында",
-    "карт",
-    "аю",
-    "йоклый",
-    "кичен",
-    "йолдызлар",
-    "яктыра",
-    "су",
-    "буенда",
-    "балалар",
-    "уйный",
-    "җил",
-    "исә",
-    "яңгыр",
-    "ява",
-    "кояш",
-    "чыга",
-    "әби",
-    "күмәч",
-    "пешерә",
-]
+WORDS = (  # of Tatar
+    "мин бүген мәктәпкә барам ә син өйдә каласың урманда яшел агач астында карт аю йоклый "
+    "кичен йолдызлар яктыра су буенда балалар уйный җил исә яңгыр ява кояш чыга әби күмәч "
+    "пешерә"
+)
 HOSTILE = "</p><script>alert('Ярамый!')</script><img src=x onerror=alert(1)> & \"мин\" 'син'"
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
@@ -98,7 +70,7 @@ def texts_of_a_run() -> list[str]:
 
 def texts_unlike(count: int) -> list[str]:
     """Sentences of which none nearly repeats another."""
-    draws = (random.Random(number).choices(WORDS, k=8) for number in range(count))
+    draws = (random.Random(number).choices(WORDS.split(), k=8) for number in range(count))
     return [" ".join(words) + "." for words in draws]
 
 

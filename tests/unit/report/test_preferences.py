@@ -8,7 +8,7 @@ import pytest
 from made_conversations import toy_inputs
 from toys import toy_config, toy_decoder, train_config
 
-from endonym.report.preferences import Judged, charts, judged_pairs, sentence
+from endonym.report.training import Judged, judged_pairs, pairs_charts, pairs_sentence
 from endonym.train.loop import Training
 from endonym.train.report import as_metrics
 
@@ -39,18 +39,18 @@ def test_validations_of_pairs_are_read_from_the_journal_and_other_steps_are_not(
 
 def test_the_sentence_is_of_the_last_validation_and_of_the_widest_margin() -> None:
     found = judged_pairs(LINES)
-    assert sentence(found) == (
+    assert pairs_sentence(found) == (
         "Of the held-out pairs 75.0% are judged rightly at step 6, by a margin of 0.500 on "
         "average; the margin was widest at step 4 (0.750)."
     )
-    assert sentence(found[:3]) == (
+    assert pairs_sentence(found[:3]) == (
         "Of the held-out pairs 87.5% are judged rightly at step 4, by a margin of 0.750 on average."
     )
-    assert sentence(found[:1]) == sentence([]) == ""
+    assert pairs_sentence(found[:1]) == pairs_sentence([]) == ""
 
 
 def test_the_charts_leave_out_the_accuracy_of_margins_of_zero() -> None:
-    accuracy, margin = charts(judged_pairs(LINES))
+    accuracy, margin = pairs_charts(judged_pairs(LINES))
     assert accuracy.series[0].points == [(2000.0, 50.0), (4000.0, 87.5), (6000.0, 75.0)]
     assert (accuracy.low, accuracy.high) == (0.0, 100.0)
     assert margin.series[0].points[0] == (0.0, 0.0)
@@ -58,11 +58,11 @@ def test_the_charts_leave_out_the_accuracy_of_margins_of_zero() -> None:
     assert margin.low is not None
     assert margin.high is not None
     assert margin.low < 0 < 0.75 < margin.high
-    assert charts(judged_pairs(LINES)[:2]) == charts([]) == []
+    assert pairs_charts(judged_pairs(LINES)[:2]) == pairs_charts([]) == []
 
 
 def test_margins_below_zero_are_drawn_too() -> None:
-    (_, margin) = charts(judged_pairs(journal((0.5, 0.0), (0.4, -0.2), (0.3, -0.5))))
+    (_, margin) = pairs_charts(judged_pairs(journal((0.5, 0.0), (0.4, -0.2), (0.3, -0.5))))
     assert margin.low is not None
     assert margin.low < -0.5
 
@@ -83,5 +83,5 @@ def test_a_real_phase_on_pairs_has_both_in_its_journal(objective: str, tmp_path:
     assert [each.step for each in found] == [0, 2, 4]
     assert found[0].margin == pytest.approx(0.0, abs=1e-4)
     assert all(0 <= each.accuracy <= 1 and math.isfinite(each.margin) for each in found)
-    assert len(charts(found)) == 2
-    assert f"step {found[-1].step}" in sentence(found)
+    assert len(pairs_charts(found)) == 2
+    assert f"step {found[-1].step}" in pairs_sentence(found)

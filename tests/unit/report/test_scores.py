@@ -80,7 +80,7 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
-    assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
+    assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:
@@ -113,14 +113,10 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     assert shown.heads == [*models, "of bytes", "of documents", "documents", "bytes"]
     values = ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
     (row,) = shown.rows
-    assert row.cells == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
+    assert row[1] == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
     (note,) = shown.notes
     assert note.startswith("* of 20 of the 412 documents, evenly spread within each source;")
-    assert [bar.name for bar in shown.bars.bars] == [
-        "model",
-        "compressor on 20",
-        "model on 20",
-    ]
+    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
 
 
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
@@ -153,7 +149,7 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
     )
     shown = group(found)
     assert shown.heads[-4:] == ["of bytes", "of documents", "documents", "bytes"]
-    rows = [(row.name, row.cells[0], *row.cells[2:4]) for row in shown.rows]
+    rows = [(name, cells[0], *cells[2:4]) for name, cells in shown.rows]
     assert rows == [
         ("mean of 2 sources", "0.725", "100.0 %", "100.0 %"),
         ("роман", "1.060", "38.0 %", "75.0 %"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endonym.report.svg.axes import nice_ticks, spread, text_width, tick_labels
+from endonym.report.svg import nice_ticks, spread, text_width, tick_labels
 
 POSITIONS = st.floats(0, 300, allow_nan=False)
 

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from endonym.report.svg.bars import LONGEST_NAME, Bar, Bars, draw_bars
+from endonym.report.svg import LONGEST_NAME, Bar, Bars, draw_bars
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from endonym.report.svg.axes import text_width
-from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all, written
+from endonym.report.svg import Chart, Level, Mark, Series, draw_all, text_width, written
 
 SVG = "{http://www.w3.org/2000/svg}"
 

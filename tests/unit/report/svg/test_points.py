@@ -2,7 +2,7 @@
 
 import math
 
-from endonym.report.svg.points import smoothed, thinned
+from endonym.report.svg import smoothed, thinned
 
 
 def test_thinning_keeps_the_outline() -> None:
