@@ -1,10 +1,26 @@
-"""Conversations and pairs by the usual names of columns; each that cannot be learnt says why."""
+"""Files of records, and conversations and pairs in them; what cannot be learnt says why."""
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
+import zstandard
 
-from endonym.data.conversations import Message, Unfit, conversation_of, has_unread_weight, pair_of
+from endonym.data.conversations import (
+    Message,
+    Unfit,
+    conversation_of,
+    has_unread_weight,
+    pair_of,
+    read_records,
+    share_read,
+)
+from endonym.errors import SourceError
+from endonym.formats.document import Reject
 
 ASKED, ANSWER, OTHER = "Алма нинди төстә?", "Кызыл.", "Зәңгәр."
 PLAIN = (Message("user", ASKED), Message("assistant", ANSWER))
@@ -305,3 +321,134 @@ def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
     assert conversation_of(record) == (whole, 0)
     found = pair_of({"chosen": text, "rejected": text.replace("Зинһар", "Юк")})
     assert found == (whole[:-1], "Зинһар.", "Юк.")
+
+
+Patch = pytest.MonkeyPatch
+
+RECORDS = [
+    {"prompt": "Ce este?", "completion": "O pâine."},
+    {"prompt": "Нәрсә бу?", "completion": "Икмәк."},
+]
+LINES = "".join(json.dumps(each, ensure_ascii=False) + "\n\n" for each in RECORDS).encode()
+
+
+def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
+    packed = {
+        "a.jsonl": LINES,
+        "a.jsonl.gz": gzip.compress(LINES),
+        "a.ndjson.zst": zstandard.compress(LINES),
+    }
+    for name, data in packed.items():
+        (tmp_path / name).write_bytes(data)
+        found = list(read_records(tmp_path / name, "a"))
+        assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+        assert [each.id for each in found] == [f"{name}#1", f"{name}#3"]
+
+
+def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
+    found = list(read_records(path, "a"))
+    assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="no whole parquet file"):
+        list(read_records(path, "a"))
+
+
+def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    deep = b"[" * 100_000 + b"]" * 100_000
+    path.write_bytes(b"{bad\n" + LINES + b"\xff\xfe\n" + deep + b"\n")
+    found = list(read_records(path, "a"))
+    reasons = [each.reason for each in found if isinstance(each, Reject)]
+    assert reasons == ["bad_json", "invalid_utf8", "too_deep"]
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: Path) -> None:
+    path = tmp_path / f"a.jsonl.{'gz' if pack is gzip.compress else 'zst'}"
+    lines = b"".join(b'{"prompt": "Ce?", "completion": "%d"}\n' % n for n in range(20_000))
+    path.write_bytes(pack(lines)[:-2_000])
+    with pytest.raises(SourceError, match="ends early") as caught:
+        list(read_records(path, "a"))
+    assert caught.value.where == str(path)
+    assert "again" in caught.value.do
+
+
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
+    reject, *others = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert reject.reason == "too_long"
+    assert "one conversation" in reject.detail
+    assert "document =" not in reject.detail
+    assert len(others) == 2
+
+
+def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(SourceError, match="jsonl") as caught:
+        list(read_records(path, "a"))
+    assert "jq" in caught.value.do
+
+
+def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b" \t\r\n" + LINES + "\u00a0\n".encode())
+    assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
+
+
+def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("endonym.data.conversations.LARGE_BYTES", 1_000)
+    monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
+    large, small = read_records(path, "a")
+    assert isinstance(large, Reject)
+    assert (large.reason, "99 objects" in large.detail) == ("too_deep", True)
+    assert not isinstance(small, Reject), "small ones are not counted"
+
+
+MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) for n in range(4_000)]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
+    tmp_path: Path, ending: str
+) -> None:
+    data = "".join(f"{line}\n" for line in MANY).encode()
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(pack(data))
+    assert share_read(path, 1_000, len(data) // 4) == pytest.approx(0.25, rel=0.01)
+    assert share_read(path, 4_000, len(data)) == pytest.approx(1.0, rel=0.01)
+    assert share_read(path, 9_000, 2 * len(data)) == 1.0
+
+
+def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """So nothing is told of damage behind it."""
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 1_000_000)
+    lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]
+    data = "".join(lines).encode()
+    packed = gzip.compress(data)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(packed[:-9] + b"damaged!!")
+    assert share_read(path, 1_000, len(data) // 5) == pytest.approx(0.2, rel=0.2)
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 64 << 20)
+    with pytest.raises(SourceError, match="to its end"):
+        share_read(path, 1_000, len(data) // 5)
+
+
+def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
+    assert share_read(path, 2, 10**9) == 0.25
+    assert share_read(path, 20, 10**9) == 1.0

@@ -160,13 +160,13 @@ def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
     recipe: Path, command: Say, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
-    given = [recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
+    given = [recipe, "--store", recipe.parent / "other", "--set", 'track.to=["trackio"]']
     for name in ("check", "run"):
         said = command(name, *given, "--json")
         assert said.code == 2
         assert "names trackio, which is not installed" in said.json()["error"]["message"]
         assert "pip install trackio" in said.json()["error"]["do"]
-    assert not (recipe.parent / "store").exists()
+    assert not (recipe.parent / "other").exists()
 
 
 def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ Patch = pytest.MonkeyPatch
 
 
 def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: Path) -> None:
-    began, guesses, *_, last = journal_of(finished)
+    guesses, began, *_, last = journal_of(finished)
     assert (began["event"], began["step"], began["threads"]) == ("started", 0, 1)
     assert began["versions"]["endonym"] == "0.1.0"
     said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")

@@ -268,7 +268,7 @@ def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     assert run.training is not None
     phase = run.training.phases[0]
     assert (phase.lr, phase.weight_decay) == (2e-5, 0.1)
-    assert phase.embedding_lr == pytest.approx(8e-5)
+    assert phase.embedding_lr == pytest.approx(16e-5), "in proportion"
     for key in ("lr", "embedding_lr", "weight_decay"):
         line = f"  {key} = {getattr(phase, key):g}  # "
         assert [each for each in said if each.startswith(line)], key
