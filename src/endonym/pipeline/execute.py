@@ -113,8 +113,9 @@ def run_recipe(
         (folder / FAILURE).unlink(missing_ok=True)
         try:
             for stage in planned_stages(run, raw, lock, resolved, log=log):
-                how = {"device": device, "metrics": metrics, "workers": workers}
-                run.made.append(make(stage, store, log, **how))
+                run.made.append(
+                    make(stage, store, log, device=device, metrics=metrics, workers=workers)
+                )
                 if stage.name == last:
                     break
         except EndonymError as error:

@@ -117,7 +117,8 @@ def settle(
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
-    pack, machine = training.pack, {"machine_file": machine_file, "target": target}
+    pack = training.pack
+    machine: dict[str, Any] = {"machine_file": machine_file, "target": target}
     longest = pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target

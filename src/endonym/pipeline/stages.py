@@ -407,8 +407,8 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus."""
     from endonym.export.formats import make_dataset
 
-    said = {"name": config.name, "language": config.language, "licenses": config.licenses or {}}
-    files = make_dataset(ctx.inputs["corpus"], ctx.out, **said)
+    said: dict[str, Any] = {"name": config.name, "language": config.language}
+    files = make_dataset(ctx.inputs["corpus"], ctx.out, licenses=config.licenses or {}, **said)
     return {"format": config.export.format, "files": files, "checks": []}
 
 

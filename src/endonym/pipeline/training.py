@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -154,7 +154,8 @@ def example_inputs(
         return decoder
 
     if config.phase.objective == "preferences":
-        how = {"context": config.pack.context, "folder": ctx.work, "device": target, "group": group}
+        how: dict[str, Any] = {"context": config.pack.context, "folder": ctx.work}
+        how |= {"device": target, "group": group}
         for tokens in (train, dev):
             inputs.references[tokens.split] = reference(starting_decoder, tokens, **how)
     return inputs
@@ -274,8 +275,9 @@ def _merged_adapter(
             parameter.data = parameter.data.new_empty(0)
     decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
     name = start.id if start is not None else config.folder.name if config.folder else "model"
-    said = {"base": base_identity(decoder), "base_name": name, "dropout": adapt.dropout}
-    if reason := write_adapter(ctx.out / ADAPTER, decoder, changes, **said):
+    said: dict[str, Any] = {"base_name": name, "dropout": adapt.dropout}
+    place = ctx.out / ADAPTER
+    if reason := write_adapter(place, decoder, changes, base=base_identity(decoder), **said):
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)
