@@ -232,7 +232,8 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
     if not series:
         return []
     said = "How many distinct words so many words of text hold, in the order of the texts."
-    return [Chart("Growth of the vocabulary", said, "words read", "distinct words", series)]
+    name = "Growth of the vocabulary"
+    return [Chart(name, said, "distinct words", series, x_name="words read")]
 
 
 def growth_says(diagnosis: Diagnosis) -> str:

@@ -120,9 +120,9 @@ class Chart:
 
     title: str
     description: str
-    x_name: str
     y_name: str
     series: Sequence[Series]
+    x_name: str = "tokens seen"
     levels: Sequence[Level] = ()
     marks: Sequence[Mark] = ()
     low: float | None = None

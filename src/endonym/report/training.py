@@ -154,6 +154,13 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
     )
 
 
+def with_margin(values: Sequence[float]) -> tuple[float, float]:
+    """The range of an axis: that of the values, with some space above and below."""
+    low, high = min(values), max(values)
+    margin = (high - low) * HEADROOM or 0.05
+    return low - margin, high + margin
+
+
 def dev_baselines(lines: Lines) -> dict[str, float]:
     """Bits per byte of the dev documents under the baselines; empty in an older journal."""
     found = [line for line in lines if line.get("event") == "baselines"]
@@ -176,7 +183,7 @@ def _loss(
     low, high = min(values), max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
-    margin = (high - low) * HEADROOM or 0.05
+    low, high = with_margin((low, high))
     best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
     if best is not None:
@@ -196,13 +203,12 @@ def _loss(
     return Chart(
         title="Loss while training, in bits per byte",
         description=" ".join(described),
-        x_name="tokens seen",
         y_name="bits per byte",
         series=[each for each in series if each.points],
         levels=[Level(name, value) for name, value in levels.items()],
         marks=marks,
-        low=low - margin,
-        high=high + margin,
+        low=low,
+        high=high,
     )
 
 
@@ -247,19 +253,18 @@ def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     values = [y for points in lines.values() for x, y in points if x >= late]
     if not values:
         return None
-    margin = (max(values) - min(values)) * HEADROOM or 0.05
+    low, high = with_margin(values)
     return Chart(
         title="Dev loss by source, in bits per byte",
         description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
-        x_name="tokens seen",
         y_name="bits per byte, dev, by source",
         series=[
             Series(name, points, f"source{index + 1}", has_dots=True)
             for index, (name, points) in enumerate(lines.items())
         ],
         marks=epoch_marks(steps),
-        low=min(values) - margin,
-        high=max(values) + margin,
+        low=low,
+        high=high,
         height=240,
     )
 
@@ -272,7 +277,6 @@ def _rates(steps: Lines) -> Chart | None:
     return Chart(
         title="Learning rate",
         description=f"Peak {max(y for _, y in points):g}.",
-        x_name="tokens seen",
         y_name="learning rate",
         series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
         low=0.0,
@@ -366,7 +370,6 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
     return Chart(
         title="What was read, in per cent of the tokens",
         description=" ".join(f"{n}: {100 * parts[-1].so_far.get(n, 0.0):.1f} %." for n in names),
-        x_name="tokens seen",
         y_name="per cent of the tokens, by source",
         series=[
             Series(
@@ -427,16 +430,13 @@ def pairs_charts(found: list[Judged]) -> list[Chart]:
     after = [each for each in found if each.step]
     if len(after) < 2:
         return []
-    margins = [each.margin for each in found]
-    low, high = min(0.0, *margins), max(0.0, *margins)
-    room = (high - low) * HEADROOM or 0.05
+    low, high = with_margin([0.0, *(each.margin for each in found)])
     right = [(float(each.tokens), 100 * each.accuracy) for each in after]
     wide = [(float(each.tokens), each.margin) for each in found]
     return [
         Chart(
             title="Held-out pairs judged rightly, in per cent",
             description=f"From {right[0][1]:.1f} % to {right[-1][1]:.1f} %.",
-            x_name="tokens seen",
             y_name="per cent of the pairs",
             series=[Series("accuracy", right, "held", is_named=False, has_dots=True)],
             low=0.0,
@@ -446,11 +446,10 @@ def pairs_charts(found: list[Judged]) -> list[Chart]:
         Chart(
             title="Margin between chosen and rejected answers",
             description=f"From {wide[0][1]:.3f} to {wide[-1][1]:.3f}.",
-            x_name="tokens seen",
             y_name="reward of the chosen less that of the rejected answer",
             series=[Series("margin", wide, "held", is_named=False, has_dots=True)],
-            low=low - room,
-            high=high + room,
+            low=low,
+            high=high,
             height=170,
         ),
     ]
