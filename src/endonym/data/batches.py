@@ -33,7 +33,7 @@ class Batch:
     def of(cls, rows: Rows, read: Mapping[str, int] | None = None) -> "Batch":
         """Rows as tensors, without a copy."""
         parts: list[Any] = [None if part is None else torch.from_numpy(part) for part in rows]
-        return cls(*parts, read or {})
+        return cls(*parts, read=read or {})
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
@@ -44,7 +44,7 @@ class Batch:
         always = (self.tokens_BT, self.targets_BT, self.documents_BT)
         parts = (*always, self.weights_BT, self.reference_BT)
         changed: list[Any] = [None if part is None else change(part) for part in parts]
-        return Batch(*changed, self.read)
+        return Batch(*changed, read=self.read)
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]

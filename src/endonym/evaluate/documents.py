@@ -133,7 +133,7 @@ def with_enough(every: Sequence[Documents]) -> list[Documents]:
     return [each[np.isin(each["source"], list(enough))] for each in every]
 
 
-def _group_sizes(found: Documents) -> NDArray[np.float64]:
+def _group_sizes(found: Documents) -> NDArray[Any]:
     """The bytes of each group of neighbours."""
     _, groups = np.unique(found["group"], return_inverse=True)
     return np.bincount(groups, weights=found["bytes"])

@@ -298,7 +298,8 @@ def result(kind: str, numbers: Numbers) -> str:
             return _evaluation(numbers)
         case "export":
             return _export(numbers)
-    return ""
+        case _:
+            return ""
 
 
 def _export(numbers: Numbers) -> str:

@@ -378,17 +378,17 @@ def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
 
     with called(ctx.device or "cpu") as group:
         group.broadcast((config, replace(ctx, log=Log(quiet=True), metrics=None)))
-        return _train(config, ctx, group)
+        return _train(config, ctx, group=group)
 
 
 def help_training(device: str | None) -> None:
     """Train together with the first process, phase after phase, until it ends the work."""
     from endonym.train.distributed import follow
 
-    follow(lambda group: _train(*group.broadcast(), group), device or "cpu")
+    follow(lambda group: _train(*group.broadcast(), group=group), device or "cpu")
 
 
-def _train(config: PhaseTraining, ctx: StageContext, group: "Group") -> Numbers:
+def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbers:
     from endonym.pipeline.training import train_model
     from endonym.train.memory_budget import explained_memory_errors
 
