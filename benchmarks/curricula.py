@@ -34,7 +34,7 @@ from endonym.evaluate.bits import Texts
 from endonym.formats.config import Clean
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
-from endonym.report.mixture import largest_deviation, slices
+from endonym.report.training import largest_deviation, slices
 
 LR, BOOK_SHARE = 3e-3, 0.9
 ARMS: dict[str, list[dict[str, Any]]] = {

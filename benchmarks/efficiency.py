@@ -12,6 +12,7 @@ bits per byte are written beside the figures, as efficiency-SIZE.svg.
 import argparse
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,10 @@ from pages import markdown
 
 import endonym
 from endonym import device
-from endonym.evaluate.speed import Efficiency, cells, notes
+from endonym.evaluate.speed import Efficiency, cells, measured_efficiency, notes
 from endonym.evaluate.tables import aligned
-from endonym.pipeline.efficiency import measured_efficiency
-from endonym.report.efficiency import efficiency_chart
-from endonym.report.svg.curves import draw_all
+from endonym.report.scores import efficiency_chart
+from endonym.report.svg import draw_all
 
 SHAPES = {
     "0.2M": {"dim": 64, "layers": 2, "heads": 1, "vocab": 1024, "tokens": 200_000},
@@ -110,7 +110,7 @@ def measured(size: str, asked: argparse.Namespace) -> dict[str, Any]:
         "context": 1024,
         "sample": {key: speed.numbers[key] for key in ("documents", "bytes")},
         "processor": device.processor(),
-        "rows": [row.as_dict() for row in measured_efficiency(speed)],
+        "rows": [asdict(row) for row in measured_efficiency(speed)],
     }
 
 

@@ -67,7 +67,7 @@ def brief_measuring() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda number: None)
         if "torch" in sys.modules:
-            patch.setattr("endonym.pipeline.training.SAMPLE_TOKENS", 8)
+            patch.setattr("endonym.pipeline.progress.SAMPLE_TOKENS", 8)
             patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
             patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
         yield

@@ -10,7 +10,7 @@ from made_conversations import toy_inputs
 from toys import lively_decoder, toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
-from endonym.data.example_order import GAP
+from endonym.data.example_tokens import GAP
 from endonym.model.families import FAMILIES
 from endonym.train.config import TrainConfig
 from endonym.train.loop import Training

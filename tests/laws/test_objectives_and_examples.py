@@ -10,8 +10,7 @@ from toys import KINDS, lively_decoder, toy_config, train_config
 
 from endonym.data.batches import Batch
 from endonym.data.conversations import Message
-from endonym.data.example_order import GAP, ExampleOrder
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import GAP, ExampleOrder, ExampleTokens
 from endonym.data.examples import prompt_key
 from endonym.model.span import Span
 from endonym.tokenizer.chat_template import CHATML

@@ -10,8 +10,7 @@ from made_conversations import conversations, make_toy_examples, pairs
 from toys import lively_decoder, toy_config
 
 from endonym.data.batches import Batch
-from endonym.data.example_order import ExampleOrder
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.tokenizer import Tokenizer

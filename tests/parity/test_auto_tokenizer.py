@@ -12,8 +12,7 @@ from laws.shapes import shape
 from made_conversations import said, settings, write_lines
 from toys import toy_decoder
 
-from endonym.data.example_order import ExampleOrder
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.examples import make_examples, with_template
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface, import_huggingface

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.mixture import Share, main_source, rows_by_source
+from endonym.data.order import Share, main_source, rows_by_source
 from endonym.errors import RecipeError
 from endonym.formats.config import Source
 from endonym.log import number

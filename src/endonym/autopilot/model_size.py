@@ -55,7 +55,7 @@ TokensFor = Callable[[int, int], int]
 class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
-    row_positions: of examples, which fill rows (data/example_order.py): the positions of all rows.
+    row_positions: of examples, which fill rows (data/example_tokens.py): the positions of all rows.
     dev_documents: held out of it, where they are counted.
     sources: the same of each source, by name, where they are known. examples: of each phase that
     does not read the texts, by its number. vocab: about the most that a tokenizer can get which is

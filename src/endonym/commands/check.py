@@ -23,7 +23,7 @@ from endonym.autopilot.resolve import (
     unsaid_formats,
 )
 from endonym.autopilot.text_size import SourceSample, samples_of
-from endonym.data.mixture import Share, largest_gap
+from endonym.data.order import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.formats import require_formats
@@ -41,12 +41,11 @@ from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder
-from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data
-from endonym.pipeline.settle import with_examples
+from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.recipe.recipe import Recipe
-from endonym.report.mixture import SLICES
+from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
 from endonym.train.memory_budget import phase_bytes

@@ -14,8 +14,7 @@ from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
 from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
-from endonym.pipeline.evaluation_texts import GUESSED, Cutting, texts_below
-from endonym.pipeline.trained_on import learnt_by, trained_on
+from endonym.pipeline.evaluation_texts import GUESSED, Cutting, learnt_by, texts_below, trained_on
 from endonym.report.formatting import terminal_text
 from endonym.report.scores import verdict
 from endonym.store import Artifact, Store

@@ -22,8 +22,7 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reasons import in_words
 from endonym.log import columns, counted, number, padded, read_jsonl, size
-from endonym.pipeline.execute import FAILURE
-from endonym.pipeline.results import NO_TEXTS
+from endonym.pipeline.execute import FAILURE, NO_TEXTS
 from endonym.recipe.recipe import Recipe
 from endonym.runs.find import (
     RECIPE,

@@ -2,38 +2,52 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.order import Order
+from endonym.data.order import Integers, Order
 from endonym.data.shards import CHUNK_TOKENS, TokenShards
 
 DISCOUNT = 0.75
 
 
+class NumberCounts(NamedTuple):
+    """Counts of some numbers, which are sorted."""
+
+    numbers: Integers
+    counts: Integers
+
+    def of(self, wanted: Integers) -> Integers:
+        """How often each of these numbers occurs."""
+        if not len(self.numbers):
+            return np.zeros(len(wanted), dtype=np.int64)
+        indices = np.minimum(np.searchsorted(self.numbers, wanted), len(self.numbers) - 1)
+        return np.where(self.numbers[indices] == wanted, self.counts[indices], 0)
+
+
+def counts_of(numbers: Integers) -> NumberCounts:
+    """How often each of the numbers occurs."""
+    return NumberCounts(*np.unique(numbers, return_counts=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Baselines:
-    """Counts of tokens and of pairs, sorted by `first * vocab + second`.
+    """Counts of tokens and of pairs, which are `first * vocab + second`.
 
     tokens: counts as a target. contexts: counts as an input.
     """
 
     vocab: int
     end_id: int
-    tokens: NDArray[np.int64]
-    contexts: NDArray[np.int64]
-    pairs: NDArray[np.int64]
-    pair_counts: NDArray[np.int64]
-    followers: NDArray[np.int64]
-
-    def counts_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How often these pairs occur."""
-        indices = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        return np.where(self.pairs[indices] == keys, self.pair_counts[indices], 0)
+    tokens: Integers
+    contexts: Integers
+    pairs: NumberCounts
+    followers: Integers
 
     def nats(
-        self, ids: NDArray[np.int64], less: "DocumentCounts | None" = None
+        self, ids: Integers, less: "DocumentCounts | None" = None
     ) -> dict[str, NDArray[np.float64]]:
         """Nats of each id of a document under the three models, starting after end-of-text.
 
@@ -48,7 +62,7 @@ class Baselines:
         unigram = (found + 1.0) / (self.tokens.sum() - less.size + self.vocab)
         contexts = np.concatenate(([self.end_id], ids[:-1]))
         keys = contexts * self.vocab + ids
-        seen = self.counts_of(keys) - less.pairs.of(keys)
+        seen = self.pairs.of(keys) - less.pairs.of(keys)
         totals = np.maximum(self.contexts[contexts] - less.contexts.of(contexts), 1)
         types = self.followers[contexts] - less.followers.of(contexts)
         left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
@@ -60,20 +74,6 @@ class Baselines:
         }
 
 
-class NumberCounts:
-    """Counts of a few numbers."""
-
-    def __init__(self, numbers: NDArray[np.int64]) -> None:
-        self.numbers, self.counts = np.unique(numbers, return_counts=True)
-
-    def of(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How often each of these numbers occurs."""
-        if not len(self.numbers):
-            return np.zeros(len(wanted), dtype=np.int64)
-        indices = np.minimum(np.searchsorted(self.numbers, wanted), len(self.numbers) - 1)
-        return np.where(self.numbers[indices] == wanted, self.counts[indices], 0)
-
-
 class DocumentCounts:
     """What some training documents add to the counts: tokens, contexts, pairs, followers.
 
@@ -81,17 +81,16 @@ class DocumentCounts:
     falls below zero.
     """
 
-    def __init__(self, whole: Baselines, documents: Sequence[NDArray[np.int64]]) -> None:
+    def __init__(self, whole: Baselines, documents: Sequence[Integers]) -> None:
         none, end = np.zeros(0, dtype=np.int64), np.array([whole.end_id])
         befores = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
         afters = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
         self.size = len(afters)
-        self.tokens, self.contexts = NumberCounts(afters), NumberCounts(befores)
-        self.pairs = NumberCounts(befores * whole.vocab + afters)
-        known = whole.counts_of(self.pairs.numbers)
-        self.pairs.counts = np.minimum(self.pairs.counts, known)
-        is_gone = (self.pairs.counts == known) & (known > 0)
-        self.followers = NumberCounts(self.pairs.numbers[is_gone] // whole.vocab)
+        self.tokens, self.contexts = counts_of(afters), counts_of(befores)
+        pairs, times = counts_of(befores * whole.vocab + afters)
+        known = whole.pairs.of(pairs)
+        self.pairs = NumberCounts(pairs, np.minimum(times, known))
+        self.followers = counts_of(pairs[(times >= known) & (known > 0)] // whole.vocab)
 
 
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:
@@ -121,4 +120,5 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
             counts = np.bincount(inverse, weights=together).astype(np.int64)
             pairs = merged
     followers = np.bincount(pairs // vocab, minlength=vocab)
-    return Baselines(vocab, shards.end_id, tokens, contexts, pairs, counts, followers)
+    known = NumberCounts(pairs, counts)
+    return Baselines(vocab, shards.end_id, tokens, contexts, known, followers)

@@ -6,12 +6,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from endonym.data.order import Numbers, Rows
+from endonym.data.order import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +32,19 @@ class Batch:
     @classmethod
     def of(cls, rows: Rows, read: Mapping[str, int] | None = None) -> "Batch":
         """Rows as tensors, without a copy."""
-        weights, reference = map(_tensor, (rows.weights_BT, rows.reference_BT))
-        tokens, targets = torch.from_numpy(rows.tokens_BT), torch.from_numpy(rows.targets_BT)
-        documents = torch.from_numpy(rows.documents_BT)
-        return cls(tokens, targets, documents, weights, reference, read or {})
+        parts: list[Any] = [None if part is None else torch.from_numpy(part) for part in rows]
+        return cls(*parts, read=read or {})
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
         return self.each(lambda part: part.to(device, non_blocking=part.is_pinned()))
 
-    def pinned(self) -> "Batch":
-        """The batch in pinned memory."""
-        return self.each(Tensor.pin_memory)
-
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with each of its tensors changed."""
-        given = (self.weights_BT, self.reference_BT)
-        weights, reference = (None if part is None else change(part) for part in given)
-        tokens, targets = change(self.tokens_BT), change(self.targets_BT)
-        documents = change(self.documents_BT)
-        return Batch(tokens, targets, documents, weights, reference, self.read)
+        always = (self.tokens_BT, self.targets_BT, self.documents_BT)
+        parts = (*always, self.weights_BT, self.reference_BT)
+        changed: list[Any] = [None if part is None else change(part) for part in parts]
+        return Batch(*changed, read=self.read)
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -60,10 +53,6 @@ class Batch:
         """Micro-batches of at most this many rows."""
         for start in range(0, len(self), rows):
             yield self.each(lambda part, start=start: part[start : start + rows])
-
-
-def _tensor(numbers: Numbers | None) -> Tensor | None:
-    return None if numbers is None else torch.from_numpy(numbers)
 
 
 class AnyOrder(Protocol):
@@ -107,18 +96,15 @@ class Batches:
         if self._aside is None:
             return self._made(step, rows).to(self.device)
         asked, made = self._next or (None, None)
-        batch = made.result() if made and asked == (step, rows) else self._pinned(step, rows)
+        batch = made.result() if made and asked == (step, rows) else self._made(step, rows)
         after = (step + 1, rows)
-        self._next = (after, self._aside.submit(self._pinned, *after))
+        self._next = (after, self._aside.submit(self._made, *after))
         return batch.to(self.device)
 
-    def _pinned(self, step: int, rows: range) -> Batch:
-        return self._made(step, rows).pinned()
-
     def _made(self, step: int, rows: range) -> Batch:
-        first = step * self.rows + rows.start
-        read = self.order.rows(first, len(rows))
-        return Batch.of(read, self.order.tokens_by_source(read))
+        read = self.order.rows(step * self.rows + rows.start, len(rows))
+        batch = Batch.of(read, self.order.tokens_by_source(read))
+        return batch if self._aside is None else batch.each(Tensor.pin_memory)
 
     @property
     def tokens(self) -> int:

@@ -120,8 +120,7 @@ class Layouts:
 
     def _made(self, roles: tuple[str, ...], *, is_last_only: bool = False) -> tuple[Layout, ...]:
         """The last answer decides first whether there is room: an earlier one comes after less."""
-        prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
-        last = self._after(prompt, whole, len(roles) - 1)
+        last, prompt, whole = self._last_answer(roles)
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
             detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
@@ -137,7 +136,7 @@ class Layouts:
         )
         if is_prefix:
             return (self._layout(whole, answers),)
-        earlier = (self._alone(roles[: number + 1]) for number in answers[:-1])
+        earlier = (self._last_answer(roles[: number + 1])[0] for number in answers[:-1])
         return (*earlier, last)
 
     def _prompts(self, roles: tuple[str, ...], answers: Sequence[int]) -> Iterator[list[Part]]:
@@ -153,25 +152,16 @@ class Layouts:
         if asked:
             yield from self.template.parts(asked)
 
-    def _alone(self, roles: tuple[str, ...]) -> Layout:
-        """The last answer after the prompt that a server makes."""
-        prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
-        return self._after(prompt, whole, len(roles) - 1)
+    def _last_answer(self, roles: tuple[str, ...]) -> tuple[Layout, list[Part], list[Part]]:
+        """The last answer and what ends it, after the prompt that a server makes.
 
-    def _after(self, prompt: Sequence[Part], whole: Sequence[Part], last: int) -> Layout:
-        """An answer and what ends it, after its prompt."""
-        places = [part.message for part in whole]
+        Also this prompt, and the whole conversation.
+        """
+        prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
+        last, places = len(roles) - 1, [part.message for part in whole]
         if last not in places:
             raise TemplateRefusal(f"the model's chat template leaves out message {last + 1}")
-        return self._layout([*prompt, *whole[places.index(last) :]], [last])
-
-    def _encoded(self, text: str) -> NDArray[np.int64]:
-        """The ids of a template's own text, which is the same in most turns."""
-        if text not in self._ids:
-            if len(self._ids) > PIECES_KEPT:
-                self._ids.clear()
-            self._ids[text] = np.array(self._markup.encode(text), dtype=np.int64)
-        return self._ids[text]
+        return self._layout([*prompt, *whole[places.index(last) :]], [last]), prompt, whole
 
     def _layout(self, parts: Sequence[Part], learnt: Sequence[int]) -> Layout:
         """Pieces of the parts, without what follows the last piece that is learnt."""
@@ -179,7 +169,11 @@ class Layouts:
         after = False  # whether an answer stands before this part
         for text, number in parts:
             if number is None:
-                ids = self._encoded(text)
+                if text not in self._ids:  # Most turns have the same text of the template.
+                    if len(self._ids) > PIECES_KEPT:
+                        self._ids.clear()
+                    self._ids[text] = np.array(self._markup.encode(text), dtype=np.int64)
+                ids = self._ids[text]
                 end = self._turn_end(ids) if after else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif after:

@@ -12,9 +12,10 @@ template, and dropped/REASON.jsonl.gz with every record that is left out.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,23 +25,22 @@ from numpy.typing import NDArray
 from endonym.copies.held_out.split import digest
 from endonym.data.chat_layout import Layout, Layouts, with_weights
 from endonym.data.conversations import (
-    Conversation,
     Message,
+    Record,
     Unfit,
     conversation_of,
     has_unread_weight,
     pair_of,
+    read_records,
 )
-from endonym.data.example_order import ExampleOrder
-from endonym.data.example_tokens import ExampleTokens, figures
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
-from endonym.data.record_files import Record, read_records
 from endonym.data.shards import id_type
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
 from endonym.formats.io.content import SHOWN_CHARS
-from endonym.tokenizer.chat_template import CHATML, template_of
+from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
@@ -65,13 +65,6 @@ class ExampleSettings:
     val_share: float
     max_rejected: float
     seed: int
-
-
-class Example(NamedTuple):
-    """The ids of a conversation, after the one that opens it, and which are learnt."""
-
-    ids: Ids
-    is_learnt: NDArray[np.bool_]
 
 
 class Prepared(NamedTuple):
@@ -115,8 +108,9 @@ def make_examples(
     longest = settings.context // (2 if settings.objective == "preferences" else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
+    records = chain.from_iterable(read_records(path, path.name) for path in paths)
     with ExampleWriter(out, tokenizer, settings) as writer:
-        for batch in _batches(_records(paths)):
+        while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
                 found = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
@@ -135,39 +129,27 @@ def make_examples(
     return counted
 
 
-def _records(paths: Sequence[Path]) -> Iterator[Record | Reject]:
-    for path in paths:
-        yield from read_records(path, path.name)
-
-
-def _batches(items: Iterable[Record | Reject]) -> Iterator[list[Record | Reject]]:
-    """Batches of records, for the tokenizer's threads."""
-    batch: list[Record | Reject] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == BATCH_RECORDS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
     writer.unread_weights += has_unread_weight(record.value)
+    sides: list[tuple[Sequence[Message], Layout]]
     try:
         if writer.settings.objective == "chat":
             found = conversation_of(record.value)
-            sides = _chat_sides(found, layouts)
+            messages, learns = found.messages, [each.is_learnt for each in found.messages]
+            made = layouts.of([each.role for each in messages])
+            if not all(learns):
+                made = [kept for layout in made if (kept := with_weights(layout, learns))]
+            sides = [(messages, layout) for layout in made]
             writer.cut += found.cut > 0
-            prompt, identity = found.prompt, (found.messages,)
+            prompt, identity = found.prompt, (messages,)
         else:
             pair = pair_of(record.value)
             prompt, identity = pair.prompt, pair
-            roles = [each.role for each in (*prompt, Message("assistant", ""))]
+            roles = [*(each.role for each in prompt), ANSWERING]
             (layout,) = layouts.of(roles, is_last_only=True)
             answers = (pair.chosen, pair.rejected)
-            sides = [((*prompt, Message("assistant", each)), layout) for each in answers]
+            sides = [((*prompt, Message(ANSWERING, each)), layout) for each in answers]
     except Unfit as unfit:
         return _reject(record, unfit.reason, unfit.detail)
     mark = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
@@ -197,18 +179,6 @@ def _apart(
         else:
             apart.append(each)
     return apart
-
-
-def _chat_sides(
-    conversation: Conversation, layouts: Layouts
-) -> list[tuple[Sequence[Message], Layout]]:
-    """The examples of a conversation, without those whose answer is not to be learnt."""
-    messages = conversation.messages
-    found = layouts.of([each.role for each in messages])
-    if not all(each.is_learnt for each in messages):
-        learns = [each.is_learnt for each in messages]
-        found = [kept for layout in found if (kept := with_weights(layout, learns))]
-    return [(messages, layout) for layout in found]
 
 
 def _reject(record: Record, reason: str, detail: str) -> Reject:
@@ -258,47 +228,67 @@ class ExampleWriter:
         said = (message for each in prepared for side, _ in each.sides for message in side)
         contents = list(dict.fromkeys(message.content for message in said))
         ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
+        context, is_pair = self.settings.context, self.settings.objective == "preferences"
         for each in prepared:
             examples = [
                 self._example(layout, [ids[message.content] for message in side])
                 for side, layout in each.sides
             ]
-            if reason := self._too_long(examples):
-                self.reject(_reject(each.record, *reason))
+            sizes = [len(example) for example, _ in examples]
+            size = sum(sizes) if is_pair else max(sizes)
+            if size > context:
+                what = "both sides have" if is_pair else "it has"
+                detail = f"{what} {size} tokens; a row has {context}"
+                self.reject(_reject(each.record, TOO_LONG, detail))
                 continue
             self._records += 1
-            key = prompt_key(each.prompt, self.settings.seed)
-            for example in examples:
-                self._ids.write(example.ids.astype(self.kind).tobytes())
-                self._learnt.write(example.is_learnt.astype(np.uint8).tobytes())
-                self._lengths.append(len(example.ids))
-                self._keys.append(key)
+            self._lengths += sizes
+            self._keys += [prompt_key(each.prompt, self.settings.seed)] * len(sizes)
+            for example, is_learnt in examples:
+                self._ids.write(example.astype(self.kind).tobytes())
+                self._learnt.write(is_learnt.astype(np.uint8).tobytes())
 
-    def _example(self, layout: Layout, contents: Sequence[Ids]) -> Example:
-        """The ids of a layout with its contents, without an opening token of the template."""
+    def _example(self, layout: Layout, contents: Sequence[Ids]) -> tuple[Ids, NDArray[np.bool_]]:
+        """The ids of a layout with its contents, after the one that opens a text, and which are
+        learnt."""
         parts = [each.ids if each.message is None else contents[each.message] for each in layout]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
         opens = int(ids[0] == self.tokenizer.opening_id)
-        return Example(ids[opens:], learnt[opens:])
-
-    def _too_long(self, examples: Sequence[Example]) -> tuple[str, str] | None:
-        """Why examples do not fit into a row: a pair stands in one."""
-        context = self.settings.context
-        if self.settings.objective == "preferences":
-            size = sum(len(each.ids) for each in examples)
-        else:
-            size = max(len(each.ids) for each in examples)
-        what = "both sides have" if self.settings.objective == "preferences" else "it has"
-        return (TOO_LONG, f"{what} {size} tokens; a row has {context}") if size > context else None
+        return ids[opens:], learnt[opens:]
 
     def finish(self) -> dict[str, Any]:
-        """Write the index, and return what was counted."""
-        self._require_enough()
-        is_dev = held_out(np.array(self._keys, dtype=np.uint64), self.settings.val_share)
-        offsets = np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8")
-        np.save(self.out / "offsets.npy", offsets, allow_pickle=False)
-        np.save(self.out / "dev.npy", is_dev, allow_pickle=False)
+        """Write the index, and return what was counted.
+
+        Raises SourceError if too many records were rejected, CorpusError if too few are left.
+        """
+        worst = self._dropped.most_common(SHOWN_REASONS)
+        reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in worst)
+        prompts = len(set(self._keys))
+        if prompts < 2:
+            raise CorpusError(
+                f"{len(self._lengths):,} examples of {prompts} different prompts are "
+                f"left of {self._records:,} records; two prompts are the least, one of them held "
+                f"out{'; dropped were:' * bool(reasons)}\n{reasons}",
+                where="phase.data",
+                do=self._advice(self._dropped),
+            )
+        lost = Counter({each: n for each, n in self._dropped.items() if each not in ALLOWED})
+        share = lost.total() / max(1, self._records)
+        if share > self.settings.max_rejected:
+            raise SourceError(
+                f"{share:.1%} of {self._records:,} records cannot be used, above "
+                f"chat.max_rejected = {self.settings.max_rejected:g}\n{reasons}",
+                where="phase.data",
+                do=f"{self._advice(lost)} Or raise chat.max_rejected to go on without these.",
+            )
+        arrays = {
+            "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
+            "dev": held_out(np.array(self._keys, dtype=np.uint64), self.settings.val_share),
+            "bytes": self.tokenizer.byte_counts.astype("<i8"),
+        }
+        for name, array in arrays.items():
+            np.save(self.out / f"{name}.npy", array, allow_pickle=False)
         description = {
             "objective": self.settings.objective,
             "context": self.settings.context,
@@ -308,9 +298,6 @@ class ExampleWriter:
         }
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")
-        np.save(
-            self.out / "bytes.npy", self.tokenizer.byte_counts.astype("<i8"), allow_pickle=False
-        )
         return {
             "objective": self.settings.objective,
             "records": self._records,
@@ -319,28 +306,6 @@ class ExampleWriter:
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),
         }
-
-    def _require_enough(self) -> None:
-        """Raise SourceError if too many records were rejected, CorpusError if too few are left."""
-        worst = self._dropped.most_common(SHOWN_REASONS)
-        told = "\n".join(f"    {count:>10,} {reason}" for reason, count in worst)
-        if len(set(self._keys)) < 2:
-            raise CorpusError(
-                f"{len(self._lengths):,} examples of {len(set(self._keys))} different prompts are "
-                f"left of {self._records:,} records; two prompts are the least, one of them held "
-                f"out{'; dropped were:' * bool(told)}\n{told}",
-                where="phase.data",
-                do=self._advice(self._dropped),
-            )
-        lost = Counter({each: n for each, n in self._dropped.items() if each not in ALLOWED})
-        share = lost.total() / max(1, self._records)
-        if share > self.settings.max_rejected:
-            raise SourceError(
-                f"{share:.1%} of {self._records:,} records cannot be used, above "
-                f"chat.max_rejected = {self.settings.max_rejected:g}\n{told}",
-                where="phase.data",
-                do=f"{self._advice(lost)} Or raise chat.max_rejected to go on without these.",
-            )
 
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""

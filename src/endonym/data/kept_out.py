@@ -81,7 +81,8 @@ class _Lines:
 
     def add(self, texts: Sequence[str]) -> None:
         """Note these texts and their lines."""
-        folded = folded_letters(distinct_lines(texts))
+        lines = dict.fromkeys(each for text in texts for each in (text, *text.splitlines()))
+        folded = folded_letters(list(lines))
         heads = _heads(folded)
         at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
         for first, last in _spans(folded):
@@ -134,11 +135,6 @@ class _Lines:
                 if _mark(folded, first, last) in self._whole:
                     yield str(messages[owner])
                     break
-
-
-def distinct_lines(texts: Iterable[str]) -> list[str]:
-    """Texts and their lines, each once."""
-    return list(dict.fromkeys(each for text in texts for each in (text, *text.splitlines())))
 
 
 def _spans(folded: Letters) -> Iterator[tuple[int, int]]:

@@ -123,7 +123,10 @@ def compressed_bytes(
     line = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(extras)
     shape = (len(train_ends), len(documents))
-    key = request_key(data) if kept else ""
+    key = ""
+    if kept:  # of everything that sizes depend on
+        settings = f"{KEPT_FORM} {ORDER} {MEMORY_BYTES} {version('pyppmd')}\n".encode()
+        key = hashlib.sha256(settings + data).hexdigest()
     if kept and (found := kept.find(key, shape)) is not None:
         advance(1.0)
         return found
@@ -136,12 +139,6 @@ def compressed_bytes(
     if kept:
         kept.keep(key, sizes)
     return sizes
-
-
-def request_key(data: bytes) -> str:
-    """The hash of everything that sizes depend on: a request, and the compressor's settings."""
-    settings = f"{KEPT_FORM} {ORDER} {MEMORY_BYTES} {version('pyppmd')}\n".encode()
-    return hashlib.sha256(settings + data).hexdigest()
 
 
 def answered(data: bytes) -> Generator[list[int]]:

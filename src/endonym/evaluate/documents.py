@@ -18,6 +18,7 @@ from endonym.evaluate.score import (
     FEWEST_OF_SOURCE,
     LARGEST_SHARE,
     Measured,
+    largest_share,
     ratio,
 )
 
@@ -119,30 +120,23 @@ def with_enough(every: Sequence[Documents]) -> list[Documents]:
     sources = np.unique(every[0]["source"][every[0]["averaged"]])
     if len(sources) < 2:
         return list(every) if interval(every[0])[1] is not None else []
-    parts = {source: [each[each["source"] == source] for each in every] for source in sources}
-    counts = {source: min(map(_groups, some)) for source, some in parts.items()}
-    enough = [
-        source
-        for source, count in counts.items()
-        if count >= FEWEST_OF_SOURCE and max(map(_largest, parts[source])) <= LARGEST_SHARE
-    ]
+    enough: dict[int, int] = {}
+    for source in sources:
+        sizes = [_group_sizes(each[each["source"] == source]) for each in every]
+        fewest, largest = min(map(len, sizes)), max(map(largest_share, sizes))
+        if fewest >= FEWEST_OF_SOURCE and largest <= LARGEST_SHARE:
+            enough[source] = fewest
     if len(enough) == len(sources):
         return list(every)
-    if sum(counts[source] for source in enough) < FEWEST_DOCUMENTS:
+    if sum(enough.values()) < FEWEST_DOCUMENTS:
         return []
-    return [each[np.isin(each["source"], enough)] for each in every]
+    return [each[np.isin(each["source"], list(enough))] for each in every]
 
 
-def _groups(found: Documents) -> int:
-    """How many groups of neighbours there are."""
-    return len(np.unique(found["group"]))
-
-
-def _largest(found: Documents) -> float:
-    """The share of the bytes in the largest group of neighbours."""
+def _group_sizes(found: Documents) -> NDArray[Any]:
+    """The bytes of each group of neighbours."""
     _, groups = np.unique(found["group"], return_inverse=True)
-    sizes = np.bincount(groups, weights=found["bytes"])
-    return float(sizes.max() / max(1, sizes.sum()))
+    return np.bincount(groups, weights=found["bytes"])
 
 
 def named_in(found: Documents, sources: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ shuffled list, shows none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,10 +56,6 @@ class Gain:
     blocks: int
     side_bytes: int = SIDE_BYTES
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form of neighbours.json."""
-        return asdict(self)
-
     @property
     def is_certain(self) -> bool:
         """Whether the interval excludes zero."""
@@ -97,9 +93,11 @@ class Places:
 
     def beside(self) -> Iterator[Beside]:
         """Some blocks that have training text beside them in their file, evenly spread."""
-        side = SIDE_BYTES / self._bytes_per_token()
-        step = max(1, len(self.blocks) // MOST_BLOCKS)
-        for block in self.blocks[::step]:
+        sample = self.mine[:: max(1, len(self.mine) // MEASURED_DOCUMENTS)]
+        ids = np.concatenate([self.train.document(int(number)).ids for number in sample])
+        bytes_per_token = float(self.train.byte_counts[ids].sum() / max(1, len(ids)))
+        side = SIDE_BYTES / bytes_per_token
+        for block in self.blocks[:: max(1, len(self.blocks) // MOST_BLOCKS)]:
             position = self.held.index["position"][block[:1]]
             at = int(np.searchsorted(self.positions, position[0]))
             file = self.file_of(position)[0]
@@ -107,23 +105,16 @@ class Places:
             ends = np.searchsorted(self.tokens, (self.tokens[at] - side, self.tokens[at] + side))
             first = min(at, max(int(ends[0]), int(bounds[0])))
             last = max(at, min(int(ends[1]), int(bounds[1])))
-            if first < last:
-                yield Beside(block, range(first, last), self._elsewhere(first, last))
-
-    def _elsewhere(self, first: int, last: int) -> range:
-        """As many tokens of training text, half a source away."""
-        size = self.tokens[last] - self.tokens[first]
-        start = (first + len(self.mine) // 2) % len(self.mine)
-        if self.tokens[-1] - self.tokens[start] < size:
-            start = 0
-        end = int(np.searchsorted(self.tokens, self.tokens[start] + size))
-        return range(start, min(end, len(self.mine)))
-
-    def _bytes_per_token(self) -> float:
-        """Of a sample of the training documents."""
-        sample = self.mine[:: max(1, len(self.mine) // MEASURED_DOCUMENTS)]
-        ids = np.concatenate([self.train.document(int(number)).ids for number in sample])
-        return float(self.train.byte_counts[ids].sum() / max(1, len(ids)))
+            if first == last:
+                continue
+            # As many tokens of training text, half a source away.
+            size = self.tokens[last] - self.tokens[first]
+            start = (first + len(self.mine) // 2) % len(self.mine)
+            if self.tokens[-1] - self.tokens[start] < size:
+                start = 0
+            end = int(np.searchsorted(self.tokens, self.tokens[start] + size))
+            elsewhere = range(start, min(end, len(self.mine)))
+            yield Beside(block, range(first, last), elsewhere)
 
     def documents(self, numbers: range) -> list[Integers]:
         """The ids of training documents of this source."""

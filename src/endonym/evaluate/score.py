@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -128,9 +129,11 @@ def scores(
         sizes = getattr(measured, size)
         nats = measured.nats * scale
         value, low, high = ratio(nats, sizes, sources, measured.groups, is_mean=is_mean)
-        averaged = sources if is_mean else None
-        spread = None if measured.draws is None else deviation(measured.draws, sizes, averaged)
-        spread = None if spread is None else spread * scale
+        spread = None
+        if measured.draws is not None:
+            averaged = sources if is_mean else None
+            found_spread = deviation(measured.draws, sizes, averaged)
+            spread = None if found_spread is None else found_spread * scale
         found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
         if size == "tokens":
             powers = [None if x is None else math.exp(min(x, 700)) for x in (value, low, high)]
@@ -172,7 +175,7 @@ def ratio(
         parts = _few_together(parts)
     few = len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts), default=0) < FEWEST_OF_SOURCE
     wholes = parts if is_mean else [np.arange(len(numerators))]
-    if few or any(_largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
+    if few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
         return value, None, None
     drawn = draws(numerators, denominators, parts, is_mean=is_mean)
     low, high = np.percentile(drawn, [2.5, 97.5])
@@ -200,7 +203,7 @@ def _few_together(parts: Parts) -> Parts:
     return [*enough, np.concatenate(few)] if few else enough
 
 
-def _largest_share(sizes: NDArray[np.int64]) -> float:
+def largest_share(sizes: NDArray[Any]) -> float:
     """How much of all the largest is."""
     return float(sizes.max() / max(1, sizes.sum()))
 
@@ -259,10 +262,8 @@ def find(
 ) -> Score | None:
     """The score of a metric, a model and a source, or None."""
     wanted = (metric, model, source, weighting, text)
-    for score in found:
-        if (score.metric, score.model, score.source, score.weighting, score.text) == wanted:
-            return score
-    return None
+    keys = attrgetter("metric", "model", "source", "weighting", "text")
+    return next((score for score in found if keys(score) == wanted), None)
 
 
 def headline(

@@ -6,18 +6,19 @@ memory the largest. Times are no part of an artefact: they stand in its journal.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from endonym import device
 from endonym.data.shards import TokenShards
 from endonym.evaluate.module_process import ProcessFailed, output_lines
-from endonym.log import size
+from endonym.log import read_jsonl, size
+from endonym.store import Artifact, Store
 from endonym.tokenizer.tokenizer import Tokenizer
 
 LENGTHS = (1, 128, 1024)
@@ -25,6 +26,8 @@ LENGTHS = (1, 128, 1024)
 DECODE_AFTER, DECODE_TOKENS = 128, 64
 ROUNDS = 3
 SAMPLE_BYTES = 40_000
+SPEED, SPEED_FILE = "speed", "efficiency.json"
+"""The event of a journal, and the file of an artefact that measures speed."""
 SAMPLE_BITS = "sample bits/byte"
 """Of a sample of test documents that are cut to the context: not the score of the model."""
 PAPERS = ("README.md", "Modelfile", "export.json", "manifest.json", "validations.json")
@@ -73,74 +76,55 @@ class Efficiency:
     bits_per_byte: float | None = None
     reason: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form of journals and of `--json`."""
-        return asdict(self)
-
     def add(self, answer: dict[str, Any]) -> None:
         """Take the better of what is known and of another round."""
         if "reason" in answer:
             self.reason = answer["reason"]
             return
-        self.load_seconds = _least(self.load_seconds, answer["load_seconds"])
+        self.load_seconds = min(self.load_seconds or math.inf, answer["load_seconds"])
         self.peak_bytes = max(self.peak_bytes or 0, answer["peak_bytes"])
         for key in ("prompt_tokens_per_second", "decode_tokens_per_second"):
             setattr(self, key, max(getattr(self, key) or 0.0, answer[key]))
         for length, seconds in answer["first_token_seconds"].items():
-            known = self.first_token_seconds.get(length)
-            self.first_token_seconds[length] = _least(known, seconds)
+            known = self.first_token_seconds.get(length, math.inf)
+            self.first_token_seconds[length] = min(known, seconds)
         self.bits_per_byte = answer.get("bits_per_byte", self.bits_per_byte)
-
-
-def _least(known: float | None, new: float) -> float:
-    return new if known is None else min(known, new)
 
 
 def contenders(model: Path, exports: Sequence[Path]) -> list[Contender]:
     """A model artefact in our runtime, and its exports: folders of transformers, or GGUF files."""
-    found = [Contender("endonym fp32", "endonym", model, "fp32", _bytes(model))]
+
+    def loaded_bytes(folder: Path) -> int:
+        return sum(path.stat().st_size for path in folder.iterdir() if path.name not in PAPERS)
+
+    found = [Contender("endonym fp32", "endonym", model, "fp32", loaded_bytes(model))]
     for folder in exports:
         if (folder / "config.json").is_file():
             found += [
-                Contender(f"transformers {kind}", "transformers", folder, kind, _bytes(folder))
-                for kind in ("fp32", "bf16")
+                Contender(
+                    f"transformers {form}", "transformers", folder, form, loaded_bytes(folder)
+                )
+                for form in ("fp32", "bf16")
             ]
-        found += [
-            Contender(f"llama.cpp {_form(path)}", "llama.cpp", path, _form(path), _size(path))
-            for path in sorted(folder.glob("*.gguf"), key=_size, reverse=True)
-        ]
+        files = [(path.stat().st_size, path) for path in sorted(folder.glob("*.gguf"))]
+        for n_bytes, path in sorted(files, key=lambda each: -each[0]):
+            form = path.stem.rpartition("-")[2]
+            found.append(Contender(f"llama.cpp {form}", "llama.cpp", path, form, n_bytes))
     return found
-
-
-def _form(path: Path) -> str:
-    """The number format that a GGUF file's name ends with."""
-    return path.stem.rpartition("-")[2]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
-def _bytes(folder: Path) -> int:
-    """Size of what a program loads from a folder."""
-    return sum(_size(path) for path in folder.iterdir() if path.name not in PAPERS)
 
 
 def sample(shards: Path, tokenizer: Tokenizer, context: int) -> Sample:
     """Test documents, evenly spread, cut to the context; the prompt is made of them, too."""
     held = TokenShards(shards, "test")
-    every: list[NDArray[np.int64]] = []
-    for number in range(len(held)):
-        every.append(np.asarray(held.document(number).ids[: context - 1], dtype=np.int64))
+    every = [held.document(number).ids[: context - 1] for number in range(len(held))]
     sizes = np.array([int(tokenizer.byte_counts[ids].sum()) for ids in every])
     step = max(1, round(sizes.sum() / SAMPLE_BYTES))
     start = [tokenizer.end_id]
     chosen = [number for number in range(0, len(every), step) if sizes[number]]
-    prompt = np.concatenate([start, *every])
     return Sample(
         texts=[start + every[number].tolist() for number in chosen],
         bytes=int(sizes[chosen].sum()),
-        prompt=np.resize(prompt, max(LENGTHS)).tolist(),
+        prompt=np.resize(np.concatenate([start, *every]), max(LENGTHS)).tolist(),
     )
 
 
@@ -185,29 +169,23 @@ def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -
 
 def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
     """The rows as texts under a head; what was not measured is a dash."""
+
+    def figure(value: float | None, form: str) -> str:
+        return "–" if value is None else form.format(value)
+
     lengths = list(map(str, LENGTHS))
     heads = ["runtime", SAMPLE_BITS, "on disk", "load s", "memory"]
     heads += ["prompt tokens/s", "decoding tokens/s", *(f"first of {n}, ms" for n in lengths)]
     table = [heads]
     for row in rows:
         firsts = [row.first_token_seconds.get(n) for n in lengths]
-        table.append(
-            [
-                row.runtime,
-                _figure(row.bits_per_byte, "{:.4f}"),
-                size(row.bytes),
-                _figure(row.load_seconds, "{:.3f}"),
-                "–" if row.peak_bytes is None else size(row.peak_bytes),
-                _figure(row.prompt_tokens_per_second, "{:,.0f}"),
-                _figure(row.decode_tokens_per_second, "{:,.0f}"),
-                *(_figure(each and 1000 * each, "{:.1f}") for each in firsts),
-            ]
-        )
+        memory = "–" if row.peak_bytes is None else size(row.peak_bytes)
+        line = [row.runtime, figure(row.bits_per_byte, "{:.4f}"), size(row.bytes)]
+        line += [figure(row.load_seconds, "{:.3f}"), memory]
+        speeds = (row.prompt_tokens_per_second, row.decode_tokens_per_second)
+        line += [figure(speed, "{:,.0f}") for speed in speeds]
+        table.append(line + [figure(each and 1000 * each, "{:.1f}") for each in firsts])
     return table
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
 
 
 def notes(rows: Sequence[Efficiency]) -> list[str]:
@@ -219,3 +197,11 @@ def notes(rows: Sequence[Efficiency]) -> list[str]:
         f"threads: {', '.join(map(str, threads))}; memory: of the whole process",
     ]
     return said + [f"{row.runtime}: {row.reason}" for row in rows if row.reason]
+
+
+def measured_efficiency(evaluation: Artifact) -> list[Efficiency]:
+    """What was measured when an evaluation was made; empty if its journal is gone."""
+    store, identity = Store.of(evaluation.folder), evaluation.manifest["id"]
+    lines = read_jsonl(store.journal("evaluation", identity))
+    found = [line["rows"] for line in lines if line.get("event") == SPEED]
+    return [Efficiency(**row) for row in found[-1]] if found else []

@@ -34,6 +34,10 @@ class ScoreRow:
         """The model's score, or the first baseline's."""
         return self.scores.get("model") or next(iter(self.scores.values()))
 
+    def shares(self) -> list[str]:
+        """The shares of the bytes and of the documents."""
+        return [f"{100 * share:.1f} %" for share in (self.of_bytes, self.of_documents)]
+
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     """The rows of one split and kind of text, headline first: a mean over sources, or all bytes.
@@ -45,22 +49,22 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
         if score.metric == BITS:
             rows.setdefault((score.source, score.weighting), {})[score.model] = score
     sources = sorted({source for source, _ in rows if source is not None})
-    whole = ScoreRow("all", rows[None, "bytes"])
-    if len(sources) < 2 and (None, "sources") not in rows:
+    mean, whole = rows.get((None, "sources")), ScoreRow("all", rows[None, "bytes"])
+    if len(sources) < 2 and mean is None:
         return [whole]
 
-    def with_shares(row: ScoreRow) -> ScoreRow:
+    def with_shares(name: str, scores: dict[str, Score]) -> ScoreRow:
+        row = ScoreRow(name, scores)
         of_bytes = row.score.n_bytes / whole.score.n_bytes
         of_documents = row.score.n_documents / whole.score.n_documents
         return replace(row, of_bytes=of_bytes, of_documents=of_documents)
 
-    parts = [with_shares(ScoreRow(source, rows[source, "bytes"])) for source in sources]
-    mean = rows.get((None, "sources"))
+    parts = [with_shares(source, rows[source, "bytes"]) for source in sources]
     total = replace(whole, name="all, by bytes")
     if mean is None:
         return [total, *parts]
     count = len(next(iter(mean.values())).averaged)
-    return [with_shares(ScoreRow(f"mean of {count} sources", mean)), *parts, total]
+    return [with_shares(f"mean of {count} sources", mean), *parts, total]
 
 
 def by_text(found: Sequence[Score]) -> list[list[Score]]:
@@ -79,13 +83,11 @@ def table(found: Sequence[Score]) -> str:
         heads, *cells = model_cells(rows, kind)
         heads += ["of bytes", f"of {text}s", f"{text}s"]
         for row, line in zip(rows, cells, strict=True):
-            line += [*shares(row), number(row.score.n_documents)]
+            line += [*row.shares(), number(row.score.n_documents)]
         if text == "block":
-            lines += ["", folded(f"  {BLOCKS}")] if lines else [folded(f"  {BLOCKS}")]
-        lines += [
-            *aligned([heads, *cells], indent=2),
-            *(folded(f"  {note}") for note in remarks(rows)),
-        ]
+            lines += [*([""] if lines else []), folded(f"  {BLOCKS}")]
+        lines += aligned([heads, *cells], indent=2)
+        lines += [folded(f"  {note}") for note in remarks(rows)]
     return "\n".join(lines)
 
 
@@ -111,11 +113,6 @@ def model_heads(row: ScoreRow) -> list[str]:
         name.removesuffix("_on_sample") + "*" * (score.sampled_from is not None)
         for name, score in found
     ]
-
-
-def shares(row: ScoreRow) -> list[str]:
-    """A row's shares of the bytes and of the documents."""
-    return [f"{100 * share:.1f} %" for share in (row.of_bytes, row.of_documents)]
 
 
 def remarks(rows: Sequence[ScoreRow]) -> list[str]:
@@ -162,8 +159,15 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) ->
     A table that is wider than the screen becomes several, each with the first column.
     """
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    screen = (screen_width() or sys.maxsize) - indent
+    parts = [[0]]
+    for index, width in enumerate(widths[1:], start=1):
+        used = sum(widths[n] + 2 for n in parts[-1])
+        if used + width > screen and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(index)
     lines: list[str] = []
-    for part in _parts(widths, (screen_width() or sys.maxsize) - indent):
+    for part in parts:
         lines += [""] if lines else []
         for row in rows:
             if len(part) < len(widths) and not any(row[n] for n in part[1:]):
@@ -171,14 +175,3 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) ->
             cells = [padded(row[n], widths[n], right=n >= left) for n in part]
             lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
-
-
-def _parts(widths: Sequence[int], screen: int) -> list[list[int]]:
-    """The numbers of the columns of each part, the first in all of them."""
-    parts = [[0]]
-    for index, width in enumerate(widths[1:], start=1):
-        used = sum(widths[n] + 2 for n in parts[-1])
-        if used + width > screen and len(parts[-1]) > 1:
-            parts.append([0])
-        parts[-1].append(index)
-    return parts

@@ -1,6 +1,9 @@
-"""The evaluation stage: scores with their baselines, or continuations of prompts."""
+"""The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +14,7 @@ from endonym.data.baselines import Baselines, count
 from endonym.data.config import PackConfig
 from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
-from endonym.disk import write_json
+from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import (
     Texts,
@@ -27,13 +30,24 @@ from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
+from endonym.evaluate.speed import (
+    ROUNDS,
+    SPEED,
+    SPEED_FILE,
+    cells,
+    contenders,
+    measure_speed,
+    notes,
+    sample,
+)
+from endonym.evaluate.tables import aligned
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
-from endonym.log import Log
-from endonym.pipeline.efficiency import evaluate_speed
+from endonym.log import Log, append_jsonl
+from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
-from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.stages import EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -41,6 +55,8 @@ BEFORE = "before"
 """How scores of the model that training went on from are called."""
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
+SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
+"""What runs models: their versions stand beside the times."""
 COUNTED_SEED = 42
 """The order that baselines are counted in: they are the same for all seeds of a recipe."""
 
@@ -66,41 +82,33 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         scores.append(scored)
         if texts.text == "document":
-            each = documents(texts.each(), texts.sources, measured, texts.in_mean())
-            save(ctx.out, each)
+            save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
     if config.folder is not None:
         place = model.decoder.readout.weight_VD.device
         del model  # the device need not hold both
-        before = pretrained_model(config, place)
+        before = pretrained_model(config.folder, pack.context, place)
         for texts, scored in zip(judged, scores, strict=True):
-            scored += scores_before(before, texts, split=split, log=ctx.log)
-    found = [score.as_dict() for scored in scores for score in scored]
-    write_json(ctx.out / "scores.json", found)
+            ids = before.tokenizer.encode_many(list(texts.each()))
+            own = replace(texts, ids=ids, tokenizer=before.tokenizer)
+            measured = read_texts(before, own, ctx.log)
+            scored += by_source(own, measured, model=BEFORE, split=split)
+    write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
     if train is not None and not files:
-        write_json(ctx.out / NEIGHBOURS, neighbour_gains(shards, asked.split, train))
+        other = "dev" if asked.split == "test" else "test"
+        held, third = (TokenShards(shards, each) for each in (asked.split, other))
+        found = gains(train.shards, held, third, train.counts)
+        write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in found])
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
-def pretrained_model(config: EvaluationConfig, place: torch.device) -> LanguageModel:
-    """The model as it was before training, on a device.
+def pretrained_model(folder: Path, context: int, place: torch.device) -> LanguageModel:
+    """The model that training went on from, on a device; it reads rows as long as the trained one.
 
-    It reads rows as long as the trained one.
+    Its tokenizer is its own: bits per byte compare across tokenizers, nats per token do not.
     """
-    assert config.folder is not None
-    given = load_pretrained(config.folder)
-    context = min(config.pack.context, given.decoder.config.context)
-    found = with_context(given.decoder, context, config.folder)
-    return LanguageModel(found.to(place), given.tokenizer)
-
-
-def scores_before(before: LanguageModel, texts: Texts, *, split: str, log: Log) -> list[Score]:
-    """Scores on the same texts of the model that training went on from, by its own tokenizer.
-
-    Bits per byte compare across tokenizers, nats per token do not.
-    """
-    ids = before.tokenizer.encode_many(list(texts.each()))
-    own = replace(texts, ids=ids, tokenizer=before.tokenizer)
-    return by_source(own, read_texts(before, own, log), model=BEFORE, split=split)
+    given = load_pretrained(folder)
+    context = min(context, given.decoder.config.context)
+    return LanguageModel(with_context(given.decoder, context, folder).to(place), given.tokenizer)
 
 
 class TrainingText(NamedTuple):
@@ -143,15 +151,6 @@ def held_texts(
     return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
 
 
-def neighbour_gains(
-    shards: Path, split: Literal["test", "dev"], train: TrainingText
-) -> list[dict[str, Any]]:
-    """How much easier the documents of a split are because of their neighbours in training."""
-    other = "dev" if split == "test" else "test"
-    held, third = (TokenShards(shards, each) for each in (split, other))
-    return [each.as_dict() for each in gains(train.shards, held, third, train.counts)]
-
-
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
     """The texts of the documents that training did not read: those of test, then those of dev."""
     splits = [TokenShards(shards, split) for split in ("test", "dev")]
@@ -187,18 +186,49 @@ def _continue_prompts(
     """Continue each line of the file, each with a seed of its own."""
     lines = file.read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
-    seeds = range(seed, seed + len(prompts))
-    samplings = [Sampling(temperature=asked.temperature, seed=seed) for seed in seeds]
     continuations: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
-        some = slice(first, first + PROMPTS_AT_ONCE)
-        made = model.generate_many(
-            prompts[some], max_tokens=asked.max_tokens, samplings=samplings[some]
-        )
-        for prompt, each in zip(prompts[some], made, strict=True):
+        some = prompts[first : first + PROMPTS_AT_ONCE]
+        seeds = range(seed + first, seed + first + len(some))
+        samplings = [Sampling(temperature=asked.temperature, seed=each) for each in seeds]
+        made = model.generate_many(some, max_tokens=asked.max_tokens, samplings=samplings)
+        for prompt, each in zip(some, made, strict=True):
             text = "".join(each)
-            continuations.append(
-                {"prompt": prompt, "text": text, "finish_reason": each.finish_reason}
-            )
+            found = {"prompt": prompt, "text": text, "finish_reason": each.finish_reason}
+            continuations.append(found)
     write_json(ctx.out / "continuations.json", continuations)
     return {"kind": "prompts", "continuations": len(continuations)}
+
+
+def evaluate_speed(ctx: StageContext) -> Numbers:
+    """Measure the model and every export that the stage was given, in the programs that run them.
+
+    The artefact holds what was measured on (the sample of text, the files); what depends on the
+    machine and on other programs' versions goes to the journal.
+    """
+    model = ctx.inputs["model"].folder
+    tokenizer = Tokenizer.load(model / "tokenizer.json")
+    context = read_shape(read_json(model / "config.json")).context
+    text = sample(ctx.inputs["shards"].folder, tokenizer, context)
+    exports = [each.folder for name, each in ctx.inputs.items() if name.startswith("export")]
+    measured = contenders(model, exports)
+    with ctx.log.progress(SPEED, ROUNDS * len(measured), "processes") as advance:
+        rows = measure_speed(measured, text, threads=device.threads(), advance=advance)
+    versions: dict[str, str] = {}
+    for package in SPEED_PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    line = {
+        "event": SPEED,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": device.processor(),
+        "versions": versions,
+        "rows": [asdict(row) for row in rows],
+    }
+    append_jsonl(ctx.journal, line)
+    for shown in [*aligned(cells(rows), indent=2), *(f"  {note}" for note in notes(rows))]:
+        ctx.log.line(shown)
+    counts = {"documents": len(text.texts), "bytes": text.bytes}
+    files = [{"runtime": each.name, "bytes": each.bytes} for each in measured]
+    write_json(ctx.out / SPEED_FILE, {"sample": counts, "runtimes": files})
+    return {"kind": SPEED, "runtimes": len(measured), **counts}

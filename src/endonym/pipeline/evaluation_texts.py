@@ -1,11 +1,13 @@
-"""Texts to score that are not of the corpus: a file or a folder, read as a source would be."""
+"""Texts to score that are not of the corpus, and which of them a model was trained on."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as arrow
@@ -13,9 +15,13 @@ import pyarrow.parquet as parquet
 import regex
 from numpy.typing import NDArray
 
+from endonym.copies.held_out.near import Index
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import JUDGED_BYTES
+from endonym.export.history import phases_of_lineage
 from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile, source_files
@@ -24,6 +30,7 @@ from endonym.formats.reader import read_file
 from endonym.formats.readers.arrow import is_text
 from endonym.formats.reasons import in_words
 from endonym.log import Log, counted, number
+from endonym.store import Artifact, Store
 from endonym.survey.format_guess import Look, guess_source
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -33,6 +40,12 @@ RECORDS = ("jsonl", "csv", "tsv", "parquet", "arrow")
 """Formats whose records are documents."""
 LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
 """A text that judges a model is rarely a list: its empty lines divide documents, however long."""
+ENDS = {
+    "line": ", one a line",
+    "blank_lines": ", which end at empty lines",
+    "page": ", one a page",
+    "file": "",
+}
 OTHER = {"line": "blank_lines", "blank_lines": "line", "file": "blank_lines"}
 """How else a plain text might be meant that has empty lines."""
 LETTER, NO_LETTER = regex.compile(r"[\p{L}\p{N}]"), "no letter and no digit"
@@ -49,26 +62,26 @@ ADVICE = {
 """What to do about a text that cannot be read. A recipe's keys are of no use here."""
 
 
+DocumentIs = Literal["file", "page", "line", "blank_lines"]
+
+
 @dataclass(frozen=True, slots=True)
 class Cutting:
     """How files are cut into documents, where a person says so: as the keys of a [[source]]."""
 
-    document: Literal["file", "page", "line", "blank_lines"] | None = None
+    document: DocumentIs | None = None
     column: int | str | None = None
 
     @classmethod
-    def of(
-        cls, document: Literal["file", "page", "line", "blank_lines"] | None, column: str | None
-    ) -> "Cutting":
+    def of(cls, document: DocumentIs | None, column: str | None) -> "Cutting":
         """From the words of a command line; a column of digits is a number.
 
         Raises RecipeError for column 0.
         """
-        is_number = column is not None and column.isdecimal()
-        number_of = int(column or 0) if is_number else column
-        if number_of == 0:
+        numbered = int(column) if column is not None and column.isdecimal() else column
+        if numbered == 0:
             raise RecipeError("columns are counted from 1", where="--column 0", do="Give 1 for it.")
-        return cls(document, number_of)
+        return cls(document, numbered)
 
     def keys_for(self, kind: str) -> dict[str, Any]:
         """The keys that are given, of those that a format of files has.
@@ -109,13 +122,12 @@ def neighbours_of(texts: Sequence[str], sources: Sequence[str]) -> Integers:
 
     As in a corpus: about BLOCK_BYTES, and a longer document is a group of its own.
     """
-    groups, size, last = list[int](), 0, ""
+    begins, size, last = list[bool](), 0, ""
     for text, source in zip(texts, sources, strict=True):
         n_bytes = len(text.encode("utf-8", "surrogatepass"))
-        begins = source != last or size >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES
-        groups.append((groups[-1] if groups else -1) + begins)
-        size, last = (0 if begins else size) + n_bytes, source
-    return np.array(groups, dtype=np.int64)
+        begins.append(source != last or size >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES)
+        size, last = (0 if begins[-1] else size) + n_bytes, source
+    return np.cumsum(begins, dtype=np.int64) - 1
 
 
 def documents_below(
@@ -147,18 +159,15 @@ def documents_below(
         rejects += refused
         say = log.line if place < SHOWN_FILES else log.detail
         if here:
-            other = otherwise(source, file, len(here)) if reason != AS_ASKED else ""
-            say(f"{file.name}: {cut(source, here)} ({reason}{other})")
+            say(f"{file.name}: {how_cut(source, file, here, reason)}")
         elif len(files) > 1:
-            say(f"{file.name}: not read: {why(refused[0]) if refused else NO_LETTER}")
+            say(f"{file.name}: not read: {why_not(refused)}")
     if len(files) > SHOWN_FILES:
-        log.line(
-            f"{path.name}: {counted(len(texts), 'document')} in {len(files)} files; "
-            "-v lists them all"
-        )
+        documents = counted(len(texts), "document")
+        log.line(f"{path.name}: {documents} in {len(files)} files; -v lists them all")
     if not texts:
         raise SourceError(
-            f"no text that can be read: {why(rejects[0]) if rejects else NO_LETTER}",
+            f"no text that can be read: {why_not(rejects)}",
             where=str(path),
             do=ADVICE.get(rejects[0].reason if rejects else "", "Give a file that holds text."),
         )
@@ -171,6 +180,32 @@ def documents_below(
     return texts, sources
 
 
+def how_cut(source: Source, file: RawFile, documents: Sequence[Document], reason: str) -> str:
+    """How a file was cut into documents and why, and its encoding if that is not UTF-8.
+
+    Of plain text that nobody said how to cut: how else it could be, if that gives other documents.
+    """
+    said = counted(len(documents), "document") + ENDS[source.document]
+    if encoding := documents[0].meta.get("encoding", ""):
+        said += f", read as {encoding}"
+    is_plain = file_format(file.path.name, source).format == "txt" and source.column is None
+    if reason != AS_ASKED and is_plain:
+        other = OTHER[source.document]
+        read = read_file(source.model_copy(update={"document": other}), file)
+        found = sum(isinstance(each, Document) for each in read)
+        if found not in (1, len(documents)):
+            reason += f"; --document {other} reads {number(found)}"
+    return f"{said} ({reason})"
+
+
+def why_not(rejects: Sequence[Reject]) -> str:
+    """Why nothing was read, by the first reject, without advice about a recipe."""
+    if not rejects:
+        return NO_LETTER
+    advised = rejects[0].reason in ("unsupported_format", "unknown_encoding")
+    return rejects[0].detail.partition(";")[0] if advised else rejects[0].detail
+
+
 def texts_to_keep_out(path: Path) -> Iterator[str]:
     """All texts of an evaluation file, which must not stand in a corpus.
 
@@ -178,6 +213,7 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
     files are read as `documents_below` reads them. Raises SourceError if there is no text.
     """
     is_plain, kind = path.is_file(), file_format(path.name, Source(name="texts", path="."))
+    is_json = kind.format == "jsonl" or path.suffix == ".json"
     source, _ = guess_source(path, "texts", is_plain=is_plain)
     if path.suffix == ".json":
         source = Source(name="texts", path=str(path), format="txt")
@@ -185,8 +221,10 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
         source = Source(name="texts", path=str(path), format="txt", document="line")
     columns = [source]
     if kind.format == "parquet" and not kind.compression:
-        names = string_columns(path)
-        columns = [source.model_copy(update={"column": name}) for name in names] or columns
+        with suppress(arrow.ArrowException, OSError, ValueError):  # A damaged file is a reject.
+            schema = parquet.read_schema(path)
+            names = [field.name for field in schema if is_text(field.type)]
+            columns = [source.model_copy(update={"column": name}) for name in names] or columns
     found, refused = 0, list[Reject]()
     for each in columns:
         for record in read_file(each, RawFile(path=path, name=path.name)):
@@ -194,23 +232,13 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
                 refused.append(record)
                 continue
             found += 1
-            is_json = kind.format == "jsonl" or path.suffix == ".json"
             yield from strings(record.text) if is_json else (record.text,)
     if not found:
         raise SourceError(
-            f"no text that can be read: {why(refused[0])}",
+            f"no text that can be read: {why_not(refused)}",
             where=str(path),
             do="Name files with texts in [clean] decontaminate and in [[evaluate]].",
         )
-
-
-def string_columns(path: Path) -> list[str]:
-    """The names of the columns of strings in a file of parquet; none if it is damaged."""
-    try:
-        schema = parquet.read_schema(path)
-    except (arrow.ArrowException, OSError, ValueError):
-        return []
-    return [field.name for field in schema if is_text(field.type)]
 
 
 def strings(record: str) -> Iterator[str]:
@@ -228,30 +256,79 @@ def strings(record: str) -> Iterator[str]:
             left += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
-def cut(source: Source, documents: Sequence[Document]) -> str:
-    """How a file was cut into documents, and its encoding if that is not UTF-8."""
-    ends = {
-        "line": ", one a line",
-        "blank_lines": ", which end at empty lines",
-        "page": ", one a page",
-        "file": "",
-    }
-    encoding = documents[0].meta.get("encoding", "")
-    read_as = f", read as {encoding}" if encoding else ""
-    return counted(len(documents), "document") + ends[source.document] + read_as
+class Part(NamedTuple):
+    """The training documents of shards, or the answers of examples, with the tokenizer of both."""
+
+    tokens: TokenShards | ExampleTokens
+    tokenizer: Tokenizer
+
+    def texts(self) -> Iterator[str]:
+        """Its texts, one by one."""
+        for n in range(len(self.tokens)):
+            if isinstance(self.tokens, TokenShards):
+                parts = [self.tokens.document(n).ids]
+            else:
+                parts = self.tokens.answers(n)
+            yield from (self.tokenizer.decode(ids.tolist()) for ids in parts)
 
 
-def otherwise(source: Source, file: RawFile, count: int) -> str:
-    """How else a plain text could be read, and how many documents that gives; empty if as many."""
-    if file_format(file.path.name, source).format != "txt" or source.column is not None:
-        return ""
-    other = OTHER[source.document]
-    read = read_file(source.model_copy(update={"document": other}), file)
-    found = sum(isinstance(each, Document) for each in read)
-    return f"; --document {other} reads {number(found)}" if found not in (1, count) else ""
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a model was trained on: what its store holds of it, and names of what it lacks."""
+
+    parts: Sequence[Part]
+    lost: Sequence[str]
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there are conversations or pairs."""
+        return any(isinstance(each.tokens, ExampleTokens) for each in self.parts)
 
 
-def why(reject: Reject) -> str:
-    """Why something was not read, without advice about a recipe."""
-    advised = reject.reason in ("unsupported_format", "unknown_encoding")
-    return reject.detail.partition(";")[0] if advised else reject.detail
+def learnt_by(model: Artifact | None) -> Learnt:
+    """The texts and answers of all phases of a model and of its bases.
+
+    model: its artefact; nothing is known of a model without one, or of its export.
+    """
+    if model is None or model.stage != "model":
+        return Learnt([], ["what the model was trained on"])
+    phases, is_whole = phases_of_lineage(model)
+    parts = dict[str, Part]()
+    lost = dict.fromkeys([] if is_whole else ["what its base was trained on"])
+    for phase in phases:
+        store, inputs = Store.of(phase.folder), phase.manifest["inputs"]
+        for kind, what in (("shards", "texts"), ("examples", "answers")):
+            identity = inputs.get(kind)
+            if identity is None or identity in parts:
+                continue
+            found = store.find(kind, identity)
+            if found is None:
+                lost[f"{what} that it was trained on"] = None
+                continue
+            opened = TokenShards if kind == "shards" else ExampleTokens
+            tokens = opened(found.verify().folder, "train")
+            parts[identity] = Part(tokens, Tokenizer.load(phase.folder / "tokenizer.json"))
+    return Learnt([*parts.values()], [*lost])
+
+
+def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
+    """How many documents of each of these stand in what was learnt: whole, nearly, or in pieces.
+
+    By the rules that keep held-out text apart from training text (copies/held_out/near.py): a part
+    of a training line counts, and so does a page of training lines.
+    """
+    mine = [text for texts in judged for text in texts.each()]
+    total = 2 * sum(len(each.tokens) for each in learnt.parts)
+    with log.progress("comparing with the training text", total, "documents") as advance:
+
+        def theirs() -> Iterator[str]:
+            for part in learnt.parts:
+                for text in part.texts():
+                    yield text
+                    advance(1)
+
+        index = Index.made(mine, chain(mine, theirs()))
+        index.compare(theirs())
+    index.judge_covered()
+    ends = np.cumsum([len(texts.ids) for texts in judged], dtype=np.int64)
+    return [int(found.sum()) for found in np.split(index.contaminated, ends[:-1])]

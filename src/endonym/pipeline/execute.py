@@ -1,8 +1,8 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -16,9 +16,9 @@ from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.formats.files import RawSet
-from endonym.log import Log, append_jsonl, duration, size
+from endonym.formats.reasons import in_words
+from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import sources
-from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.plan import (
     DataStages,
@@ -29,9 +29,8 @@ from endonym.pipeline.plan import (
     plan_training,
     stage_names,
 )
-from endonym.pipeline.results import result
-from endonym.pipeline.settle import settle
-from endonym.pipeline.types import StageContext
+from endonym.pipeline.settle import Lockfile, settle
+from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
@@ -65,8 +64,7 @@ class Run:
 
     def artifact(self, kind: str) -> Artifact | None:
         """The last artefact of a kind; the final model, for "model"."""
-        artifacts = [each.artifact for each in self.made if each.stage.kind == kind]
-        return artifacts[-1] if artifacts else None
+        return next(reversed(self.all(kind)), None)
 
     def all(self, kind: str) -> list[Artifact]:
         """Every artefact of a kind, in the plan's order."""
@@ -95,7 +93,8 @@ def run_recipe(
     """Make every missing artefact of a recipe, in order.
 
     tune_minutes: how long short trainings may search for better rates before the first phase.
-    workers: how many processes make the corpus, or "ray"; chosen by its size if None.
+    workers: how many processes make the corpus, or "ray"; chosen by its size if None. Why a run
+    failed is kept in its folder, for `status`, until it is run again.
     """
     last = last_stage(recipe, until)
     require_packages(recipe)
@@ -107,17 +106,22 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe, store, log), store, log)
-        run = Run(folder, recipe, store)
+        run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
         resolved = partial(settle, recipe, lock, **given, target=target, log=log)
-        metrics = Metrics(folder, recipe, log)
-        with remembered_failure(folder):
+        (folder / FAILURE).unlink(missing_ok=True)
+        try:
             for stage in planned_stages(run, raw, lock, resolved, log=log):
-                made = make(stage, store, log, device, metrics=metrics, workers=workers)
-                run.made.append(made)
+                run.made.append(
+                    make(stage, store, log, device=device, metrics=metrics, workers=workers)
+                )
                 if stage.name == last:
                     break
+        except EndonymError as error:
+            with suppress(OSError):  # The disk may be full.
+                write_sealed(folder / FAILURE, error.as_dict())
+            raise
         with store.alone(folder):
             metrics.end(is_whole=last is None)
     return run
@@ -156,10 +160,8 @@ def planned_stages(
         context = lock.keep({"pack.context": context})["pack.context"]
     planned = plan_examples(recipe, data, context.value)
     yield from planned.values()
-    made = {each.stage.id: each.artifact for each in run.made}
-    examples = {number: made[stage.id] for number, stage in planned.items()}
-    first = partial(first_identity, recipe, data)
-    run.training = resolved(shards, first, examples=examples)
+    examples = dict(zip(planned, run.all("examples"), strict=True))
+    run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
     rest = plan_training(recipe, data, run.training)
     write_sealed(lock.path, lock.as_json([*known, *rest], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})
@@ -175,8 +177,8 @@ def make(
     stage: Stage,
     store: Store,
     log: Log,
-    device: str | None = None,
     *,
+    device: str | None = None,
     metrics: Metrics | None = None,
     workers: int | str | None = None,
 ) -> Made:
@@ -184,28 +186,29 @@ def make(
 
     metrics: of the run, which follow the training of a model. workers: that make a corpus.
     """
-    following = metrics if stage.kind == "model" else None
-    made = _made(stage, store, log, device, metrics=following, workers=workers)
-    if metrics is not None and stage.kind == "model":
-        metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
-    return made
-
-
-def _made(
-    stage: Stage,
-    store: Store,
-    log: Log,
-    device: str | None,
-    *,
-    metrics: Metrics | None,
-    workers: int | str | None,
-) -> Made:
-    """The artefact; metrics: of the run, if the stage is a training."""
+    metrics = metrics if stage.kind == "model" else None
     found = store.find(stage.kind, stage.id)
     if found is not None:
         log.line(f"{stage.name:<22} {found.id}  there already")
         store.tidy(found)
-        return Made(stage, found.verify(), False, 0.0)
+        made = Made(stage, found.verify(), False, 0.0)
+    else:
+        made = _make_now(stage, store, log, device=device, metrics=metrics, workers=workers)
+    if metrics is not None:
+        metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
+    return made
+
+
+def _make_now(
+    stage: Stage,
+    store: Store,
+    log: Log,
+    *,
+    device: str | None,
+    metrics: Metrics | None,
+    workers: int | str | None,
+) -> Made:
+    """The artefact, made here, or by another process that was waited for."""
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
     with store.workspace(
@@ -222,38 +225,21 @@ def _made(
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        following = metrics and metrics.following(stage.name, stage.id, at.journal)
         ctx = StageContext(at.out, at.work, at.journal, inputs, log, device, metrics, workers)
-        with following or nullcontext():
+        follows = metrics and metrics.following(stage.name, stage.id, at.journal)
+        with follows or nullcontext():
             numbers = stage.make(stage.config, ctx)
-        manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
-        artifact = store.publish(at, manifest)
+        artifact = store.publish(at, {**stage.declared(), "id": stage.id, "numbers": numbers})
     seconds = time.perf_counter() - started
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    append_jsonl(
-        store.journal(stage.kind, stage.id),
-        {"event": "finished", "at": finished, "wall_seconds": round(seconds, 3)},
-    )
-    told = result(stage.kind, numbers)
-    if told:
-        log.line(f"  {told}")
+    finished = {"event": "finished", "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    line = {**finished, "wall_seconds": round(seconds, 3)}
+    append_jsonl(store.journal(stage.kind, stage.id), line)
+    if said := result(stage.kind, numbers):
+        log.line(f"  {said}")
     for warning in numbers.get("warnings", []) if stage.kind == "corpus" else []:
         log.warn(warning)
     log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
     return Made(stage, artifact, True, seconds)
-
-
-@contextmanager
-def remembered_failure(folder: Path) -> Generator[None]:
-    """Keep in the run's folder why it failed, for `status`, until it is run again."""
-    path = folder / FAILURE
-    path.unlink(missing_ok=True)
-    try:
-        yield
-    except EndonymError as error:
-        with suppress(OSError):  # The disk may be full.
-            write_sealed(path, error.as_dict())
-        raise
 
 
 def run_folder(store: Store, recipe: Recipe) -> Path:
@@ -274,3 +260,126 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
         known = ", ".join(sorted({term for each in names for term in each if term}))
         raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
     return meant[-1]
+
+
+REASONS_SHOWN = 4
+NO_TEXTS = "no texts: the recipe has no [[source]]"
+"""Of a recipe that learns from conversations alone."""
+
+
+def result(kind: str, numbers: Numbers) -> str:
+    """What was counted while an artefact of this kind was made; empty if there is nothing to say.
+
+    >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
+    '512 ids · 2.52 bytes a token on dev text'
+    """
+    match kind:
+        case "source":
+            return f"{counted(numbers['files'], 'file')} · {size(numbers['bytes'])}"
+        case "corpus":
+            return _corpus(numbers)
+        case "tokenizer":
+            return _tokenizer(numbers)
+        case "shards":
+            if not numbers["train"]:
+                return NO_TEXTS
+            train, dev, test = (
+                number(sum(each["tokens"] for each in numbers[split].values()))
+                for split in ("train", "dev", "test")
+            )
+            return f"{train} training tokens · {dev} dev · {test} test"
+        case "examples":
+            return _examples(numbers)
+        case "model":
+            kept, of = number(numbers["kept_step"]), number(numbers["steps"])
+            seen = f"{number(numbers['tokens'])} tokens seen, {numbers['epochs']:.1f} epochs"
+            return f"{seen} · weights of step {kept} of {of} kept"
+        case "evaluation":
+            return _evaluation(numbers)
+        case "export":
+            return _export(numbers)
+        case _:
+            return ""
+
+
+def _export(numbers: Numbers) -> str:
+    """The files, and how far bits per byte are from the model's where the runtime computes them."""
+    told = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
+    checks = [each for each in numbers["checks"] if each["check"] == "bits_per_byte"]
+    for each in checks:
+        kind = each["file"].removesuffix(".gguf").rpartition("-")[2] + " "
+        told += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
+    runtime = " ".join(checks[0]["runtime"].split()[:2]) if checks else ""
+    return told + f" bits/byte in {runtime}" * bool(checks)
+
+
+def _corpus(card: Numbers) -> str:
+    """Documents read, kept, dropped and changed, and encodings other than UTF-8."""
+    if not card["sources"]:
+        return NO_TEXTS
+    total: dict[str, Any] = card["total"]
+    kept = {side: each["documents"] for side, each in total["kept"].items()}
+    dropped = {reason: n["records"] for reason, n in total["dropped"].items()}
+    parts = [
+        f"{counted(total['read']['records'], 'document')} read",
+        f"{number(kept['train'])} to train on",
+        f"{number(kept['dev'] + kept['test'])} held out",
+        _dropped(dropped),
+    ]
+    if total["changed_documents"]:
+        parts.append(f"{number(total['changed_documents'])} changed")
+    for name, rule in total["rules"].items():
+        if rule["parts"]:
+            parts.append(f"{counted(rule['parts'], 'part')} {in_words(name)}")
+    others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
+    if others:
+        parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")
+    return " · ".join(parts)
+
+
+def _dropped(dropped: Mapping[str, int]) -> str:
+    """How many records were dropped, and the most frequent reasons."""
+    counts = sorted(((n, reason) for reason, n in dropped.items()), reverse=True)
+    if not counts:
+        return "none dropped"
+    shown = [f"{number(count)} {in_words(reason)}" for count, reason in counts[:REASONS_SHOWN]]
+    rest = sum(count for count, _ in counts[REASONS_SHOWN:])
+    shown += [f"{number(rest)} for other reasons"] if rest else []
+    return f"{number(sum(dropped.values()))} dropped ({', '.join(shown)})"
+
+
+def _tokenizer(numbers: Numbers) -> str:
+    fit = numbers["held_out"]["total"]["bytes_per_token"]
+    told = f"{number(numbers['vocab'])} ids"
+    told += f" · {fit:.2f} bytes a token on dev text" if fit else ""
+    if (before := numbers["held_out"].get("before")) is not None:
+        told += (
+            f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
+        )
+    if numbers.get("added", 0) < numbers.get("asked", 0):
+        told += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
+        told += "the texts have no more that stand often enough"
+    return told
+
+
+def _examples(numbers: Numbers) -> str:
+    """Records read and rejected, examples, what is learnt of them, and what rows leave empty."""
+    train, cut = numbers["train"], numbers["cut"]
+    parts = [
+        f"{counted(numbers['records'], 'record')} read",
+        f"{number(train['examples'])} examples to train on",
+        f"{number(numbers['dev']['examples'])} held out",
+        _dropped(numbers["dropped"]),
+        *([f"{number(cut)} without what followed the last answer"] if cut else []),
+        f"{number(train['learnt'])} of {number(train['tokens'])} tokens learnt",
+        f"{100 * train['gap']:.1f} % of {counted(train['rows'], 'row')} empty",
+    ]
+    return " · ".join(parts)
+
+
+def _evaluation(numbers: Numbers) -> str:
+    if numbers["kind"] == "prompts":
+        return f"{number(numbers['continuations'])} prompts continued"
+    if numbers["kind"] == "speed":
+        return f"{counted(numbers['runtimes'], 'runtime')} measured"
+    return f"{numbers['split']} scored; the table comes at the end of the run"

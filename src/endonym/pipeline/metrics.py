@@ -9,7 +9,7 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,21 +49,24 @@ class Metrics:
 
     def add_finished(self, stage: str, journal: Path) -> None:
         """A model that is made: its lines come before those of the next one."""
-        self.finished += labelled(stage, read_jsonl(journal))
+        self.finished += [{"stage": stage, **line} for line in read_jsonl(journal)]
 
     @contextmanager
     def following(self, stage: str, identity: str, journal: Path) -> Generator[None]:
         """While a model is trained, `update` writes what its journal has got."""
         self.stage, self.journal, self.inode = stage, journal, 0
-        sent = last_step(read_jsonl(journal))
-        table, name = self.recipe.track, f"{self.recipe.run_name} {stage} {identity[:6]}"
-        keys = {"project": table.project or self.recipe.name, "name": name}
-        keys |= {"group": self.recipe.run_name, "resume": "allow"}
-        config = {"recipe": self.recipe.run_name, "stage": stage, "id": identity[:12]}
+        steps = [line["step"] for line in read_jsonl(journal) if line.get("event") == "step"]
+        table, run, short = self.recipe.track, self.recipe.run_name, identity[:12]
         for service in table.to:
-            own = {"id": identity[:12]} if service == "wandb" else {}
-            start = {**keys, **own, "config": config}
-            self.services.append(Service(service, start, sent, self.log))
+            start = {
+                "project": table.project or self.recipe.name,
+                "name": f"{run} {stage} {identity[:6]}",
+                "group": run,
+                "resume": "allow",
+                **({"id": short} if service == "wandb" else {}),
+                "config": {"recipe": run, "stage": stage, "id": short},
+            }
+            self.services.append(Service(service, start, max(steps, default=-1), self.log))
         try:
             yield
         finally:
@@ -77,7 +80,8 @@ class Metrics:
         inode = self.journal.stat().st_ino
         if inode != self.inode:
             self.inode, self.offset = inode, 0
-            self.rewrite(self.finished)
+            write_atomic(self.path, as_jsonl(self.finished))
+            self.events.begin(self.finished)
         with self.journal.open("rb") as file:
             file.seek(self.offset)
             data = file.read()
@@ -85,18 +89,12 @@ class Metrics:
         if not whole:
             return
         self.offset += len(whole)
-        lines = labelled(self.stage, journal_values(whole, self.journal))
+        lines = [{"stage": self.stage, **line} for line in journal_values(whole, self.journal)]
         with self.path.open("ab") as file:
             file.write(as_jsonl(lines))
         self.events.write(lines)
         for service in self.services:
             service.send(lines)
-
-    def rewrite(self, lines: Sequence[Line]) -> None:
-        """Begin both files anew with these lines."""
-        write_atomic(self.path, as_jsonl(lines))
-        self.events.begin()
-        self.events.write(lines)
 
     def end(self, *, is_whole: bool) -> None:
         """Write the lines of the models that are made, if others stand there.
@@ -108,25 +106,14 @@ class Metrics:
         if known != wanted if is_whole else not known.startswith(wanted):
             write_atomic(self.path, wanted)
             if self.events.steps != sum(line.get("event") == "step" for line in self.finished):
-                self.events.begin()
-                self.events.write(self.finished)
+                self.events.begin(self.finished)
                 self.events.close()
-
-
-def labelled(stage: str, lines: Iterable[Line]) -> list[Line]:
-    """Lines of a journal with the stage they belong to."""
-    return [{"stage": stage, **line} for line in lines]
 
 
 def as_jsonl(lines: Sequence[Line]) -> bytes:
     """Lines as JSON, one object a line."""
     texts = (json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
     return "".join(texts).encode("utf-8")
-
-
-def last_step(lines: Sequence[Line]) -> int:
-    """The largest step in a journal; −1 if there is none."""
-    return max((line["step"] for line in lines if line.get("event") == "step"), default=-1)
 
 
 def numbers(line: Line) -> dict[str, float]:
@@ -143,8 +130,9 @@ class Events:
         self.folder, self.steps = folder, 0
         self._writer: Any = None
 
-    def begin(self) -> None:
-        """A new file in place of all others. A TensorBoard that shows them forgets them."""
+    def begin(self, lines: Sequence[Line]) -> None:
+        """A new file with these lines in place of all others. A TensorBoard that shows them forgets
+        them."""
         self.close()
         self.steps = 0
         try:
@@ -158,6 +146,7 @@ class Events:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._writer = EventFileWriter(str(self.folder))
         self._writer.add_event(Event(step=0, session_log=SessionLog(status=SessionLog.START)))
+        self.write(lines)
 
     def write(self, lines: Sequence[Line]) -> None:
         """Write the numbers of steps, and flush them."""

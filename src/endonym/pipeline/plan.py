@@ -6,9 +6,9 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +20,10 @@ from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
-from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
+from endonym.model.foreign.folder import folder_files, with_context
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
-from endonym.pipeline.types import (
+from endonym.pipeline.stages import (
     ChangedTokenizer,
     CorpusConfig,
     EvaluationConfig,
@@ -106,32 +106,36 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
-    files, contrast = file_stages(recipe), recipe.clean.contrast_files(recipe.folder)
+    files: dict[str, Stage] = {}
+    for path in named_files(recipe):
+        named = NamedFiles(paths=(path,), files=(file_identity(path),))
+        files[str(path)] = Stage(f"source {path.name}", "source", named, stages.named_files)
+    contrast = recipe.clean.contrast_files(recipe.folder)
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
     inputs |= evaluation_inputs(recipe, files)
-    corpus = Stage(
-        "corpus",
-        "corpus",
-        CorpusConfig(
-            order=tuple(each.source.name for each in raw),
-            sources=tuple(raw),
-            contrast=tuple(contrast),
-            evaluation=tuple(recipe.evaluation_texts),
-            clean=recipe.clean,
-            split=recipe.split.resolved(),
-        ),
-        stages.corpus,
-        inputs,
+    config = CorpusConfig(
+        order=tuple(each.source.name for each in raw),
+        sources=tuple(raw),
+        contrast=tuple(contrast),
+        evaluation=tuple(recipe.evaluation_texts),
+        clean=recipe.clean,
+        split=recipe.split.resolved(),
     )
-    folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
-    if folder is not None:
-        inputs = {**inputs, "folder": folder}
-    config, make = _tokenizer(recipe, tokenizer)
-    ids = Stage("tokenizer", "tokenizer", config, make, inputs)
+    corpus = Stage("corpus", "corpus", config, stages.corpus, inputs)
+    folder, pretrained = recipe.model_folder, pretrained_stage(recipe)
+    inputs = {"corpus": corpus, **({"folder": pretrained} if pretrained else {})}
+    if folder is None:
+        ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
+    elif recipe.keeps_tokenizer:
+        kept = PretrainedTokenizer(folder=folder)
+        ids = Stage("tokenizer", "tokenizer", kept, stages.pretrained_tokenizer, inputs)
+    else:
+        changed = ChangedTokenizer(folder=folder, tokenizer=tokenizer)
+        ids = Stage("tokenizer", "tokenizer", changed, stages.changed_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
-    return DataStages(sources, folder, files, corpus, ids, shards)
+    return DataStages(sources, pretrained, files, corpus, ids, shards)
 
 
 def evaluation_inputs(recipe: Recipe, files: dict[str, Stage]) -> dict[str, Stage]:
@@ -171,27 +175,15 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
     return found
 
 
-def _tokenizer(recipe: Recipe, tokenizer: TokenizerConfig) -> tuple[Config, StageFunction]:
-    """The config and the function of the tokenizer's stage."""
-    folder = recipe.model_folder
-    if folder is None:
-        return tokenizer, stages.tokenizer
-    if recipe.keeps_tokenizer:
-        return PretrainedTokenizer(folder=folder), stages.pretrained_tokenizer
-    return ChangedTokenizer(folder=folder, tokenizer=tokenizer), stages.changed_tokenizer
-
-
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """Examples, the phases, evaluations and exports of the last one's model, what measures both."""
-    models = model_stages(recipe, data, training)
-    evaluations = evaluation_stages(recipe, data, training, models[-1])
+    *_, model = models = model_stages(recipe, data, training)
+    evaluations = evaluation_stages(recipe, data, training, model)
     speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
-    planned = [*models, *(each for each in evaluations if each not in speeds)]
-    inputs = {"model": models[-1], "shards": data.shards}
-    inputs |= {each.name: each for each in evaluations if is_of_split(identity(each.config))}
-    exports: list[Stage] = []
-    datasets: list[Stage] = []
-    adapters: list[Stage] = []
+    judges = [each for each in evaluations if each not in speeds]
+    ends = {"model": model, "shards": data.shards}
+    scored = {each.name: each for each in judges if is_of_split(identity(each.config))}
+    exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
         config = ExportConfig(
             export=export,
@@ -199,31 +191,21 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
             language=recipe.language,
             licenses={each.name: each.license for each in recipe.source if each.license} or None,
         )
-        name = f"export {export.format}"
+        stage = partial(Stage, f"export {export.format}", "export")
         if export.format == DATASET:  # needs no model, and comes before it
-            given = {"corpus": data.corpus}
-            datasets.append(Stage(name, "export", config, stages.dataset, given))
-        elif export.format in ADAPTERS:
-            adapters.append(_adapter_stage(name, config, models[-1], inputs))
+            datasets.append(stage(config, stages.dataset, {"corpus": data.corpus}))
+        elif export.format in ADAPTERS:  # proven on the weights that the phase began with
+            # A folder is read with the tokenizer of the recipe, which may have changed its ids.
+            needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
+            began = {key: model.inputs[key] for key in needed}
+            config = config.model_copy(update={"training": model.config})
+            adapters.append(stage(config, stages.export_adapter, {**ends, **began}))
         else:
-            exports.append(Stage(name, "export", config, stages.export, inputs))
+            exports.append(stage(config, stages.export, {**ends, **scored}))
     made = {each.name: each for each in exports}
     speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
-    return [*datasets, *examples, *planned, *exports, *adapters, *speeds]
-
-
-def _adapter_stage(
-    name: str, config: ExportConfig, model: Stage, inputs: dict[str, Stage]
-) -> Stage:
-    """The export of the last phase's adapter, which is proven on the weights that it began with."""
-    # A folder is read with the tokenizer of the recipe, which may have changed its vocabulary.
-    needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
-    began = {key: model.inputs[key] for key in needed}
-    assert isinstance(model.config, PhaseTraining)
-    given = {**{key: inputs[key] for key in ("model", "shards")}, **began}
-    config = config.model_copy(update={"training": model.config})
-    return Stage(name, "export", config, stages.export_adapter, given)
+    return [*datasets, *examples, *models, *judges, *exports, *adapters, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -245,15 +227,6 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
     return Stage(f"source {folder.name}", "source", config, stages.pretrained)
 
 
-def file_stages(recipe: Recipe) -> dict[str, Stage]:
-    """A stage for every other file that the recipe names, by its path."""
-    by_path: dict[str, Stage] = {}
-    for path in named_files(recipe):
-        config = NamedFiles(paths=(path,), files=(file_identity(path),))
-        by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
-    return by_path
-
-
 def named_files(recipe: Recipe) -> list[Path]:
     """The files that evaluations, cleaning and phases name, each once."""
     named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
@@ -268,6 +241,8 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
     models: list[Stage] = []
     prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
     examples = plan_examples(recipe, data, training.pack.context)
+    ffns = training.model.ffns if isinstance(training.model, ModelConfig) else ()
+    has_penalty = any(isinstance(e, ExpertsConfig) and e.balance == "penalty" for e in ffns)
     for number, (asked, phase) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
         if number in examples:
@@ -282,7 +257,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             pack=training.pack,
             phase=phase,
             seed=training.seed,
-            penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
+            penalty_tokens=phase.execution.micro_tokens if has_penalty else None,
             prompts=prompts[:1],
             exports=recipe.export,
             is_last=number == len(recipe.phase) - 1,
@@ -292,18 +267,12 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
     return models
 
 
-def _has_penalty(shape: AnyModelConfig) -> bool:
-    """Whether experts have a load-balancing penalty."""
-    ffns = shape.ffns if isinstance(shape, ModelConfig) else ()
-    return any(isinstance(ffn, ExpertsConfig) and ffn.balance == "penalty" for ffn in ffns)
-
-
 def evaluation_stages(
     recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     evaluations: list[Stage] = []
-    for number, asked in enumerate(recipe.evaluate):
+    for name, asked in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
         files = tuple(asked.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
@@ -316,7 +285,6 @@ def evaluation_stages(
             pack=training.pack,
             seed=training.seed,
         )
-        name = evaluation_names(recipe)[number]
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
 
@@ -333,25 +301,24 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and kind of every stage, in order, without planning any."""
-    given = [recipe.model_folder] if recipe.model_folder else []
-    files = [*given, *named_files(recipe)]
-    sources = [each.name for each in recipe.source] + [path.name for path in files]
-    judged = [(name, "evaluation") for name in evaluation_names(recipe)]
-    speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
-    asked = [each.format for each in recipe.export]
-    whole = [each for each in asked if each not in (DATASET, *ADAPTERS)]
+
+    def named(kind: str, names: Iterable[str]) -> list[tuple[str, str]]:
+        return [(f"{kind} {name}", kind) for name in names]
+
+    folders = [recipe.model_folder] if recipe.model_folder else []
+    files = [path.name for path in [*folders, *named_files(recipe)]]
+    judges = [(name, "evaluation") for name in evaluation_names(recipe)]
+    speeds = [each for each in judges if each[0].startswith(SPEED_NAME)]
+    formats = [each.format for each in recipe.export]
+    answers = [each.name for each in recipe.phase if each.objective != "next_token"]
     return [
-        *((f"source {name}", "source") for name in sources),
+        *named("source", [each.name for each in recipe.source] + files),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
-        *(
-            (f"examples {each.name}", "examples")
-            for each in recipe.phase
-            if each.objective != "next_token"
-        ),
-        *((f"export {each.format}", "export") for each in recipe.export if each.format == DATASET),
-        *((f"model {phase.name}", "model") for phase in recipe.phase),
-        *(each for each in judged if each not in speeds),
-        *((f"export {each}", "export") for each in whole),
-        *((f"export {each}", "export") for each in asked if each in ADAPTERS),
+        *named("examples", answers),
+        *named("export", [each for each in formats if each == DATASET]),
+        *named("model", [phase.name for phase in recipe.phase]),
+        *(each for each in judges if each not in speeds),
+        *named("export", [each for each in formats if each not in (DATASET, *ADAPTERS)]),
+        *named("export", [each for each in formats if each in ADAPTERS]),
         *speeds,
     ]

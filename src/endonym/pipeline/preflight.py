@@ -1,25 +1,29 @@
-"""Checks before training: disk space, agreement with the CPU, overfitting one row."""
+"""What is said and tried before training: disk space, memory, the device, overfitting one row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
+from endonym import device
 from endonym.autopilot.phase import FORMULA_MARGIN
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
-from endonym.log import Log, size
-from endonym.model.count import trained_parameters
+from endonym.log import Log, number, size
+from endonym.model.count import parameters, trained_parameters
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.memory import training_bytes
 from endonym.model.precision import precise
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
 from endonym.train.agreement import require_agreement
 from endonym.train.checkpoint import Checkpoint
+from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 from endonym.train.loop import PhaseInputs
+from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.overfit import ROW_TOKENS, overfit_one_row
 
 ALIKE = 0.95
@@ -105,3 +109,61 @@ def warn_of_unlearnt_ends(
                 "narrow models greedy answers end, but sampled ones run on. Train a phase of "
                 "conversations without adapt, or go on from a model that has learnt the template"
             )
+
+
+def spare_memory(
+    shape: AnyModelConfig, config: TrainConfig, longest: int, *, target: str, log: Log
+) -> None:
+    """If free memory is short, return freed memory to the system at once: slower, but smaller.
+
+    longest: the most tokens that attention sees together. target: the device.
+    """
+    needed = phase_bytes(shape, config, longest)
+    free = device.free_memory_bytes()
+    if (
+        target == "cpu"
+        and needed * ALLOCATOR_OVERHEAD > free
+        and device.keep_freed_memory(keeps=False)
+    ):
+        log.line(
+            f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
+            "as soon as it is not needed, which is slower"
+        )
+
+
+def announce(
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    batches: Batches,
+    guesses: Mapping[str, float],
+    *,
+    group: Group,
+    log: Log,
+) -> None:
+    """Log shape, budget and baselines, and warn if compilation is not possible.
+
+    guesses: bits per byte of the baselines on dev text; empty if no text is read.
+    """
+    total, read = parameters(shape).total, batches.order.positions_per_epoch
+    spread = ""
+    if group.size > 1:
+        shard = config.execution.shard
+        spread = f" · {group.size} processes" + ("" if shard == "none" else f", {shard} in shards")
+    log.line(
+        f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
+        f"{config.number_format}{spread}"
+    )
+    ends = "document ends too" if guesses else "empty ends of rows too"
+    log.line(
+        f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, {ends}"
+    )
+    if config.sources:
+        mixed = " · ".join(f"{each.name} {each.share:.1%}" for each in config.sources)
+        log.line(f"  reads {mixed} of the tokens")
+    if guesses:
+        said = " · ".join(f"{name} {bits:.4f}" for name, bits in guesses.items())
+        log.line(f"  baselines, dev bits/byte over all bytes: {said}")
+    unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
+    if config.execution.compile and unsupported is not None:
+        log.warn(f'compile = "on", but nothing is compiled: {unsupported}')

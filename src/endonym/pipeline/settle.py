@@ -1,23 +1,94 @@
-"""Settles every open key of training when the tokens are counted."""
+"""Settles every open key of training when the tokens are counted; `plan.json` keeps the choices."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
 from endonym.autopilot.machine import seconds_a_token
-from endonym.autopilot.model_size import Choices, Facts
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
+from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.config import ModelConfig
-from endonym.pipeline.lockfile import Lockfile
+from endonym.model.foreign.folder import folder_files
 from endonym.pipeline.plan import DataStages, plan_examples
+from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
+
+FORM = 6
+"""Version of the choices: raised when a key takes other values, so that all are made again."""
+
+
+class Lockfile:
+    """The choices made for one recipe and its inputs, kept in the run's `plan.json`."""
+
+    def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
+        self.path, folder = run / PLAN, recipe.model_folder
+        self.recipe = recipe
+        pretrained = [] if folder is None else folder_files(folder)
+        self.key = fingerprint(
+            {
+                "form": FORM,
+                "recipe": recipe.model_dump(mode="json", exclude_unset=True),
+                "variant": recipe.variant,
+                "sets": list(recipe.sets),
+                "inputs": [*(each.listing() for each in raw), *map(file_identity, pretrained)],
+            }
+        )
+        self.choices: Choices = {}
+        self.tuned: Choices = {}
+        self.tuned_stage = ""
+        data = {} if replan else read_plan(run)
+        self.is_known = data.get("key") == self.key
+        if self.is_known:
+            self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
+        if tuned := data.get("tuned"):
+            self.tuned_stage = tuned["stage"]
+            self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
+
+    def tuned_for(self, training: str) -> Choices:
+        """The result of tuning, if it was for this very training; else nothing.
+
+        A changed recipe or text makes another training; a changed evaluation does not.
+        """
+        return self.tuned if self.tuned_stage == training else {}
+
+    def keep(self, wanted: Choices) -> Choices:
+        """For each wanted key the choice made before, or else this one, which is remembered."""
+        for key, choice in wanted.items():
+            self.choices.setdefault(key, choice)
+        return {key: self.choices[key] for key in wanted}
+
+    def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
+        """The lockfile: choices with their reasons, and every stage with its identity."""
+        run = self.path.parent.resolve()
+        return {
+            "key": self.key,
+            "recipe": os.path.relpath(self.recipe.path.resolve(), run),
+            "variant": self.recipe.variant,
+            "sets": list(self.recipe.sets),
+            "choices": _pairs(self.choices),
+            "tuned": {"stage": self.tuned_stage, "choices": _pairs(self.tuned)}
+            if self.tuned
+            else None,
+            "store": os.path.relpath(store.root.resolve(), run),
+            "stages": [
+                {"name": each.name, "id": each.id[:12], **each.declared()} for each in stages
+            ],
+        }
+
+
+def _pairs(choices: Choices) -> dict[str, list[Any]]:
+    return {key: list(choice) for key, choice in sorted(choices.items())}
+
 
 FIRST = "phase.0."
 
@@ -46,35 +117,30 @@ def settle(
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
-    longest = training.pack.longest(train.longest_document)
+    pack = training.pack
+    machine: dict[str, Any] = {"machine_file": machine_file, "target": target}
+    longest = pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target
     )
     training = training.with_choices(lock.keep(memory))
-    document = training.pack.usual_length(facts.mean_document_tokens)
-    if caution := caution_of_rows(facts, training.pack):
-        log.warn(caution)
-    for caution in cautions_of_starts(recipe):
-        log.warn(caution)
+    warnings = [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]
+    document = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                seconds = seconds_a_token(
-                    training.model, config, machine_file, target=target, document=document
-                )
-        context = training.pack.context
+                seconds = seconds_a_token(training.model, config, **machine, document=document)
         most = longest if number not in own else None
         here = own.get(number, facts)
-        for text in cautions(config, here, context, seconds=seconds, longest_document=most):
-            log.warn(text)
+        warnings += cautions(config, here, pack.context, seconds=seconds, longest_document=most)
+    for warning in filter(None, warnings):
+        log.warn(warning)
     tuned = _tuned(
-        training, lock, shards, identity_of, minutes=tune_minutes, target=target, log=log
+        training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
     )
     training = training.with_choices(tuned)
-    compiling = resolve.compile_choices(
-        recipe, training, facts, machine_file=machine_file, target=target
-    )
+    compiling = resolve.compile_choices(recipe, training, facts, **machine)
     return training.with_choices(lock.keep(compiling))
 
 
@@ -92,28 +158,27 @@ def _tuned(
     training: ResolvedTraining,
     lock: Lockfile,
     shards: Artifact,
-    identity_of: Callable[[ResolvedTraining], str],
+    identity: str,
     *,
     minutes: float | None,
     target: str,
     log: Log,
 ) -> Choices:
-    """The learning rates found by tuning, now or earlier for the same training."""
-    identity = identity_of(training)
-    known = lock.tuned_for(identity)
-    if known:
+    """The learning rates found by tuning, now or earlier for the training of this identity."""
+    if known := lock.tuned_for(identity):
         again = "; --replan forgets it" if minutes is not None else ""
         log.line(f"{'tuned before':<22} {values(known)}{again}")
     elif minutes is not None:
         from endonym.pipeline.tuning import tune
 
-        lock.keep_tuned(identity, tune(training, shards, minutes, log=log, target=target))
+        lock.tuned = tune(training, shards, minutes, log=log, target=target)
+        lock.tuned_stage = identity
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "
             "and is not used; to keep it, write it into the first [[phase]]"
         )
-        lock.keep_tuned(identity, {})
+        lock.tuned = {}
     return lock.tuned_for(identity)
 
 

@@ -64,24 +64,25 @@ def find(
     log: is told of stores and runs of endonym below a source, which are left out.
     """
     found: list[tuple[Source, list[RawFile]]] = []
+    log = log or Log(quiet=True)
+    script = recipe.clean.script or usual_script(recipe.language)
     for source in recipe.source:
         made: list[Path] = []
-        found.append((source, source_files(source, recipe.folder, made)))
-        if made and log is not None:
-            files = sum(each.is_file() for folder in made for each in folder.rglob("*"))
+        files = source_files(source, recipe.folder, made)
+        if made:
+            count = sum(each.is_file() for folder in made for each in folder.rglob("*"))
             names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(made))
             log.line(
-                f'source "{source.name}": {names} left out ({counted(files, "file")}): '
+                f'source "{source.name}": {names} left out ({counted(count, "file")}): '
                 "endonym made them, and they are no texts"
             )
-        alike = (each.path for each in found[-1][1] if each.path.name == recipe.path.name)
-        if log is not None and any(each.resolve() == recipe.path.resolve() for each in alike):
+        alike = (each.path for each in files if each.path.name == recipe.path.name)
+        if any(each.resolve() == recipe.path.resolve() for each in alike):
             log.line(
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
                 "that is written there becomes training text. Give the texts their own folder."
             )
-    script = recipe.clean.script or usual_script(recipe.language)
-    found = [(source.in_script(script), files) for source, files in found]
+        found.append((source.in_script(script), files))
     if store is None:
         return found
     return [(with_pack(source, files, recipe, store), files) for source, files in found]
@@ -91,13 +92,10 @@ def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: S
     """A source whose OCR names its pack; the choice is remembered for this machine."""
     if source.ocr != "auto" or tesseract() is None:
         return source
-    letters = recipe.clean.expected_letters or ""
-    marks = [[file.name, *_mark(file.path)] for file in files[:TRIED_FILES] if file.path.is_file()]
+    letters, first = recipe.clean.expected_letters or "", files[:TRIED_FILES]
+    marks = [[file.name, *_mark(file.path)] for file in first if file.path.is_file()]
     key = f"ocr {recipe.language} {letters} {hashlib.sha256(repr(marks).encode()).hexdigest()[:16]}"
-
-    def measure() -> str:
-        return pack_of(source, files[:TRIED_FILES], recipe.language, letters)
-
+    measure = functools.partial(pack_of, source, first, recipe.language, letters)
     pack = machine.remembered(store.root / "machine.json", key, measure)
     return source.model_copy(update={"ocr": (pack,)}) if pack else source
 
@@ -144,20 +142,20 @@ def remembered(
 
 
 def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
-    """The hash of a raw file. Raises SourceError if it cannot be read from the disk."""
+    """The file's SHA-256, remembered under its path and mark.
+
+    Raises SourceError if it cannot be read from the disk.
+    """
+    path = file.path
     try:
-        return _hash_of(file.path, known, advance)
+        if found := _known_hash(path, known):
+            advance(size_on_disk(path))
+            return found
+        entry = {"mark": _mark(path), "sha256": file_hash(path, advance)}
+        known[str(path.resolve())] = entry
     except OSError as error:
         raise no_access(file, error) from error
-
-
-def _hash_of(path: Path, known: dict[str, Any], advance: Any) -> str:
-    """The file's SHA-256, remembered under its path and mark."""
-    if found := _known_hash(path, known):
-        advance(size_on_disk(path))
-        return found
-    known[str(path.resolve())] = {"mark": _mark(path), "sha256": file_hash(path, advance)}
-    return str(known[str(path.resolve())]["sha256"])
+    return str(entry["sha256"])
 
 
 def _known_hash(path: Path, known: dict[str, Any]) -> str:

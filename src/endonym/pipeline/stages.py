@@ -1,37 +1,177 @@
-"""What each stage does: from its config and inputs it writes one artefact and returns counts."""
+"""What each stage receives and does: from a config and inputs it writes one artefact and counts."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from endonym.config import Config
+from pydantic import Field
+
+from endonym.config import NOT_IDENTITY, Config
+from endonym.copies.held_out.split import Side
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus import Corpus, make_corpus
-from endonym.data.config import CHATML_NAME, read_template
+from endonym.data.config import CHATML_NAME, PackConfig, read_template
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
+from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.formats.config import Clean, Split
 from endonym.formats.files import RawSet
 from endonym.log import Log
-from endonym.pipeline.types import (
-    ChangedTokenizer,
-    CorpusConfig,
-    EvaluationConfig,
-    ExamplesConfig,
-    ExportConfig,
-    NamedFiles,
-    Numbers,
-    PhaseTraining,
-    PretrainedFiles,
-    PretrainedTokenizer,
-    StageContext,
-)
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.pipeline.metrics import Metrics
+from endonym.store import Artifact
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import TrainConfig
 from endonym.workers import runner
 
 if TYPE_CHECKING:
-    from endonym.data.kept_out import KeptOut
+    from endonym.export.formats import Exported
     from endonym.tokenizer.tokenizer import Tokenizer
+    from endonym.train.distributed import Group
+
+Numbers = dict[str, Any]
+"""What a stage counted, for the manifest."""
+Inputs = Mapping[str, Artifact]
+"""The artefacts that a stage reads, by the name of the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """Where a stage reads and writes.
+
+    out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
+    asked for, if any; never part of an identity. metrics: of the run, if this is a training.
+    workers: how many processes make the corpus, or "ray"; chosen by the size of the texts if None.
+    """
+
+    out: Path
+    work: Path
+    journal: Path
+    inputs: Inputs
+    log: Log
+    device: str | None = None
+    metrics: Metrics | None = None
+    workers: int | str | None = None
+
+
+StageFunction = Callable[[Any, StageContext], Numbers]
+"""From a stage's config and inputs to files in `ctx.out`.
+
+Every config below is hashed as it is. NOT_IDENTITY marks what the inputs identify, such as paths,
+and what changes nothing that is made.
+"""
+
+
+class NamedFiles(Config):
+    """Files that a recipe names beside its sources. files: name and SHA-256 of each."""
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    files: tuple[dict[str, str], ...]
+
+
+class PretrainedFiles(NamedFiles):
+    """The files of a pretrained model in a folder."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class CorpusConfig(Config):
+    """How sources become a corpus.
+
+    order: names of the sources, whose files are inputs. contrast: files in other languages, which
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too.
+    """
+
+    order: tuple[str, ...]
+    sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    clean: Clean
+    split: Split
+
+
+class PretrainedTokenizer(Config):
+    """The tokenizer of a pretrained model, whose folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class ExamplesConfig(Config):
+    """How a phase's conversations or preference pairs become examples.
+
+    paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
+    Without both it is the tokenizer's, or ChatML. context: positions of a row. seed: of the split.
+    evaluation: files that judge the model, inputs as well.
+    """
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    template: str | None = None
+    objective: Literal["chat", "preferences"]
+    context: int
+    val_share: float
+    max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
+    seed: int
+
+
+class ChangedTokenizer(Config):
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    tokenizer: TokenizerConfig
+
+
+class PhaseTraining(Config):
+    """Everything that one phase of training needs to know.
+
+    folder: of the pretrained model, if any; its files are an input. penalty_tokens: micro_tokens if
+    experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
+    file whose first lines are continued during training, if any. exports: formats that must be able
+    to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
+    """
+
+    model: AnyModelConfig
+    folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    phase: TrainConfig
+    seed: int
+    penalty_tokens: int | None = None
+    prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)
+
+
+class ExportConfig(Config):
+    """An export of the finished model, and what its README says of it.
+
+    licenses: of the sources that say one, by name. training: what an adapter's base was read for,
+    if it is a folder, whose files are an input.
+    """
+
+    export: Export
+    name: str
+    language: str
+    licenses: dict[str, str] | None = None
+    training: PhaseTraining | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+
+
+class EvaluationConfig(Config):
+    """An evaluation of the finished model.
+
+    files: the one that it names, if any; an input. folder: of the pretrained model that was trained
+    further, if any, which is scored beside it; an input, too.
+    """
+
+    evaluation: Evaluation
+    folder: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    seed: int
+
 
 LARGE_BYTES = 50_000_000
 """Of raw files together, from which on several processes make the corpus."""
@@ -88,14 +228,6 @@ def _evaluation_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
     return list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True))
 
 
-def _kept_out(config: ExamplesConfig, texts: Corpus) -> "KeptOut":
-    """What conversations and preference pairs are compared with."""
-    from endonym.data.kept_out import KeptOut
-
-    own = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
-    return KeptOut([*own, *_evaluation_texts(config.evaluation)])
-
-
 def suitable_workers(raw_bytes: int) -> int:
     """One process for small texts, as others take a second to start; else one for each core.
 
@@ -133,15 +265,15 @@ def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iter
     """A function that iterates over the training documents, with the shares of a recipe."""
     from endonym.tokenizer.train import by_shares
 
-    def documents() -> Iterator[tuple[str, str]]:
-        return ((each.source, each.text) for each in texts.documents("train"))
-
-    def sample() -> Iterator[str]:
-        return (text for _, text in documents())
-
     if config.sources:
-        return by_shares(documents, config.sources, config.sample_bytes)
-    return sample
+        named = partial(_named_texts, texts, "train")
+        return by_shares(named, config.sources, config.sample_bytes)
+    return lambda: (each.text for each in texts.documents("train"))
+
+
+def _named_texts(texts: Corpus, split: Side) -> Iterator[tuple[str, str]]:
+    """The source and the text of each document of a split."""
+    return ((each.source, each.text) for each in texts.documents(split))
 
 
 def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
@@ -163,12 +295,9 @@ def _keep_tokenizer(
     from endonym.tokenizer.train import fit
 
     made.save(ctx.out)
-    report, *old = [
-        fit(each, ((document.source, document.text) for document in texts.documents("dev")))
-        for each in (made, before)
-        if each is not None
-    ]
-    report |= {"before": old[0]} if old else {}
+    report = fit(made, _named_texts(texts, "dev"))
+    if before is not None:
+        report["before"] = fit(before, _named_texts(texts, "dev"))
     write_json(ctx.out / "report.json", report)
     return {"vocab": made.vocab, "held_out": report}
 
@@ -180,24 +309,21 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
     texts = Corpus(ctx.inputs["corpus"].folder)
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
-    sources = sorted(texts.card["sources"])
-    total = sum(
-        kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
-    )
+    stats: dict[str, Any] = texts.card["sources"]
+    total = sum(kept["bytes"] for each in stats.values() for kept in each["kept"].values())
 
-    def documents(split: Any) -> Iterator[ShardDocument]:
-        documents = texts.documents(split)
-        return (
-            ShardDocument(each.source, each.text, each.block, each.position) for each in documents
-        )
+    def documents(split: Side) -> Iterator[ShardDocument]:
+        for each in texts.documents(split):
+            yield ShardDocument(each.source, each.text, each.block, each.position)
 
     with ctx.log.progress("shards", total, "bytes") as advance:
-        return write_shards(ctx.out, tokenizer, sources, documents, advance=advance)
+        return write_shards(ctx.out, tokenizer, sorted(stats), documents, advance=advance)
 
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
     from endonym.data.examples import HELD_OUT, ExampleSettings, make_examples, with_template
+    from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -207,16 +333,18 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         template = read_template(config.template_file)
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     tokenizer = with_template(tokenizer, template)
-    told = differences(template_of(tokenizer), tokenizer, Markup(tokenizer).encode)
+
+    def warn(text: str) -> None:
+        ctx.log.warn(f"{config.objective}: {text}")
+
+    for difference in differences(template_of(tokenizer), tokenizer, Markup(tokenizer).encode):
+        warn(difference)
     if "strftime_now" in template_of(tokenizer).text:
-        told.append(
-            "its chat template may write the date: later prompts differ from what is learnt"
-        )
-    for each in told:
-        ctx.log.warn(f"{config.objective}: {each}")
-    settings = ExampleSettings(
-        config.objective, config.context, config.val_share, config.max_rejected, config.seed
-    )
+        warn("its chat template may write the date: later prompts differ from what is learnt")
+    texts = Corpus(ctx.inputs["corpus"].folder)
+    held = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
+    keys = ("objective", "context", "val_share", "max_rejected", "seed")
+    settings = ExampleSettings(**{key: getattr(config, key) for key in keys})
     with ctx.log.progress("examples", 0, "records") as advance:
         counted = make_examples(
             config.paths,
@@ -224,16 +352,16 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
             settings,
             out=ctx.out,
             advance=advance,
-            kept_out=_kept_out(config, Corpus(ctx.inputs["corpus"].folder)),
+            kept_out=KeptOut([*held, *_evaluation_texts(config.evaluation)]),
         )
     if n := counted["unread_weights"]:
-        ctx.log.warn(
-            f'{config.objective}: {n:,} of {counted["records"]:,} records have a "weight" beside '
+        warn(
+            f'{n:,} of {counted["records"]:,} records have a "weight" beside '
             "those of answers, which is not read: each counts once, and only answers are learnt"
         )
     if n := counted["dropped"].get(HELD_OUT):
-        ctx.log.warn(
-            f"{config.objective}: {n:,} of {counted['records']:,} records left out: they share "
+        warn(
+            f"{n:,} of {counted['records']:,} records left out: they share "
             "text with held-out or evaluation texts, and would make scores too good"
         )
     for number, path in enumerate(config.paths):
@@ -246,28 +374,26 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
     """Train one phase."""
-    from endonym.pipeline.training import train_model
     from endonym.train.distributed import called
-    from endonym.train.memory_budget import explained_memory_errors
 
-    where = f"phase {config.phase.name}"
-    with called(ctx.device or "cpu") as group, explained_memory_errors(where):
+    with called(ctx.device or "cpu") as group:
         group.broadcast((config, replace(ctx, log=Log(quiet=True), metrics=None)))
-        return train_model(config, ctx, group)
+        return _train(config, ctx, group=group)
 
 
 def help_training(device: str | None) -> None:
     """Train together with the first process, phase after phase, until it ends the work."""
+    from endonym.train.distributed import follow
+
+    follow(lambda group: _train(*group.broadcast(), group=group), device or "cpu")
+
+
+def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbers:
     from endonym.pipeline.training import train_model
-    from endonym.train.distributed import Group, follow
     from endonym.train.memory_budget import explained_memory_errors
 
-    def help_one(group: Group) -> None:
-        config, ctx = group.broadcast()
-        with explained_memory_errors(f"phase {config.phase.name}"):
-            train_model(config, ctx, group)
-
-    follow(help_one, device or "cpu")
+    with explained_memory_errors(f"phase {config.phase.name}"):
+        return train_model(config, ctx, group)
 
 
 def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
@@ -281,13 +407,8 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus."""
     from endonym.export.formats import make_dataset
 
-    files = make_dataset(
-        ctx.inputs["corpus"],
-        ctx.out,
-        name=config.name,
-        language=config.language,
-        licenses=config.licenses or {},
-    )
+    said: dict[str, Any] = {"name": config.name, "language": config.language}
+    files = make_dataset(ctx.inputs["corpus"], ctx.out, licenses=config.licenses or {}, **said)
     return {"format": config.export.format, "files": files, "checks": []}
 
 
@@ -296,29 +417,18 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.adapter_export import Adapter, make_adapter_export
     from endonym.export.adapter_folder import adapter_folder, base_name_of, read_adapter
     from endonym.generate.language_model import LanguageModel
-    from endonym.pipeline.evaluation import held_out_documents
     from endonym.pipeline.training import initial_decoder
     from endonym.tokenizer.tokenizer import Tokenizer
 
     model, training = ctx.inputs["model"], config.training
     assert training is not None, "pipeline/plan.py gives it"
     assert training.phase.adapt is not None, "recipe/checks.py has refused it"
-    folder = adapter_folder(model.folder)
+    folder, dropout = adapter_folder(model.folder), training.phase.adapt.dropout
     tokenizer = Tokenizer.load(model.folder / "tokenizer.json")
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(
-        base, changes, config.name, base_name_of(folder), training.phase.adapt.dropout
-    )
-    texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)
-    made = make_adapter_export(
-        config.export, adapter, ctx.out, texts=texts, made_of=model.id, log=ctx.log
-    )
-    return {
-        "format": config.export.format,
-        "files": made.files,
-        "checks": [each.as_dict() for each in made.checks],
-    }
+    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout)
+    return _exported(partial(make_adapter_export, config.export, adapter), config, ctx, tokenizer)
 
 
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:
@@ -327,23 +437,22 @@ def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.formats import make_export
     from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
-    from endonym.pipeline.evaluation import held_out_documents
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
     judged = [each for name, each in ctx.inputs.items() if name.startswith("evaluation")]
     history = history_of(ctx.inputs["model"], judged)
     card = Card(config.name, config.language, config.licenses or {}, history)
-    made = make_export(
-        config.export,
-        loaded,
-        ctx.out,
-        card=card,
-        texts=held_out_documents(ctx.inputs["shards"].folder, loaded.tokenizer),
-        made_of=ctx.inputs["model"].id,
-        log=ctx.log,
-    )
-    return {
-        "format": config.export.format,
-        "files": made.files,
-        "checks": [each.as_dict() for each in made.checks],
-    }
+    make = partial(make_export, config.export, loaded, card=card)
+    return _exported(make, config, ctx, loaded.tokenizer)
+
+
+def _exported(
+    make: Callable[..., "Exported"], config: ExportConfig, ctx: StageContext, tokenizer: "Tokenizer"
+) -> Numbers:
+    """The counts of an export, which is made into `ctx.out` and proven on held-out documents."""
+    from endonym.pipeline.evaluation import held_out_documents
+
+    texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)
+    made = make(ctx.out, texts=texts, made_of=ctx.inputs["model"].id, log=ctx.log)
+    checks = [each.as_dict() for each in made.checks]
+    return {"format": config.export.format, "files": made.files, "checks": checks}

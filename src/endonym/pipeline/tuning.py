@@ -69,10 +69,10 @@ class Trials:
 
     def give(self, seconds: float) -> None:
         """Set the seconds of each training, and from them its tokens."""
-        self.seconds, all_ = seconds, seconds * self.speed
-        most = int(all_ * VALIDATION_SHARE / (2 * FORWARD_SHARE))
+        self.seconds, read = seconds, seconds * self.speed
+        most = int(read * VALIDATION_SHARE / (2 * FORWARD_SHARE))
         self.validation_tokens = max(1, min(VALIDATION_TOKENS, self.held_out, most))
-        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.validation_tokens), self.whole)
+        self.tokens = min(int(read - 2 * FORWARD_SHARE * self.validation_tokens), self.whole)
 
     def require_enough(self) -> None:
         """Raise RecipeError if trainings are too short to be compared."""
@@ -134,45 +134,45 @@ def tune(
             do="Only a first phase that reads texts is tuned: leave --tune out.",
         )
     keys = [key for key in SCALES if getattr(config, key)]
-    trials = Trials(training, shards, minutes * 60 / _count(keys), target)
+    # The best training of one key is the first of the next.
+    count = 1 + sum(len(SCALES[key]) - 1 for key in keys)
+    trials = Trials(training, shards, minutes * 60 / count, target)
     if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
-        half = f"with {_count(keys)} trainings none would read half of the phase's tokens"
+        half = f"with {count} trainings none would read half of the phase's tokens"
         log.line(f"{'tuning':<22} {DECAY} is not tuned: {half}")
         keys.remove(DECAY)
-        trials.give(minutes * 60 / _count(keys))
+        count -= len(SCALES[DECAY]) - 1
+        trials.give(minutes * 60 / count)
     trials.require_enough()
-    log.line(f"{'tuning':<22} {_count(keys)} trainings of {number(trials.tokens)} tokens")
+    tokens = number(trials.tokens)
+    log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens")
     choices: Choices = {}
-    known: dict[float, float] = {}
+    bits: dict[float, float] = {}
+    best = 1.0
     for key in keys:
-        bits: dict[float, float] = {}
-        for scale in SCALES[key]:
-            changed = scaled(config, key, scale)
-            trial = config.but(**changed)
-            bits[scale] = known[scale] if scale in known else trials.bits(trial)
+        values = {scale: scaled(config, key, scale) for scale in SCALES[key]}
+        bits = {1.0: bits[best]} if bits else {}
+        for scale, changed in values.items():
+            if scale not in bits:
+                bits[scale] = trials.bits(config.but(**changed))
             log.line(f"  {key} = {changed[key]:g}: {trials.describe(bits[scale])}")
-        best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
+        best = min(SCALES[key], key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
             log.warn("all trainings failed: nothing is tuned")
             return {}
-        scores = {s: f"{b:.4f}" if math.isfinite(b) else "failed" for s, b in bits.items()}
-        text = " · ".join(f"{scaled(config, key, s)[key]:g} {score}" for s, score in scores.items())
-        before, tokens = getattr(config, key), number(trials.tokens)
-        reason = f"instead of {before:g}, tried on {tokens} tokens: {text}"
-        chosen = scaled(config, key, best)
-        for name, value in chosen.items():
+        scores = " · ".join(
+            f"{changed[key]:g} {f'{bits[s]:.4f}' if math.isfinite(bits[s]) else 'failed'}"
+            for s, changed in values.items()
+        )
+        reason = f"instead of {getattr(config, key):g}, tried on {tokens} tokens: {scores}"
+        for name, value in values[best].items():
             why = reason if name == key else f"in proportion to {key}"
             choices[f"phase.0.{name}"] = Choice(value, why)
-        config, known = config.but(**chosen), {1.0: bits[best]}
+        config = config.but(**values[best])
     log.line("  tuned, for this run. To keep it in the recipe, write into its first [[phase]]:")
     for key, choice in choices.items():
         log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")
     return choices
-
-
-def _count(keys: list[str]) -> int:
-    """Number of trainings for these keys; the best of one key starts the next."""
-    return 1 + sum(len(SCALES[key]) - 1 for key in keys)
 
 
 def scaled(config: TrainConfig, key: str, scale: float) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""The report's corpus card and tokenizer card."""
+"""The report's cards of the corpus, the tokenizer and the examples."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import regex
 
@@ -10,8 +10,10 @@ from endonym.cleaning.rules import in_order
 from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import copies, kept_out
 from endonym.corpus.corpus import CARD, Corpus, some_dropped
+from endonym.data.config import RECORDS
 from endonym.formats.document import Document, Reject
 from endonym.log import size
+from endonym.pipeline.execute import Made
 from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.script.scripts import SENTENCE_ENDS
 from endonym.store import Artifact
@@ -204,3 +206,40 @@ def drawn(
         if len(by_source) == SENTENCES_SHOWN:
             break
     return list(by_source.items())
+
+
+class AnswersCard(NamedTuple):
+    """rows: of each phase its name, kind, records read and rejected, examples, share learnt.
+
+    rejects: phase, reason, records, share of the records read.
+    """
+
+    rows: list[list[str]]
+    rejects: list[list[str]]
+
+
+def answers_card(made: Sequence[Made]) -> AnswersCard | None:
+    """The card of the examples that a run has made; None if it has made none."""
+    rows: list[list[str]] = []
+    rejects: list[list[str]] = []
+    for each in made:
+        if each.stage.kind != "examples":
+            continue
+        phase, counted = each.stage.name.removeprefix("examples "), each.artifact.numbers
+        train, read = counted["train"], max(1, counted["records"])
+        rows.append(
+            [
+                phase,
+                RECORDS[counted["objective"]],
+                whole(counted["records"]),
+                whole(sum(counted["dropped"].values())),
+                whole(train["examples"]),
+                whole(counted["dev"]["examples"]),
+                f"{100 * train['learnt'] / max(1, train['tokens']):.1f} %",
+            ]
+        )
+        rejects += [
+            [phase, reason, whole(count), f"{100 * count / read:.1f} %"]
+            for reason, count in sorted(counted["dropped"].items(), key=lambda item: -item[1])
+        ]
+    return AnswersCard(rows, rejects) if rows else None

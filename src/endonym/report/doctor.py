@@ -12,8 +12,7 @@ from typing import Any
 from endonym.log import duration, size
 from endonym.report.formatting import counted, whole
 from endonym.report.page import render
-from endonym.report.svg.bars import Bar, Bars
-from endonym.report.svg.curves import Chart, Series
+from endonym.report.svg import Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN
@@ -233,7 +232,8 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
     if not series:
         return []
     said = "How many distinct words so many words of text hold, in the order of the texts."
-    return [Chart("Growth of the vocabulary", said, "words read", "distinct words", series)]
+    name = "Growth of the vocabulary"
+    return [Chart(name, said, "distinct words", series, x_name="words read")]
 
 
 def growth_says(diagnosis: Diagnosis) -> str:

@@ -17,13 +17,11 @@ from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
-from endonym.report.answers import answers_card
 from endonym.report.copied import longest_copied
-from endonym.report.corpus import corpus_card, tokenizer_card
+from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
-from endonym.report.svg.bars import Bars, draw_bars
-from endonym.report.svg.curves import Chart, draw_all
+from endonym.report.svg import Bars, Chart, draw_all, draw_bars
 from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
 from endonym.script.languages import language_name
 from endonym.store import Store, read_plan

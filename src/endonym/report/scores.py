@@ -1,4 +1,4 @@
-"""The report's scores: a verdict, tables, bars, and how the texts differ."""
+"""The report's scores: a verdict, tables, bars, how texts differ, and size against loss."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,19 +8,18 @@ from typing import Any
 from endonym.copies.notes import kept_out_of
 from endonym.evaluate.neighbours import Gain, sentences
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
+from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import (
     BLOCKS,
     MODELS,
     TOO_FEW,
-    ScoreRow,
     model_heads,
     remarks,
     score_rows,
-    shares,
 )
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
-from endonym.report.svg.bars import Bar, Bars
+from endonym.report.svg import Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
 NEXT = "A longer training or more text may help."
@@ -33,23 +32,25 @@ METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
-    """One line of a table of scores."""
-
-    name: str
-    cells: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class ScoreGroup:
-    """The scores of one split, a named file or the test documents, read in one way."""
+    """The scores of one split, a named file or the test documents, read in one way.
+
+    rows, others: a name and its cells.
+    """
 
     title: str
     heads: list[str]
-    rows: list[TableRow]
-    others: list[TableRow]
+    rows: list[tuple[str, list[str]]]
+    others: list[tuple[str, list[str]]]
     notes: list[str]
     bars: Bars
+
+
+def interval(score: Score, decimals: int) -> str:
+    """The 95 % interval of a score; empty if it has too few documents."""
+    if score.low is None or score.high is None:
+        return ""
+    return between(score.low, score.high, decimals)
 
 
 def text_name(split: str) -> str:
@@ -65,17 +66,8 @@ def splits(scores: Sequence[Score]) -> dict[str, list[Score]]:
     return parts
 
 
-def interval(score: Score, decimals: int) -> str:
-    """The 95 % interval of a score; empty if it has too few documents."""
-    if score.low is None or score.high is None:
-        return ""
-    return between(score.low, score.high, decimals)
-
-
 def verdicts(
-    scores: Sequence[Score],
-    card: Mapping[str, Any] | None = None,
-    beside: Sequence[Gain] = (),
+    scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
 ) -> list[str]:
     """What the scores of test text say, and those of each file that was judged beside it.
 
@@ -84,13 +76,11 @@ def verdicts(
     """
     parts = splits(scores)
     first = "test" if "test" in parts else next(iter(parts), "")
-    others = [name for name in parts if name not in (first, "test", "dev")]
-    judged = [
-        [*verdict(parts[name]), *provisos(name, card or {}, beside)]
-        for name in [first, *others]
-        if name
-    ]
-    return [sentence for sentences in judged for sentence in sentences]
+    judged = [name for name in parts if name == first or name not in ("test", "dev")]
+    said: list[str] = []
+    for name in sorted(judged, key=lambda name: name != first):
+        said += [*verdict(parts[name]), *provisos(name, card or {}, beside)]
+    return said
 
 
 def provisos(split: str, card: Mapping[str, Any], beside: Sequence[Gain]) -> list[str]:
@@ -149,26 +139,20 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     return sentences + standing
 
 
-def _before(score: Score | None) -> str:
-    """What the pretrained model needed, if the model is one that was trained further."""
-    return "" if score is None else f", {score.value:.2f} before this training"
-
-
-def _interval(score: Score) -> tuple[float, float]:
-    """Low and high end; both are the value if there is no interval."""
-    if score.low is None or score.high is None:
-        return score.value, score.value
-    return score.low, score.high
-
-
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     """How the model compares with the baselines; a difference must lie outside its interval.
 
     Against the compressor: the interval on the compressor's documents, and the compressor's own
-    standard deviation.
+    standard deviation. Without an interval both of its ends are the value.
     """
-    low, high = _interval(mine)
-    least, most = _interval(by_model["model_on_sample"] or mine)
+    there = by_model["model_on_sample"] or mine
+    (low, high), (least, most) = (
+        (
+            each.value if each.low is None else each.low,
+            each.value if each.high is None else each.high,
+        )
+        for each in (mine, there)
+    )
     uniform, bigram, compressor = (by_model[n] for n in ("uniform", "bigram", "compressor"))
     advice = NEXT if mine.split in ("test", "dev") else OF_ANOTHER_KIND
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
@@ -193,56 +177,49 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
 
 
 def group(
-    scores: Sequence[Score],
-    card: Mapping[str, Any] | None = None,
-    beside: Sequence[Gain] = (),
+    scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
 ) -> ScoreGroup:
     """The tables and bars of one split, read in one way. card, beside: as in `verdicts`."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
-    title = text_name(first.split)
-    title = title[:1].upper() + title[1:] if first.split == "test" else title
-    unit = f"{first.text}s"
+    name, unit = text_name(first.split), f"{first.text}s"
+    title = name.capitalize() if first.split == "test" else name
     mine, *others = model_heads(rows[0])
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
     if first.text == "block":
+        title += ", neighbours read together"
         notes.insert(0, BLOCKS)
-    notes += provisos(first.split, card or {}, beside)
+    table: list[tuple[str, list[str]]] = []
+    for row in rows:
+        own, *more = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
+        span = interval(row.score, 3) or TOO_FEW
+        sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
+        table.append((row.name, [own, span, *more, *row.shares(), *sizes]))
+    units: list[tuple[str, list[str]]] = []
+    bars: list[Bar] = []
+    for model in models:
+        score = rows[0].scores[model]
+        where = "" if score.sampled_from is None else f" on {whole(score.n_documents)}"
+        if model == "model":
+            bars.append(Bar(model, score.value, score.low, score.high, "model"))
+        else:
+            style = "model" if model == "model_on_sample" else "baseline"
+            bars.append(Bar(model.split("_")[0] + where, score.value, None, None, style))
+        if model != "model_on_sample":
+            values = [
+                (headline(scores, model=model, metric=metric, text=first.text), decimals)
+                for metric, _, decimals in METRICS
+            ]
+            units.append((model, [decimal(each and each.value, n) for each, n in values]))
     return ScoreGroup(
-        title=title if first.text == "document" else f"{title}, neighbours read together",
+        title=title,
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
-        rows=[_row(row, models) for row in rows],
-        others=[_other(scores, name, first.text) for name in models if name != "model_on_sample"],
-        notes=notes,
-        bars=Bars(
-            f"Bits per byte on {text_name(first.split)}",
-            [_bar(name, rows[0].scores[name]) for name in models],
-        ),
+        rows=table,
+        others=units,
+        notes=notes + provisos(first.split, card or {}, beside),
+        bars=Bars(f"Bits per byte on {name}", bars),
     )
-
-
-def _row(row: ScoreRow, models: Sequence[str]) -> TableRow:
-    """Bits per byte of every model, the interval, the shares and the sizes."""
-    first, *others = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
-    span = interval(row.score, 3) or TOO_FEW
-    sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
-    return TableRow(row.name, [first, span, *others, *shares(row), *sizes])
-
-
-def _other(scores: Sequence[Score], model: str, text: str) -> TableRow:
-    """The same loss in other units."""
-    values = [headline(scores, model=model, metric=metric, text=text) for metric, _, _ in METRICS]
-    pairs = zip(values, METRICS, strict=True)
-    return TableRow(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
-
-
-def _bar(name: str, score: Score) -> Bar:
-    if name == "model":
-        return Bar(name, score.value, score.low, score.high, "model")
-    where = "" if score.sampled_from is None else f" on {whole(score.n_documents)}"
-    style = "model" if name == "model_on_sample" else "baseline"
-    return Bar(name.split("_")[0] + where, score.value, None, None, style)
 
 
 def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
@@ -255,13 +232,12 @@ def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
         return None
     home = next((score for score in totals if score.split == "test"), totals[0])
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
-    pairs = {name: headline(part, model="bigram") for name, part in parts.items()}
     notes: list[str] = []
     for away in totals:
         if away is home:
             continue
         sentence = _difference(home, away)
-        here, there = pairs[home.split], pairs[away.split]
+        here, there = (headline(parts[each.split], model="bigram") for each in (home, away))
         if here and there:
             numbers = f"{here.value:.2f} to {there.value:.2f}"
             sentence += f" Counting pairs of tokens goes from {numbers}."
@@ -290,3 +266,37 @@ def _difference(home: Score, away: Score) -> str:
         f"{opening}: {more:.2f} more (± {reach:.2f}). The model has learnt the kind of text "
         f"that it was trained on, and {there} is of another kind."
     )
+
+
+STYLES = 15
+"""Pairs of a colour and a dash in the style sheet."""
+
+
+def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
+    """Bits a byte over the size on disk, a dot for each program; None if nothing was measured."""
+    found = [(row.runtime, row.bytes, row.bits_per_byte) for row in rows]
+    known = [(name, float(size), bits) for name, size, bits in found if bits is not None]
+    if not known:
+        return None
+    values = [bits for _, _, bits in known]
+    margin = (max(values) - min(values)) * 0.15 or 0.01
+    return Chart(
+        title="Size on disk and bits per byte in each program",
+        description=" ".join(f"{n}: {size:,.0f} bytes, {bits:.4f}." for n, size, bits in known),
+        x_name="bytes on disk",
+        y_name="bits per byte, sample of test documents",
+        series=[
+            Series(name, [(size, bits)], f"run{index % STYLES}", has_dots=True)
+            for index, (name, size, bits) in enumerate(known)
+        ],
+        low=min(values) - margin,
+        high=max(values) + margin,
+        left=0.0,
+        height=360.0,
+        names_at_dots=True,
+    )
+
+
+def _before(score: Score | None) -> str:
+    """What the pretrained model needed, if the model is one that was trained further."""
+    return "" if score is None else f", {score.value:.2f} before this training"

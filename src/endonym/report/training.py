@@ -1,19 +1,16 @@
-"""The report's training section: curves, where over-fitting began, and samples."""
+"""The report's training section: curves, sources, preference pairs, over-fitting, and samples."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from endonym.log import read_jsonl
 from endonym.pipeline.execute import Made
-from endonym.report import mixture, preferences
 from endonym.report.formatting import whole
-from endonym.report.svg.axes import nice_ticks
-from endonym.report.svg.curves import Chart, Level, Mark, Points, Series
-from endonym.report.svg.points import smoothed, thinned
+from endonym.report.svg import Chart, Level, Mark, Points, Series, nice_ticks, smoothed, thinned
 from endonym.store import Store
 
 RAW_POINTS = 400
@@ -135,14 +132,14 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
         notes.append(f"The final weights are {which}.")
     config = made.artifact.manifest["config"].get("phase", {})
     planned = {each["name"]: each["share"] for each in config.get("sources", ())}
-    read = mixture.slices(steps)
-    pairs = preferences.judged_pairs(steps)
-    notes += [mixture.sentence(read, planned), preferences.sentence(pairs)]
+    read = slices(steps)
+    pairs = judged_pairs(steps)
+    notes += [mixture_sentence(read, planned), pairs_sentence(pairs)]
     charts = [
         _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
-        *preferences.charts(pairs),
-        mixture.chart(read),
+        *pairs_charts(pairs),
+        mixture_chart(read),
         _rates(steps),
     ]
     drawn = [chart for chart in charts if chart is not None]
@@ -155,6 +152,13 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
         tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
         starts=sum(line.get("event") == "started" for line in lines),
     )
+
+
+def with_margin(values: Sequence[float]) -> tuple[float, float]:
+    """The range of an axis: that of the values, with some space above and below."""
+    low, high = min(values), max(values)
+    margin = (high - low) * HEADROOM or 0.05
+    return low - margin, high + margin
 
 
 def dev_baselines(lines: Lines) -> dict[str, float]:
@@ -179,7 +183,7 @@ def _loss(
     low, high = min(values), max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
-    margin = (high - low) * HEADROOM or 0.05
+    low, high = with_margin((low, high))
     best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
     if best is not None:
@@ -199,13 +203,12 @@ def _loss(
     return Chart(
         title="Loss while training, in bits per byte",
         description=" ".join(described),
-        x_name="tokens seen",
         y_name="bits per byte",
         series=[each for each in series if each.points],
         levels=[Level(name, value) for name, value in levels.items()],
         marks=marks,
-        low=low - margin,
-        high=high + margin,
+        low=low,
+        high=high,
     )
 
 
@@ -250,19 +253,18 @@ def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     values = [y for points in lines.values() for x, y in points if x >= late]
     if not values:
         return None
-    margin = (max(values) - min(values)) * HEADROOM or 0.05
+    low, high = with_margin(values)
     return Chart(
         title="Dev loss by source, in bits per byte",
         description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
-        x_name="tokens seen",
         y_name="bits per byte, dev, by source",
         series=[
             Series(name, points, f"source{index + 1}", has_dots=True)
             for index, (name, points) in enumerate(lines.items())
         ],
         marks=epoch_marks(steps),
-        low=min(values) - margin,
-        high=max(values) + margin,
+        low=low,
+        high=high,
         height=240,
     )
 
@@ -275,7 +277,6 @@ def _rates(steps: Lines) -> Chart | None:
     return Chart(
         title="Learning rate",
         description=f"Peak {max(y for _, y in points):g}.",
-        x_name="tokens seen",
         y_name="learning rate",
         series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
         low=0.0,
@@ -303,3 +304,152 @@ def started(journal: Path) -> dict[str, Any]:
     """The last "started" line of a journal: machine and versions."""
     lines = [line for line in read_jsonl(journal) if line.get("event") == "started"]
     return lines[-1] if lines else {}
+
+
+PREFIX = "read_tokens/"
+SLICES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A hundredth of a phase. tokens: read when it ends. shares: of the sources, within it;
+    so_far: from the beginning of the phase."""
+
+    tokens: int
+    shares: dict[str, float]
+    so_far: dict[str, float]
+
+
+def slices(steps: list[dict[str, Any]]) -> list[Slice]:
+    """A phase in at most a hundred parts of whole steps; none if the corpus has one source.
+
+    steps: the lines of a journal whose event is "step".
+    """
+    lines = [line for line in steps if any(key.startswith(PREFIX) for key in line)]
+    if not lines:
+        return []
+    last, before, found = lines[-1]["step"], dict[str, int](), list[Slice]()
+    for number in range(1, SLICES + 1):
+        line = next(each for each in lines if each["step"] * SLICES >= number * last)
+        read = {k.removeprefix(PREFIX): line[k] for k in line if k.startswith(PREFIX)}
+        added = {name: count - before.get(name, 0) for name, count in read.items()}
+        if total := sum(added.values()):
+            shares = {name: count / total for name, count in added.items()}
+            everything = sum(read.values())
+            so_far = {name: count / everything for name, count in read.items()}
+            found.append(Slice(line["tokens"], shares, so_far))
+            before = read
+    return found
+
+
+def largest_deviation(parts: list[Slice], planned: Mapping[str, float]) -> float:
+    """How far the shares of all that was read so far were from the planned ones, at the end of any
+    hundredth."""
+    return max(
+        abs(share - planned.get(name, 0.0)) for each in parts for name, share in each.so_far.items()
+    )
+
+
+def mixture_sentence(parts: list[Slice], planned: Mapping[str, float]) -> str:
+    """What was read in all, and how exactly the planned shares were kept; empty without any."""
+    if not parts or not planned:
+        return ""
+    read = " · ".join(f"{name} {share:.1%}" for name, share in parts[-1].so_far.items() if share)
+    points = 100 * largest_deviation(parts, planned)
+    return (
+        f"Read, by the journal: {read} of the tokens; what was read so far was within "
+        f"{points:.2f} points of the recipe at every hundredth of the phase."
+    )
+
+
+def mixture_chart(parts: list[Slice]) -> Chart | None:
+    """The shares of the sources over the phase; None if there is nothing to compare."""
+    names = sorted({name for each in parts for name, share in each.shares.items() if share})
+    if not 2 <= len(names) <= SOURCES_DRAWN or len(parts) < 2:
+        return None
+    return Chart(
+        title="What was read, in per cent of the tokens",
+        description=" ".join(f"{n}: {100 * parts[-1].so_far.get(n, 0.0):.1f} %." for n in names),
+        y_name="per cent of the tokens, by source",
+        series=[
+            Series(
+                name,
+                [(float(each.tokens), 100 * each.shares.get(name, 0.0)) for each in parts],
+                f"source{index + 1}",
+            )
+            for index, name in enumerate(names)
+        ],
+        low=0.0,
+        high=100.0,
+        height=170,
+    )
+
+
+ACCURACY, MARGIN = "dev_accuracy", "dev_margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One validation. step 0 is the reference itself: every margin is zero, up to rounding."""
+
+    step: int
+    tokens: int
+    accuracy: float
+    margin: float
+
+
+def judged_pairs(steps: list[dict[str, Any]]) -> list[Judged]:
+    """The validations of a phase on pairs, in order; none of another phase.
+
+    steps: the lines of a journal whose event is "step".
+    """
+    return [
+        Judged(line["step"], line["tokens"], line[ACCURACY], line[MARGIN])
+        for line in steps
+        if ACCURACY in line and MARGIN in line
+    ]
+
+
+def pairs_sentence(found: list[Judged]) -> str:
+    """What the last validation says, and which had the widest margin; empty without any."""
+    after = [each for each in found if each.step]
+    if not after:
+        return ""
+    last, widest = after[-1], max(after, key=lambda each: each.margin)
+    text = (
+        f"Of the held-out pairs {last.accuracy:.1%} are judged rightly at step "
+        f"{whole(last.step)}, by a margin of {last.margin:.3f} on average"
+    )
+    if widest is last:
+        return f"{text}."
+    return f"{text}; the margin was widest at step {whole(widest.step)} ({widest.margin:.3f})."
+
+
+def pairs_charts(found: list[Judged]) -> list[Chart]:
+    """Accuracy and margin over the phase; none of fewer than two validations after the start."""
+    after = [each for each in found if each.step]
+    if len(after) < 2:
+        return []
+    low, high = with_margin([0.0, *(each.margin for each in found)])
+    right = [(float(each.tokens), 100 * each.accuracy) for each in after]
+    wide = [(float(each.tokens), each.margin) for each in found]
+    return [
+        Chart(
+            title="Held-out pairs judged rightly, in per cent",
+            description=f"From {right[0][1]:.1f} % to {right[-1][1]:.1f} %.",
+            y_name="per cent of the pairs",
+            series=[Series("accuracy", right, "held", is_named=False, has_dots=True)],
+            low=0.0,
+            high=100.0,
+            height=170,
+        ),
+        Chart(
+            title="Margin between chosen and rejected answers",
+            description=f"From {wide[0][1]:.3f} to {wide[-1][1]:.3f}.",
+            y_name="reward of the chosen less that of the rejected answer",
+            series=[Series("margin", wide, "held", is_named=False, has_dots=True)],
+            low=low,
+            high=high,
+            height=170,
+        ),
+    ]

@@ -305,7 +305,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "tokens_per_second": run.speed,
                 "steps": last["steps"],
                 "kept_step": last["kept_step"],
-                "efficiency": [row.as_dict() for row in run.efficiency],
+                "efficiency": [asdict(row) for row in run.efficiency],
             }
         )
     return {

@@ -11,9 +11,9 @@ from endonym.evaluate.score import BITS, find
 from endonym.evaluate.speed import LENGTHS
 from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
-from endonym.report.efficiency import STYLES, efficiency_chart
 from endonym.report.page import render
-from endonym.report.svg.curves import Chart, Level, Series
+from endonym.report.scores import STYLES, efficiency_chart
+from endonym.report.svg import Chart, Level, Series
 from endonym.report.training import HEADROOM, validations_of
 from endonym.runs.compare import Comparison, as_dict, cells, recipes
 from endonym.runs.finished_runs import FinishedRun, Texts

@@ -12,13 +12,12 @@ from typing import Any, Literal
 from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
-from endonym.evaluate.speed import Efficiency
+from endonym.evaluate.speed import SPEED_FILE, Efficiency, measured_efficiency
 from endonym.evaluate.tables import MODELS
 from endonym.export.history import is_of_split, machine_of, phases_of, training_seconds
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
-from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.layers import parse
 from endonym.recipe.layers import read as read_recipe

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from endonym.data.batches import Batch, Batches
-from endonym.data.example_order import ExampleOrder
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.order import Numbers
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.config import BETA, TrainConfig

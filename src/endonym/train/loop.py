@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from endonym.data.batches import AnyOrder, Batch, Batches
-from endonym.data.mixture import Mixture, Share
-from endonym.data.order import Order
+from endonym.data.order import Mixture, Order, Share
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from endonym.data.batches import Batch
-from endonym.data.example_order import ExampleOrder
-from endonym.data.example_tokens import ExampleTokens
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.order import Numbers
 from endonym.disk import write_atomic
 from endonym.model.foreign.decoder import AnyDecoder

@@ -8,9 +8,10 @@ import torch
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
-from endonym.data.mixture import Mixture, Share
-from endonym.data.order import Order, Rows
+from endonym.data.order import Mixture, Order, Rows, Share
 from endonym.train.distributed import Group
+
+Patch = pytest.MonkeyPatch
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
 
 
 def test_tokens_are_counted_by_source_only_if_there_are_several(
-    batches: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batches: Batches, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     documents, vocab = distinct_documents([6, 9, 3, 14, 5])
     names = ("tatar", "khmer")
@@ -68,7 +69,7 @@ def test_epochs_are_tokens_over_positions(batches: Batches) -> None:
 
 
 def test_rows_for_a_gpu_are_put_together_while_it_works_on_those_before(
-    batches: Batches, monkeypatch: pytest.MonkeyPatch
+    batches: Batches, monkeypatch: Patch
 ) -> None:
     """Without a GPU: what is pinned is put on the processor."""
     made: list[tuple[int, bool]] = []
@@ -78,7 +79,7 @@ def test_rows_for_a_gpu_are_put_together_while_it_works_on_those_before(
         made.append((first // 5, threading.current_thread() is threading.main_thread()))
         return rows(order, first, count)
 
-    monkeypatch.setattr(Batch, "pinned", lambda batch: batch)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda part: part)
     monkeypatch.setattr(Batch, "to", lambda batch, device: batch)
     expected = {step: batches[step].tokens_BT.tolist() for step in (0, 1, 2, 7, 8)}
     monkeypatch.setattr(Order, "rows", noted)

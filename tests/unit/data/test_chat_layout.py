@@ -17,6 +17,8 @@ from endonym.serve.chat import chat_ids
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.chat_template import CHATML, Part, template_of
 
+Patch = pytest.MonkeyPatch
+
 SAID = [
     ("system", "Répond en un mot."),
     ("user", "Алма нинди? <|im_end|>"),
@@ -142,9 +144,7 @@ def test_what_has_no_room_is_told_before_its_prompts_are_filled_in() -> None:
 
 
 @pytest.mark.parametrize("template", [None, THINKING])
-def test_prompts_are_filled_in_some_at_a_time(
-    template: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prompts_are_filled_in_some_at_a_time(template: str | None, monkeypatch: Patch) -> None:
     tokenizer = fresh_tokenizer("bpe", template)
     roles = ("user", "assistant") * 20
     whole = Layouts(template_of(tokenizer), tokenizer, 4096).of(roles)
@@ -154,22 +154,6 @@ def test_prompts_are_filled_in_some_at_a_time(
     for _ in range(2):
         assert str(pieces.of(roles)) == str(whole)
     assert len(whole) == (1 if template is None else 20)
-
-
-def test_a_template_that_fails_for_one_conversation_is_told_of_it_and_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loops = "{% if messages[0].role == 'system' %}{{ 1 // 0 }}{% endif %}" + CHATML
-    tokenizer = fresh_tokenizer("bpe", loops)
-    layouts = Layouts(template_of(tokenizer), tokenizer, 256)
-    layouts.probe()
-    for _ in range(2):
-        with pytest.raises(Unfit, match="cannot be filled in") as caught:
-            layouts.of(("system", "user", "assistant"))
-        assert caught.value.reason == "template"
-    monkeypatch.setattr(chat_layout, "PATIENCE_SECONDS", 0.0)
-    with pytest.raises(RecipeError, match="took"):
-        layouts.of(("system", "user", "assistant", "user", "assistant"))
 
 
 def test_a_template_that_just_has_room_is_taken() -> None:
@@ -193,7 +177,7 @@ def watched(layouts: Layouts) -> list[list[int]]:
     return asked
 
 
-def test_all_prompts_of_a_call_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_prompts_of_a_call_together_are_bounded(monkeypatch: Patch) -> None:
     monkeypatch.setattr(chat_layout, "MESSAGES_AT_ONCE", 50)
     tokenizer = fresh_tokenizer()
     layouts = Layouts(template_of(tokenizer), tokenizer, 4096)
@@ -205,7 +189,7 @@ def test_all_prompts_of_a_call_together_are_bounded(monkeypatch: pytest.MonkeyPa
     assert all(sum(sizes[:-1]) < 50 for sizes in asked[1:])
 
 
-def test_layouts_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layouts_are_remembered_up_to_a_bound(monkeypatch: Patch) -> None:
     tokenizer = fresh_tokenizer()
     some = {n: ("user", "assistant") * n for n in (2, 3, 4)}
     free = Layouts(template_of(tokenizer), tokenizer, 4096)
@@ -223,17 +207,17 @@ def test_layouts_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -
     assert len(asked) > calls
 
 
-def test_the_patience_with_a_template_is_for_all_conversations_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_patience_with_a_template_is_for_all_conversations_together(monkeypatch: Patch) -> None:
     fails = "{% if messages[0].role == 'system' %}{{ 1 // 0 }}{% endif %}" + CHATML
     tokenizer = fresh_tokenizer("bpe", fails)
     layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     clock = count()  # each try takes a second
     monkeypatch.setattr(chat_layout, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     monkeypatch.setattr(chat_layout, "PATIENCE_SECONDS", 2.5)
-    for turns in (1, 2):
-        with pytest.raises(Unfit, match="cannot be filled in"):
+    layouts.probe()
+    for turns in (1, 2, 1):  # the first is remembered
+        with pytest.raises(Unfit, match="cannot be filled in") as caught:
             layouts.of(("system", *("user", "assistant") * turns))
+        assert caught.value.reason == "template"
     with pytest.raises(RecipeError, match="conversations like this took 3 seconds"):
         layouts.of(("system", *("user", "assistant") * 3))

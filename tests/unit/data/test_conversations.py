@@ -1,8 +1,14 @@
-"""Conversations and pairs by the usual names of columns; each that cannot be learnt says why."""
+"""Files of records, and conversations and pairs in them; what cannot be learnt says why."""
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
+import zstandard
 
 from endonym.data.conversations import (
     Message,
@@ -10,84 +16,62 @@ from endonym.data.conversations import (
     conversation_of,
     has_unread_weight,
     pair_of,
+    read_records,
+    share_read,
 )
+from endonym.errors import SourceError
+from endonym.formats.document import Reject
 
-ASKED, ANSWER = "Алма нинди төстә?", "Кызыл."
+ASKED, ANSWER, OTHER = "Алма нинди төстә?", "Кызыл.", "Зәңгәр."
 PLAIN = (Message("user", ASKED), Message("assistant", ANSWER))
+BRIEF = "Sois bref."
+SYSTEM = Message("system", BRIEF)
+TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
+TEXT = f"\n\nHuman: {ASKED}\n\nAssistant:"
+
+
+def message(role: str, content: object, **keys: object) -> dict[str, Any]:
+    return {"role": role, "content": content, **keys}
+
+
+def chat(*said: str) -> list[dict[str, Any]]:
+    return [message(*each) for each in zip(("user", "assistant") * 3, said, strict=False)]
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        {
-            "messages": [
-                {"role": "user", "content": ASKED},
-                {"role": "assistant", "content": ANSWER},
-            ]
-        },
-        {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]},
+        {"messages": chat(ASKED, ANSWER)},
+        {"conversations": TURNS},
         {"prompt": ASKED, "completion": ANSWER},
         {"prompt": ASKED, "response": ANSWER},
         {"question": ASKED, "answer": ANSWER},
         {"instruction": ASKED, "input": "", "output": ANSWER},
-        {
-            "prompt": [{"role": "user", "content": ASKED}],
-            "completion": [{"role": "assistant", "content": ANSWER}],
-        },
-        {
-            "messages": [
-                {"role": "user", "content": [{"type": "text", "text": ASKED}]},
-                {"role": "assistant", "content": ANSWER},
-            ]
-        },
-        {"prompt": f"\n\nHuman: {ASKED}\n\nAssistant:", "response": ANSWER},
+        {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
+        {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
+        {"prompt": TEXT, "response": ANSWER},
     ],
 )
 def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
     assert conversation_of(record) == (PLAIN, 0)
 
 
-def test_an_input_follows_its_instruction_and_a_system_message_comes_first() -> None:
-    record = {
-        "instruction": "Traduis.",
-        "input": "le pain",
-        "output": "pâine",
-        "system": "Sois bref.",
-    }
-    assert conversation_of(record).messages == (
-        Message("system", "Sois bref."),
-        Message("user", "Traduis.\n\nle pain"),
-        Message("assistant", "pâine"),
-    )
-
-
-SYSTEM = Message("system", "Sois bref.")
-TURNS = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": ANSWER}]
+TRANSLATE = {"instruction": "Traduis.", "input": "le pain", "output": "pâine"}
+BREAD = Message("assistant", "pâine")
 
 
 @pytest.mark.parametrize(
     ("record", "messages"),
     [
-        ({"conversations": TURNS, "system": "Sois bref."}, (SYSTEM, *PLAIN)),
-        ({"conversations": TURNS, "system_prompt": "Sois bref."}, (SYSTEM, *PLAIN)),
-        (
-            {"prompt": ASKED, "system_prompt": "Sois bref.", "output": 1, "response": ANSWER},
-            (SYSTEM, *PLAIN),
-        ),
-        (
-            {
-                "messages": [{"from": "system", "value": "Sois bref."}, *TURNS],
-                "system_prompt": "Sois bref.",
-            },
-            (SYSTEM, *PLAIN),
-        ),
+        ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
+        ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
+        ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
+        ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
+        ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
+        ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
         (
             {"question": ASKED, "context": "Бу алма турында.", "answer": ANSWER},
             (Message("user", f"{ASKED}\n\nБу алма турында."), PLAIN[1]),
-        ),
-        (
-            {"instruction": "Traduis.", "input": "le pain", "context": "Menu.", "output": "pâine"},
-            (Message("user", "Traduis.\n\nle pain\n\nMenu."), Message("assistant", "pâine")),
         ),
         (
             {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
@@ -100,20 +84,19 @@ def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> 
 
 
 def test_no_column_beside_a_pair_is_lost() -> None:
-    sides = {"chosen": ANSWER, "rejected": "Зәңгәр."}
-    whole = {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")}
+    sides = {"chosen": ANSWER, "rejected": OTHER}
+    whole = {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)}
     asked = Message("user", "Traduis.\n\nle pain")
     assert pair_of({"instruction": "Traduis.", "input": "le pain", **sides}).prompt == (asked,)
-    for before in ({}, {"prompt": ASKED}, {"prompt": [{"role": "user", "content": ASKED}]}):
-        assert pair_of({"system": "Sois bref.", **before, **whole}).prompt == (SYSTEM, PLAIN[0])
-    told = {name: [{"role": "system", "content": "Sois bref."}, *whole[name]] for name in whole}
-    for system in ({}, {"system": "Sois bref."}):
+    for before in ({}, {"prompt": ASKED}, {"prompt": chat(ASKED)}):
+        assert pair_of({"system": BRIEF, **before, **whole}).prompt == (SYSTEM, PLAIN[0])
+    told = {name: [message("system", BRIEF), *whole[name]] for name in whole}
+    for system in ({}, {"system": BRIEF}):
         assert pair_of({"prompt": ASKED, **system, **told}).prompt == (SYSTEM, PLAIN[0])
 
 
 def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
-    turns = [("user", "Ce este?"), ("assistant", "O pâine."), ("user", "Și apoi?")]
-    record = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    record = {"messages": chat("Ce este?", "O pâine.", "Și apoi?")}
     found = conversation_of(record)
     assert found.cut == 1
     assert found.messages[-1] == Message("assistant", "O pâine.")
@@ -126,11 +109,11 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ([ASKED], "not_object"),
         ({"text": ASKED}, "no_columns"),
         ({"messages": []}, "no_answer"),
-        ({"messages": [{"role": "user", "content": ASKED}]}, "no_answer"),
+        ({"messages": chat(ASKED)}, "no_answer"),
         ({"prompt": ASKED, "completion": None}, "no_answer"),
         ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
         ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
-        ({"messages": [{"role": "assistant", "content": ANSWER}]}, "no_prompt"),
+        ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
         ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
         ({"messages": [{"content": ASKED}]}, "unknown_role"),
         ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
@@ -139,13 +122,7 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
         ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
         ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
         ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
-        (
-            {
-                "messages": [{"role": "system", "content": "Parle."}, *TURNS],
-                "system": "Sois bref.",
-            },
-            "two_systems",
-        ),
+        ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
         ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
         ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
         ({"messages": [1]}, "not_messages"),
@@ -160,33 +137,23 @@ def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     assert caught.value.detail
 
 
-def chat(*said: str) -> list[dict[str, str]]:
-    return [
-        {"role": role, "content": each}
-        for role, each in zip(("user", "assistant") * 3, said, strict=False)
-    ]
-
-
 @pytest.mark.parametrize(
     "record",
     [
-        {"prompt": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
-        {"question": ASKED, "chosen": ANSWER, "rejected": "Зәңгәр."},
-        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
-        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, "Зәңгәр.")},
+        {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
+        {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
+        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
         {
             "prompt": chat(ASKED),
-            "chosen": [{"role": "assistant", "content": ANSWER}],
-            "rejected": [{"role": "assistant", "content": "Зәңгәр."}],
+            "chosen": [message("assistant", ANSWER)],
+            "rejected": [message("assistant", OTHER)],
         },
-        {
-            "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: {ANSWER}",
-            "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: Зәңгәр.",
-        },
+        {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
     ],
 )
 def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
-    assert pair_of(record) == ((Message("user", ASKED),), ANSWER, "Зәңгәр.")
+    assert pair_of(record) == ((Message("user", ASKED),), ANSWER, OTHER)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +167,7 @@ def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
             {"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "Бу алма."},
             "unused_column",
         ),
-        ({"chosen": ANSWER, "rejected": "Зәңгәр."}, "no_prompt"),
+        ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
         ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
         ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
         ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
@@ -216,9 +183,9 @@ def weighed(*weights: Any) -> list[dict[str, Any]]:
     """Turns of a question and an answer, each answer with a weight; None is left out."""
     turns: list[dict[str, Any]] = []
     for number, weight in enumerate(weights):
-        answer = {"role": "assistant", "content": f"{ANSWER} {number}"}
-        turns.append({"role": "user", "content": f"{ASKED} {number}"})
-        turns.append(answer if weight is None else {**answer, "weight": weight})
+        keys = {} if weight is None else {"weight": weight}
+        turns.append(message("user", f"{ASKED} {number}"))
+        turns.append(message("assistant", f"{ANSWER} {number}", **keys))
     return turns
 
 
@@ -288,11 +255,11 @@ def test_of_weights_of_answers_none_is_unread() -> None:
     assert not has_unread_weight(["weight"])
 
 
-EMPTY = {"role": "assistant", "content": "", "weight": 0}
+EMPTY = message("assistant", "", weight=0)
 
 
 def test_an_answer_that_is_not_learnt_may_be_empty() -> None:
-    failed = [{"role": "user", "content": "Ce faci?"}, EMPTY, *weighed(1)]
+    failed = [message("user", "Ce faci?"), EMPTY, *weighed(1)]
     found = conversation_of({"messages": failed})
     assert found.messages[1] == Message("assistant", "", is_learnt=False)
     assert found.prompt == (Message("user", "Ce faci?"),)
@@ -309,13 +276,13 @@ def test_a_conversation_may_open_with_an_answer_that_is_not_learnt(content: str)
         Message("user", f"{ASKED} 0"),
     )
     with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
-        conversation_of({"messages": [{"role": "assistant", "content": "Bonjour."}, *weighed(1)]})
+        conversation_of({"messages": [message("assistant", "Bonjour."), *weighed(1)]})
     with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
         conversation_of({"messages": [opening, *weighed(None, 1)[1:]]})
 
 
 def test_a_greeting_after_a_system_message_is_no_answer_to_a_prompt() -> None:
-    system = {"role": "system", "content": "Sois bref."}
+    system = {"role": "system", "content": BRIEF}
     greeting = {**EMPTY, "content": "Bonjour, je t'écoute."}
     found = conversation_of({"messages": [system, greeting, *weighed(1, 1)]})
     assert found.prompt[-1] == Message("user", f"{ASKED} 0")
@@ -348,11 +315,140 @@ def test_an_empty_prompt_beside_whole_conversations_is_none(nothing: Any) -> Non
 
 
 def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
-    text = f"\n\nHuman: {ASKED} \n\nAssistant:  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
+    text = f"{TEXT}  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
     whole = (*PLAIN, Message("user", "Рәхмәт!"), Message("assistant", "Зинһар."))
-    assert conversation_of({"conversation": None, "prompt": text[:-9], "response": "Зинһар."}) == (
-        whole,
-        0,
-    )
+    record = {"conversation": None, "prompt": text[:-9], "response": "Зинһар."}
+    assert conversation_of(record) == (whole, 0)
     found = pair_of({"chosen": text, "rejected": text.replace("Зинһар", "Юк")})
     assert found == (whole[:-1], "Зинһар.", "Юк.")
+
+
+Patch = pytest.MonkeyPatch
+
+RECORDS = [
+    {"prompt": "Ce este?", "completion": "O pâine."},
+    {"prompt": "Нәрсә бу?", "completion": "Икмәк."},
+]
+LINES = "".join(json.dumps(each, ensure_ascii=False) + "\n\n" for each in RECORDS).encode()
+
+
+def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
+    packed = {
+        "a.jsonl": LINES,
+        "a.jsonl.gz": gzip.compress(LINES),
+        "a.ndjson.zst": zstandard.compress(LINES),
+    }
+    for name, data in packed.items():
+        (tmp_path / name).write_bytes(data)
+        found = list(read_records(tmp_path / name, "a"))
+        assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+        assert [each.id for each in found] == [f"{name}#1", f"{name}#3"]
+
+
+def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
+    found = list(read_records(path, "a"))
+    assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="no whole parquet file"):
+        list(read_records(path, "a"))
+
+
+def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    deep = b"[" * 100_000 + b"]" * 100_000
+    path.write_bytes(b"{bad\n" + LINES + b"\xff\xfe\n" + deep + b"\n")
+    found = list(read_records(path, "a"))
+    reasons = [each.reason for each in found if isinstance(each, Reject)]
+    assert reasons == ["bad_json", "invalid_utf8", "too_deep"]
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: Path) -> None:
+    path = tmp_path / f"a.jsonl.{'gz' if pack is gzip.compress else 'zst'}"
+    lines = b"".join(b'{"prompt": "Ce?", "completion": "%d"}\n' % n for n in range(20_000))
+    path.write_bytes(pack(lines)[:-2_000])
+    with pytest.raises(SourceError, match="ends early") as caught:
+        list(read_records(path, "a"))
+    assert caught.value.where == str(path)
+    assert "again" in caught.value.do
+
+
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
+    reject, *others = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert reject.reason == "too_long"
+    assert "one conversation" in reject.detail
+    assert "document =" not in reject.detail
+    assert len(others) == 2
+
+
+def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(SourceError, match="jsonl") as caught:
+        list(read_records(path, "a"))
+    assert "jq" in caught.value.do
+
+
+def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b" \t\r\n" + LINES + "\u00a0\n".encode())
+    assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
+
+
+def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("endonym.data.conversations.LARGE_BYTES", 1_000)
+    monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
+    large, small = read_records(path, "a")
+    assert isinstance(large, Reject)
+    assert (large.reason, "99 objects" in large.detail) == ("too_deep", True)
+    assert not isinstance(small, Reject), "small ones are not counted"
+
+
+MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) for n in range(4_000)]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
+    tmp_path: Path, ending: str
+) -> None:
+    data = "".join(f"{line}\n" for line in MANY).encode()
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(pack(data))
+    assert share_read(path, 1_000, len(data) // 4) == pytest.approx(0.25, rel=0.01)
+    assert share_read(path, 4_000, len(data)) == pytest.approx(1.0, rel=0.01)
+    assert share_read(path, 9_000, 2 * len(data)) == 1.0
+
+
+def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """So nothing is told of damage behind it."""
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 1_000_000)
+    lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]
+    data = "".join(lines).encode()
+    packed = gzip.compress(data)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(packed[:-9] + b"damaged!!")
+    assert share_read(path, 1_000, len(data) // 5) == pytest.approx(0.2, rel=0.2)
+    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 64 << 20)
+    with pytest.raises(SourceError, match="to its end"):
+        share_read(path, 1_000, len(data) // 5)
+
+
+def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
+    assert share_read(path, 2, 10**9) == 0.25
+    assert share_read(path, 20, 10**9) == 1.0

@@ -1,13 +1,17 @@
 """Messages that share text with held-out and evaluation texts are known, long and short."""
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_conversations import conversations, make_toy_examples, pairs, said
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.data.kept_out import KeptOut
+from endonym.copies.letters import folded_letters
+from endonym.data.kept_out import ALIKE, ChangedLines, KeptOut
 from endonym.errors import CorpusError
+from endonym.script.fold import Codes
 
 SHORT = ["Бүген көн җылы булды.", "Ursul doarme iarna în bârlog.", "ឆ្កែដេកនៅក្រោមតុ។"]
 LONG = " ".join(ROMANIAN)
@@ -127,12 +131,6 @@ def test_a_line_needs_no_blank_beside_letters_of_a_script_without_blanks(
     assert known.shared_by([held]) == {held}
 
 
-def test_a_khmer_line_is_known_right_between_words_of_another_script() -> None:
-    line = KHMER[0].removesuffix("។")
-    held = f"сүз{line}сүз"
-    assert KeptOut([("dev", [line])]).shared_by([held]) == {held}
-
-
 def test_other_messages_and_greetings_are_not() -> None:
     assert kept_out().shared_by([*APART, *FRENCH]) == set()
     assert KeptOut([("dev", APART[:1])]).shared_by(APART) == set()
@@ -146,14 +144,6 @@ def test_a_conversation_with_such_a_message_is_a_counted_reject(place: int, tmp_
     records = [*conversations(12), said(*turns), said("Ce face?", SHORT[1])]
     counted = make_toy_examples(tmp_path, records, context=900, kept_out=kept_out(), max_rejected=0)
     assert (counted["kept"], counted["dropped"]) == (12, {"held_out": 2})
-
-
-def test_a_system_message_that_all_records_share_rejects_none(tmp_path: Path) -> None:
-    system = "Син татар телендә сөйләшүче ярдәмче."
-    records = [said(f"Сорау {n}?", f"Җавап {n}.", system=system) for n in range(12)]
-    known = KeptOut([("bench", [system, *SHORT])])
-    counted = make_toy_examples(tmp_path, records, kept_out=known)
-    assert (counted["kept"], counted["dropped"]) == (12, {})
 
 
 def test_an_instruction_that_all_records_share_is_named_in_the_error(tmp_path: Path) -> None:
@@ -183,3 +173,58 @@ def test_of_lines_that_begin_alike_each_is_known() -> None:
     for line in lines:
         assert known.shared_by([message := f"Әйе, {line}, диде."]) == {message}
     assert known.shared_by(["Әйе, Бүген көн җылы булса, диде."]) == set()
+
+
+LINES = [*TATAR, *ROMANIAN, *FRENCH, *KHMER]
+
+
+def codes(line: str) -> Codes:
+    return folded_letters([line]).codes
+
+
+def known(lines: list[str]) -> ChangedLines:
+    found = ChangedLines()
+    for line in lines:
+        found.add(codes(line))
+    return found
+
+
+def is_changed(one: list[int], other: list[int]) -> bool:
+    """Whether what stands before and after one place is enough, by trying every place."""
+    least = ALIKE * max(len(one), len(other))
+    return any(
+        one[:n] == other[:n] and one[len(one) - m :] == other[len(other) - m :] and n + m >= least
+        for n in range(min(len(one), len(other)) + 1)
+        for m in range(min(len(one), len(other)) - n + 1)
+    )
+
+
+def changed(line: str, rng: random.Random) -> str:
+    first = rng.randrange(len(line))
+    last = min(len(line), first + rng.randrange(len(line) // 2))
+    return line[:first] + "".join(rng.choices(line, k=rng.randrange(len(line) // 2))) + line[last:]
+
+
+def test_what_is_found_is_what_a_slow_count_finds() -> None:
+    rng, found, answers = random.Random(5), known(LINES), set[bool]()
+    every = [codes(line).tolist() for line in LINES]
+    for _ in range(300):
+        line = codes(changed(rng.choice(LINES), rng))
+        expected = any(is_changed(line.tolist(), other) for other in every)
+        assert found.has(line) == expected
+        answers.add(expected)
+    assert answers == {True, False}
+
+
+def test_two_changed_places_far_from_each_other_are_another_line() -> None:
+    found = known(["Ursul doarme iarna în bârlog."])
+    assert found.has(codes("Ursul doarme vara în bârlog"))
+    assert not found.has(codes("Lupul doarme iarna în pădure"))
+
+
+def test_of_lines_that_begin_alike_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endonym.data.kept_out.MOST_OF_ONE_END", 2)
+    found = known([f"{first} көн бик җылы була" for first in ("Кичә", "Иртә", "Бүге")])
+    assert found.has(codes("Иртә кич бик җылы була"))
+    assert found.has(codes("Бүге көн бик җылы иде")), "by its beginning"
+    assert not known([]).has(np.array([1, 2, 3], dtype=np.uint32))

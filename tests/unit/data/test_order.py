@@ -1,4 +1,4 @@
-"""Order: every position once an epoch; joined ones in stretches, line ends between them."""
+"""Order: every position once an epoch; joined documents in stretches; mixtures by shares."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -9,15 +9,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import END, distinct_documents, write_toy_shards
 
+from endonym.data.batches import Batches
 from endonym.data.config import PackConfig
-from endonym.data.order import Order, shuffled
+from endonym.data.order import (
+    Mixture,
+    Order,
+    Share,
+    largest_gap,
+    main_source,
+    parts_of,
+    rows_by_source,
+    shuffled,
+)
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 
+Patch = pytest.MonkeyPatch
+
 SETTINGS = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 CONTEXTS = st.integers(1, 24)
@@ -63,19 +73,6 @@ def test_every_position_is_visited_exactly_once_an_epoch(
 
 
 @SETTINGS
-@given(lengths=LENGTHS, context=CONTEXTS, seed=SEEDS)
-def test_a_target_is_the_input_that_follows_it_and_documents_open_with_end_of_text(
-    tmp_path: Path, lengths: list[int], context: int, seed: int
-) -> None:
-    order = Order(shards_of(tmp_path, lengths), context=context, seed=seed)
-    tokens_BT, targets_BT, documents_BT = order.rows(0, 5)[:3]
-    np.testing.assert_array_equal(tokens_BT[:, 1:], targets_BT[:, :-1])
-    is_new = documents_BT[:, 1:] != documents_BT[:, :-1]
-    np.testing.assert_array_equal(is_new, tokens_BT[:, 1:] == END)
-    np.testing.assert_array_equal(np.diff(documents_BT, axis=1), is_new.astype(int))
-
-
-@SETTINGS
 @given(lengths=LENGTHS, context=CONTEXTS, seed=SEEDS, first=st.integers(0, 40))
 def test_a_row_is_the_same_whatever_was_read_before_it(
     tmp_path: Path, lengths: list[int], context: int, seed: int, first: int
@@ -89,14 +86,6 @@ def test_a_row_is_the_same_whatever_was_read_before_it(
         for whole, one, two in zip(together, alone, again, strict=True):
             np.testing.assert_array_equal(whole[number], one[0])
             np.testing.assert_array_equal(whole[number], two[0])
-
-
-def test_a_corpus_smaller_than_one_row_goes_on_with_its_next_epochs(tmp_path: Path) -> None:
-    order = Order(shards_of(tmp_path, [2, 1]), context=16, seed=3)
-    tokens, targets, numbers = (part[0].tolist() for part in order.rows(0, 1)[:3])
-    per_epoch = [set(zip(tokens[n : n + 5], targets[n : n + 5], strict=True)) for n in (0, 5, 10)]
-    assert per_epoch == [positions([2, 1])] * 3
-    assert sorted(set(numbers)) == list(range(7))
 
 
 def test_a_document_longer_than_many_rows_keeps_its_number_in_all_of_them(tmp_path: Path) -> None:
@@ -132,7 +121,7 @@ def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(
     assert neighbours.mean() < 0.15
 
 
-def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: Patch) -> None:
     lengths = [9, 4, 17, 3, 8, 1, 12]
     whole = Order(shards_of(tmp_path / "one", lengths), context=7, seed=5)
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
@@ -194,30 +183,6 @@ def joined(
 def counts(order: Order, epoch: int) -> np.ndarray:
     """How many documents each stretch of a pass holds, in the order of the shards."""
     return np.diff([*sorted(order.epoch(epoch).documents), len(order.lengths)])
-
-
-def test_every_document_is_read_once_a_pass_and_a_line_end_follows_each(
-    tmp_path: Path,
-) -> None:
-    lengths = [3, 9, 1, 4, 12, 6, 2, 5] * 6
-    order, line_end = joined(tmp_path, lengths)
-    documents, _ = distinct_documents(lengths)
-    for epoch in range(4):
-        per_epoch = order.positions_per_epoch
-        rows = order.rows(0, -(-(epoch + 1) * per_epoch // order.context))
-        here = rows.documents_BT // len(lengths) == epoch
-        pairs = list(zip(rows.tokens_BT[here], rows.targets_BT[here], strict=True))
-        inner = {pair for ids in documents for pair in pairwise(ids)}
-        firsts = {ids[0]: ids[-1] for ids in documents}
-        expected = list(inner)
-        stretches = np.split(np.arange(len(lengths)), np.cumsum(counts(order, epoch))[:-1])
-        for stretch in stretches:
-            ids = [documents[number] for number in stretch]
-            expected += [(END, ids[0][0]), (ids[-1][-1], line_end)]
-            expected += [(before[-1], line_end) for before in ids[:-1]]
-            expected += [(line_end, after[0]) for after in ids[1:]]
-        assert sorted(pairs) == sorted(expected)
-        assert len(firsts) == len(documents)
 
 
 def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
@@ -289,20 +254,6 @@ def test_a_list_goes_on_where_a_stretch_is_over_and_a_book_ends(tmp_path: Path) 
     assert lasts == [END] * 10 + [vocab] * 10
 
 
-def test_several_shards_are_not_read_across(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
-    order, line_end = joined(tmp_path, [3] * 20, context=500)
-    assert len(order.shards.parts) > 3
-    tokens_BT, targets_BT, _ = order.rows(0, 1)[:3]
-    assert line_end in tokens_BT
-    firsts = order.shards.index["shard"][order.epoch(0).documents]
-    assert set(firsts) == set(range(len(order.shards.parts)))
-    inside = tokens_BT[:, 1:] != END
-    np.testing.assert_array_equal(tokens_BT[:, 1:][inside], targets_BT[:, :-1][inside])
-
-
 def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
     order, line_end = joined(tmp_path, [63, 80, 49, 66, 70] * 4, context=64)
     assert all(len(order.epoch(epoch).documents) == 20 for epoch in range(4))
@@ -317,3 +268,183 @@ def test_a_source_that_is_not_there_and_a_missing_line_end_are_refused(tmp_path:
         Order(shards, context=8, seed=0, join=["verse"])
     with pytest.raises(RecipeError, match="line end"):
         Order(TokenShards(tmp_path, "train"), context=8, seed=0, join=["letters"])
+
+
+CONTEXT = 8
+NAMES = ("web", "books", "songs")
+
+
+def three_sources(folder: Path, count: int = 60) -> TokenShards:
+    """Documents of three sources in turn, in which no id stands twice."""
+    documents, vocab = distinct_documents([3 + n % 11 for n in range(count)])
+    return write_toy_shards(folder, documents, vocab=vocab, sources=NAMES)[0]
+
+
+def mixture_of(shards: TokenShards, **shares: float) -> Mixture:
+    given = [Share(name, share) for name, share in shares.items()]
+    return Mixture(shards, given, context=CONTEXT, seed=5)
+
+
+def source_of_ids(shards: TokenShards) -> dict[int, str]:
+    """The source of each id, by reading the documents."""
+    documents = [shards.document(number) for number in range(len(shards))]
+    return {int(i): shards.sources[each.source] for each in documents for i in each.ids}
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=8), st.integers(1, 5000))
+def test_after_any_number_of_rows_each_source_has_its_share_to_within_two_rows(
+    weights: list[int], count: int
+) -> None:
+    shares = sorted((each / sum(weights) for each in weights), reverse=True)
+    mixture = Mixture.__new__(Mixture)
+    mixture.parts = parts_of(shares)
+    numbers, indices = mixture.chosen(np.arange(count))
+    for number, share in enumerate(shares):
+        here = np.cumsum(numbers == number)
+        assert np.abs(here - share * np.arange(1, count + 1)).max() <= 2
+        assert indices[numbers == number].tolist() == list(range(int(here[-1])))
+    named = [Share(f"{n:02d}", share) for n, share in enumerate(shares)]
+    assert (
+        list(rows_by_source(named, count).values())
+        == np.bincount(numbers, minlength=len(shares)).tolist()
+    )
+
+
+def test_shares_hold_at_every_hundredth_of_a_run_by_the_ids_that_were_read(tmp_path: Path) -> None:
+    shards = three_sources(tmp_path)
+    known, planned = source_of_ids(shards), {"web": 0.1, "books": 0.85, "songs": 0.05}
+    batches = Batches(mixture_of(shards, **planned), rows=10)
+    read, counted = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0)
+    for step in range(200):
+        batch = batches[step]
+        for tokens, targets in zip(
+            batch.tokens_BT.tolist(), batch.targets_BT.tolist(), strict=True
+        ):
+            # A row is of one source: any of its ids tells which.
+            (name,) = {known[each] for each in (*tokens, *targets) if each in known}
+            read[name] += CONTEXT
+        for name, count in batch.read.items():
+            counted[name] += count
+        if step % 2:
+            total = sum(read.values())
+            for name, share in planned.items():
+                rows = total // CONTEXT
+                assert abs(read[name] / total - share) <= (0.005 if rows >= 400 else 2 / rows)
+    assert counted == read
+
+
+def test_each_source_is_read_to_its_end_before_any_document_is_read_again(tmp_path: Path) -> None:
+    shards = three_sources(tmp_path)
+    mixture = mixture_of(shards, web=0.5, books=0.3, songs=0.2)
+    rows = mixture.rows(0, 400)
+    for number, order in enumerate(mixture.orders):
+        here = (rows.documents_BT % 3 == number).all(axis=1)
+        alone = order.rows(0, int(here.sum()))
+        assert rows.tokens_BT[here].tolist() == alone.tokens_BT.tolist()
+        assert rows.targets_BT[here].tolist() == alone.targets_BT.tolist()
+        once = order.positions_per_epoch // CONTEXT
+        seen = alone.targets_BT[:once].flatten()
+        seen = seen[seen != shards.end_id]
+        # The last row of an epoch ends in the next one.
+        assert len(seen) - len(set(seen.tolist())) < CONTEXT
+
+
+def test_a_later_phase_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
+    shards = three_sources(tmp_path)
+    first = Mixture(shards, [Share("web", 0.5), Share("books", 0.5)], context=CONTEXT, seed=5)
+    read = rows_by_source([Share("web", 0.5), Share("books", 0.5)], 21)
+    later = Mixture(shards, [Share("web", 1.0, read["web"])], context=CONTEXT, seed=5)
+    alone = Order(shards, context=CONTEXT, seed=5, source="web")
+    whole = alone.rows(0, read["web"] + 4).tokens_BT.tolist()
+    rows = first.rows(0, 21)
+    web = [each.source for each in first.shares].index("web")
+    here = (rows.documents_BT % 2 == web).all(axis=1)
+    assert [*rows.tokens_BT[here].tolist(), *later.rows(0, 4).tokens_BT.tolist()] == whole
+
+
+def test_rows_do_not_depend_on_how_many_are_asked_for_at_once(tmp_path: Path) -> None:
+    mixture = mixture_of(three_sources(tmp_path), web=0.7, songs=0.3)
+    together = mixture.rows(3, 40)
+    for number in range(40):
+        alone = mixture.rows(3 + number, 1)
+        assert alone.tokens_BT[0].tolist() == together.tokens_BT[number].tolist()
+        assert alone.documents_BT[0].tolist() == together.documents_BT[number].tolist()
+
+
+def test_an_epoch_ends_when_the_source_with_the_largest_share_was_read_once(tmp_path: Path) -> None:
+    shards = three_sources(tmp_path)
+    mixture = mixture_of(shards, web=0.2, books=0.8)
+    books = Order(shards, context=CONTEXT, seed=0, source="books").positions_per_epoch
+    assert mixture.positions_per_epoch == pytest.approx(books / 0.8, abs=1)
+    texts = [shards.document(n) for n in range(len(shards))]
+    sizes = {name: [0, 0] for name in NAMES}
+    for each in texts:
+        sizes[shards.sources[each.source]][0] += int(shards.byte_counts[each.ids].sum())
+        sizes[shards.sources[each.source]][1] += len(each.ids) + 1
+    wanted = sum(share * sizes[n][0] / sizes[n][1] for n, share in (("web", 0.2), ("books", 0.8)))
+    assert mixture.bytes_per_position == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("rows", "points"), [(1, 90.0), (8, 10.0), (30, 3.4), (200, 0.5)])
+def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
+    rows: int, points: float
+) -> None:
+    given = [Share("web", 0.1), Share("books", 0.9)]
+    mixture = Mixture.__new__(Mixture)
+    mixture.parts = parts_of([0.9, 0.1])
+    books = mixture.chosen(np.arange(100 * rows))[0].reshape(100, rows) == 0
+    gap = np.abs(books.mean(axis=1) - 0.9).max()
+    assert largest_gap(given, range(rows, 100 * rows + 1, rows)) == pytest.approx(gap)
+    assert gap <= points / 100 + 1e-9
+    assert largest_gap([Share("web", 1.0)], [4, 4, 9]) == 0
+
+
+@pytest.mark.parametrize("rows", [3, 5, 8])
+def test_a_source_that_gets_too_little_is_off_as_well(rows: int) -> None:
+    """The largest one lacks what two small ones have too much of."""
+    given = [Share("books", 0.5), Share("songs", 0.25), Share("web", 0.25)]
+    mixture = Mixture.__new__(Mixture)
+    mixture.parts = parts_of([0.5, 0.25, 0.25])
+    chosen = mixture.chosen(np.arange(40 * rows))[0].reshape(40, rows)
+    means = np.stack([(chosen == number).mean(axis=1) for number in range(3)], axis=1)
+    gap = np.abs(means - np.array([0.5, 0.25, 0.25])).max()
+    assert largest_gap(given, range(rows, 40 * rows + 1, rows)) == pytest.approx(gap)
+    ends = [4, 5, 8]  # of the second slice the web or the songs have nothing
+    assert largest_gap(given, ends) == pytest.approx(
+        max(
+            np.abs((chosen.ravel()[first:end] == number).mean() - share).max()
+            for first, end in ((0, 4), (4, 5), (5, 8))
+            for number, (_, share, _) in enumerate(given)
+        )
+    )
+
+
+def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([3 + 9 * (n % 3 == 1) for n in range(60)])
+    shards = write_toy_shards(tmp_path, documents, vocab=vocab, sources=NAMES)[0]
+    sizes = {
+        name: Order(shards, context=CONTEXT, seed=0, source=name).positions_per_epoch
+        for name in NAMES
+    }
+    assert sizes["web"] == sizes["songs"] < sizes["books"]
+    for names in (("web", "books"), ("books", "songs")):
+        found = mixture_of(shards, **dict.fromkeys(names, 0.5)).positions_per_epoch
+        assert found == 2 * sizes["books"]
+    assert main_source({"books": 0.5, "songs": 0.5}, {"books": 3, "songs": 5}) == "songs"
+    assert main_source({"songs": 0.4, "books": 0.2, "web": 0.4}, sizes) == "songs"
+    assert main_source({"web": 0.5, "books": 0.4, "songs": 0.1}, sizes) == "web"
+
+
+def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(
+    tmp_path: Path,
+) -> None:
+    documents, vocab = distinct_documents([3 + n % 3 for n in range(60)])
+    shards, _ = write_toy_shards(
+        tmp_path, documents, vocab=vocab + 1, sources=("lines", "news"), line_end=vocab
+    )
+    given = [Share("lines", 0.5), Share("news", 0.5)]
+    rows = Mixture(shards, given, context=64, seed=5, join=["lines"]).rows(0, 12)
+    lines = (rows.documents_BT % 2 == 0).all(axis=1)
+    assert (rows.targets_BT[lines] == vocab).any()
+    assert not (rows.targets_BT[lines] == shards.end_id).any()
+    assert not (rows.targets_BT[~lines] == vocab).any()

@@ -11,6 +11,8 @@ from endonym.errors import Damaged, StoreError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
+Patch = pytest.MonkeyPatch
+
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង។"
 TATAR = "Күрше малае бәрәңге бакчасында пычкы тапкан."
 FRENCH = "Le vieux meunier n’a jamais dit où passait l’âne."
@@ -22,16 +24,8 @@ def test_a_shard_opens_with_end_of_text_which_then_closes_every_document(tmp_pat
     assert shards.lengths().tolist() == [4, 2, 3]
 
 
-def test_documents_come_back_with_their_sources(tmp_path: Path) -> None:
-    documents, vocab = distinct_documents([4, 1, 6])
-    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab, sources=("a", "b"))
-    found = [shards.document(number) for number in range(len(shards))]
-    assert [document.ids.tolist() for document in found] == documents
-    assert [shards.sources[document.source] for document in found] == ["a", "b", "a"]
-
-
 def test_a_full_shard_gives_way_to_a_new_one_that_opens_with_end_of_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 5)
     documents, vocab = distinct_documents([3, 2, 9, 1])
@@ -78,7 +72,7 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     assert numbers["dev"] == numbers["train"]
 
 
-def test_all_bytes_that_are_read_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bytes_that_are_read_are_noted(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     sizes: list[int] = []
     pairs = [
@@ -86,21 +80,6 @@ def test_all_bytes_that_are_read_are_noted(tmp_path: Path, monkeypatch: pytest.M
     ]
     write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, advance=sizes.append)
     assert sizes == [5, 2] * 3
-
-
-def test_an_empty_split_has_no_documents_and_no_files(tmp_path: Path) -> None:
-    _, dev = write_toy_shards(tmp_path, [[1]], vocab=4)
-    assert len(dev) == 0
-    assert dev.parts == []
-    assert list(tmp_path.glob("dev-*.bin")) == []
-
-
-def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_toy_shards(tmp_path / name, [[3, 1], [2]], [[1]], vocab=4)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    for name in files:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 @pytest.mark.parametrize("extra", [-2, 2])
@@ -113,9 +92,7 @@ def test_a_file_that_does_not_fit_the_index_is_damaged(tmp_path: Path, extra: in
         TokenShards(tmp_path, "train")
 
 
-def test_a_missing_shard_is_damage_and_no_crash_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_shard_is_damage_and_no_crash_later(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
     (tmp_path / "train-00001.bin").unlink()
@@ -124,7 +101,7 @@ def test_a_missing_shard_is_damage_and_no_crash_later(
 
 
 def test_a_shard_of_which_the_index_names_no_document_has_one_token(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
@@ -137,7 +114,7 @@ def test_a_shard_of_which_the_index_names_no_document_has_one_token(
 
 @pytest.mark.parametrize("chunk", [2, 5, 1_000])
 def test_bytes_are_those_of_the_documents_of_each_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+    tmp_path: Path, monkeypatch: Patch, chunk: int
 ) -> None:
     """A document without text has none; one that is longer than a chunk has all of its own."""
     monkeypatch.setattr("endonym.data.shards.CHUNK_TOKENS", chunk)
@@ -149,7 +126,7 @@ def test_bytes_are_those_of_the_documents_of_each_source(
 
 
 def test_a_document_follows_the_one_before_it_in_the_corpus_if_it_is_in_its_shard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 7)
     positions = [0, 1, 3, 4, 5]  # the document at 2 is held out
@@ -160,9 +137,7 @@ def test_a_document_follows_the_one_before_it_in_the_corpus_if_it_is_in_its_shar
     assert follow(shards.index).tolist() == [True, False, False, True]
 
 
-def test_reading_at_offsets_follows_the_shard_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_at_offsets_follows_the_shard_numbers(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
     numbers, offsets = np.array([[1, 0], [0, 1]], dtype=np.int32), np.array([[1, 1], [2, 0]])

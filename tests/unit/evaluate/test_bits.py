@@ -28,12 +28,16 @@ from endonym.evaluate.compressor import ends
 from endonym.evaluate.score import Measured, Score, find, headline
 from endonym.generate.language_model import LanguageModel
 
+Splits = tuple[TokenShards, TokenShards]
+
+Patch = pytest.MonkeyPatch
+
 READER = toy_tokenizer("bpe")
 TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 
 
 @pytest.fixture(autouse=True)
-def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_few_bytes_are_enough(monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.SOURCE_BYTES", 50)
     monkeypatch.setattr("endonym.evaluate.bits.JUDGED_BYTES", 20)
 
@@ -56,15 +60,7 @@ def value(found: list[Score], metric: str, model: str, source: str | None = None
     return score.value
 
 
-def test_held_out_documents_are_whole(splits: tuple[TokenShards, TokenShards]) -> None:
-    texts = held_out(splits[1], READER)
-    assert [READER.decode(ids.tolist()) for ids in texts.ids] == VAL
-    assert list(texts.sources) == ["a", "b"] * 7
-
-
-def test_the_models_bits_are_those_of_reading_each_document_alone(
-    splits: tuple[TokenShards, TokenShards],
-) -> None:
+def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits) -> None:
     decoder = lively_decoder(toy_config(vocab=READER.vocab))
     counts: list[int] = []
     texts = held_out(splits[1], READER)
@@ -94,9 +90,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
     assert part.low is None
 
 
-def test_the_baselines_are_counted_on_the_training_text(
-    splits: tuple[TokenShards, TokenShards],
-) -> None:
+def test_the_baselines_are_counted_on_the_training_text(splits: Splits) -> None:
     found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="dev")
     slow = SlowCounts([READER.encode(text) for text in TRAIN], vocab=READER.vocab, end_id=0)
     pairs = [
@@ -123,9 +117,7 @@ def silent(texts: Texts) -> Measured:
     return texts.measured([[1.0]] * len(texts.ids))
 
 
-def test_the_compressor_reads_the_training_text_first(
-    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.evaluate.compressor.MOST_LEFT_OUT", 0.1)
     texts = held_out(splits[1], READER)
     found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
@@ -160,9 +152,7 @@ def test_the_compressor_reads_the_training_text_first(
     }
 
 
-def test_priming_is_spread_over_all_documents_and_said(
-    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_priming_is_spread_over_all_documents_and_said(splits: Splits, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
     data, sample = priming_text(splits[0], READER, b"\n\n")
     share = 600 / (sum(len(text.encode("utf-8")) for text in TRAIN) + 2)
@@ -174,7 +164,7 @@ def test_priming_is_spread_over_all_documents_and_said(
 
 
 def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
-    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
+    splits: Splits, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.most_documents", lambda: 6)
     texts = held_out(splits[1], READER)
@@ -214,7 +204,7 @@ def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
 
 
 def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
-    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
+    splits: Splits, monkeypatch: Patch
 ) -> None:
     asked: list[tuple[bytes, bytes]] = []
 
@@ -231,9 +221,7 @@ def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
     assert asked == [(train.encode(), separator.encode()) for train, separator in expected]
 
 
-def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
-    tmp_path: Path,
-) -> None:
+def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_path: Path) -> None:
     given = [("lines", 0, 0), ("lines", 0, 1), ("book", 1, 2), ("lines", 2, 4), ("lines", 3, 5),
              ("lines", 3, 6), ("lines", 3, 9), ("lines", 3, 13)]  # fmt: skip
 
@@ -253,6 +241,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     assert texts.sources == ["lines"] * 4
     assert texts.text == "block"
     assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
+    assert blocks_of(TokenShards(tmp_path, "test"), READER, []).ids == []
     # Each alone they are drawn together: those of the book's block, too, stay one group.
     alone = held_out(TokenShards(tmp_path, "test"), READER)
     assert silent(alone).groups is not None
@@ -261,7 +250,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
 
 
 def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     # Of "a" much is trained on and a line is test; "b" is all test and still too small.
     given = {"train": ["a"] * 12, "dev": [], "test": ["a"] + ["b"] * 3}
@@ -283,12 +272,6 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
     monkeypatch.setattr("endonym.evaluate.bits.JUDGED_BYTES", sizes[0] + 1)
     assert held_out(shards, READER).in_mean() == set()
     assert blocks_of(shards, READER, ["a"]).sources == ["a"]
-
-
-def test_without_joined_sources_there_are_no_blocks(
-    splits: tuple[TokenShards, TokenShards],
-) -> None:
-    assert blocks_of(splits[1], READER, []).ids == []
 
 
 def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> None:
@@ -317,15 +300,6 @@ def test_one_source_has_one_total() -> None:
     bits = [score for score in found if score.metric == "bits_per_byte"]
     assert [(score.source, score.weighting) for score in bits] == [(None, "bytes"), ("a", "bytes")]
     assert headline(found, model="model") == bits[0]
-
-
-def test_sizes_of_documents_are_read_off_their_ids() -> None:
-    ids = [np.array(READER.encode(text)) for text in VAL]
-    measured = Texts(ids, ["a"] * 14, READER).measured([[1.0, 2.0]] * 14)
-    assert measured.bytes.tolist() == [len(text.encode("utf-8")) for text in VAL]
-    assert measured.chars.tolist() == [len(text) for text in VAL]
-    assert measured.tokens.tolist() == [len(each) for each in ids]
-    assert measured.nats.tolist() == [3.0] * 14
 
 
 def test_the_interval_of_all_bytes_is_drawn_within_each_source() -> None:

@@ -23,6 +23,10 @@ from endonym.evaluate.compressor import (
     read_request,
 )
 
+Kept = tuple[KeptSizes, list[str]]
+
+Patch = pytest.MonkeyPatch
+
 TRAIN = "\n\n".join(toy_texts()[:50] * 4).encode("utf-8")
 DOCUMENTS = [text.encode("utf-8") for text in [*toy_texts()[50:54], toy_texts()[3], "ә"]]
 
@@ -54,13 +58,6 @@ def test_each_document_costs_what_it_adds_to_the_training_text() -> None:
     assert found[:, 4].max() < 10 < found[:, 0].min()
 
 
-def test_documents_do_not_learn_from_one_another() -> None:
-    some = [DOCUMENTS[0], DOCUMENTS[0], DOCUMENTS[1]]
-    again = compressed_bytes(TRAIN, some)
-    assert again[:, 0].tolist() == again[:, 1].tolist()
-    assert again.tolist() == added(TRAIN, some)
-
-
 def test_the_training_text_ends_after_lines_and_never_after_empty_ones() -> None:
     text = "Беренче.\n\nИкенче.\n\n\nӨченче юл.\nДүртенче.\n".encode() * 100
     found = ends(text, 3)
@@ -79,10 +76,10 @@ def test_no_end_leaves_out_more_than_a_fiftieth() -> None:
 
 
 def test_one_size_of_the_training_text_for_all_documents_moves_their_mean() -> None:
-    text = "\n".join(f"{n} бала коенырга барган, {n + 1} бала өйдә калган." for n in range(900))
-    some = [f"{n} бала уйнарга чыккан.".encode() for n in range(40)]
+    text = "\n".join(f"{n} бала коенырга барган, {n + 1} бала өйдә калган." for n in range(450))
+    some = [f"{n} бала уйнарга чыккан.".encode() for n in range(20)]
     sizes = compressed_bytes(text.encode("utf-8"), some)
-    assert sizes.shape == (18, 40)  # No end leaves out more than 2 % of the text.
+    assert sizes.shape == (9, 20)  # No end leaves out more than 2 % of the text.
     bits = 8 * sizes.sum(1) / sum(map(len, some))
     # A byte more or less for each document of 40 bytes is a fifth of a bit per byte.
     assert 0.01 < bits.std(ddof=1) < 0.4
@@ -98,9 +95,7 @@ def test_few_short_texts_are_measured_at_more_ends(count: int, size: int, draws:
     assert most_documents() == 2_000
 
 
-def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(monkeypatch: Patch) -> None:
     monkeypatch.delattr("os.fork")
     assert (most_documents(), draws_of(len(DOCUMENTS), sum(map(len, DOCUMENTS)))) == (10, 2)
     train_ends = ends(TRAIN, 2)
@@ -126,9 +121,7 @@ def kept(tmp_path: Path) -> tuple[KeptSizes, list[str]]:
     return KeptSizes(tmp_path / "cache", said.append), said
 
 
-def test_sizes_are_measured_once_for_the_same_texts(
-    kept: tuple[KeptSizes, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sizes_are_measured_once_for_the_same_texts(kept: Kept, monkeypatch: Patch) -> None:
     sizes, said = kept
     found = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
     assert said == []
@@ -155,9 +148,7 @@ def test_sizes_are_measured_once_for_the_same_texts(
     ids=["train", "fewer", "another letter", "separator", "order", "form", "ends"],
 )
 def test_other_texts_or_settings_are_measured_anew(
-    kept: tuple[KeptSizes, list[str]],
-    change: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]],
-    monkeypatch: pytest.MonkeyPatch,
+    kept: Kept, change: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]], monkeypatch: Patch
 ) -> None:
     sizes, said = kept
     monkeypatch.setattr(compressor, "answered", fixed_answers)
@@ -183,9 +174,7 @@ def test_other_texts_or_settings_are_measured_anew(
     ids=["empty", "cut", "a list", "no text", "other figures", "foreign"],
 )
 def test_a_damaged_or_foreign_file_is_measured_again(
-    kept: tuple[KeptSizes, list[str]],
-    spoil: Callable[[bytes], bytes],
-    monkeypatch: pytest.MonkeyPatch,
+    kept: Kept, spoil: Callable[[bytes], bytes], monkeypatch: Patch
 ) -> None:
     sizes, said = kept
     monkeypatch.setattr(compressor, "answered", fixed_answers)
@@ -199,9 +188,7 @@ def test_a_damaged_or_foreign_file_is_measured_again(
     assert path.read_bytes() == good
 
 
-def test_sizes_of_another_request_are_not_taken_under_its_name(
-    kept: tuple[KeptSizes, list[str]],
-) -> None:
+def test_sizes_of_another_request_are_not_taken_under_its_name(kept: Kept) -> None:
     """A whole file that stands in the place of another one."""
     sizes, said = kept
     sizes.keep("a" * 64, np.array([[1, 2]]))
@@ -210,9 +197,7 @@ def test_sizes_of_another_request_are_not_taken_under_its_name(
     assert said == []
 
 
-def test_where_sizes_cannot_be_kept_they_are_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_sizes_cannot_be_kept_they_are_measured(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(compressor, "answered", fixed_answers)
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
     sizes = KeptSizes(tmp_path / "cache", lambda line: pytest.fail(line))
@@ -231,13 +216,9 @@ def test_a_request_is_read_as_it_was_sent() -> None:
     assert found == ([b"a", b"bc"], documents)
 
 
-def test_nothing_to_compress_is_no_sizes() -> None:
-    assert compressed_bytes(TRAIN, []).size == 0
-
-
 @pytest.mark.parametrize(("end", "code"), [("exit 1", "1"), ("kill -9 $$", "-9")])
 def test_a_compressor_that_dies_says_how_to_go_on_without(
-    end: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    end: str, code: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     (program := tmp_path / "python").write_text(f"#!/bin/sh\n{end}\n", encoding="utf-8")
     program.chmod(0o755)
@@ -247,9 +228,7 @@ def test_a_compressor_that_dies_says_how_to_go_on_without(
     assert "baselines = false" in caught.value.do
 
 
-def test_nothing_in_the_current_folder_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_in_the_current_folder_is_run(tmp_path: Path, monkeypatch: Patch) -> None:
     for name in ("json", "struct", "pyppmd"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

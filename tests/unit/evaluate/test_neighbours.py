@@ -13,6 +13,8 @@ from endonym.evaluate.neighbours import Gain, Places, gains, held_by_article, se
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
+Patch = pytest.MonkeyPatch
+
 NAMES = ["Айсылу", "Булат", "Гөлнара", "Дамир", "Зөлфия", "Илнар", "Камилә", "Ленар", "Мәдинә"]
 VERBS = ["килде", "китте", "укыды", "көлде", "сөйләде", "җырлады"]
 PLACES = ["урманга", "авылга", "мәктәпкә", "күлгә", "базарга", "бакчага"]
@@ -58,9 +60,7 @@ def measured(folder: Path, books: dict[str, list[list[str]]]) -> list[Gain]:
     return gains(train, test, dev, count(train))
 
 
-def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(
-    tmp_path: Path,
-) -> None:
+def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(tmp_path: Path) -> None:
     lines = [f"{name} {verb} {place}." for name in NAMES for verb in VERBS for place in PLACES]
     places = {"train": range(100, 200), "dev": (60, 61), "test": (1, 2, 5, 9, 10)}
     splits = {
@@ -74,7 +74,7 @@ def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(
 
 
 def test_a_book_by_lines_flatters_and_its_shuffled_lines_show_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(module, "SIDE_BYTES", 3_000)
     book, other = chapters(1), chapters(2)
@@ -100,7 +100,7 @@ def test_text_of_another_file_is_no_neighbour(tmp_path: Path) -> None:
 
 
 def test_both_sides_of_a_block_are_beside_it_and_as_much_is_taken_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(module, "SIDE_BYTES", 800)
     train, test, dev = corpus(tmp_path / "a", {"book": [chapters(5)]})

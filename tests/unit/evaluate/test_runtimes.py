@@ -20,6 +20,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
+Patch = pytest.MonkeyPatch
+
 TEXTS = ["Таң атты, кошлар сайрый.", "ក្មេងៗលេងបាល់នៅក្រោមដើមស្វាយធំ។", "Plouă mărunt."]
 
 
@@ -87,7 +89,7 @@ def test_later_rounds_read_no_texts(model: LanguageModel, places: dict[str, Path
 def test_a_missing_extra_is_the_reason(
     model: LanguageModel,
     places: dict[str, Path],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: Patch,
     capsys: pytest.CaptureFixture[str],
     program: str,
     module: str,
@@ -138,7 +140,7 @@ class Steady:
     ],
 )
 def test_prompts_fit_in_the_context_and_speeds_are_those_of_their_tokens(
-    keys: dict[str, int], decoding: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    keys: dict[str, int], decoding: tuple[int, int], monkeypatch: Patch
 ) -> None:
     monkeypatch.setitem(runtimes.RUNTIMES, "endonym", Steady)
     asked = {"program": "endonym", "path": "model", "number_format": "fp32", "texts": []}

@@ -12,7 +12,6 @@ from endonym.evaluate import speed
 from endonym.evaluate.speed import (
     LENGTHS,
     Contender,
-    Efficiency,
     Sample,
     answered,
     cells,
@@ -24,6 +23,8 @@ from endonym.evaluate.speed import (
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
+
+Patch = pytest.MonkeyPatch
 
 NOTHING = Sample([], 1, [])
 
@@ -47,16 +48,14 @@ def answer(load: float, peak: int, rate: float, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_programs_take_turns_and_the_best_of_each_time_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch) -> None:
     asked: list[tuple[str, bool]] = []
     answers = iter(
         [
-            answer(2.0, 50, 10.0, bits_per_byte=1.5),
+            answer(2.0, 60, 30.0, bits_per_byte=1.5),
             {"reason": "it is not installed"},
             answer(1.0, 40, 9.0),
-            answer(3.0, 60, 30.0),
+            answer(3.0, 50, 10.0),
         ]
     )
 
@@ -84,30 +83,6 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(
     assert "cut to the context" in notes([one, two])[0]
 
 
-def test_a_later_round_takes_nothing_away() -> None:
-    """Of memory the largest counts, of times the best."""
-    row = Efficiency("llama.cpp F16", 9, 2)
-    for peak, load, rate in ((60, 1.0, 30.0), (40, 2.0, 20.0)):
-        row.add(answer(load, peak, rate))
-    assert (row.peak_bytes, row.load_seconds) == (60, 1.0)
-    assert (row.prompt_tokens_per_second, row.decode_tokens_per_second) == (30.0, 30.0)
-    assert row.first_token_seconds == {"1": 1.0}
-
-
-def test_a_row_comes_back_from_a_journal() -> None:
-    row = Efficiency("llama.cpp F16", 9, 2)
-    row.add(answer(1.0, 2, 3.0, bits_per_byte=1.1))
-    assert Efficiency(**row.as_dict()) == row
-
-
-def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:
-    text = Sample([[0, 1]], 1, [0] * max(LENGTHS))
-    one = contender("one", tmp_path / "gone")
-    assert "gone" in answered(one, text, threads=1, with_texts=True)["reason"]
-    other = replace(one, program="abacus")
-    assert "the process ended with 1" in answered(other, text, threads=1, with_texts=True)["reason"]
-
-
 def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Path) -> None:
     own, hf, gguf = (tmp_path / name for name in ("own", "hf", "gguf"))
     for folder in (own, hf, gguf):
@@ -131,7 +106,7 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
 
 
 def test_the_sample_is_of_test_documents_cut_to_the_context(
-    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
     pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
@@ -149,3 +124,11 @@ def test_the_sample_is_of_test_documents_cut_to_the_context(
     fewer = sample(tmp_path, tokenizer, 64)
     assert len(fewer.texts) == 10
     assert np.array_equal(fewer.texts[1], whole.texts[10])
+
+
+def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:
+    text = Sample([[0, 1]], 1, [0] * max(LENGTHS))
+    gone = replace(contender("one", tmp_path / "gone"), program="abacus")
+    reason = answered(gone, text, threads=1, with_texts=True)["reason"]
+    assert "the process ended with 1" in reason
+    assert "gone" in reason

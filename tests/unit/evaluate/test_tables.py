@@ -10,6 +10,8 @@ from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, score_rows, table
 from endonym.log import THIN, columns
 
+Patch = pytest.MonkeyPatch
+
 TWO = [
     score("model", 0.725, weighting="sources", n_bytes=100_000, n_documents=6_120),
     score("model", 0.570, n_bytes=100_000, n_documents=6_120),
@@ -80,9 +82,7 @@ def test_blocks_make_a_table_of_their_own() -> None:
     assert lines[5].split()[-1] == "50"
 
 
-def test_a_table_wider_than_the_screen_is_cut_between_columns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_table_wider_than_the_screen_is_cut_between_columns(monkeypatch: Patch) -> None:
     rows = [["bits/byte", *(f"name{n}" for n in range(20))], ["ភាសាខ្មែរ", *["1.0392"] * 20]]
     rows.append(["bigram", "2.1", *[""] * 19])
     assert len(aligned(rows)) == 3
@@ -94,9 +94,7 @@ def test_a_table_wider_than_the_screen_is_cut_between_columns(
     assert sum(line.startswith("  bigram") for line in lines) == 1
 
 
-def test_a_column_that_is_wider_than_the_screen_stands_beside_the_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_column_that_is_wider_than_the_screen_stands_beside_the_first(monkeypatch: Patch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     lines = aligned([["роман", "x" * 50, "1.0392"], ["ជំនួយ", "y" * 50, "1.0412"]])
     assert [len(line.split()) for line in lines] == [2, 2, 0, 2, 2]

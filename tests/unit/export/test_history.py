@@ -1,7 +1,7 @@
 """What led to a model, by its manifest."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def evaluation(folder: Path, models: list[str], split: str = "test") -> Artifact
     """An evaluation with a score of each of these, and a gain of its split in as many sources."""
     folder.mkdir()
     write_json(folder / "scores.json", [score(name, 1.5).as_dict() for name in models])
-    gains = [Gain(split, name, 0.1, None, None, 3).as_dict() for name in models]
+    gains = [asdict(Gain(split, name, 0.1, None, None, 3)) for name in models]
     write_json(folder / "neighbours.json", gains)
     config = {"evaluation": {"kind": "bits", "split": split}}
     return Artifact(folder, {"config": config, "files": list_files(folder)})

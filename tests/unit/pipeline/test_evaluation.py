@@ -1,4 +1,4 @@
-"""The evaluation stage: scores beside what needs no learning, and continuations of prompts."""
+"""The evaluation stage: scores, continuations of prompts, speed."""
 
 import gc
 import json
@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import END, distinct_documents, toy_tokenizer, write_toy_shards
+from toys import END, distinct_documents, toy_config, toy_tokenizer, write_toy_shards
 
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
+from endonym.data.shards import ShardDocument, write_shards
+from endonym.disk import write_json
 from endonym.errors import RecipeError
 from endonym.evaluate import compressor
+from endonym.evaluate.speed import Efficiency, measured_efficiency
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log
+from endonym.log import Log, read_jsonl
 from endonym.pipeline import evaluation
-from endonym.pipeline.evaluation import evaluate, held_texts, training_text
-from endonym.pipeline.types import EvaluationConfig, StageContext
+from endonym.pipeline.evaluation import evaluate, evaluate_speed, held_texts, training_text
+from endonym.pipeline.stages import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Artifact, Store
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
+
+Patch = pytest.MonkeyPatch
 
 
 def scores(finished: Path) -> list[dict[str, Any]]:
@@ -102,7 +109,7 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
 
 
 def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
     (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
@@ -148,7 +155,7 @@ def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
 
 
 def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any
 ) -> None:
     """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
     shutil.copytree(finished / "store", tmp_path / "store")
@@ -205,3 +212,64 @@ def test_a_recipe_of_conversations_alone_has_no_training_text(tmp_path: Path) ->
         with pytest.raises(RecipeError, match=r"none are held out.*\[\[source\]\]") as caught:
             held_texts(tmp_path, split, toy_tokenizer("bpe"), PackConfig(context=64))
         assert "--text FILE" in caught.value.do
+
+
+TEXTS = ["Таң атты, кошлар сайрый.", "Plouă mărunt peste sat."]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> StageContext:
+    """A model with one export, and its held-out text, in a store."""
+    folders = {
+        name: tmp_path / "store" / name / "a"
+        for name in ("model", "shards", "export", "evaluation")
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter([]))
+    tokenizer.save(folders["model"])
+    write_json(folders["model"] / "config.json", toy_config().model_dump())
+    write_json(folders["export"] / "config.json", {})
+    pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate(TEXTS)]
+    write_shards(
+        folders["shards"], tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None
+    )
+    store = Store(tmp_path / "store")
+    inputs = {name: Artifact(folders[name], {}) for name in ("model", "shards")}
+    inputs["export huggingface"] = Artifact(folders["export"], {})
+    out = folders["evaluation"]
+    return StageContext(out, out, store.journal("evaluation", "a" * 64), inputs, Log(quiet=True))
+
+
+def test_times_stand_in_the_journal_and_not_in_the_artefact(
+    context: StageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(given: Any, text: Any, *, threads: int, advance: Any) -> list[Efficiency]:
+        assert threads > 0
+        return [
+            Efficiency(each.name, each.bytes, threads, load_seconds=0.5, bits_per_byte=1.0)
+            for each in given
+        ]
+
+    monkeypatch.setattr(evaluation, "measure_speed", measured)
+    context.journal.parent.mkdir()
+    numbers = evaluate_speed(context)
+    assert numbers == {
+        "kind": "speed",
+        "runtimes": 3,
+        "documents": 2,
+        "bytes": 2 * (toy_config().context - 1),  # of bytes, after the start token
+    }
+    kept = json.loads((context.out / "efficiency.json").read_text(encoding="utf-8"))
+    assert [each["runtime"] for each in kept["runtimes"]] == [
+        "endonym fp32",
+        "transformers fp32",
+        "transformers bf16",
+    ]
+    assert "seconds" not in json.dumps([kept, numbers])
+    (line,) = read_jsonl(context.journal)
+    assert {"event", "at", "processor", "versions", "rows"} == set(line)
+    found = measured_efficiency(Artifact(context.out, {"id": "a" * 64}))
+    assert [row.load_seconds for row in found] == [0.5] * 3
+    context.journal.unlink()
+    assert measured_efficiency(Artifact(context.out, {"id": "a" * 64})) == []

@@ -1,25 +1,35 @@
-"""Texts to score that are not of the corpus."""
+"""Texts to score that are not of the corpus, and which of them a model was trained on."""
 
 import gzip
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from made_conversations import said, write_lines
 from text_samples import KHMER, ROMANIAN, TATAR
 from toys import toy_tokenizer
 
+from endonym.commands.evaluate import score_model
 from endonym.errors import RecipeError, SourceError, TokenizerError
 from endonym.log import Log
 from endonym.pipeline.evaluation_texts import (
     Cutting,
     documents_below,
+    learnt_by,
     neighbours_of,
     texts_below,
     texts_to_keep_out,
 )
+from endonym.runs.find import planned
+from endonym.store import Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
+
+Captured = pytest.CaptureFixture[str]
 
 READER = toy_tokenizer("byte")
 
@@ -66,7 +76,7 @@ def test_empty_lines_divide_documents_however_long_these_are(
     ],
 )  # fmt: skip
 def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
-    tmp_path: Path, sizes: list[int], said: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sizes: list[int], said: str, capsys: Captured
 ) -> None:
     lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
     parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
@@ -82,9 +92,7 @@ def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) 
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
-def test_a_text_without_a_letter_is_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_text("***\n— — —\n", encoding="utf-8")
     with pytest.raises(SourceError, match="no letter and no digit"):
         documents_below(tmp_path / "a.txt", Log(quiet=True))
@@ -94,16 +102,13 @@ def test_a_text_without_a_letter_is_none(
 
 
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
-    sentences = [f"{ROMANIAN[n % 3]} {n}" for n in range(60_000)]
-    documents = ["\n".join(sentences[at : at + 20_000]) for at in (0, 20_000, 40_000)]
+    documents = ["\n".join(ROMANIAN * size) for size in (5_200, 5_200, 5_200)]
     assert len(documents[0].encode()) > 1 << 20
     (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
 
 
-def test_who_says_how_a_text_is_cut_is_followed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_says_how_a_text_is_cut_is_followed(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "text.txt"
     path.write_text("Бер.\nИке.\n\nӨч.\nДүрт.\n", encoding="utf-8")
     lines = Cutting.of("line", None)
@@ -134,9 +139,7 @@ def test_a_way_to_cut_plain_texts_leaves_the_records_beside_them_whole(tmp_path:
     assert sources == ["a.txt", "a.txt", "b.csv", "b.csv"]
 
 
-def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(
-    tmp_path: Path,
-) -> None:
+def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(tmp_path: Path) -> None:
     path = tmp_path / "leipzig.txt"
     path.write_text("".join(f"{n}\t{TATAR[n % 6]}\n" for n in range(1, 31)), encoding="utf-8")
     assert documents_below(path, Log(quiet=True))[0][0] == TATAR[1], "the column is guessed"
@@ -145,7 +148,7 @@ def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(
 
 
 def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
     (tmp_path / "02.rtf").write_bytes(b"{\\rtf1")
@@ -172,7 +175,7 @@ def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_
     assert texts.averaged == frozenset({"a.txt"})
 
 
-def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> None:
+def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes(tmp_path: Path) -> None:
     line, long = "Бүген һава бик матур. " * 3, "Озын. " * 400
     texts = [*[line] * 60, long, line, line]
     groups = neighbours_of(texts, ["а"] * 50 + ["б"] * 13)
@@ -184,14 +187,11 @@ def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes() -> Non
     assert groups[61] != groups[60], "a long document is a group of its own"
     assert groups[61] == groups[62]
     assert all(2_000 <= size < 2_000 + sizes[0] for size in every[:2])
-
-
-def test_intervals_of_a_text_draw_its_neighbours_together(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("".join(f"{TATAR[n % 6]} {n}\n" for n in range(300)), encoding="utf-8")
-    texts = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None))
-    assert texts.groups is not None
-    assert 10 < texts.groups.max() < 40
+    found = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None)).groups
+    assert found is not None
+    assert 10 < found.max() < 40
 
 
 def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
@@ -222,9 +222,7 @@ def test_a_text_that_cannot_be_scored_is_named(
     assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)
 
 
-def test_what_was_not_read_is_counted_in_words(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_was_not_read_is_counted_in_words(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_bytes("Кояш чыкты.\n".encode() * 20 + b"\xd3\xff\n")
     (tmp_path / "b.rtf").write_bytes(b"{\\rtf1")
     texts_below(tmp_path, READER, Log())
@@ -235,7 +233,7 @@ def test_what_was_not_read_is_counted_in_words(
 
 
 def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     for name in ("тест.txt.bak", "тест", "тест.md"):
         (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
@@ -249,11 +247,10 @@ def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
-    [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")],
+    ("data", "expected"), [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")]
 )
 def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
-    tmp_path: Path, data: bytes, expected: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: bytes, expected: str, capsys: Captured
 ) -> None:
     (tmp_path / "text.txt").write_bytes(data)
     with pytest.raises(SourceError) as caught:
@@ -291,14 +288,8 @@ def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_p
     parquet.write_table(arrow.table({"a": ["Бер", "Ике"], "n": [1, 2], "b": ["Өч", None]}), path)
     assert [text for text in texts_to_keep_out(path) if text] == ["Бер", "Ике", "Өч"]
     assert kept_out(tmp_path / "c.csv", "id,text\n1,Кояш чыкты\n")[1] == "1,Кояш чыкты"
-
-
-def test_other_texts_are_read_as_they_are_scored(tmp_path: Path) -> None:
-    assert kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n") == [
-        "Бер.\nИке.",
-        "Өч.",
-        "Дүрт.",
-    ]
+    plain = kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n")
+    assert plain == ["Бер.\nИке.", "Өч.", "Дүрт."], "other texts are read as they are scored"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.jpg"])
@@ -309,7 +300,7 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Captured
 ) -> None:
     plain = tmp_path / "pairs.txt"
     lines = [f"{line}\t{line}\n" for line in TATAR]
@@ -321,9 +312,7 @@ def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
     assert "--document" not in capsys.readouterr().err
 
 
-def test_documents_without_a_letter_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_documents_without_a_letter_are_counted(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_text("Кояш чыкты.\n\n— — —\n\nКош очты.\n", encoding="utf-8")
     found = documents_below(tmp_path / "a.txt", Log(), Cutting.of("blank_lines", None))[0]
     assert found == ["Кояш чыкты.", "Кош очты."]
@@ -332,3 +321,141 @@ def test_documents_without_a_letter_are_counted(
     (tmp_path / "c.txt").write_text("Йолдыз.\n", encoding="utf-8")
     assert len(documents_below(tmp_path, Log(), Cutting.of("blank_lines", None))[0]) == 4
     assert "not scored: 2 documents without a letter" in capsys.readouterr().err
+
+
+Sentences = Callable[[str], list[str]]
+
+
+CHAT = """
+name = "җавап"
+language = "tt"
+pack = { context = 256 }
+model = { folder = "base" }
+
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "chat.jsonl"
+steps = 2
+batch_tokens = 512
+number_format = "fp32"
+
+[[phase]]
+name = "more"
+objective = "chat"
+data = "more.jsonl"
+steps = 2
+batch_tokens = 512
+number_format = "fp32"
+"""
+ANSWERS = [
+    "Казан — Идел елгасы буенда урнашкан борынгы шәһәр.",
+    "Чәкчәк балдан, оннан һәм йомыркадан әзерләнә.",
+    "Сабантуй язгы кыр эшләре беткәч үткәрелә.",
+    "Габдулла Тукай кечкенә чагында ук ятим калган.",
+    "Кышкы урманда агачлар ак кардан бүрек кигән.",
+    "Авыл мәктәбендә бүген укытучылар бәйрәме.",
+]
+MORE = [
+    "Күл өстендә аккошлар тезелеп йөзә.",
+    "Бакчада чия белән карлыган өлгергән.",
+    "Әтием тимерче булып эшли иде.",
+    "Тәрәзә төбендә мәче йоклап ята.",
+]
+NEW = [
+    "Станциягә поезд төнге сәгать өчтә генә килде.",
+    "Диңгез ярында балалар кабырчык җыя.",
+    "Табиб авыруга җиләк суы эчәргә кушты.",
+]
+
+
+@pytest.fixture(scope="module")
+def project(
+    small_recipe: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    command: Callable[..., Any],
+) -> Path:
+    """A folder with a run of two phases of conversations that goes on with the small model."""
+    folder = tmp_path_factory.mktemp("chat")
+    base = small_recipe(folder / "small")
+    text = base.read_text(encoding="utf-8").replace("context = 32", "context = 256")
+    export = '[[export]]\nformat = "huggingface"\n'
+    base.write_text(text.partition("[[evaluate]]")[0] + export, encoding="utf-8")
+    told = command("run", base, "--store", folder / "store")
+    assert told.code == 0, told.err
+    (exported,) = (folder / "store" / "export").iterdir()
+    shutil.copytree(exported, folder / "base")
+    (folder / "recipe.toml").write_text(CHAT, encoding="utf-8")
+    for name, answers in (("chat.jsonl", ANSWERS), ("more.jsonl", MORE)):
+        records = [said(f"{number} нче сорау: сөйлә.", each) for number, each in enumerate(answers)]
+        write_lines(folder / name, records)
+    told = command("run", folder / "recipe.toml", "--store", folder / "store")
+    assert told.code == 0, told.err
+    return folder
+
+
+def warned(folder: Path, lines: list[str], capsys: Captured) -> str:
+    """What is said when the model is scored on these lines."""
+    file = folder / "юллар.txt"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run, store = str(folder / "runs" / "җавап"), Store(folder / "store")
+    score_model(run, [file], "test", store=store, log=Log(), device_name="cpu")
+    return capsys.readouterr().err
+
+
+def trained(folder: Path) -> list[str]:
+    """The answers of both phases that were not held out, and a text of the base."""
+    (made,) = (
+        each["id"] for each in planned(folder / "runs" / "җавап") if each["name"] == "model more"
+    )
+    learnt = learnt_by(open_artifact(Store(folder / "store").folder("model", made)))
+    assert not learnt.lost
+    return [text.strip() for part in learnt.parts for text in part.texts() if text.strip()]
+
+
+def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_learnt(
+    project: Path, language_sentences: Sentences
+) -> None:
+    found = trained(project)
+    answers = [text for text in found if text in {*ANSWERS, *MORE}]
+    assert len(answers) == len({*ANSWERS, *MORE}) - 2, "one of each phase is held out"
+    assert {*answers} & {*ANSWERS}
+    assert {*answers} & {*MORE}
+    assert len({*found} & {*language_sentences("tatar")}) > 10
+    assert not any("сорау" in text for text in found), "a question is not learnt"
+
+
+def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_not(
+    project: Path, language_sentences: Sentences, capsys: Captured
+) -> None:
+    found = trained(project)
+    answers = [text for text in found if text in {*ANSWERS, *MORE}]
+    of_base = [text for text in found if text in {*language_sentences("tatar")}][:2]
+    told = warned(project, [*answers, *NEW[:2]], capsys)
+    assert "юллар.txt: 80.0 % of its 10 documents stand in the training text or answers" in told
+    assert "50.0 % of its 4 documents" in warned(project, [*of_base, *NEW[:2]], capsys)
+    page = " ".join(answers)
+    assert "33.3 % of its 3 documents" in warned(project, [page, *NEW[:2]], capsys)
+    told = warned(project, NEW, capsys)
+    assert "stand in the training" not in told
+    assert "Not compared" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("examples", "Not compared with answers that it was trained on: not in this store."),
+        ("model", "Not compared with what its base was trained on: not in this store."),
+    ],
+)
+def test_what_the_store_lacks_is_said(
+    kind: str, expected: str, project: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(project, folder)
+    store = Store(folder / "store")
+    for each in [*(store.root / kind).iterdir()]:
+        made = open_artifact(each)
+        if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
+            shutil.rmtree(each)
+    assert expected in warned(folder, ANSWERS, capsys)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_project import Killed
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from endonym.log import Log, append_jsonl
 from endonym.pipeline.metrics import Metrics
 from endonym.recipe.recipe import Recipe, overrides_name
 from endonym.train.report import Report, as_metrics
+
+Patch = pytest.MonkeyPatch
 
 Say = Callable[..., Any]
 FAKE = """
@@ -34,20 +37,15 @@ def finish():
 """
 
 
-class Killed(BaseException):
-    """As if the process were killed."""
+@pytest.fixture
+def recipe(prepared: Path) -> Path:
+    text = prepared.read_text(encoding="utf-8").replace("steps = 40", "steps = 20")
+    prepared.write_text(text, encoding="utf-8")
+    return prepared
 
 
 @pytest.fixture
-def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
-    path = small_recipe(tmp_path / "project")
-    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 20")
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def service(tmp_path: Path, monkeypatch: Patch) -> Callable[..., Path]:
     """Installs a module that writes down how it is called, and gives the file."""
 
     def install(name: str, fails: int = -1) -> Path:
@@ -86,17 +84,6 @@ def shown(run: Path) -> list[int]:
     ]
 
 
-def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The training dies when it is about to write this step down."""
-
-    def die(report: Report) -> dict[str, Any]:
-        if report.step == step:
-            raise Killed
-        return as_metrics(report)
-
-    monkeypatch.setattr("endonym.pipeline.journal.as_metrics", die)
-
-
 def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
     recipe: Path, command: Say, service: Callable[..., Path]
 ) -> None:
@@ -110,7 +97,7 @@ def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
 
     given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("endonym.pipeline.journal.as_metrics", look)
+        patch.setattr("endonym.pipeline.progress.as_metrics", look)
         killed = [*given, "--until", "model", "--json"]
         said = command(*killed)
     assert said.code == 0, said.err
@@ -131,14 +118,20 @@ def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
 
 
 def test_a_step_that_is_repeated_after_a_kill_is_told_once(
-    recipe: Path, command: Say, service: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    recipe: Path, command: Say, service: Callable[..., Path], monkeypatch: Patch
 ) -> None:
     told = service("wandb")
     run = run_of(recipe, 'track.to=["wandb"]', "track.project=телләр")
     given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
     given += ["--set", "track.project=телләр", "--until", "model"]
+
+    def die(report: Report) -> dict[str, Any]:
+        if report.step == 13:
+            raise Killed
+        return as_metrics(report)
+
     with monkeypatch.context() as patch:
-        killed_at(13, patch)
+        patch.setattr("endonym.pipeline.progress.as_metrics", die)
         with pytest.raises(Killed):
             command(*given)
     assert steps(run) == shown(run) == list(range(13))
@@ -164,16 +157,16 @@ def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
 
 
 def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
-    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+    recipe: Path, command: Say, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
-    given = [recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
+    given = [recipe, "--store", recipe.parent / "other", "--set", 'track.to=["trackio"]']
     for name in ("check", "run"):
         said = command(name, *given, "--json")
         assert said.code == 2
         assert "names trackio, which is not installed" in said.json()["error"]["message"]
         assert "pip install trackio" in said.json()["error"]["do"]
-    assert not (recipe.parent / "store").exists()
+    assert not (recipe.parent / "other").exists()
 
 
 def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_path: Path) -> None:

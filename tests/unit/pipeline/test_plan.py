@@ -23,10 +23,14 @@ from endonym.pipeline.plan import (
     pretrained_stage,
     stage_names,
 )
-from endonym.pipeline.types import EvaluationConfig, ExamplesConfig, PhaseTraining
+from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
+
+StagesOf = Callable[..., dict[str, Stage]]
+
+Written = Callable[[Path], Path]
 
 MORE = """
 [[phase]]
@@ -37,9 +41,7 @@ steps = 4
 
 
 @pytest.fixture
-def stages_of(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
-) -> Callable[..., dict[str, Stage]]:
+def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, Stage]]:
     """The stages of the small recipe, with more written after it, by name."""
     path = small_recipe(tmp_path / "project")
     ground = path.read_text(encoding="utf-8")
@@ -58,9 +60,7 @@ def reads(stages: dict[str, Stage]) -> dict[str, set[str]]:
     return {name: {each.name for each in stage.inputs.values()} for name, stage in stages.items()}
 
 
-def test_every_stage_reads_what_was_made_before_it(
-    stages_of: Callable[..., dict[str, Stage]],
-) -> None:
+def test_every_stage_reads_what_was_made_before_it(stages_of: StagesOf) -> None:
     found = reads(stages_of())
     texts = {"source tatar", "source romanian", "source others"}
     assert found == {
@@ -79,9 +79,7 @@ def test_every_stage_reads_what_was_made_before_it(
         seen.add(name)
 
 
-def test_speed_is_measured_after_the_exports_of_what_they_hold(
-    stages_of: Callable[..., dict[str, Stage]],
-) -> None:
+def test_speed_is_measured_after_the_exports_of_what_they_hold(stages_of: StagesOf) -> None:
     found = reads(stages_of('[[evaluate]]\nkind = "speed"\n'))
     assert list(found)[-2:] == ["export huggingface", "evaluation speed"]
     assert found["evaluation speed"] == {"model pretrain", "shards", "export huggingface"}
@@ -89,7 +87,7 @@ def test_speed_is_measured_after_the_exports_of_what_they_hold(
 
 
 def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
-    stages_of: Callable[..., dict[str, Stage]],
+    stages_of: StagesOf,
 ) -> None:
     after = reads(stages_of(MORE.format(start="")))
     assert "model pretrain" in after["model books"]
@@ -100,7 +98,7 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
 
 
 def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
-    stages_of: Callable[..., dict[str, Stage]],
+    stages_of: StagesOf,
 ) -> None:
     found = stages_of()
     for stage in found.values():
@@ -111,9 +109,7 @@ def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
     assert len({stage.id for stage in found.values()}) == len(found)
 
 
-def test_names_are_known_before_anything_is_planned(
-    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
-) -> None:
+def test_names_are_known_before_anything_is_planned(stages_of: StagesOf, tmp_path: Path) -> None:
     found = stages_of(MORE.format(start=""))
     recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
     names = stage_names(recipe)
@@ -121,7 +117,7 @@ def test_names_are_known_before_anything_is_planned(
 
 
 def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
-    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
+    stages_of: StagesOf, tmp_path: Path
 ) -> None:
     folder = tmp_path / "project"
     for name in ("unseen.txt", "tasks/a.jsonl", "tasks/b.jsonl"):
@@ -178,9 +174,7 @@ def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
     assert pretrained_stage(Recipe.load(recipe)) is not None
 
 
-def test_only_the_last_phase_answers_for_the_exports_of_adapters(
-    stages_of: Callable[..., dict[str, Stage]],
-) -> None:
+def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: StagesOf) -> None:
     books = MORE.format(start="adapt = { dora = true }")
     more = books + MORE.replace("books", "tales").format(start="adapt = {}")
     stages = stages_of(more + '\n[[export]]\nformat = "gguf-adapter"\n')
@@ -191,7 +185,7 @@ def test_only_the_last_phase_answers_for_the_exports_of_adapters(
 
 
 def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_no_export(
-    stages_of: Callable[..., dict[str, Stage]],
+    stages_of: StagesOf,
 ) -> None:
     dev = '[[evaluate]]\nkind = "bits"\nsplit = "dev"\n'
     prompts = '[[evaluate]]\nkind = "prompts"\nfile = "prompts.txt"\n'
@@ -204,7 +198,7 @@ def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_
 
 
 def test_a_phase_continues_the_first_file_of_prompts_alone(
-    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
+    stages_of: StagesOf, tmp_path: Path
 ) -> None:
     (tmp_path / "project").mkdir(exist_ok=True)
     (tmp_path / "project" / "more.txt").write_text("Кояш\n", encoding="utf-8")
@@ -222,7 +216,7 @@ def test_a_phase_continues_the_first_file_of_prompts_alone(
     ],
 )
 def test_micro_batches_are_identity_where_experts_have_a_penalty_within_each(
-    small_recipe: Callable[[Path], Path], tmp_path: Path, sets: list[str], penalty: bool
+    small_recipe: Written, tmp_path: Path, sets: list[str], penalty: bool
 ) -> None:
     recipe = Recipe.load(small_recipe(tmp_path), sets=["export=[]", *sets])
     raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
@@ -254,7 +248,7 @@ file = "prompts.txt"
 
 
 def test_a_model_that_is_trained_further_is_scored_beside_it(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    small_recipe: Written, tmp_path: Path
 ) -> None:
     folder = a_model(Store(tmp_path / "store"))
     path = small_recipe(tmp_path / "project").with_name("onward.toml")
@@ -271,7 +265,7 @@ def test_a_model_that_is_trained_further_is_scored_beside_it(
 
 
 def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
-    small_recipe: Callable[[Path], Path], tmp_path: Path
+    small_recipe: Written, tmp_path: Path
 ) -> None:
     path = small_recipe(tmp_path / "project")
     (path.parent / "chat.jinja").write_text(CHATML, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from serving import toy_language_model
+from small_project import Project
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym import device
@@ -27,6 +29,10 @@ from endonym.train.loop import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.overfit import ROW_TOKENS
 
+Bench = tuple[TrainingInputs, Batches]
+
+Patch = pytest.MonkeyPatch
+
 Say = Callable[..., Any]
 PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
 
@@ -41,7 +47,7 @@ def bench(tmp_path: Path) -> tuple[TrainingInputs, Batches]:
 
 
 def tried(
-    bench: tuple[TrainingInputs, Batches], phase: TrainConfig = PHASE, group: Group = ALONE
+    bench: Bench, phase: TrainConfig = PHASE, group: Group = ALONE
 ) -> tuple[Decoder, list[str]]:
     """What was used up, and what was said."""
     said: list[str] = []
@@ -60,7 +66,7 @@ def tried(
     return decoder, said
 
 
-def test_a_row_is_overfitted(bench: tuple[TrainingInputs, Batches]) -> None:
+def test_a_row_is_overfitted(bench: Bench) -> None:
     decoder, (said,) = tried(bench)
     assert said.startswith("  pre-flight: overfits one row, as it should: loss ")
     before, after = (float(said.split()[index]) for index in (-3, -1))
@@ -89,7 +95,7 @@ def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
 
 
 def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
-    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: Patch
 ) -> None:
     sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
     assert "overfits one row, as it should: loss " in tried(bench, sharded, two)[1][0]
@@ -104,9 +110,7 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
     assert len(tried(bench, sharded, two)[1]) == 1, "the estimate has a margin"
 
 
-def test_a_disk_that_is_too_small_is_refused_first(
-    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_too_small_is_refused_first(bench: Bench, monkeypatch: Patch) -> None:
     def full(*_: object) -> None:
         raise StoreError("checkpoints need more")
 
@@ -121,8 +125,8 @@ def test_a_disk_that_is_too_small_is_refused_first(
     [(10, 25, "none", 5, 3), (25, 10, "none", 5, 3), (50, 50, "ema", 1, 4), (99, 99, "ema", 1, 4)],
 )
 def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
-    bench: tuple[TrainingInputs, Batches],
-    monkeypatch: pytest.MonkeyPatch,
+    bench: Bench,
+    monkeypatch: Patch,
     *,
     evaluated: int,
     saved: int,
@@ -142,28 +146,24 @@ def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
 
 
 def test_training_begins_with_weights_that_nothing_has_touched(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: Patch
 ) -> None:
     def spoil(begin: object, decoder: Decoder, *_: object, **__: object) -> None:
         torch.nn.init.normal_(decoder.embedding.weight, std=9.0)
 
     first: list[float] = []
-    for folder in ("plain", "spoilt"):
-        args = ("--store", tmp_path / folder / "store", "--until", "model")
-        recipe = small_recipe(tmp_path / folder)
-        said = command("run", recipe, *args, "--set", "phase.0.steps=1", "-q")
+    for _ in range(2):
+        said = project.run("-q", sets=("phase.0.steps=1",))
         assert said.code == 0, said.err
-        (validations,) = (tmp_path / folder / "store").glob("model/*/validations.json")
+        (validations,) = project.store.glob("model/*/validations.json")
         first.append(json.loads(validations.read_text(encoding="utf-8"))[0]["nats"])
+        shutil.rmtree(project.store / "model")
         monkeypatch.setattr(training, "before_training", spoil)
     assert first[0] == first[1]
 
 
 def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
-    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: Patch
 ) -> None:
     config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
@@ -174,13 +174,13 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: calls.append(keeps))
     for free, expected in ((ALLOCATOR_OVERHEAD * (short + whole) / 2, []), (short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
-        training.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
+        preflight.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
         assert calls == expected
 
 
 @pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
 def test_an_end_of_turn_whose_row_is_that_of_other_ids_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, number_format: torch.dtype
+    monkeypatch: Patch, number_format: torch.dtype
 ) -> None:
     model = toy_language_model()
     monkeypatch.setattr(model.tokenizer, "chat_template", "…")

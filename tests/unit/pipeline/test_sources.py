@@ -19,6 +19,8 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store
 
+Patch = pytest.MonkeyPatch
+
 
 @pytest.fixture
 def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
@@ -26,7 +28,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
 
 
 @pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def hashed(monkeypatch: Patch) -> list[str]:
     """The names of the files that are read."""
     seen: list[str] = []
     read = sources.file_hash
@@ -88,7 +90,7 @@ def test_a_dry_run_hashes_and_writes_nothing_down(recipe: Recipe) -> None:
 
 
 def test_the_bar_of_hashing_comes_to_its_end_whether_or_not_hashes_are_known(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, monkeypatch: Patch
 ) -> None:
     totals, told = list[float](), list[int]()
 
@@ -128,7 +130,7 @@ def test_a_source_is_in_the_script_that_cleaning_names_or_its_language_has(recip
 
 
 def test_a_pack_for_ocr_is_chosen_once_for_the_first_four_files(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recipe: Recipe, monkeypatch: Patch
 ) -> None:
     for n in range(5):
         write(tmp_path, f"scans/{n}.txt", TATAR)
@@ -155,27 +157,6 @@ def test_a_pack_for_ocr_is_chosen_once_for_the_first_four_files(
     assert ocr() == "auto"
 
 
-def test_a_file_of_the_same_size_and_another_time_is_another_file(
-    recipe: Recipe, hashed: list[str]
-) -> None:
-    before = hash_all(recipe)[0].hashes
-    path = recipe.folder / "texts" / "tatar.txt"
-    data = path.read_bytes()
-    path.write_bytes(data[:-2] + b"!\n")
-    os.utime(path, (5, 5))
-    assert hash_all(recipe)[0].hashes != before
-
-
-def test_a_broken_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str]) -> None:
-    first = hash_all(recipe)
-    memory = recipe.folder / "store" / "hashes.json"
-    memory.write_text("{", encoding="utf-8")
-    hashed.clear()
-    assert hash_all(recipe) == first
-    assert len(hashed) == 3
-    assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3 + len(("seal",))
-
-
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_a_text_changed_at_equal_size_and_time_is_another_file(
     recipe: Recipe, hashed: list[str], is_replaced: bool
@@ -200,12 +181,18 @@ def test_a_model_file_changed_at_equal_size_and_time_is_another_file(tmp_path: P
     assert sources.hash_once(path) != once
 
 
-def test_a_changed_hash_in_the_memory_is_no_other_text(recipe: Recipe, hashed: list[str]) -> None:
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_broken_or_changed_memory_of_hashes_is_made_anew(
+    recipe: Recipe, hashed: list[str], is_cut: bool
+) -> None:
     first = hash_all(recipe)
     memory = recipe.folder / "store" / "hashes.json"
-    digest = first[0].hashes[0]
-    memory.write_text(memory.read_text("utf-8").replace(digest, "0" * 64), "utf-8")
+    changed = memory.read_text("utf-8").replace(first[0].hashes[0], "0" * 64)
+    memory.write_text("{" if is_cut else changed, "utf-8")
+    hashed.clear()
     assert hash_all(recipe) == first
+    assert len(hashed) == 3
+    assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3 + len(("seal",))
 
 
 def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe) -> None:
@@ -237,9 +224,7 @@ def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:
         sources.find(recipe)
 
 
-def test_an_error_of_the_disk_names_the_file(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_the_disk_names_the_file(recipe: Recipe, monkeypatch: Patch) -> None:
     def fail(path: Path, advance: Callable[[int], None]) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -261,7 +246,7 @@ def test_what_is_no_file_is_hashed_unread_and_odd_names_are_remembered(tmp_path:
     found = [(source, source_files(source, tmp_path))]
     (first,) = sources.hash_all(found, store, Log(quiet=True))
     assert [file.name for file in first.files] == [
-        *("a-\\xff.txt", "circle.txt", "pipe.txt", "zero.txt"),
+        *("a-\\xff.txt", "circle.txt", "pipe.txt", "zero.txt")
     ]
     assert sources.hash_all(found, store, Log(quiet=True)) == [first]
     assert len(set(first.hashes)) == 4

@@ -27,7 +27,7 @@ from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.types import (
+from endonym.pipeline.stages import (
     CorpusConfig,
     ExamplesConfig,
     ExportConfig,
@@ -98,10 +98,7 @@ def test_files_that_a_recipe_names_are_written_down_by_their_content(tmp_path: P
     paths = tuple(write(tmp_path, name, "Таң атты.\n") for name in ("a.txt", "b.txt"))
     config = NamedFiles(paths=paths, files=tuple(map(file_identity, paths)))
     ctx = context(tmp_path / "out")
-    assert stages.named_files(config, ctx) == {
-        "files": 2,
-        "bytes": 2 * len("Таң атты.\n".encode()),
-    }
+    assert stages.named_files(config, ctx) == {"files": 2, "bytes": 2 * len("Таң атты.\n".encode())}
     one, two = json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))
     assert one["sha256"] == two["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The model stage: its pre-flight, journal and samples, phases, and how it stops and goes on."""
+"""The model stage: phases, samples, what it keeps, and how it goes on after a kill."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from made_conversations import write_toy_examples
+from small_project import Killed, Project, journal_of
 from toys import lively_decoder, toy_config
 
 from endonym import cpu_contention
@@ -21,60 +22,35 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors, narrow
-from endonym.pipeline import training
-from endonym.recipe.recipe import Recipe
+from endonym.pipeline import preflight, training
 from endonym.train import checkpoint, loop, validate
 from endonym.train.distributed import ALONE
 from endonym.train.reference import reference
 from endonym.train.report import Report, as_metrics
 from endonym.train.validate import ValidationResult
 
-Say = Callable[..., Any]
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing after it runs."""
-
-
-def journal(project: Path) -> list[dict[str, Any]]:
-    (path,) = (project / "store" / "journal").glob("model-*.jsonl")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def steps(project: Path) -> list[int]:
-    return [line["step"] for line in journal(project) if line["event"] == "step"]
+Patch = pytest.MonkeyPatch
 
 
 def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: Path) -> None:
-    lines = journal(finished)
-    (began,) = [line for line in lines if line["event"] == "started"]
-    assert began["step"] == 0
-    (guesses,) = [line for line in lines if line["event"] == "baselines"]
+    guesses, began, *_, last = journal_of(finished)
+    assert (began["event"], began["step"], began["threads"]) == ("started", 0, 1)
+    assert began["versions"]["endonym"] == "0.1.0"
     said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
     assert f"bigram {guesses['bigram']:.4f}" in said
-    assert began["threads"] == 1
-    assert began["versions"]["endonym"] == "0.1.0"
-    assert lines[-1]["event"] == "finished"
-    validations = [line for line in lines if "dev_nats" in line]
+    assert last["event"] == "finished"
+    validations = [line for line in journal_of(finished) if "dev_nats" in line]
     assert [line["step"] for line in validations] == [0, 8, 16, 24, 32, 40]
     for name in ("tatar", "romanian", "others"):
         assert all(f"dev_bits_per_byte/{name}" in line for line in validations)
     assert validations[-1]["dev_nats"] < validations[0]["dev_nats"] - 1
-
-
-def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
-    finished: Path,
-) -> None:
-    samples = [line for line in journal(finished) if line["event"] == "sample"]
+    samples = journal_of(finished, "sample")
     assert {line["prompt"] for line in samples} == {"Әбием мич янында", "Le facteur"}
     assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
 
 
 def test_samples_are_written_by_the_average_that_is_validated(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: Patch
 ) -> None:
     seen: dict[str, list[torch.Tensor]] = {"validation": [], "sample": []}
     see, write = loop.validate, LanguageModel.generate_many
@@ -89,141 +65,76 @@ def test_samples_are_written_by_the_average_that_is_validated(
 
     monkeypatch.setattr(loop, "validate", noted_validate)
     monkeypatch.setattr(LanguageModel, "generate_many", sample)
-    recipe = small_recipe(tmp_path / "project")
     keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
-    sets = [part for key in keys for part in ("--set", key)]
-    store = tmp_path / "project" / "store"
-    assert command("run", recipe, "--store", store, "--until", "model", *sets).code == 0
+    assert project.run(sets=keys).code == 0
     assert len(seen["validation"]) == len(seen["sample"]) == 2
     assert all(torch.equal(*pair) for pair in zip(*seen.values(), strict=True))
-    (handed_on,) = store.glob("model/*/weights.safetensors")
+    (handed_on,) = project.store.glob("model/*/weights.safetensors")
     assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["validation"][-1])
 
 
-def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
+def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(
+    finished: Path,
+) -> None:
     (folder,) = (finished / "store" / "model").iterdir()
+    (shards,) = (finished / "store" / "shards").iterdir()
     numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
-    assert (numbers["parameters"], numbers["steps"]) == (70_368, 40)
-    assert numbers["tokens"] == 40 * 256
+    assert (numbers["parameters"], numbers["steps"], numbers["tokens"]) == (70_368, 40, 40 * 256)
     validations = json.loads((folder / "validations.json").read_text(encoding="utf-8"))
     best = min(validations, key=lambda each: each["nats"])
     assert numbers["kept_step"] == best["step"]
     assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
-
-
-def test_the_best_validation_is_what_the_model_reaches_on_dev_text(finished: Path) -> None:
-    (folder,) = (finished / "store" / "model").iterdir()
-    (shards,) = (finished / "store" / "shards").iterdir()
-    validations = json.loads((folder / "validations.json").read_text(encoding="utf-8"))
     dev, decoder = TokenShards(shards, "dev"), LanguageModel.load(folder).decoder
     found = validate.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
-    assert min(each["nats"] for each in validations) == pytest.approx(found.nats, rel=1e-6)
+    assert best["nats"] == pytest.approx(found.nats, rel=1e-6)
 
 
 def test_a_kill_between_a_checkpoint_and_its_line_loses_no_validation(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    finished: Path,
+    project: Project, monkeypatch: Patch, finished: Path
 ) -> None:
-    recipe = small_recipe(tmp_path / "project")
-    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
     save = checkpoint.save
 
     def save_and_die(*arguments: Any) -> None:
         if save(*arguments).state.step == 16:
             raise Killed
 
-    monkeypatch.setattr(checkpoint, "save", save_and_die)
-    with pytest.raises(Killed):
-        command(*given)
-    assert steps(tmp_path / "project") == list(range(16))
-    monkeypatch.setattr(checkpoint, "save", save)
-    assert command(*given).code == 0
-    assert steps(tmp_path / "project") == list(range(41))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            project.run()
+    assert project.steps() == list(range(16))
+    said = project.run().err
+    assert "goes on from step 16" in said
+    assert "pre-flight" not in said
     mended, whole = (
-        [
-            {key: value for key, value in line.items() if key not in ("seconds", "~")}
-            for line in journal(each)
-            if line["event"] == "step"
-        ]
-        for each in (tmp_path / "project", finished)
+        [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+        for lines in (project.journal("step"), journal_of(finished, "step"))
     )
     assert mended == whole
     assert "dev_nats" in mended[16]
 
 
-def test_what_was_written_after_the_last_checkpoint_is_written_anew(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    recipe = small_recipe(tmp_path / "project")
-    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
-
-    def die(report: Report) -> dict[str, Any]:
-        if report.step == 12:
-            raise Killed
-        return as_metrics(report)
-
-    monkeypatch.setattr("endonym.pipeline.journal.as_metrics", die)
-    with pytest.raises(Killed):
-        command(*given)
-    assert steps(tmp_path / "project") == list(range(12))
-    monkeypatch.undo()
-    said = command(*given)
-    assert "goes on from step 8" in said.err
-    assert "pre-flight" not in said.err
-    assert steps(tmp_path / "project") == list(range(41))
-
-
 def test_a_report_is_one_flat_object() -> None:
     result = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
+    numbers = {"nats": 3.4, "bits_per_byte": 1.2, "lr": 1e-3, "gradient_norm": 0.5, "seconds": 0.25}
     report = Report(
-        step=8,
-        steps=40,
-        tokens=2048,
-        epoch=0.6201234,
-        nats=3.4,
-        bits_per_byte=1.2,
-        lr=1e-3,
-        gradient_norm=0.5,
-        seconds=0.25,
-        validation=result,
-        is_best=True,
+        step=8, steps=40, tokens=2048, epoch=0.6201234, validation=result, is_best=True, **numbers
     )
     assert as_metrics(report) == {
-        "event": "step",
-        "step": 8,
-        "tokens": 2048,
-        "epoch": 0.62012,
-        "seconds": 0.25,
-        "lr": 1e-3,
-        "train_nats": 3.4,
-        "train_bits_per_byte": 1.2,
-        "gradient_norm": 0.5,
-        "dev_nats": 3.5,
-        "dev_bits_per_byte": 1.25,
-        "dev_bits_per_byte/tatar": 1.5,
+        **{"event": "step", "step": 8, "tokens": 2048, "epoch": 0.62012, "seconds": 0.25},
+        **{"lr": 1e-3, "train_nats": 3.4, "train_bits_per_byte": 1.2, "gradient_norm": 0.5},
+        **{"dev_nats": 3.5, "dev_bits_per_byte": 1.25, "dev_bits_per_byte/tatar": 1.5},
     }
 
 
 def test_another_device_than_the_cpu_is_compared_with_it_before_training(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """torch's other name of the CPU stands for another device, which one harmed weight spoils.
 
     What the comparison changes is not what overfits the row.
     """
-    recipe = small_recipe(tmp_path / "project")
-    store = tmp_path / "project" / "store"
-    args = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
-    move = Decoder.to
+    move, keys = Decoder.to, ("phase.0.steps=2",)
 
     def harmed(decoder: Decoder, device: str) -> Decoder:
         with torch.no_grad():
@@ -232,37 +143,29 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
 
     with monkeypatch.context() as patch:
         patch.setattr(Decoder, "to", harmed)
-        said = command(*args, "--device", "cpu:0")
+        said = project.run("--device", "cpu:0", sets=keys)
     assert said.code == 1
     assert "pre-flight on cpu" in said.err
     assert "logits differ from those of the CPU" in said.err
-    said = command(*args, "--device", "cpu:0")
-    assert said.code == 0, said.err
-    assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
+    there = project.run("--device", "cpu:0", sets=keys).err
+    assert "pre-flight: logits on cpu:0 are those of the CPU to" in there
+    here = project.run("--store", tmp_path / "other", sets=keys).err
     learnt = "pre-flight: overfits one row, as it should: loss "
-    here = command(*args, "--store", tmp_path / "other").err
-    assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
+    assert there.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: Patch
 ) -> None:
-    for module in (training, loop):
+    for module in (preflight, loop):
         monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
-    args = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
-    said = command("run", small_recipe(tmp_path), *args, "--set", "phase.0.compile=on")
+    said = project.run(sets=("phase.0.steps=1", "phase.0.compile=on"))
     assert said.code == 0, said.err
     assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
 
 
 def test_a_crowded_machine_is_said_in_the_midst_of_training(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: Patch
 ) -> None:
     """From the tenth on, steps seem to take ten times as long; training goes on."""
     original = ContentionMonitor.warning
@@ -275,31 +178,37 @@ def test_a_crowded_machine_is_said_in_the_midst_of_training(
 
     monkeypatch.setattr(cpu_contention.OtherProcesses, "cores_used", lambda _: 0.0)
     monkeypatch.setattr(ContentionMonitor, "warning", slowed)
-    args = ("--store", tmp_path / "project" / "store", "--until", "model")
-    said = command("run", small_recipe(tmp_path / "project"), *args, "--set", "phase.0.steps=30")
+    said = project.run(sets=("phase.0.steps=30",))
     assert said.code == 0, said.err
     assert said.err.count("Other programs may be using this machine.") == 1
     assert len(seen) == 30
 
 
-def two_phases(path: Path, steps: int) -> Path:
-    """The recipe with eight steps, and a second phase of so many after them."""
-    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 8")
-    extra = f'[[phase]]\nname = "more"\nsteps = {steps}\nbatch_tokens = 256\nlr = 4e-3\n'
-    extra += 'number_format = "fp32"\nsave_every_steps = 2\n\n'
-    path.write_text(text.replace("[[evaluate]]", extra + "[[evaluate]]", 1), encoding="utf-8")
-    return path
+MORE = """[[phase]]
+name = "more"
+steps = 4
+batch_tokens = 256
+lr = 4e-3
+number_format = "fp32"
+save_every_steps = 2
+
+[[evaluate]]"""
 
 
-def test_a_run_killed_around_a_switch_of_phases_makes_the_same_bytes(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_second_phase_begins_where_the_first_ended_whatever_kills_it(
+    project: Project, monkeypatch: Patch
 ) -> None:
     """After the last save of the first phase, the first of the second, and within that."""
-    save, made = checkpoint.save, {}
-    deaths: list[int] = []
+    project.edit(("steps = 40", "steps = 8"), ("[[evaluate]]", MORE))
+    stages = project.run("--json").json()["stages"]
+    models = [each for each in stages if each["name"].startswith("model")]
+    assert [each["name"] for each in models] == ["model pretrain", "model more"]
+    paths = [project.store / "model" / each["id"] / "validations.json" for each in models]
+    first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
+    calm, save, deaths = project.weights(), checkpoint.save, [8, 0, 2]
+    for name in ("model", "journal"):
+        (project.store / name).rename(project.store.parent / name)
 
     def save_and_die(*given: Any) -> Any:
         saved = save(*given)
@@ -309,75 +218,42 @@ def test_a_run_killed_around_a_switch_of_phases_makes_the_same_bytes(
         return saved
 
     monkeypatch.setattr(checkpoint, "save", save_and_die)
-    for name, steps_of_deaths in (("calm", []), ("killed", [8, 0, 2])):
-        recipe, store = two_phases(small_recipe(tmp_path / name), 6), tmp_path / name / "store"
-        deaths.extend(steps_of_deaths)
-        for _ in steps_of_deaths:
-            with pytest.raises(Killed):
-                command("run", recipe, "--store", store, "--until", "model")
-        assert command("run", recipe, "--store", store, "--until", "model").code == 0
-        found = sorted(store.glob("model/*/weights.safetensors"))
-        made[name] = {path.parent.name: path.read_bytes() for path in found}
-    assert len(made["calm"]) == 2
-    assert made["killed"] == made["calm"]
-
-
-def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
-) -> None:
-    path = two_phases(small_recipe(tmp_path / "project"), 2)
-    store = tmp_path / "project" / "store"
-    said = command("run", path, "--store", store, "--until", "model", "--json").json()
-    names = [each["name"] for each in said["stages"] if each["name"].startswith("model")]
-    assert names == ["model pretrain", "model more"]
-    first, second = (
-        json.loads((store / "model" / each["id"] / "validations.json").read_text(encoding="utf-8"))
-        for each in said["stages"]
-        if each["name"].startswith("model")
-    )
-    assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
-    loaded = Recipe.load(path)
-    assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
+    for _ in range(3):
+        with pytest.raises(Killed):
+            project.run()
+    assert project.run().code == 0
+    assert len(calm) == 2
+    assert project.weights() == calm
 
 
 def test_a_phase_of_one_book_that_no_text_judges_keeps_its_last_step(
-    small_recipe: Callable[[Path], Path],
-    language_sentences: Callable[[str], list[str]],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, language_sentences: Callable[[str], list[str]], monkeypatch: Patch
 ) -> None:
     """Nor is it stopped because it is bad at the other texts, of which there is held-out text."""
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
-    path, book = small_recipe(tmp_path / "project"), language_sentences("french")
-    (path.parent / "book.txt").write_text(" ".join(book), encoding="utf-8")
-    given = '[[source]]\nname = "book"\npath = "book.txt"\nrepeatable = true\n\n'
-    text = path.read_text(encoding="utf-8").replace("[[source]]", given + "[[source]]", 1)
-    path.write_text(text.replace("[[phase]]", "[[phase]]\nsources = {book = 1.0}"))
-    run = ["run", path, "--store", tmp_path / "project" / "store", "--until", "model"]
-    refused = command(*run, "--set", "phase.0.keep=best")
+    book = project.recipe.parent / "book.txt"
+    book.write_text(" ".join(language_sentences("french")), encoding="utf-8")
+    source = '[[source]]\nname = "book"\npath = "book.txt"\nrepeatable = true\n\n[[source]]'
+    project.edit(("[[source]]", source), ("[[phase]]", "[[phase]]\nsources = {book = 1.0}"))
+    refused = project.run(sets=("phase.0.keep=best",))
     assert refused.code != 0
     assert 'nothing of "book" is held out' in refused.err
-    said = command(*run, "--set", "phase.0.lr=1e-9")
+    said = project.run(sets=("phase.0.lr=1e-9", "phase.0.steps=8"))
     assert said.code == 0, said.err
     assert 'warning: phase pretrain: nothing of "book" is held out' in said.err
-    assert "weights of step 40 of 40 kept" in said.err
-    validations = [line for line in journal(tmp_path / "project") if "dev_nats" in line]
+    assert "weights of step 8 of 8 kept" in said.err
+    validations = [line for line in project.journal() if "dev_nats" in line]
     assert all(line["dev_nats"] > 3 for line in validations)
-    assert {key for key in validations[0] if key.startswith("dev_bits_per_byte/")} == {
-        f"dev_bits_per_byte/{name}" for name in ("tatar", "romanian", "others")
-    }
+    judged = {key for key in validations[0] if key.startswith("dev_bits_per_byte/")}
+    assert judged == {f"dev_bits_per_byte/{name}" for name in ("tatar", "romanian", "others")}
 
 
 def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     """Validations and samples do not count: the log says what the journal adds up to."""
-    run = finished / "runs" / "kechkena"
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    steps = [line for line in lines if line.get("seconds")]
+    steps = [line for line in journal_of(finished, "step") if line["seconds"]]
     speed = steps[-1]["tokens"] / sum(line["seconds"] for line in steps)
-    (last,) = re.findall(
-        r"step +40 of 40 .*bits/byte +· +(.+) tokens/s", (run / "log.txt").read_text("utf-8")
-    )
+    said = (finished / "runs" / "kechkena" / "log.txt").read_text("utf-8")
+    (last,) = re.findall(r"step +40 of 40 .*bits/byte +· +(.+) tokens/s", said)
     assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
 
 
@@ -395,31 +271,26 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
         inputs = {"examples": SimpleNamespace(folder=folder)}
         ctx: Any = SimpleNamespace(inputs=inputs, work=tmp_path / form, device="cpu")
         made = training.example_inputs(config, ctx, lively_decoder, ALONE)
-        found[form] = made.references["train"]
+        found[form] = made.references["train"].tolist()
     narrowed = lively_decoder()
     narrow(narrowed)
     (tmp_path / "expected").mkdir()
     how: dict[str, Any] = {"context": 16, "device": "cpu", "group": ALONE}
     tokens = ExampleTokens(folder, "train")
     expected = reference(lambda: narrowed, tokens, folder=tmp_path / "expected", **how)
-    assert found["bf16"].tolist() == expected.tolist()
-    assert found["bf16"].tolist() != found["fp32"].tolist()
+    assert found["bf16"] == expected.tolist() != found["fp32"]
 
 
 def test_an_adapter_that_cannot_be_handed_over_is_told_before_anything_is_trained(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
-    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "store"
-    more = '\n[[phase]]\nname = "tales"\nsteps = 4\nadapt = {}\n'
-    more += '\n[[export]]\nformat = "gguf-adapter"\n'
-    recipe.write_text(recipe.read_text(encoding="utf-8") + more, encoding="utf-8")
-    said = command("run", recipe, "--store", store)
+    tales = '[[phase]]\nname = "tales"\nsteps = 4\nadapt = {}\n[[evaluate]]'
+    export = '[[export]]\nformat = "gguf-adapter"\n[[evaluate]]'
+    project.edit(("[[evaluate]]", tales), ("[[evaluate]]", export))
+    said = project.run()
     assert said.code == 1
     assert "GGUF files need a-package-that-nobody-wrote" in said.err
-    assert not [*(store / "model").glob("*/manifest.json")]
-    lines = [each for path in store.glob("journal/*.jsonl") for each in read_jsonl(path)]
+    assert not [*(project.store / "model").glob("*/manifest.json")]
+    lines = [each for path in project.store.glob("journal/*.jsonl") for each in read_jsonl(path)]
     assert not [each for each in lines if each["event"] == "step"]

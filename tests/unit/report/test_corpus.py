@@ -1,4 +1,4 @@
-"""The cards of a corpus and of a tokenizer: their rows, notes, samples and sentences."""
+"""The report's cards: corpus, tokenizer, examples."""
 
 import json
 from collections import Counter
@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 from artefacts import artefact_of
+from made_conversations import conversations, make_toy_examples, pairs
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from toys import toy_tokenizer
 
+from endonym.config import Config
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
 from endonym.log import size
+from endonym.pipeline.execute import Made
+from endonym.pipeline.plan import Stage
 from endonym.report.corpus import (
     KEPT_SHOWN,
     SENTENCE_CHARS,
+    answers_card,
     corpus_card,
     drawn,
     first_sentence,
@@ -81,9 +86,7 @@ def test_what_was_dropped_is_counted_as_a_share_and_shown(corpus: Artifact) -> N
     assert shown == {"exact": [TATAR[0]], "min_chars": ["Кояш."]}
 
 
-def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(
-    tmp_path: Path,
-) -> None:
+def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(tmp_path: Path) -> None:
     lines = [*TATAR, TATAR[0], "Кояш.", "Таң.", f"  {FRENCH[0]}"]
     write(tmp_path, "tatar.txt", lines)
     source = Source(name="tatar", path=str(tmp_path / "tatar.txt"), document="line")
@@ -187,3 +190,32 @@ def test_one_sentence_of_each_source_is_drawn_and_of_three_sources_at_most() -> 
         ("b", "ярар."),
         ("c", "Da."),
     ]
+
+
+def made(name: str, kind: str, folder: Path, numbers: dict[str, object]) -> Made:
+    stage = Stage(name, kind, Config(), lambda config, ctx: {})
+    return Made(stage, Artifact(folder, {"numbers": numbers}), True, 1.0)
+
+
+def test_each_phase_has_its_row_and_each_reason_its_own(tmp_path: Path) -> None:
+    talks = [*conversations(18), {"prompt": "Нәрсә?"}, "{", "{"]
+    chat = make_toy_examples(tmp_path / "a", talks, context=400)
+    liked = make_toy_examples(tmp_path / "b", pairs(24), "preferences", context=400)
+    found = answers_card(
+        [
+            made("corpus", "corpus", tmp_path, {}),
+            made("examples sft", "examples", tmp_path / "a", chat),
+            made("examples dpo", "examples", tmp_path / "b", liked),
+        ]
+    )
+    assert found is not None
+    assert [row[:4] for row in found.rows] == [
+        ["sft", "conversations", "21", "3"],
+        ["dpo", "preference pairs", "24", "0"],
+    ]
+    assert [int(row[4]) + int(row[5]) for row in found.rows] == [18, 48]
+    assert found.rejects == [["sft", "bad_json", "2", "9.5 %"], ["sft", "no_columns", "1", "4.8 %"]]
+
+
+def test_a_run_without_answers_has_no_card(tmp_path: Path) -> None:
+    assert answers_card([made("corpus", "corpus", tmp_path, {})]) is None

@@ -26,9 +26,11 @@ from endonym.survey.examination import FOREIGN
 from endonym.survey.findings import Finding
 from endonym.workers import Inline
 
+Patch = pytest.MonkeyPatch
+
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
+def made(tmp_path: Path, monkeypatch: Patch) -> Diagnosis:
     """What is said of Tatar texts with a few faults."""
     monkeypatch.chdir(tmp_path)
     texts = [*TATAR, *stubs(60), "Безнeң aвылда <b>бүген</b> бәйрәм", f"сүз\u200bара {TATAR[2]}"]
@@ -46,9 +48,7 @@ def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
     assert html.count("<h1") == 1
 
 
-def test_languages_are_counted_for_each_reason_and_script(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_languages_are_counted_for_each_reason_and_script(tmp_path: Path, monkeypatch: Patch):
     """French and Khmer among Romanian, and a text of Romanian in Cyrillic letters."""
     monkeypatch.chdir(tmp_path)
     cyrillic = "Буника ышь бя кафяуа пе приспэ ши аскултэ врэбииле, димиляца девреме."
@@ -66,7 +66,7 @@ def test_languages_are_counted_for_each_reason_and_script(
     assert ("other: French", "3") in [each[:2] for each in languages(found)]
 
 
-def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: Patch):
     """In a dropped document, a template, a near copy that stays, a rare word and a file's name."""
     monkeypatch.chdir(tmp_path)
     evil = "<script>alert(1)</script>"

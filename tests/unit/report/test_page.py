@@ -28,39 +28,11 @@ from endonym.store import Artifact, Store
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, train_tokenizer
 
-WORDS = [
-    "мин",
-    "бүген",
-    "мәктәпкә",
-    "барам",
-    "ә",
-    "син",
-    "өйдә",
-    "каласың",
-    "урманда",
-    "яшел",
-    "агач",
-    "астында",
-    "карт",
-    "аю",
-    "йоклый",
-    "кичен",
-    "йолдызлар",
-    "яктыра",
-    "су",
-    "буенда",
-    "балалар",
-    "уйный",
-    "җил",
-    "исә",
-    "яңгыр",
-    "ява",
-    "кояш",
-    "чыга",
-    "әби",
-    "күмәч",
-    "пешерә",
-]
+WORDS = (  # of Tatar
+    "мин бүген мәктәпкә барам ә син өйдә каласың урманда яшел агач астында карт аю йоклый "
+    "кичен йолдызлар яктыра су буенда балалар уйный җил исә яңгыр ява кояш чыга әби күмәч "
+    "пешерә"
+)
 HOSTILE = "</p><script>alert('Ярамый!')</script><img src=x onerror=alert(1)> & \"мин\" 'син'"
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
@@ -91,14 +63,9 @@ kind = "bits"
 """
 
 
-@pytest.fixture
-def texts_of_a_run() -> list[str]:
-    return [HOSTILE, KHMER, ARABIC, *texts_unlike(60)]
-
-
 def texts_unlike(count: int) -> list[str]:
     """Sentences of which none nearly repeats another."""
-    draws = (random.Random(number).choices(WORDS, k=8) for number in range(count))
+    draws = (random.Random(number).choices(WORDS.split(), k=8) for number in range(count))
     return [" ".join(words) + "." for words in draws]
 
 
@@ -231,52 +198,36 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, texts_of_a_run: list[str]) -> Workshop:
-    return Workshop(tmp_path, texts_of_a_run)
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path, [HOSTILE, KHMER, ARABIC, *texts_unlike(60)])
 
 
-def test_the_report_has_every_section_and_closes_every_tag(workshop: Workshop) -> None:
+def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) -> None:
     html = workshop.whole()
     sections = re.findall(r'<section id="(\w+)">', html)
     assert sections == ["scores", "curves", "samples", "corpus", "tokenizer", "model", "making"]
-    assert Reader(html).open == []
+    read = Reader(html)
+    assert read.open == []
     assert "Over-fitting began after step 20" in html
     assert "it was started 2 times" in html
     assert workshop.run.recipe.text.splitlines()[1].replace('"', "&#34;") in html
-
-
-def test_no_text_of_the_corpus_becomes_markup(workshop: Workshop) -> None:
-    html = workshop.whole()
-    read = Reader(html)
-    assert "script" not in read.tags
-    assert "img" not in read.tags
+    assert not {"script", "img"} & {*read.tags}, "no text of the corpus becomes markup"
     assert read.handlers == []
     assert html.count("&lt;script&gt;") >= 5
-
-
-def test_the_report_needs_nothing_from_outside(workshop: Workshop) -> None:
-    html = workshop.whole()
-    assert all(link.startswith("#") for link in Reader(html).links)
+    assert all(link.startswith("#") for link in read.links), "nothing comes from outside"
     assert "@import" not in html
     assert "url(" not in html
-
-
-def test_texts_of_every_direction_find_their_own(workshop: Workshop) -> None:
-    html = workshop.whole()
     for opening in re.findall(r"<p class=\"(?:text|tokens)[^>]*>", html):
-        assert 'dir="auto"' in opening
-
-
-def test_the_report_names_the_longest_copy_in_its_samples(workshop: Workshop) -> None:
-    html = workshop.whole()
+        assert 'dir="auto"' in opening, "texts of every direction find their own"
     assert re.search(r'<p class="text copied" dir="auto">.+', html)
     assert "training documents were searched" in html
-
-
-def test_dropped_texts_stand_in_the_report_with_their_reason(workshop: Workshop) -> None:
-    html = workshop.whole()
     assert "<b>min_chars</b>" in html
     assert re.search(r'<p class="text" dir="auto">юк</p>', html)
+    assert all(made.artifact.manifest["id"] in html for made in workshop.run.made)
+    path = write_report(workshop.run, workshop.store)
+    assert path == workshop.run.folder / "report.html"
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
 
 
 @pytest.mark.parametrize(
@@ -313,17 +264,3 @@ def test_each_phase_has_curves_of_its_own(workshop: Workshop) -> None:
     html = report_page(workshop.run, workshop.store)
     assert "<h3>pretrain</h3>" in html
     assert "<h3>cool-down</h3>" in html
-
-
-def test_the_report_is_written_as_one_file_into_the_runs_folder(workshop: Workshop) -> None:
-    workshop.whole()
-    path = write_report(workshop.run, workshop.store)
-    assert path == workshop.run.folder / "report.html"
-    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
-
-
-def test_the_report_holds_the_full_identity_of_every_artefact(workshop: Workshop) -> None:
-    html = workshop.whole()
-    for made in workshop.run.made:
-        assert made.artifact.manifest["id"] in html

@@ -1,12 +1,17 @@
-"""The verdict and the gap: what the report says of the scores, in words."""
+"""The verdict and the gap in words, and the plot of size against loss."""
+
+import itertools
+import re
 
 import pytest
 from made_scores import baselines, score
 
 from endonym.evaluate.neighbours import Gain
+from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
-from endonym.report.scores import NEXT, gap, group, verdict, verdicts
+from endonym.report.scores import NEXT, efficiency_chart, gap, group, verdict, verdicts
+from endonym.report.svg import draw_all
 
 
 def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
@@ -80,7 +85,7 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
-    assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
+    assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:
@@ -113,14 +118,10 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     assert shown.heads == [*models, "of bytes", "of documents", "documents", "bytes"]
     values = ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
     (row,) = shown.rows
-    assert row.cells == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
+    assert row[1] == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
     (note,) = shown.notes
     assert note.startswith("* of 20 of the 412 documents, evenly spread within each source;")
-    assert [bar.name for bar in shown.bars.bars] == [
-        "model",
-        "compressor on 20",
-        "model on 20",
-    ]
+    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
 
 
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
@@ -153,7 +154,7 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
     )
     shown = group(found)
     assert shown.heads[-4:] == ["of bytes", "of documents", "documents", "bytes"]
-    rows = [(row.name, row.cells[0], *row.cells[2:4]) for row in shown.rows]
+    rows = [(name, cells[0], *cells[2:4]) for name, cells in shown.rows]
     assert rows == [
         ("mean of 2 sources", "0.725", "100.0 %", "100.0 %"),
         ("роман", "1.060", "38.0 %", "75.0 %"),
@@ -194,3 +195,32 @@ def test_a_gap_inside_its_uncertainty_is_not_claimed() -> None:
     assert further is not None
     assert "0.06 more (± 0.04)" in further[1][0]
     assert gap([score("model", 1.60)]) is None
+
+
+ROWS = [
+    Efficiency("endonym fp32", 858_000, 2, bits_per_byte=1.5050),
+    Efficiency("transformers fp32", 859_500, 2, bits_per_byte=1.5050),
+    Efficiency("llama.cpp Q8_0", 252_000, 2, bits_per_byte=1.5051),
+    Efficiency("llama.cpp Q4_K_M", 205_000, 2, bits_per_byte=1.5061),
+    Efficiency("llama.cpp F16", 436_500, 2, reason="it is not installed"),
+]
+
+
+@pytest.mark.parametrize("width", [350.0, 760.0])
+def test_each_measured_program_has_a_dot_and_a_name_that_covers_no_other(width: float) -> None:
+    chart = efficiency_chart(ROWS)
+    assert chart is not None
+    (svg,) = draw_all([chart], width)
+    assert svg.count("<circle") == 4
+    label = r'<text class="label run\d+" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">([^<]+)<'
+    found = {name: (float(x), float(y), side) for x, y, side, name in re.findall(label, svg)}
+    assert set(found) == {row.runtime for row in ROWS if not row.reason}
+    ys = sorted(y for _, y, _ in found.values())
+    assert all(low + 14 <= high for low, high in itertools.pairwise(ys))
+    small, large = found["llama.cpp Q4_K_M"], found["endonym fp32"]
+    assert (small[2], large[2]) == ("start", "end"), "names stand on the side with space"
+    assert small[0] < large[0]
+
+
+def test_without_a_figure_there_is_no_plot() -> None:
+    assert efficiency_chart(ROWS[-1:]) is None

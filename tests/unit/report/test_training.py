@@ -1,8 +1,29 @@
-"""What the report says of curves."""
+"""The report's training section: over-fitting, sources, preference pairs."""
+
+import math
+from pathlib import Path
+from typing import Any
 
 import pytest
+from made_conversations import toy_inputs
+from toys import toy_config, toy_decoder, train_config
 
-from endonym.report.training import Validation, dev_baselines, epoch_marks, overfitting
+from endonym.report.training import (
+    Judged,
+    Validation,
+    dev_baselines,
+    epoch_marks,
+    judged_pairs,
+    largest_deviation,
+    mixture_chart,
+    mixture_sentence,
+    overfitting,
+    pairs_charts,
+    pairs_sentence,
+    slices,
+)
+from endonym.train.loop import Training
+from endonym.train.report import as_metrics
 
 
 def validations(*bits: float) -> list[Validation]:
@@ -50,3 +71,125 @@ def test_many_epochs_get_few_marks() -> None:
     assert [mark.name for mark in marks] == ["epoch 5", *map(str, range(10, 45, 5))]
     assert marks[0].x == pytest.approx(12_500)
     assert epoch_marks([{"tokens": 100, "epoch": 0.4}]) == []
+
+
+def sources_journal(steps: int, **shares: float) -> list[dict[str, Any]]:
+    """Steps of 1,000 tokens; the tokens read of each source are summed up."""
+    lines: list[dict[str, Any]] = [{"step": 0, "tokens": 0}]
+    for step in range(1, steps + 1):
+        read = {f"read_tokens/{k}": round(1000 * step * v) for k, v in shares.items()}
+        lines.append({"step": step, "tokens": 1000 * step, **read})
+    return lines
+
+
+def test_shares_are_those_within_each_hundredth() -> None:
+    lines = sources_journal(400, web=1.0, books=0.0)
+    for line in lines[201:]:
+        line["read_tokens/web"], line["read_tokens/books"] = 200_000, line["tokens"] - 200_000
+    parts = slices(lines)
+    assert len(parts) == 100
+    assert [each.shares for each in parts[:50]] == [{"web": 1.0, "books": 0.0}] * 50
+    assert [each.shares for each in parts[50:]] == [{"web": 0.0, "books": 1.0}] * 50
+    assert parts[-1].so_far == {"web": 0.5, "books": 0.5}
+    assert largest_deviation(parts, {"web": 0.5, "books": 0.5}) == 0.5
+    assert largest_deviation(parts[:50], {"web": 1.0}) == 0.0
+    three = slices(sources_journal(200, web=0.2, books=0.4, news=0.4))
+    planned = {"web": 0.5, "books": 0.25, "news": 0.25}
+    assert largest_deviation(three, planned) == pytest.approx(0.3), "too little counts as well"
+
+
+def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:
+    assert [each.tokens for each in slices(sources_journal(3, web=0.5, books=0.5))] == [
+        1000,
+        2000,
+        3000,
+    ]
+
+
+def test_the_report_says_what_was_read_and_draws_it() -> None:
+    parts = slices(sources_journal(200, web=0.1, books=0.9))
+    assert mixture_sentence(parts, {"web": 0.1, "books": 0.9}) == (
+        "Read, by the journal: web 10.0% · books 90.0% of the tokens; what was read so far was "
+        "within 0.00 points of the recipe at every hundredth of the phase."
+    )
+    drawn = mixture_chart(parts)
+    assert drawn is not None
+    assert [series.name for series in drawn.series] == ["books", "web"]
+    assert drawn.series[0].points[7] == (16_000.0, pytest.approx(90.0))
+    assert mixture_chart(slices(sources_journal(200, web=1.0))) is None
+    assert slices([{"step": 0, "tokens": 0}, {"step": 1, "tokens": 9}]) == []
+    assert mixture_sentence([], {"web": 1.0}) == ""
+
+
+def pairs_journal(*figures: tuple[float, float]) -> list[dict[str, Any]]:
+    """A step of 1,000 tokens without a validation before each one with it."""
+    lines: list[dict[str, Any]] = []
+    for number, (accuracy, margin) in enumerate(figures):
+        step = 2 * number
+        lines.append({"step": step, "tokens": 1000 * step})
+        lines[-1] |= {"dev_nats": 0.6, "dev_accuracy": accuracy, "dev_margin": margin}
+        lines.append({"step": step + 1, "tokens": 1000 * step + 1000})
+    return lines
+
+
+LINES = pairs_journal((0.25, 0.0), (0.5, 0.125), (0.875, 0.75), (0.75, 0.5))
+
+
+def test_validations_of_pairs_are_read_from_the_journal_and_other_steps_are_not() -> None:
+    assert judged_pairs(LINES) == [
+        Judged(0, 0, 0.25, 0.0),
+        Judged(2, 2000, 0.5, 0.125),
+        Judged(4, 4000, 0.875, 0.75),
+        Judged(6, 6000, 0.75, 0.5),
+    ]
+    assert judged_pairs([{"step": 3, "tokens": 9, "dev_nats": 1.0}]) == []
+
+
+def test_the_sentence_is_of_the_last_validation_and_of_the_widest_margin() -> None:
+    found = judged_pairs(LINES)
+    assert pairs_sentence(found) == (
+        "Of the held-out pairs 75.0% are judged rightly at step 6, by a margin of 0.500 on "
+        "average; the margin was widest at step 4 (0.750)."
+    )
+    assert pairs_sentence(found[:3]) == (
+        "Of the held-out pairs 87.5% are judged rightly at step 4, by a margin of 0.750 on average."
+    )
+    assert pairs_sentence(found[:1]) == pairs_sentence([]) == ""
+
+
+def test_the_charts_leave_out_the_accuracy_of_margins_of_zero() -> None:
+    accuracy, margin = pairs_charts(judged_pairs(LINES))
+    assert accuracy.series[0].points == [(2000.0, 50.0), (4000.0, 87.5), (6000.0, 75.0)]
+    assert (accuracy.low, accuracy.high) == (0.0, 100.0)
+    assert margin.series[0].points[0] == (0.0, 0.0)
+    assert margin.series[0].points[2] == (4000.0, 0.75)
+    assert margin.low is not None
+    assert margin.high is not None
+    assert margin.low < 0 < 0.75 < margin.high
+    assert pairs_charts(judged_pairs(LINES)[:2]) == pairs_charts([]) == []
+
+
+def test_margins_below_zero_are_drawn_too() -> None:
+    (_, margin) = pairs_charts(judged_pairs(pairs_journal((0.5, 0.0), (0.4, -0.2), (0.3, -0.5))))
+    assert margin.low is not None
+    assert margin.low < -0.5
+
+
+@pytest.mark.parametrize("objective", ["preferences", "chat"])
+def test_a_real_phase_on_pairs_has_both_in_its_journal(objective: str, tmp_path: Path) -> None:
+    shape = toy_config(vocab=24, context=32)
+    keys = {"steps": 4, "batch_tokens": 64, "eval_every_steps": 2, "eval_tokens": 320, "beta": 0.5}
+    if objective == "chat":
+        del keys["beta"]
+    work = toy_inputs(tmp_path / "a", objective, toy_decoder(shape), tmp_path / "work")
+    config = train_config(context=32, objective=objective, **keys)
+    reports = list(Training(toy_decoder(shape), config, work, seed=1).reports())
+    found = judged_pairs([as_metrics(each) for each in reports])
+    if objective == "chat":
+        assert found == []
+        return
+    assert [each.step for each in found] == [0, 2, 4]
+    assert found[0].margin == pytest.approx(0.0, abs=1e-4)
+    assert all(0 <= each.accuracy <= 1 and math.isfinite(each.margin) for each in found)
+    assert len(pairs_charts(found)) == 2
+    assert f"step {found[-1].step}" in pairs_sentence(found)

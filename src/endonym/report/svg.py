@@ -1,15 +1,75 @@
-"""Line charts as inline SVG: axes with round ticks, and labels that do not overlap.
+"""Line charts and bars as inline SVG: axes with round ticks, and labels that do not overlap.
 
 Colours are classes of the page's style sheet, so one drawing serves light and dark mode.
 """
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from endonym.log import number as whole_number
-from endonym.report.svg.axes import nice_ticks, spread, text_width, tick_labels
+
+ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+LETTER_WIDTH = 0.57
+"""Mean width of a letter of a system font, in font sizes."""
+
+FONT = 12.0
+
+
+def nice_ticks(low: float, high: float, count: int) -> list[float]:
+    """Round values inside [low, high], about `count` of them, at steps of 1, 2, 2.5 or 5."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / max(1, count)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(each * power for each in ROUND if each * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """Ticks with as many decimals as they need together; thousands as k, M, G."""
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    units = ((1e9, "\u202fG"), (1e6, "\u202fM"), (1e3, "\u202fk"), (1.0, ""))
+    scale, unit = next((each for each in units if largest >= each[0]), (1.0, ""))
+    scaled = [tick / scale for tick in ticks]
+    decimals = next((n for n in range(9) if all(abs(v - round(v, n)) < 1e-9 for v in scaled)), 9)
+    return [f"{value:.{decimals}f}{unit}" if value else "0" for value in scaled]
+
+
+def text_width(text: str, size: float = FONT) -> float:
+    """About how wide a text is drawn: marks take no width, full-width letters two."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    marks = sum(unicodedata.combining(letter) > 0 for letter in text)
+    return (len(text) + wide * 0.8 - marks) * LETTER_WIDTH * size
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions at least `gap` apart inside [low, high], as near as possible to those wanted.
+
+    Isotonic least-squares regression of wanted[i] - i · gap by pooling neighbours, clipped to the
+    range. If the gaps do not fit, they shrink.
+    """
+    if not wanted:
+        return []
+    gap = min(gap, (high - low) / max(1, len(wanted) - 1))
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    pools: list[tuple[float, int]] = []
+    for rank, index in enumerate(order):
+        mean, size = wanted[index] - rank * gap, 1
+        while pools and pools[-1][0] > mean:
+            before, members = pools.pop()
+            mean = (before * members + mean * size) / (members + size)
+            size += members
+        pools.append((mean, size))
+    free = [mean for mean, size in pools for _ in range(size)]
+    positions = [0.0] * len(wanted)
+    for rank, index in enumerate(order):
+        positions[index] = min(max(free[rank], low), high - (len(order) - 1) * gap) + rank * gap
+    return positions
+
 
 Points = Sequence[tuple[float, float]]
 Range = tuple[float, float]
@@ -60,9 +120,9 @@ class Chart:
 
     title: str
     description: str
-    x_name: str
     y_name: str
     series: Sequence[Series]
+    x_name: str = "tokens seen"
     levels: Sequence[Level] = ()
     marks: Sequence[Mark] = ()
     low: float | None = None
@@ -274,3 +334,124 @@ def _stroke(style: str, *, x1: float, y1: float, x2: float, y2: float) -> str:
 def _text(x: float, y: float, text: str, *, style: str, anchor: str = "start") -> str:
     xy = f'x="{x:.1f}" y="{y:.1f}"'
     return f'<text class="{escape(style)}" {xy} text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def thinned(points: Points, limit: int) -> list[tuple[float, float]]:
+    """At most `limit` points that keep the outline: the lowest and highest of each stretch."""
+    if len(points) <= limit:
+        return list(points)
+    parts = max(1, limit // 2)
+    kept: list[tuple[float, float]] = []
+    for part in range(parts):
+        stretch = points[part * len(points) // parts : (part + 1) * len(points) // parts]
+        by_value = sorted(stretch, key=lambda point: point[1])
+        kept += sorted({by_value[0], by_value[-1]})
+    return kept
+
+
+def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
+    """Each value replaced by the mean of the `window` values around it.
+
+    At the start, where a loss falls steeply, the mean is of fewer values, as many on each side. At
+    the end it is the straight line through the last `window` values, so that none of them, which
+    are noisy, is shown alone.
+    """
+    half = max(0, window // 2)
+    sums = [0.0]
+    for _, y in points:
+        sums.append(sums[-1] + y)
+    means: list[tuple[float, float]] = []
+    for index, (x, _) in enumerate(points):
+        reach = min(half, index, len(points) - 1 - index)
+        start, end = index - reach, index + reach + 1
+        means.append((x, (sums[end] - sums[start]) / (end - start)))
+    line = _fitted_line([y for _, y in points[-2 * half - 1 :]])
+    first = max(half, len(points) - half)
+    for index in range(first, len(points)):
+        means[index] = (points[index][0], line[index - len(points)])
+    return means
+
+
+def _fitted_line(values: list[float]) -> list[float]:
+    """The straight line of least squares through values at equal distances."""
+    count = len(values)
+    middle, mean = (count - 1) / 2, sum(values) / max(1, count)
+    spread = sum((n - middle) ** 2 for n in range(count)) or 1.0
+    slope = sum((n - middle) * y for n, y in enumerate(values)) / spread
+    return [mean + slope * (n - middle) for n in range(count)]
+
+
+ROW = 27.0
+THICK = 13.0
+BAR_FONT = 13.0
+LONGEST_NAME = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A value, its 95 % interval if there is one, and the class that colours it."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars that are compared with one another."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+def draw_bars(bars: Bars, width: float) -> str:
+    """The chart as one <svg>, `width` wide."""
+    names = [
+        each.name if len(each.name) <= LONGEST_NAME else each.name[: LONGEST_NAME - 1] + "…"
+        for each in bars.bars
+    ]
+    left = max((text_width(name, BAR_FONT) for name in names), default=0.0) + 12
+    right = width - 52
+    largest = max((_end(bar) for bar in bars.bars), default=0.0) or 1.0
+    height = ROW * len(bars.bars) + 4
+    parts: list[str] = []
+    for row, (bar, name) in enumerate(zip(bars.bars, names, strict=True)):
+        middle = ROW * row + ROW / 2 + 2
+        parts += _bar(bar, name, (left, right, largest), middle)
+    description = ", ".join(f"{bar.name} {bar.value:.2f}" for bar in bars.bars)
+    return (
+        f'<svg class="bars" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img"><title>{escape(bars.title)}</title>'
+        f"<desc>{escape(description)}</desc>{''.join(parts)}</svg>"
+    )
+
+
+def _end(bar: Bar) -> float:
+    """Where the bar with its whisker ends."""
+    return bar.value if bar.high is None else max(bar.value, bar.high)
+
+
+def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) -> list[str]:
+    """Name, bar, whisker and value of one row. scale: left edge, right edge, largest value."""
+    left, right, largest = scale
+    span = right - left
+    long = max(1.0, bar.value / largest * span)
+    edge = left + _end(bar) / largest * span
+    parts = [
+        f'<text class="label" x="{left - 12:.1f}" y="{middle + 4:.1f}" text-anchor="end">'
+        f"{escape(name)}</text>",
+        f'<rect class="bar {escape(bar.style)}" x="{left:.1f}" y="{middle - THICK / 2:.1f}" '
+        f'width="{long:.1f}" height="{THICK:g}" rx="1.5"/>',
+        f'<text class="value {escape(bar.style)}" x="{edge + 8:.1f}" y="{middle + 4:.1f}">'
+        f"{bar.value:.2f}</text>",
+    ]
+    if bar.low is not None and bar.high is not None:
+        low, high = left + bar.low / largest * span, left + bar.high / largest * span
+        path = (
+            f"M{low:.1f} {middle - 4:.1f}V{middle + 4:.1f}M{low:.1f} {middle:.1f}H{high:.1f}"
+            f"M{high:.1f} {middle - 4:.1f}V{middle + 4:.1f}"
+        )
+        parts.append(f'<path class="whisker" d="{path}"/>')
+    return parts

@@ -1,0 +1,172 @@
+"""The progress of a training: shown, sampled, written to a journal, and stopped on request.
+
+Each line of a journal belongs to a step. Steps that are repeated, after a kill or a rollback to a
+checkpoint, are deleted first; but what led to a rollback stays, with the number of rollbacks before
+it.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from endonym import device
+from endonym.cpu_contention import ContentionMonitor
+from endonym.device import process_info
+from endonym.disk import write_atomic
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import Log, append_jsonl, journal_line, number, read_jsonl
+from endonym.pipeline.stages import StageContext
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.checkpoint import TrainState
+from endonym.train.config import SAMPLE_TOKENS, SAMPLES
+from endonym.train.loop import Training
+from endonym.train.report import Report, as_metrics
+from endonym.train.validate import ValidationResult
+
+Prompt = str | list[int]
+DISCARDED = "its weights were discarded; the last checkpoint is kept"
+
+
+@contextmanager
+def stop_requests() -> Generator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a stop after the step; a second one stops at once.
+
+    torchrun passes on a Ctrl-C that its processes also get from the terminal: two within a second
+    count as one.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    echo_seconds = 1.0 if process_info().size > 1 else 0.0
+    over = 0.0
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal over
+        if asked.is_set() and time.monotonic() >= over:
+            raise KeyboardInterrupt
+        over = over or time.monotonic() + echo_seconds
+        asked.set()
+
+    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if asked.is_set():  # Asked for after the last step: what follows training must not run.
+        raise KeyboardInterrupt
+
+
+def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
+    """Write down a step; problems also go to the console."""
+    if report.is_rolled_back:
+        _rewrite(journal, _still_true(journal, state))
+    for event in report.events:
+        append_jsonl(journal, event.as_dict())
+        log.line(f"  step {event.step:>6}  {event.event.replace('_', ' ')}: {event.message}")
+    if not report.is_rolled_back:
+        append_jsonl(journal, as_metrics(report))
+
+
+def cut_journal(journal: Path, training: Training) -> None:
+    """Delete what will be repeated; add the lines of a saved step that a kill left unwritten."""
+    state = training.state
+    kept = _still_true(journal, state) if state.step else []
+    lost = [line for line in state.lines if line["step"] == state.step and line not in kept]
+    if not any(line["event"] == "step" and line["step"] == state.step for line in kept):
+        kept.extend(lost)
+    _rewrite(journal, kept)
+
+
+def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
+    """Lines up to the state's step, and those about problems before its last rollback."""
+    return [
+        line
+        for line in read_jsonl(journal)
+        if line.get("step", 0) <= state.step
+        or line.get("rollbacks", state.rollbacks) < state.rollbacks
+    ]
+
+
+def _rewrite(journal: Path, lines: Sequence[dict[str, Any]]) -> None:
+    write_atomic(journal, b"".join(map(journal_line, lines)))
+
+
+def run_training(
+    training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: Sequence[Prompt]
+) -> None:
+    """Train to the end; show, journal and sample the progress.
+
+    Tokens a second are those of training steps, as everywhere: validations, samples and checkpoints
+    do not count.
+    """
+    steps, group = training.config.steps, training.group
+    spent, seen, at = 0.0, 0, training.state.step
+    if group.is_first:
+        start = {"event": "started", "step": training.state.step, "versions": device.versions()}
+        where = {"processor": device.processor(), "threads": device.threads()}
+        append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
+    sample_every = training.config.validations_per_sample
+    contention = ContentionMonitor(training.inputs.device)
+    with ctx.log.progress("training", steps, "", done=at) as advance, stop_requests() as stop:
+        for report in training.reports():
+            seen += training.batches.tokens if report.seconds else 0
+            spent += report.seconds
+            pace = f" · {number(seen / max(1e-9, spent))} tokens/s" if report.seconds else ""
+            if group.is_first:
+                note_report(report, training.state, ctx.journal, ctx.log)
+                if report.seconds and (slowed := contention.warning(report.seconds)):
+                    ctx.log.warn(slowed)
+            loss = f"{report.bits_per_byte:.3f} bits/byte"
+            loss = loss if report.bits_per_byte else f"loss {report.nats:.3f}"
+            advance(report.step - at, note=f"step {report.step} · {loss}{pace}" if pace else "")
+            at = report.step
+            if report.validation is not None:
+                ctx.log.line(_validation_line(report, report.validation, pace))
+                validations = len(training.state.validations) - 1
+                if validations % sample_every == 0 or report.step == steps:
+                    _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)
+            if ctx.metrics is not None:
+                ctx.metrics.update()
+            if group.is_any(stop.is_set()) and report.step:
+                is_saved = training.save()
+                group.wait()
+                kept = "saved" if is_saved else DISCARDED
+                ctx.log.line(f"stopped after step {report.step}, {kept} in {ctx.work}")
+                raise KeyboardInterrupt
+
+
+def _validation_line(report: Report, seen: ValidationResult, pace: str) -> str:
+    """One validation as a line of the log."""
+    mark = " · best" if report.is_best and report.step else ""
+    step = f"{report.step:>{len(str(report.steps))}} of {report.steps}"
+    bits = f"dev {seen.bits_per_byte:.4f} bits/byte"
+    if seen.figures:
+        figures = " · ".join(f"{name} {value:.3f}" for name, value in seen.figures.items())
+        bits = f"dev loss {seen.nats:.4f} · {figures}"
+    return f"  step {step} · epoch {report.epoch:.2f} · {bits}{pace}{mark}"
+
+
+def _sample(
+    training: Training, tokenizer: Tokenizer, prompts: Sequence[Prompt], step: int, *, journal: Path
+) -> None:
+    """Generate samples with the current weights."""
+    samplings = [Sampling(seed=step * SAMPLES + index) for index in range(len(prompts))]
+    with training.for_evaluation():
+        decoder = training.whole_decoder()
+        if not training.group.is_first:
+            return
+        model = LanguageModel(decoder, tokenizer)
+        made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
+    for prompt, each in zip(prompts, made, strict=True):
+        if not isinstance(prompt, str):
+            prompt = "".join(text for text, _ in tokenizer.pieces(prompt))
+        line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
+        append_jsonl(journal, line)
+    training.decoder.train()

@@ -1,1 +1,0 @@
-"""Charts and bars as inline SVG."""
