@@ -11,12 +11,11 @@ from endonym.cpu_contention import TOO_MANY
 from endonym.errors import OutOfMemory
 from endonym.log import duration, number
 from endonym.model.adapt_config import AdaptConfig
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.kernels.cutting import keys_a_token, padded
-from endonym.model.keys import ModelKeys
+from endonym.model.kernels.sizes import keys_a_token, padded
 from endonym.store import fingerprint
 from endonym.train.config import Execution, TrainConfig
 

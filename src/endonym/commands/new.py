@@ -40,8 +40,8 @@ from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.readable import allowance, worst
 from endonym.log import Log, number
+from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.written import config_lines, noted, toml
 from endonym.script.languages import (

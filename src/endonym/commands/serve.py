@@ -128,7 +128,7 @@ def make_engine(
     adapter: one that is added to what the model gives. loaded: models by name, to which this one is
     added, so that several adapters of it share its weights.
     """
-    from endonym.serve.chat import prompt_differences
+    from endonym.serve.engine import prompt_differences
 
     engine = _engine(
         name, store, device_name, log, adapter=adapter, loaded={} if loaded is None else loaded

@@ -26,8 +26,7 @@ from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.model.config import ModelConfig
-from endonym.model.count import parameters
-from endonym.model.describe import parts_text
+from endonym.model.count import parameters, parts_text
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check

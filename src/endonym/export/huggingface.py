@@ -35,8 +35,7 @@ from endonym.model.foreign.folder import (
     weight_files,
     weight_shapes,
 )
-from endonym.model.foreign.trial import load_tried
-from endonym.model.foreign.weights import stored_weights
+from endonym.model.foreign.weights import load_tried, stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer

@@ -10,7 +10,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import CONFIG, is_artefact, read_json
-from endonym.model.foreign.trial import require_harmless
+from endonym.model.foreign.weights import require_harmless
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with
 from endonym.tokenizer.spelling import spelled

@@ -11,8 +11,7 @@ from typing import Any
 from endonym.disk import write_atomic
 from endonym.log import Log, append_jsonl, journal_line, read_jsonl
 from endonym.train.checkpoint import TrainState
-from endonym.train.loop import Training
-from endonym.train.report import Report, as_metrics
+from endonym.train.loop import Report, Training, as_metrics
 
 
 def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:

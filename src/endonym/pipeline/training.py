@@ -47,11 +47,9 @@ from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES, TrainConfig
 from endonym.train.distributed import ALONE, Group, is_plain
-from endonym.train.example_inputs import ExampleInputs
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import ExampleInputs, TrainingInputs, reference
+from endonym.train.loop import Report, Training
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
-from endonym.train.reference import reference
-from endonym.train.report import Report
 from endonym.train.validate import judged_shares
 
 WEIGHTS = "weights.safetensors"

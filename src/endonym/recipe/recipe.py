@@ -20,7 +20,7 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import files_named
-from endonym.model.keys import ModelKeys
+from endonym.model.config import ModelKeys
 from endonym.recipe.base_model import base_model
 from endonym.recipe.checks import contradictions, missing_files, missing_sources
 from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value, validated

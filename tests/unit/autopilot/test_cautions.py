@@ -17,7 +17,7 @@ from endonym.autopilot.cautions import (
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.formats.config import Clean
-from endonym.model.keys import ModelKeys
+from endonym.model.config import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import SourceShare
 

@@ -6,10 +6,9 @@ from toys import train_config
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import Choices
 from endonym.errors import OutOfMemory
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig, resolve_phase
 from endonym.train.memory_budget import phase_bytes
 

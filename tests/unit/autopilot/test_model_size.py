@@ -19,8 +19,8 @@ from endonym.autopilot.model_size import (
 )
 from endonym.autopilot.phase import SQUARE_HALF_LIFE_TOKENS, betas, budget_of, choose_phase
 from endonym.autopilot.resolve import training_choices
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import Phase
 

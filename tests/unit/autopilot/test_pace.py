@@ -23,9 +23,9 @@ from endonym.autopilot.pace import (
 )
 from endonym.errors import OutOfMemory
 from endonym.log import number
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.store import read_if_whole
 from endonym.train import compile as compiler
 from endonym.train.config import TrainConfig

@@ -11,9 +11,8 @@ from toys import train_config
 from endonym import device
 from endonym.autopilot import probe
 from endonym.errors import OutOfMemory
-from endonym.model.config import ModelConfig
+from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train.compile import unsupported_reason
 
 
@@ -38,7 +37,7 @@ def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.Monkey
 
 PROBED = """
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.autopilot import probe
 from endonym.autopilot.pace import usual_training
 

@@ -11,8 +11,8 @@ from endonym.commands.check import Checked
 from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.formats.config import Source
 from endonym.log import Log, columns, number
+from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.survey.survey import Survey
 
 

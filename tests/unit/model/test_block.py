@@ -6,11 +6,9 @@ import pytest
 import torch
 from laws.shapes import SHAPES, lively, shape, some_tokens
 
-from endonym.model.block import FFNS, MIXERS, Block
-from endonym.model.config import ModelConfig
-from endonym.model.decoder import on_meta
+from endonym.model.config import FfnKeys, MixerKeys, ModelConfig
+from endonym.model.decoder import FFNS, MIXERS, Block, on_meta
 from endonym.model.families import FAMILIES
-from endonym.model.keys import FfnKeys, MixerKeys
 from endonym.model.span import Span
 
 ALL = pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())

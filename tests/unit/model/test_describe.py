@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from laws.shapes import shape
 
-from endonym.model.describe import parts_text
+from endonym.model.count import parts_text
 
 SAID: dict[str, tuple[str, dict[str, Any], str]] = {
     "attention": ("llama", {}, "4 heads of 8, gated feed-forward of 256"),
@@ -37,5 +37,5 @@ def test_the_parts_of_a_shape_are_said_in_a_line(case: str) -> None:
 
 
 def test_saying_needs_no_torch() -> None:
-    code = "import sys, endonym.model.describe; sys.exit('torch' in sys.modules)"
+    code = "import sys, endonym.model.count; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from endonym.model.dropout import Dropout
+from endonym.model.layers import Dropout
 from endonym.seed import named_seed
 
 

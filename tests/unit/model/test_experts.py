@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from endonym.model.config import ExpertsConfig, FfnConfig
-from endonym.model.experts import Experts
-from endonym.model.ffn import ACTIVATIONS, GatedFfn, PlainFfn
+from endonym.model.ffn import ACTIVATIONS, Experts, GatedFfn, PlainFfn
 
 CONFIG = shape("moe")
 

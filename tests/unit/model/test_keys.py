@@ -5,9 +5,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from endonym.model.families import FAMILIES
-from endonym.model.keys import Family, FfnKeys, MixerKeys, ModelKeys
-from endonym.model.parts import FFN_KEYS, MIXER_KEYS
+from endonym.model.config import Family, FfnKeys, MixerKeys, ModelKeys
+from endonym.model.families import FAMILIES, FFN_KEYS, MIXER_KEYS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from endonym.model.cache import TailAndState
 from endonym.model.config import Mamba2Config
-from endonym.model.mamba2 import Mamba2
+from endonym.model.mamba import Mamba2
 from endonym.model.span import Span
 
 

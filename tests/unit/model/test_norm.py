@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from endonym.model.norm import GatedNorm, make_norm
+from endonym.model.layers import make_norm
+from endonym.model.mamba import GatedNorm
 
 X = [3.0, -1.0, 0.5, 2.0]
 

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from endonym.errors import ShapeError
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import FAMILIES, resolve
-from endonym.model.keys import ModelKeys
 
 
 def resolved(family: str, **keys: Any) -> ModelConfig:

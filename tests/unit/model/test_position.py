@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from endonym.model.config import RopeConfig, RopeScaling
-from endonym.model.position import rotary_speeds, rotate, rotation
+from endonym.model.span import rotary_speeds, rotate, rotation
 
 WIDTH, BASE = 8, 10_000.0
 ROPE = RopeConfig(base=BASE, width=WIDTH)

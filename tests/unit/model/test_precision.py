@@ -2,7 +2,7 @@
 
 import torch
 
-from endonym.model.precision import precise
+from endonym.model.layers import precise
 
 
 def test_what_is_multiplied_over_a_document_is_float32_at_least() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from endonym.model.short_convolution import ShortConvolution
+from endonym.model.mamba import ShortConvolution
 
 
 def silu(x: float) -> float:

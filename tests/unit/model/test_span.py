@@ -8,8 +8,7 @@ from reference.attention import causal_mask, document_mask
 from torch import Tensor
 
 from endonym.model.config import RopeConfig
-from endonym.model.position import rotation
-from endonym.model.span import Span
+from endonym.model.span import Span, rotation
 
 ROPE = RopeConfig(base=100.0, width=4)
 

@@ -11,12 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from toys import lively_decoder, toy_config
 
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_any, load_foreign, weights_of
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.model.vocabulary import rows, with_vocabulary
 from endonym.model.weights import save_tensors
 

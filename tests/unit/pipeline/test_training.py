@@ -25,8 +25,8 @@ from endonym.pipeline import training
 from endonym.recipe.recipe import Recipe
 from endonym.train import checkpoint, loop, validate
 from endonym.train.distributed import ALONE
-from endonym.train.reference import reference
-from endonym.train.report import Report, as_metrics
+from endonym.train.inputs import reference
+from endonym.train.loop import Report, as_metrics
 from endonym.train.validate import ValidationResult
 
 Say = Callable[..., Any]

@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.config import Config
-from endonym.model.keys import MixerKeys
+from endonym.model.config import MixerKeys
 from endonym.recipe.keys import (
     inner,
     meant,

@@ -9,8 +9,7 @@ from made_conversations import toy_inputs
 from toys import toy_config, toy_decoder, train_config
 
 from endonym.report.preferences import Judged, charts, judged_pairs, sentence
-from endonym.train.loop import Training
-from endonym.train.report import as_metrics
+from endonym.train.loop import Training, as_metrics
 
 
 def journal(*figures: tuple[float, float]) -> list[dict[str, Any]]:

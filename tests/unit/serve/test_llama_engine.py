@@ -13,8 +13,7 @@ from endonym.errors import Damaged
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.serve import llama_engine
-from endonym.serve.chat import chat_ids
-from endonym.serve.engine import Row
+from endonym.serve.engine import Row, chat_ids
 from endonym.serve.llama_engine import LlamaEngine, cache_bytes
 
 pytest.importorskip("xllamacpp")

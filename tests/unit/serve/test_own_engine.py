@@ -10,8 +10,7 @@ from toys import toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
 from endonym.model.foreign.weights import load_foreign
-from endonym.serve.chat import chat_ids
-from endonym.serve.engine import Row
+from endonym.serve.engine import Row, chat_ids
 from endonym.serve.own_engine import OwnEngine
 
 

@@ -11,7 +11,7 @@ from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
-from endonym.train.agreement import ROW_TOKENS, TOLERANCE, logits, require_agreement
+from endonym.train.preflight import COMPARED_TOKENS, TOLERANCE, logits, require_agreement
 
 READER = toy_tokenizer("bpe")
 CONTEXT = 80
@@ -77,7 +77,7 @@ def test_a_block_that_computes_wrongly_is_refused_though_its_output_begins_as_ze
     with torch.no_grad():
         row = (sentences().tokens_BT[:1], Span.packed(sentences().documents_BT[:1]))
         assert torch.equal(there.eval().logits(*row), plain.logits(*row))
-    with pytest.raises(TrainingError, match=f"most after token 39 of {ROW_TOKENS}"):
+    with pytest.raises(TrainingError, match=f"most after token 39 of {COMPARED_TOKENS}"):
         require_agreement(there, plain, sentences())
 
 
@@ -94,6 +94,6 @@ def test_the_gap_is_a_share_of_the_deviation_of_all_logits() -> None:
         for weight in there.parameters():
             weight *= 1 + 1e-6 * torch.randn(weight.shape, generator=torch.Generator())
     gap = require_agreement(there, here, sentences())
-    row = [part[:1, :ROW_TOKENS] for part in (sentences().tokens_BT, sentences().documents_BT)]
+    row = [part[:1, :COMPARED_TOKENS] for part in (sentences().tokens_BT, sentences().documents_BT)]
     one, other = (logits(each, *row) for each in (there, here))
     assert gap == pytest.approx(float((one - other).abs().max() / other.std()), rel=1e-3)

@@ -13,13 +13,14 @@ import torch
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import loop
 from endonym.train.compile import compile_blocks, compiler_failure, uncompiled, unsupported_reason
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.objectives.next_token import NEXT_TOKEN
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
+from endonym.train.objectives import CROSS_ENTROPY
 
 DENSE = resolve(ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=8)
 needs_compiler = pytest.mark.skipif(
@@ -170,7 +171,7 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(
     for seed in (1, 2):
         torch.manual_seed(seed)
         batch = packed_batch(300, 3, 24)
-        losses = [NEXT_TOKEN.loss(each, batch).objective for each in (plain, compiled)]
+        losses = [CROSS_ENTROPY.loss(each, batch).objective for each in (plain, compiled)]
         for loss in losses:
             loss.backward()
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)

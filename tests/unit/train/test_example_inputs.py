@@ -9,7 +9,7 @@ from made_conversations import toy_inputs
 from toys import lively_decoder, toy_config, train_config
 
 from endonym.train.distributed import ALONE
-from endonym.train.reference import reference
+from endonym.train.inputs import reference
 
 CONFIG = toy_config(vocab=24, context=32)
 

@@ -17,7 +17,8 @@ from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train import validate
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
 from endonym.train.step import take_step
@@ -49,7 +50,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def validate(*_: object, **__: object) -> ValidationResult:
         return ValidationResult(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.validate", validate)
+    monkeypatch.setattr("endonym.train.inputs.validate", validate)
     return planned
 
 
@@ -157,7 +158,7 @@ def test_validations_and_what_is_handed_on_are_of_the_average(
         shown[run.state.step] = decoder.norm.weight.detach().clone()
         return ValidationResult(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.validate", validate)
+    monkeypatch.setattr("endonym.train.inputs.validate", validate)
     own: list[torch.Tensor] = []
     for _ in run.reports():
         own.append(run.optimizer.weights()["norm.weight"].clone())

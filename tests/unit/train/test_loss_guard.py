@@ -16,8 +16,8 @@ from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train import loop, loss_guard, step
 from endonym.train.checkpoint import TrainState
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.report import Report
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Report, Training
 from endonym.train.step import Stepped
 from endonym.train.validate import ValidationResult
 

@@ -10,9 +10,9 @@ from endonym.errors import TrainingError
 from endonym.model.adapt_config import Adapt
 from endonym.model.attention import Attention
 from endonym.model.lora import adapted
-from endonym.train import overfit
+from endonym.train import preflight
 from endonym.train.config import TrainConfig
-from endonym.train.overfit import overfit_one_row
+from endonym.train.preflight import overfit_one_row
 
 
 def batch_of(rows: int = 3) -> Batch:
@@ -54,7 +54,7 @@ def test_a_rate_that_diverges_is_refused_with_the_rate() -> None:
 def test_a_rate_that_was_not_tried_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, number_format: str, optimizer: str, help_: str
 ) -> None:
-    monkeypatch.setattr(overfit, "STEPS", 3)
+    monkeypatch.setattr(preflight, "STEPS", 3)
     phase = phase_of(1e-12, number_format).model_copy(update={"optimizer": optimizer})
     with pytest.raises(TrainingError, match="cannot overfit one row") as caught:
         overfit_one_row(toy_decoder(), batch_of(), phase)

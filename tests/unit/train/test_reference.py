@@ -8,9 +8,9 @@ import pytest
 from made_conversations import write_toy_examples
 from toys import lively_decoder, toy_config
 
-from endonym.train import reference as module
+from endonym.train import inputs as module
 from endonym.train.distributed import ALONE
-from endonym.train.reference import reference
+from endonym.train.inputs import reference
 
 CONFIG = toy_config(vocab=24, context=32)
 

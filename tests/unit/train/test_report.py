@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
+from endonym.train.loop import Report, as_metrics, journal_lines, read_tokens
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.report import Report, as_metrics, journal_lines, read_tokens
 from endonym.train.validate import ValidationResult
 
 

@@ -16,7 +16,7 @@ from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.train.distributed import Group
-from endonym.train.objectives.next_token import NEXT_TOKEN
+from endonym.train.objectives import CROSS_ENTROPY
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import (
     accumulate_gradients,
@@ -57,7 +57,7 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
 
 def test_the_penalty_of_experts_is_objective_and_not_reported() -> None:
     decoder = lively_decoder(toy_config("moe")).train()
-    loss = NEXT_TOKEN.loss(decoder, batch_of())
+    loss = CROSS_ENTROPY.loss(decoder, batch_of())
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
     assert loss.objective.item() > loss.nats.item() + 1e-3
     optimizer = Optimizer(decoder, PHASE)
@@ -82,7 +82,7 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
 
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
     one, two = lively_decoder(), lively_decoder()
-    NEXT_TOKEN.loss(one, batch_of()).objective.backward()
+    CROSS_ENTROPY.loss(one, batch_of()).objective.backward()
     logits_BTV = two.logits(batch_of().tokens_BT, Span.packed(batch_of().documents_BT))
     targets_N = batch_of().targets_BT.flatten()
     F.cross_entropy(logits_BTV.flatten(0, 1), targets_N, reduction="sum").backward()
@@ -100,7 +100,7 @@ def test_the_norm_reported_is_the_one_before_clipping() -> None:
         rows=5,
     )
     twin = lively_decoder()
-    (NEXT_TOKEN.loss(twin, batch_of()).objective / 80).backward()
+    (CROSS_ENTROPY.loss(twin, batch_of()).objective / 80).backward()
     squares = sum(float(p.grad.double().square().sum()) for p in twin.parameters())
     assert stepped.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-4)
 

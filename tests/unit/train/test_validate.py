@@ -3,6 +3,7 @@
 import json
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -207,16 +208,15 @@ def test_a_fifth_of_the_tokens_is_for_sources_that_are_only_watched(
     decoder = lively_decoder(toy_config(vocab=vocab, context=12))
     asked: dict[str, int] = {}
 
-    def scored(decoder: object, order: Order, tokens: int, **keys: object) -> object:
-        asked[order.streams[0]] = tokens
-        return score(decoder, order, tokens, **keys)
+    def batches(decoder: object, order: Order, rows: range, **keys: object) -> Iterator[object]:
+        asked[order.streams[0]] = len(rows)
+        return iter(())
 
-    score = module._scored
-    monkeypatch.setattr(module, "_scored", scored)
+    monkeypatch.setattr(module, "scored_batches", batches)
     for shares, wanted in (
-        ({"tatar": 1.0}, (240, 30, 30)),
-        ({"tatar": 0.25, "khmer": 0.75}, (60, 180, 60)),
-        ({"tatar": 0.5, "khmer": 0.25, "romanian": 0.25}, (150, 75, 75)),
+        ({"tatar": 1.0}, (20, 2, 2)),
+        ({"tatar": 0.25, "khmer": 0.75}, (5, 15, 5)),
+        ({"tatar": 0.5, "khmer": 0.25, "romanian": 0.25}, (12, 6, 6)),
     ):
         validate(decoder, dev, 300, "cpu", shares=shares)
         assert tuple(asked[name] for name in names) == wanted

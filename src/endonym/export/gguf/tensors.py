@@ -9,7 +9,7 @@ from torch import Tensor
 from endonym.export.gguf.rows import GGUFArchitecture
 from endonym.export.row import the_mixer
 from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
-from endonym.model.position import rotary_sharpness, rotary_speeds
+from endonym.model.span import rotary_sharpness, rotary_speeds
 
 PARTS = ("query", "key", "value")
 NO_SINK = -1e30

@@ -1,7 +1,7 @@
 """Attention: picks the fastest kernel. All kernels equal the dense mask.
 
 On a CPU a row with several documents, or with one much longer than the window, is cut into segments
-if that saves more than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel for sequences of
+if that saves more than it costs (`sizes.LAYING_OUT`). On a GPU torch's kernel for sequences of
 different lengths does the same.
 """
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
+from endonym.model.kernels.sizes import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.varlen import attend_varlen, unsupported_reason
 from endonym.model.span import Span, bias_of
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from endonym.model.kernels.cutting import is_cut, is_worth, padded
+from endonym.model.kernels.sizes import is_cut, is_cutting_worth, padded
 from endonym.model.span import Span
 
 Ids = NDArray[np.int64]
@@ -112,7 +112,9 @@ def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
             pieces[window, True].append((start + cut, min(window, length - cut), min(window, cut)))
     keys = sum(n * n * len(found) * (2 if cut else 1) for (n, cut), found in pieces.items())
     tokens = batch * span.length
-    return _laid_out(pieces, tokens, window) if is_worth(keys, tokens, span.length) else None
+    return (
+        _laid_out(pieces, tokens, window) if is_cutting_worth(keys, tokens, span.length) else None
+    )
 
 
 def _laid_out(

@@ -16,9 +16,8 @@ from endonym.commands.load import load_model
 from endonym.disk import list_files, write_json
 from endonym.errors import Damaged, ExportError
 from endonym.limited.process import LimitedProcess, Limits
-from endonym.model.foreign import trial
-from endonym.model.foreign.trial import load_tried, open_there
-from endonym.model.foreign.weights import load_foreign, weights_of
+from endonym.model.foreign import weights as trial
+from endonym.model.foreign.weights import load_foreign, load_tried, open_there, weights_of
 from endonym.model.weights import load_tensors, save_tensors
 from endonym.store import Store, sealed
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from endonym.model.kernels import cutting
+from endonym.model.kernels import sizes
 from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
 from endonym.model.span import Span
 
@@ -12,8 +12,8 @@ from endonym.model.span import Span
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of 2, 3, 4, 6, 8 … are allowed, and rows are cut whatever it costs."""
-    monkeypatch.setattr(cutting, "LENGTHS", [2, 3, 4, 6, 8, 12])
-    monkeypatch.setattr(cutting, "LAYING_OUT", -1000)
+    monkeypatch.setattr(sizes, "LENGTHS", [2, 3, 4, 6, 8, 12])
+    monkeypatch.setattr(sizes, "LAYING_OUT", -1000)
 
 
 def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
