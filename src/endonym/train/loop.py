@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import HELD, attach, changes_with
@@ -212,7 +211,11 @@ class Training:
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
         )
-        state.read = self._read_with(batch)
+        names = sorted(batch.read)
+        if names:  # the tokens of this step on all processes
+            counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
+            for name, count in zip(names, group.total(counts).tolist(), strict=True):
+                state.read[name] = state.read.get(name, 0) + int(count)
         if stepped.rows < planned:
             state.micro_rows = stepped.rows
             text = f"out of memory: {stepped.rows} rows at a time from now on"
@@ -224,15 +227,6 @@ class Training:
         else:
             loss_guard.note_good(stepped, state)
         return stepped
-
-    def _read_with(self, batch: Batch) -> dict[str, int]:
-        """The tokens read of each source, with those of this step on all processes."""
-        before, names = self.state.read, sorted(batch.read)
-        if not names:
-            return before
-        counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
-        added = self.group.total(counts).tolist()
-        return {n: before.get(n, 0) + int(more) for n, more in zip(names, added, strict=True)}
 
     def _seed_dropout(self) -> None:
         """Seed dropout by the number of the step."""

@@ -33,7 +33,15 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
     without zero weights. Returns the largest difference, as a share of the standard deviation of
     the CPU's logits. Raises TrainingError if that is above TOLERANCE.
     """
-    stir(there, here)
+    # Residual branches start with output weights of zero, which would hide errors before them:
+    # these get the same noise on both sides.
+    noise = torch.Generator().manual_seed(0)
+    pairs = zip(there.float().parameters(), here.float().parameters(), strict=True)
+    for one, other in pairs:
+        if not other.any():
+            drawn = torch.randn(other.shape, generator=noise) / other.shape[-1] ** 0.5
+            one.data += drawn.to(one.device)
+            other.data += drawn
     parts = (batch.tokens_BT, batch.documents_BT)
     tokens_BT, documents_BT = (part[:1, :COMPARED_TOKENS].contiguous() for part in parts)
     device = str(there.readout.weight_VD.device)
@@ -50,21 +58,6 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
         do="This torch computes something wrongly on this device: train with --device cpu, on "
         "another device, or with another version of torch.",
     )
-
-
-@torch.no_grad()
-def stir(there: AnyDecoder, here: AnyDecoder) -> None:
-    """Replace all-zero weights by the same noise in both decoders, and make both fp32.
-
-    Residual branches start with output weights of zero, which would hide errors before them.
-    """
-    noise = torch.Generator().manual_seed(0)
-    pairs = zip(there.float().parameters(), here.float().parameters(), strict=True)
-    for one, other in pairs:
-        if not other.any():
-            drawn = torch.randn(other.shape, generator=noise) / other.shape[-1] ** 0.5
-            one += drawn.to(one.device)
-            other += drawn
 
 
 @torch.no_grad()

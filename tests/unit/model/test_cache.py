@@ -85,7 +85,7 @@ def test_a_ring_keeps_index_p_in_slot_p_modulo_the_window() -> None:
     assert ring.values_BGMK[1, 0, :, 1].tolist() == [-3, -4, -2]
 
 
-@pytest.mark.parametrize("parts", [[8], [2, 6], [5, 3], [1, 1, 4, 2], [3, 1, 4], [7, 1]])
+@pytest.mark.parametrize("parts", [[8], [2, 6], [1, 1, 4, 2], [7, 1]])
 def test_a_ring_shows_every_token_of_a_piece_its_window(parts: list[int]) -> None:
     ring, found, past = Ring((2, 1, 3, 2), torch.zeros(1)), [], 0
     for length in parts:

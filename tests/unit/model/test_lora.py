@@ -15,7 +15,6 @@ from endonym.model.lora import (
     changes_of,
     changes_with,
     copy_on,
-    linear_maps,
     merge_changes,
     new_changes,
 )
@@ -47,14 +46,6 @@ def test_a_depends_on_seed_and_name_alone() -> None:
     assert not any(torch.equal(first[name].a, third[name].a) for name in first)
     a = first["blocks.0.mixer.query"].a
     assert a.abs().max() <= 1 / a.shape[-1] ** 0.5
-
-
-def test_frozen_weights_have_no_gradient_and_adapters_do() -> None:
-    decoder = adapted(lively_decoder().train(), ADAPT, 1)
-    decoder.logits(some_tokens(1, 9, vocab=40)).sum().backward()
-    learning = {name for name, each in decoder.named_parameters() if each.grad is not None}
-    assert learning == {name for name, _ in decoder.named_parameters() if ".adapters." in name}
-    assert adapted(decoder, None, 1) is decoder
 
 
 def test_dropout_acts_in_training_alone() -> None:
@@ -89,11 +80,6 @@ def test_weights_of_a_training_become_changes() -> None:
         assert torch.equal(change.a, before[name].a + 1)
         assert change.scale == before[name].scale == 2.0
     assert not changes_of(lively_decoder())
-
-
-def test_no_table_and_no_head_is_a_linear_map_to_adapt() -> None:
-    names = linear_maps(lively_decoder())
-    assert all(name.startswith("blocks.") for name in names)
 
 
 def test_a_copy_with_an_adapter_shares_the_weights_and_leaves_the_first_as_it_is() -> None:

@@ -7,13 +7,6 @@ from endonym.config import identity
 from endonym.train.config import Phase, resolve_phase
 
 
-@pytest.mark.parametrize("budget", [{"steps": 5}, {"tokens": 10**9}, {"epochs": 0.5}, {}])
-def test_a_phase_names_at_most_one_budget(budget: dict[str, float]) -> None:
-    phase = Phase.model_validate(budget)
-    found = {name: getattr(phase, name) for name in ("steps", "tokens", "epochs")}
-    assert {name: value for name, value in found.items() if value is not None} == budget
-
-
 def test_two_budgets_are_refused_by_name() -> None:
     with pytest.raises(
         ValidationError, match="one of steps, tokens, epochs and flops, not steps and epo"

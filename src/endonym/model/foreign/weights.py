@@ -178,10 +178,8 @@ def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDe
     config, files = foreign_config(folder, given), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
-    try:
+    with _fitting(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
-    except BUILDING as error:
-        raise _misfit(error, where) from error
     wanted = {name: tuple(each.shape) for name, each in stored.items()}
     doubled = skeleton.all_tied_weights_keys.keys() - wanted.keys()
     shapes = weight_shapes(folder)
@@ -251,31 +249,36 @@ def _misfit(error: Exception, where: str) -> ExportError:
     )
 
 
+@contextmanager
+def _fitting(where: str) -> Generator[None]:
+    """Around what a class builds from its sizes, which may not fit together."""
+    try:
+        with _quiet():
+            yield
+    except BUILDING as error:
+        raise _misfit(error, where) from error
+
+
 def _skeleton(config: ForeignConfig, where: str) -> Any:
     """The network on the meta device, for names and shapes."""
     kind, theirs = _network_class(config, where)
-    try:
-        with torch.device("meta"), _quiet():
-            return kind(theirs)
-    except BUILDING as error:
-        raise _misfit(error, where) from error
+    with torch.device("meta"), _fitting(where):
+        return kind(theirs)
 
 
 def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
     kind, theirs = _network_class(config, where)
+    with _fitting(where):
+        network, info = kind.from_pretrained(
+            None,
+            config=theirs,
+            state_dict={name: each.float() for name, each in weights.items()},
+            dtype=torch.float32,
+            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+            output_loading_info=True,
+        )
     with _quiet():
-        try:
-            network, info = kind.from_pretrained(
-                None,
-                config=theirs,
-                state_dict={name: each.float() for name, each in weights.items()},
-                dtype=torch.float32,
-                attn_implementation="sdpa" if kind._supports_sdpa else "eager",
-                output_loading_info=True,
-            )
-        except BUILDING as error:
-            raise _misfit(error, where) from error
         wrong = sorted(str(name) for names in info.values() for name in names)
         if wrong:
             raise ExportError(f"transformers misses or does not know {wrong[:3]}", where=where)

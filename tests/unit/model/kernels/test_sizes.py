@@ -15,8 +15,8 @@ def test_padding_adds_less_than_a_half() -> None:
     assert sorted(set(sizes.LENGTHS)) == sizes.LENGTHS
 
 
-@pytest.mark.parametrize("window", [None, 64, 100, 200])
-@pytest.mark.parametrize("document", [30, 100, 128, 200, 256])
+@pytest.mark.parametrize("window", [None, 64, 100])
+@pytest.mark.parametrize("document", [30, 128, 200, 256])
 def test_the_keys_that_are_counted_are_those_that_blocks_lay_out(
     document: int, window: int | None
 ) -> None:
