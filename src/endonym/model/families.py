@@ -199,10 +199,12 @@ def resolve_mixer(
     if kind == "attention":
         return _attention(keys, row, dim=dim, context=context, where=where)
     inner = dim * (keys.expand or 2)
-    shared = {"conv_width": keys.conv_width or 4, "bias": keys.bias or False}
+    conv_width, bias = keys.conv_width or 4, keys.bias or False
     if kind == "mamba":
-        rank = keys.step_rank or -(-dim // 16)
-        return MambaConfig(inner=inner, state=keys.state or 16, step_rank=rank, **shared)
+        state, rank = keys.state or 16, keys.step_rank or -(-dim // 16)
+        return MambaConfig(
+            inner=inner, state=state, step_rank=rank, conv_width=conv_width, bias=bias
+        )
     width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
     if inner % width:
         raise ShapeError(
@@ -216,7 +218,8 @@ def resolve_mixer(
         head_width=width,
         state=keys.state or 128,
         groups=groups,
-        **shared,
+        conv_width=conv_width,
+        bias=bias,
     )
 
 

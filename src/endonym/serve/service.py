@@ -215,12 +215,16 @@ class Job:
                 raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
         seed = secrets.randbits(60) if asked.seed is None else asked.seed
         bias = logit_bias(asked, scheduler.engine)
-        rule = {"min_tokens": asked.min_tokens, "bias": bias}
         self.generations = [
             Generation(
                 [*prompt.ids],
                 length,
-                SamplerState(asked.sampling(seed + number), prompt.ids, **rule),
+                SamplerState(
+                    asked.sampling(seed + number),
+                    prompt.ids,
+                    min_tokens=asked.min_tokens,
+                    bias=bias,
+                ),
                 stop=asked.stops(),
                 logprobs=logprobs,
                 scored=asked.echoes and logprobs is not None and not number,

@@ -159,21 +159,6 @@ def test_several_texts_of_a_prompt_each_echo_it_and_it_is_scored_once() -> None:
         )
 
 
-def test_more_log_probabilities_than_an_answer_holds_are_refused(client: Client) -> None:
-    asked = {"prompt": PROMPT, "logprobs": 20, "echo": True, "max_tokens": 60, "seed": 1}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service, "MOST_NATS", 2000)
-        assert client.post("/v1/completions", **asked).status_code == 200  # up to 65 · 21
-        for more in ({"n": 2}, {"prompt": [PROMPT, PROMPT]}):
-            answer = client.post("/v1/completions", **asked | more)
-            error = answer.json()["error"]
-            assert (answer.status_code, error["param"]) == (400, "logprobs")
-            assert "2730 log-probabilities" in error["message"]
-            assert "at most 2000" in error["message"]
-            fewer = asked | more | {"logprobs": 10}
-            assert client.post("/v1/completions", **fewer).status_code == 200
-
-
 def test_a_stop_string_ends_the_text_before_it(client: Client) -> None:
     asked = {"prompt": PROMPT, "max_tokens": 40, "temperature": 0}
     text = client.post("/v1/completions", **asked).json()["choices"][0]["text"]

@@ -113,13 +113,3 @@ def test_a_checkpoint_without_an_average_hands_on_its_weights() -> None:
     one, two = torch.ones(2), torch.zeros(2)
     assert averaged({"a": one}, {"a.exp_avg": two}) == {"a": one}
     assert averaged({"a": one}, {"a.average": two}) == {"a": two}
-
-
-def test_no_average_costs_nothing_unless_it_is_asked_for() -> None:
-    average = average_of()
-    walk(average, 1, STEPS)
-    assert average.state() == {}
-    with average.shown():
-        assert torch.equal(
-            average.optimizer.masters[0], average.weights()[average.optimizer.names[0]]
-        )

@@ -56,15 +56,13 @@ def training(folder: Path, compiles: str, recompute: int = 1) -> Training:
     return Training(decoder, phase, work, seed=1)
 
 
-def nats(one: Training, until: int = STEPS) -> dict[int, tuple[float, float]]:
-    """Loss of each step and of its validation, up to a step."""
-    found: dict[int, tuple[float, float]] = {}
-    for report in one.reports():
-        if report.step:
-            found[report.step] = (report.nats, report.validation.nats if report.validation else 0.0)
-        if report.step == until:
-            break
-    return found
+def nats(one: Training) -> dict[int, tuple[float, float]]:
+    """Loss of each step and of its validation."""
+    return {
+        report.step: (report.nats, report.validation.nats if report.validation else 0.0)
+        for report in one.reports()
+        if report.step
+    }
 
 
 @needs_compiler
@@ -96,12 +94,12 @@ def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bi
         for length in (1, 16):
             whole.whole_decoder().eval()(torch.zeros((1, length), dtype=torch.int64))
     assert (graphs(), set(compiled)) == (before, {0})
-    first = nats(training(tmp_path / "killed", "on"), until=SAVED)
     torch._dynamo.reset()
-    resumed = training(tmp_path / "killed", "on")
+    shutil.rmtree(tmp_path / "whole" / "checkpoints" / f"step-{STEPS:06d}")
+    resumed = training(tmp_path / "whole", "on")
     assert resumed.resume() == SAVED
     before = graphs()
-    assert first | nats(resumed) == found
+    assert nats(resumed) == {step: losses for step, losses in found.items() if step > SAVED}
     assert graphs() > before
     weights = resumed.optimizer.weights()
     assert all(torch.equal(weights[n], t) for n, t in whole.optimizer.weights().items())
@@ -116,7 +114,7 @@ def test_blocks_that_are_all_computed_again_are_not_compiled(tmp_path: Path) -> 
 @needs_compiler
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_model_has_the_same_loss_and_gradients(graphs: Callable[[], int]) -> None:
-    keys = {"dim": 32, "layers": 2, "mixer": {"heads": 2}, "residual_init": "scaled"}
+    keys = {"dim": 32, "layers": 1, "mixer": {"heads": 2}, "residual_init": "scaled"}
     shape = resolve(ModelKeys.model_validate({"family": "falcon", **keys}), vocab=300, context=24)
     plain = new_decoder(shape, 0).train()
     compiled = copy.deepcopy(plain)
@@ -141,7 +139,7 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(graphs: Callable[[], i
 
 def test_a_compilers_failure_is_told_from_an_error_of_a_step() -> None:
     Failed = type("Failed", (Exception,), {"__module__": "torch._inductor.exc"})
-    said = "CppCompileError: C++ compile error\nmain.cpp:5: fatal error: Python.h: no such file"
+    said = "the compiler has stopped\nmain.cpp:5: fatal error: Python.h: no such file"
     failed = RuntimeError("backend failed")
     failed.__cause__ = Failed(said)
     match = r"the compiler here fails: main\.cpp:5: fatal error"

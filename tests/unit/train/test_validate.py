@@ -200,9 +200,9 @@ def test_a_fifth_of_the_tokens_is_for_sources_that_are_only_watched(
 
     monkeypatch.setattr(module, "scored_batches", batches)
     for shares, wanted in (
-        ({"tatar": 1.0}, (20, 2, 2)),
-        ({"tatar": 0.25, "khmer": 0.75}, (5, 15, 5)),
-        ({"tatar": 0.5, "khmer": 0.25, "romanian": 0.25}, (12, 6, 6)),
+        ({"tatar": 1.0}, (10, 1, 1)),
+        ({"tatar": 0.25, "khmer": 0.75}, (2, 7, 2)),
+        ({"tatar": 0.5, "khmer": 0.25, "romanian": 0.25}, (6, 3, 3)),
     ):
-        validate(decoder, dev, 300, "cpu", shares=shares)
+        validate(decoder, dev, 150, "cpu", shares=shares)
         assert tuple(asked[name] for name in names) == wanted
