@@ -110,9 +110,9 @@ class CompletionRequest(Asked):
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
         kinds = "a text, a list of texts, a list of ids, or a list of such lists"
         if isinstance(given, list):  # pydantic would tell an error for each item
-            inner = [each for part in given for each in (part if isinstance(part, list) else ())]
-            types = {type(each) for each in given}, {type(each) for each in inner}
-            if types not in (({str}, set()), ({int}, set()), ({list}, {int}), ({list}, set())):
+            types = {type(each) for each in given}
+            are_ids = types == {list} and all(type(n) is int for each in given for n in each)
+            if types not in ({str}, {int}) and not are_ids:
                 raise ValueError(f"expected {kinds}")
         with _told_as(kinds):
             return check(given)
