@@ -130,7 +130,7 @@ async def text_job(service: Service, asked: CompletionRequest) -> "Job":
             raise ApiError(400, message, param="prompt")
         prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
-    return Job(service, scheduler, asked, prompts, form)
+    return Job(service, asked, prompts, form)
 
 
 async def chat_job(service: Service, asked: ChatRequest) -> "Job":
@@ -155,7 +155,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
         raise ApiError(400, error.message, param="messages") from error
     prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
     form = ChatForm(engine.vocabulary, bool(asked.logprobs))
-    return Job(service, scheduler, asked, [prompt], form)
+    return Job(service, asked, [prompt], form)
 
 
 def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
@@ -195,13 +195,12 @@ class Job:
     def __init__(
         self,
         service: Service,
-        scheduler: Scheduler,
         asked: CompletionRequest | ChatRequest,
         prompts: list[Prompt],
         form: Form,
     ) -> None:
-        self.service, self.scheduler, self.asked = service, scheduler, asked
-        self.prompts, self.form = prompts, form
+        self.service, self.asked, self.prompts, self.form = service, asked, prompts, form
+        self.scheduler = scheduler = service.scheduler(asked.model)
         self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
         length, logprobs, times = asked.length(), asked.likeliest(), asked.n or 1
         if logprobs is not None:

@@ -86,20 +86,6 @@ def test_a_memory_under_a_window_holds_the_window_and_no_more() -> None:
     assert long.keys_BGMK.shape == short.keys_BGMK.shape == (3, 4, 7, 8)
 
 
-@pytest.mark.parametrize("moved", [1, 500])
-@torch.no_grad()
-def test_with_rotary_positions_only_distances_count(moved: int) -> None:
-    mixer = mixer_of(lively(shape("llama")))
-    here, there = Span.after(0, some_tokens(2, 6)), Span.after(0, some_tokens(2, 6))
-    there.memo["positions"] = here.positions_BT + moved
-    torch.testing.assert_close(
-        mixer(stream(), here, None), mixer(stream(), there, None), rtol=0, atol=1e-4
-    )
-    stretched = Span.after(0, some_tokens(2, 6))
-    stretched.memo["positions"] = here.positions_BT * 3
-    assert (mixer(stream(), here, None) - mixer(stream(), stretched, None)).abs().max() > 1e-2
-
-
 @torch.no_grad()
 def test_only_the_share_of_channels_that_rotates_knows_the_positions() -> None:
     mixer = mixer_of(lively(shape("qwen3", "part-rotary")))

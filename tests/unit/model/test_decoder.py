@@ -8,7 +8,6 @@ from laws.shapes import SHAPES, lively, shape, some_tokens
 from toys import lively_decoder
 
 from endonym.errors import ShapeError
-from endonym.model.cache import Ring, TailAndState
 from endonym.model.config import FfnKeys, MixerKeys, ModelConfig
 from endonym.model.decoder import FFNS, MIXERS, Block, Decoder, on_meta
 from endonym.model.families import FAMILIES
@@ -105,11 +104,6 @@ def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None
     )
 
 
-def test_each_layer_makes_its_own_memory() -> None:
-    cache = lively(shape("mamba2", "hybrid")).empty_cache(2, 32)
-    assert [type(layer) for layer in cache] == [TailAndState, TailAndState, Ring]
-
-
 def test_a_tied_head_is_the_embedding_itself() -> None:
     tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
     assert tied.readout.weight_VD is tied.embedding.weight
@@ -135,11 +129,6 @@ def test_learned_positions_end_with_the_context() -> None:
     assert caught.value.where == "context"
     assert "9 tokens" in caught.value.message
     assert "8" in caught.value.message
-
-
-def test_rotary_positions_go_on_beyond_the_context() -> None:
-    decoder = lively(shape("llama", context=8))
-    assert torch.isfinite(decoder.logits(some_tokens(1, 40))).all()
 
 
 @torch.no_grad()
