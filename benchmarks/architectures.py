@@ -26,12 +26,12 @@ from cells import RESULTS, Cells, busy_cores
 from endonym import device
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.model.config import ModelKeys
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
 from endonym.model.foreign.decoder import CACHE_ARGUMENTS
 from endonym.model.init import new_decoder
 from endonym.model.kernels.loss import summed_nats
-from endonym.model.keys import ModelKeys
 from endonym.model.span import Span
 from endonym.model.weights import narrow
 from endonym.tokenizer.config import TokenizerConfig

@@ -9,10 +9,9 @@ from cells import RESULTS, Cells
 from pages import markdown
 
 from endonym.log import number, size
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.families import FAMILIES, resolve
-from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
 
 CONTEXT = 1024

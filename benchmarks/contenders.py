@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from endonym import device
 from endonym.data.batches import Batch
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.kernels.loss import Readout
-from endonym.model.keys import ModelKeys
 from endonym.train.compile import compile_blocks
 from endonym.train.config import Phase, resolve_phase
 from endonym.train.optimizer import Optimizer

@@ -40,8 +40,7 @@ from endonym.export.verify import Peft
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, read_jsonl
-from endonym.serve.chat import chat_ids
-from endonym.serve.engine import Engine
+from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.own_engine import OwnEngine
 from endonym.store import Store
 

@@ -25,10 +25,9 @@ from endonym import device
 from endonym.autopilot.machine import usual_training
 from endonym.autopilot.phase import choose_memory
 from endonym.data.batches import Batch
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
-from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
 from endonym.train.config import USEFUL_TOKENS, Phase
 from endonym.train.optimizer import Optimizer

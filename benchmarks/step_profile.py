@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 MARK = "part: "
 STEP = "the whole step"
 FUNCTIONS = {
-    "head": ["endonym.train.objectives.next_token.summed_nats"],
+    "head": ["endonym.train.objectives.summed_nats"],
     "optimizer": ["endonym.train.optimizer.Optimizer.step"],
     "clip": ["endonym.train.optimizer.Optimizer.clip"],
     "casts and refresh": [

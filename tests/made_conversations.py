@@ -13,8 +13,7 @@ from endonym.data.examples import ExampleSettings, make_examples, with_template
 from endonym.data.kept_out import KeptOut
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group
-from endonym.train.example_inputs import ExampleInputs
-from endonym.train.reference import reference
+from endonym.train.inputs import ExampleInputs, reference
 
 THINGS = {"алма": "кызыл", "pâine": "aurie", "ស្វាយ": "លឿង", "le pain": "doré", "китап": "калын"}
 ASK = ("Нинди?", "Cum este?", "តើវាមានពណ៌អ្វី?", "Comment est-il ?")

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
-from endonym.model.config import ModelConfig
+from endonym.model.config import FfnKeys, MixerKeys, ModelConfig, ModelKeys
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
 from endonym.model.init import new_decoder
-from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
 """Marks a field that cannot change what a stage produces (`json_schema_extra=NOT_IDENTITY`)."""
@@ -11,6 +11,12 @@ NOT_IDENTITY: dict[str, Any] = {"identity": False}
 def unset(default: str) -> dict[str, Any]:
     """What holds if a key is not given, in words (`json_schema_extra=unset("dim / heads")`)."""
     return {"unset": default}
+
+
+def optional(description: str, default: str | None = None) -> Any:
+    """A field that may be left out. default: what then holds, in words (`unset`)."""
+    extra = None if default is None else unset(default)
+    return Field(default=None, description=description, json_schema_extra=extra)
 
 
 class Config(BaseModel):

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 from toys import lively_decoder
 
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
-from endonym.model.keys import ModelKeys
 
 BASE: dict[str, dict[str, Any]] = {
     "attention": {"mixer": {"heads": 4}},

@@ -30,8 +30,9 @@ from toys import (
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.families import FAMILIES
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.objectives.registry import OBJECTIVES
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
+from endonym.train.objectives import OBJECTIVES
 
 CASES = [(family, objective) for family in FAMILIES for objective in OBJECTIVES]
 TURNS = [(family, list(OBJECTIVES)[n % len(OBJECTIVES)]) for n, family in enumerate(FAMILIES)]

@@ -14,7 +14,7 @@ from endonym.data.example_tokens import GAP
 from endonym.model.families import FAMILIES
 from endonym.train.config import TrainConfig
 from endonym.train.loop import Training
-from endonym.train.objectives.registry import OBJECTIVES, objective_of
+from endonym.train.objectives import OBJECTIVES, objective_of
 
 VOCAB, CONTEXT = 24, 32
 ANSWERED = [name for name in OBJECTIVES if name != "next_token"]

@@ -17,13 +17,14 @@ from endonym.data.shards import SPLITS, ShardDocument, TokenShards, write_shards
 from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out, measure_nats
 from endonym.evaluate.score import find
 from endonym.generate.language_model import LanguageModel
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
 
 LANGUAGES = ("tt", "km", "ro", "fr", "en")
 MARGIN = 1.01

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.nn.attention import varlen
 
 from endonym.model.kernels import attend as attend_module
-from endonym.model.kernels import cutting
+from endonym.model.kernels import sizes
 from endonym.model.kernels.attend import attend, attend_seen
 from endonym.model.span import Span
 
@@ -105,7 +105,7 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
         wanted_BTM[:, index, : max(0, index + 1 - (window or 24))] = False
     slow = with_gradients(slow_attention, tensors, wanted_BTM)
     for dense_or_blocks in (1000, -1000):
-        monkeypatch.setattr(cutting, "LAYING_OUT", dense_or_blocks)
+        monkeypatch.setattr(sizes, "LAYING_OUT", dense_or_blocks)
         fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
         # Three times the keys of the other tests round in bf16 here.
         assert_equal(fast, slow, dtype, leeway=1.5)

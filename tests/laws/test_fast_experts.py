@@ -5,7 +5,7 @@ import torch
 from laws.shapes import NAMED, lively, shape
 from reference.experts import slow_experts
 
-from endonym.model.experts import Experts
+from endonym.model.ffn import Experts
 
 MIXTURES = [name for name, (family, _) in NAMED.items() if family == "moe"]
 

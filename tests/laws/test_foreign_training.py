@@ -11,10 +11,11 @@ from toys import toy_decoder, train_config, write_toy_shards
 from endonym.data.batches import Batch
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.objectives.next_token import NEXT_TOKEN
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
+from endonym.train.objectives import CROSS_ENTROPY
 from endonym.train.optimizer import embedding_and_head_names
-from endonym.train.overfit import overfit_one_row
+from endonym.train.preflight import overfit_one_row
 
 PHASE = {
     "steps": 8,
@@ -101,7 +102,7 @@ def test_a_foreign_model_that_recomputes_learns_the_same(folder: Path) -> None:
         torch.manual_seed(1)
         tokens_BT = torch.randint(5, VOCAB, (2, 16))
         documents_BT = (torch.arange(16) // 7).expand(2, -1).contiguous()
-        NEXT_TOKEN.loss(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).objective.backward()
+        CROSS_ENTROPY.loss(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).objective.backward()
         found.append([p.grad for p in decoder.parameters() if p.grad is not None])
     for one, two in zip(*found, strict=True):
         assert torch.equal(one, two)

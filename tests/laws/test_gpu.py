@@ -15,7 +15,8 @@ from endonym.model.kernels import varlen
 from endonym.model.span import Span
 from endonym.model.weights import narrow
 from endonym.train.compile import unsupported_reason
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
 
 pytestmark = [
     pytest.mark.gpu,

@@ -88,7 +88,7 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
     assert long == {}
 
 
-FORMULAS = {"selective_scan", "state_space", "_one_step", "_step"}
+FORMULAS = {"selective_scan", "state_space"}
 """State spaces: x, dt, A, B, C … in the order of their papers."""
 
 

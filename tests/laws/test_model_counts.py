@@ -8,13 +8,12 @@ from laws.shapes import SHAPES, some_tokens
 from torch import is_tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.decoder import Decoder, on_meta
-from endonym.model.experts import Experts
 from endonym.model.families import resolve
+from endonym.model.ffn import Experts
 from endonym.model.kernels.loss import summed_nats
-from endonym.model.keys import ModelKeys
 
 LLAMA = {"family": "llama", "layers": 6, "dim": 512, "vocab": 32_000, "context": 1024}
 KNOWN: dict[str, tuple[int, dict[str, Any]]] = {

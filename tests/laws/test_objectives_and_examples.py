@@ -14,7 +14,7 @@ from endonym.data.example_tokens import GAP, ExampleOrder, ExampleTokens
 from endonym.data.examples import prompt_key
 from endonym.model.span import Span
 from endonym.tokenizer.chat_template import CHATML
-from endonym.train.objectives.registry import OBJECTIVES
+from endonym.train.objectives import OBJECTIVES
 
 MOE = toy_config("moe", vocab=24, context=32)
 BLANKS = (" {}", "{}\n", "\u00a0{}\u3000", "\n\n{} ")

@@ -14,7 +14,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.memory import kept_numbers
 from endonym.model.weights import narrow
-from endonym.train.objectives.next_token import NEXT_TOKEN
+from endonym.train.objectives import CROSS_ENTROPY
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import accumulate_gradients, take_step
 
@@ -39,7 +39,7 @@ def batch_of(vocab: int) -> Batch:
 
 def gradients(decoder: Decoder, batch: Batch) -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
-    NEXT_TOKEN.loss(decoder, batch).objective.backward()
+    CROSS_ENTROPY.loss(decoder, batch).objective.backward()
     return {n: p.grad for n, p in decoder.named_parameters() if p.grad is not None}
 
 
@@ -59,7 +59,9 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
     for name, gradient in expected.items():
         assert torch.equal(found[name], gradient), name
     torch.manual_seed(6)
-    assert not torch.equal(NEXT_TOKEN.loss(plain, batch).nats, NEXT_TOKEN.loss(plain, batch).nats)
+    assert not torch.equal(
+        CROSS_ENTROPY.loss(plain, batch).nats, CROSS_ENTROPY.loss(plain, batch).nats
+    )
 
 
 @pytest.mark.parametrize("family", ["moe", "mamba2"])

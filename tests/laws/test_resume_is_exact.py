@@ -14,8 +14,8 @@ from endonym.model.families import FAMILIES
 from endonym.model.lora import adapted
 from endonym.model.weights import load_tensors
 from endonym.train.config import SourceShare, TrainConfig
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.report import Report
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Report, Training
 
 STEPS = 10
 SAVED = 4
@@ -257,4 +257,4 @@ def patch_validations(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -
     def validate(*_: object, **__: object) -> ValidationResult:
         return ValidationResult(nats=next(left), bits_per_byte=1.0, sources={}, n_tokens=64)
 
-    monkeypatch.setattr("endonym.train.loop.validate", validate)
+    monkeypatch.setattr("endonym.train.inputs.validate", validate)

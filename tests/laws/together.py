@@ -22,7 +22,8 @@ from endonym.device import process_info
 from endonym.model.lora import adapted
 from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
-from endonym.train.loop import PhaseInputs, Training, TrainingInputs
+from endonym.train.inputs import PhaseInputs, TrainingInputs
+from endonym.train.loop import Training
 
 VOCAB, CONTEXT, STEPS, HALF = 24, 16, 4, 2
 SHORT = "smaller_micro_batch"

@@ -15,9 +15,8 @@ from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE
-from endonym.train.objectives import chat
-from endonym.train.objectives.preferences import preferences
-from endonym.train.reference import reference
+from endonym.train.inputs import reference
+from endonym.train.objectives import CROSS_ENTROPY, preferences
 
 transformers = pytest.importorskip("transformers")
 CONTEXT = 128
@@ -47,7 +46,7 @@ def test_the_chat_loss_is_that_of_transformers(tmp_path: Path) -> None:
     order = ExampleOrder(tokens, context=CONTEXT, seed=5)
     batch = Batch.of(order.rows(0, order.rows_per_epoch))
     with torch.no_grad():
-        ours = chat.CHAT.loss(decoder, batch).nats / chat.CHAT.weight(batch)
+        ours = CROSS_ENTROPY.loss(decoder, batch).nats / CROSS_ENTROPY.weight(batch)
     total, count = 0.0, 0
     for number in range(len(tokens)):
         ids, labels = labelled(tokens, number)
@@ -55,7 +54,7 @@ def test_the_chat_loss_is_that_of_transformers(tmp_path: Path) -> None:
         with torch.no_grad():
             total += float(theirs(input_ids=ids, labels=labels).loss) * n
         count += n
-    assert chat.CHAT.weight(batch) == count
+    assert CROSS_ENTROPY.weight(batch) == count
     assert float(ours) == pytest.approx(total / count, abs=1e-4)
     sft = pytest.importorskip("trl.trainer.sft_trainer")
     examples = [labelled(tokens, number) for number in range(len(tokens))]

@@ -19,7 +19,7 @@ from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.families import FAMILIES
-from endonym.serve.chat import chat_ids
+from endonym.serve.engine import chat_ids
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer

@@ -20,7 +20,7 @@ from toys import KINDS, lively_decoder, toy_config
 
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.generate.language_model import LanguageModel
-from endonym.serve.chat import chat_ids, prompt_differences
+from endonym.serve.engine import chat_ids, prompt_differences
 from endonym.serve.llama_engine import LlamaEngine
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from endonym.model.experts import Experts
+from endonym.model.ffn import Experts
 
 
 def slow_experts(mixture: Experts, x_BTD: Tensor) -> tuple[Tensor, Tensor]:

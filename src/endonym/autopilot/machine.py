@@ -19,12 +19,11 @@ from endonym.export.config import DATASET
 from endonym.formats.config import BLOCK_BYTES
 from endonym.log import duration, number
 from endonym.model.adapt_config import AdaptConfig
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.kernels.cutting import keys_a_token, padded
-from endonym.model.keys import ModelKeys
+from endonym.model.kernels.sizes import keys_a_token, padded
 from endonym.recipe.recipe import Recipe
 from endonym.store import fingerprint, read_if_whole, write_sealed
 from endonym.train.config import SAMPLE_TOKENS, Execution, TrainConfig

@@ -10,9 +10,9 @@ from math import gcd, lcm
 from typing import Any, NamedTuple
 
 from endonym.log import number
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import FAMILIES, is_half_blocks, without_heads
-from endonym.model.keys import MixerKeys, ModelKeys
-from endonym.model.parts import HEAD_WIDTH as MAMBA2_WIDTH
+from endonym.model.families import HEAD_WIDTH as MAMBA2_WIDTH
 
 BYTES_PER_TOKEN = 4.0
 """Where no tokenizer can be tried: 3.4 in French, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""

@@ -48,7 +48,7 @@ from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
 from endonym.model.count import flops_per_token
-from endonym.model.families import has_experts, resolve
+from endonym.model.families import ffn_kinds, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
@@ -152,7 +152,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     setting = {
         "goes_on": given is not None,
         "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
-        "has_experts": has_experts(recipe.model),
+        "has_experts": "experts" in ffn_kinds(recipe.model),
     }
     so_far: dict[str, float] = {}
     for index, phase in enumerate(recipe.phase):

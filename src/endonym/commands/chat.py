@@ -5,8 +5,7 @@ from queue import SimpleQueue
 
 from endonym.errors import EndonymError, RecipeError
 from endonym.generate.sample import SamplerState, Sampling
-from endonym.serve.chat import chat_ids
-from endonym.serve.engine import Engine
+from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Generation, Scheduler, Update
 

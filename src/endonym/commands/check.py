@@ -35,9 +35,9 @@ from endonym.model.count import (
     cache_bytes_per_token,
     flops_per_token,
     parameters,
+    parts_text,
     trained_parameters,
 )
-from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder

@@ -38,9 +38,9 @@ from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.readable import allowance, said, worst
 from endonym.log import Log, counted, duration, number, rounded, size
+from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import (

@@ -122,7 +122,7 @@ def make_engine(
     adapter: one that is added to what the model gives. loaded: models by name, to which this one is
     added, so that several adapters of it share its weights.
     """
-    from endonym.serve.chat import prompt_differences
+    from endonym.serve.engine import prompt_differences
 
     if Path(name).is_file():
         engine = _gguf_engine(name, adapter, log)

@@ -26,8 +26,7 @@ from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.config import ModelConfig
-from endonym.model.count import parameters
-from endonym.model.describe import parts_text
+from endonym.model.count import parameters, parts_text
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
 if TYPE_CHECKING:

@@ -42,8 +42,7 @@ from endonym.model.foreign.folder import (
     weight_files,
     weight_shapes,
 )
-from endonym.model.foreign.trial import load_tried, require_harmless
-from endonym.model.foreign.weights import stored_weights
+from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of

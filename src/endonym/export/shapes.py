@@ -15,7 +15,7 @@ from endonym.export.row import HFArchitecture, Json, our_activation
 from endonym.export.rows.classic import FALCON, GPT2, GPT_NEOX
 from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
 from endonym.export.rows.mamba import MAMBA, MAMBA2
-from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import (
     CONFIG,
@@ -27,7 +27,6 @@ from endonym.model.foreign.folder import (
     refuse_code,
     weight_shapes,
 )
-from endonym.model.keys import ModelKeys
 
 ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from endonym.config import Config, unset
+from endonym.config import Config, optional
 from endonym.errors import ShapeError
-from endonym.model.config import AttentionConfig, ExpertsConfig, MambaConfig, ModelConfig
+from endonym.model.config import ExpertsConfig, ModelConfig, Positive, Share
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig, weight_shapes
 
 RANK, TIMES = 16, 2
@@ -23,6 +23,8 @@ GROUPS = ("mixer", "ffn")
 ALL = "all"
 TABLES = re.compile(r"embed|wte|wpe|lm_head")
 """Names of embeddings and heads in the files of foreign models."""
+FOREIGN_MIXER = re.compile(r"attn|attention|mixer|mamba|ssm|recurrent|conv|rwkv", re.IGNORECASE)
+"""In the names of modules that hold the matrices of a mixer."""
 ROUTER = "router"
 """A router is no part of the group "ffn": small changes of it send tokens to other experts."""
 
@@ -34,13 +36,10 @@ class Adapt(Config):
     rank: int = Field(
         default=RANK, ge=1, le=65_536, description="rows of A, columns of B: what it can learn"
     )
-    alpha: float | None = Field(
-        default=None,
-        gt=0,
-        description="the change of a matrix is alpha / rank times B A",
-        json_schema_extra=unset("twice the rank"),
+    alpha: Positive | None = optional(
+        "the change of a matrix is alpha / rank times B A", "twice the rank"
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="of the inputs of A")
+    dropout: Share = Field(default=0.0, description="of the inputs of A")
     on: tuple[str, ...] = Field(
         default=GROUPS,
         min_length=1,
@@ -94,32 +93,15 @@ def matrices(config: ModelConfig) -> list[Matrix]:
     """
     found: list[Matrix] = []
     for layer in range(config.layers):
-        mixer, ffn, place = config.mixer_at(layer), config.ffn_at(layer), f"blocks.{layer}."
-        if isinstance(mixer, AttentionConfig):
-            inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
-            found.append(Matrix(f"{place}mixer.query", config.dim, inner))
-            found.append(Matrix(f"{place}mixer.key", config.dim, shared))
-            found.append(Matrix(f"{place}mixer.value", config.dim, shared))
-            found.append(Matrix(f"{place}mixer.output", inner, config.dim))
-        else:
-            wide, select = 2 * mixer.inner, 0
-            if isinstance(mixer, MambaConfig):
-                select = mixer.step_rank + 2 * mixer.state
-            else:
-                wide += 2 * mixer.groups * mixer.state + mixer.heads
-            found.append(Matrix(f"{place}mixer.input", config.dim, wide))
-            if select:
-                found.append(Matrix(f"{place}mixer.select", mixer.inner, select))
-            found.append(Matrix(f"{place}mixer.output", mixer.inner, config.dim))
-        if ffn.kind == "none":
-            continue
-        copies, is_gated = 1, ffn.kind == "gated"
+        place, ffn = f"blocks.{layer}.", config.ffn_at(layer)
+        for name, size in config.mixer_at(layer).matrices(config.dim).items():
+            if name != "step":
+                found.append(Matrix(f"{place}mixer.{name}", *size))
+        copies = ffn.experts if isinstance(ffn, ExpertsConfig) else 1
         if isinstance(ffn, ExpertsConfig):
-            copies, is_gated = ffn.experts, ffn.gated
-            found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, ffn.experts))
-        for part in ("gate", "up") if is_gated else ("up",):
-            found.append(Matrix(f"{place}ffn.{part}", config.dim, ffn.hidden, copies))
-        found.append(Matrix(f"{place}ffn.down", ffn.hidden, config.dim, copies))
+            found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, copies))
+        for name, size in ffn.matrices(config.dim).items():
+            found.append(Matrix(f"{place}ffn.{name}", *size, copies))
     return found
 
 
@@ -130,14 +112,16 @@ def chosen(names: list[str], on: tuple[str, ...]) -> list[str]:
     "mixer" is told by the usual names of such modules, and "ffn" is the rest.
     Raises ShapeError if one of them means none of the matrices.
     """
-    found: set[str] = set()
-    for wanted in on:
-        some = [name for name in names if _is_meant(name, wanted)]
-        if not some and wanted not in GROUPS:
-            raise _nothing(wanted, names)
-        found |= set(some)
-    if not found:
-        raise _nothing(" and ".join(on), names)
+    meant = {wanted: [name for name in names if _is_meant(name, wanted)] for wanted in on}
+    missing = [wanted for wanted in on if not meant[wanted] and wanted not in GROUPS]
+    found = {name for some in meant.values() for name in some}
+    if missing or not found:
+        known = ", ".join(dict.fromkeys(map(_last, names)))
+        raise ShapeError(
+            f"no matrix of this model is called {missing[0] if missing else ' and '.join(on)}",
+            where="adapt.on",
+            do=f"There are {known}; the groups mixer and ffn; and all.",
+        )
     return [name for name in names if name in found]
 
 
@@ -145,34 +129,17 @@ def _is_meant(name: str, wanted: str) -> bool:
     """Whether a name, group or "all" in `on` means the matrix of this module."""
     if wanted == ALL:
         return True
-    if wanted in GROUPS:
-        return _last(name) != ROUTER and _group(name) == wanted
-    return f".{name}".endswith(f".{wanted}")
-
-
-FOREIGN_MIXER = re.compile(r"attn|attention|mixer|mamba|ssm|recurrent|conv|rwkv", re.IGNORECASE)
-
-
-def _group(name: str) -> str:
-    """The part of a block that a matrix belongs to."""
-    ours = re.match(r"blocks\.\d+\.(mixer|ffn)\.", name)
-    if ours:
-        return ours[1]
-    return "mixer" if FOREIGN_MIXER.search(name.rpartition(".")[0]) else "ffn"
+    if wanted not in GROUPS:
+        return f".{name}".endswith(f".{wanted}")
+    if ours := re.match(r"blocks\.\d+\.(mixer|ffn)\.", name):
+        group = ours[1]
+    else:
+        group = "mixer" if FOREIGN_MIXER.search(name.rpartition(".")[0]) else "ffn"
+    return _last(name) != ROUTER and group == wanted
 
 
 def _last(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _nothing(wanted: str, names: list[str]) -> ShapeError:
-    """What to say of a name that means no matrix."""
-    known = ", ".join(dict.fromkeys(map(_last, names)))
-    return ShapeError(
-        f"no matrix of this model is called {wanted}",
-        where="adapt.on",
-        do=f"There are {known}; the groups mixer and ffn; and all.",
-    )
 
 
 def adapted_matrices(config: ModelConfig, adapt: AdaptConfig) -> list[Matrix]:
@@ -240,9 +207,8 @@ def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
     """How many numbers of A and B one token uses: of the experts only those it goes to."""
     if isinstance(config, ForeignConfig):
         return adapter_parameters(config, adapt)
-    return sum(
-        adapt.rank * (each.inputs + each.outputs) * used for each, used in _uses(config, adapt)
-    )
+    uses = _uses(config, adapt)
+    return sum(adapt.rank * (each.inputs + each.outputs) * used for each, used in uses)
 
 
 def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:

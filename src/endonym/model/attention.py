@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from endonym.model.cache import KeysAndValues, LayerCache, Ring
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.kernels.attend import attend, attend_seen
-from endonym.model.norm import make_norm
-from endonym.model.position import rotate
-from endonym.model.span import Span
+from endonym.model.span import Span, rotate
 
 
 class Attention(nn.Module):
@@ -22,7 +20,7 @@ class Attention(nn.Module):
         self.config = mixer
         # Attributes, so that train/compile.py can exclude them from compilation.
         self.cos_sin, self.attend = Span.cos_sin, attend
-        inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
+        inner, shared = mixer.inner, mixer.shared
         self.query = nn.Linear(config.dim, inner, bias=mixer.bias)
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
         self.value = nn.Linear(config.dim, shared, bias=mixer.bias)
@@ -30,17 +28,15 @@ class Attention(nn.Module):
         self.dropout = mixer.dropout
         self.query_norm = self.key_norm = None
         if mixer.query_key_norm:
-            self.query_norm = make_norm("rms", mixer.head_width, config.norm_epsilon)
-            self.key_norm = make_norm("rms", mixer.head_width, config.norm_epsilon)
+            self.query_norm = nn.RMSNorm(mixer.head_width, eps=config.norm_epsilon)
+            self.key_norm = nn.RMSNorm(mixer.head_width, eps=config.norm_epsilon)
 
     def empty_cache(self, batch: int, length: int) -> LayerCache:
         """A cache for the keys and values of `length` tokens, or of a shorter window."""
         mixer = self.config
-        if mixer.window is not None and mixer.window < length:
-            shape = (batch, mixer.kv_heads, mixer.window, mixer.head_width)
-            return Ring(shape, self.key.weight)
-        shape = (batch, mixer.kv_heads, length, mixer.head_width)
-        return KeysAndValues(shape, self.key.weight)
+        slots = min(length, mixer.window or length)
+        kind = Ring if slots < length else KeysAndValues
+        return kind((batch, mixer.kv_heads, slots, mixer.head_width), self.key.weight)
 
     def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
         """Attention of each token to those that it may see by the span."""

@@ -1,10 +1,14 @@
-"""The config of a decoder, with all defaults filled in. Imports no torch."""
+"""The shape of a decoder: what a recipe may say of it, and with all defaults filled in.
+
+`ModelKeys` is the table [model] of a recipe, whose family has the defaults (`families.py`);
+`ModelConfig` is what code computes with. Imports no torch.
+"""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from endonym.config import Config, unset
+from endonym.config import NOT_IDENTITY, Config, optional
 
 MOST_HEADS, MOST_HEAD_WIDTH, MOST_CHANNELS = 1 << 14, 1 << 16, 1 << 22
 MOST_EXPAND, MOST_CONV, MOST_LAYERS, MOST_EXPERTS = 1 << 10, 1 << 12, 10_000, 10_000
@@ -16,7 +20,14 @@ Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Inner = Annotated[int, Field(ge=1, le=MOST_CHANNELS * MOST_EXPAND)]
 Conv = Annotated[int, Field(ge=1, le=MOST_CONV)]
 Tokens = Annotated[int, Field(ge=1, le=MOST_CONTEXT)]
+Layers = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+Experts = Annotated[int, Field(ge=1, le=MOST_EXPERTS)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
+Family = Literal["qwen3", "llama", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe"]
+Matrices = dict[str, tuple[int, int]]
+"""Inputs and outputs of a part's linear maps, by the names of their modules."""
 
 
 class RopeScaling(Config):
@@ -26,28 +37,14 @@ class RopeScaling(Config):
         description="linear (arXiv:2306.15595), llama3 (as Llama 3.1), yarn (arXiv:2309.00071)"
     )
     factor: float = Field(ge=1, description="how many times longer the new context is")
-    original_context: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_CONTEXT,
-        description="tokens of the context before",
-        json_schema_extra=unset("none; required for llama3 and yarn"),
+    original_context: Tokens | None = optional(
+        "tokens of the context before", "none; required for llama3 and yarn"
     )
     low_turns: float = Field(
         default=1.0, gt=0, description="channels with fewer turns in it are stretched whole"
     )
-    high_turns: float | None = Field(
-        default=None,
-        gt=0,
-        description="channels with more turns stay",
-        json_schema_extra=unset("llama3: 4, yarn: 32"),
-    )
-    sharpness: float | None = Field(
-        default=None,
-        gt=0,
-        description="factor on cosine and sine",
-        json_schema_extra=unset("yarn: 0.1 ln(factor) + 1"),
-    )
+    high_turns: Positive | None = optional("channels with more turns stay", "llama3: 4, yarn: 32")
+    sharpness: Positive | None = optional("factor on cosine and sine", "yarn: 0.1 ln(factor) + 1")
 
 
 class RopeConfig(Config):
@@ -74,6 +71,22 @@ class AttentionConfig(Config):
     bias: bool
     dropout: float
 
+    @property
+    def inner(self) -> int:
+        """Channels of the queries of all heads."""
+        return self.heads * self.head_width
+
+    @property
+    def shared(self) -> int:
+        """Channels of the keys, or of the values, of all heads."""
+        return self.kv_heads * self.head_width
+
+    def matrices(self, dim: int) -> Matrices:
+        """Its linear maps, in a model of this width."""
+        inner, shared = self.inner, self.shared
+        maps = {"query": (dim, inner), "key": (dim, shared), "value": (dim, shared)}
+        return {**maps, "output": (inner, dim)}
+
 
 class MambaConfig(Config):
     """Mamba-1's selective state space, resolved. inner: its channels."""
@@ -84,6 +97,18 @@ class MambaConfig(Config):
     conv_width: Conv
     step_rank: Channels
     bias: bool
+
+    @property
+    def convolved(self) -> int:
+        """Channels of the short convolution."""
+        return self.inner
+
+    def matrices(self, dim: int) -> Matrices:
+        """Its linear maps, in a model of this width."""
+        maps = {"input": (dim, 2 * self.inner)}
+        maps["select"] = (self.inner, self.step_rank + 2 * self.state)
+        maps["step"] = (self.step_rank, self.inner)
+        return {**maps, "output": (self.inner, dim)}
 
 
 class Mamba2Config(Config):
@@ -102,6 +127,16 @@ class Mamba2Config(Config):
         """Channels of all heads."""
         return self.heads * self.head_width
 
+    @property
+    def convolved(self) -> int:
+        """Channels of the short convolution: x, B and C."""
+        return self.inner + 2 * self.groups * self.state
+
+    def matrices(self, dim: int) -> Matrices:
+        """Its linear maps, in a model of this width."""
+        wide = self.inner + self.convolved + self.heads
+        return {"input": (dim, wide), "output": (self.inner, dim)}
+
 
 MixerConfig = AttentionConfig | MambaConfig | Mamba2Config
 
@@ -114,6 +149,10 @@ class FfnConfig(Config):
     activation: Activation
     bias: bool
 
+    def matrices(self, dim: int) -> Matrices:
+        """Its linear maps, in a model of this width."""
+        return {} if self.kind == "none" else ffn_matrices(dim, self.hidden, self.kind == "gated")
+
 
 class ExpertsConfig(Config):
     """A mixture of experts, resolved: each token goes to the `active` likeliest of `experts`."""
@@ -122,10 +161,20 @@ class ExpertsConfig(Config):
     hidden: Inner
     activation: Activation
     gated: bool
-    experts: int = Field(ge=1, le=MOST_EXPERTS)
-    active: int = Field(ge=1, le=MOST_EXPERTS)
+    experts: Experts
+    active: Experts
     balance: Literal["penalty", "bias"]
     balance_weight: float
+
+    def matrices(self, dim: int) -> Matrices:
+        """The linear maps of one expert, in a model of this width; the router is none of them."""
+        return ffn_matrices(dim, self.hidden, self.gated)
+
+
+def ffn_matrices(dim: int, hidden: int, is_gated: bool) -> Matrices:
+    """The linear maps of a feed-forward."""
+    up = {"gate": (dim, hidden), "up": (dim, hidden)} if is_gated else {"up": (dim, hidden)}
+    return {**up, "down": (hidden, dim)}
 
 
 class ModelConfig(Config):
@@ -138,7 +187,7 @@ class ModelConfig(Config):
     vocab: int = Field(ge=1, le=MOST_VOCAB)
     context: Tokens
     dim: Channels
-    layers: int = Field(ge=1, le=MOST_LAYERS)
+    layers: Layers
     norm: Literal["rms", "layer"]
     norm_epsilon: float
     position: Literal["rope", "learned", "none"]
@@ -159,3 +208,144 @@ class ModelConfig(Config):
     def ffn_at(self, layer: int) -> FfnConfig | ExpertsConfig:
         """The feed-forward of a layer."""
         return self.ffns[layer % len(self.ffns)]
+
+
+class MixerKeys(Config):
+    """What a recipe may say about the part that moves information between positions."""
+
+    kind: Literal["attention", "mamba", "mamba2"] | None = optional(
+        "which part; the family's if not given"
+    )
+    heads: Heads | None = optional("attention: query heads")
+    kv_heads: Heads | None = optional(
+        "attention: key and value heads; as many as heads if not given (falcon: 1)"
+    )
+    head_width: Annotated[int, Field(ge=2, le=MOST_HEAD_WIDTH)] | None = optional(
+        "channels of one head", "dim / heads; mamba2: 64"
+    )
+    query_key_norm: bool | None = optional("attention: normalise each head's queries and keys")
+    window: Tokens | None = optional(
+        "attention: keys a token sees, itself included; all if not given (mistral: half the "
+        "context)"
+    )
+    rope_base: Annotated[float, Field(gt=1)] | None = optional(
+        "longest wavelength of the rotary positions, in turns of 2π tokens", "10000"
+    )
+    rope_scaling: RopeScaling | None = optional("attention: stretched rotary positions")
+    rotary_share: Annotated[float, Field(gt=0, le=1)] | None = optional(
+        "attention: share of a head's channels that rotate", "1"
+    )
+    bias: bool | None = optional("biases of the linear maps")
+    state: HeadWidth | None = optional("mamba: state size of a channel", "16; mamba2: 128")
+    expand: Annotated[int, Field(ge=1, le=MOST_EXPAND)] | None = optional(
+        "mamba: inner channels per channel of the model", "2"
+    )
+    conv_width: Annotated[int, Field(ge=2, le=MOST_CONV)] | None = optional(
+        "mamba: tokens the short convolution sees", "4"
+    )
+    step_rank: Channels | None = optional(
+        "mamba: rank of the matrix that computes dt", "dim / 16, rounded up"
+    )
+    groups: Heads | None = optional("mamba2: groups of heads; those of a group share B and C", "1")
+
+
+class FfnKeys(Config):
+    """What a recipe may say about the part that works on each position alone."""
+
+    kind: Literal["plain", "gated", "experts", "none"] | None = optional(
+        "which part; the family's if not given"
+    )
+    hidden: Channels | None = optional(
+        "inner width, of each expert if there are several",
+        "4·dim; gated: 8/3·dim, rounded up to a multiple of 256; experts: that over `active`",
+    )
+    activation: Activation | None = optional("the non-linearity")
+    bias: bool | None = optional("biases of the linear maps")
+    experts: Experts | None = optional("experts of a layer", "8")
+    active: Experts | Literal["all"] | None = optional(
+        'experts a token goes to; "all" is the dense soft mixture', "2"
+    )
+    gated: bool | None = optional("experts are gated, or plain", "true")
+    balance: Literal["penalty", "bias"] | None = optional(
+        'how experts are kept in use: a "penalty" on the loss (arXiv:2101.03961), or a learnt '
+        '"bias" on the choice alone (arXiv:2408.15664)',
+        '"penalty"',
+    )
+    balance_weight: Annotated[float, Field(ge=0)] | None = optional("weight of the penalty", "0.01")
+
+
+def _written_as(value: object) -> str:
+    """Whether the recipe has one table or a list of them."""
+    return "list" if isinstance(value, list | tuple) else "table"
+
+
+Mixers = Annotated[
+    Annotated[MixerKeys, Tag("table")]
+    | Annotated[tuple[MixerKeys, ...], Field(min_length=1), Tag("list")],
+    Discriminator(_written_as),
+]
+Ffns = Annotated[
+    Annotated[FfnKeys, Tag("table")]
+    | Annotated[tuple[FfnKeys, ...], Field(min_length=1), Tag("list")],
+    Discriminator(_written_as),
+]
+
+
+class ModelKeys(Config):
+    """What a recipe may say about the model; the family's row fills in what it does not."""
+
+    folder: str | None = Field(
+        default=None,
+        description="go on from a model: a run's folder, a model artefact, or a folder in the "
+        "transformers format\n"
+        "    its weights and shape, so no other key of [model]; [tokenizer] may extend or replace "
+        "its tokenizer",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    family: Family = Field(default="qwen3", description="the row of the table of architectures")
+    dim: Annotated[int, Field(ge=2, le=MOST_CHANNELS)] | None = optional("model width")
+    layers: Layers | None = optional("blocks")
+    mixer: Mixers = Field(
+        default_factory=MixerKeys,
+        title="a mixer",
+        description="attention or state space; a list is tiled over the layers",
+    )
+    ffn: Ffns = Field(
+        default_factory=FfnKeys,
+        title="a feed-forward",
+        description="feed-forward; a list is tiled over the layers",
+    )
+    norm: Literal["rms", "layer"] | None = optional("kind of the norms")
+    norm_epsilon: Positive | None = optional("added to the variance inside each norm")
+    position: Literal["rope", "learned", "none"] | None = optional(
+        "how attention knows positions: rotated, added, or not at all"
+    )
+    parallel: bool | None = optional(
+        "mixer and feed-forward read the same stream, and are added once"
+    )
+    shared_norm: bool | None = optional("parallel only: one norm for both branches")
+    tied: bool | None = optional("one matrix for the embedding and the head", "true")
+    logit_cap: Positive | None = optional(
+        "logits are cap·tanh(logits / cap) (arXiv:2408.00118)", "no cap"
+    )
+    dropout: Share | None = optional(
+        "dropout of the output of each mixer and feed-forward layer, from 0 to 1; it helps where "
+        "a text is read in many epochs"
+    )
+    attention_dropout: Share | None = optional("dropout of attention weights, from 0 to 1", "0")
+    embedding_dropout: Share | None = optional(
+        "dropout of the embedding, from 0 to 1", "as dropout"
+    )
+    residual_init: Literal["zero", "scaled"] | None = optional(
+        "branches start at zero, or with deviations over √(2·layers)", '"zero"'
+    )
+
+    @property
+    def mixers(self) -> tuple[MixerKeys, ...]:
+        """The mixers' keys as a tuple, for one table as well."""
+        return self.mixer if isinstance(self.mixer, tuple) else (self.mixer,)
+
+    @property
+    def ffns(self) -> tuple[FfnKeys, ...]:
+        """The feed-forwards' keys as a tuple, for one table as well."""
+        return self.ffn if isinstance(self.ffn, tuple) else (self.ffn,)

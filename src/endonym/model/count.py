@@ -1,14 +1,19 @@
-"""Counts parameters, operations and memory of generation by formula. Imports no torch."""
+"""Counts parameters, operations and memory of generation by formula, and describes a model.
+
+Imports no torch.
+"""
 
 from dataclasses import dataclass
-from math import ceil
+from itertools import groupby
 
+from endonym.log import number
 from endonym.model.adapt_config import AdaptConfig, active_parameters, adapter_parameters
 from endonym.model.config import (
     AttentionConfig,
     ExpertsConfig,
     FfnConfig,
     Mamba2Config,
+    Matrices,
     MixerConfig,
     ModelConfig,
 )
@@ -42,82 +47,48 @@ class Parameters:
         return self.total - self.idle
 
 
-def norm_parameters(config: ModelConfig) -> int:
-    """Parameters of one norm: a scale, and a shift if it is a LayerNorm."""
-    return config.dim * (2 if config.norm == "layer" else 1)
+def weights_of(matrices: Matrices) -> int:
+    """Numbers of these matrices."""
+    return sum(inputs * outputs for inputs, outputs in matrices.values())
 
 
-def mixer_matrices(dim: int, mixer: MixerConfig) -> list[tuple[int, int]]:
-    """Inputs and outputs of each of a mixer's linear maps."""
+def mixer_parameters(dim: int, mixer: MixerConfig) -> int:
+    """Parameters of one mixer in a model of this width."""
+    matrices = mixer.matrices(dim)
+    weights = weights_of(matrices)
     if isinstance(mixer, AttentionConfig):
-        inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
-        return [(dim, inner), (dim, shared), (dim, shared), (inner, dim)]
-    inner = mixer.inner
+        biases = mixer.bias * sum(outputs for _, outputs in matrices.values())
+        return weights + biases + mixer.query_key_norm * 2 * mixer.head_width
+    weights += mixer.bias * (matrices["input"][1] + dim) + (mixer.conv_width + 1) * mixer.convolved
     if isinstance(mixer, Mamba2Config):
-        mixed = inner + 2 * mixer.groups * mixer.state
-        return [(dim, inner + mixed + mixer.heads), (inner, dim)]
-    select = mixer.step_rank + 2 * mixer.state
-    return [(dim, 2 * inner), (inner, dim), (inner, select), (mixer.step_rank, inner)]
-
-
-def mixer_parameters(config: ModelConfig, mixer: MixerConfig) -> int:
-    """Parameters of one mixer."""
-    matrices = mixer_matrices(config.dim, mixer)
-    weights = sum(inputs * outputs for inputs, outputs in matrices)
-    if isinstance(mixer, AttentionConfig):
-        biases = sum(outputs for _, outputs in matrices) if mixer.bias else 0
-        return weights + biases + (2 * mixer.head_width if mixer.query_key_norm else 0)
-    biases = sum(outputs for _, outputs in matrices[:2]) if mixer.bias else 0
-    if isinstance(mixer, Mamba2Config):
-        taps = (mixer.conv_width + 1) * (mixer.inner + 2 * mixer.groups * mixer.state)
-        return weights + biases + taps + 3 * mixer.heads + mixer.inner
-    taps = (mixer.conv_width + 1) * mixer.inner
-    return weights + biases + taps + mixer.inner * (mixer.state + 2)
+        return weights + 3 * mixer.heads + mixer.inner
+    return weights + mixer.inner * (mixer.state + 2)
 
 
 def ffn_parameters(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
     """Parameters of one feed-forward: all experts and the router, if it has experts."""
+    matrices = ffn.matrices(dim)
     if isinstance(ffn, ExpertsConfig):
-        router = (dim + (1 if ffn.balance == "bias" else 0)) * ffn.experts
-        return ffn.experts * expert_parameters(dim, ffn) + router
-    if ffn.kind == "none":
-        return 0
-    matrices = 3 if ffn.kind == "gated" else 2
-    biases = ((matrices - 1) * ffn.hidden + dim) if ffn.bias else 0
-    return matrices * dim * ffn.hidden + biases
-
-
-def expert_parameters(dim: int, ffn: ExpertsConfig) -> int:
-    """Parameters of one expert."""
-    return (3 if ffn.gated else 2) * dim * ffn.hidden
-
-
-def norms_of_block(config: ModelConfig, layer: int) -> int:
-    """Number of norms of a block: one if it has no feed-forward, or shares the norm."""
-    return 1 if config.ffn_at(layer).kind == "none" or config.shared_norm else 2
+        return ffn.experts * (weights_of(matrices) + dim + (ffn.balance == "bias"))
+    return weights_of(matrices) + ffn.bias * sum(outputs for _, outputs in matrices.values())
 
 
 def parameters(config: AnyModelConfig) -> Parameters:
     """The numbers of parameters of a model."""
+    table = config.vocab * config.dim
+    head = 0 if config.tied else table
     if isinstance(config, ForeignConfig):
-        table = config.vocab * config.dim
-        head = 0 if config.tied else table
         return Parameters(table, 0, config.parameters - table - head, head)
-    blocks = norm_parameters(config)
-    idle = 0
+    norm = config.dim * (2 if config.norm == "layer" else 1)  # a LayerNorm has a shift as well
+    blocks, idle = norm, 0
     for layer in range(config.layers):
-        ffn = config.ffn_at(layer)
-        blocks += mixer_parameters(config, config.mixer_at(layer)) + ffn_parameters(config.dim, ffn)
-        blocks += norms_of_block(config, layer) * norm_parameters(config)
+        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        blocks += mixer_parameters(config.dim, mixer) + ffn_parameters(config.dim, ffn)
+        blocks += norm * (1 if ffn.kind == "none" or config.shared_norm else 2)
         if isinstance(ffn, ExpertsConfig):
-            idle += (ffn.experts - ffn.active) * expert_parameters(config.dim, ffn)
-    return Parameters(
-        embedding=config.vocab * config.dim,
-        positions=config.context * config.dim if config.position == "learned" else 0,
-        blocks=blocks,
-        head=0 if config.tied else config.vocab * config.dim,
-        idle=idle,
-    )
+            idle += (ffn.experts - ffn.active) * weights_of(ffn.matrices(config.dim))
+    positions = config.context * config.dim if config.position == "learned" else 0
+    return Parameters(table, positions, blocks, head, idle)
 
 
 def trained_parameters(config: AnyModelConfig, adapt: AdaptConfig | None) -> int:
@@ -138,42 +109,29 @@ def flops_per_token(
     attention that uses every weight.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.
     """
+    weights, mixing, length = config.vocab * config.dim, 0, length or config.context
     if isinstance(config, ForeignConfig):
-        count, length = parameters(config), length or config.context
-        products = count.total - (0 if config.tied else count.embedding)
+        weights = config.parameters - (0 if config.tied else weights)
         mixing = 6 * config.layers * config.dim * length
-        return _products(config, products, adapt) + mixing
-    weights, others = config.vocab * config.dim, 0
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
-        weights += sum(inputs * outputs for inputs, outputs in mixer_matrices(config.dim, mixer))
-        if isinstance(ffn, ExpertsConfig):
-            weights += ffn.active * expert_parameters(config.dim, ffn) + config.dim * ffn.experts
-        else:
-            weights += {"plain": 2, "gated": 3, "none": 0}[ffn.kind] * config.dim * ffn.hidden
-        others += _mixing(mixer, length or config.context)
-    return _products(config, weights, adapt) + others
-
-
-def _products(config: AnyModelConfig, weights: int, adapt: AdaptConfig | None) -> int:
-    """Operations of the products of a token with so many weights, forward and backward."""
+    else:
+        for layer in range(config.layers):
+            mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+            used = weights_of(ffn.matrices(config.dim))
+            if isinstance(ffn, ExpertsConfig):
+                used = ffn.active * used + config.dim * ffn.experts
+            weights += weights_of(mixer.matrices(config.dim)) + used
+            mixing += _mixing(mixer, length)
     if adapt is None:
-        return 6 * weights
-    return 4 * weights + 6 * active_parameters(config, adapt)
+        return 6 * weights + mixing
+    return 4 * weights + 6 * active_parameters(config, adapt) + mixing
 
 
 def _mixing(mixer: MixerConfig, length: int) -> int:
     """Operations between positions, for one token of a document of this length."""
     if isinstance(mixer, AttentionConfig):
-        inner = mixer.heads * mixer.head_width
-        if mixer.window is None or mixer.window >= length:
-            return 6 * inner * length
-        hidden = (length - mixer.window) ** 2
-        return ceil(6 * inner * (length**2 - hidden) / length)
-    channels = mixer.inner
-    if isinstance(mixer, Mamba2Config):
-        channels += 2 * mixer.groups * mixer.state
-    return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * channels
+        hidden = max(0, length - (mixer.window or length)) ** 2
+        return -(-6 * mixer.inner * (length**2 - hidden) // length)
+    return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * mixer.convolved
 
 
 def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -> int:
@@ -189,16 +147,42 @@ def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -
         mixer = config.mixer_at(layer)
         if isinstance(mixer, AttentionConfig):
             kept = min(length, mixer.window or length)
-            total += 2 * kept * mixer.kv_heads * mixer.head_width * bytes_per_value
-            continue
-        channels = mixer.inner
-        if isinstance(mixer, Mamba2Config):
-            channels += 2 * mixer.groups * mixer.state
-        total += (mixer.conv_width - 1) * channels * bytes_per_value
-        total += mixer.inner * mixer.state * PRECISE_BYTES
+            total += 2 * kept * mixer.shared * bytes_per_value
+        else:
+            total += (mixer.conv_width - 1) * mixer.convolved * bytes_per_value
+            total += mixer.inner * mixer.state * PRECISE_BYTES
     return total
 
 
 def cache_bytes_per_token(config: AnyModelConfig, bytes_per_value: int = 4) -> float:
     """Bytes of the cache for each token of a row as long as the context."""
     return cache_bytes(config, config.context, bytes_per_value) / config.context
+
+
+def parts_text(shape: AnyModelConfig) -> str:
+    """The parts of the blocks: "4 heads of 64, gated feed-forward of 512"."""
+    if not isinstance(shape, ModelConfig):
+        return "computed by transformers"
+    parts = [*map(_mixer_text, shape.mixers), *filter(None, map(_ffn_text, shape.ffns))]
+    counted = [(part, len(list(alike))) for part, alike in groupby(parts)]
+    return ", ".join(f"{count} × {part}" if count > 1 else part for part, count in counted)
+
+
+def _mixer_text(mixer: MixerConfig) -> str:
+    """One mixer: "16 heads of 64 on 4, window of 512", "mamba of 1 024, state of 16"."""
+    if not isinstance(mixer, AttentionConfig):
+        inner = f"{number(mixer.inner)} channels"
+        if isinstance(mixer, Mamba2Config):
+            inner = f"{mixer.heads} heads of {mixer.head_width}"
+        return f"{mixer.kind} with {inner}, state of {mixer.state}"
+    shared = f" on {mixer.kv_heads}" if mixer.kv_heads != mixer.heads else ""
+    reach = f", window of {number(mixer.window)}" if mixer.window else ""
+    plural = "s" if mixer.heads > 1 else ""
+    return f"{mixer.heads} head{plural} of {mixer.head_width}{shared}{reach}"
+
+
+def _ffn_text(ffn: FfnConfig | ExpertsConfig) -> str:
+    """One feed-forward: "gated feed-forward of 2 816", "2 of 8 experts of 512"."""
+    if isinstance(ffn, ExpertsConfig):
+        return f"{ffn.active} of {ffn.experts} experts of {number(ffn.hidden)}"
+    return "" if ffn.kind == "none" else f"{ffn.kind} feed-forward of {number(ffn.hidden)}"

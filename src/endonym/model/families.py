@@ -1,32 +1,86 @@
 """The table of architectures: a family is a set of defaults, not a class. Imports no torch.
 
-A new architecture whose parts exist needs a row here, a name in `Family` (`model/keys.py`), a row
+A new architecture whose parts exist needs a row here, a name in `Family` (`model/config.py`), a row
 in `export/rows/` and its entry in `ROWS` (`export/shapes.py`). A part that does not exist yet also
-needs a field for what a recipe may say (`model/keys.py`), for its default (`FamilyDefaults`) and
-for its resolved value (`model/config.py`), code in its layer, and a term of the formulas
-(`count.py`, `memory.py`). The other rows of `export/rows/` must refuse models with that part,
-unless their classes in transformers have it. The laws in `tests/laws` run over every row.
+needs a field for what a recipe may say and for its resolved value (`model/config.py`), for its
+default (`FamilyDefaults`), code in its layer, and a term of the formulas (`count.py`, `memory.py`).
+The other rows of `export/rows/` must refuse models with that part, unless their classes in
+transformers have it. The laws in `tests/laws` run over every row.
 """
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+from endonym.config import Config
 from endonym.errors import ShapeError
-from endonym.model.config import ModelConfig
-from endonym.model.keys import Family, ModelKeys
-from endonym.model.parts import FamilyDefaults, resolve_ffn, resolve_mixer
-
-MODERN = FamilyDefaults(
-    norm="rms",
-    norm_epsilon=1e-6,
-    position="rope",
-    parallel=False,
-    shared_norm=False,
-    bias=False,
-    mixer="attention",
-    query_key_norm=False,
-    ffn="gated",
-    activation="silu",
+from endonym.model.config import (
+    Activation,
+    AttentionConfig,
+    ExpertsConfig,
+    Family,
+    FfnConfig,
+    FfnKeys,
+    Mamba2Config,
+    MambaConfig,
+    MixerConfig,
+    MixerKeys,
+    ModelConfig,
+    ModelKeys,
+    RopeConfig,
+    RopeScaling,
 )
+
+MIXER_KEYS: dict[str, set[str]] = {
+    "attention": {
+        *("heads", "kv_heads", "head_width", "query_key_norm", "window", "bias"),
+        *("rope_base", "rope_scaling", "rotary_share"),
+    },
+    "mamba": {"state", "expand", "conv_width", "step_rank", "bias"},
+    "mamba2": {"state", "expand", "conv_width", "groups", "head_width", "bias"},
+}
+"""The keys that each kind of mixer reads; any other is an error."""
+FFN_KEYS: dict[str, set[str]] = {
+    "plain": {"hidden", "activation", "bias"},
+    "gated": {"hidden", "activation", "bias"},
+    "experts": {
+        *("hidden", "activation", "experts", "active", "gated"),
+        *("balance", "balance_weight"),
+    },
+    "none": set(),
+}
+ROPE_BASE = 10_000.0
+HIGH_TURNS = {"llama3": 4.0, "yarn": 32.0}
+HEAD_WIDTH = 64
+"""Of Mamba-2; it has dim · expand / HEAD_WIDTH heads (arXiv:2405.21060, section 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyDefaults:
+    """Defaults of a family; if not given, those of Llama.
+
+    kv_heads None: as many as heads. has_window: half the context.
+    """
+
+    norm: Literal["rms", "layer"] = "rms"
+    norm_epsilon: float = 1e-6
+    position: Literal["rope", "learned", "none"] = "rope"
+    parallel: bool = False
+    shared_norm: bool = False
+    bias: bool = False
+    mixer: Literal["attention", "mamba", "mamba2"] = "attention"
+    query_key_norm: bool = False
+    ffn: Literal["plain", "gated", "experts", "none"] = "gated"
+    activation: Activation = "silu"
+    kv_heads: int | None = None
+    has_window: bool = False
+    attention_dropout: float = 0.0
+
+    def but(self, **changes: Any) -> "FamilyDefaults":
+        """A copy with some defaults changed."""
+        return replace(self, **changes)
+
+
+MODERN = FamilyDefaults()
 CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
 STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
 FAMILIES: dict[Family, FamilyDefaults] = {
@@ -49,7 +103,9 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
     """
     if keys.dim is None or keys.layers is None:
         raise ShapeError("a shape needs dim and layers", where="model")
-    row = FAMILIES[keys.family].laid_over(keys)
+    row = FAMILIES[keys.family]
+    names = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
+    row = row.but(**{name: _first(getattr(keys, name), getattr(row, name)) for name in names})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -72,10 +128,10 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
         position=row.position,
         parallel=row.parallel,
         shared_norm=row.shared_norm,
-        tied=keys.tied if keys.tied is not None else True,
+        tied=_first(keys.tied, True),
         logit_cap=keys.logit_cap,
         dropout=dropout,
-        embedding_dropout=dropout if keys.embedding_dropout is None else keys.embedding_dropout,
+        embedding_dropout=_first(keys.embedding_dropout, dropout),
         residual_init=keys.residual_init or "zero",
         mixers=mixers,
         ffns=ffns,
@@ -92,16 +148,14 @@ def without_heads(keys: ModelKeys) -> list[str]:
     ]
 
 
+def ffn_kinds(keys: ModelKeys) -> set[str]:
+    """The kinds of feed-forwards in the blocks."""
+    return {each.kind or FAMILIES[keys.family].ffn for each in keys.ffns}
+
+
 def is_half_blocks(keys: ModelKeys) -> bool:
     """True if no block has a feed-forward; two such blocks replace one with a feed-forward."""
-    kind = FAMILIES[keys.family].ffn
-    return all((each.kind or kind) == "none" for each in keys.ffns)
-
-
-def has_experts(keys: ModelKeys) -> bool:
-    """True if a layer is a mixture of experts."""
-    kind = FAMILIES[keys.family].ffn
-    return any((each.kind or kind) == "experts" for each in keys.ffns)
+    return ffn_kinds(keys) == {"none"}
 
 
 def _part_key(written: Any, name: str, number: int) -> str:
@@ -119,11 +173,8 @@ def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
         )
     kinds = {each.kind or row.mixer for each in keys.mixers}
     if keys.attention_dropout is not None and "attention" not in kinds:
-        raise ShapeError(
-            "there is no attention in this model",
-            where="model.attention_dropout",
-            do="Leave the key out.",
-        )
+        message = "there is no attention in this model"
+        raise ShapeError(message, where="model.attention_dropout", do="Leave the key out.")
     if (keys.parallel or keys.shared_norm) and is_half_blocks(keys):
         raise ShapeError(
             "there is no feed-forward beside the mixers",
@@ -137,3 +188,192 @@ def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
                 where=f"model.{name}",
                 do=f"Name at most {keys.layers}, or set more layers.",
             )
+
+
+def resolve_mixer(
+    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> MixerConfig:
+    """A mixer's config with all defaults filled in. Raises ShapeError, naming the key."""
+    kind = keys.kind or row.mixer
+    _refuse_unused(keys, kind, MIXER_KEYS, where)
+    if kind == "attention":
+        return _attention(keys, row, dim=dim, context=context, where=where)
+    inner = dim * (keys.expand or 2)
+    conv_width, bias = keys.conv_width or 4, keys.bias or False
+    if kind == "mamba":
+        state, rank = keys.state or 16, keys.step_rank or -(-dim // 16)
+        return MambaConfig(
+            inner=inner, state=state, step_rank=rank, conv_width=conv_width, bias=bias
+        )
+    width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
+    if inner % width:
+        raise ShapeError(
+            f"dim · expand = {inner} is not divisible by heads of {width} channels",
+            where=f"{where}.head_width",
+            do="Choose a head_width that divides dim · expand.",
+        )
+    _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
+    return Mamba2Config(
+        heads=inner // width,
+        head_width=width,
+        state=keys.state or 128,
+        groups=groups,
+        conv_width=conv_width,
+        bias=bias,
+    )
+
+
+def _attention(
+    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> AttentionConfig:
+    """An attention config with all defaults filled in."""
+    if keys.heads is None:
+        raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
+    if keys.head_width is None and dim % keys.heads:
+        raise ShapeError(
+            f"dim {dim} is not divisible by {keys.heads} heads",
+            where=f"{where}.heads",
+            do="Choose heads that divide dim, or give mixer.head_width.",
+        )
+    kv_heads = keys.kv_heads or row.kv_heads or keys.heads
+    _refuse_uneven(keys.heads, kv_heads, ("heads", "kv_heads"), where)
+    window = keys.window or (max(1, context // 2) if row.has_window else None)
+    if window is not None and window > context:
+        raise ShapeError(
+            f"a window of {window} keys in a context of {context} tokens",
+            where=f"{where}.window",
+            do="A window is at most the context; leave it out to see everything.",
+        )
+    width = keys.head_width or dim // keys.heads
+    return AttentionConfig(
+        heads=keys.heads,
+        kv_heads=kv_heads,
+        head_width=width,
+        query_key_norm=_first(keys.query_key_norm, row.query_key_norm),
+        window=window,
+        rope=_rope(keys, row, width, where),
+        bias=_first(keys.bias, row.bias),
+        dropout=row.attention_dropout,
+    )
+
+
+def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> RopeConfig | None:
+    """Rotary positions of a mixer; None if its model has none."""
+    if row.position != "rope":
+        for name in ("rope_base", "rope_scaling", "rotary_share"):
+            if getattr(keys, name) is not None:
+                raise ShapeError(
+                    f"positions are {row.position}, not rotary",
+                    where=f"{where}.{name}",
+                    do='Leave the key out, or set model.position = "rope".',
+                )
+        return None
+    width = int(head_width * (keys.rotary_share or 1.0))
+    if width % 2 or width == 0:
+        raise ShapeError(
+            f"rotary positions rotate pairs of channels, but {width} of {head_width} rotate",
+            where=f"{where}.{'rotary_share' if keys.rotary_share else 'head_width'}",
+            do="Choose an even number of channels.",
+        )
+    scaling = keys.rope_scaling and _stretched(keys.rope_scaling, f"{where}.rope_scaling")
+    return RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
+
+
+def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
+    """The scaling of rotary positions, with the defaults of its kind."""
+    if scaling.kind == "linear":
+        for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
+            if getattr(scaling, name) is not None:
+                message = f"linear scaling has a factor and no {name}"
+                raise ShapeError(message, where=f"{where}.{name}", do="Leave the key out.")
+        return scaling
+    if scaling.original_context is None:
+        raise ShapeError(
+            f"{scaling.kind} needs the original context length",
+            where=f"{where}.original_context",
+            do="Give the number of tokens the model was first trained with.",
+        )
+    high = scaling.high_turns or HIGH_TURNS[scaling.kind]
+    if scaling.low_turns >= high:
+        raise ShapeError(
+            f"low_turns = {scaling.low_turns:g} is not below high_turns = {high:g}",
+            where=f"{where}.low_turns",
+            do="Choose low_turns below high_turns.",
+        )
+    return scaling.model_copy(update={"high_turns": high})
+
+
+def resolve_ffn(
+    keys: FfnKeys, row: FamilyDefaults, *, dim: int, where: str
+) -> FfnConfig | ExpertsConfig:
+    """A feed-forward's config with all defaults filled in. Raises ShapeError, naming the key."""
+    kind = keys.kind or row.ffn
+    _refuse_unused(keys, kind, FFN_KEYS, where)
+    activation = keys.activation or row.activation
+    if kind != "experts":
+        hidden = keys.hidden or (0 if kind == "none" else _width(dim, is_gated=kind == "gated"))
+        bias = _first(keys.bias, row.bias)
+        return FfnConfig(kind=kind, hidden=hidden, activation=activation, bias=bias)
+    experts = keys.experts or 8
+    asked = keys.active or min(2, experts)
+    active = experts if asked == "all" else asked
+    if active > experts or active < 1:
+        raise ShapeError(
+            f"{active} active experts of {experts}",
+            where=f"{where}.active",
+            do=f'Choose 1 to {experts}, or "all" for the dense mixture.',
+        )
+    if keys.balance == "bias" and keys.balance_weight is not None:
+        raise ShapeError(
+            'balance_weight has no effect with balance = "bias"',
+            where=f"{where}.balance_weight",
+            do="Leave it out: the bias learns at the rate of the other vectors.",
+        )
+    is_gated = _first(keys.gated, True)
+    return ExpertsConfig(
+        hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
+        activation=activation,
+        gated=is_gated,
+        experts=experts,
+        active=active,
+        balance=keys.balance or "penalty",
+        balance_weight=_first(keys.balance_weight, 0.01),
+    )
+
+
+def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
+    """Default hidden width: 4·dim, or 8/3·dim rounded up to a multiple of 256 if gated.
+
+    Both take about the same number of parameters, and llama.cpp's K-quants need the multiple.
+    share: active experts, which divide this width among them.
+    """
+    if is_gated:
+        return -(-8 * dim // (3 * share) // 256) * 256
+    return -(-4 * dim // share)
+
+
+def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
+    """Raise ShapeError if `few` does not divide `many`."""
+    if many % few:
+        raise ShapeError(
+            f"{many} {names[0]} are not divisible by {few} {names[1]}",
+            where=f"{where}.{names[1]}",
+            do=f"Choose {names[1]} that divide {names[0]}.",
+        )
+
+
+def _refuse_unused(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
+    """Raise ShapeError for a key that this kind of part does not read."""
+    for name in type(keys).model_fields:
+        if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
+            homes = [other for other, names in known.items() if name in names]
+            raise ShapeError(
+                f'{name} has no effect with kind = "{kind}"',
+                where=f"{where}.{name}",
+                do=f"Leave it out; it belongs to {', '.join(homes)}.",
+            )
+
+
+def _first(given: Any, default: Any) -> Any:
+    """The recipe's value, or the family's."""
+    return default if given is None else given

@@ -2,7 +2,7 @@
 
 An adapter is a module inside each linear map that it changes, and a hook on that map's forward
 pass: nothing in a decoder knows of adapters, and its own parameters keep their names and values.
-Several can be attached, each by a name; at most one is active.
+Several adapters of a decoder are attached to copies of it, which share its weights (`copy_on`).
 
 E experts (only in a stack of matrices) · O outputs · I inputs · R rank.
 Sources: LoRA, arXiv:2106.09685, section 4.1; DoRA, arXiv:2402.09353, eq. 5, and section 4.3 for its
@@ -22,15 +22,12 @@ from torch.nn import functional as F
 from endonym.errors import ShapeError
 from endonym.model.adapt_config import AdaptConfig, chosen, matrices, require_rank
 from endonym.model.decoder import Decoder
-from endonym.model.dropout import Dropout
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
-from endonym.model.precision import precise
+from endonym.model.layers import Dropout, precise
 from endonym.seed import named_seed
 
-DEFAULT = "default"
-"""What an adapter is called if it has no name."""
-HELD = "adapters"
-"""The attribute of a linear map that holds its adapters; a part of their parameters' names."""
+HELD, NAME = "adapters", "default"
+"""Where a linear map holds its adapter: parts of the names of the adapter's parameters."""
 UNCALLED = ("dt_proj",)
 """Linear maps of which transformers reads the weight without calling them: a hook is not heard."""
 NETWORK = "network."
@@ -88,46 +85,24 @@ class LowRank(nn.Module):
         return Change(self.lora_A.detach(), self.lora_B.detach(), self.scale, magnitude)
 
     def added(self, linear: nn.Module, given: tuple[Any, ...], y: Tensor) -> Tensor:
-        """The changed output. given: the input, after the expert's number in a stack."""
+        """The changed output, as a hook. given: the input, after the expert's number in a stack."""
         *expert, x = given
-        a, b = (each[expert[0]] if expert else each for each in (self.lora_A, self.lora_B))
+        a, b, magnitude = self.lora_A, self.lora_B, self.magnitude
+        if expert:
+            a, b = a[expert[0]], b[expert[0]]
         change = F.linear(F.linear(self.dropout(x), a), b) * self.scale
-        if self.magnitude is None:
+        if magnitude is None:
             return y + change
-        ratio_O = self._ratio(matrix_of(linear), expert)
+        matrix = matrix_of(linear)
+        if expert:
+            magnitude, matrix = magnitude[expert[0]], matrix[expert[0]]
+        with torch.no_grad():
+            changed_OI = Change(a, b, self.scale).of(matrix)
+        ratio_O = _ratio(magnitude, changed_OI)
         bias = getattr(linear, "bias", None)
         product = y if bias is None else y - bias
         # y itself, not the product and the bias: with a ratio of 1 it stays as it is, bit for bit.
         return y + (ratio_O - 1).to(y.dtype) * product + ratio_O.to(y.dtype) * change
-
-    def _ratio(self, matrix: Tensor, expert: list[int]) -> Tensor:
-        """The magnitudes over the norms of the rows, in fp32."""
-        assert self.magnitude is not None
-        a, b, magnitude = self.lora_A, self.lora_B, self.magnitude
-        if expert:
-            a, b, magnitude, matrix = (each[expert[0]] for each in (a, b, magnitude, matrix))
-        with torch.no_grad():
-            changed_OI = precise(matrix) + self.scale * (precise(b) @ precise(a))
-        return _ratio(magnitude, changed_OI)
-
-
-class Adapters(nn.ModuleDict):
-    """The adapters of one linear map by name; `active` is the one that counts, if any."""
-
-    active: str | None = None
-
-    def __init__(self, linear: nn.Module) -> None:
-        super().__init__()
-        linear.add_module(HELD, self)
-        self.hook = linear.register_forward_hook(self)
-
-    def __call__(self, linear: nn.Module, given: tuple[Any, ...], y: Tensor) -> Tensor:
-        """The hook: what the map gives with the active adapter."""
-        if self.active is None:
-            return y
-        adapter = self[self.active]
-        assert isinstance(adapter, LowRank)
-        return adapter.added(linear, given, y)
 
 
 def matrix_of(linear: nn.Module) -> Tensor:
@@ -184,40 +159,27 @@ def new_changes(decoder: AnyDecoder, adapt: AdaptConfig, seed: int) -> dict[str,
     return found
 
 
-def attach(
-    decoder: AnyDecoder,
-    changes: Mapping[str, Change],
-    *,
-    name: str = DEFAULT,
-    dropout: float = 0.0,
-) -> None:
-    """Attach an adapter in place and make it the active one.
+def attach(decoder: AnyDecoder, changes: Mapping[str, Change], *, dropout: float = 0.0) -> None:
+    """Attach an adapter in place.
 
-    Raises ShapeError if the decoder lacks a matrix, has one of another shape, or an adapter of this
-    name.
+    Raises ShapeError if the decoder lacks a matrix, has one of another shape, or has an adapter.
     """
     maps = linear_maps(decoder)
     require_fit(maps, changes)
     for path, change in changes.items():
         linear = maps[path]
-        held = getattr(linear, HELD, None)
-        if held is None:
-            held = Adapters(linear)
-        if name in held:
+        if hasattr(linear, HELD):
             raise ShapeError(
-                f"there is an adapter {name} already", where=path, do="Detach it first."
+                "there is an adapter already", where=path, do="Attach this one to another copy."
             )
-        held[name] = LowRank(_as(change, matrix_of(linear)), dropout).train(linear.training)
-    activate(decoder, name)
-
-
-def _as(change: Change, matrix: Tensor) -> Change:
-    """A copy on the device and in the number format of a matrix; magnitudes stay precise."""
-    a, b = (each.to(matrix, copy=True) for each in (change.a, change.b))
-    magnitude = change.magnitude
-    if magnitude is not None:
-        magnitude = precise(magnitude).to(matrix.device, copy=True)
-    return Change(a, b, change.scale, magnitude)
+        # On the device and in the number format of the matrix; magnitudes stay precise.
+        matrix, magnitude = matrix_of(linear), change.magnitude
+        a, b = (each.to(matrix, copy=True) for each in (change.a, change.b))
+        if magnitude is not None:
+            magnitude = precise(magnitude).to(matrix.device, copy=True)
+        adapter = LowRank(Change(a, b, change.scale, magnitude), dropout).train(linear.training)
+        linear.add_module(HELD, nn.ModuleDict({NAME: adapter}))
+        linear.register_forward_hook(adapter.added)
 
 
 def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) -> None:
@@ -253,37 +215,6 @@ def adapted(decoder: AnyDecoder, adapt: AdaptConfig | None, seed: int) -> AnyDec
     return decoder
 
 
-def activate(decoder: AnyDecoder, name: str | None) -> None:
-    """Let the adapter of this name count, or none. Raises ShapeError if there is no such one."""
-    held = _held(decoder)
-    known = sorted({each for adapters in held.values() for each in adapters})
-    if name is not None and name not in known:
-        raise ShapeError(
-            f"no adapter is called {name}", where="adapter", do=f"There are: {', '.join(known)}."
-        )
-    for adapters in held.values():
-        adapters.active = name if name is not None and name in adapters else None
-
-
-def detach(decoder: AnyDecoder, name: str = DEFAULT) -> None:
-    """Remove an adapter in place; none is active then. Without any, all is as before."""
-    activate(decoder, name)  # raises if there is none
-    for path, adapters in _held(decoder).items():
-        if name in adapters:
-            del adapters[name]
-        adapters.active = None
-        if not len(adapters):
-            adapters.hook.remove()
-            delattr(linear_maps(decoder)[path], HELD)
-
-
-def merge(decoder: AnyDecoder, name: str = DEFAULT) -> None:
-    """Write an adapter's changes into the weights in place, and detach it."""
-    changes = changes_of(decoder, name)
-    detach(decoder, name)
-    merge_changes(decoder, changes)
-
-
 @torch.no_grad()
 def merge_changes(decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
     """Write changes into the weights in place. Raises ShapeError as `attach` does."""
@@ -294,28 +225,27 @@ def merge_changes(decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
         matrix.copy_(change.of(matrix))
 
 
-def changes_of(decoder: AnyDecoder, name: str = DEFAULT) -> dict[str, Change]:
-    """An attached adapter as tensors, by module."""
+def changes_of(decoder: AnyDecoder) -> dict[str, Change]:
+    """The attached adapter as tensors, by module; empty if there is none."""
     found: dict[str, Change] = {}
-    for path, adapters in _held(decoder).items():
-        if name in adapters:
-            adapter = adapters[name]
+    for path, linear in linear_maps(decoder).items():
+        held = getattr(linear, HELD, None)
+        if isinstance(held, nn.ModuleDict):
+            adapter = held[NAME]
             assert isinstance(adapter, LowRank)
             found[path] = adapter.change()
     return found
 
 
-def changes_with(
-    decoder: AnyDecoder, weights: Mapping[str, Tensor], name: str = DEFAULT
-) -> dict[str, Change]:
-    """An attached adapter with these values instead of its own, as a training's weights name them.
+def changes_with(decoder: AnyDecoder, weights: Mapping[str, Tensor]) -> dict[str, Change]:
+    """The attached adapter with these values instead of its own, as a training's weights name them.
 
     weights: tensors such as `blocks.0.mixer.query.adapters.default.lora_A`.
     """
     prefix = NETWORK if isinstance(decoder, ForeignDecoder) else ""
     found: dict[str, Change] = {}
-    for path, change in changes_of(decoder, name).items():
-        place = f"{prefix}{path}.{HELD}.{name}"
+    for path, change in changes_of(decoder).items():
+        place = f"{prefix}{path}.{HELD}.{NAME}"
         magnitude = weights[f"{place}.magnitude"] if change.magnitude is not None else None
         a, b = (weights[f"{place}.{part}"] for part in ("lora_A", "lora_B"))
         found[path] = Change(a, b, change.scale, magnitude)
@@ -331,13 +261,3 @@ def copy_on(decoder: AnyDecoder, changes: Mapping[str, Change]) -> AnyDecoder:
     other = copy.deepcopy(decoder, dict(shared))
     attach(other, changes)
     return other
-
-
-def _held(decoder: AnyDecoder) -> dict[str, Adapters]:
-    """The adapters of each linear map that has some."""
-    found: dict[str, Adapters] = {}
-    for path, linear in linear_maps(decoder).items():
-        held = getattr(linear, HELD, None)
-        if isinstance(held, Adapters):
-            found[path] = held
-    return found

@@ -5,6 +5,8 @@ benchmarks/memory.py with the operating system. Temporary tensors within a step,
 that the allocator keeps (train/memory_budget.py), are not counted.
 """
 
+from typing import Any
+
 from endonym.model.adapt_config import AdaptConfig, adapter_parameters, low_rank_numbers
 from endonym.model.config import (
     AttentionConfig,
@@ -12,12 +14,15 @@ from endonym.model.config import (
     FfnConfig,
     MambaConfig,
     MixerConfig,
-    ModelConfig,
 )
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
-from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES, keys_a_token
-from endonym.model.kernels.sizes import CHUNK_LOGITS, CPU_CHUNK
+from endonym.model.kernels.sizes import (
+    CHUNK_LOGITS,
+    CPU_CHUNK,
+    LONGEST_WHOLE_SCORES,
+    keys_a_token,
+)
 
 WAY_BACK = 1.2
 """Activations and gradients of a block, relative to its activations (measured: 1.1 to 1.4)."""
@@ -32,18 +37,15 @@ def training_bytes(
     *,
     checkpointed_blocks: int = 0,
     longest_document: int | None = None,
-    optimizer: str = "adamw",
-    is_averaged: bool = False,
-    shard: str = "none",
-    processes: int = 1,
     adapt: AdaptConfig | None = None,
+    **states: Any,
 ) -> int:
     """Bytes of training: weights, gradients, optimizer state, activations of a micro-batch.
 
     checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
     model all or none. longest_document: in tokens, if known; short documents have few attention
-    scores. shard: which states are sharded over the processes. adapt: the adapters that are trained
-    instead of the weights, if any.
+    scores. adapt: the adapters that are trained instead of the weights, if any. states: which ones
+    there are, and on how many processes; as in `fixed_bytes`.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
@@ -57,16 +59,7 @@ def training_bytes(
         # What blocks keep that are computed again is the same each time: not counted twice.
         kept += low_rank_numbers(config, adapt) * (config.layers - again) // config.layers
     numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[again:]))
-    fixed = fixed_bytes(
-        config,
-        number_format,
-        optimizer=optimizer,
-        is_averaged=is_averaged,
-        shard=shard,
-        processes=processes,
-        adapt=adapt,
-    )
-    return fixed + narrow * numbers
+    return fixed_bytes(config, number_format, adapt=adapt, **states) + narrow * numbers
 
 
 def fixed_bytes(
@@ -86,42 +79,27 @@ def fixed_bytes(
     (docs/scale.md); but at least the whole model, which each process builds at the start.
 
     Under adapters these are the adapters' own, beside the frozen weights, which have nothing else.
-    """
-    if adapt is not None:
-        return _fixed_under_adapters(
-            config,
-            number_format,
-            adapt,
-            numbers=(20 if is_averaged else 16) - (4 if optimizer == "muon" else 0),
-            processes=1 if shard == "none" else processes,
-        )
-    counted, is_muon = parameters(config), optimizer == "muon"
-    spread = counted.total * (20 if is_averaged else 16) - 4 * counted.blocks * is_muon
-    narrow = 2 if number_format == "bf16" else 4
-    if shard == "none" or processes == 1:
-        return spread + (4 * counted.total if number_format == "bf16" else 0)
-    tables, block = counted.total - counted.blocks, counted.blocks // config.layers
-    gathered = counted.total + block if shard == "gradients" else 2 * max(tables, block)
-    # Muon orthogonalizes whole matrices of the blocks.
-    whole = 4 * counted.blocks * is_muon
-    return max(4 * counted.total, spread // processes + narrow * gathered + whole)
-
-
-def _fixed_under_adapters(
-    config: AnyModelConfig, number_format: str, adapt: AdaptConfig, *, numbers: int, processes: int
-) -> int:
-    """Bytes of frozen weights and of adapters. numbers: bytes for each number of the adapters.
-
     In bf16 the frozen weights are rounded, and no more is kept of them; in shards they stay fp32,
     and a block of them is gathered. At the end they are read again in fp32 (pipeline/training.py).
     """
-    total, trained = parameters(config).total, adapter_parameters(config, adapt)
-    is_narrow = number_format == "bf16"
-    if processes > 1:
-        gathered = (2 if is_narrow else 4) * total
-        return max(4 * total, (4 * total + numbers * trained) // processes + gathered)
-    base = (2 if is_narrow else 4) * total
-    return base + (numbers + 4 * is_narrow) * trained
+    counted, is_muon = parameters(config), optimizer == "muon"
+    is_narrow, total = number_format == "bf16", counted.total
+    narrow, in_shards = 2 if is_narrow else 4, shard != "none" and processes > 1
+    states = 20 if is_averaged else 16
+    if adapt is not None:
+        trained, states = adapter_parameters(config, adapt), states - 4 * is_muon
+        if in_shards:
+            spread = (4 * total + states * trained) // processes
+            return max(4 * total, spread + narrow * total)
+        return narrow * total + (states + 4 * is_narrow) * trained
+    spread = total * states - 4 * counted.blocks * is_muon
+    if not in_shards:
+        return spread + 4 * total * is_narrow
+    tables, block = total - counted.blocks, counted.blocks // config.layers
+    gathered = total + block if shard == "gradients" else 2 * max(tables, block)
+    # Muon orthogonalizes whole matrices of the blocks.
+    whole = 4 * counted.blocks * is_muon
+    return max(4 * total, spread // processes + narrow * gathered + whole)
 
 
 def kept_numbers(
@@ -154,31 +132,20 @@ def _kept(
     attentions = [each for each in config.mixers if isinstance(each, AttentionConfig)]
     seen = {each.window: keys_a_token(config.context, each.window, longest) for each in attentions}
     bars = config.context * sum(keys is None for keys in seen.values())
-    blocks = [_block(config, layer, seen, is_wide) for layer in range(config.layers)]
-    ends = 2 * config.dim + _norm(config, is_wide) + config.dim * (config.embedding_dropout > 0)
+    # RMSNorm saves fp32 intermediates beside its input and output.
+    norm = config.dim * (2 if config.norm == "layer" else 3 if is_wide else 5)
+    blocks: list[int] = []
+    for layer in range(config.layers):
+        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        window = mixer.window if isinstance(mixer, AttentionConfig) else None
+        kept = norm + _mixer(mixer, seen.get(window) or config.context, is_wide)
+        kept += _ffn(config.dim, ffn)
+        if ffn.kind != "none" and not config.shared_norm:
+            kept += norm - (config.dim if config.parallel else 0)
+        # The dropout mask of each branch.
+        blocks.append(kept + config.dim * (config.dropout > 0) * (1 if ffn.kind == "none" else 2))
+    ends = 2 * config.dim + norm + config.dim * (config.embedding_dropout > 0)
     return ends + bars, blocks
-
-
-def _block(
-    config: ModelConfig, layer: int, seen: dict[int | None, int | None], is_wide: bool
-) -> int:
-    """Numbers saved by a block. seen: keys of a token by window; None: rows are not cut."""
-    mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
-    keys = config.context
-    if isinstance(mixer, AttentionConfig):
-        keys = seen[mixer.window] or config.context
-    kept = _norm(config, is_wide) + _mixer(mixer, keys, is_wide) + _ffn(config.dim, ffn)
-    if ffn.kind != "none" and not config.shared_norm:
-        kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
-    # The dropout mask of each branch.
-    return kept + config.dim * (config.dropout > 0) * (1 if ffn.kind == "none" else 2)
-
-
-def _norm(config: ModelConfig, is_wide: bool) -> int:
-    """Input and output of a norm; RMSNorm also saves fp32 intermediates."""
-    if config.norm == "layer":
-        return 2 * config.dim
-    return (3 if is_wide else 5) * config.dim
 
 
 def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
@@ -188,7 +155,7 @@ def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
     """
     precise = 1 if is_wide else 2
     if isinstance(mixer, AttentionConfig):
-        inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
+        inner, shared = mixer.inner, mixer.shared
         kept = 3 * inner + 2 * shared
         if mixer.window is not None and keys == 2 * mixer.window:
             # Documents are cut after every window: keys and values are copied for the next piece,
@@ -202,9 +169,8 @@ def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
     inner = mixer.inner
     if isinstance(mixer, MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
-    mixed = inner + 2 * mixer.groups * mixer.state
     states = inner * mixer.state // CPU_CHUNK + mixer.heads * CPU_CHUNK
-    return 3 * mixed + (inner + mixed + mixer.heads) + states + 9 * inner
+    return 4 * mixer.convolved + 10 * inner + mixer.heads + states
 
 
 def _ffn(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:

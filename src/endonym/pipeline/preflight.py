@@ -13,18 +13,17 @@ from endonym.log import Log, number, size
 from endonym.model.count import parameters, trained_parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.model.layers import precise
 from endonym.model.memory import training_bytes
-from endonym.model.precision import precise
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
-from endonym.train.agreement import require_agreement
 from endonym.train.checkpoint import Checkpoint
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
-from endonym.train.loop import PhaseInputs
+from endonym.train.inputs import PhaseInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
-from endonym.train.overfit import ROW_TOKENS, overfit_one_row
+from endonym.train.preflight import ROW_TOKENS, overfit_one_row, require_agreement
 
 ALIKE = 0.95
 """Cosine between two rows of the head. Those of ids that no text has are all pushed one way: they

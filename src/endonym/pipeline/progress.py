@@ -24,8 +24,7 @@ from endonym.pipeline.stages import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES
-from endonym.train.loop import Training
-from endonym.train.report import Report, as_metrics
+from endonym.train.loop import Report, Training, as_metrics
 from endonym.train.validate import ValidationResult
 
 Prompt = str | list[int]

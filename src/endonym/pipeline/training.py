@@ -46,9 +46,8 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group, is_plain
-from endonym.train.example_inputs import ExampleInputs
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.reference import reference
+from endonym.train.inputs import ExampleInputs, TrainingInputs, reference
+from endonym.train.loop import Training
 from endonym.train.validate import judged_shares
 
 WEIGHTS = "weights.safetensors"

@@ -22,7 +22,8 @@ from endonym.model.lora import adapted
 from endonym.pipeline.training import new_or_loaded
 from endonym.store import Artifact, Store
 from endonym.train.config import TrainConfig, require_weights_left
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
 
 DECAY = "weight_decay"
 SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}

@@ -22,8 +22,8 @@ from endonym.export.shapes import row_of
 from endonym.formats.config import Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
+from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
-from endonym.model.keys import ModelKeys
 from endonym.recipe.messages import AnyConfig, validated
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath

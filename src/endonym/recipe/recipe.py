@@ -20,7 +20,7 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import files_named
-from endonym.model.keys import ModelKeys
+from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
 from endonym.recipe.messages import findings, found_value, validated

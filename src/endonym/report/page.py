@@ -13,8 +13,7 @@ from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
-from endonym.model.count import parameters
-from endonym.model.describe import parts_text
+from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from endonym.errors import EndonymError
 from endonym.serve.engine import Vocabulary
@@ -31,13 +31,11 @@ class ApiError(EndonymError):
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def error_json(
-    status: int, message: str, param: str | None = None, code: str | None = None
-) -> Json:
+def error_json(error: ApiError) -> Json:
     """An error as OpenAI's clients read it."""
-    usual = "server_error" if status >= 500 else "invalid_request_error"
-    kind = TYPES.get(status, usual)
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    usual = "server_error" if error.status >= 500 else "invalid_request_error"
+    told = {"message": error.message, "type": TYPES.get(error.status, usual)}
+    return {"error": {**told, "param": error.param, "code": error.code}}
 
 
 def token_text(vocabulary: Vocabulary, index: int) -> str:
@@ -49,35 +47,6 @@ def token_text(vocabulary: Vocabulary, index: int) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
-
-
-def usage_json(prompt_tokens: int, completion_tokens: int) -> Json:
-    """Tokens of a request; the one that opens a document is not counted."""
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-class Form(Protocol):
-    """How choices are told."""
-
-    prefix: str
-    whole_kind: str
-    chunk_kind: str
-
-    def opening(self, index: int) -> Json | None:
-        """The choice of a first chunk without text, if there is one."""
-        ...
-
-    def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
-        """A choice in a chunk."""
-        ...
-
-    def whole(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
-        """A choice in a whole answer."""
-        ...
 
 
 @dataclass(slots=True)
@@ -100,12 +69,28 @@ class TextForm:
         text = "".join(each.text for each in pieces)
         logprobs = None
         if self.has_logprobs:
-            offset = self._told.get(index, 0)
-            self._told[index] = offset + len(text)
-            logprobs = text_logprobs(self.vocabulary, pieces, offset)
+            logprobs = self._logprobs(pieces, self._told.get(index, 0))
+            self._told[index] = self._told.get(index, 0) + len(text)
         return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
 
     whole = chunk
+
+    def _logprobs(self, pieces: Iterable[TextPiece], offset: int) -> Json:
+        """The log-probabilities of pieces, whose text begins at `offset`.
+
+        text_offset: where a token's text begins; tokens of one character begin together.
+        """
+        keys = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+        found: dict[str, list[Any]] = {key: [] for key in keys}
+        for piece in pieces:
+            for token in piece.tokens:
+                likeliest = {token_text(self.vocabulary, n): nats for n, nats in token.likeliest}
+                top = None if token.nats is None else likeliest
+                told = (token_text(self.vocabulary, token.index), token.nats, top, offset)
+                for key, value in zip(keys, told, strict=True):
+                    found[key].append(value)
+            offset += len(piece.text)
+        return found
 
 
 @dataclass(slots=True)
@@ -125,62 +110,36 @@ class ChatForm:
     def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """Some more text."""
         text = "".join(each.text for each in pieces)
-        return {
-            "index": index,
-            "delta": {"content": text} if text else {},
-            "logprobs": self._logprobs(pieces),
-            "finish_reason": reason,
-        }
+        delta = {"content": text} if text else {}
+        return {"index": index, "delta": delta, **self._end(pieces, reason)}
 
     def whole(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """A message."""
         text = "".join(each.text for each in pieces)
-        return {
-            "index": index,
-            "message": {"role": "assistant", "content": text, "refusal": None},
-            "logprobs": self._logprobs(pieces),
-            "finish_reason": reason,
-        }
+        message = {"role": "assistant", "content": text, "refusal": None}
+        return {"index": index, "message": message, **self._end(pieces, reason)}
 
-    def _logprobs(self, pieces: Sequence[TextPiece]) -> Json | None:
-        return chat_logprobs(self.vocabulary, pieces) if self.has_logprobs else None
-
-
-def text_logprobs(vocabulary: Vocabulary, pieces: Iterable[TextPiece], offset: int = 0) -> Json:
-    """The log-probabilities of pieces, as `/v1/completions` has them.
-
-    text_offset: where a token's text begins; tokens of one character begin together.
-    """
-    tokens: list[str] = []
-    nats: list[float | None] = []
-    top: list[dict[str, float] | None] = []
-    offsets: list[int] = []
-    for piece in pieces:
-        for token in piece.tokens:
-            tokens.append(token_text(vocabulary, token.index))
-            nats.append(token.nats)
-            told = {token_text(vocabulary, n): value for n, value in token.likeliest}
-            top.append(None if token.nats is None else told)
-            offsets.append(offset)
-        offset += len(piece.text)
-    return {"tokens": tokens, "token_logprobs": nats, "top_logprobs": top, "text_offset": offsets}
-
-
-def chat_logprobs(vocabulary: Vocabulary, pieces: Iterable[TextPiece]) -> Json:
-    """The log-probabilities of pieces, as `/v1/chat/completions` has them."""
-
-    def told(index: int, nats: float | None) -> Json:
-        data = vocabulary.bytes_of(index)
-        return {"token": token_text(vocabulary, index), "logprob": nats, "bytes": [*data]}
-
-    return {
-        "content": [
-            told(token.index, token.nats)
-            | {"top_logprobs": [told(*each) for each in token.likeliest]}
+    def _end(self, pieces: Iterable[TextPiece], reason: str | None) -> Json:
+        """The log-probabilities of pieces, if they were asked for, and why the text ended."""
+        if not self.has_logprobs:
+            return {"logprobs": None, "finish_reason": reason}
+        content = [
+            {
+                **self._token(token.index, token.nats),
+                "top_logprobs": [self._token(*each) for each in token.likeliest],
+            }
             for piece in pieces
             for token in piece.tokens
         ]
-    }
+        return {"logprobs": {"content": content}, "finish_reason": reason}
+
+    def _token(self, index: int, nats: float | None) -> Json:
+        data = self.vocabulary.bytes_of(index)
+        return {"token": token_text(self.vocabulary, index), "logprob": nats, "bytes": [*data]}
+
+
+Form = TextForm | ChatForm
+"""How choices are told."""
 
 
 def pieces_of(vocabulary: Vocabulary, tokens: Iterable[Token]) -> list[TextPiece]:

@@ -1,8 +1,8 @@
-"""The HTTP interface: OpenAI's completions, and what a server is watched by."""
+"""The HTTP interface: OpenAI's completions, and what a server is watched by (Prometheus)."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from endonym.serve.answers import ApiError, Json, error_json
-from endonym.serve.limits import Access, App, Guard
-from endonym.serve.metrics import Metrics
+from endonym.serve.limits import Access, App, Guard, Scope
 from endonym.serve.requests import ChatRequest, CompletionRequest
+from endonym.serve.scheduler import Scheduler
 from endonym.serve.service import Job, Service, chat_job, text_job
 
 GONE = 499
@@ -23,6 +26,16 @@ GONE = 499
 PAGE = files("endonym.serve") / "page"
 KINDS = {"css": "text/css", "js": "text/javascript", "html": "text/html"}
 PAGE_FILES = ("style.css", "studio.js", "docs.js")
+COUNTED = {
+    "prompt_tokens": "Tokens of prompts that were read",
+    "generated_tokens": "Tokens that were generated",
+    "ended": "Sequences that came to their end",
+    "cancelled": "Sequences whose client went away",
+    "refused": "Sequences that found the queue full",
+    "failed": "Sequences that an error or the end of the server cut off",
+}
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+"""Seconds of the histogram."""
 
 
 class ErrorDetail(BaseModel):
@@ -45,6 +58,55 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Metrics:
+    """Counts requests, and asks the schedulers for the rest."""
+
+    def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "endonym_requests", "Requests", ["path", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "endonym_first_byte_seconds",
+            "From a request's head to the head of its answer",
+            ["path"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._registry.register(_Schedulers(schedulers))
+
+    def answered(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count an answer. Paths that no route has are one."""
+        path = getattr(scope.get("route"), "path", "other")
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def text(self) -> bytes:
+        """All figures."""
+        return generate_latest(self._registry)
+
+
+class _Schedulers(Collector):
+    """What schedulers have counted by themselves."""
+
+    def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
+        self._schedulers = schedulers
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """One family for each figure."""
+        for name, meaning in COUNTED.items():
+            family = CounterMetricFamily(f"endonym_{name}", meaning, labels=["model"])
+            for model, each in self._schedulers.items():
+                family.add_metric([model], getattr(each.counts, name))
+            yield family
+        for name in ("active", "waiting"):
+            meaning = f"Sequences that are {'computed' if name == 'active' else 'queued'} now"
+            gauge = GaugeMetricFamily(f"endonym_{name}_sequences", meaning, labels=["model"])
+            for model, each in self._schedulers.items():
+                gauge.add_metric([model], getattr(each, name))
+            yield gauge
+
+
 def build_app(service: Service, access: Access) -> App:
     """The application, behind its guard."""
     metrics = Metrics(service.schedulers)
@@ -63,19 +125,10 @@ def build_app(service: Service, access: Access) -> App:
         redoc_url=None,
         responses=ERRORS,
     )
-    _add_errors(app)
-    _add_completions(app, service)
-    _add_watching(app, service, metrics)
-    _add_pages(app)
-    _name_models(app, service)
-    return Guard(app, access, answered=metrics.answered, report=service.report)
-
-
-def _name_models(app: FastAPI, service: Service) -> None:
-    """Say in the description of the interface which models there are."""
     described = app.openapi
 
     def openapi() -> Json:
+        """The description of the interface, which says what models there are."""
         found = described()
         for request in (CompletionRequest, ChatRequest):
             keys = found["components"]["schemas"][request.__name__]["properties"]
@@ -83,6 +136,11 @@ def _name_models(app: FastAPI, service: Service) -> None:
         return found
 
     app.openapi = openapi
+    _add_errors(app)
+    _add_completions(app, service)
+    _add_watching(app, service, metrics)
+    _add_pages(app)
+    return Guard(app, access, answered=metrics.answered, report=service.report)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -90,41 +148,38 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
-        content = error_json(error.status, error.message, error.param, error.code)
-        return JSONResponse(content, error.status, error.headers)
+        return JSONResponse(error_json(error), error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        is_json = first["type"] == "json_invalid"
         place = [str(each) for each in first["loc"] if each != "body"]
-        reason = first.get("ctx", {}).get("error", "") if is_json else first["msg"]
-        param = None if is_json or not place else place[0]
-        reason = reason.removeprefix("Value error, ")
-        message = f"invalid JSON: {reason}" if is_json else f"{'.'.join(place) or 'body'}: {reason}"
-        return JSONResponse(error_json(400, message, param), 400)
+        reason = first["msg"].removeprefix("Value error, ")
+        message, param = f"{'.'.join(place) or 'body'}: {reason}", place[0] if place else None
+        if first["type"] == "json_invalid":
+            message, param = f"invalid JSON: {first.get('ctx', {}).get('error', '')}", None
+        return await refused(request, ApiError(400, message, param=param))
 
     @app.exception_handler(StarletteHTTPException)
     async def other(request: Request, error: StarletteHTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return JSONResponse(
-            error_json(error.status_code, message), error.status_code, error.headers
-        )
+        headers = dict(error.headers or {})
+        return await refused(request, ApiError(error.status_code, message, headers=headers))
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:
-        return JSONResponse(error_json(500, "internal error of the server"), 500)
+        return await refused(request, ApiError(500, "internal error of the server"))
 
 
 async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
-    reader = job.begin()
+    job.begin()
     if is_stream:
         return StreamingResponse(
-            job.stream(reader),
+            job.stream(),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
-    answer = await job.whole(reader, request.receive)
+    answer = await job.whole(request.receive)
     if answer is None:
         return Response(status_code=GONE)
     return Response(answer, media_type="application/json")
@@ -149,13 +204,9 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     def model_json(name: str) -> Json:
         engine = service.scheduler(name).engine
-        said = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
-        told = {
-            "engine": engine.name,
-            "context": engine.context,
-            "chat": engine.template is not None,
-        }
-        return {**said, **told}
+        found = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
+        about = {"engine": engine.name, "context": engine.context}
+        return {**found, **about, "chat": engine.template is not None}
 
     @app.get("/v1/models")
     async def models() -> Json:

@@ -65,14 +65,17 @@ class Access:
             message = f"this server is not called {host!r}"
             raise ApiError(403, message, code="host_not_allowed")
         origin = headers.get("origin", b"").decode("latin-1")
-        if origin and _authority(origin) not in {host.lower(), *self.proxies}:
+        if origin and not self._may_ask(origin, host):
             message = f"pages of {origin!r} may not use this server"
             raise ApiError(403, message, code="origin_not_allowed")
         path = scope["path"]
         if self.key is None or path in OPEN_PATHS or path.startswith("/page/"):
             return
         kind, _, given = headers.get("authorization", b"").decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not _is_same(given.strip(), self.key):
+        keys = (each.encode("utf-8", "replace") for each in (given.strip(), self.key))
+        # Keys of any length are compared in a time that tells nothing about them.
+        is_same = hmac.compare_digest(*(hashlib.sha256(each).digest() for each in keys))
+        if kind.lower() != "bearer" or not is_same:
             raise ApiError(
                 401,
                 "this server needs its key: Authorization: Bearer KEY",
@@ -87,26 +90,17 @@ class Access:
             return False
         if name in self.hosts:
             return True
-        if self.is_loopback:
-            return False
         try:
-            return bool(ipaddress.ip_address(name))
+            return not self.is_loopback and bool(ipaddress.ip_address(name))
         except ValueError:
             return False
 
-
-def _authority(address: str) -> str:
-    """Host and port of an address; empty if it has none."""
-    try:
-        return urlsplit(address).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _is_same(given: str, key: str) -> bool:
-    """Whether two keys are one, in a time that tells nothing about them."""
-    hashes = (hashlib.sha256(each.encode("utf-8", "replace")).digest() for each in (given, key))
-    return hmac.compare_digest(*hashes)
+    def _may_ask(self, origin: str, host: str) -> bool:
+        """Whether a page from there may ask."""
+        try:
+            return urlsplit(origin).netloc.lower() in {host.lower(), *self.proxies}
+        except ValueError:
+            return False
 
 
 class Guard:
@@ -128,7 +122,11 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, is_answered = time.monotonic(), False
+        started, is_answered, messages = time.monotonic(), False, list[Message]()
+
+        async def receive_again() -> Message:
+            """The body that was read already, then what the connection says."""
+            return messages.pop() if messages else await receive()
 
         async def send_marked(message: Message) -> None:
             nonlocal is_answered
@@ -140,9 +138,16 @@ class Guard:
             await send(message)
 
         try:
-            body = await self._admitted(scope, receive, send_marked)
-            if body is not None:
-                await self.app(scope, _replayed(body, receive), send_marked)
+            self.access.check(scope)
+            body = await read_body(scope, receive)
+            if body is None:
+                return
+            if len(body) > SMALL_BYTES:
+                await asyncio.to_thread(require_few_values, body)
+            messages.append({"type": "http.request", "body": body, "more_body": False})
+            await self.app(scope, receive_again, send_marked)
+        except ApiError as error:
+            await _refuse(error, send_marked)
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{PurePath(last.filename).name}, line {last.lineno}"
@@ -150,18 +155,6 @@ class Guard:
             if not is_answered:
                 await _refuse(ApiError(500, "internal error of the server"), send_marked)
             raise
-
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
-        """The body of a request; None if it was refused, or its client has gone."""
-        try:
-            self.access.check(scope)
-            body = await read_body(scope, receive)
-            if body is not None and len(body) > SMALL_BYTES:
-                await asyncio.to_thread(require_few_values, body)
-            return body
-        except ApiError as error:
-            await _refuse(error, send)
-            return None
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes | None:
@@ -210,31 +203,24 @@ def require_few_values(body: bytes) -> None:
     """
     outside = STRING.sub(b"", body)
     # Lists and objects alone take many times their bytes: a body of so many is not read at all.
-    if outside.count(b"]") + outside.count(b"}") - 1 > MOST_VALUES or _values(body) > MOST_VALUES:
+    count = outside.count(b"]") + outside.count(b"}") - 1
+    if count <= MOST_VALUES:
+        try:
+            waiting = [json.loads(body)]
+        except (ValueError, RecursionError):
+            return
+        count = 0
+        while waiting and count <= MOST_VALUES:
+            found, inner = waiting.pop(), []
+            if isinstance(found, dict):
+                inner = [*found.values()]
+            elif isinstance(found, list):
+                inner = [each for each in found if not isinstance(each, int | float)]
+            count += len(inner)
+            waiting += inner
+    if count > MOST_VALUES:
         message = f"a body may hold {MOST_VALUES} values beside numbers in lists"
         raise ApiError(400, message, code="too_many_values")
-
-
-def _values(body: bytes) -> int:
-    """How many values a body has, but for numbers in lists, or more than are allowed."""
-    try:
-        waiting = [json.loads(body)]
-    except (ValueError, RecursionError):
-        return 0
-    count = 0
-    while waiting and count <= MOST_VALUES:
-        found = waiting.pop()
-        inner = found.values() if isinstance(found, dict) else found
-        if isinstance(found, dict | list):
-            kept = [each for each in inner if isinstance(found, dict) or not is_number(each)]
-            count += len(kept)
-            waiting += kept
-    return count
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number of JSON."""
-    return isinstance(value, int | float)
 
 
 def _too_large() -> ApiError:
@@ -246,33 +232,11 @@ def _too_large() -> ApiError:
     )
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read already, then what the connection says."""
-    is_told = False
-
-    async def replay() -> Message:
-        nonlocal is_told
-        if is_told:
-            return await receive()
-        is_told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
 async def _refuse(error: ApiError, send: Send) -> None:
     """Answer with an error in OpenAI's form."""
-    content = json.dumps(error_json(error.status, error.message, error.param, error.code)).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(content)),
-        **error.headers,
-    }
-    await send(
-        {
-            "type": "http.response.start",
-            "status": error.status,
-            "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
-        }
-    )
+    content = json.dumps(error_json(error)).encode()
+    length = str(len(content))
+    headers = {"Content-Type": "application/json", "Content-Length": length, **error.headers}
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": pairs})
     await send({"type": "http.response.body", "body": content})

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -89,14 +89,6 @@ class Asked(BaseModel):
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
 
-def is_of_one_kind(given: list[Any]) -> bool:
-    """Whether all items are texts, or whole numbers, or lists of whole numbers."""
-    found = {type(each) for each in given}
-    if found == {list}:
-        return all(type(each) is int for inner in given for each in inner)
-    return found in ({str}, {int})
-
-
 class CompletionRequest(Asked):
     """The body of `/v1/completions`.
 
@@ -117,8 +109,11 @@ class CompletionRequest(Asked):
         if given == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
         kinds = "a text, a list of texts, a list of ids, or a list of such lists"
-        if isinstance(given, list) and not is_of_one_kind(given):
-            raise ValueError(f"expected {kinds}")  # pydantic would tell an error for each item
+        if isinstance(given, list):  # pydantic would tell an error for each item
+            types = {type(each) for each in given}
+            are_ids = types == {list} and all(type(n) is int for each in given for n in each)
+            if types not in ({str}, {int}) and not are_ids:
+                raise ValueError(f"expected {kinds}")
         with _told_as(kinds):
             return check(given)
 
@@ -135,9 +130,18 @@ class CompletionRequest(Asked):
         is_ids = isinstance(self.prompt[0], int)
         return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
 
+    @property
+    def echoes(self) -> bool:
+        """Whether the prompt is part of the answer."""
+        return bool(self.echo)
+
     def length(self) -> int:
         """The most tokens of an answer."""
         return _or(self.max_tokens, MAX_TOKENS)
+
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told; None tells nothing."""
+        return self.logprobs
 
 
 class Message(BaseModel):
@@ -169,6 +173,7 @@ class ChatRequest(Asked):
     max_completion_tokens: int | None = Field(None, ge=1, lt=1 << 31)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
+    echoes: ClassVar[bool] = False
 
     def length(self) -> int:
         """The most tokens of an answer."""

@@ -102,11 +102,6 @@ class Counts:
     failed: int = 0
 
 
-def is_reading(generation: Generation) -> bool:
-    """Whether more than one of its tokens is still to be computed."""
-    return len(generation.ids) - generation.past > 1
-
-
 class Scheduler:
     """Gives slots to sequences, in turn over the requests that they came with.
 
@@ -202,7 +197,13 @@ class Scheduler:
         """Compute until the end. Whatever dies here, no client waits for ever."""
         try:
             while self._is_wanted():
-                self._advance()
+                try:
+                    with self._changed:
+                        self._admit()
+                    self._step()
+                except Exception as error:  # noqa: BLE001 - clients wait; others may come
+                    self._say(error)
+                    self._fail_all()
                 self._tell_news()
         except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "no longer computed: ")
@@ -219,16 +220,6 @@ class Scheduler:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closing or self._waiting or self._active)
             return not self._is_closing
-
-    def _advance(self) -> None:
-        """One step. An error of any kind ends the sequences; others may come."""
-        try:
-            with self._changed:
-                self._admit()
-            self._step()
-        except Exception as error:  # noqa: BLE001 - clients wait
-            self._say(error)
-            self._fail_all()
 
     def _say(self, error: Exception, state: str = "") -> None:
         message = str(error) if isinstance(error, EndonymError) else repr(error)
@@ -261,7 +252,8 @@ class Scheduler:
         rows: list[Row] = []
         given: list[Generation] = []
         left = self.engine.batch
-        for each in sorted(self._active, key=is_reading):  # texts first, then prompts, as they came
+        # Texts first, then prompts, of which more than one token is to be computed, as they came.
+        for each in sorted(self._active, key=lambda each: len(each.ids) - each.past > 1):
             ids = each.ids[each.past : each.past + left]
             if not ids:
                 break

@@ -4,36 +4,27 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 
 from endonym.errors import RecipeError
 from endonym.generate.sample import SamplerState
-from endonym.serve.answers import (
-    ApiError,
-    ChatForm,
-    Form,
-    Json,
-    TextForm,
-    error_json,
-    pieces_of,
-    usage_json,
-)
-from endonym.serve.chat import chat_ids
-from endonym.serve.engine import Engine
+from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
+from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.limits import Receive
 from endonym.serve.pieces import TextPiece, Token
-from endonym.serve.reader import Numbered, Reader
-from endonym.serve.requests import Asked, ChatRequest, CompletionRequest
-from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, take_each
+from endonym.serve.requests import ChatRequest, CompletionRequest
+from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, Update, take_each
 
 LONGEST_ID = 10
 """Digits."""
-
 MOST_NATS = 1 << 19
 """Log-probabilities of one answer: about 50 MB while it is made."""
+Numbered = tuple[int, Update]
+"""An update with the number of its text in the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,33 +101,42 @@ class Service:
             message = f"{error.message}. {error.do}"
             raise ApiError(429, message, code="queue_full", headers=headers) from error
 
-    def require_place(self, count: int, scheduler: Scheduler) -> None:
-        """Raise ApiError if the texts of a request could not be queued now."""
+    def scheduler_with_room(self, name: str, count: int) -> Scheduler:
+        """The scheduler of a model. Raises ApiError if so many texts could not be queued now."""
+        scheduler = self.scheduler(name)
         if count > scheduler.capacity:
             message = f"{count} texts in one request; at most {scheduler.capacity}"
             raise ApiError(400, message, param="n", code="too_many_texts")
         with self.queueing():
             scheduler.require_place(count)
+        return scheduler
 
 
 async def text_job(service: Service, asked: CompletionRequest) -> "Job":
     """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
-    scheduler = service.scheduler(asked.model)
-    engine = scheduler.engine
     given = asked.prompts()
-    service.require_place(len(given) * (asked.n or 1), scheduler)
-    prompts = [await opened(scheduler, each) for each in given]
+    scheduler = service.scheduler_with_room(asked.model, len(given) * (asked.n or 1))
+    engine = scheduler.engine
+    prompts: list[Prompt] = []
+    for each in given:
+        if isinstance(each, str):
+            require_readable(each, scheduler, "prompt")
+            ids = await asyncio.to_thread(engine.vocabulary.encode, each)
+            prompts.append(opened(ids, engine, "prompt", is_open=False))
+            continue
+        beyond = next((index for index in each if index >= engine.vocabulary.vocab), None)
+        if beyond is not None:
+            message = f"id {beyond} in a vocabulary of {engine.vocabulary.vocab}"
+            raise ApiError(400, message, param="prompt")
+        prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
-    job = Job(service, scheduler, prompts, form, asked.model, bool(asked.echo))
-    job.plan(asked, asked.length(), asked.logprobs)
-    return job
+    return Job(service, asked, prompts, form)
 
 
 async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     """The generation of `/v1/chat/completions`. Raises ApiError for a base model."""
-    scheduler = service.scheduler(asked.model)
+    scheduler = service.scheduler_with_room(asked.model, asked.n or 1)
     engine = scheduler.engine
-    service.require_place(asked.n or 1, scheduler)
     if engine.template is None:
         raise ApiError(
             400,
@@ -153,30 +153,20 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
         ids = await loop.run_in_executor(service.templates, chat_ids, engine, messages)
     except RecipeError as error:
         raise ApiError(400, error.message, param="messages") from error
-    prompt = Prompt(ids if ids[:1] == [engine.opening] else [engine.opening, *ids], len(ids))
-    require_room(prompt.ids, engine, "messages")
+    prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
     form = ChatForm(engine.vocabulary, bool(asked.logprobs))
-    job = Job(service, scheduler, [prompt], form, asked.model)
-    job.plan(asked, asked.length(), asked.likeliest())
-    return job
+    return Job(service, asked, [prompt], form)
 
 
-async def opened(scheduler: Scheduler, prompt: str | list[int]) -> Prompt:
-    """A prompt at the start of a document. Raises ApiError if the model cannot read it."""
-    engine = scheduler.engine
-    if isinstance(prompt, str):
-        require_readable(prompt, scheduler, "prompt")
-        ids = await asyncio.to_thread(engine.vocabulary.encode, prompt)
-    else:
-        ids = prompt
-        beyond = next((each for each in ids if each >= engine.vocabulary.vocab), None)
-        if beyond is not None:
-            message = f"id {beyond} in a vocabulary of {engine.vocabulary.vocab}"
-            raise ApiError(400, message, param="prompt")
-    is_open = not isinstance(prompt, str) and ids[:1] == [engine.opening]
-    found = Prompt(ids if is_open else [engine.opening, *ids], len(ids))
-    require_room(found.ids, engine, "prompt")
-    return found
+def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
+    """A prompt at the start of a document. Raises ApiError if no token fits behind it.
+
+    is_open: the ids begin with that of a start already.
+    """
+    prompt = Prompt(ids if is_open else [engine.opening, *ids], len(ids))
+    if len(prompt.ids) > engine.context:
+        raise _too_long(f"{len(prompt.ids)} tokens with the one that opens a text", engine, param)
+    return prompt
 
 
 def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
@@ -190,136 +180,152 @@ def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
         raise _too_long(f"{size} bytes", scheduler.engine, param)
 
 
-def require_room(ids: Sequence[int], engine: Engine, param: str) -> None:
-    """Raise ApiError if no token fits behind these."""
-    if len(ids) > engine.context:
-        raise _too_long(f"{len(ids)} tokens with the one that opens a text", engine, param)
-
-
 def _too_long(found: str, engine: Engine, param: str) -> ApiError:
     message = f"{found}, but the model's context is {engine.context} tokens"
     return ApiError(400, message, param=param, code="context_length_exceeded")
 
 
-@dataclass(slots=True)
 class Job:
-    """One request: its generations, and how they are told."""
+    """One request: its generations, `n` for each prompt, and how their updates are told.
 
-    service: Service
-    scheduler: Scheduler
-    prompts: list[Prompt]
-    form: Form
-    model: str
-    echo: bool = False
-    generations: list[Generation] = field(default_factory=list[Generation])
-    has_usage: bool = False
-    id: str = field(init=False)
-    created: int = field(init=False)
-    _begun: set[int] = field(default_factory=set[int])
+    Draws depend on seed, number and prompt. Raises ApiError for more log-probabilities than an
+    answer may hold, and for a bias of what is no id.
+    """
 
-    def __post_init__(self) -> None:
-        self.id, self.created = f"{self.form.prefix}-{secrets.token_hex(12)}", int(time.time())
-
-    def plan(self, asked: Asked, length: int, logprobs: int | None) -> None:
-        """Make the generations: `n` for each prompt. Draws depend on seed, number and prompt."""
+    def __init__(
+        self,
+        service: Service,
+        asked: CompletionRequest | ChatRequest,
+        prompts: list[Prompt],
+        form: Form,
+    ) -> None:
+        self.service, self.asked, self.prompts, self.form = service, asked, prompts, form
+        self.scheduler = scheduler = service.scheduler(asked.model)
+        self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
+        length, logprobs, times = asked.length(), asked.likeliest(), asked.n or 1
         if logprobs is not None:
-            self._require_modest(asked.n or 1, length, logprobs)
+            # One text of a whole context may always have them.
+            room, each = scheduler.engine.context + 1, 1 + logprobs
+            sizes = [len(prompt.ids) for prompt in prompts]
+            told = sum(asked.echoes * size + min(length, room - size) for size in sizes)
+            told, most = told * times * each, max(MOST_NATS, room * each)
+            if told > most:
+                message = f"up to {told} log-probabilities in one answer; at most {most}"
+                raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
         seed = secrets.randbits(60) if asked.seed is None else asked.seed
-        bias = logit_bias(asked, self.scheduler.engine)
-        self.has_usage = asked.stream_options is not None and asked.stream_options.include_usage
-        for prompt in self.prompts:
-            for number in range(asked.n or 1):
-                sampling = asked.sampling(seed + number)
-                sampler_state = SamplerState(
-                    sampling, prompt.ids, min_tokens=asked.min_tokens, bias=bias
-                )
-                self.generations.append(
-                    Generation(
-                        [*prompt.ids],
-                        length,
-                        sampler_state,
-                        stop=asked.stops(),
-                        logprobs=logprobs,
-                        scored=self.echo and logprobs is not None and not number,
-                    )
-                )
+        bias = logit_bias(asked, scheduler.engine)
+        self.generations = [
+            Generation(
+                [*prompt.ids],
+                length,
+                SamplerState(
+                    asked.sampling(seed + number),
+                    prompt.ids,
+                    min_tokens=asked.min_tokens,
+                    bias=bias,
+                ),
+                stop=asked.stops(),
+                logprobs=logprobs,
+                scored=asked.echoes and logprobs is not None and not number,
+            )
+            for prompt in prompts
+            for number in range(times)
+        ]
+        self._begun: set[int] = set()
+        self._news: list[Numbered] = []
+        self._changed, self._ended = asyncio.Event(), asyncio.Event()
+        self._left = len(self.generations)
 
-    def _require_modest(self, times: int, length: int, logprobs: int) -> None:
-        """Raise ApiError for more log-probabilities than an answer may hold.
-
-        One text of a whole context may always have them.
-        """
-        room, each = self.scheduler.engine.context + 1, 1 + logprobs
-        prompts = [len(prompt.ids) for prompt in self.prompts]
-        told = sum(self.echo * size + min(length, room - size) for size in prompts) * times * each
-        if told > (most := max(MOST_NATS, room * each)):
-            message = f"up to {told} log-probabilities in one answer; at most {most}"
-            raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
-
-    def begin(self) -> Reader:
+    def begin(self) -> None:
         """Queue the generations. Raises ApiError if there is no place."""
-        reader = Reader(self.scheduler, self.generations)
+        for number, each in enumerate(self.generations):
+            each.take = partial(self._take, number)
         with self.service.queueing():
-            reader.begin()
-        return reader
+            self.scheduler.submit(self.generations)
 
-    async def whole(self, reader: Reader, receive: Receive) -> bytes | None:
+    def _take(self, number: int, update: Update) -> None:
+        self._news.append((number, update))
+        self._left -= update.reason is not None
+        self._changed.set()
+        if not self._left:
+            self._ended.set()
+
+    def _cancel(self) -> None:
+        if self._left:
+            self.scheduler.cancel(self.generations)
+
+    async def whole(self, receive: Receive) -> bytes | None:
         """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
-        news = await reader.all(receive)
-        if news is None:
+        ended = asyncio.ensure_future(self._ended.wait())
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait((ended, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._cancel()
+            for each in (ended, gone):
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
+        if not self._ended.is_set():
             return None
-        if any(update.reason == "failed" for _, update in news):
+        if any(update.reason == "failed" for _, update in self._news):
             raise self.service.failure()
-        return await asyncio.to_thread(self._answer, news)
+        return await asyncio.to_thread(self._answer)
 
-    def _answer(self, news: Sequence[Numbered]) -> bytes:
+    def _answer(self) -> bytes:
         """The JSON of a whole answer. May take seconds: called in a thread."""
         pieces: list[list[TextPiece]] = [[] for _ in self.generations]
         reasons: dict[int, str | None] = {}
-        for number, update in news:
+        for number, update in self._news:
             pieces[number] += [*self._prompt(number), *update.pieces]
             reasons[number] = update.reason
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
         found = self._json(self.form.whole_kind, choices, self._usage())
         return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
-    async def stream(self, reader: Reader) -> AsyncIterator[bytes]:
-        """The answer as server-sent events, each a chunk."""
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, each a chunk. Left early, everything is cancelled."""
         kind = self.form.chunk_kind
         openings = [self.form.opening(n) for n in range(len(self.generations))]
-        yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
-        async for news in reader.updates():
-            has_prompts = self.echo and any(number not in self._begun for number, _ in news)
-            yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
-            if any(update.reason == "failed" for _, update in news):
-                return
-        if self.has_usage:
+        try:
+            yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
+            while self._left or self._news:
+                await self._changed.wait()
+                self._changed.clear()
+                news, self._news = self._news, []
+                has_prompts = self.asked.echoes and any(n not in self._begun for n, _ in news)
+                yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
+                if any(update.reason == "failed" for _, update in news):
+                    return
+        finally:
+            self._cancel()
+        options = self.asked.stream_options
+        if options is not None and options.include_usage:
             yield _event(self._json(kind, [], self._usage()))
         yield b"data: [DONE]\n\n"
 
     def _told(self, news: Sequence[Numbered]) -> bytes:
-        """The chunks of some updates."""
-        return b"".join(event for each in news for event in self._events(each))
-
-    def _events(self, numbered: Numbered) -> list[bytes]:
-        """The chunks of one update; with log-probabilities, one for each piece."""
-        number, update = numbered
-        if update.reason == "failed":
-            error = self.service.failure()
-            return [_event(error_json(error.status, error.message, code=error.code))]
-        pieces = [*self._prompt(number), *update.pieces]
-        chunks = [(piece,) for piece in pieces]
-        last = chunks.pop() if chunks and not pieces[-1].text else ()
-        events = [self.form.chunk(number, each, None) for each in chunks]
-        if last or update.reason:
-            events.append(self.form.chunk(number, last, update.reason))
-        return [_event(self._json(self.form.chunk_kind, [each])) for each in events]
+        """The chunks of some updates; with log-probabilities, one for each piece."""
+        events: list[bytes] = []
+        for number, update in news:
+            if update.reason == "failed":
+                error = self.service.failure()
+                events.append(_event(error_json(error)))
+                continue
+            pieces = [*self._prompt(number), *update.pieces]
+            chunks = [(piece,) for piece in pieces]
+            last = chunks.pop() if chunks and not pieces[-1].text else ()
+            choices = [self.form.chunk(number, each, None) for each in chunks]
+            if last or update.reason:
+                choices.append(self.form.chunk(number, last, update.reason))
+            events += [_event(self._json(self.form.chunk_kind, [each])) for each in choices]
+        return b"".join(events)
 
     def _prompt(self, number: int) -> list[TextPiece]:
         """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
         scored.
         """
-        if not self.echo or number in self._begun:
+        if not self.asked.echoes or number in self._begun:
             return []
         self._begun.add(number)
         times = len(self.generations) // len(self.prompts)
@@ -332,26 +338,35 @@ class Job:
         return pieces if scored else [TextPiece("".join(each.text for each in pieces), ())]
 
     def _usage(self) -> Json:
+        """Tokens of the request; the one that opens a document is not counted."""
+        given = sum(each.given for each in self.prompts)
         made = sum(each.sampler_state.made for each in self.generations)
-        return usage_json(sum(each.given for each in self.prompts), made)
+        return {
+            "prompt_tokens": given,
+            "completion_tokens": made,
+            "total_tokens": given + made,
+        }
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
-        found = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        found = {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}
         return {**found, "choices": choices} | ({"usage": usage} if usage else {})
 
 
-def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:
+async def _gone(receive: Receive) -> None:
+    """Returns when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def logit_bias(asked: CompletionRequest | ChatRequest, engine: Engine) -> Mapping[int, float]:
     """The bias of each id. Raises ApiError for what is no id."""
-    found: dict[int, float] = {}
-    for name, bias in (asked.logit_bias or {}).items():
+    vocab = engine.vocabulary.vocab
+    for name in asked.logit_bias or {}:
         is_number = name.isascii() and name.isdigit() and len(name) <= LONGEST_ID
-        if not is_number or int(name) >= engine.vocabulary.vocab:
-            message = (
-                f"{name[: 2 * LONGEST_ID]!r} is no id of a vocabulary of {engine.vocabulary.vocab}"
-            )
+        if not is_number or int(name) >= vocab:
+            message = f"{name[: 2 * LONGEST_ID]!r} is no id of a vocabulary of {vocab}"
             raise ApiError(400, message, param="logit_bias")
-        found[int(name)] = bias
-    return found
+    return {int(name): bias for name, bias in (asked.logit_bias or {}).items()}
 
 
 def _event(value: Json) -> bytes:

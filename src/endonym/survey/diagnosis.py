@@ -25,8 +25,8 @@ from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import said
 from endonym.log import Log, counted, number, size
+from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
-from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
 from endonym.survey.cleaning import diagnostic_clean

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import NOT_IDENTITY, Config
+from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.model.adapt_config import Adapt, AdaptConfig
+from endonym.model.config import Positive, Share
 
 COOLDOWN = 0.2
 """Share of the steps in wsd's cooldown; a longer one gains little (arXiv:2405.18392)."""
@@ -28,7 +29,8 @@ USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
 UNUSUAL_LR = 0.1
 """Above it, the learning rate is more likely to be wrong than the weight decay."""
-Memory = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 
 def require_weights_left(lr: float, decay: float) -> None:
@@ -73,11 +75,9 @@ class Phase(Config):
         ".zst) or .parquet with the usual names of columns; for chat and preferences",
         json_schema_extra=NOT_IDENTITY,
     )
-    beta: float | None = Field(
-        default=None,
-        gt=0,
-        description="preferences: DPO's beta, the penalty for moving away from the weights that "
-        "the phase starts with; 0.1 if not given",
+    beta: Positive | None = optional(
+        "preferences: DPO's beta, the penalty for moving away from the weights that "
+        "the phase starts with; 0.1 if not given"
     )
     sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = Field(
         default=None,
@@ -87,120 +87,82 @@ class Phase(Config):
         "    a source that is read to its end begins again if its `repeatable` allows it, or if "
         "the phase says epochs",
     )
-    temperature: float | None = Field(
-        default=None,
-        ge=0.1,
-        allow_inf_nan=False,
-        description="shares in proportion to size^(1 / temperature), for sources without shares: "
-        "1 is by size, higher values give small ones more (arXiv:1907.05019)",
+    temperature: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = optional(
+        "shares in proportion to size^(1 / temperature), for sources without shares: "
+        "1 is by size, higher values give small ones more (arXiv:1907.05019)"
     )
-    steps: int | None = Field(default=None, ge=1, le=MOST_STEPS, description="optimizer steps")
-    tokens: int | None = Field(
-        default=None, ge=1, le=MOST_TOKENS, description="training tokens, repeats included"
+    steps: Steps | None = optional("optimizer steps")
+    tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = optional(
+        "training tokens, repeats included"
     )
-    epochs: float | None = Field(
-        default=None,
-        gt=0,
-        le=MOST_EPOCHS,
-        description="times that the training text is read; with `sources`, the one with the "
-        "largest share",
+    epochs: Annotated[float, Field(gt=0, le=MOST_EPOCHS)] | None = optional(
+        "times that the training text is read; with `sources`, the one with the largest share"
     )
-    flops: float | None = Field(
-        default=None,
-        gt=0,
-        le=MOST_FLOPS,
-        description="floating-point operations of training, as `endonym check` counts them for a "
-        "token; needs model.dim and model.layers",
+    flops: Annotated[float, Field(gt=0, le=MOST_FLOPS)] | None = optional(
+        "floating-point operations of training, as `endonym check` counts them for a "
+        "token; needs model.dim and model.layers"
     )
-    batch_tokens: int | None = Field(
-        default=None, ge=1, le=MOST_BATCH_TOKENS, description="batch size in tokens"
+    batch_tokens: Annotated[int, Field(ge=1, le=MOST_BATCH_TOKENS)] | None = optional(
+        "batch size in tokens"
     )
-    lr: float | None = Field(
-        default=None, gt=0, description="peak learning rate; embeddings have embedding_lr"
-    )
-    embedding_lr: float | None = Field(
-        default=None,
-        gt=0,
-        description="peak learning rate of embeddings and head\n"
+    lr: Positive | None = optional("peak learning rate; embeddings have embedding_lr")
+    embedding_lr: Positive | None = optional(
+        "peak learning rate of embeddings and head\n"
         "    if not given, four times lr, or eight times if text is read at most twice\n"
         "    more above 256 channels, where lr is lower\n"
-        "    equal to lr if a model from a folder is trained on",
+        "    equal to lr if a model from a folder is trained on"
     )
-    warmup_steps: int | None = Field(
-        default=None, ge=0, le=MOST_STEPS, description="linear warm-up steps"
+    warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = optional(
+        "linear warm-up steps"
     )
-    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
-        default=None,
-        description="learning rate after warm-up: linear decay, constant and then linear decay "
+    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = optional(
+        "learning rate after warm-up: linear decay, constant and then linear decay "
         "(wsd), half a cosine, or constant\n"
-        "    if not given, linear; constant if the next phase reads texts at the same lr",
+        "    if not given, linear; constant if the next phase reads texts at the same lr"
     )
-    final_lr: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="final learning rate as a share of the peak; if not given 0, 0.1 for cosine, "
-        'or 0.3 where keep = "average" was chosen',
+    final_lr: Annotated[float, Field(ge=0, le=1)] | None = optional(
+        "final learning rate as a share of the peak; if not given 0, 0.1 for cosine, "
+        'or 0.3 where keep = "average" was chosen'
     )
-    cooldown: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="share of the steps in which wsd decays; 0.2 if not given",
+    cooldown: Annotated[float, Field(gt=0, le=1)] | None = optional(
+        "share of the steps in which wsd decays; 0.2 if not given"
     )
-    optimizer: Literal["adamw", "muon"] | None = Field(
-        default=None,
-        description="for the matrices in blocks; AdamW is used for all other parameters\n"
-        "    if not given, muon if text is read at most twice in large enough batches, else adamw",
+    optimizer: Literal["adamw", "muon"] | None = optional(
+        "for the matrices in blocks; AdamW is used for all other parameters\n"
+        "    if not given, muon if text is read at most twice in large enough batches, else adamw"
     )
-    momentum: Memory | None = Field(default=None, description="Muon's momentum; 0.95 if not given")
-    normalise: bool | None = Field(
-        default=None, description="whether Muon normalises the rows of an update (NorMuon)"
+    momentum: Share | None = optional("Muon's momentum; 0.95 if not given")
+    normalise: bool | None = optional("whether Muon normalises the rows of an update (NorMuon)")
+    betas: tuple[Share, Share] | None = optional(
+        "AdamW's decay rates of first and second moment; normalise uses the second, too"
     )
-    betas: tuple[Memory, Memory] | None = Field(
-        default=None,
-        description="AdamW's decay rates of first and second moment; normalise uses the second, "
-        "too",
+    weight_decay: Annotated[float, Field(ge=0)] | None = optional(
+        "decoupled weight decay of the matrices; a step decays by lr × weight_decay"
     )
-    weight_decay: float | None = Field(
-        default=None,
-        ge=0,
-        description="decoupled weight decay of the matrices; a step decays by lr × weight_decay",
+    decay_schedule: Literal["lr", "constant"] | None = optional(
+        "whether weight decay follows the learning rate (if not given) or keeps its "
+        "value at the peak"
     )
-    decay_schedule: Literal["lr", "constant"] | None = Field(
-        default=None,
-        description="whether weight decay follows the learning rate (if not given) or keeps its "
-        "value at the peak",
+    cautious: bool | None = optional(
+        "whether weight decay spares weights whose update moves them away from zero"
     )
-    cautious: bool | None = Field(
-        default=None,
-        description="whether weight decay spares weights whose update moves them away from zero",
-    )
-    average: Literal["none", "ema", "tail"] | None = Field(
-        default=None,
-        description="weight averaging for validation and the final model; none if not given\n"
+    average: Literal["none", "ema", "tail"] | None = optional(
+        "weight averaging for validation and the final model; none if not given\n"
         "    ema: an exponential moving average\n"
-        "    tail: the mean over the last steps",
+        "    tail: the mean over the last steps"
     )
-    average_share: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="half-life of ema as a share of the steps, 0.05 if not given; or share of the "
-        "steps that tail averages, 0.2 if not given",
+    average_share: Annotated[float, Field(gt=0, le=1)] | None = optional(
+        "half-life of ema as a share of the steps, 0.05 if not given; or share of the "
+        "steps that tail averages, 0.2 if not given"
     )
-    adapt: Adapt | None = Field(
-        default=None,
-        description="train low-rank adapters of the model's matrices, and keep its own weights as "
+    adapt: Adapt | None = optional(
+        "train low-rank adapters of the model's matrices, and keep its own weights as "
         "they are (docs/adapters.md)\n"
-        "    the finished model has them merged into its weights, and keeps them beside these",
+        "    the finished model has them merged into its weights, and keeps them beside these"
     )
     clip: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
-    eval_every_steps: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_STEPS,
-        description="steps between validations on dev text; if not given, a twentieth of the steps",
+    eval_every_steps: Steps | None = optional(
+        "steps between validations on dev text; if not given, a twentieth of the steps"
     )
     eval_tokens: int = Field(
         default=32_768,
@@ -208,17 +170,14 @@ class Phase(Config):
         le=MOST_TOKENS,
         description="dev tokens of a validation",
     )
-    patience: int | None = Field(
-        default=None,
-        ge=1,
-        description="early stopping: training ends after so many validations without a better one",
+    patience: Count | None = optional(
+        "early stopping: training ends after so many validations without a better one"
     )
-    keep: Literal["best", "last", "average"] | None = Field(
-        default=None,
-        description="keep the weights of the best validation, those of the last step, or the "
+    keep: Literal["best", "last", "average"] | None = optional(
+        "keep the weights of the best validation, those of the last step, or the "
         'average of the last steps, as with average = "tail"\n'
         "    if not given, best; last if nothing is held out of a source that has a share; average "
-        "in the last of several phases on texts, if it reads its text at most twice",
+        "in the last of several phases on texts, if it reads its text at most twice"
     )
     save_every_steps: int | None = Field(
         default=None,
@@ -381,9 +340,7 @@ class Track(Config):
     to: tuple[Literal["wandb", "trackio"], ...] = Field(
         default=(), description="experiment trackers; their packages must be installed"
     )
-    project: str | None = Field(
-        default=None, description="the name of the project there; the recipe's name if not given"
-    )
+    project: str | None = optional("the name of the project there; the recipe's name if not given")
 
 
 def length_of(phase: Phase, *, context: int, positions: int) -> tuple[int, int]:

@@ -1,20 +1,16 @@
-"""The training loop of a phase, as an iterator of reports."""
+"""The training loop of a phase, as an iterator of reports, and what they say."""
 
 import gc
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from endonym.data.batches import AnyOrder, Batch, Batches
-from endonym.data.order import Mixture, Order, Share
-from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import HELD, attach, changes_with
@@ -31,70 +27,86 @@ from endonym.train.compile import (
 )
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
+from endonym.train.inputs import PhaseInputs
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.objectives.registry import objective_of
+from endonym.train.objectives import objective_of
 from endonym.train.optimizer import Optimizer
-from endonym.train.report import Report, journal_lines
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
-from endonym.train.validate import ValidationResult, validate
+from endonym.train.validate import ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingInputs:
-    """Training text, dev text, and the folder of the checkpoints.
+class Report:
+    """One step, and its validation if there was one.
 
-    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
-    join: sources whose documents are joined (data/order.py), in both texts.
+    step: optimizer steps done. tokens: training tokens read. read: the same by source of the
+    corpus. seconds: spent on this step.
+    events: problems in this step. A rollback's report has the checkpoint's step and no seconds.
     """
 
-    train: TokenShards
-    dev: TokenShards
-    folder: Path
-    unigram_nats: float
-    device: str = "cpu"
-    join: tuple[str, ...] = ()
-
-    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
-        """The batches of a phase."""
-        order: AnyOrder
-        if config.sources:
-            shares = [Share(each.name, each.share, each.first_row) for each in config.sources]
-            order = Mixture(self.train, shares, context=context, seed=seed, join=self.join)
-        else:
-            order = Order(self.train, context=context, seed=seed, join=self.join)
-        return Batches(order, rows=config.batch_tokens // context, device=self.device)
-
-    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
-        """The loss on held-out data."""
-        return validate(
-            decoder,
-            self.dev,
-            config.eval_tokens,
-            self.device,
-            group=group,
-            join=self.join,
-            shares={each.name: each.share for each in config.sources},
-        )
-
-
-class PhaseInputs(Protocol):
-    """What a phase reads: text (`TrainingInputs`) or examples (train/example_inputs.py)."""
+    step: int
+    steps: int
+    tokens: int
+    epoch: float
+    nats: float
+    bits_per_byte: float
+    lr: float
+    gradient_norm: float
+    seconds: float
+    validation: ValidationResult | None = None
+    is_best: bool = False
+    events: tuple[TrainingEvent, ...] = ()
+    read: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
-    def folder(self) -> Path: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def unigram_nats(self) -> float: ...
+    def is_skipped(self) -> bool:
+        """Whether this step did not change the weights."""
+        return any(each.event == "skipped" for each in self.events)
 
-    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
-        """The batches of a phase."""
-        ...
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether training goes back to an earlier step."""
+        return any(each.event == "rolled_back" for each in self.events)
 
-    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
-        """The loss on held-out data."""
-        ...
+
+def as_metrics(report: Report) -> dict[str, Any]:
+    """A report as one flat object, with units in the keys."""
+    flat: dict[str, Any] = {
+        "event": "step",
+        "step": report.step,
+        "tokens": report.tokens,
+        "epoch": round(report.epoch, 5),
+        "seconds": round(report.seconds, 5),
+        "lr": report.lr,
+        **read_tokens(report.read),
+    }
+    if report.seconds:
+        flat["train_nats"] = report.nats
+        if report.bits_per_byte:  # the loss of pairs is not one of bytes
+            flat["train_bits_per_byte"] = report.bits_per_byte
+        flat["gradient_norm"] = report.gradient_norm
+    if report.is_skipped:
+        flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
+    if report.validation is not None:
+        flat |= {
+            "dev_nats": report.validation.nats,
+            "dev_bits_per_byte": report.validation.bits_per_byte,
+        }
+        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
+        flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
+    return flat
+
+
+def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
+    """The tokens read so far of each source, if there are several."""
+    return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
+
+
+def journal_lines(report: Report) -> list[dict[str, Any]]:
+    """The lines of a step in the journal, without its clock: its problems and its metrics."""
+    metrics = {key: value for key, value in as_metrics(report).items() if key != "seconds"}
+    return [*(event.as_dict() for event in report.events), metrics]
 
 
 class Training:
@@ -199,7 +211,11 @@ class Training:
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
         )
-        state.read = self._read_with(batch)
+        names = sorted(batch.read)
+        if names:  # the tokens of this step on all processes
+            counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
+            for name, count in zip(names, group.total(counts).tolist(), strict=True):
+                state.read[name] = state.read.get(name, 0) + int(count)
         if stepped.rows < planned:
             state.micro_rows = stepped.rows
             text = f"out of memory: {stepped.rows} rows at a time from now on"
@@ -211,15 +227,6 @@ class Training:
         else:
             loss_guard.note_good(stepped, state)
         return stepped
-
-    def _read_with(self, batch: Batch) -> dict[str, int]:
-        """The tokens read of each source, with those of this step on all processes."""
-        before, names = self.state.read, sorted(batch.read)
-        if not names:
-            return before
-        counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
-        added = self.group.total(counts).tolist()
-        return {n: before.get(n, 0) + int(more) for n, more in zip(names, added, strict=True)}
 
     def _seed_dropout(self) -> None:
         """Seed dropout by the number of the step."""

@@ -117,24 +117,20 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
             stack = matrices[index].reshape(-1, *matrices[index].shape[-2:])
             # No more rows than columns, so that the Gram matrices are as small as possible.
             stacks.append(stack.mT if stack.shape[-2] > stack.shape[-1] else stack)
-        done_NRC = _orthogonal_batch(torch.cat(stacks), number_format)
+        # Apply the polynomials to the singular values: those of X (X Xᵀ)ⁿ have the power 2n + 1.
+        whole_NRC = torch.cat(stacks)
+        norms_N11 = torch.linalg.vector_norm(whole_NRC, dim=(-2, -1), keepdim=True)
+        x_NRC = (whole_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
+        for a, b, c in COEFFICIENTS:
+            gram_NRR = x_NRC @ x_NRC.mT
+            rest_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
+            x_NRC = torch.baddbmm(x_NRC, rest_NRR, x_NRC, beta=a)
         counts = [len(stack) for stack in stacks]
-        for index, done in zip(indices, done_NRC.split(counts), strict=True):
+        for index, done in zip(indices, x_NRC.float().split(counts), strict=True):
             like = matrices[index]
             is_transposed = like.shape[-2] > like.shape[-1]
             found[index] = (done.mT if is_transposed else done).reshape(like.shape)
     return [found[index] for index in range(len(matrices))]
-
-
-def _orthogonal_batch(matrices_NRC: Tensor, number_format: torch.dtype) -> Tensor:
-    """Apply the polynomials to the singular values: those of X (X Xᵀ)ⁿ have the power 2n + 1."""
-    norms_N11 = torch.linalg.vector_norm(matrices_NRC, dim=(-2, -1), keepdim=True)
-    x_NRC = (matrices_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
-    for a, b, c in COEFFICIENTS:
-        gram_NRR = x_NRC @ x_NRC.mT
-        rest_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
-        x_NRC = torch.baddbmm(x_NRC, rest_NRR, x_NRC, beta=a)
-    return x_NRC.float()
 
 
 def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:

@@ -15,8 +15,7 @@ from endonym.model.kernels.loss import token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.memory_budget import explained_memory_errors, within_memory
-from endonym.train.objectives.next_token import NEXT_TOKEN
-from endonym.train.objectives.objective import Objective
+from endonym.train.objectives import CROSS_ENTROPY, Objective
 from endonym.train.optimizer import Optimizer
 
 
@@ -66,7 +65,7 @@ def take_step(
     *,
     lr_scale: float,
     rows: int,
-    objective: Objective = NEXT_TOKEN,
+    objective: Objective = CROSS_ENTROPY,
     batch_rows: int | None = None,
     group: Group = ALONE,
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
@@ -116,7 +115,7 @@ def accumulate_gradients(
     batch: Batch,
     *,
     rows: int,
-    objective: Objective = NEXT_TOKEN,
+    objective: Objective = CROSS_ENTROPY,
     weight: float | None = None,
     batch_rows: int | None = None,
     group: Group = ALONE,

@@ -1,14 +1,15 @@
 """Validation on dev text during training: the same packed rows each time, scored by source."""
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from endonym.data.batches import Batch
+from endonym.data.batches import AnyOrder, Batch
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.foreign.decoder import AnyDecoder
@@ -19,6 +20,7 @@ VALIDATION_SEED = 0
 ROWS_TOKENS = 8192
 WATCHED_SHARE = 0.2
 """Of the scored tokens, for sources of the corpus that a phase with shares does not read."""
+Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,24 @@ class ValidationResult:
     sources: dict[str, float]
     n_tokens: int
     figures: dict[str, float] = field(default_factory=dict[str, float])
+
+
+def scored_batches(
+    decoder: AnyDecoder, order: AnyOrder, rows: range, *, device: str, group: Group
+) -> Iterator[tuple[Batch, Tensor]]:
+    """This process's share of some rows in batches, on the CPU, with the nats of their targets.
+
+    nats: (B, T), float64.
+    """
+    mine, most = group.share(len(rows)), -(-len(rows) // group.size)
+    together = max(1, ROWS_TOKENS // order.context)
+    # Sharded weights are gathered in every pass, so each process makes the same number of passes.
+    for start in range(0, most, together):
+        part = rows[mine.start : mine.stop][start : start + together]
+        batch = Batch.of(order.rows(part.start, len(part) or 1))
+        nats_BT = held_out_nats(decoder, batch.to(device)).cpu().double()
+        if len(part):
+            yield batch, nats_BT
 
 
 def validate(
@@ -58,26 +78,25 @@ def validate(
     shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
     itself, and the loss is that of the phase's mixture: the others are only watched.
     """
-    shares = judged_shares(dev, shares or {})
-    context, everything = decoder.config.context, dict[str | None, int]({None: tokens})
-    nats, sizes, counts = dict[int, float](), dict[int, float](), dict[int, float]()
-    for source, most in (_parts(dev, shares, tokens) if shares else everything).items():
+    shares, context = judged_shares(dev, shares or {}), decoder.config.context
+    sums: Sums = np.zeros((3, len(dev.sources)))
+    for source, most in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
-        found = _scored(decoder, order, most, device=device, group=group)
-        for known, new in zip((nats, sizes, counts), found, strict=True):
-            known.update(new)
-    n_tokens = sum(counts.values())
-    weights = dict.fromkeys(nats, 1.0)
+        rows = range(max(1, min(most, order.positions_per_epoch) // context))
+        for batch, nats_BT in scored_batches(decoder, order, rows, device=device, group=group):
+            sums += _sums_by_source(order, batch, nats_BT.numpy())
+    nats, sizes, counts = group.total(torch.from_numpy(sums)).numpy()
+    n_tokens, weights = float(counts.sum()), np.ones(len(dev.sources))
     if shares:  # As if each source had its share of these tokens.
-        by_number = {dev.sources.index(name): share for name, share in shares.items()}
-        weights = {key: by_number.get(key, 0.0) * n_tokens / counts[key] for key in nats}
-    total, size, scored = (
-        sum(each[key] * weights[key] for key in nats) for each in (nats, sizes, counts)
-    )
+        wanted = np.array([shares.get(name, 0.0) for name in dev.sources])
+        weights = wanted * n_tokens / np.maximum(1, counts)
+    total, size, scored = (float((each * weights).sum()) for each in (nats, sizes, counts))
     return ValidationResult(
         nats=total / max(1, scored),
         bits_per_byte=bits(total, size),
-        sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
+        sources={
+            name: bits(nats[key], sizes[key]) for key, name in enumerate(dev.sources) if counts[key]
+        },
         n_tokens=int(n_tokens),
     )
 
@@ -93,8 +112,15 @@ def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str,
     return {name: share / sum(there.values()) for name, share in there.items()}
 
 
-def _parts(dev: TokenShards, shares: Mapping[str, float], tokens: int) -> dict[str, int]:
-    """How many tokens of each source are scored; sources that the phase does not read get few."""
+def _tokens_by_source(
+    dev: TokenShards, shares: Mapping[str, float], tokens: int
+) -> dict[str | None, int]:
+    """How many tokens of each source are scored; sources that the phase does not read get few.
+
+    Without shares all sources are scored together (None).
+    """
+    if not shares:
+        return {None: tokens}
     there = [name for name in dev.sources if len(dev.documents_of(name))]
     watched = [name for name in there if name not in shares]
     few = int(tokens * WATCHED_SHARE / max(1, len(watched)))
@@ -102,45 +128,19 @@ def _parts(dev: TokenShards, shares: Mapping[str, float], tokens: int) -> dict[s
     return {name: int(judged * shares[name]) if name in shares else few for name in there}
 
 
-def _scored(
-    decoder: AnyDecoder, order: Order, tokens: int, *, device: str, group: Group
-) -> list[dict[int, float]]:
-    """Nats, bytes and scored tokens of each source, by its number, on at most `tokens` positions.
-
-    Sources of which nothing was scored are left out.
-    """
-    dev, context = order.shards, order.context
-    rows = max(1, min(tokens, order.positions_per_epoch) // context)
-    nats: dict[int, float] = defaultdict(float)
-    sizes: dict[int, float] = defaultdict(float)
-    counts: dict[int, float] = defaultdict(float)
-    mine, most, together = group.share(rows), -(-rows // group.size), max(1, ROWS_TOKENS // context)
-    # Sharded weights are gathered in every pass, so each process makes the same number of passes.
-    for start in range(0, most, together):
-        part = mine[start : start + together]
-        batch = order.rows(part.start, len(part) or 1)
-        scored = held_out_nats(decoder, Batch.of(batch).to(device)).cpu().double().numpy()
-        is_text = (batch.targets_BT != dev.end_id) & (len(part) > 0)
-        sources = order.index["source"][order.originals(batch.documents_BT)]
-        for source in np.unique(sources):
-            here = (sources == source) & is_text
-            nats[int(source)] += float(scored[here].sum())
-            counts[int(source)] += int(here.sum())
-            sizes[int(source)] += int(dev.byte_counts[batch.targets_BT[here]].sum())
-    found: list[dict[int, float]] = [nats, sizes, counts]
-    if group.size > 1:
-        found = _summed(group, len(dev.sources), *found)
-    return [{key: each[key] for key in counts if counts[key]} for each in found]
-
-
-def _summed(group: Group, sources: int, *counted: dict[int, float]) -> list[dict[int, float]]:
-    """Counts by source, summed over the processes; float64 keeps whole numbers exact."""
-    table = [[each.get(key, 0.0) for key in range(sources)] for each in counted]
-    sums = group.total(torch.tensor(table, dtype=torch.float64)).tolist()
-    seen = {key for key in range(sources) if any(row[key] for row in sums)}
-    return [{key: row[key] for key in sorted(seen)} for row in sums]
+def _sums_by_source(order: Order, batch: Batch, nats_BT: Sums) -> Sums:
+    """Nats, bytes and number of the scored tokens of a batch, for each source: (3, sources)."""
+    dev, targets_BT = order.shards, batch.targets_BT.numpy()
+    sums: Sums = np.zeros((3, len(dev.sources)))
+    is_text = targets_BT != dev.end_id
+    sources = order.index["source"][order.originals(batch.documents_BT.numpy())]
+    for source in np.unique(sources):
+        here = (sources == source) & is_text
+        n_bytes = dev.byte_counts[targets_BT[here]].sum()
+        sums[:, source] = nats_BT[here].sum(), n_bytes, here.sum()
+    return sums
 
 
 def bits(nats: float, n_bytes: float) -> float:
     """Bits per byte."""
-    return nats / math.log(2) / max(1, n_bytes)
+    return float(nats) / math.log(2) / max(1, float(n_bytes))

@@ -20,8 +20,7 @@ from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.formats.config import Clean
-from endonym.model.config import ModelConfig
-from endonym.model.keys import ModelKeys
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import SourceShare, TrainConfig
 

@@ -28,9 +28,9 @@ from endonym.autopilot.model_size import DOCUMENT_TOKENS, Facts
 from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.errors import OutOfMemory
 from endonym.log import number
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.store import read_if_whole
 from endonym.train import compile as compiler

@@ -18,9 +18,8 @@ from endonym.autopilot.model_size import (
     deeper,
 )
 from endonym.autopilot.resolve import training_choices
-from endonym.model.config import ModelConfig
+from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 
 SIZES = [10**power * digit for power in range(3, 11) for digit in (1, 3, 7)]

@@ -23,10 +23,9 @@ from endonym.autopilot.phase import (
 )
 from endonym.errors import OutOfMemory
 from endonym.model.adapt_config import Adapt
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig, resolve_phase
 from endonym.train.memory_budget import phase_bytes

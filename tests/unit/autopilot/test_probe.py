@@ -13,9 +13,8 @@ from endonym import device
 from endonym.autopilot import probe
 from endonym.autopilot.machine import measured_pace
 from endonym.errors import OutOfMemory
-from endonym.model.config import ModelConfig
+from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train.compile import unsupported_reason
 
 PHASE = train_config(number_format="fp32", batch_tokens=128)
@@ -49,7 +48,7 @@ def test_a_small_shape_trains_faster_than_a_large_one_and_not_compiled_without_a
 
 PROBED = """
 from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.autopilot import probe
 from endonym.autopilot.machine import usual_training
 

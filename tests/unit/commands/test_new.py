@@ -25,9 +25,8 @@ from endonym.errors import MissingSource, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import source_files
 from endonym.log import Log, columns, number
-from endonym.model.config import ModelConfig
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.survey.raw_files import FEW_FILES
 from endonym.survey.survey import Survey, survey_texts

@@ -13,7 +13,7 @@ from endonym.data.chat_layout import Layouts, with_weights
 from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
-from endonym.serve.chat import chat_ids
+from endonym.serve.engine import chat_ids
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.chat_template import CHATML, Part, template_of
 

@@ -53,15 +53,6 @@ def test_a_first_piece_and_one_token_need_no_mask_but_behind_padding_do() -> Non
     assert mask.tolist() == [[[False] * 2 + [True] * 4], [[True] * 6]]
 
 
-def test_adding_at_an_earlier_index_overwrites_and_forgets_the_rest() -> None:
-    cache = KeysAndValues((2, 1, 9, 2), torch.zeros(1))
-    added(cache, 0, 8)
-    span = Span.after(3, torch.zeros(2, 1, dtype=torch.long))
-    keys, values, _ = cache.extend(span, numbered(1, 50), numbered(1, 60))
-    assert keys[0, 0, :, 0].tolist() == [0, 1, 2, 50]
-    assert values[1, 0, :, 1].tolist() == [0, -1, -2, 60]
-
-
 @pytest.mark.parametrize("kind", [KeysAndValues, Ring])
 def test_memory_is_taken_in_the_format_of_the_weights(kind: type[KeysAndValues | Ring]) -> None:
     wide = kind((2, 3, 5, 4), torch.zeros(1))
@@ -85,7 +76,7 @@ def test_a_ring_keeps_index_p_in_slot_p_modulo_the_window() -> None:
     assert ring.values_BGMK[1, 0, :, 1].tolist() == [-3, -4, -2]
 
 
-@pytest.mark.parametrize("parts", [[8], [2, 6], [5, 3], [1, 1, 4, 2], [3, 1, 4], [7, 1]])
+@pytest.mark.parametrize("parts", [[8], [2, 6], [1, 1, 4, 2], [7, 1]])
 def test_a_ring_shows_every_token_of_a_piece_its_window(parts: list[int]) -> None:
     ring, found, past = Ring((2, 1, 3, 2), torch.zeros(1)), [], 0
     for length in parts:
@@ -93,14 +84,6 @@ def test_a_ring_shows_every_token_of_a_piece_its_window(parts: list[int]) -> Non
         past += length
     assert found == [list(range(max(0, index - 2), index + 1)) for index in range(8)]
     assert sorted(ring.keys_BGMK[0, 0, :, 0].tolist()) == [5, 6, 7]
-
-
-def test_a_ring_shows_no_padding() -> None:
-    ring, starts_B = Ring((2, 1, 4, 2), torch.zeros(1)), torch.tensor([3, 0])
-    added(ring, 0, 4, starts_B)
-    assert seen(added(ring, 4, 1, starts_B)) == [[3, 4]]
-    assert seen(added(ring, 5, 2, starts_B), 2) == [[3, 4, 5], [3, 4, 5, 6]]
-    assert seen(added(ring, 7, 1, starts_B)) == [[4, 5, 6, 7]]
 
 
 def test_a_state_begins_anew_at_index_zero_and_is_kept_between() -> None:

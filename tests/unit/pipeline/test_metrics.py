@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from endonym.log import Log, append_jsonl
 from endonym.pipeline.metrics import Metrics
 from endonym.recipe.recipe import Recipe, overrides_name
-from endonym.train.report import Report, as_metrics
+from endonym.train.loop import Report, as_metrics
 
 Patch = pytest.MonkeyPatch
 

@@ -25,9 +25,9 @@ from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.loop import TrainingInputs
+from endonym.train.inputs import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
-from endonym.train.overfit import ROW_TOKENS
+from endonym.train.preflight import ROW_TOKENS
 
 Bench = tuple[TrainingInputs, Batches]
 

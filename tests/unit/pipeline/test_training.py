@@ -23,10 +23,10 @@ from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
-from endonym.train import checkpoint, loop, validate
+from endonym.train import checkpoint, inputs, loop, validate
 from endonym.train.distributed import ALONE
-from endonym.train.reference import reference
-from endonym.train.report import Report, as_metrics
+from endonym.train.inputs import reference
+from endonym.train.loop import Report, as_metrics
 from endonym.train.validate import ValidationResult
 
 Patch = pytest.MonkeyPatch
@@ -53,7 +53,7 @@ def test_samples_are_written_by_the_average_that_is_validated(
     project: Project, monkeypatch: Patch
 ) -> None:
     seen: dict[str, list[torch.Tensor]] = {"validation": [], "sample": []}
-    see, write = loop.validate, LanguageModel.generate_many
+    see, write = inputs.validate, LanguageModel.generate_many
 
     def noted_validate(decoder: Decoder, *given: Any, **named: Any) -> ValidationResult:
         seen["validation"].append(decoder.norm.weight.detach().clone())
@@ -63,7 +63,7 @@ def test_samples_are_written_by_the_average_that_is_validated(
         seen["sample"].append(self.decoder.norm.weight.detach().clone())
         return write(self, *given, **keys)
 
-    monkeypatch.setattr(loop, "validate", noted_validate)
+    monkeypatch.setattr(inputs, "validate", noted_validate)
     monkeypatch.setattr(LanguageModel, "generate_many", sample)
     keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
     assert project.run(sets=keys).code == 0

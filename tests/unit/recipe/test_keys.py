@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.model.keys import MixerKeys
+from endonym.model.config import MixerKeys
 from endonym.recipe.keys import (
     inner,
     meant,

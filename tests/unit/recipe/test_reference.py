@@ -13,7 +13,7 @@ import pytest
 import regex
 
 from endonym.errors import RecipeError
-from endonym.model.parts import FamilyDefaults
+from endonym.model.families import FamilyDefaults
 from endonym.recipe.keys import tables
 from endonym.recipe.messages import SHAPES
 from endonym.recipe.recipe import Recipe
@@ -87,7 +87,7 @@ def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
         "  attention: query heads\n\n"
         "  type     whole number ≥ 1 and ≤ 16_384\n"
         "  default  chosen from your texts and this machine\n"
-        "  source   MixerKeys in endonym/model/keys.py"
+        "  source   MixerKeys in endonym/model/config.py"
     )
     assert "default  0.01" in explain("clean.max_unreadable")
     assert "default  not applied" in explain("clean.min_chars")

@@ -18,8 +18,8 @@ from endonym.disk import write_json
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import source_files
 from endonym.log import append_jsonl
+from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
-from endonym.model.keys import ModelKeys
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe

@@ -22,8 +22,7 @@ from endonym.report.training import (
     pairs_sentence,
     slices,
 )
-from endonym.train.loop import Training
-from endonym.train.report import as_metrics
+from endonym.train.loop import Training, as_metrics
 
 
 def validations(*bits: float) -> list[Validation]:

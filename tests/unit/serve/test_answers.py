@@ -3,7 +3,7 @@
 from serving import toy_language_model
 from toys import toy_tokenizer
 
-from endonym.serve.answers import ChatForm, TextForm, error_json, pieces_of, token_text, usage_json
+from endonym.serve.answers import ApiError, ChatForm, TextForm, error_json, pieces_of, token_text
 from endonym.serve.pieces import Token
 
 VOCABULARY = toy_language_model().tokenizer
@@ -48,8 +48,7 @@ def test_messages_name_the_bytes_of_each_token() -> None:
 def test_errors_have_openais_types() -> None:
     kinds = {400: "invalid_request_error", 401: "authentication_error", 500: "server_error"}
     for status, kind in kinds.items():
-        assert error_json(status, "x")["error"]["type"] == kind
-    assert usage_json(2, 3)["total_tokens"] == 5
+        assert error_json(ApiError(status, "x"))["error"]["type"] == kind
 
 
 def test_tokens_of_one_character_begin_together() -> None:

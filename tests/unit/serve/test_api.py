@@ -3,13 +3,13 @@
 import asyncio
 import json
 import math
-import threading
 from collections.abc import Generator, Sequence
 
 import httpx
 import numpy as np
 import pytest
 import torch
+from prometheus_client.parser import text_string_to_metric_families
 from serving import CHATML, Client, SlowEngine, client_of, events_of, toy_language_model
 from toys import lively_decoder, toy_config, toy_tokenizer
 
@@ -18,7 +18,6 @@ from endonym.serve import service
 from endonym.serve.answers import token_text
 from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
-from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Full
 from endonym.tokenizer import template_process
 
@@ -45,13 +44,6 @@ def test_a_text_is_continued_and_its_tokens_are_counted(client: Client) -> None:
     assert again["choices"] == answer["choices"]
     other = client.post("/v1/completions", prompt=PROMPT, max_tokens=8, seed=2).json()
     assert other["choices"] != answer["choices"]
-
-
-def test_greedy_choice_is_that_of_the_model_itself(client: Client) -> None:
-    model = toy_language_model()
-    found = client.post("/v1/completions", prompt=PROMPT, max_tokens=12, temperature=0).json()
-    expected = model.generate(PROMPT, max_tokens=12, temperature=0)
-    assert found["choices"][0]["text"] == expected
 
 
 def test_a_stream_has_the_text_of_the_whole_answer(client: Client) -> None:
@@ -167,38 +159,6 @@ def test_several_texts_of_a_prompt_each_echo_it_and_it_is_scored_once() -> None:
         )
 
 
-def test_more_log_probabilities_than_an_answer_holds_are_refused(client: Client) -> None:
-    asked = {"prompt": PROMPT, "logprobs": 20, "echo": True, "max_tokens": 60, "seed": 1}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service, "MOST_NATS", 2000)
-        assert client.post("/v1/completions", **asked).status_code == 200  # up to 65 · 21
-        for more in ({"n": 2}, {"prompt": [PROMPT, PROMPT]}):
-            answer = client.post("/v1/completions", **asked | more)
-            error = answer.json()["error"]
-            assert (answer.status_code, error["param"]) == (400, "logprobs")
-            assert "2730 log-probabilities" in error["message"]
-            assert "at most 2000" in error["message"]
-            fewer = asked | more | {"logprobs": 10}
-            assert client.post("/v1/completions", **fewer).status_code == 200
-
-
-def test_a_large_answer_is_made_beside_the_event_loop(client: Client) -> None:
-    threads: list[str] = []
-    made = service.Job._prompt
-
-    def noted(job: service.Job, number: int) -> list[TextPiece]:
-        threads.append(threading.current_thread().name)
-        return made(job, number)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service.Job, "_prompt", noted)
-        for stream in (False, True):
-            asked = {"prompt": PROMPT, "max_tokens": 1, "echo": True, "stream": stream}
-            assert client.post("/v1/completions", **asked).status_code == 200
-    assert len(threads) == 2
-    assert threading.main_thread().name not in threads
-
-
 def test_a_stop_string_ends_the_text_before_it(client: Client) -> None:
     asked = {"prompt": PROMPT, "max_tokens": 40, "temperature": 0}
     text = client.post("/v1/completions", **asked).json()["choices"][0]["text"]
@@ -231,15 +191,11 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         ('{"model": "башка"}'.encode(), 404, "model"),
         ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
         ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
-        ('{"model": "тел", "temperature": -1}'.encode(), 400, "temperature"),
         ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
         ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
-        ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
-        ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
         ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
         ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
         ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
-        ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
         (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
     ],
 )
@@ -263,7 +219,6 @@ def test_a_wrong_request_is_told_in_openais_form(
             "prompt: expected a text, a list of texts, a list of ids, or a list of such lists",
         ),
         ("prompt", ["Таң", 5], "prompt: expected a text, a list of texts, a list of ids"),
-        ("prompt", [-1], "prompt: expected a text"),
         ("prompt", [], "prompt: an empty list holds no prompt"),
         (
             "stop",
@@ -295,16 +250,31 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(client: C
         assert fits["choices"][0]["finish_reason"] == "length"
 
 
-def test_models_health_and_metrics(client: Client) -> None:
+def test_the_figures_are_what_prometheus_reads_and_counts_add_up() -> None:
+    with client_of() as (client, _):
+        for _ in range(3):
+            client.post("/v1/completions", prompt="Таң", max_tokens=4, min_tokens=4)
+        client.request("GET", "/nowhere/at/all")
+        text = client.request("GET", "/metrics").text
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["endonym_generated_tokens_total", "тел"] == 12
+    assert found["endonym_ended_total", "тел"] == 3
+    assert found["endonym_active_sequences", "тел"] == 0
+    assert found["endonym_requests_total", "/v1/completions", "200"] == 3
+    assert found["endonym_requests_total", "404", "other"] == 1
+
+
+def test_models_and_health(client: Client) -> None:
     (model,) = client.request("GET", "/v1/models").json()["data"]
     assert model["id"] == "тел"
     assert (model["engine"], model["context"], model["chat"]) == ("endonym", 64, False)
     assert client.request("GET", "/v1/models/тел").json() == model
     assert client.request("GET", "/v1/models/башка").status_code == 404
     assert client.request("GET", "/health").json() == {"status": "ok"}
-    figures = client.request("GET", "/metrics").text
-    assert 'endonym_requests_total{path="/v1/models",status="200"}' in figures
-    assert "endonym_generated_tokens_total" in figures
     assert client.request("GET", "/nowhere").json()["error"]["message"]
     assert client.request("DELETE", "/v1/models").status_code == 405
 
@@ -444,11 +414,3 @@ def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
         assert json.loads(last.removeprefix("data: "))["error"]["code"] == "server_ending"
         assert client.post("/v1/completions", prompt=PROMPT).status_code == 503
         assert client.request("GET", "/health").status_code == 503
-
-
-def test_surprise_adds_up_to_the_score_of_the_text(client: Client) -> None:
-    text = "Кояшлы көндә"
-    asked = {"prompt": text, "max_tokens": 0, "logprobs": 0, "echo": True}
-    (choice,) = client.post("/v1/completions", **asked).json()["choices"]
-    bits = -sum(choice["logprobs"]["token_logprobs"]) / math.log(2)
-    assert bits / len(text.encode()) == pytest.approx(toy_language_model().score(text), rel=1e-4)

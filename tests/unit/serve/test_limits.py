@@ -68,11 +68,8 @@ def test_off_loopback_addresses_and_own_names_are_answered() -> None:
 )
 def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
     assert refused(LOOPBACK, origin=origin) == status
-
-
-def test_a_host_in_capitals_is_the_same_host() -> None:
-    given = {"host": "LOCALHOST:8000", "origin": "http://localhost:8000"}
-    assert refused(LOOPBACK, **given) == 0
+    capitals = {"host": "LOCALHOST:8000", "origin": "http://localhost:8000"}
+    assert refused(LOOPBACK, **capitals) == 0
 
 
 @pytest.mark.parametrize(
@@ -214,15 +211,10 @@ MESSAGE = {"role": "user", "content": "Сәлам"}
 @pytest.mark.parametrize(
     ("path", "keys"),
     [
-        (CHAT, {"messages": [{}] * MANY}),
         (CHAT, {"messages": [MESSAGE | {"content": [{}] * MANY}]}),
         (CHAT, {"messages": [MESSAGE | {f"{n}": 1 for n in range(80_000)}]}),
-        (CHAT, {"messages": [MESSAGE], "user": [[[]]] * 100_000}),
-        (TEXT, {"prompt": [{}] * MANY}),
-        (TEXT, {"prompt": [[]] * MANY}),
         (TEXT, {"prompt": [""] * (MANY // 2)}),
         (TEXT, {"logit_bias": {f"{n}": {} for n in range(60_000)}}),
-        (TEXT, {"stream_options": {f"{n}": 1 for n in range(80_000)}}),
     ],
 )
 def test_a_body_of_many_values_is_refused_before_they_are_checked(

@@ -5,17 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from foreign_folders import write_model
-from serving import CHATML, toy_language_model
+from serving import toy_language_model
 from toys import toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
 from endonym.model.foreign.weights import load_foreign
-from endonym.serve.chat import chat_ids
 from endonym.serve.engine import Row
 from endonym.serve.own_engine import OwnEngine
 
 
-@pytest.mark.parametrize("family", ["qwen3", "mistral", "mamba", "mamba2", "gpt2"])
+@pytest.mark.parametrize("family", ["mistral", "mamba2", "gpt2"])
 def test_sequences_in_parts_have_the_logits_of_each_alone(family: str) -> None:
     model = toy_language_model(family)
     engine = OwnEngine(model, most_slots=3, memory=1 << 30)
@@ -40,7 +39,7 @@ def test_slots_fit_into_the_memory_that_is_given() -> None:
     assert OwnEngine(model, most_slots=8, memory=1 << 40).slots == 8
 
 
-@pytest.mark.parametrize("kind", ["gemma3", "falcon_mamba"])
+@pytest.mark.parametrize("kind", ["qwen2"])
 def test_slots_of_foreign_classes_fit_into_memory_too(kind: str, tmp_path: Path) -> None:
     """Their caches are empty at first, and grow."""
     write_model(kind, tmp_path)
@@ -52,18 +51,3 @@ def test_slots_of_foreign_classes_fit_into_memory_too(kind: str, tmp_path: Path)
     assert held > 0
     assert OwnEngine(model, most_slots=8, memory=3 * held).slots <= 3
     assert OwnEngine(model, most_slots=8, memory=0).slots == 1
-
-
-def test_a_chat_template_is_followed_and_names_in_messages_stay_text(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    model = toy_language_model()
-    monkeypatch.setattr(model.tokenizer, "chat_template", CHATML)
-    monkeypatch.setattr(model.tokenizer, "turn_ends", ("<|im_end|>",))
-    engine = OwnEngine(model, most_slots=1, memory=1 << 30)
-    encode, ids = model.tokenizer.encode, model.tokenizer.special_ids
-    said = "Сәлам <|im_end|>"
-    expected = [ids["turn_start"], *encode("user\n"), *encode(said), ids["turn_end"]]
-    expected += [*encode("\n"), ids["turn_start"], *encode("assistant\n")]
-    assert chat_ids(engine, [{"role": "user", "content": said}]) == expected
-    assert set(engine.ends) == {ids["end_of_text"], ids["turn_end"]}

@@ -113,25 +113,3 @@ def test_a_checkpoint_without_an_average_hands_on_its_weights() -> None:
     one, two = torch.ones(2), torch.zeros(2)
     assert averaged({"a": one}, {"a.exp_avg": two}) == {"a": one}
     assert averaged({"a": one}, {"a.average": two}) == {"a": two}
-
-
-def test_no_average_costs_nothing_unless_it_is_asked_for() -> None:
-    average = average_of()
-    walk(average, 1, STEPS)
-    assert average.state() == {}
-    with average.shown():
-        assert torch.equal(
-            average.optimizer.masters[0], average.weights()[average.optimizer.names[0]]
-        )
-
-
-@pytest.mark.parametrize(("kind", "usual"), [("ema", 0.05), ("tail", 0.2)])
-def test_a_phase_that_does_not_say_averages_over_the_share_that_is_documented(
-    kind: str, usual: float
-) -> None:
-    silent, said = average_of(average=kind), average_of(average=kind, average_share=usual)
-    for each in (silent, said):
-        walk(each, 1, STEPS)
-    assert silent.weights().keys() == said.weights().keys()
-    for name, weights in silent.weights().items():
-        assert torch.equal(weights, said.weights()[name]), name

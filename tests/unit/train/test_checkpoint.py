@@ -64,7 +64,7 @@ def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("share", [0.0, 0.99])
 def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
     tmp_path: Path, name: str, share: float
 ) -> None:
@@ -121,14 +121,6 @@ def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
     found = checkpoint.last(tmp_path)
     assert found is not None
     assert found.state.step == 1_000_000
-
-
-def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        save_step(tmp_path / name, 10)
-    for name in FILES:
-        first, second = (tmp_path / n / "step-000010" / name for n in ("one", "two"))
-        assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 6)])

@@ -3,6 +3,7 @@
 import gc
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train import validate
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Report, Training, as_metrics, journal_lines, read_tokens
+from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
 from endonym.train.step import take_step
@@ -49,7 +52,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def validate(*_: object, **__: object) -> ValidationResult:
         return ValidationResult(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.validate", validate)
+    monkeypatch.setattr("endonym.train.inputs.validate", validate)
     return planned
 
 
@@ -125,11 +128,6 @@ def test_patience_stops_after_so_many_validations_without_a_better_one(
     assert torch.equal(again.weights()["norm.weight"], run.weights()["norm.weight"])
 
 
-def test_without_patience_nothing_stops_early(work: TrainingInputs, losses: list[float]) -> None:
-    losses += [2.0 + step for step in range(13)]
-    assert len(list(training(work, eval_every_steps=1).reports())) == 13
-
-
 def test_the_weights_of_the_best_validation_are_handed_on(
     work: TrainingInputs, losses: list[float]
 ) -> None:
@@ -157,7 +155,7 @@ def test_validations_and_what_is_handed_on_are_of_the_average(
         shown[run.state.step] = decoder.norm.weight.detach().clone()
         return ValidationResult(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.validate", validate)
+    monkeypatch.setattr("endonym.train.inputs.validate", validate)
     own: list[torch.Tensor] = []
     for _ in run.reports():
         own.append(run.optimizer.weights()["norm.weight"].clone())
@@ -232,38 +230,6 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     assert "too high (try a third of it)" in caught.value.do
 
 
-def test_a_rate_that_is_too_low_is_not_lowered_further(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
-    hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
-    with pytest.raises(TrainingError) as caught:
-        list(training(hopeless, eval_every_steps=2, lr=5e-5).reports())
-    assert "lr = 5e-05 is too low" in caught.value.do
-
-
-def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
-    hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
-    reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
-    assert [next(reports).step for _ in range(8)] == list(range(8))
-    with pytest.raises(TrainingError, match="after 8 steps"):
-        next(reports)
-
-
-def test_a_model_that_was_below_the_unigram_line_may_overfit(
-    work: TrainingInputs, losses: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
-    losses += [3.1, 2.9, 3.5, 3.6, 3.7]
-    line = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=3.0)
-    run = training(line, steps=4, eval_every_steps=1)
-    assert [report.step for report in run.reports()] == [0, 1, 2, 3, 4]
-    assert run.state.best_step == 1
-
-
 def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
     work: TrainingInputs,
 ) -> None:
@@ -280,65 +246,46 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
     assert saved(work)[-1] == "step-000012"
 
 
-def test_memory_is_given_back_to_the_collector_even_when_nobody_reads_on(
+def test_memory_is_given_back_to_the_collector_unless_it_was_frozen_before(
     work: TrainingInputs,
 ) -> None:
+    """Even when nobody reads on."""
     gc.unfreeze()
     reports = training(work).reports()
     next(reports)
     assert gc.get_freeze_count() > 0
     del reports
     assert gc.get_freeze_count() == 0
-
-
-def test_what_was_frozen_before_a_training_stays_so(work: TrainingInputs) -> None:
     gc.freeze()
-    list(training(work).reports())
+    list(training(work, steps=1).reports())
     assert gc.get_freeze_count() > 0
+    gc.unfreeze()
 
 
-STEPS = 9
-
-
-@pytest.mark.parametrize(
-    ("schedule", "warmup_steps"), [("linear", 3), ("cosine", 0), ("constant", 4)]
-)
-def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup_steps: int, tmp_path: Path) -> None:
-    random = np.random.default_rng(8)
-    documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
-    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
-    keys = {"schedule": schedule, "warmup_steps": warmup_steps, "weight_decay": 0.2}
-    phase = train_config(steps=STEPS, batch_tokens=32, lr=1e-2, number_format="fp32", **keys)
-    looped, stepped = (toy_decoder(toy_config(vocab=24)) for _ in range(2))
-    run = Training(looped, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3)
+@pytest.mark.parametrize(("schedule", "warmup"), [("linear", 3), ("cosine", 0), ("constant", 4)])
+def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup: int, work: TrainingInputs) -> None:
+    keys = {"schedule": schedule, "warmup_steps": warmup, "weight_decay": 0.2, "steps": 9}
+    run = training(work, **keys)
     rates = [report.lr for report in run.reports()][1:]
-    batches = Batches(Order(train, context=16, seed=3), rows=2)
-    optimizer = Optimizer(stepped, phase)
-    for step in range(STEPS):
-        lr_scale = multiplier(schedule, step=step, steps=STEPS, warmup_steps=warmup_steps)
+    batches = Batches(Order(work.train, context=16, seed=3), rows=2)
+    decoder = toy_decoder(toy_config(vocab=VOCAB))
+    optimizer = Optimizer(decoder, run.config)
+    for step in range(9):
+        lr_scale = multiplier(schedule, step=step, steps=9, warmup_steps=warmup)
         assert rates[step] == pytest.approx(1e-2 * lr_scale)
-        take_step(stepped, optimizer, batches[step], lr_scale=lr_scale, rows=2)
+        take_step(decoder, optimizer, batches[step], lr_scale=lr_scale, rows=2)
     for name, weights in optimizer.weights().items():
         assert torch.equal(run.optimizer.weights()[name], weights), name
 
 
-def test_steps_drop_their_share_of_channels_and_validations_none(tmp_path: Path) -> None:
-    random = np.random.default_rng(8)
-    documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
-    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
-    phase = train_config(
-        steps=4, batch_tokens=64, lr=1e-2, number_format="fp32", eval_every_steps=2
-    )
-    decoder = toy_decoder(toy_config(vocab=24, dropout=0.25)).eval()
+def test_steps_drop_their_share_of_channels_and_validations_none(work: TrainingInputs) -> None:
+    keys = {"batch_tokens": 64, "lr": 1e-2, "number_format": "fp32", "eval_every_steps": 2}
+    decoder = toy_decoder(toy_config(vocab=VOCAB, dropout=0.25)).eval()
     zeros: list[float] = []
     decoder.dropout.register_forward_hook(
         lambda _, given, kept: zeros.append(float((kept == 0).float().mean()))
     )
-    list(
-        Training(
-            decoder, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3
-        ).reports()
-    )
+    list(Training(decoder, train_config(steps=4, **keys), work, seed=3).reports())
     validations, steps = [zeros[n] for n in (0, 3, 6)], [zeros[n] for n in (1, 2, 4, 5)]
     assert len(zeros) == 7
     assert validations == [0.0] * 3
@@ -346,39 +293,67 @@ def test_steps_drop_their_share_of_channels_and_validations_none(tmp_path: Path)
     assert len(set(steps)) > 1
 
 
-def test_validation_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
-    random = np.random.default_rng(8)
-    documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
-    train, val = write_toy_shards(tmp_path / "shards", documents[:1], documents, vocab=24)
+def test_validation_reads_as_many_tokens_as_the_phase_says(work: TrainingInputs) -> None:
     seen: list[int] = []
-    for tokens in (16, 48, 1000):
-        phase = train_config(steps=1, batch_tokens=16, number_format="fp32", eval_tokens=tokens)
-        decoder = toy_decoder(toy_config(vocab=24))
-        work = TrainingInputs(train, val, tmp_path / f"kept-{tokens}", 99.0)
-        first = next(Training(decoder, phase, work, seed=3).reports()).validation
+    for tokens in (16, 1000):
+        run = training(work, steps=1, eval_tokens=tokens)
+        first = next(run.reports()).validation
         assert first is not None
-        assert first == validate.validate(decoder, val, tokens, "cpu")
+        assert first == validate.validate(run.decoder, work.dev, tokens, "cpu")
         seen.append(first.n_tokens)
-    assert seen[0] < seen[1] < seen[2]
+    assert seen[0] < seen[1]
 
 
 @pytest.mark.parametrize("clip", [None, 0.05, 1e6])
 def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
-    clip: float | None, tmp_path: Path
+    clip: float | None, work: TrainingInputs
 ) -> None:
-    random = np.random.default_rng(8)
-    documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
-    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
-    keys = {} if clip is None else {"clip": clip}
-    phase = train_config(steps=1, batch_tokens=64, lr=1e-2, number_format="fp32", **keys)
-    decoder = toy_decoder(toy_config(vocab=24))
-    with torch.no_grad():
-        # A loss, and a gradient, far from where training begins.
-        decoder.readout.weight_VD.mul_(30.0)
-    inputs = TrainingInputs(train, val, tmp_path / "kept", unigram_nats=99.0)
-    run = Training(decoder, phase, inputs, seed=3)
+    run = training(work, steps=1, batch_tokens=64, **({} if clip is None else {"clip": clip}))
+    with torch.no_grad():  # a loss, and a gradient, far from where training begins
+        run.decoder.readout.weight_VD.mul_(30.0)
     report = list(run.reports())[1]
     assert 2.0 < report.gradient_norm < 1e6
     optimizer_state = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]
     expected = min(report.gradient_norm, clip or 1.0)
     assert norm_of(optimizer_state) == pytest.approx(NEWEST_SHARE * expected, rel=1e-4)
+
+
+def report(*events: str) -> Report:
+    """A step in which such things happened."""
+    nan, told = math.nan, tuple(TrainingEvent(event, 6, "", 0) for event in events)
+    return Report(6, 12, 192, 1.8, nan, nan, 1e-2, nan, seconds=0.5, events=told)
+
+
+def test_a_step_is_skipped_or_taken_back_only_where_an_event_says_so() -> None:
+    found = {
+        events: (report(*events).is_skipped, report(*events).is_rolled_back)
+        for events in [(), ("smaller_micro_batch",), ("lost",), ("skipped",), ("rolled_back",)]
+    }
+    assert list(found.values()) == [(False, False)] * 3 + [(True, False), (False, True)]
+    assert report("smaller_micro_batch", "skipped").is_skipped
+    assert report("lost", "rolled_back").is_rolled_back
+
+
+def test_the_lines_of_a_step_are_its_problems_and_then_its_figures() -> None:
+    pairs = ValidationResult(0.6, 1.5, {}, 9, {"accuracy": 0.75, "margin": 0.25})
+    seen = replace(report("rolled_on"), events=report("skipped").events, validation=pairs)
+    problem, line = journal_lines(seen)
+    assert (problem["event"], problem["step"]) == ("skipped", line["step"])
+    assert line | {"seconds": 0.5} == as_metrics(seen)
+    assert (line["dev_nats"], line["dev_accuracy"], line["dev_margin"]) == (0.6, 0.75, 0.25)
+    assert "train_nats" not in line
+
+
+def test_a_report_without_a_step_has_no_figures_of_one() -> None:
+    """Such as that of the validation before the first step."""
+    before = as_metrics(replace(report(), nats=2.0, bits_per_byte=3.0, seconds=0.0))
+    after = as_metrics(replace(report(), nats=2.0, bits_per_byte=3.0))
+    assert after.keys() - before.keys() == {"train_nats", "train_bits_per_byte", "gradient_norm"}
+    assert "train_bits_per_byte" not in as_metrics(replace(report(), bits_per_byte=0.0))
+
+
+def test_the_tokens_read_are_told_of_several_sources_only() -> None:
+    assert read_tokens({"tatar": 96}) == {}
+    both = {"read_tokens/tatar": 64, "read_tokens/khmer": 32}
+    assert read_tokens({"tatar": 64, "khmer": 32}) == both
+    assert both.items() <= as_metrics(replace(report(), read={"tatar": 64, "khmer": 32})).items()

@@ -14,10 +14,10 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
-from endonym.train import loop, loss_guard, step
+from endonym.train import inputs, loop, loss_guard, step
 from endonym.train.checkpoint import TrainState
-from endonym.train.loop import Training, TrainingInputs
-from endonym.train.report import Report
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Report, Training
 from endonym.train.step import Stepped
 from endonym.train.validate import ValidationResult
 
@@ -85,15 +85,6 @@ def test_what_is_far_above_the_last_steps_is_a_problem_and_what_is_below_is_none
     assert loss_guard.reason_to_skip(Stepped(0.01, 0.0), state) == ""
     assert "a loss of 8.50 nats" in loss_guard.reason_to_skip(Stepped(8.5, 1.0), state)
     assert "a gradient of norm 9" in loss_guard.reason_to_skip(Stepped(3.1, 9.0), state)
-
-
-def test_a_window_that_hardly_moves_still_allows_a_third_of_a_nat() -> None:
-    state = TrainState()
-    for _ in range(150):
-        loss_guard.note_good(Stepped(2.0, 1.0), state)
-    assert loss_guard.reason_to_skip(Stepped(2.29, 1.8), state) == ""
-    assert loss_guard.reason_to_skip(Stepped(2.31, 1.0), state)
-    assert loss_guard.reason_to_skip(Stepped(2.0, 1.9), state)
 
 
 def test_nothing_is_strange_before_a_hundred_steps_but_what_is_no_number() -> None:
@@ -185,10 +176,10 @@ def plain(reports: list[Report]) -> list[tuple[object, ...]]:
     ]
 
 
-STOPS = [*((stop, False) for stop in (6, 9, 11, 13, 16)), (10, True), (11, True)]
+STOPS = {"fp32": [(6, False), (11, True)], "bf16": [(13, False), (10, True)]}
 
 
-@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize("number_format", STOPS)
 def test_a_kill_in_the_midst_of_problems_changes_nothing(
     number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +196,7 @@ def test_a_kill_in_the_midst_of_problems_changes_nothing(
     whole = watch(training(corpus(tmp_path / "whole"), **keys))
     expected = plain(list(whole.reports()))
     assert whole.state.rollbacks == 2
-    for stop, is_saved in STOPS:
+    for stop, is_saved in STOPS[number_format]:
         work = corpus(tmp_path / f"killed-{stop}-{is_saved}")
         killed = watch(training(work, **keys))
         for number, _ in enumerate(killed.reports()):
@@ -284,18 +275,18 @@ def test_weights_that_are_no_numbers_are_never_kept(part: str, work: TrainingInp
 def test_a_held_out_loss_that_is_no_number_is_a_problem_too(
     work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    validate, validations = loop.validate, []
+    validate, validations = inputs.validate, []
 
     def spoilt(*arguments: object, **named: object) -> object:
         validations.append(1)
         seen = validate(*arguments, **named)  # type: ignore[arg-type]
         return seen if len(validations) != 3 else type(seen)(math.nan, math.nan, {}, 1)
 
-    monkeypatch.setattr(loop, "validate", spoilt)
+    monkeypatch.setattr(inputs, "validate", spoilt)
     reports = list(training(work).reports())
     assert [report.step for report in reports] == [*range(9), 4, *range(5, 15)]
     nothing = ValidationResult(math.nan, math.nan, {}, 1)
-    monkeypatch.setattr(loop, "validate", lambda *_, **__: nothing)
+    monkeypatch.setattr(inputs, "validate", lambda *_, **__: nothing)
     with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
         list(training(corpus(work.folder / "again")).reports())
 

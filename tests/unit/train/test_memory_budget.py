@@ -11,7 +11,8 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.errors import OutOfMemory
 from endonym.train import memory_budget, step
-from endonym.train.loop import Training, TrainingInputs
+from endonym.train.inputs import TrainingInputs
+from endonym.train.loop import Training
 from endonym.train.memory_budget import explained_memory_errors, phase_bytes, within_memory
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"

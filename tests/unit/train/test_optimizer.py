@@ -73,35 +73,13 @@ def test_five_steps_equal_plain_adamw(family: str) -> None:
             torch.testing.assert_close(one[is_clear], two[is_clear], rtol=1e-4, atol=2e-5, msg=name)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_only_matrices_decay(family: str) -> None:
-    decoder = toy_decoder(toy_config(family))
-    with torch.no_grad():
-        for parameter in decoder.parameters():
-            parameter.fill_(2.0)
-    optimizer = Optimizer(decoder, PHASE)
-    for parameter in decoder.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step(0.5)
-    for name, parameter in decoder.named_parameters():
-        decays = parameter.ndim == 2 and name not in TABLE_NAMES
-        expected = 2.0 * (1 - 0.5 * 1e-2 * 0.5) if decays else 2.0
-        assert parameter.flatten().tolist() == pytest.approx([expected] * parameter.numel()), name
-
-
 def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None:
     decoder = toy_decoder()
     before = {name: p.detach().clone() for name, p in decoder.named_parameters()}
     optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
     assert all(torch.equal(optimizer.weights()[name], before[name]) for name in before)
     for number in range(3):
-        take_step(
-            decoder,
-            optimizer,
-            batch_of(seed=number),
-            lr_scale=1.0,
-            rows=3,
-        )
+        take_step(decoder, optimizer, batch_of(seed=number), lr_scale=1.0, rows=3)
         for name, parameter in decoder.named_parameters():
             master = optimizer.weights()[name]
             assert (parameter.dtype, master.dtype) == (torch.bfloat16, torch.float32)
@@ -162,13 +140,7 @@ def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
     decoders = [toy_decoder(), toy_decoder(seed=5)]
     first = Optimizer(decoders[0], phase.but(number_format=number_format))
     for number in range(3):
-        take_step(
-            decoders[0],
-            first,
-            batch_of(seed=number),
-            lr_scale=1.0,
-            rows=4,
-        )
+        take_step(decoders[0], first, batch_of(seed=number), lr_scale=1.0, rows=4)
     second = Optimizer(decoders[1], phase.but(number_format=number_format))
     second.load(first.weights(), first.state(), 3)
     for decoder, optimizer in zip(decoders, (first, second), strict=True):
@@ -217,10 +189,9 @@ def test_a_constant_pull_does_not_follow_the_learning_rate(optimizer: str) -> No
         assert found.flatten()[0].item() == pytest.approx(2 * (1 - 1e-2 * 0.5) ** (number + 1))
 
 
-@pytest.mark.parametrize("cautious", [False, True])
-def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
+def test_adamw_with_caution_is_the_slow_one() -> None:
     decoder = toy_decoder()
-    phase = PHASE.but(**{"cautious": cautious, "betas": (0.8, 0.9)})
+    phase = PHASE.but(**{"cautious": True, "betas": (0.8, 0.9)})
     optimizer = Optimizer(decoder, phase)
     name = "blocks.0.ffn.up.weight"
     weights, optimizer_state = optimizer.weights()[name].double(), {}
@@ -238,18 +209,10 @@ def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
             lr=1e-2 / step,
             decay=0.5,
             betas=(0.8, 0.9),
-            cautious=cautious,
+            cautious=True,
         )
         optimizer.step(1 / step)
         torch.testing.assert_close(optimizer.weights()[name], weights.float(), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
-def test_muon_learns_a_batch_by_heart(number_format: str) -> None:
-    decoder = toy_decoder()
-    optimizer = Optimizer(decoder, MUON.but(number_format=number_format))
-    steps = [take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4) for _ in range(40)]
-    assert steps[-1].nats < 0.5 * steps[0].nats
 
 
 NAME = "blocks.0.ffn.up.weight"
@@ -320,7 +283,7 @@ def test_embeddings_positions_and_the_head_are_tables(family: str, tied: bool) -
         torch.testing.assert_close(moved, torch.full_like(moved, 4e-2), rtol=1e-4, atol=1e-6)
 
 
-FACTORS = (0.01, 0.5, 0.999, 1.001, 1.5, 3.0, 9.9, 10.1, 1000.0)
+FACTORS = (0.01, 0.999, 1.001, 1.5, 1000.0)
 """The gradient's norm as a multiple of the largest that is allowed."""
 
 
@@ -334,7 +297,7 @@ def uneven_gradients(optimizer: Optimizer, norm: float) -> None:
         master.grad = each * (norm / total)
 
 
-@pytest.mark.parametrize("largest", [0.25, 1.0, 8.0])
+@pytest.mark.parametrize("largest", [0.25, 8.0])
 @pytest.mark.parametrize("factor", FACTORS)
 def test_gradients_are_clipped_as_torch_clips_them(factor: float, largest: float) -> None:
     optimizer = Optimizer(toy_decoder(), PHASE)

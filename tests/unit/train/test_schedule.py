@@ -72,13 +72,6 @@ def test_no_step_is_wasted_and_none_exceeds_the_peak(schedule: str) -> None:
         assert found[warmup_steps:] == sorted(found[warmup_steps:], reverse=True)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_a_schedule_stays_at_its_end_after_the_last_step(schedule: str) -> None:
-    end = multiplier(schedule, step=10, steps=10, warmup_steps=2)
-    assert multiplier(schedule, step=15, steps=10, warmup_steps=2) == end
-    assert multiplier(schedule, step=0, steps=1, warmup_steps=0) == 1.0
-
-
 def test_a_phase_that_does_not_say_validates_twenty_times_and_falls_straight() -> None:
     config = train_config(steps=400)
     assert [step for step in range(401) if validates_at(config, step)] == list(range(0, 401, 20))
@@ -90,12 +83,3 @@ def test_a_phase_that_does_not_say_validates_twenty_times_and_falls_straight() -
 def test_the_last_step_is_validated_wherever_it_falls() -> None:
     config = train_config(steps=50, eval_every_steps=20)
     assert [step for step in range(51) if validates_at(config, step)] == [0, 20, 40, 50]
-
-
-@pytest.mark.parametrize(("asked", "steps", "warmup"), [(10, 40, 10), (30, 40, 20), (5, 1, 0)])
-def test_a_warmup_takes_at_most_half_of_the_steps(asked: int, steps: int, warmup: int) -> None:
-    config = train_config(warmup_steps=asked, steps=steps)
-    assert config.warmup_steps == warmup
-    assert lr_scale(config, warmup) == 1.0
-    rising = [lr_scale(config, step) for step in range(warmup)]
-    assert rising == pytest.approx([(step + 1) / (warmup + 1) for step in range(warmup)])

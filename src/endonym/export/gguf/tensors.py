@@ -9,7 +9,7 @@ from torch import Tensor
 from endonym.export.gguf.rows import GGUFArchitecture
 from endonym.export.names import PARTS, pattern_of
 from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
-from endonym.model.position import rotary_sharpness, rotary_speeds
+from endonym.model.span import rotary_sharpness, rotary_speeds
 
 NO_SINK = -1e30
 """The logit of granite_swa's attention sinks, which ours have not: their share is zero."""

@@ -181,7 +181,7 @@ def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
 def _refuse_huge(value: Any, where: str, key: str = "") -> None:
     """Raise ExportError, with its name, for a number that no model has.
 
-    What smaller ones do to a class is tried in a process with limits (`trial.py`).
+    What smaller ones do to a class is tried in a process with limits (`weights.py`).
     """
     if isinstance(value, dict):
         for name, each in value.items():

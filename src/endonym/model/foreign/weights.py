@@ -2,6 +2,11 @@
 
 Code in the folder is never run. Loading tests the model on a few tokens, and refuses one that
 endonym could not train or evaluate exactly.
+
+A class of `transformers` builds what numbers of `config.json` say: tables of positions, masks,
+lists of layers, rows padded to whole chunks. No list of keys knows them all, so a stranger's folder
+is first opened in a process with limits, and this process repeats only what took about as much
+memory as the weights do.
 """
 
 import importlib
@@ -14,17 +19,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from endonym.errors import ExportError
+from endonym import errors
+from endonym.errors import EndonymError, ExportError
+from endonym.limited.frames import as_sent, sendable
+from endonym.limited.process import Failure, LimitedProcess, Limits
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.folder import (
     CONFIG,
     FLOATS,
     HEADS,
+    OUR_WEIGHTS,
     WHOLE,
     AnyModelConfig,
     ForeignConfig,
     foreign_config,
+    is_artefact,
+    read_json,
+    read_shape,
     require_numbers,
     require_shapes,
     tensor_shapes,
@@ -52,6 +64,17 @@ BUILDING = (
     *(LookupError, MemoryError, RuntimeError, TypeError, ValueError),
 )
 """Errors of a class whose sizes do not fit together."""
+MEMORY, SECONDS = 3 << 28, 20.0
+"""Beside what the weights take. Much of it is for importing the classes."""
+COPIES, SECONDS_PER_GB = 8, 60.0
+"""In bytes of the files: mapped, read, and in fp32, twice while experts are put together."""
+KEPT = 1 << 26
+"""After more bytes the process is ended: it need not stay beside a training."""
+NO_MEMORY = "allocate memory"
+"""In torch's error, which has no type of its own."""
+_process = LimitedProcess("endonym.model.foreign.weights:open_there")
+_tried: set[tuple[Any, ...]] = set()
+"""What this process has tried: folders with the sizes and times of their files."""
 
 
 def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
@@ -59,6 +82,74 @@ def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
     kept = decoder.state_dict(keep_vars=True)
     constants = {name: each for name, each in decoder.named_buffers() if name in kept}
     return {name: each.detach() for name, each in (*decoder.named_parameters(), *constants.items())}
+
+
+def load_tried(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
+    """The model of a stranger's folder: `load_foreign`, once it is known to be harmless.
+
+    Raises the errors of `load_foreign`, and ExportError if opening takes too much memory or time.
+    """
+    given = read_json(folder / CONFIG) if given is None else given
+    foreign_config(folder, given)
+    require_harmless(folder, given)
+    return load_foreign(folder, given)
+
+
+def require_harmless(folder: Path, given: dict[str, Any]) -> None:
+    """Raise an error if opening the folder fails, or takes far more than its weights.
+
+    folder: in the format of transformers, or a model artefact. given: its `config.json`. A model
+    that endonym computes itself is not tried.
+    """
+    if is_artefact(folder) and not isinstance(read_shape(given), ForeignConfig):
+        return
+    _library("")
+    files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
+    stats = [each.stat() for each in files]
+    key = (
+        str(given),
+        *((str(f), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
+    )
+    if key in _tried:
+        return
+    size = sum(each.st_size for each in stats)
+    seconds = SECONDS + SECONDS_PER_GB * size / 1e9
+    limits = Limits(MEMORY + COPIES * size, seconds, 4 * seconds)
+    question = {"folder": sendable(str(folder.absolute())), "given": given}
+    try:
+        answer = _process.ask(question, limits, is_last=size > KEPT)
+    except Failure as failure:
+        raise ExportError(
+            f"opening this model fails: {failure}",
+            where=str(folder / CONFIG),
+            do="Either this machine has too little free memory for the model, or a number in "
+            "config.json is wrong: then take the folder from its publisher again, or another one.",
+        ) from failure
+    if "refused" in answer:
+        said = answer["refused"]
+        raise getattr(errors, said["kind"])(said["message"], where=said["where"], do=said["do"])
+    _tried.add(key)
+
+
+def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs in the process with limits: opens the model, and gives back the error if it is refused.
+
+    Raises MemoryError if there is not enough memory.
+    """
+    folder, given = Path(as_sent(question["folder"])), question["given"]
+    try:
+        if is_artefact(folder):
+            load_any(read_shape(given), folder / OUR_WEIGHTS)
+        else:
+            load_foreign(folder, given)
+    except EndonymError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, MemoryError) or NO_MEMORY in str(cause):
+                raise MemoryError from error
+            cause = cause.__cause__
+        return {"refused": error.as_dict()}
+    return {}
 
 
 def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
@@ -79,7 +170,7 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
 def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
     """The model of a folder, in fp32. given: as in foreign_config.
 
-    Building may take any memory and time: for a stranger's folder see `trial.load_tried`. Before
+    Building may take any memory and time: for a stranger's folder see `load_tried`. Before
     tensors are read, raises ExportError for a model that endonym does not support, and Damaged for
     tensors that are missing, unknown or of another shape; then Damaged for numbers that are not
     finite.
@@ -87,10 +178,8 @@ def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDe
     config, files = foreign_config(folder, given), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
-    try:
+    with _fitting(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
-    except BUILDING as error:
-        raise _misfit(error, where) from error
     wanted = {name: tuple(each.shape) for name, each in stored.items()}
     doubled = skeleton.all_tied_weights_keys.keys() - wanted.keys()
     shapes = weight_shapes(folder)
@@ -112,13 +201,8 @@ def stored_weights(decoder: ForeignDecoder) -> dict[str, Tensor]:
     return _as_stored(decoder.network, weights_of(decoder.network))
 
 
-def require_library() -> None:
-    """Raise ExportError if transformers is not installed."""
-    _library("")
-
-
 def _library(name: str) -> Any:
-    """A module of transformers, imported when needed."""
+    """A module of transformers, imported when needed. Raises ExportError if it is not installed."""
     try:
         return importlib.import_module(f"transformers{name}")
     except ImportError as error:
@@ -165,31 +249,36 @@ def _misfit(error: Exception, where: str) -> ExportError:
     )
 
 
+@contextmanager
+def _fitting(where: str) -> Generator[None]:
+    """Around what a class builds from its sizes, which may not fit together."""
+    try:
+        with _quiet():
+            yield
+    except BUILDING as error:
+        raise _misfit(error, where) from error
+
+
 def _skeleton(config: ForeignConfig, where: str) -> Any:
     """The network on the meta device, for names and shapes."""
     kind, theirs = _network_class(config, where)
-    try:
-        with torch.device("meta"), _quiet():
-            return kind(theirs)
-    except BUILDING as error:
-        raise _misfit(error, where) from error
+    with torch.device("meta"), _fitting(where):
+        return kind(theirs)
 
 
 def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
     kind, theirs = _network_class(config, where)
+    with _fitting(where):
+        network, info = kind.from_pretrained(
+            None,
+            config=theirs,
+            state_dict={name: each.float() for name, each in weights.items()},
+            dtype=torch.float32,
+            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+            output_loading_info=True,
+        )
     with _quiet():
-        try:
-            network, info = kind.from_pretrained(
-                None,
-                config=theirs,
-                state_dict={name: each.float() for name, each in weights.items()},
-                dtype=torch.float32,
-                attn_implementation="sdpa" if kind._supports_sdpa else "eager",
-                output_loading_info=True,
-            )
-        except BUILDING as error:
-            raise _misfit(error, where) from error
         wrong = sorted(str(name) for names in info.values() for name in names)
         if wrong:
             raise ExportError(f"transformers misses or does not know {wrong[:3]}", where=where)

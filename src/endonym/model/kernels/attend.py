@@ -1,7 +1,7 @@
 """Attention: picks the fastest kernel. All kernels equal the dense mask.
 
 On a CPU a row with several documents, or with one much longer than the window, is cut into segments
-if that saves more than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel for sequences of
+if that saves more than it costs (`sizes.LAYING_OUT`). On a GPU torch's kernel for sequences of
 different lengths does the same.
 """
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
+from endonym.model.kernels.sizes import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.varlen import attend_varlen, unsupported_reason
 from endonym.model.span import Span, bias_of
 
@@ -137,7 +137,12 @@ class _WholeScores(torch.autograd.Function):
             else:
                 # Without a window only keys of the tile itself can come after a query.
                 doubtful = slice(seen.start if window else rows.start, seen.stop)
-                bias_TM = _tile_bias(rows, doubtful, window, query)
+                queries_T1 = torch.arange(rows.start, rows.stop, device=query.device)[:, None]
+                keys_M = torch.arange(doubtful.start, doubtful.stop, device=query.device)
+                is_seen_TM = keys_M <= queries_T1
+                if window is not None:
+                    is_seen_TM &= keys_M > queries_T1 - window
+                bias_TM = bias_of(is_seen_TM, query.dtype)
                 scores_BHTM[..., doubtful.start - seen.start :].add_(bias_TM)
             kept.append(scores.softmax(-1))
             mixed.append((kept[-1] @ values[:, :, seen]).view(part.shape))
@@ -188,16 +193,6 @@ def _tiles(
     firsts = [0 if window is None else max(0, start - window + 1) for start in starts]
     cuts = zip(starts, ends, firsts, strict=True)
     return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
-
-
-def _tile_bias(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
-    """Zero where a query of the tile may attend, minus infinity elsewhere."""
-    queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
-    keys_M = torch.arange(seen.start, seen.stop, device=like.device)
-    is_hidden_TM = keys_M > queries_T1
-    if window is not None:
-        is_hidden_TM |= keys_M <= queries_T1 - window
-    return bias_of(~is_hidden_TM, like.dtype)
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:

@@ -9,26 +9,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """The output layer: logits are W h, or cap · tanh(W h / cap)."""
+    """The output layer: logits are W h, or cap · tanh(W h / cap) (arXiv:2408.00118, section 2)."""
 
     weight_VD: Tensor
     cap: float | None = None
 
     def logits(self, hidden_ND: Tensor) -> Tensor:
         """Logits of every token, (…, V)."""
-        return capped(hidden_ND @ self.weight_VD.T, self.cap)
-
-
-def capped(logits_CV: Tensor, cap: float | None) -> Tensor:
-    """Logits limited to ± cap by a tanh (Gemma 2, arXiv:2408.00118, section 2)."""
-    return logits_CV if cap is None else (logits_CV / cap).tanh() * cap
+        logits_NV, cap = hidden_ND @ self.weight_VD.T, self.cap
+        return logits_NV if cap is None else (logits_NV / cap).tanh() * cap
 
 
 def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
@@ -60,47 +55,27 @@ def chunks(hidden_ND: Tensor, targets_N: Tensor, vocab: int) -> list[tuple[Tenso
 
 
 class _SummedNats(torch.autograd.Function):
-    """d nats / d logits = softmax - onehot, times 1 - (logit / cap)² if logits are capped.
-
-    In bf16 torch's softmax computes in float32 and rounds once.
-    """
+    """The sum of the nats; its gradient is computed with it."""
 
     @staticmethod
     def forward(
         ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, cap: float | None
     ) -> Tensor:
-        total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
-        d_hidden_ND = torch.empty_like(hidden_ND)
-        d_weight_VD: Tensor | None = None
-        start = 0
-        for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
-            logits_CV = capped(h_CD @ weight_VD.T, cap)
-            bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
-            slopes_CV, nats = _slopes(logits_CV, t_C)
-            if bend_CV is not None:
-                slopes_CV *= bend_CV
-            total += nats
-            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[start : start + len(h_CD)])
-            start += len(h_CD)
-            if not ctx.needs_input_grad[1]:  # frozen
-                continue
-            d_part_VD = slopes_CV.T @ h_CD
-            d_weight_VD = d_part_VD if d_weight_VD is None else d_weight_VD.float().add_(d_part_VD)
-        if d_weight_VD is not None:
-            d_weight_VD = d_weight_VD.to(weight_VD.dtype)
-        ctx.save_for_backward(d_hidden_ND, d_weight_VD)
+        given = (hidden_ND, Readout(weight_VD, cap), targets_N)
+        total, *gradients = _gradients(*given, is_frozen=not ctx.needs_input_grad[1])
+        ctx.save_for_backward(*gradients)
         return total
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
-        d_hidden_ND, d_weight_VD = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        d_hidden_ND, d_weight_VD = ctx.saved_tensors
         (scale,) = grad_outputs
         d_weight_VD = None if d_weight_VD is None else d_weight_VD * scale
         return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD, None, None
 
 
 class _TokenNats(torch.autograd.Function):
-    """The gradient of each target's nats is that of `_SummedNats` times its own."""
+    """The gradient of each target's nats is that of their sum times its own."""
 
     @staticmethod
     def forward(
@@ -111,25 +86,47 @@ class _TokenNats(torch.autograd.Function):
         return token_nats(hidden_ND, Readout(weight_VD, cap), targets_N)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
-        hidden_ND, weight_VD, targets_N = ctx.saved_tensors  # type: ignore[attr-defined]
-        cap: float | None = ctx.cap  # type: ignore[attr-defined]
-        (scale_N,) = grad_outputs
-        d_hidden_ND = torch.empty_like(hidden_ND)
-        d_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32)
-        start = 0
-        for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
-            here = slice(start, start + len(h_CD))
-            logits_CV = capped(h_CD @ weight_VD.T, cap)
-            bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
-            slopes_CV, _ = _slopes(logits_CV, t_C)
-            if bend_CV is not None:
-                slopes_CV *= bend_CV
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        hidden_ND, weight_VD, targets_N = ctx.saved_tensors
+        given = (hidden_ND, Readout(weight_VD, ctx.cap), targets_N)
+        is_frozen = not ctx.needs_input_grad[1]
+        _, *gradients = _gradients(*given, scale_N=grad_outputs[0], is_frozen=is_frozen)
+        return *gradients, None, None
+
+
+def _gradients(
+    hidden_ND: Tensor,
+    readout: Readout,
+    targets_N: Tensor,
+    *,
+    scale_N: Tensor | None = None,
+    is_frozen: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The sum of the nats, and the gradients for hidden states and, unless it is frozen, for W.
+
+    d nats / d logits = softmax - onehot, times 1 - (logit / cap)² if logits are capped, times the
+    target's scale if there is one. In bf16 torch's softmax computes in float32 and rounds once.
+    """
+    weight_VD, cap = readout.weight_VD, readout.cap
+    total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
+    d_hidden_ND, start = torch.empty_like(hidden_ND), 0
+    d_weight_VD: Tensor | None = None
+    for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
+        here = slice(start, start + len(h_CD))
+        start = here.stop
+        logits_CV = readout.logits(h_CD)
+        bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
+        slopes_CV, nats = _slopes(logits_CV, t_C)
+        if bend_CV is not None:
+            slopes_CV *= bend_CV
+        if scale_N is not None:
             slopes_CV *= scale_N[here, None].to(slopes_CV.dtype)
-            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[here])
-            d_weight_VD += slopes_CV.T @ h_CD
-            start += len(h_CD)
-        return d_hidden_ND, d_weight_VD.to(weight_VD.dtype), None, None
+        total += nats
+        torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[here])
+        if not is_frozen:
+            d_part_VD = slopes_CV.T @ h_CD
+            d_weight_VD = d_part_VD if d_weight_VD is None else d_weight_VD.float().add_(d_part_VD)
+    return total, d_hidden_ND, None if d_weight_VD is None else d_weight_VD.to(weight_VD.dtype)
 
 
 def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:

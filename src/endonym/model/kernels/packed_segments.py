@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from endonym.model.kernels.cutting import is_cut, is_worth, padded
+from endonym.model.kernels.sizes import is_cut, is_cutting_worth, padded
 from endonym.model.span import Span
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,9 @@ def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
             pieces[window, True].append((start + cut, min(window, length - cut), min(window, cut)))
     keys = sum(n * n * len(found) * (2 if cut else 1) for (n, cut), found in pieces.items())
     tokens = batch * span.length
-    return _laid_out(pieces, tokens, window) if is_worth(keys, tokens, span.length) else None
+    return (
+        _laid_out(pieces, tokens, window) if is_cutting_worth(keys, tokens, span.length) else None
+    )
 
 
 def _laid_out(
@@ -137,21 +136,14 @@ def _laid_out(
                 end = done_before + width
                 before_back[start - earlier : start] = np.arange(end - earlier, end)
                 done_before = end
-        mask = _mask(rows, width, window, is_cut=has_before)
-        parts.append(Segments(len(found), width, has_before, mask))
+        mask_NTM: Tensor | None = None
+        if window is not None and (window < width or has_before):
+            keys = np.arange(-width if has_before else 0, width)
+            is_seen = (keys <= steps[:, None]) & (keys > steps[:, None] - window)
+            if has_before:  # of the tokens before a piece, those that there are
+                is_seen = is_seen[None] & (keys >= -rows[:, 2:3])[:, None]
+            mask_NTM = torch.from_numpy(is_seen if has_before else is_seen[None])
+        parts.append(Segments(len(found), width, has_before, mask_NTM))
     joined = [np.concatenate(each) for each in (taken, laid, before)]
     indices = (joined[0], back, joined[1], joined[2], before_back)
     return Blocks(parts, *(torch.from_numpy(each) for each in indices))
-
-
-def _mask(rows: Ids, length: int, window: int | None, *, is_cut: bool) -> Tensor | None:
-    """The keys that queries of some segments may attend to, (N or 1, T, M)."""
-    queries = np.arange(length)
-    keys = np.arange(-length if is_cut else 0, length)
-    if window is None or (window >= length and not is_cut):
-        return None
-    band = (keys <= queries[:, None]) & (keys > queries[:, None] - window)
-    if not is_cut:
-        return torch.from_numpy(band)[None]
-    exists = keys >= -rows[:, 2:3]
-    return torch.from_numpy(band[None] & exists[:, None])

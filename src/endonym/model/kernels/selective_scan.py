@@ -39,35 +39,24 @@ def selective_scan(
     is_first_BT: True where a document starts; the state before that token counts as zero.
     state_BCS: the state before the first token; None: zeros.
     """
-    given = (x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, state_BCS)
-    return _one_step(*given) if x_BTC.shape[1] == 1 else _Scan.apply(*given)
+    if x_BTC.shape[1] > 1:
+        return _Scan.apply(x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, state_BCS)
+    # One step of the recurrence.
+    dtype = _widest(x_BTC, dt_BTC, A_CS)
+    dt_BC1 = dt_BTC.mT.to(dtype)
+    before_BCS = dt_BC1.new_zeros(()) if state_BCS is None else state_BCS
+    if is_first_BT is not None:
+        before_BCS = before_BCS.masked_fill(is_first_BT[:, :, None], 0)
+    taken_BC1 = dt_BC1 * x_BTC.mT
+    next_BCS = torch.exp(dt_BC1 * A_CS) * before_BCS + taken_BC1 * B_BTS.to(dtype)
+    y_BC1 = next_BCS @ C_BTS.mT.to(dtype)
+    return y_BC1.mT.to(x_BTC.dtype), next_BCS
 
 
 def _widest(*tensors: Tensor) -> torch.dtype:
     """The dtype of decays and states: fp32, or fp64 where any input is."""
     is_double = any(tensor.dtype == torch.float64 for tensor in tensors)
     return torch.float64 if is_double else torch.float32
-
-
-def _one_step(
-    x_B1C: Tensor,
-    dt_B1C: Tensor,
-    A_CS: Tensor,
-    B_B1S: Tensor,
-    C_B1S: Tensor,
-    is_first_B1: Tensor | None,
-    state_BCS: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """One step of the recurrence."""
-    dtype = _widest(x_B1C, dt_B1C, A_CS)
-    dt_BC1 = dt_B1C.mT.to(dtype)
-    before_BCS = dt_BC1.new_zeros(()) if state_BCS is None else state_BCS
-    if is_first_B1 is not None:
-        before_BCS = before_BCS.masked_fill(is_first_B1[:, :, None], 0)
-    taken_BC1 = dt_BC1 * x_B1C.mT
-    next_BCS = torch.exp(dt_BC1 * A_CS) * before_BCS + taken_BC1 * B_B1S.to(dtype)
-    y_BC1 = next_BCS @ C_B1S.mT.to(dtype)
-    return y_BC1.mT.to(x_B1C.dtype), next_BCS
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,36 +45,21 @@ def state_space(
     x_BTGW = x_BTHK.reshape(batch, length, groups, -1)
     log_decay_BTGR = log_decay_BTH.to(wide).unflatten(2, (groups, -1))
     state_BGWS = state_BHKS.to(wide).reshape(batch, groups, -1, size)
-    if length == 1:
-        given = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS)
-        y_BTGW, state_BGWS = _step(*given, is_first_BT, state_BGWS)
+    if length == 1:  # one step of the recurrence
+        decay_BTGR = log_decay_BTGR.exp()
+        if is_first_BT is not None:
+            decay_BTGR = decay_BTGR.masked_fill(is_first_BT[..., None, None], 0)
+        repeats = x_BTGW.shape[-1] // decay_BTGR.shape[-1]
+        decay_BGW1 = decay_BTGR.repeat_interleave(repeats, -1)[:, 0, ..., None]
+        x_BGW1, B_BG1S = x_BTGW[:, 0, ..., None].to(wide), B_BTGS.transpose(1, 2).to(wide)
+        state_BGWS = (state_BGWS * decay_BGW1).addcmul_(x_BGW1, B_BG1S)
+        y_BTGW = (state_BGWS @ C_BTGS[:, 0, ..., None].to(wide))[:, None, ..., 0].to(x_BTGW.dtype)
     else:
         if is_first_BT is None:
             is_first_BT = torch.zeros(x_BTHK.shape[:2], dtype=torch.bool, device=x_BTHK.device)
         given = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS, is_first_BT)
         y_BTGW, state_BGWS = _parts(given, state_BGWS)
     return y_BTGW.reshape(x_BTHK.shape), state_BGWS.reshape(state_BHKS.shape)
-
-
-def _step(
-    x_BTGW: Tensor,
-    log_decay_BTGR: Tensor,
-    B_BTGS: Tensor,
-    C_BTGS: Tensor,
-    is_first_BT: Tensor | None,
-    state_BGWS: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """One step of the recurrence, for T = 1."""
-    decay_BTGR = log_decay_BTGR.exp()
-    if is_first_BT is not None:
-        decay_BTGR = decay_BTGR.masked_fill(is_first_BT[..., None, None], 0)
-    repeats = x_BTGW.shape[-1] // decay_BTGR.shape[-1]
-    decay_BGW1 = decay_BTGR.repeat_interleave(repeats, -1)[:, 0, ..., None]
-    x_BGW1, B_BG1S = x_BTGW[:, 0, ..., None], B_BTGS.transpose(1, 2)
-    wide = state_BGWS.dtype
-    after_BGWS = (state_BGWS * decay_BGW1).addcmul_(x_BGW1.to(wide), B_BG1S.to(wide))
-    y_BGW1 = after_BGWS @ C_BTGS[:, 0, ..., None].to(wide)
-    return y_BGW1[:, None, ..., 0].to(x_BTGW.dtype), after_BGWS
 
 
 def _parts(given: tuple[Tensor, ...], state_BGWS: Tensor) -> tuple[Tensor, Tensor]:

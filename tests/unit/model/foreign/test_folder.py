@@ -128,19 +128,6 @@ def test_a_wider_vocabulary_adds_a_row_to_each_table() -> None:
         assert parameters(wider).blocks == parameters(config).blocks
 
 
-def test_what_a_token_leaves_in_a_cache_is_that_of_the_shared_heads() -> None:
-    sizes = {"family": "x", "vocab": 600, "context": 64, "dim": 32, "layers": 3}
-    for theirs, channels in (
-        ({}, 32),
-        ({"num_attention_heads": 4}, 32),
-        ({"num_attention_heads": 4, "num_key_value_heads": 2}, 16),
-        ({"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 5}, 10),
-        ({"num_attention_heads": 4, "num_key_value_heads": None, "head_dim": None}, 32),
-    ):
-        config = ForeignConfig(**sizes, tied=True, parameters=50_000, transformers=theirs)
-        assert config.remembered == channels
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -45,25 +45,12 @@ def test_equal_scores_take_the_mean_of_the_values_so_far() -> None:
     torch.testing.assert_close(mixed, means.expand(2, 4, 5, 8))
 
 
-def test_equal_scores_under_a_window_take_the_mean_of_the_last_values() -> None:
-    values = some(1, 5)
-    mixed = attend(torch.zeros(2, 4, 5, 8), torch.zeros(2, 1, 5, 8), values, row(5), window=2)
-    torch.testing.assert_close(mixed[:, 3, 0], values[:, 0, 0])
-    torch.testing.assert_close(mixed[:, 3, 4], (values[:, 0, 3] + values[:, 0, 4]) / 2)
-
-
 def test_a_long_row_under_a_window_goes_by_blocks_and_a_short_one_whole(used: list[str]) -> None:
     whole = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=60)
     assert used == ["attend_seen"]
     blocks = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=16)
     assert used[1] == "_by_blocks"
     assert whole.shape == blocks.shape == (2, 4, 320, 8)
-
-
-def test_by_blocks_the_answer_is_that_of_the_dense_mask() -> None:
-    given = some(4, 320), some(2, 320), some(2, 320)
-    found = attend(*given, row(320), window=16)
-    torch.testing.assert_close(found, attend_seen(*given, row(320).mask(16)))
 
 
 def test_one_query_sees_every_key_that_it_is_given() -> None:
@@ -80,27 +67,3 @@ def test_dropout_zeroes_shares_and_never_moves_the_mean(dtype: torch.dtype) -> N
     assert mixed.float().std() > 1e-3
     assert mixed.float().mean().item() == pytest.approx(1.0, abs=0.05)
     assert (mixed[:, :, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.25)
-
-
-def test_tiles_cover_all_queries_and_a_mask_takes_them_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "TILE", 4)
-    cuts = [(0, 4), (4, 8), (8, 9)]
-    assert module._tiles(9, 9, None, None) == [(slice(*cut), slice(0, cut[1])) for cut in cuts]
-    assert module._tiles(4, 4, None, None) == [(slice(0, 4), slice(0, 4))]
-    whole = [(slice(0, 9), slice(0, 11))]
-    assert module._tiles(9, 11, torch.ones(1, 9, 11), None) == whole
-
-
-def test_a_tile_reads_no_key_beyond_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TILE", 4)
-    found = [seen for _, seen in module._tiles(9, 9, None, 3)]
-    assert found == [slice(0, 4), slice(2, 8), slice(6, 9)]
-
-
-def test_queries_of_heads_that_share_keys_stand_in_one_matrix() -> None:
-    query, keys = some(4, 3), some(2, 3)
-    grouped = module._grouped(query, keys)
-    assert grouped.shape == (2, 2, 6, 8)
-    assert torch.equal(grouped[1, 1], torch.cat([query[1, 2], query[1, 3]]))

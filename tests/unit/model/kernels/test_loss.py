@@ -8,7 +8,6 @@ import torch
 from endonym.model.kernels import loss
 from endonym.model.kernels.loss import (
     Readout,
-    capped,
     chunks,
     learnable_nats,
     summed_nats,
@@ -17,11 +16,6 @@ from endonym.model.kernels.loss import (
 
 HEAD = torch.eye(4)
 """With it, hidden states are the logits."""
-
-
-def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() -> None:
-    nats = token_nats(torch.zeros(3, 4), Readout(HEAD), torch.tensor([0, 1, 3]))
-    assert nats.tolist() == pytest.approx([math.log(4)] * 3)
 
 
 def test_nats_are_those_of_the_target() -> None:
@@ -38,23 +32,9 @@ def test_the_slope_is_what_is_believed_minus_what_is_true() -> None:
     assert logits.grad[0].tolist() == pytest.approx([0.5, -0.75, 0.125, 0.125])
 
 
-def test_the_slope_of_the_head_carries_the_hidden_state() -> None:
-    head = torch.zeros(4, 2, requires_grad=True)
-    summed_nats(torch.tensor([[3.0, -2.0]]), Readout(head), torch.tensor([2])).backward()
-    believed = torch.tensor([0.25, 0.25, -0.75, 0.25])
-    assert head.grad is not None
-    torch.testing.assert_close(head.grad, torch.outer(believed, torch.tensor([3.0, -2.0])))
-
-
 def test_a_sum_of_no_positions_is_nothing() -> None:
     empty = torch.zeros(0, 4)
     assert summed_nats(empty, Readout(HEAD), torch.zeros(0, dtype=torch.long)).item() == 0
-
-
-def test_capped_logits_bend_towards_the_cap_and_never_reach_it() -> None:
-    found = capped(torch.tensor([0.0, 0.1, -2.0, 40.0]), 2.0).tolist()
-    assert found == pytest.approx([2 * math.tanh(x / 2) for x in (0.0, 0.1, -2.0, 40.0)])
-    assert capped(torch.tensor([40.0]), None).tolist() == [40.0]
 
 
 def test_capped_logits_cost_their_own_nats() -> None:
@@ -76,9 +56,11 @@ def test_the_slope_of_a_capped_logit_is_less_by_the_slope_of_the_tanh() -> None:
     assert logits.grad[0].tolist() == pytest.approx(wanted)
 
 
-def test_a_readout_gives_logits_of_any_number_of_rows() -> None:
+def test_a_readout_gives_logits_of_any_number_of_rows_and_a_cap_bends_them() -> None:
     readout = Readout(torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]]))
     assert readout.logits(torch.tensor([[[5.0, 7.0]]])).tolist() == [[[10.0, 21.0, 12.0]]]
+    found = Readout(HEAD, 2.0).logits(torch.tensor([0.0, 0.1, -2.0, 40.0])).tolist()
+    assert found == pytest.approx([2 * math.tanh(x / 2) for x in (0.0, 0.1, -2.0, 40.0)])
 
 
 def test_chunks_hold_few_logits_and_all_positions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +90,7 @@ def test_learnable_nats_have_the_gradient_of_any_function_of_them(
     targets = torch.randint(0, 11, (300,), generator=generator)
     factors = torch.randn(300, generator=generator)
     found = learnable_nats(hidden, Readout(head, cap), targets)
-    logits = capped(hidden @ head.T, cap)
+    logits = Readout(head, cap).logits(hidden)
     wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
     torch.testing.assert_close(found, wanted)
     ours = torch.autograd.grad((factors * found.square()).sum(), (hidden, head))

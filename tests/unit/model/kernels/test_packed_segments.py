@@ -2,18 +2,17 @@
 
 import pytest
 import torch
-from torch import Tensor
 
-from endonym.model.kernels import cutting
-from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
+from endonym.model.kernels import sizes
+from endonym.model.kernels.packed_segments import Blocks, blocks_of
 from endonym.model.span import Span
 
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of 2, 3, 4, 6, 8 … are allowed, and rows are cut whatever it costs."""
-    monkeypatch.setattr(cutting, "LENGTHS", [2, 3, 4, 6, 8, 12])
-    monkeypatch.setattr(cutting, "LAYING_OUT", -1000)
+    monkeypatch.setattr(sizes, "LENGTHS", [2, 3, 4, 6, 8, 12])
+    monkeypatch.setattr(sizes, "LAYING_OUT", -1000)
 
 
 def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
@@ -22,77 +21,6 @@ def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
     found = blocks_of(Span.packed(torch.tensor(numbers)), len(rows), window)
     assert found is not None
     return found
-
-
-def laid(parts: list[Tensor]) -> list[list[list[int]]]:
-    """Rows of numbered tokens as stretches."""
-    return [part[..., 0].tolist() for part in parts]
-
-
-def tokens(count: int) -> Tensor:
-    """Tokens that say their number."""
-    return torch.arange(count, dtype=torch.float64)[:, None]
-
-
-@pytest.mark.usefixtures("always")
-def test_documents_of_like_length_lie_together_padded_at_the_end() -> None:
-    """Documents of 3, 5 and 2 tokens, and of 6 and 4: one stretch each."""
-    blocks = cut([[3, 5, 2], [6, 4]])
-    assert [(part.count, part.length, part.is_cut) for part in blocks.parts] == [
-        (1, 2, False),
-        (1, 3, False),
-        (1, 4, False),
-        (2, 6, False),
-    ]
-    assert all(part.mask_NTM is None for part in blocks.parts)
-    assert laid(blocks.laid_out(tokens(20))) == [
-        [[8, 9]],
-        [[0, 1, 2]],
-        [[16, 17, 18, 19]],
-        [[3, 4, 5, 6, 7, 8], [10, 11, 12, 13, 14, 15]],
-    ]
-    assert blocks.laid.tolist() == [
-        8,
-        9,
-        0,
-        1,
-        2,
-        16,
-        17,
-        18,
-        19,
-        3,
-        4,
-        5,
-        6,
-        7,
-        -1,
-        *range(10, 16),
-    ]
-    assert laid(blocks.laid_out_before(tokens(20))) == [[], [], [], []]
-
-
-@pytest.mark.usefixtures("always")
-def test_every_token_finds_its_way_back() -> None:
-    for window in (None, 2, 3, 5):
-        blocks = cut([[3, 5, 2], [9, 1]], window)
-        joined = torch.cat([part.flatten(0, 1) for part in blocks.laid_out(tokens(20))])
-        assert joined[blocks.back, 0].tolist() == list(range(20))
-
-
-@pytest.mark.usefixtures("always")
-def test_a_long_document_is_cut_after_every_window() -> None:
-    """A window of 2 and documents of 5 and 3 tokens: the first is longer than two windows."""
-    blocks = cut([[5, 3]], window=2)
-    assert [(part.count, part.length, part.is_cut) for part in blocks.parts] == [
-        (3, 2, True),
-        (1, 3, False),
-    ]
-    now, before = blocks.laid_out(tokens(8)), blocks.laid_out_before(tokens(8))
-    assert laid(now) == [[[0, 1], [2, 3], [4, 5]], [[5, 6, 7]]]
-    assert blocks.laid.tolist() == [0, 1, 2, 3, 4, -1, 5, 6, 7]
-    assert laid(before)[0][1:] == [[0, 1], [2, 3]]
-    assert laid(before)[1] == []
 
 
 @pytest.mark.usefixtures("always")
@@ -155,12 +83,3 @@ def test_blocks_are_made_once_for_a_window() -> None:
     assert first is not None
     assert blocks_of(span, 1, 16) is first
     assert blocks_of(span, 1, None) is not first
-
-
-def test_what_is_taken_sends_its_slope_back_and_padding_none() -> None:
-    rows = torch.arange(3.0)[:, None].requires_grad_()
-    take, back = torch.tensor([2, 0, 2, 1]), torch.tensor([1, 3, -1])
-    found = Take.apply(rows, take, back)
-    assert found[:, 0].tolist() == [2, 0, 2, 1]
-    (slope,) = torch.autograd.grad(found, rows, torch.tensor([[1.0], [10.0], [100.0], [1000.0]]))
-    assert slope[:, 0].tolist() == [10, 1000, 0]

@@ -17,35 +17,11 @@ def inputs(batch: int, length: int, channels: int, state: int) -> list[Tensor]:
     return [tensor.requires_grad_() for tensor in made]
 
 
-@pytest.fixture
-def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three tokens a segment."""
-    monkeypatch.setattr(module, "SEGMENT_NUMBERS", 0)
-    monkeypatch.setattr(module, "SHORTEST_SEGMENT", 3)
-
-
-@pytest.mark.usefixtures("short_segments")
-@pytest.mark.parametrize("length", [1, 7])
-def test_derivatives_are_those_of_small_differences(length: int) -> None:
-    tensors = inputs(2, length, 3, 2)
-    state_BCS = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
-    is_first_BT = torch.zeros(2, length, dtype=torch.bool)
-    is_first_BT[0, length // 2] = True
-    assert torch.autograd.gradcheck(selective_scan, (*tensors, is_first_BT, state_BCS))
-
-
-@pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("length", [1, 7])
 def test_no_state_is_a_state_of_zeros(length: int) -> None:
     tensors = inputs(2, length, 3, 2)
     nothing, zeros = selective_scan(*tensors), selective_scan(*tensors, None, torch.zeros(2, 3, 2))
     for found, wanted in zip(nothing, zeros, strict=True):
-        assert torch.equal(found, wanted)
-    for found, wanted in zip(
-        torch.autograd.grad(nothing[0].sum(), tensors),
-        torch.autograd.grad(zeros[0].sum(), tensors),
-        strict=True,
-    ):
         assert torch.equal(found, wanted)
 
 
@@ -70,7 +46,7 @@ def test_inputs_may_lie_in_any_order_in_memory() -> None:
         assert torch.allclose(transposed_slope, slope, rtol=1e-12)
 
 
-@pytest.mark.parametrize("length", [512, 4096])
+@pytest.mark.parametrize("length", [512])
 def test_a_sixteenth_of_the_states_is_kept_at_most(length: int) -> None:
     tensors = [tensor.detach().float().requires_grad_() for tensor in inputs(4, length, 64, 160)]
     kept: list[int] = []

@@ -1,9 +1,11 @@
-"""Dropout whose random bits are cheap on a CPU."""
+"""Small layers that several parts share: norms and dropout; and the cast to fp32."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+"""LayerNorm (arXiv:1607.06450) and RMSNorm (arXiv:1910.07467), torch's own."""
 STEPS = 256
 """One random byte decides on each number."""
 
@@ -26,3 +28,17 @@ class Dropout(nn.Dropout):
         drawn = draws.view(torch.uint8)[:count].view(input.shape)
         kept = drawn.clamp(zeroed - 1, zeroed) - (zeroed - 1)  # 0 or 1; comparing would be slower.
         return input * kept.to(input.dtype) * (STEPS / (STEPS - zeroed))
+
+
+def make_norm(kind: str, width: int, epsilon: float) -> nn.Module:
+    """A norm over the last `width` channels."""
+    return NORMS[kind](width, eps=epsilon)
+
+
+def precise(x: Tensor) -> Tensor:
+    """Cast to float32; float64 stays.
+
+    For what bf16 is not precise enough for: decays, which multiply over a whole document, and the
+    choice of experts.
+    """
+    return x if x.dtype == torch.float64 else x.float()

@@ -1,1 +1,0 @@
-"""What training minimises: one file per objective, and `registry.py` names them."""
