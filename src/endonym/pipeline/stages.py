@@ -385,7 +385,10 @@ def help_training(device: str | None) -> None:
     """Train together with the first process, phase after phase, until it ends the work."""
     from endonym.train.distributed import follow
 
-    follow(lambda group: _train(*group.broadcast(), group=group), device or "cpu")
+    def help_one(group: "Group") -> None:
+        _train(*group.broadcast(), group=group)
+
+    follow(help_one, device or "cpu")
 
 
 def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbers:
