@@ -25,7 +25,7 @@ def resolved(recipe: Recipe, facts: Facts = FACTS, vocab: int = 400) -> Resolved
     """
     facts = replace(facts, sources={each.name: facts for each in recipe.source})
     choices = training_choices(recipe, facts, 400)
-    choices |= {f"phase.{n}.number_format": Choice("fp32", "") for n in unsaid_formats(recipe)}
+    choices |= dict.fromkeys(unsaid_formats(recipe), Choice("fp32", ""))
     return resolve_training(recipe, choices, facts, vocab)
 
 

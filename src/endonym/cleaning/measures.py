@@ -88,7 +88,8 @@ def kinds_of(text: str) -> Kinds:
         words += int(np.count_nonzero(is_word[1:] & ~is_word[:-1]))
         words += int(is_word[0]) - int(is_word[0] and was_word)
         was_word = bool(is_word[-1])
-    return Kinds(*counts[[LETTER, DIGIT, POINT, OTHER]].tolist(), words)
+    letters, digits, points, others = counts[[LETTER, DIGIT, POINT, OTHER]].tolist()
+    return Kinds(letters, digits, points, others, words)
 
 
 @functools.lru_cache(maxsize=2)

@@ -248,8 +248,11 @@ def run_recipes(
     if is_study:
         commands.check_all(recipes, store, log, how["until"])
     if dry_run:
-        asked = {"until": how["until"], "replan": how["replan"], "target": target_of(settings)}
-        plans = [commands.describe_plan(each, store, log, **asked) for each in recipes]
+        until, replan, target = how["until"], how["replan"], target_of(settings)
+        plans = [
+            commands.describe_plan(each, store, log, until=until, replan=replan, target=target)
+            for each in recipes
+        ]
         show_plans(settings, plans)
         return
     if how["replan"] and process_info().rank == 0:

@@ -218,9 +218,7 @@ def expected(
         facts = with_examples(recipe, facts_of(shards), data, store)
         choices = counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
-    formats = dict.fromkeys(
-        (f"phase.{number}.number_format" for number in unsaid_formats(recipe)), UNMEASURED
-    )
+    formats = dict.fromkeys(unsaid_formats(recipe), UNMEASURED)
     if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
         formats = number_formats(recipe, machine_file, target)
     choices |= formats | known

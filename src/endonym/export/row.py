@@ -67,7 +67,8 @@ class Architecture:
     def misfit(self, config: ModelConfig) -> str | None:
         """The first thing of a model that it does not support; None if it computes the model."""
         mixer, ffn = config.mixers[0], config.ffns[0]
-        is_uniform = len({*config.mixers}) == len({*config.ffns}) == 1
+        is_uniform = all(each == mixer for each in config.mixers)
+        is_uniform &= all(each == ffn for each in config.ffns)
         if not (is_uniform and isinstance(mixer, self.mixer) and isinstance(ffn, self.ffn)):
             return "layers that are not alike, or of another kind"
         return next((name for holds, name in self.misfits(config, mixer, ffn) if holds), None)

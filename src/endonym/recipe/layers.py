@@ -228,7 +228,7 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
 
     The only item of a list may be left out: `phase.lr`.
     """
-    path: list[str | int] = []
+    path: list[Any] = []
     at: Any = data
     for number, part in enumerate(key):
         above, is_last = ".".join(key[:number]), number == len(key) - 1

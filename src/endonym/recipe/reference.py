@@ -279,11 +279,15 @@ def default_text(table: Table, key: str) -> str:
     return "from the family" if table.name.startswith("model") and key != "folder" else "not set"
 
 
+def one_line(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def markdown() -> str:
     """docs/recipe.md: an example, the rules, and every table with its keys."""
     environment = templates_in(FOLDER)
-    # Text for a cell of a Markdown table.
-    environment.filters["one_line"] = lambda text: " ".join(text.split()).replace("|", "\\|")
+    environment.filters["one_line"] = one_line
     return environment.get_template("reference.md").render(
         tables=tables(Recipe).values(),
         type_text=type_text,

@@ -252,7 +252,8 @@ def seed_groups(
     groups: list[SeedGroup] = []
     for pairs in alike.values():
         pairs.sort(key=lambda pair: pair[0].seed)
-        groups.append(SeedGroup(*zip(*pairs, strict=True)))
+        members, scores = zip(*pairs, strict=True)
+        groups.append(SeedGroup(members, scores))
     groups.sort(key=lambda group: group.mean)
     best, *others = [group for group in groups if group.has_several] or [None]
     if best is None or not are_comparable:

@@ -235,12 +235,7 @@ def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(
         texts = [*lines, *KHMER, *map(str.upper, lines[::9])]
         write(tmp_path, f"raw/{name}", texts)
     raw = tmp_path / "raw"
-    here = made(
-        tmp_path,
-        Source(name="raw", path=str(raw), document="line"),
-        clean=ALL_COPIES,
-        split=Split(seed=3),
-    )
+    here = made(tmp_path, Source(name="raw", path=str(raw), document="line"), clean=ALL_COPIES)
     for number, path in enumerate(sorted(raw.rglob("*.txt"))):
         os.utime(path, (number, 4242 + number))
     tests = Path(__file__).parents[2]

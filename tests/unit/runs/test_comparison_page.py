@@ -4,7 +4,7 @@ import csv
 import json
 import os.path
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,7 @@ def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
     assert "Size on disk and bits per byte in each program" in html
     assert "<script>alert" not in html
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-    assert [run["efficiency"] for run in data["runs"]] == [[row.as_dict() for row in rows], []]
+    assert [run["efficiency"] for run in data["runs"]] == [[asdict(row) for row in rows], []]
     text = (tmp_path / "tt-comparison-efficiency.csv").read_text(encoding="utf-8")
     one, two = csv.DictReader(text.splitlines())
     assert (one["name"], one["runtime"], one["bits_per_byte"]) == ("tt", "endonym fp32", "1.25")

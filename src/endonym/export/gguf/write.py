@@ -87,8 +87,10 @@ def export_gguf(
     tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
     metadata = _metadata(config, model.tokenizer, about)
     out.mkdir(parents=True, exist_ok=True)
-    paths = {kind: out / f"{about.name}-{kind}.gguf" for kind in quantize}
-    return [_write(path, config, metadata, tensors, kind=kind) for kind, path in paths.items()]
+    return [
+        _write(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
+        for kind in quantize
+    ]
 
 
 def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
