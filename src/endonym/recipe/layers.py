@@ -254,7 +254,7 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     return tuple(path), None
 
 
-def _names(items: list[Any], above: str) -> list[str | None]:
+def _names(items: Any, above: str) -> list[str | None]:
     """The names of list items; None for what has none. above: the dotted key of the list."""
     default = DEFAULT_NAMES.get(above)
     return [each.get("name", default) if isinstance(each, dict) else None for each in items]

@@ -223,7 +223,7 @@ here = given.made(Path("here"), given.sources_in(folder), Inline(), clean=given.
 print(json.dumps({"there": there, "here": here, "rows": rows}))
 """
 """The whole corpus on two nodes and here; the rows of keys of near copies that Ray has left of all,
-and in how many files these were. Other kinds of copies go the same way (copies/test_sharing.py)."""
+and in how many files these were. Other kinds of copies go the same way (copies/test_keys.py)."""
 FEW_RULES = Clean(max_line_documents=10, min_chars=12, dedup=("near",))
 
 

@@ -1,4 +1,4 @@
-"""Dumps, page by page; whole files are in readers/test_wiki.py."""
+"""Dumps, page by page; whole files are in readers/test_dumps.py."""
 
 from collections.abc import Iterable
 from pathlib import Path
