@@ -269,5 +269,5 @@ def test_an_adapter_is_tried_with_its_model(tmp_path: Path, whole: bytes):
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    with pytest.raises(Damaged, match=r"llama\.cpp cannot open it"):
+    with pytest.raises(Damaged, match=r"a\.gguf with .*adapter\.gguf: llama\.cpp cannot open it"):
         llama_cpp.require_openable(path, adapter)
