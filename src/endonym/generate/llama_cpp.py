@@ -397,7 +397,7 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
     except Failure as failure:
         raise Damaged(
             f"llama.cpp cannot open it: {failure}",
-            where=str(path),
+            where=" with ".join(map(str, files)),
             do="It is damaged, or made to do harm. Take it from its publisher again.",
         ) from failure
     finally:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 from laws.shapes import shape
@@ -259,4 +260,14 @@ def test_an_adapter_is_tried_with_its_model(tmp_path: Path, whole: bytes):
         llama_cpp.require_openable(path, adapter)
     os.mkfifo(adapter)
     with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
+        llama_cpp.require_openable(path, adapter)
+    adapter.unlink()
+    writer = gguf.GGUFWriter(adapter, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_string("adapter.lora.alpha", "бер")  # text for a number ends the process
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(Damaged, match=r"a\.gguf with .*adapter\.gguf: llama\.cpp cannot open it"):
         llama_cpp.require_openable(path, adapter)

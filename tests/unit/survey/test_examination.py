@@ -157,3 +157,5 @@ def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: P
     assert found.kept.documents == sum(k["documents"] for k in made["total"]["kept"].values())
     assert total(found.stats)["rules"] == made["total"]["rules"]
     assert {"exact", "near", "decontaminate"} <= set(made["total"]["rules"])
+    largest = [size for _, size in found.clusters[:1]]
+    assert largest == [made["near"]["largest"]] == [2]

@@ -179,6 +179,7 @@ CSV = '"id","җөмлә","n"\n' + "".join(f'"{n}","{text}","1"\n' for n, text in
         ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n{"id": "2", "tt": "Ай."}', "tt"),
         ("a.jsonl", ('{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}\n') * 3, "tt"),
         ("a.csv", CSV, "җөмлә"),
+        ("a.zip", zipped({"a.txt": "", "b.csv": CSV}), "җөмлә"),
         (
             "a.csv",
             "sep=;\nid;җөмлә\n" + "".join(f"{n};{t}, a\n" for n, t in enumerate(TATAR)),
@@ -188,7 +189,7 @@ CSV = '"id","җөмлә","n"\n' + "".join(f'"{n}","{text}","1"\n' for n, text in
     ],
 )
 def test_text_in_records_is_the_field_text_or_the_longest_one(
-    tmp_path: Path, name: str, content: str, keys: str | int | dict[str, object]
+    tmp_path: Path, name: str, content: str | bytes, keys: str | int | dict[str, object]
 ):
     wanted = keys if isinstance(keys, dict) else {"column": keys}
     assert guessed(write(tmp_path, name, content)) == wanted

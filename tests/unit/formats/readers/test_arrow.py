@@ -223,6 +223,9 @@ def test_a_bomb_is_not_unpacked_and_a_dictionary_that_batches_share_is_none(
     (refusal,) = refused(records(tmp_path / "c.parquet"))
     assert (refusal.reason, refusal.id) == ("bomb", "c.parquet")
     assert "after" not in refusal.detail
+    beside = table.add_column(1, "title", arrow.array(TATAR[:3]))
+    parquet.write_table(beside, tmp_path / "c.parquet", compression="zstd", use_dictionary=False)
+    assert kept(records(tmp_path / "c.parquet", column="title")) == TATAR[:3]
     names = [f"{number}: {TATAR[number % len(TATAR)]}" for number in range(2_000)]
     coded = arrow.array(names).dictionary_encode()
     assert kept(records(as_stream(tmp_path, {"text": coded}))) == names
