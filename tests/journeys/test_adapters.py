@@ -75,6 +75,9 @@ def test_a_merged_export_names_its_adapter_and_is_verified_with_it(
     record["model"] = str(base.folder)
     write_json(out / "export.json", record)
     assert command("verify", out, *store).code == 0
+    write_json(out / "export.json", {**record, "adapter": "0123456789ab"})  # is nowhere
+    assert command("verify", out, *store).code == 2
+    assert command("verify", out, "--adapter", "yomshak", *store).code == 0
 
 
 def test_an_adapter_alone_has_its_own_name_and_shares_in_per_cent(

@@ -80,6 +80,16 @@ def test_the_recipe_is_valid_and_gives_a_reason_for_each_choice(texts: Path) -> 
     assert recipe.export[0].format == "huggingface"
 
 
+def test_a_recipe_in_the_folder_where_one_works_is_called_as_that(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (texts.parent / "әкиятләр").mkdir()
+    monkeypatch.chdir(texts.parent / "әкиятләр")
+    store, log = texts.parent / "store", Log(quiet=True)
+    path, _ = write_recipe(Path(), language="tt", texts=[texts], hours=1.0, store=store, log=log)
+    assert Recipe.load(path).name == "әкиятләр"
+
+
 @pytest.mark.parametrize("hours", [1e-320, 0.05, 12.0])
 def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours: float) -> None:
     tokens = tomllib.loads(write(texts, hours))["phase"][0]["tokens"]

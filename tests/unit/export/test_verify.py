@@ -10,6 +10,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from laws.shapes import shape
 from made_conversations import fresh_tokenizer
@@ -296,6 +297,18 @@ def test_a_chat_model_is_checked_with_its_template(tmp_path: Path) -> None:
     path.write_text(json.dumps(right), "utf-8")
     (tmp_path / "hf" / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
     assert failed(verify_export(tmp_path / "hf", model, toy_texts())) == ["settings"]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_template_that_writes_the_start_token_by_its_name_passes_in_gguf(tmp_path: Path) -> None:
+    engine = tokenizers.Tokenizer.from_str(trained(1500).to_json())
+    engine.add_special_tokens(["<s>"])
+    tokenizer = Tokenizer(engine, start="<s>")
+    tokenizer.chat_template = "<s>" + CHATML
+    config = shape("qwen3", vocab=tokenizer.vocab, context=64)
+    model = LanguageModel(lively_decoder(config), tokenizer)
+    export_gguf(model, tmp_path, ("F32",), Provenance())
+    assert failed(verify_export(tmp_path, model, toy_texts())) == []
 
 
 class Altered(Ours):

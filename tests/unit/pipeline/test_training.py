@@ -238,12 +238,12 @@ def test_a_phase_of_one_book_that_no_text_judges_keeps_its_last_step(
     refused = project.run(sets=("phase.0.keep=best",))
     assert refused.code != 0
     assert 'nothing of "book" is held out' in refused.err
-    said = project.run(sets=("phase.0.lr=1e-9", "phase.0.steps=8"))
+    said = project.run(sets=("phase.0.lr=0.1", "phase.0.steps=8"))  # it harms the other texts
     assert said.code == 0, said.err
     assert 'warning: phase pretrain: nothing of "book" is held out' in said.err
     assert "weights of step 8 of 8 kept" in said.err
     validations = [line for line in project.journal() if "dev_nats" in line]
-    assert all(line["dev_nats"] > 3 for line in validations)
+    assert 3 < validations[0]["dev_nats"] < validations[-1]["dev_nats"]
     judged = {key for key in validations[0] if key.startswith("dev_bits_per_byte/")}
     assert judged == {f"dev_bits_per_byte/{name}" for name in ("tatar", "romanian", "others")}
 

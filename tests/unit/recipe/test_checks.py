@@ -26,6 +26,9 @@ steps = 3 ⏎ [[phase]]
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.
+[pack] ⏎ join = ["leipzig", "шигырь"]
+    8 ¦ ["leipzig", "шигырь"] ¦ no source is called "шигырь".
+    Sources here: leipzig.
 [tokenizer] ⏎ sources = { leipzig = 0.7 }
     8 ¦ { leipzig = 0.7 } ¦ the shares of tokenizer.sources sum up to 0.7, not to 1.
     Write them as parts of one whole, such as 0.6 and 0.4.

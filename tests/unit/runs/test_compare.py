@@ -86,11 +86,11 @@ def test_what_the_recipes_differ_in_is_named(tmp_path: Path) -> None:
         '[[source]]\nname = "мәкаль"\npath = "y"\n',
     ]
     rest = '[clean]\nmin_chars = 5\n[[phase]]\nname = "p"\nlr = {}\n'
-    texts = ["".join(sources) + rest.format(0.1), sources[0] + rest.format(0.2)]
+    texts = ["".join(sources) + rest.format(0.1), sources[0] + rest.format(0.2) + "steps = 9\n"]
     for run, text in zip(runs, texts, strict=True):
         (run.folder / "recipe.toml").write_text(f'name = "{run.name}"\n{text}', encoding="utf-8")
     note = next(each for each in compare(runs).notes if "recipes differ" in each)
-    assert note == "Their recipes differ in source.мәкаль, phase.p.lr."
+    assert note == "Their recipes differ in source.мәкаль, phase.p.lr, phase.p.steps."
 
 
 def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:

@@ -26,7 +26,11 @@ def read(folder: Path, name: str, data: bytes | str, **keys: object) -> list[Doc
 
 
 def test_answers_are_documents_with_their_address_and_other_records_are_none(tmp_path: Path):
-    found = read(tmp_path, "a.warc", warc(BOTH))
+    """What the page itself claims of address and date does not count."""
+    claims = '<link rel="canonical" href="https://c.рф"/><meta name="date" content="1999"/></head>'
+    page = PAGE.replace(b"</head>", claims.encode())
+    data = [*BESIDE, ("response", A, http(page)), ("response", B, http(OTHER))]
+    found = read(tmp_path, "a.warc", warc(data))
     assert kept(found) == TEXTS
     (first, _) = found
     assert isinstance(first, Document)
