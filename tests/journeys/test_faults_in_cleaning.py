@@ -148,8 +148,8 @@ def test_the_doctor_finds_it(
     texts: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[..., None]
 ) -> None:
     break_it(monkeypatch)
-    crew = lambda size: nullcontext(Inline())  # noqa: E731
-    found = diagnose([texts], runner_of=crew, log=Log(quiet=True), language="tt")
+    in_this_process = lambda size: nullcontext(Inline())  # noqa: E731
+    found = diagnose([texts], runner_of=in_this_process, log=Log(quiet=True), language="tt")
     (finding,) = [each for each in found.findings if each.name == "cleaning_failed"]
     assert (finding.count, finding.of) == (1, "record")
     assert "kept from being cleaned" in finding.title

@@ -91,10 +91,10 @@ def tiny() -> Generator[None]:
 
 
 def made(
-    folder: Path, sources: Sources, crew: Runner, work: Path | None = None, clean: Clean = CLEAN
+    folder: Path, sources: Sources, workers: Runner, work: Path | None = None, clean: Clean = CLEAN
 ) -> dict[str, str]:
     """SHA-256 of every file of a corpus."""
-    given: dict[str, Any] = {"evaluation": EVALUATION, "work": work, "runner": crew}
+    given: dict[str, Any] = {"evaluation": EVALUATION, "work": work, "runner": workers}
     make_corpus(sources, clean, SPLIT, out=folder, **given)
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -123,17 +123,17 @@ class Failing(Inline):
 @pytest.fixture(scope="module")
 def calm(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]]:
     """The files of a corpus of many jobs, none of which failed, and these jobs in their order."""
-    crew = Failing()
+    workers = Failing()
     with tiny():
-        yield made(tmp_path_factory.mktemp("calm") / "out", sources, crew), crew.done
+        yield made(tmp_path_factory.mktemp("calm") / "out", sources, workers), workers.done
 
 
 def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     sources: Sources, tmp_path: Path, calm: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cleaned, "CHUNK_CHARS", 4 << 20)
-    with runner(2) as crew:  # which read whole chunks: they know nothing of these settings
-        assert made(tmp_path / "two", sources, crew) == calm[0]
+    with runner(2) as workers:  # which read whole chunks: they know nothing of these settings
+        assert made(tmp_path / "two", sources, workers) == calm[0]
     monkeypatch.setattr(cleaned, "GROUP_BYTES", 16 << 20)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 8)
     assert made(tmp_path / "whole", sources, Inline()) == calm[0]
@@ -157,10 +157,10 @@ def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
     stops = [steps.index(step) + steps.count(step) // 2 for step in STEPS]
     out, work, done = tmp_path / "out", tmp_path / "work", list[str]()
     for stop in stops:
-        crew = Failing(stop - len(done))
+        workers = Failing(stop - len(done))
         with pytest.raises(OSError, match="full"):
-            made(out, sources, crew, work)
-        done += crew.done
+            made(out, sources, workers, work)
+        done += workers.done
         for path in list(out.rglob("*.gz")):
             path.unlink()
     last = Failing()
@@ -214,10 +214,10 @@ for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)
 os.environ["RAY_ADDRESS"] = nodes.address
 os.chdir(folder)  # The workers of the nodes stay where these were started.
-with runner("ray") as crew:
-    assert isinstance(crew, Cluster)
-    assert len(ray.nodes()) == crew.count == 2
-    there = given.made(Path("ray"), given.sources_in(folder), crew, clean=given.FEW_RULES)
+with runner("ray") as workers:
+    assert isinstance(workers, Cluster)
+    assert len(ray.nodes()) == workers.count == 2
+    there = given.made(Path("ray"), given.sources_in(folder), workers, clean=given.FEW_RULES)
 nodes.shutdown()
 here = given.made(Path("here"), given.sources_in(folder), Inline(), clean=given.FEW_RULES)
 print(json.dumps({"there": there, "here": here, "rows": rows}))

@@ -30,7 +30,7 @@ LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
 ALL = Clean(dedup=("exact", "near", "paragraphs"))
 
 
-class Sifted:
+class Removed:
     """What became of documents, given as texts by source and raw file: each file is a chunk."""
 
     def __init__(
@@ -84,87 +84,87 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_without_rules_all_documents_come_through_in_their_places(tmp_path: Path) -> None:
-    sifted = Sifted(tmp_path, [[TATAR[:2], []], [[TATAR[0]], KHMER]], Clean())
-    assert sifted.texts() == [*TATAR[:2], TATAR[0], *KHMER]
-    assert [each["position"] for each in sifted.documents] == [1, 2, 5, 7, 8, 9]
-    blocks = [each["block"] for each in sifted.documents]
+    removed = Removed(tmp_path, [[TATAR[:2], []], [[TATAR[0]], KHMER]], Clean())
+    assert removed.texts() == [*TATAR[:2], TATAR[0], *KHMER]
+    assert [each["position"] for each in removed.documents] == [1, 2, 5, 7, 8, 9]
+    blocks = [each["block"] for each in removed.documents]
     assert blocks == sorted(blocks)
     assert len({blocks[1], blocks[2], blocks[3]}) == 3
-    assert [len(keys) for keys in sifted.keys] == [2, 4]
-    assert sifted.said == {}
-    assert sifted.files == []
+    assert [len(keys) for keys in removed.keys] == [2, 4]
+    assert removed.said == {}
+    assert removed.files == []
 
 
 def test_a_source_that_loses_everything_still_has_its_place(tmp_path: Path) -> None:
-    sifted = Sifted(tmp_path, [[TATAR[:2]], [TATAR[:2]], [FRENCH]])
-    assert [len(keys) for keys in sifted.keys] == [2, 0, 3]
+    removed = Removed(tmp_path, [[TATAR[:2]], [TATAR[:2]], [FRENCH]])
+    assert [len(keys) for keys in removed.keys] == [2, 0, 3]
 
 
 def test_copies_are_counted_where_they_stood_and_name_what_stays(tmp_path: Path) -> None:
     longer = f"{LONG} Шул гына инде."
-    sifted = Sifted(tmp_path, [[[LONG, OTHER], [OTHER]], [[longer, THIRD, LONG.upper()]]])
-    assert sifted.texts() == [OTHER, longer, THIRD]
-    (exact,), (first, second) = sifted.rejects("exact"), sifted.rejects("near")
+    removed = Removed(tmp_path, [[[LONG, OTHER], [OTHER]], [[longer, THIRD, LONG.upper()]]])
+    assert removed.texts() == [OTHER, longer, THIRD]
+    (exact,), (first, second) = removed.rejects("exact"), removed.rejects("near")
     assert (exact.id, exact.stayed, exact.text) == ("1.txt#1", "s0/0.txt#2", OTHER)
     assert (first.id, first.stayed) == ("0.txt#1", "s1/2.txt#1")
     assert (second.id, second.raw_bytes) == ("2.txt#3", len(LONG.upper().encode()))
     assert first.detail.startswith("similarity 0.9")
-    counts = [{reason: n.records for reason, n in each.dropped.items()} for each in sifted.stats]
+    counts = [{reason: n.records for reason, n in each.dropped.items()} for each in removed.stats]
     assert counts == [{"near": 1, "exact": 1}, {"near": 1}]
-    assert sifted.said["near"] == {"similarity": 0.8, "crowded": 0, "clusters": 1, "largest": 3}
+    assert removed.said["near"] == {"similarity": 0.8, "crowded": 0, "clusters": 1, "largest": 3}
 
 
 def test_clusters_are_written_for_reading(tmp_path: Path) -> None:
-    sifted = Sifted(tmp_path, [[[LONG, OTHER, LONG.upper(), OTHER.upper(), OTHER]]])
+    removed = Removed(tmp_path, [[[LONG, OTHER, LONG.upper(), OTHER.upper(), OTHER]]])
     first, second = lines(tmp_path / COPIES)
     assert first["stays"] == {"source": "s0", "id": "0.txt#1", "text": LONG}
     (copy,) = first["goes"]
     assert (copy["id"], copy["similarity"], first["copies"]) == ("0.txt#3", 1.0, 1)
     assert second["stays"]["text"] == OTHER
-    stays = {each.stayed for each in sifted.rejects("near")}
+    stays = {each.stayed for each in removed.rejects("near")}
     assert staying_texts(tmp_path, stays) == {"s0/0.txt#1": LONG, "s0/0.txt#2": OTHER}
 
 
 def test_repeated_paragraphs_are_taken_out_and_can_be_read(tmp_path: Path) -> None:
-    sifted = Sifted(tmp_path, [[[f"{LONG}\n\n{OTHER}", f"{THIRD}\n\n{LONG}", f"{OTHER}\n"]]])
-    assert sifted.texts() == [f"{LONG}\n\n{OTHER}", THIRD]
-    (gone,) = sifted.rejects("paragraphs")
+    removed = Removed(tmp_path, [[[f"{LONG}\n\n{OTHER}", f"{THIRD}\n\n{LONG}", f"{OTHER}\n"]]])
+    assert removed.texts() == [f"{LONG}\n\n{OTHER}", THIRD]
+    (gone,) = removed.rejects("paragraphs")
     assert (gone.id, gone.detail) == ("0.txt#3", "1 of its 1 paragraphs stood before")
     (cut,) = dropped_records(tmp_path, kind=REMOVED)
     assert (cut.id, cut.reason, cut.text) == ("0.txt#2", "paragraphs", LONG)
     assert cut.raw_bytes == len(LONG.encode())
-    assert sifted.stats[0].tally.rules["paragraphs"].parts == 1
+    assert removed.stats[0].tally.rules["paragraphs"].parts == 1
 
 
 def test_a_rest_that_stands_elsewhere_goes_too(tmp_path: Path) -> None:
     clean = Clean(dedup=("paragraphs",))
-    sifted = Sifted(tmp_path, [[[LONG, *[f"{LONG}\n\nБарлык хокуклар сакланган."] * 3]]], clean)
-    assert sifted.texts() == [LONG, "Барлык хокуклар сакланган."]
-    details = {each.detail for each in sifted.rejects("paragraphs")}
+    removed = Removed(tmp_path, [[[LONG, *[f"{LONG}\n\nБарлык хокуклар сакланган."] * 3]]], clean)
+    assert removed.texts() == [LONG, "Барлык хокуклар сакланган."]
+    details = {each.detail for each in removed.rejects("paragraphs")}
     assert details == {"1 of its 2 paragraphs stood before; the rest stands elsewhere, too"}
 
 
 def test_a_rest_below_min_chars_goes_too(tmp_path: Path) -> None:
     clean = Clean(dedup=("paragraphs",), min_chars=30)
-    sifted = Sifted(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", f"Кояш.\n\n{LONG}"]]], clean)
-    assert sifted.texts() == [LONG, OTHER]
-    (gone,) = sifted.rejects("paragraphs")
+    removed = Removed(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", f"Кояш.\n\n{LONG}"]]], clean)
+    assert removed.texts() == [LONG, OTHER]
+    (gone,) = removed.rejects("paragraphs")
     assert gone.detail.endswith("the rest has 5 characters, below 30")
     clean = Clean(dedup=("paragraphs",), min_chars=5)
-    sifted = Sifted(tmp_path / "5", [[[LONG, f"Кояш.\n\n{LONG}"]]], clean)
-    assert sifted.texts() == [LONG, "Кояш."]
+    removed = Removed(tmp_path / "5", [[[LONG, f"Кояш.\n\n{LONG}"]]], clean)
+    assert removed.texts() == [LONG, "Кояш."]
 
 
 def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> None:
     texts = [LONG, f"{THIRD}\n\n{OTHER}", THIRD, FRENCH[0]]
-    sifted = Sifted(tmp_path, [[texts]], evaluation=[("unseen.txt", [LONG, OTHER])])
-    assert sifted.texts() == [THIRD, FRENCH[0]]
-    assert {each.detail for each in sifted.rejects("decontaminate")} == {
+    removed = Removed(tmp_path, [[texts]], evaluation=[("unseen.txt", [LONG, OTHER])])
+    assert removed.texts() == [THIRD, FRENCH[0]]
+    assert {each.detail for each in removed.rejects("decontaminate")} == {
         "runs of its words or letters that stand in unseen.txt"
     }
-    (counts,) = sifted.said["decontamination"]
+    (counts,) = removed.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (1, 1)
-    assert [each.id for each in sifted.rejects("exact")] == ["0.txt#3"]
+    assert [each.id for each in removed.rejects("exact")] == ["0.txt#3"]
 
 
 def test_what_all_chunks_say_of_an_evaluation_file_is_added_up(tmp_path: Path) -> None:
@@ -172,19 +172,19 @@ def test_what_all_chunks_say_of_an_evaluation_file_is_added_up(tmp_path: Path) -
     asked = " ".join([*TATAR, *ROMANIAN])
     short = " ".join(asked.split()[:9])
     files = [[asked, short], [f"{' '.join(TATAR[:3])}\n\n{OTHER}"], [LONG, asked, FRENCH[1]]]
-    sifted = Sifted(tmp_path / "three", [files], evaluation=[("unseen.txt", [asked])])
+    removed = Removed(tmp_path / "three", [files], evaluation=[("unseen.txt", [asked])])
     one = [[text for texts in files for text in texts]]
-    whole = Sifted(tmp_path / "one", [one], evaluation=[("unseen.txt", [asked])])
-    (counts,) = sifted.said["decontamination"]
+    whole = Removed(tmp_path / "one", [one], evaluation=[("unseen.txt", [asked])])
+    (counts,) = removed.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (3, 1)
     assert counts["overlap"] > 0
-    assert sifted.said["decontamination"] == whole.said["decontamination"]
+    assert removed.said["decontamination"] == whole.said["decontamination"]
 
 
 def test_other_evaluation_texts_in_the_same_place_are_other_texts(tmp_path: Path) -> None:
     for evaluation, left in ((LONG, [OTHER, THIRD]), (OTHER, [LONG, THIRD])):
-        sifted = Sifted(tmp_path, [[[LONG, OTHER, THIRD]]], evaluation=[("a.txt", [evaluation])])
-        assert sifted.texts() == left
+        removed = Removed(tmp_path, [[[LONG, OTHER, THIRD]]], evaluation=[("a.txt", [evaluation])])
+        assert removed.texts() == left
         shutil.rmtree(tmp_path)
 
 
@@ -195,7 +195,7 @@ def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
     monkeypatch.setattr(
         contamination, "evaluation_runs", lambda texts, n: (seen.append(n.file), found(texts, n))[1]
     )
-    Sifted(tmp_path, [[[LONG], [OTHER], [THIRD]]], evaluation=[("a.txt", [LONG]), ("b.txt", [])])
+    Removed(tmp_path, [[[LONG], [OTHER], [THIRD]]], evaluation=[("a.txt", [LONG]), ("b.txt", [])])
     assert seen == ["a.txt", "b.txt"]
 
 
@@ -211,7 +211,7 @@ def test_a_document_that_fails_once_a_part_of_it_is_gone_is_counted(
 
     monkeypatch.setattr(Cleaned, "add", failing)
     clean = Clean(dedup=("paragraphs",))
-    sifted = Sifted(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", THIRD]]], clean)
-    assert sifted.texts() == [LONG, THIRD]
-    (stats,) = sifted.stats
+    removed = Removed(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", THIRD]]], clean)
+    assert removed.texts() == [LONG, THIRD]
+    (stats,) = removed.stats
     assert {reason: each.records for reason, each in stats.dropped.items()} == {FAULT: 1}
