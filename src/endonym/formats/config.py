@@ -285,8 +285,8 @@ class Clean(Config):
         '    "exact" drops a document whose text stood before\n'
         '    "near" drops a document that is similar to another one; the better copy stays: less '
         "damaged, longer, with more accents, earlier. Texts of fewer than 100 letters are no "
-        "copies if their numbers differ, and those of fewer than 11 must be equal but for case, blanks "
-        "and punctuation\n"
+        "copies if their numbers differ, and those of fewer than 11 must be equal but for case, "
+        "blanks and punctuation\n"
         '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
         "earlier document",
     )
