@@ -274,7 +274,7 @@ def test_a_mask_is_not_masked_again():
 def test_long_runs_of_anything_take_linear_time(run: str):
     start = time.process_time()
     masked(run * 50_000)
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 15
 
 
 def test_digits_that_python_does_not_know_are_digits():

@@ -67,7 +67,7 @@ def test_a_template_that_loops_ends_in_bounded_time(monkeypatch: pytest.MonkeyPa
     start = time.monotonic()
     with pytest.raises(RecipeError, match="does not end"):
         template(text).parts([(("user",), True)])
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("kind", KINDS)
