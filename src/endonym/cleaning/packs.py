@@ -79,7 +79,8 @@ class PackStep(Config):
 def packs() -> dict[str, PackStep]:
     """All steps by name, sorted by language."""
     found: dict[str, PackStep] = {}
-    every = files("endonym.cleaning").joinpath("language_packs").iterdir()
+    folder = files("endonym.cleaning").joinpath("language_packs").iterdir()
+    every = [path for path in folder if path.name.endswith(".toml")]
     for path in sorted(every, key=lambda each: each.name):
         for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
             named = {"name": name, "language": path.name.removesuffix(".toml")}

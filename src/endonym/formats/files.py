@@ -231,8 +231,9 @@ def files_matching(
         try:
             status = folder.stat()
             key = status.st_dev, status.st_ino, reached - {len(parts)}
-            entries = [] if key in read else glob.entries(folder)
+            is_new = key not in read
             read.add(key)
+            entries = glob.entries(folder) if is_new else []
         except PermissionError:
             if folder == root:
                 raise

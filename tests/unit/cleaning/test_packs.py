@@ -1,6 +1,7 @@
 """Language packs: data files of changes that are right in one language."""
 
 import time
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -184,3 +185,12 @@ def test_a_step_that_unifies_knows_what_is_right():
 def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, right: str):
     assert changed("khmer_order", f"{wrong} និង{wrong}") == f"{right} និង{right}"
     assert changed("khmer_order", right) == right
+
+
+def test_what_is_no_pack_in_their_folder_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "language_packs" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "language_packs" / "km.toml~").write_bytes(b"\xff")
+    monkeypatch.setattr("endonym.cleaning.packs.files", lambda package: tmp_path)
+    assert packs.__wrapped__() == {}
