@@ -124,7 +124,8 @@ def settle(
         recipe, training, lock.choices, longest_document=longest, device=target
     )
     training = training.with_choices(lock.keep(memory))
-    warnings = [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]
+    for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
+        log.warn(warning)
     document = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):
         seconds = None
@@ -133,9 +134,8 @@ def settle(
                 seconds = seconds_a_token(training.model, config, **machine, document=document)
         most = longest if number not in own else None
         here = own.get(number, facts)
-        warnings += cautions(config, here, pack.context, seconds=seconds, longest_document=most)
-    for warning in filter(None, warnings):
-        log.warn(warning)
+        for warning in cautions(config, here, pack.context, seconds=seconds, longest_document=most):
+            log.warn(warning)
     tuned = _tuned(
         training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
     )

@@ -62,5 +62,6 @@ def _frame(described: Mapping[str, Any]) -> str:
     """A `tokenizer.json` without what training decides, and without the list of specials."""
     model = described["model"].items()
     kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
-    rules = {key: value for key, value in described.items() if key != "added_tokens"}
+    rules = dict(described)
+    del rules["added_tokens"]  # A file without the list was not written here.
     return json.dumps(rules | {"model": kept}, sort_keys=True)
