@@ -18,6 +18,7 @@ from toys import toy_tokenizer
 from endonym.errors import TokenizerError
 from endonym.limited.process import LimitedProcess
 from endonym.tokenizer import untrusted
+from endonym.tokenizer.kinds import is_own_frame
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer, read_engine
 from endonym.tokenizer.untrusted import growth_of, is_own, literals_of, risky_letters, whole_size
 
@@ -302,3 +303,11 @@ def test_a_word_without_a_token_for_what_is_unknown_is_an_error_of_ours(tmp_path
     engine = read_engine(written(tmp_path, described(model=model, added_tokens=[])))
     with pytest.raises(TokenizerError, match="fails at this text"):
         Tokenizer(engine).encode(FRENCH[0])
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_file_that_lacks_the_list_of_specials_is_none_of_ours(kind: str) -> None:
+    described = json.loads(toy_tokenizer(kind).to_json())
+    assert is_own_frame(described)
+    del described["added_tokens"]
+    assert not is_own_frame(described)
