@@ -31,7 +31,6 @@ from endonym.cleaning.language.identify import Identifier
 from endonym.cleaning.language.sample import Sample, learn
 from endonym.cleaning.language.votes import cld2_vote, langid_vote
 from endonym.script.fold import folded
-from endonym.survey.cleaning import LEAST_SCORE
 
 FILES = {
     "tt": "tt/common_voice_sentences.txt",
@@ -50,6 +49,8 @@ WAYS = ("pycld2", "py3langid", "votes", "own model", "with contrast")
 LENGTHS = {"line": 10_000, "20 characters": 20}
 LEARNT, CONTRAST, DIRT = 4_000, 1_000, 0.1
 """Lines of a corpus, lines of a file to contrast with, share of the corpus in other languages."""
+LEAST_SCORE = 0.6
+"""The score from which on a line is in the language."""
 LIBRARIES, CERTAIN_VOTE = "libraries", 0.9
 JUDGES = ("lines", "flores")
 FLORES = "on FLORES"

@@ -36,11 +36,13 @@ from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
-from endonym.formats.readable import allowance, said, worst
+from endonym.formats.files import source_files
+from endonym.formats.readable import said
 from endonym.log import Log, counted, duration, number, rounded, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
+from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import (
@@ -50,17 +52,20 @@ from endonym.script.languages import (
     usual_code,
 )
 from endonym.store import Store
-from endonym.survey.cleaning import guess_clean
+from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
+from endonym.workers import runner
 
 LABEL = 12
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 LEAST_PART = 0.05
 """Parts of a run that take less of its time are not named."""
+EXAMINED_BYTES, EXAMPLES = 30_000_000, 3
+"""Raw bytes that are examined, about, and examples that are kept of each finding."""
 
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
@@ -155,24 +160,19 @@ def write_recipe(
         log.warn(warning)
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
-    clean, reasons = guess_clean(language, survey.sample, survey.texts)
-    limit = allowance(survey.readings, clean.max_unreadable)
-    if limit != clean.max_unreadable:
-        (_, source, what), *_ = worst(survey.readings)
-        why = f"so much may be unreadable, and is left out; most of it: {source}: {what}"
-        clean = clean.model_copy(update={"max_unreadable": limit})
-        reasons = reasons | {"max_unreadable": why}
+    advised = examined(survey, folder, language, log)
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
-    choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
+    choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
+    reasons = {source.name: reason for source, reason in survey.sources}
     parts = [
         _head(path, language, survey),
         *(
-            "\n".join([f"[[source]]  # {printable(reason)}", *config_lines(source)])
-            for source, reason in survey.sources
+            "\n".join([f"[[source]]  # {printable(reasons[source.name])}", *config_lines(source)])
+            for source in advised.sources
         ),
         *(_commented(source, printable(reason)) for source, reason in survey.odd),
-        "\n".join(["[clean]", *config_lines(clean, reasons)]),
+        advised.table,
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
         "[[evaluate]]  # to choose between runs: endonym compare RUN RUN --split dev\n"
@@ -186,6 +186,29 @@ def write_recipe(
         path.unlink()
         raise
     return path, survey
+
+
+def examined(survey: Survey, folder: Path, language: str, log: Log) -> Advice:
+    """What the doctor says of the texts, of a sample if they are large; a line tells of it."""
+    sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
+    patient = Patient(
+        folder.name, folder, sources, language, "", survey.sample, survey.texts, survey
+    )
+    advised = advice(
+        patient,
+        runner_of=lambda size: runner(suitable_workers(size)),
+        log=log,
+        samples=EXAMPLES,
+        limit=EXAMINED_BYTES,
+    )
+    found = advised.found
+    goes = found.documents - found.kept.documents
+    log.line(
+        f"{'cleaning':<{LABEL}}{100 * goes / max(1, found.documents):.1f} % of "
+        f"{counted(found.documents, 'document')} go, by the rules in the recipe; each with "
+        "examples: endonym doctor"
+    )
+    return advised
 
 
 def require_language(code: str) -> None:

@@ -135,6 +135,28 @@ SCRIPTS = {
 }  # fmt: skip
 """Script -> the languages that are written in it alone, or almost."""
 
+LETTERS = {
+    "tt": "әөүҗңһ",
+    "ba": "әөүғҡҙҫңһ",
+    "kk": "әғқңөұүһі",
+    "ky": "ңөү",
+    "cv": "ӑӗҫӳ",
+    "sah": "ҕҥөһү",
+    "mn": "өү",
+    "tg": "ғӣқӯҳҷ",
+    "uk": "іїєґ",
+    "be": "ўі",
+    "ro": "ăâîșțşţ",
+    "tr": "ğışçöü",
+    "az": "əğışçöü",
+    "pl": "ąćęłńóśźż",
+    "vi": "ăâđêôơư",
+    "fa": "پچژگ",
+    "ur": "ٹڈڑںے",
+    "ckb": "ڕڵۆێ",
+}
+"""Letters that tell a language from others in its script."""
+
 DEBIAN_PACKS = {
     "arabic": "arab", "armenian": "armn", "bengali": "beng", "cyrillic": "cyrl",
     "devanagari": "deva", "ethiopic": "ethi", "georgian": "geor", "greek": "grek",

@@ -115,6 +115,21 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What is wrong with texts, and the recipe's answer.
+
+    findings: those that matter most first. clean: the recommended [clean]; table: the same as
+    TOML, each key with its reason. sources: without files that gave nothing.
+    """
+
+    found: Examined
+    findings: list[Finding]
+    clean: Clean
+    sources: list[Source]
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The findings, those that matter most first, and what else the page says.
 
@@ -248,18 +263,49 @@ def diagnose(
         )
     is_recipe = len(paths) == 1 and paths[0].suffix == ".toml" and paths[0].is_file()
     patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
-    contrasted = list(contrast)
-    clean = diagnostic_clean(patient.code, patient.sample, patient.documents)
-    files, missing = files_named(contrasted, Path.cwd())
+    files, missing = files_named(list(contrast), Path.cwd())
     if missing:
         raise MissingSource(
             "there is no such file",
             where=f"--contrast {printable(missing[0])}",
             do="Give files of texts in other languages, each named by its code: ba.txt.",
         )
-    if contrasted and clean.language:
-        given = tuple(os.path.relpath(path, patient.folder) for path in files)
-        clean = clean.model_copy(update={"contrast": given})
+    advised = advice(
+        patient, runner_of=runner_of, log=log, contrast=files, samples=samples, limit=limit
+    )
+    raw, kept = (
+        potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
+        for each in (advised.found.raw, advised.found.kept)
+    )
+    return Diagnosis(
+        patient,
+        advised.found,
+        advised.findings,
+        advised.clean,
+        _recipe(patient, advised),
+        raw,
+        kept,
+        time.perf_counter() - began,
+    )
+
+
+def advice(
+    patient: Patient,
+    *,
+    runner_of: RunnerMaker,
+    log: Log,
+    contrast: Sequence[Path] = (),
+    samples: int = EXAMPLES,
+    limit: int = LIMIT_BYTES,
+) -> Advice:
+    """Examine texts with every rule: what is wrong with them, and what a recipe does about it.
+
+    contrast: files of texts in other languages. limit: bytes of raw files that are examined.
+    """
+    clean = diagnostic_clean(patient.code, patient.sample, patient.documents)
+    if contrast and clean.language:
+        names = tuple(os.path.relpath(path, patient.folder) for path in contrast)
+        clean = clean.model_copy(update={"contrast": names})
     plain = [
         (each.in_script(patient.script).model_copy(update={"ocr": None}), raw)
         for each, raw in patient.sources
@@ -269,49 +315,38 @@ def diagnose(
         found = examine(
             plain,
             clean,
-            contrast=files,
+            contrast=contrast,
             runner=runner,
             progress=log.progress,
             samples=samples,
             limit=limit,
         )
-    return _concluded(patient, found, samples, began)
-
-
-def _concluded(patient: Patient, found: Examined, samples: int, began: float) -> Diagnosis:
-    """The diagnosis from what was found."""
-    sources = [each for each, _ in patient.sources]
+    sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
-    findings = findings_of(found, sources, patient.survey, samples=samples, packages=packages)
+    findings = findings_of(found, sources, survey, samples=samples, packages=packages)
     read = readings(found)
-    clean = recommended(found.clean, findings, read)
+    # Late faults of large files are in the survey, which reads more of some.
+    clean = recommended(found.clean, findings, [*read, *(survey.readings if survey else ())])
     findings = prescribed(findings, clean)
-    much = [each.source for each in read if said(each)]
-    recipe = _recipe(patient, found, clean_table(clean, findings, much))
-    raw, kept = (
-        potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
-        for each in (found.raw, found.kept)
-    )
-    return Diagnosis(
-        patient, found, findings, clean, recipe, raw, kept, time.perf_counter() - began
-    )
+    table = clean_table(clean, findings, [each.source for each in read if said(each)])
+    return Advice(found, findings, clean, mended(found, patient.sources), table)
 
 
-def _recipe(patient: Patient, found: Examined, cleaning: str) -> str:
+def _recipe(patient: Patient, advised: Advice) -> str:
     """The whole recipe of texts; of a recipe what changes in it; empty without any text."""
-    sources = mended(found, patient.sources)
-    if not sources:
+    if not advised.sources:
         return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-        return recipe_text(patient.name, patient.code, sources, cleaning, notes=notes)
+        return recipe_text(patient.name, patient.code, advised.sources, advised.table, notes=notes)
     before = [source for source, _ in patient.sources]
     tried, own = (
-        each.model_dump(exclude_defaults=True) for each in (found.clean, patient.recipe.clean)
+        each.model_dump(exclude_defaults=True)
+        for each in (advised.found.clean, patient.recipe.clean)
     )
-    changed = [each for each in sources if each not in before]
+    changed = [each for each in advised.sources if each not in before]
     untried = [key for key in own if key not in tried]
-    return changes_text(patient.recipe.path, changed, cleaning, own=untried)
+    return changes_text(patient.recipe.path, changed, advised.table, own=untried)
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
-from endonym.cleaning.rules import step_names
+from endonym.cleaning.rules import DROPS, step_names
 from endonym.errors import printable
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
@@ -34,6 +34,8 @@ NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_p
 """Reasons of the reader that every dump and every book has."""
 SHOWN_CHARS = 300
 MOST_EXCLUDED = 12
+MOST_DROPPED = 0.5
+"""Share of the documents that a rule may drop, if it is recommended."""
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 TEMPLATE = "max_same_skeleton"
@@ -372,12 +374,17 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
 def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
     """Of the rules that were switched on, those that did something, and those for every corpus.
 
-    read: of each source, of which more than usual may have to be unreadable.
+    A rule that would drop most of the texts is left out: such is this corpus, or the language is
+    not the one that was named. read: of each source, of which more than usual may have to be
+    unreadable.
     """
-    names = {each.name for each in findings}
+    droppers = {*(rule.key for rule in DROPS), "min_language_score"}
+    names = {
+        each.name for each in findings if each.name not in droppers or each.share <= MOST_DROPPED
+    }
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     given = clean.model_dump(exclude_defaults=True)
-    keys: dict[str, Any] = {"normalize": steps, "dedup": clean.dedup}
+    keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
     for name in [each for each in given if each in names and each not in keys]:
         keys |= {key: given[key] for key in NEEDS.get(name, (name,)) if key in given}
     if (allowed := allowance(read, usual := Clean().max_unreadable)) > usual:
@@ -482,6 +489,10 @@ def source_table(source: Source) -> str:
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
     reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
+    for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
+        said = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
+        reasons[key] = "; ".join(said)
     names = ", ".join(f'"{name}"' for name in unreadable)
+    reasons["script"] = "the script of most letters"
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"
     return "\n".join(["[clean]", *config_lines(clean, reasons)])

@@ -40,9 +40,8 @@ from endonym.formats.readers.records import DEFAULT_FIELD, json_value
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
-from endonym.script.languages import ocr_packages, usual_script
+from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
-from endonym.survey.cleaning import EXPECTED
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
@@ -377,7 +376,7 @@ def pack_for(
     engine, packages = tesseract(), ocr_packages(usual_script(language), language)
     if engine is None:
         return "", NO_PROGRAM.format(packages=packages)
-    letters = texts[:LETTERS_CHARS] + EXPECTED.get(language.split("-")[0], ("",))[0]
+    letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
         found = best_pack(engine, [page_of(*each) for each in files], letters)
     except OcrFailed as failed:

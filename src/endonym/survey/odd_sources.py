@@ -2,7 +2,7 @@
 
 Three tests, each with figures that a person can check:
 
-1. Letters: too few of the letters that the language must have (`EXPECTED`), or of its script.
+1. Letters: too few of the letters that the language must have (`LETTERS`), or of its script.
 2. Letters again: their frequencies differ from those of the other texts.
 3. Trigrams: groups of three letters that are usual in the other texts are rare here.
 
@@ -26,9 +26,14 @@ from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
-from endonym.script.languages import language_name, language_warning, usual_code, usual_script
+from endonym.script.languages import (
+    LETTERS,
+    language_name,
+    language_warning,
+    usual_code,
+    usual_script,
+)
 from endonym.script.scripts import script_counts
-from endonym.survey.cleaning import EXPECTED
 
 SKETCH_CHARS = 60_000
 """Characters of a text that are enough to compare it."""
@@ -312,7 +317,7 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     if script and share < LEAST_SCRIPT:
         name = language_name(language)
         return f"{1 - share:.0%} of its letters are not {script}, the script of {name}"
-    expected = EXPECTED.get(code, ("", ""))[0]
+    expected = LETTERS.get(code, "")
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:
         return ""

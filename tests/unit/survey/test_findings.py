@@ -261,6 +261,15 @@ def test_what_found_nothing_is_not_prescribed():
     assert clean.max_unreadable == Clean().max_unreadable
 
 
+def test_a_rule_that_would_drop_most_of_the_texts_is_left_to_a_person():
+    for share, is_written in ((0.5, True), (0.51, False)):
+        for name in ("max_digits", "min_script_share", "min_language_score"):
+            most = Finding(name, name, "…", 10, share)
+            assert (getattr(recommended(EVERY, [most]), name) is not None) is is_written
+    spelling = Finding("look_alikes", "", "…", 10, 1.0)  # a change drops nothing
+    assert "look_alikes" in recommended(EVERY, [spelling]).normalize
+
+
 def test_twice_of_what_cannot_be_read_is_allowed_if_that_is_more_than_usual():
     damaged = Reading("a", records=100, bytes=1_000, lost=Counter({"truncated  a.gz": 94}))
     assert recommended(EVERY, [], [damaged]).max_unreadable == 0.19
