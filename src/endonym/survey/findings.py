@@ -379,9 +379,9 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     unreadable.
     """
     droppers = {*(rule.key for rule in DROPS), "min_language_score"}
-    names = {
-        each.name for each in findings if each.name not in droppers or each.share <= MOST_DROPPED
-    }
+    most = {each.name for each in findings if each.name in droppers and each.share > MOST_DROPPED}
+    # What a foreign script drops is never a loss, though no text has one yet.
+    names = {*(each.name for each in findings), "min_script_share"} - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     given = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
