@@ -1,22 +1,19 @@
 """What this machine can do: training speed, measured once by a few real steps and then saved.
 
-Measurements stand in the store's `machine.json`. From them follow how long a run takes from its
-shards on, and whether compiling pays. Imports no torch, but for a measurement.
+Measurements stand in the store's `machine.json`. From them follows whether compiling pays. Imports
+no torch, but for a measurement.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from endonym import device
-from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice, Facts
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice
 from endonym.autopilot.phase import usual_batch
 from endonym.cpu_contention import TOO_MANY
 from endonym.errors import OutOfMemory
-from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
-from endonym.export.config import DATASET
-from endonym.formats.config import BLOCK_BYTES
 from endonym.log import duration, number
 from endonym.model.adapt_config import AdaptConfig
 from endonym.model.config import ModelConfig, ModelKeys
@@ -24,12 +21,8 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.kernels.sizes import keys_a_token, padded
-from endonym.recipe.recipe import Recipe
 from endonym.store import fingerprint, read_if_whole, write_sealed
-from endonym.train.config import SAMPLE_TOKENS, Execution, TrainConfig
-
-if TYPE_CHECKING:
-    from endonym.autopilot.resolve import ResolvedTraining
+from endonym.train.config import Execution, TrainConfig
 
 EFFICIENCY = 0.3
 """Share of the measured matrix speed that training reaches, if nothing more is known."""
@@ -39,16 +32,6 @@ SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
 """A small shape, measured to learn how long a step takes besides its matrix products."""
 WORTH_MEASURING_SECONDS = 120.0
 """Compiling cannot pay off in shorter trainings."""
-FORWARD_SHARE = 1 / 3
-"""Share of the time of a training token that the forward pass takes, as in evaluation."""
-GENERATED_TOKEN_SECONDS = 0.001
-"""Time of one generated token in each layer: small models wait for Python, not for products."""
-PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
-"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
-SPEED_SECONDS = 20.0
-"""Three processes of one program that runs the model; starting them takes most of it."""
-START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
-"""Reading, the pre-flight checks and saving of a phase; writing an export."""
 
 
 def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
@@ -344,55 +327,3 @@ def seconds_a_token(
 def usual_document(document: float, shape: AnyModelConfig) -> int:
     """Document length in a measurement, in tokens: rounded, at most the context."""
     return padded(max(1, min(round(document), shape.context)))
-
-
-def promised_parts(
-    recipe: Recipe, training: "ResolvedTraining", facts: Facts, seconds_a_token: Sequence[float]
-) -> dict[str, float]:
-    """Seconds by part. seconds_a_token: of training, for each phase."""
-    split = recipe.split.resolved()
-    share = split.val_share or 0.0
-    held = facts.unique_tokens * share / (1 - share)
-    if split.val_documents is not None:
-        held = split.val_documents * facts.mean_document_tokens
-    judged = held / 2  # of dev and of test each
-    names = ("start", "training", "validations", "samples", "evaluation", "export")
-    parts: dict[str, float] = dict.fromkeys(names, 0.0)
-    models = sum(each.format != DATASET for each in recipe.export)
-    generated = GENERATED_TOKEN_SECONDS * training.model.layers
-    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
-        if config.objective == "preferences" and phase in facts.examples:
-            parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
-        validations = config.steps // config.eval_every_steps + 1
-        parts["start"] += START_SECONDS
-        parts["training"] += seconds * config.steps * config.batch_tokens
-        validated = validations * min(config.eval_tokens, judged)
-        parts["validations"] += validated * FORWARD_SHARE * seconds
-        samples = (validations - 1) // config.validations_per_sample + 1
-        parts["samples"] += samples * SAMPLE_TOKENS * generated
-    for asked in recipe.evaluate:
-        if asked.kind == "prompts":
-            parts["evaluation"] += asked.max_tokens * generated
-            continue
-        if asked.kind == "speed":
-            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * models)
-            continue
-        # Lists of sentences are read a second time, in blocks.
-        readings = 2 if training.pack.join else 1
-        parts["evaluation"] += readings * judged * FORWARD_SHARE * seconds_a_token[-1]
-        if asked.baselines:
-            parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
-            if training.pack.join:
-                parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
-    parts["export"] = EXPORT_SECONDS * models
-    return parts
-
-
-def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> float:
-    """Time of the compressor on so many tokens, in documents or in blocks of them."""
-    ratio = facts.text_bytes / max(1, facts.unique_tokens)
-    each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
-    count = int(min(most_documents(), judged * ratio / max(1.0, each)))
-    forks = draws_of(count, int(count * each)) * (count + 1)
-    primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
-    return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
-from endonym.autopilot.machine import expected_here, promised_parts
+from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
@@ -26,7 +26,10 @@ from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.data.order import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
+from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
+from endonym.export.config import DATASET
 from endonym.export.formats import require_formats
+from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
 from endonym.log import counted, duration, number, size
 from endonym.model.config import ModelConfig
@@ -48,10 +51,21 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
+from endonym.train.config import SAMPLE_TOKENS
 from endonym.train.memory_budget import phase_bytes
 
 EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
+FORWARD_SHARE = 1 / 3
+"""Share of the time of a training token that the forward pass takes, as in evaluation."""
+GENERATED_TOKEN_SECONDS = 0.001
+"""Time of one generated token in each layer: small models wait for Python, not for products."""
+PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
+"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+SPEED_SECONDS = 20.0
+"""Three processes of one program that runs the model; starting them takes most of it."""
+START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
+"""Reading, the pre-flight checks and saving of a phase; writing an export."""
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
@@ -246,6 +260,58 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     found = expected(recipe, samples, store, "cpu", raw=raw)
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
+
+
+def promised_parts(
+    recipe: Recipe, training: ResolvedTraining, facts: Facts, seconds_a_token: Sequence[float]
+) -> dict[str, float]:
+    """Seconds by part. seconds_a_token: of training, for each phase."""
+    split = recipe.split.resolved()
+    share = split.val_share or 0.0
+    held = facts.unique_tokens * share / (1 - share)
+    if split.val_documents is not None:
+        held = split.val_documents * facts.mean_document_tokens
+    judged = held / 2  # of dev and of test each
+    names = ("start", "training", "validations", "samples", "evaluation", "export")
+    parts: dict[str, float] = dict.fromkeys(names, 0.0)
+    models = sum(each.format != DATASET for each in recipe.export)
+    generated = GENERATED_TOKEN_SECONDS * training.model.layers
+    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
+        if config.objective == "preferences" and phase in facts.examples:
+            parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
+        validations = config.steps // config.eval_every_steps + 1
+        parts["start"] += START_SECONDS
+        parts["training"] += seconds * config.steps * config.batch_tokens
+        validated = validations * min(config.eval_tokens, judged)
+        parts["validations"] += validated * FORWARD_SHARE * seconds
+        samples = (validations - 1) // config.validations_per_sample + 1
+        parts["samples"] += samples * SAMPLE_TOKENS * generated
+    for asked in recipe.evaluate:
+        if asked.kind == "prompts":
+            parts["evaluation"] += asked.max_tokens * generated
+            continue
+        if asked.kind == "speed":
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * models)
+            continue
+        # Lists of sentences are read a second time, in blocks.
+        readings = 2 if training.pack.join else 1
+        parts["evaluation"] += readings * judged * FORWARD_SHARE * seconds_a_token[-1]
+        if asked.baselines:
+            parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
+            if training.pack.join:
+                parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
+    parts["export"] = EXPORT_SECONDS * models
+    return parts
+
+
+def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> float:
+    """Time of the compressor on so many tokens, in documents or in blocks of them."""
+    ratio = facts.text_bytes / max(1, facts.unique_tokens)
+    each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
+    count = int(min(most_documents(), judged * ratio / max(1.0, each)))
+    forks = draws_of(count, int(count * each)) * (count + 1)
+    primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
+    return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
 
 
 def _phase_lines(checked: Checked) -> list[str]:

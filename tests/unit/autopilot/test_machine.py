@@ -1,4 +1,4 @@
-"""What is measured of a machine, remembered and promised: paces, compilation, the time of a run."""
+"""What is measured of a machine, remembered and promised: paces, compilation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,6 @@ from endonym.autopilot.machine import (
     known,
     measured_pace,
     promised_here,
-    promised_parts,
     promised_seconds,
     remembered,
     seconds_a_token,
@@ -24,14 +23,12 @@ from endonym.autopilot.machine import (
     usual_shape,
     usual_training,
 )
-from endonym.autopilot.model_size import DOCUMENT_TOKENS, Facts
-from endonym.autopilot.resolve import resolve_training, training_choices
+from endonym.autopilot.model_size import DOCUMENT_TOKENS
 from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
-from endonym.recipe.recipe import Recipe
 from endonym.store import read_if_whole
 from endonym.train import compile as compiler
 from endonym.train.config import TrainConfig
@@ -276,57 +273,3 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
 def test_a_usual_shape_has_heads_of_sixty_four_channels() -> None:
     heads = [usual_shape(dim, 2, 300, 32).mixers[0].model_dump()["heads"] for dim in (32, 64, 320)]
     assert heads == [1, 1, 5]
-
-
-FACTS = Facts(4_000_000, 1_000_000, 100.0)
-
-
-@pytest.fixture
-def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
-    return Recipe.load(small_recipe(tmp_path / "project"))
-
-
-def parts(recipe: Recipe, pace: float = 1e-3) -> dict[str, float]:
-    """The promise for a million tokens, with so many seconds for each token of training."""
-    training = resolve_training(recipe, training_choices(recipe, FACTS, 400), FACTS, 400)
-    return promised_parts(recipe, training, FACTS, [pace])
-
-
-def test_every_part_of_a_run_is_promised(recipe: Recipe) -> None:
-    found = parts(recipe)
-    assert found["training"] == pytest.approx(40 * 256 * 1e-3)
-    # Six validations of 32,768 tokens, each for a third of its training.
-    assert found["validations"] == pytest.approx(6 * 32_768 * 1e-3 / 3)
-    assert all(found[part] > 0 for part in ("samples", "evaluation", "export"))
-    assert parts(recipe, 2e-3)["training"] == pytest.approx(2 * found["training"])
-    bare = parts(recipe.with_values({"evaluate.0.baselines": False}))["evaluation"]
-    assert bare < found["evaluation"]
-
-
-def test_each_part_is_counted_for_what_the_recipe_asks(recipe: Recipe) -> None:
-    plain: dict[str, object] = {"evaluate": None, "export": None}
-    bare = parts(recipe.with_values(plain))
-    assert (bare["start"], bare["evaluation"], bare["export"]) == (3.0, 0.0, 0.0)
-    # A fifth is held out, so a quarter of what is learnt; half of that is dev, and half test.
-    judged = 1_000_000 / 4 / 2
-    bits = plain | {"evaluate": [{"kind": "bits", "baselines": False}]}
-    prompts = plain | {"evaluate": [{"kind": "prompts", "file": "prompts.txt", "max_tokens": 30}]}
-    for asked, seconds in (
-        (bits, 2 * judged * 1e-3 / 3),
-        (bits | {"pack.join": None}, judged * 1e-3 / 3),
-        (prompts, 30 * 2 * 0.001),
-    ):
-        found = parts(recipe.with_values(asked))["evaluation"]
-        assert found == pytest.approx(seconds)
-    exports = [{"format": "huggingface"}, {"format": "gguf"}, {"format": "dataset"}]
-    found = parts(recipe.with_values({"evaluate": [{"kind": "speed"}], "export": exports}))
-    assert found["evaluation"] == pytest.approx(20 * (1 + 2 * 2))
-    assert found["export"] == pytest.approx(2 * 0.5)
-
-
-def test_held_out_documents_that_are_counted_are_read_in_validations(recipe: Recipe) -> None:
-    few = recipe.with_values({"split.val_share": None, "split.val_documents": 40})
-    # Half of forty documents of a hundred tokens, six times.
-    assert parts(few)["validations"] == pytest.approx(6 * 2000 * 1e-3 / 3)
-    often = few.with_values({"phase.0.eval_every_steps": 20})
-    assert parts(often)["validations"] == pytest.approx(3 * 2000 * 1e-3 / 3)
