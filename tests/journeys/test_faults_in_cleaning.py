@@ -156,7 +156,7 @@ def test_the_doctor_finds_it(
     (example,) = finding.examples
     assert example.place == "b/b.txt#31"
     assert "ZeroDivisionError" in example.why
-    assert found.found.kept.documents > 80
+    assert found.examined.kept.documents > 80
 
 
 @pytest.mark.parametrize("break_it", BREAKS)

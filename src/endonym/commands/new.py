@@ -160,7 +160,7 @@ def write_recipe(
         log.warn(warning)
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
-    advised = examined(survey, folder, language, log)
+    advised = examined_texts(survey, folder, language, log)
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
@@ -188,7 +188,7 @@ def write_recipe(
     return path, survey
 
 
-def examined(survey: Survey, folder: Path, language: str, log: Log) -> Advice:
+def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Advice:
     """What the doctor says of the texts, of a sample if they are large; a line tells of it."""
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
     patient = Patient(
@@ -201,11 +201,11 @@ def examined(survey: Survey, folder: Path, language: str, log: Log) -> Advice:
         samples=EXAMPLES,
         limit=EXAMINED_BYTES,
     )
-    found = advised.found
-    goes = found.documents - found.kept.documents
+    examined = advised.examined
+    goes = examined.documents - examined.kept.documents
     log.line(
-        f"{'cleaning':<{LABEL}}{100 * goes / max(1, found.documents):.1f} % of "
-        f"{counted(found.documents, 'document')} go, by the rules in the recipe; each with "
+        f"{'cleaning':<{LABEL}}{100 * goes / max(1, examined.documents):.1f} % of "
+        f"{counted(examined.documents, 'document')} go, by the rules in the recipe; each with "
         "examples: endonym doctor"
     )
     return advised

@@ -43,7 +43,7 @@ class Letter:
 
 def doctor_page(diagnosis: Diagnosis) -> str:
     """The page as HTML."""
-    found, raw, kept = diagnosis.found, diagnosis.found.raw, diagnosis.found.kept
+    examined, raw, kept = diagnosis.examined, diagnosis.examined.raw, diagnosis.examined.kept
     return render(
         "doctor.html",
         {
@@ -62,7 +62,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "scripts": shares(raw.scripts, raw.documents),
             "mixed": shares(raw.mixed, raw.documents),
             "mixed_examples": raw.mixed_examples[:FIRST_EXAMPLES],
-            "encodings": shares(found.encodings, found.encodings.total()),
+            "encodings": shares(examined.encodings, examined.encodings.total()),
             "lengths": lengths(raw) if raw.documents else None,
             "alphabet": alphabet(kept),
             "rare": rare_letters(kept),
@@ -74,7 +74,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "recipe": diagnosis.recipe,
             "folder": str(diagnosis.patient.folder),
             "changed": str(diagnosis.patient.recipe.path) if diagnosis.patient.recipe else "",
-            "reading": f"{counted(found.files, 'file')}, {size(found.bytes)}, examined in "
+            "reading": f"{counted(examined.files, 'file')}, {size(examined.bytes)}, examined in "
             f"{duration(diagnosis.seconds)}",
         },
     )
@@ -82,7 +82,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
 
 def facts(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """The few numbers under the verdict."""
-    raw, kept = diagnosis.found.raw, diagnosis.found.kept
+    raw, kept = diagnosis.examined.raw, diagnosis.examined.kept
     return [
         ("documents", whole(raw.documents)),
         ("text", size(raw.bytes)),
@@ -158,18 +158,18 @@ def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
 
 
 def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
-    """Documents by language: those of the corpus's own, and those that were found in others."""
-    found = diagnosis.found
+    """Documents by language: those of the corpus's own, and those that were examined in others."""
+    examined = diagnosis.examined
     if not diagnosis.patient.code:
         return []
     code, others = diagnosis.patient.code.partition("-")[0], Counter[str]()
-    for reason, counts in found.foreign.items():
+    for reason, counts in examined.foreign.items():
         for each, n in counts.items():
             others[foreign_name(reason, each, code)] += n
-    foreign = sum(found.dropped(reason)[0] for reason in FOREIGN)
-    own = {language_name(diagnosis.patient.code): max(0, found.documents - foreign)}
-    return shares(own, found.documents) + [
-        (f"other: {name}", n, share) for name, n, share in shares(others, found.documents)
+    foreign = sum(examined.dropped(reason)[0] for reason in FOREIGN)
+    own = {language_name(diagnosis.patient.code): max(0, examined.documents - foreign)}
+    return shares(own, examined.documents) + [
+        (f"other: {name}", n, share) for name, n, share in shares(others, examined.documents)
     ]
 
 
@@ -193,18 +193,18 @@ def alphabet(raw: Seen) -> list[tuple[str, str]]:
 def rare_letters(seen: Seen) -> list[Letter]:
     """Letters that are rare; first those in a word with another script, where look-alikes hide."""
     most = max(1, RARE_SHARE * seen.letters.total())
-    found = [letter_of(seen, letter) for letter, n in seen.letters.items() if n <= most]
-    return sorted(found, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
+    examined = [letter_of(seen, letter) for letter, n in seen.letters.items() if n <= most]
+    return sorted(examined, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
 
 
 def gone_letters(raw: Seen, kept: Seen) -> list[Letter]:
     """Letters that cleaning takes away, nearly all of them; the most frequent first."""
-    found = [
+    examined = [
         letter_of(raw, letter)
         for letter, n in raw.letters.items()
         if kept.letters.get(letter, 0) <= KEPT_SHARE * n
     ]
-    return sorted(found, key=lambda each: (-each.count, each.letter))[:MOST_RARE]
+    return sorted(examined, key=lambda each: (-each.count, each.letter))[:MOST_RARE]
 
 
 def letter_of(seen: Seen, letter: str) -> Letter:
@@ -222,7 +222,7 @@ def mixes(letter: Letter) -> bool:
 
 def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
     """Distinct words against words read."""
-    growth = diagnosis.found.growth
+    growth = diagnosis.examined.growth
     names = {"raw": ("as it is", "train"), "kept": ("what stays", "held")}
     series = [
         Series(names[side][0], [(float(a), float(b)) for a, b in points], names[side][1])
@@ -238,7 +238,7 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
 
 def growth_says(diagnosis: Diagnosis) -> str:
     """What Heaps' law says of more text."""
-    points = diagnosis.found.growth.get("kept", [])
+    points = diagnosis.examined.growth.get("kept", [])
     exponent = heaps(points)
     if exponent is None:
         return ""
@@ -257,7 +257,7 @@ def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Each source with its licence, of the recipe or of its documents."""
     rows: list[tuple[str, str]] = []
     for source, _ in diagnosis.patient.sources:
-        told = diagnosis.found.raw.licences.get(source.name, {})
+        told = diagnosis.examined.raw.licences.get(source.name, {})
         said = [f"{name} ({whole(n)})" for name, n in told.items() if name][:5]
         silent = told.get("", 0)
         said += [f"{whole(silent)} documents say none"] if said and silent else []

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +33,6 @@ from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import (
     Finding,
-    changes_text,
     clean_table,
     findings_of,
     mended,
@@ -41,6 +40,7 @@ from endonym.survey.findings import (
     readings,
     recipe_text,
     recommended,
+    source_table,
 )
 from endonym.survey.odd_sources import guess_language
 from endonym.survey.survey import Survey, look_through
@@ -103,8 +103,8 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
     if sum(map(len, sample)) >= LEAST_CHARS:
         ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
     tokens = int(text_bytes / ratio)
-    found = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
-    facts = found.facts(Split(), ratio)
+    text_size = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
+    facts = text_size.facts(Split(), ratio)
     budget = budget_of([Phase(name="pretrain")], facts)
     shape = choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
     dim, layers = shape["model.dim"].value, shape["model.layers"].value
@@ -122,7 +122,7 @@ class Advice:
     TOML, each key with its reason. sources: without files that gave nothing.
     """
 
-    found: Examined
+    examined: Examined
     findings: list[Finding]
     clean: Clean
     sources: list[Source]
@@ -138,7 +138,7 @@ class Diagnosis:
     """
 
     patient: Patient
-    found: Examined
+    examined: Examined
     findings: list[Finding]
     clean: Clean
     recipe: str
@@ -153,22 +153,25 @@ class Diagnosis:
 
     def verdict(self) -> str:
         """One or two sentences."""
-        found, some = self.found, [each for each in self.findings if each.weight and each.count]
-        if not found.documents:
+        examined, some = (
+            self.examined,
+            [each for each in self.findings if each.weight and each.count],
+        )
+        if not examined.documents:
             return "No text could be read. The findings say which files these are, and why."
-        goes = found.documents - found.kept.documents
-        texts = f"{counted(found.documents, 'document')} ({size(found.raw.bytes)})"
+        goes = examined.documents - examined.kept.documents
+        texts = f"{counted(examined.documents, 'document')} ({size(examined.raw.bytes)})"
         serious = [each for each in some if each.severity == "serious"][:MOST_NAMED]
         named = serious or [each for each in some if each.severity != "small"][:MOST_NAMED]
         listed = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
         if serious:
-            said = f"Of {texts}, {100 * goes / found.documents:.1f} % should go. "
+            said = f"Of {texts}, {100 * goes / examined.documents:.1f} % should go. "
             said += f"What matters most: {listed}."
         elif named:
             said = f"{texts} in good order, with something worth mending: {listed}."
         else:
             said = f"{texts} in good order: nothing that matters was found."
-        left = f"{counted(found.kept.documents, 'document')}, {size(found.kept.bytes)}"
+        left = f"{counted(examined.kept.documents, 'document')}, {size(examined.kept.bytes)}"
         enough = "too little for any model here"
         if self.kept.is_enough:
             enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
@@ -177,15 +180,15 @@ class Diagnosis:
 
     def read(self) -> list[str]:
         """What was read, where it is not everything, and what is doubtful."""
-        found, patient = self.found, self.patient
+        examined, patient = self.examined, self.patient
         said = [patient.why] if patient.why else []
-        if found.files < found.all_files:
+        if examined.files < examined.all_files:
             said.append(
-                f"Examined is an evenly spread sample: {number(found.files)} of "
-                f"{counted(found.all_files, 'file')}, {size(found.bytes)} of "
-                f"{size(found.all_bytes)}. All numbers below are of this sample."
+                f"Examined is an evenly spread sample: {number(examined.files)} of "
+                f"{counted(examined.all_files, 'file')}, {size(examined.bytes)} of "
+                f"{size(examined.all_bytes)}. All numbers below are of this sample."
             )
-        if found.cut:
+        if examined.cut:
             said.append("Of large files only the beginnings were read. Numbers below are of these.")
         if any(source.ocr for source, _ in patient.sources):
             said.append("Pictures of text were not read here; the recipe lets Tesseract read them.")
@@ -195,35 +198,35 @@ class Diagnosis:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        found = self.found
-        seen = found.raw
+        examined = self.examined
+        seen = examined.raw
         return {
             "verdict": self.verdict(),
             "notes": self.read(),
             "language": self.patient.code or None,
             "read": {
-                "files": found.files,
-                "all_files": found.all_files,
-                "raw_bytes": found.bytes,
-                "all_raw_bytes": found.all_bytes,
-                "is_sample": not found.is_whole,
-                "documents": found.documents,
+                "files": examined.files,
+                "all_files": examined.all_files,
+                "raw_bytes": examined.bytes,
+                "all_raw_bytes": examined.all_bytes,
+                "is_sample": not examined.is_whole,
+                "documents": examined.documents,
                 "bytes": seen.bytes,
                 "chars": seen.chars,
             },
-            "left": {"documents": found.kept.documents, "bytes": found.kept.bytes},
+            "left": {"documents": examined.kept.documents, "bytes": examined.kept.bytes},
             "findings": [each.as_dict() for each in self.findings],
-            "languages": dict(found.languages.most_common()),
+            "languages": dict(examined.languages.most_common()),
             "scripts": dict(seen.scripts.most_common()),
             "mixed_scripts": dict(seen.mixed.most_common()),
-            "encodings": dict(found.encodings.most_common()),
+            "encodings": dict(examined.encodings.most_common()),
             "lengths": seen.lengths,
             "letters": dict(seen.letters.most_common()),
             "licenses": {
                 source.name: source.license or seen.licences.get(source.name, {})
                 for source, _ in self.patient.sources
             },
-            "words": {"read": seen.words, "growth": found.growth.get("raw", [])},
+            "words": {"read": seen.words, "growth": examined.growth.get("raw", [])},
             "feeds": {"raw": asdict(self.raw), "cleaned": asdict(self.kept)},
             "recipe": self.recipe,
             "seconds": round(self.seconds, 1),
@@ -275,11 +278,11 @@ def diagnose(
     )
     raw, kept = (
         potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
-        for each in (advised.found.raw, advised.found.kept)
+        for each in (advised.examined.raw, advised.examined.kept)
     )
     return Diagnosis(
         patient,
-        advised.found,
+        advised.examined,
         advised.findings,
         advised.clean,
         _recipe(patient, advised),
@@ -312,7 +315,7 @@ def advice(
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with runner_of(min(total, limit)) as runner:
-        found = examine(
+        examined = examine(
             plain,
             clean,
             contrast=contrast,
@@ -323,13 +326,13 @@ def advice(
         )
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
-    findings = findings_of(found, sources, survey, samples=samples, packages=packages)
-    read = readings(found)
+    findings = findings_of(examined, sources, survey, samples=samples, packages=packages)
+    read = readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
-    clean = recommended(found.clean, findings, [*read, *(survey.readings if survey else ())])
+    clean = recommended(examined.clean, findings, [*read, *(survey.readings if survey else ())])
     findings = prescribed(findings, clean)
     table = clean_table(clean, findings, [each.source for each in read if said(each)])
-    return Advice(found, findings, clean, mended(found, patient.sources), table)
+    return Advice(examined, findings, clean, mended(examined, patient.sources), table)
 
 
 def _recipe(patient: Patient, advised: Advice) -> str:
@@ -342,11 +345,27 @@ def _recipe(patient: Patient, advised: Advice) -> str:
     before = [source for source, _ in patient.sources]
     tried, own = (
         each.model_dump(exclude_defaults=True)
-        for each in (advised.found.clean, patient.recipe.clean)
+        for each in (advised.examined.clean, patient.recipe.clean)
     )
     changed = [each for each in advised.sources if each not in before]
     untried = [key for key in own if key not in tried]
     return changes_text(patient.recipe.path, changed, advised.table, own=untried)
+
+
+def changes_text(
+    path: Path, sources: Sequence[Source], cleaning: str, *, own: Iterable[str] = ()
+) -> str:
+    """What to change in a recipe: its [clean], and these sources.
+
+    own: keys of its [clean] that were not tried.
+    """
+    notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
+    if sources:
+        names = ", ".join(f'"{each.name}"' for each in sources)
+        notes.append(f"# The same for [[source]] {names}.")
+    if keys := ", ".join(own):
+        notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")
+    return "\n\n".join(["\n".join(notes), *map(source_table, sources), cleaning]) + "\n"
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:

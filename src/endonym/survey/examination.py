@@ -118,8 +118,8 @@ class Examined:
 
     def dropped(self, reason: str) -> tuple[int, int]:
         """Records dropped for a reason, and their bytes."""
-        found = [each.dropped[reason] for each in self.stats if reason in each.dropped]
-        return sum(each.records for each in found), sum(each.bytes for each in found)
+        lost = [stats.dropped[reason] for stats in self.stats if reason in stats.dropped]
+        return sum(each.records for each in lost), sum(each.bytes for each in lost)
 
     def reasons(self) -> list[str]:
         """All reasons for which something was dropped."""
@@ -190,15 +190,15 @@ def examine(
     """
     check_names(sources)
     clean = clean.model_copy(update={"max_unreadable": 1.0})
-    chosen, found = sampled(sources, limit), Examined(clean)
+    chosen, examined = sampled(sources, limit), Examined(clean)
     every, sizes = file_sizes(sources), file_sizes(chosen)
     most_bytes = shares(sizes, limit)
-    found.all_files, found.all_bytes = len(every), sum(every)
-    found.files = len(sizes)
-    found.bytes = sum(sizes if most_bytes is None else (min(each, most_bytes) for each in sizes))
-    found.cut = most_bytes is not None
-    if not found.files:
-        return found
+    examined.all_files, examined.all_bytes = len(every), sum(every)
+    examined.files = len(sizes)
+    examined.bytes = sum(sizes if most_bytes is None else (min(each, most_bytes) for each in sizes))
+    examined.cut = most_bytes is not None
+    if not examined.files:
+        return examined
     with TemporaryDirectory(prefix="endonym-doctor-") as name:
         out = Path(name) / "out"
         out.mkdir()
@@ -214,15 +214,15 @@ def examine(
             most_bytes=most_bytes,
         )
         kept = making.kept(making.cleaned())
-        found.stats = list(making.stats.values())
-        found.raw, found.kept = together(making.raw, samples), together(kept, samples)
-        found.unread = unread_files(chosen, making.raw)
+        examined.stats = list(making.stats.values())
+        examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)
+        examined.unread = unread_files(chosen, making.raw)
         for side, made in (("raw", making.raw), ("kept", kept)):
-            found.growth[side] = growth(making.work.place(side), made)
-        _read_out(found, out, samples)
+            examined.growth[side] = growth(making.work.place(side), made)
+        _read_out(examined, out, samples)
         if (facts := making.facts()) is not None:
-            found.templates = templates(out, Facts.load(facts), found.kept.stubs)
-    return found
+            examined.templates = templates(out, Facts.load(facts), examined.kept.stubs)
+    return examined
 
 
 def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
@@ -269,21 +269,21 @@ def shares(sizes: Sequence[int], limit: int) -> int | None:
     return None
 
 
-def _read_out(found: Examined, out: Path, samples: int) -> None:
+def _read_out(examined: Examined, out: Path, samples: int) -> None:
     """Read the examples, before the folder is deleted."""
-    for reason in found.reasons():
-        found.rejects[reason] = some_dropped(out, reason, samples)
+    for reason in examined.reasons():
+        examined.rejects[reason] = some_dropped(out, reason, samples)
     for path in sorted((out / REMOVED).glob("*.jsonl.gz")):
         reason = path.name.removesuffix(".jsonl.gz")
-        found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
-    names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
-    found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
+        examined.removed[reason] = some_dropped(out, reason, samples, REMOVED)
+    names = {each.stayed for each in examined.rejects.get("near", ()) if each.stayed}
+    examined.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
     clusters = [(each["stays"]["text"][:SHOWN_CHARS], each["copies"] + 1) for each in copies]
-    found.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
+    examined.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
-        found.foreign[reason] = Counter(reliable_code(each.text) for each in some)
+        examined.foreign[reason] = Counter(reliable_code(each.text) for each in some)
 
 
 def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
@@ -291,9 +291,9 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
 
     stubs: skeletons of those that stay.
     """
-    found = Counter[str]()
+    sizes = Counter[str]()
     for each in dropped_records(out, "max_same_skeleton"):
-        found[skeleton(each.text, facts.usual)[:SKELETON_CHARS]] += 1
+        sizes[skeleton(each.text, facts.usual)[:SKELETON_CHARS]] += 1
     for name, number in stubs.items():
-        found[name[:SKELETON_CHARS]] += number
-    return found
+        sizes[name[:SKELETON_CHARS]] += number
+    return sizes

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
@@ -115,7 +115,7 @@ class Finding:
 
 
 def findings_of(
-    found: Examined,
+    examined: Examined,
     sources: Sequence[Source],
     survey: Survey | None,
     *,
@@ -127,9 +127,9 @@ def findings_of(
     survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
     """
     every = [
-        *_of_rules(found, samples),
-        *_of_reader(found, packages),
-        *_of_texts(found, sources, samples),
+        *_of_rules(examined, samples),
+        *_of_reader(examined, packages),
+        *_of_texts(examined, sources, samples),
     ]
     if survey is not None:
         every += _of_survey(survey, samples)
@@ -165,81 +165,81 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **more: An
     return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
 
 
-def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
+def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
     """What rules of cleaning did."""
-    for name, rule in sorted(found.rules().items()):
+    for name, rule in sorted(examined.rules().items()):
         if name == FAULT:  # see _of_reader
             continue
         count, groups = rule.documents, list[tuple[str, int]]()
         if name == TEMPLATE:
-            stay = sum(found.kept.stubs.values())
-            count, groups = count + stay, found.templates.most_common(20)
+            stay = sum(examined.kept.stubs.values())
+            count, groups = count + stay, examined.templates.most_common(20)
         elif name == "near":
-            groups = found.clusters
+            groups = examined.clusters
         elif name in FOREIGN:
-            groups = found.foreign.get(name, Counter()).most_common()
+            groups = examined.foreign.get(name, Counter()).most_common()
         yield finding_of(
             name,
             count,
-            found.documents,
+            examined.documents,
             parts=rule.parts,
             groups=groups,
-            examples=_examples(found, name, samples),
+            examples=_examples(examined, name, samples),
         )
 
 
-def _examples(found: Examined, name: str, samples: int) -> list[Example]:
+def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
     """Examples of a rule, evenly spread: its changes, what it dropped, what it took out."""
     every = [
         Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
-        for stats in found.stats
+        for stats in examined.stats
         if name in stats.tally.rules
         for _, one in sorted(stats.tally.rules[name].samples.items())
         if "before" in one
     ]
-    rejects = [*found.rejects.get(name, ()), *found.removed.get(name, ())]
-    every += [_rejected(each, found) for each in rejects]
+    rejects = [*examined.rejects.get(name, ()), *examined.removed.get(name, ())]
+    every += [_rejected(each, examined) for each in rejects]
     if name == TEMPLATE:
         every += [
-            Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
+            Example(place, text, why=f"stays: {why}") for place, text, why in examined.kept.members
         ]
     wanted = min(samples, len(every))
     return [every[len(every) * number // wanted] for number in range(wanted)]
 
 
-def _rejected(reject: Reject, found: Examined) -> Example:
+def _rejected(reject: Reject, examined: Examined) -> Example:
     """A reject as an example."""
     why = "" if reject.stayed else reject.detail
-    place, other = f"{reject.source}/{reject.id}", found.stayed.get(reject.stayed, "")
+    place, other = f"{reject.source}/{reject.id}", examined.stayed.get(reject.stayed, "")
     text = reject.text[:SHOWN_CHARS]
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 
-def _of_reader(found: Examined, packages: str) -> Iterator[Finding]:
+def _of_reader(examined: Examined, packages: str) -> Iterator[Finding]:
     """What could not be read, by reason."""
-    for reason in found.reasons():
+    for reason in examined.reasons():
         if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
-        count, _ = found.dropped(reason)
-        rejects = found.rejects.get(reason, [])
+        count, _ = examined.dropped(reason)
+        rejects = examined.rejects.get(reason, [])
         is_page = reason in PAGES
         yield finding_of(
             reason,
             count,
-            found.documents + count,
+            examined.documents + count,
             packages,
             of="page" if is_page else "record",
-            recipe='ocr = "auto"' if is_page else _excluded(found, reason),
+            recipe='ocr = "auto"' if is_page else _excluded(examined, reason),
             table=_sources(each.source for each in rejects),
-            examples=[_rejected(each, found) for each in rejects],
+            examples=[_rejected(each, examined) for each in rejects],
         )
 
 
-def _excluded(found: Examined, reason: str) -> str:
+def _excluded(examined: Examined, reason: str) -> str:
     """The lines that leave out the files that gave nothing for this reason, or have them read."""
     by_source = {
         source: [pattern(file.path) for file, why in files.items() if why == reason]
-        for source, files in found.unread.items()
+        for source, files in examined.unread.items()
     }
     some = {source: names for source, names in by_source.items() if names}
     line = own_encoding if reason == "unknown_encoding" else exclude_line
@@ -276,24 +276,24 @@ def _sources(names: Iterable[str]) -> str:
     return f"[[source]] {every}".strip()
 
 
-def only_encoding(found: Examined, source: str) -> str:
+def only_encoding(examined: Examined, source: str) -> str:
     """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
-    (stats,) = (each for each in found.stats if each.name == source)
-    is_whole = found.files == found.all_files
+    (stats,) = (each for each in examined.stats if each.name == source)
+    is_whole = examined.files == examined.all_files
     is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
     (name, *others) = [*stats.encodings, ""]
     return name if is_whole and others == [""] and not name.startswith("utf-") else ""
 
 
-def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
+def _encoding_lines(examined: Examined, source: str, guessed: Counter[str]) -> str:
     """The line that names a source's encoding; for some of its files, how these get their own."""
-    if encoding := only_encoding(found, source):
+    if encoding := only_encoding(examined, source):
         return f'encoding = "{encoding}"  # of "{source}"'
     lines: list[str] = []
     for encoding, count in guessed.most_common():
         names = [
             PurePosixPath(place).name
-            for place, (name, _) in found.raw.named.items()
+            for place, (name, _) in examined.raw.named.items()
             if name == encoding and place.partition("/")[0] == source
         ]
         lines += [
@@ -305,11 +305,11 @@ def _encoding_lines(found: Examined, source: str, guessed: Counter[str]) -> str:
     return "\n".join(lines)
 
 
-def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
+def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, damage that stays, and sources without a licence."""
     named = {each.name for each in sources if each.encoding is not None}
     guesses, guessed = dict[str, Counter[str]](), Counter[str]()
-    for stats in found.stats:
+    for stats in examined.stats:
         some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
         if some and stats.name not in named:
             guesses[stats.name] = Counter(some)
@@ -317,25 +317,27 @@ def _of_texts(found: Examined, sources: Sequence[Source], samples: int) -> Itera
     if guessed:
         examples = [
             Example(place, text, why=f"guessed: {encoding}")
-            for place, (encoding, text) in found.raw.named.items()
+            for place, (encoding, text) in examined.raw.named.items()
             if place.partition("/")[0] in guesses
         ]
         yield finding_of(
             "encoding",
             guessed.total(),
-            found.encodings.total(),
+            examined.encodings.total(),
             of="file",
-            recipe="\n".join(_encoding_lines(found, name, guesses[name]) for name in guesses),
+            recipe="\n".join(_encoding_lines(examined, name, guesses[name]) for name in guesses),
             table=_sources(guesses),
             groups=guessed.most_common(),
             examples=examples[:samples],
         )
-    if found.kept.damaged:
-        examples = [Example(place, text, why=why) for place, text, why in found.kept.damages]
-        yield finding_of("replacement", found.kept.damaged, found.documents, examples=examples)
+    if examined.kept.damaged:
+        examples = [Example(place, text, why=why) for place, text, why in examined.kept.damages]
+        yield finding_of(
+            "replacement", examined.kept.damaged, examined.documents, examples=examples
+        )
     silent = list[str]()
     for each in sources:
-        licences = found.raw.licences.get(each.name, {})
+        licences = examined.raw.licences.get(each.name, {})
         if not each.license and (not licences or licences.get("")):
             silent.append(each.name)
     if silent:
@@ -392,35 +394,38 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     return Clean.model_validate(keys)
 
 
-def mended(found: Examined, sources: Sources) -> list[Source]:
+def mended(examined: Examined, sources: Sources) -> list[Source]:
     """The sources without files that gave nothing, with OCR for bad pages and certain encodings.
 
     A source of which nothing is left is no part of it.
     """
     every: list[Source] = []
     for source, files in sources:
-        unread, keys = found.unread.get(source.name, {}), dict[str, Any]()
+        unread, keys = examined.unread.get(source.name, {}), dict[str, Any]()
         if len(unread) == len(files):
             continue
         if unread:
             given = [file.path for file in files if file not in unread]
             home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
             keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
-        dropped = next(each.dropped for each in found.stats if each.name == source.name)
+        dropped = next(each.dropped for each in examined.stats if each.name == source.name)
         is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped
         if is_scan and source.ocr is None and tesseract() is not None:
             keys["ocr"] = "auto"
-        if source.encoding is None and (encoding := only_encoding(found, source.name)):
+        if source.encoding is None and (encoding := only_encoding(examined, source.name)):
             keys["encoding"] = encoding
         every.append(source.model_copy(update=keys))
     return every
 
 
-def readings(found: Examined) -> list[Reading]:
+def readings(examined: Examined) -> list[Reading]:
     """How much of each source cannot be read, without the files that gave nothing."""
     every: list[Reading] = []
-    for stats in found.stats:
-        names, reading = {file.name for file in found.unread.get(stats.name, {})}, stats.reading()
+    for stats in examined.stats:
+        names, reading = (
+            {file.name for file in examined.unread.get(stats.name, {})},
+            stats.reading(),
+        )
         lost = {what: n for what, n in reading.lost.items() if what.partition("  ")[2] not in names}
         reading.bytes -= reading.lost.total() - sum(lost.values())
         reading.lost = Counter(lost)
@@ -460,22 +465,6 @@ def recipe_text(
     phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
     head_text = "\n".join(map(printable, head))
     return "\n\n".join([head_text, *map(source_table, sources), cleaning, phase]) + "\n"
-
-
-def changes_text(
-    path: Path, sources: Sequence[Source], cleaning: str, *, own: Iterable[str] = ()
-) -> str:
-    """What to change in a recipe: its [clean], and these sources.
-
-    own: keys of its [clean] that were not tried.
-    """
-    notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
-    if sources:
-        names = ", ".join(f'"{each.name}"' for each in sources)
-        notes.append(f"# The same for [[source]] {names}.")
-    if keys := ", ".join(own):
-        notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")
-    return "\n\n".join(["\n".join(notes), *map(source_table, sources), cleaning]) + "\n"
 
 
 def source_table(source: Source) -> str:

@@ -128,7 +128,7 @@ def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
 
 
 def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
-    raw, kept = made.found.raw, made.found.kept
+    raw, kept = made.examined.raw, made.examined.kept
     gone = {each.letter: each for each in gone_letters(raw, kept)}
     assert gone["e"].word == "Безнeң"
     assert gone["e"].code == "U+0065"
@@ -139,7 +139,7 @@ def test_shares_and_growth_are_said_in_words(made: Diagnosis):
     said = [percent(each) for each in (0, 0.00001, 0.00123, 0.5, 1.0)]
     assert said == ["0 %", "< 0.01 %", "0.12 %", "50 %", "100 %"]
     assert growth_says(made) == ""
-    made.found.growth["kept"] = [(n, round(10 * n**0.5)) for n in range(0, 50_000, 1_000)]
+    made.examined.growth["kept"] = [(n, round(10 * n**0.5)) for n in range(0, 50_000, 1_000)]
     assert "look for texts of other kinds" in growth_says(made)
-    made.found.growth["kept"] = [(n, round(10 * n**0.7)) for n in range(0, 50_000, 1_000)]
+    made.examined.growth["kept"] = [(n, round(10 * n**0.7)) for n in range(0, 50_000, 1_000)]
     assert "power of 0.70" in growth_says(made)

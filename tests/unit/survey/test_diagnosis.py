@@ -55,7 +55,7 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
 
 def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
     found = diagnosis(texts, limit=3_000)
-    assert found.found.files == found.found.all_files == 2
+    assert found.examined.files == found.examined.all_files == 2
     assert found.as_dict()["read"]["is_sample"]
     assert any("only the beginnings were read" in each for each in found.read())
 
@@ -95,7 +95,7 @@ def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path)
     path = write(tmp_path, "recipe.toml", head + rest)
     found = diagnosis(path)
     assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
-    assert found.found.documents == len(TATAR) + 60
+    assert found.examined.documents == len(TATAR) + 60
     assert "license" not in {each.name for each in found.findings}
     assert found.as_dict()["licenses"] == {"s": "CC0-1.0"}
     assert f"in the place of [clean] in {path}" in found.recipe
@@ -106,7 +106,7 @@ def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path)
 def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path: Path):
     write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
     found = diagnosis(texts, language="tt", contrast=["fr.txt"])
-    assert found.found.clean.contrast == ("fr.txt",)
+    assert found.examined.clean.contrast == ("fr.txt",)
     with pytest.raises(MissingSource, match="no such file"):
         diagnosis(texts, language="tt", contrast=["nothere.txt"])
 
