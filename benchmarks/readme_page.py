@@ -1,4 +1,4 @@
-"""The tables of README.md: what five minutes make of a text (short_runs.py)."""
+"""What five minutes make of a text (short_runs.py): the tables of README.md and docs/results.md."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -126,6 +126,20 @@ def scores(cells: Cells) -> str:
             columns.append("–" if earlier is None else f"{earlier:.3f}")
             rows.append([NAMES[language], reading.name, *columns])
     return markdown(head, rows, labels=2)
+
+
+def five_minutes() -> str:
+    """A row for each text, by its documents, or by blocks of its lists."""
+    cells = measured()
+    rows: list[list[str]] = []
+    for language, found in languages(cells):
+        reading = next(each for each in readings(found) if each.name != "lines")
+        _, _, _, compressor, peer, ours, _ = columns_of(language, found, reading, cells)
+        megabytes = f"{sum(found[0]['bytes'].values()) / 1e6:.1f}"
+        rows.append(
+            [NAMES[language], megabytes, compressor.partition(" ")[0], peer, ours.strip("*")]
+        )
+    return markdown(["text", "MB", "compressor", "nanoGPT", "endonym"], rows)
 
 
 def columns_of(language: str, found: Sequence[Cell], reading: Reading, cells: Cells) -> list[str]:

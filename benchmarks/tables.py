@@ -28,7 +28,7 @@ from cells import ROOT
 from pages import renewed
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
-    ROOT / "README.md": readme_page.TABLES,
+    ROOT / "README.md": {"five minutes": readme_page.five_minutes},
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
     ROOT / "docs" / "cleaning.md": cleaning_page.TABLES,
     ROOT / "docs" / "continued.md": continued.TABLES_OF_PAGE,
@@ -37,6 +37,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE,
+    ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,

@@ -1,4 +1,4 @@
-"""The README's session, command by command, on Tatar texts, with a model made small."""
+"""The sessions of README and guide, command by command, on Tatar texts, with a small model."""
 
 import re
 import shlex
@@ -12,11 +12,12 @@ import endonym
 from endonym.cli.main import answer
 
 README = Path(__file__).parents[2] / "README.md"
+GUIDE = README.parent / "docs" / "guide.md"
 
 
-def session() -> list[str]:
+def session(page: Path) -> list[str]:
     """The commands of the section "One session", without their comments."""
-    section = README.read_text(encoding="utf-8").split("## One session")[1].split("## ")[0]
+    section = page.read_text(encoding="utf-8").split("## One session")[1].split("## ")[0]
     block = section.split("```")[1]
     return [line.split("#")[0].strip() for line in block.splitlines() if line.strip()]
 
@@ -31,8 +32,11 @@ def test_the_session_of_the_readme_works_as_it_is_written(
     tmp_path: Path, fables: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
-    commands = session()
+    commands = session(GUIDE)
     assert len(commands) == 10
+    few = session(README)
+    assert len(few) == 5
+    assert few == [command for command in commands if command in few]
     for command in commands:
         code = answer(shlex.split(command)[1:])
         said = capsys.readouterr()
