@@ -255,7 +255,7 @@ def choose(
     def probed(muon: Choice | None) -> Pace:
         optimizer = "adamw" if muon is None else "muon"
         usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
-        pack = PackConfig(context=context.value, join=tuple(survey.lists))
+        pack = PackConfig(context=context.value, join=tuple(survey.joined))
         document = pack.usual_length(facts.mean_document_tokens)
         return measured_pace(chosen, usual, machine_file, document=document)
 
@@ -278,8 +278,9 @@ def choose(
     if tokens > NEW_PASSES * facts.unique_tokens:
         phase["average"] = Choice("ema", "averaged weights overfit less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
-    if survey.lists:
-        data["pack.join"] = Choice(survey.lists, "lists of sentences: their neighbours are context")
+    if survey.joined:
+        why = "lists of sentences, parts of a text: their neighbours are context"
+        data["pack.join"] = Choice(survey.joined, why)
     data |= shape | choose_dropout(facts, tokens) | {"phase.tokens": Choice(tokens, reason)}
     return data | {f"phase.{key}": c for key, c in phase.items()}
 

@@ -100,8 +100,8 @@ class Survey:
     unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
-    spread; of a long one the beginning. lists: the names of sources that are lists of lines or
-    sentences. all_documents: estimated. names: how many files have this name. readings: what cannot
+    spread; of a long one the beginning. joined: the names of sources whose documents are
+    read with their neighbours: lists of lines or sentences, and parts of divided texts. all_documents: estimated. names: how many files have this name. readings: what cannot
     be read of each source.
     """
 
@@ -121,7 +121,7 @@ class Survey:
     samples: list[SourceSample] = field(default_factory=list[SourceSample])
     sample: str = ""
     texts: list[str] = field(default_factory=list[str])
-    lists: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter[str])
     readings: list[Reading] = field(default_factory=list[Reading])
     all_documents: float = 0.0
@@ -332,8 +332,10 @@ def _add(
     survey.odd_bytes += sum(each.text_bytes for each in strange)
     if good:
         source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
-        if is_list(source, [document for each in good for document in each.documents]):
-            survey.lists.append(source.name)
+        is_divided = source.document != good[0].source.document
+        texts = [document for each in good for document in each.documents]
+        if is_divided or is_list(source, texts):
+            survey.joined.append(source.name)
         survey.readings.append(Reading(source.name))
         for each in good:
             survey.readings[-1].include(each.reading)

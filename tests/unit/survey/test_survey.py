@@ -472,8 +472,11 @@ def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a
 def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_path: Path) -> None:
     for number in range(FEW_DOCUMENTS):
         write(tmp_path, f"{number}.html", xhtml(TATAR[:2]).encode())
-    whole = survey_texts([tmp_path], tmp_path).sources[0][0]
+    whole = survey_texts([tmp_path], tmp_path)
     (tmp_path / "0.html").unlink()
-    divided = survey_texts([tmp_path], tmp_path).sources[0][0]
+    divided = survey_texts([tmp_path], tmp_path)
     usual = Source(name="a", path="b").document
-    assert (whole.document, divided.document) == (usual, "blank_lines")
+    assert (whole.sources[0][0].document, whole.joined) == (usual, [])
+    # Its paragraphs are documents, and are read with their neighbours.
+    (source, _), *_ = divided.sources
+    assert (source.document, divided.joined) == ("blank_lines", [source.name])
