@@ -100,9 +100,10 @@ class Survey:
     unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
-    spread; of a long one the beginning. joined: the names of sources whose documents are
-    read with their neighbours: lists of lines or sentences, and parts of divided texts. all_documents: estimated. names: how many files have this name. readings: what cannot
-    be read of each source.
+    spread; of a long one the beginning. joined: the names of sources whose documents are read with
+    their neighbours: lists of lines or sentences, and parts of texts that were divided.
+    all_documents: estimated. names: how many files have this name. readings: what cannot be read of
+    each source.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)

@@ -147,7 +147,7 @@ def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
         "apart_1": "a/apart 1.txt",
         "list": "a/list.txt",
     }
-    assert found.lists == ["list"]
+    assert found.joined == ["list"]
     assert found.all_documents == len(tatar)
     size = sum(len(text.encode()) for text in tatar)
     assert found.text_bytes == pytest.approx(size, rel=0.02)
@@ -165,7 +165,7 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     assert f"{FEW_FILES + 1} files" in reason
     assert found.files == found.all_documents == FEW_FILES + 1
     assert found.sample.count("\n") == FEW_FILES + 1
-    assert found.lists == []
+    assert found.joined == []
 
 
 def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
