@@ -28,14 +28,7 @@ import numpy as np
 import pyarrow as arrow
 import regex
 
-from endonym.cleaning.keyed import (
-    key_of,
-    keyed,
-    memory_mapped_counts,
-    merged,
-    smallest,
-    summed,
-)
+from endonym.cleaning.keyed import key_of, keyed, merged, smallest, summed
 from endonym.cleaning.language.identify import Identifier, other_language
 from endonym.cleaning.language.sample import (
     SAMPLE_CHARS,
@@ -46,7 +39,7 @@ from endonym.cleaning.language.sample import (
 )
 from endonym.cleaning.rules import Verdict
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import read_chunk, write_array, write_chunk
+from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.formats.config import Clean
 from endonym.formats.document_files import write_file
 from endonym.formats.faults import passing_over
@@ -228,8 +221,7 @@ class Counted:
     def save(self, folder: Path) -> None:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
-            write_array(folder, f"{name}.npy", getattr(self, name))
+        write_arrays(folder, {name: getattr(self, name) for name in ARRAYS})
         write_chunk(folder, TEXTS, TEXT, [self.texts])
         write_file(folder, SIZE, json_bytes(self.documents))
 
@@ -238,7 +230,7 @@ class Counted:
         """The counts in a folder; of the arrays only what is used is read."""
         return cls(
             read_json(folder / SIZE),
-            *(memory_mapped_counts(folder / f"{name}.npy") for name in ARRAYS),
+            *read_arrays(folder, ARRAYS),
             texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
         )
 
@@ -266,8 +258,8 @@ class Facts:
         """Write the facts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         usual = np.array(sorted(self.usual), dtype=np.uint64)
-        for name, array in zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True):
-            write_array(folder, f"{name}.npy", array)
+        arrays = zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True)
+        write_arrays(folder, dict(arrays))
         if self.learnt is not None:
             self.learnt.save(folder / LEARNT)
         write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
@@ -276,9 +268,7 @@ class Facts:
     def load(cls, folder: Path) -> "Facts":
         """The facts in a folder."""
         documents, sampled = read_json(folder / SIZE)
-        lines, common, skeletons, usual = (
-            memory_mapped_counts(folder / f"{name}.npy") for name in KEYS
-        )
+        lines, common, skeletons, usual = read_arrays(folder, KEYS)
         learnt = Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None
         usual = frozenset(usual.tolist())
         return cls(documents, lines, common, usual, sampled, skeletons, learnt)

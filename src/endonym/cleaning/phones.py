@@ -9,13 +9,13 @@ numbers in groups of thousands and years.
 import functools
 import ipaddress
 import random
-import tomllib
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import regex
 
-from endonym.cleaning.personal_codes import BEGIN, END, YEAR, countries, digits_of, is_ean
+from endonym.cleaning.check_digits import digits_of
+from endonym.cleaning.personal_codes import BEGIN, END, YEAR, countries, is_ean
+from endonym.disk import packaged_tables
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -101,8 +101,7 @@ LEAST_CUT, LEAST_CUT_BESIDE_WORD = 10, 8
 @functools.cache
 def phone_word() -> "regex.Pattern[str]":
     """A pattern of the words that stand beside telephone numbers."""
-    path = files("endonym.cleaning").joinpath("phone_words.toml")
-    words = tomllib.loads(path.read_text(encoding="utf-8"))
+    words = packaged_tables("endonym.cleaning", "phone_words.toml")
     latin, cyrillic, others = (
         "|".join(regex.split(r"(?<!\\)\s+", words[name].strip()))
         for name in ("latin", "cyrillic", "others")

@@ -42,7 +42,7 @@ from endonym.corpus.splits import Placed, Reason, Sources
 from endonym.corpus.work import Work
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.config import Clean, Split
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.readable import DIVIDE, too_few, too_much
@@ -267,11 +267,11 @@ class Making:
             search = SearchByWorkers(placed.parts, self.work)
             held = held_out(placed.keys, self.split, search, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
-            files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
+            files = write_arrays(folder, arrays)
             return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
 
         shares = self.work.once("split", chosen)["shares"]
-        sides, moved = np.load(folder / "sides.npy"), np.load(folder / "moved.npy")
+        sides, moved = read_arrays(folder, ("sides", "moved"))
         held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, *shares)
         if not held.dev.any() or not held.test.any():
             raise CorpusError(

@@ -26,7 +26,14 @@ from endonym.copies.tables import Tables
 from endonym.corpus.cleaned import ChunkTask, Cleaned
 from endonym.corpus.work import Work
 from endonym.disk import json_bytes
-from endonym.formats.chunks import is_document, read_chunk, write_array, write_chunk
+from endonym.formats.chunks import (
+    is_document,
+    read_arrays,
+    read_chunk,
+    write_array,
+    write_arrays,
+    write_chunk,
+)
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import seen_files
@@ -163,19 +170,16 @@ def decide(
             figures = write_clusters(clustered(found.near, every), tables, out)
             crowded = found.partly_compared
             said = {"similarity": rules.similarity, "crowded": crowded, **figures}
-    for kind in STAYED:
-        for name, array in getattr(found, kind)._asdict().items():
-            write_array(out, f"{kind}-{name}.npy", array)
-    for name, array in found.cuts._asdict().items():
-        write_array(out, f"cuts-{name}.npy", array)
-    write_array(out, "scraps.npy", found.emptied)
+    for part in (*STAYED, "cuts"):
+        arrays = getattr(found, part)._asdict()
+        write_arrays(out, {f"{part}-{name}": array for name, array in arrays.items()})
     stayed = np.union1d(found.exact.stayed, found.near.stayed)
     names = [
         f"{source}/{name}"
         for source, _, table in chosen_rows(every, stayed, ["id"])
         for name in table["id"].to_pylist()
     ]
-    write_array(out, "stayed.npy", stayed)
+    write_arrays(out, {"scraps": found.emptied, "stayed": stayed})
     write_chunk(out, "names.arrow", NAMES, [names], compression=None)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
@@ -211,7 +215,7 @@ class Decisions:
 
     def __init__(self, folder: Path, first: int, count: int) -> None:
         def mine(name: str, *others: str) -> list[Any]:
-            arrays = [np.load(folder / f"{each}.npy", mmap_mode="r") for each in (name, *others)]
+            arrays = read_arrays(folder, (name, *others))
             low, high = np.searchsorted(arrays[0], [first, first + count])
             numbers, *rest = (each[low:high] for each in arrays)
             return [(numbers - first).tolist(), *(each.tolist() for each in rest)]
@@ -226,7 +230,7 @@ class Decisions:
             self.cuts.setdefault(number, []).append(part)
         (emptied,) = mine("scraps")
         self.emptied = set(emptied)
-        self.stayed = np.load(folder / "stayed.npy", mmap_mode="r")
+        (self.stayed,) = read_arrays(folder, ("stayed",))
         self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
     def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:

@@ -7,7 +7,6 @@ in a reader, or in what it calls, is a reject, too: it costs one file, and never
 import errno
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,10 +19,10 @@ from endonym.formats.config import Source
 from endonym.formats.document import Records
 from endonym.formats.faults import RAISED, fault
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
-from endonym.formats.io.archives import Member, is_meant, zip_members
-from endonym.formats.io.content import Content, Origin
+from endonym.formats.io.archives import Member, is_meant
+from endonym.formats.io.content import Content, Origin, ignored
 from endonym.formats.io.formats import FileFormat, file_format
-from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed, unpacked
+from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.arrow import read_arrow, read_parquet_content
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
@@ -32,7 +31,7 @@ from endonym.formats.readers.plain import read_leipzig, read_plain
 from endonym.formats.readers.records import read_json_lines
 from endonym.formats.readers.scans import read_image
 from endonym.formats.readers.tables import read_table
-from endonym.formats.readers.tar import tar_members
+from endonym.formats.readers.tar import archive_members
 
 Reader = Callable[[Content, Origin, Source], Records]
 
@@ -69,10 +68,6 @@ COMPANION = regex.compile(
 """Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
 
 
-def ignored(raw_bytes: int) -> None:
-    """The default for `advance`: does nothing."""
-
-
 def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
     """The documents and rejects of a raw file, in the file's order.
 
@@ -89,24 +84,30 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             return
         with file.path.open("rb") as raw:
             records = opened_file(raw, file.path, origin, source, advance=advance)
-            records = with_articles(never_silent(records, origin), file, source)
-            yield from contained(records, origin)
+            yield from never_silent(with_articles(records, file, source), origin)
     except OSError as error:
         raise no_access(file, error) from error
 
 
-def contained(records: Records, origin: Origin) -> Records:
-    """The same records up to a fault of the code that makes them, which is one reject.
+def never_silent(records: Records, origin: Origin) -> Records:
+    """The same records; a file without any gets one reject, so that it is counted.
 
-    Errors of the disk and those that say what to do (a missing library) are raised; so is the end
-    of memory, as the same file may be read with more of it.
+    A fault of the code that makes the records is a reject, too. Errors of the disk and those that
+    say what to do (a missing library) are raised; so is the end of memory, as the same file may be
+    read with more of it.
     """
+    record = None
     try:
-        yield from records
+        for record in records:
+            yield record
     except RAISED:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
         yield origin.whole_file("reader_failed", fault(error, FOLLOWS))
+    else:
+        if record is None:
+            detail = "no text: the file is blank, or has dividing lines alone"
+            yield origin.whole_file("no_text", detail)
 
 
 def size_of(file: RawFile) -> int:
@@ -132,46 +133,18 @@ def no_access(file: RawFile, error: OSError) -> SourceError:
     )
 
 
-def never_silent(records: Records, origin: Origin) -> Records:
-    """The same records; a file without any gets one reject, so that it is counted."""
-    record = None
-    for record in records:
-        yield record
-    if record is None:
-        detail = "no text: the file is blank, or has dividing lines alone"
-        yield origin.whole_file("no_text", detail)
-
-
 def opened_file(
     raw: BinaryIO, path: Path, origin: Origin, source: Source, *, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
     kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
-    stream = uncompressed(Counted(raw, advance))
-    if kind.archive == "zip":
-        members = bounded_members(zip_members(raw), expansion)
+    if kind.archive:
+        members = archive_members(raw, kind, expansion, advance)
         yield from archive_records(members, origin, source, expansion)
-    elif kind.archive == "tar":
-        if kind.compression:
-            stream = expansion.bounded(unpacked(stream, kind.compression))
-        yield from archive_records(tar_members(stream), origin, source, expansion)
     else:
+        stream = uncompressed(Counted(raw, advance))
         content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
         yield from single_records(content, kind, origin, source)
-
-
-def bounded_members(
-    members: Iterator[Member | Damage], expansion: Expansion
-) -> Iterator[Member | Damage]:
-    """The members of a zip, which together unpack to so much at most; the rest is only counted."""
-    for member in members:
-        if expansion.size > expansion.limit:
-            left = 1 + sum(1 for _ in members)
-            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
-            return
-        if isinstance(member, Member):
-            member = replace(member, stream=expansion.bounded(member.stream))
-        yield member
 
 
 def single_records(content: Content, kind: FileFormat, origin: Origin, source: Source) -> Records:
@@ -220,5 +193,4 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
         content = Content(
             member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
         )
-        records = single_records(content, kind, origin, source)
-        yield from never_silent(contained(records, origin), origin)
+        yield from never_silent(single_records(content, kind, origin, source), origin)

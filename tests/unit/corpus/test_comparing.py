@@ -10,7 +10,7 @@ from text_samples import KHMER, TATAR, numbered
 from endonym.copies.held_out.near import Index
 from endonym.copies.held_out.split import NearCopySearch, nearly_repeated
 from endonym.corpus import comparing
-from endonym.corpus.comparing import Part, SearchByWorkers, read_index, texts_of, write_index
+from endonym.corpus.comparing import Part, SearchByWorkers, texts_of
 from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
 from endonym.formats.config import BLOCK_BYTES, Source
@@ -73,8 +73,8 @@ def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
 
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     index = Index.made(TATAR, TATAR * 2)
-    write_index(index, tmp_path)
-    copy = read_index(tmp_path)
+    index.save(tmp_path)
+    copy = Index.load(tmp_path)
     copy.compare([f"Бүген {TATAR[2]}", KHMER[0]])
     index.compare([f"Бүген {TATAR[2]}", KHMER[0]])
     assert copy.contaminated.tolist() == index.contaminated.tolist()

@@ -32,7 +32,7 @@ from endonym.cleaning.language.votes import (
     reliable_code,
 )
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
 
 SAMPLE_CHARS = 3_000_000
@@ -69,8 +69,7 @@ class Learnt:
     def save(self, folder: Path) -> None:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, array in self.model.arrays().items():
-            write_array(folder, f"{name}.npy", array)
+        write_arrays(folder, self.model.arrays())
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
         write_file(folder, TOLD, json_bytes(told))
 
@@ -78,7 +77,7 @@ class Learnt:
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
         told = read_json(folder / TOLD)
-        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        arrays = {path.stem: memory_mapped(path) for path in folder.glob("*.npy")}
         model = CharacterModel.of_arrays(told["codes"], arrays)
         return cls(model, told["least"], told["knows"])
 

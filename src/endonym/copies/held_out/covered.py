@@ -13,6 +13,7 @@ A text of more than LONGEST letters is judged by stretches of it, spread evenly.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,7 @@ class Stretch(NamedTuple):
     sentences: Sentences
 
 
+@dataclass(slots=True)
 class Covered:
     """The runs and short sentences of the candidates, and which of them were seen.
 
@@ -77,19 +79,16 @@ class Covered:
     candidate.
     """
 
-    def __init__(
-        self,
-        postings: Postings,
-        *,
-        ends: Indices,
-        owners: Indices,
-        sizes: Indices,
-        spans: Table,
-        letters: Indices,
-    ) -> None:
-        self.postings, self.ends, self.owners, self.letters = postings, ends, owners, letters
-        self.sizes, self.spans = sizes, spans
-        self.seen = np.zeros(len(postings.hashes), dtype=np.bool_)
+    postings: Postings
+    ends: Indices
+    owners: Indices
+    sizes: Indices
+    spans: Table
+    letters: Indices
+    seen: Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
 
     @classmethod
     def made(cls, found: Sequence[Sequence[Stretch]], letters: Sequence[int]) -> "Covered":

@@ -16,14 +16,17 @@ The third measure compares a candidate with all other texts together: **covered*
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow as arrow
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
 from endonym.copies.hashes import Hashes, Indices, Marks, Postings, counted, ranges, spread
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
+from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.script.fold import folded
 
 LONG, SHORT = 13, 6
@@ -40,6 +43,14 @@ MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
 """Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
+
+ARRAYS = {
+    "contained": ("sizes", "runs"),
+    "similar": ("lengths",),
+    "covered": ("ends", "owners", "sizes", "spans", "letters"),
+}
+"""What of each part of an index is saved beside its postings."""
+TEXTS = arrow.schema({"text": arrow.string()})
 
 Texts = Callable[[Indices], list[str]]
 Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -81,6 +92,32 @@ class Index:
             texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
         covered = Covered.made(stretches, letters)
         return cls(Contained.made(kept), Similar.made(texts, rare), covered)
+
+    def save(self, folder: Path) -> None:
+        """Write the index to files that can be mapped."""
+        for part, names in ARRAYS.items():
+            measure = getattr(self, part)
+            measure.postings.save(folder, part)
+            write_arrays(folder, {f"{part}-{name}": getattr(measure, name) for name in names})
+        texts = self.similar.texts(np.arange(len(self.similar.lengths)))
+        write_chunk(folder, "texts.arrow", TEXTS, [texts], compression=None)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Index":
+        """An index that was saved, and was not compared with anything yet."""
+        texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
+
+        def chosen(numbers: Indices) -> list[str]:
+            return texts.take(arrow.array(numbers)).to_pylist()
+
+        contained, similar, covered = (
+            (
+                Postings.load(folder, part),
+                *read_arrays(folder, (f"{part}-{name}" for name in names)),
+            )
+            for part, names in ARRAYS.items()
+        )
+        return cls(Contained(*contained), Similar(*similar, chosen), Covered(*covered))
 
     def compare(self, texts: Iterable[str]) -> None:
         """Mark the candidates that these texts nearly repeat."""

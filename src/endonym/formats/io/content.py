@@ -19,6 +19,10 @@ MAX_TEMPORARY_BYTES = 4 << 30
 """The largest file that is extracted to a temporary one."""
 
 
+def ignored(raw_bytes: int) -> None:
+    """The default for `advance`: does nothing."""
+
+
 class Unusable(Exception):
     """The bytes cannot all be written to a file: why, and how many there were."""
 

@@ -99,7 +99,7 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
 
 
 def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
-    """The text of each page of a picture; then rejects of the pages that OCR does not read."""
+    """The text of each page of a picture, and rejects of the pages that OCR does not read."""
     count, rejects = tiff_pages(path), list[Reject]()
     size = origin.raw_bytes // count
 
@@ -113,12 +113,24 @@ def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | R
                 reject = origin.reject(failed.reason, failed.detail, record=record, raw_bytes=size)
                 rejects.append(reject)
 
-    for each in rebuilt(without_margins(pages())):
+    return page_texts(pages(), rejects, origin)
+
+
+def page_texts(
+    pages: Iterator[Page], rejects: list[Reject], origin: Origin
+) -> Iterator[Unit | Reject]:
+    """The text of each page without its running heads, and the rejects of pages before it.
+
+    rejects: gets those of pages that `pages` passes over.
+    """
+    for each in rebuilt(without_margins(pages)):
+        yield from rejects
+        rejects.clear()
         page = each.page
-        if each.paragraphs:
+        if each.paragraphs:  # none if a paragraph of the page before goes on to its end
             yield Unit(page.number, each.text, page.meta, page.raw_bytes)
         elif not page.lines:
-            detail = f"page {page.number}: {ONLY_RUNNING}"
+            detail, size = f"page {page.number}: {ONLY_RUNNING}", page.raw_bytes
             rejects.append(origin.reject("blank", detail, record=page.number, raw_bytes=size))
     yield from rejects
 

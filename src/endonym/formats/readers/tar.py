@@ -1,4 +1,4 @@
-"""Members of tar archives as streams.
+"""Members of archives as streams: of tar archives, and those of zip by `io/archives.py`.
 
 A tar is read once from front to back, so that it may be compressed and larger than the disk. The
 tarfile module decodes each header. It does not read the archive: headers that belong to the next
@@ -6,8 +6,9 @@ one (long names, pax) may be of any size there, and any number of them in a row.
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
 from endonym.errors import printable
 from endonym.formats.io.archives import (
@@ -16,8 +17,20 @@ from endonym.formats.io.archives import (
     is_hidden,
     other_archive,
     unsafe_name,
+    zip_members,
 )
-from endonym.formats.io.streams import PIECE_BYTES, Damage, Feed, Stream
+from endonym.formats.io.content import ignored
+from endonym.formats.io.formats import FileFormat
+from endonym.formats.io.streams import (
+    PIECE_BYTES,
+    Counted,
+    Damage,
+    Expansion,
+    Feed,
+    Stream,
+    uncompressed,
+    unpacked,
+)
 
 MAX_HEADER_BYTES = 1 << 20
 """A member with a longer header is skipped."""
@@ -80,6 +93,30 @@ class Content:
         """Go on to the next header. Raises Truncated if nobody has been told that it ends early."""
         if not self.is_short and self.feed.skip(self.left + self.padding):
             raise Truncated
+
+
+def archive_members(
+    raw: BinaryIO, kind: FileFormat, expansion: Expansion, advance: Callable[[int], None] = ignored
+) -> Iterator[Member | Damage]:
+    """The members of an archive on disk, which together unpack to so much at most.
+
+    Of a zip the members after that are only counted. advance: as in `read_file`, of a tar.
+    """
+    if kind.archive == "tar":
+        stream = uncompressed(Counted(raw, advance))
+        if kind.compression:
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        yield from tar_members(stream)
+        return
+    members = zip_members(raw)
+    for member in members:
+        if expansion.size > expansion.limit:
+            left = 1 + sum(1 for _ in members)
+            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
+            return
+        if isinstance(member, Member):
+            member = replace(member, stream=expansion.bounded(member.stream))
+        yield member
 
 
 def tar_members(stream: Stream) -> Iterator[Member | Damage]:
