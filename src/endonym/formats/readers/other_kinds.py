@@ -10,34 +10,18 @@ from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import Content, Origin, Unusable
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
-from endonym.formats.io.kinds import any_kind, kind, without_json
+from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
 from endonym.formats.io.streams import Feed, Stream, unpacked
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
 """Documents that are zip archives, of which a damaged one may show no more."""
-PACKED = {
-    "gzip": "a gzip file",
-    "zstd": "a zstd file",
-    "bzip2": "a bzip2 file",
-    "xz": "an xz file",
-}
+PACKED = {"gzip": "a gzip file", "zstd": "a zstd file", "bzip2": "a bzip2 file", "xz": "an xz file"}
 COMPRESSED = tuple(PACKED.values())
 UNPACKED = (".warc", ".wet", ".arc", ".xml", *COMPRESSIONS)
 """Dumps may be compressed, and are so before they are parsed."""
-TEXTS = {
-    "an HTML page": "Rename it to .html",
-    "XML": "Make lines of JSON from it, or plain text",
-    "a JSON array": "Write each of its objects on a line of its own, such as: jq -c '.[]'",
-    "a JSON object": "Make lines of JSON from what it holds, or plain text",
-    "lines of JSON": "Rename it to .jsonl",
-    "a web archive (WARC)": "Rename it to .warc",
-    "a web archive (ARC)": "Rename it to .arc",
-    "plain text": "Rename it to .txt",
-    "a table with tabs (TSV)": "Rename it to .tsv",
-    "a table (CSV)": "Rename it to .csv",
-}
+TEXTS: dict[str, str] = TABLES["taken_for_others"]
 """Texts that are taken for others, and what to do."""
 JSON = ("a JSON array", "a JSON object", "lines of JSON")
 WORD = re.compile(r"\w+")
