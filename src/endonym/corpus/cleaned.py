@@ -24,18 +24,7 @@ from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
 from endonym.errors import SourceError, printable
-from endonym.formats.chunks import (
-    CHUNK_CHARS,
-    CLEAN,
-    RAW,
-    RECORD_CHARS,
-    byte_lengths,
-    char_lengths,
-    is_document,
-    read_chunk,
-    strings,
-    write_chunk,
-)
+from endonym.formats import chunks
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
 from endonym.formats.document_files import (
@@ -91,7 +80,7 @@ def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
 
 def read_group(group: Group, advance: Advance) -> Result:
     """Read raw files to chunks; which these are, and the encodings of the files."""
-    chunks, most = RawChunks(group), group.most_bytes
+    raw, most = RawChunks(group), group.most_bytes
     for number, file in enumerate(group.files, group.first):
         size = left = size_of(file)
         fetched = taken = 0
@@ -103,15 +92,15 @@ def read_group(group: Group, advance: Advance) -> Result:
             left -= min(raw_bytes, left)
 
         for record in read_file(group.source, file, read):
-            chunks.add(record, number)
+            raw.add(record, number)
             # Readers fetch far more than one record; of a packed file a record has more bytes.
             taken += record.raw_bytes
             if most is not None and size > most and min(taken, fetched) >= most:
                 break
         advance(left)
-    chunks.write()
+    raw.write()
     source = group.source.name
-    return {"source": source, "files": chunks.written, "encodings": dict(chunks.encodings)}
+    return {"source": source, "files": raw.written, "encodings": dict(raw.encodings)}
 
 
 class RawChunks:
@@ -135,8 +124,8 @@ class RawChunks:
         else:
             why = (record.raw_bytes, record.reason, record.detail)
             self.rows.append((text, place, None, file, *why))
-        self.chars += len(text) + len(place) + RECORD_CHARS
-        if self.chars >= CHUNK_CHARS:
+        self.chars += len(text) + len(place) + chunks.RECORD_CHARS
+        if self.chars >= chunks.CHUNK_CHARS:
             self.write()
 
     def noted(self, document: Document) -> str:
@@ -160,11 +149,11 @@ class RawChunks:
         if not self.rows:
             return
         texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column, lengths = strings(texts), np.array(sizes, dtype=np.int64)
-        lengths = np.where(lengths < 0, byte_lengths(column), lengths)
+        column, lengths = chunks.strings(texts), np.array(sizes, dtype=np.int64)
+        lengths = np.where(lengths < 0, chunks.byte_lengths(column), lengths)
         name = f"{self.group.name}-{len(self.written):05d}.arrow"
         columns = [column, places, metas, files, lengths, reasons, details]
-        written = write_chunk(self.group.folder, name, RAW, columns)
+        written = chunks.write_chunk(self.group.folder, name, chunks.RAW, columns)
         self.written.append(written | {"size": int(lengths.sum())})
         self.rows, self.chars = [], 0
 
@@ -192,8 +181,8 @@ class ChunkTask:
 
     def texts(self) -> list[str]:
         """The texts of its documents."""
-        table = read_chunk(self.chunk, ["text", "reason"])
-        return table["text"].filter(arrow.array(is_document(table))).to_pylist()
+        table = chunks.read_chunk(self.chunk, ["text", "reason"])
+        return table["text"].filter(arrow.array(chunks.is_document(table))).to_pylist()
 
 
 Judge = Callable[[int, Document, int], Document | Reject]
@@ -217,9 +206,9 @@ class Cleaned:
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
         """
         task, is_raw, number = self.task, bool(self.task.files), 0
-        table = read_chunk(task.chunk, schema=RAW if is_raw else CLEAN)
+        table = chunks.read_chunk(task.chunk, schema=chunks.RAW if is_raw else chunks.CLEAN)
         stays = repeat(None) if is_raw else table["stayed"].to_pylist()
-        rows = zip(*(table[name].to_pylist() for name in RAW.names), strict=True)
+        rows = zip(*(table[name].to_pylist() for name in chunks.RAW.names), strict=True)
         for row, stayed in zip(rows, stays, strict=False):
             text, place, meta, file, size, reason, detail = row
             if reason is None:
@@ -282,11 +271,11 @@ class Cleaned:
     def write(self) -> list[Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""
         texts, *raw, digests, warnings, articles, stayed = zip(*self.rows, strict=True)
-        column, task = strings(texts), self.task
-        columns = [column, *raw, digests, byte_lengths(column), char_lengths(column)]
+        column, task = chunks.strings(texts), self.task
+        columns = [column, *raw, digests, chunks.byte_lengths(column), chunks.char_lengths(column)]
         columns += [warnings, articles, stayed]
         return [
-            write_chunk(task.folder, f"{task.name}.arrow", CLEAN, columns),
+            chunks.write_chunk(task.folder, f"{task.name}.arrow", chunks.CLEAN, columns),
             write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
         ]
 
@@ -313,7 +302,7 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
 def count_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Count what the rules need to know of a chunk of normalized documents."""
     counts = Counts(task.clean, None if task.known is None else Facts.load(task.known))
-    table = read_chunk(task.chunk, ["text", "size", "reason"])
+    table = chunks.read_chunk(task.chunk, ["text", "size", "reason"])
     for text, size, reason in zip(*(each.to_pylist() for each in table.columns), strict=True):
         if reason is None:
             counts.add(text)

@@ -17,16 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from endonym.formats.parsers.unit import Refused, Unit
-from endonym.limited.frames import (
-    ENCODE,
-    Incoming,
-    Whereabouts,
-    framed,
-    readable,
-    send,
-    utf8,
-    write,
-)
+from endonym.limited import frames
 from endonym.limited.landlock import restrict
 from endonym.limited.worker import cap, own_pipes
 
@@ -60,7 +51,7 @@ def main() -> None:
     if worker := os.fork():
         watch(worker, limits["memory_bytes"])
     die_with(starter)
-    where = Whereabouts(limits["whereabouts"])
+    where = frames.Whereabouts(limits["whereabouts"])
     # No file may grow, no process or thread be started; the last does not bind the user root.
     most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
     cap(
@@ -68,12 +59,12 @@ def main() -> None:
         | dict.fromkeys((resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC), 0)
     )
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
-    send(answers, {"ready": True})
+    frames.send(answers, {"ready": True})
     os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.
     restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
-            send(answers, {"stopped": True})
+            frames.send(answers, {"stopped": True})
         elif not worker.serve(request):
             return
 
@@ -127,7 +118,9 @@ class CpuLimit:
 class Worker:
     """Parses files. Units are sent together, some milliseconds' worth of them."""
 
-    def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
+    def __init__(
+        self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu: CpuLimit
+    ) -> None:
         self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
         self.held, self.texts = list[str](), list[bytes]()
         self.held_size, self.sent_at = 0, 0.0
@@ -140,7 +133,7 @@ class Worker:
             self.where.say(0)
             self.cpu.renew()
             parser = pkgutil.resolve_name(request["parser"])
-            with readable(request["path"]) as path:
+            with frames.readable(request["path"]) as path:
                 found = parser(path, request["start"], request["options"])
                 if self.is_stopped(found, request["start"], request["until"]):
                     end = {"stopped": True}
@@ -190,19 +183,21 @@ class Worker:
             limit = MAX_UNIT_BYTES >> 20
             detail = f"{len(unit.text):,} characters; a document may have {limit} MiB"
             unit = Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
-        text = utf8(unit.text)
+        text = frames.utf8(unit.text)
         # dataclasses.asdict would copy every line of a page.
         fields = {name: getattr(unit, name) for name in Unit.__slots__} | {"text": len(text)}
         self.texts.append(text)
-        self.held.append(ENCODE(fields))
+        self.held.append(frames.ENCODE(fields))
         self.held_size += len(self.held[-1]) + len(text)
 
     def flush(self, last: dict[str, Any] | None = None) -> None:
         """Send the units that are held as one message, and a last one."""
         if self.held:
             units = ",".join(self.held)
-            write(self.answers, framed(f'{{"units":[{units}]}}', b"".join(self.texts)))
+            frames.write(
+                self.answers, frames.framed(f'{{"units":[{units}]}}', b"".join(self.texts))
+            )
         if last is not None:
-            send(self.answers, last)
+            frames.send(self.answers, last)
         self.held, self.texts = [], []
         self.held_size, self.sent_at = 0, time.monotonic()
