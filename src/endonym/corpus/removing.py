@@ -17,7 +17,7 @@ import pyarrow as arrow
 
 from endonym.copies.contamination import Contamination, Judged
 from endonym.copies.hashes import Marks
-from endonym.copies.keys import CopyRules, rows_that_share, write_keys
+from endonym.copies.keys import rows_that_share, write_keys
 from endonym.copies.letters import paragraphs, without
 from endonym.copies.near import Copies, write_clusters
 from endonym.copies.notes import DETAILS
@@ -34,7 +34,6 @@ from endonym.formats.chunks import (
     write_arrays,
     write_chunk,
 )
-from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import seen_files
 from endonym.formats.io.content import SHOWN_CHARS
@@ -134,15 +133,10 @@ def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[d
     return [each.as_dict() for each in found.counts]
 
 
-def copy_rules(clean: Clean) -> CopyRules:
-    """Which copies a recipe drops."""
-    return CopyRules(frozenset(clean.dedup), clean.near_similarity)
-
-
 def key_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Write the keys of the documents of a chunk."""
     out = task.folder / task.name
-    write_keys(task.texts(), copy_rules(task.clean), out, first=task.first)
+    write_keys(task.texts(), task.clean, out, first=task.first)
     return {"files": seen_files(out.parent, out.parent.glob(f"{out.name}.*.parquet"))}
 
 
@@ -160,16 +154,18 @@ def decide(
             here = None if chosen is None else chosen[each.first : each.first + len(mine)]
             yield from (t for n, t in enumerate(mine) if here is None or here[n])
 
-    rules = copy_rules(every[0].clean)
+    clean = every[0].clean
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         shuffled = by_keys if by_ray else None
-        found = removal_by_keys(tables, keys, texts, rules, count=documents, sharing=shuffled)
+        found = removal_by_keys(
+            tables, keys, texts, clean.near_similarity, count=documents, sharing=shuffled
+        )
         said: dict[str, Any] = {}
-        if "near" in rules.kinds:
+        if "near" in clean.dedup:
             figures = write_clusters(clustered(found.near, every), tables, out)
             crowded = found.partly_compared
-            said = {"similarity": rules.similarity, "crowded": crowded, **figures}
+            said = {"similarity": clean.near_similarity, "crowded": crowded, **figures}
     for part in (*STAYED, "cuts"):
         arrays = getattr(found, part)._asdict()
         write_arrays(out, {f"{part}-{name}": array for name, array in arrays.items()})

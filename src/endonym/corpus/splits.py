@@ -172,7 +172,7 @@ def write_shard(shard: Shard, advance: Advance) -> Result:
 
 
 def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterator[bytes]:
-    """Documents as `document_line` writes them, from their columns: several times as fast."""
+    """Documents as `json_line` would write them, from their columns: several times as fast."""
     name = json_string(source)
     columns = [table[each].to_pylist() for each in ("text", "id", "meta")]
     places = numbers["block"].tolist(), numbers["position"].tolist()
