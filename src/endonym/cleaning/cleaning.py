@@ -23,14 +23,16 @@ Removed = Callable[[Document, str, str], None]
 
 
 class Cleaning:
-    """The rules of a recipe, and what they did: `tally`, which a caller may replace.
+    """The rules of a recipe.
 
-    removed: called with each part that is taken out of a document that stays.
+    removed: called with each part that is taken out of a document that stays. tally: what they did.
     """
 
-    def __init__(self, clean: Clean, removed: Removed | None = None) -> None:
-        self.tally, self._removed = Tally(), removed
-        self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
+    def __init__(
+        self, clean: Clean, removed: Removed | None = None, tally: Tally | None = None
+    ) -> None:
+        self.tally, self._removed = tally or Tally(), removed
+        self._normalized = normalizer(clean, self.tally.changed)
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
 

@@ -172,10 +172,8 @@ class Counts:
 
     def add(self, text: str) -> None:
         """Count a document, as far as our code can; judging it tells of the fault."""
-        by_skeleton, by_language = (
-            self.clean.max_same_skeleton is not None,
-            asks_language(self.clean),
-        )
+        by_skeleton = self.clean.max_same_skeleton is not None
+        by_language = asks_language(self.clean)
         with passing_over():
             if self.facts is None:
                 self.documents += 1

@@ -93,15 +93,8 @@ class Tally:
         if rule.wants(key):
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
-            first = max(0, start - AROUND)
-            rule.sample(
-                key,
-                {
-                    "id": self._id,
-                    "before": before[first : start + AROUND],
-                    "after": after[first : start + AROUND],
-                },
-            )
+            shown = slice(max(0, start - AROUND), start + AROUND)
+            rule.sample(key, {"id": self._id, "before": before[shown], "after": after[shown]})
 
     def removed(self, name: str, part: str) -> None:
         """A rule took a line or a paragraph out of the text."""

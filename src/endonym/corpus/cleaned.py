@@ -286,8 +286,7 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
     If a rule needs to know the whole corpus, documents are only normalized (see judge_chunk).
     """
     made, waits = Cleaned(task), rounds(task.clean) > 0
-    cleaning = Cleaning(task.clean, made.remove)
-    cleaning.tally = made.stats.tally
+    cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def cleaned(number: int, document: Document, size: int) -> Document | Reject:
         record = cleaning.normalized(document)
@@ -332,13 +331,9 @@ def combine_counts(
 def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Judge the documents of a chunk by what is known of the whole corpus."""
     assert task.known is not None, "facts are combined before chunks are judged"
-    corpus, texts, made = (
-        CorpusJudge(task.clean, Facts.load(task.known)),
-        task.texts(),
-        Cleaned(task),
-    )
-    cleaning = Cleaning(task.clean, made.remove)
-    cleaning.tally = made.stats.tally
+    corpus, texts = CorpusJudge(task.clean, Facts.load(task.known)), task.texts()
+    made = Cleaned(task)
+    cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def judged(number: int, document: Document, size: int) -> Document | Reject:
         if number % JUDGED_AT_ONCE == 0:

@@ -197,15 +197,7 @@ def dropped_records(
             continue
         with nullcontext() if is_finished else suppress(EOFError):
             for record in read_lines(path):
-                yield Reject(
-                    name,
-                    record["id"],
-                    record["source"],
-                    record["detail"],
-                    record["text"],
-                    record["raw_bytes"],
-                    record.get("stayed", ""),
-                )
+                yield Reject(name, **record)
 
 
 def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> list[Reject]:

@@ -211,8 +211,8 @@ class Parsing:
         until = self.lost[0] - 1 if self.lost else LAST_UNIT
         try:
             frames.send(process.requests, self.request | {"start": self.next, "until": until})
-            while "units" in (message := self.receive(process)):
-                yield from self.taken(message["units"], message.get("texts", b""))
+            while "unit" in (message := self.receive(process)):
+                yield self.taken(message["unit"], message.get("texts", b""))
             is_usable = not message.get("last")
             yield from self.ended(message)
         except Refused as failure:
@@ -246,26 +246,20 @@ class Parsing:
             finally:
                 self.seconds -= time.monotonic() - began
 
-    def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
-        """Units as they were sent, with their texts one after the other. Raises Refused if one is
-        none, or not behind the one before."""
-        if type(sent) is not list or not sent:
+    def taken(self, sent: Any, text: bytes) -> Unit:
+        """A unit as it was sent, and its text. Raises Refused if it is none, or not behind the one
+        before."""
+        until = self.lost[0] - 1 if self.lost else LAST_UNIT
+        try:
+            unit = Unit(**(sent | {"text": text.decode()}))
+        except (TypeError, UnicodeDecodeError) as error:
+            raise Refused("parser_crashed", NO_UNIT) from error
+        if not is_sound(unit) or not self.next <= unit.number <= until:
             raise Refused("parser_crashed", NO_UNIT)
-        end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
-        for each in sent:
-            begin = end
-            try:
-                end = begin + each["text"]
-                unit = Unit(**(each | {"text": texts[begin:end].decode()}))
-            except (TypeError, KeyError, UnicodeDecodeError) as error:
-                raise Refused("parser_crashed", NO_UNIT) from error
-            is_text = type(each["text"]) is int and begin <= end <= len(texts)
-            if not is_text or not is_sound(unit) or not self.next <= unit.number <= until:
-                raise Refused("parser_crashed", NO_UNIT)
-            self.next = unit.number + 1
-            self.timeouts = 0
-            self.spare += SPARE_A_UNIT
-            yield unit
+        self.next = unit.number + 1
+        self.timeouts = 0
+        self.spare += SPARE_A_UNIT
+        return unit
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
         """What follows from the parser's last message. Raises Refused."""

@@ -17,6 +17,7 @@ import charset_normalizer
 import regex
 from charset_normalizer import CharsetMatch
 
+from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, printable
 from endonym.formats.io.kinds import binary_kind
 from endonym.formats.io.streams import Damage, Feed, Stream
@@ -29,6 +30,7 @@ from endonym.formats.io.widened import (
     narrowed_lines,
 )
 
+TABLES = packaged_tables("endonym.formats.io", "encodings.toml")
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
 
@@ -59,18 +61,12 @@ class Encoding:
 UNSPECIFIED_ORDER = ("utf-16", "utf-32")
 """Their byte order stands in a mark at the start of the file."""
 
-NOT_OF_FILES = (
-    *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
-    *("unicode-escape", "utf-7"),
-)
-"""Encodings of host names, of Python's source code, of a system's settings, and of mail."""
-
 
 def known_encoding(name: str) -> str:
     """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
         known = codecs.lookup(name).name.removesuffix("-sig")
-        if known.replace("_", "-") not in NOT_OF_FILES:
+        if known.replace("_", "-") not in TABLES["not_of_files"].split():
             "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
             return known
     except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
@@ -199,16 +195,9 @@ def transcoded(stream: Stream, name: str) -> Stream:
 SAMPLE_BYTES = 1 << 14
 """How much of a file's head is used."""
 
-LIKELY = [
-    *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
-    *(f"iso8859_{number}" for number in (2, 5, 6, 7, 8, 9, 15, 16)),
-    *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
-]
+LIKELY: list[str] = TABLES["likely"].split()
 """Usual encodings of old files."""
-RARE = [
-    *(f"cp{number}" for number in (437, 737, 855, 857, 862, 869)),
-    *(f"mac_{name}" for name in ("cyrillic", "greek", "latin2", "roman", "romanian", "turkish")),
-]
+RARE: list[str] = TABLES["rare"].split()
 """Where one of these gives the best text, no usual encoding is certain. They must be given."""
 
 CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4

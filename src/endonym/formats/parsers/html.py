@@ -11,7 +11,7 @@ from typing import Any
 
 import regex
 
-from endonym.formats.io.encoding import HEAD_BYTES, detect
+from endonym.formats.io.encoding import HEAD_BYTES, TABLES, detect
 from endonym.formats.io.kinds import kind
 from endonym.formats.io.streams import Damage
 from endonym.formats.parsers.unit import Options, Refused, Unit
@@ -23,23 +23,9 @@ DECLARED = regex.compile(
 DECLARED_BYTES = 8_192
 STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
 """Encodings in which every byte is ASCII."""
-AS_BROWSERS = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859-9": "cp1254",
-    "tis-620": "cp874",
-    "iso8859-11": "cp874",
-    "gb2312": "gbk",
-    "big5hkscs": "big5",
-}
+AS_BROWSERS: dict[str, str] = TABLES["as_browsers"]
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
-OF_BROWSERS = {
-    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman"),
-    *("mac-cyrillic", "cp874", "gbk", "gb18030", "big5", "euc_jp", "iso2022_jp", "shift_jis"),
-    *("cp932", "euc_kr", "cp949"),
-    *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
-    *(f"cp{n}" for n in range(1250, 1259)),
-}
+OF_BROWSERS = set(TABLES["of_browsers"].split())
 """Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 

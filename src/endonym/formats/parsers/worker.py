@@ -122,8 +122,7 @@ class Worker:
         self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu: CpuLimit
     ) -> None:
         self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
-        self.held, self.texts = list[str](), list[bytes]()
-        self.held_size, self.sent_at = 0, 0.0
+        self.held, self.sent_at = bytearray(), 0.0
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
@@ -167,7 +166,7 @@ class Worker:
                     break
             self.where.say(number)
             self.cpu.renew()
-            if self.held_size >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+            if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
                 self.flush()
                 if self.requests.is_waiting():
                     assert self.requests.receive() is not None, "a reader that has ended"
@@ -175,29 +174,18 @@ class Worker:
         return False
 
     def hold(self, unit: Unit) -> None:
-        """Keep a unit until it is sent: as JSON, with the size of its text in place of the text.
-
-        One whose text is too long is no document.
-        """
+        """Keep a unit until it is sent. One whose text is too long is no document."""
         if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
             limit = MAX_UNIT_BYTES >> 20
             detail = f"{len(unit.text):,} characters; a document may have {limit} MiB"
             unit = Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
-        text = frames.utf8(unit.text)
         # dataclasses.asdict would copy every line of a page.
-        fields = {name: getattr(unit, name) for name in Unit.__slots__} | {"text": len(text)}
-        self.texts.append(text)
-        self.held.append(frames.ENCODE(fields))
-        self.held_size += len(self.held[-1]) + len(text)
+        fields = {name: getattr(unit, name) for name in Unit.__slots__ if name != "text"}
+        self.held += frames.framed({"unit": fields}, frames.utf8(unit.text))
 
     def flush(self, last: dict[str, Any] | None = None) -> None:
-        """Send the units that are held as one message, and a last one."""
-        if self.held:
-            units = ",".join(self.held)
-            frames.write(
-                self.answers, frames.framed(f'{{"units":[{units}]}}', b"".join(self.texts))
-            )
+        """Send the units that are held, each as a message, and a last one."""
+        frames.write(self.answers, self.held)
         if last is not None:
             frames.send(self.answers, last)
-        self.held, self.texts = [], []
-        self.held_size, self.sent_at = 0, time.monotonic()
+        self.held, self.sent_at = bytearray(), time.monotonic()
