@@ -124,13 +124,10 @@ def with_equal(tables: Tables, copies: Copies) -> Copies:
     """Near copies, and with them the documents of equal letters."""
     same = tables.columns("SELECT worse, better FROM same", ("worse", "better"))
     stayed, similarity = copies.in_place_of(same["better"])
-    documents = np.concatenate((copies.documents, same["worse"]))
+    both = zip(copies, (same["worse"], stayed, similarity), strict=True)
+    documents, *others = (np.concatenate(pair) for pair in both)
     order = np.argsort(documents)
-    return Copies(
-        documents[order],
-        np.concatenate((copies.stayed, stayed))[order],
-        np.concatenate((copies.similarity, similarity))[order],
-    )
+    return Copies(documents[order], *(each[order] for each in others))
 
 
 class Candidates:

@@ -89,13 +89,7 @@ class SearchByWorkers(NearCopySearch):
         self.is_compared = True
         for each in self.work.step("compare", compare_group, *self.groups("compare", others)):
             files = [self.work.place("compare") / file["name"] for file in each["files"]]
-            found, *seen = (np.load(file) for file in files)
-            sizes = (len(index.contained.seen), len(index.covered.seen))
-            marks = (
-                np.unpackbits(bits, count=size).astype(np.bool_)
-                for bits, size in zip(seen, sizes, strict=True)
-            )
-            index.add(found, *marks)
+            index.add(*map(memory_mapped, files))
 
     def groups(self, step: str, chosen: Marks) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
@@ -141,9 +135,5 @@ def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = Index.load(group.index)
     index.compare(texts_of_group(group, advance))
-    found = {
-        f"{group.name}-found": np.flatnonzero(index.contaminated),
-        f"{group.name}-seen": np.packbits(index.contained.seen),
-        f"{group.name}-seen-long": np.packbits(index.covered.seen),
-    }
-    return {"files": write_arrays(group.folder, found)}
+    names = (f"{group.name}-{what}" for what in ("found", "seen", "seen-long"))
+    return {"files": write_arrays(group.folder, dict(zip(names, index.found(), strict=True)))}

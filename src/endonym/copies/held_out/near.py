@@ -141,11 +141,16 @@ class Index:
         """The share of these candidates' runs of thirteen that occur in the compared texts."""
         return self.contained.overlap(candidates)
 
-    def add(self, contaminated: Indices, seen: Marks, seen_long: Marks) -> None:
-        """Add what a copy of this index has found: candidates, and which runs were seen."""
+    def found(self) -> list[np.ndarray]:
+        """What was found: candidates, and which runs were seen, as bits."""
+        seen = (self.contained.seen, self.covered.seen)
+        return [np.flatnonzero(self.contaminated), *map(np.packbits, seen)]
+
+    def add(self, contaminated: Indices, *seen: np.ndarray) -> None:
+        """Add what a copy of this index has found."""
         self.contaminated[contaminated] = True
-        self.contained.seen |= seen
-        self.covered.seen |= seen_long
+        for part, bits in zip((self.contained, self.covered), seen, strict=True):
+            part.seen |= np.unpackbits(bits, count=len(part.seen)).astype(np.bool_)
         self.forget_found()
 
     def forget_found(self) -> None:

@@ -110,17 +110,23 @@ def readable(data: bytes, name: str) -> tuple[str, str]:
     return text, name
 
 
-def page_text(html: str, *, only_main: bool = True) -> str:
+def parsed(html: str) -> Any:
+    """A page as a tree of resiliparse."""
+    from resiliparse.parse.html import HTMLTree
+
+    return HTMLTree.parse(html)
+
+
+def page_text(page: Any, *, only_main: bool = True) -> str:
     """The main text of a page, with an empty line between paragraphs.
 
     All of its text if it has no part that is the main one, or if not `only_main`, as in a chapter
     of a book.
     """
     from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
-    from resiliparse.parse.html import HTMLTree
 
     text = extract_plain_text(
-        HTMLTree.parse(html),
+        page,
         preserve_formatting=True,
         main_content=only_main,
         list_bullets=False,
@@ -131,20 +137,17 @@ def page_text(html: str, *, only_main: bool = True) -> str:
     )
     lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
     found = EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return found or (page_text(html, only_main=False) if only_main else "")
+    return found or (page_text(page, only_main=False) if only_main else "")
 
 
-def page_meta(html: str) -> dict[str, str]:
+def page_meta(page: Any) -> dict[str, str]:
     """Title, language, date and address, as far as the page says them."""
-    from resiliparse.parse.html import HTMLTree
-
-    tree: Any = HTMLTree.parse(html)
-    meta = {"title": " ".join((tree.title or "").split())}
-    root = tree.document.query_selector("html")
+    meta = {"title": " ".join((page.title or "").split())}
+    root = page.document.query_selector("html")
     meta["language"] = (root.getattr("lang") or "") if root is not None else ""
-    link = tree.document.query_selector('link[rel="canonical"]')
+    link = page.document.query_selector('link[rel="canonical"]')
     meta["url"] = (link.getattr("href") or "") if link is not None else ""
-    for each in tree.document.query_selector_all("meta"):
+    for each in page.document.query_selector_all("meta"):
         name = (each.getattr("property") or each.getattr("name") or "").lower()
         if name in DATES and "date" not in meta:
             meta["date"] = each.getattr("content") or ""
@@ -181,7 +184,8 @@ def html_unit(data: bytes, options: Options) -> Unit:
     if OWN_PAGE in data[:FIRST_BYTES]:
         return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
-    meta = page_meta(text) | {"method": "html"}
+    page = parsed(text)
+    meta = page_meta(page) | {"method": "html"}
     if encoding != "utf-8":
         meta["encoding"] = encoding
-    return Unit(1, page_text(text), meta, len(data))
+    return Unit(1, page_text(page), meta, len(data))

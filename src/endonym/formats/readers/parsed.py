@@ -16,7 +16,6 @@ from endonym.formats.io.content import (
     Origin,
     too_long,
 )
-from endonym.formats.isolation import LIMITS, Limits
 from endonym.formats.pages.margins import NOTE
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
@@ -45,7 +44,6 @@ class Parser:
     text_share: float
     is_joined: bool = False
     unpacks: bool = False
-    limits: Limits = LIMITS
 
 
 PARSERS = {
@@ -90,9 +88,7 @@ def units_of(
     as text would have had there.
     """
     size, used, text_sizes = path.stat().st_size, 0, list[int]()
-    for unit in isolation.parsed_units(
-        parser.function, path, options, raw_bytes=size, limits=parser.limits
-    ):
+    for unit in isolation.parsed_units(parser.function, path, options, raw_bytes=size):
         # Bytes of a temporary file stand for fewer of the raw file.
         raw_bytes = unit.raw_bytes * content.raw_bytes // max(1, size)
         used += raw_bytes

@@ -15,9 +15,8 @@ from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import Content, Origin
 from endonym.formats.pages.ocr import OcrFailed
-from endonym.formats.pages.page import Line, Page
+from endonym.formats.pages.page import PARTS, Line, Page
 from endonym.formats.pages.page_quality import LETTER, quality
-from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import records_on_disk
 from endonym.formats.readers.parsed import Parser, documents, units_of

@@ -185,7 +185,7 @@ def test_what_two_copies_of_an_index_saw_covers_a_page_together():
     for some in (lines[:4], lines[4:]):
         copy = Index.made(iter([page]), iter([page, *lines]))
         copy.compare(iter(some))
-        whole.add(np.flatnonzero(copy.contaminated), copy.contained.seen, copy.covered.seen)
+        whole.add(*copy.found())
     assert not whole.contaminated.any()
     whole.judge_covered()
     assert whole.contaminated.all()
