@@ -82,7 +82,8 @@ class Source(Config):
     ocr: Literal["auto"] | tuple[str, ...] | None = optional(
         "Tesseract reads pictures, and pages of PDFs without good text\n"
         '    a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]\n'
-        '    "auto" measures which of the packs on this machine read the language\'s letters best\n'
+        '    "auto" measures which of the packs on this machine read the language\'s letters '
+        "best\n"
         "    without it such pages are counted and left out"
     )
     min_ocr_confidence: Share | None = optional(
@@ -155,10 +156,9 @@ class Clean(Config):
         pattern=r"^[^@\d]*$",
         description="what stands in place of it; {kind} is its kind",
     )
-    language: str | None = Field(
-        default=None,
+    language: str | None = optional(
+        "the code of the language that documents must be in",
         pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
-        description="the code of the language that documents must be in",
     )
     contrast: tuple[str, ...] = Field(
         default=(),
@@ -175,13 +175,13 @@ class Clean(Config):
         "without min_language_score drop documents of such paragraphs alone",
     )
     max_line_documents: Count | None = optional(
-        "take out lines that stand in more documents: lines of at least 40 letters "
-        "wherever they stand, shorter ones at the beginning and end of a document if they also "
-        "stand in one of a hundred documents"
+        "take out lines that stand in more documents: lines of at least 40 letters wherever they "
+        "stand, shorter ones at the beginning and end of a document if they also stand in one of "
+        "a hundred documents"
     )
     max_same_skeleton: Count | None = optional(
-        "keep so many of the documents that are the same once digits, names and rare "
-        "words are blanked, as those that a program has filled in"
+        "keep so many of the documents that are the same once digits, names and rare words are "
+        "blanked, as those that a program has filled in"
     )
     min_chars: Count | None = optional("drop documents shorter than this")
     max_chars: Count | None = optional("drop documents longer than this")
@@ -196,11 +196,11 @@ class Clean(Config):
         "drop documents where they are a smaller share of letters"
     )
     min_words: Count | None = optional("drop documents of fewer words")
-    min_word_length: float | None = Field(
-        default=None, gt=0, description="drop documents whose words are shorter on average"
+    min_word_length: float | None = optional(
+        "drop documents whose words are shorter on average", gt=0
     )
-    max_word_length: float | None = Field(
-        default=None, gt=0, description="drop documents whose words are longer on average"
+    max_word_length: float | None = optional(
+        "drop documents whose words are longer on average", gt=0
     )
     max_symbols: Share | None = optional(
         "drop documents where more of the characters are no letters, digits or punctuation"
@@ -298,22 +298,20 @@ class Split(Config):
     They are taken in blocks of neighbours, by a keyed hash of the text.
     """
 
-    val_documents: int | None = Field(
-        default=None,
+    val_documents: int | None = optional(
+        "hold out about so many documents, in whole blocks of neighbours: half of them for dev, "
+        "half for test",
         ge=2,
-        description="hold out about so many documents, in whole blocks of neighbours: half of "
-        "them for dev, half for test",
     )
-    val_share: float | None = Field(
-        default=None,
+    val_share: float | None = optional(
+        "hold out this share of each source's documents: half of them for dev, half for test; "
+        "default 0.06",
         gt=0,
         lt=1,
-        description="hold out this share of each source's documents: half of them for dev, half "
-        "for test; default 0.06",
     )
     val_bytes: Count | None = optional(
-        "hold out about so many bytes of each source at most, whatever its share is; "
-        "default 20,000,000 where neither key above is given"
+        "hold out about so many bytes of each source at most, whatever its share is; default "
+        "20,000,000 where neither key above is given"
     )
     block_bytes: int = Field(
         default=BLOCK_BYTES,
