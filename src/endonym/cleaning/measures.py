@@ -13,14 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from endonym.script.scripts import (
-    BREAK_SCRIPTS,
-    CODE_POINTS,
-    PORTION_CHARS,
-    SENTENCE_ENDS,
-    script_class,
-    table,
-)
+from endonym.script import scripts
 
 LEAST_LINES = 5
 """Fewer lines, and no share of lines is measured."""
@@ -43,10 +36,12 @@ CODE_LINE = regex.compile(
     r"|^\s*(?:#include|import\s+\w+[.;]|def\s+\w+\(|//|/\*)|\w\s?=\s?[^\s;]{1,200};"
 )
 ENDED = regex.compile(
-    rf"(?:[{SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
+    rf"(?:[{scripts.SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
 )
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-UNBROKEN = regex.compile("|".join(script_class(name) for name in sorted(BREAK_SCRIPTS)))
+UNBROKEN = regex.compile(
+    "|".join(scripts.script_class(name) for name in sorted(scripts.BREAK_SCRIPTS))
+)
 LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 
@@ -68,11 +63,11 @@ class Kinds(NamedTuple):
 @functools.cache
 def kind_table() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """For every code point its kind."""
-    kinds = np.full(CODE_POINTS, OTHER, dtype=np.uint8)
-    kinds[table(POINTS)] = POINT
-    kinds[table(r"[\p{L}\p{M}]")] = LETTER
-    kinds[table(r"\p{N}")] = DIGIT
-    kinds[table(r"[\p{Z}\p{C}]")] = BLANK
+    kinds = np.full(scripts.CODE_POINTS, OTHER, dtype=np.uint8)
+    kinds[scripts.table(POINTS)] = POINT
+    kinds[scripts.table(r"[\p{L}\p{M}]")] = LETTER
+    kinds[scripts.table(r"\p{N}")] = DIGIT
+    kinds[scripts.table(r"[\p{Z}\p{C}]")] = BLANK
     return kinds
 
 
@@ -80,8 +75,8 @@ def kind_table() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
 def kinds_of(text: str) -> Kinds:
     """The characters of a text by kind. Remembered, as several rules ask for the same text."""
     counts, words, was_word = np.zeros(5, dtype=np.int64), 0, False
-    for start in range(0, len(text), PORTION_CHARS):
-        portion = text[start : start + PORTION_CHARS].encode("utf-32-le", "surrogatepass")
+    for start in range(0, len(text), scripts.PORTION_CHARS):
+        portion = text[start : start + scripts.PORTION_CHARS].encode("utf-32-le", "surrogatepass")
         kinds = kind_table()[np.frombuffer(portion, dtype=np.uint32)]
         counts += np.bincount(kinds, minlength=5)
         is_word = (kinds == LETTER) | (kinds == DIGIT)

@@ -24,17 +24,9 @@ from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
 from endonym.errors import SourceError, printable
-from endonym.formats import chunks
+from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
-from endonym.formats.document_files import (
-    Whole,
-    json_line,
-    json_text,
-    reject_line,
-    seen_files,
-    write_file,
-)
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.files import RawFile
 from endonym.formats.io.content import SHOWN_CHARS
@@ -108,7 +100,7 @@ class RawChunks:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.written: list[Whole] = []
+        self.written: list[document_files.Whole] = []
         self.encodings = Counter[str]()
         self.member, self.method = "", ""
         self.meta: dict[str, str] | None = None
@@ -141,7 +133,7 @@ class RawChunks:
         # Documents of one file mostly share their notes.
         if document.meta is not self.meta:
             self.meta = document.meta
-            self.meta_text = json_text({"method": self.method} | document.meta)
+            self.meta_text = document_files.json_text({"method": self.method} | document.meta)
         return self.meta_text
 
     def write(self) -> None:
@@ -260,15 +252,21 @@ class Cleaned:
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
         warnings = {name: warning_example(text, name) for name in text_warnings(text)}
         of_article = None if article is None else digest(article.encode(), seed)
-        return digest(text.encode(), seed), json_text(warnings) if warnings else None, of_article
+        return (
+            digest(text.encode(), seed),
+            document_files.json_text(warnings) if warnings else None,
+            of_article,
+        )
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""
         shown, size = part[:SHOWN_CHARS], len(part.encode())
         reject = Reject(reason, document.id, document.source, detail, shown, size)
-        self.removed.append(json_line({reason: reject_line(reject).decode()}))
+        self.removed.append(
+            document_files.json_line({reason: document_files.reject_line(reject).decode()})
+        )
 
-    def write(self) -> list[Whole]:
+    def write(self) -> list[document_files.Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""
         texts, *raw, digests, warnings, articles, stayed = zip(*self.rows, strict=True)
         column, task = chunks.strings(texts), self.task
@@ -276,7 +274,7 @@ class Cleaned:
         columns += [warnings, articles, stayed]
         return [
             chunks.write_chunk(task.folder, f"{task.name}.arrow", chunks.CLEAN, columns),
-            write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
+            document_files.write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
         ]
 
 
@@ -308,7 +306,7 @@ def count_chunk(task: ChunkTask, advance: Advance) -> Result:
         advance(size)
     out = task.folder / task.name
     counts.counted().save(out)
-    return {"files": seen_files(task.folder, out.rglob("*")), "counts": task.name}
+    return {"files": document_files.seen_files(task.folder, out.rglob("*")), "counts": task.name}
 
 
 def combine_counts(
@@ -325,7 +323,7 @@ def combine_counts(
     """
     known = None if before is None else Facts.load(before)
     combine(clean, map(Counted.load, counts), known, contrast).save(out)
-    return {"files": seen_files(out, out.rglob("*"))}
+    return {"files": document_files.seen_files(out, out.rglob("*"))}
 
 
 def judge_chunk(task: ChunkTask, advance: Advance) -> Result:

@@ -16,13 +16,7 @@ from endonym.copies.hashes import Marks
 from endonym.copies.held_out.near import COUNTER_BITS, Index, occurrences
 from endonym.copies.held_out.split import NearCopySearch
 from endonym.corpus.work import Work
-from endonym.formats.chunks import (
-    memory_mapped,
-    read_chunk,
-    write_array,
-    write_arrays,
-    write_chunk,
-)
+from endonym.formats import chunks
 from endonym.workers import Result
 
 GROUP_CHUNKS = 8
@@ -42,7 +36,7 @@ class Part:
     @property
     def text_bytes(self) -> int:
         """The bytes of its kept documents."""
-        return int(memory_mapped(self.numbers)["bytes"].sum())
+        return int(chunks.memory_mapped(self.numbers)["bytes"].sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class SearchByWorkers(NearCopySearch):
         counters = np.zeros(1 << COUNTER_BITS, dtype=np.uint32)
         for each in made:
             for file in each["files"]:
-                table = read_chunk(self.work.place("runs") / file["name"], schema=RUNS)
+                table = chunks.read_chunk(self.work.place("runs") / file["name"], schema=RUNS)
                 counters[table["run"].to_numpy()] += table["count"].to_numpy()
         index = Index.made(self.texts(candidates), counters)
         index.save(self.work.place("index"))
@@ -89,12 +83,12 @@ class SearchByWorkers(NearCopySearch):
         self.is_compared = True
         for each in self.work.step("compare", compare_group, *self.groups("compare", others)):
             files = [self.work.place("compare") / file["name"] for file in each["files"]]
-            index.add(*map(memory_mapped, files))
+            index.add(*map(chunks.memory_mapped, files))
 
     def groups(self, step: str, chosen: Marks) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
         folder, index = self.work.place(step), self.work.place("index")
-        write_array(folder, "chosen.npy", chosen)
+        chunks.write_array(folder, "chosen.npy", chosen)
         tasks: list[ChunkGroup] = []
         sizes: list[int] = []
         for first in range(0, len(self.parts), GROUP_CHUNKS):
@@ -108,16 +102,16 @@ class SearchByWorkers(NearCopySearch):
 def texts_of(parts: Sequence[Part], chosen: Marks) -> Iterator[str]:
     """The texts of chosen documents, in order."""
     for part in parts:
-        rows = memory_mapped(part.numbers)["row"]
+        rows = chunks.memory_mapped(part.numbers)["row"]
         rows = rows[chosen[part.first : part.first + len(rows)]]
         if len(rows):
-            table = read_chunk(part.chunk, ["text"]).take(arrow.array(rows))
+            table = chunks.read_chunk(part.chunk, ["text"]).take(arrow.array(rows))
             yield from table["text"].to_pylist()
 
 
 def texts_of_group(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
     """The chosen texts of a group; tells their sizes."""
-    chosen = memory_mapped(group.chosen)
+    chosen = chunks.memory_mapped(group.chosen)
     for part in group.parts:
         yield from texts_of([part], chosen)
         advance(part.text_bytes)
@@ -128,7 +122,7 @@ def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     counters = occurrences(texts_of_group(group, advance))
     used = np.flatnonzero(counters).astype(np.uint32)
     name = f"{group.name}.arrow"
-    return {"files": [write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
+    return {"files": [chunks.write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
 
 
 def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
@@ -136,4 +130,6 @@ def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     index = Index.load(group.index)
     index.compare(texts_of_group(group, advance))
     names = (f"{group.name}-{what}" for what in ("found", "seen", "seen-long"))
-    return {"files": write_arrays(group.folder, dict(zip(names, index.found(), strict=True)))}
+    return {
+        "files": chunks.write_arrays(group.folder, dict(zip(names, index.found(), strict=True)))
+    }

@@ -19,16 +19,9 @@ from charset_normalizer import CharsetMatch
 
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, printable
+from endonym.formats.io import widened
 from endonym.formats.io.kinds import binary_kind
 from endonym.formats.io.streams import Damage, Feed, Stream
-from endonym.formats.io.widened import (
-    NO_TEXT,
-    UNDECODABLE,
-    Lines,
-    is_utf8,
-    narrowed,
-    narrowed_lines,
-)
 
 TABLES = packaged_tables("endonym.formats.io", "encodings.toml")
 HEAD_BYTES = 1 << 20
@@ -93,9 +86,9 @@ def detect(head: bytes, given: str | None, script: str | None = None) -> Encodin
         name = wide_encoding(head)
         if name and not has_narrow_lines(head):
             return Encoding(name)
-        head = Lines().narrowed(head)
+        head = widened.Lines().narrowed(head)
     if has_many_controls(head):
-        text = narrowed(head.decode("utf-8", "surrogateescape"))
+        text = widened.narrowed(head.decode("utf-8", "surrogateescape"))
         head = text.encode("utf-8", "surrogateescape")
     if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
@@ -129,7 +122,7 @@ def wide_encoding(head: bytes) -> str | None:
         text = codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
         return None
-    return None if NO_TEXT.search(text) else name
+    return None if widened.NO_TEXT.search(text) else name
 
 
 def has_narrow_lines(head: bytes) -> bool:
@@ -140,7 +133,7 @@ def has_narrow_lines(head: bytes) -> bool:
     size = 0
     for line in head.split(b"\n"):
         if len(line) >= NARROW_BYTES and b"\0" not in line and not CONTROLS.search(line):
-            size += len(line) if is_utf8(line) else 0
+            size += len(line) if widened.is_utf8(line) else 0
     return size > NARROW_SHARE * len(head)
 
 
@@ -175,13 +168,13 @@ def utf8_stream(stream: Stream, given: str | None, script: str | None = None) ->
         return "", iter([Damage(found.reason, found.detail, size)])
     feed.read(found.mark_bytes)
     if found.name == "utf-8":
-        return found.name, narrowed_lines(feed.rest())
+        return found.name, widened.narrowed_lines(feed.rest())
     return found.name, transcoded(feed.rest(), found.name)
 
 
 def transcoded(stream: Stream, name: str) -> Stream:
     """Convert a stream to UTF-8; bytes that cannot be decoded become invalid UTF-8."""
-    decoder = codecs.getincrementaldecoder(name)(UNDECODABLE)
+    decoder = codecs.getincrementaldecoder(name)(widened.UNDECODABLE)
     for piece in stream:
         if isinstance(piece, Damage):
             yield piece

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from endonym.errors import printable
+from endonym.formats.io import streams
 from endonym.formats.io.archives import (
     HEAD_BYTES,
     Member,
@@ -21,16 +22,6 @@ from endonym.formats.io.archives import (
 )
 from endonym.formats.io.content import ignored
 from endonym.formats.io.formats import FileFormat
-from endonym.formats.io.streams import (
-    PIECE_BYTES,
-    Counted,
-    Damage,
-    Expansion,
-    Feed,
-    Stream,
-    uncompressed,
-    unpacked,
-)
 
 MAX_HEADER_BYTES = 1 << 20
 """A member with a longer header is skipped."""
@@ -63,7 +54,7 @@ class Truncated(Exception):
     """The archive ends within a header or a member."""
 
 
-def read_whole(feed: Feed, size: int) -> bytes:
+def read_whole(feed: streams.Feed, size: int) -> bytes:
     """So many bytes. Raises Truncated."""
     data = feed.read(size)
     if len(data) < size:
@@ -74,17 +65,17 @@ def read_whole(feed: Feed, size: int) -> bytes:
 class Content:
     """The bytes of a member that are not read yet."""
 
-    def __init__(self, feed: Feed, size: int) -> None:
+    def __init__(self, feed: streams.Feed, size: int) -> None:
         self.feed, self.left, self.padding = feed, size, -size % tarfile.BLOCKSIZE
         self.is_short = False
 
-    def stream(self) -> Stream:
+    def stream(self) -> streams.Stream:
         """The bytes; their number is compared with the header's."""
         while self.left:
-            piece = self.feed.take(min(PIECE_BYTES, self.left))
+            piece = self.feed.take(min(streams.PIECE_BYTES, self.left))
             if not piece:
                 self.is_short, self.left = True, 0
-                yield Damage("truncated", "the archive ends early, within this member")
+                yield streams.Damage("truncated", "the archive ends early, within this member")
                 return
             self.left -= len(piece)
             yield piece
@@ -96,55 +87,60 @@ class Content:
 
 
 def archive_members(
-    raw: BinaryIO, kind: FileFormat, expansion: Expansion, advance: Callable[[int], None] = ignored
-) -> Iterator[Member | Damage]:
+    raw: BinaryIO,
+    kind: FileFormat,
+    expansion: streams.Expansion,
+    advance: Callable[[int], None] = ignored,
+) -> Iterator[Member | streams.Damage]:
     """The members of an archive on disk, which together unpack to so much at most.
 
     Of a zip the members after that are only counted. advance: as in `read_file`, of a tar.
     """
     if kind.archive == "tar":
-        stream = uncompressed(Counted(raw, advance))
+        stream = streams.uncompressed(streams.Counted(raw, advance))
         if kind.compression:
-            stream = expansion.bounded(unpacked(stream, kind.compression))
+            stream = expansion.bounded(streams.unpacked(stream, kind.compression))
         yield from tar_members(stream)
         return
     members = zip_members(raw)
     for member in members:
         if expansion.size > expansion.limit:
             left = 1 + sum(1 for _ in members)
-            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
+            yield streams.Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
             return
         if isinstance(member, Member):
             member = replace(member, stream=expansion.bounded(member.stream))
         yield member
 
 
-def tar_members(stream: Stream) -> Iterator[Member | Damage]:
+def tar_members(stream: streams.Stream) -> Iterator[Member | streams.Damage]:
     """The members of a tar, in order. Read each stream before asking for the next member.
 
     Damage, if any, comes last.
     """
-    feed = Feed(stream)
+    feed = streams.Feed(stream)
     other = other_archive(feed.peek(HEAD_BYTES), ("a tar archive",))
     try:
         if not feed.peek(1) and feed.damage is None:
-            yield Damage("truncated", "not a whole tar archive: it is empty")
+            yield streams.Damage("truncated", "not a whole tar archive: it is empty")
         yield from members_of(feed)
         size, is_filled = feed.drain()
         if is_filled and feed.damage is None:
-            yield Damage("trailing_garbage", f"{size:,} bytes follow the end of the tar archive")
+            yield streams.Damage(
+                "trailing_garbage", f"{size:,} bytes follow the end of the tar archive"
+            )
     except Truncated:
         if feed.damage is None:
-            yield other or Damage("truncated", "the tar archive ends early")
+            yield other or streams.Damage("truncated", "the tar archive ends early")
     except (tarfile.HeaderError, ValueError) as error:
         detail = f"not a whole tar archive: {error}; what follows is not read"
-        damage = other or Damage("damaged", detail)
+        damage = other or streams.Damage("damaged", detail)
         yield replace(damage, raw_bytes=feed.drain()[0])
     if feed.damage is not None:
         yield feed.damage
 
 
-def members_of(feed: Feed) -> Iterator[Member]:
+def members_of(feed: streams.Feed) -> Iterator[Member]:
     """The members, up to a block of zeros.
 
     Raises Truncated, HeaderError or ValueError where they cannot be read on.
@@ -165,7 +161,7 @@ def members_of(feed: Feed) -> Iterator[Member]:
         before = Before()
 
 
-def read_extension(feed: Feed, info: tarfile.TarInfo, before: Before) -> None:
+def read_extension(feed: streams.Feed, info: tarfile.TarInfo, before: Before) -> None:
     """Read a header that belongs to the next member; one of the whole archive is skipped."""
     size = require_size(info.size)
     padding = -size % tarfile.BLOCKSIZE
@@ -206,7 +202,7 @@ def pax_fields(body: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def content_of(feed: Feed, info: tarfile.TarInfo, raw: bytes, before: Before) -> Content:
+def content_of(feed: streams.Feed, info: tarfile.TarInfo, raw: bytes, before: Before) -> Content:
     """The bytes of a member, which follow its header and the list of a sparse file's holes."""
     if info.type == tarfile.GNUTYPE_SPARSE:
         before.fields[b"GNU.sparse"] = b""
