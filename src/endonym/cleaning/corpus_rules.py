@@ -310,16 +310,14 @@ def combine(
     )
 
 
-def facts_of(
-    clean: Clean, documents: Sequence[str], contrast: Mapping[str, Sequence[str]] | None = None
-) -> Facts:
+def facts_of(clean: Clean, documents: Sequence[str]) -> Facts:
     """The facts of a few documents, as if they were the whole corpus."""
     facts: Facts | None = None
     for _ in range(rounds(clean)):
         counts = Counts(clean, facts)
         for text in documents:
             counts.add(text)
-        facts = combine(clean, [counts.counted()], facts, contrast)
+        facts = combine(clean, [counts.counted()], facts)
     return facts or Facts()
 
 

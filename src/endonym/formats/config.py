@@ -1,7 +1,6 @@
 """The recipe's tables for texts: sources, cleaning, split."""
 
 import os.path
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -262,7 +261,10 @@ class Clean(Config):
 
     def contrast_files(self, folder: Path) -> list[Path]:
         """The files of texts in other languages; patterns are relative to the recipe's folder."""
-        found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
+        found = set[Path]()
+        for pattern in self.contrast:  # It may begin at the root, or climb out of the folder.
+            path = Path(os.path.normpath(folder / pattern))
+            found.update(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
         return sorted(path for path in found if path.is_file())
 
     @model_validator(mode="after")
@@ -279,12 +281,6 @@ class Clean(Config):
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
             raise ValueError("min_chars is above max_chars")
         return self
-
-
-def _matching(folder: Path, pattern: str) -> Iterator[Path]:
-    """The paths that a pattern matches; it may begin at the root, or climb out of the folder."""
-    path = Path(os.path.normpath(folder / pattern))
-    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
 
 
 BLOCK_BYTES = 2_000
