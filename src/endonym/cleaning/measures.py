@@ -76,8 +76,8 @@ def kinds_of(text: str) -> Kinds:
     """The characters of a text by kind. Remembered, as several rules ask for the same text."""
     counts, words, was_word = np.zeros(5, dtype=np.int64), 0, False
     for start in range(0, len(text), scripts.PORTION_CHARS):
-        portion = text[start : start + scripts.PORTION_CHARS].encode("utf-32-le", "surrogatepass")
-        kinds = kind_table()[np.frombuffer(portion, dtype=np.uint32)]
+        portion = text[start : start + scripts.PORTION_CHARS]
+        kinds = kind_table()[scripts.code_points(portion)]
         counts += np.bincount(kinds, minlength=5)
         is_word = (kinds == LETTER) | (kinds == DIGIT)
         words += int(np.count_nonzero(is_word[1:] & ~is_word[:-1]))

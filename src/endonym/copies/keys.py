@@ -33,7 +33,7 @@ from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
 from endonym.formats.document_files import WholeFile
 from endonym.script.fold import portions
-from endonym.script.scripts import table
+from endonym.script.scripts import code_points, table
 from endonym.workers import cluster_errors
 
 REPLACEMENT = 0xFFFD
@@ -126,7 +126,7 @@ def damage(texts: Sequence[str]) -> Indices:
     capitals where most letters are capitals; rounded down. Lost accents leave no sign: of copies of
     equal letters the one with more accents is the better.
     """
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = code_points("".join(texts))
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
@@ -148,8 +148,7 @@ def accents(texts: Sequence[str]) -> Indices:
     """
     joined, counts = "\0".join(text.replace("\0", " ") for text in texts), list[Indices]()
     for form in ("NFD", "NFC"):
-        data = unicodedata.normalize(form, joined).encode("utf-32-le", "surrogatepass")
-        codes = np.frombuffer(data, dtype=np.uint32)
+        codes = code_points(unicodedata.normalize(form, joined))
         firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
         found = counted_marks((codes >= ACCENTS[0]) & (codes <= ACCENTS[1]), firsts)
         counts.append(2 * found - counted_marks(codes == CEDILLA, firsts))

@@ -13,6 +13,7 @@ from endonym.disk import packaged_tables
 
 CODE_POINTS = 0x110000
 PORTION_CHARS = 1 << 20
+"""Longer texts are looked at in portions: that takes many times the memory of a text."""
 LETTER = r"\p{L}"
 SIGN = r"\p{L}|(?!\p{Script=Inherited})\p{M}"
 """Letters, and the marks of one script, such as vowel signs; accents of any script do not count."""
@@ -65,13 +66,16 @@ def script_class(name: str) -> str:
     return rf"(?=[\p{{L}}\p{{M}}])\p{{Script={name}}}"
 
 
+def code_points(text: str) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+    """The code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
 def matches(text: str, pattern: str) -> int:
     """How many characters of a text match a class such as `\\p{L}`."""
-    members, found = table(pattern), 0
-    for start in range(0, len(text), PORTION_CHARS):
-        portion = text[start : start + PORTION_CHARS].encode("utf-32-le")
-        found += int(np.count_nonzero(members[np.frombuffer(portion, dtype=np.uint32)]))
-    return found
+    members, starts = table(pattern), range(0, len(text), PORTION_CHARS)
+    portions = (code_points(text[start : start + PORTION_CHARS]) for start in starts)
+    return sum(int(np.count_nonzero(members[portion])) for portion in portions)
 
 
 def script_share(text: str, script: str) -> float:
