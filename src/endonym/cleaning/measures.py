@@ -39,9 +39,7 @@ ENDED = regex.compile(
     rf"(?:[{scripts.SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
 )
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-UNBROKEN = regex.compile(
-    "|".join(scripts.script_class(name) for name in sorted(scripts.BREAK_SCRIPTS))
-)
+UNBROKEN = regex.compile("|".join(map(scripts.script_class, sorted(scripts.BREAK_SCRIPTS))))
 LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 

@@ -24,9 +24,8 @@ EMAIL = regex.compile(
 def code_in(match: "regex.Match[str]", language: str) -> str:
     """The code of a person that a match is; empty if it is none."""
     near = match.string[max(0, match.start() - personal_codes.WORD_BEFORE) : match.start()]
-    return match[0] * personal_codes.is_code(
-        match[0], personal_codes.countries(language), near.rpartition("\n")[2]
-    )
+    known, line = personal_codes.countries(language), near.rpartition("\n")[2]
+    return match[0] * personal_codes.is_code(match[0], known, line)
 
 
 Within = Callable[["regex.Match[str]", str], str]
@@ -79,9 +78,8 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
         return lambda text: text
     searches: list[Search] = [(pattern, one_in)]
     if kind == "phone":
-        searches.append(
-            (phones.BESIDE_WORD, phones.phone_beside_word)
-        )  # In what the first one has left.
+        # In what the first one has left.
+        searches.append((phones.BESIDE_WORD, phones.phone_beside_word))
 
     def masked(text: str) -> str:
         if sign not in text or not (sign or DIGIT.search(text)):
@@ -123,10 +121,8 @@ def spans_of(
 
 def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
     """What masks of these kinds cannot find in texts of a language, one sentence a kind."""
-    known, named = (
-        personal_codes.countries(language or ""),
-        f'of language "{language}"' if language else "",
-    )
+    known = personal_codes.countries(language or "")
+    named = f'of language "{language}"' if language else ""
     if not known:
         why = f"no country {named} is known" if named else "language is not given"
         finds = {"phone": "only telephone numbers with +", "code": "no codes of persons"}

@@ -250,21 +250,17 @@ class Cleaned:
     def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
-        warnings = {name: warning_example(text, name) for name in text_warnings(text)}
+        found = {name: warning_example(text, name) for name in text_warnings(text)}
+        warnings = document_files.json_text(found) if found else None
         of_article = None if article is None else digest(article.encode(), seed)
-        return (
-            digest(text.encode(), seed),
-            document_files.json_text(warnings) if warnings else None,
-            of_article,
-        )
+        return digest(text.encode(), seed), warnings, of_article
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""
         shown, size = part[:SHOWN_CHARS], len(part.encode())
         reject = Reject(reason, document.id, document.source, detail, shown, size)
-        self.removed.append(
-            document_files.json_line({reason: document_files.reject_line(reject).decode()})
-        )
+        line = document_files.reject_line(reject).decode()
+        self.removed.append(document_files.json_line({reason: line}))
 
     def write(self) -> list[document_files.Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""

@@ -130,6 +130,5 @@ def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     index = Index.load(group.index)
     index.compare(texts_of_group(group, advance))
     names = (f"{group.name}-{what}" for what in ("found", "seen", "seen-long"))
-    return {
-        "files": chunks.write_arrays(group.folder, dict(zip(names, index.found(), strict=True)))
-    }
+    found = dict(zip(names, index.found(), strict=True))
+    return {"files": chunks.write_arrays(group.folder, found)}

@@ -126,9 +126,8 @@ def tar_members(stream: streams.Stream) -> Iterator[Member | streams.Damage]:
         yield from members_of(feed)
         size, is_filled = feed.drain()
         if is_filled and feed.damage is None:
-            yield streams.Damage(
-                "trailing_garbage", f"{size:,} bytes follow the end of the tar archive"
-            )
+            detail = f"{size:,} bytes follow the end of the tar archive"
+            yield streams.Damage("trailing_garbage", detail)
     except Truncated:
         if feed.damage is None:
             yield other or streams.Damage("truncated", "the tar archive ends early")
