@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config, optional
+from endonym.disk import packaged_tables
 
 Format = Literal[
     "auto", "txt", "jsonl", "csv", "tsv", "parquet", "arrow", "leipzig", "pdf", "image", "html",
@@ -114,6 +115,8 @@ NormalizeStep = Literal[
     "khmer_order", "kyrgyz_letters", "romanian_commas", "tatar_letters", "spaces",
 ]  # fmt: skip
 """The steps of `normalize`; those of one language are defined in cleaning/language_packs."""
+NORMALIZE_STEPS = packaged_tables("endonym.formats", "normalize_steps.toml")
+"""What each of them does."""
 
 
 class Clean(Config):
@@ -121,29 +124,8 @@ class Clean(Config):
 
     normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
-        description="changes made to every text, in this order\n"
-        '    "mojibake" repairs UTF-8 that was read in another encoding and saved\n'
-        '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
-        '    "controls" deletes control characters, overrides of direction and what is no '
-        "character\n"
-        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
-        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
-        '    "look_alikes" writes a word in one script: letters of another that look the same '
-        "become those of the word\n"
-        '    "bashkir_letters" writes ə ѳ ӊ ç қ in Cyrillic words as ә ө ң ҫ ҡ\n'
-        '    "chuvash_letters" writes ă ĕ ç ÿ in Cyrillic words as ӑ ӗ ҫ ӳ\n'
-        '    "persian_letters" writes Arabic ي ى ك as ی ک; lines in other languages keep theirs\n'
-        '    "french_apostrophes" writes the apostrophe between letters as ’\n'
-        '    "french_spaces" puts one space before ; : ! ? and inside « »\n'
-        '    "kazakh_letters" writes ə ѳ ӊ ҡ in Cyrillic words as ә ө ң қ\n'
-        '    "khmer_order" puts the signs of a syllable in the order of Unicode: subscripts, RO '
-        "last, then vowels\n"
-        '    "kyrgyz_letters" writes ѳ ӊ in Cyrillic words as ө ң\n'
-        '    "romanian_commas" writes ş ţ as ș ț, with a comma below; lines in other languages '
-        "keep theirs\n"
-        '    "tatar_letters" writes ə ѳ ӊ in Cyrillic words as ә ө ң\n'
-        '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
-        "deletes control characters",
+        description="changes made to every text, in this order"
+        + "".join(f'\n    "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
     )
     mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = Field(
         default=(),
