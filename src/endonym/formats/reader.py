@@ -42,6 +42,7 @@ def streamed(read: Callable[[Stream, Origin, Source], Records]) -> Reader:
 
 
 READERS: dict[str, Reader] = {
+    **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
     "txt": streamed(read_plain),
     "leipzig": streamed(read_leipzig),
     "jsonl": streamed(read_json_lines),
@@ -51,7 +52,6 @@ READERS: dict[str, Reader] = {
     "arrow": read_arrow,
     "pdf": read_pdf,
     "image": read_image,
-    **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
     "docx": read_docx,
 }
 """The reader of each format of `formats/io/formats.py`."""

@@ -19,11 +19,11 @@ from endonym.formats.pages.page import PARTS, Line, Page
 from endonym.formats.pages.page_quality import LETTER, quality
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import records_on_disk
-from endonym.formats.readers.parsed import Parser, documents, units_of
+from endonym.formats.readers.parsed import PARSERS, documents, units_of
 from endonym.formats.readers.scans import PageOcr, page_texts
 from endonym.script.languages import ocr_packages
 
-PARSER = Parser("endonym.formats.parsers.pdf:pdf_units", "page", text_share=0.2, is_joined=True)
+PARSER = PARSERS["pdf"]
 PICTURE = "endonym.formats.parsers.pdf:picture_units"
 LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"

@@ -20,7 +20,7 @@ from endonym.formats.pages.page import Line, Page
 from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import HEAD_BYTES, is_other, records_on_disk
-from endonym.formats.readers.parsed import Parser, documents
+from endonym.formats.readers.parsed import PARSERS, documents
 
 LEAST_CONFIDENCE = 0.6
 ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
@@ -76,7 +76,6 @@ def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
     return found, page
 
 
-PARSER = Parser("", "page", text_share=0.005, is_joined=True)
 MAX_PAGES = 10_000
 
 
@@ -93,7 +92,7 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
         return iter([origin.whole_file("needs_ocr", detail)])
 
     def read(path: Path) -> Records:
-        return documents(picture_units(path, ocr, origin), origin, source, PARSER)
+        return documents(picture_units(path, ocr, origin), origin, source, PARSERS["image"])
 
     return records_on_disk(content, origin, read)
 
