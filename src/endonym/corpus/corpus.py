@@ -176,10 +176,6 @@ class Corpus:
                     position=record["position"] if "position" in record else record["place"],
                 )
 
-    def dropped(self, reason: str | None = None) -> Iterator[Reject]:
-        """Dropped records, for one reason or for all."""
-        return dropped_records(self.folder, reason)
-
 
 def dropped_records(
     folder: Path, reason: str | None = None, kind: str = DROPPED

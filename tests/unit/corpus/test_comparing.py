@@ -49,7 +49,7 @@ def test_workers_find_what_one_process_finds(
     assert found.tolist() == plain.tolist()
     assert 5 < found.sum() < candidates.sum()
     left = np.nonzero(~found[candidates])[0]
-    assert index.overlap(left) == known.overlap(left) > 0
+    assert index.contained.overlap(left) == known.contained.overlap(left) > 0
     mine, theirs = (each.similar.postings for each in (index, known))
     assert mine.hashes.tolist() == theirs.hashes.tolist(), "runs are chosen by how rare they are"
     made = sorted(path.name for path in (tmp_path / "work" / "compare").glob("*.json"))

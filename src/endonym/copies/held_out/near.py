@@ -137,10 +137,6 @@ class Index:
         self.contaminated |= self.covered.shares() > MOST_COVERED
         self.forget_found()
 
-    def overlap(self, candidates: Indices) -> float:
-        """The share of these candidates' runs of thirteen that occur in the compared texts."""
-        return self.contained.overlap(candidates)
-
     def found(self) -> list[np.ndarray]:
         """What was found: candidates, and which runs were seen, as bits."""
         seen = (self.contained.seen, self.covered.seen)
@@ -221,7 +217,7 @@ class Contained:
         return counts
 
     def overlap(self, candidates: Indices) -> float:
-        """The share of these candidates' runs that were seen."""
+        """The share of these candidates' runs of thirteen that occur in the compared texts."""
         runs = self.runs[spread(self.firsts[candidates], self.sizes[candidates])]
         return float(self.seen[runs].mean()) if len(runs) else 0.0
 
