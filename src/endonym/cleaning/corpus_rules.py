@@ -30,13 +30,7 @@ import regex
 
 from endonym.cleaning.keyed import key_of, keyed, merged, smallest, summed
 from endonym.cleaning.language.identify import Identifier, other_language
-from endonym.cleaning.language.sample import (
-    SAMPLE_CHARS,
-    Learnt,
-    candidates,
-    learn,
-    smallest_keys,
-)
+from endonym.cleaning.language.sample import SAMPLE_CHARS, Learnt, candidates, learn, smallest_keys
 from endonym.cleaning.rules import Verdict
 from endonym.disk import json_bytes, read_json
 from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk

@@ -22,15 +22,7 @@ import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from endonym.copies import letters
-from endonym.copies.hashes import (
-    FACTOR,
-    Hashes,
-    Indices,
-    mixed,
-    places_within,
-    ranges,
-    spread,
-)
+from endonym.copies.hashes import FACTOR, Hashes, Indices, mixed, places_within, ranges, spread
 from endonym.script.fold import portions
 
 WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}

@@ -211,10 +211,7 @@ class Glob:
 
 
 def files_matching(
-    root: Path,
-    parts: Sequence[str],
-    exclude: Sequence[str],
-    left_out: list[Path] | None = None,
+    root: Path, parts: Sequence[str], exclude: Sequence[str], left_out: list[Path] | None = None
 ) -> Iterator[Path]:
     """What lies below a folder, is no folder, and matches a glob, given in its parts.
 

@@ -25,12 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.model import CharacterModel
-from endonym.cleaning.language.votes import (
-    certain_other,
-    known_codes,
-    langid_vote,
-    reliable_code,
-)
+from endonym.cleaning.language.votes import certain_other, known_codes, langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
 from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
@@ -196,10 +191,7 @@ def of_others(texts: Sequence[str], language: str) -> list[bool]:
 
 
 def _classes(
-    paragraphs: Sequence[str],
-    labels: Sequence[str],
-    code: str,
-    given: Mapping[str, Sequence[str]],
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
     """The texts of each class, the language's own first; small classes are one."""
     names = [code, *sorted({*labels, *given} - {code})]
@@ -218,10 +210,7 @@ def _classes(
 
 
 def _relabelled(
-    paragraphs: Sequence[str],
-    labels: Sequence[str],
-    code: str,
-    given: Mapping[str, Sequence[str]],
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Labels after each half has been judged by a model of the other half.
 

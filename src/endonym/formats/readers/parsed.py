@@ -9,13 +9,7 @@ import regex
 from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
-from endonym.formats.io.content import (
-    MAX_DOCUMENT_BYTES,
-    SHOWN_CHARS,
-    Content,
-    Origin,
-    too_long,
-)
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
 from endonym.formats.io.formats import PARSED, TABLES
 from endonym.formats.pages.margins import NOTE
 from endonym.formats.parsers.unit import Options, Unit
