@@ -96,9 +96,8 @@ def is_book(found: str) -> bool:
     if len(signs) != 10:
         return is_ean(found)
     values = [10 if each == "X" else int(each) for each in signs]
-    return (
-        sum(each * weight for each, weight in zip(values, range(10, 0, -1), strict=True)) % 11 == 0
-    )
+    weighted = zip(values, range(10, 0, -1), strict=True)
+    return sum(each * weight for each, weight in weighted) % 11 == 0
 
 
 def is_ip(found: str) -> bool:

@@ -165,9 +165,8 @@ class Contamination:
                     # Each paragraph that the run touches, with each file that has the run.
                     touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
                     owners, counts = index.holders(of_run)
-                    pairs = np.unique(
-                        np.repeat(first + touched, counts) * len(self.counts) + owners
-                    )
+                    holding = np.repeat(first + touched, counts)
+                    pairs = np.unique(holding * len(self.counts) + owners)
                     for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
                         files.setdefault(int(paragraph), set()).add(int(file))
                 which, numbers = self.short.matches(short.hashes)
@@ -216,8 +215,7 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
             every.append((long.hashes, short.hashes[~has_long[owners]], short.hashes))
         counts.texts += len(batch)
         counts.too_short += int((~has_short).sum())
-    long, of_short_texts, short = (
-        np.unique(np.concatenate(each)) for each in zip(*every, strict=True)
-    )
+    together = map(np.concatenate, zip(*every, strict=True))
+    long, of_short_texts, short = map(np.unique, together)
     counts.runs = len(short)
     return long, of_short_texts, short

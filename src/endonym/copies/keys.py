@@ -87,9 +87,8 @@ def write_rows(rows: Iterable[Columns], path: Path) -> None:
 
 def text_keys(texts: Sequence[str], numbers: Indices, _: Clean | None = None) -> Columns:
     """128 bits of SHA-256 of each text as it is."""
-    found = b"".join(
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] for text in texts
-    )
+    encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+    found = b"".join(hashlib.sha256(each).digest()[:16] for each in encoded)
     high, low = np.frombuffer(found, dtype="<u8").reshape(-1, 2).T
     return {"document": numbers, "high": high.copy(), "low": low.copy()}
 

@@ -24,6 +24,7 @@ from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.limited import frames
 from endonym.limited.process import end, kill, started
 
+WORKER = "endonym.formats.parsers.worker"
 START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
@@ -71,11 +72,8 @@ class ParserProcess:
         self.limits = limits
         with tempfile.TemporaryFile() as memory:
             memory.truncate(frames.WHEREABOUTS.size)
-            self.process = started(
-                "endonym.formats.parsers.worker",
-                stderr=subprocess.PIPE,
-                pass_fds=(memory.fileno(),),
-            )
+            shared = (memory.fileno(),)
+            self.process = started(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
             requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
             assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
             self.close = weakref.finalize(self, end, self.process, os.getpid())

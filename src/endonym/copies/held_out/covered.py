@@ -164,11 +164,9 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
             firsts = np.linspace(0, len(text) - size, STRETCHES).astype(np.int64).tolist()
         yield [
             Stretch(
-                size,
-                run_hashes(text[first : first + size], WIDTH),
-                sentences.within(number, first, size),
+                size, run_hashes(text[at : at + size], WIDTH), sentences.within(number, at, size)
             )
-            for first in (firsts if size >= LEAST else ())
+            for at in (firsts if size >= LEAST else ())
         ]
 
 

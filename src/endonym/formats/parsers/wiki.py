@@ -87,9 +87,8 @@ class Site:
             return
         etree = lxml_etree()
         try:
-            root = etree.fromstring(
-                before[start : end + len(SITE_END)], etree.XMLParser(**SAFE_OPTIONS)
-            )
+            data = before[start : end + len(SITE_END)]
+            root = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
         except etree.XMLSyntaxError:
             return
         for each in root.iter("{*}namespace"):

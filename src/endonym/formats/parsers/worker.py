@@ -54,10 +54,8 @@ def main() -> None:
     where = frames.Whereabouts(limits["whereabouts"])
     # No file may grow, no process or thread be started; the last does not bind the user root.
     most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
-    cap(
-        most
-        | dict.fromkeys((resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC), 0)
-    )
+    nothing = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
+    cap(most | dict.fromkeys(nothing, 0))
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
     frames.send(answers, {"ready": True})
     os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.

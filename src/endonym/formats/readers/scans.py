@@ -70,9 +70,8 @@ def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
         size = float(usual if is_usual else line.height)
         middle = page - line.top - line.height / 2
         right = float(line.left + line.width)
-        found.append(
-            Line(line.text, float(line.left), middle - size / 2, right, middle + size / 2, size)
-        )
+        bottom, top = middle - size / 2, middle + size / 2
+        found.append(Line(line.text, float(line.left), bottom, right, top, size))
     return found, page
 
 
@@ -85,9 +84,8 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     if ocr is None:
         what = any_kind(Feed(content.packed).peek(HEAD_BYTES))
         if what != "a picture" and is_other(what, origin.name):
-            return iter(
-                [origin.whole_file("other_kind", f"by its content this is {what}: rename it")]
-            )
+            detail = f"by its content this is {what}: rename it"
+            return iter([origin.whole_file("other_kind", detail)])
         detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
         return iter([origin.whole_file("needs_ocr", detail)])
 
