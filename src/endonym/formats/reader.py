@@ -22,7 +22,7 @@ from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
 from endonym.formats.io.content import Content, Origin, ignored
 from endonym.formats.io.formats import FileFormat, file_format
-from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed
+from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
 from endonym.formats.readers.arrow import read_arrow, read_parquet_content
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
@@ -36,18 +36,13 @@ from endonym.formats.readers.tar import archive_members
 Reader = Callable[[Content, Origin, Source], Records]
 
 
-def streamed(read: Callable[[Stream, Origin, Source], Records]) -> Reader:
-    """The reader that takes a stream, as one that takes a file's content."""
-    return lambda content, origin, source: read(content.stream(), origin, source)
-
-
 READERS: dict[str, Reader] = {
     **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
-    "txt": streamed(read_plain),
-    "leipzig": streamed(read_leipzig),
-    "jsonl": streamed(read_json_lines),
-    "csv": streamed(partial(read_table, table="csv")),
-    "tsv": streamed(partial(read_table, table="tsv")),
+    "txt": read_plain,
+    "leipzig": read_leipzig,
+    "jsonl": read_json_lines,
+    "csv": partial(read_table, table="csv"),
+    "tsv": partial(read_table, table="tsv"),
     "parquet": read_parquet_content,
     "arrow": read_arrow,
     "pdf": read_pdf,

@@ -12,7 +12,7 @@ from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
 from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
-from endonym.formats.io.streams import Feed, Stream, unpacked
+from endonym.formats.io.streams import Feed, unpacked
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
@@ -30,7 +30,7 @@ BROKEN = ("damaged", "truncated")
 
 
 def text_lines(
-    stream: Stream, origin: Origin, source: Source, wanted: str = ""
+    content: Content, origin: Origin, source: Source, wanted: str = ""
 ) -> tuple[Lines, dict[str, str]]:
     """The lines of a text file, and its encoding as a note for documents, if that is not UTF-8.
 
@@ -38,6 +38,7 @@ def text_lines(
     without its first line, are in plain text and in tables, too: a corpus may part its documents
     so.
     """
+    stream = content.stream()
     if wanted:
         feed = Feed(stream)
         head = feed.peek(HEAD_BYTES)
