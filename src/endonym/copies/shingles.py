@@ -30,8 +30,6 @@ WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
 
 PERMUTATIONS = 64
 SEED = 1
-RENSA = 2
-"""The version of rensa's signatures that this was tried with; another makes other ones."""
 
 LONG_CHARS = 1 << 20
 """Of a longer text only some shingles are taken, the same ones of all texts of such a length."""

@@ -50,7 +50,6 @@ CLEAN = arrow.schema(
 
 Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]
 Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-Rows = np.ndarray[tuple[int], np.dtype[np.int32]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 

@@ -71,9 +71,7 @@ def nearest_code(written: str) -> str | None:
     """
     wanted = unicodedata.normalize("NFC", written).strip().casefold()
     codes = {name.casefold(): code for code, name in NAMES.items()}
-    codes |= {
-        unicodedata.normalize("NFC", name): code for name, code in TABLES["other_names"].items()
-    }
+    codes |= {unicodedata.normalize("NFC", name): code for name, code in OTHER_NAMES.items()}
     if (code := usual_code(wanted)) in NAMES:
         return code
     for each in (wanted, wanted.replace("_", "-").split("-")[0]):
