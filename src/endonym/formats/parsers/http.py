@@ -5,7 +5,6 @@ Bodies may be in chunks, and packed; what they unpack to is bounded.
 
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import zstandard
@@ -160,10 +159,5 @@ def zstd_unpacked(body: bytes, most: int) -> Unpacked:
     return bytes(found), not frame.eof
 
 
-UNPACK: dict[str, Callable[[bytes, int], Unpacked]] = {
-    "gzip": inflated,
-    "x-gzip": inflated,
-    "deflate": inflated,
-    "br": brotli_unpacked,
-    "zstd": zstd_unpacked,
-}
+UNPACK = dict.fromkeys(("gzip", "x-gzip", "deflate"), inflated)
+UNPACK |= {"br": brotli_unpacked, "zstd": zstd_unpacked}

@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
-from endonym.formats.io.content import Content, Origin, Unusable
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
 from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
-from endonym.formats.io.streams import Feed, unpacked
+from endonym.formats.io.streams import Damage, Feed, unpacked
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
@@ -61,18 +61,16 @@ def records_on_disk(
 
     Of a broken file that is something else, the reject says what. packed: as in Content.on_disk.
     """
-    try:
-        with content.on_disk(packed=packed) as path:
-            for record in read(path):
-                if isinstance(record, Reject) and record.id == origin.name:
-                    record = explained(record, path, origin)
-                yield record
-    except Unusable as error:
-        detail = error.damage.detail
-        if error.damage.reason != "not_compressed":
-            detail += "; such a file cannot be read in part"
-        size = error.damage.raw_bytes
-        yield origin.reject(error.damage.reason, detail, record=None, raw_bytes=size)
+    with content.on_disk(packed=packed) as path:
+        if isinstance(path, Damage):
+            why, is_packed = path.detail, path.reason != "not_compressed"
+            detail = f"{why}; such a file cannot be read in part" if is_packed else why
+            yield origin.reject(path.reason, detail, record=None, raw_bytes=path.raw_bytes)
+            return
+        for record in read(path):
+            if isinstance(record, Reject) and record.id == origin.name:
+                record = explained(record, path, origin)
+            yield record
 
 
 def explained(reject: Reject, path: Path, origin: Origin) -> Reject:
