@@ -17,7 +17,7 @@ from endonym.errors import SourceError, printable
 from endonym.formats.articles import with_articles
 from endonym.formats.config import Source
 from endonym.formats.document import Records
-from endonym.formats.faults import RAISED, fault
+from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
 from endonym.formats.io.content import Content, Origin, ignored
@@ -92,17 +92,14 @@ def never_silent(records: Records, origin: Origin) -> Records:
     read with more of it.
     """
     record = None
-    try:
+    with passing_over() as found:
         for record in records:
             yield record
-    except RAISED:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
-        yield origin.whole_file("reader_failed", fault(error, FOLLOWS))
-    else:
-        if record is None:
-            detail = "no text: the file is blank, or has dividing lines alone"
-            yield origin.whole_file("no_text", detail)
+    if found:
+        yield origin.whole_file("reader_failed", fault(found[0], FOLLOWS))
+    elif record is None:
+        detail = "no text: the file is blank, or has dividing lines alone"
+        yield origin.whole_file("no_text", detail)
 
 
 def size_of(file: RawFile) -> int:
