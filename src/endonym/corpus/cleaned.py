@@ -234,15 +234,12 @@ class Cleaned:
         meta: the notes of its reader, as JSON. size: its bytes as read.
         """
         if isinstance(record, Document):
-            try:
-                known = self.known_of(record)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
-                record = refusal(record, error)
-            else:
+            with passing_over() as faults:
                 place = (record.id, meta, file, size, None, None)
-                self.rows.append((record.text, *place, *known, None))
+                self.rows.append((record.text, *place, *self.known_of(record), None))
                 self.documents += 1
                 return record
+            record = refusal(record, faults[0])
         why = (record.reason, record.detail, None, None, None, record.stayed or None)
         self.rows.append((record.text, record.id, None, file, size, *why))
         return record
