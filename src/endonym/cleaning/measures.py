@@ -124,37 +124,24 @@ def line_share(text: str, is_counted: Callable[[str], object]) -> float | None:
     return sum(1 for line in lines if is_counted(line)) / len(lines)
 
 
-def ended_share(text: str) -> float | None:
-    """The share of lines that end with punctuation."""
-    return line_share(text, lambda line: ENDED.search(line[-12:]))
-
-
-def short_share(text: str) -> float | None:
-    """The share of lines that are short."""
-    return line_share(text, lambda line: len(line) <= SHORT_LINE)
-
-
-def list_share(text: str) -> float | None:
-    """The share of lines that begin with a bullet or a number."""
-    return line_share(text, LIST_LINE.match)
-
-
-def table_share(text: str) -> float | None:
-    """The share of lines that are rows: of cells divided by bars or tabs, or mostly of digits."""
-    return line_share(text, is_row)
-
-
-def code_share(text: str) -> float | None:
-    """The share of lines that look like a program or markup."""
-    return line_share(text, CODE_LINE.search)
-
-
 def is_row(line: str) -> bool:
     """Whether a line is a row of a table."""
     if ("|" in line or "\t" in line) and TABLE_LINE.match(line):
         return True
     digits = sum(map(str.isdigit, line))
     return digits > 3 and 2 * digits > len(line) - line.count(" ")
+
+
+ended_share = functools.partial(line_share, is_counted=lambda line: ENDED.search(line[-12:]))
+"""The share of lines that end with punctuation."""
+short_share = functools.partial(line_share, is_counted=lambda line: len(line) <= SHORT_LINE)
+"""The share of lines that are short."""
+list_share = functools.partial(line_share, is_counted=LIST_LINE.match)
+"""The share of lines that begin with a bullet or a number."""
+table_share = functools.partial(line_share, is_counted=is_row)
+"""The share of lines that are rows: of cells divided by bars or tabs, or mostly of digits."""
+code_share = functools.partial(line_share, is_counted=CODE_LINE.search)
+"""The share of lines that look like a program or markup."""
 
 
 def repeated_line_share(text: str) -> float | None:
