@@ -49,7 +49,7 @@ READERS: dict[str, Reader] = {
     "image": read_image,
     "docx": read_docx,
 }
-"""The reader of each format of `formats/io/formats.py`."""
+"""The reader of each format of `formats/io/formats.toml`."""
 
 SHOWN_MEMBERS = 5
 FOLLOWS = "what follows in this file is left out"
