@@ -125,9 +125,9 @@ def with_equal(tables: Tables, copies: Copies) -> Copies:
     same = tables.columns("SELECT worse, better FROM same", ("worse", "better"))
     stayed, similarity = copies.in_place_of(same["better"])
     both = zip(copies, (same["worse"], stayed, similarity), strict=True)
-    documents, *others = (np.concatenate(pair) for pair in both)
-    order = np.argsort(documents)
-    return Copies(documents[order], *(each[order] for each in others))
+    columns = [np.concatenate(pair) for pair in both]
+    order = np.argsort(columns[0])
+    return Copies._make(each[order] for each in columns)
 
 
 class Candidates:

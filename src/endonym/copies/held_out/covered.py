@@ -47,7 +47,7 @@ class Sentences(NamedTuple):
 
     def at(self, chosen: Indices | Marks) -> "Sentences":
         """Some of them."""
-        return Sentences(*(each[chosen] for each in self))
+        return Sentences._make(each[chosen] for each in self)
 
     def within(self, text: int, first: int, size: int) -> "Sentences":
         """Those that stand wholly in a stretch of a text; places from its beginning."""

@@ -17,6 +17,7 @@ The third measure compares a candidate with all other texts together: **covered*
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as arrow
@@ -110,14 +111,15 @@ class Index:
         def chosen(numbers: Indices) -> list[str]:
             return texts.take(arrow.array(numbers)).to_pylist()
 
-        contained, similar, covered = (
-            (
+        parts: dict[str, list[Any]] = {
+            part: [
                 Postings.load(folder, part),
-                *read_arrays(folder, (f"{part}-{name}" for name in names)),
-            )
+                *read_arrays(folder, [f"{part}-{n}" for n in names]),
+            ]
             for part, names in ARRAYS.items()
-        )
-        return cls(Contained(*contained), Similar(*similar, chosen), Covered(*covered))
+        }
+        similar = Similar(*parts["similar"], chosen)
+        return cls(Contained(*parts["contained"]), similar, Covered(*parts["covered"]))
 
     def compare(self, texts: Iterable[str]) -> None:
         """Mark the candidates that these texts nearly repeat."""

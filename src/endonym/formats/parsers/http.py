@@ -5,6 +5,7 @@ Bodies may be in chunks, and packed; what they unpack to is bounded.
 
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import zstandard
@@ -159,5 +160,7 @@ def zstd_unpacked(body: bytes, most: int) -> Unpacked:
     return bytes(found), not frame.eof
 
 
-UNPACK = dict.fromkeys(("gzip", "x-gzip", "deflate"), inflated)
-UNPACK |= {"br": brotli_unpacked, "zstd": zstd_unpacked}
+UNPACK: dict[str, Callable[[bytes, int], Unpacked]] = {
+    **dict.fromkeys(("gzip", "x-gzip", "deflate"), inflated),
+    **{"br": brotli_unpacked, "zstd": zstd_unpacked},
+}
