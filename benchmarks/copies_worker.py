@@ -65,11 +65,12 @@ def runs(text: str) -> set[str]:
 
 def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[int]:
     """What the corpus stage does with dedup; only near copies, if the lines are a list."""
-    from endonym.copies.keys import CopyRules, write_keys
+    from endonym.copies.keys import write_keys
     from endonym.copies.removal import removal_by_keys
     from endonym.copies.tables import Tables
+    from endonym.formats.config import Clean
 
-    kinds = {"near"} if path.suffix == ".jsonl" else {"exact", "near", "paragraphs"}
+    kinds = ("near",) if path.suffix == ".jsonl" else ("exact", "near", "paragraphs")
     count = sum(1 for _ in path.open("rb"))
 
     def texts(chosen: object) -> Iterator[str]:
@@ -79,10 +80,10 @@ def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[in
                     yield json.loads(line)["text"]
 
     with Tables(folder / "work") as tables:
-        rules, keys = CopyRules(frozenset(kinds), similarity), tables.folder / "keys"
+        clean, keys = Clean(dedup=kinds, near_similarity=similarity), tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts(None), rules, keys / "all")
-        found = removal_by_keys(tables, keys, texts, rules, count=count)
+        write_keys(texts(None), clean, keys / "all")
+        found = removal_by_keys(tables, keys, texts, similarity, count=count)
     gone = set(found.exact.documents.tolist()) | set(found.near.documents.tolist())
     return [number for number in range(count) if number not in gone]
 

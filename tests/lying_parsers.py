@@ -3,20 +3,21 @@
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.parsers.worker import Worker
 from endonym.limited.frames import framed, write
 
-MESSAGES = {
-    "no-end": "{}",
-    "refused": '{"refused":"x"}',
-    "failed": '{"failed":["x"]}',
-    "missing": '{"missing":{"a":"x"}}',
-    "types": '{"units":[{"number":true,"text":0,"meta":7,"raw_bytes":"a","reason":["x"]}]}',
-    "no-number": '{"units":[{"number":1,"text":0,"raw_bytes":NaN}]}',
-    "no-list": '{"units":7}',
-    "longer": '{"units":[{"number":1,"text":9}]}',
+MESSAGES: dict[str, dict[str, Any]] = {
+    "no-end": {},
+    "refused": {"refused": "x"},
+    "failed": {"failed": ["x"]},
+    "missing": {"missing": {"a": "x"}},
+    "types": {"unit": {"number": True, "meta": 7, "raw_bytes": "a", "reason": ["x"]}},
+    "no-number": {"unit": {"number": 1, "raw_bytes": float("nan")}},
+    "no-unit": {"unit": 7},
+    "no-field": {"unit": {"number": 1, "size": 9}},
 }
 
 
@@ -28,7 +29,7 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
         worker.where.say(1 << 50)
         os._exit(3)
     while kind == "flood":
-        write(worker.answers, framed('{"units":[]}') * 1_000)
+        write(worker.answers, framed({"unit": {}}) * 1_000)
     write(worker.answers, framed(MESSAGES[kind]))
     os._exit(0)
     yield None

@@ -13,10 +13,13 @@ def unset(default: str) -> dict[str, Any]:
     return {"unset": default}
 
 
-def optional(description: str, default: str | None = None) -> Any:
-    """A field that may be left out. default: what then holds, in words (`unset`)."""
+def optional(description: str, default: str | None = None, **limits: Any) -> Any:
+    """A field that may be left out. default: what then holds, in words (`unset`).
+
+    limits: of its values, as of a Field.
+    """
     extra = None if default is None else unset(default)
-    return Field(default=None, description=description, json_schema_extra=extra)
+    return Field(default=None, description=description, json_schema_extra=extra, **limits)
 
 
 class Config(BaseModel):

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import stat
+import tomllib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -222,6 +224,11 @@ def read_json(path: Path) -> Any:
             do="It was changed or damaged. Take a whole copy, or remove what it belongs to and "
             "make that again.",
         ) from error
+
+
+def packaged_tables(package: str, name: str) -> dict[str, Any]:
+    """What a TOML file says that is a part of a package."""
+    return tomllib.loads(files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def read_if_good(path: Path) -> dict[str, Any]:

@@ -108,25 +108,25 @@ class Log:
 
     def line(self, text: str) -> None:
         """Write one line. Controls of a terminal in it, as in a file's name, are escaped."""
-        text = printable_lines(text)
-        self._keep(text)
-        if not self.quiet:
-            self._print(text)
+        self._write(text, is_shown=not self.quiet)
 
     def detail(self, text: str) -> None:
         """Write a line that is shown only with `-v`."""
-        text = printable_lines(text)
-        self._keep(text)
-        if self.verbose and not self.quiet:
-            self._print(text)
+        self._write(text, is_shown=self.verbose and not self.quiet)
 
     def warn(self, text: str) -> None:
         """Write a warning; it is shown even with `--quiet`."""
-        text = printable_lines(text)
-        self._keep(f"warning: {text}")
-        self._print(f"warning: {text}", style="yellow")
+        self._write(f"warning: {text}", is_shown=True, style="yellow")
 
-    def _print(self, text: str, *, style: str = "") -> None:
+    def _write(self, text: str, *, is_shown: bool, style: str = "") -> None:
+        """Add a line to the file, and print it if it is to be shown."""
+        text = printable_lines(text)
+        if self.file is not None:
+            require_regular(self.file)
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        if not is_shown:
+            return
         console = None if self._live is None else self._live.console
         if console is None and style and sys.stderr.isatty():
             from rich.console import Console  # 80 ms
@@ -138,12 +138,6 @@ class Log:
         else:
             sys.stderr.write(folded(text) + "\n")
             sys.stderr.flush()
-
-    def _keep(self, text: str) -> None:
-        if self.file is not None:
-            require_regular(self.file)
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
 
     @contextmanager
     def progress(

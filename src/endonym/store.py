@@ -18,18 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from endonym.disk import (
-    file_hash,
-    flush_files,
-    flush_folder,
-    json_bytes,
-    list_files,
-    own_file,
-    read_json,
-    require_regular,
-    translated_disk_errors,
-    write_json,
-)
+from endonym import disk
 from endonym.errors import Busy, Damaged, RecipeError, printable
 
 MANIFEST = "manifest.json"
@@ -94,7 +83,7 @@ class Artifact:
         """Size of its files."""
         return sum(entry["bytes"] for entry in self.manifest["files"].values())
 
-    def verify(self, hash_of: Callable[[Path], str] = file_hash) -> "Artifact":
+    def verify(self, hash_of: Callable[[Path], str] = disk.file_hash) -> "Artifact":
         """Compare every file with the manifest. Raises Damaged, naming the first that differs.
 
         hash_of: the SHA-256 of a file, if it may be known already.
@@ -105,8 +94,8 @@ class Artifact:
 
     def json(self, name: str) -> Any:
         """The value in one of its JSON files, which is compared first. Raises Damaged."""
-        self._verify_file(name, file_hash)
-        return read_json(self.folder / name)
+        self._verify_file(name, disk.file_hash)
+        return disk.read_json(self.folder / name)
 
     def rows(self, name: str) -> list[Any]:
         """The rows in one of its JSON files; none if it was made without it. Raises Damaged."""
@@ -128,7 +117,7 @@ class Artifact:
         entry = self.manifest["files"].get(name)
         if entry is None:
             raise _damaged(self.folder, name, "is missing")
-        path = own_file(self.folder, name, do=_remake(self.folder))
+        path = disk.own_file(self.folder, name, do=_remake(self.folder))
         if path.stat().st_size != entry["bytes"]:
             found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
             raise _damaged(self.folder, name, found)
@@ -189,7 +178,7 @@ def _is_manifest(said: dict[str, Any]) -> bool:
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
     """A readable JSON file with a hash of its content, written atomically."""
-    write_json(path, sealed(value))
+    disk.write_json(path, sealed(value))
 
 
 def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
@@ -198,11 +187,11 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
     Raises Damaged for anything else, with what to do. So no reader of a file that endonym wrote
     here checks types; a seal says nothing of what a stranger wrote.
     """
-    require_regular(path)
+    disk.require_regular(path)
     try:
         data = path.read_bytes()
         value = json.loads(data)
-        if data == json_bytes(sealed(value)):
+        if data == disk.json_bytes(sealed(value)):
             return {key: each for key, each in value.items() if key != "seal"}
         found = "its seal differs"
     except FileNotFoundError:
@@ -312,7 +301,7 @@ class Store:
                 yield None
                 return
             out = work / "out"
-            with translated_disk_errors(self.root):
+            with disk.translated_disk_errors(self.root):
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir(parents=True)
                 yield Workspace(out, work, self.journal(stage, identifier))
@@ -329,12 +318,12 @@ class Store:
 
     def publish(self, workspace: Workspace, manifest: Mapping[str, Any]) -> Artifact:
         """Flush the files, write the manifest last, and rename the folder."""
-        flush_files(workspace.out)
-        complete = {**manifest, "files": list_files(workspace.out)}
-        write_json(workspace.out / MANIFEST, sealed(complete))
+        disk.flush_files(workspace.out)
+        complete = {**manifest, "files": disk.list_files(workspace.out)}
+        disk.write_json(workspace.out / MANIFEST, sealed(complete))
         folder = workspace.work.with_name(workspace.work.name.removesuffix(".part"))
         workspace.out.rename(folder)
-        flush_folder(folder.parent)
+        disk.flush_folder(folder.parent)
         shutil.rmtree(workspace.work, ignore_errors=True)
         return open_artifact(folder)
 
@@ -342,7 +331,7 @@ class Store:
     def lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold an artefact's lock; calls `waiting` once with the owner if it is not free."""
         path = self._lock_file(stage, identifier)
-        with translated_disk_errors(self.root):
+        with disk.translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+", encoding="utf-8", errors="backslashreplace")
         with handle:
@@ -359,7 +348,7 @@ class Store:
 
     def _lock_file(self, stage: str, identifier: str) -> Path:
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
-        require_regular(path)
+        disk.require_regular(path)
         return path
 
     def maker(self, stage: str, identifier: str) -> str:

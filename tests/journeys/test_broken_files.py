@@ -11,7 +11,7 @@ from text_samples import SHARED, files, kept, reasons, records, refused
 
 from endonym.cleaning.rules import normalizer
 from endonym.copies.held_out.split import SIDES
-from endonym.corpus.corpus import Corpus, make_corpus
+from endonym.corpus.corpus import Corpus, dropped_records, make_corpus
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.errors import SourceError
 from endonym.formats.broken import broken
@@ -427,5 +427,5 @@ def test_near_copies_leave_one_text_of_each_group(tmp_path: Path):
     }
     kept = [groups[each.id] for side in SIDES for each in corpus.documents(side)]
     assert len(kept) == len(set(kept)) == 30
-    for each in corpus.dropped("near"):
+    for each in dropped_records(corpus.folder, "near"):
         assert groups[each.id] == groups[each.stayed.removeprefix("near/")]

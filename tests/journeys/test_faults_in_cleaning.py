@@ -114,7 +114,7 @@ def test_a_run_keeps_the_others_and_counts_the_document(
     break_it(monkeypatch)
     made = corpus(texts)
     assert sorted(each.text for side in SIDES for each in made.documents(side)) == sorted(TEXTS)
-    assert is_told(list(made.dropped("cleaning_failed")))
+    assert is_told(list(dropped_records(made.folder, "cleaning_failed")))
     counted = made.card["total"]["dropped"]["cleaning_failed"]
     assert counted == {"records": 1, "bytes": len(BAD.encode())}
     (warning,) = [each for each in made.card["warnings"] if "fault of endonym" in each]

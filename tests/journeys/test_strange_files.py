@@ -11,7 +11,7 @@ import pytest
 from strange_files import FILES, limited, nested, odd, write_all
 from text_samples import TATAR, numbered, write
 
-from endonym.corpus.corpus import Corpus
+from endonym.corpus.corpus import Corpus, dropped_records
 
 RECIPE = """
 name = "strange"
@@ -66,7 +66,7 @@ def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Pa
     assert set(GOOD) <= {each.text for each in kept if each.id.startswith("tatar.txt#")}
     links = [f"{name}.txt" for name in ("pipe", "circle", "nowhere", "device", "memory")]
     files = [*FILES, *links, "rows.parquet", "repeated.parquet"]
-    refused = {file_of(each.id) for each in corpus.dropped()}
+    refused = {file_of(each.id) for each in dropped_records(corpus.folder)}
     for name in files:
         shown = STRANGE_NAMES.get(name, name)
         texts = [each.text for each in kept if file_of(each.id) == shown]
@@ -75,7 +75,10 @@ def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Pa
         else:
             assert shown in refused or (name in KEPT and texts), shown
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    assert any("too long to be opened" in each.detail for each in corpus.dropped("not_a_file"))
+    assert any(
+        "too long to be opened" in each.detail
+        for each in dropped_records(corpus.folder, "not_a_file")
+    )
     assert card["sources"]["texts"]["files"] >= len(files)
 
 

@@ -16,7 +16,7 @@ from reference.edit_distance import similarity
 from endonym.cleaning.rules import judge, normalizer
 from endonym.copies.hashes import Marks
 from endonym.copies.held_out.split import SIDES, NearCopySearch, digest, held_out
-from endonym.corpus.corpus import Corpus, make_corpus
+from endonym.corpus.corpus import Corpus, dropped_records, make_corpus
 from endonym.errors import CorpusError
 from endonym.formats.config import DEFAULT_SHARE, Clean, Source, Split
 from endonym.formats.document import Document, Reject
@@ -266,4 +266,4 @@ def attempt(
             return None
         corpus = Corpus(root / "out")
         documents = {split: list(corpus.documents(split)) for split in SIDES}
-        return Made(corpus.card, documents, list(corpus.dropped()))
+        return Made(corpus.card, documents, list(dropped_records(corpus.folder)))

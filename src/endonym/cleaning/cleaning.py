@@ -14,7 +14,7 @@ from endonym.cleaning.tally import Tally
 from endonym.formats.broken import broken
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
-from endonym.formats.faults import refusal
+from endonym.formats.faults import passing_over, refusal
 from endonym.formats.io.content import SHOWN_CHARS
 from endonym.log import counted
 
@@ -23,30 +23,31 @@ Removed = Callable[[Document, str, str], None]
 
 
 class Cleaning:
-    """The rules of a recipe, and what they did: `tally`, which a caller may replace.
+    """The rules of a recipe.
 
-    removed: called with each part that is taken out of a document that stays.
+    removed: called with each part that is taken out of a document that stays. tally: what they did.
     """
 
-    def __init__(self, clean: Clean, removed: Removed | None = None) -> None:
-        self.tally, self._removed = Tally(), removed
-        self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
+    def __init__(
+        self, clean: Clean, removed: Removed | None = None, tally: Tally | None = None
+    ) -> None:
+        self.tally, self._removed = tally or Tally(), removed
+        self._normalized = normalizer(clean, self.tally.changed)
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
 
     def normalized(self, document: Document) -> Document | Reject:
         """The document with its text normalized; a reject if it is broken, or if our code fails."""
         self.tally.begin(document.id)
-        try:
+        with passing_over() as faults:
             text = without_mojibake(document.text) if self._repairs else document.text
             # Before the other steps, which delete the controls that give mojibake away.
             refused = broken(replace(document, text=text))
             if refused is not None:
                 return refused
             text = self._normalized(document.text)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
-            return refusal(document, error)
-        return document if text == document.text else replace(document, text=text)
+            return document if text == document.text else replace(document, text=text)
+        return refusal(document, faults[0])
 
     def judged(
         self, document: Document, size: int, corpus: CorpusJudge | None = None

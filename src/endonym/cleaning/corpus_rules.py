@@ -28,25 +28,12 @@ import numpy as np
 import pyarrow as arrow
 import regex
 
-from endonym.cleaning.keyed import (
-    key_of,
-    keyed,
-    memory_mapped_counts,
-    merged,
-    smallest,
-    summed,
-)
+from endonym.cleaning.keyed import key_of, keyed, merged, smallest, summed
 from endonym.cleaning.language.identify import Identifier, other_language
-from endonym.cleaning.language.sample import (
-    SAMPLE_CHARS,
-    Learnt,
-    candidates,
-    learn,
-    smallest_keys,
-)
+from endonym.cleaning.language.sample import SAMPLE_CHARS, Learnt, candidates, learn, smallest_keys
 from endonym.cleaning.rules import Verdict
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import read_chunk, write_array, write_chunk
+from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.formats.config import Clean
 from endonym.formats.document_files import write_file
 from endonym.formats.faults import passing_over
@@ -179,10 +166,8 @@ class Counts:
 
     def add(self, text: str) -> None:
         """Count a document, as far as our code can; judging it tells of the fault."""
-        by_skeleton, by_language = (
-            self.clean.max_same_skeleton is not None,
-            asks_language(self.clean),
-        )
+        by_skeleton = self.clean.max_same_skeleton is not None
+        by_language = asks_language(self.clean)
         with passing_over():
             if self.facts is None:
                 self.documents += 1
@@ -228,8 +213,7 @@ class Counted:
     def save(self, folder: Path) -> None:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
-            write_array(folder, f"{name}.npy", getattr(self, name))
+        write_arrays(folder, {name: getattr(self, name) for name in ARRAYS})
         write_chunk(folder, TEXTS, TEXT, [self.texts])
         write_file(folder, SIZE, json_bytes(self.documents))
 
@@ -238,7 +222,7 @@ class Counted:
         """The counts in a folder; of the arrays only what is used is read."""
         return cls(
             read_json(folder / SIZE),
-            *(memory_mapped_counts(folder / f"{name}.npy") for name in ARRAYS),
+            *read_arrays(folder, ARRAYS),
             texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
         )
 
@@ -266,8 +250,8 @@ class Facts:
         """Write the facts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         usual = np.array(sorted(self.usual), dtype=np.uint64)
-        for name, array in zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True):
-            write_array(folder, f"{name}.npy", array)
+        arrays = zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True)
+        write_arrays(folder, dict(arrays))
         if self.learnt is not None:
             self.learnt.save(folder / LEARNT)
         write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
@@ -276,9 +260,7 @@ class Facts:
     def load(cls, folder: Path) -> "Facts":
         """The facts in a folder."""
         documents, sampled = read_json(folder / SIZE)
-        lines, common, skeletons, usual = (
-            memory_mapped_counts(folder / f"{name}.npy") for name in KEYS
-        )
+        lines, common, skeletons, usual = read_arrays(folder, KEYS)
         learnt = Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None
         usual = frozenset(usual.tolist())
         return cls(documents, lines, common, usual, sampled, skeletons, learnt)
@@ -322,16 +304,14 @@ def combine(
     )
 
 
-def facts_of(
-    clean: Clean, documents: Sequence[str], contrast: Mapping[str, Sequence[str]] | None = None
-) -> Facts:
+def facts_of(clean: Clean, documents: Sequence[str]) -> Facts:
     """The facts of a few documents, as if they were the whole corpus."""
     facts: Facts | None = None
     for _ in range(rounds(clean)):
         counts = Counts(clean, facts)
         for text in documents:
             counts.add(text)
-        facts = combine(clean, [counts.counted()], facts, contrast)
+        facts = combine(clean, [counts.counted()], facts)
     return facts or Facts()
 
 

@@ -8,7 +8,6 @@ one in forty.
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 
@@ -28,11 +27,6 @@ def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
     """Rows of key and value as a sorted array."""
     array = np.array(rows, dtype=np.uint64).reshape(-1, 2)
     return array[np.lexsort((array[:, 1], array[:, 0]))]
-
-
-def memory_mapped_counts(path: Path) -> "np.ndarray":
-    """Counts in a file, of which only what is used is read."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def merged(

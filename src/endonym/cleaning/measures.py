@@ -13,14 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from endonym.script.scripts import (
-    BREAK_SCRIPTS,
-    CODE_POINTS,
-    PORTION_CHARS,
-    SENTENCE_ENDS,
-    script_class,
-    table,
-)
+from endonym.script import scripts
 
 LEAST_LINES = 5
 """Fewer lines, and no share of lines is measured."""
@@ -43,10 +36,10 @@ CODE_LINE = regex.compile(
     r"|^\s*(?:#include|import\s+\w+[.;]|def\s+\w+\(|//|/\*)|\w\s?=\s?[^\s;]{1,200};"
 )
 ENDED = regex.compile(
-    rf"(?:[{SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
+    rf"(?:[{scripts.SENTENCE_ENDS}:;]|\.\.)[\s\p{{Quotation_Mark}}\p{{Close_Punctuation}}]*$"
 )
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-UNBROKEN = regex.compile("|".join(script_class(name) for name in sorted(BREAK_SCRIPTS)))
+UNBROKEN = regex.compile("|".join(map(scripts.script_class, sorted(scripts.BREAK_SCRIPTS))))
 LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 
@@ -68,11 +61,11 @@ class Kinds(NamedTuple):
 @functools.cache
 def kind_table() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """For every code point its kind."""
-    kinds = np.full(CODE_POINTS, OTHER, dtype=np.uint8)
-    kinds[table(POINTS)] = POINT
-    kinds[table(r"[\p{L}\p{M}]")] = LETTER
-    kinds[table(r"\p{N}")] = DIGIT
-    kinds[table(r"[\p{Z}\p{C}]")] = BLANK
+    kinds = np.full(scripts.CODE_POINTS, OTHER, dtype=np.uint8)
+    kinds[scripts.table(POINTS)] = POINT
+    kinds[scripts.table(r"[\p{L}\p{M}]")] = LETTER
+    kinds[scripts.table(r"\p{N}")] = DIGIT
+    kinds[scripts.table(r"[\p{Z}\p{C}]")] = BLANK
     return kinds
 
 
@@ -80,9 +73,9 @@ def kind_table() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
 def kinds_of(text: str) -> Kinds:
     """The characters of a text by kind. Remembered, as several rules ask for the same text."""
     counts, words, was_word = np.zeros(5, dtype=np.int64), 0, False
-    for start in range(0, len(text), PORTION_CHARS):
-        portion = text[start : start + PORTION_CHARS].encode("utf-32-le", "surrogatepass")
-        kinds = kind_table()[np.frombuffer(portion, dtype=np.uint32)]
+    for start in range(0, len(text), scripts.PORTION_CHARS):
+        portion = text[start : start + scripts.PORTION_CHARS]
+        kinds = kind_table()[scripts.code_points(portion)]
         counts += np.bincount(kinds, minlength=5)
         is_word = (kinds == LETTER) | (kinds == DIGIT)
         words += int(np.count_nonzero(is_word[1:] & ~is_word[:-1]))
@@ -131,37 +124,24 @@ def line_share(text: str, is_counted: Callable[[str], object]) -> float | None:
     return sum(1 for line in lines if is_counted(line)) / len(lines)
 
 
-def ended_share(text: str) -> float | None:
-    """The share of lines that end with punctuation."""
-    return line_share(text, lambda line: ENDED.search(line[-12:]))
-
-
-def short_share(text: str) -> float | None:
-    """The share of lines that are short."""
-    return line_share(text, lambda line: len(line) <= SHORT_LINE)
-
-
-def list_share(text: str) -> float | None:
-    """The share of lines that begin with a bullet or a number."""
-    return line_share(text, LIST_LINE.match)
-
-
-def table_share(text: str) -> float | None:
-    """The share of lines that are rows: of cells divided by bars or tabs, or mostly of digits."""
-    return line_share(text, is_row)
-
-
-def code_share(text: str) -> float | None:
-    """The share of lines that look like a program or markup."""
-    return line_share(text, CODE_LINE.search)
-
-
 def is_row(line: str) -> bool:
     """Whether a line is a row of a table."""
     if ("|" in line or "\t" in line) and TABLE_LINE.match(line):
         return True
     digits = sum(map(str.isdigit, line))
     return digits > 3 and 2 * digits > len(line) - line.count(" ")
+
+
+ended_share = functools.partial(line_share, is_counted=lambda line: ENDED.search(line[-12:]))
+"""The share of lines that end with punctuation."""
+short_share = functools.partial(line_share, is_counted=lambda line: len(line) <= SHORT_LINE)
+"""The share of lines that are short."""
+list_share = functools.partial(line_share, is_counted=LIST_LINE.match)
+"""The share of lines that begin with a bullet or a number."""
+table_share = functools.partial(line_share, is_counted=is_row)
+"""The share of lines that are rows: of cells divided by bars or tabs, or mostly of digits."""
+code_share = functools.partial(line_share, is_counted=CODE_LINE.search)
+"""The share of lines that look like a program or markup."""
 
 
 def repeated_line_share(text: str) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import regex
 
+from endonym.disk import packaged_tables
 from endonym.formats.broken import MOJIBAKE
 from endonym.script.scripts import BREAK_SCRIPTS, JOINER_SCRIPTS, RIGHT_TO_LEFT
 
@@ -75,25 +76,9 @@ def without_mojibake(text: str) -> str:
 
 
 LINE_ENDS = "\v\f\x85\u2028\u2029"
-DELETED = (
-    "\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls
-    "\u202d\u202e\u206a-\u206f"  # overrides, and deprecated marks of form
-    "\ufdd0-\ufdef\ufffe\uffff"  # noncharacters
-    "\ufff0-\ufffc\U000e0000-\U000e001f"  # annotations, embedded objects, language tags
-    "\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"  # reserved, and never shown
-    "\u2061-\u2065\u3164\uffa0\u17b4\u17b5"  # of formulas; fillers; unseen vowels of Khmer
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and of music
-)
-HIDDEN = (
-    "[\U000e0020-\U000e007f]"  # tags
-    r"|(?<!\p{Han})[\U000e0100-\U000e01ef]"  # choose a form of a Chinese character
-    r"|(?<=[\uFE00-\uFE0F])[\uFE00-\uFE0F]"  # a character has one form
-    r"|\u034f(?!\p{M})"  # stands between marks
-    r"|(?<![\u1160-\u11a7])[\u115f](?![\u1160-\u11a7])"  # stands for a part of a syllable
-    r"|(?<![\u1100-\u115f])\u1160"
-    r"|(?<!\p{Mongolian})\u180e"
-)
-"""Characters that nobody sees, and that mean nothing where they stand."""
+TABLES = packaged_tables("endonym.cleaning", "normalize.toml")
+DELETED, HIDDEN = "".join(TABLES["deleted"]), "|".join(TABLES["hidden"])
+"""Characters that nobody sees: anywhere, and where they mean nothing."""
 FLAG_TAGS = "|".join(
     "".join(chr(0xE0000 + ord(letter)) for letter in f"{region}\x7f")
     for region in ("gbeng", "gbsct", "gbwls")
@@ -216,11 +201,6 @@ def with_words(text: str, where: "regex.Pattern[str]", change: Callable[[str], s
 
 
 LATIN, CYRILLIC, GREEK = "latin", "cyrillic", "greek"
-TWINS = """
-aа eе oоο cс pрρ vν xх yу iіі jј sѕ hһ dԁ qԛ wԝ əә ëё ïї öӧ äӓ ăӑ ĕӗ ÿӱ
-AАΑ BВΒ EЕΕ KКΚ MМΜ HНΗ OОΟ PРΡ CС TТΤ XХΧ YУ IІΙ JЈ SЅ ZΖ NΝ DԀ QԚ WԜ ƏӘ ËЁ ÏЇ ÖӦ ÄӒ ĂӐ ĔӖ ŸӰ
-"""
-"""Letters of the same shape: Latin, Cyrillic, and Greek where it has one."""
 SYMBOLS = "νρ"
 """Letters of Greek that stay Greek beside other letters: formulas have them."""
 
@@ -253,9 +233,9 @@ def script_of(letter: str) -> str:
 
 @functools.cache
 def twins() -> dict[str, dict[str, str]]:
-    """For each script, the letters of others to their twins in it."""
+    """For each script, the letters of others to their twins, of the same shape, in it."""
     found: dict[str, dict[str, str]] = {LATIN: {}, CYRILLIC: {}, GREEK: {}}
-    for group in TWINS.split():
+    for group in TABLES["twins"].split():
         for letter in group:
             for twin in group:
                 if letter != twin and letter not in SYMBOLS:

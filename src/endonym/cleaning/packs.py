@@ -3,10 +3,9 @@
 A pack file is named by its language's code; each of its tables is a step of `normalize`, called by
 the table's name. Keys of a step, applied in this order:
 
-about: what it does, in a sentence. letters: letter to letter. patterns: regular expressions and
-what they become, one after the other. order: regular expressions of parts; in each run of such
-parts, those of the first come first, then those of the second, and so on, else as they stood.
-after: patterns again. Which texts:
+letters: letter to letter. patterns: regular expressions and what they become, one after the other.
+order: regular expressions of parts; in each run of such parts, those of the first come first, then
+those of the second, and so on, else as they stood. after: patterns again. Which texts:
 
 words_in: only words with a letter of this script, and words without a letter of any other in lines
 of that script. only_in: codes of languages; a line that is reliably in another one stays as it is.
@@ -38,7 +37,6 @@ class PackStep(Config):
 
     name: str
     language: str
-    about: str
     letters: dict[str, str] = Field(default_factory=dict[str, str])
     patterns: tuple[tuple[str, str], ...] = ()
     order: tuple[str, ...] = ()

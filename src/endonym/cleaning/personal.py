@@ -14,25 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import regex
 
-from endonym.cleaning.personal_codes import (
-    CARD,
-    IBAN,
-    WORD_BEFORE,
-    card_within,
-    codes_of,
-    countries,
-    iban_within,
-    is_code,
-)
-from endonym.cleaning.phones import (
-    BESIDE_WORD,
-    IP,
-    PHONE,
-    is_ip,
-    phone_beside_word,
-    phone_in,
-    without_books,
-)
+from endonym.cleaning import personal_codes, phones
 
 EMAIL = regex.compile(
     r"(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}+@(?:[\p{L}\p{N}-]{1,63}+\.){1,8}\p{L}{2,24}"
@@ -41,19 +23,20 @@ EMAIL = regex.compile(
 
 def code_in(match: "regex.Match[str]", language: str) -> str:
     """The code of a person that a match is; empty if it is none."""
-    near = match.string[max(0, match.start() - WORD_BEFORE) : match.start()]
-    return match[0] * is_code(match[0], countries(language), near.rpartition("\n")[2])
+    near = match.string[max(0, match.start() - personal_codes.WORD_BEFORE) : match.start()]
+    known, line = personal_codes.countries(language), near.rpartition("\n")[2]
+    return match[0] * personal_codes.is_code(match[0], known, line)
 
 
 Within = Callable[["regex.Match[str]", str], str]
 Search = tuple["regex.Pattern[str]", Within]
 KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
     "email": (EMAIL, lambda match, language: match[0], "@"),
-    "ip": (IP, lambda match, language: match[0] * is_ip(match[0]), ""),
-    "iban": (IBAN, lambda match, language: iban_within(match[0]), ""),
+    "ip": (phones.IP, lambda match, language: match[0] * phones.is_ip(match[0]), ""),
+    "iban": (personal_codes.IBAN, lambda match, language: personal_codes.iban_within(match[0]), ""),
     "code": (None, code_in, ""),
-    "card": (CARD, lambda match, language: card_within(match[0]), ""),
-    "phone": (PHONE, phone_in, ""),
+    "card": (personal_codes.CARD, lambda match, language: personal_codes.card_within(match[0]), ""),
+    "phone": (phones.PHONE, phones.phone_in, ""),
 }
 """Of each kind: its pattern, what of a match is one, and a sign without which there is none.
 
@@ -90,18 +73,19 @@ def as_ascii(digit: str) -> str:
 def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], str]:
     """A function that puts a text in place of everything of a kind. language: of the texts."""
     given, one_in, sign = KINDS[kind]
-    pattern = given or codes_of(countries(language or ""))
+    pattern = given or personal_codes.codes_of(personal_codes.countries(language or ""))
     if pattern is None:
         return lambda text: text
     searches: list[Search] = [(pattern, one_in)]
     if kind == "phone":
-        searches.append((BESIDE_WORD, phone_beside_word))  # In what the first one has left.
+        # In what the first one has left.
+        searches.append((phones.BESIDE_WORD, phones.phone_beside_word))
 
     def masked(text: str) -> str:
         if sign not in text or not (sign or DIGIT.search(text)):
             return text
         plain = BLANK.sub(" ", in_ascii(text))
-        plain = without_books(plain) if kind == "phone" else plain
+        plain = phones.without_books(plain) if kind == "phone" else plain
         spans = list[tuple[int, int]]()
         for search in searches:
             more = [*spans_of(plain, search, language or "", is_within=kind in WITHIN_FAILED)]
@@ -137,7 +121,8 @@ def spans_of(
 
 def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
     """What masks of these kinds cannot find in texts of a language, one sentence a kind."""
-    known, named = countries(language or ""), f'of language "{language}"' if language else ""
+    known = personal_codes.countries(language or "")
+    named = f'of language "{language}"' if language else ""
     if not known:
         why = f"no country {named} is known" if named else "language is not given"
         finds = {"phone": "only telephone numbers with +", "code": "no codes of persons"}
@@ -146,6 +131,6 @@ def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
             for kind in finds
             if kind in kinds
         ]
-    if "code" in kinds and codes_of(known) is None:
+    if "code" in kinds and personal_codes.codes_of(known) is None:
         return [f"mask: no codes of persons of {' '.join(known)} are known, so none are found"]
     return []

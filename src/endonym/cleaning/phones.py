@@ -9,13 +9,13 @@ numbers in groups of thousands and years.
 import functools
 import ipaddress
 import random
-import tomllib
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import regex
 
-from endonym.cleaning.personal_codes import BEGIN, END, YEAR, countries, digits_of, is_ean
+from endonym.cleaning.check_digits import digits_of
+from endonym.cleaning.personal_codes import BEGIN, END, YEAR, countries, is_ean
+from endonym.disk import packaged_tables
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -38,29 +38,11 @@ IP = regex.compile(
 )
 LEAST_PART = 100
 """Of the four numbers of an address, one must be as large: those of a section are smaller."""
+TABLES = packaged_tables("endonym.cleaning", "phones.toml")
 PHONE = regex.compile(
     rf"(?=[\d+(]){BEGIN}(?:"  # What it begins with is asked first: that is quick.
     rf"{DATE.pattern}|"  # Found whole, and then left.
-    r"\+\d(?:[ .()/-]{0,2}\d){7,14}"  # +7 843 292-12-34
-    r"|00[1-9]\d{0,2}[ .-](?:[ .()/-]{0,2}\d){7,12}"  # 0033 6 12 34 56 78
-    r"|8 ?\d{3}[ -]\d{3}[ -]\d\d[ -]\d\d"  # 8 917 123-45-67
-    r"|8[ -]?\d{3}[ -]?\d{5}(?:\d\d)?"  # 8-917-1234567, 8-9171234567, 8 612 34567
-    r"|(?:\d[ -]?|(?<!\d[ -]))\(\d{2,5}\)[ -]?\d(?:[ -]?\d){4,8}"  # (843) 292-12-34
-    # 01 23 45 67 89, 01/23/45/67/89
-    r"|[08](?=[\d ./-]{9,15}(?!\d))\d{0,4}(?:(?P<c>[ ./-])\d{2,4})(?:(?P=c)\d{2,4}){1,4}"
-    # 0911/234 567, 0555 12-34-56
-    r"|0(?=[\d /-]{9,15}(?!\d))\d{2,5}[ /-] ?\d{2,4}(?:(?P<e>[ -])\d{2,4})(?:(?P=e)\d{2,4}){0,2}"
-    r"|0\d{8,12}"  # 0123456789
-    r"|0\d{2,5}[ /-]\d{5,8}"  # 0256/395476, 0151-23456789
-    r"|[1-9]\d{8,12}"  # 599123456, 79171234567, 5511987654321
-    r"|[6-9]\d{4}[ -]\d{5}"  # 98765 43210
-    r"|(?<!\d[ -])[1-9]\d{3}[ -]\d{4}(?![ -]\d)"  # 9911 2233
-    r"|(?:1[ .-])?[2-9]\d\d(?P<n>[.-])\d{3}(?P=n)\d{4}"  # 202-456-1111
-    # 599 12 34 56, 599 12-34-56, 599-123-456
-    r"|[1-9]\d{1,3}(?=[\d -]{8,12}(?!\d))[ -]\d{2,3}(?P<d>[ -])\d{2,3}(?:(?P=d)\d{2,3}){0,2}"
-    r"|[1-9]\d{2,3}(?:\.\d\d){3}"  # 599.12.34.56
-    r"|(?<!\d[ -])[1-9]\d{1,3}[ -]\d{6,7}(?![ -]\d)"  # 599 123456
-    rf"){END}",
+    rf"{'|'.join(TABLES['forms'])}){END}",
     regex.VERSION1,
 )
 BESIDE_WORD = regex.compile(
@@ -101,10 +83,8 @@ LEAST_CUT, LEAST_CUT_BESIDE_WORD = 10, 8
 @functools.cache
 def phone_word() -> "regex.Pattern[str]":
     """A pattern of the words that stand beside telephone numbers."""
-    path = files("endonym.cleaning").joinpath("phone_words.toml")
-    words = tomllib.loads(path.read_text(encoding="utf-8"))
     latin, cyrillic, others = (
-        "|".join(regex.split(r"(?<!\\)\s+", words[name].strip()))
+        "|".join(regex.split(r"(?<!\\)\s+", TABLES[name].strip()))
         for name in ("latin", "cyrillic", "others")
     )
     return regex.compile(rf"\b(?:{latin}|{cyrillic})\b|{others}", regex.IGNORECASE)
@@ -116,9 +96,8 @@ def is_book(found: str) -> bool:
     if len(signs) != 10:
         return is_ean(found)
     values = [10 if each == "X" else int(each) for each in signs]
-    return (
-        sum(each * weight for each, weight in zip(values, range(10, 0, -1), strict=True)) % 11 == 0
-    )
+    weighted = zip(values, range(10, 0, -1), strict=True)
+    return sum(each * weight for each, weight in weighted) % 11 == 0
 
 
 def is_ip(found: str) -> bool:

@@ -11,15 +11,7 @@ from typing import Literal
 
 import regex
 
-from endonym.cleaning import measures
-from endonym.cleaning.normalize import (
-    composed,
-    one_script,
-    with_plain_spaces,
-    without_controls,
-    without_mojibake,
-    without_zero_width,
-)
+from endonym.cleaning import measures, normalize
 from endonym.cleaning.packs import packs
 from endonym.cleaning.personal import KINDS, mask
 from endonym.formats.config import Clean
@@ -34,12 +26,12 @@ Note = Callable[[str, str, str], None]
 """Called with a rule's name, a text before it and the text after it, if they differ."""
 
 STEPS: dict[str, Callable[[Clean], Step]] = {
-    "mojibake": lambda clean: without_mojibake,
-    "nfc": lambda clean: composed,
-    "controls": lambda clean: without_controls,
-    "zero_width": lambda clean: lambda text: without_zero_width(text, clean.script),
-    "look_alikes": lambda clean: one_script(clean.script),
-    "spaces": lambda clean: with_plain_spaces,
+    "mojibake": lambda clean: normalize.without_mojibake,
+    "nfc": lambda clean: normalize.composed,
+    "controls": lambda clean: normalize.without_controls,
+    "zero_width": lambda clean: lambda text: normalize.without_zero_width(text, clean.script),
+    "look_alikes": lambda clean: normalize.one_script(clean.script),
+    "spaces": lambda clean: normalize.with_plain_spaces,
 }
 """The steps of `normalize`, in the order in which `new` writes them; steps of packs come before
 `spaces`."""

@@ -77,46 +77,41 @@ class Tally:
         self._id, self._key = document_id, -1
         self._seen.clear()
 
-    def _rule(self, name: str) -> tuple[RuleCount, int]:
-        """The count of a rule, and the key of the document; the document is counted once."""
+    def _rule(self, name: str) -> RuleCount:
+        """The count of a rule; the document is counted once."""
         rule = self.rules.setdefault(name, RuleCount(most=self.most))
         if name not in self._seen:
             self._seen.add(name)
             rule.documents += 1
         if self._key < 0:
             self._key = key_of(self._id)
-        return rule, self._key
+        return rule
 
     def changed(self, name: str, before: str, after: str) -> None:
         """A rule changed the text."""
-        rule, key = self._rule(name)
-        if rule.wants(key):
+        rule = self._rule(name)
+        if rule.wants(self._key):
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
-            first = max(0, start - AROUND)
-            rule.sample(
-                key,
-                {
-                    "id": self._id,
-                    "before": before[first : start + AROUND],
-                    "after": after[first : start + AROUND],
-                },
-            )
+            shown = slice(max(0, start - AROUND), start + AROUND)
+            self._sample(rule, before=before[shown], after=after[shown])
 
     def removed(self, name: str, part: str) -> None:
         """A rule took a line or a paragraph out of the text."""
-        rule, key = self._rule(name)
+        rule = self._rule(name)
         rule.parts += 1
         rule.bytes += len(part.encode("utf-8", "surrogatepass"))
-        if rule.wants(key):
-            rule.sample(key, {"id": self._id, "text": part[:SHOWN]})
+        self._sample(rule, text=part[:SHOWN])
 
     def dropped(self, name: str, text: str, detail: str, size: int) -> None:
         """A rule dropped the document, whose size as read this is."""
-        rule, key = self._rule(name)
+        rule = self._rule(name)
         rule.bytes += size
-        if rule.wants(key):
-            rule.sample(key, {"id": self._id, "text": text[:SHOWN], "why": detail})
+        self._sample(rule, text=text[:SHOWN], why=detail)
+
+    def _sample(self, rule: RuleCount, **shown: str) -> None:
+        if rule.wants(self._key):
+            rule.sample(self._key, {"id": self._id, **shown})
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as JSON, in full; `of` reads them."""

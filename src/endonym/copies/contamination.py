@@ -15,27 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import regex
 
+from endonym.copies import letters
 from endonym.copies.hashes import Hashes, Indices, Postings, spread
-from endonym.copies.letters import (
-    DENSE,
-    SPACED,
-    UNSPACED,
-    Letters,
-    Runs,
-    Span,
-    batches,
-    folded_letters,
-    paragraphs,
-    runs,
-    single_letters,
-    without,
-    words,
-)
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
 
-WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
+WIDTHS = {letters.SPACED: (13, 8), letters.UNSPACED: (50, 30), letters.DENSE: (20, 12)}
 """Words, or letters of the other scripts, in a run: of long texts, and of short ones."""
 
 LONG_PARAGRAPH_CHARS = 2_000
@@ -123,16 +109,16 @@ class Contamination:
 
     def judge(self, texts: Iterable[str]) -> Iterator[Judged]:
         """What is left of each document."""
-        for batch in batches(texts):
+        for batch in letters.batches(texts):
             spans = [pieces(text) for text in batch]
             sizes = np.array([len(some) for some in spans], dtype=np.int64)
             documents = np.repeat(np.arange(len(batch)), sizes)
             parts = (text[a:b] for text, some in zip(batch, spans, strict=True) for a, b in some)
-            letters, files, runs_in = self._overlaps(parts, documents)
+            lengths, files, runs_in = self._overlaps(parts, documents)
             lost = np.zeros(len(documents), dtype=np.bool_)
             lost[list(files)] = True
-            gone = np.bincount(documents, weights=letters * lost, minlength=len(batch))
-            every = np.bincount(documents, weights=letters, minlength=len(batch))
+            gone = np.bincount(documents, weights=lengths * lost, minlength=len(batch))
+            every = np.bincount(documents, weights=lengths, minlength=len(batch))
             dropped = gone > MOST_REMOVED * every
             for paragraphs_of, numbers in runs_in:  # The short runs of the paragraphs that stay.
                 stays = ~(dropped[documents] | lost)[paragraphs_of]
@@ -144,7 +130,7 @@ class Contamination:
                 yield self._judged(batch[number], spans[number], overlapping, is_dropped=is_dropped)
 
     def _judged(
-        self, text: str, spans: list[Span], files: dict[int, set[int]], *, is_dropped: bool
+        self, text: str, spans: list[letters.Span], files: dict[int, set[int]], *, is_dropped: bool
     ) -> Judged:
         """One document, by the files that its paragraphs overlap with; counts it for each."""
         numbers = tuple(sorted(set[int]().union(*files.values())))
@@ -152,7 +138,7 @@ class Contamination:
             self.counts[number].dropped_documents += is_dropped
             self.counts[number].cut_documents += not is_dropped
         removed = tuple(text[slice(*spans[number])] for number in files)
-        left = without(text, spans, files) if files else text
+        left = letters.without(text, spans, files) if files else text
         return Judged(None if is_dropped else left, numbers, removed)
 
     def _overlaps(
@@ -163,12 +149,12 @@ class Contamination:
         The letters of each; for those that overlap, by number, the numbers of the evaluation files;
         and pairs of arrays: paragraphs, and the short runs that they have.
         """
-        letters, first = np.zeros(len(documents), dtype=np.int64), 0
+        lengths, first = np.zeros(len(documents), dtype=np.int64), 0
         files, runs_in = dict[int, set[int]](), list[tuple[Indices, Indices]]()
-        for texts in batches(paragraphs_of):
-            folded = folded_letters(texts)
+        for texts in letters.batches(paragraphs_of):
+            folded = letters.folded_letters(texts)
             here = slice(first, first + len(texts))
-            letters[here] = np.diff(folded.firsts)
+            lengths[here] = np.diff(folded.firsts)
             # Runs go across the paragraphs of a document.
             starts = np.flatnonzero(np.diff(documents[here], prepend=-1))
             whole = folded._replace(firsts=np.append(folded.firsts[starts], folded.firsts[-1]))
@@ -179,15 +165,14 @@ class Contamination:
                     # Each paragraph that the run touches, with each file that has the run.
                     touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
                     owners, counts = index.holders(of_run)
-                    pairs = np.unique(
-                        np.repeat(first + touched, counts) * len(self.counts) + owners
-                    )
+                    holding = np.repeat(first + touched, counts)
+                    pairs = np.unique(holding * len(self.counts) + owners)
                     for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
                         files.setdefault(int(paragraph), set()).add(int(file))
                 which, numbers = self.short.matches(short.hashes)
                 runs_in.append((first + folded.owners(short.firsts[which]), numbers))
             first += len(texts)
-        return letters, files, runs_in
+        return lengths, files, runs_in
 
     def count_remaining(self) -> None:
         """Count, for each file, its short runs that were seen in what is left of the corpus."""
@@ -196,10 +181,10 @@ class Contamination:
             self.counts[number].found = found
 
 
-def pieces(text: str) -> list[Span]:
+def pieces(text: str) -> list[letters.Span]:
     """The paragraphs of a text, long ones cut after their sentences and lines."""
-    found: list[Span] = []
-    for first, last in paragraphs(text):
+    found: list[letters.Span] = []
+    for first, last in letters.paragraphs(text):
         cuts = [first, last]
         if last - first > LONG_PARAGRAPH_CHARS:
             ends = (each.end() for each in SENTENCE_END.finditer(text, first, last))
@@ -208,19 +193,20 @@ def pieces(text: str) -> list[Span]:
     return found
 
 
-def compared_runs(texts: Letters) -> Iterator[tuple[Runs, Runs]]:
+def compared_runs(texts: letters.Letters) -> Iterator[tuple[letters.Runs, letters.Runs]]:
     """For each kind of script the long and the short runs of texts."""
     for kind, (long, short) in WIDTHS.items():
-        items = words(texts) if kind == SPACED else single_letters(texts, kind)
-        yield runs(items, texts, long), runs(items, texts, short)
+        is_spaced = kind == letters.SPACED
+        items = letters.words(texts) if is_spaced else letters.single_letters(texts, kind)
+        yield letters.runs(items, texts, long), letters.runs(items, texts, short)
 
 
 def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, Hashes, Hashes]:
     """The distinct runs of an evaluation file: long ones, short ones of texts without a long one,
     and all short ones."""
     every: list[tuple[Hashes, Hashes, Hashes]] = [(NO_HASHES, NO_HASHES, NO_HASHES)]
-    for batch in batches(texts):
-        folded = folded_letters(batch)
+    for batch in letters.batches(texts):
+        folded = letters.folded_letters(batch)
         has_long, has_short = (np.zeros(len(batch), dtype=np.bool_) for _ in range(2))
         for long, short in compared_runs(folded):
             owners = folded.owners(short.firsts)
@@ -229,8 +215,7 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
             every.append((long.hashes, short.hashes[~has_long[owners]], short.hashes))
         counts.texts += len(batch)
         counts.too_short += int((~has_short).sum())
-    long, of_short_texts, short = (
-        np.unique(np.concatenate(each)) for each in zip(*every, strict=True)
-    )
+    together = map(np.concatenate, zip(*every, strict=True))
+    long, of_short_texts, short = map(np.unique, together)
     counts.runs = len(short)
     return long, of_short_texts, short

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.document_files import Whole
 
 MAX_PAIRS = 1 << 20
@@ -60,6 +60,10 @@ def counted(numbers: Indices) -> tuple[Indices, Indices]:
     return ordered[starts], np.diff(starts, append=len(ordered))
 
 
+PARTS = ("hashes", "firsts", "owners", "filter")
+"""The arrays of Postings."""
+
+
 class Postings:
     """Which owners have a hash: `owners[firsts[i] : firsts[i + 1]]` have `hashes[i]`.
 
@@ -87,14 +91,11 @@ class Postings:
     @classmethod
     def load(cls, folder: Path, name: str) -> "Postings":
         """What was saved, of which only what is used is read."""
-        names = (f"{name}-{part}.npy" for part in ("hashes", "firsts", "owners", "filter"))
-        return cls(*(np.load(folder / each, mmap_mode="r", allow_pickle=False) for each in names))
+        return cls(*read_arrays(folder, (f"{name}-{part}" for part in PARTS)))
 
     def save(self, folder: Path, name: str) -> list[Whole]:
         """Write it to files that can be mapped."""
-        parts = {"hashes": self.hashes, "firsts": self.firsts, "owners": self.owners}
-        parts["filter"] = self.filter
-        return [write_array(folder, f"{name}-{part}.npy", array) for part, array in parts.items()]
+        return write_arrays(folder, {f"{name}-{part}": getattr(self, part) for part in PARTS})
 
     def keep(self, stays: Marks) -> None:
         """Drop all other `owners`; the hashes keep their numbers."""

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -31,9 +30,10 @@ from endonym.copies.shingles import (
     shingles,
 )
 from endonym.copies.tables import Columns
+from endonym.formats.config import Clean
 from endonym.formats.document_files import WholeFile
 from endonym.script.fold import portions
-from endonym.script.scripts import table
+from endonym.script.scripts import code_points, table
 from endonym.workers import cluster_errors
 
 REPLACEMENT = 0xFFFD
@@ -59,32 +59,19 @@ DOCUMENT = "document"
 Kind = Literal["exact", "paragraphs", "near"]
 
 
-@dataclass(frozen=True, slots=True)
-class CopyRules:
-    """Which copies are looked for. similarity: from which on two texts are near copies."""
-
-    kinds: frozenset[Kind]
-    similarity: float = 0.8
-
-    @property
-    def bands(self) -> Bands:
-        """The bands of signatures."""
-        return Bands.for_similarity(self.similarity)
-
-
 def key_files(folder: Path, kind: Kind) -> list[Path]:
     """The files of one kind of keys in a folder, in the order of their names."""
     return sorted(folder.glob(f"*.{kind}.parquet"))
 
 
-def write_keys(texts: Iterable[str], rules: CopyRules, out: Path, *, first: int = 0) -> None:
+def write_keys(texts: Iterable[str], clean: Clean, out: Path, *, first: int = 0) -> None:
     """Write the keys of documents to `out.<kind>.parquet`; the first has this number."""
-    rows: dict[Kind, list[Columns]] = {kind: [] for kind in sorted(rules.kinds)}
+    rows: dict[Kind, list[Columns]] = {kind: [] for kind in sorted(set(clean.dedup))}
     for batch in batches(texts):
         numbers = first + np.arange(len(batch))
         first += len(batch)
         for kind, columns in rows.items():
-            columns.append(MAKERS[kind](batch, numbers, rules))
+            columns.append(MAKERS[kind](batch, numbers, clean))
     for kind, columns in rows.items():
         write_rows(columns, out.with_name(f"{out.name}.{kind}.parquet"))
 
@@ -98,16 +85,15 @@ def write_rows(rows: Iterable[Columns], path: Path) -> None:
             pq.write_table(pa.concat_tables(tables), pa.PythonFile(file, mode="w"), **how)
 
 
-def text_keys(texts: Sequence[str], numbers: Indices, _: CopyRules | None = None) -> Columns:
+def text_keys(texts: Sequence[str], numbers: Indices, _: Clean | None = None) -> Columns:
     """128 bits of SHA-256 of each text as it is."""
-    found = b"".join(
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] for text in texts
-    )
+    encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+    found = b"".join(hashlib.sha256(each).digest()[:16] for each in encoded)
     high, low = np.frombuffer(found, dtype="<u8").reshape(-1, 2).T
     return {"document": numbers, "high": high.copy(), "low": low.copy()}
 
 
-def paragraph_keys(texts: Sequence[str], numbers: Indices, _: CopyRules) -> Columns:
+def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     """Digests of the folded letters of each paragraph that is not short."""
     spans = [paragraphs(text) for text in texts]
     every = (text[a:b] for text, found in zip(texts, spans, strict=True) for a, b in found)
@@ -139,7 +125,7 @@ def damage(texts: Sequence[str]) -> Indices:
     capitals where most letters are capitals; rounded down. Lost accents leave no sign: of copies of
     equal letters the one with more accents is the better.
     """
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = code_points("".join(texts))
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
@@ -161,8 +147,7 @@ def accents(texts: Sequence[str]) -> Indices:
     """
     joined, counts = "\0".join(text.replace("\0", " ") for text in texts), list[Indices]()
     for form in ("NFD", "NFC"):
-        data = unicodedata.normalize(form, joined).encode("utf-32-le", "surrogatepass")
-        codes = np.frombuffer(data, dtype=np.uint32)
+        codes = code_points(unicodedata.normalize(form, joined))
         firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
         found = counted_marks((codes >= ACCENTS[0]) & (codes <= ACCENTS[1]), firsts)
         counts.append(2 * found - counted_marks(codes == CEDILLA, firsts))
@@ -188,17 +173,17 @@ def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
     return high, low, letters
 
 
-def near_keys(texts: Sequence[str], numbers: Indices, rules: CopyRules) -> Columns:
+def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
     """For each text with letters: its digest, how good a copy it is, and the keys of its bands.
 
     The digests and bands of the shortest texts tell their spelling.
     """
     if len(texts) == 1 and 2 * len(texts[0]) > LONG_CHARS:
-        return long_near_keys(texts[0], int(numbers[0]), rules)
+        return long_near_keys(texts[0], int(numbers[0]), clean)
     folded = folded_letters(texts)
     letters = np.diff(folded.firsts)
     high, low = digests(folded)
-    bands = list(band_keys(shingles(folded), rules.bands))
+    bands = list(band_keys(shingles(folded), Bands.for_similarity(clean.near_similarity)))
     short = np.flatnonzero(letters < SPELT_LETTERS)
     if len(short):
         spelt = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
@@ -212,7 +197,7 @@ def near_keys(texts: Sequence[str], numbers: Indices, rules: CopyRules) -> Colum
     return {name: values[letters > 0] for name, values in columns.items()}
 
 
-def long_near_keys(text: str, number: int, rules: CopyRules) -> Columns:
+def long_near_keys(text: str, number: int, clean: Clean) -> Columns:
     """The same for a text near the limit of a level or above one, in two rows: for its own level
     and for the next one. So texts of similar lengths have a level in common."""
     high, low, letters = digests_of_any([text])
@@ -221,11 +206,11 @@ def long_near_keys(text: str, number: int, rules: CopyRules) -> Columns:
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
     levels = [level(text), level(text) + 1]
     columns |= {"high": high.repeat(2), "low": low.repeat(2), "level": np.array(levels)}
-    bands = list[list[Hashes]]()
+    divided, bands = Bands.for_similarity(clean.near_similarity), list[list[Hashes]]()
     for each in levels:
         hashes = long_shingles(text, each)
         one = Shingled(hashes, np.array([0, len(hashes)]))
-        bands.append(list(band_keys(one, rules.bands, each)))
+        bands.append(list(band_keys(one, divided, each)))
     for band, pair in enumerate(zip(*bands, strict=True)):
         columns[f"band{band}"] = np.concatenate(pair)
     return columns if letters[0] else {name: values[:0] for name, values in columns.items()}

@@ -24,7 +24,7 @@ from endonym.copies.hashes import (
     scrambled,
 )
 from endonym.script.fold import LETTERS, Codes, folding
-from endonym.script.scripts import BREAK_SCRIPTS, table
+from endonym.script.scripts import BREAK_SCRIPTS, code_points, table
 
 APOSTROPHES = "'`´‘’"
 DENSE_SCRIPTS = ("han", "hiragana", "katakana", "yi")
@@ -202,8 +202,7 @@ def runs(items: Items, texts: Letters, width: int) -> Runs:
 
 def run_hashes(text: str, width: int) -> Hashes:
     """The hashes of all runs of a folded text, in order; none of a text shorter than one."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return scrambled(run_sums(codes.astype(np.uint64) + np.uint64(1), width))
+    return scrambled(run_sums(code_points(text).astype(np.uint64) + np.uint64(1), width))
 
 
 def overlapping_portions(text: str, width: int) -> Iterator[str]:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
-from endonym.copies.keys import CopyRules
 from endonym.copies.notes import COPIES
 from endonym.copies.shingles import Bands, Shares, ShingleSets
 from endonym.copies.tables import Tables
@@ -67,7 +66,7 @@ NO_COPIES = Copies(
 def near_copies(
     tables: Tables,
     files: Sequence[Path],
-    rules: CopyRules,
+    similarity: float,
     texts: Texts,
     *,
     count: int,
@@ -75,12 +74,13 @@ def near_copies(
 ) -> tuple[Copies, int]:
     """The near copies among `count` documents, without those that are gone already.
 
-    files: their `near` keys. Gives too how many documents stay and share a key with so many others
-    that they were compared with the best of them only.
+    files: their `near` keys. similarity: from which on two texts are near copies. Gives too how
+    many documents stay and share a key with so many others that they were compared with the best of
+    them only.
     """
     if not files:
         return NO_COPIES, 0
-    candidates = Candidates(tables, files, rules.bands, gone)
+    candidates = Candidates(tables, files, Bands.for_similarity(similarity), gone)
     documents = candidates.documents()
     chosen = np.zeros(count, dtype=np.bool_)
     chosen[documents] = True
@@ -91,9 +91,9 @@ def near_copies(
     tables.run("CREATE OR REPLACE TABLE edges (worse BIGINT, better BIGINT, similarity FLOAT)")
     for pairs in candidates.rounds(kept):
         for better, worse in pairs:
-            similarity = sets.similarity(places[better], places[worse])
-            near = similarity >= np.float32(rules.similarity)
-            rows = {"worse": worse[near], "better": better[near], "similarity": similarity[near]}
+            found = sets.similarity(places[better], places[worse])
+            near = found >= np.float32(similarity)
+            rows = {"worse": worse[near], "better": better[near], "similarity": found[near]}
             tables.insert("edges", rows)
         stayed, similarities = best_kept(tables, len(documents))
         kept[:] = stayed == ranks
@@ -124,13 +124,10 @@ def with_equal(tables: Tables, copies: Copies) -> Copies:
     """Near copies, and with them the documents of equal letters."""
     same = tables.columns("SELECT worse, better FROM same", ("worse", "better"))
     stayed, similarity = copies.in_place_of(same["better"])
-    documents = np.concatenate((copies.documents, same["worse"]))
-    order = np.argsort(documents)
-    return Copies(
-        documents[order],
-        np.concatenate((copies.stayed, stayed))[order],
-        np.concatenate((copies.similarity, similarity))[order],
-    )
+    both = zip(copies, (same["worse"], stayed, similarity), strict=True)
+    columns = [np.concatenate(pair) for pair in both]
+    order = np.argsort(columns[0])
+    return Copies._make(each[order] for each in columns)
 
 
 class Candidates:

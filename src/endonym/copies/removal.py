@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
-from endonym.copies.keys import CopyRules, Kind, key_files, text_keys, write_rows
+from endonym.copies.keys import Kind, key_files, text_keys, write_rows
 from endonym.copies.letters import batches, paragraphs, without
 from endonym.copies.near import NO_COPIES, Copies, near_copies
 from endonym.copies.tables import Columns, Tables
@@ -51,7 +51,7 @@ def removal_by_keys(
     tables: Tables,
     keys: Path,
     texts: Texts,
-    rules: CopyRules,
+    similarity: float,
     *,
     count: int,
     sharing: Sharing | None = None,
@@ -72,7 +72,7 @@ def removal_by_keys(
     if files := rows("exact"):
         exact = repeated_texts(tables, files)
     near, partly_compared = near_copies(
-        tables, rows("near"), rules, texts, count=count, gone=exact.documents
+        tables, rows("near"), similarity, texts, count=count, gone=exact.documents
     )
     gone = np.union1d(exact.documents, near.documents)
     exact = exact._replace(stayed=near.in_place_of(exact.stayed)[0])

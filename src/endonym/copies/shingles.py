@@ -21,36 +21,15 @@ from typing import NamedTuple
 import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
-from endonym.copies.hashes import (
-    FACTOR,
-    Hashes,
-    Indices,
-    mixed,
-    places_within,
-    ranges,
-    spread,
-)
-from endonym.copies.letters import (
-    DENSE,
-    SPACED,
-    UNSPACED,
-    Letters,
-    batches,
-    digests,
-    folded_letters,
-    numbers_in,
-    runs,
-    single_letters,
-)
+from endonym.copies import letters
+from endonym.copies.hashes import FACTOR, Hashes, Indices, mixed, places_within, ranges, spread
 from endonym.script.fold import portions
 
-WIDTHS = {(SPACED, UNSPACED): 6, (DENSE,): 3}
+WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
 """Letters in a shingle, by the kind of their script."""
 
 PERMUTATIONS = 64
 SEED = 1
-RENSA = 2
-"""The version of rensa's signatures that this was tried with; another makes other ones."""
 
 LONG_CHARS = 1 << 20
 """Of a longer text only some shingles are taken, the same ones of all texts of such a length."""
@@ -102,16 +81,18 @@ class Bands:
         return float((1 - similarity**self.rows) ** self.count)
 
 
-def shingles(texts: Letters) -> Shingled:
+def shingles(texts: letters.Letters) -> Shingled:
     """The shingles of texts; a text too short for one has its digest instead, if it has letters."""
-    found = [runs(single_letters(texts, *kinds), texts, width) for kinds, width in WIDTHS.items()]
+    found = [
+        letters.runs(letters.single_letters(texts, *kinds), texts, width)
+        for kinds, width in WIDTHS.items()
+    ]
     hashes = np.concatenate([each.hashes for each in found])
-    letters = np.concatenate([each.firsts for each in found])
-    owners = texts.owners(letters)
+    owners = texts.owners(np.concatenate([each.firsts for each in found]))
     counts = np.bincount(owners, minlength=len(texts.firsts) - 1)
     short = np.flatnonzero((counts == 0) & (np.diff(texts.firsts) > 0))
     if len(short):
-        hashes = np.concatenate((hashes, digests(texts)[0][short]))
+        hashes = np.concatenate((hashes, letters.digests(texts)[0][short]))
         owners = np.concatenate((owners, short))
         counts[short] = 1
     order = np.argsort(owners, kind="stable")
@@ -141,7 +122,7 @@ def long_shingles(text: str, level: int) -> Hashes:
 
 def shingles_by_portion(text: str) -> Iterator[Hashes]:
     """The shingles of each portion of a long text."""
-    return (shingles(folded_letters([portion])).hashes for portion in portions(text))
+    return (shingles(letters.folded_letters([portion])).hashes for portion in portions(text))
 
 
 def signatures(texts: Shingled) -> "np.ndarray[tuple[int, int], np.dtype[np.uint32]]":
@@ -170,15 +151,15 @@ def smallest_hashes(hashes: Hashes) -> Hashes:
 
 def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
     """The set of each text; of a short text also a hash of its digits, 0 without or if long."""
-    for batch in batches(texts):
+    for batch in letters.batches(texts):
         if len(batch) == 1 and len(batch[0]) > LONG_CHARS:
             parts = [smallest_hashes(some) for some in shingles_by_portion(batch[0])]
             yield np.unique(np.concatenate(parts))[:KEPT], 0
             continue
-        letters = folded_letters(batch)
-        made = shingles(letters)
-        is_short = np.diff(letters.firsts) < SHORT_LETTERS
-        numbers = np.where(is_short, numbers_in(letters), np.uint64(0))
+        folded = letters.folded_letters(batch)
+        made = shingles(folded)
+        is_short = np.diff(folded.firsts) < SHORT_LETTERS
+        numbers = np.where(is_short, letters.numbers_in(folded), np.uint64(0))
         ends = itertools.pairwise(made.firsts.tolist())
         for (first, last), number in zip(ends, numbers.tolist(), strict=True):
             yield smallest_hashes(made.hashes[first:last]), number

@@ -24,28 +24,9 @@ from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
 from endonym.errors import SourceError, printable
-from endonym.formats.chunks import (
-    CHUNK_CHARS,
-    CLEAN,
-    RAW,
-    RECORD_CHARS,
-    byte_lengths,
-    char_lengths,
-    is_document,
-    read_chunk,
-    strings,
-    write_chunk,
-)
+from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
-from endonym.formats.document_files import (
-    Whole,
-    json_line,
-    json_text,
-    reject_line,
-    seen_files,
-    write_file,
-)
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.files import RawFile
 from endonym.formats.io.content import SHOWN_CHARS
@@ -91,7 +72,7 @@ def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
 
 def read_group(group: Group, advance: Advance) -> Result:
     """Read raw files to chunks; which these are, and the encodings of the files."""
-    chunks, most = RawChunks(group), group.most_bytes
+    raw, most = RawChunks(group), group.most_bytes
     for number, file in enumerate(group.files, group.first):
         size = left = size_of(file)
         fetched = taken = 0
@@ -103,15 +84,15 @@ def read_group(group: Group, advance: Advance) -> Result:
             left -= min(raw_bytes, left)
 
         for record in read_file(group.source, file, read):
-            chunks.add(record, number)
+            raw.add(record, number)
             # Readers fetch far more than one record; of a packed file a record has more bytes.
             taken += record.raw_bytes
             if most is not None and size > most and min(taken, fetched) >= most:
                 break
         advance(left)
-    chunks.write()
+    raw.write()
     source = group.source.name
-    return {"source": source, "files": chunks.written, "encodings": dict(chunks.encodings)}
+    return {"source": source, "files": raw.written, "encodings": dict(raw.encodings)}
 
 
 class RawChunks:
@@ -119,7 +100,7 @@ class RawChunks:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.written: list[Whole] = []
+        self.written: list[document_files.Whole] = []
         self.encodings = Counter[str]()
         self.member, self.method = "", ""
         self.meta: dict[str, str] | None = None
@@ -135,8 +116,8 @@ class RawChunks:
         else:
             why = (record.raw_bytes, record.reason, record.detail)
             self.rows.append((text, place, None, file, *why))
-        self.chars += len(text) + len(place) + RECORD_CHARS
-        if self.chars >= CHUNK_CHARS:
+        self.chars += len(text) + len(place) + chunks.RECORD_CHARS
+        if self.chars >= chunks.CHUNK_CHARS:
             self.write()
 
     def noted(self, document: Document) -> str:
@@ -152,7 +133,7 @@ class RawChunks:
         # Documents of one file mostly share their notes.
         if document.meta is not self.meta:
             self.meta = document.meta
-            self.meta_text = json_text({"method": self.method} | document.meta)
+            self.meta_text = document_files.json_text({"method": self.method} | document.meta)
         return self.meta_text
 
     def write(self) -> None:
@@ -160,11 +141,11 @@ class RawChunks:
         if not self.rows:
             return
         texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column, lengths = strings(texts), np.array(sizes, dtype=np.int64)
-        lengths = np.where(lengths < 0, byte_lengths(column), lengths)
+        column, lengths = chunks.strings(texts), np.array(sizes, dtype=np.int64)
+        lengths = np.where(lengths < 0, chunks.byte_lengths(column), lengths)
         name = f"{self.group.name}-{len(self.written):05d}.arrow"
         columns = [column, places, metas, files, lengths, reasons, details]
-        written = write_chunk(self.group.folder, name, RAW, columns)
+        written = chunks.write_chunk(self.group.folder, name, chunks.RAW, columns)
         self.written.append(written | {"size": int(lengths.sum())})
         self.rows, self.chars = [], 0
 
@@ -192,8 +173,8 @@ class ChunkTask:
 
     def texts(self) -> list[str]:
         """The texts of its documents."""
-        table = read_chunk(self.chunk, ["text", "reason"])
-        return table["text"].filter(arrow.array(is_document(table))).to_pylist()
+        table = chunks.read_chunk(self.chunk, ["text", "reason"])
+        return table["text"].filter(arrow.array(chunks.is_document(table))).to_pylist()
 
 
 Judge = Callable[[int, Document, int], Document | Reject]
@@ -217,9 +198,9 @@ class Cleaned:
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
         """
         task, is_raw, number = self.task, bool(self.task.files), 0
-        table = read_chunk(task.chunk, schema=RAW if is_raw else CLEAN)
+        table = chunks.read_chunk(task.chunk, schema=chunks.RAW if is_raw else chunks.CLEAN)
         stays = repeat(None) if is_raw else table["stayed"].to_pylist()
-        rows = zip(*(table[name].to_pylist() for name in RAW.names), strict=True)
+        rows = zip(*(table[name].to_pylist() for name in chunks.RAW.names), strict=True)
         for row, stayed in zip(rows, stays, strict=False):
             text, place, meta, file, size, reason, detail = row
             if reason is None:
@@ -253,15 +234,12 @@ class Cleaned:
         meta: the notes of its reader, as JSON. size: its bytes as read.
         """
         if isinstance(record, Document):
-            try:
-                known = self.known_of(record)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it costs one document
-                record = refusal(record, error)
-            else:
+            with passing_over() as faults:
                 place = (record.id, meta, file, size, None, None)
-                self.rows.append((record.text, *place, *known, None))
+                self.rows.append((record.text, *place, *self.known_of(record), None))
                 self.documents += 1
                 return record
+            record = refusal(record, faults[0])
         why = (record.reason, record.detail, None, None, None, record.stayed or None)
         self.rows.append((record.text, record.id, None, file, size, *why))
         return record
@@ -269,25 +247,27 @@ class Cleaned:
     def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
-        warnings = {name: warning_example(text, name) for name in text_warnings(text)}
+        found = {name: warning_example(text, name) for name in text_warnings(text)}
+        warnings = document_files.json_text(found) if found else None
         of_article = None if article is None else digest(article.encode(), seed)
-        return digest(text.encode(), seed), json_text(warnings) if warnings else None, of_article
+        return digest(text.encode(), seed), warnings, of_article
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""
         shown, size = part[:SHOWN_CHARS], len(part.encode())
         reject = Reject(reason, document.id, document.source, detail, shown, size)
-        self.removed.append(json_line({reason: reject_line(reject).decode()}))
+        line = document_files.reject_line(reject).decode()
+        self.removed.append(document_files.json_line({reason: line}))
 
-    def write(self) -> list[Whole]:
+    def write(self) -> list[document_files.Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""
         texts, *raw, digests, warnings, articles, stayed = zip(*self.rows, strict=True)
-        column, task = strings(texts), self.task
-        columns = [column, *raw, digests, byte_lengths(column), char_lengths(column)]
+        column, task = chunks.strings(texts), self.task
+        columns = [column, *raw, digests, chunks.byte_lengths(column), chunks.char_lengths(column)]
         columns += [warnings, articles, stayed]
         return [
-            write_chunk(task.folder, f"{task.name}.arrow", CLEAN, columns),
-            write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
+            chunks.write_chunk(task.folder, f"{task.name}.arrow", chunks.CLEAN, columns),
+            document_files.write_file(task.folder, f"{task.name}.removed", b"".join(self.removed)),
         ]
 
 
@@ -297,8 +277,7 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
     If a rule needs to know the whole corpus, documents are only normalized (see judge_chunk).
     """
     made, waits = Cleaned(task), rounds(task.clean) > 0
-    cleaning = Cleaning(task.clean, made.remove)
-    cleaning.tally = made.stats.tally
+    cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def cleaned(number: int, document: Document, size: int) -> Document | Reject:
         record = cleaning.normalized(document)
@@ -313,14 +292,14 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
 def count_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Count what the rules need to know of a chunk of normalized documents."""
     counts = Counts(task.clean, None if task.known is None else Facts.load(task.known))
-    table = read_chunk(task.chunk, ["text", "size", "reason"])
+    table = chunks.read_chunk(task.chunk, ["text", "size", "reason"])
     for text, size, reason in zip(*(each.to_pylist() for each in table.columns), strict=True):
         if reason is None:
             counts.add(text)
         advance(size)
     out = task.folder / task.name
     counts.counted().save(out)
-    return {"files": seen_files(task.folder, out.rglob("*")), "counts": task.name}
+    return {"files": document_files.seen_files(task.folder, out.rglob("*")), "counts": task.name}
 
 
 def combine_counts(
@@ -337,19 +316,15 @@ def combine_counts(
     """
     known = None if before is None else Facts.load(before)
     combine(clean, map(Counted.load, counts), known, contrast).save(out)
-    return {"files": seen_files(out, out.rglob("*"))}
+    return {"files": document_files.seen_files(out, out.rglob("*"))}
 
 
 def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Judge the documents of a chunk by what is known of the whole corpus."""
     assert task.known is not None, "facts are combined before chunks are judged"
-    corpus, texts, made = (
-        CorpusJudge(task.clean, Facts.load(task.known)),
-        task.texts(),
-        Cleaned(task),
-    )
-    cleaning = Cleaning(task.clean, made.remove)
-    cleaning.tally = made.stats.tally
+    corpus, texts = CorpusJudge(task.clean, Facts.load(task.known)), task.texts()
+    made = Cleaned(task)
+    cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def judged(number: int, document: Document, size: int) -> Document | Reject:
         if number % JUDGED_AT_ONCE == 0:

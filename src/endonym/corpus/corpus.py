@@ -176,10 +176,6 @@ class Corpus:
                     position=record["position"] if "position" in record else record["place"],
                 )
 
-    def dropped(self, reason: str | None = None) -> Iterator[Reject]:
-        """Dropped records, for one reason or for all."""
-        return dropped_records(self.folder, reason)
-
 
 def dropped_records(
     folder: Path, reason: str | None = None, kind: str = DROPPED
@@ -197,15 +193,7 @@ def dropped_records(
             continue
         with nullcontext() if is_finished else suppress(EOFError):
             for record in read_lines(path):
-                yield Reject(
-                    name,
-                    record["id"],
-                    record["source"],
-                    record["detail"],
-                    record["text"],
-                    record["raw_bytes"],
-                    record.get("stayed", ""),
-                )
+                yield Reject(name, **record)
 
 
 def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> list[Reject]:

@@ -23,18 +23,8 @@ from endonym.cleaning.tally import SAMPLES as RULE_SAMPLES
 from endonym.cleaning.tally import Tally
 from endonym.copies.held_out.split import SIDES, HeldOut, held_out, of_source
 from endonym.copies.notes import COPIES
-from endonym.corpus import removing, splits
-from endonym.corpus.cleaned import (
-    ChunkTask,
-    Group,
-    clean_chunk,
-    combine_counts,
-    contrast_texts,
-    count_chunk,
-    groups_of,
-    judge_chunk,
-    read_group,
-)
+from endonym.corpus import cleaned, removing, splits
+from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.removing import EvaluationFile
@@ -42,7 +32,7 @@ from endonym.corpus.splits import Placed, Reason, Sources
 from endonym.corpus.work import Work
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.config import Clean, Split
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.readable import DIVIDE, too_few, too_much
@@ -131,13 +121,13 @@ class Making:
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
         """Read the raw files; the tasks of cleaning, with their sizes."""
-        groups, sizes = list[Group](), list[int]()
+        groups, sizes = list[cleaned.Group](), list[int]()
         for source, files in self.sources:
-            for first, end, size in groups_of(files):
+            for first, end, size in cleaned.groups_of(files):
                 place = (first, self.work.place("read"), f"{len(groups):05d}", self.most_bytes)
-                groups.append(Group(source, tuple(files[first:end]), *place))
+                groups.append(cleaned.Group(source, tuple(files[first:end]), *place))
                 sizes.append(size)
-        read = self.work.step("read", read_group, groups, sizes)
+        read = self.work.step("read", cleaned.read_group, groups, sizes)
         tasks, sizes = list[ChunkTask](), list[int]()
         for group, result in zip(groups, read, strict=True):
             names = tuple(file.name for file in group.files)
@@ -168,18 +158,18 @@ class Making:
         """Read, clean, and judge by the whole corpus if a rule asks for that."""
         judged = self.work.finished("judge") if rounds(self.clean) else None
         known = self.work.results if judged is not None else self.work.finished
-        cleaned = known("clean")
-        if cleaned is None:
-            cleaned = self.work.step("clean", clean_chunk, *self.read())
+        results = known("clean")
+        if results is None:
+            results = self.work.step("clean", cleaned.clean_chunk, *self.read())
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
         folder = self.work.place("clean")
         read = [
             Chunk(each["source"], folder, each["documents"], each["counts"]["read"]["bytes"])
-            for each in cleaned
+            for each in results
         ]
-        chunks = self.next_chunks(read, cleaned, folder)
+        chunks = self.next_chunks(read, results, folder)
         self.check_readable(chunks)
         if rounds(self.clean):
             chunks = self.judged(chunks, judged)
@@ -196,15 +186,16 @@ class Making:
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
         """The chunks after the rules that must know the whole corpus. made: by an earlier run."""
         if made is None:
-            contrast, facts = contrast_texts(self.contrast), None
+            contrast, facts = cleaned.contrast_texts(self.contrast), None
             for number in range(rounds(self.clean)):
                 step, before = f"count{number}", facts
-                counted = self.work.step(step, count_chunk, *self.tasks(step, chunks, before))
+                tasks = self.tasks(step, chunks, before)
+                counted = self.work.step(step, cleaned.count_chunk, *tasks)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
                 facts = self.work.place(f"facts{number}")
-                combined = partial(combine_counts, self.clean, counts, before, contrast, out=facts)
-                self.work.once(f"facts{number}", combined)
-            made = self.work.step("judge", judge_chunk, *self.tasks("judge", chunks, facts))
+                known = (self.clean, counts, before, contrast)
+                self.work.once(facts.name, partial(cleaned.combine_counts, *known, out=facts))
+            made = self.work.step("judge", cleaned.judge_chunk, *self.tasks("judge", chunks, facts))
         for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
             self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
@@ -267,11 +258,11 @@ class Making:
             search = SearchByWorkers(placed.parts, self.work)
             held = held_out(placed.keys, self.split, search, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
-            files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
+            files = write_arrays(folder, arrays)
             return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
 
         shares = self.work.once("split", chosen)["shares"]
-        sides, moved = np.load(folder / "sides.npy"), np.load(folder / "moved.npy")
+        sides, moved = read_arrays(folder, ("sides", "moved"))
         held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, *shares)
         if not held.dev.any() or not held.test.any():
             raise CorpusError(

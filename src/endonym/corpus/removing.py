@@ -17,7 +17,7 @@ import pyarrow as arrow
 
 from endonym.copies.contamination import Contamination, Judged
 from endonym.copies.hashes import Marks
-from endonym.copies.keys import CopyRules, rows_that_share, write_keys
+from endonym.copies.keys import rows_that_share, write_keys
 from endonym.copies.letters import paragraphs, without
 from endonym.copies.near import Copies, write_clusters
 from endonym.copies.notes import DETAILS
@@ -26,8 +26,7 @@ from endonym.copies.tables import Tables
 from endonym.corpus.cleaned import ChunkTask, Cleaned
 from endonym.corpus.work import Work
 from endonym.disk import json_bytes
-from endonym.formats.chunks import is_document, read_chunk, write_array, write_chunk
-from endonym.formats.config import Clean
+from endonym.formats import chunks
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import seen_files
 from endonym.formats.io.content import SHOWN_CHARS
@@ -109,7 +108,7 @@ def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
 
     made = write_judged(task, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
-    made["files"].append(write_array(task.folder, f"{task.name}-seen.npy", seen))
+    made["files"].append(chunks.write_array(task.folder, f"{task.name}-seen.npy", seen))
     counts = [[each.dropped_documents, each.cut_documents] for each in contamination.counts]
     return {**made, "evaluation": counts}
 
@@ -127,15 +126,10 @@ def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[d
     return [each.as_dict() for each in found.counts]
 
 
-def copy_rules(clean: Clean) -> CopyRules:
-    """Which copies a recipe drops."""
-    return CopyRules(frozenset(clean.dedup), clean.near_similarity)
-
-
 def key_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Write the keys of the documents of a chunk."""
     out = task.folder / task.name
-    write_keys(task.texts(), copy_rules(task.clean), out, first=task.first)
+    write_keys(task.texts(), task.clean, out, first=task.first)
     return {"files": seen_files(out.parent, out.parent.glob(f"{out.name}.*.parquet"))}
 
 
@@ -153,30 +147,29 @@ def decide(
             here = None if chosen is None else chosen[each.first : each.first + len(mine)]
             yield from (t for n, t in enumerate(mine) if here is None or here[n])
 
-    rules = copy_rules(every[0].clean)
+    clean = every[0].clean
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         shuffled = by_keys if by_ray else None
-        found = removal_by_keys(tables, keys, texts, rules, count=documents, sharing=shuffled)
+        found = removal_by_keys(
+            tables, keys, texts, clean.near_similarity, count=documents, sharing=shuffled
+        )
         said: dict[str, Any] = {}
-        if "near" in rules.kinds:
+        if "near" in clean.dedup:
             figures = write_clusters(clustered(found.near, every), tables, out)
             crowded = found.partly_compared
-            said = {"similarity": rules.similarity, "crowded": crowded, **figures}
-    for kind in STAYED:
-        for name, array in getattr(found, kind)._asdict().items():
-            write_array(out, f"{kind}-{name}.npy", array)
-    for name, array in found.cuts._asdict().items():
-        write_array(out, f"cuts-{name}.npy", array)
-    write_array(out, "scraps.npy", found.emptied)
+            said = {"similarity": clean.near_similarity, "crowded": crowded, **figures}
+    for part in (*STAYED, "cuts"):
+        arrays = getattr(found, part)._asdict()
+        chunks.write_arrays(out, {f"{part}-{name}": array for name, array in arrays.items()})
     stayed = np.union1d(found.exact.stayed, found.near.stayed)
     names = [
         f"{source}/{name}"
         for source, _, table in chosen_rows(every, stayed, ["id"])
         for name in table["id"].to_pylist()
     ]
-    write_array(out, "stayed.npy", stayed)
-    write_chunk(out, "names.arrow", NAMES, [names], compression=None)
+    chunks.write_arrays(out, {"scraps": found.emptied, "stayed": stayed})
+    chunks.write_chunk(out, "names.arrow", NAMES, [names], compression=None)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
 
@@ -186,8 +179,8 @@ def chosen_rows(every: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]
         end = every[place + 1].first if place + 1 < len(every) else np.iinfo(np.int64).max
         low, high = np.searchsorted(numbers, [each.first, end])
         if low < high:
-            table = read_chunk(each.chunk, [*columns, "reason"])
-            rows = np.flatnonzero(is_document(table))[numbers[low:high] - each.first]
+            table = chunks.read_chunk(each.chunk, [*columns, "reason"])
+            rows = np.flatnonzero(chunks.is_document(table))[numbers[low:high] - each.first]
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
@@ -211,7 +204,7 @@ class Decisions:
 
     def __init__(self, folder: Path, first: int, count: int) -> None:
         def mine(name: str, *others: str) -> list[Any]:
-            arrays = [np.load(folder / f"{each}.npy", mmap_mode="r") for each in (name, *others)]
+            arrays = chunks.read_arrays(folder, (name, *others))
             low, high = np.searchsorted(arrays[0], [first, first + count])
             numbers, *rest = (each[low:high] for each in arrays)
             return [(numbers - first).tolist(), *(each.tolist() for each in rest)]
@@ -226,8 +219,8 @@ class Decisions:
             self.cuts.setdefault(number, []).append(part)
         (emptied,) = mine("scraps")
         self.emptied = set(emptied)
-        self.stayed = np.load(folder / "stayed.npy", mmap_mode="r")
-        self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
+        (self.stayed,) = chunks.read_arrays(folder, ("stayed",))
+        self.names = chunks.read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
     def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:
         """See write_judged."""
@@ -252,6 +245,6 @@ class Decisions:
 def remove_copies(task: ChunkTask, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
     assert task.known is not None, "it is told where the decisions are"
-    count = int(is_document(read_chunk(task.chunk, ["reason"])).sum())
+    count = int(chunks.is_document(chunks.read_chunk(task.chunk, ["reason"])).sum())
     decisions = Decisions(task.known, task.first, count)
     return write_judged(task, decisions.judge, advance, "paragraphs")

@@ -21,8 +21,8 @@ import pyarrow as arrow
 
 from endonym.copies.hashes import Hashes
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split_keys
-from endonym.corpus.comparing import Part, memory_mapped
-from endonym.formats.chunks import digests, read_chunk, write_array
+from endonym.corpus.comparing import Part
+from endonym.formats.chunks import digests, memory_mapped, read_chunk, write_array
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.document_files import GzipLines, Whole, reject_line
@@ -153,7 +153,7 @@ class Placed:
 
 def write_shard(shard: Shard, advance: Advance) -> Result:
     """Write the documents of one split in some chunks; what was written of each source."""
-    sides = np.load(shard.sides, mmap_mode="r", allow_pickle=False)
+    sides = memory_mapped(shard.sides)
     sources: dict[str, dict[str, Any]] = {}
     with GzipLines(shard.folder, f"{shard.name}.jsonl.gz") as lines:
         for part in shard.parts:
@@ -172,7 +172,7 @@ def write_shard(shard: Shard, advance: Advance) -> Result:
 
 
 def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterator[bytes]:
-    """Documents as `document_line` writes them, from their columns: several times as fast."""
+    """Documents as `json_line` would write them, from their columns: several times as fast."""
     name = json_string(source)
     columns = [table[each].to_pylist() for each in ("text", "id", "meta")]
     places = numbers["block"].tolist(), numbers["position"].tolist()

@@ -68,10 +68,8 @@ class Work:
             Job(task, folder / f"{number:05d}.json", size)
             for number, (task, size) in enumerate(zip(tasks, sizes, strict=True))
         ]
-        found = {job.record: read_if_good(job.record) for job in jobs if job.record.is_file()}
-        done = {
-            path: each for path, each in found.items() if each and self._are_whole(name, [each])
-        }
+        found = ((job.record, read_if_good(job.record)) for job in jobs)
+        done = {path: each for path, each in found if each and self._are_whole(name, [each])}
         with self.progress(name, sum(sizes), "bytes") as advance:
             advance(sum(job.size for job in jobs if job.record in done))
             left = (job for job in jobs if job.record not in done)

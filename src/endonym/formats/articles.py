@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 
 from endonym.formats.config import Source
 from endonym.formats.document import ARTICLE, Document, Reject
 from endonym.formats.files import RawFile
-from endonym.formats.io.archives import Member, zip_members
-from endonym.formats.io.formats import COMPRESSIONS, FileFormat, file_format
-from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed, unpacked
-from endonym.formats.readers.tar import tar_members
+from endonym.formats.io.archives import Member
+from endonym.formats.io.content import Content, ignored
+from endonym.formats.io.formats import COMPRESSIONS, file_format
+from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
+from endonym.formats.readers.tar import archive_members
 
 SENTENCES, TABLE = "-sentences.txt", "-inv_so.txt"
 MOST_BYTES = 256 << 20
@@ -74,32 +74,19 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
         if kind.archive:
             wanted = name.removeprefix(f"{file.name}/") + TABLE
             with file.path.open("rb") as raw:
-                rows = member_rows(raw, kind, wanted, file.path.stat().st_size)
+                members = archive_members(raw, kind, Expansion(file.path.stat().st_size))
+                found = (each for each in members if isinstance(each, Member) and not each.problem)
+                table = next((each for each in found if each.name == wanted), None)
+                rows = rows if table is None else table_rows(table.stream)
         else:
             beside = file.path.with_name(file.path.name.replace(SENTENCES, TABLE))
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    rows = table_rows(open_table(raw, compression, beside.stat().st_size))
+                    size, packed = beside.stat().st_size, uncompressed(raw)
+                    content = Content(packed, compression, Expansion(size), beside, size, ignored)
+                    rows = table_rows(content.stream())
     return numbered(rows)
-
-
-def open_table(raw: BinaryIO, compression: str, size: int) -> Stream:
-    """A file as a stream, decompressed within the limits of any raw file."""
-    stream = uncompressed(raw)
-    return Expansion(size).bounded(unpacked(stream, compression)) if compression else stream
-
-
-def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows:
-    """The rows of a member of an archive; none if it is not there or is damaged."""
-    if kind.archive == "zip":
-        members = zip_members(raw)
-    else:
-        members = tar_members(open_table(raw, kind.compression, size))
-    for member in members:
-        if isinstance(member, Member) and member.name == wanted and not member.problem:
-            return table_rows(member.stream)
-    return []
 
 
 def table_rows(stream: Stream) -> Rows:

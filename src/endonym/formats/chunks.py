@@ -7,7 +7,7 @@ the numbers of documents reads no text.
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,6 @@ CLEAN = arrow.schema(
 
 Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]
 Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-Rows = np.ndarray[tuple[int], np.dtype[np.int32]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
@@ -125,7 +124,22 @@ def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, K
 
 
 def write_array(folder: Path, name: str, array: np.ndarray[Any, Any]) -> Whole:
-    """Write an array of numpy, which can be read in parts (`np.load(…, mmap_mode="r")`)."""
+    """Write an array of numpy, which can be read in parts."""
     sink = io.BytesIO()
     np.save(sink, array, allow_pickle=False)
     return write_file(folder, name, sink.getbuffer())
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> list[Whole]:
+    """The same for several arrays, which `read_arrays` finds by their names."""
+    return [write_array(folder, f"{name}.npy", array) for name, array in arrays.items()]
+
+
+def memory_mapped(path: Path) -> Any:
+    """An array of numpy, of which only what is used is read."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def read_arrays(folder: Path, names: Iterable[str]) -> list[Any]:
+    """Several arrays by their names, memory-mapped."""
+    return [memory_mapped(folder / f"{name}.npy") for name in names]

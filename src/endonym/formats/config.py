@@ -1,32 +1,18 @@
 """The recipe's tables for texts: sources, cleaning, split."""
 
 import os.path
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from endonym.config import NOT_IDENTITY, Config, unset
+from endonym.config import NOT_IDENTITY, Config, optional
+from endonym.disk import packaged_tables
 
 Format = Literal[
-    "auto",
-    "txt",
-    "jsonl",
-    "csv",
-    "tsv",
-    "parquet",
-    "arrow",
-    "leipzig",
-    "pdf",
-    "image",
-    "html",
-    "epub",
-    "docx",
-    "odt",
-    "warc",
-    "wiki",
-]
+    "auto", "txt", "jsonl", "csv", "tsv", "parquet", "arrow", "leipzig", "pdf", "image", "html",
+    "epub", "docx", "odt", "warc", "wiki",
+]  # fmt: skip
 
 
 def known_script(name: str | None) -> str | None:
@@ -81,35 +67,27 @@ class Source(Config):
         default=1,
         description="how many empty lines end a document; 2 keeps the stanzas of verse together",
     )
-    column: Count | str | None = Field(
-        default=None,
-        description="the field that holds the text: a name, or a number from 1\n"
+    column: Count | str | None = optional(
+        "the field that holds the text: a name, or a number from 1\n"
         '    jsonl and parquet use "text" if none is given\n'
-        '    with document = "line" a number splits each line at tabs',
+        '    with document = "line" a number splits each line at tabs'
     )
-    member: str | None = Field(
-        default=None, description="which members of tar and zip archives to read, as a glob"
-    )
-    encoding: str | None = Field(
-        default=None, description="the files' encoding; detected and recorded if it is not given"
-    )
-    script: Script = Field(
-        default=None,
-        description="the script of the text, such as georgian\n"
+    member: str | None = optional("which members of tar and zip archives to read, as a glob")
+    encoding: str | None = optional("the files' encoding; detected and recorded if it is not given")
+    script: Script = optional(
+        "the script of the text, such as georgian\n"
         "    a page of a PDF that an old font writes in Latin letters is then refused\n"
-        "    if not given, that of [clean], or of the recipe's language",
+        "    if not given, that of [clean], or of the recipe's language"
     )
-    ocr: Literal["auto"] | tuple[str, ...] | None = Field(
-        default=None,
-        description="Tesseract reads pictures, and pages of PDFs without good text\n"
+    ocr: Literal["auto"] | tuple[str, ...] | None = optional(
+        "Tesseract reads pictures, and pages of PDFs without good text\n"
         '    a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]\n'
-        '    "auto" measures which of the packs on this machine read the language\'s letters best\n'
-        "    without it such pages are counted and left out",
+        '    "auto" measures which of the packs on this machine read the language\'s letters '
+        "best\n"
+        "    without it such pages are counted and left out"
     )
-    min_ocr_confidence: Share | None = Field(
-        default=None,
-        description="a page of which Tesseract is less sure is left out",
-        json_schema_extra=unset("0.6"),
+    min_ocr_confidence: Share | None = optional(
+        "a page of which Tesseract is less sure is left out", "0.6"
     )
     repeatable: bool | Count | None = Field(
         default=None,
@@ -132,24 +110,13 @@ class Source(Config):
 
 
 NormalizeStep = Literal[
-    "mojibake",
-    "nfc",
-    "controls",
-    "zero_width",
-    "look_alikes",
-    "bashkir_letters",
-    "chuvash_letters",
-    "persian_letters",
-    "french_apostrophes",
-    "french_spaces",
-    "kazakh_letters",
-    "khmer_order",
-    "kyrgyz_letters",
-    "romanian_commas",
-    "tatar_letters",
-    "spaces",
-]
+    "mojibake", "nfc", "controls", "zero_width", "look_alikes", "bashkir_letters",
+    "chuvash_letters", "persian_letters", "french_apostrophes", "french_spaces", "kazakh_letters",
+    "khmer_order", "kyrgyz_letters", "romanian_commas", "tatar_letters", "spaces",
+]  # fmt: skip
 """The steps of `normalize`; those of one language are defined in cleaning/language_packs."""
+NORMALIZE_STEPS = packaged_tables("endonym.formats", "normalize_steps.toml")
+"""What each of them does."""
 
 
 class Clean(Config):
@@ -157,29 +124,8 @@ class Clean(Config):
 
     normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
-        description="changes made to every text, in this order\n"
-        '    "mojibake" repairs UTF-8 that was read in another encoding and saved\n'
-        '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
-        '    "controls" deletes control characters, overrides of direction and what is no '
-        "character\n"
-        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
-        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
-        '    "look_alikes" writes a word in one script: letters of another that look the same '
-        "become those of the word\n"
-        '    "bashkir_letters" writes ə ѳ ӊ ç қ in Cyrillic words as ә ө ң ҫ ҡ\n'
-        '    "chuvash_letters" writes ă ĕ ç ÿ in Cyrillic words as ӑ ӗ ҫ ӳ\n'
-        '    "persian_letters" writes Arabic ي ى ك as ی ک; lines in other languages keep theirs\n'
-        '    "french_apostrophes" writes the apostrophe between letters as ’\n'
-        '    "french_spaces" puts one space before ; : ! ? and inside « »\n'
-        '    "kazakh_letters" writes ə ѳ ӊ ҡ in Cyrillic words as ә ө ң қ\n'
-        '    "khmer_order" puts the signs of a syllable in the order of Unicode: subscripts, RO '
-        "last, then vowels\n"
-        '    "kyrgyz_letters" writes ѳ ӊ in Cyrillic words as ө ң\n'
-        '    "romanian_commas" writes ş ţ as ș ț, with a comma below; lines in other languages '
-        "keep theirs\n"
-        '    "tatar_letters" writes ə ѳ ӊ in Cyrillic words as ә ө ң\n'
-        '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
-        "deletes control characters",
+        description="changes made to every text, in this order"
+        + "".join(f'\n    "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
     )
     mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = Field(
         default=(),
@@ -191,10 +137,9 @@ class Clean(Config):
         pattern=r"^[^@\d]*$",
         description="what stands in place of it; {kind} is its kind",
     )
-    language: str | None = Field(
-        default=None,
+    language: str | None = optional(
+        "the code of the language that documents must be in",
         pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
-        description="the code of the language that documents must be in",
     )
     contrast: tuple[str, ...] = Field(
         default=(),
@@ -202,82 +147,66 @@ class Clean(Config):
         "language, named by its code: neighbours/ba.txt",
         json_schema_extra=NOT_IDENTITY,
     )
-    min_language_score: Share | None = Field(
-        default=None, description="drop documents that are less probably in `language`"
+    min_language_score: Share | None = optional(
+        "drop documents that are less probably in `language`"
     )
     split_languages: bool = Field(
         default=False,
         description="take out the paragraphs of a document that are in another language; "
         "without min_language_score drop documents of such paragraphs alone",
     )
-    max_line_documents: Count | None = Field(
-        default=None,
-        description="take out lines that stand in more documents: lines of at least 40 letters "
-        "wherever they stand, shorter ones at the beginning and end of a document if they also "
-        "stand in one of a hundred documents",
+    max_line_documents: Count | None = optional(
+        "take out lines that stand in more documents: lines of at least 40 letters wherever they "
+        "stand, shorter ones at the beginning and end of a document if they also stand in one of "
+        "a hundred documents"
     )
-    max_same_skeleton: Count | None = Field(
-        default=None,
-        description="keep so many of the documents that are the same once digits, names and rare "
-        "words are blanked, as those that a program has filled in",
+    max_same_skeleton: Count | None = optional(
+        "keep so many of the documents that are the same once digits, names and rare words are "
+        "blanked, as those that a program has filled in"
     )
-    min_chars: Count | None = Field(default=None, description="drop documents shorter than this")
-    max_chars: Count | None = Field(default=None, description="drop documents longer than this")
-    script: Script = Field(
-        default=None,
-        description="the language's script: latin, cyrillic, khmer, arabic, devanagari …",
+    min_chars: Count | None = optional("drop documents shorter than this")
+    max_chars: Count | None = optional("drop documents longer than this")
+    script: Script = optional("the language's script: latin, cyrillic, khmer, arabic, devanagari …")
+    min_script_share: Share | None = optional(
+        "drop documents with a smaller share of letters and vowel signs in `script`"
     )
-    min_script_share: Share | None = Field(
-        default=None,
-        description="drop documents with a smaller share of letters and vowel signs in `script`",
+    expected_letters: str | None = optional(
+        "letters that tell the language from its neighbours, such as әөүҗңһ"
     )
-    expected_letters: str | None = Field(
-        default=None,
-        description="letters that tell the language from its neighbours, such as әөүҗңһ",
+    min_expected_share: Share | None = optional(
+        "drop documents where they are a smaller share of letters"
     )
-    min_expected_share: Share | None = Field(
-        default=None, description="drop documents where they are a smaller share of letters"
+    min_words: Count | None = optional("drop documents of fewer words")
+    min_word_length: float | None = optional(
+        "drop documents whose words are shorter on average", gt=0
     )
-    min_words: Count | None = Field(default=None, description="drop documents of fewer words")
-    min_word_length: float | None = Field(
-        default=None, gt=0, description="drop documents whose words are shorter on average"
+    max_word_length: float | None = optional(
+        "drop documents whose words are longer on average", gt=0
     )
-    max_word_length: float | None = Field(
-        default=None, gt=0, description="drop documents whose words are longer on average"
+    max_symbols: Share | None = optional(
+        "drop documents where more of the characters are no letters, digits or punctuation"
     )
-    max_symbols: Share | None = Field(
-        default=None,
-        description="drop documents where more of the characters are no letters, digits or "
-        "punctuation",
+    max_digits: Share | None = optional("drop documents where more of the characters are digits")
+    min_ended_lines: Share | None = optional(
+        "drop documents where fewer of the lines end with punctuation, as menus"
     )
-    max_digits: Share | None = Field(
-        default=None, description="drop documents where more of the characters are digits"
+    max_short_lines: Share | None = optional(
+        "drop documents where more of the lines have at most 30 characters"
     )
-    min_ended_lines: Share | None = Field(
-        default=None,
-        description="drop documents where fewer of the lines end with punctuation, as menus",
+    max_list_lines: Share | None = optional(
+        "drop documents where more of the lines begin with a bullet or a number"
     )
-    max_short_lines: Share | None = Field(
-        default=None,
-        description="drop documents where more of the lines have at most 30 characters",
+    max_table_lines: Share | None = optional(
+        "drop documents where more of the lines are rows of a table"
     )
-    max_list_lines: Share | None = Field(
-        default=None,
-        description="drop documents where more of the lines begin with a bullet or a number",
+    max_code_lines: Share | None = optional(
+        "drop documents where more of the lines look like a program"
     )
-    max_table_lines: Share | None = Field(
-        default=None, description="drop documents where more of the lines are rows of a table"
+    max_repeated_lines: Share | None = optional(
+        "drop documents where more of the lines are repetitions"
     )
-    max_code_lines: Share | None = Field(
-        default=None, description="drop documents where more of the lines look like a program"
-    )
-    max_repeated_lines: Share | None = Field(
-        default=None, description="drop documents where more of the lines are repetitions"
-    )
-    max_repeated_5grams: Share | None = Field(
-        default=None,
-        description="drop documents where more of the words are in five words in a row that "
-        "stood before in it",
+    max_repeated_5grams: Share | None = optional(
+        "drop documents where more of the words are in five words in a row that stood before in it"
     )
     dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
         default=(),
@@ -314,7 +243,10 @@ class Clean(Config):
 
     def contrast_files(self, folder: Path) -> list[Path]:
         """The files of texts in other languages; patterns are relative to the recipe's folder."""
-        found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
+        found = set[Path]()
+        for pattern in self.contrast:  # It may begin at the root, or climb out of the folder.
+            path = Path(os.path.normpath(folder / pattern))
+            found.update(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
         return sorted(path for path in found if path.is_file())
 
     @model_validator(mode="after")
@@ -333,12 +265,6 @@ class Clean(Config):
         return self
 
 
-def _matching(folder: Path, pattern: str) -> Iterator[Path]:
-    """The paths that a pattern matches; it may begin at the root, or climb out of the folder."""
-    path = Path(os.path.normpath(folder / pattern))
-    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-
-
 BLOCK_BYTES = 2_000
 DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
 """Share of each source's documents that is held out by default, and how much of it at most."""
@@ -350,23 +276,20 @@ class Split(Config):
     They are taken in blocks of neighbours, by a keyed hash of the text.
     """
 
-    val_documents: int | None = Field(
-        default=None,
+    val_documents: int | None = optional(
+        "hold out about so many documents, in whole blocks of neighbours: half of them for dev, "
+        "half for test",
         ge=2,
-        description="hold out about so many documents, in whole blocks of neighbours: half of "
-        "them for dev, half for test",
     )
-    val_share: float | None = Field(
-        default=None,
+    val_share: float | None = optional(
+        "hold out this share of each source's documents: half of them for dev, half for test; "
+        "default 0.06",
         gt=0,
         lt=1,
-        description="hold out this share of each source's documents: half of them for dev, half "
-        "for test; default 0.06",
     )
-    val_bytes: Count | None = Field(
-        default=None,
-        description="hold out about so many bytes of each source at most, whatever its share is; "
-        "default 20,000,000 where neither key above is given",
+    val_bytes: Count | None = optional(
+        "hold out about so many bytes of each source at most, whatever its share is; default "
+        "20,000,000 where neither key above is given"
     )
     block_bytes: int = Field(
         default=BLOCK_BYTES,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from endonym.disk import packaged_tables
+
 ARTICLE = "article"
 """In a document's notes: the article that a sentence of a shuffled list is from. Those of one
 article stand in one split."""
@@ -54,40 +56,10 @@ class Reject:
 
 Records = Iterator[Document | Reject]
 
-KEYS = {
-    "id": "the record's own id; `Document.id` is its place instead, as records may have equal ids",
-    "url": "where it was found",
-    "title": "of the page, article or book",
-    "author": "who wrote it",
-    "date": "when it was written or fetched, as the file says it",
-    "license": "what this text may be used under, if it says so itself",
-    "language": "what the file says, not what was measured",
-    "encoding": "of the file, if that is not UTF-8",
-    "method": "how the text was taken from the file: the format, and what read it",
-    "publisher": "of a book",
-    "rights": "what a book says of its rights",
-    "identifier": "of a book, such as its ISBN",
-    "page": "of a file whose pages are documents, its number, from 1",
-    "part": "of a file whose chapters are documents, the member that holds it",
-    "pages": "how many of them the text was taken from",
-    "chapters": "the same, of a book",
-    "quality": "how much the text layer of the page looks like text, from 0 to 1",
-    "confidence": "how sure OCR is of the page, from 0 to 1",
-    "article": "of a Leipzig archive, the number of the article that the sentence stands in",
-    "recovered": "that the file is damaged, and that this part of it could be read",
-}
-"""Each key of `Document.meta`, and what it says. From `publisher` on they are the readers' own;
-a whole PDF has the `quality` of its first page."""
-
-NAMES = {
-    "id": ("id", "_id", "doc_id"),
-    "url": ("url", "uri", "link", "source_url"),
-    "title": ("title",),
-    "author": ("author", "authors"),
-    "date": ("date", "timestamp", "published", "created"),
-    "license": ("license", "licence"),
-    "language": ("language", "lang"),
-}
+TABLES = packaged_tables("endonym.formats", "document.toml")
+KEYS: dict[str, str] = TABLES["keys"]
+"""Each key of `Document.meta`, and what it says."""
+NAMES: dict[str, list[str]] = TABLES["names"]
 """How fields and columns are called that say it; the first that is there counts."""
 
 MAX_CHARS = 300

@@ -49,29 +49,27 @@ def line_of(error: Exception) -> str:
     return printable(fault(error)[:SHOWN_CHARS])
 
 
-def failure(work: Callable[[], object]) -> str:
-    """The fault that ended some work, as `line_of` has it; empty if it was done."""
+@contextmanager
+def passing_over() -> Generator[list[Exception]]:
+    """Goes on behind a fault of our own code, and gives it.
+
+    One in a document that only adds to what is known of many is not told: cleaning the same
+    document refuses it, and says why.
+    """
+    found = list[Exception]()
     try:
-        work()
+        yield found
     except RAISED:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs what was worked on
-        return line_of(error)
-    return ""
+        found.append(error)
 
 
-@contextmanager
-def passing_over() -> Generator[None]:
-    """Goes on behind a fault in a document that only adds to what is known of many.
-
-    Cleaning the same document refuses it, and says why.
-    """
-    try:
-        yield
-    except RAISED:
-        raise
-    except Exception:  # noqa: BLE001 - whatever it is, it costs one document
-        pass
+def failure(work: Callable[[], object]) -> str:
+    """The fault that ended some work, as `line_of` has it; empty if it was done."""
+    with passing_over() as found:
+        work()
+    return "".join(map(line_of, found))
 
 
 def of_sound(
@@ -81,25 +79,19 @@ def of_sound(
 
     They are looked for only after a failure. A fault that is in no single text is raised.
     """
-    try:
+    with passing_over():
         return work(sample, documents)
-    except RAISED:
-        raise
-    except Exception:  # noqa: BLE001 - whatever it is, it costs the texts that it is in
-        lines = _sound(lambda some: work("\n".join(some), ()), sample.split("\n"))
-        rest = "\n".join(lines)
-        return work(rest, _sound(lambda some: work(rest, some), documents))
+    lines = _sound(lambda some: work("\n".join(some), ()), sample.split("\n"))
+    rest = "\n".join(lines)
+    return work(rest, _sound(lambda some: work(rest, some), documents))
 
 
 def _sound(work: Callable[[Sequence[str]], object], texts: Sequence[str]) -> list[str]:
     """The texts without those in which the work fails, found by halves."""
-    try:
+    with passing_over():
         work(texts)
-    except RAISED:
-        raise
-    except Exception:  # noqa: BLE001 - see of_sound
-        if len(texts) < 2:
-            return []
-        middle = len(texts) // 2
-        return _sound(work, texts[:middle]) + _sound(work, texts[middle:])
-    return list(texts)
+        return list(texts)
+    if len(texts) < 2:
+        return []
+    middle = len(texts) // 2
+    return _sound(work, texts[:middle]) + _sound(work, texts[middle:])

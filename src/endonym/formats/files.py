@@ -160,9 +160,8 @@ def is_named(name: str, patterns: Sequence[str]) -> bool:
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    files = [
-        RawFile(path=path, name=printable(path.relative_to(root).as_posix())) for path in paths
-    ]
+    found = ((path, printable(path.relative_to(root).as_posix())) for path in paths)
+    files = (RawFile(path=path, name=name) for path, name in found)
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 
@@ -211,10 +210,7 @@ class Glob:
 
 
 def files_matching(
-    root: Path,
-    parts: Sequence[str],
-    exclude: Sequence[str],
-    left_out: list[Path] | None = None,
+    root: Path, parts: Sequence[str], exclude: Sequence[str], left_out: list[Path] | None = None
 ) -> Iterator[Path]:
     """What lies below a folder, is no folder, and matches a glob, given in its parts.
 

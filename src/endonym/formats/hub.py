@@ -110,11 +110,8 @@ def explained(source: Source) -> Generator[None]:
         error, what = caught, "the hub has no data set of this name, or it is private"
         do = "Correct `path`; for a private one, log in: hf auth login"
     except HfHubHTTPError as caught:
-        error, what, do = (
-            caught,
-            f"the hub answers {caught.response.status_code}",
-            "Try again later.",
-        )
+        error, do = caught, "Try again later."
+        what = f"the hub answers {caught.response.status_code}"
         if caught.response.status_code == 404:
             what = f"the hub has no version {source.revision or 'main'} of it"
             do = "Correct `revision`."
@@ -122,8 +119,6 @@ def explained(source: Source) -> Generator[None]:
         cause = caught.__cause__ or caught
         said = (str(cause) or repr(cause)).splitlines()[0][:200]
         kind, error, what = SourceError, caught, f"the hub cannot be reached: {said}"
-        do = (
-            "Check the network. A version that was fetched once is read without it, if "
-            "`revision` is its commit."
-        )
+        do = "Check the network. A version that was fetched once is read without it, if "
+        do += "`revision` is its commit."
     raise kind(what, where=source.path, do=do) from error

@@ -21,16 +21,10 @@ from typing import Any
 
 from endonym.errors import SourceError
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.limited.frames import (
-    WHEREABOUTS,
-    BadFrame,
-    Incoming,
-    Whereabouts,
-    send,
-    sendable,
-)
+from endonym.limited import frames
 from endonym.limited.process import end, kill, started
 
+WORKER = "endonym.formats.parsers.worker"
 START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
@@ -77,22 +71,19 @@ class ParserProcess:
         """Tell a new process its limits. Raises SourceError if it does not start."""
         self.limits = limits
         with tempfile.TemporaryFile() as memory:
-            memory.truncate(WHEREABOUTS.size)
-            self.process = started(
-                "endonym.formats.parsers.worker",
-                stderr=subprocess.PIPE,
-                pass_fds=(memory.fileno(),),
-            )
+            memory.truncate(frames.WHEREABOUTS.size)
+            shared = (memory.fileno(),)
+            self.process = started(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
             requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
             assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
             self.close = weakref.finalize(self, end, self.process, os.getpid())
-            self.where = Whereabouts(memory.fileno())
-            self.requests, self.answers = requests.fileno(), Incoming(answers.fileno())
+            self.where = frames.Whereabouts(memory.fileno())
+            self.requests, self.answers = requests.fileno(), frames.Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
                 fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             first = {"parent": os.getpid(), "whereabouts": memory.fileno()}
             try:
-                send(self.requests, asdict(limits) | first)
+                frames.send(self.requests, asdict(limits) | first)
                 self.receive(START_SECONDS)
             except (Refused, BrokenPipeError) as failure:
                 kill(self.process)
@@ -119,7 +110,7 @@ class ParserProcess:
                     raise Refused("parser_timeout", f"nothing came for {seconds:.0f} s")
                 if not self.answers.more():
                     raise self.failure()
-        except BadFrame as error:
+        except frames.BadFrame as error:
             raise Refused("parser_crashed", "what the parser sent is no message") from error
         return message
 
@@ -142,7 +133,7 @@ class ParserProcess:
     def stop(self) -> bool:
         """Give up the current file; False if the process had to be ended."""
         try:
-            send(self.requests, {"stop": True})
+            frames.send(self.requests, {"stop": True})
             end = time.monotonic() + self.limits.unit_seconds
             while "stopped" not in (message := self.receive(end - time.monotonic())):
                 if time.monotonic() >= end:
@@ -191,7 +182,7 @@ def parsed_units(
     """
     # Links stay as they are.
     where = os.path.abspath(path)  # noqa: PTH100
-    request = {"parser": parser, "path": sendable(where), "options": dict(options)}
+    request = {"parser": parser, "path": frames.sendable(where), "options": dict(options)}
     parsing = Parsing(request, limits, limits.seconds_of(raw_bytes))
     while not parsing.is_over:
         yield from parsing.go_on()
@@ -217,9 +208,9 @@ class Parsing:
         process, is_usable = IDLE.take(self.limits), False
         until = self.lost[0] - 1 if self.lost else LAST_UNIT
         try:
-            send(process.requests, self.request | {"start": self.next, "until": until})
-            while "units" in (message := self.receive(process)):
-                yield from self.taken(message["units"], message.get("texts", b""))
+            frames.send(process.requests, self.request | {"start": self.next, "until": until})
+            while "unit" in (message := self.receive(process)):
+                yield self.taken(message["unit"], message.get("texts", b""))
             is_usable = not message.get("last")
             yield from self.ended(message)
         except Refused as failure:
@@ -253,26 +244,20 @@ class Parsing:
             finally:
                 self.seconds -= time.monotonic() - began
 
-    def taken(self, sent: Any, texts: bytes) -> Iterator[Unit]:
-        """Units as they were sent, with their texts one after the other. Raises Refused if one is
-        none, or not behind the one before."""
-        if type(sent) is not list or not sent:
+    def taken(self, sent: Any, text: bytes) -> Unit:
+        """A unit as it was sent, and its text. Raises Refused if it is none, or not behind the one
+        before."""
+        until = self.lost[0] - 1 if self.lost else LAST_UNIT
+        try:
+            unit = Unit(**(sent | {"text": text.decode()}))
+        except (TypeError, UnicodeDecodeError) as error:
+            raise Refused("parser_crashed", NO_UNIT) from error
+        if not is_sound(unit) or not self.next <= unit.number <= until:
             raise Refused("parser_crashed", NO_UNIT)
-        end, until = 0, self.lost[0] - 1 if self.lost else LAST_UNIT
-        for each in sent:
-            begin = end
-            try:
-                end = begin + each["text"]
-                unit = Unit(**(each | {"text": texts[begin:end].decode()}))
-            except (TypeError, KeyError, UnicodeDecodeError) as error:
-                raise Refused("parser_crashed", NO_UNIT) from error
-            is_text = type(each["text"]) is int and begin <= end <= len(texts)
-            if not is_text or not is_sound(unit) or not self.next <= unit.number <= until:
-                raise Refused("parser_crashed", NO_UNIT)
-            self.next = unit.number + 1
-            self.timeouts = 0
-            self.spare += SPARE_A_UNIT
-            yield unit
+        self.next = unit.number + 1
+        self.timeouts = 0
+        self.spare += SPARE_A_UNIT
+        return unit
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
         """What follows from the parser's last message. Raises Refused."""

@@ -7,7 +7,6 @@ in a reader, or in what it calls, is a reject, too: it costs one file, and never
 import errno
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -18,12 +17,12 @@ from endonym.errors import SourceError, printable
 from endonym.formats.articles import with_articles
 from endonym.formats.config import Source
 from endonym.formats.document import Records
-from endonym.formats.faults import RAISED, fault
+from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
-from endonym.formats.io.archives import Member, is_meant, zip_members
-from endonym.formats.io.content import Content, Origin
+from endonym.formats.io.archives import Member, is_meant
+from endonym.formats.io.content import Content, Origin, ignored
 from endonym.formats.io.formats import FileFormat, file_format
-from endonym.formats.io.streams import Counted, Damage, Expansion, Stream, uncompressed, unpacked
+from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
 from endonym.formats.readers.arrow import read_arrow, read_parquet_content
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
@@ -32,30 +31,25 @@ from endonym.formats.readers.plain import read_leipzig, read_plain
 from endonym.formats.readers.records import read_json_lines
 from endonym.formats.readers.scans import read_image
 from endonym.formats.readers.tables import read_table
-from endonym.formats.readers.tar import tar_members
+from endonym.formats.readers.tar import archive_members
 
 Reader = Callable[[Content, Origin, Source], Records]
 
 
-def streamed(read: Callable[[Stream, Origin, Source], Records]) -> Reader:
-    """The reader that takes a stream, as one that takes a file's content."""
-    return lambda content, origin, source: read(content.stream(), origin, source)
-
-
 READERS: dict[str, Reader] = {
-    "txt": streamed(read_plain),
-    "leipzig": streamed(read_leipzig),
-    "jsonl": streamed(read_json_lines),
-    "csv": streamed(partial(read_table, table="csv")),
-    "tsv": streamed(partial(read_table, table="tsv")),
+    **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
+    "txt": read_plain,
+    "leipzig": read_leipzig,
+    "jsonl": read_json_lines,
+    "csv": partial(read_table, table="csv"),
+    "tsv": partial(read_table, table="tsv"),
     "parquet": read_parquet_content,
     "arrow": read_arrow,
     "pdf": read_pdf,
     "image": read_image,
-    **{name: partial(read_parsed, parser=parser) for name, parser in PARSERS.items()},
     "docx": read_docx,
 }
-"""The reader of each format of `formats/io/formats.py`."""
+"""The reader of each format of `formats/io/formats.toml`."""
 
 SHOWN_MEMBERS = 5
 FOLLOWS = "what follows in this file is left out"
@@ -67,10 +61,6 @@ COMPANION = regex.compile(
     r"(?:[-_.]\w{1,20})?\.te?xt$"
 )
 """Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
-
-
-def ignored(raw_bytes: int) -> None:
-    """The default for `advance`: does nothing."""
 
 
 def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
@@ -89,24 +79,27 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             return
         with file.path.open("rb") as raw:
             records = opened_file(raw, file.path, origin, source, advance=advance)
-            records = with_articles(never_silent(records, origin), file, source)
-            yield from contained(records, origin)
+            yield from never_silent(with_articles(records, file, source), origin)
     except OSError as error:
         raise no_access(file, error) from error
 
 
-def contained(records: Records, origin: Origin) -> Records:
-    """The same records up to a fault of the code that makes them, which is one reject.
+def never_silent(records: Records, origin: Origin) -> Records:
+    """The same records; a file without any gets one reject, so that it is counted.
 
-    Errors of the disk and those that say what to do (a missing library) are raised; so is the end
-    of memory, as the same file may be read with more of it.
+    A fault of the code that makes the records is a reject, too. Errors of the disk and those that
+    say what to do (a missing library) are raised; so is the end of memory, as the same file may be
+    read with more of it.
     """
-    try:
-        yield from records
-    except RAISED:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
-        yield origin.whole_file("reader_failed", fault(error, FOLLOWS))
+    record = None
+    with passing_over() as found:
+        for record in records:
+            yield record
+    if found:
+        yield origin.whole_file("reader_failed", fault(found[0], FOLLOWS))
+    elif record is None:
+        detail = "no text: the file is blank, or has dividing lines alone"
+        yield origin.whole_file("no_text", detail)
 
 
 def size_of(file: RawFile) -> int:
@@ -132,46 +125,18 @@ def no_access(file: RawFile, error: OSError) -> SourceError:
     )
 
 
-def never_silent(records: Records, origin: Origin) -> Records:
-    """The same records; a file without any gets one reject, so that it is counted."""
-    record = None
-    for record in records:
-        yield record
-    if record is None:
-        detail = "no text: the file is blank, or has dividing lines alone"
-        yield origin.whole_file("no_text", detail)
-
-
 def opened_file(
     raw: BinaryIO, path: Path, origin: Origin, source: Source, *, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
     kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
-    stream = uncompressed(Counted(raw, advance))
-    if kind.archive == "zip":
-        members = bounded_members(zip_members(raw), expansion)
+    if kind.archive:
+        members = archive_members(raw, kind, expansion, advance)
         yield from archive_records(members, origin, source, expansion)
-    elif kind.archive == "tar":
-        if kind.compression:
-            stream = expansion.bounded(unpacked(stream, kind.compression))
-        yield from archive_records(tar_members(stream), origin, source, expansion)
     else:
+        stream = uncompressed(Counted(raw, advance))
         content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
         yield from single_records(content, kind, origin, source)
-
-
-def bounded_members(
-    members: Iterator[Member | Damage], expansion: Expansion
-) -> Iterator[Member | Damage]:
-    """The members of a zip, which together unpack to so much at most; the rest is only counted."""
-    for member in members:
-        if expansion.size > expansion.limit:
-            left = 1 + sum(1 for _ in members)
-            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
-            return
-        if isinstance(member, Member):
-            member = replace(member, stream=expansion.bounded(member.stream))
-        yield member
 
 
 def single_records(content: Content, kind: FileFormat, origin: Origin, source: Source) -> Records:
@@ -220,5 +185,4 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
         content = Content(
             member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
         )
-        records = single_records(content, kind, origin, source)
-        yield from never_silent(contained(records, origin), origin)
+        yield from never_silent(single_records(content, kind, origin, source), origin)

@@ -62,10 +62,9 @@ def readable(name: str) -> Generator[str]:
         yield path
 
 
-def framed(message: Mapping[str, Any] | str, texts: bytes = b"") -> bytes:
-    """A message as bytes. message: a mapping, or JSON that holds one. texts: arrive in the message
-    under "texts", as they are."""
-    body = utf8(message if isinstance(message, str) else ENCODE(message))
+def framed(message: Mapping[str, Any], texts: bytes = b"") -> bytes:
+    """A message as bytes. texts: arrive in the message under "texts", as they are."""
+    body = utf8(ENCODE(message))
     return b"".join((HEAD.pack(len(body), len(texts)), body, texts))
 
 

@@ -25,6 +25,7 @@ import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 importlib.import_module(sys.argv[2]).main()
 """
+WORKER = "endonym.limited.worker"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 """Threads of libraries would take address space."""
@@ -84,10 +85,8 @@ class LimitedProcess:
         is_ours = self._owner == os.getpid()
         if self._process is None or not is_ours or self._process.poll() is not None:
             self.close()
-            self._owner, module = os.getpid(), "endonym.limited.worker"
-            self._process = started(
-                module, self.function, stderr=subprocess.DEVNULL, variables=ONE_THREAD
-            )
+            self._owner, nothing = os.getpid(), subprocess.DEVNULL
+            self._process = started(WORKER, self.function, stderr=nothing, variables=ONE_THREAD)
         process, is_late = self._process, threading.Event()
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"

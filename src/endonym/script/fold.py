@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.script.scripts import CODE_POINTS, table
+from endonym.script.scripts import CODE_POINTS, PORTION_CHARS, code_points, table
 
 LETTERS = r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}--[\u0300-\u036f]]"
 CYRILLIC, LATIN = "авеікмоӏрстухһәјѕԁԛԝ", "abeikmoipctyxhəjsdqw"
@@ -32,9 +32,6 @@ BETWEEN = "\0"
 
 Codes = np.ndarray[tuple[int], np.dtype[np.uint32]]
 """Code points."""
-
-PORTION_CHARS = 1 << 20
-"""Longer texts are folded in portions: folding takes many times the memory of a text."""
 
 
 @functools.cache
@@ -98,7 +95,7 @@ def folding(texts: Sequence[str], replaced: Codes | None = None) -> Folding:
     joined = BETWEEN.join(texts)
     if joined.count(BETWEEN) != max(0, len(texts) - 1):  # one of them holds it
         joined = BETWEEN.join(text.replace(BETWEEN, " ") for text in texts)
-    codes = np.frombuffer(decomposed(joined).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = code_points(decomposed(joined))
     letters = (replacements() if replaced is None else replaced)[codes]
     places = np.flatnonzero(letters)
     ends = np.searchsorted(places, np.flatnonzero(codes == ord(BETWEEN)))

@@ -9,8 +9,11 @@ from collections import Counter
 import numpy as np
 import regex
 
+from endonym.disk import packaged_tables
+
 CODE_POINTS = 0x110000
 PORTION_CHARS = 1 << 20
+"""Longer texts are looked at in portions: that takes many times the memory of a text."""
 LETTER = r"\p{L}"
 SIGN = r"\p{L}|(?!\p{Script=Inherited})\p{M}"
 """Letters, and the marks of one script, such as vowel signs; accents of any script do not count."""
@@ -19,33 +22,19 @@ SENTENCE_ENDS = r"\p{Sentence_Terminal}…།༎"
 """Signs that end sentences, within a class. To Unicode, those of Tibetan only end sections."""
 
 
-def names(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
-
-JOINER_SCRIPTS = names(
-    "arabic syriac mandaic mongolian nko phags_pa devanagari bengali gurmukhi gujarati oriya tamil "
-    "telugu kannada malayalam sinhala khmer thai lao myanmar tibetan balinese javanese sundanese "
-    "limbu lepcha meetei_mayek newa tirhuta chakma kaithi grantha sharada brahmi"
-)
+NAMES = {
+    key: frozenset(names.split())
+    for key, names in packaged_tables("endonym.script", "scripts.toml").items()
+}
+JOINER_SCRIPTS = NAMES["joiner"]
 """Scripts in which U+200C and U+200D control how letters join."""
-
-BREAK_SCRIPTS = names("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet")
+BREAK_SCRIPTS = NAMES["break"]
 """Scripts without spaces between words, where U+200B marks the end of one."""
-
-BRIEF_SCRIPTS = BREAK_SCRIPTS | names("tibetan han hangul hiragana katakana yi")
+BRIEF_SCRIPTS = BREAK_SCRIPTS | NAMES["brief"]
 """Scripts of short words, where a sentence may have three characters."""
-
-RIGHT_TO_LEFT = names("arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya")
+RIGHT_TO_LEFT = NAMES["right_to_left"]
 """Scripts that need direction marks."""
-
-COMMON_SCRIPTS = names(
-    "latin cyrillic arabic devanagari bengali han greek hebrew armenian georgian ethiopic gurmukhi "
-    "gujarati oriya tamil telugu kannada malayalam sinhala thai lao tibetan myanmar khmer hangul "
-    "mongolian hiragana katakana thaana syriac nko tifinagh cherokee canadian_aboriginal javanese "
-    "balinese sundanese ol_chiki adlam vai yi meetei_mayek chakma lepcha limbu tai_tham tai_le"
-)
+COMMON_SCRIPTS = NAMES["common"]
 """The scripts that are counted in a sample of text."""
 
 
@@ -77,13 +66,16 @@ def script_class(name: str) -> str:
     return rf"(?=[\p{{L}}\p{{M}}])\p{{Script={name}}}"
 
 
+def code_points(text: str) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+    """The code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
 def matches(text: str, pattern: str) -> int:
     """How many characters of a text match a class such as `\\p{L}`."""
-    members, found = table(pattern), 0
-    for start in range(0, len(text), PORTION_CHARS):
-        portion = text[start : start + PORTION_CHARS].encode("utf-32-le")
-        found += int(np.count_nonzero(members[np.frombuffer(portion, dtype=np.uint32)]))
-    return found
+    members, starts = table(pattern), range(0, len(text), PORTION_CHARS)
+    portions = (code_points(text[start : start + PORTION_CHARS]) for start in starts)
+    return sum(int(np.count_nonzero(members[portion])) for portion in portions)
 
 
 def script_share(text: str, script: str) -> float:

@@ -11,12 +11,11 @@ from endonym.cleaning import keyed as module
 from endonym.cleaning.keyed import (
     key_of,
     keyed,
-    memory_mapped_counts,
     merged,
     smallest,
     summed,
 )
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import memory_mapped, write_array
 from endonym.formats.document_files import WholeFile
 
 
@@ -78,5 +77,5 @@ def test_two_processes_may_write_the_same_counts_at_once(tmp_path: Path) -> None
         first.write(whole[:70])
         write_array(tmp_path, "lines.npy", keyed([(3, 1), (1, 2)]))
         first.write(whole[70:])
-    assert memory_mapped_counts(tmp_path / "lines.npy").tolist() == [[1, 2], [3, 1]]
+    assert memory_mapped(tmp_path / "lines.npy").tolist() == [[1, 2], [3, 1]]
     assert [each.name for each in tmp_path.iterdir()] == ["lines.npy"]

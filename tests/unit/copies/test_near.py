@@ -17,14 +17,15 @@ import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR
 
 from endonym.copies import near as module
-from endonym.copies.keys import CopyRules, key_files, write_keys
+from endonym.copies.keys import key_files, write_keys
 from endonym.copies.near import SHOWN_COPIES, Candidates, Copies, near_copies, write_clusters
 from endonym.copies.notes import COPIES
 from endonym.copies.shingles import Bands, level
 from endonym.copies.tables import Tables
+from endonym.formats.config import Clean
 from endonym.script.fold import folded
 
-NEAR = CopyRules(frozenset({"near"}))
+NEAR = Clean(dedup=("near",))
 NONE = np.zeros(0, dtype=np.int64)
 WORDS = " ".join([*TATAR, *ROMANIAN, *FRENCH]).split()
 LONG = " ".join(TATAR)
@@ -34,7 +35,7 @@ def found(
     folder: Path,
     texts: list[str],
     *,
-    rules: CopyRules = NEAR,
+    clean: Clean = NEAR,
     gone: np.ndarray = NONE,
     parts: int = 1,
 ) -> tuple[Copies, int]:
@@ -43,7 +44,7 @@ def found(
     pairs = list(pairwise(np.linspace(0, len(texts), parts + 1).astype(int).tolist()))
     random.Random(3).shuffle(pairs)
     for number, (first, last) in enumerate(pairs):
-        write_keys(texts[first:last], rules, folder / f"{number}", first=first)
+        write_keys(texts[first:last], clean, folder / f"{number}", first=first)
 
     def read(chosen: np.ndarray | None) -> Iterator[str]:
         assert chosen is not None
@@ -52,7 +53,7 @@ def found(
     files = key_files(folder, "near")
     random.Random(5).shuffle(files)
     with Tables(folder / "work") as tables:
-        return near_copies(tables, files, rules, read, count=len(texts), gone=gone)
+        return near_copies(tables, files, clean.near_similarity, read, count=len(texts), gone=gone)
 
 
 def replaced(near: tuple[Copies, int]) -> dict[int, int]:
@@ -236,14 +237,14 @@ def test_a_large_family_is_compared_with_its_best_ones_first(
     assert partly_compared == 0
     monkeypatch.setattr(module, "LEADERS", (1,))
     unlike = [f"{LONG} {' '.join(random.Random(n).choices(WORDS, k=60))}" for n in range(100)]
-    assert found(tmp_path / "b", unlike, rules=CopyRules(frozenset({"near"}), 0.5))[1] > 0
+    assert found(tmp_path / "b", unlike, clean=Clean(dedup=("near",), near_similarity=0.5))[1] > 0
 
 
 def test_a_lower_threshold_finds_more(tmp_path: Path) -> None:
     half = f"{LONG} {' '.join(FRENCH)}"
     for similarity, copies in ((0.5, {0: 1}), (0.9, {})):
-        rules = CopyRules(frozenset({"near"}), similarity)
-        assert replaced(found(tmp_path / str(similarity), [LONG, half], rules=rules)) == copies
+        clean = Clean(dedup=("near",), near_similarity=similarity)
+        assert replaced(found(tmp_path / str(similarity), [LONG, half], clean=clean)) == copies
 
 
 def test_texts_of_several_levels_of_length_are_compared(

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from text_samples import FRENCH, ROMANIAN, TATAR
 
-from endonym.copies.keys import CopyRules, Kind, key_files, write_keys
+from endonym.copies.keys import Kind, key_files, write_keys
 from endonym.copies.removal import Removal, removal_by_keys, repeated_paragraphs, repeated_texts
 from endonym.copies.tables import Tables
+from endonym.formats.config import Clean
 
 LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
 
@@ -17,12 +18,12 @@ def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
     def read(chosen: np.ndarray | None) -> Iterator[str]:
         return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
 
-    rules = CopyRules(frozenset(kinds))
+    clean = Clean(dedup=kinds)
     with Tables(folder / "work") as tables:
         keys = tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts, rules, keys / "all")
-        return removal_by_keys(tables, keys, read, rules, count=len(texts))
+        write_keys(texts, clean, keys / "all")
+        return removal_by_keys(tables, keys, read, clean.near_similarity, count=len(texts))
 
 
 TEXTS = [LONG, OTHER, LONG, LONG.upper(), f"{LONG}\n\n{THIRD}\n\n{OTHER}", f"{LONG} Шул гына."]
@@ -68,7 +69,7 @@ LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(TATAR[::-1])
 def test_the_first_of_equal_texts_stays_whatever_the_order_of_files(tmp_path: Path) -> None:
     texts = [TATAR[0], TATAR[1], TATAR[0], f"{TATAR[1]} ", TATAR[0], TATAR[1]]
     for first in (4, 2, 0):
-        asked = CopyRules(frozenset({"exact"}))
+        asked = Clean(dedup=("exact",))
         write_keys(texts[first : first + 2], asked, tmp_path / f"{first}", first=first)
     files = key_files(tmp_path, "exact")
     with Tables(tmp_path / "work") as tables:
@@ -80,7 +81,7 @@ def test_the_first_of_equal_texts_stays_whatever_the_order_of_files(tmp_path: Pa
 
 
 def cut(folder: Path, texts: list[str], gone: np.ndarray = NONE) -> list[tuple[int, int]]:
-    write_keys(texts, CopyRules(frozenset({"paragraphs"})), folder / "0")
+    write_keys(texts, Clean(dedup=("paragraphs",)), folder / "0")
     with Tables(folder / "work") as tables:
         found = repeated_paragraphs(tables, key_files(folder, "paragraphs"), gone)
     return list(zip(found.documents.tolist(), found.paragraphs.tolist(), strict=True))

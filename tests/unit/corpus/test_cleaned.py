@@ -25,6 +25,7 @@ from endonym.corpus.cleaned import (
 )
 from endonym.corpus.corpus_stats import MAX_DAMAGES, SourceStats
 from endonym.errors import SourceError
+from endonym.formats import chunks as chunk_files
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
@@ -94,7 +95,7 @@ def test_a_chunk_holds_documents_and_rejects_in_their_order(tmp_path: Path) -> N
 def test_chunks_end_by_their_characters_and_files_stay_in_their_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaned, "CHUNK_CHARS", 300)
+    monkeypatch.setattr(chunk_files, "CHUNK_CHARS", 300)
     monkeypatch.setattr(cleaned, "GROUP_BYTES", 400)
     for number in range(4):
         write(tmp_path, f"raw/{number}.txt", TATAR)

@@ -10,7 +10,7 @@ from text_samples import KHMER, TATAR, numbered
 from endonym.copies.held_out.near import Index
 from endonym.copies.held_out.split import NearCopySearch, nearly_repeated
 from endonym.corpus import comparing
-from endonym.corpus.comparing import Part, SearchByWorkers, read_index, texts_of, write_index
+from endonym.corpus.comparing import Part, SearchByWorkers, texts_of
 from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
 from endonym.formats.config import BLOCK_BYTES, Source
@@ -49,7 +49,7 @@ def test_workers_find_what_one_process_finds(
     assert found.tolist() == plain.tolist()
     assert 5 < found.sum() < candidates.sum()
     left = np.nonzero(~found[candidates])[0]
-    assert index.overlap(left) == known.overlap(left) > 0
+    assert index.contained.overlap(left) == known.contained.overlap(left) > 0
     mine, theirs = (each.similar.postings for each in (index, known))
     assert mine.hashes.tolist() == theirs.hashes.tolist(), "runs are chosen by how rare they are"
     made = sorted(path.name for path in (tmp_path / "work" / "compare").glob("*.json"))
@@ -73,8 +73,8 @@ def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
 
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     index = Index.made(TATAR, TATAR * 2)
-    write_index(index, tmp_path)
-    copy = read_index(tmp_path)
+    index.save(tmp_path)
+    copy = Index.load(tmp_path)
     copy.compare([f"Бүген {TATAR[2]}", KHMER[0]])
     index.compare([f"Бүген {TATAR[2]}", KHMER[0]])
     assert copy.contaminated.tolist() == index.contaminated.tolist()

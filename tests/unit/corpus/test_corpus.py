@@ -13,7 +13,7 @@ import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
 from endonym.copies.held_out.split import SIDES
-from endonym.corpus.corpus import Corpus, make_corpus, some_dropped
+from endonym.corpus.corpus import Corpus, dropped_records, make_corpus, some_dropped
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
@@ -51,8 +51,11 @@ def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
 def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path):
     clean = Clean(min_chars=20, script="cyrillic", min_script_share=0.5)
     corpus = made(tmp_path, lines_source(tmp_path, [*TATAR, "Кояш.", FRENCH[0]]), clean=clean)
-    assert {reject.reason for reject in corpus.dropped()} == {"min_chars", "min_script_share"}
-    (short,) = corpus.dropped("min_chars")
+    assert {reject.reason for reject in dropped_records(corpus.folder)} == {
+        "min_chars",
+        "min_script_share",
+    }
+    (short,) = dropped_records(corpus.folder, "min_chars")
     assert (short.text, short.detail) == ("Кояш.", "5 characters, below 20")
     assert short.raw_bytes == len("Кояш.".encode())
 

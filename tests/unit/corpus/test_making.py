@@ -17,6 +17,7 @@ from text_samples import ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 from endonym.corpus import cleaned, comparing
 from endonym.corpus.corpus import dropped_records, make_corpus
 from endonym.errors import CorpusError, SourceError
+from endonym.formats import chunks as chunk_files
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.faults import FAULT
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
@@ -84,7 +85,7 @@ def sources(raw: Path) -> Sources:
 def tiny() -> Generator[None]:
     """Many groups and chunks, so that each step has several jobs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cleaned, "CHUNK_CHARS", 6_000)
+        patch.setattr(chunk_files, "CHUNK_CHARS", 6_000)
         patch.setattr(cleaned, "GROUP_BYTES", 8_000)
         patch.setattr(comparing, "GROUP_CHUNKS", 3)
         yield
@@ -131,7 +132,7 @@ def calm(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     sources: Sources, tmp_path: Path, calm: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaned, "CHUNK_CHARS", 4 << 20)
+    monkeypatch.setattr(chunk_files, "CHUNK_CHARS", 4 << 20)
     with runner(2) as workers:  # which read whole chunks: they know nothing of these settings
         assert made(tmp_path / "two", sources, workers) == calm[0]
     monkeypatch.setattr(cleaned, "GROUP_BYTES", 16 << 20)

@@ -14,7 +14,7 @@ from endonym.corpus.splits import Placed, Reason, Shard, write_dropped, write_sh
 from endonym.formats.chunks import write_array
 from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.formats.document import ARTICLE, Document, Reject
-from endonym.formats.document_files import document_line
+from endonym.formats.document_files import json_line
 from endonym.formats.files import RawFile
 
 
@@ -85,7 +85,7 @@ def three(tmp_path: Path) -> Placed:
     return placed(tmp_path, ("тел", made[0]), ("тел", made[1]), ("ил", made[2]), files=0)
 
 
-def test_a_shard_holds_the_documents_of_its_split_as_document_line_writes_them(
+def test_a_shard_holds_the_documents_of_its_split_with_sorted_keys(
     tmp_path: Path, three: Placed
 ) -> None:
     sides = tmp_path / "sides.npy"
@@ -95,10 +95,15 @@ def test_a_shard_holds_the_documents_of_its_split_as_document_line_writes_them(
     data = gzip.decompress((tmp_path / "dev-0.jsonl.gz").read_bytes())
     every = [(text, n) for n, text in enumerate(numbered(30)) if n % 3 == 1]
     expected = [
-        document_line(
-            Document(
-                text, text, "тел" if n < 20 else "ил", block=int(each["block"]), position=n + 1
-            )
+        json_line(
+            {
+                "text": text,
+                "id": text,
+                "source": "тел" if n < 20 else "ил",
+                "meta": {},
+                "block": each["block"],
+                "position": n + 1,
+            }
         )
         for (text, n), each in zip(every, map(json.loads, data.splitlines()), strict=True)
     ]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER
 
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Reject
 from endonym.formats.document_files import (
     GzipLines,
-    document_line,
     is_whole,
+    json_line,
     read_lines,
     reject_line,
     seen_files,
@@ -19,16 +19,13 @@ from endonym.formats.document_files import (
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
-    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}, block=3, position=7))
-    expected = (
-        '{"block": 3, "id": "a#1", "meta": {"id": "ក"}, "position": 7, "source": "km", '
-        '"text": "%s"}\n'
-    )
+    line = json_line({"text": KHMER[0], "id": "a#1", "meta": {"id": "ក"}, "block": 3})
+    expected = '{"block": 3, "id": "a#1", "meta": {"id": "ក"}, "text": "%s"}\n'
     assert line.decode() == expected % KHMER[0]
 
 
 def test_lines_are_written_as_a_whole_file_without_time_or_name(tmp_path: Path):
-    lines = [document_line(Document(KHMER[0], f"a#{n}", "km")) for n in range(3)]
+    lines = [json_line({"id": f"a#{n}", "text": KHMER[0]}) for n in range(3)]
     with GzipLines(tmp_path, "train.jsonl.gz") as file:
         for line in lines:
             file.line(line)

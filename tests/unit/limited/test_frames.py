@@ -53,7 +53,7 @@ def test_a_message_in_pieces_is_waited_for(pipe: tuple[Incoming, int]):
 
 def test_texts_arrive_beside_a_message_as_they_are(pipe: tuple[Incoming, int]):
     incoming, write = pipe
-    os.write(write, framed('{"units":[5]}', TATAR[0].encode()) + framed({"done": True}))
+    os.write(write, framed({"units": [5]}, TATAR[0].encode()) + framed({"done": True}))
     os.close(write)
     assert incoming.receive() == {"units": [5], "texts": TATAR[0].encode()}
     assert incoming.receive() == {"done": True}

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.script.scripts import CODE_POINTS, table
+from endonym.script.scripts import CODE_POINTS, code_points, table
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -55,8 +55,7 @@ def coded(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Integers]:
     Case is folded; digits and signs count as spaces.
     """
     plain = [f" {text} ".lower() for text in texts]
-    raw = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    codes = letter_codes()[raw]
+    codes = letter_codes()[code_points("".join(plain))]
     owner = np.repeat(np.arange(len(plain)), [len(each) for each in plain])
     kept = codes != 0
     codes, owner = codes[kept], owner[kept]

@@ -25,14 +25,9 @@ from numpy.typing import NDArray
 
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.model import CharacterModel
-from endonym.cleaning.language.votes import (
-    certain_other,
-    known_codes,
-    langid_vote,
-    reliable_code,
-)
+from endonym.cleaning.language.votes import certain_other, known_codes, langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
-from endonym.formats.chunks import write_array
+from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
 
 SAMPLE_CHARS = 3_000_000
@@ -69,8 +64,7 @@ class Learnt:
     def save(self, folder: Path) -> None:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, array in self.model.arrays().items():
-            write_array(folder, f"{name}.npy", array)
+        write_arrays(folder, self.model.arrays())
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
         write_file(folder, TOLD, json_bytes(told))
 
@@ -78,7 +72,7 @@ class Learnt:
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
         told = read_json(folder / TOLD)
-        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        arrays = {path.stem: memory_mapped(path) for path in folder.glob("*.npy")}
         model = CharacterModel.of_arrays(told["codes"], arrays)
         return cls(model, told["least"], told["knows"])
 
@@ -197,10 +191,7 @@ def of_others(texts: Sequence[str], language: str) -> list[bool]:
 
 
 def _classes(
-    paragraphs: Sequence[str],
-    labels: Sequence[str],
-    code: str,
-    given: Mapping[str, Sequence[str]],
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
     """The texts of each class, the language's own first; small classes are one."""
     names = [code, *sorted({*labels, *given} - {code})]
@@ -219,10 +210,7 @@ def _classes(
 
 
 def _relabelled(
-    paragraphs: Sequence[str],
-    labels: Sequence[str],
-    code: str,
-    given: Mapping[str, Sequence[str]],
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Labels after each half has been judged by a model of the other half.
 

@@ -13,6 +13,7 @@ A text of more than LONGEST letters is judged by stretches of it, spread evenly.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -46,9 +47,7 @@ class Sentences(NamedTuple):
 
     def at(self, chosen: Indices | Marks) -> "Sentences":
         """Some of them."""
-        return Sentences(
-            self.hashes[chosen], self.texts[chosen], self.places[chosen], self.sizes[chosen]
-        )
+        return Sentences._make(each[chosen] for each in self)
 
     def within(self, text: int, first: int, size: int) -> "Sentences":
         """Those that stand wholly in a stretch of a text; places from its beginning."""
@@ -67,6 +66,7 @@ class Stretch(NamedTuple):
     sentences: Sentences
 
 
+@dataclass(slots=True)
 class Covered:
     """The runs and short sentences of the candidates, and which of them were seen.
 
@@ -77,19 +77,16 @@ class Covered:
     candidate.
     """
 
-    def __init__(
-        self,
-        postings: Postings,
-        *,
-        ends: Indices,
-        owners: Indices,
-        sizes: Indices,
-        spans: Table,
-        letters: Indices,
-    ) -> None:
-        self.postings, self.ends, self.owners, self.letters = postings, ends, owners, letters
-        self.sizes, self.spans = sizes, spans
-        self.seen = np.zeros(len(postings.hashes), dtype=np.bool_)
+    postings: Postings
+    ends: Indices
+    owners: Indices
+    sizes: Indices
+    spans: Table
+    letters: Indices
+    seen: Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
 
     @classmethod
     def made(cls, found: Sequence[Sequence[Stretch]], letters: Sequence[int]) -> "Covered":
@@ -167,11 +164,9 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
             firsts = np.linspace(0, len(text) - size, STRETCHES).astype(np.int64).tolist()
         yield [
             Stretch(
-                size,
-                run_hashes(text[first : first + size], WIDTH),
-                sentences.within(number, first, size),
+                size, run_hashes(text[at : at + size], WIDTH), sentences.within(number, at, size)
             )
-            for first in (firsts if size >= LEAST else ())
+            for at in (firsts if size >= LEAST else ())
         ]
 
 

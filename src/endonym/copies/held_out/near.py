@@ -16,14 +16,18 @@ The third measure compares a candidate with all other texts together: **covered*
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as arrow
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
 from endonym.copies.hashes import Hashes, Indices, Marks, Postings, counted, ranges, spread
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
+from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.script.fold import folded
 
 LONG, SHORT = 13, 6
@@ -40,6 +44,14 @@ MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
 """Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
+
+ARRAYS = {
+    "contained": ("sizes", "runs"),
+    "similar": ("lengths",),
+    "covered": ("ends", "owners", "sizes", "spans", "letters"),
+}
+"""What of each part of an index is saved beside its postings."""
+TEXTS = arrow.schema({"text": arrow.string()})
 
 Texts = Callable[[Indices], list[str]]
 Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -82,6 +94,33 @@ class Index:
         covered = Covered.made(stretches, letters)
         return cls(Contained.made(kept), Similar.made(texts, rare), covered)
 
+    def save(self, folder: Path) -> None:
+        """Write the index to files that can be mapped."""
+        for part, names in ARRAYS.items():
+            measure = getattr(self, part)
+            measure.postings.save(folder, part)
+            write_arrays(folder, {f"{part}-{name}": getattr(measure, name) for name in names})
+        texts = self.similar.texts(np.arange(len(self.similar.lengths)))
+        write_chunk(folder, "texts.arrow", TEXTS, [texts], compression=None)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Index":
+        """An index that was saved, and was not compared with anything yet."""
+        texts = read_chunk(folder / "texts.arrow", schema=TEXTS)["text"]
+
+        def chosen(numbers: Indices) -> list[str]:
+            return texts.take(arrow.array(numbers)).to_pylist()
+
+        parts: dict[str, list[Any]] = {
+            part: [
+                Postings.load(folder, part),
+                *read_arrays(folder, [f"{part}-{n}" for n in names]),
+            ]
+            for part, names in ARRAYS.items()
+        }
+        similar = Similar(*parts["similar"], chosen)
+        return cls(Contained(*parts["contained"]), similar, Covered(*parts["covered"]))
+
     def compare(self, texts: Iterable[str]) -> None:
         """Mark the candidates that these texts nearly repeat."""
         if not len(self.contaminated):
@@ -100,15 +139,16 @@ class Index:
         self.contaminated |= self.covered.shares() > MOST_COVERED
         self.forget_found()
 
-    def overlap(self, candidates: Indices) -> float:
-        """The share of these candidates' runs of thirteen that occur in the compared texts."""
-        return self.contained.overlap(candidates)
+    def found(self) -> list[np.ndarray]:
+        """What was found: candidates, and which runs were seen, as bits."""
+        seen = (self.contained.seen, self.covered.seen)
+        return [np.flatnonzero(self.contaminated), *map(np.packbits, seen)]
 
-    def add(self, contaminated: Indices, seen: Marks, seen_long: Marks) -> None:
-        """Add what a copy of this index has found: candidates, and which runs were seen."""
+    def add(self, contaminated: Indices, *seen: np.ndarray) -> None:
+        """Add what a copy of this index has found."""
         self.contaminated[contaminated] = True
-        self.contained.seen |= seen
-        self.covered.seen |= seen_long
+        for part, bits in zip((self.contained, self.covered), seen, strict=True):
+            part.seen |= np.unpackbits(bits, count=len(part.seen)).astype(np.bool_)
         self.forget_found()
 
     def forget_found(self) -> None:
@@ -179,7 +219,7 @@ class Contained:
         return counts
 
     def overlap(self, candidates: Indices) -> float:
-        """The share of these candidates' runs that were seen."""
+        """The share of these candidates' runs of thirteen that occur in the compared texts."""
         runs = self.runs[spread(self.firsts[candidates], self.sizes[candidates])]
         return float(self.seen[runs].mean()) if len(runs) else 0.0
 

@@ -145,7 +145,7 @@ def held_out(
     stays = of_source(candidates & ~moved, map(len, keys))
     ends = np.cumsum([int(each.sum()) for each in stays])
     covered_of = [index.covered.share(some) for some in np.split(kept, ends[:-1])]
-    shares = index.overlap(kept), index.covered.share(kept), covered_of
+    shares = index.contained.overlap(kept), index.covered.share(kept), covered_of
     return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, *shares)
 
 

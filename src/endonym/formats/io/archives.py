@@ -67,9 +67,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         archive = zipfile.ZipFile(file)
     except UNREADABLE as error:
         file.seek(0)
-        yield other_archive(file.read(HEAD_BYTES), ZIPS) or Damage(
-            "damaged", f"not a whole zip archive: {error}"
-        )
+        damage = Damage("damaged", f"not a whole zip archive: {error}")
+        yield other_archive(file.read(HEAD_BYTES), ZIPS) or damage
         return
     except OSError as error:
         if error.errno != errno.EINVAL:  # a position before the start of the file

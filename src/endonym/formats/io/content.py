@@ -7,7 +7,7 @@ compressed or in an archive is then written to a temporary one, up to a limit.
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from endonym.errors import printable
@@ -19,12 +19,8 @@ MAX_TEMPORARY_BYTES = 4 << 30
 """The largest file that is extracted to a temporary one."""
 
 
-class Unusable(Exception):
-    """The bytes cannot all be written to a file: why, and how many there were."""
-
-    def __init__(self, damage: Damage) -> None:
-        self.damage = damage
-        super().__init__(damage.detail)
+def ignored(raw_bytes: int) -> None:
+    """The default for `advance`: does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,10 @@ class Content:
         return self.expansion.bounded(unpacked(self.packed, self.compression))
 
     @contextmanager
-    def on_disk(self, *, packed: bool = False) -> Generator[Path]:
-        """A file with these bytes; `packed`: as they are, for a parser that unpacks them itself.
+    def on_disk(self, *, packed: bool = False) -> Generator[Path | Damage]:
+        """A file with these bytes; or why they cannot all be had, and how many there were.
 
-        Raises Unusable.
+        packed: as they are, for a parser that unpacks them itself.
         """
         if self.path is not None and (packed or not self.compression):
             yield self.path
@@ -62,11 +58,13 @@ class Content:
             size = 0
             for piece in self.packed if packed else self.stream():
                 if isinstance(piece, Damage):
-                    raise Unusable(Damage(piece.reason, piece.detail, size + piece.raw_bytes))
+                    yield replace(piece, raw_bytes=size + piece.raw_bytes)
+                    return
                 size += len(piece)
                 if size > MAX_TEMPORARY_BYTES:
                     limit = f"it unpacks to more than {MAX_TEMPORARY_BYTES >> 30} GiB"
-                    raise Unusable(Damage("too_long", limit, size))
+                    yield Damage("too_long", limit, size)
+                    return
                 file.write(piece)
             file.flush()
             yield Path(file.name)

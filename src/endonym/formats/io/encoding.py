@@ -17,18 +17,13 @@ import charset_normalizer
 import regex
 from charset_normalizer import CharsetMatch
 
+from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, printable
+from endonym.formats.io import widened
 from endonym.formats.io.kinds import binary_kind
 from endonym.formats.io.streams import Damage, Feed, Stream
-from endonym.formats.io.widened import (
-    NO_TEXT,
-    UNDECODABLE,
-    Lines,
-    is_utf8,
-    narrowed,
-    narrowed_lines,
-)
 
+TABLES = packaged_tables("endonym.formats.io", "encodings.toml")
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
 
@@ -59,18 +54,12 @@ class Encoding:
 UNSPECIFIED_ORDER = ("utf-16", "utf-32")
 """Their byte order stands in a mark at the start of the file."""
 
-NOT_OF_FILES = (
-    *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
-    *("unicode-escape", "utf-7"),
-)
-"""Encodings of host names, of Python's source code, of a system's settings, and of mail."""
-
 
 def known_encoding(name: str) -> str:
     """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
         known = codecs.lookup(name).name.removesuffix("-sig")
-        if known.replace("_", "-") not in NOT_OF_FILES:
+        if known.replace("_", "-") not in TABLES["not_of_files"].split():
             "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
             return known
     except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
@@ -97,9 +86,9 @@ def detect(head: bytes, given: str | None, script: str | None = None) -> Encodin
         name = wide_encoding(head)
         if name and not has_narrow_lines(head):
             return Encoding(name)
-        head = Lines().narrowed(head)
+        head = widened.Lines().narrowed(head)
     if has_many_controls(head):
-        text = narrowed(head.decode("utf-8", "surrogateescape"))
+        text = widened.narrowed(head.decode("utf-8", "surrogateescape"))
         head = text.encode("utf-8", "surrogateescape")
     if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
@@ -133,7 +122,7 @@ def wide_encoding(head: bytes) -> str | None:
         text = codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
         return None
-    return None if NO_TEXT.search(text) else name
+    return None if widened.NO_TEXT.search(text) else name
 
 
 def has_narrow_lines(head: bytes) -> bool:
@@ -144,7 +133,7 @@ def has_narrow_lines(head: bytes) -> bool:
     size = 0
     for line in head.split(b"\n"):
         if len(line) >= NARROW_BYTES and b"\0" not in line and not CONTROLS.search(line):
-            size += len(line) if is_utf8(line) else 0
+            size += len(line) if widened.is_utf8(line) else 0
     return size > NARROW_SHARE * len(head)
 
 
@@ -179,13 +168,13 @@ def utf8_stream(stream: Stream, given: str | None, script: str | None = None) ->
         return "", iter([Damage(found.reason, found.detail, size)])
     feed.read(found.mark_bytes)
     if found.name == "utf-8":
-        return found.name, narrowed_lines(feed.rest())
+        return found.name, widened.narrowed_lines(feed.rest())
     return found.name, transcoded(feed.rest(), found.name)
 
 
 def transcoded(stream: Stream, name: str) -> Stream:
     """Convert a stream to UTF-8; bytes that cannot be decoded become invalid UTF-8."""
-    decoder = codecs.getincrementaldecoder(name)(UNDECODABLE)
+    decoder = codecs.getincrementaldecoder(name)(widened.UNDECODABLE)
     for piece in stream:
         if isinstance(piece, Damage):
             yield piece
@@ -199,16 +188,9 @@ def transcoded(stream: Stream, name: str) -> Stream:
 SAMPLE_BYTES = 1 << 14
 """How much of a file's head is used."""
 
-LIKELY = [
-    *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
-    *(f"iso8859_{number}" for number in (2, 5, 6, 7, 8, 9, 15, 16)),
-    *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
-]
+LIKELY: list[str] = TABLES["likely"].split()
 """Usual encodings of old files."""
-RARE = [
-    *(f"cp{number}" for number in (437, 737, 855, 857, 862, 869)),
-    *(f"mac_{name}" for name in ("cyrillic", "greek", "latin2", "roman", "romanian", "turkish")),
-]
+RARE: list[str] = TABLES["rare"].split()
 """Where one of these gives the best text, no usual encoding is certain. They must be given."""
 
 CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4

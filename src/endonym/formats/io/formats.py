@@ -1,10 +1,9 @@
 """What a file's name says: its format, its compression, whether it is an archive.
 
-A new format is a name in `FORMATS` and in `Source.format` (`formats/config.py`), a function in
-`formats/readers/`, its row in `READERS` (`formats/reader.py`), and a guess of its recipe keys
-(`survey/format_guess.py`). One whose bytes are not text stands in `BINARY`; one that strangers
-can make dangerous has its parser in `formats/parsers/`, and stands in `PARSED`. Reasons for rejects
-stand in `formats/reasons.py`.
+A new format is a table of `formats.toml`, a name in `Source.format` (`formats/config.py`), a
+function in `formats/readers/`, its row in `READERS` (`formats/reader.py`), and a guess of its
+recipe keys (`survey/format_guess.py`). One that strangers can make dangerous has its parser in
+`formats/parsers/`. Reasons for rejects stand in `formats/reasons.toml`.
 """
 
 from dataclasses import dataclass
@@ -12,24 +11,22 @@ from pathlib import PurePosixPath
 
 import regex
 
+from endonym.disk import packaged_tables
 from endonym.formats.config import Source
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 SHORT_NAMES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
 ARCHIVES = {".tar": "tar", ".zip": "zip"}
-FORMATS = {
-    **{f".{name}": name for name in ("txt", "jsonl", "csv", "tsv", "parquet", "arrow", "pdf")},
-    **{f".{name}": name for name in ("epub", "docx", "odt")},
-    **{".text": "txt", ".ndjson": "jsonl"},
-    **dict.fromkeys((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"), "image"),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
-    **dict.fromkeys((".warc", ".wet", ".arc"), "warc"),
+TABLES = packaged_tables("endonym.formats.io", "formats.toml")
+FORMATS: dict[str, str] = {
+    extension: name for name, row in TABLES.items() for extension in row["extensions"].split()
 }
-BINARY = frozenset({"parquet", "arrow", "pdf", "image", "epub", "docx", "odt", "warc", "wiki"})
+"""The format of each extension."""
+BINARY = frozenset(name for name, row in TABLES.items() if "is_binary" in row)
 """Formats whose bytes are not text."""
-PARSED = frozenset({"pdf", "image", "html", "epub", "docx", "odt", "warc", "wiki"})
+PARSED = frozenset(name for name, row in TABLES.items() if "function" in row)
 """Formats that a parser reads."""
-JOINED = frozenset({"pdf", "image", "epub"})
+JOINED = frozenset(name for name, row in TABLES.items() if "is_joined" in row)
 """Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
 NOT_PLAIN = regex.compile(
     r"\.(?:pdf|epub|x?html?|xml|w?arc|wet|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp"

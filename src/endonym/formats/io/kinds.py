@@ -5,61 +5,12 @@ import json
 
 import regex
 
-MAGIC = {
-    b"%PDF-": "a PDF",
-    b"\x1f\x8b": "a gzip file",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"BZh9": "a bzip2 file",
-    b"\xfd7zXZ\x00": "an xz file",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!": "a rar archive",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"II*\x00": "a picture",
-    b"MM\x00*": "a picture",
-    b"\xd0\xcf\x11\xe0": "an old Word document",
-    b"{\\rtf": "an RTF document",
-    b"PAR1": "a parquet file",
-    b"ARROW1": "an Arrow file",
-    b"PK\x05\x06": "an empty zip archive",
-    b"]\0\0": "an LZMA file",
-    b"\x1f\x9d": "a file of compress (.Z)",
-    b"\x04\x22\x4d\x18": "an lz4 file",
-    b"MSCF": "a cab archive",
-    b"AT&TFORM": "a DjVu document",
-    b"ID3\x03": "a sound file",
-    b"ID3\x04": "a sound file",
-    b"OggS": "a sound file",
-    b"fLaC": "a sound file",
-    b"GGUF": "a language model",
-    b"\x93NUMPY": "an array of NumPy",
-    b"SQLite format 3": "a database",
-    b"\x7fELF": "a program",
-}
-AT = (
-    (257, b"ustar", "a tar archive"),
-    (60, b"BOOKMOBI", "a Mobipocket book"),
-    (4, b"ftyp", "a video or a sound file"),
-    (8, b"WEBPVP8", "a picture"),
-    (8, b"WAVEfmt ", "a sound file"),
-    (8, b"AVI LIST", "a video"),
-    (6, b"\0\0\0\0", "a picture"),
-    (8, b"\x10\0\0\0", "an Arrow file"),
-)
-"""What stands at a position; of the last two kinds only with BEFORE in front."""
-BEFORE = {6: b"BM", 8: b"\xff\xff\xff\xff"}
-IN_ZIP = {
-    b"mimetypeapplication/epub+zip": "an EPUB book",
-    b"mimetypeapplication/vnd.oasis.opendocument.text": "an ODT document",
-    b"META-INF/container.xml": "an EPUB book",
-    b"word/": "a DOCX document",
-    b"xl/": "an Excel table",
-    b"ppt/": "a PowerPoint presentation",
-    b"[Content_Types].xml": "a DOCX document, or another of Office",
-}
-"""What stands near the beginning of archives that are documents."""
-ZIP, ZIP_HEAD_BYTES = b"PK\x03\x04", 4_096
+from endonym.disk import packaged_tables
+
+TABLES = packaged_tables("endonym.formats.io", "kinds.toml")
+IN_ZIP: dict[str, str] = TABLES["in_zip"]
+"""What stands near the beginning of archives that are documents, and what these are."""
+ZIP, ZIP_HEAD_BYTES, SIGN_BYTES = b"PK\x03\x04", 4_096, 512
 HTML = regex.compile(
     rb"(?i)\s*+(?:<\?xml[^>]*+>\s*+)?+(?:(?><!--.*?-->)\s*+)*+(?:<!doctype html|<html|<head|<body)",
     regex.S,
@@ -79,15 +30,15 @@ MOST_OF_LINE, TEXT_BYTES, TABLE_LINES = 1 << 16, 1 << 16, 5
 def binary_kind(head: bytes) -> str:
     """What a file is that is no text, in words; empty if it may be one."""
     if head.startswith(ZIP):
-        near = head[:ZIP_HEAD_BYTES]
+        near = head[:ZIP_HEAD_BYTES].decode("latin-1")
         return next((what for sign, what in IN_ZIP.items() if sign in near), "a zip archive")
-    for magic, what in MAGIC.items():
-        if head.startswith(magic):
+    signs = head[:SIGN_BYTES].decode("latin-1")
+    for what, begins in TABLES["begin"].items():
+        if signs.startswith(tuple(begins)):
             return what
-    for position, magic, what in AT:
-        before = BEFORE[position] if b"\0" in magic else b""
-        if head.startswith(magic, position) and head.startswith(before):
-            return what
+    for each in TABLES["at"]:
+        if signs.startswith(each["sign"], each["position"]) and signs.startswith(each["begin"]):
+            return each["is"]
     return ""
 
 

@@ -10,7 +10,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import zstandard
 
@@ -126,18 +126,6 @@ class Damage:
 Stream = Iterator[bytes | Damage]
 
 
-class Unpacker(Protocol):
-    """Decompresses one member (or frame), with the interface of bz2.BZ2Decompressor."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
 class ZstdFrame:
     """Decompresses one zstd frame."""
 
@@ -168,7 +156,7 @@ class Deflated:
         return text
 
 
-UNPACKERS: dict[str, Callable[[], Unpacker]] = {
+UNPACKERS: dict[str, Callable[[], Any]] = {
     "gzip": GzipMember,
     "zstd": ZstdFrame,
     "bzip2": bz2.BZ2Decompressor,
@@ -176,6 +164,7 @@ UNPACKERS: dict[str, Callable[[], Unpacker]] = {
     "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, XZ_MEMORY_BYTES),
     "deflate": Deflated,
 }
+"""Each decompresses one member (or frame), with the interface of bz2.BZ2Decompressor."""
 
 
 class Expansion:
@@ -330,13 +319,12 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
         try:
             piece = member.decompress(data, UNPACKED_BYTES)
         except (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError) as error:
-            reason, detail = (
-                "damaged",
-                f"the {compression} data or their check sum are damaged ({error})",
-            )
+            detail, left = f"the {compression} file is damaged: {error}", feed.drain()[0]
             if "check" in str(error):
-                reason, detail = "bad_checksum", f"the {compression} file is damaged: {error}"
-            yield Damage(reason, detail, feed.drain()[0])
+                yield Damage("bad_checksum", detail, left)
+            else:
+                detail = f"the {compression} data or their check sum are damaged ({error})"
+                yield Damage("damaged", detail, left)
             return
         yield piece
     feed.put_back(member.unused_data)

@@ -24,9 +24,8 @@ ANSI = ("cp1252", "cp1250", "cp1251")
 def _bytes_of(name: str) -> dict[int, int]:
     """The byte of each character of an encoding; bytes without one stand for controls."""
     signs = (bytes([each]).decode(name, "ignore") for each in range(256))
-    return {each: each for each in range(256)} | {
-        ord(sign): each for each, sign in enumerate(signs) if sign
-    }
+    known = {ord(sign): each for each, sign in enumerate(signs) if sign}
+    return {each: each for each in range(256)} | known
 
 
 TABLES = [_bytes_of(name) for name in ANSI]

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+PARTS = 10
+"""Of a point: whole numbers pass between processes much faster than others."""
+
 
 class Line(NamedTuple):
     """A line of text and its box, in points from the page's lower left corner.

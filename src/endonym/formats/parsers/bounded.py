@@ -9,16 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from endonym.formats.io import streams
 from endonym.formats.io.archives import UNREADABLE, zip_stream
-from endonym.formats.io.streams import (
-    Counted,
-    Damage,
-    Expansion,
-    Stream,
-    packed_as,
-    uncompressed,
-    unpacked,
-)
 from endonym.formats.parsers.unit import Refused, Unit
 
 MAX_MEMBER_BYTES = 64 << 20
@@ -45,7 +37,7 @@ class Bounded:
         if len(infos) > MAX_MEMBERS:
             raise Refused("damaged", f"it has {len(infos):,} members; {MAX_MEMBERS:,} are read")
         self.infos = {info.filename: info for info in infos}
-        self.expansion = Expansion(Path(path).stat().st_size)
+        self.expansion = streams.Expansion(Path(path).stat().st_size)
 
     def __contains__(self, name: str) -> bool:
         return name in self.infos
@@ -59,7 +51,7 @@ class Bounded:
             raise Refused("needs_password", f"{name} needs a password")
         pieces, size = list[bytes](), 0
         for piece in self.expansion.bounded(zip_stream(self.archive, info)):
-            if isinstance(piece, Damage):
+            if isinstance(piece, streams.Damage):
                 raise Refused(piece.reason, f"{name}: {piece.detail}")
             size += len(piece)
             if size > MAX_MEMBER_BYTES:
@@ -119,12 +111,12 @@ class Packed:
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self.consumed = self.told = 0
-        self.compression = packed_as(file.read(6))
+        self.compression = streams.packed_as(file.read(6))
         file.seek(0)
-        self.stream: Stream = uncompressed(Counted(file, self.count))
+        self.stream: streams.Stream = streams.uncompressed(streams.Counted(file, self.count))
         if self.compression:
-            expansion = Expansion(Path(path).stat().st_size)
-            self.stream = expansion.bounded(unpacked(self.stream, self.compression))
+            expansion = streams.Expansion(Path(path).stat().st_size)
+            self.stream = expansion.bounded(streams.unpacked(self.stream, self.compression))
 
     def count(self, raw_bytes: int) -> None:
         """So many more bytes of the file were read."""
@@ -138,6 +130,6 @@ class Packed:
     def pieces(self) -> Iterator[bytes]:
         """The bytes in pieces. Raises Refused where they end early."""
         for piece in self.stream:
-            if isinstance(piece, Damage):
+            if isinstance(piece, streams.Damage):
                 raise Refused(piece.reason, piece.detail)
             yield piece

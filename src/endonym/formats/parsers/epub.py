@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from endonym.formats.io.archives import unsafe_name
 from endonym.formats.parsers.bounded import Bounded, xml_root
-from endonym.formats.parsers.html import decoded, page_text
+from endonym.formats.parsers.html import decoded, page_text, parsed
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
 CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
@@ -120,5 +120,5 @@ def chapter_unit(archive: Bounded, number: int, chapter: Chapter, meta: dict[str
     except Refused as refusal:
         return Unit(number, "", {}, size, refusal.reason, refusal.detail)
     text, _ = decoded(data, None, None)
-    text = text.strip() if chapter.is_plain else page_text(text, only_main=False)
+    text = text.strip() if chapter.is_plain else page_text(parsed(text), only_main=False)
     return Unit(number, text, meta | {"part": chapter.name}, size)

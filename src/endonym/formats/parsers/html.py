@@ -11,7 +11,7 @@ from typing import Any
 
 import regex
 
-from endonym.formats.io.encoding import HEAD_BYTES, detect
+from endonym.formats.io.encoding import HEAD_BYTES, TABLES, detect
 from endonym.formats.io.kinds import kind
 from endonym.formats.io.streams import Damage
 from endonym.formats.parsers.unit import Options, Refused, Unit
@@ -23,23 +23,9 @@ DECLARED = regex.compile(
 DECLARED_BYTES = 8_192
 STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
 """Encodings in which every byte is ASCII."""
-AS_BROWSERS = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859-9": "cp1254",
-    "tis-620": "cp874",
-    "iso8859-11": "cp874",
-    "gb2312": "gbk",
-    "big5hkscs": "big5",
-}
+AS_BROWSERS: dict[str, str] = TABLES["as_browsers"]
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
-OF_BROWSERS = {
-    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman"),
-    *("mac-cyrillic", "cp874", "gbk", "gb18030", "big5", "euc_jp", "iso2022_jp", "shift_jis"),
-    *("cp932", "euc_kr", "cp949"),
-    *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
-    *(f"cp{n}" for n in range(1250, 1259)),
-}
+OF_BROWSERS = set(TABLES["of_browsers"].split())
 """Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 
@@ -124,17 +110,23 @@ def readable(data: bytes, name: str) -> tuple[str, str]:
     return text, name
 
 
-def page_text(html: str, *, only_main: bool = True) -> str:
+def parsed(html: str) -> Any:
+    """A page as a tree of resiliparse."""
+    from resiliparse.parse.html import HTMLTree
+
+    return HTMLTree.parse(html)
+
+
+def page_text(page: Any, *, only_main: bool = True) -> str:
     """The main text of a page, with an empty line between paragraphs.
 
     All of its text if it has no part that is the main one, or if not `only_main`, as in a chapter
     of a book.
     """
     from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
-    from resiliparse.parse.html import HTMLTree
 
     text = extract_plain_text(
-        HTMLTree.parse(html),
+        page,
         preserve_formatting=True,
         main_content=only_main,
         list_bullets=False,
@@ -145,20 +137,17 @@ def page_text(html: str, *, only_main: bool = True) -> str:
     )
     lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
     found = EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return found or (page_text(html, only_main=False) if only_main else "")
+    return found or (page_text(page, only_main=False) if only_main else "")
 
 
-def page_meta(html: str) -> dict[str, str]:
+def page_meta(page: Any) -> dict[str, str]:
     """Title, language, date and address, as far as the page says them."""
-    from resiliparse.parse.html import HTMLTree
-
-    tree: Any = HTMLTree.parse(html)
-    meta = {"title": " ".join((tree.title or "").split())}
-    root = tree.document.query_selector("html")
+    meta = {"title": " ".join((page.title or "").split())}
+    root = page.document.query_selector("html")
     meta["language"] = (root.getattr("lang") or "") if root is not None else ""
-    link = tree.document.query_selector('link[rel="canonical"]')
+    link = page.document.query_selector('link[rel="canonical"]')
     meta["url"] = (link.getattr("href") or "") if link is not None else ""
-    for each in tree.document.query_selector_all("meta"):
+    for each in page.document.query_selector_all("meta"):
         name = (each.getattr("property") or each.getattr("name") or "").lower()
         if name in DATES and "date" not in meta:
             meta["date"] = each.getattr("content") or ""
@@ -195,7 +184,8 @@ def html_unit(data: bytes, options: Options) -> Unit:
     if OWN_PAGE in data[:FIRST_BYTES]:
         return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
-    meta = page_meta(text) | {"method": "html"}
+    page = parsed(text)
+    meta = page_meta(page) | {"method": "html"}
     if encoding != "utf-8":
         meta["encoding"] = encoding
-    return Unit(1, page_text(text), meta, len(data))
+    return Unit(1, page_text(page), meta, len(data))

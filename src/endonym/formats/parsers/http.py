@@ -161,9 +161,6 @@ def zstd_unpacked(body: bytes, most: int) -> Unpacked:
 
 
 UNPACK: dict[str, Callable[[bytes, int], Unpacked]] = {
-    "gzip": inflated,
-    "x-gzip": inflated,
-    "deflate": inflated,
-    "br": brotli_unpacked,
-    "zstd": zstd_unpacked,
+    **dict.fromkeys(("gzip", "x-gzip", "deflate"), inflated),
+    **{"br": brotli_unpacked, "zstd": zstd_unpacked},
 }

@@ -16,7 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from endonym.formats.parsers.pdf_lines import PARTS, page_lines, upright
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from endonym.formats.pages.page import PARTS
+from endonym.formats.parsers.pdf_lines import page_lines, upright
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
 MAY_COPY = 1 << 4
@@ -85,9 +89,6 @@ def document_meta(document: Any, path: str) -> dict[str, str]:
 
 def open_pdf(path: str) -> Any:
     """The document. Raises Refused."""
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
@@ -107,9 +108,6 @@ def open_pdf(path: str) -> Any:
 
 def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
     """A page as a unit; None if it cannot be read."""
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
     try:
         found = document[number - 1]
         text = found.get_textpage()
@@ -134,8 +132,6 @@ def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -
 
 def picture_share(page: Any) -> float:
     """The share of a page that its largest picture covers; a form counts by what it holds."""
-    import pypdfium2.raw as pdfium
-
     width, height = page.get_size()
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     largest = 0.0
@@ -152,8 +148,6 @@ def picture_share(page: Any) -> float:
 
 def has_picture(thing: Any) -> bool:
     """Whether an object of a page is a picture, or a form with one in it."""
-    import pypdfium2.raw as pdfium
-
     kind = pdfium.FPDFPageObj_GetType(thing)
     if kind != pdfium.FPDF_PAGEOBJ_FORM:
         return kind == pdfium.FPDF_PAGEOBJ_IMAGE

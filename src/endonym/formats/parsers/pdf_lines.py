@@ -16,12 +16,11 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
+import pypdfium2.raw as pdfium
 import regex
 
 from endonym.formats.parsers.pdf_order import in_order
 
-PARTS = 10
-"""Of a point: whole numbers pass between processes much faster than others."""
 TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
 """What PDFium turns round: letters and other signs, and marks that follow each other as one."""
 LINE_END = re.compile("\r\n|[\r\n\ufffe]")
@@ -90,8 +89,6 @@ def page_letters(page: Any) -> tuple[str, Sequence[int]]:
 
     Glyphs without a character are U+FFFD in it.
     """
-    import pypdfium2.raw as pdfium
-
     whole, count = page.get_text_range(), pdfium.FPDFText_CountChars(page.raw)
     units = len(whole) + sum(sign > "\uffff" for sign in whole)
     numbers: Sequence[int] = range(count)
@@ -123,8 +120,6 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
     with a number or a word that stands in their middle, so all their characters are looked at.
     is_to_left: whether most of the page is read from right to left.
     """
-    import pypdfium2.raw as pdfium
-
     x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
     pdfium.FPDFText_GetCharOrigin(page.raw, signs[0], x, y)
     pdfium.FPDFText_GetMatrix(page.raw, signs[0], matrix)
@@ -266,8 +261,6 @@ def of_signs(text: str, units: Sequence[T]) -> Iterator[T]:
 
 def loose_box(page: Any, number: int) -> Box:
     """The box of a character, as high as its font."""
-    import pypdfium2.raw as pdfium
-
     found = pdfium.FS_RECTF()
     pdfium.FPDFText_GetLooseCharBox(page.raw, number, found)
     left, right = sorted((found.left, found.right))

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from endonym.formats.io.streams import Feed
 from endonym.formats.parsers.bounded import Packed, closing
-from endonym.formats.parsers.html import decoded, page_meta, page_text
+from endonym.formats.parsers.html import decoded, page_meta, page_text, parsed
 from endonym.formats.parsers.http import MAX_BODY_BYTES, Answer, Bomb, answer, media
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
@@ -160,5 +160,6 @@ def answer_text(record: Record, options: Options) -> tuple[str, dict[str, str]]:
     if encoding != "utf-8":
         meta["encoding"] = encoding
     if found.media_type in PAGES:
-        return page_text(text), page_meta(text) | meta
+        page = parsed(text)
+        return page_text(page), page_meta(page) | meta
     return text.strip(), meta

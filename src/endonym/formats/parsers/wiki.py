@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed, closing, lxml_etree
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.wikitext import Names, is_redirect, plain_text
+from endonym.formats.parsers.wikitext import is_redirect, plain_text
 
 ROOT, END = b"<mediawiki", b"</mediawiki>"
 PAGE, PAGE_END = b"<page", b"</page>"
@@ -77,7 +77,7 @@ class Site:
     """What a dump says of its wiki: the names of its namespaces, and where its pages stand."""
 
     def __init__(self) -> None:
-        self.names, self.base, self.is_dump = Names(), "", False
+        self.names, self.base, self.is_dump = set[str](), "", False
 
     def learn(self, before: bytes) -> None:
         """Take in what stands before a page; dumps may follow one another in a file."""
@@ -87,13 +87,13 @@ class Site:
             return
         etree = lxml_etree()
         try:
-            root = etree.fromstring(
-                before[start : end + len(SITE_END)], etree.XMLParser(**SAFE_OPTIONS)
-            )
+            data = before[start : end + len(SITE_END)]
+            root = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
         except etree.XMLSyntaxError:
             return
         for each in root.iter("{*}namespace"):
-            self.names.add(each.get("key", "0"), each.text or "")
+            if each.get("key", "0") != "0" and each.text:  # Articles have number 0 and no name.
+                self.names.add(each.text.lower())
         self.base = (root.findtext("{*}base") or "").rpartition("/")[0]
 
 

@@ -4,6 +4,7 @@ Templates, tables, references, galleries, formulas, files, categories and links 
 are left out; links are their texts. mwparserfromhell reads the markup.
 """
 
+from collections.abc import Set
 from typing import Any
 
 import regex
@@ -40,23 +41,16 @@ MAX_DEPTH = 60
 """mwparserfromhell itself ends at 40."""
 
 
-class Names:
-    """The names of a wiki's namespaces, in lower case."""
+def is_aside(title: str, names: Set[str]) -> bool:
+    """Whether a link shows no text: a file, a category, the page in another language.
 
-    def __init__(self) -> None:
-        self.known = set(CANONICAL)
-
-    def add(self, number: str, name: str) -> None:
-        """A namespace of this wiki; articles have number 0 and no name."""
-        if number != "0" and name:
-            self.known.add(name.lower())
-
-    def is_aside(self, title: str) -> bool:
-        """Whether a link shows no text: a file, a category, the page in another language."""
-        prefix, colon, _ = title.partition(":")
-        prefix = prefix.strip()
-        is_known = prefix.replace("_", " ").lower() in self.known
-        return bool(colon) and (is_known or LANGUAGE.fullmatch(prefix) is not None)
+    names: of the wiki's own namespaces, in lower case.
+    """
+    prefix, colon, _ = title.partition(":")
+    prefix = prefix.strip()
+    name = prefix.replace("_", " ").lower()
+    is_known = name in CANONICAL or name in names
+    return bool(colon) and (is_known or LANGUAGE.fullmatch(prefix) is not None)
 
 
 def is_redirect(text: str) -> bool:
@@ -69,7 +63,7 @@ def is_redirect(text: str) -> bool:
     return all(ASIDE.fullmatch(line) for line in rest)
 
 
-def plain_text(text: str, names: Names) -> str:
+def plain_text(text: str, names: Set[str]) -> str:
     """The text of an article, its paragraphs apart by an empty line."""
     import mwparserfromhell
 
@@ -102,7 +96,7 @@ def without_tags(text: str) -> str:
 class Shown:
     """Writes what a page shows."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Set[str]) -> None:
         self.names = names
 
     def text(self, code: Any, depth: int = 0) -> str:
@@ -132,7 +126,7 @@ class Shown:
     def link(self, node: Any, depth: int) -> str:
         """The text of a link, or the title that it leads to."""
         title = self.text(node.title, depth).strip()
-        if self.names.is_aside(title):
+        if is_aside(title, self.names):
             return ""
         if node.text is None:
             return title.lstrip(":").partition("#")[0] or title

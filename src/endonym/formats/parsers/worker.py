@@ -17,16 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from endonym.formats.parsers.unit import Refused, Unit
-from endonym.limited.frames import (
-    ENCODE,
-    Incoming,
-    Whereabouts,
-    framed,
-    readable,
-    send,
-    utf8,
-    write,
-)
+from endonym.limited import frames
 from endonym.limited.landlock import restrict
 from endonym.limited.worker import cap, own_pipes
 
@@ -60,20 +51,18 @@ def main() -> None:
     if worker := os.fork():
         watch(worker, limits["memory_bytes"])
     die_with(starter)
-    where = Whereabouts(limits["whereabouts"])
+    where = frames.Whereabouts(limits["whereabouts"])
     # No file may grow, no process or thread be started; the last does not bind the user root.
     most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
-    cap(
-        most
-        | dict.fromkeys((resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC), 0)
-    )
+    nothing = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
+    cap(most | dict.fromkeys(nothing, 0))
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
-    send(answers, {"ready": True})
+    frames.send(answers, {"ready": True})
     os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.
     restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
-            send(answers, {"stopped": True})
+            frames.send(answers, {"stopped": True})
         elif not worker.serve(request):
             return
 
@@ -127,10 +116,11 @@ class CpuLimit:
 class Worker:
     """Parses files. Units are sent together, some milliseconds' worth of them."""
 
-    def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
+    def __init__(
+        self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu: CpuLimit
+    ) -> None:
         self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
-        self.held, self.texts = list[str](), list[bytes]()
-        self.held_size, self.sent_at = 0, 0.0
+        self.held, self.sent_at = bytearray(), 0.0
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
@@ -140,7 +130,7 @@ class Worker:
             self.where.say(0)
             self.cpu.renew()
             parser = pkgutil.resolve_name(request["parser"])
-            with readable(request["path"]) as path:
+            with frames.readable(request["path"]) as path:
                 found = parser(path, request["start"], request["options"])
                 if self.is_stopped(found, request["start"], request["until"]):
                     end = {"stopped": True}
@@ -174,7 +164,7 @@ class Worker:
                     break
             self.where.say(number)
             self.cpu.renew()
-            if self.held_size >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+            if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
                 self.flush()
                 if self.requests.is_waiting():
                     assert self.requests.receive() is not None, "a reader that has ended"
@@ -182,27 +172,18 @@ class Worker:
         return False
 
     def hold(self, unit: Unit) -> None:
-        """Keep a unit until it is sent: as JSON, with the size of its text in place of the text.
-
-        One whose text is too long is no document.
-        """
+        """Keep a unit until it is sent. One whose text is too long is no document."""
         if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
             limit = MAX_UNIT_BYTES >> 20
             detail = f"{len(unit.text):,} characters; a document may have {limit} MiB"
             unit = Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
-        text = utf8(unit.text)
         # dataclasses.asdict would copy every line of a page.
-        fields = {name: getattr(unit, name) for name in Unit.__slots__} | {"text": len(text)}
-        self.texts.append(text)
-        self.held.append(ENCODE(fields))
-        self.held_size += len(self.held[-1]) + len(text)
+        fields = {name: getattr(unit, name) for name in Unit.__slots__ if name != "text"}
+        self.held += frames.framed({"unit": fields}, frames.utf8(unit.text))
 
     def flush(self, last: dict[str, Any] | None = None) -> None:
-        """Send the units that are held as one message, and a last one."""
-        if self.held:
-            units = ",".join(self.held)
-            write(self.answers, framed(f'{{"units":[{units}]}}', b"".join(self.texts)))
+        """Send the units that are held, each as a message, and a last one."""
+        frames.write(self.answers, self.held)
         if last is not None:
-            send(self.answers, last)
-        self.held, self.texts = [], []
-        self.held_size, self.sent_at = 0, time.monotonic()
+            frames.send(self.answers, last)
+        self.held, self.sent_at = bytearray(), time.monotonic()

@@ -293,9 +293,8 @@ def read_parquet_content(content: Content, origin: Origin, source: Source) -> Re
             yield no_column(schema, origin, source)
             return
         # What the column says that it unpacks to. Its pages, which may lie, have 2 GiB at most.
-        declared = sum(
-            each.total_uncompressed_size for each in chunks if each.path_in_schema == column
-        )
+        own = (each for each in chunks if each.path_in_schema == column)
+        declared = sum(each.total_uncompressed_size for each in own)
         allowed = Expansion(origin.raw_bytes)
         if not allowed.has_room(declared):
             yield origin.whole_file("bomb", allowed.message())

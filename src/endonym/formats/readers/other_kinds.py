@@ -7,37 +7,21 @@ from pathlib import Path, PurePosixPath
 
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
-from endonym.formats.io.content import Content, Origin, Unusable
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
-from endonym.formats.io.kinds import any_kind, kind, without_json
+from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
-from endonym.formats.io.streams import Feed, Stream, unpacked
+from endonym.formats.io.streams import Damage, Feed, unpacked
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
 """Documents that are zip archives, of which a damaged one may show no more."""
-PACKED = {
-    "gzip": "a gzip file",
-    "zstd": "a zstd file",
-    "bzip2": "a bzip2 file",
-    "xz": "an xz file",
-}
+PACKED = {"gzip": "a gzip file", "zstd": "a zstd file", "bzip2": "a bzip2 file", "xz": "an xz file"}
 COMPRESSED = tuple(PACKED.values())
 UNPACKED = (".warc", ".wet", ".arc", ".xml", *COMPRESSIONS)
 """Dumps may be compressed, and are so before they are parsed."""
-TEXTS = {
-    "an HTML page": "Rename it to .html",
-    "XML": "Make lines of JSON from it, or plain text",
-    "a JSON array": "Write each of its objects on a line of its own, such as: jq -c '.[]'",
-    "a JSON object": "Make lines of JSON from what it holds, or plain text",
-    "lines of JSON": "Rename it to .jsonl",
-    "a web archive (WARC)": "Rename it to .warc",
-    "a web archive (ARC)": "Rename it to .arc",
-    "plain text": "Rename it to .txt",
-    "a table with tabs (TSV)": "Rename it to .tsv",
-    "a table (CSV)": "Rename it to .csv",
-}
+TEXTS: dict[str, str] = TABLES["taken_for_others"]
 """Texts that are taken for others, and what to do."""
 JSON = ("a JSON array", "a JSON object", "lines of JSON")
 WORD = re.compile(r"\w+")
@@ -46,7 +30,7 @@ BROKEN = ("damaged", "truncated")
 
 
 def text_lines(
-    stream: Stream, origin: Origin, source: Source, wanted: str = ""
+    content: Content, origin: Origin, source: Source, wanted: str = ""
 ) -> tuple[Lines, dict[str, str]]:
     """The lines of a text file, and its encoding as a note for documents, if that is not UTF-8.
 
@@ -54,6 +38,7 @@ def text_lines(
     without its first line, are in plain text and in tables, too: a corpus may part its documents
     so.
     """
+    stream = content.stream()
     if wanted:
         feed = Feed(stream)
         head = feed.peek(HEAD_BYTES)
@@ -76,18 +61,16 @@ def records_on_disk(
 
     Of a broken file that is something else, the reject says what. packed: as in Content.on_disk.
     """
-    try:
-        with content.on_disk(packed=packed) as path:
-            for record in read(path):
-                if isinstance(record, Reject) and record.id == origin.name:
-                    record = explained(record, path, origin)
-                yield record
-    except Unusable as error:
-        detail = error.damage.detail
-        if error.damage.reason != "not_compressed":
-            detail += "; such a file cannot be read in part"
-        size = error.damage.raw_bytes
-        yield origin.reject(error.damage.reason, detail, record=None, raw_bytes=size)
+    with content.on_disk(packed=packed) as path:
+        if isinstance(path, Damage):
+            why, is_packed = path.detail, path.reason != "not_compressed"
+            detail = f"{why}; such a file cannot be read in part" if is_packed else why
+            yield origin.reject(path.reason, detail, record=None, raw_bytes=path.raw_bytes)
+            return
+        for record in read(path):
+            if isinstance(record, Reject) and record.id == origin.name:
+                record = explained(record, path, origin)
+            yield record
 
 
 def explained(reject: Reject, path: Path, origin: Origin) -> Reject:

@@ -9,14 +9,8 @@ import regex
 from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
-from endonym.formats.io.content import (
-    MAX_DOCUMENT_BYTES,
-    SHOWN_CHARS,
-    Content,
-    Origin,
-    too_long,
-)
-from endonym.formats.isolation import LIMITS, Limits
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
+from endonym.formats.io.formats import PARSED, TABLES
 from endonym.formats.pages.margins import NOTE
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
@@ -33,34 +27,22 @@ EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\
 
 @dataclass(frozen=True, slots=True)
 class Parser:
-    """How a format is parsed.
-
-    function: its parser, as "module:function". what: a unit in words. text_share: about how much of
-    a file's bytes is text, by which one that cannot be read is counted. is_joined: the units of a
-    file are one text. unpacks: the parser reads compressed files itself.
-    """
+    """How a format is parsed: see `io/formats.toml`."""
 
     function: str
     what: str
     text_share: float
     is_joined: bool = False
     unpacks: bool = False
-    limits: Limits = LIMITS
 
 
+OF_FILES = {"extensions", "is_binary"}
 PARSERS = {
-    "html": Parser("endonym.formats.parsers.html:html_units", "page", text_share=0.2),
-    "docx": Parser("endonym.formats.parsers.office:docx_units", "text", text_share=0.3),
-    "odt": Parser("endonym.formats.parsers.office:odt_units", "text", text_share=0.3),
-    "epub": Parser(
-        "endonym.formats.parsers.epub:epub_units", "chapter", text_share=0.7, is_joined=True
-    ),
-    "warc": Parser("endonym.formats.parsers.warc:warc_units", "page", text_share=0.1, unpacks=True),
-    "wiki": Parser(
-        "endonym.formats.parsers.wiki:wiki_units", "article", text_share=0.4, unpacks=True
-    ),
+    name: Parser(**{key: row[key] for key in row.keys() - OF_FILES})
+    for name, row in TABLES.items()
+    if name in PARSED
 }
-"""Of the formats whose units are documents, or are joined to one."""
+"""By format."""
 
 
 def read_parsed(content: Content, origin: Origin, source: Source, parser: Parser) -> Records:
@@ -90,9 +72,7 @@ def units_of(
     as text would have had there.
     """
     size, used, text_sizes = path.stat().st_size, 0, list[int]()
-    for unit in isolation.parsed_units(
-        parser.function, path, options, raw_bytes=size, limits=parser.limits
-    ):
+    for unit in isolation.parsed_units(parser.function, path, options, raw_bytes=size):
         # Bytes of a temporary file stand for fewer of the raw file.
         raw_bytes = unit.raw_bytes * content.raw_bytes // max(1, size)
         used += raw_bytes

@@ -14,19 +14,16 @@ from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import Content, Origin
-from endonym.formats.pages.margins import without_margins
 from endonym.formats.pages.ocr import OcrFailed
-from endonym.formats.pages.page import Line, Page
+from endonym.formats.pages.page import PARTS, Line, Page
 from endonym.formats.pages.page_quality import LETTER, quality
-from endonym.formats.pages.paragraphs import rebuilt
-from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import records_on_disk
-from endonym.formats.readers.parsed import Parser, documents, units_of
-from endonym.formats.readers.scans import ONLY_RUNNING, PageOcr
+from endonym.formats.readers.parsed import PARSERS, documents, units_of
+from endonym.formats.readers.scans import PageOcr, page_texts
 from endonym.script.languages import ocr_packages
 
-PARSER = Parser("endonym.formats.parsers.pdf:pdf_units", "page", text_share=0.2, is_joined=True)
+PARSER = PARSERS["pdf"]
 PICTURE = "endonym.formats.parsers.pdf:picture_units"
 LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
@@ -41,7 +38,7 @@ def read_pdf(content: Content, origin: Origin, source: Source) -> Records:
 
     def read(path: Path) -> Records:
         pdf = Pdf(path, content, origin, source)
-        return documents(pdf.texts(), origin, source, PARSER)
+        return documents(page_texts(pdf.pages(), pdf.rejects, origin), origin, source, PARSER)
 
     return records_on_disk(content, origin, read)
 
@@ -53,18 +50,6 @@ class Pdf:
         self.path, self.content, self.origin, self.source = path, content, origin, source
         self.ocr = PageOcr.of(source)
         self.rejects: list[Reject] = []
-
-    def texts(self) -> Iterator[Unit | Reject]:
-        """The text of each page, and the rejects of pages before it."""
-        for each in rebuilt(without_margins(self.pages())):
-            yield from self.rejects
-            self.rejects.clear()
-            page = each.page
-            if each.paragraphs:  # none if a paragraph of the page before goes on to its end
-                yield Unit(page.number, each.text, page.meta, page.raw_bytes)
-            elif not page.lines:
-                self.refuse(page, "blank", ONLY_RUNNING)
-        yield from self.rejects
 
     def pages(self) -> Iterator[Page]:
         """The pages with text, each by the way that suits it; the others become rejects."""
@@ -115,13 +100,12 @@ class Pdf:
             return layer
         return found if layer is None or letters(found) > letters(layer) else layer
 
-    def refuse(self, unit: Unit | Page, reason: str, detail: str) -> None:
+    def refuse(self, unit: Unit, reason: str, detail: str) -> None:
         """Add a reject for a page."""
-        number, size = unit.number, unit.raw_bytes
-        said = f"page {number}: {detail}"
-        raw = unit.text[:SHOWN].encode() if isinstance(unit, Unit) else b""
-        reject = self.origin.reject(reason, said, record=number, raw=raw, raw_bytes=size)
-        self.rejects.append(reject)
+        raw, said = unit.text[:SHOWN].encode(), f"page {unit.number}: {detail}"
+        self.rejects.append(
+            self.origin.reject(reason, said, record=unit.number, raw=raw, raw_bytes=unit.raw_bytes)
+        )
 
 
 def drawn(path: Path, number: int) -> Unit:

@@ -14,9 +14,8 @@ import regex
 from endonym.formats.broken import is_mojibake
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Records, Reject
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.lines import Lines
-from endonym.formats.io.streams import Stream
 from endonym.formats.readers.other_kinds import text_lines
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
@@ -34,10 +33,10 @@ MAX_COLUMN = 1 << 20
 """No line is split into more columns."""
 
 
-def read_plain(stream: Stream, origin: Origin, source: Source) -> Records:
+def read_plain(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a text file."""
     wanted = "plain text" if source.format == "auto" else ""
-    lines, meta = text_lines(stream, origin, source, wanted)
+    lines, meta = text_lines(content, origin, source, wanted)
     # A numbered column in plain text means lines, as in Leipzig's files.
     if source.document == "line" or isinstance(source.column, int):
         yield from line_documents(lines, origin, source, meta)
@@ -129,9 +128,9 @@ def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Reco
 SENTENCE = regex.compile(r"\s*(\d{1,18})\t([^\t]*)(\t.*)?")
 
 
-def read_leipzig(stream: Stream, origin: Origin, source: Source) -> Records:
+def read_leipzig(content: Content, origin: Origin, source: Source) -> Records:
     """One document per sentence; its own number is in `meta`, as `id`."""
-    lines, meta = text_lines(stream, origin, source)
+    lines, meta = text_lines(content, origin, source)
     for item in lines:
         if isinstance(item, Reject):
             yield item

@@ -11,8 +11,7 @@ from typing import Any
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Records, Reject, noted
-from endonym.formats.io.content import Origin
-from endonym.formats.io.streams import Stream
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.readers.other_kinds import text_lines
 
 DEFAULT_FIELD = "text"
@@ -44,9 +43,9 @@ def json_value(line: str) -> Any:
         return json.loads(line, parse_int=integer)
 
 
-def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Records:
+def read_json_lines(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a JSON lines file."""
-    lines, meta = text_lines(stream, origin, source, "lines of JSON")
+    lines, meta = text_lines(content, origin, source, "lines of JSON")
     for item in lines:
         if isinstance(item, Reject):
             yield item

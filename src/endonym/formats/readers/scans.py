@@ -20,7 +20,7 @@ from endonym.formats.pages.page import Line, Page
 from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import HEAD_BYTES, is_other, records_on_disk
-from endonym.formats.readers.parsed import Parser, documents
+from endonym.formats.readers.parsed import PARSERS, documents
 
 LEAST_CONFIDENCE = 0.6
 ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
@@ -70,13 +70,11 @@ def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
         size = float(usual if is_usual else line.height)
         middle = page - line.top - line.height / 2
         right = float(line.left + line.width)
-        found.append(
-            Line(line.text, float(line.left), middle - size / 2, right, middle + size / 2, size)
-        )
+        bottom, top = middle - size / 2, middle + size / 2
+        found.append(Line(line.text, float(line.left), bottom, right, top, size))
     return found, page
 
 
-PARSER = Parser("", "page", text_share=0.005, is_joined=True)
 MAX_PAGES = 10_000
 
 
@@ -86,20 +84,19 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     if ocr is None:
         what = any_kind(Feed(content.packed).peek(HEAD_BYTES))
         if what != "a picture" and is_other(what, origin.name):
-            return iter(
-                [origin.whole_file("other_kind", f"by its content this is {what}: rename it")]
-            )
+            detail = f"by its content this is {what}: rename it"
+            return iter([origin.whole_file("other_kind", detail)])
         detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
         return iter([origin.whole_file("needs_ocr", detail)])
 
     def read(path: Path) -> Records:
-        return documents(picture_units(path, ocr, origin), origin, source, PARSER)
+        return documents(picture_units(path, ocr, origin), origin, source, PARSERS["image"])
 
     return records_on_disk(content, origin, read)
 
 
 def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
-    """The text of each page of a picture; then rejects of the pages that OCR does not read."""
+    """The text of each page of a picture, and rejects of the pages that OCR does not read."""
     count, rejects = tiff_pages(path), list[Reject]()
     size = origin.raw_bytes // count
 
@@ -113,12 +110,24 @@ def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | R
                 reject = origin.reject(failed.reason, failed.detail, record=record, raw_bytes=size)
                 rejects.append(reject)
 
-    for each in rebuilt(without_margins(pages())):
+    return page_texts(pages(), rejects, origin)
+
+
+def page_texts(
+    pages: Iterator[Page], rejects: list[Reject], origin: Origin
+) -> Iterator[Unit | Reject]:
+    """The text of each page without its running heads, and the rejects of pages before it.
+
+    rejects: gets those of pages that `pages` passes over.
+    """
+    for each in rebuilt(without_margins(pages)):
+        yield from rejects
+        rejects.clear()
         page = each.page
-        if each.paragraphs:
+        if each.paragraphs:  # none if a paragraph of the page before goes on to its end
             yield Unit(page.number, each.text, page.meta, page.raw_bytes)
         elif not page.lines:
-            detail = f"page {page.number}: {ONLY_RUNNING}"
+            detail, size = f"page {page.number}: {ONLY_RUNNING}", page.raw_bytes
             rejects.append(origin.reject("blank", detail, record=page.number, raw_bytes=size))
     yield from rejects
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Records, Reject, columns_noted, noted
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.lines import Lines
-from endonym.formats.io.streams import Stream
 from endonym.formats.readers.other_kinds import text_lines
 from endonym.formats.readers.plain import VISIBLE
 from endonym.formats.readers.records import DEFAULT_FIELD
@@ -54,9 +53,9 @@ class Layout:
     notes: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def read_table(stream: Stream, origin: Origin, source: Source, table: str) -> Records:
+def read_table(content: Content, origin: Origin, source: Source, table: str) -> Records:
     """The documents of a csv or tsv file."""
-    lines, meta = text_lines(stream, origin, source, "a table")
+    lines, meta = text_lines(content, origin, source, "a table")
     layout = None
     for item in tsv_rows(lines) if table == "tsv" else csv_rows(lines):
         if isinstance(item, Reject):

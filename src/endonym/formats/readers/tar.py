@@ -1,4 +1,4 @@
-"""Members of tar archives as streams.
+"""Members of archives as streams: of tar archives, and those of zip by `io/archives.py`.
 
 A tar is read once from front to back, so that it may be compressed and larger than the disk. The
 tarfile module decodes each header. It does not read the archive: headers that belong to the next
@@ -6,18 +6,22 @@ one (long names, pax) may be of any size there, and any number of them in a row.
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
 from endonym.errors import printable
+from endonym.formats.io import streams
 from endonym.formats.io.archives import (
     HEAD_BYTES,
     Member,
     is_hidden,
     other_archive,
     unsafe_name,
+    zip_members,
 )
-from endonym.formats.io.streams import PIECE_BYTES, Damage, Feed, Stream
+from endonym.formats.io.content import ignored
+from endonym.formats.io.formats import FileFormat
 
 MAX_HEADER_BYTES = 1 << 20
 """A member with a longer header is skipped."""
@@ -50,7 +54,7 @@ class Truncated(Exception):
     """The archive ends within a header or a member."""
 
 
-def read_whole(feed: Feed, size: int) -> bytes:
+def read_whole(feed: streams.Feed, size: int) -> bytes:
     """So many bytes. Raises Truncated."""
     data = feed.read(size)
     if len(data) < size:
@@ -61,17 +65,17 @@ def read_whole(feed: Feed, size: int) -> bytes:
 class Content:
     """The bytes of a member that are not read yet."""
 
-    def __init__(self, feed: Feed, size: int) -> None:
+    def __init__(self, feed: streams.Feed, size: int) -> None:
         self.feed, self.left, self.padding = feed, size, -size % tarfile.BLOCKSIZE
         self.is_short = False
 
-    def stream(self) -> Stream:
+    def stream(self) -> streams.Stream:
         """The bytes; their number is compared with the header's."""
         while self.left:
-            piece = self.feed.take(min(PIECE_BYTES, self.left))
+            piece = self.feed.take(min(streams.PIECE_BYTES, self.left))
             if not piece:
                 self.is_short, self.left = True, 0
-                yield Damage("truncated", "the archive ends early, within this member")
+                yield streams.Damage("truncated", "the archive ends early, within this member")
                 return
             self.left -= len(piece)
             yield piece
@@ -82,32 +86,60 @@ class Content:
             raise Truncated
 
 
-def tar_members(stream: Stream) -> Iterator[Member | Damage]:
+def archive_members(
+    raw: BinaryIO,
+    kind: FileFormat,
+    expansion: streams.Expansion,
+    advance: Callable[[int], None] = ignored,
+) -> Iterator[Member | streams.Damage]:
+    """The members of an archive on disk, which together unpack to so much at most.
+
+    Of a zip the members after that are only counted. advance: as in `read_file`, of a tar.
+    """
+    if kind.archive == "tar":
+        stream = streams.uncompressed(streams.Counted(raw, advance))
+        if kind.compression:
+            stream = expansion.bounded(streams.unpacked(stream, kind.compression))
+        yield from tar_members(stream)
+        return
+    members = zip_members(raw)
+    for member in members:
+        if expansion.size > expansion.limit:
+            left = 1 + sum(1 for _ in members)
+            yield streams.Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
+            return
+        if isinstance(member, Member):
+            member = replace(member, stream=expansion.bounded(member.stream))
+        yield member
+
+
+def tar_members(stream: streams.Stream) -> Iterator[Member | streams.Damage]:
     """The members of a tar, in order. Read each stream before asking for the next member.
 
     Damage, if any, comes last.
     """
-    feed = Feed(stream)
+    feed = streams.Feed(stream)
     other = other_archive(feed.peek(HEAD_BYTES), ("a tar archive",))
     try:
         if not feed.peek(1) and feed.damage is None:
-            yield Damage("truncated", "not a whole tar archive: it is empty")
+            yield streams.Damage("truncated", "not a whole tar archive: it is empty")
         yield from members_of(feed)
         size, is_filled = feed.drain()
         if is_filled and feed.damage is None:
-            yield Damage("trailing_garbage", f"{size:,} bytes follow the end of the tar archive")
+            detail = f"{size:,} bytes follow the end of the tar archive"
+            yield streams.Damage("trailing_garbage", detail)
     except Truncated:
         if feed.damage is None:
-            yield other or Damage("truncated", "the tar archive ends early")
+            yield other or streams.Damage("truncated", "the tar archive ends early")
     except (tarfile.HeaderError, ValueError) as error:
         detail = f"not a whole tar archive: {error}; what follows is not read"
-        damage = other or Damage("damaged", detail)
+        damage = other or streams.Damage("damaged", detail)
         yield replace(damage, raw_bytes=feed.drain()[0])
     if feed.damage is not None:
         yield feed.damage
 
 
-def members_of(feed: Feed) -> Iterator[Member]:
+def members_of(feed: streams.Feed) -> Iterator[Member]:
     """The members, up to a block of zeros.
 
     Raises Truncated, HeaderError or ValueError where they cannot be read on.
@@ -128,7 +160,7 @@ def members_of(feed: Feed) -> Iterator[Member]:
         before = Before()
 
 
-def read_extension(feed: Feed, info: tarfile.TarInfo, before: Before) -> None:
+def read_extension(feed: streams.Feed, info: tarfile.TarInfo, before: Before) -> None:
     """Read a header that belongs to the next member; one of the whole archive is skipped."""
     size = require_size(info.size)
     padding = -size % tarfile.BLOCKSIZE
@@ -169,7 +201,7 @@ def pax_fields(body: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def content_of(feed: Feed, info: tarfile.TarInfo, raw: bytes, before: Before) -> Content:
+def content_of(feed: streams.Feed, info: tarfile.TarInfo, raw: bytes, before: Before) -> Content:
     """The bytes of a member, which follow its header and the list of a sparse file's holes."""
     if info.type == tarfile.GNUTYPE_SPARSE:
         before.fields[b"GNU.sparse"] = b""

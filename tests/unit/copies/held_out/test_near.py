@@ -172,10 +172,10 @@ def test_the_overlap_is_the_share_of_runs_that_stand_in_the_texts_compared():
     index = Index.made(candidates, candidates)
     index.compare(["Кар яуды.", "abcdefghijklmn 123456789", "Карда эз бар."])
     assert index.contaminated.tolist() == [False, False, True]
-    assert index.overlap(np.array([0])) == 2 / 4
-    assert index.overlap(np.array([0, 1])) == 2 / 8
-    assert index.overlap(np.array([1])) == 0.0
-    assert index.overlap(np.array([], dtype=np.int64)) == 0.0
+    assert index.contained.overlap(np.array([0])) == 2 / 4
+    assert index.contained.overlap(np.array([0, 1])) == 2 / 8
+    assert index.contained.overlap(np.array([1])) == 0.0
+    assert index.contained.overlap(np.array([], dtype=np.int64)) == 0.0
 
 
 def test_what_two_copies_of_an_index_saw_covers_a_page_together():
@@ -185,7 +185,7 @@ def test_what_two_copies_of_an_index_saw_covers_a_page_together():
     for some in (lines[:4], lines[4:]):
         copy = Index.made(iter([page]), iter([page, *lines]))
         copy.compare(iter(some))
-        whole.add(np.flatnonzero(copy.contaminated), copy.contained.seen, copy.covered.seen)
+        whole.add(*copy.found())
     assert not whole.contaminated.any()
     whole.judge_covered()
     assert whole.contaminated.all()

@@ -6,7 +6,7 @@ import pytest
 from text_samples import FRENCH, KHMER, PERSIAN, TATAR, in_cp1256, write
 
 from endonym.formats.parsers import html as module
-from endonym.formats.parsers.html import declared, decoded, html_units, page_meta, page_text
+from endonym.formats.parsers.html import declared, decoded, html_units, page_meta, page_text, parsed
 from endonym.formats.parsers.unit import Refused
 
 
@@ -92,9 +92,9 @@ def test_a_declared_encoding_that_does_not_fit_is_refused():
 def test_paragraphs_stand_apart_and_khmer_marks_stay():
     marked = KHMER[0].replace("ខ្ញុំ", "\u200bខ្ញុំ\u200b")
     html = f"<html><body><p>{marked}</p><p>{TATAR[0]}<br>{TATAR[1]}</p></body></html>"
-    assert page_text(html, only_main=False) == f"{marked}\n\n{TATAR[0]}\n{TATAR[1]}"
+    assert page_text(parsed(html), only_main=False) == f"{marked}\n\n{TATAR[0]}\n{TATAR[1]}"
     # One of nothing but short lines is read as a whole.
-    assert page_text("<html><body><a href=x>Баш бит</a></body></html>") == "Баш бит"
+    assert page_text(parsed("<html><body><a href=x>Баш бит</a></body></html>")) == "Баш бит"
 
 
 def test_a_page_says_title_language_address_and_date():
@@ -104,5 +104,5 @@ def test_a_page_says_title_language_address_and_date():
         "<meta property='article:published_time' content='2026-01-02'></head></html>"
     )
     said = {"title": "Кояш чыкты", "language": "tt", "url": "https://a.b/c", "date": "2026-01-02"}
-    assert page_meta(html) == said
-    assert page_meta("") == {}
+    assert page_meta(parsed(html)) == said
+    assert page_meta(parsed("")) == {}

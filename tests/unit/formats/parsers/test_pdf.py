@@ -8,9 +8,9 @@ import pytest
 from made_documents import drawn_pdf, lines, pdf
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
+from endonym.formats.pages.page import PARTS
 from endonym.formats.parsers import pdf as module
 from endonym.formats.parsers.pdf import pdf_units, picture_units
-from endonym.formats.parsers.pdf_lines import PARTS
 from endonym.formats.parsers.unit import Refused, Unit
 
 

@@ -6,9 +6,9 @@ import pytest
 from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
+from endonym.formats.pages.page import PARTS
 from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import (
-    PARTS,
     Sign,
     is_mostly_to_left,
     is_turned,

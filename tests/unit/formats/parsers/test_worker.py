@@ -36,11 +36,8 @@ class Served:
         """The units that were sent, and the end."""
         self.worker.serve(ASKED | request)
         found = list[Unit]()
-        while (message := self.incoming.receive()) and "units" in message:
-            texts = message.get("texts", b"")
-            for each in message["units"]:
-                text, texts = texts[: each["text"]], texts[each["text"] :]
-                found.append(Unit(**(each | {"text": text.decode()})))
+        while (message := self.incoming.receive()) and "unit" in message:
+            found.append(Unit(**message["unit"], text=message.get("texts", b"").decode()))
         assert message is not None
         return found, message
 

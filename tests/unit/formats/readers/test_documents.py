@@ -1,16 +1,16 @@
 """E-books (EPUB), Word files (DOCX) and OpenDocument texts (ODT)."""
 
 import time
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from made_documents import CONTAINER, W, docx, epub, odt, word_paragraph, xhtml, zipped
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
 
+from endonym.formats import isolation
 from endonym.formats.document import Document, Reject
 from endonym.formats.isolation import Limits
-from endonym.formats.readers.parsed import PARSERS
 
 BOOK = {"b.xhtml": xhtml(TATAR[:2], "Бер"), "a.xhtml": xhtml(TATAR[2:4], "Ике")}
 FIRST, SECOND = "\n\n".join(TATAR[:2]), "\n\n".join(TATAR[2:4])
@@ -224,8 +224,8 @@ def test_bombs_blank_and_locked_files_have_their_reasons(tmp_path: Path):
 def test_a_file_that_needs_too_much_memory_is_one_and_not_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    small = replace(PARSERS["docx"], limits=Limits(memory_bytes=250 << 20))
-    monkeypatch.setitem(PARSERS, "docx", small)
+    small = partial(isolation.parsed_units, limits=Limits(memory_bytes=250 << 20))
+    monkeypatch.setattr(isolation, "parsed_units", small)
     body = f"<w:p>{'<a/>' * 4_000_000}</w:p>"  # twice the limit, in 16 MB
     (refusal,) = refused(read(tmp_path, "a.docx", docx(body)))
     assert refusal.reason == "parser_memory"

@@ -1,7 +1,6 @@
 """Web pages on disk."""
 
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import pytest
 from made_documents import docx, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import FRENCH, KHMER, TATAR, gzipped, kept, reasons, records, refused, write
 
+from endonym.formats import isolation
 from endonym.formats.document import Document
 from endonym.formats.isolation import Limits
-from endonym.formats.reader import READERS
-from endonym.formats.readers.parsed import PARSERS, read_parsed
 
 PAGE = """<!DOCTYPE html><html lang="tt"><head><title>Урманда</title>
 <link rel="canonical" href="https://мисал.рф/урман"><meta name="date" content="2026-01-02">
@@ -106,9 +104,8 @@ def test_a_page_without_text_is_counted(tmp_path: Path):
 def test_a_page_of_many_tags_ends_in_time_and_its_neighbour_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, html: str
 ):
-    quick = replace(PARSERS["html"], limits=Limits(unit_cpu_seconds=2))
-    reader = partial(read_parsed, parser=quick)
-    monkeypatch.setitem(READERS, "html", reader)
+    quick = partial(isolation.parsed_units, limits=Limits(unit_cpu_seconds=2))
+    monkeypatch.setattr(isolation, "parsed_units", quick)
     write(tmp_path, "raw/a.html", html)
     write(tmp_path, "raw/b.html", page(TATAR))
     began = time.monotonic()
