@@ -8,12 +8,16 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from endonym.errors import RecipeError
 
@@ -50,6 +54,17 @@ class ProcessInfo:
         """The environment variables that tell a process its rank, as torchrun sets them."""
         numbers = (self.rank, self.size, self.local_rank, self.local_size)
         return {**dict(zip(VARIABLES, map(str, numbers), strict=True)), MEETING: self.meeting}
+
+
+@contextmanager
+def signals_to(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> Generator[None]:
+    """These signals are handled so, in the main thread; then as before."""
+    before = {each: signal.signal(each, handler) for each in numbers}
+    try:
+        yield
+    finally:
+        for each, earlier in before.items():
+            signal.signal(each, earlier)
 
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")

@@ -11,7 +11,7 @@ from journeys.test_going_on import artifacts, going_on
 import endonym
 from endonym.disk import read_json, write_json
 from endonym.errors import ExportError
-from endonym.export.adapter_folder import base_identity, read_adapter
+from endonym.export.adapters import base_identity, read_adapter
 from endonym.generate.language_model import LanguageModel
 
 pytest.importorskip("peft")

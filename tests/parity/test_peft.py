@@ -14,8 +14,7 @@ from toys import lively_decoder
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.adapter_folder import (
-    base_identity,
+from endonym.export.adapters import (
     in_peft,
     read_adapter,
     write_adapter,
@@ -116,7 +115,7 @@ def test_our_adapter_gives_the_same_logits_in_peft_and_comes_back(
     decoder, tokens = lively_decoder(config, seed=1, noise=0.1), some_tokens(2, 17)
     changes = lively_changes(decoder, Adapt(rank=3, on=ON[on], dora=dora))
     folder = tmp_path / "adapter"
-    reason = write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="ours")
+    reason = write_adapter(folder, decoder, changes, base_name="ours")
     assert reason == ""
     ours = copy_on(decoder, changes).logits(tokens)
     theirs = under_peft(opened(config, decoder, tmp_path), folder)(tokens).logits
@@ -180,7 +179,7 @@ def test_an_adapter_that_peft_made_gives_the_same_logits_here(kind: str, tmp_pat
     ours = copy_on(decoder, changes).logits(tokens)
     assert (ours - model(tokens).logits).abs().max() < CLOSE
     again = tmp_path / "again"
-    assert write_adapter(again, decoder, changes, base="", base_name="") == ""
+    assert write_adapter(again, decoder, changes, base_name="") == ""
     theirs = under_peft(opened(SHAPES[name], decoder, tmp_path), again)(tokens).logits
     assert (ours - theirs).abs().max() < CLOSE
 
@@ -195,7 +194,7 @@ def test_so_it_is_with_models_that_transformers_computes(
     decoder, tokens = load_foreign(tmp_path).eval(), some_tokens(1, 13, vocab=VOCAB)
     changes = lively_changes(decoder, Adapt(rank=3, dora=dora))
     folder = tmp_path / "adapter"
-    assert write_adapter(folder, decoder, changes, base="", base_name="") == ""
+    assert write_adapter(folder, decoder, changes, base_name="") == ""
     ours = copy_on(decoder, changes).logits(tokens)
     theirs = under_peft(network, folder)(tokens).logits
     assert (ours - theirs).abs().max() < CLOSE * ours.abs().max()
@@ -232,7 +231,7 @@ def test_the_gradients_of_dora_are_those_of_peft(tmp_path: Path) -> None:
     adapt = Adapt(rank=3, on=("query", "down"), dora=True)
     changes = lively_changes(decoder, adapt)
     folder = tmp_path / "adapter"
-    write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="ours")
+    write_adapter(folder, decoder, changes, base_name="ours")
     theirs = under_peft(opened(config, decoder, tmp_path), folder, is_trainable=True)
     ours = copy_on(decoder, changes)
     weights = torch.randn((*tokens.shape, config.vocab), generator=torch.Generator().manual_seed(2))

@@ -130,7 +130,7 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
     for n, export in enumerate(() if problems else recipe.export):
         if export.format not in ADAPTERS or last.adapt is None:
             continue
-        from endonym.export.adapter_export import require_form
+        from endonym.export.adapters import require_form
 
         try:
             require_form(export, shape, last.adapt)

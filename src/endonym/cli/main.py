@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,10 +19,6 @@ from endonym.device import process_info, wait_briefly
 from endonym.errors import EndonymError, printable, printable_lines
 from endonym.log import Log, folded, for_screen
 from endonym.store import Store
-
-if TYPE_CHECKING:
-    pass
-
 
 MODEL = click.argument("model")
 PATH = click.Path(path_type=Path)

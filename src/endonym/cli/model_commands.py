@@ -1,8 +1,9 @@
 """Commands about a model: evaluate, export, verify, publish."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
@@ -17,12 +18,9 @@ from endonym.cli.main import (
     split_option,
     text_option,
 )
-from endonym.device import program
+from endonym.device import program, signals_to
 from endonym.errors import printable
 from endonym.export.config import ADAPTERS
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(context_settings={"allow_extra_args": True})
@@ -120,7 +118,7 @@ def export(
     """
     from pydantic import ValidationError
 
-    from endonym.commands.export import export_corpus, export_model, unwound_by_sigterm
+    from endonym.commands.export import export_corpus, export_model
     from endonym.export.config import DATASET, Export
 
     asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
@@ -133,7 +131,8 @@ def export(
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
-    with unwound_by_sigterm():
+    # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
+    with signals_to(signal.default_int_handler, signal.SIGTERM):
         if form == DATASET:
             written = export_corpus(model, target, store=store)
         else:

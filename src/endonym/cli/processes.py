@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from endonym.device import ProcessInfo, process_info
+from endonym.device import ProcessInfo, process_info, signals_to
 from endonym.errors import LostProcess, RecipeError
 
 LOST = 75
@@ -90,7 +90,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="endonym-") as folder:
         group = ProcessGroup(count, arguments, Path(folder))
-        with group.signals_passed_on():
+        with signals_to(group.hand_on, signal.SIGINT, signal.SIGTERM):
             group.watch()
         code = group.verdict()
     if code:
@@ -105,7 +105,7 @@ class ProcessGroup:
         self.processes = [self._start(rank, count, arguments) for rank in range(count)]
 
     def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-        """One process, in its own session, so that only signals_passed_on sends it Ctrl-C."""
+        """One process, in its own session, so that only hand_on sends it Ctrl-C."""
         here = ProcessInfo(rank, count, rank, count, str(self.folder / "meet"))
         said = None if rank == 0 else self._said(rank).open("wb")
         try:
@@ -124,21 +124,11 @@ class ProcessGroup:
     def _said(self, rank: int) -> Path:
         return self.folder / f"said-{rank}.txt"
 
-    @contextmanager
-    def signals_passed_on(self) -> Generator[None]:
-        """Pass Ctrl-C and SIGTERM on to every process."""
-
-        def hand_on(number: int, frame: Any) -> None:
-            for each in self.processes:
-                with suppress(ProcessLookupError):
-                    each.send_signal(number)
-
-        before = {each: signal.signal(each, hand_on) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+    def hand_on(self, number: int, frame: Any) -> None:
+        """Pass a signal on to every process."""
+        for each in self.processes:
+            with suppress(ProcessLookupError):
+                each.send_signal(number)
 
     def watch(self) -> None:
         """Wait for all to end; kill the others GRACE_SECONDS after one has failed."""

@@ -26,7 +26,7 @@ from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.data.order import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
-from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
+from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
 from endonym.export.config import DATASET
 from endonym.export.formats import require_formats
 from endonym.formats.config import BLOCK_BYTES
@@ -308,7 +308,7 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
     """Time of the compressor on so many tokens, in documents or in blocks of them."""
     ratio = facts.text_bytes / max(1, facts.unique_tokens)
     each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
-    count = int(min(most_documents(), judged * ratio / max(1.0, each)))
+    count = int(min(MOST_DOCUMENTS, judged * ratio / max(1.0, each)))
     forks = draws_of(count, int(count * each)) * (count + 1)
     primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
     return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,11 +22,12 @@ from endonym.commands.load import (
 from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapter_export import Adapter, make_adapter_export, no_adapter
-from endonym.export.adapter_folder import (
+from endonym.export.adapters import (
+    Adapter,
     adapter_folder,
     base_name_of,
     is_adapter,
+    make_adapter_export,
     model_around,
     read_adapter,
 )
@@ -49,19 +49,6 @@ NO_TEXTS = (
 )
 
 
-@contextmanager
-def unwound_by_sigterm() -> Generator[None]:
-    """SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
-
-    In the main thread only.
-    """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     """Export the corpus of a run, or a corpus artefact, as a data set into a new folder; its files.
 
@@ -77,13 +64,7 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
 
 
 def export_model(
-    name: str,
-    export: Export,
-    out: Path,
-    *,
-    store: Store,
-    log: Log,
-    adapter: str | None = None,
+    name: str, export: Export, out: Path, *, store: Store, log: Log, adapter: str | None = None
 ) -> list[Path]:
     """Export a model into a new folder; its files. Nothing is left of an export that fails.
 
@@ -138,7 +119,12 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
         artifact = find_artifact(name, store)
         folder = None if artifact is None else adapter_folder(artifact.verify().folder)
         if artifact is None or folder is None or not is_adapter(folder):
-            raise no_adapter(name)
+            raise ExportError(
+                "this model was not made by a phase with adapters: there is none to hand over",
+                where=name,
+                do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase "
+                "with adapt.",
+            )
         start = artifact.manifest["inputs"].get("start") or base_name_of(folder)
         found = Store.of(artifact.folder).find("model", start) if start else None
         if found is None:

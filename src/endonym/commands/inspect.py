@@ -18,28 +18,14 @@ from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
 from endonym.device import program
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score, headline
+from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reasons import in_words
-from endonym.log import columns, counted, number, padded, read_jsonl, size
+from endonym.log import columns, counted, number, padded, size
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
 from endonym.recipe.recipe import Recipe
-from endonym.runs.find import (
-    RECIPE,
-    asked,
-    find_run,
-    made_artifact,
-    planned,
-    planned_artifact,
-    recipe_file,
-    recipe_of,
-    resolve_run,
-    run_argument,
-    runs_by_recipe,
-    runs_here,
-    runs_of,
-    store_of,
-)
+from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
 
 SHOWN_CHARS, SHOWN_BYTES = 400, 2_000
@@ -50,29 +36,31 @@ BARS = "▁▂▃▄▅▆▇█"
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
     """Every run here, or those that the name of a run or a recipe means, with their stages."""
     if name is None:
-        runs = runs_here(store)
-    elif (recipe := recipe_file(Path(name))) is not None:
-        runs = runs_of(store, recipe)
+        runs = find.runs_here(store)
+    elif (recipe := find.recipe_file(Path(name))) is not None:
+        runs = find.runs_of(store, recipe)
     else:
-        runs = [find_run(store, name)]
+        runs = [find.find_run(store, name)]
     return [status_of(run, store) for run in runs]
 
 
 def unrun(store: Store, name: str | None) -> list[Path]:
     """The recipe of this name, or those in the current folder and below it, if not yet run."""
     around = store.root.parent
-    recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
+    recipes = [
+        path for where in (find.RECIPE, f"*/{find.RECIPE}") for path in sorted(around.glob(where))
+    ]
     if name is not None:
-        recipe = recipe_file(Path(name))
+        recipe = find.recipe_file(Path(name))
         recipes = [] if recipe is None else [recipe]
-    known = runs_by_recipe(store) if recipes else {}
-    return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
+    known = find.runs_by_recipe(store) if recipes else {}
+    return [each for each in recipes if find.recipe_file(each) and each.resolve() not in known]
 
 
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
     stages: list[dict[str, Any]] = []
-    expected, where = planned(run), store_of(run, store)
+    expected, where = find.planned(run), find.store_of(run, store)
     for stage in expected:
         folder = where.folder(stage["stage"], stage["id"])
         parts = folder.with_name(folder.name + ".part")
@@ -92,11 +80,13 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     failure = read_if_whole(run / FAILURE)
     return {
         "run": str(run),
-        "called": run_argument(run, store),
+        "called": find.run_argument(run, store),
         "is_changed": is_changed(run, store),
         "stages": stages,
         "is_planned": any(each["stage"] == "model" for each in expected),
-        "asked": asked(run_argument(run, store), planned_artifact(run, store, "model")),
+        "asked": find.asked(
+            find.run_argument(run, store), find.planned_artifact(run, store, "model")
+        ),
         "failure": failure,
     }
 
@@ -104,9 +94,9 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
 def is_changed(run: Path, store: Store) -> bool:
     """Whether the recipe says something else by now than when it ran. Comments do not matter."""
     with suppress(EndonymError, OSError, ValueError):
-        named = recipe_of(run, store)
+        named = find.recipe_of(run, store)
         now = Recipe.load(named.path, variant=named.variant, sets=named.sets)
-        return now.is_other_than((run / RECIPE).read_text(encoding="utf-8"))
+        return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
     return False
 
 
@@ -201,20 +191,20 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     artifacts = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
     if artifacts:
         return artifacts[0]
-    folder = find_run(store, name)
+    folder = find.find_run(store, name)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
-        if (made := planned_artifact(folder, store, kind)) is not None:
+        if (made := find.planned_artifact(folder, store, kind)) is not None:
             return made
-    return made_artifact(folder, store, wanted or "stage")
+    return find.made_artifact(folder, store, wanted or "stage")
 
 
 def _refused_corpus(store: Store, name: str) -> Path | None:
     """What a run left of a corpus that was refused, or is not finished; None if there is none."""
-    run = resolve_run(store, name)
-    stages = [each for each in planned(run) if each["stage"] == "corpus"] if run else []
+    run = find.resolve_run(store, name)
+    stages = [each for each in find.planned(run) if each["stage"] == "corpus"] if run else []
     if run is None or not stages:
         return None
-    made = store_of(run, store).folder("corpus", stages[0]["id"])
+    made = find.store_of(run, store).folder("corpus", stages[0]["id"])
     left = made.with_name(f"{made.name}.part") / "out"
     return left if not made.is_dir() and (left / "dropped").is_dir() else None
 
@@ -346,12 +336,7 @@ def _look_at_model(artifact: Artifact) -> Inspection:
         f"the weights are {which}",
         f"dev {what} {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
-    store = Store.of(artifact.folder)
-    samples = [
-        line
-        for line in read_jsonl(store.journal("model", artifact.manifest["id"]))
-        if line.get("event") == "sample"
-    ]
+    samples = events(journal_of(artifact), "sample")
     lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
     return Inspection("\n".join(lines), {"validations": validations})
 
@@ -384,7 +369,7 @@ def unused(store: Store) -> list[Unused]:
     """All that no run refers to."""
     found, scores = list[Unused](), _test_scores(store)
     for each in store.unreferred():
-        note = _note(each, store, scores.get(each.id)) if each.stage == "model" else ""
+        note = _note(each, scores.get(each.id)) if each.stage == "model" else ""
         found.append(Unused(each.stage, each.folder, each.bytes(), note, each))
     for part in store.unfinished():
         found.append(Unused(f"{part.parent.name} (unfinished)", part, _weight(part)))
@@ -427,15 +412,14 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
     return "\n".join(lines)
 
 
-def _note(model: Artifact, store: Store, score: float | None) -> str:
+def _note(model: Artifact, score: float | None) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
     key, what = validated_by(model)
     values = [each[key] for each in model.rows("validations.json")]
     said = f"{min(values):.3f} {what} of dev text" if values else "not scored"
     if score is not None:
         said = f"{score:.3f} bits/byte of test text"
-    lines = read_jsonl(store.journal("model", model.manifest["id"]))
-    ends = [line["at"][:10] for line in lines if line.get("event") == "finished"]
+    ends = [line["at"][:10] for line in events(journal_of(model), "finished")]
     return ", ".join([said, *(f"finished {at}" for at in ends[-1:])])
 
 

@@ -4,12 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapter_folder import (
-    adapter_folder,
-    is_adapter,
-    model_around,
-    read_adapter,
-)
+from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained

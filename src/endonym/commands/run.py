@@ -58,7 +58,7 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **how: Any) -> Run:
     finished = run_recipe(recipe, store, log, **how)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
-            path = write_report(finished, store)
+            path = write_report(finished)
         log.detail(f"report: {path}")
         made = [each for each in finished.made if each.stage.kind in PROMISED]
         if promise and all(each.is_new for each in made):

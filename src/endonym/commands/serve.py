@@ -18,8 +18,8 @@ from endonym.commands.export import export_model
 from endonym.commands.load import find_adapter, find_artifact, load_model, with_adapter
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError, RecipeError
-from endonym.export.adapter_folder import FOLDER as ADAPTER_FOLDER
-from endonym.export.adapter_folder import adapter_identity
+from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
+from endonym.export.adapters import adapter_identity
 from endonym.export.config import Export
 from endonym.export.formats import record_of, require_gguf_packages
 from endonym.export.gguf.write import require_gguf, require_gguf_adapter
@@ -122,44 +122,12 @@ def make_engine(
     adapter: one that is added to what the model gives. loaded: models by name, to which this one is
     added, so that several adapters of it share its weights.
     """
-    from endonym.serve.engine import prompt_differences
-
     if Path(name).is_file():
-        engine = _gguf_engine(name, adapter, log)
-    else:
-        loaded = {} if loaded is None else loaded
-        if name not in loaded:
-            loaded[name] = load_model(name, store, device_name, log)
-        base = loaded[name]
-        engine = _model_engine(name, base, store, device_name=device_name, log=log, adapter=adapter)
-    for each in prompt_differences(engine) if engine.template else ():
-        log.warn(f"{name}: {each}")
-    return engine
-
-
-def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
-    """The engine of a GGUF file and an adapter in another one. Raises RecipeError for others."""
-    with Path(name).open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
-            raise RecipeError("this is no GGUF file", where=name, do=do)
-    if adapter is not None and not Path(adapter).is_file():
-        message = f"{name} is a GGUF file, {adapter} is none"
-        do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
-        raise RecipeError(message, where="--adapter", do=do)
-    return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
-
-
-def _model_engine(
-    name: str,
-    base: LanguageModel,
-    store: Store,
-    *,
-    device_name: str,
-    log: Log,
-    adapter: str | None,
-) -> "Engine":
-    """The engine of a loaded model, with an adapter if one is named."""
+        return _gguf_engine(name, adapter, log)
+    loaded = {} if loaded is None else loaded
+    if name not in loaded:
+        loaded[name] = load_model(name, store, device_name, log)
+    base = loaded[name]
     model = base if adapter is None else with_adapter(base, find_adapter(adapter, store))
     if device_name != "cpu":
         return _own_engine(model, name, f"--device {device_name}", log)
@@ -173,6 +141,19 @@ def _model_engine(
     made = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
     return _llama_engine(_kept_gguf(name, store, log), name, log, made, chat=chat)
+
+
+def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
+    """The engine of a GGUF file and an adapter in another one. Raises RecipeError for others."""
+    with Path(name).open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
+            raise RecipeError("this is no GGUF file", where=name, do=do)
+    if adapter is not None and not Path(adapter).is_file():
+        message = f"{name} is a GGUF file, {adapter} is none"
+        do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
+        raise RecipeError(message, where="--adapter", do=do)
+    return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
 
 
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:
@@ -218,12 +199,7 @@ def _identity(name: str, store: Store) -> str:
 
 
 def _llama_engine(
-    path: Path,
-    name: str,
-    log: Log,
-    adapter: Path | None = None,
-    *,
-    chat: Tokenizer | None = None,
+    path: Path, name: str, log: Log, adapter: Path | None = None, *, chat: Tokenizer | None = None
 ) -> "Engine":
     from endonym.serve.llama_engine import LlamaEngine
 
@@ -234,8 +210,7 @@ def _llama_engine(
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
     added = "" if adapter is None else f" with {adapter}"
-    log.line(f"{name}: llama.cpp runs {path}{added} · {_described(engine)}")
-    return engine
+    return _told(engine, name, f"llama.cpp runs {path}{added}", log)
 
 
 def _own_engine(model: LanguageModel, name: str, reason: str, log: Log) -> "Engine":
@@ -244,12 +219,18 @@ def _own_engine(model: LanguageModel, name: str, reason: str, log: Log) -> "Engi
     device.prepare()
     memory = device.free_memory_bytes() // MEMORY_SHARE
     engine = OwnEngine(model, most_slots=MOST_OWN_SLOTS, memory=memory)
-    log.line(f"{name}: endonym's own runtime, not llama.cpp: {reason} · {_described(engine)}")
+    return _told(engine, name, f"endonym's own runtime, not llama.cpp: {reason}", log)
+
+
+def _told(engine: "Engine", name: str, runtime: str, log: Log) -> "Engine":
+    """The engine, after saying what it is, and what other programs do with its template."""
+    from endonym.serve.engine import prompt_differences
+
+    sizes = f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
+    log.line(f"{name}: {runtime} · {sizes}")
+    for each in prompt_differences(engine) if engine.template else ():
+        log.warn(f"{name}: {each}")
     return engine
-
-
-def _described(engine: "Engine") -> str:
-    return f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
 
 
 def served_names(

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
 from endonym.evaluate.compressor import (
+    MOST_DOCUMENTS,
     ORDER,
     PRIMING_LIMIT_BYTES,
     SEPARATORS,
     KeptSizes,
     compressed_bytes,
-    most_documents,
 )
 from endonym.evaluate.neighbours import neighbours
 from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
@@ -136,14 +136,13 @@ def compressor_scores(
 
     It reads at most 32 MB of training documents and scores 2,000 texts, sampled evenly. For blocks
     the training documents are joined by line ends. The value is the mean over 8 to 40 ends of the
-    training text. (Without fork: ten texts, two ends.) If the texts are sampled, scores of the
-    model on the same sample follow.
+    training text. If the texts are sampled, scores of the model on the same sample follow.
     model: nats of all texts. kept: sizes of earlier runs. advance: called with the share of the
     ends that is done.
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
-    chosen = spaced_sample(texts.sources, most_documents())
+    chosen = spaced_sample(texts.sources, MOST_DOCUMENTS)
     some = texts.only(chosen)
     data = [each.encode("utf-8") for each in some.each()]
     sizes = compressed_bytes(priming, data, separator, kept=kept, advance=advance)

@@ -6,7 +6,7 @@ tenth. So the training text is cut at several ends (without its last lines, one 
 and the mean over the ends is taken.
 This module runs as a process of its own (`python -m endonym.evaluate.compressor`), which reads the
 training text once and forks for each document and each end; a process with threads, as torch has,
-must not fork. Without fork each of them costs a pass over the training text, so there are fewer.
+must not fork.
 All that the process is asked is one piece of data; `KeptSizes` keeps its answer under their hash.
 Source: Shkarin 2002, PPM: one step to practicality; the library is pyppmd (variant I, as in zip).
 """
@@ -43,22 +43,14 @@ MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 2_000, 8, 40
 MOST_FORKS, MOST_BYTES = 16_000, 4_000_000
 """Limits on all draws together. Few or short texts are measured at more than eight ends of the
 training text, because their figure is the least certain."""
-DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Largest share of the training text that a draw leaves out; its lines may be long."""
 KEPT_FORM = 1
 """Raise it when the same request gets another answer: kept sizes are then measured again."""
 
 
-def most_documents() -> int:
-    """How many documents are measured here at most."""
-    return MOST_DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
-
-
 def draws_of(documents: int, total_bytes: int) -> int:
     """The number of ends of the training text at which so many documents are measured."""
-    if not hasattr(os, "fork"):
-        return DRAWS_WITHOUT_FORK
     most = min(MOST_DRAWS, MOST_FORKS // max(1, documents), MOST_BYTES // max(1, total_bytes))
     return max(FEWEST_DRAWS, most)
 
@@ -199,25 +191,10 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         yield [size - sizes[0] for size in sizes[1:]]
 
 
-def whole_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[list[int]]:
-    """The same without fork, with a whole pass for each extra and end."""
-    import pyppmd
-
-    def size(data: bytes) -> int:
-        encoder = pyppmd.Ppmd8Encoder(ORDER, MEMORY_BYTES)
-        return len(encoder.encode(data)) + len(encoder.flush())
-
-    for count in range(1, len(train) + 1):
-        text = b"".join(train[:count])
-        alone = size(text)
-        yield [size(text + extra) - alone for extra in extras]
-
-
 def answer_request() -> None:
     """Answer one request on standard input."""
     train, extras = read_request(sys.stdin.buffer)
-    measure = forked_sizes if hasattr(os, "fork") else whole_sizes
-    for sizes in measure(train, extras):
+    for sizes in forked_sizes(train, extras):
         sys.stdout.write(json.dumps(sizes) + "\n")
         sys.stdout.flush()
 

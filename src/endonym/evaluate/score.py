@@ -218,11 +218,7 @@ def _value(
 
 
 def draws(
-    numerators: NDArray[np.float64],
-    denominators: NDArray[np.int64],
-    parts: Parts,
-    *,
-    is_mean: bool,
+    numerators: NDArray[np.float64], denominators: NDArray[np.int64], parts: Parts, *, is_mean: bool
 ) -> NDArray[np.float64]:
     """The value in DRAWS samples of n - 1 of each part with replacement, with a fixed seed.
 

@@ -7,21 +7,19 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
-from endonym.errors import printable
 from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export.formats import MODELFILE, README
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
-from endonym.export.markdown import filled_template, hub_license, language_code
+from endonym.export.markdown import filled_template, hub_license
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
@@ -107,37 +105,26 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, tokenizer, known = model.decoder.config, model.tokenizer, card.history
+    config, known, is_gguf = model.decoder.config, card.history, form == "gguf"
     licenses = known.licenses(card.licenses) if known and not card.merged else ()
-    is_from_scratch = known is not None and known.is_from_scratch
-    is_gguf, is_chat = form == "gguf", tokenizer.chat_template is not None
     if isinstance(config, ModelConfig):
         kind = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
         kind = str(config.transformers["model_type"])
     return filled_template(
         "model.md",
-        name=printable(card.name),
-        language=card.language,
-        language_code=language_code(card.language),
+        card=card,
         license=hub_license(licenses),
-        version=version("endonym"),
         kind=kind,
         is_gguf=is_gguf,
-        is_chat=is_chat,
-        is_from_scratch=is_from_scratch,
-        is_base=is_from_scratch and not is_chat,
-        merged=card.merged,
         config=config,
-        tokenizer=tokenizer,
+        tokenizer=model.tokenizer,
         parameters=parameters(config).total,
         parts=parts_text(config),
         file=shlex.quote(chosen_file(list(sizes))) if is_gguf else "",
         ollama_name=re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model",
-        history=known,
         sizes=sizes,
         checks=checks,
-        rises=[check for check in checks if check.check == "bits_per_byte"],
         limits=limits,
         **_scores(known),
         **({} if known is None else _data(known, card.licenses)),

@@ -8,7 +8,6 @@ Source of its head: https://github.com/huggingface/hub-docs/blob/main/datasetcar
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -18,7 +17,7 @@ import pyarrow.parquet as parquet
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
 from endonym.errors import printable
-from endonym.export.markdown import filled_template, hub_license, language_code
+from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
 from endonym.formats.document import KEYS, Document
 
@@ -125,25 +124,19 @@ def readme(
     by name.
     """
     sources, total = corpus["sources"], corpus["total"]
-    kept = total["kept"].values()
-    documents = sum(side["documents"] for side in kept)
+    documents = sum(side["documents"] for side in total["kept"].values())
     known = [hub_license([licenses.get(source)]) for source in sources]
     dropped = ((reason, lost["records"]) for reason, lost in total["dropped"].items())
     return filled_template(
         "dataset.md",
         name=printable(name),
         language=language,
-        language_code=language_code(language),
         licenses=licenses,
         hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in known}),
         unstated=[source for source in sources if source not in licenses],
-        version=version("endonym"),
         corpus=corpus,
-        total=total,
         documents=documents,
         size_category=size_category(documents),
-        chars=sum(side["chars"] for side in kept),
-        bytes=sum(side["text_bytes"] for side in kept),
         dropped=sorted(dropped, key=lambda each: (-each[1], each[0])),
         clean=clean,
         rules=_rules(clean),

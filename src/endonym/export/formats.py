@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from endonym.disk import (
     file_hash,
@@ -42,16 +41,11 @@ AGAIN = "Export the model again."
 GGUF_PACKAGES = ("gguf", "xllamacpp")
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A written and verified export. files: names of its files. limits: what its format does
-    otherwise. fallbacks: matrices of each file that did not fit their type, and the type they got.
-    """
+class Exported(NamedTuple):
+    """A written and verified export. files: names of its files."""
 
     files: list[str]
     checks: list["Check"]
-    limits: list[str] = field(default_factory=list[str])
-    fallbacks: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
 
 def require_formats(
@@ -127,7 +121,7 @@ def make_export(
     files = write_record(
         out, model=made_of, **merged, format=export.format, limits=limits, checks=told
     )
-    return Exported(files, checks, limits, fallbacks)
+    return Exported(files, checks)
 
 
 def write_record(out: Path, **record: Any) -> list[str]:

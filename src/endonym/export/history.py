@@ -88,6 +88,16 @@ class History:
         return f"{machine[0]}, {counted(int(machine[1]), 'thread')}" if machine else ""
 
 
+def journal_of(artifact: Artifact) -> list[dict[str, Any]]:
+    """The lines of an artefact's journal, in its store."""
+    return read_jsonl(Store.of(artifact.folder).journal(artifact.stage, artifact.id))
+
+
+def events(journal: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The lines of a journal that tell of such an event."""
+    return [line for line in journal if line.get("event") == name]
+
+
 def training_seconds(journals: Sequence[list[dict[str, Any]]]) -> float:
     """Time of all steps in the journals of phases; 0 if none tells."""
     return sum(line.get("seconds", 0.0) for journal in journals for line in journal)
@@ -95,7 +105,7 @@ def training_seconds(journals: Sequence[list[dict[str, Any]]]) -> float:
 
 def machine_of(journal: list[dict[str, Any]]) -> tuple[str, str] | None:
     """Processor and number of threads of a phase's last start; None if its journal has none."""
-    started = [line for line in journal if line.get("event") == "started"]
+    started = events(journal, "started")
     return (str(started[-1]["processor"]), str(started[-1]["threads"])) if started else None
 
 
@@ -167,10 +177,8 @@ def _made_with(given: Artifact, store: Store) -> str | None:
 
 def with_times(known: History) -> History:
     """The same with the journals of training, for what is written outside the store."""
-    store = Store.of(known.corpus.folder)
-    journals = [read_jsonl(store.journal("model", each.manifest["id"])) for each in known.phases]
     base = with_times(known.base) if known.base else None
-    return replace(known, journals=journals, base=base)
+    return replace(known, journals=[*map(journal_of, known.phases)], base=base)
 
 
 def evaluations_of(model: Artifact) -> list[Artifact]:

@@ -4,6 +4,7 @@ Training goes on from such a folder, or from a model artefact.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import (
     config_json,
     has_row,
-    is_buffer,
     our_shape,
     read_config,
+    row_named,
     row_that_fits,
     without_own_code,
 )
@@ -28,20 +29,6 @@ from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
-from endonym.model.foreign.folder import (
-    CONFIG,
-    HEADS,
-    INDEX,
-    WEIGHTS,
-    AnyModelConfig,
-    is_artefact,
-    read_json,
-    refuse_code,
-    require_numbers,
-    require_shapes,
-    weight_files,
-    weight_shapes,
-)
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
@@ -49,12 +36,6 @@ from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
 
-PREFIXES = {
-    **dict.fromkeys(("gpt2", "falcon"), "transformer."),
-    **dict.fromkeys(("mamba", "mamba2"), "backbone."),
-    "gpt_neox": "gpt_neox.",
-}
-"""How the names of a class begin, by model_type; else with "model."."""
 SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
@@ -74,7 +55,7 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
         weights = to_theirs(decoder.config, decoder.state_dict())
     out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
-    write_json(out / CONFIG, config)
+    write_json(out / folders.CONFIG, config)
     stops, usual = list(tokenizer.stop_ids), Sampling()
     generation = {
         "bos_token_id": tokenizer.start_id,
@@ -146,7 +127,7 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
             shards.append({})
         shards[-1][name] = tensors[name]
     if len(shards) == 1:
-        save_tensors(tensors, out / WEIGHTS)
+        save_tensors(tensors, out / folders.WEIGHTS)
         return
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
@@ -154,7 +135,7 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
         save_tensors(shard, out / file)
         weight_map |= dict.fromkeys(shard, file)
     total = {"total_size": sum(each.nbytes for each in tensors.values())}
-    write_json(out / INDEX, {"metadata": total, "weight_map": weight_map})
+    write_json(out / folders.INDEX, {"metadata": total, "weight_map": weight_map})
 
 
 def import_huggingface(folder: Path) -> LanguageModel:
@@ -163,9 +144,9 @@ def import_huggingface(folder: Path) -> LanguageModel:
     Architectures that endonym does not have are computed by `transformers`. Before any tensor is
     read, raises ExportError for unsupported models and Damaged for damaged weights.
     """
-    where = str(folder / CONFIG)
-    given = without_own_code(read_json(folder / CONFIG))
-    refuse_code(given, where)
+    where = str(folder / folders.CONFIG)
+    given = without_own_code(folders.read_json(folder / folders.CONFIG))
+    folders.refuse_code(given, where)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(given):
         decoder: AnyDecoder = load_tried(folder, given)
@@ -173,7 +154,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
         return LanguageModel(decoder, tokenizer)
     config = read_config(given, where)
     _require_ids(config, tokenizer, where)
-    files, shapes = weight_files(folder), weight_shapes(folder)
+    files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
     own_names = names_in(given, shapes)
     found = {now: shapes[name] for name, now in own_names.items()}
     if config.layers > len(found):
@@ -181,10 +162,10 @@ def import_huggingface(folder: Path) -> LanguageModel:
     row = row_that_fits(given, config, where)
     stored = to_theirs(config, on_meta(config).state_dict(), row)
     wanted = {name: tuple(tensor.shape) for name, tensor in stored.items()}
-    doubled = [name for name in HEADS if config.tied and name in found]
+    doubled = [name for name in folders.HEADS if config.tied and name in found]
     wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
-    require_shapes(found, wanted, files[0])
-    require_numbers(files, names=own_names)
+    folders.require_shapes(found, wanted, files[0])
+    folders.require_numbers(files, names=own_names)
     theirs = {
         own_names[name]: each
         for file in files
@@ -203,14 +184,15 @@ def names_in(given: dict[str, Any], found: Iterable[str]) -> dict[str, str]:
     Without the buffers that it computes by itself. A folder that was saved without its head, as
     GPT-2 was published, lacks the prefix of all names.
     """
-    kept = [name for name in found if not is_buffer(name, str(given.get("model_type")))]
-    prefix = PREFIXES.get(str(given.get("model_type")), "model.")
+    row = row_named(given, folders.CONFIG)
+    kept = [name for name in found if not re.search(row.buffers, name)]
+    prefix = row.prefix
     if any(name.startswith(prefix) for name in kept):
         return {name: name for name in kept}
-    return {name: name if name in HEADS else prefix + name for name in kept}
+    return {name: name if name in folders.HEADS else prefix + name for name in kept}
 
 
-def _require_ids(config: AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
+def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
     """Raise ExportError if the tokenizer has more ids than the model; it may have fewer."""
     if tokenizer.used_vocab > config.vocab:
         raise ExportError(
@@ -225,10 +207,10 @@ def load_pretrained(folder: Path) -> LanguageModel:
 
     Raises ExportError for a model that is not supported, and Damaged for damaged weights.
     """
-    if not is_artefact(folder):
+    if not folders.is_artefact(folder):
         return import_huggingface(folder)
-    given = read_json(folder / CONFIG)
-    our_shape(given, str(folder / CONFIG))
+    given = folders.read_json(folder / folders.CONFIG)
+    our_shape(given, str(folder / folders.CONFIG))
     require_harmless(folder, given)
     return LanguageModel.load(folder)
 

@@ -7,6 +7,7 @@ has them. Every string there is written as JSON, which YAML reads, so that a nam
 
 import json
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def filled_template(name: str, /, **values: Any) -> str:
         "counted": counted,
         "duration": duration,
         "in_words": in_words,
+        "language_code": language_code,
         "number": number,
         "printable": printable,
         "quoted": lambda text: json.dumps(text, ensure_ascii=False),  # which is YAML, too
@@ -47,6 +49,7 @@ def filled_template(name: str, /, **values: Any) -> str:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
+    values["version"] = version("endonym")
     try:
         return environment.get_template(name).render(values)
     except jinja2.UndefinedError as error:

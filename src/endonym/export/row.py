@@ -1,54 +1,30 @@
 """Architectures of other programs as data: what they compute, by which keys. Imports no torch.
 
-Then what rows of `transformers` (rows/) and of llama.cpp (gguf/rows.py) share: what parts of a
+Then what rows of `transformers` (rows.py) and of llama.cpp (gguf/rows.py) share: what parts of a
 decoder they lack, activations, and rotary positions.
 """
 
 import math
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from endonym.errors import ExportError
-from endonym.model.config import (
-    Activation,
-    AttentionConfig,
-    ExpertsConfig,
-    FfnConfig,
-    ModelConfig,
-)
+from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, FfnConfig, ModelConfig
 
 Json = dict[str, Any]
 AnyFfn = FfnConfig | ExpertsConfig
 Misfits = list[tuple[bool, str]]
 """Whether a model has something that an architecture lacks, and its name."""
 
-ACTIVATIONS: dict[Activation, str] = {
-    "silu": "silu",
-    "gelu": "gelu",
-    "gelu_tanh": "gelu_pytorch_tanh",
-    "relu": "relu",
-}
-OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
+DATA = tomllib.loads(Path(__file__).with_name("rows.toml").read_text(encoding="utf-8"))
+ACTIVATIONS: dict[Activation, str] = DATA["activations"]
+SCALING_KEYS: dict[str, dict[str, str]] = DATA["scaling"]
+"""Keys of `transformers` for each kind of scaling of rotary positions, and ours."""
 ROPE_BASE = 10_000.0
 """The default of `transformers`."""
-ROPE_KEYS = ("rope_parameters", "rope_scaling", "rope_theta")
-"""Read whole by `read_rope`."""
-LLAMA3_KEYS = {
-    "factor": "factor",
-    "original_max_position_embeddings": "original_context",
-    "low_freq_factor": "low_turns",
-    "high_freq_factor": "high_turns",
-}
-YARN_KEYS = {
-    "factor": "factor",
-    "original_max_position_embeddings": "original_context",
-    "beta_slow": "low_turns",
-    "beta_fast": "high_turns",
-    "attention_factor": "sharpness",
-}
-SCALING_KEYS = {"linear": {"factor": "factor"}, "llama3": LLAMA3_KEYS, "yarn": YARN_KEYS}
-"""Keys of transformers for each kind of scaling of rotary positions, and ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,35 +50,63 @@ class Architecture:
         return next((name for holds, name in self.misfits(config, mixer, ffn) if holds), None)
 
 
+ROTARY = r"(self_attn\.|self_attention\.|attention\.)?rotary_emb\.(inv_freq|cos_cached|sin_cached)"
+"""Angles of rotary positions, which classes once saved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HFArchitecture(Architecture):
-    """A class of `transformers`. Its keys are those of `config.json`.
+    """A class of `transformers`, whose keys are those of `config.json`; see `rows.toml`.
 
-    to_json: our sizes in its keys, of a config, its mixer and its feed-forward. to_keys: our
-    recipe keys from its keys; a KeyError is a missing key. joined: its name of queries, keys and
-    values as one tensor, "side by side" or "by group" of heads that share keys. transposed:
-    pattern of tensors that it stores as inputs × outputs, unlike us. required: keys that we never
-    write, with the only value we support. harmless: keys that change no logit, or that `to_keys`
-    reads completely. elsewhere: keys with which, if they are true, only `transformers` computes
-    the model. aliases: older names of keys. assumed: defaults of keys. may_be_null: keys for which
-    null is not the default.
+    more_json: its keys that are no size of ours by another name, of a config, its mixer and its
+    feed-forward. more_keys: adds to our recipe keys what its keys say beside the sizes.
     """
 
     family: str
     model_type: str
     architecture: str
-    to_json: Callable[[ModelConfig, Any, Any], Json]
-    to_keys: Callable[[Json], Json]
+    keys: Mapping[str, str]
+    more_json: Callable[[ModelConfig, Any, Any], Json]
+    more_keys: Callable[[Json, Json], None]
+    optional: Sequence[str] = ()
+    constants: Json = field(default_factory=dict[str, Any])
     joined: str = ""
     joined_how: Literal["side by side", "by group"] = "by group"
     transposed: str = ""
     context_key: str = "max_position_embeddings"
     required: Json = field(default_factory=dict[str, Any])
-    harmless: frozenset[str] = frozenset()
-    elsewhere: tuple[str, ...] = ()
+    harmless: Sequence[str] = ()
+    elsewhere: Sequence[str] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     assumed: Json = field(default_factory=dict[str, Any])
-    may_be_null: tuple[str, ...] = ()
+    may_be_null: Sequence[str] = ()
+    prefix: str = "model."
+    buffers: str = rf"(^|\.)(layers\.\d+\.)?{ROTARY}$"
+
+    def to_json(self, config: ModelConfig) -> Json:
+        """A model in the keys of the class."""
+        mixer, ffn = config.mixers[0], config.ffns[0]
+        sizes: Json = {f"ffn.{name}": value for name, value in ffn}
+        sizes |= {f"mixer.{name}": value for name, value in mixer}
+        sizes |= dict(config) | {"attention_dropout": sizes.get("mixer.dropout")}
+        sizes["ffn.activation"] = ACTIVATIONS[ffn.activation]
+        sizes["mixer.expand"] = (
+            0 if isinstance(mixer, AttentionConfig) else mixer.inner // config.dim
+        )
+        written = {theirs: sizes[ours] for theirs, ours in self.keys.items()}
+        return written | self.constants | self.more_json(config, mixer, ffn)
+
+    def to_keys(self, theirs: Json) -> Json:
+        """A model in the keys of a recipe. Raises KeyError for a missing key."""
+        ours: Json = {"family": self.family, "mixer": {}, "ffn": {}}
+        for name, key in self.keys.items():
+            part, _, last = key.rpartition(".")
+            value = theirs.get(name) if name in self.optional else theirs[name]
+            (ours[part] if part else ours)[last] = value
+        if "activation" in ours["ffn"]:
+            ours["ffn"]["activation"] = our_activation(ours["ffn"]["activation"])
+        self.more_keys(theirs, ours)
+        return ours
 
 
 def classic_misfits(
@@ -125,9 +129,9 @@ def llama_misfits(
     mixer: AttentionConfig,
     ffn: AnyFfn,
     *,
-    ffn_kind: str,
-    query_key_norm: bool,
-    has_window: bool,
+    ffn_kind: str = "gated",
+    query_key_norm: bool = False,
+    has_window: bool = False,
 ) -> Misfits:
     """What Llama lacks, and its relatives with norms of heads, a window or experts."""
     return [
@@ -158,9 +162,18 @@ def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
     return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}
 
 
+def tensor_names(path: Path) -> dict[str, dict[str, str]]:
+    """The tables of a file with our names of tensors and another program's."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: each.get("tensors", {}) | with_parts(each.get("modules", {}), "weight", "bias")
+        for name, each in tables.items()
+    }
+
+
 def our_activation(theirs: Any) -> Any:
     """Our name of an activation; unknown ones stay, for the recipe's check to refuse."""
-    known = {name: ours for ours, name in ACTIVATIONS.items()} | OTHER_ACTIVATIONS
+    known = {name: ours for ours, name in ACTIVATIONS.items()} | DATA["other_activations"]
     return known.get(theirs, theirs)
 
 

@@ -4,7 +4,7 @@ Reading is strict: any key or value that our own writer would not write for this
 so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
-import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
 from endonym.export.row import HFArchitecture, Json, our_activation
-from endonym.export.rows.classic import FALCON, GPT2, GPT_NEOX
-from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
-from endonym.export.rows.mamba import MAMBA, MAMBA2
+from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import (
@@ -28,69 +26,15 @@ from endonym.model.foreign.folder import (
     weight_shapes,
 )
 
-ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
 """Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
 
-# Words of published config.json files, and buffers of their weights, that change no logit: from the
-# classes of transformers 2.0 to 5.23 for the rows of this package, and the folders that they wrote.
-# A word whose value could change something stands with the values for which it does not.
-NAMES = {
-    *("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"),
-    *("_commit_hash", "finetuning_task", "task_specific_params", "problem_type", "prefix"),
-    *("tokenizer_class", "_attn_implementation_autoset", "unsloth_version", "unsloth_fixed"),
-    *("transformers.js_config", "use_flash_attention_2", "_flash_attn_2_enabled"),
-}
-"""What a model is called, by what it was written or computed, and what it was tuned for."""
-SPECIALS = {
-    *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id"),
-    *("eos_token_ids", "cls_token_id", "mask_token_id", "decoder_start_token_id"),
-    *("forced_bos_token_id", "forced_eos_token_id"),
-    *("bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
-}
-GENERATION = {
-    *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups"),
-    *("diversity_penalty", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty"),
-    *("length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size"),
-    *("num_return_sequences", "remove_invalid_values", "exponential_decay_length_penalty"),
-}
-"""Words on sampling, which stand in `generation_config.json` today."""
-OUTPUTS = {
-    *("use_cache", "output_past", "return_dict", "return_dict_in_generate", "output_scores"),
-    *("output_attentions", "output_hidden_states", "keys_to_ignore_at_inference"),
-}
-"""What else a class returns."""
-LABELS = {"num_labels", "_num_labels", "id2label", "label2id", "classifier_dropout"}
-"""Of classifiers, whose heads are not the language model's."""
-TRAINING = {
-    *("initializer_range", "gradient_checkpointing", "use_bfloat16", "tf_legacy_loss"),
-    *("pretraining_tp", "torchscript", "xla_device", "neftune_noise_alpha"),
-}
-ANY_VALUE = NAMES | SPECIALS | GENERATION | OUTPUTS | LABELS | TRAINING
-"""Words that change no logit, whatever they say."""
-
-ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
-ONLY: dict[str, tuple[Any, ...]] = {
-    "pruned_heads": ({},),
-    "is_decoder": (False,),
-    "is_encoder_decoder": (False,),
-    "add_cross_attention": (False,),
-    "tie_encoder_decoder": (False,),
-    "chunk_size_feed_forward": (0,),
-    "_attn_implementation": ATTENTION,
-    "attn_implementation": ATTENTION,
-}
-"""Words that change no logit if they have one of these values. Ways to compute attention agree."""
-
-ROTARY = r"(self_attn\.|self_attention\.|attention\.)?rotary_emb\.(inv_freq|cos_cached|sin_cached)"
-BUFFERS = {
-    "gpt2": r"(^|\.)h\.\d+\.attn\.(bias|masked_bias)$",
-    "gpt_neox": rf"layers\.\d+\.(attention\.(bias|masked_bias)|{ROTARY})$",
-    "falcon": rf"h\.\d+\.{ROTARY}$",
-}
-"""Tensors by model_type that classes once saved and now compute: causal masks and angles."""
-OTHER_BUFFERS = rf"(^|\.)(layers\.\d+\.)?{ROTARY}$"
+KNOWN = tomllib.loads(Path(__file__).with_name("known_keys.toml").read_text(encoding="utf-8"))
+ANY_VALUE = {key for keys in KNOWN["any_value"].values() for key in keys}
+"""Words of published config.json files that change no logit, whatever they say."""
+ONLY: dict[str, list[Any]] = KNOWN["only"]
+"""Words that change no logit if they have one of these values."""
 
 
 def row_of(config: ModelConfig) -> HFArchitecture:
@@ -124,7 +68,7 @@ def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = N
         "max_position_embeddings": config.context,
         "dtype": "float32",
         "use_cache": True,
-        **row.to_json(config, config.mixers[0], config.ffns[0]),
+        **row.to_json(config),
     }
 
 
@@ -135,7 +79,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
     """
     data = without_own_code(data)
     refuse_code(data, where)
-    row = _row_named(data, where)
+    row = row_named(data, where)
     config = _read_shape(row, data, where)
     own = row_that_fits(data, config, where)
     written = config_json(config, 0, own) | {"model_type": row.model_type}
@@ -205,7 +149,7 @@ def has_row(data: Json) -> bool:
     return any(not any(data.get(key) is True for key in row.elsewhere) for row in rows)
 
 
-def _row_named(given: Json, where: str) -> HFArchitecture:
+def row_named(given: Json, where: str) -> HFArchitecture:
     """The row of a folder's model_type. Raises ExportError if there is none."""
     for row in ROWS:
         if row.model_type == given.get("model_type"):
@@ -220,7 +164,7 @@ def _row_named(given: Json, where: str) -> HFArchitecture:
 
 def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture:
     """The row whose keys and names a folder uses: its own, or another one that fits the model."""
-    row = _row_named(data, where)
+    row = row_named(data, where)
     if row.misfit(config) is None:
         return row
     try:
@@ -260,9 +204,8 @@ def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
             fields.setdefault(new, fields[old])
     fields = row.assumed | fields
     try:
-        keys = row.to_keys(fields)
         return resolve(
-            ModelKeys.model_validate({"family": row.family} | keys),
+            ModelKeys.model_validate(row.to_keys(fields)),
             vocab=fields["vocab_size"],
             context=fields[row.context_key],
         )
@@ -285,8 +228,3 @@ def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
 def is_harmless(key: str, value: Any) -> bool:
     """Whether a word of any class changes no logit with this value."""
     return key in ANY_VALUE or any(value == each for each in ONLY.get(key, ()))
-
-
-def is_buffer(name: str, model_type: str) -> bool:
-    """Whether a tensor of a folder is one that its class now computes by itself."""
-    return re.search(BUFFERS.get(model_type, OTHER_BUFFERS), name) is not None

@@ -101,21 +101,9 @@ class LanguageModel:
         decoder = load_any(config, folder / "weights.safetensors")
         return cls(decoder.to(device), tokenizer)
 
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        max_tokens: int = MAX_TOKENS,
-        min_tokens: int = 0,
-        sampling: Sampling | None = None,
-        **settings: Any,
-    ) -> str:
-        """The continuation of a prompt, as one string. See `stream`.
-
-        settings: fields of `Sampling`, such as temperature=0 for greedy choice.
-        """
-        settings |= {"max_tokens": max_tokens, "min_tokens": min_tokens, "sampling": sampling}
-        return "".join(self.stream(prompt, **settings))
+    def generate(self, prompt: str = "", **how: Any) -> str:
+        """The continuation of a prompt, as one string. how: as for `stream`."""
+        return "".join(self.stream(prompt, **how))
 
     def generate_many(
         self,
@@ -155,7 +143,8 @@ class LanguageModel:
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        How tokens are chosen: `sampling`, or its defaults, with the `settings` changed.
+        How tokens are chosen: `sampling`, or its defaults, with the `settings` changed, such as
+        temperature=0 for greedy choice.
 
         The prompt starts a document, after the token that opens one. The model may end it after
         `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete

@@ -1,12 +1,13 @@
 """llama.cpp in this process: what it makes of a GGUF file, text by text and logit by logit.
 
-The functions are those of `include/llama.h`, called by ctypes in the shared library of the package
+The functions are those of `llama_cpp.toml`, called by ctypes in the shared library of the package
 `xllamacpp`. Structs are passed by value, so their layout must be that of the library's version:
 it is compared with known defaults when the library is opened.
 """
 
 import ctypes
 import os
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -21,10 +22,25 @@ from endonym.errors import Damaged, EndonymError, ExportError
 from endonym.limited.frames import as_sent, sendable
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
-PTR, INT, UINT, BOOL = ctypes.c_void_p, ctypes.c_int32, ctypes.c_uint32, ctypes.c_bool
-FLOAT, SIZE, TEXT = ctypes.c_float, ctypes.c_size_t, ctypes.c_char_p
-INTS, FLOATS = ctypes.POINTER(INT), ctypes.POINTER(FLOAT)
-LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, TEXT, PTR)
+INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
+LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+STRUCTS: dict[str, Any] = {}
+
+
+def _type(name: str) -> Any:
+    """A type of `llama_cpp.toml`."""
+    if name in ("", "log"):
+        return LOG if name else None
+    plain = name.removesuffix("*")
+    found = STRUCTS.get(plain) or getattr(ctypes, f"c_{plain}")
+    return ctypes.POINTER(found) if name.endswith("*") else found
+
+
+for _name, _members in TABLES["structs"].items():
+    _fields = [(each, _type(kind)) for kind, names in _members for each in names.split()]
+    STRUCTS[_name] = type(_name, (ctypes.Structure,), {"_fields_": _fields})
+
 ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
@@ -39,80 +55,6 @@ CONTEXT = 64
 TEXTS = ("Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ។\n", "a" * 2_000, " " * 2_000)
 
 
-def _members(kind: Any, names: str) -> list[tuple[str, Any]]:
-    """Neighbouring members of a struct that have one type."""
-    return [(name, kind) for name in names.split()]
-
-
-class _ModelParams(ctypes.Structure):
-    _fields_ = (
-        *_members(PTR, "devices tensor_buft_overrides"),
-        *_members(INT, "n_gpu_layers split_mode load_mode lazy_mode main_gpu"),
-        *_members(PTR, "tensor_split progress progress_data kv_overrides"),
-        *_members(BOOL, "vocab_only check_tensors use_extra_bufts no_host no_alloc load_mtp"),
-    )
-
-
-class _ContextParams(ctypes.Structure):
-    _fields_ = (
-        *_members(UINT, "n_ctx n_batch n_ubatch n_seq_max n_rs_seq"),
-        *_members(UINT, "n_outputs_max n_outputs_per_seq"),
-        *_members(INT, "n_threads n_threads_batch ctx_type rope_scaling_type pooling_type"),
-        *_members(INT, "attention_type flash_attn_type"),
-        *_members(FLOAT, "rope_freq_base rope_freq_scale yarn_ext yarn_attn yarn_fast yarn_slow"),
-        ("yarn_orig_ctx", UINT),
-        ("defrag_thold", FLOAT),
-        *_members(PTR, "cb_eval cb_eval_data"),
-        *_members(INT, "type_k type_v"),
-        ("moe_cache_size", SIZE),
-        *_members(PTR, "abort abort_data"),
-        *_members(BOOL, "embeddings offload_kqv no_perf op_offload swa_full kv_unified"),
-        ("samplers", PTR),
-        ("n_samplers", SIZE),
-        ("ctx_other", PTR),
-    )
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = (
-        ("n_tokens", INT),
-        ("token", INTS),
-        ("embd", PTR),
-        ("pos", INTS),
-        *_members(PTR, "n_seq_id seq_id"),
-        ("logits", ctypes.POINTER(ctypes.c_int8)),
-    )
-
-
-FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "llama_model_default_params": (_ModelParams, ()),
-    "llama_context_default_params": (_ContextParams, ()),
-    "llama_model_load_from_file": (PTR, (TEXT, _ModelParams)),
-    "llama_model_free": (None, (PTR,)),
-    "llama_model_get_vocab": (PTR, (PTR,)),
-    "llama_model_n_ctx_train": (INT, (PTR,)),
-    "llama_init_from_model": (PTR, (PTR, _ContextParams)),
-    "llama_adapter_lora_init": (PTR, (PTR, TEXT)),
-    "llama_set_adapters_lora": (INT, (PTR, ctypes.POINTER(PTR), SIZE, FLOATS)),
-    "llama_free": (None, (PTR,)),
-    "llama_get_memory": (PTR, (PTR,)),
-    "llama_memory_clear": (None, (PTR, BOOL)),
-    "llama_memory_seq_rm": (BOOL, (PTR, INT, INT, INT)),
-    "llama_model_chat_template": (TEXT, (PTR, TEXT)),
-    "llama_model_meta_val_str": (INT, (PTR, TEXT, TEXT, SIZE)),
-    "llama_decode": (INT, (PTR, _Batch)),
-    "llama_get_logits": (FLOATS, (PTR,)),
-    "llama_vocab_n_tokens": (INT, (PTR,)),
-    "llama_vocab_bos": (INT, (PTR,)),
-    "llama_vocab_eos": (INT, (PTR,)),
-    "llama_vocab_get_text": (TEXT, (PTR, INT)),
-    "llama_vocab_is_eog": (BOOL, (PTR, INT)),
-    "llama_tokenize": (INT, (PTR, TEXT, INT, INTS, INT, BOOL, BOOL)),
-    "llama_token_to_piece": (INT, (PTR, INT, TEXT, INT, INT, BOOL)),
-    "ggml_quantize_chunk": (SIZE, (ctypes.c_int, PTR, PTR, *(ctypes.c_int64,) * 3, PTR)),
-    "llama_log_set": (None, (LOG, PTR)),
-    "llama_version": (TEXT, ()),
-}
 _said: list[str] = []
 
 
@@ -133,9 +75,9 @@ def library() -> ctypes.CDLL:
         do = 'Install it: pip install "endonym[gguf]"'
         raise ExportError("llama.cpp is not installed", do=do) from error
     found = ctypes.CDLL(str(module.__file__))
-    for name, (result, arguments) in FUNCTIONS.items():
+    for name, (result, arguments) in TABLES["functions"].items():
         function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
+        function.restype, function.argtypes = _type(result), [*map(_type, arguments.split())]
     found.llama_log_set(_log, None)
     context, model = found.llama_context_default_params(), found.llama_model_default_params()
     known = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
@@ -318,14 +260,14 @@ class LlamaCpp:
         _said.clear()
         counts = np.ones_like(ids)  # A token is of one sequence.
         pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
-        batch = _Batch(
+        batch = STRUCTS["batch"](
             len(ids),
             ids.ctypes.data_as(INTS),
             None,
             positions.ctypes.data_as(INTS),
             counts.ctypes.data,
             pointers.ctypes.data,
-            asked.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+            asked.ctypes.data_as(BYTES),
         )
         code = self._lib.llama_decode(self._context, batch)
         if code != 0:

@@ -16,6 +16,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
+from endonym.evaluate import speed
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
@@ -30,16 +31,6 @@ from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
-from endonym.evaluate.speed import (
-    ROUNDS,
-    SPEED,
-    SPEED_FILE,
-    cells,
-    contenders,
-    measure_speed,
-    notes,
-    sample,
-)
 from endonym.evaluate.tables import aligned
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
@@ -209,26 +200,29 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     model = ctx.inputs["model"].folder
     tokenizer = Tokenizer.load(model / "tokenizer.json")
     context = read_shape(read_json(model / "config.json")).context
-    text = sample(ctx.inputs["shards"].folder, tokenizer, context)
+    text = speed.sample(ctx.inputs["shards"].folder, tokenizer, context)
     exports = [each.folder for name, each in ctx.inputs.items() if name.startswith("export")]
-    measured = contenders(model, exports)
-    with ctx.log.progress(SPEED, ROUNDS * len(measured), "processes") as advance:
-        rows = measure_speed(measured, text, threads=device.threads(), advance=advance)
+    measured = speed.contenders(model, exports)
+    with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(measured), "processes") as advance:
+        rows = speed.measure_speed(measured, text, threads=device.threads(), advance=advance)
     versions: dict[str, str] = {}
     for package in SPEED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     line = {
-        "event": SPEED,
+        "event": speed.SPEED,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": device.processor(),
         "versions": versions,
         "rows": [asdict(row) for row in rows],
     }
     append_jsonl(ctx.journal, line)
-    for shown in [*aligned(cells(rows), indent=2), *(f"  {note}" for note in notes(rows))]:
+    for shown in [
+        *aligned(speed.cells(rows), indent=2),
+        *(f"  {note}" for note in speed.notes(rows)),
+    ]:
         ctx.log.line(shown)
     counts = {"documents": len(text.texts), "bytes": text.bytes}
     files = [{"runtime": each.name, "bytes": each.bytes} for each in measured]
-    write_json(ctx.out / SPEED_FILE, {"sample": counts, "runtimes": files})
-    return {"kind": SPEED, "runtimes": len(measured), **counts}
+    write_json(ctx.out / speed.SPEED_FILE, {"sample": counts, "runtimes": files})
+    return {"kind": speed.SPEED, "runtimes": len(measured), **counts}

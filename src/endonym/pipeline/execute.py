@@ -174,17 +174,11 @@ def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining)
 
 
 def make(
-    stage: Stage,
-    store: Store,
-    log: Log,
-    *,
-    device: str | None = None,
-    metrics: Metrics | None = None,
-    workers: int | str | None = None,
+    stage: Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
-    metrics: of the run, which follow the training of a model. workers: that make a corpus.
+    metrics: of the run, which follow the training of a model. how: other fields of StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
     found = store.find(stage.kind, stage.id)
@@ -193,21 +187,13 @@ def make(
         store.tidy(found)
         made = Made(stage, found.verify(), False, 0.0)
     else:
-        made = _make_now(stage, store, log, device=device, metrics=metrics, workers=workers)
+        made = _make_now(stage, store, log, metrics=metrics, **how)
     if metrics is not None:
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
     return made
 
 
-def _make_now(
-    stage: Stage,
-    store: Store,
-    log: Log,
-    *,
-    device: str | None,
-    metrics: Metrics | None,
-    workers: int | str | None,
-) -> Made:
+def _make_now(stage: Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any) -> Made:
     """The artefact, made here, or by another process that was waited for."""
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
@@ -225,7 +211,7 @@ def _make_now(
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device, metrics, workers)
+        ctx = StageContext(at.out, at.work, at.journal, inputs, log, metrics=metrics, **how)
         follows = metrics and metrics.following(stage.name, stage.id, at.journal)
         with follows or nullcontext():
             numbers = stage.make(stage.config, ctx)

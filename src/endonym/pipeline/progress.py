@@ -15,7 +15,7 @@ from typing import Any
 
 from endonym import device
 from endonym.cpu_contention import ContentionMonitor
-from endonym.device import process_info
+from endonym.device import process_info, signals_to
 from endonym.disk import write_atomic
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -52,12 +52,8 @@ def stop_requests() -> Generator[threading.Event]:
         over = over or time.monotonic() + echo_seconds
         asked.set()
 
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signals_to(ask, signal.SIGINT, signal.SIGTERM):
         yield asked
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
     if asked.is_set():  # Asked for after the last step: what follows training must not run.
         raise KeyboardInterrupt
 

@@ -417,8 +417,13 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
 
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
-    from endonym.export.adapter_export import Adapter, make_adapter_export
-    from endonym.export.adapter_folder import adapter_folder, base_name_of, read_adapter
+    from endonym.export.adapters import (
+        Adapter,
+        adapter_folder,
+        base_name_of,
+        make_adapter_export,
+        read_adapter,
+    )
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.training import initial_decoder
     from endonym.tokenizer.tokenizer import Tokenizer

@@ -19,9 +19,8 @@ from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import find
-from endonym.export.adapter_export import require_adapter_formats
-from endonym.export.adapter_folder import FOLDER as ADAPTER
-from endonym.export.adapter_folder import base_identity, write_adapter
+from endonym.export.adapters import FOLDER as ADAPTER
+from endonym.export.adapters import require_adapter_formats, write_adapter
 from endonym.export.formats import require_formats
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
@@ -132,10 +131,7 @@ def text_inputs(
 
 
 def example_inputs(
-    config: PhaseTraining,
-    ctx: StageContext,
-    make_decoder: Callable[[], AnyDecoder],
-    group: Group,
+    config: PhaseTraining, ctx: StageContext, make_decoder: Callable[[], AnyDecoder], group: Group
 ) -> ExampleInputs:
     """Examples to read; of preference pairs with what the starting weights say of them.
 
@@ -274,9 +270,10 @@ def _merged_adapter(
             parameter.data = parameter.data.new_empty(0)
     decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
     name = start.id if start is not None else config.folder.name if config.folder else "model"
-    said: dict[str, Any] = {"base_name": name, "dropout": adapt.dropout}
-    place = ctx.out / ADAPTER
-    if reason := write_adapter(place, decoder, changes, base=base_identity(decoder), **said):
+    reason = write_adapter(
+        ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=adapt.dropout
+    )
+    if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)

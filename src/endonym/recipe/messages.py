@@ -1,7 +1,9 @@
 """pydantic's validation errors about a recipe, as problems in the recipe's own terms."""
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
@@ -22,31 +24,8 @@ from endonym.recipe.text import KeyPath
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
-EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a table",
-    "model_type": "a table",
-}
-LIMITS = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("above", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("below", "lt"),
-}
-SHAPES = {
-    r"^[\w./-]{1,200}$": "1 to 200 letters, digits, `_`, `.`, `/` or `-`",
-    r"^\w[\w.-]{0,63}$": "1 to 64 letters, digits, `_`, `.` or `-`, first neither `.` nor `-`",
-    r"^[\w.-]{1,64}$": "1 to 64 letters, digits, `_`, `.` or `-`",
-    r"^[^\s`|][^\n`|]{0,99}$": "1 to 100 characters of one line, without ` and |",
-    r"^[^@\d]*$": "text without @ and digits",
-    r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$": 'a language code such as "tt", "ro" or "zh-Hant"',
-}
-"""The patterns that configs ask for, in words."""
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+EXPECTED, LIMITS, SHAPES = (WORDS[name] for name in ("expected", "limits", "shapes"))
 
 
 def validated(config: type[AnyConfig], data: Mapping[str, Any]) -> AnyConfig:

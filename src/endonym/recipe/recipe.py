@@ -61,14 +61,10 @@ class Recipe(Config):
         default_factory=Split, title="the split", description="which documents are held out"
     )
     tokenizer: TokenizerConfig = Field(
-        default_factory=TokenizerConfig,
-        title="a tokenizer",
-        description="how text becomes ids",
+        default_factory=TokenizerConfig, title="a tokenizer", description="how text becomes ids"
     )
     pack: Pack = Field(
-        default_factory=Pack,
-        title="packing",
-        description="how documents become rows of tokens",
+        default_factory=Pack, title="packing", description="how documents become rows of tokens"
     )
     chat: Chat = Field(
         default_factory=Chat,

@@ -12,15 +12,8 @@ from typing import Any
 from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.export.markdown import templates_in
-from endonym.recipe.keys import (
-    Table,
-    inner,
-    meant,
-    other_programs,
-    plain_word,
-    tables,
-)
-from endonym.recipe.messages import SHAPES, unknown_key
+from endonym.recipe.keys import Table, inner, meant, other_programs, plain_word, tables
+from endonym.recipe.messages import SHAPES, WORDS, unknown_key
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.text import dotted
 from endonym.train.schedule import SCHEDULES, multiplier
@@ -109,37 +102,8 @@ def any_script(pattern: str) -> str:
 
 
 FOLDER = Path(__file__).parent
-AUTOPILOT = frozenset(
-    {
-        "tokenizer.vocab",
-        "pack.context",
-        "model.dim",
-        "model.layers",
-        "model.mixer.heads",
-        "model.dropout",
-        "phase.steps",
-        "phase.tokens",
-        "phase.epochs",
-        "phase.flops",
-        "phase.batch_tokens",
-        "phase.betas",
-        "phase.optimizer",
-        "phase.lr",
-        "phase.embedding_lr",
-        "phase.warmup_steps",
-        "phase.schedule",
-        "phase.weight_decay",
-    }
-)
-"""Keys that the autopilot chooses from the texts and the machine if they are left out."""
+AUTOPILOT = frozenset(WORDS["autopilot"])
 CURVE_COLUMNS, CURVE_ROWS, CURVE_WARMUP = 48, 3, 6
-TYPES = {
-    "integer": "whole number",
-    "number": "number",
-    "string": "text",
-    "boolean": "true or false",
-}
-LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 SHAPE_TEXTS = {any_script(pattern): text for pattern, text in SHAPES.items()}
 BARS = " ▁▂▃▄▅▆▇█"
 
@@ -241,8 +205,10 @@ def type_text(node: dict[str, Any]) -> str:
             return f"list of {len(node['prefixItems'])}, each a {first}"
         text = type_text(node.get("items", {}))
         return "tables" if text == "table" else f"list of {text.removeprefix('one of ')}"
-    text = TYPES.get(node.get("type", ""), "table")
-    limits = [f"{sign} {toml_value(node[name])}" for name, sign in LIMITS.items() if name in node]
+    text = WORDS["types"].get(node.get("type", ""), "table")
+    limits = [
+        f"{sign} {toml_value(node[name])}" for name, sign in WORDS["signs"].items() if name in node
+    ]
     shape = SHAPE_TEXTS.get(node.get("pattern", ""))
     return f"{text}: {shape}" if shape else " ".join([text, " and ".join(limits)]).strip()
 

@@ -12,7 +12,8 @@ from endonym.disk import write_atomic
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
-from endonym.log import duration, read_jsonl, size
+from endonym.export.history import events, journal_of
+from endonym.log import duration, size
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
@@ -21,24 +22,24 @@ from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
-from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
+from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
-from endonym.store import Store, read_plan
+from endonym.store import read_plan
 
 WIDE, NARROW = 900.0, 350.0
 SAMPLES_SHOWN = 6
 
 
-def write_report(run: Run, store: Store) -> Path:
+def write_report(run: Run) -> Path:
     """Write `report.html` into the run's folder; sections without data are left out."""
     path = run.folder / "report.html"
-    write_atomic(path, report_page(run, store).encode("utf-8"))
+    write_atomic(path, report_page(run).encode("utf-8"))
     return path
 
 
-def report_page(run: Run, store: Store) -> str:
+def report_page(run: Run) -> str:
     """The report as HTML."""
-    return render("report.html", gather(run, store))
+    return render("report.html", gather(run))
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -73,7 +74,7 @@ def _figure(wide: str, narrow: str) -> str:
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
-def gather(run: Run, store: Store) -> dict[str, Any]:
+def gather(run: Run) -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
     beside = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
@@ -83,8 +84,8 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     kind = "as it came" if run.recipe.keeps_tokenizer else kind
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
-    phases = [each for made in models if (each := phase_curves(made, store)) is not None]
-    written = sampled_steps(models, store)
+    phases = [each for made in models if (each := phase_curves(made)) is not None]
+    written = sampled_steps(models)
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
@@ -117,8 +118,8 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
             run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
         ),
         "model": _model(run, models),
-        "stages": [_stage(made, store) for made in run.made],
-        "machine": _machine(models, store),
+        "stages": [*map(_stage, run.made)],
+        "machine": _machine(models),
         "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
         "recipe": run.recipe.as_run(),
     }
@@ -179,11 +180,11 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     }
 
 
-def _stage(made: Made, store: Store) -> dict[str, str]:
+def _stage(made: Made) -> dict[str, str]:
     """Name, identity, size and time of a stage."""
     full = made.artifact.manifest["id"]
-    lines = read_jsonl(store.journal(made.stage.kind, full))
-    ends = [line for line in lines if line.get("event") == "finished"]
+    lines = journal_of(made.artifact)
+    ends = events(lines, "finished")
     wall = ends[-1]["wall_seconds"] if ends else made.seconds
     # After an interruption the wall time is that of the last call; the steps have theirs.
     seconds = max(wall, sum(line.get("seconds", 0.0) for line in lines))
@@ -196,11 +197,9 @@ def _stage(made: Made, store: Store) -> dict[str, str]:
     }
 
 
-def _machine(models: Sequence[Made], store: Store) -> list[tuple[str, str]]:
+def _machine(models: Sequence[Made]) -> list[tuple[str, str]]:
     """The machine and the library versions that trained the last phase."""
-    if not models:
-        return []
-    last = models[-1]
-    note = started(store.journal(last.stage.kind, last.artifact.manifest["id"]))
+    starts = events(journal_of(models[-1].artifact), "started") if models else []
+    note = starts[-1] if starts else {}
     rows = [(key, str(note[key])) for key in ("processor", "threads") if key in note]
     return [*rows, *((name, str(value)) for name, value in note.get("versions", {}).items())]

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
+
 from endonym.log import number as whole_number
 
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -204,10 +206,19 @@ def _draw(chart: Chart, frame: Frame, width: float) -> str:
             parts.append(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>')
     named = _dot_names if chart.names_at_dots else _names
     parts += named(chart, frame, is_narrow=is_narrow)
+    said = (chart.title, chart.description)
+    return _svg("chart", said, parts, width=width, height=chart.height)
+
+
+def _svg(
+    kind: str, said: tuple[str, str], parts: Sequence[str], *, width: float, height: float
+) -> str:
+    """A whole drawing. said: its title, and its description for those who cannot see it."""
+    title, description = map(escape, said)
     return (
-        f'<svg class="chart" viewBox="0 0 {width:g} {chart.height:g}" width="{width:g}" '
-        f'height="{chart.height:g}" role="img"><title>{escape(chart.title)}</title>'
-        f"<desc>{escape(chart.description)}</desc>{''.join(parts)}</svg>"
+        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img"><title>{title}</title>'
+        f"<desc>{description}</desc>{''.join(parts)}</svg>"
     )
 
 
@@ -356,29 +367,17 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
     the end it is the straight line through the last `window` values, so that none of them, which
     are noisy, is shown alone.
     """
+    if not points:
+        return []
     half = max(0, window // 2)
-    sums = [0.0]
-    for _, y in points:
-        sums.append(sums[-1] + y)
-    means: list[tuple[float, float]] = []
-    for index, (x, _) in enumerate(points):
-        reach = min(half, index, len(points) - 1 - index)
-        start, end = index - reach, index + reach + 1
-        means.append((x, (sums[end] - sums[start]) / (end - start)))
-    line = _fitted_line([y for _, y in points[-2 * half - 1 :]])
-    first = max(half, len(points) - half)
-    for index in range(first, len(points)):
-        means[index] = (points[index][0], line[index - len(points)])
-    return means
-
-
-def _fitted_line(values: list[float]) -> list[float]:
-    """The straight line of least squares through values at equal distances."""
-    count = len(values)
-    middle, mean = (count - 1) / 2, sum(values) / max(1, count)
-    spread = sum((n - middle) ** 2 for n in range(count)) or 1.0
-    slope = sum((n - middle) * y for n, y in enumerate(values)) / spread
-    return [mean + slope * (n - middle) for n in range(count)]
+    xs, ys = np.array(points, dtype=np.float64).T
+    place, sums = np.arange(len(ys)), np.append(0.0, ys.cumsum())
+    reach = np.minimum(half, np.minimum(place, place[::-1]))
+    means = (sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1)
+    first, near = max(half, len(ys) - half), place[-2 * half - 1 :]
+    if first < len(ys):
+        means[first:] = np.polyval(np.polyfit(near, ys[near], 1), place[first:])
+    return list(zip(xs.tolist(), means.tolist(), strict=True))
 
 
 ROW = 27.0
@@ -421,11 +420,7 @@ def draw_bars(bars: Bars, width: float) -> str:
         middle = ROW * row + ROW / 2 + 2
         parts += _bar(bar, name, (left, right, largest), middle)
     description = ", ".join(f"{bar.name} {bar.value:.2f}" for bar in bars.bars)
-    return (
-        f'<svg class="bars" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" role="img"><title>{escape(bars.title)}</title>'
-        f"<desc>{escape(description)}</desc>{''.join(parts)}</svg>"
-    )
+    return _svg("bars", (bars.title, description), parts, width=width, height=height)
 
 
 def _end(bar: Bar) -> float:
@@ -440,12 +435,10 @@ def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) 
     long = max(1.0, bar.value / largest * span)
     edge = left + _end(bar) / largest * span
     parts = [
-        f'<text class="label" x="{left - 12:.1f}" y="{middle + 4:.1f}" text-anchor="end">'
-        f"{escape(name)}</text>",
+        _text(left - 12, middle + 4, name, style="label", anchor="end"),
         f'<rect class="bar {escape(bar.style)}" x="{left:.1f}" y="{middle - THICK / 2:.1f}" '
         f'width="{long:.1f}" height="{THICK:g}" rx="1.5"/>',
-        f'<text class="value {escape(bar.style)}" x="{edge + 8:.1f}" y="{middle + 4:.1f}">'
-        f"{bar.value:.2f}</text>",
+        _text(edge + 8, middle + 4, f"{bar.value:.2f}", style=f"value {bar.style}"),
     ]
     if bar.low is not None and bar.high is not None:
         low, high = left + bar.low / largest * span, left + bar.high / largest * span

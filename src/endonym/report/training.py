@@ -4,14 +4,12 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from endonym.log import read_jsonl
+from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
 from endonym.report.formatting import whole
 from endonym.report.svg import Chart, Level, Mark, Points, Series, nice_ticks, smoothed, thinned
-from endonym.store import Store
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
@@ -76,8 +74,8 @@ def validations_of(lines: Lines) -> list[Validation]:
             line["dev_bits_per_byte"],
             {key.removeprefix(prefix): line[key] for key in line if key.startswith(prefix)},
         )
-        for line in lines
-        if line.get("event") == "step" and "dev_bits_per_byte" in line
+        for line in events(lines, "step")
+        if "dev_bits_per_byte" in line
     ]
 
 
@@ -112,10 +110,10 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     return f"Over-fitting began {text}."
 
 
-def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
+def phase_curves(made: Made) -> PhaseCurves | None:
     """A model stage's curves; None if its journal is gone."""
-    lines = read_jsonl(store.journal(made.stage.kind, made.artifact.manifest["id"]))
-    steps = [line for line in lines if line.get("event") == "step"]
+    lines = journal_of(made.artifact)
+    steps = events(lines, "step")
     if not steps:
         return None
     raw = [
@@ -150,7 +148,7 @@ def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
         legend=_legend(drawn[0]),
         seconds=sum(line.get("seconds", 0.0) for line in steps),
         tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
-        starts=sum(line.get("event") == "started" for line in lines),
+        starts=len(events(lines, "started")),
     )
 
 
@@ -163,7 +161,7 @@ def with_margin(values: Sequence[float]) -> tuple[float, float]:
 
 def dev_baselines(lines: Lines) -> dict[str, float]:
     """Bits per byte of the dev documents under the baselines; empty in an older journal."""
-    found = [line for line in lines if line.get("event") == "baselines"]
+    found = events(lines, "baselines")
     return {name: found[-1][name] for name in BASELINES} if found else {}
 
 
@@ -284,26 +282,19 @@ def _rates(steps: Lines) -> Chart | None:
     )
 
 
-def sampled_steps(made: Sequence[Made], store: Store) -> list[SampledStep]:
+def sampled_steps(made: Sequence[Made]) -> list[SampledStep]:
     """The samples that the models wrote during training, by step."""
     by_step: dict[tuple[str, int], SampledStep] = {}
     for each in made:
-        lines = read_jsonl(store.journal(each.stage.kind, each.artifact.manifest["id"]))
-        epochs = {line["step"]: line["epoch"] for line in lines if line.get("event") == "step"}
+        lines = journal_of(each.artifact)
+        epochs = {line["step"]: line["epoch"] for line in events(lines, "step")}
         name = each.stage.name.removeprefix("model ")
-        for line in lines:
-            if line.get("event") == "sample":
-                step = line["step"]
-                new = SampledStep(name, step, epochs.get(step), [])
-                sampled = by_step.setdefault((each.artifact.id, step), new)
-                sampled.texts.append((line["prompt"], line["text"]))
+        for line in events(lines, "sample"):
+            step = line["step"]
+            new = SampledStep(name, step, epochs.get(step), [])
+            sampled = by_step.setdefault((each.artifact.id, step), new)
+            sampled.texts.append((line["prompt"], line["text"]))
     return list(by_step.values())
-
-
-def started(journal: Path) -> dict[str, Any]:
-    """The last "started" line of a journal: machine and versions."""
-    lines = [line for line in read_jsonl(journal) if line.get("event") == "started"]
-    return lines[-1] if lines else {}
 
 
 PREFIX = "read_tokens/"

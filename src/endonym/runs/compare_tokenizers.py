@@ -9,7 +9,8 @@ from typing import Any
 from endonym.corpus.corpus import Corpus
 from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.tables import aligned, rows_with_heads
-from endonym.log import Log, folded, number, read_jsonl
+from endonym.export.history import events, journal_of
+from endonym.log import Log, folded, number
 from endonym.pipeline.evaluation_texts import documents_below
 from endonym.report.formatting import decimal
 from endonym.runs.find import artifact_by_id, made_artifact, planned_artifact, resolve_run
@@ -84,9 +85,8 @@ def _seconds(artifact: Artifact) -> float | None:
     """How long a tokenizer's training took, by the journal of its store."""
     if artifact.stage != "tokenizer":
         return None
-    store = Store(artifact.folder.parent.parent)
-    lines = read_jsonl(store.journal("tokenizer", artifact.manifest["id"]))
-    return next((each["wall_seconds"] for each in lines if each["event"] == "finished"), None)
+    ends = events(journal_of(artifact), "finished")
+    return ends[0]["wall_seconds"] if ends else None
 
 
 def tokenizer_figures(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:

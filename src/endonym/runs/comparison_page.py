@@ -14,7 +14,7 @@ from endonym.evaluate.speed import notes as speed_notes
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Level, Series
-from endonym.report.training import HEADROOM, validations_of
+from endonym.report.training import validations_of, with_margin
 from endonym.runs.compare import Comparison, as_dict, cells, recipes
 from endonym.runs.finished_runs import FinishedRun, Texts
 
@@ -174,7 +174,7 @@ def chart(comparison: Comparison) -> Chart | None:
     late = max(points[-1][0] for _, points in curves) * FIRST_SHARE
     every = [point for _, points in curves for point in points]
     values = [y for x, y in every if x >= late] or [y for _, y in every]
-    margin = (max(values) - min(values)) * HEADROOM or 0.05
+    low, high = with_margin(values)
     return Chart(
         title="Dev loss of all runs while training, in bits per byte",
         description=" ".join(f"{name} ends at {p[-1][1]:.3f}." for name, p in curves),
@@ -185,8 +185,8 @@ def chart(comparison: Comparison) -> Chart | None:
             for index, (name, points) in enumerate(curves)
         ],
         levels=levels(comparison),
-        low=min(values) - margin,
-        high=max(values) + margin,
+        low=low,
+        high=high,
         height=HEIGHT,
     )
 

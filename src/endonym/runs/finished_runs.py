@@ -14,25 +14,22 @@ from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import SPEED_FILE, Efficiency, measured_efficiency
 from endonym.evaluate.tables import MODELS
-from endonym.export.history import is_of_split, machine_of, phases_of, training_seconds
-from endonym.log import Log, read_jsonl
+from endonym.export.history import (
+    events,
+    is_of_split,
+    journal_of,
+    machine_of,
+    phases_of,
+    training_seconds,
+)
+from endonym.log import Log
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.layers import parse
 from endonym.recipe.layers import read as read_recipe
 from endonym.recipe.recipe import Recipe
-from endonym.runs.find import (
-    USUAL_STORE,
-    find_run,
-    known_runs,
-    made_artifact,
-    planned,
-    recipe_file,
-    run_by_name,
-    runs_of,
-    store_of,
-)
+from endonym.runs import find
 from endonym.store import Artifact, Store, read_plan
 
 Split = Literal["test", "dev"]
@@ -163,7 +160,7 @@ class FinishedRun:
     @property
     def written(self) -> Texts:
         """The last samples written during training."""
-        samples = [line for line in self.journals[-1] if line.get("event") == "sample"]
+        samples = events(self.journals[-1], "sample")
         last = [line for line in samples if line["step"] == samples[-1]["step"]]
         return [(line["prompt"], line["text"]) for line in last]
 
@@ -195,19 +192,19 @@ def finished_runs(
     """
     folders: list[Path] = []
     for name in names:
-        recipe = recipe_file(Path(name))
-        if recipe is not None and (len(names) == 1 or run_by_name(store, name) is None):
+        recipe = find.recipe_file(Path(name))
+        if recipe is not None and (len(names) == 1 or find.run_by_name(store, name) is None):
             folders += _finished_of(recipe, store, log, split)
         elif Path(name).is_file() or name.endswith(".toml"):
             folders += _finished_of(Path(name), store, log, split)
         else:
-            folders.append(find_run(store, name))
+            folders.append(find.find_run(store, name))
     paths = [folder.resolve() for folder in folders]
     if twice := [path for path in paths if paths.count(path) > 1]:
         message = f"{twice[0].name} is named twice"
         raise RecipeError(message, where="compare", do="Name each run once.")
     if len(folders) < 2:
-        do = f"{known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
+        do = f"{find.known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
         raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
     ends = [folder.name for folder in folders]
     return [
@@ -220,7 +217,7 @@ def _finished_of(recipe: Path, store: Store, log: Log, split: Split) -> list[Pat
     """The finished runs of the recipe in this file; what is left out is told."""
     finished: list[Path] = []
     usual = [run_folder(store, each) for each in Recipe.load_all(recipe)]
-    for folder in dict.fromkeys([*usual, *runs_of(store, recipe)]):
+    for folder in dict.fromkeys([*usual, *find.runs_of(store, recipe)]):
         gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")
@@ -233,12 +230,12 @@ def missing(folder: Path, split: Split) -> str:
     """The first stage that a comparison needs but that is not made; empty if all are."""
     needed = [
         each
-        for each in planned(folder)
+        for each in find.planned(folder)
         if each["stage"] == "model" or is_of_split(each["config"], split)
     ]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
-    store = store_of(folder, Store(USUAL_STORE))
+    store = find.store_of(folder, Store(find.USUAL_STORE))
     gone = (each["name"] for each in needed if store.find(each["stage"], each["id"]) is None)
     return next(gone, "")
 
@@ -248,7 +245,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
-    stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
+    stages, store = find.planned(folder), find.store_of(folder, Store(find.USUAL_STORE))
     held_out = [each for each in stages if is_of_split(each["config"], split)]
     texts = [each for each in stages if each["stage"] == "corpus"]
     message = do = ""
@@ -266,7 +263,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         )
     if message:
         raise RecipeError(message, where=str(folder), do=do)
-    models = phases_of(made_artifact(folder, store, "model"))
+    models = phases_of(find.made_artifact(folder, store, "model"))
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
@@ -274,7 +271,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         name=name,
         folder=folder,
         models=models,
-        journals=[read_jsonl(store.journal("model", each.id)) for each in models],
+        journals=[*map(journal_of, models)],
         judged=judged.verify(),
         evaluations=[each.verify() for each in made if each is not None],
     )

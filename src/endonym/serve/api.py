@@ -58,11 +58,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Metrics:
+class Metrics(Collector):
     """Counts requests, and asks the schedulers for the rest."""
 
     def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
-        self._registry = CollectorRegistry()
+        self._schedulers, self._registry = schedulers, CollectorRegistry()
         self._requests = Counter(
             "endonym_requests", "Requests", ["path", "status"], registry=self._registry
         )
@@ -73,7 +73,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_Schedulers(schedulers))
+        self._registry.register(self)
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count an answer. Paths that no route has are one."""
@@ -85,15 +85,8 @@ class Metrics:
         """All figures."""
         return generate_latest(self._registry)
 
-
-class _Schedulers(Collector):
-    """What schedulers have counted by themselves."""
-
-    def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
-        self._schedulers = schedulers
-
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        """One family for each figure."""
+        """What schedulers have counted by themselves: one family for each figure."""
         for name, meaning in COUNTED.items():
             family = CounterMetricFamily(f"endonym_{name}", meaning, labels=["model"])
             for model, each in self._schedulers.items():

@@ -8,24 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from endonym.generate.sample import Logits
-from endonym.tokenizer.chat_template import ChatTemplate, differences, ids_of
+from endonym.tokenizer.chat_template import ChatTemplate, Reader, differences, ids_of
 
 
-class Vocabulary(Protocol):
-    """Text to ids and back; the name of a special token in a text is plain text."""
+class Vocabulary(Reader, Protocol):
+    """Text to ids and back; the name of a special token in a text is plain text.
 
-    @property
-    def vocab(self) -> int:
-        """The number of ids."""
-        ...
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens."""
-        ...
-
-    def bytes_of(self, index: int) -> bytes:
-        """The bytes of an id; empty for a special token."""
-        ...
+    The bytes of a special token are empty.
+    """
 
     def token(self, index: int) -> str:
         """An id as readable text; of a special token its name."""

@@ -4,14 +4,14 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import cast
 
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from endonym.device import signals_to
 from endonym.errors import RecipeError
 from endonym.serve.limits import App
 
@@ -130,11 +130,7 @@ class EndingServer(Server):
 
 
 def listen(
-    app: App,
-    sockets: list[socket.socket],
-    *,
-    ending: Callable[[], None],
-    ready: Callable[[], None],
+    app: App, sockets: list[socket.socket], *, ending: Callable[[], None], ready: Callable[[], None]
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -152,17 +148,6 @@ def listen(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         backlog=BACKLOG,
     )
-    with _quiet_signals():
+    # uvicorn raises the signal again when it has ended: nothing is left to do then.
+    with signals_to(lambda number, frame: None, signal.SIGTERM, signal.SIGINT):
         EndingServer(config, ending, ready).run(sockets=sockets)
-
-
-@contextmanager
-def _quiet_signals() -> Generator[None]:
-    """uvicorn raises the signal again when it has ended: nothing is left to do then."""
-    names = (signal.SIGTERM, signal.SIGINT)
-    before = {each: signal.signal(each, lambda number, frame: None) for each in names}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

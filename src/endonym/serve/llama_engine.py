@@ -67,11 +67,7 @@ class LlamaEngine:
         bytes_each = self.whole_context * token_bytes + state_bytes
         self.slots = max(1, min(most_slots, memory // bytes_each if bytes_each else 1))
         self._llama = LlamaCpp(
-            path,
-            adapter=adapter,
-            context=context or None,
-            threads=threads,
-            sequences=self.slots,
+            path, adapter=adapter, context=context or None, threads=threads, sequences=self.slots
         )
         self.vocabulary = LlamaVocabulary(self._llama)
         self.context, self.template = self._llama.context, self._llama.template()

@@ -130,11 +130,6 @@ class CompletionRequest(Asked):
         is_ids = isinstance(self.prompt[0], int)
         return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
 
-    @property
-    def echoes(self) -> bool:
-        """Whether the prompt is part of the answer."""
-        return bool(self.echo)
-
     def length(self) -> int:
         """The most tokens of an answer."""
         return _or(self.max_tokens, MAX_TOKENS)
@@ -173,7 +168,7 @@ class ChatRequest(Asked):
     max_completion_tokens: int | None = Field(None, ge=1, lt=1 << 31)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
-    echoes: ClassVar[bool] = False
+    echo: ClassVar[bool] = False
 
     def length(self) -> int:
         """The most tokens of an answer."""

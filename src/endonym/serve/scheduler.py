@@ -9,13 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from endonym.errors import EndonymError
-from endonym.generate.sample import (
-    Logits,
-    Sampler,
-    SamplerState,
-    likeliest,
-    log_probabilities,
-)
+from endonym.generate.sample import Logits, Sampler, SamplerState, likeliest, log_probabilities
 from endonym.serve.engine import Engine, Row
 from endonym.serve.pieces import Pieces, TextPiece, Token
 

@@ -207,7 +207,7 @@ class Job:
             # One text of a whole context may always have them.
             room, each = scheduler.engine.context + 1, 1 + logprobs
             sizes = [len(prompt.ids) for prompt in prompts]
-            told = sum(asked.echoes * size + min(length, room - size) for size in sizes)
+            told = sum(bool(asked.echo) * size + min(length, room - size) for size in sizes)
             told, most = told * times * each, max(MOST_NATS, room * each)
             if told > most:
                 message = f"up to {told} log-probabilities in one answer; at most {most}"
@@ -226,7 +226,7 @@ class Job:
                 ),
                 stop=asked.stops(),
                 logprobs=logprobs,
-                scored=asked.echoes and logprobs is not None and not number,
+                scored=bool(asked.echo) and logprobs is not None and not number,
             )
             for prompt in prompts
             for number in range(times)
@@ -293,7 +293,7 @@ class Job:
                 await self._changed.wait()
                 self._changed.clear()
                 news, self._news = self._news, []
-                has_prompts = self.asked.echoes and any(n not in self._begun for n, _ in news)
+                has_prompts = self.asked.echo and any(n not in self._begun for n, _ in news)
                 yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
                 if any(update.reason == "failed" for _, update in news):
                     return
@@ -325,7 +325,7 @@ class Job:
         """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
         scored.
         """
-        if not self.asked.echoes or number in self._begun:
+        if not self.asked.echo or number in self._begun:
             return []
         self._begun.add(number)
         times = len(self.generations) // len(self.prompts)
@@ -341,11 +341,7 @@ class Job:
         """Tokens of the request; the one that opens a document is not counted."""
         given = sum(each.given for each in self.prompts)
         made = sum(each.sampler_state.made for each in self.generations)
-        return {
-            "prompt_tokens": given,
-            "completion_tokens": made,
-            "total_tokens": given + made,
-        }
+        return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
         found = {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}

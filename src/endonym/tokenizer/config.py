@@ -7,11 +7,7 @@ from pydantic import Field
 from endonym.config import Config, unset
 
 END_OF_TEXT = "<|endoftext|>"
-SPECIALS = {
-    "end_of_text": END_OF_TEXT,
-    "turn_start": "<|im_start|>",
-    "turn_end": "<|im_end|>",
-}
+SPECIALS = {"end_of_text": END_OF_TEXT, "turn_start": "<|im_start|>", "turn_end": "<|im_end|>"}
 """Special tokens by their names here; their ids are 0, 1, 2. In transformers, end_of_text is
 eos_token and bos_token, and the others, which are for conversations, extra_special_tokens."""
 

@@ -40,13 +40,11 @@ _CUT = regex.compile(TRAINING_SPLIT)
 class Counts:
     """How often each word and each character stands in the texts.
 
-    A word is a piece of TRAINING_SPLIT. pruned: how many running words are missing from `words`,
-    because more than MAX_WORDS distinct ones were found and the rarest were dropped.
+    A word is a piece of TRAINING_SPLIT.
     """
 
     words: dict[str, int] = field(default_factory=dict[str, int])
     characters: dict[str, int] = field(default_factory=dict[str, int])
-    pruned: int = 0
 
     def cut_at(self, others: Iterable[str]) -> Iterator[tuple[str, int]]:
         """The words with their counts, cut at these characters and line ends, which are left out.
@@ -74,7 +72,7 @@ def count_words(texts: Iterable[str], max_words: int = MAX_WORDS) -> Counts:
         codes += np.bincount(data, minlength=len(codes))
         _count_batch(batch, words)
         if len(words) > max_words:
-            counts.pruned += _prune(words, max_words // 2)
+            _prune(words, max_words // 2)
     counts.words = dict(words)
     counts.characters = {chr(code): int(codes[code]) for code in np.flatnonzero(codes)}
     return counts
@@ -155,8 +153,8 @@ def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
     words.update(once)
 
 
-def _prune(words: "collections.Counter[str]", kept: int) -> int:
-    """Drop the rarest words until `kept` are left; returns how many running words went.
+def _prune(words: "collections.Counter[str]", kept: int) -> None:
+    """Drop the rarest words until `kept` are left.
 
     Of those at the limit every k-th stays, so that a script without spaces, where most words stand
     once, keeps a sample of them.
@@ -166,7 +164,6 @@ def _prune(words: "collections.Counter[str]", kept: int) -> int:
     at_limit = np.flatnonzero(counts == limit)
     room = kept - int((counts > limit).sum())
     counts[at_limit[np.arange(room) * len(at_limit) // room]] += 1
-    rare = [
-        word for word, count in zip(list(words), counts.tolist(), strict=True) if count <= limit
-    ]
-    return sum(words.pop(word) for word in rare)
+    for word, count in zip(list(words), counts.tolist(), strict=True):
+        if count <= limit:
+            del words[word]

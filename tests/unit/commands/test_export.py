@@ -17,12 +17,12 @@ from endonym.commands.export import (
     checks_table,
     export_corpus,
     export_model,
-    unwound_by_sigterm,
     verify_model,
 )
 from endonym.commands.load import load_model
+from endonym.device import signals_to
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
-from endonym.export.adapter_folder import base_identity, write_adapter
+from endonym.export.adapters import write_adapter
 from endonym.export.config import Export
 from endonym.export.formats import RECORD, record_of
 from endonym.log import Log
@@ -116,8 +116,7 @@ def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_
     changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
     with home.workspace("model", ID, waiting=nobody) as ctx:
         assert ctx is not None
-        whole = base_identity(decoder)
-        write_adapter(ctx.out / "adapter", decoder, changes, base=whole, base_name="нигез")
+        write_adapter(ctx.out / "adapter", decoder, changes, base_name="нигез")
         said = {**DECLARED, "inputs": {"start": open_artifact(base).manifest["id"]}}
         made = home.publish(ctx, {**said, "stage": "model", "id": ID, "numbers": {}})
     found = adapter_of(str(made.folder), None, home, QUIET)
@@ -153,7 +152,7 @@ def test_sigterm_removes_what_is_half_written(
         time.sleep(10)
 
     monkeypatch.setattr(command, "make_export", half)
-    with pytest.raises(KeyboardInterrupt), unwound_by_sigterm():
+    with pytest.raises(KeyboardInterrupt), signals_to(signal.default_int_handler, signal.SIGTERM):
         export_model(
             "kechkena", Export(format="huggingface"), tmp_path / "out", store=store, log=QUIET
         )

@@ -166,7 +166,7 @@ def test_priming_is_spread_over_all_documents_and_said(splits: Splits, monkeypat
 def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
     splits: Splits, monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.most_documents", lambda: 6)
+    monkeypatch.setattr("endonym.evaluate.bits.MOST_DOCUMENTS", 6)
     texts = held_out(splits[1], READER)
     model = texts.measured([[float(n)] for n in range(14)])
     found, said = compressor_scores(splits[0], texts, model, split="dev")

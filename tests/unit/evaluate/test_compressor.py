@@ -19,7 +19,6 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     draws_of,
     ends,
-    most_documents,
     read_request,
 )
 
@@ -92,20 +91,6 @@ def test_one_size_of_the_training_text_for_all_documents_moves_their_mean() -> N
 )
 def test_few_short_texts_are_measured_at_more_ends(count: int, size: int, draws: int) -> None:
     assert draws_of(count, count * size) == draws
-    assert most_documents() == 2_000
-
-
-def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(monkeypatch: Patch) -> None:
-    monkeypatch.delattr("os.fork")
-    assert (most_documents(), draws_of(len(DOCUMENTS), sum(map(len, DOCUMENTS)))) == (10, 2)
-    train_ends = ends(TRAIN, 2)
-    output = io.StringIO()
-    data = request(TRAIN, train_ends, [b"\n\n" + each for each in DOCUMENTS])
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    monkeypatch.setattr("sys.stdout", output)
-    compressor.answer_request()
-    found = [json.loads(line) for line in output.getvalue().splitlines()]
-    assert found == added(TRAIN, DOCUMENTS)[-2:]
 
 
 def request(train: bytes, train_ends: list[int], documents: list[bytes]) -> bytes:

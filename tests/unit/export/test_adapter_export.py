@@ -13,8 +13,8 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
-from endonym.export import adapter_export, formats
-from endonym.export.adapter_export import (
+from endonym.export import adapters, formats
+from endonym.export.adapters import (
     Adapter,
     make_adapter_export,
     require_adapter_formats,
@@ -92,8 +92,8 @@ def test_an_adapter_that_is_not_the_model_is_not_kept(
         changes = {n: Change(e.a, -e.b, e.scale) for n, e in adapter.changes.items()}
         return write(given[0], given[1], changes, **said)  # pyright: ignore
 
-    adapter, write = lively_adapter(), adapter_export.write_adapter
-    monkeypatch.setattr(adapter_export, "write_adapter", other)
+    adapter, write = lively_adapter(), adapters.write_adapter
+    monkeypatch.setattr(adapters, "write_adapter", other)
     with pytest.raises(ExportError, match=r"likeliest|bits_per_byte"):
         make_adapter_export(
             Export(format="adapter"),

@@ -9,7 +9,7 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import Damaged, EndonymError, ExportError
-from endonym.export.adapter_folder import (
+from endonym.export.adapters import (
     CONFIG,
     OURS,
     TENSORS,
@@ -31,7 +31,7 @@ ADAPT = Adapt(rank=2, on=("query",)).resolved()
 def written(folder: Path, family: str = "llama", seed: int = 1) -> tuple[Path, Decoder]:
     decoder = lively_decoder(shape(family), seed=seed)
     changes = new_changes(decoder, ADAPT, 1)
-    write_adapter(folder, decoder, changes, base=base_identity(decoder), base_name="татарча")
+    write_adapter(folder, decoder, changes, base_name="татарча")
     return folder, decoder
 
 
@@ -76,8 +76,7 @@ def test_the_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
 def test_what_peft_cannot_hold_is_kept_by_our_own_names(tmp_path: Path) -> None:
     decoder = lively_decoder(shape("mamba2", "hybrid"), seed=1)
     changes = new_changes(decoder, Adapt(rank=2, dora=True).resolved(), 1)
-    base = base_identity(decoder)
-    assert "does not support" in write_adapter(tmp_path, decoder, changes, base=base, base_name="x")
+    assert "does not support" in write_adapter(tmp_path, decoder, changes, base_name="x")
     assert not (tmp_path / CONFIG).exists()
     found = read_adapter(tmp_path, decoder)
     assert all(torch.equal(found[name].a, each.a) for name, each in changes.items())
@@ -157,7 +156,7 @@ def test_a_folder_without_an_adapter_is_told_and_a_pickle_is_not_opened(tmp_path
 def test_changes_in_bf16_are_read_in_fp32(tmp_path: Path) -> None:
     decoder = lively_decoder(shape("mamba2", "hybrid"), seed=1)
     change = Change(torch.ones(2, 32), torch.zeros(32, 2), 1.0)
-    write_adapter(tmp_path, decoder, {"blocks.2.mixer.query": change}, base="", base_name="")
+    write_adapter(tmp_path, decoder, {"blocks.2.mixer.query": change}, base_name="")
     tensors = {n: each.bfloat16() for n, each in load_tensors(tmp_path / TENSORS).items()}
     save_tensors(tensors, tmp_path / TENSORS)
     (tmp_path / OURS).write_text(json.dumps({"scales": {"blocks.2.mixer.query": 1.0}}), "utf-8")

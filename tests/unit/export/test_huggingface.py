@@ -16,9 +16,10 @@ from toys import lively_decoder
 
 from endonym.errors import Damaged, ExportError, TokenizerError
 from endonym.export import huggingface
-from endonym.export.huggingface import INDEX, export_huggingface, import_huggingface, weight_files
+from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.model import weights
+from endonym.model.foreign.folder import INDEX, weight_files
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
 FILES = [

@@ -18,7 +18,6 @@ from endonym.export.row import (
     share_of,
     with_parts,
 )
-from endonym.export.rows.llama import LLAMA
 from endonym.export.shapes import ROWS
 from endonym.model.config import AttentionConfig
 from endonym.model.decoder import on_meta
@@ -56,7 +55,7 @@ def test_no_two_tensors_have_one_name(row: HFArchitecture) -> None:
 def test_a_part_counts_only_if_all_layers_have_it() -> None:
     for config in (shape("qwen3", "two-windows"), shape("qwen3", "some-experts"), shape("mamba")):
         assert ROWS[0].misfit(config) == "layers that are not alike, or of another kind"
-    assert LLAMA.misfit(shape("llama", mixer=[{"heads": 4}, {"heads": 4}])) is None
+    assert ROWS[1].misfit(shape("llama", mixer=[{"heads": 4}, {"heads": 4}])) is None
 
 
 def test_names_of_layers_become_names_of_their_tensors() -> None:

@@ -19,7 +19,6 @@ from bare_configs import (
 )
 from laws.shapes import shape
 
-from endonym.export.rows import mamba
 from endonym.export.shapes import ROWS, config_json
 
 CLASSES = {row.family: row for row in ROWS}
@@ -403,7 +402,7 @@ def test_a_published_mamba_is_read() -> None:
 
 
 def test_older_keys_stand_for_the_newer_ones() -> None:
-    older = without(MAMBA, *mamba.MAMBA.aliases, "hidden_size", "num_hidden_layers")
+    older = without(MAMBA, *CLASSES["mamba"].aliases, "hidden_size", "num_hidden_layers")
     older |= {"d_model": MAMBA["hidden_size"], "n_layer": MAMBA["num_hidden_layers"]}
     assert read(older) == read(MAMBA)
 

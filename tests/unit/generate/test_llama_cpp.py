@@ -115,13 +115,12 @@ def test_without_the_package_the_error_says_what_to_install(
 
 
 def test_a_library_with_other_structs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = llama_cpp._ContextParams._fields_
+    fields = llama_cpp.STRUCTS["context_params"]._fields_
 
     class Shifted(ctypes.Structure):
         _fields_ = (("new", ctypes.c_uint32), *fields)
 
-    functions = llama_cpp.FUNCTIONS | {"llama_context_default_params": (Shifted, ())}
-    monkeypatch.setattr(llama_cpp, "FUNCTIONS", functions)
+    monkeypatch.setitem(llama_cpp.STRUCTS, "context_params", Shifted)
     with pytest.raises(ExportError, match="laid out otherwise"):
         library.__wrapped__()
     monkeypatch.undo()

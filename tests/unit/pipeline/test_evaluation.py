@@ -16,7 +16,7 @@ from endonym.data.config import PackConfig
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.disk import write_json
 from endonym.errors import RecipeError
-from endonym.evaluate import compressor
+from endonym.evaluate import compressor, speed
 from endonym.evaluate.speed import Efficiency, measured_efficiency
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
@@ -254,7 +254,7 @@ def test_times_stand_in_the_journal_and_not_in_the_artefact(
             for each in given
         ]
 
-    monkeypatch.setattr(evaluation, "measure_speed", measured)
+    monkeypatch.setattr(speed, "measure_speed", measured)
     context.journal.parent.mkdir()
     numbers = evaluate_speed(context)
     assert numbers == {

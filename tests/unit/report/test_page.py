@@ -170,7 +170,7 @@ class Workshop:
         """The report of everything."""
         for make in (self.corpus, self.tokenizer, self.model, self.evaluation):
             make()
-        return report_page(self.run, self.store)
+        return report_page(self.run)
 
 
 class Reader(HTMLParser):
@@ -224,7 +224,7 @@ def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) 
     assert "<b>min_chars</b>" in html
     assert re.search(r'<p class="text" dir="auto">юк</p>', html)
     assert all(made.artifact.manifest["id"] in html for made in workshop.run.made)
-    path = write_report(workshop.run, workshop.store)
+    path = write_report(workshop.run)
     assert path == workshop.run.folder / "report.html"
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
@@ -247,20 +247,20 @@ def test_a_section_without_data_is_left_out(
 ) -> None:
     for part in parts:
         getattr(workshop, part)()
-    html = report_page(workshop.run, workshop.store)
+    html = report_page(workshop.run)
     assert re.findall(r'<section id="(\w+)">', html) == sections
     assert Reader(html).open == []
 
 
 def test_a_model_without_its_journal_is_still_described(workshop: Workshop) -> None:
     workshop.model(has_journal=False)
-    html = report_page(workshop.run, workshop.store)
+    html = report_page(workshop.run)
     assert re.findall(r'<section id="(\w+)">', html) == ["model", "making"]
 
 
 def test_each_phase_has_curves_of_its_own(workshop: Workshop) -> None:
     workshop.model("model pretrain")
     workshop.model("model cool-down")
-    html = report_page(workshop.run, workshop.store)
+    html = report_page(workshop.run)
     assert "<h3>pretrain</h3>" in html
     assert "<h3>cool-down</h3>" in html

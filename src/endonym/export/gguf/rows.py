@@ -6,6 +6,7 @@ Imports no torch. Source: llama.cpp's `src/models/*.cpp`, one file for each arch
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from endonym.errors import ExportError
@@ -17,7 +18,7 @@ from endonym.export.row import (
     classic_misfits,
     llama_misfits,
     state_space_misfits,
-    with_parts,
+    tensor_names,
 )
 from endonym.model.config import (
     AttentionConfig,
@@ -28,62 +29,8 @@ from endonym.model.config import (
     ModelConfig,
 )
 
-COMMON = {
-    "embedding.weight": "token_embd.weight",
-    "head.weight": "output.weight",
-    **with_parts({"norm": "output_norm", "blocks.*.norm": "blk.*.attn_norm"}, "weight", "bias"),
-}
-ATTENTION = {
-    **COMMON,
-    "blocks.*.mixer.query_norm.weight": "blk.*.attn_q_norm.weight",
-    "blocks.*.mixer.key_norm.weight": "blk.*.attn_k_norm.weight",
-    **with_parts(
-        {
-            "blocks.*.ffn_norm": "blk.*.ffn_norm",
-            "blocks.*.mixer.query": "blk.*.attn_q",
-            "blocks.*.mixer.key": "blk.*.attn_k",
-            "blocks.*.mixer.value": "blk.*.attn_v",
-            "blocks.*.mixer.output": "blk.*.attn_output",
-            "blocks.*.ffn.gate": "blk.*.ffn_gate",
-            "blocks.*.ffn.up": "blk.*.ffn_up",
-            "blocks.*.ffn.down": "blk.*.ffn_down",
-        },
-        "weight",
-        "bias",
-    ),
-}
-EXPERTS = {
-    **{ours: theirs for ours, theirs in ATTENTION.items() if ".ffn." not in ours},
-    "blocks.*.ffn.router.weight": "blk.*.ffn_gate_inp.weight",
-    "blocks.*.ffn.gate.weight": "blk.*.ffn_gate_exps.weight",
-    "blocks.*.ffn.up.weight": "blk.*.ffn_up_exps.weight",
-    "blocks.*.ffn.down.weight": "blk.*.ffn_down_exps.weight",
-}
-FALCON_TWO_NORMS = {
-    **with_parts({"blocks.*.norm": "blk.*.attn_norm_2"}, "weight", "bias"),
-    **with_parts({"blocks.*.ffn_norm": "blk.*.attn_norm"}, "weight", "bias"),
-}
-"""With two norms, llama.cpp's first one is that of the feed-forward."""
-STATE_SPACE = {
-    **COMMON,
-    "blocks.*.mixer.input.weight": "blk.*.ssm_in.weight",
-    "blocks.*.mixer.convolution.weight": "blk.*.ssm_conv1d.weight",
-    "blocks.*.mixer.convolution.bias": "blk.*.ssm_conv1d.bias",
-    "blocks.*.mixer.A_log": "blk.*.ssm_a",
-    "blocks.*.mixer.skip": "blk.*.ssm_d",
-    "blocks.*.mixer.output.weight": "blk.*.ssm_out.weight",
-}
-MAMBA_NAMES = {
-    **STATE_SPACE,
-    "blocks.*.mixer.select.weight": "blk.*.ssm_x.weight",
-    "blocks.*.mixer.step.weight": "blk.*.ssm_dt.weight",
-    "blocks.*.mixer.step.bias": "blk.*.ssm_dt.bias",
-}
-MAMBA2_NAMES = {
-    **STATE_SPACE,
-    "blocks.*.mixer.step_bias": "blk.*.ssm_dt.bias",
-    "blocks.*.mixer.norm.weight": "blk.*.ssm_norm.weight",
-}
+NAMES = tensor_names(Path(__file__).with_name("tensor_names.toml"))
+ATTENTION = NAMES["attention"] | NAMES["dense"]
 GELU = (
     "llama.cpp computes GELU by its tanh form; this model was trained with the exact one "
     '(activation = "gelu"), so its logits differ slightly'
@@ -145,16 +92,14 @@ def _llama_misfits(
     mixer: AttentionConfig,
     ffn: AnyFfn,
     *,
-    ffn_kind: str = "gated",
     query_key_norm: bool = False,
-    has_window: bool = False,
+    **parts: Any,
 ) -> Misfits:
     """What llama.cpp's relatives of Llama do not support."""
-    parts: Json = {"ffn_kind": ffn_kind, "query_key_norm": query_key_norm, "has_window": has_window}
     has_bias = mixer.bias or (isinstance(ffn, FfnConfig) and ffn.bias)
     kinds = ("linear",) if query_key_norm else ("linear", "llama3", "yarn")
     return [
-        *llama_misfits(config, mixer, ffn, **parts),
+        *llama_misfits(config, mixer, ffn, query_key_norm=query_key_norm, **parts),
         (ffn.activation != "silu", f'activation = "{ffn.activation}"'),
         (query_key_norm and has_bias, "bias beside query_key_norm"),
         (isinstance(ffn, ExpertsConfig) and ffn.active == 1, "single active expert"),
@@ -273,74 +218,52 @@ def _ssm(config: ModelConfig, mixer: MambaConfig | Mamba2Config, _: object) -> J
     }
 
 
+_row = partial(GGUFArchitecture, metadata=_attention, names=lambda config: ATTENTION)
+_llama = partial(_row, ffn=AnyFfn, misfits=_llama_misfits)
+_state_space = partial(_row, ffn=AnyFfn, misfits=_ssm_misfits, metadata=_ssm)
 ROWS = (
-    GGUFArchitecture(
-        name="qwen3",
-        ffn=AnyFfn,
-        misfits=partial(_llama_misfits, query_key_norm=True),
-        metadata=_attention,
-        names=lambda config: ATTENTION,
-    ),
-    GGUFArchitecture(
-        name="llama",
-        ffn=AnyFfn,
-        misfits=_llama_misfits,
-        metadata=_attention,
-        names=lambda config: ATTENTION,
-        paired=True,
-    ),
-    GGUFArchitecture(
+    _llama(name="qwen3", misfits=partial(_llama_misfits, query_key_norm=True)),
+    _llama(name="llama", paired=True),
+    _llama(
         name="granite_swa",
-        ffn=AnyFfn,
         misfits=partial(_llama_misfits, has_window=True),
         metadata=_windowed,
-        names=lambda config: ATTENTION,
         paired=True,
     ),
-    GGUFArchitecture(
+    _row(
         name="gpt2",
         misfits=partial(_gpt_misfits, position="learned"),
-        metadata=_attention,
-        names=lambda config: ATTENTION | {"positions.weight": "position_embd.weight"},
+        names=lambda config: ATTENTION | NAMES["learned_positions"],
         joined=True,
     ),
-    GGUFArchitecture(
+    _row(
         name="gptneox",
         misfits=partial(_gpt_misfits, position="rope"),
         metadata=_neox,
-        names=lambda config: ATTENTION,
         joined=True,
         has_head=True,
     ),
-    GGUFArchitecture(
+    _row(
         name="falcon",
         misfits=_falcon_misfits,
-        metadata=_attention,
-        names=lambda config: ATTENTION | ({} if config.shared_norm else FALCON_TWO_NORMS),
+        names=lambda config: ATTENTION | ({} if config.shared_norm else NAMES["falcon_two_norms"]),
         joined=True,
     ),
-    GGUFArchitecture(
+    _state_space(
         name="mamba",
         mixer=MambaConfig,
-        ffn=AnyFfn,
-        misfits=_ssm_misfits,
-        metadata=_ssm,
-        names=lambda config: MAMBA_NAMES,
+        names=lambda config: NAMES["state_space"] | NAMES["mamba"],
     ),
-    GGUFArchitecture(
+    _state_space(
         name="mamba2",
         mixer=Mamba2Config,
-        ffn=AnyFfn,
-        misfits=_ssm_misfits,
-        metadata=_ssm,
-        names=lambda config: MAMBA2_NAMES,
+        names=lambda config: NAMES["state_space"] | NAMES["mamba2"],
     ),
-    GGUFArchitecture(
+    _llama(
         name="qwen3moe",
-        ffn=AnyFfn,
         misfits=partial(_llama_misfits, ffn_kind="experts", query_key_norm=True),
         metadata=_mixture,
-        names=lambda config: EXPERTS,
+        names=lambda config: NAMES["attention"] | NAMES["experts"],
     ),
 )
 FAMILIES = {"moe": "qwen3moe", "mistral": "granite_swa"} | {

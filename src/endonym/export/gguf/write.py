@@ -158,7 +158,7 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
     words = vocabulary_of(tokenizer, config.vocab)
     return {
         **{key: value for key, value in general.items() if value},
-        **({} if template is None else {"tokenizer.chat_template": template}),
+        **({"tokenizer.chat_template": template} if template else {}),
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
         "tokenizer.ggml.bos_token_id": tokenizer.start_id,
         "tokenizer.ggml.eos_token_id": tokenizer.end_id,
@@ -175,17 +175,11 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
 
 def _add_metadata(writer: "GGUFWriter", metadata: Json) -> None:
     """Add every key with the type that llama.cpp reads it as."""
+    from gguf import GGUFValueType as Kind
+
+    kinds = {bool: Kind.BOOL, int: Kind.UINT32, float: Kind.FLOAT32, list: Kind.ARRAY}
     for key, value in metadata.items():
-        if isinstance(value, bool):
-            writer.add_bool(key, value)
-        elif isinstance(value, int):
-            writer.add_uint32(key, value)
-        elif isinstance(value, float):
-            writer.add_float32(key, value)
-        elif isinstance(value, list):
-            writer.add_array(key, value)
-        else:
-            writer.add_string(key, value)
+        writer.add_key_value(key, value, kinds.get(type(value), Kind.STRING))
 
 
 def require_gguf_adapter(config: object, changes: Mapping[str, Change]) -> None:

@@ -1,1 +1,0 @@
-"""Classes of `transformers`, a file for each naming scheme."""
