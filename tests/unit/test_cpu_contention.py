@@ -44,9 +44,7 @@ def test_a_slow_start_single_slow_steps_and_twice_as_slow_are_no_reason() -> Non
     assert warnings_of([0.1] * 50 + [0.2] * 200) == []
 
 
-def test_a_machine_that_is_busy_from_the_start_is_said_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_machine_that_is_busy_from_the_start_is_said_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     (said,) = warnings_of([0.1] * 100)
     assert said.startswith("other programs take 1.2 of the 2 cores of training. Stop them")
@@ -59,9 +57,7 @@ def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyP
     assert warnings_of([0.1] * 100) == []
 
 
-def test_processes_of_one_training_are_not_in_each_others_way(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_processes_of_one_training_are_not_in_each_others_way(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
     assert warnings_of([0.1] * 100) == []

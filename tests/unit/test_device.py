@@ -109,9 +109,7 @@ def test_a_container_has_as_many_cores_as_it_is_given_time_of(
     assert device.cores() == cores
 
 
-def test_half_precision_must_be_clearly_faster_to_be_chosen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_half_precision_must_be_clearly_faster_to_be_chosen(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     assert device.faster_format({"fp32": 100.0, "bf16": 129.0}) == "fp32"
     assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "bf16"
@@ -120,9 +118,7 @@ def test_half_precision_must_be_clearly_faster_to_be_chosen(
 
 
 @pytest.mark.parametrize("capability", ["default", "avx2", None])
-def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(
-    capability: str | None,
-) -> None:
+def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(capability: str | None):
     program = (
         "import torch; from endonym import device; x = torch.ones(2, 4, 512, 32).bfloat16()\n"
         'if device.faster_format({"fp32": 1.0, "bf16": 9.0}) == "bf16":\n'
@@ -132,9 +128,7 @@ def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(
     subprocess.run([sys.executable, "-c", program], env=given, check=True)
 
 
-def test_a_device_that_is_not_here_is_refused_with_those_that_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert device.pick(None) == "cpu"
@@ -185,9 +179,7 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
     assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
-def test_products_that_take_a_second_are_measured_in_fewer_rows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_products_that_take_a_second_are_measured_in_fewer_rows(monkeypatch: pytest.MonkeyPatch):
     """As of bf16 on a processor without instructions for it."""
     a_row, now = {torch.float32: 1e-6, torch.bfloat16: 5e-4}, [0.0]
 
@@ -229,9 +221,7 @@ def test_what_is_free_is_what_a_container_may_still_take(
     assert found == free if free is not None else found > 1 << 20
 
 
-def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_threads_that_wait_sleep_soon_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # So that what is set below is undone.
         monkeypatch.delenv(name)

@@ -113,9 +113,7 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> Non
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
-    tmp_path: Path, number: int
-) -> None:
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path, number: int):
     with (
         pytest.raises(StoreError, match="cannot write here") as caught,
         translated_disk_errors(tmp_path),
@@ -199,9 +197,7 @@ def test_an_own_file_has_a_plain_name_in_the_folder_and_is_no_link(tmp_path: Pat
 
 
 @pytest.mark.timeout(10)
-def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(
-    tmp_path: Path,
-) -> None:
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(tmp_path: Path):
     require_regular(tmp_path / "none.json")
     write_json(tmp_path / "whole.json", {"ә": 1})
     require_regular(tmp_path / "whole.json")
@@ -223,9 +219,7 @@ def test_a_given_file_is_read_up_to_its_limit_and_not_beyond(tmp_path: Path) -> 
         read_given(path, 7)
 
 
-def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(
-    tmp_path: Path,
-) -> None:
+def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(tmp_path: Path):
     snapshot = tmp_path / "models--a" / "snapshots" / "1"
     for folder in (snapshot, tmp_path / "models--a" / "blobs", tmp_path / "blobs"):
         folder.mkdir(parents=True)

@@ -204,9 +204,7 @@ def test_a_warning_has_a_colour_on_a_terminal_only(monkeypatch: pytest.MonkeyPat
     assert second == "corpus made"
 
 
-def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(capsys: pytest.CaptureFixture[str]):
     quiet, verbose = Log(quiet=True), Log(verbose=True)
     for log in (quiet, verbose):
         log.line("corpus made")

@@ -64,9 +64,7 @@ def check(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_bit_or_another_length_is_damage_that_names_the_file(
-    store: Store, name: str
-) -> None:
+def test_a_flipped_bit_or_another_length_is_damage_that_names_the_file(store: Store, name: str):
     path = make(store).folder / name
     data = path.read_bytes()
     wrong = [b"", data[:-1], data + b"x"]
@@ -121,9 +119,7 @@ def test_the_manifest_is_written_last_and_the_name_given_after_it(
     assert events == [f"out to {ID[:12]}"]
 
 
-def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(
-    store: Store,
-) -> None:
+def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(store: Store):
     work = store.root / "corpus" / f"{ID[:12]}.part"
     (work / "out").mkdir(parents=True)
     (work / "out" / "half.txt").write_text("х", encoding="utf-8")

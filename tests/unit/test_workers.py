@@ -108,9 +108,7 @@ def test_results_come_in_order_with_a_record_each(crew: Runner, tmp_path: Path) 
     assert [json.loads(path.read_text()) for path in records] == found
 
 
-def test_the_error_of_the_first_failing_job_is_raised_as_it_is(
-    crew: Runner, tmp_path: Path
-) -> None:
+def test_the_error_of_the_first_failing_job_is_raised_as_it_is(crew: Runner, tmp_path: Path):
     with pytest.raises(SourceError) as caught:
         results(crew, refuse, jobs(tmp_path))
     assert caught.value.as_dict() == {

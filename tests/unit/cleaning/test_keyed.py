@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 from endonym.cleaning import keyed as module
-from endonym.cleaning.keyed import (
-    key_of,
-    keyed,
-    memory_mapped_counts,
-    merged,
-    smallest,
-    summed,
-)
+from endonym.cleaning.keyed import key_of, keyed, memory_mapped_counts, merged, smallest, summed
 from endonym.formats.chunks import write_array
 from endonym.formats.document_files import WholeFile
 

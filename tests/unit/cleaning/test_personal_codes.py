@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 import regex
 
-from endonym.cleaning.personal_codes import (
-    CODES,
-    IBAN,
-    codes_of,
-    iban_within,
-    is_code,
-    is_romanian,
-)
+from endonym.cleaning.personal_codes import CODES, IBAN, codes_of, iban_within, is_code, is_romanian
 
 RIGHT = {
     "RO": "1800101221144",

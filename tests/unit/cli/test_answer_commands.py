@@ -269,9 +269,7 @@ def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
         (["--proxy", "https://lm.example.org"], "is no name of a host"),
     ],
 )
-def test_a_wrong_place_is_told_before_any_model_is_read(
-    command: Say, flags: list[str], words: str
-) -> None:
+def test_a_wrong_place_is_told_before_any_model_is_read(command: Say, flags: list[str], words: str):
     said = command("serve", "no-such-model", *flags)
     assert said.code == 2
     assert words in said.err

@@ -40,7 +40,7 @@ FROZEN = {
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},
     "serve": {
-        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR"),
+        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
     },
     "chat": {"MODEL", *SAMPLING, "--surprise", "--adapter DIR"},
     "compare": {"RUN...", "--split", "--out DIR"},

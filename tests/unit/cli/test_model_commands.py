@@ -29,9 +29,7 @@ def test_generate_writes_the_prompt_and_what_follows(command: Say, store: list[A
     assert command(*args).out == said.out
 
 
-def test_another_seed_writes_another_text_and_n_writes_several(
-    command: Say, store: list[Any]
-) -> None:
+def test_another_seed_writes_another_text_and_n_writes_several(command: Say, store: list[Any]):
     args = ["generate", "kechkena", "Таң", "--max-tokens", "12", *store]
     first = command(*args, "--seed", "1").out
     second = command(*args, "--seed", "2").out
@@ -118,9 +116,7 @@ def test_evaluate_gives_the_scores_that_the_run_gave(
     assert "the model needs" in table
 
 
-def test_evaluate_scores_given_files_and_says_which(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_evaluate_scores_given_files_and_says_which(command: Say, store: list[Any], tmp_path: Path):
     file = tmp_path / "яңа.txt"
     file.write_text("Мәктәп янында яңа китапханә.\n\nUn pod vechi de lemn.", encoding="utf-8")
     scores = command("evaluate", "kechkena", "--text", file, *store, "--json").json()["scores"]
@@ -172,9 +168,7 @@ def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
 
 
 @pytest.mark.parametrize("option", [("--document", "line"), ("--column", "2")])
-def test_each_option_of_texts_needs_a_text(
-    option: tuple[str, str], command: Say, store: list[Any]
-) -> None:
+def test_each_option_of_texts_needs_a_text(option: tuple[str, str], command: Say, store: list[Any]):
     said = command("evaluate", "kechkena", *option, *store)
     assert said.code == 2
     assert "give --text too" in said.err

@@ -68,9 +68,7 @@ def test_the_process_that_failed_is_named_once(
     assert "same command" in failed.value.do
 
 
-def test_a_process_that_does_not_notice_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_does_not_notice_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)
     group = group_of(tmp_path, monkeypatch, LASTS, KILLED)
     group.watch()

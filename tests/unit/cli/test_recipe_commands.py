@@ -31,9 +31,7 @@ def broken(recipe: Path, old: str, new: str) -> Path:
     return recipe
 
 
-def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
-    recipe: Path, command: Say
-) -> None:
+def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(recipe: Path, command: Say):
     path = broken(recipe, "layers = 2", "layer = 2")
     said = command("run", path, "--store", recipe.parent / "store")
     line = path.read_text(encoding="utf-8").splitlines().index("layer = 2") + 1
@@ -75,9 +73,7 @@ def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, comman
     assert warning in (recipe.parent / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
 
 
-def test_check_for_people_says_what_was_chosen_and_what_comes_next(
-    recipe: Path, command: Say
-) -> None:
+def test_check_for_people_says_what_was_chosen_and_what_comes_next(recipe: Path, command: Say):
     said = command("check", recipe)
     assert said.out.startswith(
         "kechkena · qwen3 · 2 layers × 32 · 2 heads of 16, gated feed-forward of 256\n"
@@ -107,9 +103,7 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
 
 
-def test_a_dry_run_shows_what_each_rule_does_before_the_corpus_is_made(
-    recipe: Path, command: Say
-) -> None:
+def test_a_dry_run_shows_what_each_rule_does_before_the_corpus_is_made(recipe: Path, command: Say):
     texts = recipe.parent / "texts" / "tatar.txt"
     dirt = "Бу бaрның хаты.\nЮк.\nСаша@почта.рф\n"
     texts.write_text(texts.read_text(encoding="utf-8") + dirt, encoding="utf-8")
@@ -213,9 +207,7 @@ def test_a_wrong_flag_of_run_is_refused_before_anything_is_made(
     assert not list(store.glob("*/*/manifest.json"))
 
 
-def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(
-    recipe: Path, command: Say
-) -> None:
+def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(recipe: Path, command: Say):
     text = "\n[variant.wide.model]\ndim = 64\nlayers = 1\nmixer.heads = 2\n"
     recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
     given = ["--store", recipe.parent / "store", "--until", "shards", "--json"]

@@ -158,9 +158,7 @@ def test_prune_lists_first_and_removes_only_when_told(copy: Path, command: Say) 
     assert command("prune", *given, "--json").json()["artefacts"] == []
 
 
-def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
-    copy: Path, command: Say
-) -> None:
+def test_prune_says_what_a_finished_model_scores_before_it_offers_it(copy: Path, command: Say):
     """Also when its evaluation is gone, and for people as for programs."""
     given = ["--store", copy / "store"]
     bits = command("evaluate", "kechkena", *given, "--json").json()["scores"]

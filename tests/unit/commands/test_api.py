@@ -43,9 +43,7 @@ def test_a_model_is_loaded_by_run_by_artefact_and_by_exported_folder(
     assert others == pytest.approx([first] * 2)
 
 
-def test_what_is_not_there_is_refused_as_on_the_command_line(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_what_is_not_there_is_refused_as_on_the_command_line(finished: Path, tmp_path: Path):
     with pytest.raises(RecipeError, match="no model is called kechken"):
         load("kechken", store=finished / "store")
     shutil.copytree(finished, tmp_path / "project", ignore=shutil.ignore_patterns("store", "runs"))

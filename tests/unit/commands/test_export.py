@@ -160,9 +160,7 @@ def test_sigterm_removes_what_is_half_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store, tmp_path: Path):
     files = export_corpus("kechkena", tmp_path / "out", store=store)
     assert sorted(path.name for path in files if path.parent.name == "data") == [
         "dev-00000.parquet",

@@ -284,9 +284,7 @@ def test_the_curve_of_a_model_has_a_bar_for_each_validation(
         ("preferences", "dev loss 0.500 █▁ 0.250 (best 0.2500)"),
     ],
 )
-def test_the_curve_is_of_what_the_phase_was_judged_by(
-    objective: str, curve: str, tmp_path: Path
-) -> None:
+def test_the_curve_is_of_what_the_phase_was_judged_by(objective: str, curve: str, tmp_path: Path):
     """The preference loss is in nats of a choice: no bits of text."""
     store = Store(tmp_path / "store")
     made = trained(store, [2.0, 1.0], objective=objective)
@@ -419,9 +417,7 @@ def test_a_model_of_preferences_is_listed_with_its_best_loss(tmp_path: Path) -> 
     assert [each.note for each in unused(store)] == ["0.420 loss of dev text"]
 
 
-def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(
-    tmp_path: Path,
-) -> None:
+def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(tmp_path: Path):
     store = Store(tmp_path / "store")
     bits = [{"bits": each} for each in (1.9, 1.7, 1.8)]
     model = put(store, "model", ID, "validations.json", bits)

@@ -67,9 +67,7 @@ def test_an_export_is_uploaded_whole_and_privately(command: Say, hub: Hub, expor
     assert "to tugan/tel (private): 7 files" in said.err
 
 
-def test_a_data_set_is_uploaded_as_one(
-    command: Say, hub: Hub, finished: Path, tmp_path: Path
-) -> None:
+def test_a_data_set_is_uploaded_as_one(command: Say, hub: Hub, finished: Path, tmp_path: Path):
     out, store = tmp_path / "texts", finished / "store"
     said = command("export", "kechkena", "--to", "dataset", "--out", out, "--store", store)
     assert said.code == 0, said.err

@@ -213,9 +213,7 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
         assert all(stage["there"] for stage in plan), wanted
 
 
-def test_a_report_that_is_replaced_by_another_recipe_s_is_told(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_report_that_is_replaced_by_another_recipe_s_is_told(finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     path = tmp_path / "project" / "recipe.toml"
     folder = tmp_path / "project" / "runs" / "kechkena"

@@ -234,9 +234,7 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
             place_of("127.0.0.1", 8000, None, [wrong])
 
 
-def test_a_missing_extra_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]
-) -> None:
+def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(RecipeError) as told:
         require_extra()

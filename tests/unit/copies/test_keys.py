@@ -91,9 +91,7 @@ def test_a_long_text_has_a_row_for_its_level_and_for_the_next(
     assert table["high"][0] == table["high"][1] == high
 
 
-def test_keys_that_could_not_all_be_written_leave_nothing(
-    tmp_path: Path,
-) -> None:
+def test_keys_that_could_not_all_be_written_leave_nothing(tmp_path: Path) -> None:
     def texts() -> Iterator[str]:
         yield "а" * letters.BATCH_CHARS
         yield TATAR[0]

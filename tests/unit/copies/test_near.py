@@ -191,9 +191,7 @@ def test_of_real_short_lines_all_similar_pairs_are_found(tmp_path: Path) -> None
     assert len(missed) <= len(similar) // 100
 
 
-def test_each_that_goes_resembles_one_that_stays_and_no_two_that_stay_resemble(
-    tmp_path: Path,
-) -> None:
+def test_each_that_goes_resembles_one_that_stays_and_no_two_that_stay_resemble(tmp_path: Path):
     rng, base = random.Random(7), sentences(30, 1)
     texts = list(base)
     for text in base * 10:
@@ -358,9 +356,7 @@ def clusters(folder: Path, *rows: tuple[str, int, int, float]) -> tuple[dict[str
     return figures, [json.loads(line) for line in lines]
 
 
-def test_clusters_stand_in_the_order_of_the_corpus_though_what_stays_comes_later(
-    tmp_path: Path,
-) -> None:
+def test_clusters_stand_in_the_order_of_the_corpus_though_what_stays_comes_later(tmp_path: Path):
     upper, lower = TATAR[0].upper(), TATAR[2].lower()
     rows = [(upper, 3, 9, 0.875), (TATAR[2], 8, 8, 1), (TATAR[0], 9, 9, 1), (lower, 11, 8, 0.8125)]
     figures, (first, second) = clusters(tmp_path, *rows)

@@ -81,9 +81,7 @@ KNOWN = [613896002, 294144392, 615653534]
 
 
 @pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
-def test_bands_miss_a_hundredth_of_pairs_at_the_threshold_and_hardly_any_above(
-    similarity: float,
-) -> None:
+def test_bands_miss_a_hundredth_of_pairs_at_the_threshold_and_hardly_any_above(similarity: float):
     bands = Bands.for_similarity(similarity)
     assert bands.count * bands.rows <= PERMUTATIONS
     assert bands.missed(similarity) <= 0.01
@@ -187,9 +185,7 @@ def test_short_texts_with_different_digits_are_not_similar(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("letters", [99, 100])
-def test_only_texts_below_100_letters_must_have_the_same_numbers(
-    letters: int, tmp_path: Path
-) -> None:
+def test_only_texts_below_100_letters_must_have_the_same_numbers(letters: int, tmp_path: Path):
     text = "".join(character for character in " ".join(TATAR) if character.isalpha())
     both = [f"{number}{text[: letters - 4]}" for number in (1938, 1983)]
     assert np.diff(folded_letters(both).firsts).tolist() == [letters] * 2

@@ -116,9 +116,7 @@ def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(groups_of([])) == []
 
 
-def test_a_reject_names_its_file_in_any_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reject_names_its_file_in_any_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cleaned, "GROUP_FILES", 1)
     for number in range(3):
         write(tmp_path, f"raw/{number}.txt.gz", gzipped("\n".join(TATAR))[:-9])
@@ -127,9 +125,7 @@ def test_a_reject_names_its_file_in_any_group(
     assert [key.split()[-1] for key in stats.unreadable] == [f"{n}.txt.gz" for n in range(3)]
 
 
-def test_notes_travel_with_each_document_and_each_files_encoding_is_counted(
-    tmp_path: Path,
-) -> None:
+def test_notes_travel_with_each_document_and_each_files_encoding_is_counted(tmp_path: Path) -> None:
     lines = [json.dumps({"text": text, "id": number}) for number, text in enumerate(KHMER)]
     write(tmp_path, "raw/a.jsonl", lines)
     write(tmp_path, "raw/b.txt", KHMER[:1])
@@ -193,9 +189,7 @@ def test_a_member_with_a_long_name_takes_no_more_of_the_disk_than_its_text(
     assert len(reject["detail"]) < 2_000
 
 
-def test_of_a_file_that_is_too_large_so_many_bytes_are_read_and_of_others_all(
-    tmp_path: Path,
-) -> None:
+def test_of_a_file_that_is_too_large_so_many_bytes_are_read_and_of_others_all(tmp_path: Path):
     lines = [f"{number} {TATAR[number % len(TATAR)]}" for number in range(400)]
     source = lines_source(write(tmp_path, "one.txt", lines))
     (file,) = files(source)

@@ -228,9 +228,7 @@ FEW_RULES = Clean(max_line_documents=10, min_chars=12, dedup=("near",))
 
 
 @pytest.mark.slow
-def test_on_two_nodes_of_ray_the_corpus_is_the_same(
-    raw: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_two_nodes_of_ray_the_corpus_is_the_same(raw: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("ray")
     tests = Path(__file__).parents[2]
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")

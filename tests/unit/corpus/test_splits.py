@@ -30,9 +30,7 @@ def numbers(made: Placed) -> list[np.ndarray]:
     return [np.load(part.numbers) for part in made.parts]
 
 
-def test_positions_follow_one_another_and_leave_one_out_where_a_file_begins(
-    tmp_path: Path,
-) -> None:
+def test_positions_follow_one_another_and_leave_one_out_where_a_file_begins(tmp_path: Path) -> None:
     lines = numbered(9)
     texts = [lines[0], None, *lines[2:4], None, lines[4]]
     first = in_files(chunk(tmp_path, 0, texts), [0, 0, 0, 1, 1, 2])

@@ -77,9 +77,7 @@ def test_line_ends_are_counted_where_documents_are_joined(
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])
-def test_the_size_of_the_chunks_changes_nothing(
-    tmp_path: Path, monkeypatch: Patch, chunk: int
-) -> None:
+def test_the_size_of_the_chunks_changes_nothing(tmp_path: Path, monkeypatch: Patch, chunk: int):
     documents = [[1, 2, 2, 1, 2], [3], [2, 2, 2, 5, 1, 1], [4, 4]]
     whole = counted(tmp_path / "whole", documents)
     monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
@@ -104,9 +102,7 @@ def test_leaving_documents_out_equals_counting_the_others(
     assert whole.nats(ids, less)["bigram"] == pytest.approx(left["bigram"])
 
 
-def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(
-    tmp_path: Path,
-) -> None:
+def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(tmp_path: Path):
     """Of joined documents a line end is counted at the end, and end-of-text is left out."""
     documents = [[1, 2], [3, 2], [4, 2]]
     shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)

@@ -376,9 +376,7 @@ def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: P
     assert "again" in caught.value.do
 
 
-def test_a_line_that_is_too_long_is_told_how_lines_should_be(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
@@ -419,9 +417,7 @@ MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) 
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
-def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
-    tmp_path: Path, ending: str
-) -> None:
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(tmp_path: Path, ending: str):
     data = "".join(f"{line}\n" for line in MANY).encode()
     pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
     path = tmp_path / f"a.jsonl{ending}"

@@ -123,9 +123,7 @@ def test_what_is_left_of_a_line_is_known_from_thirteen_letters_on() -> None:
 
 @pytest.mark.parametrize("message", [f"{KHMER[2]}{{}}", f"{{}}{KHMER[2]}"])
 @pytest.mark.parametrize("line", ["Urman matur ide", KHMER[0].removesuffix("។")])
-def test_a_line_needs_no_blank_beside_letters_of_a_script_without_blanks(
-    line: str, message: str
-) -> None:
+def test_a_line_needs_no_blank_beside_letters_of_a_script_without_blanks(line: str, message: str):
     known = KeptOut([("dev", [line])])
     held = message.replace("។", "").format(line)
     assert known.shared_by([held]) == {held}

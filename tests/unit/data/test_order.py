@@ -112,9 +112,7 @@ def test_the_order_differs_between_epochs_and_between_seeds(tmp_path: Path) -> N
         assert len({tuple(getattr(each, part).tolist()) for each in passes}) == 9
 
 
-def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(
-    tmp_path: Path,
-) -> None:
+def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(tmp_path: Path):
     order = Order(shards_of(tmp_path, [640]), context=8, seed=0)
     begins = order.rows(0, 80).tokens_BT[:, 0]
     neighbours = np.abs(np.diff(begins)) == 8
@@ -185,9 +183,7 @@ def counts(order: Order, epoch: int) -> np.ndarray:
     return np.diff([*sorted(order.epoch(epoch).documents), len(order.lengths)])
 
 
-def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
-    tmp_path: Path,
-) -> None:
+def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(tmp_path: Path):
     order, _ = joined(tmp_path, [9] * 3_000, context=320)
     lengths = np.concatenate([order.epoch(number).lengths for number in range(4)])
     assert lengths.min() == 10
@@ -202,9 +198,7 @@ def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
     assert (lengths**2).sum() / lengths.sum() == pytest.approx(expected, rel=0.1)
 
 
-def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_process(
-    tmp_path: Path,
-) -> None:
+def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_process(tmp_path: Path):
     order, _ = joined(tmp_path, [4, 7, 2] * 40)
     again = Order(order.shards, context=64, seed=4, join=["letters"])
     other = Order(order.shards, context=64, seed=5, join=["letters"])
@@ -386,9 +380,7 @@ def test_an_epoch_ends_when_the_source_with_the_largest_share_was_read_once(tmp_
 
 
 @pytest.mark.parametrize(("rows", "points"), [(1, 90.0), (8, 10.0), (30, 3.4), (200, 0.5)])
-def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
-    rows: int, points: float
-) -> None:
+def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(rows: int, points: float):
     given = [Share("web", 0.1), Share("books", 0.9)]
     mixture = Mixture.__new__(Mixture)
     mixture.parts = parts_of([0.9, 0.1])
@@ -435,9 +427,7 @@ def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
     assert main_source({"web": 0.5, "books": 0.4, "songs": 0.1}, sizes) == "web"
 
 
-def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(
-    tmp_path: Path,
-) -> None:
+def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(tmp_path: Path):
     documents, vocab = distinct_documents([3 + n % 3 for n in range(60)])
     shards, _ = write_toy_shards(
         tmp_path, documents, vocab=vocab + 1, sources=("lines", "news"), line_end=vocab

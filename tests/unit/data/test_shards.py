@@ -38,9 +38,7 @@ def test_a_full_shard_gives_way_to_a_new_one_that_opens_with_end_of_text(
 
 
 @pytest.mark.parametrize(("vocab", "width"), [(1 << 16, 2), ((1 << 16) + 1, 4)])
-def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
-    tmp_path: Path, vocab: int, width: int
-) -> None:
+def test_ids_take_two_bytes_while_the_vocabulary_lets_them(tmp_path: Path, vocab: int, width: int):
     shards, _ = write_toy_shards(tmp_path, [[vocab - 1, 1]], vocab=vocab)
     assert (tmp_path / "train-00000.bin").stat().st_size == 4 * width
     assert shards.document(0).ids.tolist() == [vocab - 1, 1]

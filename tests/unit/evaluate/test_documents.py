@@ -161,9 +161,7 @@ def test_a_source_that_is_not_averaged_is_no_part_of_the_difference() -> None:
         ({"roman": 9}, []),
     ],
 )
-def test_differences_are_over_the_sources_that_have_enough(
-    sizes: dict[str, int], kept: list[str]
-) -> None:
+def test_differences_are_over_the_sources_that_have_enough(sizes: dict[str, int], kept: list[str]):
     names = [name for name, count in sizes.items() for _ in range(count)]
     texts = TEXTS[: len(names)]
     found = documents(texts, names, measured([60.0] * len(names), texts))

@@ -67,9 +67,7 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert "not known here" in text, "without a history"
 
 
-def test_the_card_of_a_run_has_its_data_training_and_scores(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
     assert known is not None
@@ -134,9 +132,7 @@ def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 
-def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
     assert known is not None

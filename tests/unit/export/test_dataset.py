@@ -59,9 +59,7 @@ def load(folder: Path, cache: Path) -> dict[str, Any]:
     return json.loads(said.stdout.splitlines()[-1])
 
 
-def test_the_library_reads_every_document_with_its_provenance(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_the_library_reads_every_document_with_its_provenance(corpus: Corpus, tmp_path: Path):
     out = tmp_path / "out"
     names = write_dataset(corpus, out, {"lines": "CC-BY-4.0"})
     assert names == [f"data/{side}-00000.parquet" for side in SIDES]
@@ -140,10 +138,7 @@ CARD: dict[str, Any] = {
         "kept": KEPT,
         "read": {"records": 1_000, "bytes": 1},
         "changed_documents": 77,
-        "dropped": {
-            "min_chars": {"records": 30, "bytes": 1},
-            "exact": {"records": 10, "bytes": 1},
-        },
+        "dropped": {"min_chars": {"records": 30, "bytes": 1}, "exact": {"records": 10, "bytes": 1}},
     },
     "overlap": 0.0123,
     "warnings": ["тел: 3 documents hold U+FFFD"],

@@ -140,9 +140,7 @@ def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
     assert model_behind(out, hashes) == ""
 
 
-def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(
-    tmp_path: Path,
-) -> None:
+def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(tmp_path: Path):
     whole = {"model": "ab12cd34ef56", "files": {"model.safetensors": {"sha256": "00"}}}
     strange = ({"adapter": "әңгәмә"}, {"adapter": None}, {"model": "kechkena"})
     strange += ({"model": "../../../x/y"}, {"files": {"model.safetensors": 3}})

@@ -57,9 +57,7 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
         ({"kind": "tasks"}, False),
     ],
 )
-def test_scores_are_those_of_the_corpuss_test_documents(
-    asked: dict[str, str], wanted: bool
-) -> None:
+def test_scores_are_those_of_the_corpuss_test_documents(asked: dict[str, str], wanted: bool):
     assert is_of_split({"evaluation": asked}) == wanted
     assert is_of_split({"evaluation": asked}, "dev") == (asked.get("split") == "dev")
     assert not is_of_split({}), "the config of another stage"
@@ -166,9 +164,7 @@ def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
 
 
 @pytest.mark.parametrize("objective", ["next_token", "chat"])
-def test_sources_and_licenses_are_of_the_phases_that_read_texts(
-    model: Artifact, objective: str
-) -> None:
+def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact, objective: str):
     given = {"name": "model.safetensors", "sha256": "0" * 64}
     known = gone_on(model, objective, given, {"made_of": model.id})
     names = ["others", "romanian", "tatar"]
@@ -207,9 +203,7 @@ def test_sources_are_those_that_the_phases_take_shares_of(
     assert licenses == ["CC0-1.0" if name == "tatar" else None for name in mixed.sources]
 
 
-def test_what_answers_were_learnt_from_is_found_with_its_files(
-    model: Artifact, store: Store
-) -> None:
+def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, store: Store):
     known = history_of(model)
     assert known is not None
     assert known.answers() == []

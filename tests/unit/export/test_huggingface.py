@@ -106,9 +106,7 @@ def test_every_file_may_be_read_by_whom_other_new_files_may(
     assert modes == dict.fromkeys(FILES, mode)
 
 
-def test_a_model_that_came_back_scores_and_continues_alike(
-    model: LanguageModel, folder: Path
-) -> None:
+def test_a_model_that_came_back_scores_and_continues_alike(model: LanguageModel, folder: Path):
     back = import_huggingface(folder)
     assert back.score(SENTENCE) == model.score(SENTENCE)
     assert back.generate(SENTENCE, max_tokens=12) == model.generate(SENTENCE, max_tokens=12)
@@ -256,9 +254,7 @@ def test_a_folder_without_weights_says_so(folder: Path) -> None:
     assert caught.value.message == "no model.safetensors in this folder"
 
 
-def test_a_second_copy_of_a_tied_head_is_left_where_it_is(
-    model: LanguageModel, folder: Path
-) -> None:
+def test_a_second_copy_of_a_tied_head_is_left_where_it_is(model: LanguageModel, folder: Path):
     path = folder / "model.safetensors"
     whole = load_file(path)
     save_file(whole | {"lm_head.weight": whole["model.embed_tokens.weight"].clone()}, path)
@@ -377,9 +373,7 @@ def test_numbers_of_another_kind_are_refused_by_name(folder: Path, kind: torch.d
 
 
 @pytest.mark.parametrize(("layers", "found"), [(9_000, "9000 layers"), (10**12, "10000")])
-def test_more_layers_than_there_are_tensors_take_no_memory(
-    folder: Path, layers: int, found: str
-) -> None:
+def test_more_layers_than_there_are_tensors_take_no_memory(folder: Path, layers: int, found: str):
     data = json.loads((folder / "config.json").read_text("utf-8")) | {"num_hidden_layers": layers}
     (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ExportError, match=found):

@@ -178,9 +178,7 @@ PAIRS: list[tuple[str, str, dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("family", "variant", "pairs"), PAIRS, ids=[each[0] for each in PAIRS])
-def test_names_are_theirs_letter_by_letter(
-    family: str, variant: str, pairs: dict[str, str]
-) -> None:
+def test_names_are_theirs_letter_by_letter(family: str, variant: str, pairs: dict[str, str]):
     ours, theirs = both_of(shape(family, variant, mixer={"bias": True}))
     for their, our in pairs.items():
         assert torch.equal(theirs[their], ours[our]), their

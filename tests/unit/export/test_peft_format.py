@@ -61,9 +61,7 @@ def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
         ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
     ],
 )
-def test_what_peft_cannot_hold_is_refused_by_name(
-    family: str, keys: dict[str, Any], said: str
-) -> None:
+def test_what_peft_cannot_hold_is_refused_by_name(family: str, keys: dict[str, Any], said: str):
     config = shape(family)
     with pytest.raises(ExportError, match=said):
         to_peft(config, of(config, **keys))

@@ -62,9 +62,7 @@ def test_a_class_of_the_library_is_loaded_with_its_logits_and_reads_shorter_rows
 
 
 @torch.no_grad()
-def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_changes(
-    tmp_path: Path,
-) -> None:
+def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_changes(tmp_path: Path):
     model = our_folder(tmp_path)
     ids = some_ids(model.tokenizer, "Bunica povestește seara despre munți.", 20)
     found = pretrained_decoder(tmp_path, 20, model.tokenizer, model.tokenizer.vocab)

@@ -179,9 +179,7 @@ WRITTEN: list[tuple[str, str | None, Json, Json]] = [
 
 
 @pytest.mark.parametrize(("family", "variant", "keys", "wanted"), WRITTEN)
-def test_a_shape_is_written_key_by_key(
-    family: str, variant: str | None, keys: Json, wanted: Json
-) -> None:
+def test_a_shape_is_written_key_by_key(family: str, variant: str | None, keys: Json, wanted: Json):
     config = shape(family, variant, **keys) if variant else shape(family, **keys)
     assert config_json(config, 3) == wanted
 
@@ -295,9 +293,7 @@ FORMS: list[tuple[Json, tuple[bool, bool, int]]] = [
 
 
 @pytest.mark.parametrize(("keys", "wanted"), FORMS)
-def test_the_keys_of_either_form_of_a_falcon_are_read(
-    keys: Json, wanted: tuple[bool, bool, int]
-) -> None:
+def test_the_keys_of_either_form_of_a_falcon_are_read(keys: Json, wanted: tuple[bool, bool, int]):
     config, bias = read(FALCON, **keys), keys.get("bias", False)
     assert (config.parallel, config.shared_norm, mixer_of(config)["kv_heads"]) == wanted
     assert (config.tied, mixer_of(config)["bias"]) == (True, bias)

@@ -157,9 +157,7 @@ def test_keys_that_change_no_logit_are_no_obstacle(kind: str) -> None:
         ("is_decoder", True),
     ],
 )
-def test_a_key_that_could_change_an_answer_is_refused_by_name(
-    kind: str, key: str, value: object
-) -> None:
+def test_a_key_that_could_change_an_answer_is_refused_by_name(kind: str, key: str, value: object):
     with pytest.raises(ExportError) as caught:
         read(BARE[kind], **{key: value})
     assert caught.value.message.startswith(f"{key} = {value!r}")
@@ -243,9 +241,7 @@ def test_a_size_that_makes_no_sense_is_refused_with_its_key(
         ("mamba2", "time_step_limit", [None, float("inf")]),
     ],
 )
-def test_nonsense_in_a_key_that_is_spelt_anew_is_refused_too(
-    kind: str, key: str, value: object
-) -> None:
+def test_nonsense_in_a_key_that_is_spelt_anew_is_refused_too(kind: str, key: str, value: object):
     assert refusal(BARE[kind], **{key: value}).startswith(f"{key} = ")
 
 

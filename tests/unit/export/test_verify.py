@@ -120,9 +120,7 @@ def test_bits_per_byte_that_fall_are_no_proof_either(
     assert failed(checks) == ["bits_per_byte"]
 
 
-def test_one_wrong_matrix_is_found_in_a_transformers_folder(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_one_wrong_matrix_is_found_in_a_transformers_folder(model: LanguageModel, tmp_path: Path):
     other = small()
     with torch.no_grad():
         other.decoder.get_parameter("blocks.1.mixer.key.weight").neg_()
@@ -130,9 +128,7 @@ def test_one_wrong_matrix_is_found_in_a_transformers_folder(
     assert "likeliest" in failed(verify_export(tmp_path, model, toy_texts()))
 
 
-def test_a_tokenizer_that_reads_specials_by_name_is_found(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_a_tokenizer_that_reads_specials_by_name_is_found(model: LanguageModel, tmp_path: Path):
     export_huggingface(model, tmp_path)
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["split_special_tokens"] = False
@@ -142,9 +138,7 @@ def test_a_tokenizer_that_reads_specials_by_name_is_found(
     assert "<|endoftext|>" in checks[0].example
 
 
-def test_without_texts_the_strange_strings_are_compared(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_without_texts_the_strange_strings_are_compared(model: LanguageModel, tmp_path: Path):
     export_gguf(model, tmp_path, ("F32",), Provenance())
     checks = verify_export(tmp_path, model, [])
     assert [each.check for each in checks] == ALL_CHECKS
@@ -207,9 +201,7 @@ def test_a_runtime_that_loses_blanks_in_decoding_is_found(
 
 
 @pytest.mark.parametrize(("one", "other"), [(1500, 700), (700, 1500)])
-def test_models_of_two_vocabularies_differ_without_a_crash(
-    tmp_path: Path, one: int, other: int
-) -> None:
+def test_models_of_two_vocabularies_differ_without_a_crash(tmp_path: Path, one: int, other: int):
     export_gguf(small(vocab=one), tmp_path / "gguf", ("F16",), Provenance())
     export_huggingface(small(vocab=one), tmp_path / "hf")
     for form in ("gguf", "hf"):
@@ -251,9 +243,7 @@ def test_letters_that_llama_cpp_does_not_know_are_found_before_training() -> Non
 
 
 @pytest.mark.parametrize("data", [b"", b"GGUF", b"not a model at all" * 9])
-def test_a_file_that_is_no_gguf_is_damaged(
-    model: LanguageModel, tmp_path: Path, data: bytes
-) -> None:
+def test_a_file_that_is_no_gguf_is_damaged(model: LanguageModel, tmp_path: Path, data: bytes):
     path = tmp_path / "model.gguf"
     path.write_bytes(data)
     with pytest.raises(Damaged):

@@ -98,9 +98,7 @@ def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
         LlamaCpp(tmp_path / "none.gguf")
 
 
-def test_without_the_package_the_error_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     real = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:

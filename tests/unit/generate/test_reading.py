@@ -39,9 +39,7 @@ def test_a_longer_one_moves_by_half_the_context() -> None:
 
 
 @given(length=st.integers(1, 400), context=st.integers(2, 50))
-def test_every_token_is_predicted_once_with_half_a_context_before_it(
-    length: int, context: int
-) -> None:
+def test_every_token_is_predicted_once_with_half_a_context_before_it(length: int, context: int):
     predicted: list[int] = []
     for _, begin, done, end in windows(0, length, context):
         assert end - begin <= context
@@ -78,9 +76,7 @@ def test_a_decoder_with_a_context_of_one_token_reads_documents_to_their_end() ->
     assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), END)] == [3, 0, 5]
 
 
-def test_documents_are_read_as_they_come_in_bounded_groups(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 20)
     asked: list[int] = []
 

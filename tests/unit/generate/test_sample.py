@@ -99,9 +99,7 @@ def drawn_at(number: float, logits_V: np.ndarray, sampling: Sampling) -> int:
 @pytest.mark.parametrize(
     "settings", [*(s for s in SETTINGS if s != {"top_p": 1.0}), {"top_p": 0.9999}], ids=str
 )
-def test_the_last_token_that_is_kept_is_the_last_that_can_be_drawn(
-    settings: dict[str, float],
-) -> None:
+def test_the_last_token_that_is_kept_is_the_last_that_can_be_drawn(settings: dict[str, float]):
     """However much less likely it is than the first."""
     sampling = Sampling(**settings)  # type: ignore[arg-type]
     (logits_V,) = rows(1)

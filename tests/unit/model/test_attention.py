@@ -61,9 +61,7 @@ def by_hand(mixer: Attention, x: torch.Tensor, width: int) -> torch.Tensor:
     ],
 )
 @torch.no_grad()
-def test_heads_are_neighbouring_channels_each_with_its_norm(
-    family: str, variant: str, width: int
-) -> None:
+def test_heads_are_neighbouring_channels_each_with_its_norm(family: str, variant: str, width: int):
     mixer = without_rotation(mixer_of(lively(shape(family, variant))))
     span = Span.after(0, some_tokens(2, 6))
     torch.testing.assert_close(mixer(stream(), span, None), by_hand(mixer, stream(), width))

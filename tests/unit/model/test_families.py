@@ -289,9 +289,7 @@ def test_experts_are_eight_of_which_two_share_the_width_of_one_feed_forward() ->
     ("kind", "given", "high"),
     [("linear", None, None), ("llama3", None, 4.0), ("yarn", None, 32.0), ("yarn", 8.0, 8.0)],
 )
-def test_a_scaling_gets_the_turns_of_its_kind(
-    kind: str, given: float | None, high: float | None
-) -> None:
+def test_a_scaling_gets_the_turns_of_its_kind(kind: str, given: float | None, high: float | None):
     scaling = {"kind": kind, "factor": 2.0, "high_turns": given}
     scaling |= {} if kind == "linear" else {"original_context": 16}
     found = mixer_of("llama", mixer={"rope_scaling": scaling})

@@ -162,9 +162,7 @@ def test_biases_are_added_where_the_shape_has_them() -> None:
     [("mamba", "plain", 3 * 64 + 64 * 4), ("mamba2", "groups", 2 * 80 + 64 * 4)],
 )
 @torch.no_grad()
-def test_a_memory_is_the_same_however_long_the_text(
-    family: str, variant: str, numbers: int
-) -> None:
+def test_a_memory_is_the_same_however_long_the_text(family: str, variant: str, numbers: int):
     mixer = mixer_of(family, variant)
     cache, longer = mixer.empty_cache(2, 11), mixer.empty_cache(2, 10**9)
     assert isinstance(cache, TailAndState)

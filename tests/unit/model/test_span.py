@@ -58,9 +58,7 @@ def test_a_window_takes_away_all_but_the_last_keys(numbers: list[list[int]], win
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 9).flatmap(rows_of_numbers))
-def test_a_packed_position_counts_the_tokens_of_its_document_before_it(
-    numbers: list[list[int]],
-) -> None:
+def test_a_packed_position_counts_the_tokens_of_its_document_before_it(numbers: list[list[int]]):
     positions = document_mask(numbers).sum(-1) - 1
     span = Span.packed(torch.tensor(numbers))
     assert torch.equal(span.positions_BT.expand_as(positions), positions)

@@ -89,9 +89,7 @@ def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> No
     assert all(each["finish_reason"] in ("length", "end") for each in found)
 
 
-def test_the_same_prompt_is_continued_in_another_way_each_time(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_the_same_prompt_is_continued_in_another_way_each_time(finished: Path, tmp_path: Path):
     project = tmp_path / "project"
     shutil.copytree(finished, project, ignore=shutil.ignore_patterns("store", "runs"))
     (project / "prompts.txt").write_text("Таң\n" * 17 + "\n", encoding="utf-8")

@@ -53,9 +53,7 @@ def test_a_file_is_cut_as_it_looks_in_every_encoding(
 
 
 @pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
-def test_empty_lines_divide_documents_however_long_these_are(
-    tmp_path: Path, sentences: list[str]
-) -> None:
+def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sentences: list[str]):
     """136 documents of 24 lines each were read as 3,203 lines."""
     documents = ["\n".join(f"{sentences[n % 3]} {m}" for m in range(24)) for n in range(40)]
     (tmp_path / "text.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
@@ -163,9 +161,7 @@ def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
     assert "12 documents in 13 files; -v lists them all" in said
 
 
-def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_not(
-    tmp_path: Path,
-) -> None:
+def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_not(tmp_path: Path):
     for name, size in (("a.txt", 2_000), ("b.txt", 1_999)):
         (tmp_path / name).write_text(("Кояш чыкты. " * 200)[: size // 2] + "." * (size % 2))
         whole = (tmp_path / name).read_bytes().decode()

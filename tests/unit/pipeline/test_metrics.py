@@ -192,9 +192,7 @@ def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_pat
     assert shown(run) == [0, 1, 2]
 
 
-def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(
-    recipe: Path, tmp_path: Path
-) -> None:
+def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(recipe: Path, tmp_path: Path):
     journal, written, run = tmp_path / "journal.jsonl", tmp_path / "written.jsonl", tmp_path / "run"
     for step in range(3):
         append_jsonl(written, {"event": "step", "step": step, "note": "җылы көн", "lr": 0.1})

@@ -86,9 +86,7 @@ def test_speed_is_measured_after_the_exports_of_what_they_hold(stages_of: Stages
     assert "evaluation speed" not in found["export huggingface"]
 
 
-def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
-    stages_of: StagesOf,
-) -> None:
+def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(stages_of: StagesOf):
     after = reads(stages_of(MORE.format(start="")))
     assert "model pretrain" in after["model books"]
     assert after["evaluation bits"] == {"model books", "shards"}
@@ -97,9 +95,7 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
     assert fresh["model books"] == {"shards", "tokenizer"}
 
 
-def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
-    stages_of: StagesOf,
-) -> None:
+def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(stages_of: StagesOf):
     found = stages_of()
     for stage in found.values():
         declared = stage.declared()
@@ -197,9 +193,7 @@ def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_
     assert found["export huggingface"] == {"model pretrain", "evaluation bits", "shards"}
 
 
-def test_a_phase_continues_the_first_file_of_prompts_alone(
-    stages_of: StagesOf, tmp_path: Path
-) -> None:
+def test_a_phase_continues_the_first_file_of_prompts_alone(stages_of: StagesOf, tmp_path: Path):
     (tmp_path / "project").mkdir(exist_ok=True)
     (tmp_path / "project" / "more.txt").write_text("Кояш\n", encoding="utf-8")
     found = stages_of('[[evaluate]]\nkind = "prompts"\nfile = "more.txt"\n')
@@ -247,9 +241,7 @@ file = "prompts.txt"
 """
 
 
-def test_a_model_that_is_trained_further_is_scored_beside_it(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_a_model_that_is_trained_further_is_scored_beside_it(small_recipe: Written, tmp_path: Path):
     folder = a_model(Store(tmp_path / "store"))
     path = small_recipe(tmp_path / "project").with_name("onward.toml")
     path.write_text(ONWARD.format(folder=folder), encoding="utf-8")

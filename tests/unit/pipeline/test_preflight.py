@@ -75,9 +75,7 @@ def test_a_row_is_overfitted(bench: Bench) -> None:
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
 
 
-def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
-    tmp_path: Path,
-) -> None:
+def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(tmp_path: Path):
     said: list[str] = []
     log = Log(quiet=True)
     log.warn = said.append  # pyright: ignore[reportAttributeAccessIssue]

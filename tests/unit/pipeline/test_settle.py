@@ -86,9 +86,7 @@ def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
     assert "(31.7 years)" in capsys.readouterr().err
 
 
-def test_another_device_reaches_all_that_is_decided_for_it(
-    counted: Counted, monkeypatch: Patch
-) -> None:
+def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, monkeypatch: Patch):
     reached: list[str] = []
 
     def formats(recipe: Recipe, machine_file: Path, target: str) -> Choices:
@@ -161,9 +159,7 @@ def write(lock: Lockfile, recipe: Recipe) -> None:
     write_sealed(lock.path, plan)
 
 
-def test_what_was_kept_stays_whatever_would_be_chosen_now(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_what_was_kept_stays_whatever_would_be_chosen_now(recipe: Recipe, raw: list[RawSet]):
     lock = kept(recipe, raw)
     assert not lock.is_known
     assert lock.keep({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
@@ -200,9 +196,7 @@ class Newer(Recipe):
     hyphens: str = "as they are"
 
 
-def test_a_later_endonym_with_more_keys_keeps_what_was_chosen(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_a_later_endonym_with_more_keys_keeps_what_was_chosen(recipe: Recipe, raw: list[RawSet]):
     lock = kept(recipe, raw)
     lock.keep({"phase.0.lr": Choice(1e-3, "then")})
     write(lock, recipe)
@@ -243,9 +237,7 @@ def test_a_plan_that_is_not_what_was_written_is_told_and_replanned(
     assert not lock.is_known
 
 
-def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(recipe: Recipe, raw: list[RawSet]):
     found = {"phase.0.lr": Choice(8e-3, "tried")}
     lock = kept(recipe, raw)
     lock.tuned, lock.tuned_stage = found, "this training"

@@ -155,9 +155,7 @@ def test_a_tokenizer_learns_from_training_text_alone_and_is_judged_on_dev(
     assert report == numbers["held_out"]
 
 
-def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(corpus: Path, tmp_path: Path):
     write_tokenizer(gemma_like(), tmp_path / "gemma")
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
     assert (

@@ -49,9 +49,7 @@ def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: 
     assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
 
 
-def test_samples_are_written_by_the_average_that_is_validated(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_samples_are_written_by_the_average_that_is_validated(project: Project, monkeypatch: Patch):
     seen: dict[str, list[torch.Tensor]] = {"validation": [], "sample": []}
     see, write = inputs.validate, LanguageModel.generate_many
 
@@ -73,9 +71,7 @@ def test_samples_are_written_by_the_average_that_is_validated(
     assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["validation"][-1])
 
 
-def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(
-    finished: Path,
-) -> None:
+def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(finished: Path):
     (folder,) = (finished / "store" / "model").iterdir()
     (shards,) = (finished / "store" / "shards").iterdir()
     numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
@@ -154,9 +150,7 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     assert there.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 
 
-def test_compiling_that_was_asked_for_and_cannot_be_is_said(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):
     for module in (preflight, loop):
         monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
     said = project.run(sets=("phase.0.steps=1", "phase.0.compile=on"))
@@ -164,9 +158,7 @@ def test_compiling_that_was_asked_for_and_cannot_be_is_said(
     assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
 
 
-def test_a_crowded_machine_is_said_in_the_midst_of_training(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_a_crowded_machine_is_said_in_the_midst_of_training(project: Project, monkeypatch: Patch):
     """From the tenth on, steps seem to take ten times as long; training goes on."""
     original = ContentionMonitor.warning
     monkeypatch.setattr(cpu_contention, "WINDOW", 3)
@@ -257,9 +249,7 @@ def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
 
 
-def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_phase(
-    tmp_path: Path,
-) -> None:
+def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_phase(tmp_path: Path):
     """In bf16 weights are rounded: the log-probabilities are those of the rounded ones."""
     folder = tmp_path / "examples"
     write_toy_examples(folder, "preferences", vocab=toy_config().vocab, longest=16)

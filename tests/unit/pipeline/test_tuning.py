@@ -102,9 +102,7 @@ def test_decay_stays_where_trials_read_less_than_half_of_the_phase(bench: Bench)
     assert len(bench.tried) - lasting == 3
 
 
-def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(bench: Bench, monkeypatch: Patch):
     for gain, taken in ((0.001, 3e-3), (0.003, 6e-3)):
         bits = {1.5e-3: 2.5, 3e-3: 2.0, 6e-3: 2.0 - gain}
         monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase, bits=bits: bits[phase.lr])
@@ -196,9 +194,7 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     assert training.config.lr == 3e-3
 
 
-def test_a_trial_opens_train_and_dev_text_and_no_test_text(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_a_trial_opens_train_and_dev_text_and_no_test_text(finished: Path, monkeypatch: Patch):
     """What chooses a rate must not have seen what judges the model."""
     given, shards = opened(finished)
     splits: list[str] = []

@@ -162,9 +162,7 @@ def test_a_later_phase_of_adapters_alone_is_no_first_one() -> None:
 @pytest.mark.parametrize(
     ("names", "problems"), [([], 1), (["a"], 0), (["a", "b"], 0), (["a", "a"], 1)]
 )
-def test_a_phase_names_each_of_its_sources_once_and_at_least_one(
-    names: list[str], problems: int
-) -> None:
+def test_a_phase_names_each_of_its_sources_once_and_at_least_one(names: list[str], problems: int):
     data = {
         "source": [{"name": name, "path": name} for name in "ab"],
         "phase": [{"sources": names}],
@@ -245,9 +243,7 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
 
 
 @pytest.mark.parametrize("tokenizer", ["extend = 40", 'kind = "bpe"\nvocab = 400'])
-def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(
-    tmp_path: Path, tokenizer: str
-) -> None:
+def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(tmp_path: Path, tokenizer: str):
     body = '[model]\nfolder = "gemma"\n{}[[phase]]\nadapt = {{}}\n'
     with pytest.raises(RecipeError, match="adapters train no embeddings") as caught:
         load_with_folder(tmp_path, body.format(f"[tokenizer]\n{tokenizer}\n"))
@@ -332,9 +328,7 @@ def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
         (b"{{ raise_exception('no') }}", "says: no"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_told(
-    template: bytes, problem: str, tmp_path: Path
-) -> None:
+def test_a_template_that_cannot_be_used_is_told(template: bytes, problem: str, tmp_path: Path):
     (tmp_path / "a.jinja").write_bytes(template)
     (found,) = missing_files({"chat": {"template": "a.jinja"}}, tmp_path)
     assert problem in found.message

@@ -97,9 +97,7 @@ def test_the_only_item_of_a_list_needs_no_name_in_a_variant(basme: Path) -> None
 
 
 @pytest.mark.parametrize("variant", [None, "rate"])
-def test_an_item_that_a_variant_misnames_is_reported_at_its_line(
-    basme: Path, variant: str | None
-) -> None:
+def test_an_item_that_a_variant_misnames_is_reported_at_its_line(basme: Path, variant: str | None):
     text = basme.read_text(encoding="utf-8")
     more = "\n[variant.rate.phase.carti]\nlr = 0.01\n"
     basme.write_text(text + more, encoding="utf-8")

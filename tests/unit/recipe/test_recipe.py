@@ -261,9 +261,7 @@ def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) ->
     ("clean", "language"),
     [('mask = ["phone"]', "ro"), ('mask = ["code"]\nlanguage = "ro-MD"', "ro-MD"), ("", None)],
 )
-def test_masks_take_the_language_of_the_recipe(
-    tmp_path: Path, clean: str, language: str | None
-) -> None:
+def test_masks_take_the_language_of_the_recipe(tmp_path: Path, clean: str, language: str | None):
     path = tmp_path / "recipe.toml"
     head = 'name = "a"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a.txt"\n'
     path.write_text(f'{head}[clean]\n{clean}\n[[phase]]\nname = "a"\n', encoding="utf-8")

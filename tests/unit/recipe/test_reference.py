@@ -136,9 +136,7 @@ def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
         ("kind", "tokenizer.kind"),
     ],
 )
-def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(
-    asked: str, key: str
-) -> None:
+def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(asked: str, key: str):
     assert explain(asked).splitlines()[0] == key
 
 

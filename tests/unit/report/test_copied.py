@@ -42,9 +42,7 @@ def test_the_longest_copied_span_is_found_with_its_document() -> None:
     st.lists(st.text("аб ខ", max_size=30), max_size=3),
     st.lists(st.text("аб ខ", max_size=60), max_size=5),
 )
-def test_the_fast_search_for_copies_equals_the_slow_one(
-    samples: list[str], texts: list[str]
-) -> None:
+def test_the_fast_search_for_copies_equals_the_slow_one(samples: list[str], texts: list[str]):
     found = longest_copied(samples, documents(texts))
     assert (len(found.text) if found else 0) == slow_longest(samples, texts)
     if found:

@@ -100,9 +100,7 @@ def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(tmp_
     assert [row[0] for row in card.changes] == ["spaces"]
 
 
-def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(
-    corpus: Artifact,
-) -> None:
+def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(corpus: Artifact):
     card = corpus_card(corpus)
     assert card is not None
     counts = Counter((side, each.source) for side, each in card.kept)

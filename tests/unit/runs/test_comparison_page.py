@@ -216,9 +216,7 @@ def test_a_page_of_dev_scores_says_so_and_leaves_that_of_test_scores_alone(tmp_p
     assert write_comparison(found).name == "tt-comparison-2.html"
 
 
-def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(
-    tmp_path: Path,
-) -> None:
+def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(tmp_path: Path):
     html = write_comparison(pair(tmp_path)).read_text(encoding="utf-8")
     assert re.findall(r'<section id="(\w+)">', html) == ["table", "curves", "samples"]
     assert not re.findall(r'(?:src|href)="(?!#)|https?://|@import|url\(', html)
@@ -243,9 +241,7 @@ def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
     assert curve(run) == [(0, 3.0), (640, 2.0), (1280, 1.9), (1280, 1.9), (1920, 1.8)]
 
 
-def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(
-    tmp_path: Path,
-) -> None:
+def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(tmp_path: Path):
     drawn = chart(pair(tmp_path))
     assert drawn is not None
     assert [line.name for line in drawn.series] == ["tt", "gpt2"]

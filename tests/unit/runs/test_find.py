@@ -200,9 +200,7 @@ def test_a_recipe_s_mistyped_path_brings_the_one_beside_it(tmp_path: Path) -> No
         assert f"Did you mean {tmp_path / meant}?" in caught.value.do
 
 
-def test_a_project_with_a_log_of_its_own_is_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_with_a_log_of_its_own_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`endonym run recipe.toml > log.txt`: the shell makes the file before the program begins."""
     for file in ("recipe.toml", "log.txt"):
         (tmp_path / file).write_text("", encoding="utf-8")
@@ -227,9 +225,7 @@ def test_a_project_below_a_folder_called_runs_is_no_run(tmp_path: Path) -> None:
     assert run_by_name(USUAL, str(project)) == project
 
 
-def test_a_project_that_is_its_own_store_is_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_that_is_its_own_store_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`endonym run recipe.toml --store . > log.txt`, and then any other command."""
     for file in ("recipe.toml", "log.txt"):
         (tmp_path / file).write_text("", encoding="utf-8")

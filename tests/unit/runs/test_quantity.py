@@ -45,9 +45,7 @@ def test_of_one_source_that_is_left_no_mean_over_sources_is_said(tmp_path: Path)
     assert not any("means over the sources" in note for note in compare(runs).notes)
 
 
-def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(
-    tmp_path: Path,
-) -> None:
+def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(tmp_path: Path):
     runs = [
         contender(tmp_path, "a", NATS[:24], texts=SENTENCES[:24]),
         contender(tmp_path, "b", [*NATS[:24], *[90.0] * 6], texts=SENTENCES),
@@ -116,9 +114,7 @@ def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -
     assert [run.seed for run in group.runs] == [0, 1]
 
 
-def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(
-    tmp_path: Path,
-) -> None:
+def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(tmp_path: Path):
     both = [under(tmp_path, "tt", seed, 3.0 + seed) for seed in (1, 0)]
     lucky = under(tmp_path, "tt@wide", 0, 1.0, dim=64)
     found = compare([*both, lucky])
@@ -140,9 +136,7 @@ def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(tmp_
     assert "Welch" in notes[0]
 
 
-def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
-    tmp_path: Path,
-) -> None:
+def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(tmp_path: Path):
     base = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
     found = compare([*wide, *base])
@@ -269,9 +263,7 @@ def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
     assert any("To choose" in note for note in both.notes)
 
 
-def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(
-    tmp_path: Path,
-) -> None:
+def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(tmp_path: Path):
     base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "tt@wide", seed, 20 * seed - 1, dim=64) for seed in range(3)]
     found = compare([*wide, *base])

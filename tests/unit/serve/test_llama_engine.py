@@ -48,9 +48,7 @@ def test_ids_bytes_and_ends_are_ours(engine: LlamaEngine) -> None:
     assert (engine.context, engine.template) == (64, None)
 
 
-def test_sequences_in_one_batch_have_the_logits_of_each_alone(
-    engine: LlamaEngine, path: Path
-) -> None:
+def test_sequences_in_one_batch_have_the_logits_of_each_alone(engine: LlamaEngine, path: Path):
     model = toy_language_model()
     rows = [[model.tokenizer.end_id, *model.tokenizer.encode(text)] for text in TEXTS]
     with LlamaCpp(path) as alone:
@@ -95,9 +93,7 @@ def test_a_context_that_no_memory_holds_is_shortened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["mamba2"])
-def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(
-    tmp_path: Path, family: str
-) -> None:
+def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(tmp_path: Path, family: str):
     model = toy_language_model(family)
     (made,) = export_gguf(model, tmp_path, ("F32",), Provenance("тел"))
     each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))

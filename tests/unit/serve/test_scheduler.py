@@ -209,9 +209,7 @@ def test_a_request_of_nothing_is_a_fault_of_the_caller_and_tokens_of_others_are_
 
 
 @pytest.mark.parametrize("long", [1, 1_000])
-def test_a_text_of_the_longest_tokens_is_still_encoded(
-    monkeypatch: pytest.MonkeyPatch, long: int
-) -> None:
+def test_a_text_of_the_longest_tokens_is_still_encoded(monkeypatch: pytest.MonkeyPatch, long: int):
     """long: what an unknown token may stand for, here less and more than any of the vocabulary."""
     monkeypatch.setattr("endonym.serve.scheduler.LONG_TOKEN", long)
     scheduler = scheduler_of(SlowEngine(context=64))

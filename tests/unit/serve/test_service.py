@@ -84,9 +84,7 @@ def test_log_probabilities_are_counted_up_to_the_end_of_the_context(
         ({"logprobs": 0}, [False] * 6),
     ],
 )
-def test_only_the_first_text_of_a_prompt_has_it_scored(
-    keys: dict[str, object], scored: list[bool]
-) -> None:
+def test_only_the_first_text_of_a_prompt_has_it_scored(keys: dict[str, object], scored: list[bool]):
     job = planned(prompt=["Таң", "Кич"], n=3, **keys)
     assert [each.scored for each in job.generations] == scored
 

@@ -83,9 +83,7 @@ def test_words_are_those_of_a_plain_split(characters: int, monkeypatch: pytest.M
     assert counts.pruned == 0
 
 
-def test_a_long_text_is_read_in_parts_that_end_with_a_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_long_text_is_read_in_parts_that_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"сүз{n} һәм сүз" for n in range(500)]
     monkeypatch.setattr(module, "BATCH_CHARACTERS", 40)
     found = count_words([LINE_END.join(lines)])

@@ -312,9 +312,7 @@ def test_a_template_beside_our_own_special_tokens_ends_turns_as_chatml_does(tmp_
     assert again.stop_ids == (given.end_id, given.special_ids["turn_end"])
 
 
-def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(
-    tmp_path: Path,
-) -> None:
+def test_a_template_from_another_folder_leaves_the_tokenizer_itself_as_it_is(tmp_path: Path):
     given = toy_tokenizer("bpe")
     assert given.with_chat_of(tmp_path) is given
     settings = {"chat_template": "{{ messages }}", "turn_ends": ["<|endoftext|>", "<|im_start|>"]}

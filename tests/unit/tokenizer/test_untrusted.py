@@ -104,9 +104,7 @@ def test_an_id_far_beyond_the_tokens_is_refused(tmp_path: Path, index: Any):
         {"normalizer": chain(40, "", "a", "Regex")},
         {"normalizer": replace("a", "ба" * 500)},
         {"normalizer": {"type": "Sequence", "normalizers": [chain(9, "a", "aaa")] * 9}},
-        {
-            "decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]},
-        },
+        {"decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]}},
     ],
 )
 def test_rules_that_make_a_text_explode_are_refused(tmp_path: Path, rules: dict[str, Any]):
@@ -272,10 +270,7 @@ def test_a_text_that_is_too_slow_for_a_pattern_is_an_error_of_ours(
 ):
     monkeypatch.setattr(LimitedProcess, "ask", lambda *_: {})
     model = described()["model"]
-    made = described(
-        model=model,
-        **split("(a+)+$"),
-    )
+    made = described(model=model, **split("(a+)+$"))
     tokenizer = Tokenizer.load(written(tmp_path, made))
     with pytest.raises(TokenizerError, match="fails at this text"):
         tokenizer.encode("a" * 40 + "b")

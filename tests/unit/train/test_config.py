@@ -121,9 +121,7 @@ def test_the_average_that_is_kept_is_the_mean_of_the_last_steps(average: str) ->
 @pytest.mark.parametrize(
     ("lr", "decay", "first"), [(3.0, 0.5, "lr = 3 "), (0.01, 200.0, "weight_decay = 200 ")]
 )
-def test_a_decay_past_zero_names_first_what_is_likely_wrong(
-    lr: float, decay: float, first: str
-) -> None:
+def test_a_decay_past_zero_names_first_what_is_likely_wrong(lr: float, decay: float, first: str):
     with pytest.raises(ValidationError, match=f"lower {first}.* or "):
         Phase(lr=lr, weight_decay=decay)
     assert Phase(lr=0.5, weight_decay=1.9).lr == 0.5

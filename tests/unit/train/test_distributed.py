@@ -63,9 +63,7 @@ def test_two_processes_draw_from_different_streams() -> None:
     assert Group(0, 2).stream() != Group(1, 2).stream()
 
 
-def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(monkeypatch: pytest.MonkeyPatch):
     sent: list[int] = []
 
     def doubled(tensor: torch.Tensor) -> None:

@@ -230,9 +230,7 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     assert "too high (try a third of it)" in caught.value.do
 
 
-def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
-    work: TrainingInputs,
-) -> None:
+def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(work: TrainingInputs):
     run = training(work, eval_every_steps=4)
     reports = run.reports()
     for _ in range(6):
@@ -246,9 +244,7 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
     assert saved(work)[-1] == "step-000012"
 
 
-def test_memory_is_given_back_to_the_collector_unless_it_was_frozen_before(
-    work: TrainingInputs,
-) -> None:
+def test_memory_is_given_back_to_the_collector_unless_it_was_frozen_before(work: TrainingInputs):
     """Even when nobody reads on."""
     gc.unfreeze()
     reports = training(work).reports()

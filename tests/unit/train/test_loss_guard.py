@@ -216,9 +216,7 @@ def test_a_kill_in_the_midst_of_problems_changes_nothing(
             assert one.keys() == two.keys()
 
 
-def test_a_fresh_start_may_be_gone_back_to(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fresh_start_may_be_gone_back_to(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     watch = spoil(monkeypatch, lambda state: not state.rollbacks)
     run = watch(training(work, steps=4))
     assert [report.step for report in run.reports()] == [0, 1, 2, 3, 0, 1, 2, 3, 4]
@@ -301,9 +299,7 @@ def test_a_held_out_loss_that_is_no_number_is_a_problem_too(
         (2.0, 1.85, True),
     ],
 )
-def test_a_step_is_unusual_only_beside_a_hundred_others(
-    nats: float, norm: float, is_skipped: bool
-) -> None:
+def test_a_step_is_unusual_only_beside_a_hundred_others(nats: float, norm: float, is_skipped: bool):
     """These are all alike, so the least deviations count."""
     state = TrainState(recent_nats=[2.0] * 100, recent_log_norms=[0.0] * 100)
     assert bool(loss_guard.reason_to_skip(Stepped(nats, norm), state)) is is_skipped

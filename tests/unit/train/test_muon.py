@@ -89,9 +89,7 @@ def test_many_at_once_are_as_each_alone(number_format: torch.dtype) -> None:
         torch.testing.assert_close(found, alone, rtol=0, atol=tolerance)
 
 
-def test_the_matrices_of_one_shape_take_one_call_lying_or_standing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_matrices_of_one_shape_take_one_call_lying_or_standing(monkeypatch: pytest.MonkeyPatch):
     seen: list[tuple[int, ...]] = []
     real = torch.baddbmm
 

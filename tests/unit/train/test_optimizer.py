@@ -234,9 +234,7 @@ USUAL_MUON = {"momentum": 0.95, "row_memory": None, "cautious": False}
     ],
     ids=lambda each: "-".join(each) or "nothing",
 )
-def test_muon_steps_with_what_the_phase_says(
-    said: dict[str, object], done: dict[str, object]
-) -> None:
+def test_muon_steps_with_what_the_phase_says(said: dict[str, object], done: dict[str, object]):
     decoder = toy_decoder()
     optimizer = Optimizer(decoder, SAID.but(**said))
     weights, optimizer_state = optimizer.weights()[NAME].double().clone(), OptimizerState()

@@ -18,12 +18,7 @@ from endonym.model.span import Span
 from endonym.train.distributed import Group
 from endonym.train.objectives import CROSS_ENTROPY
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import (
-    accumulate_gradients,
-    held_out_nats,
-    require_finite,
-    take_step,
-)
+from endonym.train.step import accumulate_gradients, held_out_nats, require_finite, take_step
 
 PHASE = train_config(lr=1e-2, weight_decay=0.1)
 
@@ -146,9 +141,7 @@ def gradients_at_once(decoder: Decoder) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(("rows", "factor"), [(1, 1.5), (2, 0.5), (2, 50.0), (5, 5.0)])
-def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
-    rows: int, factor: float
-) -> None:
+def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(rows: int, factor: float):
     gradients = gradients_at_once(lively_decoder())
     largest = norm_of(gradients) / factor
     expected, norm = clipped_by_torch(gradients, largest)
@@ -188,9 +181,7 @@ class Shortest(Group):
 
 
 @pytest.mark.parametrize(("group", "rows"), [(Group(), 5), (Shortest(), 2)])
-def test_all_processes_take_as_few_rows_as_the_one_with_the_least_memory(
-    group: Group, rows: int
-) -> None:
+def test_all_processes_take_as_few_rows_as_the_one_with_the_least_memory(group: Group, rows: int):
     decoder = lively_decoder().train()
     optimizer = Optimizer(decoder, PHASE)
     stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=5, group=group)

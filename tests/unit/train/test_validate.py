@@ -165,9 +165,7 @@ def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_
         assert mixed.sources[name] == pytest.approx(alone[name].bits_per_byte)
 
 
-def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_none(
-    tmp_path: Path,
-) -> None:
+def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_none(tmp_path: Path):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     sources = ("tatar", "romanian")
     write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)

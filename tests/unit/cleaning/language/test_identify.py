@@ -51,10 +51,7 @@ def test_a_model_of_its_own_keeps_pieces_of_sentences_that_votes_do_not():
     for code in ("tt", "ro", "fr"):
         lines = (TEXTS / f"{NAMES[code].lower()}.txt").read_text(encoding="utf-8").splitlines()
         pieces = [" ".join(line.split()[1:4]) for line in lines]
-        identifiers = {
-            "votes": Identifier(code),
-            "own": Identifier(code, learnt_from(code)),
-        }
+        identifiers = {"votes": Identifier(code), "own": Identifier(code, learnt_from(code))}
         for name, identifier in identifiers.items():
             kept[name] += sum(identifier.score(piece) >= 0.6 for piece in pieces)
     assert kept["own"] > kept["votes"]
@@ -108,9 +105,7 @@ def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_
     assert own.score(text) > 0.6  # one library names the language: the model decides
 
 
-def test_the_votes_about_a_short_text_count_by_its_letters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_votes_about_a_short_text_count_by_its_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     def says(_: str) -> Vote:
         return Vote("fr", 0.9)
 

@@ -139,9 +139,7 @@ def test_short_sentences_of_a_long_text_are_found_where_they_stand() -> None:
     assert shares([mixed], [known, *SHORT]) == pytest.approx([slow_share(mixed, [known, *SHORT])])
 
 
-def test_a_text_of_more_than_a_portion_has_its_short_sentences(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_text_of_more_than_a_portion_has_its_short_sentences(monkeypatch: pytest.MonkeyPatch):
     text = "\n".join([*numbered(30), *SHORT, "", *numbered(30)])
     whole = covered.short_sentences(["Ул килде инде.", text, SHORT[0]])
     monkeypatch.setattr(covered, "PORTION_CHARS", 1000)

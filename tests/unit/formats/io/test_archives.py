@@ -7,13 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from strange_files import (
-    FILES,
-    long_name_tar,
-    long_name_zip,
-    overlapping_zip,
-    patched_zip,
-)
+from strange_files import FILES, long_name_tar, long_name_zip, overlapping_zip, patched_zip
 from strange_files import zipped as zipped_by
 from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
@@ -203,8 +197,7 @@ def test_a_zip_with_any_changed_byte_is_read_whole_or_says_what_is_wrong(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("a.zip", long_name_zip(1_024)), ("a.tar.gz", long_name_tar(1_024))],
+    ("name", "content"), [("a.zip", long_name_zip(1_024)), ("a.tar.gz", long_name_tar(1_024))]
 )
 def test_a_member_s_name_may_be_as_long_as_a_path(tmp_path: Path, name: str, content: bytes):
     assert kept(records(write(tmp_path, name, content), document="line")) == ["ә"] * 500

@@ -5,14 +5,7 @@ from typing import Any
 import pytest
 from text_samples import numbered
 
-from endonym.formats.pages.margins import (
-    NEAR,
-    Mark,
-    is_same,
-    rows,
-    skeleton,
-    without_margins,
-)
+from endonym.formats.pages.margins import NEAR, Mark, is_same, rows, skeleton, without_margins
 from endonym.formats.pages.page import Line, Page
 
 

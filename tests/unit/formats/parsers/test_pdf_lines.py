@@ -252,10 +252,7 @@ SHADDA, FATHA = "\u0651", "\u064e"
         ([("ר", 58, 64), ("\u05b8", 52, 56), ("a", 52, 58)], "ר\u05b8a"),
         ([("ر", 58, 64), (SHADDA, 59, 63)], "ر\u0651"),
         # a blank that is written: letters from left to right stand before it, or a gap
-        (
-            [("5", 52, 58), (" ", 70, 75), ("\u05b8", 88, 90), ("א", 86, 92)],
-            "5 א\u05b8",
-        ),
+        ([("5", 52, 58), (" ", 70, 75), ("\u05b8", 88, 90), ("א", 86, 92)], "5 א\u05b8"),
         (
             [("ב", 20, 26), ("W", 30, 36), (" ", 36, 39), ("\u05b8", 42, 44), ("ג", 40, 46)],
             "בW ג\u05b8",
@@ -263,10 +260,7 @@ SHADDA, FATHA = "\u0651", "\u064e"
         # a mark that comes after other letters than its own
         ([("א", 86, 92), ("ב", 80, 86), ("\u05b8", 88, 90), ("W", 95, 99)], "א\u05b8בW"),
         # two marks, which stand beside each other
-        (
-            [("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)],
-            "ש\u05c1\u05b8ב",
-        ),
+        ([("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)], "ש\u05c1\u05b8ב"),
     ],
 )
 def test_a_mark_is_read_behind_the_letter_on_which_it_stands(

@@ -65,12 +65,7 @@ def test_a_line_from_right_to_left_is_read_as_it_was_written(tmp_path: Path, lin
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "Le mot |שלום עולם| veut dire paix",
-        "le mot |שלום",
-        "ou |ספר 35 יפה|, un livre",
-    ],
+    "line", ["Le mot |שלום עולם| veut dire paix", "le mot |שלום", "ou |ספר 35 יפה|, un livre"]
 )
 def test_a_line_from_left_to_right_keeps_its_order(tmp_path: Path, line: str):
     numbers = line.replace("35", "53")  # which are not turned round with the words

@@ -7,17 +7,7 @@ from pathlib import Path
 
 import pytest
 from strange_files import FILES
-from text_samples import (
-    PERSIAN,
-    ROMANIAN,
-    TATAR,
-    in_cp1256,
-    kept,
-    reasons,
-    records,
-    refused,
-    write,
-)
+from text_samples import PERSIAN, ROMANIAN, TATAR, in_cp1256, kept, reasons, records, refused, write
 
 
 def table(rows: list[list[str]], **style: str) -> str:

@@ -44,9 +44,7 @@ def test_documents_of_a_packed_row_do_not_leak(decoder: ForeignDecoder) -> None:
 
 @pytest.mark.parametrize("parts", [[WINDOW + 2, *[1] * (3 * WINDOW - 2)], [7, 6, 1, 6], [2, 18]])
 @torch.no_grad()
-def test_generation_from_memory_equals_one_full_pass(
-    decoder: ForeignDecoder, parts: list[int]
-) -> None:
+def test_generation_from_memory_equals_one_full_pass(decoder: ForeignDecoder, parts: list[int]):
     rows = tokens(2, LENGTH)
     cache = decoder.empty_cache(2, LENGTH)
     found, past = [], 0

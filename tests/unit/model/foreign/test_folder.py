@@ -94,9 +94,7 @@ def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
     assert with_context(windowed, before.window + 1).mixers == windowed.mixers
 
 
-def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(
-    tmp_path: Path,
-) -> None:
+def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(tmp_path: Path):
     config = shape("llama").model_dump_json()
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
     for read in (foreign_config, folder_files):

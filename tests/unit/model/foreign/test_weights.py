@@ -166,9 +166,7 @@ def test_a_class_that_mixes_documents_shows_it_only_with_weights_that_mix(tmp_pa
     assert not load_foreign(tmp_path).reads_packed
 
 
-def test_without_the_library_the_extra_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_library_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     for name in [name for name in sys.modules if name.startswith("transformers.")]:
         monkeypatch.delitem(sys.modules, name)

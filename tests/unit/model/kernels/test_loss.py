@@ -6,13 +6,7 @@ import pytest
 import torch
 
 from endonym.model.kernels import loss
-from endonym.model.kernels.loss import (
-    Readout,
-    chunks,
-    learnable_nats,
-    summed_nats,
-    token_nats,
-)
+from endonym.model.kernels.loss import Readout, chunks, learnable_nats, summed_nats, token_nats
 
 HEAD = torch.eye(4)
 """With it, hidden states are the logits."""
