@@ -63,9 +63,7 @@ def test_processes_of_one_training_are_not_in_each_others_way(monkeypatch: pytes
     assert warnings_of([0.1] * 100) == []
 
 
-def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_silent_system_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.undo()
     monkeypatch.setattr(cpu_contention, "STAT", tmp_path / "none")
     assert OtherProcesses().cores_used() is None

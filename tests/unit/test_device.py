@@ -70,9 +70,7 @@ def test_a_c_library_that_refuses_large_thresholds_maps_nothing(
 
 
 @pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])
-def test_threads_are_as_many_as_asked_for_else_one_a_core(
-    monkeypatch: pytest.MonkeyPatch, asked: str, threads: int
-) -> None:
+def test_threads_are_as_many_as_asked(monkeypatch: pytest.MonkeyPatch, asked: str, threads: int):
     monkeypatch.setattr(device, "cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert device.threads() == threads
@@ -236,9 +234,7 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_how(monkeypatch: pyte
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
-def test_huge_pages_are_asked_for_unless_a_person_has_set_something(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_huge_pages_are_asked_for_unless_set_otherwise(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     monkeypatch.setenv("АВЫЛ", "Казан арты")
     found = device.with_huge_pages()

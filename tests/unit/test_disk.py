@@ -38,9 +38,7 @@ def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "plan.json"
     write_atomic(path, b"old")
 
@@ -54,9 +52,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
 
 
-def test_a_file_is_flushed_before_it_takes_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_flushed_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     events: list[str] = []
     flush, rename = os.fsync, Path.replace
     monkeypatch.setattr(disk.os, "fsync", lambda n: (events.append("flush"), flush(n)))
@@ -238,9 +234,7 @@ def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(tm
 
 
 @pytest.mark.parametrize("number", disk.NO_LINKS)
-def test_where_there_are_no_links_a_file_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_without_links_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
     path, name = tmp_path / "a", tmp_path / "new" / "b"
     path.write_bytes("Таң атты".encode())
 

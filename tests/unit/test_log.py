@@ -154,9 +154,7 @@ def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_lines_are_folded_at_blanks_to_the_width_of_the_screen(
-    monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
+def test_lines_are_folded_at_blanks(monkeypatch: pytest.MonkeyPatch, width: int):
     reason = "each tenth of 16 043 sentences, and 1.0392 bits per byte on text of the same kind"
     text = f"chosen            phase.0.lr = 0.0034  ({reason})\n  next: кояшлы көндә {reason}"
     monkeypatch.setenv("COLUMNS", str(width))
@@ -175,9 +173,7 @@ def test_what_has_no_blank_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> Non
     assert folded(f"see {khmer}") == f"see\n{khmer}"
 
 
-def test_a_line_goes_on_below_its_text_if_the_label_before_it_is_short(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_goes_on_below_its_text(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "40")
     for label, start in ((26, 26), (27, 0)):
         first, second, *_ = folded("сүз".ljust(label) + "Кояш чыкты, кошлар сайрый").splitlines()
@@ -255,9 +251,7 @@ def test_a_line_during_progress_stands_whole_above_the_bar(monkeypatch: pytest.M
     assert "training" in said
 
 
-def test_names_that_are_no_text_reach_screen_and_file_with_escapes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_odd_names_are_escaped_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = Log(verbose=True)
     log.file = tmp_path / "log.txt"
     for say in (log.line, log.detail, log.warn):

@@ -103,9 +103,7 @@ def test_a_folder_is_not_an_artefact_before_it_is_published(store: Store) -> Non
     assert sorted(path.name for path in (store.root / "corpus").iterdir()) == [ID[:12]]
 
 
-def test_the_manifest_is_written_last_and_the_name_given_after_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_manifest_is_written_last(store: Store, monkeypatch: pytest.MonkeyPatch):
     events: list[str] = []
     rename = Path.rename
 
@@ -247,9 +245,7 @@ def test_prune_finds_what_no_run_refers_to_and_keeps_the_rest(store: Store, tmp_
     assert [each.id for each in store.unreferred()] == [ID[:12]]
 
 
-def test_a_run_that_needs_something_else_now_lets_go_of_what_it_needed(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_run_lets_go_of_what_it_no_longer_needs(store: Store, tmp_path: Path):
     make(store)
     make(store, OTHER)
     store.refer(tmp_path, {ID: "corpus"})
@@ -370,9 +366,7 @@ ODD = ["", "null", "{}", "[]", '{"run": 5}', "{", "[" * 100_000, '{"a": 1e999}',
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_a_damaged_reference_is_never_guessed_and_gone_it_is_written_anew_from_the_plan(
-    store: Store, tmp_path: Path, text: str
-) -> None:
+def test_a_damaged_reference_is_told_and_written_anew(store: Store, tmp_path: Path, text: str):
     run, model = a_run(tmp_path, "кич", recipe="кич.toml", stages=PLANNED), make(store, OTHER)
     store.claim(run, tmp_path / "кич.toml")
     store.refer(run, {ID: "corpus", OTHER: "model"})

@@ -247,9 +247,7 @@ def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_only_workers_that_ended_are_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
-) -> None:
+def test_ended_workers_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool):
     ray = pytest.importorskip("ray")
     error = ray.exceptions.WorkerCrashedError() if is_lost else ray.exceptions.OutOfDiskError("/")
 

@@ -90,9 +90,7 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
         assert np.array_equal(array, whole.learnt.model.arrays()[name])
 
 
-def test_the_sample_is_drawn_from_all_parts_and_no_part_keeps_more_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sample_is_drawn_from_all_parts_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clean, texts = Clean(language="fr", min_language_score=0.6), corpus()
     monkeypatch.setattr(corpus_rules, "SAMPLE_CHARS", 9_000)
     sample = Sample(9_000)
@@ -216,9 +214,7 @@ def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
         assert [bool(judge.shortened(text)[1]) for text in texts] == [is_gone] * count
 
 
-def test_a_document_in_which_counting_fails_is_passed_over_in_both_rounds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_document_that_cannot_be_counted_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     def failing(text: str, *usual: object) -> Any:
         if text == TATAR[1]:
             raise ZeroDivisionError

@@ -235,9 +235,7 @@ def test_every_other_look_alike_of_a_tatar_line_is_repaired(line: str):
         ("latin", "", "бoб", "боб"),
     ],
 )
-def test_a_word_is_written_in_the_script_that_is_meant(
-    script: str | None, before: str, wrong: str, right: str
-):
+def test_a_word_gets_the_script_it_means(script: str | None, before: str, wrong: str, right: str):
     after = f" {TATAR[0]}" if script is None and not before else ""
     assert one_script(script)(f"{before}{wrong}{after}") == f"{before}{right}{after}"
 

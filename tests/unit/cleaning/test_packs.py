@@ -187,9 +187,7 @@ def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, rig
     assert changed("khmer_order", right) == right
 
 
-def test_what_is_no_pack_in_their_folder_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_packs_of_their_folder_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "language_packs" / "__pycache__").mkdir(parents=True)
     (tmp_path / "language_packs" / "km.toml~").write_bytes(b"\xff")
     monkeypatch.setattr("endonym.cleaning.packs.files", lambda package: tmp_path)

@@ -68,9 +68,7 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("en-IN", "Call 9876543210 now", "Call <phone> now"),
     ],
 )
-def test_telephone_numbers_of_the_languages_countries_are_found(
-    language: str, text: str, found: str
-):
+def test_telephone_numbers_of_each_country_are_found(language: str, text: str, found: str):
     assert masked(text, language) == found
 
 
@@ -113,9 +111,7 @@ def test_telephone_numbers_of_the_languages_countries_are_found(
         ("ro", "tel. 0256 - 293607", "tel. <phone>"),
     ],
 )
-def test_beside_a_word_or_with_a_country_s_code_numbers_are_found_in_any_groups(
-    language: str, text: str, found: str
-):
+def test_a_word_or_country_code_finds_any_groups_of_digits(language: str, text: str, found: str):
     assert masked(text, language) == found
 
 
@@ -317,9 +313,7 @@ def test_every_digit_has_the_value_that_unicode_says():
         ("km", "លេខ០១២៣៤៥៦៧៨នេះ", "លេខ<phone>នេះ"),
     ],
 )
-def test_numbers_are_found_in_the_groups_in_which_people_write_them(
-    language: str, text: str, found: str
-):
+def test_numbers_are_found_in_the_groups_people_write(language: str, text: str, found: str):
     assert masked(text, language) == found
 
 

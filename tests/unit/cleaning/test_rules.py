@@ -116,9 +116,7 @@ def test_a_limit_itself_is_kept_and_is_written_as_people_read_it():
         assert found == ([said, None] if key.startswith("min_") else [None, said])
 
 
-def test_steps_go_on_until_nothing_changes_and_end_whatever_happens(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_steps_go_on_until_nothing_changes_and_always_end(monkeypatch: pytest.MonkeyPatch):
     noted: list[tuple[str, str, str]] = []
     one = rules.normalizer(
         Clean(normalize=("spaces", "controls")), lambda *each: noted.append(each)

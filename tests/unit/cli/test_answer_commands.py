@@ -39,9 +39,7 @@ def type_in(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-def test_a_line_is_continued_and_enter_alone_continues_it_anew(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_enter_continues_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     type_in("\nӘбием мич\n\nLe facteur", monkeypatch)
     asked: list[tuple[str, int]] = []
 
@@ -57,9 +55,7 @@ def test_a_line_is_continued_and_enter_alone_continues_it_anew(
     assert said.err.startswith(HELP)
 
 
-def test_ctrl_c_stops_a_continuation_and_not_the_loop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_stops_one_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     type_in("Таң\nКич\n", monkeypatch)
 
     def continued(prompt: str, seed: int) -> Iterator[str]:
@@ -74,9 +70,7 @@ def test_ctrl_c_stops_a_continuation_and_not_the_loop(
     assert "Кич беренче икенче\n" in said
 
 
-def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
     once = command(*given, "Әбием мич", "--seed", "1").out
     unasked = command(*given, "").out
@@ -91,9 +85,7 @@ def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
     assert len(command(*given, "--json").out.splitlines()) == 1
 
 
-def test_ctrl_c_ends_generate_and_says_so(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     def stopped(*given: object, **keys: object) -> Iterator[str]:
         yield " беренче"
         raise KeyboardInterrupt
@@ -109,9 +101,7 @@ def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "Таң\\x1b]0; атты\n\\x9b2J\\x07\n"
 
 
-def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     given = ["generate", "kechkena", "--max-tokens", "8", "--store", finished / "store"]
     alone = [
         command(*given, prompt, "--seed", seed).out
@@ -127,9 +117,7 @@ def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
     assert len(set(texts)) == 2
 
 
-def test_a_conversation_grows_and_enter_alone_asks_for_another_answer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_enter_asks_once_more(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     type_in("\nСәлам\n\nХәлләр?\n", monkeypatch)
     asked: list[tuple[list[str], int]] = []
 
@@ -187,9 +175,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("gguf"))
 
 
-def test_a_base_model_continues_texts_and_says_what_it_is(
-    command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_base_model_continues_texts(command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", Terminal("Таң\n\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5")
     assert said.code == 0
@@ -198,9 +184,7 @@ def test_a_base_model_continues_texts_and_says_what_it_is(
     assert f"llama.cpp runs {gguf}" in said.err
 
 
-def test_lines_of_a_pipe_are_continued_and_told_as_json(
-    command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5", "--json")
     found = [json.loads(line) for line in said.out.splitlines()]
@@ -247,9 +231,7 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
 
 
 @pytest.mark.parametrize("given", [["serve", "--port", "0"], ["chat"]])
-def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
-    command: Say, tmp_path: Path, given: list[str]
-) -> None:
+def test_a_long_line_is_told(command: Say, tmp_path: Path, given: list[str]):
     path = tmp_path / "recipe.toml"
     for text in ('language = "tt"\n', ""):
         path.write_text(text, encoding="utf-8")

@@ -133,9 +133,7 @@ def test_help_of_the_whole_names_every_command(command: Callable[..., Any]) -> N
         assert line in " ".join(said.out.split())
 
 
-def test_global_flags_stand_before_or_after_the_command_and_the_last_one_counts(
-    finished: Path, command: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_global_flags_stand_anywhere(finished: Path, command: Callable[..., Any], tmp_path: Path):
     store = ["--store", finished / "store"]
     for given in (
         [*store, "--json", "status"],
@@ -162,9 +160,7 @@ def test_global_flags_stand_before_or_after_the_command_and_the_last_one_counts(
         ([], "Commands:"),
     ],
 )
-def test_a_wrong_command_line_is_2_and_says_what_is_right(
-    command: Callable[..., Any], args: list[str], hint: str
-) -> None:
+def test_a_wrong_command_line_ends_with_2(command: Callable[..., Any], args: list[str], hint: str):
     said = command(*args)
     assert said.code == 2
     assert hint in said.err
@@ -190,9 +186,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("fault", "code", "kind", "start"), FAILURES)
-def test_every_expected_failure_has_a_code_a_kind_and_a_sentence(
-    fault: BaseException, code: int, kind: str, start: str
-) -> None:
+def test_every_failure_has_a_code_and_kind(fault: BaseException, code: int, kind: str, start: str):
     found, failure, said = failed(fault)
     assert (found, failure["kind"]) == (code, kind)
     assert said.startswith(start)

@@ -50,9 +50,7 @@ def test_a_setting_out_of_bounds_is_a_wrong_request(command: Say, store: list[An
         assert said.json()["error"]["where"] == flag
 
 
-def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
-    finished: Path, command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_a_model_is_found_four_ways(finished: Path, command: Say, store: list[Any], tmp_path: Path):
     (model,) = (finished / "store" / "model").iterdir()
     (handed,) = (finished / "store" / "export").iterdir()
     out = tmp_path / "out"
@@ -73,9 +71,7 @@ def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
         assert written == kept
 
 
-def test_export_tells_its_files_and_never_writes_over_others(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_export_never_writes_over_other_files(command: Say, store: list[Any], tmp_path: Path):
     args = ["export", "kechkena", "--out", tmp_path / "out", *store, "--json"]
     files = command(*args).json()["files"]
     assert {each["format"] for each in files} == {"huggingface"}
@@ -87,9 +83,7 @@ def test_export_tells_its_files_and_never_writes_over_others(
     assert "--out" in said.json()["error"]["do"]
 
 
-def test_verify_ends_with_1_where_an_export_is_another_model(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_verify_finds_an_export_of_another_model(command: Say, store: list[Any], tmp_path: Path):
     out, other = tmp_path / "out", tmp_path / "other"
     assert command("export", "kechkena", "--out", out, *store).code == 0
     assert command("verify", out, "--against", "kechkena", *store).code == 0
@@ -102,9 +96,7 @@ def test_verify_ends_with_1_where_an_export_is_another_model(
     assert not said.json()["ok"]
 
 
-def test_evaluate_gives_the_scores_that_the_run_gave(
-    finished: Path, command: Say, store: list[Any]
-) -> None:
+def test_evaluate_gives_the_scores_of_the_run(finished: Path, command: Say, store: list[Any]):
     (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
     recorded = json.loads(path.read_text(encoding="utf-8"))
     dev = command("evaluate", "kechkena", *store, "--json", "--split", "dev").json()["scores"]
@@ -155,9 +147,7 @@ def test_a_file_that_cannot_be_scored_is_told(
 
 
 @pytest.mark.parametrize("name", ["generate", "export"])
-def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
-    finished: Path, command: Say, store: list[Any], name: str
-) -> None:
+def test_a_missing_model_names_the_runs(finished: Path, command: Say, store: list[Any], name: str):
     said = command(name, "kechken", *store, "--json")
     assert said.code == 2
     assert said.json()["error"]["do"] == "Did you mean kechkena? Runs here: kechkena."

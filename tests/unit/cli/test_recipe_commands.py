@@ -159,9 +159,7 @@ def test_a_dry_run_of_a_finished_run_writes_nothing(finished: Path, command: Say
     assert tree(finished) == before
 
 
-def test_replanning_has_this_machine_measured_anew(
-    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replanning_measures_anew(recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.device.cores", lambda: 1)  # As many as the command has here.
     store = recipe.parent / "store"
     machine.remembered(store / "machine.json", "pace of yesterday", lambda: 1.0)
@@ -172,9 +170,7 @@ def test_replanning_has_this_machine_measured_anew(
     assert machine.known(store / "machine.json", "pace of yesterday") is None
 
 
-def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
-    command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sizing_to_a_gpu_is_said(command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = (tmp_path / "r.toml", Survey())
     monkeypatch.setattr(starter, "write_recipe", lambda *_, **__: found)
     args = ["new", tmp_path / "project", "--language", "tt", "--text", tmp_path]
@@ -197,9 +193,7 @@ def test_until_ends_after_the_last_stage_of_that_name(recipe: Path, command: Say
 @pytest.mark.parametrize(
     "flags", [["--until", "modle"], ["--device", "abacus"], ["--variant", "all"]]
 )
-def test_a_wrong_flag_of_run_is_refused_before_anything_is_made(
-    recipe: Path, command: Say, flags: list[str]
-) -> None:
+def test_a_wrong_flag_of_run_is_refused_at_once(recipe: Path, command: Say, flags: list[str]):
     store = recipe.parent / "store"
     said = command("run", recipe, "--store", store, *flags, "--json")
     assert said.code == 2
@@ -267,9 +261,7 @@ def test_runs_with_other_overrides_stand_beside_each_other(recipe: Path, command
     assert tomllib.loads(kept)["seed"] == 9
 
 
-def test_a_run_stands_for_its_recipe_wherever_one_is_taken(
-    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_stands_for_its_recipe(recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     """By name, by folder and from another folder: with its overrides, in its own store."""
     given = ["--store", recipe.parent / "store", "--until", "tokenizer", "--json"]
     first = command("run", recipe, *given, "--set", "clean.min_chars=60").json()
@@ -343,9 +335,7 @@ def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say) -> None:
     assert "no language code" in command("doctor", tmp_path, "--language", "Tatar!").err
 
 
-def test_the_doctor_keeps_nothing_when_it_is_stopped(
-    tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_keeps_nothing(tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     def stop(*given: object, **keys: object) -> None:
         raise KeyboardInterrupt
 

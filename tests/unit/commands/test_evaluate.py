@@ -23,9 +23,7 @@ from endonym.pipeline.evaluation_texts import Cutting
 from endonym.store import Store
 
 
-def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path: Path):
     (folder,) = (finished / "store" / "model").iterdir()
     export_huggingface(LanguageModel.load(folder), tmp_path / "out")
     store, name = Store(finished / "store"), str(tmp_path / "out")
@@ -53,9 +51,7 @@ def test_scores_are_named_after_their_files_and_by_their_paths_where_names_are_a
     assert names_of([one, one]) == ["яңа.txt", "яңа.txt"]
 
 
-def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_baselines(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     store = Store(tmp_path / "project" / "store")
     (shards,) = (store.root / "shards").iterdir()
@@ -71,9 +67,7 @@ def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_basel
     assert {score.split for score in found} == {"text.txt"}
 
 
-def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = tmp_path / "яңа"
     folder.mkdir()
     lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]

@@ -73,18 +73,14 @@ def test_a_changed_byte_is_said_before_anything_is_run(exported: Path, store: St
         verify_model(exported, None, (), store=store, log=QUIET)
 
 
-def test_a_failed_check_leaves_nothing_behind(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.export.verify.RISE", {"F16": -1.0, "Q8_0": -1.0})
     with pytest.raises(ExportError, match="bits_per_byte"):
         export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_while_quantizing_leaves_nothing_behind(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -143,9 +139,7 @@ def test_without_a_corpus_only_strange_strings_are_compared(
     assert all(each.ok for each in checks)
 
 
-def test_sigterm_removes_what_is_half_written(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_leaves_nothing_half(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def half(_: object, __: object, out: Path, **___: object) -> None:
         out.mkdir()
         (out / "model.gguf").write_bytes(b"half")

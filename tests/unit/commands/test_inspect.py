@@ -63,9 +63,7 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     assert (unrun(bare, "әкият"), status(bare, "әкият")) == ([], found)
 
 
-def test_a_recipe_that_was_never_run_is_named_with_what_comes_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recipe_that_was_never_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Found by its file, by its folder, and from the folder around it."""
     recipe = tmp_path / "my-tatar" / "recipe.toml"
     recipe.parent.mkdir()
@@ -80,9 +78,7 @@ def test_a_recipe_that_was_never_run_is_named_with_what_comes_next(
         ]
 
 
-def test_the_stages_of_a_run_elsewhere_are_looked_up_in_its_own_store(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_elsewhere_is_looked_up_in_its_own_store(finished: Path, tmp_path: Path):
     (found,) = status(Store(tmp_path / "store"), str(finished / "runs" / "kechkena"))
     assert {each["state"] for each in found["stages"]} == {"done"}
     name = str(finished / "runs" / "kechkena")
@@ -161,9 +157,7 @@ def test_documents_of_a_corpus_are_shown_as_many_as_are_asked_for(store: Store) 
     assert [line.partition(":")[0] for line in lines[:3]] == ["others", "romanian", "tatar"]
 
 
-def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_reason_nothing_was_dropped_for_is_refused(store: Store, tmp_path: Path):
     (folder,) = (store.root / "corpus").iterdir()
     copy = tmp_path / "corpus"
     shutil.copytree(folder, copy)
@@ -263,9 +257,7 @@ def trained(
     ("bits", "curve"),
     [([3.0, 2.0, 2.5, 1.0], "█▄▆▁"), ([2.0, 2.0], "▁▁"), ([1.0, 2.0], "▁█"), ([1.5], "▁")],
 )
-def test_the_curve_of_a_model_has_a_bar_for_each_validation(
-    tmp_path: Path, bits: list[float], curve: str
-) -> None:
+def test_a_curve_has_a_bar_for_each_validation(tmp_path: Path, bits: list[float], curve: str):
     """Of eight heights: the lowest value has the first, the highest the last."""
     store = Store(tmp_path / "store")
     made = trained(store, bits)
@@ -333,9 +325,7 @@ def test_a_flag_must_fit_what_it_looks_at(tmp_path: Path) -> None:
             look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)
 
 
-def test_a_refused_corpus_is_found_from_any_folder_and_may_be_cut_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_corpus_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stages = [{"name": "corpus", "stage": "corpus", "id": ID}]
     run = a_run(tmp_path / "tatar", "әкият", stages=stages)
     part = Store(tmp_path / "tatar" / "store").folder("corpus", ID)
@@ -440,9 +430,7 @@ def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(tmp
     assert not model.folder.exists()
 
 
-def test_gguf_files_of_models_that_no_run_needs_are_listed_with_all_that_lies_in_them(
-    tmp_path: Path,
-) -> None:
+def test_gguf_files_that_no_run_needs_are_listed_with_all_that_lies_in_them(tmp_path: Path):
     store, run = Store(tmp_path / "store"), tmp_path / "runs" / "tatar"
     run.mkdir(parents=True)
     for name in (f"{ID[:12]}-F16", f"{OTHER[:12]}-F16", f".{'c' * 12}.9.part"):

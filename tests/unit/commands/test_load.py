@@ -25,9 +25,7 @@ def model(store: Store) -> Path:
     return folder
 
 
-def test_a_run_a_folder_an_id_and_its_beginning_are_the_same_model(
-    store: Store, model: Path, finished: Path
-) -> None:
+def test_a_model_is_named_by_run_folder_or_id(store: Store, model: Path, finished: Path):
     artifact = find_artifact("kechkena", store)
     assert artifact is not None
     for name in (
@@ -85,9 +83,7 @@ def test_the_card_of_an_artefact_knows_its_history(model: Path, store: Store) ->
     assert [each.folder for each in card.history.phases] == [model]
 
 
-def test_the_card_of_a_run_has_the_licenses_of_its_recipe(
-    finished: Path, store: Store, tmp_path: Path
-) -> None:
+def test_the_card_of_a_run_has_its_licenses(finished: Path, store: Store, tmp_path: Path):
     copy = tmp_path / "runs" / "kechkena"
     shutil.copytree(finished / "runs" / "kechkena", copy)
     recipe = copy / "recipe.toml"

@@ -192,9 +192,7 @@ def test_links_are_not_uploaded(
     assert hub.asked == []
 
 
-def test_links_beside_an_export_are_told_and_not_followed(
-    command: Say, hub: Hub, export: Path, tmp_path: Path
-) -> None:
+def test_links_beside_an_export_are_told(command: Say, hub: Hub, export: Path, tmp_path: Path):
     (tmp_path / "дәфтәр").mkdir()
     (tmp_path / "дәфтәр" / "серләр.txt").write_text("Серләр", encoding="utf-8")
     (export / "notes").symlink_to(tmp_path / "дәфтәр")
@@ -206,17 +204,13 @@ def test_links_beside_an_export_are_told_and_not_followed(
     assert "old is not part of the export" in said.err
 
 
-def test_what_is_no_export_or_has_no_readme_is_not_uploaded(
-    command: Say, hub: Hub, export: Path, tmp_path: Path
-) -> None:
+def test_only_an_export_with_readme_uploads(command: Say, hub: Hub, export: Path, tmp_path: Path):
     assert f"no {RECORD} here" in command("publish", tmp_path, "--to", "a/b", "--yes").err
     (export / "README.md").unlink()
     assert "there is no README.md" in command("publish", export, "--to", "a/b", "--yes").err
 
 
-def test_without_the_library_the_message_is_what_to_install(
-    command: Say, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_library_is_named(command: Say, export: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.commands.publish.find_spec", lambda name: None)
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 1

@@ -39,9 +39,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
     return Recipe.load(small_recipe(tmp_path / "project"))
 
 
-def test_a_dry_run_names_what_the_device_that_was_named_would_make(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Its batches are larger, so that the model is another one; the shards are the same."""
     monkeypatch.setattr(resolve, "estimated_facts", lambda *_: Facts(10**8, 10**7, 30.0))
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
@@ -95,9 +93,7 @@ def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_are_told_text_by_text(run: Run, capsys: pytest.CaptureFixture[str]):
     scored(run, "evaluation bits", {"test": 1.5, "fables.txt": 2.5})
     scored(run, "evaluation prompts", None)
     continuations = [{"prompt": f"{n} Таң", "text": " атты."} for n in range(3)]
@@ -168,9 +164,7 @@ def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
     assert asked == [(run.folder, "kechkena", split)] * 2
 
 
-def test_every_recipe_is_checked_before_the_first_and_what_is_wrong_is_said_once(
-    recipe: Recipe, tmp_path: Path
-) -> None:
+def test_every_recipe_is_checked_first_and_each_fault_said_once(recipe: Recipe, tmp_path: Path):
     store = Store(tmp_path / "store")
     check_all([recipe, recipe], store, LOG, "model")
     with pytest.raises(RecipeError) as caught:
@@ -226,9 +220,7 @@ def test_a_report_that_is_replaced_by_another_recipe_s_is_told(finished: Path, t
     assert not replaced(Recipe.load(path), folder)
 
 
-def test_a_first_run_ends_with_the_time_expected_of_it_and_the_time_it_took(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_first_run_tells_its_expected_and_real_time(finished: Path, tmp_path: Path):
     project = tmp_path / "project"
     shutil.copytree(finished, project)  # Its machine is measured.
     store, recipe = Store(project / "store"), Recipe.load(project / "recipe.toml")

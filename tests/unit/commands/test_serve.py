@@ -39,9 +39,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def test_the_gguf_file_is_made_once_and_kept_in_the_store(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     engine = make_engine(str(folder), store, "cpu", Log())
@@ -57,9 +55,7 @@ def test_the_gguf_file_is_made_once_and_kept_in_the_store(
     assert made.stat().st_mtime_ns == written
 
 
-def test_a_damaged_file_is_made_again(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     make_engine(str(folder), store, "cpu", Log()).close()
@@ -115,9 +111,7 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     assert made.is_dir()
 
 
-def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_reason_to_run_here(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
     folder = tmp_path / "башка"
     export_huggingface(toy_language_model(), folder)
     path = folder / "tokenizer.json"

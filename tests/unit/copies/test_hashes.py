@@ -47,9 +47,7 @@ def test_numbers_are_counted():
 
 
 @pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])
-def test_postings_give_the_pairs_that_share_a_shingle(
-    monkeypatch: pytest.MonkeyPatch, max_pairs: int
-):
+def test_postings_give_pairs_with_a_common_shingle(monkeypatch: pytest.MonkeyPatch, max_pairs: int):
     monkeypatch.setattr(hashes, "MAX_PAIRS", max_pairs)
     rng = random.Random(1)
     words = " ".join(TATAR + ROMANIAN).split()

@@ -224,9 +224,7 @@ def test_the_order_of_files_and_parts_changes_nothing(tmp_path: Path) -> None:
         assert (one == two).all()
 
 
-def test_a_large_family_is_compared_with_its_best_ones_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_family_is_compared_best_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stub = "{} авылы Татарстанның Арча районында урнашкан, анда {} кеше яши. " + LONG
     texts = [stub.format(f"Кырлай{n}", 100 + n) for n in range(250)]
     near, partly_compared = found(tmp_path / "a", texts)
@@ -244,9 +242,7 @@ def test_a_lower_threshold_finds_more(tmp_path: Path) -> None:
         assert replaced(found(tmp_path / str(similarity), [LONG, half], rules=rules)) == copies
 
 
-def test_texts_of_several_levels_of_length_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_texts_of_several_levels_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("keys", "shingles"):
         monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 2_000)
     monkeypatch.setattr("endonym.copies.letters.BATCH_CHARS", 1_000)
@@ -326,9 +322,7 @@ def test_documents_that_share_a_key_are_pairs_from_the_better_to_the_worse(tmp_p
         assert every.documents().tolist() == [2, 3, 1, 4, 0]
 
 
-def test_of_many_the_best_are_compared_first_and_more_of_those_that_are_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_best_of_many_are_compared_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "LEADERS", (1, 2))
     rows = [(n, 100 - n, 0, 0, n, 7, 100 + n) for n in range(6)]
     with Tables(tmp_path / "work") as tables:

@@ -147,9 +147,7 @@ def test_pairs_are_compared_in_portions(tmp_path: Path, monkeypatch: pytest.Monk
     assert (sets.similarity(first, second) == whole).all()
 
 
-def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_smallest_hashes_estimate_similarity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     words = [f"{a}{b}" for a in "абвгдежзик" for b in range(60)]
     base, changed = " ".join(words), " ".join([*words[:540], *map(str.upper, words[540:]), "яз"])
     other = " ".join([*words[:480], *(f"{word}ц" for word in words[480:])])
@@ -162,9 +160,7 @@ def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
         assert abs(found - exact) < 4 * (exact * (1 - exact) / 400) ** 0.5 + 1e-6
 
 
-def test_a_text_of_several_portions_has_the_set_of_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_of_portions_has_the_whole_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = ShingleSets(tmp_path / "whole", [THRICE]).hashes.tolist()
     monkeypatch.setattr(module, "LONG_CHARS", 100)
     monkeypatch.setattr("endonym.script.fold.PORTION_CHARS", 200)

@@ -147,9 +147,7 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     assert first["overlap"] > 0
 
 
-def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
-    sources: Sources, tmp_path: Path, calm: tuple[Any, Any]
-) -> None:
+def test_a_run_stopped_anywhere_goes_on(sources: Sources, tmp_path: Path, calm: tuple[Any, Any]):
     whole, jobs = calm
     steps = [name.partition("/")[0] for name in jobs]
     assert list(dict.fromkeys(steps)) == STEPS
@@ -169,9 +167,7 @@ def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
     assert not work.exists()
 
 
-def test_files_that_a_power_cut_left_empty_are_made_again(
-    sources: Sources, tmp_path: Path, calm: tuple[Any, Any]
-) -> None:
+def test_files_a_power_cut_left_are_remade(sources: Sources, tmp_path: Path, calm: tuple[Any, Any]):
     work = tmp_path / "work"
     with pytest.raises(OSError, match="full"):
         made(tmp_path / "out", sources, Failing(40), work)
@@ -247,9 +243,7 @@ def test_on_two_nodes_of_ray_the_corpus_is_the_same(raw: Path, monkeypatch: pyte
     assert parts > 1
 
 
-def test_a_rule_of_the_corpus_that_fails_in_most_documents_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rule_that_fails_too_often_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     texts = numbered(300)
 
     def failing(judge: Any, text: str) -> Any:

@@ -83,9 +83,7 @@ def three(tmp_path: Path) -> Placed:
     return placed(tmp_path, ("тел", made[0]), ("тел", made[1]), ("ил", made[2]), files=0)
 
 
-def test_a_shard_holds_the_documents_of_its_split_as_document_line_writes_them(
-    tmp_path: Path, three: Placed
-) -> None:
+def test_a_shard_holds_documents_as_document_line_writes_them(tmp_path: Path, three: Placed):
     sides = tmp_path / "sides.npy"
     said = write_shard(
         Shard(tmp_path, "dev-0", "dev", sides, tuple(three.parts)), lambda size: None
@@ -105,9 +103,7 @@ def test_a_shard_holds_the_documents_of_its_split_as_document_line_writes_them(
     assert (kept, said["side"]) == ({"тел": 7, "ил": 3}, "dev")
 
 
-def test_files_of_a_split_take_whole_chunks_until_they_are_full(
-    tmp_path: Path, three: Placed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_split_takes_whole_chunks(tmp_path: Path, three: Placed, monkeypatch: pytest.MonkeyPatch):
     first, second, third = (np.load(part.numbers)["bytes"] for part in three.parts)
     monkeypatch.setattr(splits, "SHARD_BYTES", int(first[::2].sum() + 1))
     side = np.zeros(30, dtype=np.int8)

@@ -198,9 +198,7 @@ def weighed(*weights: Any) -> list[dict[str, Any]]:
         ((1, 0, 0), [True], 4),
     ],
 )
-def test_an_answer_of_weight_0_is_read_and_not_learnt(
-    weights: tuple[Any, ...], learnt: list[bool], cut: int
-) -> None:
+def test_an_answer_of_weight_0_is_unlearnt(weights: tuple[Any, ...], learnt: list[bool], cut: int):
     found = conversation_of({"messages": weighed(*weights)})
     assert [each.is_learnt for each in found.messages if each.role == "assistant"] == learnt
     assert found.cut == cut
@@ -229,9 +227,7 @@ def test_a_conversation_whose_answers_all_have_the_weight_0_is_a_reject() -> Non
     ],
 )
 @pytest.mark.parametrize("weight", [None, 1, 1.0, 0, 0.7, "1", 72, "72 kg", [], float("nan")])
-def test_a_weight_of_the_whole_record_changes_nothing_and_is_noted(
-    record: dict[str, Any], weight: Any
-) -> None:
+def test_a_weight_of_a_record_changes_nothing_and_is_noted(record: dict[str, Any], weight: Any):
     read = pair_of if "chosen" in record else conversation_of
     weighed = {**record, "weight": weight}
     assert read(weighed) == read(record)
@@ -427,9 +423,7 @@ def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(tmp_path: Path, 
     assert share_read(path, 9_000, 2 * len(data)) == 1.0
 
 
-def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_the_beginning_of_a_large_file_says_how_much_it_holds(tmp_path: Path, monkeypatch: Patch):
     """So nothing is told of damage behind it."""
     monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 1_000_000)
     lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]

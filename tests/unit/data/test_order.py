@@ -286,9 +286,7 @@ def source_of_ids(shards: TokenShards) -> dict[int, str]:
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=8), st.integers(1, 5000))
-def test_after_any_number_of_rows_each_source_has_its_share_to_within_two_rows(
-    weights: list[int], count: int
-) -> None:
+def test_at_any_row_each_source_has_its_share_within_two_rows(weights: list[int], count: int):
     shares = sorted((each / sum(weights) for each in weights), reverse=True)
     mixture = Mixture.__new__(Mixture)
     mixture.parts = parts_of(shares)

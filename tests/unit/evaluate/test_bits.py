@@ -163,9 +163,7 @@ def test_priming_is_spread_over_all_documents_and_said(splits: Splits, monkeypat
     assert sample == {"training_bytes": len(data), "training_documents": len(chosen)}
 
 
-def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
-    splits: Splits, monkeypatch: Patch
-) -> None:
+def test_a_sampled_compressor_has_the_model_beside_it(splits: Splits, monkeypatch: Patch):
     monkeypatch.setattr("endonym.evaluate.bits.most_documents", lambda: 6)
     texts = held_out(splits[1], READER)
     model = texts.measured([[float(n)] for n in range(14)])
@@ -203,9 +201,7 @@ def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
     assert texts.only([3, 5]).text == "block"
 
 
-def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
-    splits: Splits, monkeypatch: Patch
-) -> None:
+def test_before_blocks_training_texts_are_joined_by_lines(splits: Splits, monkeypatch: Patch):
     asked: list[tuple[bytes, bytes]] = []
 
     def sizes(train: bytes, documents: list[bytes], separator: bytes, **_: Any) -> Any:
@@ -249,9 +245,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
-def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_means_are_over_sources_with_enough_text(tmp_path: Path, monkeypatch: Patch):
     # Of "a" much is trained on and a line is test; "b" is all test and still too small.
     given = {"train": ["a"] * 12, "dev": [], "test": ["a"] + ["b"] * 3}
 

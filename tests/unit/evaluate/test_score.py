@@ -51,9 +51,7 @@ def test_a_score_without_tokens_speaks_of_none() -> None:
     assert {score.n_tokens for score in found} == {0}
 
 
-def test_neighbours_are_drawn_together_and_so_the_interval_shows_how_far_it_may_lie(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_neighbours_are_drawn_together(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.evaluate.score.DRAWS", 1_000)
     random = np.random.default_rng(3)
     topics, lines = 40, 16
@@ -238,9 +236,7 @@ def test_the_interval_of_a_mean_is_two_standard_errors_to_each_side() -> None:
 @given(
     documents=st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 10**6)), min_size=1, max_size=30)
 )
-def test_an_interval_lies_between_the_best_and_the_worst_document(
-    documents: list[tuple[float, int]],
-) -> None:
+def test_an_interval_lies_between_best_and_worst(documents: list[tuple[float, int]]):
     nats, sizes = (np.array(part) for part in zip(*documents, strict=True))
     value, low, high = ratio(nats, sizes)
     least, most = (nats / sizes).min(), (nats / sizes).max()

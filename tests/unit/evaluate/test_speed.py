@@ -105,9 +105,7 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
     ]
 
 
-def test_the_sample_is_of_test_documents_cut_to_the_context(
-    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_the_sample_is_of_test_documents(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch):
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
     pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
     write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)

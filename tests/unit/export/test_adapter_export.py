@@ -85,9 +85,7 @@ def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_p
     assert found[1].stop_ids == (found[1].end_id, found[1].special_ids["turn_end"])
 
 
-def test_an_adapter_that_is_not_the_model_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_adapter_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def other(*given: object, **said: object) -> str:
         changes = {n: Change(e.a, -e.b, e.scale) for n, e in adapter.changes.items()}
         return write(given[0], given[1], changes, **said)  # pyright: ignore
@@ -135,9 +133,7 @@ def test_a_missing_package_is_told_by_any_phase(monkeypatch: pytest.MonkeyPatch)
         ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
     ],
 )
-def test_a_shape_alone_tells_what_a_format_cannot_hold(
-    form: Form, model: str, keys: dict[str, object], problem: str
-) -> None:
+def test_a_shape_tells_what_is_lost(form: Form, model: str, keys: dict[str, object], problem: str):
     adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
     if not problem:
         require_form(Export(format=form), shape(model), adapt)

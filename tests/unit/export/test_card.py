@@ -38,9 +38,7 @@ def of(card: Card, model: LanguageModel, form: Any = "huggingface") -> str:
     ("language", "codes"),
     [("tt", ["tt"]), ("zh-Hant", ["zh"]), ("no", ["no"]), ("x-own", None), ("", None)],
 )
-def test_the_head_names_the_language_if_the_hub_has_a_code_for_it(
-    model: LanguageModel, language: str, codes: list[str] | None
-) -> None:
+def test_the_head_names_the_language(model: LanguageModel, language: str, codes: list[str] | None):
     text = of(Card("китап", language), model)
     head = ModelCard(text).data
     assert head.language == codes
@@ -92,9 +90,7 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel
     assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
 
 
-def test_an_adapter_in_the_weights_is_named_and_has_no_license_of_the_base_s_texts(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     assert card.history is not None
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
@@ -114,9 +110,7 @@ def test_a_stage_writes_no_times(finished: Path) -> None:
     assert "All steps took" not in text
 
 
-def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Path):
     for name in ("әкият-F16.gguf", "әкият-Q8_0.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
     bits = Check("әкият-Q8_0.gguf", "llama.cpp", "bits_per_byte", True, 0.00012, 0.005, "more")
@@ -164,9 +158,7 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     ) in text
 
 
-def test_licenses_of_the_texts_of_a_base_are_said_by_its_own_recipe(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     assert card.history is not None
     count = len(card.history.sources)
@@ -212,9 +204,7 @@ def scored(
 
 
 @pytest.mark.parametrize(("value", "is_said"), [(1.39, False), (1.40, True), (1.45, True)])
-def test_a_compressor_that_predicts_as_well_is_told(
-    scored: Callable[..., str], value: float, is_said: bool
-) -> None:
+def test_a_good_compressor_is_told(scored: Callable[..., str], value: float, is_said: bool):
     said = scored(score("model", value), *baselines())
     assert ("A compressor that has read the same text" in said) == is_said
     assert "* In this format: it reads names of tokens." in said
@@ -242,9 +232,7 @@ def test_scores_stand_in_the_index_with_their_interval(scored: Callable[..., str
     assert "95 %" not in result["metrics"][1]["name"]
 
 
-def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, finished: Path):
     known = card_of("kechkena", Store(finished / "store")).history
     assert known is not None
     given = json.loads(json.dumps(known.phases[0].manifest))

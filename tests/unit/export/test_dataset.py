@@ -91,9 +91,7 @@ def test_notes_that_have_no_column_of_their_own_are_kept() -> None:
     assert row["license"] is None
 
 
-def test_a_full_file_is_followed_by_the_next(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_file_has_a_next(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dataset, "BATCH_BYTES", 2_000)
     monkeypatch.setattr(dataset, "FILE_BYTES", 9_000)
     names = write_dataset(corpus, tmp_path / "out", {})
@@ -121,9 +119,7 @@ def test_a_full_file_is_followed_by_the_next(
         ([], None),
     ],
 )
-def test_a_model_has_a_license_where_all_sources_say_the_same(
-    said: list[str | None], found: tuple[str, str] | None
-) -> None:
+def test_one_license_of_all_is_the_model_s(said: list[str | None], found: tuple[str, str] | None):
     assert hub_license(said) == found
 
 

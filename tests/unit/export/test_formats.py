@@ -58,9 +58,7 @@ def exports(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 @pytest.mark.parametrize("form", ["gguf", "huggingface"])
-def test_the_record_names_the_model_and_every_file_and_a_change_is_found(
-    form: str, exports: dict[str, Made], tmp_path: Path
-) -> None:
+def test_a_record_names_every_file(form: str, exports: dict[str, Made], tmp_path: Path):
     out, result = exports[form]
     record = record_of(out)
     assert record["model"] == "ab12cd34ef56"
@@ -128,9 +126,7 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
-    exports: dict[str, Made],
-) -> None:
+def test_the_model_of_an_export_is_known_while_its_weights_are_the_same(exports: dict[str, Made]):
     out, _ = exports["huggingface"]
     hashes = {path.name: file_hash(path) for path in out.iterdir()}
     assert model_behind(out, hashes) == "ab12cd34ef56"
@@ -171,9 +167,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize(("record", "missing"), STRANGE)
-def test_a_strange_record_says_what_is_missing(
-    record: dict[str, object] | str, missing: str, tmp_path: Path
-) -> None:
+def test_a_strange_record_is_told(record: dict[str, object] | str, missing: str, tmp_path: Path):
     text = record if isinstance(record, str) else json.dumps(record)
     (tmp_path / RECORD).write_text(text, encoding="utf-8")
     with pytest.raises(Damaged, match=missing) as caught:

@@ -141,9 +141,7 @@ def gone_on(model: Artifact, objective: str, given: dict[str, Any], numbers: Any
     return known
 
 
-def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
-    model: Artifact, store: Store
-) -> None:
+def test_a_base_is_found_by_its_weights_or_its_export(model: Artifact, store: Store):
     weights = model.manifest["files"]["weights.safetensors"]["sha256"]
     given = {"name": "weights.safetensors", "sha256": weights}
     other = {"name": "model.safetensors", "sha256": "0" * 64}
@@ -185,9 +183,7 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
         ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
     ],
 )
-def test_sources_are_those_that_the_phases_take_shares_of(
-    model: Artifact, read: list[list[str]], names: list[str]
-) -> None:
+def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]], names: list[str]):
     known = history_of(model)
     assert known is not None
     phases = list[Artifact]()

@@ -120,9 +120,7 @@ SCALINGS = [
 
 
 @pytest.mark.parametrize(("scaling", "theirs"), SCALINGS)
-def test_every_scaling_is_written_in_their_keys_and_read_back(
-    scaling: dict[str, Any], theirs: dict[str, Any]
-) -> None:
+def test_every_scaling_is_written_and_read_back(scaling: dict[str, Any], theirs: dict[str, Any]):
     found = written(rope_scaling=scaling | {"factor": 8.0})
     assert found["rope_parameters"] == theirs | {"factor": 8.0, "rope_theta": 10_000.0}
     keys = read_rope(found)

@@ -97,9 +97,7 @@ def test_a_shape_is_read_from_its_parts_not_from_its_name() -> None:
         ("llama", {"mixer": {"kind": "mamba", "heads": None}, "ffn": {"kind": "none"}}, "mamba"),
     ],
 )
-def test_a_shape_that_another_class_says_is_handed_over_as_that(
-    family: str, keys: dict[str, Any], row: str
-) -> None:
+def test_a_shape_of_another_class_goes_to_that(family: str, keys: dict[str, Any], row: str):
     assert row_of(shape(family, **keys)).family == row
 
 
@@ -224,9 +222,7 @@ def test_a_class_that_we_do_not_have_is_refused_with_those_that_we_have(kind: ob
         ("mamba2", "head_dim", 48, "heads of 48 channels"),
     ],
 )
-def test_a_size_that_makes_no_sense_is_refused_with_its_key(
-    kind: str, key: str, value: object, text: str
-) -> None:
+def test_a_senseless_size_is_refused_with_its_key(kind: str, key: str, value: object, text: str):
     with pytest.raises(ExportError) as caught:
         read(BARE[kind], **{key: value})
     assert text in caught.value.message
@@ -274,9 +270,7 @@ CHANGED: dict[str, Any] = {
 
 
 @torch.no_grad()
-def test_transformers_gives_the_same_logits_whatever_harmless_words_say(
-    tmp_path: Path, language_sentences: Callable[[str], list[str]]
-) -> None:
+def test_harmless_words_do_nothing(tmp_path: Path, language_sentences: Callable[[str], list[str]]):
     network = made("llama")
     network.save_pretrained(tmp_path)
     config = quiet_transformers().AutoConfig.from_pretrained(tmp_path)

@@ -172,9 +172,7 @@ def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
 @pytest.mark.parametrize(
     "file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
 )
-def test_a_folder_that_begins_or_ends_texts_otherwise_is_found(
-    model: LanguageModel, tmp_path: Path, file: str
-) -> None:
+def test_other_begins_of_texts_are_found(model: LanguageModel, tmp_path: Path, file: str):
     export_huggingface(model, tmp_path)
     given = json.loads((tmp_path / file).read_text(encoding="utf-8"))
     wrong = {
@@ -219,9 +217,7 @@ def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageMod
     assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
 
 
-def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused_before_training(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tokenizer_misread_is_refused(model: LanguageModel, monkeypatch: pytest.MonkeyPatch):
     config, texts = model.decoder.config, toy_texts()
     assert isinstance(config, ModelConfig)
     require_same_ids(config, model.tokenizer, texts)

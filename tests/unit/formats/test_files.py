@@ -84,9 +84,7 @@ def test_bytes_that_are_no_utf8_and_controls_in_a_name_are_written_out(tmp_path:
     ],
 )
 @pytest.mark.parametrize("path", ["texts", "texts/**/*.*"])
-def test_what_exclude_names_is_left_out(
-    tmp_path: Path, path: str, exclude: tuple[str, ...], left: list[str]
-) -> None:
+def test_exclude_leaves_out(tmp_path: Path, path: str, exclude: tuple[str, ...], left: list[str]):
     laid(tmp_path / "texts", "a.txt", "a.bak", "old/b.txt", "old/new/a.txt")
     source = Source(name="probe", path=path, exclude=exclude)
     assert [file.name for file in source_files(source, tmp_path)] == sorted(left)
@@ -190,9 +188,7 @@ def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["texts", "texts/**/*.txt"])
-def test_a_folder_that_is_closed_is_named_and_the_rest_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_a_closed_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str):
     write(tmp_path, "texts/әкият.txt", TATAR)
     locked = write(tmp_path, "texts/old/locked/a.txt", TATAR).parent
     entered = closed(locked, monkeypatch)
@@ -210,9 +206,7 @@ def test_a_folder_that_is_closed_is_named_and_the_rest_is_read(
     assert entered == ["texts", "old"]
 
 
-def test_a_source_that_is_a_closed_folder_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_source_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write(tmp_path, "texts/a.txt", TATAR)
     closed(tmp_path / "texts", monkeypatch)
     with pytest.raises(SourceError, match="cannot be read"):

@@ -63,9 +63,7 @@ def test_a_data_set_is_read_and_only_what_can_be_read_is_fetched(hub: Hub):
     assert fetched == {"train-00000.parquet", "test.jsonl"}
 
 
-def test_a_version_that_is_named_by_its_commit_needs_no_network_again(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_commit_needs_no_network_again(hub: Hub, monkeypatch: pytest.MonkeyPatch):
     first = texts(source(revision=COMMIT))
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     asked = len(hub.asked)

@@ -60,9 +60,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_what_one_unit_does_is_that_units_reject_and_its_neighbours_are_kept(
-    tmp_path: Path, act: str
-):
+def test_what_one_unit_does_is_its_own_reject(tmp_path: Path, act: str):
     reason, detail = ACTS[act]
     limits = WAITING if detail.startswith("nothing") else QUICK
     if reason == "parser_memory":  # to fill 400 MiB takes a second where pages are slow to come
@@ -117,9 +115,7 @@ def test_a_parser_that_prints_or_reads_input_does_not_reach_the_pipes(tmp_path: 
         ("refuse", "damaged"),
     ],
 )
-def test_a_file_that_cannot_be_opened_is_one_reject_and_is_not_tried_again(
-    tmp_path: Path, act: str, reason: str
-):
+def test_a_closed_file_is_one_reject_not_tried_again(tmp_path: Path, act: str, reason: str):
     path = write(tmp_path, "a.odd", [act, A, B])
     limits = replace(QUICK, unit_cpu_seconds=30) if reason == "parser_memory" else QUICK
     (found,) = parsed_units("bad_parsers:units", path, {}, raw_bytes=9, limits=limits)

@@ -80,9 +80,7 @@ def test_a_document_that_is_cut_keeps_its_whole_lines(tmp_path: Path):
     assert "ends early" in refusal.detail
 
 
-def test_a_line_without_end_is_refused_without_being_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = write(tmp_path, "a.jsonl.gz", gzipped("x" * 5_000 + "\n" + '{"text": "Кояш"}\n'))
     found = records(path)
@@ -106,9 +104,7 @@ def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
-def test_a_fault_of_our_own_code_costs_one_file_and_is_told(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_our_own_fault_costs_one_file(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
     def faulty(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
         yield origin.document(1, TATAR[0], raw_bytes=1, meta={})
         min([])

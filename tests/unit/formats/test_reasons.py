@@ -17,9 +17,7 @@ UNREADABLE, UNREAD, REPORTED = {"unreadable"}, {"unread"}, {"reported"}
         ("min_chars exact", set()),
     ],
 )
-def test_a_reason_says_what_becomes_of_its_bytes_and_who_hears_of_it(
-    reasons: str, expected: set[str]
-) -> None:
+def test_a_reason_says_what_becomes_of_its_bytes(reasons: str, expected: set[str]):
     for reason in reasons.split():
         found = UNREADABLE if is_unreadable(reason) else set[str]()
         found = found | (UNREAD if is_unread(reason) else set())

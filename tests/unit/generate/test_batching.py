@@ -107,9 +107,7 @@ def test_a_prompt_longer_than_the_context_is_read_from_its_last_half(family: str
 
 
 @KINDS
-def test_a_prompt_in_pieces_is_the_same_prompt(
-    family: str, variant: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prompt_in_pieces_is_equal(family: str, variant: str, monkeypatch: pytest.MonkeyPatch):
     decoder = decoder_of(family, variant)
     prompts = [prompt(length) for length in (13, 2, 7)]
     whole = together(decoder, prompts, 6, SAMPLINGS)

@@ -130,9 +130,7 @@ def watched() -> Callable[[int], tuple[Decoder, Shapes]]:
     return make
 
 
-def test_a_window_holds_as_many_tokens_as_the_outside_judge_reads(
-    watched: Callable[[int], tuple[Decoder, Shapes]],
-) -> None:
+def test_a_window_is_as_long_as_the_judge_s(watched: Callable[[int], tuple[Decoder, Shapes]]):
     decoder, shapes = watched(3000)
     list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), END))
     # A window's last token is predicted and not read.

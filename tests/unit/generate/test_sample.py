@@ -65,9 +65,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("spread", [0.1, 3.0])
-def test_tokens_are_drawn_by_their_probabilities_among_those_kept(
-    settings: dict[str, float], spread: float
-) -> None:
+def test_tokens_are_drawn_by_their_probabilities(settings: dict[str, float], spread: float):
     sampling = Sampling(**settings)  # type: ignore[arg-type]
     (logits_V,) = rows(1, spread)
     expected = kept_probabilities(logits_V, sampling)

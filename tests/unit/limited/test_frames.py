@@ -118,9 +118,7 @@ def test_whereabouts_are_seen_by_both_and_every_step_changes_them():
 
 
 @pytest.mark.parametrize("name", [b"a.txt", "әби\n .txt".encode(), b"\xff\xeb.txt"])
-def test_a_path_of_any_bytes_is_opened_at_the_other_end(
-    pipe: tuple[Incoming, int], tmp_path: Path, name: bytes
-):
+def test_a_path_of_any_bytes_is_opened(pipe: tuple[Incoming, int], tmp_path: Path, name: bytes):
     incoming, write = pipe
     path = tmp_path / os.fsdecode(name)
     try:

@@ -46,9 +46,7 @@ def test_questions_are_answered_one_after_the_other_with_bytes(process: LimitedP
         ("raise", QUICK, "^юк$"),
     ],
 )
-def test_what_a_question_does_fails_it_and_the_next_is_answered(
-    process: LimitedProcess, what: str, limits: Limits, why: str
-):
+def test_a_question_fails_alone(process: LimitedProcess, what: str, limits: Limits, why: str):
     with pytest.raises(Failure, match=why):
         process.ask({"do": what}, limits)
     assert process.ask({"do": "echo", "word": "ә"}, QUICK) == {"said": "ә", "bytes": 0}
@@ -78,9 +76,7 @@ def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: Limit
     assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]
 
 
-def test_a_stop_that_comes_with_the_answer_is_not_for_the_next_question(
-    process: LimitedProcess, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_late_stop_spares_the_next(process: LimitedProcess, monkeypatch: pytest.MonkeyPatch):
     kill = subprocess.Popen[bytes].kill
 
     def kill_late(self: "subprocess.Popen[bytes]") -> None:

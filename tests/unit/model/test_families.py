@@ -216,9 +216,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
 
 
 @pytest.mark.parametrize(("family", "keys", "where", "message", "do"), REFUSALS)
-def test_what_does_not_fit_is_refused_by_key(
-    family: str, keys: dict[str, Any], where: str, message: str, do: str
-) -> None:
+def test_a_misfit_is_refused(family: str, keys: dict[str, Any], where: str, message: str, do: str):
     with pytest.raises(ShapeError) as caught:
         resolved(family, **keys)
     found = caught.value

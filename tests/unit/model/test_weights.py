@@ -80,9 +80,7 @@ HURTS = {
 
 
 @pytest.mark.parametrize(("hurt", "terms"), HURTS.items(), ids=lambda x: getattr(x, "__name__", ""))
-def test_tensors_that_do_not_fit_are_refused_by_name(
-    path: Path, hurt: Callable[[Tensors], None], terms: list[str]
-) -> None:
+def test_a_tensor_misfit_is_named(path: Path, hurt: Callable[[Tensors], None], terms: list[str]):
     tensors = load_tensors(path)
     hurt(tensors)
     save_tensors(tensors, path)

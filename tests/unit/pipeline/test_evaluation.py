@@ -109,9 +109,7 @@ def test_the_same_prompt_is_continued_in_another_way_each_time(finished: Path, t
     assert len({first, second, last}) == 3
 
 
-def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
-    finished: Path, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, monkeypatch: Patch):
     store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
     (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
     inputs = {
@@ -155,9 +153,7 @@ def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
     ]
 
 
-def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(
-    finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any
-) -> None:
+def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any):
     """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
     shutil.copytree(finished / "store", tmp_path / "store")
     store, recipe = Store(tmp_path / "store"), Recipe.load(finished / "recipe.toml")
@@ -242,9 +238,7 @@ def context(tmp_path: Path) -> StageContext:
     return StageContext(out, out, store.journal("evaluation", "a" * 64), inputs, Log(quiet=True))
 
 
-def test_times_stand_in_the_journal_and_not_in_the_artefact(
-    context: StageContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Patch):
     def measured(given: Any, text: Any, *, threads: int, advance: Any) -> list[Efficiency]:
         assert threads > 0
         return [

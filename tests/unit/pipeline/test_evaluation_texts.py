@@ -42,9 +42,7 @@ READER = toy_tokenizer("byte")
     ],
 )
 @pytest.mark.parametrize("form", ["utf-8", "utf-16", "gzip"])
-def test_a_file_is_cut_as_it_looks_in_every_encoding(
-    tmp_path: Path, text: str, documents: list[str], form: str
-) -> None:
+def test_a_file_is_cut_as_it_looks(tmp_path: Path, text: str, documents: list[str], form: str):
     path = tmp_path / ("тест.txt" if form != "gzip" else "тест.txt.gz")
     path.write_bytes(gzip.compress(text.encode()) if form == "gzip" else text.encode(form))
     texts = texts_below(path, READER, Log(quiet=True))
@@ -73,9 +71,7 @@ def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sen
          "35 characters)"),
     ],
 )  # fmt: skip
-def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
-    tmp_path: Path, sizes: list[int], said: str, capsys: Captured
-) -> None:
+def test_how_a_text_is_cut_is_said(tmp_path: Path, sizes: list[int], said: str, capsys: Captured):
     lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
     parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
     (tmp_path / "текст.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -145,9 +141,7 @@ def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(tmp_
     assert found == [path.read_text(encoding="utf-8").strip()]
 
 
-def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_folder_is_told_by_its_first_ten_files(tmp_path: Path, capsys: Captured):
     (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
     (tmp_path / "02.rtf").write_bytes(b"{\\rtf1")
     documents_below(tmp_path, Log())
@@ -190,9 +184,7 @@ def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes(tmp_path
     assert 10 < found.max() < 40
 
 
-def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_that_would_lose_is_not_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "text.txt"
     path.write_text("алма", encoding="utf-8")
     monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: "")
@@ -228,9 +220,7 @@ def test_what_was_not_read_is_counted_in_words(tmp_path: Path, capsys: Captured)
     assert "1 in a format that is not read" in said
 
 
-def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_file_named_by_itself_is_plain_text(tmp_path: Path, capsys: Captured):
     for name in ("тест.txt.bak", "тест", "тест.md"):
         (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
         assert len(texts_below(tmp_path / name, READER, Log(quiet=True)).ids) == 3
@@ -245,9 +235,7 @@ def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
 @pytest.mark.parametrize(
     ("data", "expected"), [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")]
 )
-def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
-    tmp_path: Path, data: bytes, expected: str, capsys: Captured
-) -> None:
+def test_what_to_do_fits_the_reason(tmp_path: Path, data: bytes, expected: str, capsys: Captured):
     (tmp_path / "text.txt").write_bytes(data)
     with pytest.raises(SourceError) as caught:
         texts_below(tmp_path / "text.txt", READER, Log())
@@ -295,9 +283,7 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
     assert caught.value.where == str(tmp_path / name)
 
 
-def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_other_cuts_are_named_for_plain_text(tmp_path: Path, capsys: Captured):
     plain = tmp_path / "pairs.txt"
     lines = [f"{line}\t{line}\n" for line in TATAR]
     plain.write_text("".join([*lines[:3], "\n", *lines[3:]]), encoding="utf-8")
@@ -409,9 +395,7 @@ def trained(folder: Path) -> list[str]:
     return [text.strip() for part in learnt.parts for text in part.texts() if text.strip()]
 
 
-def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_learnt(
-    project: Path, language_sentences: Sentences
-) -> None:
+def test_a_model_learnt_its_answers_and_base_texts(project: Path, language_sentences: Sentences):
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
     assert len(answers) == len({*ANSWERS, *MORE}) - 2, "one of each phase is held out"
@@ -421,9 +405,7 @@ def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_le
     assert not any("сорау" in text for text in found), "a question is not learnt"
 
 
-def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_not(
-    project: Path, language_sentences: Sentences, capsys: Captured
-) -> None:
+def test_a_learnt_answer_is_told(project: Path, language_sentences: Sentences, capsys: Captured):
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
     of_base = [text for text in found if text in {*language_sentences("tatar")}][:2]

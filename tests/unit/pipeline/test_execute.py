@@ -64,9 +64,7 @@ def stages(tmp_path: Path) -> Recipe:
         ("evaluation bits", "evaluation bits"),
     ],
 )
-def test_a_stage_is_meant_by_its_name_its_kind_or_what_is_of_that_kind(
-    stages: Recipe, until: str | None, name: str | None
-) -> None:
+def test_a_stage_is_named_in_three_ways(stages: Recipe, until: str | None, name: str | None):
     assert last_stage(stages, until) == name
 
 
@@ -78,9 +76,7 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) ->
         assert name in caught.value.do
 
 
-def test_a_wrong_stage_is_refused_before_a_file_is_read_or_written(
-    stages: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_stage_is_refused(stages: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.pipeline.sources.file_hash", lambda *given: pytest.fail("read"))
     with pytest.raises(RecipeError, match="no stage is called modle"):
         run_recipe(stages, Store(tmp_path / "store"), Log(quiet=True), until="modle")
@@ -136,9 +132,7 @@ def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
     assert list(store.artifacts()) == []
 
 
-def test_runs_stand_beside_the_store_under_their_name_and_variant(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_runs_stand_beside_the_store_by_name(small_recipe: Written, tmp_path: Path):
     path = small_recipe(tmp_path / "project")
     text = path.read_text(encoding="utf-8") + "\n[variant.wide.model]\ndim = 64\nlayers = 1\n"
     path.write_text(text, encoding="utf-8")
@@ -185,9 +179,7 @@ def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
     assert found == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_source_around_the_store_does_not_read_it_and_says_so(
-    small_recipe: Written, command: Any, tmp_path: Path
-) -> None:
+def test_a_source_leaves_out_the_store(small_recipe: Written, command: Any, tmp_path: Path):
     recipe = small_recipe(tmp_path)
     text = recipe.read_text("utf-8")
     first = text.index("[[source]]")

@@ -84,9 +84,7 @@ def shown(run: Path) -> list[int]:
     ]
 
 
-def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
-    recipe: Path, command: Say, service: Callable[..., Path]
-) -> None:
+def test_each_step_is_told_while_training(recipe: Path, command: Say, service: Callable[..., Path]):
     told = service("trackio")
     run, seen = run_of(recipe, 'track.to=["trackio"]'), []
 
@@ -144,9 +142,7 @@ def test_a_step_that_is_repeated_after_a_kill_is_told_once(
     assert (one["project"], len(one["id"])) == ("телләр", 12)
 
 
-def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
-    recipe: Path, command: Say, service: Callable[..., Path]
-) -> None:
+def test_training_survives_a_service(recipe: Path, command: Say, service: Callable[..., Path]):
     told = service("wandb", fails=5)
     given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
     said = command(*given, "--until", "model")
@@ -156,9 +152,7 @@ def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
     assert steps(run_of(recipe, 'track.to=["wandb"]')) == list(range(21))
 
 
-def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
-    recipe: Path, command: Say, monkeypatch: Patch
-) -> None:
+def test_a_missing_service_is_refused_at_once(recipe: Path, command: Say, monkeypatch: Patch):
     monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
     given = [recipe, "--store", recipe.parent / "other", "--set", 'track.to=["trackio"]']
     for name in ("check", "run"):
@@ -208,9 +202,7 @@ def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(recipe: Path
             assert steps(run) == shown(run) == [*range(told)]
 
 
-def test_a_run_until_an_earlier_stage_leaves_the_lines_of_later_models(
-    finished: Path, command: Say, tmp_path: Path
-) -> None:
+def test_later_models_keep_their_lines(finished: Path, command: Say, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     place = tmp_path / "project"
     file = place / "runs" / "kechkena" / "metrics.jsonl"

@@ -112,9 +112,7 @@ def test_names_are_known_before_anything_is_planned(stages_of: StagesOf, tmp_pat
     assert sorted(names) == sorted((stage.name, stage.kind) for stage in found.values())
 
 
-def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
-    stages_of: StagesOf, tmp_path: Path
-) -> None:
+def test_what_is_scored_is_kept_out_of_the_corpus(stages_of: StagesOf, tmp_path: Path):
     folder = tmp_path / "project"
     for name in ("unseen.txt", "tasks/a.jsonl", "tasks/b.jsonl"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -180,9 +178,7 @@ def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: Stag
     assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}
 
 
-def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_no_export(
-    stages_of: StagesOf,
-) -> None:
+def test_evaluations_have_names_of_their_own_and_dev_judges_no_export(stages_of: StagesOf):
     dev = '[[evaluate]]\nkind = "bits"\nsplit = "dev"\n'
     prompts = '[[evaluate]]\nkind = "prompts"\nfile = "prompts.txt"\n'
     found = reads(stages_of(dev + prompts + dev))
@@ -256,9 +252,7 @@ def test_a_model_that_is_trained_further_is_scored_beside_it(small_recipe: Writt
     assert "folder" in found["model pretrain"].inputs
 
 
-def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_path: Path):
     path = small_recipe(tmp_path / "project")
     (path.parent / "chat.jinja").write_text(CHATML, encoding="utf-8")
     (path.parent / "unseen.txt").write_text("Кояш чыкты.", encoding="utf-8")

@@ -103,9 +103,7 @@ def test_files_that_a_recipe_names_are_written_down_by_their_content(tmp_path: P
     assert one["sha256"] == two["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
 
 
-def test_a_given_model_is_loaded_as_a_trial_before_its_files_are_written_down(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_a_given_model_is_tried_before_it_is_noted(model: LanguageModel, tmp_path: Path):
     folder = tmp_path / "given"
     export_huggingface(model, folder)
     paths = (folder / "config.json", folder / "model.safetensors")
@@ -137,9 +135,7 @@ def test_a_corpus_has_every_source_and_tells_its_counts(corpus: Path) -> None:
     assert kept == {"tatar": len(TATAR), "others": len(KHMER + ROMANIAN + FRENCH)}
 
 
-def test_a_tokenizer_learns_from_training_text_alone_and_is_judged_on_dev(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_a_tokenizer_learns_from_training_text_alone(corpus: Path, tmp_path: Path):
     config, texts = TokenizerConfig(kind="bpe", vocab=300), Corpus(corpus)
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
     numbers = stages.tokenizer(config, ctx)
@@ -167,9 +163,7 @@ def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(corpus: Pa
 
 
 @pytest.mark.parametrize("side", ["train", "dev", "test"])
-def test_a_given_tokenizer_that_loses_one_letter_of_any_set_is_refused(
-    corpus: Path, tmp_path: Path, side: str
-) -> None:
+def test_a_given_tokenizer_that_loses_letters_is_refused(corpus: Path, tmp_path: Path, side: str):
     """A sign that stands in one set alone is read as another."""
     texts = {name: [each.text for each in Corpus(corpus).documents(name)] for name in SIDES}
     others = set("".join(text for name in SIDES if name != side for text in texts[name]))
@@ -199,9 +193,7 @@ def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_pa
             assert written.sources[found.source] == document.source
 
 
-def test_an_exported_model_scores_as_the_finished_one(
-    model: LanguageModel, corpus: Path, tmp_path: Path
-) -> None:
+def test_an_exported_model_scores_the_same(model: LanguageModel, corpus: Path, tmp_path: Path):
     folder = tmp_path / "model"
     folder.mkdir()
     write_json(folder / "config.json", model.decoder.config.model_dump())
@@ -220,9 +212,7 @@ def test_an_exported_model_scores_as_the_finished_one(
 
 
 @pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
-def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
-    changed: str, tmp_path: Path, corpus: Path
-) -> None:
+def test_a_changed_file_of_examples_is_refused(changed: str, tmp_path: Path, corpus: Path):
     path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
     write_lines(path, conversations(20))
     template.write_text(CHATML, encoding="utf-8")
@@ -253,9 +243,7 @@ def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
     assert caught.value.where == str(tmp_path / changed)
 
 
-def test_held_out_and_evaluation_texts_are_not_learnt_as_answers(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     texts = Corpus(corpus)
     held = [each.text for split in ("dev", "test") for each in texts.documents(split)]
     judge = write(tmp_path, "judge.txt", ["Кояш чыкты, кар эреде, елгалар тулды."])

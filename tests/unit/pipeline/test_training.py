@@ -85,9 +85,7 @@ def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(f
     assert best["nats"] == pytest.approx(found.nats, rel=1e-6)
 
 
-def test_a_kill_between_a_checkpoint_and_its_line_loses_no_validation(
-    project: Project, monkeypatch: Patch, finished: Path
-) -> None:
+def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finished: Path):
     save = checkpoint.save
 
     def save_and_die(*arguments: Any) -> None:
@@ -123,9 +121,7 @@ def test_a_report_is_one_flat_object() -> None:
     }
 
 
-def test_another_device_than_the_cpu_is_compared_with_it_before_training(
-    project: Project, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_another_device_is_compared_first(project: Project, tmp_path: Path, monkeypatch: Patch):
     """torch's other name of the CPU stands for another device, which one harmed weight spoils.
 
     What the comparison changes is not what overfits the row.
@@ -187,9 +183,7 @@ save_every_steps = 2
 [[evaluate]]"""
 
 
-def test_a_second_phase_begins_where_the_first_ended_whatever_kills_it(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_a_second_phase_begins_where_the_first_ended(project: Project, monkeypatch: Patch):
     """After the last save of the first phase, the first of the second, and within that."""
     project.edit(("steps = 40", "steps = 8"), ("[[evaluate]]", MORE))
     stages = project.run("--json").json()["stages"]
@@ -271,9 +265,7 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
     assert found["bf16"] == expected.tolist() != found["fp32"]
 
 
-def test_an_adapter_that_cannot_be_handed_over_is_told_before_anything_is_trained(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_an_impossible_adapter_is_told_before_training(project: Project, monkeypatch: Patch):
     monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
     tales = '[[phase]]\nname = "tales"\nsteps = 4\nadapt = {}\n[[evaluate]]'
     export = '[[export]]\nformat = "gguf-adapter"\n[[evaluate]]'

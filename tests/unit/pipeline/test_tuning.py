@@ -109,9 +109,7 @@ def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(bench: Bench, 
         assert bench.tune()[LR].value == taken
 
 
-def test_minutes_that_are_too_few_for_five_trainings_may_be_enough_for_three(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_too_few_minutes_for_five_may_do_for_three(bench: Bench, monkeypatch: Patch):
     """Of 20 steps, each of 256 tokens, and of validations a quarter as long at most."""
     monkeypatch.setattr(tuning, "VALIDATION_SHARE", 0.0)
     least = 20 * 256 / TOKENS_A_SECOND / 60
@@ -127,9 +125,7 @@ def test_no_decay_is_not_scaled(bench: Bench) -> None:
     assert len(bench.tried) == 3
 
 
-def test_failed_trials_are_infinitely_bad_and_where_all_fail_nothing_is_tuned(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_failed_trials_are_infinitely_bad(bench: Bench, monkeypatch: Patch):
     monkeypatch.setattr(
         tuning.Trials, "bits", lambda _, phase: 9.0 if phase.lr < 2e-3 else math.inf
     )
@@ -164,9 +160,7 @@ def test_too_few_minutes_are_refused_with_how_many_it_takes(bench: Bench) -> Non
     bench.tune(0.01 * times * 1.05)
 
 
-def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_a_trial_is_the_phase_on_the_asked_device(finished: Path, monkeypatch: Patch):
     given, shards = opened(finished)
     seen: list[Training] = []
     probed: list[tuple[str, int]] = []
@@ -211,9 +205,7 @@ def test_a_trial_opens_train_and_dev_text_and_no_test_text(finished: Path, monke
     assert splits == ["train", "dev"]
 
 
-def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_impossible_rates_are_no_trial(finished: Path, monkeypatch: Patch):
     given, shards = opened(finished)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lambda _: pytest.fail("trained"))
@@ -252,9 +244,7 @@ def made(recipe: Path, minutes: float | None = None) -> tuple[Run, list[str]]:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
-    prepared: Path, monkeypatch: Patch
-) -> None:
+def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatch: Patch):
     text = prepared.read_text(encoding="utf-8").replace("steps = 40", "steps = 2")
     rates = ["lr = 1e-5\nweight_decay = 0.1", "lr = 3e-5\nweight_decay = 0.1"]
     first, second = (text.replace("lr = 4e-3", each) for each in rates)

@@ -66,9 +66,7 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
         ("phase", "batchsize", "`batch_tokens`"),
     ],
 )
-def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
-    table: str, wrong: str, suggested: str | None
-) -> None:
+def test_an_unknown_key_is_met_with_a_known_one(table: str, wrong: str, suggested: str | None):
     assert nearest_key(Recipe, tables(Recipe)[table], wrong) == suggested
 
 
@@ -82,9 +80,7 @@ def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
         ("train", ["сүз"], ("`phase`", "`phase`")),
     ],
 )
-def test_an_unknown_table_is_met_with_the_one_that_has_its_keys(
-    wrong: str, held: list[str], suggested: tuple[str, str]
-) -> None:
+def test_an_unknown_table_is_met_by_keys(wrong: str, held: list[str], suggested: tuple[str, str]):
     top = tables(Recipe)[""]
     found = [nearest_key(Recipe, top, wrong, held=held, is_dotted=each) for each in (False, True)]
     assert tuple(found) == suggested

@@ -235,9 +235,7 @@ def test_the_schema_says_nothing_that_toml_cannot_and_holds_what_it_refers_to() 
         (VARIANT_NAME, ["зур", "allo", "all2"], ["all", ".a", ""]),
     ],
 )
-def test_letters_of_every_script_are_letters_to_an_editor_too(
-    pattern: str, yes: list[str], no: list[str]
-) -> None:
+def test_letters_of_every_script_are_letters(pattern: str, yes: list[str], no: list[str]):
     written = any_script(pattern)
     assert "\\w" not in written
     assert all(regex.search(written, word) for word in yes)

@@ -164,9 +164,7 @@ def test_a_tokenizer_is_told_by_how_it_fits_each_source(tokenizer: Artifact) -> 
     assert [row[0] for row in alone.rows] == ["tatar"]
 
 
-def test_ids_that_training_never_used_are_counted_where_the_shards_are_known(
-    tokenizer: Artifact, corpus: Artifact
-) -> None:
+def test_ids_never_used_are_counted_by_shards(tokenizer: Artifact, corpus: Artifact):
     numbers = {"unused": 150, "train": {"tatar": {"unused": 170}}}
     shards = artefact_of(tokenizer.folder, numbers=numbers)
     card = tokenizer_card(tokenizer, "byte", corpus, shards)

@@ -242,9 +242,7 @@ def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) 
         (["evaluation"], ["scores", "samples", "making"]),
     ],
 )
-def test_a_section_without_data_is_left_out(
-    workshop: Workshop, parts: list[str], sections: list[str]
-) -> None:
+def test_an_empty_section_is_left_out(workshop: Workshop, parts: list[str], sections: list[str]):
     for part in parts:
         getattr(workshop, part)()
     html = report_page(workshop.run, workshop.store)

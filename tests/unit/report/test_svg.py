@@ -124,9 +124,7 @@ def test_charts_below_one_another_have_common_edges() -> None:
 
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0)], [(5.0, 1.0), (5.0, 1.0)]])
-def test_a_series_of_one_point_or_none_is_drawn_without_dividing_by_zero(
-    points: list[tuple[float, float]],
-) -> None:
+def test_a_series_of_one_point_or_none_is_drawn(points: list[tuple[float, float]]):
     empty = chart(series=[Series("x", points, "held")], levels=[], marks=[], low=None, high=None)
     parsed(draw(empty, 350))
 

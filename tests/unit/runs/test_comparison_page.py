@@ -47,9 +47,7 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
 
 
-def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_efficiency_has_a_table_a_plot_and_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = pair(tmp_path)
     assert not (tmp_path / "tt-comparison-efficiency.csv").exists()
     rows = [
@@ -127,9 +125,7 @@ def seeded(folder: Path, name: str, seeds: range, nats: float, dim: int) -> list
     return made
 
 
-def test_recipes_with_several_seeds_have_a_table_and_their_differences_are_in_the_csv(
-    tmp_path: Path,
-) -> None:
+def test_recipes_with_several_seeds_have_a_table_and_a_csv(tmp_path: Path):
     runs = seeded(tmp_path, "studiu", range(42, 45), 90.0, 32)
     runs += seeded(tmp_path, "studiu@highlr", range(42, 45), 99.0, 64)
     page = write_comparison(compare(runs))
@@ -283,9 +279,7 @@ def test_each_prompt_is_shown_with_what_every_run_made_of_it(tmp_path: Path) -> 
     ]
 
 
-def test_runs_of_another_project_are_others_and_the_same_ones_are_known_from_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_of_another_project_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Both projects have runs of the same names; their paths are relative to where one stands."""
     pages: list[Path] = []
     for project in ("a", "b"):

@@ -53,9 +53,7 @@ def test_a_run_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_run(USUAL, ".").name == "әкият"
 
 
-def test_the_nearest_run_counts_and_two_equally_near_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_nearest_run_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for project in ("a", "b"):
         a_run(tmp_path / project, "poveste")
     monkeypatch.chdir(tmp_path)
@@ -97,9 +95,7 @@ def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) ->
     assert find_run(store, str(file)) == run
 
 
-def test_what_a_run_names_is_relative_where_the_run_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_are_relative_to_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = a_run(tmp_path, "әкият", recipe="recipe.toml")
     monkeypatch.chdir(tmp_path)
     for given, top in ((Path("runs/әкият"), Path()), (run, tmp_path)):
@@ -113,9 +109,7 @@ def test_another_recipe_in_the_folder_of_a_run_is_no_copy(tmp_path: Path) -> Non
     assert recipe_file(own) == own
 
 
-def test_no_name_means_no_run_even_beside_the_only_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_name_means_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     a_run(tmp_path, "әкият")
     monkeypatch.chdir(tmp_path)
     assert find_run(USUAL, "әкият") == Path("runs/әкият")
@@ -175,9 +169,7 @@ def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
     assert known_runs(store) == "Runs here: әкият."
 
 
-def test_a_run_that_a_name_finds_is_listed_and_a_project_s_folder_means_its_only_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_folder_means_its_only_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     a_run(tmp_path, "kechkena")
     khmer = a_run(tmp_path / "w" / "km", "khmer")
     monkeypatch.chdir(tmp_path)

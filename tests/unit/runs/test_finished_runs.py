@@ -134,9 +134,7 @@ def test_scores_that_were_damaged_are_not_compared(copy: Path) -> None:
         read(copy / "runs" / "kechkena", "kechkena")
 
 
-def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
-    copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_recipe_means_its_finished_runs(copy: Path, capsys: pytest.CaptureFixture[str]):
     recipe = copy / "recipe.toml"
     variants = "".join(f"\n[variant.{name}.model]\ndim = 64\n" for name in ("wide", "late", "none"))
     recipe.write_text(recipe.read_text(encoding="utf-8") + variants, encoding="utf-8")
@@ -150,9 +148,7 @@ def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
     assert "left out: kechkena@none" in err
 
 
-def test_a_folder_with_a_recipe_means_its_runs_and_beside_others_a_run_of_its_name(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_with_a_recipe_means_its_runs(copy: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(copy.parent)
     copy.rename("kechkena")
     runs = Path("kechkena/runs")
@@ -232,9 +228,7 @@ def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None
     assert "endonym run" in caught.value.do
 
 
-def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dev_is_scored_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     evaluations: list[Artifact] = []
     for split, value in (("test", 1.5), ("dev", 1.7), ("far.txt", 3.0)):
         folder = tmp_path / split

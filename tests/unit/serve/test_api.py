@@ -199,9 +199,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
     ],
 )
-def test_a_wrong_request_is_told_in_openais_form(
-    client: Client, content: bytes, status: int, param: str | None
-) -> None:
+def test_a_wrong_request_is_told(client: Client, content: bytes, status: int, param: str | None):
     kind = {"Content-Type": "application/json"}
     answer = client.request("POST", "/v1/completions", content=content, headers=kind)
     assert answer.status_code == status
@@ -229,9 +227,7 @@ def test_a_wrong_request_is_told_in_openais_form(
         ("best_of", 3, "body: best_of must be n: texts are not ranked here"),
     ],
 )
-def test_a_refusal_names_the_key_as_people_wrote_it(
-    client: Client, key: str, value: object, message: str
-) -> None:
+def test_a_refusal_names_the_written_key(client: Client, key: str, value: object, message: str):
     error = client.post("/v1/completions", **{key: value}).json()["error"]
     assert error["message"].startswith(message)
     assert "Value error" not in error["message"]

@@ -150,9 +150,7 @@ def test_texts_whose_client_has_gone_leave_the_queue_at_once() -> None:
 
 
 @pytest.mark.parametrize("part", ["_admit", "_step"])
-def test_an_error_of_any_kind_fails_texts_and_the_next_is_computed(
-    monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
+def test_an_error_fails_its_texts_and_not_the_next(monkeypatch: pytest.MonkeyPatch, part: str):
     said: list[str] = []
     scheduler = Scheduler(SlowEngine(), report=said.append)
     broken, whole = Told(scheduler, "Таң"), Told(scheduler, "Таң")

@@ -63,9 +63,7 @@ def test_an_unknown_model_is_told_with_those_that_are_here() -> None:
     assert told.value.status == 404
 
 
-def test_log_probabilities_are_counted_up_to_the_end_of_the_context(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_log_probabilities_end_with_the_context(monkeypatch: pytest.MonkeyPatch):
     """64 tokens fit, and one is chosen behind them: however many were asked for."""
     monkeypatch.setattr("endonym.serve.service.MOST_NATS", 1)
     ids = [7] * 20  # and the one that opens them

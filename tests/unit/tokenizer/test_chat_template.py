@@ -116,9 +116,7 @@ class Longest:
 @pytest.mark.parametrize(
     ("before_user", "before_answer", "count"), [(" ", "\n", 1), ("\n", " ", 1), ("\n", "\n", 0)]
 )
-def test_contents_are_tried_with_words_that_the_vocabulary_has_behind_a_blank(
-    before_user: str, before_answer: str, count: int
-) -> None:
+def test_contents_are_tried_behind_blanks(before_user: str, before_answer: str, count: int):
     """Words of letters: a template that strips contents leaves them as they are."""
     before = f"{before_user!r} if m['role'] == 'user' else {before_answer!r}"
     text = (

@@ -112,9 +112,7 @@ STRIP = {"type": "Strip", "strip_left": False, "strip_right": True}
         ({"normalizer": STRIP}, "алма  ", "'  ' comes back as ''"),
     ],
 )
-def test_what_decoding_changes_is_found_at_the_end_too(
-    change: dict[str, object], text: str, said: str
-) -> None:
+def test_a_change_at_the_end_is_found_too(change: dict[str, object], text: str, said: str):
     with pytest.raises(TokenizerError, match=said):
         broken(change).check_lossless([text])
 
@@ -220,9 +218,7 @@ def test_special_ids_beyond_the_model_are_not_counted_as_used() -> None:
         ({"tokenizer_config.json": {"eos_token": None, "bos_token": "<bos>"}}, "<bos>", "<bos>"),
     ],
 )
-def test_what_ends_a_text_is_read_from_beside_the_tokenizer(
-    tmp_path: Path, files: dict[str, Any], end: str, start: str
-) -> None:
+def test_the_end_of_a_text_is_read(tmp_path: Path, files: dict[str, Any], end: str, start: str):
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     for name, data in files.items():
         (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
@@ -280,9 +276,7 @@ TEMPLATED = {"tokenizer_config.json": {"eos_token": "<eos>", "chat_template": "{
         (1, ["<eos>"]),
     ],
 )
-def test_what_ends_an_answer_is_what_ends_generation_in_a_foreign_folder(
-    ends: Any, wanted: list[str], tmp_path: Path
-) -> None:
+def test_a_foreign_folder_ends_as_it_generates(ends: Any, wanted: list[str], tmp_path: Path):
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     for name, data in {**TEMPLATED, "generation_config.json": {"eos_token_id": ends}}.items():
         (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")

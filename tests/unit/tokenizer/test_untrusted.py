@@ -140,9 +140,7 @@ MULTIPLYING = [
 
 
 @pytest.mark.parametrize("rules", MULTIPLYING, ids=lambda rules: type(rules[0]).__name__)
-def test_no_rules_one_after_the_other_make_more_letters_than_is_counted(
-    tmp_path: Path, rules: list[Any]
-):
+def test_no_rules_in_a_row_make_more_letters_than_counted(tmp_path: Path, rules: list[Any]):
     module = importlib.import_module(type(rules[0]).__module__)
     for times in (1, 2, 3, 4):
         made = module.Sequence(rules * times)
@@ -238,9 +236,7 @@ def test_links_of_the_hubs_cache_and_within_a_folder_are_followed(tmp_path: Path
     assert Tokenizer.load(blobs / "tokenizer.json").encode("су")
 
 
-def test_our_own_kinds_are_opened_here_and_others_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_kinds_are_opened_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for kind in ("bpe", "unigram", "char", "byte"):
         assert is_own(json.loads(toy_tokenizer(kind).to_json()))
     found = json.loads(toy_tokenizer("bpe").to_json())
@@ -265,9 +261,7 @@ def test_other_tokenizers_read_as_before(tmp_path: Path):
             assert found.encode(text).ids == engine.encode(text).ids
 
 
-def test_a_text_that_is_too_slow_for_a_pattern_is_an_error_of_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_slow_pattern_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(LimitedProcess, "ask", lambda *_: {})
     model = described()["model"]
     made = described(model=model, **split("(a+)+$"))

@@ -65,9 +65,7 @@ def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("share", [0.0, 0.99])
-def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
-    tmp_path: Path, name: str, share: float
-) -> None:
+def test_one_flipped_bit_sets_the_newest_aside(tmp_path: Path, name: str, share: float):
     save_step(tmp_path, 10)
     save_step(tmp_path, 20)
     path = tmp_path / "step-000020" / name

@@ -55,9 +55,7 @@ def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> No
         ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
     ],
 )
-def test_a_key_that_would_change_nothing_is_refused(
-    vain: dict[str, object], wanted: dict[str, object], needed: str
-) -> None:
+def test_a_useless_key_is_refused(vain: dict[str, object], wanted: dict[str, object], needed: str):
     key = next(iter(vain))
     with pytest.raises(ValidationError, match=f"{key} changes nothing without {needed}"):
         Phase.model_validate(vain)

@@ -69,9 +69,7 @@ def computed(folder: Path, tokens: Any, asked: list[int]) -> np.ndarray:
     return reference(make, tokens, context=32, folder=folder, device="cpu", group=ALONE)
 
 
-def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whole_pieces_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PIECE_TOKENS", 64)
     tokens, _ = write_toy_examples(tmp_path / "a", "preferences", vocab=24, longest=32)
     asked: list[int] = []

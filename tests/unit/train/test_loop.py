@@ -113,9 +113,7 @@ def test_a_checkpoint_is_kept_after_every_save_and_validation(work: TrainingInpu
     assert found[12][-2:] == ["step-000008", "step-000012"]
 
 
-def test_patience_stops_after_so_many_validations_without_a_better_one(
-    work: TrainingInputs, losses: list[float]
-) -> None:
+def test_patience_stops_after_so_many_validations(work: TrainingInputs, losses: list[float]):
     losses += [3.0, 2.5, 2.6, 2.4, 2.5, 2.4, 2.7, 2.0]
     run = training(work, eval_every_steps=1, patience=3)
     reports = list(run.reports())
@@ -128,9 +126,7 @@ def test_patience_stops_after_so_many_validations_without_a_better_one(
     assert torch.equal(again.weights()["norm.weight"], run.weights()["norm.weight"])
 
 
-def test_the_weights_of_the_best_validation_are_handed_on(
-    work: TrainingInputs, losses: list[float]
-) -> None:
+def test_the_best_weights_are_handed_on(work: TrainingInputs, losses: list[float]):
     losses += [3.0, 2.0, 2.5, 2.5]
     run = training(work, eval_every_steps=4)
     kept = {}
@@ -144,9 +140,7 @@ def test_the_weights_of_the_best_validation_are_handed_on(
 
 
 @pytest.mark.parametrize("average", ["ema", "tail"])
-def test_validations_and_what_is_handed_on_are_of_the_average(
-    work: TrainingInputs, average: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_average_is_judged(work: TrainingInputs, average: str, monkeypatch: pytest.MonkeyPatch):
     run = training(work, eval_every_steps=4, average=average, average_share=0.5)
     shown: dict[int, torch.Tensor] = {}
     losses = iter([9.0, 8.0, 5.0, 7.0])
@@ -175,9 +169,7 @@ def test_validations_and_what_is_handed_on_are_of_the_average(
     assert torch.equal(plain.optimizer.weights()["norm.weight"], own[12])
 
 
-def test_the_average_of_the_last_steps_is_handed_on_and_not_the_best_or_the_last(
-    work: TrainingInputs, losses: list[float]
-) -> None:
+def test_the_average_of_the_last_steps_is_handed_on(work: TrainingInputs, losses: list[float]):
     losses += [9.0, 5.0, 8.0, 7.0]
     run = training(work, eval_every_steps=4, keep="average", average_share=0.5)
     own = [run.optimizer.weights()["norm.weight"].clone() for _ in run.reports()]
@@ -196,9 +188,7 @@ def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: TrainingInputs
     assert rates[7:] == pytest.approx([1e-2 * (1 - 0.75 * n / 6) for n in range(1, 6)])
 
 
-def test_a_phase_that_only_harms_hands_on_what_it_began_with(
-    work: TrainingInputs, losses: list[float]
-) -> None:
+def test_a_harmful_phase_returns_its_first_weights(work: TrainingInputs, losses: list[float]):
     losses += [1.0, 1.1, 1.2, 1.3]
     run = training(work, eval_every_steps=4)
     list(run.reports())
@@ -215,9 +205,7 @@ def test_a_kill_before_the_first_step_begins_anew(work: TrainingInputs) -> None:
     assert [seen["step"] for seen in run.state.validations] == [0]
 
 
-def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_above_unigrams_is_stopped(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 6)
     hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=2).reports()
@@ -301,9 +289,7 @@ def test_validation_reads_as_many_tokens_as_the_phase_says(work: TrainingInputs)
 
 
 @pytest.mark.parametrize("clip", [None, 0.05, 1e6])
-def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
-    clip: float | None, work: TrainingInputs
-) -> None:
+def test_a_phase_clips_at_its_norm_or_at_one(clip: float | None, work: TrainingInputs):
     run = training(work, steps=1, batch_tokens=64, **({} if clip is None else {"clip": clip}))
     with torch.no_grad():  # a loss, and a gradient, far from where training begins
         run.decoder.readout.weight_VD.mul_(30.0)

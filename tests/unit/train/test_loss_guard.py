@@ -102,9 +102,7 @@ def test_two_hundred_steps_are_remembered() -> None:
     assert max(state.recent_nats) < 4.5
 
 
-def test_strange_rows_are_skipped_by_name_and_change_nothing(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_strange_rows_are_skipped(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     read = Batches.part
 
     def spoilt(batches: Batches, number: int, rows: range) -> Batch:
@@ -137,9 +135,7 @@ def test_strange_rows_are_skipped_by_name_and_change_nothing(
     assert len(run.state.recent_nats) == 123
 
 
-def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_three_in_a_row_go_back(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     watch = spoil(monkeypatch, lambda state: 5 <= state.step < 9 and not state.rollbacks)
     run = watch(training(work, save_every_steps=1))
     read: list[int] = []
@@ -180,9 +176,7 @@ STOPS = {"fp32": [(6, False), (11, True)], "bf16": [(13, False), (10, True)]}
 
 
 @pytest.mark.parametrize("number_format", STOPS)
-def test_a_kill_in_the_midst_of_problems_changes_nothing(
-    number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kills_change_nothing(number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Step 3 is skipped alone; 9 to 11 in a row, twice; the checkpoints are of 0, 3, 4, 6, 8 …
 
     is_saved: stopped by Ctrl-C, which saves, except after step 11: there the weights are given up.
@@ -270,9 +264,7 @@ def test_weights_that_are_no_numbers_are_never_kept(part: str, work: TrainingInp
         assert state["skipped_in_row"] == 0
 
 
-def test_a_held_out_loss_that_is_no_number_is_a_problem_too(
-    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_held_out_nan_is_a_problem_too(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     validate, validations = inputs.validate, []
 
     def spoilt(*arguments: object, **named: object) -> object:
@@ -308,9 +300,7 @@ def test_a_step_is_unusual_only_beside_a_hundred_others(nats: float, norm: float
 
 
 @pytest.mark.parametrize(("warmup", "expected"), [(0, 100), (50, 100), (80, 160)])
-def test_a_model_has_until_twice_the_warmup_to_be_below_the_unigram_line(
-    warmup: int, expected: int
-) -> None:
+def test_a_model_has_twice_the_warmup_to_beat_unigrams(warmup: int, expected: int):
     config = train_config(steps=1_000, warmup_steps=warmup)
     told = [{"step": 0, "nats": 3.5, "bits": 0.0}]
     for best, at, is_told in (

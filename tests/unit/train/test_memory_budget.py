@@ -51,9 +51,7 @@ def test_rows_are_halved_until_they_fit(error: Exception) -> None:
         ("you tried to allocate 4096000", "4.1 MB more"),
     ],
 )
-def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
-    message: str, asked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_row_too_large_is_told(message: str, asked: str, monkeypatch: pytest.MonkeyPatch):
     """Of the GPU that says so, or of the machine."""
     free = {"cpu": 1_200_000, "cuda:0": 3_400_000}
     monkeypatch.setattr(memory_budget, "free_memory_bytes", free.__getitem__)

@@ -46,9 +46,7 @@ def objective_for(batch: Batch) -> Objective:
     return CROSS_ENTROPY if batch.reference_BT is None else preferences(0.4)
 
 
-def test_every_name_in_a_recipe_has_its_objective_and_beta_is_the_recipes_or_the_usual_one(
-    pairs: Batch,
-) -> None:
+def test_every_objective_has_a_name_and_its_beta(pairs: Batch):
     assert set(OBJECTIVES) == set(get_args(Phase.model_fields["objective"].annotation))
     for name in ("next_token", "chat"):
         assert objective_of(train_config(context=32, objective=name)) is CROSS_ENTROPY

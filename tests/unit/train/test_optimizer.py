@@ -134,9 +134,7 @@ def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_for
 
 @pytest.mark.parametrize("phase", [PHASE, MUON], ids=["adamw", "muon"])
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
-def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
-    number_format: str, phase: TrainConfig
-) -> None:
+def test_a_loaded_optimizer_goes_on(number_format: str, phase: TrainConfig):
     decoders = [toy_decoder(), toy_decoder(seed=5)]
     first = Optimizer(decoders[0], phase.but(number_format=number_format))
     for number in range(3):

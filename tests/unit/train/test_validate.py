@@ -66,9 +66,7 @@ def slow_validation(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, 
         ([1, 2, 1, 1], 10_000, 1),
     ],
 )
-def test_validation_equals_reading_its_rows_document_by_document(
-    tmp_path: Path, lengths: list[int], tokens: int, rows: int
-) -> None:
+def test_a_slow_validation_agrees(tmp_path: Path, lengths: list[int], tokens: int, rows: int):
     dev, decoder = held_out(tmp_path, lengths)
     expected = slow_validation(dev, decoder, rows)
     found = validate(decoder, dev, tokens, "cpu")
@@ -98,9 +96,7 @@ def test_validation_reads_the_documents_of_a_joined_source_in_stretches(tmp_path
     assert found.bits_per_byte * n_bytes == pytest.approx(found.nats * found.n_tokens / math.log(2))
 
 
-def test_every_validation_reads_the_same_rows_however_many_are_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_validation_reads_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dev, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
     first = validate(decoder, dev, 60, "cpu")
     assert validate(decoder, dev, 60, "cpu") == first
@@ -147,9 +143,7 @@ def test_the_validations_of_several_processes_make_up_that_of_one(
     assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)
 
 
-def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_watched(
-    tmp_path: Path,
-) -> None:
+def test_with_shares_the_loss_is_that_of_the_mixture(tmp_path: Path):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     sources = ("tatar", "romanian", "khmer")
     _, dev = write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)
@@ -183,9 +177,7 @@ def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_no
     assert alone.nats > 1
 
 
-def test_a_fifth_of_the_tokens_is_for_sources_that_are_only_watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watched_sources_get_a_fifth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     names = ("tatar", "khmer", "romanian")
     _, dev = write_toy_shards(tmp_path, (), documents, vocab=vocab, sources=names)

@@ -87,9 +87,7 @@ def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
     assert own.odds(["نعم", "", "Әйе."])[0] < 0
 
 
-def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_name_it(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_without_texts_of_a_neighbour_libraries_are_not_outvoted(monkeypatch: pytest.MonkeyPatch):
     learnt = learnt_from("tt")
     own = Identifier("tt", learnt)
     text = TATAR[0][:40]

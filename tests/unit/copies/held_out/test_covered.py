@@ -230,9 +230,7 @@ def test_what_stands_within_a_stretch_is_found_from_its_first_letter_to_its_last
         assert found.within(0, begin, end - begin).places.tolist() == places
 
 
-def test_a_sentence_of_a_text_of_more_than_a_portion_is_found_at_its_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_sentence_of_a_very_long_text_is_found_in_its_place(monkeypatch: pytest.MonkeyPatch):
     text = "Юк. Мин бүген өйдә. Ә син? Кояш чыга. Бүген безгә кунак килә."
     expected = short_sentences([text, "Без эшкә барабыз!"])
     for size in (len(text) - 1, len(text), len(text) + 1):

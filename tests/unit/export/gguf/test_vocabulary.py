@@ -90,9 +90,7 @@ def test_bytes_alone_need_a_merge_that_never_applies() -> None:
         ),
     ],
 )
-def test_what_llama_cpp_does_not_have_is_named(
-    change: Callable[[dict[str, Any]], object], named: str
-) -> None:
+def test_what_llama_cpp_lacks_is_named(change: Callable[[dict[str, Any]], object], named: str):
     with pytest.raises(ExportError, match=named):
         vocabulary_of(changed(change), 400)
 

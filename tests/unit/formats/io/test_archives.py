@@ -39,9 +39,7 @@ def zipped(members: dict[str, str]) -> bytes:
         ("a.tar.xz", "w:xz"),
     ],
 )
-def test_the_sentences_of_a_leipzig_archive_are_read_and_its_tables_are_not(
-    tmp_path: Path, name: str, mode: str
-):
+def test_sentences_of_a_leipzig_archive_are_read(tmp_path: Path, name: str, mode: str):
     path = write(tmp_path, name, tar(LEIPZIG, mode))
     found = records(path, member="*-sentences.txt", column=2)
     assert kept(found) == TATAR
@@ -160,17 +158,13 @@ def test_an_lzma_member_that_says_where_it_ends_is_read(tmp_path: Path):
         ("long_name.tar.gz", "unsafe_member", "1,000,000 bytes"),
     ],
 )
-def test_a_member_that_cannot_be_unpacked_is_refused(
-    tmp_path: Path, name: str, reason: str, said: str
-):
+def test_a_member_too_odd_is_refused(tmp_path: Path, name: str, reason: str, said: str):
     found = records(write(tmp_path, name, FILES[name]()), document="line")
     assert reasons(found) == {reason: 1}
     assert said in refused(found)[0].detail
 
 
-def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_members_of_a_zip_share_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 4 << 20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

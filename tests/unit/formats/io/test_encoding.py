@@ -54,9 +54,7 @@ def test_a_byte_order_mark_decides_and_goes(tmp_path: Path, lines: list[str], en
         ["上海上空有云。", "上上下下 的人很多。"],
     ],
 )
-def test_a_whole_file_of_utf16_without_a_mark_is_read_as_one(
-    tmp_path: Path, lines: list[str], encoding: str
-):
+def test_a_whole_file_of_bare_utf16_is_read(tmp_path: Path, lines: list[str], encoding: str):
     path = write(tmp_path, "a.txt", ("\n".join(lines * 20) + "\n").encode(encoding))
     found = records(path, document="line")
     assert kept(found) == lines * 20
@@ -140,9 +138,7 @@ def test_half_a_letter_at_the_end_is_lost_bytes():
 
 @pytest.mark.parametrize("lines", [TATAR, ROMANIAN, FRENCH])
 @pytest.mark.parametrize("order", ["le", "be"])
-def test_utf16_that_is_named_without_its_order_is_read_in_the_right_one(
-    tmp_path: Path, lines: list[str], order: str
-):
+def test_utf16_without_its_order_is_read_rightly(tmp_path: Path, lines: list[str], order: str):
     path = write(tmp_path, "a.txt", ("\n".join(lines * 5) + "\n").encode(f"utf-16-{order}"))
     assert kept(records(path, document="line", encoding="utf-16")) == lines * 5
 

@@ -36,9 +36,7 @@ from endonym.formats.io.formats import file_format, unsupported
         ("tat_2020_1M-sentences.txt", "", "", "leipzig"),
     ],
 )
-def test_a_name_gives_packing_archive_and_format(
-    name: str, compression: str, archive: str, format: str
-):
+def test_a_name_gives_packing_and_format(name: str, compression: str, archive: str, format: str):
     shape = file_format(name, Source(name="probe", path=name))
     assert (shape.compression, shape.archive, shape.format) == (compression, archive, format)
 
@@ -58,9 +56,7 @@ def test_a_name_gives_packing_archive_and_format(
         ("x-sentences.txt", "txt", "txt"),
     ],
 )
-def test_a_given_format_is_used_but_never_for_what_is_something_else(
-    name: str, given: Any, format: str
-):
+def test_a_given_format_is_not_used_for_something_else(name: str, given: Any, format: str):
     assert file_format(name, Source(name="probe", path=name, format=given)).format == format
 
 

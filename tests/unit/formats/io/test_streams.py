@@ -79,9 +79,7 @@ def test_what_is_cut_changed_or_not_packed_is_said_behind_the_text(compression: 
 
 
 @pytest.mark.parametrize("most", [1, 7, 257, 300])
-def test_what_does_not_fit_into_a_piece_comes_with_the_next(
-    monkeypatch: pytest.MonkeyPatch, most: int
-):
+def test_what_does_not_fit_comes_with_the_next_piece(monkeypatch: pytest.MonkeyPatch, most: int):
     """zlib holds back text though it has taken all its bytes."""
     monkeypatch.setattr(streams, "UNPACKED_BYTES", most)
     for count in range(1, 30):

@@ -38,9 +38,7 @@ def test_the_script_of_a_page_decides_on_its_encoding(tmp_path: Path):
         "\nMIME-Version: 1.0\ncontent-type:\n multipart/related; boundary=x",
     ],
 )
-def test_a_page_saved_as_a_mail_is_refused_and_a_page_about_mails_is_read(
-    tmp_path: Path, head: str
-):
+def test_a_page_saved_as_a_mail_is_refused(tmp_path: Path, head: str):
     saved = f"{head}\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>{TATAR[0]}</p>"
     (unit,) = html_units(str(write(tmp_path, "a.html", saved)), 1, {})
     assert (unit.text, unit.reason) == ("", "unsupported_format")

@@ -59,9 +59,7 @@ def test_a_body_packed_twice_is_unpacked_in_the_opposite_order():
         ("zstd", zstandard.compress(BODY) + zstandard.compress(BODY)),
     ],
 )
-def test_all_members_of_a_body_are_read_and_one_that_ends_early_is_known(
-    method: str, packed: bytes
-):
+def test_all_members_of_a_body_are_read(method: str, packed: bytes):
     assert unpacked(packed, method) == (BODY * 2, False)
     text, is_cut = unpacked(packed[:-20], method)
     assert is_cut

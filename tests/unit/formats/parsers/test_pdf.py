@@ -100,9 +100,7 @@ def drawn(folder: Path) -> tuple[int, int, bytes]:
     return int(width), int(height), data
 
 
-def test_a_page_is_drawn_in_grey_with_300_dots_an_inch_and_a_huge_one_smaller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_page_is_drawn_grey_and_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     width, height, data = drawn(tmp_path)
     assert (width, height) == (pytest.approx(595 / 72 * 300, abs=1), pytest.approx(3508, abs=2))
     assert len(data) == width * height

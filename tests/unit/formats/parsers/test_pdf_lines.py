@@ -108,9 +108,7 @@ def read(tmp_path: Path, glyphs: list[str]) -> str:
         ("", False),
     ],
 )
-def test_a_text_is_from_right_to_left_if_more_than_half_of_its_letters_are(
-    text: str, is_to_left: bool
-):
+def test_a_text_runs_as_most_of_its_letters_do(text: str, is_to_left: bool):
     assert is_mostly_to_left(text) == is_to_left
 
 
@@ -263,9 +261,7 @@ SHADDA, FATHA = "\u0651", "\u064e"
         ([("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)], "ש\u05c1\u05b8ב"),
     ],
 )
-def test_a_mark_is_read_behind_the_letter_on_which_it_stands(
-    found: list[tuple[str, float, float]], wanted: str
-):
+def test_a_mark_is_read_behind_its_letter(found: list[tuple[str, float, float]], wanted: str):
     """PDFium sorts what was drawn one by one by its place, before it turns a word round."""
     read = with_marks(signs(*found), 12)
     assert "".join(each.text for each in read) == wanted

@@ -165,9 +165,7 @@ def test_entities_of_a_bomb_are_not_expanded(tmp_path: Path):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("sign", ["{{", "[[", "{|", "<ref>", "'''''"])
-def test_markup_without_end_is_one_page_of_which_its_neighbours_do_not_suffer(
-    tmp_path: Path, sign: str
-):
+def test_markup_without_end_is_one_page(tmp_path: Path, sign: str):
     middle = f"{sign * 100_000} {TATAR[1]}"
     found = read(
         tmp_path, NAME, dump([("a", "0", TATAR[0]), ("b", "0", middle), ("c", "0", TATAR[2])])

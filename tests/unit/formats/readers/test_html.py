@@ -64,9 +64,7 @@ def test_a_page_is_divided_at_its_paragraphs_where_the_recipe_says_so(tmp_path: 
         ("", "utf-16"),
     ],
 )
-def test_the_encoding_is_what_the_bytes_are_whatever_the_page_says(
-    tmp_path: Path, head: str, encoding: str
-):
+def test_the_encoding_is_what_the_bytes_are(tmp_path: Path, head: str, encoding: str):
     text = "Утром мы пошли в лес, потому что погода была очень хорошая."
     html = f"<html><head>{head}</head><body><p>{text}</p></body></html>"
     assert kept(records(write(tmp_path, "a.html", html.encode(encoding)))) == [text]
@@ -103,9 +101,7 @@ def test_a_page_without_text_is_counted(tmp_path: Path):
     ],
     ids=["flat", "deep", "crossed", "tables", "attribute", "references", "comments", "script"],
 )
-def test_a_page_of_many_tags_ends_in_time_and_its_neighbour_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, html: str
-):
+def test_a_page_of_tags_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, html: str):
     quick = replace(PARSERS["html"], limits=Limits(unit_cpu_seconds=2))
     reader = partial(read_parsed, parser=quick)
     monkeypatch.setitem(READERS, "html", reader)

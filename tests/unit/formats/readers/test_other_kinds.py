@@ -113,9 +113,7 @@ def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(tmp_path: Path, 
     [("a JSON array", "jq -c"), ("lines of JSON", ".jsonl"), ("a JSON object", "lines of JSON")],
 )
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.json.bz2"])
-def test_json_that_is_not_read_is_told_what_to_do(
-    tmp_path: Path, name: str, what: str, advice: str
-) -> None:
+def test_json_is_told_what_to_do(tmp_path: Path, name: str, what: str, advice: str):
     data = (MARKED | JSON_LINES)[what]
     if name != "a.json":
         data = (gzip if name.endswith(".gz") else bz2).compress(data)
@@ -134,9 +132,7 @@ def test_json_that_is_not_read_is_told_what_to_do(
         ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
     ],
 )
-def test_a_document_that_is_named_as_an_archive_is_one_reject(
-    tmp_path: Path, what: str, data: bytes
-) -> None:
+def test_a_document_named_as_an_archive_is_one_reject(tmp_path: Path, what: str, data: bytes):
     (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
     assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
     assert what in refusal.detail

@@ -48,9 +48,7 @@ def test_another_field_is_read_by_name_or_by_number(tmp_path: Path):
         ('{"text": [' + "[]," * 600_000 + "[]]}", "too_deep"),
     ],
 )
-def test_a_bad_record_is_refused_by_line_and_its_neighbours_are_kept(
-    tmp_path: Path, raw: str, reason: str
-):
+def test_a_bad_record_is_refused_alone_by_line(tmp_path: Path, raw: str, reason: str):
     path = write(tmp_path, "a.jsonl", [line(text=TATAR[0]), raw, line(text=TATAR[1])])
     found = records(path)
     assert kept(found) == TATAR[:2]

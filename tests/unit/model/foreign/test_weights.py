@@ -89,9 +89,7 @@ def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], obj
     ],
 )
 @pytest.mark.usefixtures("no_memory")
-def test_a_config_that_cannot_be_trusted_is_refused_by_name(
-    folder: Path, said: dict[str, Any], match: str
-) -> None:
+def test_a_config_not_to_trust_is_refused(folder: Path, said: dict[str, Any], match: str):
     rewrite(folder / "config.json", **said)
     refused(folder, ExportError, match)
 
@@ -308,9 +306,7 @@ def test_what_the_other_process_refuses_is_the_same_error_here(tmp_path: Path):
     assert found[0] == found[1]
 
 
-def test_a_folder_is_tried_once_and_again_when_it_has_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_folder_is_tried_anew_when_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[Mapping[str, Any]] = []
 
     def ask(

@@ -47,9 +47,7 @@ def assert_equal(fast: list[Tensor], slow: list[Tensor], tolerance: float) -> No
 @pytest.mark.parametrize("with_starts", [False, True], ids=["one document", "packed"])
 @pytest.mark.parametrize(("length", "width"), [(LENGTH, 4), (LENGTH, 2), (2, 4), (1, 4)])
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-def test_forward_and_gradients_equal_the_slow_reference(
-    dtype: torch.dtype, length: int, width: int, with_starts: bool
-) -> None:
+def test_it_equals_the_reference(dtype: torch.dtype, length: int, width: int, with_starts: bool):
     tensors = inputs(dtype, length, width)
     is_first_BT = starts(length) if with_starts else None
     x, weight, bias, tail = tensors

@@ -65,9 +65,7 @@ def test_a_kernel_that_forgets_where_documents_end_is_found_out(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("fresh_trial")
-def test_a_kernel_that_is_not_there_says_why_and_ending_memory_is_no_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_kernel_that_is_not_there_says_why(monkeypatch: pytest.MonkeyPatch):
     def ends(error: RuntimeError) -> Callable[..., Tensor]:
         def kernel(*_: Any, **__: Any) -> Tensor:
             raise error
