@@ -59,7 +59,6 @@ FILES = ("train.txt", "val.txt", "dropped/short.txt", "manifest.json")
 def check(store: Store) -> None:
     """What every command does before it uses an artefact."""
     found = store.find("corpus", ID)
-    assert found is not None
     found.verify()
 
 
@@ -94,7 +93,6 @@ def test_a_manifest_that_says_something_else_is_damage(store: Store, text: str) 
 def test_a_folder_is_not_an_artefact_before_it_is_published(store: Store) -> None:
     seen: list[object] = []
     with store.workspace("corpus", ID, waiting=nobody) as workspace:
-        assert workspace is not None
         (workspace.out / "train.txt").write_text("Таң", encoding="utf-8")
         seen += [store.find("corpus", ID), list(store.artifacts())]
     assert seen == [None, []]
@@ -123,7 +121,6 @@ def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(s
     (work / "out" / "half.txt").write_text("х", encoding="utf-8")
     (work / "step-000008").mkdir()
     with store.workspace("corpus", ID, waiting=nobody) as workspace:
-        assert workspace is not None
         assert list(workspace.out.iterdir()) == []
         assert (workspace.work / "step-000008").is_dir()
         store.publish(workspace, {**DECLARED, "id": ID, "numbers": {}})
@@ -150,7 +147,6 @@ def test_a_second_process_waits_says_for_whom_and_finds_the_artefact(store: Stor
     with store.workspace("corpus", ID, waiting=nobody) as workspace:
         assert workspace is not None
         second = waiter(store)
-        assert second.stdout is not None
         said = second.stdout.readline()
         assert said == f"corpus {ID[:12]} is being made by process {os.getpid()}\n"
         store.publish(workspace, {**DECLARED, "id": ID, "numbers": {}})
@@ -210,7 +206,6 @@ def test_an_artefact_that_another_process_holds_is_not_removed(store: Store) -> 
     holding = WAITER + "    sys.stdin.read()\n"
     command = [sys.executable, "-c", holding, str(store.root), ID]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
         assert holder.stdout.readline() == b"made by another\n"
         with pytest.raises(Busy, match=f"process {holder.pid}"):
             store.remove(made)
@@ -415,7 +410,6 @@ def test_what_is_sealed_is_read_as_it_was_written_or_not_at_all(tmp_path: Path, 
 
 def test_rows_are_compared_first_and_none_are_in_a_file_that_was_not_made(store: Store) -> None:
     with store.workspace("evaluation", ID, waiting=nobody) as ctx:
-        assert ctx is not None
         write_json(ctx.out / "scores.json", [{"bits": 1.5, "split": "тест"}])
         made = store.publish(ctx, {**DECLARED, "stage": "evaluation", "id": ID, "numbers": {}})
     assert made.rows("scores.json") == [{"bits": 1.5, "split": "тест"}]

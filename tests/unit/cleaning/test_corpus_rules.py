@@ -83,8 +83,6 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
     assert found.usual == whole.usual
     assert np.array_equal(found.skeletons, whole.skeletons)
     assert len(found.skeletons) == 1
-    assert found.learnt is not None
-    assert whole.learnt is not None
     assert found.learnt.least == whole.learnt.least
     for name, array in found.learnt.model.arrays().items():
         assert np.array_equal(array, whole.learnt.model.arrays()[name])
@@ -179,7 +177,6 @@ def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
     assert all(judge.verdict(text) is None for text in FRENCH)
     for text in RUSSIAN:
         found = judge.verdict(text)
-        assert found is not None
         assert found[0] == "min_language_score"
     mixed = f"{FRENCH[0]}\n{RUSSIAN[0]}\n{RUSSIAN[1]}\n{FRENCH[1]}"
     text, gone = judge.shortened(mixed)

@@ -81,7 +81,6 @@ def test_every_command_says_in_one_line_what_it_does() -> None:
     context = click.Context(cli)
     for name in COMMANDS:
         found = cli.get_command(context, name)
-        assert found is not None
         assert found.help
         assert len(found.help.splitlines()[0]) > 20, name
 
@@ -239,8 +238,6 @@ def test_the_program_itself_ends_with_1_and_no_traceback(tmp_path: Path) -> None
 def test_a_reader_that_goes_away_is_no_fault(finished: Path) -> None:
     program = [sys.executable, "-m", "endonym.cli.main", "explain", "--schema"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
         running.stdout.close()
         assert running.stderr.read() == b""
     assert running.returncode in (0, 1)

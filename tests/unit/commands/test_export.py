@@ -111,7 +111,6 @@ def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_
     decoder = load_model(str(base), home).decoder
     changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
     with home.workspace("model", ID, waiting=nobody) as ctx:
-        assert ctx is not None
         whole = base_identity(decoder)
         write_adapter(ctx.out / "adapter", decoder, changes, base=whole, base_name="нигез")
         said = {**DECLARED, "inputs": {"start": open_artifact(base).manifest["id"]}}

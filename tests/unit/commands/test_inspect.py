@@ -90,7 +90,6 @@ def test_a_run_elsewhere_whose_last_model_learnt_to_chat_can_be_talked_to(tmp_pa
     home, files = Store(tmp_path / "home" / "store"), {"b": "{}", "c": '{"chat_template": "…"}'}
     for sign, text in files.items():
         with home.workspace("model", sign * 64, waiting=nobody) as ctx:
-            assert ctx is not None
             (ctx.out / "tokenizer_config.json").write_text(text, encoding="utf-8")
             home.publish(ctx, {**DECLARED, "stage": "model", "id": sign * 64, "numbers": {}})
     stages = [{"name": f"model {sign}", "stage": "model", "id": sign * 64} for sign in files]
@@ -241,7 +240,6 @@ def trained(
     numbers = {"parameters": 9000, "steps": 30, "kept_step": 20}
     validations = [{"step": 10 * n, "bits": x, "nats": x / 4} for n, x in enumerate(bits)]
     with store.workspace("model", ID, waiting=nobody) as ctx:
-        assert ctx is not None
         (ctx.out / file).write_text(json.dumps(validations), encoding="utf-8")
         declared: dict[str, Any] = {**DECLARED, "stage": "model", "id": ID, "numbers": numbers}
         declared["config"] = {"phase": {"objective": objective}}
@@ -287,13 +285,11 @@ def test_without_texts_no_figure_of_texts_is_shown(store: Store, tmp_path: Path)
     (given,) = (store.root / "tokenizer").iterdir()
     home = Store(tmp_path / "store")
     with home.workspace("corpus", ID, waiting=nobody) as ctx:
-        assert ctx is not None
         make_corpus([], Clean(), Split(), out=ctx.out)
         corpus = home.publish(ctx, {**DECLARED, "stage": "corpus", "id": ID, "numbers": {}})
     text = look(home, corpus.id, dropped=None, text=None, count=3).text
     assert text == "no texts: the recipe has no [[source]]"
     with home.workspace("tokenizer", ID, waiting=nobody) as ctx:
-        assert ctx is not None
         shutil.copytree(given, ctx.out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mani*"))
         fitted = fit(Tokenizer.load(given / "tokenizer.json"), [])
         declared = {**DECLARED, "stage": "tokenizer", "id": ID, "numbers": {"held_out": fitted}}
@@ -389,7 +385,6 @@ def write_lines(folder: Path, name: str, *records: dict[str, Any]) -> None:
 def put(store: Store, stage: str, identity: str, name: str, value: Any, **inputs: str) -> Artifact:
     """An artefact of one JSON file."""
     with store.workspace(stage, identity, waiting=nobody) as at:
-        assert at is not None
         write_json(at.out / name, value)
         declared = {"stage": stage, "version": 1, "config": {}, "inputs": inputs, "numbers": {}}
         return store.publish(at, {**declared, "id": identity})
@@ -399,7 +394,6 @@ def test_a_model_of_preferences_is_listed_with_its_best_loss(tmp_path: Path) -> 
     store = Store(tmp_path / "store")
     rows = [{"bits": 1.7, "nats": 0.69}, {"bits": 1.8, "nats": 0.42}]
     with store.workspace("model", ID, waiting=nobody) as at:
-        assert at is not None
         write_json(at.out / "validations.json", rows)
         config = {"phase": {"objective": "preferences"}}
         declared = {"stage": "model", "version": 1, "config": config, "inputs": {}, "numbers": {}}

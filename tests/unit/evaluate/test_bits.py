@@ -56,7 +56,6 @@ def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
 
 def value(found: list[Score], metric: str, model: str, source: str | None = None) -> float:
     score = find(found, metric=metric, model=model, source=source)
-    assert score is not None
     return score.value
 
 
@@ -81,12 +80,10 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits
     parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
     assert mean.value == pytest.approx(sum(parts) / 2)
     for total in (mean, find(found, metric="bits_per_byte", model="model", source=None)):
-        assert total is not None
         assert total.low is not None
         assert total.low < total.value < (total.high or 0)
         assert total.n_bytes == sum(len(text.encode("utf-8")) for text in VAL)
     part = find(found, metric="bits_per_byte", model="model", source="a")
-    assert part is not None
     assert part.low is None
 
 
@@ -131,14 +128,12 @@ def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatc
     )
     n_bytes = np.array([len(text.encode("utf-8")) for text in VAL])
     total = find(found, metric="bits_per_byte", model="compressor", source=None)
-    assert total is not None
     values = 8 * added.sum(1) / n_bytes.sum()
     assert total.value == pytest.approx(values.mean())
     assert len(begun) > 2
     assert total.deviation == pytest.approx(values.std(ddof=1))
     parts = [8 * added[:, n::2].sum(1) / n_bytes[n::2].sum() for n in (0, 1)]
     mean = headline(found, model="compressor")
-    assert mean is not None
     assert mean.value == pytest.approx(np.mean(parts))
     assert {score.metric for score in found} == {"bits_per_byte", "bits_per_character"}
     assert {score.model for score in found} == {"compressor"}
@@ -240,7 +235,6 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
     assert blocks_of(TokenShards(tmp_path, "test"), READER, []).ids == []
     # Each alone they are drawn together: those of the book's block, too, stay one group.
     alone = held_out(TokenShards(tmp_path, "test"), READER)
-    assert silent(alone).groups is not None
     assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
@@ -274,7 +268,6 @@ def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> 
     measured = texts.measured([[float(n + 1)] for n in range(9)])
     found = by_source(texts, measured, model="model", split="test")
     mean = headline(found, model="model")
-    assert mean is not None
     assert mean.averaged == ("a", "b")
     parts = [value(found, "bits_per_byte", "model", name) for name in "abc"]
     assert mean.value == pytest.approx((parts[0] + parts[1]) / 2)
@@ -282,7 +275,6 @@ def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> 
     some = texts.only([0, 4, 8])
     found = by_source(some, measured.only(np.array([0, 4, 8])), model="model", split="test")
     mean = headline(found, model="model")
-    assert mean is not None
     parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
     assert mean.value == pytest.approx(sum(parts) / 2)
 
@@ -304,7 +296,6 @@ def test_the_interval_of_all_bytes_is_drawn_within_each_source() -> None:
     nats = [[float(size) * (1 + n // 6)] for n, size in enumerate(sizes)]
     found = by_source(texts, texts.measured(nats), model="model", split="test")
     total = find(found, metric="bits_per_byte", model="model", source=None)
-    assert total is not None
     assert total.low == pytest.approx(total.value, rel=0.05)
     assert total.high == pytest.approx(total.value, rel=0.05)
 

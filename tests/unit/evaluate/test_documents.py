@@ -37,7 +37,6 @@ def test_documents_come_back_with_their_sizes_and_nats_sorted_by_text(tmp_path: 
     nats = [float(number) for number in range(40)]
     save(tmp_path, documents(TEXTS, SOURCES, measured(nats, TEXTS)))
     found = load_documents(tmp_path)
-    assert found is not None
     assert sorted(found["nats"].tolist()) == nats
     assert (np.diff(found["text"].astype(float)) >= 0).all()
     by_nats = dict(zip(found["nats"].tolist(), found["bytes"].tolist(), strict=True))

@@ -81,7 +81,6 @@ def test_ten_lines_of_two_paragraphs_have_no_interval() -> None:
     measured = Measured(nats, sizes, sizes, sizes, groups=np.arange(12) // 6)
     assert scores(measured, model="model", source=None, split="test")[0].low is None
     part = measured.only(np.array([0, 7]))
-    assert part.groups is not None
     assert part.groups.tolist() == [0, 1]
 
 
@@ -169,7 +168,6 @@ def test_scores_of_several_draws_have_their_deviation_in_their_own_unit() -> Non
     spread = np.std([16.0, 18.0], ddof=1) / math.log(2)
     assert (bits.deviation, letters.deviation) == pytest.approx((spread / 30, spread / 60))
     part = measured.only(np.array([False, True]))
-    assert part.draws is not None
     assert part.draws.tolist() == [[9.0], [10.0]]
     alone = Measured(measured.nats, sizes, sizes, sizes)
     assert scores(alone, model="model", source=None, split="dev")[0].deviation is None
@@ -183,10 +181,8 @@ def test_the_headline_is_the_mean_over_sources_if_there_are_several() -> None:
     assert {score.weighting for score in mean} == {"sources"}
     for found in (plain + mean, mean + plain):
         shown = headline(found, model="model", metric="nats_per_token")
-        assert shown is not None
         assert shown.value == pytest.approx((4 / 4 + 8 / 40) / 2)
         total = find(found, metric="nats_per_token", model="model", source=None)
-        assert total is not None
         assert total.value == pytest.approx(12 / 44)
     assert headline(plain, model="model") == plain[0]
     assert headline(plain, model="bigram") is None
@@ -248,7 +244,6 @@ def test_an_interval_lies_between_best_and_worst(documents: list[tuple[float, in
 def test_the_perplexity_of_a_broken_model_is_huge_and_no_crash() -> None:
     found = scores(measured_of([4e6]), model="model", source=None, split="val")
     perplexity = find(found, metric="perplexity", model="model", source=None)
-    assert perplexity is not None
     assert 1e300 < perplexity.value < math.inf
 
 

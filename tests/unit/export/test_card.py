@@ -68,7 +68,6 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
 def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
-    assert known is not None
     licensed = dict.fromkeys(known.sources, "CC0-1.0")
     text = of(Card("kechkena", "tt", licensed, known), model)
     head = ModelCard(text).data
@@ -92,7 +91,6 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel
 
 def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
-    assert card.history is not None
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
     merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
     for form in ("huggingface", "gguf"):
@@ -129,7 +127,6 @@ def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Pa
 def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
-    assert known is not None
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["inputs"]["folder"] = "0" * 64
     phase = type(known.phases[0])(known.phases[0].folder, given)
@@ -160,7 +157,6 @@ def test_the_conversations_of_a_model_stand_among_its_data(
 
 def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
-    assert card.history is not None
     count = len(card.history.sources)
     both = replace(card, history=replace(card.history, base=card.history), licenses={})
     data = of(both, model).partition("## Data")[2].partition("## Training")[0]
@@ -191,7 +187,6 @@ def scored(
 ) -> Callable[..., str]:
     """The README of a model with these scores, all of whose sources have this license."""
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
 
     def readme_of(*scores: Score, license: str = "CC0-1.0") -> str:
         monkeypatch.setattr(History, "scores", lambda known: [*scores])
@@ -234,7 +229,6 @@ def test_scores_stand_in_the_index_with_their_interval(scored: Callable[..., str
 
 def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, finished: Path):
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["numbers"]["tokens"] = 12_345
     phase = type(known.phases[0])(known.phases[0].folder, given)
@@ -246,7 +240,6 @@ def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, 
 
 def test_no_figure_stands_where_there_is_no_dev_text(model: LanguageModel, finished: Path) -> None:
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     assert "bytes of dev text are a token" in of(Card("kechkena", history=known), model)
     given = json.loads(json.dumps(known.tokenizer.manifest))
     given["numbers"]["held_out"]["total"]["bytes_per_token"] = 0.0

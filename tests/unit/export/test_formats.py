@@ -105,7 +105,6 @@ def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_we
     made_of: str,
 ) -> None:
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     licenses = dict.fromkeys(known.sources, "CC0-1.0")
     card = Card("kechkena", "tt", licenses, known, merged)
     file = Export(format="gguf", quantize=("F16",))

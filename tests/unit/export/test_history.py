@@ -36,7 +36,6 @@ def model(store: Store) -> Artifact:
 
 def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
     known = history_of(model, evaluations_of(model))
-    assert known is not None
     assert set(known.sources) == {"tatar", "romanian", "others"}
     assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
     assert known.is_from_scratch
@@ -108,7 +107,6 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(model: Artifa
     second = put(model, "model", "f" * 64, inputs=inputs)
     assert [each.id for each in phases_of(second)] == [model.id, second.id]
     known = history_of(second)
-    assert known is not None
     assert known.evaluations == ()
     found, is_whole = phases_of_lineage(second)
     assert ([each.id for each in found], is_whole) == ([model.id, second.id], True)
@@ -168,7 +166,6 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
     names = ["others", "romanian", "tatar"]
     has_read = objective == "next_token"
     assert sorted(known.sources) == (names if has_read else [])
-    assert known.base is not None
     assert sorted(known.base.sources) == names
     licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
     # This recipe's licenses say nothing of the base's sources.
@@ -185,7 +182,6 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
 )
 def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]], names: list[str]):
     known = history_of(model)
-    assert known is not None
     phases = list[Artifact]()
     for given in read:
         shares = [{"name": name, "share": 1 / len(given)} for name in given]
@@ -201,7 +197,6 @@ def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]],
 
 def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, store: Store):
     known = history_of(model)
-    assert known is not None
     assert known.answers() == []
 
     data = {"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]}
@@ -211,7 +206,6 @@ def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, 
     examples = put(model, "examples", "e" * 64, inputs=inputs, numbers=numbers).manifest["id"]
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
     known = history_of(put(model, "model", "f" * 64, inputs=inputs))
-    assert known is not None
     assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
     shutil.rmtree(store.folder("examples", examples))
     assert known.answers() == []

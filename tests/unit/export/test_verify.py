@@ -356,7 +356,6 @@ def test_a_second_that_is_nearly_as_likely_counts_as_a_tie(model: LanguageModel)
     assert near.value < 0.999
     assert near.ok
     ties = re.fullmatch(r"of ([\d,]+) positions agree, (\d+) more are ties", near.unit)
-    assert ties is not None
     total, tied = (int(each.replace(",", "")) for each in ties.groups())
     assert near.value == pytest.approx(1 - tied / total)
     far = numbers(Altered(model, swapped(math.inf)), model)["likeliest"]

@@ -220,7 +220,6 @@ def test_the_process_dies_with_its_parent_even_within_a_loop(tmp_path: Path, act
     here = Path(__file__).parents[2]
     code = PARENT.format(src=str(here.parent / "src"), tests=str(here), path=str(path))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         os.kill(worker, 0)
         parent.send_signal(signal.SIGKILL)

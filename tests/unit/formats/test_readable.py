@@ -46,7 +46,6 @@ def test_many_bad_records_are_judged_against_all_sources() -> None:
     few, many = reading("a", 1_000, 30), reading("b", 9_000, 0)
     assert too_much([few, many], 0.01) is None
     error = too_much([few], 0.01)
-    assert error is not None
     assert "2.9% of all bytes cannot be read, above clean.max_unreadable = 0.01" in error.message
     assert "2,400 bytes  bad_row  a.csv" in error.message
     assert error.where == 'source "a"'
@@ -68,7 +67,6 @@ def test_a_few_faults_of_our_own_code_end_nothing_and_many_do(reason: str) -> No
         assert too_much([texts], 0.01) is None
         texts.add(8_000, reason, f"{number}.txt", "a fault of endonym, not of your file")
     error = too_much([texts], 0.01)
-    assert error is not None
     assert f"8,000 bytes  {reason}  0.txt" in error.message
     assert too_much([texts], 1.0) is None
 
@@ -85,7 +83,6 @@ def test_damaged_files_make_no_bad_records_of_themselves() -> None:
 def test_a_source_of_which_nothing_can_be_read_is_an_error_however_small() -> None:
     wrong = reading("wrong", 0, 12, "no_text_field")
     error = too_much([wrong, reading("large", 100_000, 0)], 0.01)
-    assert error is not None
     assert error.where == 'source "wrong"'
     assert "nothing of this source can be read" in error.message
     assert too_much([wrong, reading("large", 100_000, 0)], 1.0) is None

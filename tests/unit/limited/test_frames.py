@@ -128,7 +128,6 @@ def test_a_path_of_any_bytes_is_opened(pipe: tuple[Incoming, int], tmp_path: Pat
     send(write, {"path": sendable(str(path))})
     os.close(write)
     message = incoming.receive()
-    assert message is not None
     with readable(message["path"]) as found:
         assert found.encode("utf-8")
         assert Path(found).read_text(encoding="utf-8") == TATAR[0]

@@ -88,10 +88,8 @@ def test_a_memory_under_a_window_holds_the_window_and_no_more() -> None:
 def test_only_the_share_of_channels_that_rotates_knows_the_positions() -> None:
     mixer = mixer_of(lively(shape("qwen3", "part-rotary")))
     rope = mixer.config.rope
-    assert rope is not None
     assert (rope.width, mixer.config.head_width) == (4, 8)
     for norm in (mixer.query_norm, mixer.key_norm):
-        assert norm is not None
         norm.weight[:4] = 0
     span = Span.after(0, some_tokens(2, 6))
     still = mixer(stream(), span, None)

@@ -107,7 +107,6 @@ def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None
 def test_a_tied_head_is_the_embedding_itself() -> None:
     tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
     assert tied.readout.weight_VD is tied.embedding.weight
-    assert untied.head is not None
     assert untied.readout.weight_VD is untied.head.weight
     assert "head.weight" not in tied.state_dict()
 

@@ -168,7 +168,6 @@ def test_the_penalty_moves_the_router_towards_the_expert_that_is_used_less() -> 
     layer = two_doublers(active=1, balance_weight=0.5)
     layer(torch.cat([liking(2.0, 0.0), liking(1.0, 0.0)]))[1].backward()
     slope = layer.router.weight.grad
-    assert slope is not None
     assert slope[0, 0] > 0 > slope[1, 0]
     assert layer.up.weight.grad is None
 
@@ -176,13 +175,11 @@ def test_the_penalty_moves_the_router_towards_the_expert_that_is_used_less() -> 
 def test_a_learnt_balance_costs_nothing_and_its_slope_is_the_use_above_an_even_share() -> None:
     layer = two_doublers(active=1, balance="bias")
     with torch.no_grad():
-        assert layer.balance is not None
         layer.balance.copy_(torch.tensor([0.01, -0.02]))
     x_BTD = torch.cat([liking(2.0, 0.0), liking(1.0, 0.0), liking(3.0, 1.0), liking(0.0, 1.0)])
     y, penalty = layer(x_BTD)
     assert penalty.item() == 0
     penalty.backward()
-    assert layer.balance.grad is not None
     assert layer.balance.grad.tolist() == pytest.approx([0.75 - 0.5, 0.25 - 0.5])
     assert layer.router.weight.grad is None
     y.sum().backward()
@@ -192,13 +189,11 @@ def test_a_learnt_balance_costs_nothing_and_its_slope_is_the_use_above_an_even_s
 @torch.no_grad()
 def test_a_learnt_balance_changes_the_choice_and_not_the_weights() -> None:
     layer = two_doublers(active=1, balance="bias")
-    assert layer.balance is not None
     layer.balance.copy_(torch.tensor([0.9, 0.0]))
     share_of_first = 1 / (1 + math.exp(2.0))
     y, _ = layer(liking(1.0, 3.0))
     assert y[0, 0, 1].item() == pytest.approx(share_of_first * 2 * 3.0)
     both = two_doublers(active=2, balance="bias")
-    assert both.balance is not None
     plain = both(liking(1.0, 3.0))[0]
     both.balance.copy_(torch.tensor([5.0, -5.0]))
     torch.testing.assert_close(both(liking(1.0, 3.0))[0], plain)
@@ -209,6 +204,5 @@ def test_an_expert_that_no_token_goes_to_learns_nothing_and_breaks_nothing() -> 
     y, _ = layer(torch.cat([liking(2.0, 0.0), liking(1.0, 0.0)]))
     y.sum().backward()
     slope = layer.down.weight.grad
-    assert slope is not None
     assert slope[0].abs().max() > 0
     assert slope[1].abs().max() == 0

@@ -142,7 +142,6 @@ def a_model(store: Store) -> Path:
     decoder = toy_decoder(toy_config(vocab=tokenizer.vocab))
     identifier = fingerprint("a model")
     with store.workspace("model", identifier, waiting=nobody) as ctx:
-        assert ctx is not None
         write_json(ctx.out / "config.json", decoder.config.model_dump(mode="json"))
         save_tensors(dict(decoder.state_dict()), ctx.out / "weights.safetensors")
         tokenizer.save(ctx.out)

@@ -66,7 +66,6 @@ def opened(finished: Path) -> tuple[ResolvedTraining, Artifact]:
     choices = {key: Choice(*pair) for key, pair in plan["choices"].items()}
     (made,) = (each["id"] for each in plan["stages"] if each["stage"] == "shards")
     shards = Store(finished / "store").find("shards", made)
-    assert shards is not None
     training = resolve_training(
         recipe, choices, facts_of(shards), TokenShards(shards.folder, "train").vocab
     )
@@ -251,7 +250,6 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     prepared.write_text(first, encoding="utf-8")
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: 9 - phase.lr * 1e5)
     run, said = made(prepared, 5.0)
-    assert run.training is not None
     phase = run.training.phases[0]
     assert (phase.lr, phase.weight_decay) == (2e-5, 0.1)
     assert phase.embedding_lr == pytest.approx(16e-5), "in proportion"
@@ -267,7 +265,6 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     assert any("--replan" in each for each in said)
     prepared.write_text(second, encoding="utf-8")
     changed, said = made(prepared)
-    assert changed.training is not None
     assert changed.training.phases[0].lr == 3e-5
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)

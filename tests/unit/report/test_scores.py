@@ -183,16 +183,13 @@ def test_a_gap_between_two_texts_is_explained() -> None:
     assert "1.50 more" in notes[0]
     assert "the kind of text that it was trained on" in notes[0]
     turned = gap(sorted(found, key=lambda each: each.split))
-    assert turned is not None
     assert turned[1] == notes, "test documents are at home in whatever order they were judged"
 
 
 def test_a_gap_inside_its_uncertainty_is_not_claimed() -> None:
     compared = gap([score("model", 1.60), score("model", 1.63, split="other.txt")])
-    assert compared is not None
     assert "within its uncertainty (± 0.04)" in compared[1][0]
     further = gap([score("model", 1.60), score("model", 1.66, split="other.txt")])
-    assert further is not None
     assert "0.06 more (± 0.04)" in further[1][0]
     assert gap([score("model", 1.60)]) is None
 

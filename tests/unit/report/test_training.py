@@ -112,7 +112,6 @@ def test_the_report_says_what_was_read_and_draws_it() -> None:
         "within 0.00 points of the recipe at every hundredth of the phase."
     )
     drawn = mixture_chart(parts)
-    assert drawn is not None
     assert [series.name for series in drawn.series] == ["books", "web"]
     assert drawn.series[0].points[7] == (16_000.0, pytest.approx(90.0))
     assert mixture_chart(slices(sources_journal(200, web=1.0))) is None

@@ -159,7 +159,6 @@ def test_each_curve_names_its_seed_where_there_are_several(tmp_path: Path) -> No
     runs += seeded(tmp_path, "studiu@highlr", range(42, 44), 99.0, 64)
     runs += seeded(tmp_path, "studiu@gpt2", range(42, 43), 99.0, 96)
     drawn = chart(compare(runs))
-    assert drawn is not None
     assert {line.name for line in drawn.series} == {
         "studiu, seed 42",
         "studiu, seed 43",
@@ -239,7 +238,6 @@ def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
 
 def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(tmp_path: Path):
     drawn = chart(pair(tmp_path))
-    assert drawn is not None
     assert [line.name for line in drawn.series] == ["tt", "gpt2"]
     assert [line.name for line in drawn.levels] == ["unigram", "bigram", "compressor"]
     assert (drawn.high or 9) < 3.0

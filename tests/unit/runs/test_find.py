@@ -155,7 +155,6 @@ def test_a_model_with_a_template_for_conversations_is_asked_by_chat(tmp_path: Pa
     ):
         identifier = said.encode().hex()[:64]
         with store.workspace("model", identifier, waiting=nobody) as ctx:
-            assert ctx is not None
             tokenizer.save(ctx.out)
             declared = {**DECLARED, "stage": "model", "id": identifier, "numbers": {}}
             model = store.publish(ctx, declared)

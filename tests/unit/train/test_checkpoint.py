@@ -31,7 +31,6 @@ def steps_kept(work: Path) -> list[int]:
 def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
     save_step(tmp_path, 500, best=500)
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.folder.name == "step-000500"
     validations = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
     assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, validations, False)
@@ -74,7 +73,6 @@ def test_one_flipped_bit_sets_the_newest_aside(tmp_path: Path, name: str, share:
     path.write_bytes(bytes(data))
     assert checkpoint.set_aside(tmp_path) == []
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 10
     assert checkpoint.set_aside(tmp_path) == [tmp_path / "step-000020.damaged"]
     assert (tmp_path / "step-000020.damaged" / name).read_bytes() == bytes(data)
@@ -103,7 +101,6 @@ def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
     save_step(tmp_path, 10)
     shutil.copytree(tmp_path / "step-000010", tmp_path / "step-000020.new")
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 10
     save_step(tmp_path, 15)  # validations are timed: step 20 need not come again
     assert not (tmp_path / "step-000020.new").exists()
@@ -117,7 +114,6 @@ def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
         save_step(tmp_path, step, best=step)
     assert steps_kept(tmp_path) == [999_999, 1_000_000]
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 1_000_000
 
 

@@ -54,7 +54,6 @@ def test_copies_count_once_and_short_lines_not_at_all():
 def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
     dirty = [*lines_of("fr"), *lines_of("ro")]
     learnt = learn(sampled(dirty).paragraphs(), "fr", {})
-    assert learnt is not None
     assert learnt.model.codes == ("fr", "ro")
     assert not learnt.knows_neighbours
 
@@ -76,14 +75,12 @@ def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
 def test_texts_to_contrast_with_are_classes_and_count_for_more():
     texts = sampled(lines_of("tt")).paragraphs()
     learnt = learn(texts, "tt", {"ru": RUSSIAN * 20, "tt": ["left out"]})
-    assert learnt is not None
     assert learnt.model.codes == ("tt", "ru")
     assert learnt.knows_neighbours
 
 
 def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     learnt = learn(sampled(lines_of("fr")).paragraphs(), "fr", {})
-    assert learnt is not None
     learnt.save(tmp_path)
     again = Learnt.load(tmp_path)
     assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
