@@ -14,21 +14,13 @@ from endonym.disk import write_json
 from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
-from endonym.pipeline import sources
-from endonym.pipeline.plan import (
-    Stage,
-    named_files,
-    plan_data,
-    plan_examples,
-    pretrained_stage,
-    stage_names,
-)
+from endonym.pipeline import plan, sources
 from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
 
-StagesOf = Callable[..., dict[str, Stage]]
+StagesOf = Callable[..., dict[str, plan.Stage]]
 
 Written = Callable[[Path], Path]
 
@@ -41,12 +33,12 @@ steps = 4
 
 
 @pytest.fixture
-def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, Stage]]:
+def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, plan.Stage]]:
     """The stages of the small recipe, with more written after it, by name."""
     path = small_recipe(tmp_path / "project")
     ground = path.read_text(encoding="utf-8")
 
-    def stages(more: str = "") -> dict[str, Stage]:
+    def stages(more: str = "") -> dict[str, plan.Stage]:
         path.write_text(ground + more, encoding="utf-8")
         recipe = Recipe.load(path)
         raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
@@ -55,7 +47,7 @@ def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, 
     return stages
 
 
-def reads(stages: dict[str, Stage]) -> dict[str, set[str]]:
+def reads(stages: dict[str, plan.Stage]) -> dict[str, set[str]]:
     """What each stage reads, by name."""
     return {name: {each.name for each in stage.inputs.values()} for name, stage in stages.items()}
 
@@ -108,7 +100,7 @@ def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(sta
 def test_names_are_known_before_anything_is_planned(stages_of: StagesOf, tmp_path: Path) -> None:
     found = stages_of(MORE.format(start=""))
     recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
-    names = stage_names(recipe)
+    names = plan.stage_names(recipe)
     assert sorted(names) == sorted((stage.name, stage.kind) for stage in found.values())
 
 
@@ -131,7 +123,7 @@ def test_what_is_scored_is_kept_out_of_the_corpus(stages_of: StagesOf, tmp_path:
     path.write_text(named, encoding="utf-8")
     recipe = Recipe.load(path)
     assert [each.name for each in recipe.evaluation_texts] == ["unseen.txt", "a.jsonl", "b.jsonl"]
-    names = [name for name, _ in stage_names(recipe)]
+    names = [name for name, _ in plan.stage_names(recipe)]
     assert {"source a.jsonl", "source b.jsonl"} <= set(names)
     assert len(names) == len(set(names))
 
@@ -154,17 +146,17 @@ def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     words = 'name = "a"\nlanguage = "tt"\n[[source]]\nname = "a"\npath = "a.txt"\n[[phase]]\n'
     recipe.write_text(f'{words}[model]\nfolder = "{folder}"\n', encoding="utf-8")
-    assert pretrained_stage(Recipe.load(recipe)) is not None
+    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
     path = folder / "weights.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(Damaged, match="SHA-256 differs") as caught:
-        pretrained_stage(Recipe.load(recipe))
+        plan.pretrained_stage(Recipe.load(recipe))
     assert caught.value.where == str(path)
     assert "take a whole copy" in caught.value.do
     (folder / "manifest.json").unlink()
-    assert pretrained_stage(Recipe.load(recipe)) is not None
+    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
 
 
 def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: StagesOf) -> None:
@@ -259,15 +251,15 @@ def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_pa
     words = '\n[[evaluate]]\nkind = "bits"\nfile = "unseen.txt"\n[chat]\ntemplate = "chat.jinja"\n'
     text = path.read_text(encoding="utf-8") + words
     path.write_text(text, encoding="utf-8")
-    assert "chat.jinja" not in {each.name for each in named_files(Recipe.load(path))}
+    assert "chat.jinja" not in {each.name for each in plan.named_files(Recipe.load(path))}
     chat = '[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "a.jsonl"\nsteps = 4\n'
     path.write_text(text + chat, encoding="utf-8")
     recipe = Recipe.load(path, sets=["seed=8", "split.seed=11"])
-    names = [each.name for each in named_files(recipe)]
+    names = [each.name for each in plan.named_files(recipe)]
     assert names == ["prompts.txt", "unseen.txt", "a.jsonl", "chat.jinja"]
     raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
-    data = plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
-    found = plan_examples(recipe, data, 32)
+    data = plan.plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+    found = plan.plan_examples(recipe, data, 32)
     assert list(found) == [1]
     config = cast("ExamplesConfig", found[1].config)
     assert config.seed == 11
