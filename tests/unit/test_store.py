@@ -33,9 +33,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_value_has_one_canonical_form() -> None:
-    assert (
-        canonical_json({"ә": 1, "b": [True, None, 0.5]}) == '{"b":[true,null,0.5],"ә":1}'.encode()
-    )
+    written = '{"b":[true,null,0.5],"ә":1}'.encode()
+    assert canonical_json({"ә": 1, "b": [True, None, 0.5]}) == written
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])
     with pytest.raises(ValueError, match="JSON"):
@@ -58,8 +57,7 @@ FILES = ("train.txt", "val.txt", "dropped/short.txt", "manifest.json")
 
 def check(store: Store) -> None:
     """What every command does before it uses an artefact."""
-    found = store.find("corpus", ID)
-    found.verify()
+    store.find("corpus", ID).verify()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -170,12 +168,7 @@ def test_the_maker_is_the_last_one_that_took_the_lock(store: Store) -> None:
         with store.lock("corpus", ID, nobody):
             assert store.maker("corpus", ID) == f"process {os.getpid()}"
     assert store.maker("corpus", ID) == ""
-
-
-def test_who_asks_for_the_maker_is_taken_for_none(store: Store) -> None:
-    with store.lock("corpus", ID, nobody):
-        pass
-    with (store.root / "locks" / f"corpus-{ID[:12]}").open() as another:
+    with (store.root / "locks" / f"corpus-{ID[:12]}").open() as another:  # one that asks too
         fcntl.flock(another, fcntl.LOCK_SH)
         assert store.maker("corpus", ID) == ""
 
@@ -184,10 +177,8 @@ def test_who_asks_for_the_maker_is_taken_for_none(store: Store) -> None:
 def test_work_that_a_process_is_at_is_not_removed(store: Store, name: str) -> None:
     part = store.root / name
     part.mkdir(parents=True)
-    with (
-        store.lock(part.parent.name, ID, nobody),
-        pytest.raises(Busy, match=f"process {os.getpid()}"),
-    ):
+    held = store.lock(part.parent.name, ID, nobody)
+    with held, pytest.raises(Busy, match=f"process {os.getpid()}"):
         store.remove_unfinished(part)
     assert part.is_dir()
     store.remove_unfinished(part)

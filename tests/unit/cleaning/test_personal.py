@@ -66,20 +66,31 @@ def test_the_usual_forms_are_found(text: str, found: str):
         ("fr", "Écris au 06\u00a012\u00a034\u00a056\u00a078 !", "Écris au <phone> !"),
         ("fr", "Écris au 06\u202f12\u202f34\u202f56\u202f78 !", "Écris au <phone> !"),
         ("en-IN", "Call 9876543210 now", "Call <phone> now"),
+        ("fr", "Appelez le 01 23 45 67 89 12 fois", "Appelez le <phone> 12 fois"),
+        (None, "+7 843 292 12 34 2020", "<phone> 2020"),
+        # The first three groups are a number as well, and so are the first four.
+        (None, "Sunați la +40 21 9408 494 066", "Sunați la <phone> 066"),
+        (None, "01 23 45 67 89, +33 1 23 45 67 89", "01 23 45 67 89, <phone>"),
+        ("km", "ឆ្នាំ ២០២៣ កាត ៤១១១ ១១១១ ១១១១ ១១១១ ។", "ឆ្នាំ ២០២៣ កាត <card> ។"),
+        ("ro", "es68 de oameni buni venit azi la noi", "es68 de oameni buni venit azi la noi"),
     ],
 )
-def test_telephone_numbers_of_each_country_are_found(language: str, text: str, found: str):
+def test_telephone_numbers_of_each_country_are_found(language: str | None, text: str, found: str):
     assert masked(text, language) == found
+
+
+def test_one_kind_alone_takes_nothing_of_another():
+    accounts = "RO49AAAA1B31007593840000 BG80BNBG96611020345678"
+    assert mask("card", "<card>", "ro")(accounts) == accounts
+    address = "Сервер 255.12.34.56 не адказвае."
+    assert mask("phone", "<phone>", "be")(address) == address
+    assert mask("phone", "<phone>", "be")("Пішы: 29 491 19 11.") == "Пішы: <phone>."
 
 
 @pytest.mark.parametrize(
     ("language", "text", "found"),
     [
-        (
-            "ro",
-            "Telefon: 69123456, 022 123456 sau 22123456.",
-            "Telefon: <phone>, <phone> sau <phone>.",
-        ),
+        ("ro", "Tel.: 69123456, 022 123456 ori 22123456", "Tel.: <phone>, <phone> ori <phone>"),
         ("ro", "Scrie-i Mariei pe 37369123456 mâine.", "Scrie-i Mariei pe <phone> mâine."),
         ("uk", "Телефонуйте 671234567 після шостої.", "Телефонуйте <phone> після шостої."),
         ("uk", "Напиши на 380671234567 завтра.", "Напиши на <phone> завтра."),
@@ -185,16 +196,6 @@ def test_numbers_with_wrong_check_digits_stay(language: str, text: str):
     assert masked(text, language) == text
 
 
-def test_an_account_is_no_card_though_only_cards_are_masked():
-    text = "RO49AAAA1B31007593840000 BG80BNBG96611020345678"
-    assert mask("card", "<card>", "ro")(text) == text
-
-
-def test_native_digits_that_stay_are_not_changed():
-    text = "នៅឆ្នាំ ២០២៣ មាន ១២៣ នាក់ កាត ៤១១១ ១១១១ ១១១១ ១១១១ ។"
-    assert masked(text, "km") == "នៅឆ្នាំ ២០២៣ មាន ១២៣ នាក់ កាត <card> ។"
-
-
 @pytest.mark.parametrize("language", ["tt", "ro", "fr", "km", "ru", "de", "en", None])
 @pytest.mark.parametrize(
     "text",
@@ -217,21 +218,10 @@ def test_ordinary_numbers_stay_in_any_language(language: str | None, text: str):
     assert masked(text, language) == text
 
 
-def test_a_number_ends_where_the_next_one_begins():
-    assert masked("Appelez le 01 23 45 67 89 12 fois", "fr") == "Appelez le <phone> 12 fois"
-    assert masked("+7 843 292 12 34 2020") == "<phone> 2020"
-    # The first three groups are a number as well, and so are the first four.
-    assert masked("Sunați la +40 21 9408 494 066") == "Sunați la <phone> 066"
-
-
 def test_a_word_for_a_telephone_counts_in_its_own_line_only():
     assert masked("код 671234567 тел.", "uk") == "код <phone> тел."
     for text in ("код 671234567\nтел.", "тел.\nкод 671234567"):
         assert masked(text, "uk") == text
-
-
-def test_without_a_language_only_numbers_with_a_plus_are_found():
-    assert masked("01 23 45 67 89, +33 1 23 45 67 89") == "01 23 45 67 89, <phone>"
 
 
 @pytest.mark.parametrize(
@@ -302,11 +292,7 @@ def test_every_digit_has_the_value_that_unicode_says():
         ("en-US", "Write to 202-456-1111 or 1-202-456-1111.", "Write to <phone> or <phone>."),
         ("en", "Write to 202.456.1111 tomorrow.", "Write to <phone> tomorrow."),
         ("ro", "Scrie-i: 0722123456,0733123456", "Scrie-i: <phone>,<phone>"),
-        (
-            "ro",
-            "Scrie-i la 0722123456- sau la 0733123456-ul",
-            "Scrie-i la <phone>- sau la <phone>-ul",
-        ),
+        ("ro", "Scrie la 0722123456- ori 0733123456-ul", "Scrie la <phone>- ori <phone>-ul"),
         ("tt", "Миңа 89171234567-гә яз.", "Миңа <phone>-гә яз."),
         ("ro", "Scrie-i la nr.0722123456 azi.", "Scrie-i la nr.<phone> azi."),
         ("zh", "请拨打13812345678联系我。", "请拨打<phone>联系我。"),
@@ -347,49 +333,20 @@ def test_dates_prices_pages_results_and_products_are_no_telephones(language: str
         ("ro", "Contul DE12 RO49 AAAA 1B31 0075 9384 0000.", "Contul DE12 <iban>."),
         ("fr", "Le compte fr14 2004 1010 0505 0001 3m02 606.", "Le compte <iban>."),
         ("fr", "Le compte FR14  2004  1010  0505  0001  3M02  606.", "Le compte <iban>."),
-        (
-            "de",
-            "IBANDE89370400440532013000 oder ibande89370400440532013000",
-            "IBAN<iban> oder iban<iban>",
-        ),
-        (
-            "ro",
-            "Anul 1990, 2000-2004, 0722 123 456 0722 123 456",
-            "Anul 1990, 2000-2004, <phone> <phone>",
-        ),
-        (
-            "ro",
-            "12.05.2020 0722123456 1800101221145 1800101221144",
-            "12.05.2020 <phone> 1800101221145 <code>",
-        ),
+        ("de", "IBANDE89370400440532013000", "IBAN<iban>"),
+        ("de", "ibande89370400440532013000", "iban<iban>"),
+        ("ro", "1990, 2000-2004, 0722 123 456 0722 123 456", "1990, 2000-2004, <phone> <phone>"),
+        ("ro", "12.05.2020 0722123456 1800101221144", "12.05.2020 <phone> <code>"),
+        ("ro", "1800101221145 1800101221144", "1800101221145 <code>"),
         ("fr", "x@y, 1.2.3.4, marie@exemple.fr, 10.0.0.201", "x@y, 1.2.3.4, <email>, <ip>"),
-        (
-            "ro",
-            "4111 1111 1111 1112, 4111 1111 1111 1111 12/27",
-            "4111 1111 1111 1112, <card> 12/27",
-        ),
+        ("ro", "4111 1111 1111 1112, 4111 1111 1111 1111 1/7", "4111 1111 1111 1112, <card> 1/7"),
         ("zh", "身份证号码11010519491231002X。", "身份证号码<code>。"),
-        (
-            "nl",
-            "Hoi!\nBSN\nNummer 111222333, BSN 111222333",
-            "Hoi!\nBSN\nNummer 111222333, BSN <code>",
-        ),
+        ("nl", "BSN\nNummer 111222333, BSN 111222333", "BSN\nNummer 111222333, BSN <code>"),
         ("ro", "Nr. 18001012 21144, CNP 1 800101 221144", "Nr. 18001012 21144, CNP <code>"),
     ],
 )
 def test_what_only_looks_like_one_hides_no_number_behind_it(language: str, text: str, found: str):
     assert masked(text, language) == found
-
-
-def test_an_address_is_no_telephone_though_only_telephones_are_masked():
-    told = "Сервер 255.12.34.56 не адказвае."
-    assert mask("phone", "<phone>", "be")(told) == told
-    assert mask("phone", "<phone>", "be")("Пішы: 29 491 19 11.") == "Пішы: <phone>."
-
-
-def test_a_word_is_none_of_an_account():
-    told = "es68 de oameni buni venit azi la noi"
-    assert masked(told, "ro") == told
 
 
 def test_a_language_may_have_a_code_of_three_letters():

@@ -50,12 +50,17 @@ def test_a_file_is_cut_as_it_looks(tmp_path: Path, text: str, documents: list[st
     assert list(texts.sources) == [path.name] * len(documents)
 
 
+def documents_of(path: Path, text: str) -> list[str]:
+    """The documents of one file that holds this text."""
+    path.write_text(text, encoding="utf-8")
+    return documents_below(path, Log(quiet=True))[0]
+
+
 @pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
 def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sentences: list[str]):
     """136 documents of 24 lines each were read as 3,203 lines."""
     documents = ["\n".join(f"{sentences[n % 3]} {m}" for m in range(24)) for n in range(40)]
-    (tmp_path / "text.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    assert documents_of(tmp_path / "text.txt", "\n\n".join(documents) + "\n") == documents
 
 
 @pytest.mark.parametrize(
@@ -79,11 +84,10 @@ def test_how_a_text_is_cut_is_said(tmp_path: Path, sizes: list[int], said: str, 
     assert f"текст.txt: {said}\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("row", ["\n\n* * *\n\n", "\n***\n", "\n\n---\n\n", "\n\n— — —\n\n"])
-def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) -> None:
+def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path) -> None:
     documents = ["\n".join(f"{each} {n}" for each in ROMANIAN) for n in range(12)]
-    (tmp_path / "text.txt").write_text(row.join(documents) + "\n", encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    for row in ("\n\n* * *\n\n", "\n***\n", "\n\n---\n\n", "\n\n— — —\n\n"):
+        assert documents_of(tmp_path / "text.txt", row.join(documents) + "\n") == documents
 
 
 def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> None:
@@ -98,8 +102,7 @@ def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> No
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
     documents = ["\n".join(ROMANIAN * size) for size in (5_200, 5_200, 5_200)]
     assert len(documents[0].encode()) > 1 << 20
-    (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    assert documents_of(tmp_path / "text.txt", "\n\n".join(documents)) == documents
 
 
 def test_who_says_how_a_text_is_cut_is_followed(tmp_path: Path, capsys: Captured) -> None:
@@ -191,13 +194,11 @@ def test_a_text_that_would_lose_is_not_scored(tmp_path: Path, monkeypatch: pytes
         texts_below(path, READER, Log(quiet=True))
 
 
+BAD_TEXTS = [("юк.txt", None, "no such file", 2), ("буш.txt", b" \n\n \n", "no text", 1)]
+
+
 @pytest.mark.parametrize(
-    ("name", "data", "message", "code"),
-    [
-        ("юк.txt", None, "no such file", 2),
-        ("буш.txt", b" \n\n \n", "no text", 1),
-        ("a.jpg", b"\xff\xd8\xff", "no text", 1),
-    ],
+    ("name", "data", "message", "code"), [*BAD_TEXTS, ("a.jpg", b"\xff\xd8\xff", "no text", 1)]
 )
 def test_a_text_that_cannot_be_scored_is_named(
     tmp_path: Path, name: str, data: bytes | None, message: str, code: int
@@ -313,18 +314,12 @@ language = "tt"
 pack = { context = 256 }
 model = { folder = "base" }
 
+"""
+PHASE = """
 [[phase]]
-name = "answers"
+name = "{}"
 objective = "chat"
-data = "chat.jsonl"
-steps = 2
-batch_tokens = 512
-number_format = "fp32"
-
-[[phase]]
-name = "more"
-objective = "chat"
-data = "more.jsonl"
+data = "{}"
 steps = 2
 batch_tokens = 512
 number_format = "fp32"
@@ -366,7 +361,8 @@ def project(
     assert told.code == 0, told.err
     (exported,) = (folder / "store" / "export").iterdir()
     shutil.copytree(exported, folder / "base")
-    (folder / "recipe.toml").write_text(CHAT, encoding="utf-8")
+    phases = PHASE.format("answers", "chat.jsonl") + PHASE.format("more", "more.jsonl")
+    (folder / "recipe.toml").write_text(CHAT + phases, encoding="utf-8")
     for name, answers in (("chat.jsonl", ANSWERS), ("more.jsonl", MORE)):
         records = [said(f"{number} нче сорау: сөйлә.", each) for number, each in enumerate(answers)]
         write_lines(folder / name, records)
@@ -386,9 +382,8 @@ def warned(folder: Path, lines: list[str], capsys: Captured) -> str:
 
 def trained(folder: Path) -> list[str]:
     """The answers of both phases that were not held out, and a text of the base."""
-    (made,) = (
-        each["id"] for each in planned(folder / "runs" / "җавап") if each["name"] == "model more"
-    )
+    stages = {each["name"]: each["id"] for each in planned(folder / "runs" / "җавап")}
+    made = stages["model more"]
     learnt = learnt_by(open_artifact(Store(folder / "store").folder("model", made)))
     assert not learnt.lost
     return [text.strip() for part in learnt.parts for text in part.texts() if text.strip()]
@@ -418,21 +413,13 @@ def test_a_learnt_answer_is_told(project: Path, language_sentences: Sentences, c
     assert "Not compared" not in told
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("examples", "Not compared with answers that it was trained on: not in this store."),
-        ("model", "Not compared with what its base was trained on: not in this store."),
-    ],
-)
-def test_what_the_store_lacks_is_said(
-    kind: str, expected: str, project: Path, tmp_path: Path, capsys: Captured
-) -> None:
-    folder = tmp_path / "project"
-    shutil.copytree(project, folder)
-    store = Store(folder / "store")
-    for each in [*(store.root / kind).iterdir()]:
-        made = open_artifact(each)
-        if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
-            shutil.rmtree(each)
-    assert expected in warned(folder, ANSWERS, capsys)
+def test_what_the_store_lacks_is_said(project: Path, tmp_path: Path, capsys: Captured) -> None:
+    said = {"examples": "answers that it was trained on", "model": "what its base was trained on"}
+    for kind, lost in said.items():
+        folder = tmp_path / kind
+        shutil.copytree(project, folder)
+        for each in [*(folder / "store" / kind).iterdir()]:
+            made = open_artifact(each)
+            if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
+                shutil.rmtree(each)
+        assert f"Not compared with {lost}: not in this store." in warned(folder, ANSWERS, capsys)
