@@ -97,11 +97,8 @@ def test_a_full_file_has_a_next(corpus: Corpus, tmp_path: Path, monkeypatch: pyt
     names = write_dataset(corpus, tmp_path / "out", {})
     train = [name for name in names if "train" in name]
     assert len(train) > 2
-    texts = [
-        text
-        for name in train
-        for text in parquet.read_table(tmp_path / "out" / name)["text"].to_pylist()
-    ]
+    tables = [parquet.read_table(tmp_path / "out" / name) for name in train]
+    texts = [text for table in tables for text in table["text"].to_pylist()]
     assert texts == [each.text for each in corpus.documents("train")]
     assert TATAR[0] not in texts
 
@@ -123,19 +120,16 @@ def test_one_license_of_all_is_the_model_s(said: list[str | None], found: tuple[
     assert hub_license(said) == found
 
 
+FEW = {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600}
 KEPT = {
     "train": {"documents": 900, "bytes": 0, "text_bytes": 90_000, "chars": 50_000},
-    "dev": {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600},
-    "test": {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600},
+    **{"dev": FEW, "test": FEW},
 }
+DROPPED = {"min_chars": {"records": 30, "bytes": 1}, "exact": {"records": 10, "bytes": 1}}
+TOTAL = {"kept": KEPT, "read": {"records": 1_000, "bytes": 1}, "dropped": DROPPED}
 CARD: dict[str, Any] = {
     "sources": {"тел": {"kept": KEPT}, "ил": {"kept": KEPT}},
-    "total": {
-        "kept": KEPT,
-        "read": {"records": 1_000, "bytes": 1},
-        "changed_documents": 77,
-        "dropped": {"min_chars": {"records": 30, "bytes": 1}, "exact": {"records": 10, "bytes": 1}},
-    },
+    "total": {**TOTAL, "changed_documents": 77},
     "overlap": 0.0123,
     "warnings": ["тел: 3 documents hold U+FFFD"],
 }
@@ -152,31 +146,16 @@ def card(**keys: Any) -> str:
     return readme(**{**given, **keys})
 
 
+HEAD = (
+    'language:\n- "tt"\nlicense:\n- cc-by-sa-4.0\n- unknown\npretty_name: "tatar"\n'
+    "size_categories:\n- n<1K\ntask_categories:\n- text-generation\ntags:\n- endonym\n"
+)
+FILES = "".join(f"  - split: {n}\n    path: data/{n}-*.parquet\n" for n in ("train", "dev", "test"))
+
+
 def test_the_head_says_what_the_hub_reads() -> None:
-    head = card().split("---\n")[1]
-    assert head.splitlines() == [
-        "language:",
-        '- "tt"',
-        "license:",
-        "- cc-by-sa-4.0",
-        "- unknown",
-        'pretty_name: "tatar"',
-        "size_categories:",
-        "- n<1K",
-        "task_categories:",
-        "- text-generation",
-        "tags:",
-        "- endonym",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        "    path: data/train-*.parquet",
-        "  - split: dev",
-        "    path: data/dev-*.parquet",
-        "  - split: test",
-        "    path: data/test-*.parquet",
-    ]
+    configs = f"configs:\n- config_name: default\n  data_files:\n{FILES}"
+    assert card().split("---\n")[1] == HEAD + configs
 
 
 def test_sources_what_was_dropped_and_limits_are_told() -> None:

@@ -39,6 +39,7 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE, train_tokenizer
 
+Patch = pytest.MonkeyPatch
 ALL_CHECKS = ["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
 
 
@@ -75,19 +76,15 @@ def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) ->
     export_huggingface(model, tmp_path / "hf")
     texts = toy_texts()
     checks = verify_export(tmp_path / "gguf", model, texts)
-    assert [(each.file, each.check) for each in checks][::6] == [
-        ("kechkena-F32.gguf", "ids"),
-        ("kechkena-Q8_0.gguf", "ids"),
-    ]
+    firsts = [(each.file, each.check) for each in checks][::6]
+    assert firsts == [("kechkena-F32.gguf", "ids"), ("kechkena-Q8_0.gguf", "ids")]
     checks += verify_export(tmp_path / "hf", model, texts, name="kechkena")
     assert failed(checks) == []
     assert {each.runtime.partition(" ")[0] for each in checks} == {"llama.cpp", "transformers"}
     require_ok(checks)
 
 
-def test_a_wrong_pre_tokenizer_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     wrong = dict.fromkeys(vocabulary.SPLITS, "gpt-2")
     monkeypatch.setattr(vocabulary, "SPLITS", wrong)
     export_gguf(model, tmp_path, ("F32",), Provenance())
@@ -103,9 +100,7 @@ def test_weights_of_another_model_are_found(model: LanguageModel, tmp_path: Path
     assert failed(verify_export(tmp_path, model, toy_texts())) == ["likeliest", "bits_per_byte"]
 
 
-def test_bits_per_byte_that_fall_are_no_proof_either(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_bits_are_no_proof(model: LanguageModel, tmp_path: Path, monkeypatch: Patch) -> None:
     export_gguf(model, tmp_path, ("Q8_0",), Provenance())
 
     class Flattering(Gguf):
@@ -148,44 +143,39 @@ def test_without_texts_the_strange_strings_are_compared(model: LanguageModel, tm
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"tokenizer.ggml.eos_token_id": 2},
-        {"tokenizer.ggml.bos_token_id": 1},
-        {"tokenizer.ggml.add_eos_token": True},
-        {"tokenizer.ggml.add_bos_token": False},
-        {"tokenizer.chat_template": "{{ messages }}"},
-        {"qwen3.context_length": 32},
-    ],
-)
-def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
+def test_a_file_of_other_settings_is_found(
+    model: LanguageModel, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     right = write._metadata
-    monkeypatch.setattr(write, "_metadata", lambda *given: right(*given) | wrong)
-    export_gguf(model, tmp_path, ("F32",), Provenance())
-    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+    wrong = {
+        **{"ggml.eos_token_id": 2, "ggml.bos_token_id": 1, "ggml.add_eos_token": True},
+        **{"ggml.add_bos_token": False, "chat_template": "{{ messages }}"},
+    }
+    keys = {f"tokenizer.{key}": value for key, value in wrong.items()}
+    for number, (key, value) in enumerate((keys | {"qwen3.context_length": 32}).items()):
+        changed = {key: value}
+        monkeypatch.setattr(write, "_metadata", lambda *given, to=changed: right(*given) | to)
+        export_gguf(model, tmp_path / str(number), ("F32",), Provenance())
+        checks = verify_export(tmp_path / str(number), model, toy_texts())
+        assert failed(checks) == ["settings"], key
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(
-    "file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
-)
-def test_other_begins_of_texts_are_found(model: LanguageModel, tmp_path: Path, file: str):
+def test_other_begins_of_texts_are_found(model: LanguageModel, tmp_path: Path):
     export_huggingface(model, tmp_path)
-    given = json.loads((tmp_path / file).read_text(encoding="utf-8"))
-    wrong = {
-        "tokenizer.json": {"post_processor": None},
-        "tokenizer_config.json": {"eos_token": "<|im_end|>"},
-        "generation_config.json": {"eos_token_id": 2},
-    }
-    (tmp_path / file).write_text(json.dumps(given | wrong[file]), encoding="utf-8")
-    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+    for file, wrong in (
+        ("tokenizer.json", {"post_processor": None}),
+        ("tokenizer_config.json", {"eos_token": "<|im_end|>"}),
+        ("generation_config.json", {"eos_token_id": 2}),
+    ):
+        right = (tmp_path / file).read_text(encoding="utf-8")
+        (tmp_path / file).write_text(json.dumps(json.loads(right) | wrong), encoding="utf-8")
+        assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+        (tmp_path / file).write_text(right, encoding="utf-8")
 
 
-def test_a_runtime_that_loses_blanks_in_decoding_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_blanks_lost_in_decoding_are_found(
+    model: LanguageModel, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     class Losing(Gguf):
         def __init__(self, path: Path, context: int) -> None:

@@ -29,15 +29,13 @@ def ffn_of(family: str, **keys: Any) -> dict[str, Any]:
     return ffn.model_dump()
 
 
+SERIAL = ("serial", "attention")
 TABLE = {
     "qwen3": ("rms", "rope", "serial", "attention", "4 of 4", "normed", "gated silu", "", None),
     "llama": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", None),
     "mistral": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", 16),
-    "gpt2": (
-        *("layer", "learned", "serial", "attention", "4 of 4", "", "plain gelu_tanh"),
-        *("biased", None),
-    ),
-    "gptneox": ("layer", "rope", "serial", "attention", "4 of 4", "", "plain gelu", "biased", None),
+    "gpt2": ("layer", "learned", *SERIAL, "4 of 4", "", "plain gelu_tanh", "biased", None),
+    "gptneox": ("layer", "rope", *SERIAL, "4 of 4", "", "plain gelu", "biased", None),
     "falcon": ("layer", "rope", "parallel", "attention", "1 of 4", "", "plain gelu", "", None),
     "mamba": ("rms", "none", "serial", "mamba", "", "", "none silu", "", None),
     "mamba2": ("rms", "none", "serial", "mamba2", "", "", "none silu", "", None),

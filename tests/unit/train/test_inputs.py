@@ -45,9 +45,8 @@ def test_figures_of_pairs_are_those_of_their_log_probabilities(tmp_path: Path) -
     phase = train_config(context=32, objective="preferences", eval_tokens=10_000, beta=0.5)
     found = inputs.validate(moved, phase, ALONE)
     folder = tmp_path / "moved"
-    logs = reference(
-        lambda: moved, inputs.dev, context=32, folder=folder, device="cpu", group=ALONE
-    )
+    keys = {"context": 32, "folder": folder, "device": "cpu", "group": ALONE}
+    logs = reference(lambda: moved, inputs.dev, **keys)
     gains = 0.5 * (logs - inputs.references["dev"]).reshape(-1, 2)
     margins = gains[:, 0] - gains[:, 1]
     assert (margins < 0).any()

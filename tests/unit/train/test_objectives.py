@@ -122,10 +122,8 @@ def test_a_blank_micro_batch_has_a_loss_of_zero_and_gradients(batch: Batch) -> N
 
 
 def test_the_penalty_of_experts_counts_for_each_learnt_token_or_pair(batch: Batch) -> None:
-    decoder, objective = (
-        lively_decoder(toy_config("moe", vocab=24, context=32)),
-        objective_for(batch),
-    )
+    decoder = lively_decoder(toy_config("moe", vocab=24, context=32))
+    objective = objective_for(batch)
     _, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     loss = objective.loss(decoder, batch)
     expected = float(penalty.detach()) * objective.weight(batch)

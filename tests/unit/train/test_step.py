@@ -93,15 +93,9 @@ def test_a_nan_spares_the_weights(poison: Callable[[Decoder], None], what: str, 
     poison(decoder)
     weights = {name: tensor.clone() for name, tensor in optimizer.weights().items()}
     optimizer_state = {name: tensor.clone() for name, tensor in optimizer.state().items()}
+    finite = require_finite("step 8, rows 3")
     with pytest.raises(NonFiniteLoss, match=f"the {what} is not a finite") as caught:
-        take_step(
-            decoder,
-            optimizer,
-            batch_of(),
-            lr_scale=1.0,
-            rows=2,
-            refuses=require_finite("step 8, rows 3"),
-        )
+        take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=2, refuses=finite)
     assert caught.value.where == "step 8, rows 3"
     assert isinstance(caught.value, TrainingError)
     for before, after in ((weights, optimizer.weights()), (optimizer_state, optimizer.state())):
@@ -114,9 +108,8 @@ def test_held_out_nats_are_taken_without_dropout_or_gradients(training: bool) ->
     noisy.load_state_dict(lively_decoder().state_dict())
     nats_BT = held_out_nats(noisy, batch_of())
     assert nats_BT.shape == (5, 16)
-    assert float(nats_BT.double().sum()) == pytest.approx(
-        plain_nats(lively_decoder(), batch_of()), rel=1e-5
-    )
+    expected = plain_nats(lively_decoder(), batch_of())
+    assert float(nats_BT.double().sum()) == pytest.approx(expected, rel=1e-5)
     assert noisy.training is training
     assert not nats_BT.requires_grad
 
