@@ -134,14 +134,10 @@ def test_many_khmer_signs_out_of_order_take_linear_time():
         ("french_spaces", "12:30: début de la séance.", None),
         (
             "french_spaces",
-            "Il prend sa vitamine C! Elle lui dit: oui.",
-            "Il prend sa vitamine C ! Elle lui dit : oui.",
+            "Sa vitamine C! Elle lui dit: oui.",
+            "Sa vitamine C ! Elle lui dit : oui.",
         ),
-        (
-            "french_spaces",
-            "Where have all the flowers gone, she asked the old gardener? Nobody knew!",
-            None,
-        ),
+        ("french_spaces", "Where have all the flowers gone, she asked the men? They knew!", None),
         ("french_apostrophes", "It's raining, and nobody's there to see it.", None),
     ],
 )
@@ -155,33 +151,17 @@ def test_a_step_that_unifies_knows_what_is_right():
     assert not step.is_right("L'été")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "right"),
-    [
-        ("ខុ្ញំ", "ខ្ញុំ"),
-        ("ក្្រោម", "ក្រោម"),
-        ("គេា", "គោ"),
-        ("តេ្រ", "ត្រេ"),
-        ("ជេីង", "ជើង"),
-        ("វិទ្យាសាស្រ្ត", "វិទ្យាសាស្ត្រ"),
-        ("ខ្\u200cញុំ", "ខ្ញុំ"),
-        ("ខ្\u200dញុំ", "ខ្ញុំ"),
-        ("ខ្ញំុ", "ខ្ញុំ"),
-        ("នេាះ", "នោះ"),
-        ("ចះុ", "ចុះ"),
-        ("តំាង", "តាំង"),
-        ("ញា៉ំ", "ញ៉ាំ"),
-        ("ញាំ៉", "ញ៉ាំ"),
-        ("មី៊ង", "ម៊ីង"),
-        ("ខ៉្យង", "ខ្យ៉ង"),
-        ("ធមា៌", "ធម៌ា"),
-        ("ទឹ\u200bំ", "ទឹំ"),
-        ("ក\u200bិច្ច", "កិច្ច"),
-        ("ក\u200d\u200b្រោម", "ក្រោម"),
-        ("ទឹឹក", "ទឹក"),
-        ("ខ្ញុំំ", "ខ្ញុំ"),
-    ],
-)
+KHMER_SIGNS = [
+    ("ខុ្ញំ", "ខ្ញុំ"), ("ក្្រោម", "ក្រោម"), ("គេា", "គោ"), ("តេ្រ", "ត្រេ"), ("ជេីង", "ជើង"),
+    ("វិទ្យាសាស្រ្ត", "វិទ្យាសាស្ត្រ"), ("ខ្\u200cញុំ", "ខ្ញុំ"), ("ខ្\u200dញុំ", "ខ្ញុំ"),
+    ("ខ្ញំុ", "ខ្ញុំ"), ("នេាះ", "នោះ"), ("ចះុ", "ចុះ"), ("តំាង", "តាំង"), ("ញា៉ំ", "ញ៉ាំ"),
+    ("ញាំ៉", "ញ៉ាំ"), ("មី៊ង", "ម៊ីង"), ("ខ៉្យង", "ខ្យ៉ង"), ("ធមា៌", "ធម៌ា"),
+    ("ទឹ\u200bំ", "ទឹំ"), ("ក\u200bិច្ច", "កិច្ច"), ("ក\u200d\u200b្រោម", "ក្រោម"),
+    ("ទឹឹក", "ទឹក"), ("ខ្ញុំំ", "ខ្ញុំ"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "right"), KHMER_SIGNS)
 def test_joiners_and_signs_of_khmer_stand_where_unicode_has_them(wrong: str, right: str):
     assert changed("khmer_order", f"{wrong} និង{wrong}") == f"{right} និង{right}"
     assert changed("khmer_order", right) == right

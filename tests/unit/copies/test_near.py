@@ -25,18 +25,15 @@ from endonym.copies.tables import Tables
 from endonym.script.fold import folded
 
 NEAR = CopyRules(frozenset({"near"}))
+Ids = np.ndarray
 NONE = np.zeros(0, dtype=np.int64)
 WORDS = " ".join([*TATAR, *ROMANIAN, *FRENCH]).split()
 LONG = " ".join(TATAR)
+COMMAS = "Știu că nu ai făcut asta într-o zi și nici tu"
 
 
 def found(
-    folder: Path,
-    texts: list[str],
-    *,
-    rules: CopyRules = NEAR,
-    gone: np.ndarray = NONE,
-    parts: int = 1,
+    folder: Path, texts: list[str], *, rules: CopyRules = NEAR, gone: Ids = NONE, parts: int = 1
 ) -> tuple[Copies, int]:
     """The near copies; the keys are in so many files, in a random order."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,8 +42,7 @@ def found(
     for number, (first, last) in enumerate(pairs):
         write_keys(texts[first:last], rules, folder / f"{number}", first=first)
 
-    def read(chosen: np.ndarray | None) -> Iterator[str]:
-        assert chosen is not None
+    def read(chosen: np.ndarray) -> Iterator[str]:
         return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
 
     files = key_files(folder, "near")
@@ -95,18 +91,16 @@ def test_the_less_damaged_then_the_longer_then_the_earlier_copy_stays(tmp_path: 
     assert replaced(found(tmp_path / "a", [LONG.upper(), LONG])) == {0: 1}
     assert replaced(found(tmp_path / "b", [LONG, longer])) == {0: 1}
     assert replaced(found(tmp_path / "c", [damaged, LONG, longer, longer])) == {0: 2, 1: 2, 3: 2}
-    assert replaced(found(tmp_path / "d", [LONG, longer, LONG.upper()], gone=np.array([1]))) == {
-        2: 0
-    }
+    three = [LONG, longer, LONG.upper()]
+    assert replaced(found(tmp_path / "d", three, gone=np.array([1]))) == {2: 0}
 
 
 def test_of_equal_letters_the_text_with_its_accents_stays(tmp_path: Path) -> None:
     plain = "Stiu ca nu ai facut asta intr-o zi si nici tu"
     cedillas = "Ştiu că nu ai făcut asta într-o zi şi nici tu"
-    commas = "Știu că nu ai făcut asta într-o zi și nici tu"
     tatar = "Аның баи өе зур иде, тау буенда утыра иде", "Аның бай өе зур иде, тау буенда утыра иде"
     french = "Elle a mange un gateau ou elle a ete", "Elle a mangé un gâteau où elle a été"
-    repeated = [[". ".join([text] * 4) for text in (plain, cedillas, commas)]]
+    repeated = [[". ".join([text] * 4) for text in (plain, cedillas, COMMAS)]]
     repeated += [[". ".join([text] * 4) for text in pair] for pair in (tatar, french)]
     (one, two, three), *pairs = repeated
     assert replaced(found(tmp_path / "a", [one, three, two])) == {0: 1, 2: 1}
@@ -115,13 +109,13 @@ def test_of_equal_letters_the_text_with_its_accents_stays(tmp_path: Path) -> Non
     assert replaced(found(tmp_path / "c", every)) == {0: 1, 3: 2}
 
 
+FORBIDDEN = "interdit de fumer dans cette salle pendant les heures de travail."
+QUAKE = "Җир тетрәү аркасында күп кеше йортсыз"
+BODY = "est-ce que vous avez donc dans le corps ?"
 UNLIKE = [
     ("où", "ou"),
     ("Sunt obosit.", "Sunt obosită."),
-    (
-        "Il est interdit de fumer dans cette salle pendant les heures de travail.",
-        "Il n’est pas interdit de fumer dans cette salle pendant les heures de travail.",
-    ),
+    (f"Il est {FORBIDDEN}", f"Il n’est pas {FORBIDDEN}"),
     ("Аның баи өе.", "Аның бай өе."),
     ("He has three sons.", "He has two sons."),
     ("Ea are trei copii și o casă.", "Ea are doi copii și o casă."),
@@ -133,22 +127,13 @@ UNLIKE = [
     ("ការប្រជុំនឹងចាប់ផ្តើមនៅម៉ោង ៩", "ការប្រជុំនឹងចាប់ផ្តើមនៅម៉ោង ៥"),
 ]
 ALIKE = [
-    (
-        "Җир тетрәү аркасында күп кеше йортсыз калган.",
-        "Җир тетрәү аркасында күп кеше йортсыз калды.",
-    ),
+    (f"{QUAKE} калган.", f"{QUAKE} калды."),
     (
         "Dle preşedinte, am votat împotriva acestui raport.",
         "Domnule președinte, am votat împotriva acestui raport.",
     ),
-    (
-        "Stiu ca nu ai facut asta intr-o zi si nici tu",
-        "Știu că nu ai făcut asta într-o zi și nici tu",
-    ),
-    (
-        "Mais qu’est-ce que vous avez donc dans le corps ?",
-        "Qu’est-ce que vous avez donc dans le corps ?",
-    ),
+    ("Stiu ca nu ai facut asta intr-o zi si nici tu", COMMAS),
+    (f"Mais qu’{BODY}", f"Qu’{BODY}"),
     ("គាត់បានបាត់បង់លំនឹង នាំឱ្យគាត់ធ្លាក់ ។", "គាត់បានបាត់បង់លំនឹង នាំឱ្យគាត់ធ្លាក់ម៉ោ ។"),
     ("Шәһәрдә 2012 елда 843535 кеше яши.", "Шәһәрдә 2012 елда 843535 кеше яшәгән."),
     ("12. Хөрмәтле газета укучылар, исәнмесез!", "Хөрмәтле газета укучылар, исәнмесез!"),
@@ -183,9 +168,8 @@ def test_of_real_short_lines_all_similar_pairs_are_found(tmp_path: Path) -> None
     copies = [line[: 9 * len(line) // 10] for line in lines[:300]]
     copies += [" ".join([*line.split(), *line.split()[:1]]) for line in lines[300:600]]
     gone = set(found(tmp_path, [*lines, *copies])[0].documents.tolist())
-    similar = [
-        n for n, copy in enumerate(copies) if jaccard(*map(runs, folded([lines[n], copy]))) > 0.85
-    ]
+    likeness = [jaccard(*map(runs, folded(pair))) for pair in zip(lines, copies, strict=False)]
+    similar = [n for n, each in enumerate(likeness) if each > 0.85]
     missed = [n for n in similar if n not in gone and len(lines) + n not in gone]
     assert len(similar) > 300
     assert len(missed) <= len(similar) // 100
@@ -273,12 +257,8 @@ def test_groups_of_copies_made_for_the_purpose_are_found(tmp_path: Path) -> None
 
 
 BANDS = Bands(2, 1)
-ROWS = [
-    (0, 50, 0, 0, 1, 10, 90),
-    (1, 60, 0, 0, 2, 10, 91),
-    (2, 60, 3, 0, 3, 11, 91),
-    (3, 9, 0, 0, 4, 12, 92),
-]
+ROWS = [(0, 50, 0, 0, 1, 10, 90), (1, 60, 0, 0, 2, 10, 91)]
+ROWS += [(2, 60, 3, 0, 3, 11, 91), (3, 9, 0, 0, 4, 12, 92)]
 
 
 def keys(path: Path, rows: list[tuple[int, ...]]) -> Path:

@@ -106,9 +106,8 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     assert 10 < sum(expected) < 60
     for seed in range(2):
         order = random.Random(seed).sample(range(80), 80)
-        moved = contaminated(
-            [candidates[i] for i in order], random.Random(seed).sample(texts, len(texts))
-        )
+        others = random.Random(seed).sample(texts, len(texts))
+        moved = contaminated([candidates[i] for i in order], others)
         assert moved == [expected[i] for i in order]
 
 
