@@ -86,17 +86,10 @@ def test_cores_are_those_this_process_may_use() -> None:
     assert device.cores() == len(before)
 
 
-@pytest.mark.parametrize(
-    ("limit", "here", "cores"),
-    [
-        ("200000 100000", 8, 2),
-        ("150000 100000", 8, 2),
-        ("20000 100000", 8, 1),
-        ("900000 100000", 4, 4),
-        ("max 100000", 4, 4),
-        (None, 4, 4),
-    ],
-)
+@pytest.mark.parametrize(("limit", "here", "cores"), [
+    ("200000 100000", 8, 2), ("150000 100000", 8, 2), ("20000 100000", 8, 1),
+    ("900000 100000", 4, 4), ("max 100000", 4, 4), (None, 4, 4),
+])  # fmt: skip
 def test_a_container_has_as_many_cores_as_it_is_given_time_of(
     limit: str | None, here: int, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,15 +214,8 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
     assert place.proxies == ("lm.example.org:8443", "[2001:db8::1]", "xn--e1amt.example")
     assert {"lm.example.org", "2001:db8::1", "xn--e1amt.example"} <= hosts_of(place)
     wrong_names = (
-        "https://lm.example.org",
-        "lm.example.org/",
-        "a@b",
-        "a b",
-        "a:",
-        "a:x",
-        "[",
-        "а..б",
-    )
+        "https://lm.example.org", "lm.example.org/", "a@b", "a b", "a:", "a:x", "[", "а..б",
+    )  # fmt: skip
     for wrong in ("", *wrong_names):
         with pytest.raises(RecipeError, match="is no name of a host"):
             place_of("127.0.0.1", 8000, None, [wrong])

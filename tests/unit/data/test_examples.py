@@ -19,12 +19,8 @@ from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BROKEN = [
-    "{no json",
-    {"prompt": "Нәрсә?"},
-    {"messages": []},
-    said("Ce?", " "),
-    said("су " * 300, "а"),
-]
+    "{no json", {"prompt": "Нәрсә?"}, {"messages": []}, said("Ce?", " "), said("су " * 300, "а"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,13 +29,9 @@ def test_every_record_is_kept_or_a_reject_by_reason(kind: str, tmp_path: Path) -
     counted = make_toy_examples(tmp_path, [*good, *BROKEN, good[3]], kind=kind, context=400)
     assert counted["records"] == counted["kept"] + sum(counted["dropped"].values()) == 26
     assert counted["dropped"] == {
-        "bad_json": 1,
-        "duplicate": 1,
-        "empty_answer": 1,
-        "no_answer": 1,
-        "no_columns": 1,
+        "bad_json": 1, "duplicate": 1, "empty_answer": 1, "no_answer": 1, "no_columns": 1,
         "longer_than_context": 1,
-    }
+    }  # fmt: skip
     assert counted["train"]["examples"] + counted["dev"]["examples"] == counted["kept"] == 20
     for reason in counted["dropped"]:
         with gzip.open(tmp_path / "dropped" / f"{reason}.jsonl.gz") as lines:

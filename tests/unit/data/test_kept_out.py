@@ -22,34 +22,19 @@ def kept_out() -> KeptOut:
     return KeptOut([("dev", SHORT), ("a novel", [LONG, *KHMER]), ("lines", ["\n".join(TATAR)])])
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        *SHORT,
-        SHORT[0].upper().replace(" ", "  "),
-        f"Менә шул җөмлә:\n{SHORT[0]}",
-        f"Iată povestea. {LONG} Sfârșit.",
-        LONG[: 3 * len(LONG) // 4],
-        f"«{KHMER[0]}»",
-        TATAR[1],
-    ],
-)
+@pytest.mark.parametrize("message", [
+    *SHORT, SHORT[0].upper().replace(" ", "  "), f"Менә шул җөмлә:\n{SHORT[0]}",
+    f"Iată povestea. {LONG} Sfârșit.", LONG[: 3 * len(LONG) // 4], f"«{KHMER[0]}»", TATAR[1],
+])  # fmt: skip
 def test_a_message_that_holds_such_text_is_known(message: str) -> None:
     assert kept_out().shared_by([*APART, message]) == {message}
 
 
 @pytest.mark.parametrize("line", [*SHORT, "Il neige sur la montagne."])
-@pytest.mark.parametrize(
-    "around",
-    [
-        "Әйе, {}",
-        "Татарча дөресме: «{}»?",
-        "Da. {} Apoi a plecat.",
-        "{} បាទ",
-        "Бүген көн җылы. {}",
-        "{0} {0}",
-    ],
-)
+@pytest.mark.parametrize("around", [
+    "Әйе, {}", "Татарча дөресме: «{}»?", "Da. {} Apoi a plecat.", "{} បាទ", "Бүген көн җылы. {}",
+    "{0} {0}",
+])  # fmt: skip
 def test_a_short_line_is_known_inside_a_longer_message(line: str, around: str) -> None:
     known = KeptOut([("dev", [*SHORT, "Il neige sur la montagne."])])
     assert known.shared_by([message := around.format(line)]) == {message}

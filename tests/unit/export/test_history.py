@@ -46,16 +46,11 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
     assert "thread" in timed.machine()
 
 
-@pytest.mark.parametrize(
-    ("asked", "wanted"),
-    [
-        ({"kind": "bits"}, True),
-        ({"kind": "bits", "split": "test"}, True),
-        ({"kind": "bits", "split": "dev"}, False),
-        ({"kind": "bits", "file": "яңа.txt"}, False),
-        ({"kind": "tasks"}, False),
-    ],
-)
+@pytest.mark.parametrize(("asked", "wanted"), [
+    ({"kind": "bits"}, True), ({"kind": "bits", "split": "test"}, True),
+    ({"kind": "bits", "split": "dev"}, False), ({"kind": "bits", "file": "яңа.txt"}, False),
+    ({"kind": "tasks"}, False),
+])  # fmt: skip
 def test_scores_are_those_of_the_corpuss_test_documents(asked: dict[str, str], wanted: bool):
     assert is_of_split({"evaluation": asked}) == wanted
     assert is_of_split({"evaluation": asked}, "dev") == (asked.get("split") == "dev")

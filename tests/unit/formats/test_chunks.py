@@ -19,20 +19,10 @@ def columns() -> list[Any]:
     chars = [*map(len, KHMER[:2]), None]
     metas = ["{}", '{"title": "ទឹក"}', None]
     return [
-        texts,
-        ["a#1", "a#2", "a#3"],
-        metas,
-        [0, 0, 1],
-        numbers,
-        reasons,
-        [None, None, "line 3"],
-        [*names, None],
-        [*numbers[:2], None],
-        chars,
-        [None] * 3,
-        [None, names[0], None],
+        texts, ["a#1", "a#2", "a#3"], metas, [0, 0, 1], numbers, reasons, [None, None, "line 3"],
+        [*names, None], [*numbers[:2], None], chars, [None] * 3, [None, names[0], None],
         [None, None, "a/b#1"],
-    ]
+    ]  # fmt: skip
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):

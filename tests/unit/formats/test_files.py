@@ -96,18 +96,11 @@ def test_a_source_of_which_everything_is_excluded_is_missing(tmp_path: Path) -> 
         source_files(Source(name="probe", path="a.txt", exclude=("*.txt",)), tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("glob", "found"),
-    [
-        ("**", ["a.txt", "b/c.txt", "b/d/e.csv"]),
-        ("**/*.txt", ["a.txt", "b/c.txt"]),
-        ("**/**/**/*.csv", ["b/d/e.csv"]),
-        ("b/**/*.csv", ["d/e.csv"]),
-        ("*/*.txt", ["b/c.txt"]),
-        ("[ab]**t", ["a.txt"]),
-        ("b/../a*", ["a.txt"]),
-    ],
-)
+@pytest.mark.parametrize(("glob", "found"), [
+    ("**", ["a.txt", "b/c.txt", "b/d/e.csv"]), ("**/*.txt", ["a.txt", "b/c.txt"]),
+    ("**/**/**/*.csv", ["b/d/e.csv"]), ("b/**/*.csv", ["d/e.csv"]), ("*/*.txt", ["b/c.txt"]),
+    ("[ab]**t", ["a.txt"]), ("b/../a*", ["a.txt"]),
+])  # fmt: skip
 def test_a_glob_matches_name_by_name(tmp_path: Path, glob: str, found: list[str]):
     laid(tmp_path, "a.txt", "b/c.txt", "b/d/e.csv", "b/.f.txt")
     assert names(tmp_path, glob) == found

@@ -105,16 +105,10 @@ def test_a_parser_that_prints_or_reads_input_does_not_reach_the_pipes(tmp_path: 
     assert texts(parsed(tmp_path, [A, act, B])) == [A, act, B]
 
 
-@pytest.mark.parametrize(
-    ("act", "reason"),
-    [
-        ("abort", "parser_crashed"),
-        ("spin", "parser_timeout"),
-        ("eat", "parser_memory"),
-        ("raise", "parser_failed"),
-        ("refuse", "damaged"),
-    ],
-)
+@pytest.mark.parametrize(("act", "reason"), [
+    ("abort", "parser_crashed"), ("spin", "parser_timeout"), ("eat", "parser_memory"),
+    ("raise", "parser_failed"), ("refuse", "damaged"),
+])  # fmt: skip
 def test_a_closed_file_is_one_reject_not_tried_again(tmp_path: Path, act: str, reason: str):
     path = write(tmp_path, "a.odd", [act, A, B])
     limits = replace(QUICK, unit_cpu_seconds=30) if reason == "parser_memory" else QUICK

@@ -18,16 +18,10 @@ CONTEXT = 16
 SAMPLER = Sampler([b"", *[b"a"] * 63], (END,))
 """Every id but the end of a text is a letter."""
 SHAPES = [
-    ("qwen3", "plain"),
-    ("qwen3", "windowed"),
-    ("gpt2", "plain"),
-    ("mistral", "plain"),
-    ("falcon", "plain"),
-    ("mamba", "plain"),
-    ("mamba2", "groups"),
-    ("mamba2", "hybrid"),
+    ("qwen3", "plain"), ("qwen3", "windowed"), ("gpt2", "plain"), ("mistral", "plain"),
+    ("falcon", "plain"), ("mamba", "plain"), ("mamba2", "groups"), ("mamba2", "hybrid"),
     ("moe", "plain"),
-]
+]  # fmt: skip
 KINDS = pytest.mark.parametrize(("family", "variant"), SHAPES)
 SAMPLINGS = [Sampling(temperature=1.0, seed=seed, repetition_penalty=1.3) for seed in range(3)]
 

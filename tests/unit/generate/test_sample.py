@@ -51,16 +51,10 @@ def rows(count: int, spread: float = 3.0, vocab: int = VOCAB) -> np.ndarray:
 
 
 SETTINGS = [
-    {},
-    {"top_p": 0.5},
-    {"top_p": 1.0},
-    {"top_k": 3},
-    {"top_k": 3, "top_p": 0.6},
-    {"top_k": 59, "top_p": 1.0},
-    {"top_k": 1000, "top_p": 0.999},
-    {"temperature": 2.5},
+    {}, {"top_p": 0.5}, {"top_p": 1.0}, {"top_k": 3}, {"top_k": 3, "top_p": 0.6},
+    {"top_k": 59, "top_p": 1.0}, {"top_k": 1000, "top_p": 0.999}, {"temperature": 2.5},
     {"temperature": 0.1, "top_p": 0.9},
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

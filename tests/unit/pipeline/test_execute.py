@@ -51,19 +51,11 @@ def stages(tmp_path: Path) -> Recipe:
     return Recipe.load(tmp_path / "recipe.toml")
 
 
-@pytest.mark.parametrize(
-    ("until", "name"),
-    [
-        (None, None),
-        ("corpus", "corpus"),
-        ("pilot", "model pilot"),
-        ("model pilot", "model pilot"),
-        ("model", "model books"),
-        ("books", "model books"),
-        ("evaluation", "evaluation bits dev"),
-        ("evaluation bits", "evaluation bits"),
-    ],
-)
+@pytest.mark.parametrize(("until", "name"), [
+    (None, None), ("corpus", "corpus"), ("pilot", "model pilot"), ("model pilot", "model pilot"),
+    ("model", "model books"), ("books", "model books"), ("evaluation", "evaluation bits dev"),
+    ("evaluation bits", "evaluation bits"),
+])  # fmt: skip
 def test_a_stage_is_named_in_three_ways(stages: Recipe, until: str | None, name: str | None):
     assert last_stage(stages, until) == name
 
@@ -145,13 +137,8 @@ def test_the_folder_of_a_run_holds_what_people_read(finished: Path) -> None:
     run = finished / "runs" / "kechkena"
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "recipe.toml",
-        "plan.json",
-        "log.txt",
-        "metrics.jsonl",
-        "report.html",
-        "tensorboard",
-    }
+        "recipe.toml", "plan.json", "log.txt", "metrics.jsonl", "report.html", "tensorboard",
+    }  # fmt: skip
     given = (finished / "recipe.toml").read_text(encoding="utf-8")
     assert (run / "recipe.toml").read_text(encoding="utf-8") == given
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))

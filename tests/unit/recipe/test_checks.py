@@ -123,12 +123,8 @@ def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Pa
     )
     blocks = refusal(tmp_path, HEAD + body).split("\n\n")
     assert [block.split(": ")[0] for block in blocks] == [
-        "r.toml:7",
-        "r.toml:9",
-        "r.toml:12",
-        "r.toml:15",
-        "r.toml:18",
-    ]
+        "r.toml:7", "r.toml:9", "r.toml:12", "r.toml:15", "r.toml:18",
+    ]  # fmt: skip
 
 
 def test_a_third_of_one_name_is_as_the_first() -> None:

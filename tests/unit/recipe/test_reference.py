@@ -126,16 +126,11 @@ def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
     assert caught.value.do == do
 
 
-@pytest.mark.parametrize(
-    ("asked", "key"),
-    [
-        ("vocab", "tokenizer.vocab"),
-        ("phase.pretrain.lr", "phase.lr"),
-        ("mixer.heads", "model.mixer.heads"),
-        ("model.heads", "model.mixer.heads"),
-        ("kind", "tokenizer.kind"),
-    ],
-)
+@pytest.mark.parametrize(("asked", "key"), [
+    ("vocab", "tokenizer.vocab"), ("phase.pretrain.lr", "phase.lr"),
+    ("mixer.heads", "model.mixer.heads"), ("model.heads", "model.mixer.heads"),
+    ("kind", "tokenizer.kind"),
+])  # fmt: skip
 def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(asked: str, key: str):
     assert explain(asked).splitlines()[0] == key
 

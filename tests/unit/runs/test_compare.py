@@ -299,13 +299,8 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     data = as_dict(compare(runs))
     assert set(data) == {
-        "runs",
-        "baselines",
-        "same_documents",
-        "shared_documents",
-        "seeds",
-        "notes",
-    }
+        "runs", "baselines", "same_documents", "shared_documents", "seeds", "notes",
+    }  # fmt: skip
     run = data["runs"][1]
     assert run["name"] == "b"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}

@@ -160,12 +160,8 @@ def test_each_curve_names_its_seed_where_there_are_several(tmp_path: Path) -> No
     runs += seeded(tmp_path, "studiu@gpt2", range(42, 43), 99.0, 96)
     drawn = chart(compare(runs))
     assert {line.name for line in drawn.series} == {
-        "studiu, seed 42",
-        "studiu, seed 43",
-        "highlr, seed 42",
-        "highlr, seed 43",
-        "gpt2",
-    }
+        "studiu, seed 42", "studiu, seed 43", "highlr, seed 42", "highlr, seed 43", "gpt2",
+    }  # fmt: skip
     ((_, texts),) = samples(compare(runs))
     assert {name for name, _ in texts} == {line.name for line in drawn.series}
 

@@ -39,20 +39,10 @@ def test_two_spellings_become_one(one: str, other: str):
     assert first == second != ""
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("ទន្លេ", "ទន្លា"),
-        ("कल", "काल"),
-        ("نَهر", "نهر"),
-        ("үлән", "улән"),
-        ("һава", "нава"),
-        ("ң", "н"),
-        ("12", "13"),
-        ("۱۲", "۱۳"),
-        ("کار", "گار"),
-    ],
-)
+@pytest.mark.parametrize(("one", "other"), [
+    ("ទន្លេ", "ទន្លា"), ("कल", "काल"), ("نَهر", "نهر"), ("үлән", "улән"), ("һава", "нава"),
+    ("ң", "н"), ("12", "13"), ("۱۲", "۱۳"), ("کار", "گار"),
+])  # fmt: skip
 def test_letters_that_are_read_differently_stay_apart(one: str, other: str):
     first, second = folded([one, other])
     assert first != second

@@ -17,16 +17,10 @@ def test_what_is_left_out_is_as_in_generate() -> None:
     assert nothing.sampling(7) == Sampling(seed=7)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "prompts"),
-    [
-        ("Таң", ["Таң"]),
-        (["Таң", "Кич"], ["Таң", "Кич"]),
-        ([1, 2], [[1, 2]]),
-        ([[1, 2], [3]], [[1, 2], [3]]),
-        ([[]], [[]]),
-    ],
-)
+@pytest.mark.parametrize(("prompt", "prompts"), [
+    ("Таң", ["Таң"]), (["Таң", "Кич"], ["Таң", "Кич"]), ([1, 2], [[1, 2]]),
+    ([[1, 2], [3]], [[1, 2], [3]]), ([[]], [[]]),
+])  # fmt: skip
 def test_a_prompt_is_a_text_or_ids_or_several(prompt: object, prompts: list[object]) -> None:
     assert CompletionRequest.model_validate({"model": "т", "prompt": prompt}).prompts() == prompts
 

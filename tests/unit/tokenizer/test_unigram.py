@@ -121,22 +121,9 @@ def test_every_kth_line_is_read_and_cut_where_a_character_is_no_piece() -> None:
 
 def test_an_ending_that_stands_before_blanks_alone_is_a_piece() -> None:
     parts = [
-        "ки",
-        "бар",
-        "кил",
-        "яз",
-        "ук",
-        "сөй",
-        "күр",
-        "йө",
-        "ут",
-        "тор",
-        "әш",
-        "ба",
-        "са",
-        "ти",
+        "ки", "бар", "кил", "яз", "ук", "сөй", "күр", "йө", "ут", "тор", "әш", "ба", "са", "ти",
         "чы",
-    ]
+    ]  # fmt: skip
     words = [f"{one}{other}мастан" for one in parts for other in parts]
     texts = [" ".join(words[n : n + 5]) for n in range(0, len(words), 5)]
     tokenizer = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))

@@ -29,16 +29,10 @@ def zipped(members: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        ("a.tar", "w"),
-        ("a.tar.gz", "w:gz"),
-        ("a.tgz", "w:gz"),
-        ("a.tar.bz2", "w:bz2"),
-        ("a.tar.xz", "w:xz"),
-    ],
-)
+@pytest.mark.parametrize(("name", "mode"), [
+    ("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tgz", "w:gz"), ("a.tar.bz2", "w:bz2"),
+    ("a.tar.xz", "w:xz"),
+])  # fmt: skip
 def test_sentences_of_a_leipzig_archive_are_read(tmp_path: Path, name: str, mode: str):
     path = write(tmp_path, name, tar(LEIPZIG, mode))
     found = records(path, member="*-sentences.txt", column=2)

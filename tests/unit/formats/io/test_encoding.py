@@ -321,20 +321,13 @@ class Reading:
         return self.text
 
 
-@pytest.mark.parametrize(
-    ("best", "other", "n_bytes", "is_it"),
-    [
-        ((0.02, 0.4), None, 100, True),
-        ((0.021, 0.9), None, 100, False),
-        ((0.02, 0.39), None, 100, False),
-        ((0.0, 0.5), (0.0, 0.46), 4_096, True),
-        ((0.0, 0.5), (0.0, 0.47), 4_096, False),
-        ((0.0, 0.5), (0.0, 0.46), 4_095, False),
-        ((0.0, 0.5), (0.0, 0.2), 4_095, True),
-        ((0.0, 0.5), (0.03, 0.5), 100, True),
-        ((0.0, 0.5), (0.029, 0.5), 4_096, False),
-    ],
-)
+@pytest.mark.parametrize(("best", "other", "n_bytes", "is_it"), [
+    ((0.02, 0.4), None, 100, True), ((0.021, 0.9), None, 100, False),
+    ((0.02, 0.39), None, 100, False), ((0.0, 0.5), (0.0, 0.46), 4_096, True),
+    ((0.0, 0.5), (0.0, 0.47), 4_096, False), ((0.0, 0.5), (0.0, 0.46), 4_095, False),
+    ((0.0, 0.5), (0.0, 0.2), 4_095, True), ((0.0, 0.5), (0.03, 0.5), 100, True),
+    ((0.0, 0.5), (0.029, 0.5), 4_096, False),
+])  # fmt: skip
 def test_the_best_reading_is_certain_if_it_is_better_by_a_margin(
     best: tuple[float, float], other: tuple[float, float] | None, n_bytes: int, is_it: bool
 ):

@@ -41,21 +41,11 @@ def test_a_name_gives_packing_and_format(name: str, compression: str, archive: s
     assert (shape.compression, shape.archive, shape.format) == (compression, archive, format)
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "format"),
-    [
-        ("a.md", "txt", "txt"),
-        ("b", "txt", "txt"),
-        ("a.pdf", "txt", ""),
-        ("a.pdf", "pdf", "pdf"),
-        ("a.jpg", "pdf", ""),
-        ("export.xml", "wiki", "wiki"),
-        ("page.xml", "html", "html"),
-        ("page.php", "html", "html"),
-        ("a.csv", "txt", "txt"),
-        ("x-sentences.txt", "txt", "txt"),
-    ],
-)
+@pytest.mark.parametrize(("name", "given", "format"), [
+    ("a.md", "txt", "txt"), ("b", "txt", "txt"), ("a.pdf", "txt", ""), ("a.pdf", "pdf", "pdf"),
+    ("a.jpg", "pdf", ""), ("export.xml", "wiki", "wiki"), ("page.xml", "html", "html"),
+    ("page.php", "html", "html"), ("a.csv", "txt", "txt"), ("x-sentences.txt", "txt", "txt"),
+])  # fmt: skip
 def test_a_given_format_is_not_used_for_something_else(name: str, given: Any, format: str):
     assert file_format(name, Source(name="probe", path=name, format=given)).format == format
 

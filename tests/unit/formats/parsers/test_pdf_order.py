@@ -138,17 +138,9 @@ def test_a_line_that_is_put_in_order_has_no_blank_at_its_ends():
         assert sorted(found.replace(" ", "")) == sorted(text.replace(" ", ""))
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("(אב) [גד]", "(אב) [גד]"),
-        (")אב( ]גד[", "(אב) [גד]"),
-        ("אב) גד", "אב) גד"),
-        ("אב( גד", "אב) גד"),
-        ("אב )גד", "אב (גד"),
-        ("א)ב", "א)ב"),
-        ("«א« ב", "«א» ב"),
-    ],
-)
+@pytest.mark.parametrize(("line", "wanted"), [
+    ("(אב) [גד]", "(אב) [גד]"), (")אב( ]גד[", "(אב) [גד]"), ("אב) גד", "אב) גד"),
+    ("אב( גד", "אב) גד"), ("אב )גד", "אב (גד"), ("א)ב", "א)ב"), ("«א« ב", "«א» ב"),
+])  # fmt: skip
 def test_brackets_open_and_close_by_turns_and_a_single_one_by_its_blank(line: str, wanted: str):
     assert with_brackets(line) == wanted
