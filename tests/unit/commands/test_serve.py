@@ -148,15 +148,9 @@ def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
         raise Ready
 
     monkeypatch.setattr(serve, "load_model", load)
+    keys = {"store": store, "device_name": "cpu", "log": Log(quiet=True), "ready": ready}
     with pytest.raises(Ready):
-        serve.serve(
-            [str(folder)],
-            Place("127.0.0.1", 0),
-            store=store,
-            device_name="cpu",
-            log=Log(quiet=True),
-            ready=ready,
-        )
+        serve.serve([str(folder)], Place("127.0.0.1", 0), **keys)
     assert held == [None]
 
 

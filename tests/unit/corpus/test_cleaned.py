@@ -62,16 +62,8 @@ def kept_and_dropped(folder: Path, source: Source, clean: Clean) -> tuple[Rows, 
     for group in groups(folder, source):
         names = tuple(file.name for file in group.files)
         for file in read_group(group, silent)["files"]:
-            task = ChunkTask(
-                folder / file["name"],
-                source.name,
-                clean,
-                7,
-                folder,
-                f"clean-{file['name']}",
-                first=group.first,
-                files=names,
-            )
+            given = (folder / file["name"], source.name, clean, 7, folder, f"clean-{file['name']}")
+            task = ChunkTask(*given, first=group.first, files=names)
             said = clean_chunk(task, silent)
             stats.add(json.loads(json.dumps(said["counts"])))
             rows += read_chunk(folder / said["files"][0]["name"]).to_pylist()

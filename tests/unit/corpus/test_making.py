@@ -22,14 +22,9 @@ from endonym.formats.faults import FAULT
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
 
 CLEAN = Clean(
-    normalize=("nfc", "zero_width", "spaces"),
-    language="tt",
-    min_language_score=0.6,
-    split_languages=True,
-    max_line_documents=10,
-    max_same_skeleton=4,
-    min_chars=12,
-    dedup=("exact", "near", "paragraphs"),
+    **{"normalize": ("nfc", "zero_width", "spaces"), "dedup": ("exact", "near", "paragraphs")},
+    **{"language": "tt", "min_language_score": 0.6, "split_languages": True},
+    **{"max_line_documents": 10, "max_same_skeleton": 4, "min_chars": 12},
 )
 SPLIT = Split(val_share=0.2, seed=7)
 STEPS = ["read", "clean", "count0", "count1", "judge", "decontaminate", "keys", "remove"]

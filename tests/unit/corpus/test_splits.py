@@ -90,14 +90,10 @@ def test_a_shard_holds_documents_as_document_line_writes_them(tmp_path: Path, th
     )
     data = gzip.decompress((tmp_path / "dev-0.jsonl.gz").read_bytes())
     every = [(text, n) for n, text in enumerate(numbered(30)) if n % 3 == 1]
-    expected = [
-        document_line(
-            Document(
-                text, text, "тел" if n < 20 else "ил", block=int(each["block"]), position=n + 1
-            )
-        )
-        for (text, n), each in zip(every, map(json.loads, data.splitlines()), strict=True)
-    ]
+    expected = []
+    for (text, n), each in zip(every, map(json.loads, data.splitlines()), strict=True):
+        place = {"block": int(each["block"]), "position": n + 1}
+        expected.append(document_line(Document(text, text, "тел" if n < 20 else "ил", **place)))
     assert data == b"".join(expected)
     kept = {source: each["kept"]["documents"] for source, each in said["sources"].items()}
     assert (kept, said["side"]) == ({"тел": 7, "ил": 3}, "dev")

@@ -179,13 +179,9 @@ def test_each_example_stands_whole_in_one_row_of_each_epoch(tokens: ExampleToken
                 targets = rows.targets_BT[row][here]
                 assert rows.tokens_BT[row][here].tolist() == [tokens.end_id, *targets[:-1]]
                 seen[(*targets, *rows.weights_BT[row][here].astype(int))] += 1
-        expected = Counter(
-            (
-                *tokens.ids[s : s + n].astype(int).tolist(),
-                *tokens.learnt[s : s + n].astype(int).tolist(),
-            )
-            for s, n in zip(tokens.starts, tokens.lengths, strict=True)
-        )
+        both = np.stack([tokens.ids, tokens.learnt]).astype(int)
+        spans = zip(tokens.starts, tokens.lengths, strict=True)
+        expected = Counter(tuple(both[:, s : s + n].flatten().tolist()) for s, n in spans)
         assert seen == expected
 
 

@@ -55,13 +55,8 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     assert tatar["documents"] == 2
     assert tatar["bytes"] == len((TATAR + TATAR + FRENCH).encode("utf-8"))
     assert tatar["chars"] == len(TATAR + TATAR + FRENCH)
-    assert khmer == {
-        "documents": 1,
-        "tokens": len(KHMER),
-        "bytes": len(KHMER.encode("utf-8")),
-        "chars": len(KHMER),
-        "unused": tokenizer.vocab - 3 - len(set(KHMER)),
-    }
+    sizes = {"tokens": len(KHMER), "bytes": len(KHMER.encode("utf-8")), "chars": len(KHMER)}
+    assert khmer == {"documents": 1, **sizes, "unused": tokenizer.vocab - 3 - len(set(KHMER))}
     french_bytes = set("".join(sorted(set(FRENCH) - set(TATAR + KHMER))).encode("utf-8"))
     used = len(set(KHMER + TATAR)) + len(french_bytes)
     assert numbers["unused"] == tokenizer.vocab - 3 - used

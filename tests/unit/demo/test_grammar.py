@@ -120,27 +120,22 @@ def test_a_vowel_falls_before_a_vowel_and_nowhere_else(text: str, elided: str) -
 KEYS = ("", "un", "un+", "de", "à", "il", "lui", "le", "e")
 
 
+OLD_BEAR, OLD_PIE = (grammar.Figure(noun, GROGNON, VIEUX) for noun in (OURS, PIE))
+OLD_FOX = grammar.Figure(RENARD, VIEUX, VIEUX)
+
+
 @pytest.mark.parametrize(
     ("figure", "forms"),
     [
         (grammar.Figure(RENARD), "le renard|un renard|un renard|du renard|au renard|il|lui|le|"),
-        (
-            grammar.Figure(OURS, GROGNON, VIEUX),
-            "l’ours|un ours|un vieil ours grognon|de l’ours|à l’ours|il|lui|le|",
-        ),
-        (
-            grammar.Figure(PIE, GROGNON, VIEUX),
-            "la pie|une pie|une vieille pie grognonne|de la pie|à la pie|elle|elle|la|e",
-        ),
+        (OLD_BEAR, "l’ours|un ours|un vieil ours grognon|de l’ours|à l’ours|il|lui|le|"),
+        (OLD_PIE, "la pie|une pie|une vieille pie grognonne|de la pie|à la pie|elle|elle|la|e"),
         (
             grammar.Figure(HIRONDELLE, None, VIEUX),
             "l’hirondelle|une hirondelle|une vieille hirondelle|de l’hirondelle|à l’hirondelle|"
             "elle|elle|la|e",
         ),
-        (
-            grammar.Figure(RENARD, VIEUX, VIEUX),
-            "le renard|un renard|un vieux renard vieux|du renard|au renard|il|lui|le|",
-        ),
+        (OLD_FOX, "le renard|un renard|un vieux renard vieux|du renard|au renard|il|lui|le|"),
     ],
 )
 def test_a_slot_gets_the_form_that_it_asks_for(figure: grammar.Figure, forms: str) -> None:

@@ -90,11 +90,8 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits
 def test_the_baselines_are_counted_on_the_training_text(splits: Splits) -> None:
     found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="dev")
     slow = SlowCounts([READER.encode(text) for text in TRAIN], vocab=READER.vocab, end_id=0)
-    pairs = [
-        pair
-        for ids in (READER.encode(text) for text in VAL)
-        for pair in zip([0, *ids[:-1]], ids, strict=True)
-    ]
+    encoded = [READER.encode(text) for text in VAL]
+    pairs = [pair for ids in encoded for pair in zip([0, *ids[:-1]], ids, strict=True)]
     bigram = -sum(math.log(slow.bigram(*pair)) for pair in pairs) / len(pairs)
     unigram = -sum(math.log(slow.unigram(token)) for _, token in pairs) / len(pairs)
     assert value(found, "nats_per_token", "uniform") == pytest.approx(math.log(READER.vocab))

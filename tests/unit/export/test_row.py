@@ -101,21 +101,14 @@ def test_a_share_of_the_channels_is_written_as_a_share() -> None:
 
 CONTEXT = {"original_context": 16}
 THEIR_CONTEXT = {"original_max_position_embeddings": 16}
+LLAMA3 = {"rope_type": "llama3", "low_freq_factor": 2.0, "high_freq_factor": 4.0} | THEIR_CONTEXT
+YARN = {"rope_type": "yarn", "beta_slow": 1.0, "beta_fast": 32.0} | THEIR_CONTEXT
+SHARP = {"beta_fast": 8.0, "attention_factor": 1.5}
 SCALINGS = [
     ({"kind": "linear"}, {"rope_type": "linear"}),
-    (
-        {"kind": "llama3", "low_turns": 2.0} | CONTEXT,
-        {"rope_type": "llama3", "low_freq_factor": 2.0, "high_freq_factor": 4.0} | THEIR_CONTEXT,
-    ),
-    (
-        {"kind": "yarn"} | CONTEXT,
-        {"rope_type": "yarn", "beta_slow": 1.0, "beta_fast": 32.0} | THEIR_CONTEXT,
-    ),
-    (
-        {"kind": "yarn", "high_turns": 8.0, "sharpness": 1.5} | CONTEXT,
-        {"rope_type": "yarn", "beta_slow": 1.0, "beta_fast": 8.0, "attention_factor": 1.5}
-        | THEIR_CONTEXT,
-    ),
+    ({"kind": "llama3", "low_turns": 2.0} | CONTEXT, LLAMA3),
+    ({"kind": "yarn"} | CONTEXT, YARN),
+    ({"kind": "yarn", "high_turns": 8.0, "sharpness": 1.5} | CONTEXT, YARN | SHARP),
 ]
 
 

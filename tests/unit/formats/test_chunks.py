@@ -62,11 +62,8 @@ def test_half_a_character_is_written_as_an_escape():
 
 def test_lengths_are_in_bytes_and_in_characters():
     texts = chunks.strings([TATAR[0], "", KHMER[0]])
-    assert chunks.byte_lengths(texts).tolist() == [
-        len(TATAR[0].encode()),
-        0,
-        len(KHMER[0].encode()),
-    ]
+    lengths = [len(TATAR[0].encode()), 0, len(KHMER[0].encode())]
+    assert chunks.byte_lengths(texts).tolist() == lengths
     assert chunks.char_lengths(texts).tolist() == [len(TATAR[0]), 0, len(KHMER[0])]
 
 

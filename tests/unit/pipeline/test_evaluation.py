@@ -256,11 +256,8 @@ def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Pa
         "bytes": 2 * (toy_config().context - 1),  # of bytes, after the start token
     }
     kept = json.loads((context.out / "efficiency.json").read_text(encoding="utf-8"))
-    assert [each["runtime"] for each in kept["runtimes"]] == [
-        "endonym fp32",
-        "transformers fp32",
-        "transformers bf16",
-    ]
+    runtimes = ["endonym fp32", "transformers fp32", "transformers bf16"]
+    assert [each["runtime"] for each in kept["runtimes"]] == runtimes
     assert "seconds" not in json.dumps([kept, numbers])
     (line,) = read_jsonl(context.journal)
     assert {"event", "at", "processor", "versions", "rows"} == set(line)

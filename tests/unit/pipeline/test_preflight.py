@@ -54,15 +54,8 @@ def tried(
     log = Log(quiet=True)
     log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
     decoder, (inputs, batches) = toy_decoder(toy_config()), bench
-    before_training(
-        lambda: toy_decoder(toy_config()),
-        decoder,
-        phase,
-        batches,
-        inputs=inputs,
-        group=group,
-        log=log,
-    )
+    given = (lambda: toy_decoder(toy_config()), decoder, phase, batches)
+    before_training(*given, inputs=inputs, group=group, log=log)
     return decoder, said
 
 

@@ -65,12 +65,9 @@ def corpus(tmp_path: Path) -> Path:
         raw_lines(tmp_path, "others", [*KHMER, *ROMANIAN, *FRENCH]),
     ]
     ctx = context(tmp_path / "corpus")
-    config = CorpusConfig(
-        order=("tatar", "others"),
-        sources=tuple(raw),
-        clean=Clean(),
-        split=Split(val_share=0.3, seed=7),
-    )
+    split = Split(val_share=0.3, seed=7)
+    order = ("tatar", "others")
+    config = CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
     stages.corpus(config, ctx)
     return ctx.out
 
@@ -211,26 +208,19 @@ def test_an_exported_model_scores_the_same(model: LanguageModel, corpus: Path, t
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))
 
 
+CHAT = {"objective": "chat", "val_share": 0.2, "max_rejected": 0.0, "seed": 1}
+
+
 @pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
 def test_a_changed_file_of_examples_is_refused(changed: str, tmp_path: Path, corpus: Path):
     path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
     write_lines(path, conversations(20))
     template.write_text(CHATML, encoding="utf-8")
     toy_tokenizer("bpe").save(tmp_path)
-    config = ExamplesConfig(
-        paths=(path,),
-        template_file=template,
-        objective="chat",
-        context=400,
-        val_share=0.2,
-        max_rejected=0.0,
-        seed=1,
-    )
+    config = ExamplesConfig(paths=(path,), template_file=template, context=400, **CHAT)
     given = {"data 0": path, "template": template}
-    files = {
-        name: Artifact(tmp_path, {"config": {"files": [file_identity(file)]}})
-        for name, file in given.items()
-    }
+    hashed = {name: {"config": {"files": [file_identity(file)]}} for name, file in given.items()}
+    files = {name: Artifact(tmp_path, manifest) for name, manifest in hashed.items()}
 
     def ctx(name: str) -> StageContext:
         made = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
@@ -250,15 +240,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
     path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
     toy_tokenizer("bpe").save(tmp_path)
-    config = ExamplesConfig(
-        paths=(path,),
-        evaluation=(judge,),
-        objective="chat",
-        context=4000,
-        val_share=0.2,
-        max_rejected=0.0,
-        seed=1,
-    )
+    config = ExamplesConfig(paths=(path,), evaluation=(judge,), context=4000, **CHAT)
     ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
     listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
     ctx = replace(ctx, inputs={**ctx.inputs, "data 0": listed}, log=Log())

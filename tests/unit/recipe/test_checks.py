@@ -129,11 +129,8 @@ def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Pa
 
 def test_a_third_of_one_name_is_as_the_first() -> None:
     same = [{"name": "роман", "path": "a"}] * 3
-    found = [
-        each.message
-        for each in contradictions({"source": same}, None)
-        if "is called" in each.message
-    ]
+    messages = [each.message for each in contradictions({"source": same}, None)]
+    found = [each for each in messages if "is called" in each]
     assert [each.rpartition("as ")[2] for each in found] == ["source 1 is."] * 2
 
 
@@ -228,11 +225,9 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
     with pytest.raises(RecipeError) as caught:
         load_with_folder(tmp_path, body)
     text = str(caught.value)
-    for line, message in {
-        8: "dim is set by model.folder.",
-        9: "mixer is set by model.folder.",
-        13: 'start = "scratch" forgets what model.folder holds.',
-    }.items():
+    scratch = 'start = "scratch" forgets what model.folder holds.'
+    set_there = [(8, "dim is set by model.folder."), (9, "mixer is set by model.folder.")]
+    for line, message in (*set_there, (13, scratch)):
         assert f"recipe.toml:{line}: {message}" in text
     assert text.count("Leave one of the two out.") == 3
     assert "vocab" not in text, "it is that of a new tokenizer"
@@ -256,10 +251,7 @@ def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(tmp_path: Path
         ({"objective": "chat"}, "needs data"),
         ({"data": "a.jsonl"}, "data is not read"),
         ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
-        (
-            {"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1.0}},
-            "sources is for phases",
-        ),
+        ({"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1}}, "sources is for"),
     ],
 )
 def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: str) -> None:

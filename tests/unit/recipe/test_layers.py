@@ -167,18 +167,10 @@ def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) 
 
 
 def test_a_set_reaches_tables_and_items_by_number_and_by_name(basme: Path) -> None:
-    recipe = Recipe.load(
-        basme,
-        sets=[
-            "model.mixer.heads=8",
-            "phase.0.steps=10",
-            "phase.cărți.epochs=2.5",
-            'source."web.2015".path=alt/*.txt',
-            "source.povești.document=line",
-            "tokenizer.vocab = 1_024",
-            'clean.dedup=["exact"]',
-        ],
-    )
+    numbers = ["model.mixer.heads=8", "phase.0.steps=10", "phase.cărți.epochs=2.5"]
+    texts = ['source."web.2015".path=alt/*.txt', "source.povești.document=line"]
+    others = ["tokenizer.vocab = 1_024", 'clean.dedup=["exact"]']
+    recipe = Recipe.load(basme, sets=[*numbers, *texts, *others])
     assert recipe.model.mixer.heads == 8
     assert [(phase.steps, phase.epochs) for phase in recipe.phase] == [(10, None), (None, 2.5)]
     assert [source.path for source in recipe.source] == ["texte", "alt/*.txt"]
@@ -220,15 +212,14 @@ def test_an_empty_set_takes_a_key_or_an_item_out(basme: Path) -> None:
     assert [(phase.steps, phase.tokens) for phase in recipe.phase] == [(None, 64)]
 
 
+TWO = 'must be a whole number, not the text "two".'
+
+
 @pytest.mark.parametrize(
     ("override", "said", "do"),
     [
         ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
-        (
-            "model.layers=two",
-            'model.layers must be a whole number, not the text "two".',
-            "More: endonym explain model.layers",
-        ),
+        ("model.layers=two", f"model.layers {TWO}", "More: endonym explain model.layers"),
         ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
         ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
         ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
@@ -303,25 +294,12 @@ def test_a_key_of_thousands_of_parts_is_refused_in_short(basme: Path) -> None:
     assert len(said) < 500
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        True,
-        False,
-        0,
-        -3,
-        12_345_678,
-        0.1,
-        1e-5,
-        0.123456789012,
-        -2.5e300,
-        'Әбием мич янында\n"ипи" \\ \t\x7f',
-        "ភាសាខ្មែរ",
-        [],
-        [1, 2.5, "три"],
-        {"kind": "yarn", "factor": 2.5, "a b": {"ç": [True]}},
-    ],
-)
+VALUES = [True, False, 0, -3, 12_345_678, 0.1, 1e-5, 0.123456789012, -2.5e300, [], [1, 2.5, "три"]]
+VALUES += ['Әбием мич янында\n"ипи" \\ \t\x7f', "ភាសាខ្មែរ"]
+VALUES += [{"kind": "yarn", "factor": 2.5, "a b": {"ç": [True]}}]
+
+
+@pytest.mark.parametrize("value", VALUES)
 def test_a_value_is_read_as_it_was(value: Any) -> None:
     assert tomllib.loads(f"value = {toml(value)}") == {"value": value}
 

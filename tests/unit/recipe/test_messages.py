@@ -287,9 +287,6 @@ def test_what_only_a_variant_has_wrong_is_said_with_its_name() -> None:
     dim, seed = Problem(("model", "dim"), "wrong."), Problem(("seed",), "7.")
     wide = Origin(FILE, TEXT, variant="wide")
     blocks = refused(([seed, dim], ORIGIN), ([seed, dim], wide)).split("\n\n")
-    assert [block.partition(": ")[0] for block in blocks] == [
-        "r.toml:2",
-        "r.toml:5",
-        "r.toml:12, in variant wide",
-    ]
+    places = [block.partition(": ")[0] for block in blocks]
+    assert places == ["r.toml:2", "r.toml:5", "r.toml:12, in variant wide"]
     assert refused(([dim], wide)).startswith("r.toml:12: ")

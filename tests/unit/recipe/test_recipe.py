@@ -144,14 +144,9 @@ def test_sizes_that_do_not_fit_in_a_copy_point_at_the_changed_key(tatar: Path) -
 
 
 def test_a_recipe_made_in_python_takes_changes_too() -> None:
-    recipe = Recipe.model_validate(
-        {
-            "name": "basme",
-            "language": "ro",
-            "source": [{"name": "povești", "path": "texte"}],
-            "phase": [{"steps": 3}],
-        }
-    )
+    sources = [{"name": "povești", "path": "texte"}]
+    said = {"name": "basme", "language": "ro", "source": sources, "phase": [{"steps": 3}]}
+    recipe = Recipe.model_validate(said)
     assert recipe.with_values({"phase.pretrain.steps": 4}).phase[0].steps == 4
     assert recipe.text == ""
     assert recipe.run_name == "basme"
@@ -173,11 +168,7 @@ def test_source_paths_that_lead_to_no_file_are_reported_with_their_lines(tatar: 
 def test_all_of_a_recipe_are_itself_and_its_variants_in_the_files_order(tatar: Path) -> None:
     tatar.write_text(TATAR + "\n[variant.deep.model]\nlayers = 12\n", encoding="utf-8")
     found = Recipe.load_all(tatar, sets=["seed=7"])
-    assert [each.run_name for each in found] == [
-        "tatar+seed=7",
-        "tatar@wide+seed=7",
-        "tatar@deep+seed=7",
-    ]
+    assert [each.run_name for each in found] == [f"tatar{n}+seed=7" for n in ("", "@wide", "@deep")]
     assert [each.model.layers for each in found] == [6, 4, 12]
     assert {each.seed for each in found} == {7}
 
@@ -191,12 +182,8 @@ def test_what_is_wrong_with_several_variants_is_reported_once_each(tatar: Path) 
         Recipe.load_all(tatar)
     blocks = str(caught.value).split("\n\n")
     firsts = [block.splitlines()[0].partition("tatar.toml:")[2] for block in blocks]
-    assert [first.partition(": ")[0] for first in firsts] == [
-        "24",
-        "39",
-        "49, in variant odd",
-        "54, in variant odd2",
-    ]
+    places = [first.partition(": ")[0] for first in firsts]
+    assert places == ["24", "39", "49, in variant odd", "54, in variant odd2"]
     assert "512 is not divisible by 7 heads" in firsts[0]
 
 

@@ -98,11 +98,8 @@ def test_shares_are_those_within_each_hundredth() -> None:
 
 
 def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:
-    assert [each.tokens for each in slices(sources_journal(3, web=0.5, books=0.5))] == [
-        1000,
-        2000,
-        3000,
-    ]
+    found = slices(sources_journal(3, web=0.5, books=0.5))
+    assert [each.tokens for each in found] == [1000, 2000, 3000]
 
 
 def test_the_report_says_what_was_read_and_draws_it() -> None:

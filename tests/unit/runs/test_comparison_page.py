@@ -56,15 +56,8 @@ def test_efficiency_has_a_table_a_plot_and_a_csv(tmp_path: Path, monkeypatch: py
     ]
     first = {"1": 0.001, "128": 0.02}
     rates = {"prompt_tokens_per_second": 9.0, "decode_tokens_per_second": 8.0}
-    rows[0].add(
-        {
-            "load_seconds": 0.5,
-            "peak_bytes": 7,
-            "first_token_seconds": first,
-            **rates,
-            "bits_per_byte": 1.25,
-        }
-    )
+    figures = {"load_seconds": 0.5, "peak_bytes": 7, "first_token_seconds": first}
+    rows[0].add({**figures, **rates, "bits_per_byte": 1.25})
     monkeypatch.setitem(vars(found.runs[0]), "efficiency", rows)
     page = write_comparison(found)
     html = page.read_text(encoding="utf-8")

@@ -225,12 +225,8 @@ def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> N
     assert [each.seed for each in given] == [7, 8, 9]
     assert given[1].sets == ("phase.0.steps=2", "seed=8"), "a name says the seed once"
     found = quantity.under_seeds(path, [None, "wide"], ["phase.0.steps=2"], count=2)
-    assert [(each.variant, each.seed) for each in found] == [
-        (None, 5),
-        ("wide", 5),
-        (None, 6),
-        ("wide", 6),
-    ]
+    named = [(each.variant, each.seed) for each in found]
+    assert named == [(None, 5), ("wide", 5), (None, 6), ("wide", 6)]
     assert {each.phase[0].steps for each in found} == {2}
     assert {each.split.seed for each in found} == {42}
     assert len({each.run_name for each in found}) == 4

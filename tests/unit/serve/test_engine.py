@@ -19,15 +19,11 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("made", "protocol"),
-    [
-        (LlamaEngine, Engine),
-        (OwnEngine, Engine),
-        (LlamaVocabulary, Vocabulary),
-        (Tokenizer, Vocabulary),
-    ],
-)
+ENGINES = [(LlamaEngine, Engine), (OwnEngine, Engine)]
+VOCABULARIES = [(LlamaVocabulary, Vocabulary), (Tokenizer, Vocabulary)]
+
+
+@pytest.mark.parametrize(("made", "protocol"), [*ENGINES, *VOCABULARIES])
 def test_methods_take_what_the_protocol_says(made: type, protocol: type) -> None:
     for name, method in inspect.getmembers(protocol, inspect.isfunction):
         if not name.startswith("_"):

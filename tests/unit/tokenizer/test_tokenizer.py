@@ -118,12 +118,8 @@ def test_a_change_at_the_end_is_found_too(change: dict[str, object], text: str, 
 
 
 GIVEN = {"gemma": gemma_like, "bytes": byte_level}
-HARD = [
-    "",
-    "  two  blanks, a tab\t, lines\n\n\n",
-    "Ә мин 👩‍🌾 күрдем: ﷺ, e\u0301, \u200b.",
-    "<0x41> <eos> <bos>",
-]
+HARD = ["", "  two  blanks, a tab\t, lines\n\n\n", "<0x41> <eos> <bos>"]
+HARD += ["Ә мин 👩‍🌾 күрдем: ﷺ, e\u0301, \u200b."]
 
 
 @pytest.fixture(params=GIVEN)
@@ -203,15 +199,14 @@ def test_special_ids_beyond_the_model_are_not_counted_as_used() -> None:
     assert (given.vocab, given.used_vocab) == (601, 600)
 
 
+EOS = {"content": "<eos>"}
+
+
 @pytest.mark.parametrize(
     ("files", "end", "start"),
     [
         ({"tokenizer_config.json": {"eos_token": "<bos>"}}, "<bos>", "<bos>"),
-        (
-            {"tokenizer_config.json": {"eos_token": {"content": "<eos>"}, "bos_token": "<bos>"}},
-            "<eos>",
-            "<bos>",
-        ),
+        ({"tokenizer_config.json": {"eos_token": EOS, "bos_token": "<bos>"}}, "<eos>", "<bos>"),
         ({"special_tokens_map.json": {"eos_token": "<eos>"}}, "<eos>", "<eos>"),
         ({"config.json": {"eos_token_id": [3, 1], "bos_token_id": 2}}, "<unk>", "<unk>"),
         ({"generation_config.json": {"eos_token_id": 1}}, "<eos>", "<eos>"),
@@ -412,7 +407,5 @@ def test_a_character_is_one_token_and_few_ids_are_parts_of_one() -> None:
     made = toy_tokenizer("char")
     for text in toy_texts():
         assert len(made.encode(text)) <= len(text) * 1.05
-    parts = [
-        n for n in range(259, made.vocab) if "\ufffd" in made.bytes_of(n).decode("utf-8", "replace")
-    ]
-    assert 0 < len(parts) < 10
+    texts = [made.bytes_of(n).decode("utf-8", "replace") for n in range(259, made.vocab)]
+    assert 0 < sum("\ufffd" in each for each in texts) < 10

@@ -83,16 +83,8 @@ def test_weights_in_fp32_are_the_model_s_own(tmp_path: Path) -> None:
 
 
 def test_a_foreign_class_is_refused() -> None:
-    config = ForeignConfig(
-        family="gemma3_text",
-        vocab=9,
-        context=8,
-        dim=4,
-        layers=1,
-        tied=True,
-        parameters=9,
-        transformers={},
-    )
+    sizes = {"vocab": 9, "context": 8, "dim": 4, "layers": 1, "parameters": 9}
+    config = ForeignConfig(family="gemma3_text", tied=True, transformers={}, **sizes)
     with pytest.raises(ExportError, match="gemma3_text"):
         require_gguf(config, toy_tokenizer("byte"))
 

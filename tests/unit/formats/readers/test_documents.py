@@ -30,29 +30,25 @@ def read(folder: Path, name: str, data: bytes, **keys: object) -> list[Document 
     return records(write(folder, name, data), **keys)
 
 
+ENTITY = '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'
+LETTER = docx("".join(map(word_paragraph, TATAR + KHMER)), {"docProps/core.xml": CORE})
+CONTE = "<text:h>Conte</text:h>" + "".join(f"<text:p>{each}</text:p>" for each in FRENCH)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "text", "meta"),
     [
         (
-            "a.epub",
-            epub(BOOK),
-            f"{FIRST}\n\n{SECOND}",
+            *("a.epub", epub(BOOK), f"{FIRST}\n\n{SECOND}"),
             {"title": "Әкиятләр", "author": "Халык", "language": "tt", "date": "1920"}
             | {"method": "epub", "chapters": "2"},
         ),
         (
-            "a.docx",
-            docx("".join(map(word_paragraph, TATAR + KHMER)), {"docProps/core.xml": CORE}),
-            "\n\n".join(TATAR + KHMER),
+            *("a.docx", LETTER, "\n\n".join(TATAR + KHMER)),
             {"title": "Хат", "author": "Әнвәр", "date": "2026-01-02", "method": "docx"},
         ),
         (
-            "a.odt",
-            odt(
-                "<text:h>Conte</text:h>" + "".join(f"<text:p>{each}</text:p>" for each in FRENCH),
-                {"meta.xml": META},
-            ),
-            "\n\n".join(["Conte", *FRENCH]),
+            *("a.odt", odt(CONTE, {"meta.xml": META}), "\n\n".join(["Conte", *FRENCH])),
             {"title": "Conte", "language": "fr", "date": "2026-01-02", "method": "odt"},
         ),
     ],
@@ -77,11 +73,7 @@ def test_a_file_is_one_text_in_order_with_what_it_says_of_itself(
         ("a.docx", b"PK\x03\x04", "not a whole zip"),
         ("a.docx", zipped({"x": "y"}), "no word/document.xml"),
         ("a.docx", zipped({"word/document.xml": "<w:document"}), "no whole XML"),
-        (
-            "a.docx",
-            zipped({"word/document.xml": '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'}),
-            "entit",
-        ),
+        ("a.docx", zipped({"word/document.xml": ENTITY}), "entit"),
         ("a.docx", zipped({"word/document.xml": "<a>" * 5_000 + "</a>" * 5_000}), "no whole XML"),
         ("a.odt", b"nothing\0", ""),
         ("a.odt", zipped({"x": "y"}), "no content.xml"),

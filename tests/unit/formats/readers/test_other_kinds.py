@@ -45,11 +45,8 @@ BINARY = {
     "an RTF document": rb"{\rtf1\ansi Hello}",
     "an Excel table": zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}),
 }
-PACKED = {
-    "a gzip file": gzip.compress(TEXT),
-    "an xz file": lzma.compress(TEXT),
-    "a bzip2 file": bz2.compress(TEXT),
-}
+PACKED = {"a gzip file": gzip.compress(TEXT), "an xz file": lzma.compress(TEXT)}
+PACKED |= {"a bzip2 file": bz2.compress(TEXT)}
 MARKED = {
     "an HTML page": f"<!DOCTYPE html>{xhtml(FRENCH)}".encode(),
     "a JSON array": json.dumps(OBJECTS, ensure_ascii=False, indent=1).encode(),
@@ -59,25 +56,15 @@ MARKED = {
 }
 JSON_LINES = {"lines of JSON": "\n".join(map(json.dumps, OBJECTS)).encode()}
 PLAIN = {"plain text": TEXT, "a table (CSV)": b"id,text\n1,Apa\n2,Focul\n"}
+OTHERS = BINARY | PACKED | MARKED
 CASES = {
-    "a.txt": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.csv": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.tsv": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.jsonl": BINARY | PACKED | MARKED | PLAIN,
-    "a.parquet": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.arrow": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.pdf": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.docx": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.png": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.doc": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.json": BINARY | PACKED | MARKED | JSON_LINES,
+    **{f"a.{end}": OTHERS | JSON_LINES for end in ("txt", "csv", "tsv", "doc", "json", "html")},
+    **{f"a.{end}": OTHERS | JSON_LINES | PLAIN for end in ("parquet", "arrow", "pdf", "docx")},
+    **{f"a.{end}": OTHERS | JSON_LINES | PLAIN for end in ("png", "zip", "tar")},
+    "a.jsonl": OTHERS | PLAIN,
     "a.gz": BINARY | MARKED | JSON_LINES | PLAIN | {"a bzip2 file": PACKED["a bzip2 file"]},
     "a.xz": {"a gzip file": PACKED["a gzip file"]},
-    "a.html": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.warc": BINARY | MARKED | JSON_LINES | PLAIN,
-    "a.txt.gz": BINARY | MARKED | JSON_LINES | PLAIN,
-    "a.zip": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.tar": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    **{f"a.{end}": BINARY | MARKED | JSON_LINES | PLAIN for end in ("warc", "txt.gz")},
 }
 OWN = {
     ("a.html", "an HTML page"), ("a.html", "XML"), ("a.parquet", "a parquet file"),
