@@ -231,7 +231,7 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
 
 
 @pytest.mark.parametrize("given", [["serve", "--port", "0"], ["chat"]])
-def test_a_long_line_is_told(command: Say, tmp_path: Path, given: list[str]):
+def test_what_is_no_gguf_file_is_told(command: Say, tmp_path: Path, given: list[str]):
     path = tmp_path / "recipe.toml"
     for text in ('language = "tt"\n', ""):
         path.write_text(text, encoding="utf-8")
