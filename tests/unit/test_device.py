@@ -43,14 +43,14 @@ def test_freed_memory_is_kept_by_who_is_prepared_and_given_back_where_it_is_shor
     assert given_back < 10
 
 
-@pytest.mark.parametrize(
-    ("keeps", "is_old", "thresholds"),
-    [
-        (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
-        (True, True, {"trim": 2**31 - 1, "most": 0}),
-        (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
-    ],
-)
+THRESHOLDS = [
+    (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
+    (True, True, {"trim": 2**31 - 1, "most": 0}),
+    (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
+]
+
+
+@pytest.mark.parametrize(("keeps", "is_old", "thresholds"), THRESHOLDS)
 def test_a_c_library_that_refuses_large_thresholds_maps_nothing(
     keeps: bool, is_old: bool, thresholds: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,15 +192,15 @@ def groups(folder: Path, limits: dict[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("limits", "free"),
-    [
-        ({"memory.max": "1000\n", "memory.current": "700\n"}, 450),
-        ({"memory.max": "max\n", "memory.current": "700\n"}, None),
-        ({"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "500"}, 550),
-        ({}, None),
-    ],
-)
+LIMITS = [
+    ({"memory.max": "1000\n", "memory.current": "700\n"}, 450),
+    ({"memory.max": "max\n", "memory.current": "700\n"}, None),
+    ({"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "500"}, 550),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("limits", "free"), LIMITS)
 def test_what_is_free_is_what_a_container_may_still_take(
     limits: dict[str, str], free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,13 +118,13 @@ def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path,
     assert caught.value.do == "Choose another folder with --store DIR."
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        OSError("cannot identify image file"),
-        FileNotFoundError(errno.ENOENT, "No such file", "texts requested and written.txt"),
-    ],
-)
+OTHER_ERRORS = [
+    OSError("cannot identify image file"),
+    FileNotFoundError(errno.ENOENT, "No such file", "texts requested and written.txt"),
+]
+
+
+@pytest.mark.parametrize("given", OTHER_ERRORS)
 def test_only_a_short_write_without_a_number_is_a_full_disk(tmp_path: Path, given: OSError) -> None:
     pattern = r"image file|No such"
     with pytest.raises(OSError, match=pattern) as caught, translated_disk_errors(tmp_path):

@@ -53,16 +53,16 @@ def test_the_family_is_drawn_at_the_top_of_its_file() -> None:
     assert not issubclass(MissingSource, RecipeError)
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("әкият.txt", "әкият.txt"),
-        ("ការ\u200b.txt", "ការ\u200b.txt"),
-        ("a\udcff.txt", "a\\xff.txt"),
-        ("a\x1b[31m\r\x9d\x7f", "a\\x1b[31m\\x0d\\x9d\\x7f"),
-        ("a\u202eb\u2028\ud800", "a\\u202eb\\u2028\\ud800"),
-    ],
-)
+NAMES = [
+    ("әкият.txt", "әкият.txt"),
+    ("ការ\u200b.txt", "ការ\u200b.txt"),
+    ("a\udcff.txt", "a\\xff.txt"),
+    ("a\x1b[31m\r\x9d\x7f", "a\\x1b[31m\\x0d\\x9d\\x7f"),
+    ("a\u202eb\u2028\ud800", "a\\u202eb\\u2028\\ud800"),
+]
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES)
 def test_what_a_terminal_would_obey_is_written_out(name: str, shown: str):
     assert printable(f"{name}\n\t") == f"{shown}\\x0a\\x09"
     assert printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"

@@ -242,15 +242,15 @@ def test_what_is_no_gguf_file_is_told(command: Say, tmp_path: Path, given: list[
         assert "a run, a model artefact" in error["do"]
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--host", "0.0.0.0"], "can be reached from other machines"),
-        (["--port", "99999"], "--port"),
-        (["--api-key-file", "/nowhere/key"], "--api-key-file"),
-        (["--proxy", "https://lm.example.org"], "is no name of a host"),
-    ],
-)
+WRONG_PLACES = [
+    (["--host", "0.0.0.0"], "can be reached from other machines"),
+    (["--port", "99999"], "--port"),
+    (["--api-key-file", "/nowhere/key"], "--api-key-file"),
+    (["--proxy", "https://lm.example.org"], "is no name of a host"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), WRONG_PLACES)
 def test_a_wrong_place_is_told_before_any_model_is_read(command: Say, flags: list[str], words: str):
     said = command("serve", "no-such-model", *flags)
     assert said.code == 2

@@ -144,21 +144,21 @@ def test_global_flags_stand_anywhere(finished: Path, command: Callable[..., Any]
         assert Path(run["run"]).name == "kechkena"
 
 
-@pytest.mark.parametrize(
-    ("args", "hint"),
-    [
-        (["chek"], "Did you mean 'check'?"),
-        (["evaluat", "x"], "Did you mean 'evaluate'?"),
-        (["status", "--stor", "x"], "--store"),
-        (["run"], "Missing argument 'RECIPE'"),
-        (["export", "x", "--to", "onnx"], "'huggingface'"),
-        (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
-        (["export", "x", "--quantize", "F16"], "belongs to"),
-        (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
-        (["new", "x", "--hours", "0"], "--hours"),
-        ([], "Commands:"),
-    ],
-)
+WRONG_LINES = [
+    (["chek"], "Did you mean 'check'?"),
+    (["evaluat", "x"], "Did you mean 'evaluate'?"),
+    (["status", "--stor", "x"], "--store"),
+    (["run"], "Missing argument 'RECIPE'"),
+    (["export", "x", "--to", "onnx"], "'huggingface'"),
+    (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
+    (["export", "x", "--quantize", "F16"], "belongs to"),
+    (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
+    (["new", "x", "--hours", "0"], "--hours"),
+    ([], "Commands:"),
+]
+
+
+@pytest.mark.parametrize(("args", "hint"), WRONG_LINES)
 def test_a_wrong_command_line_ends_with_2(command: Callable[..., Any], args: list[str], hint: str):
     said = command(*args)
     assert said.code == 2

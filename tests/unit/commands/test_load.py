@@ -38,13 +38,13 @@ def test_a_model_is_named_by_run_folder_or_id(store: Store, model: Path, finishe
         assert found.id == model.name
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        *((name, "") for name in ("abc", "../..", "*", "a*", "[!x]aaa", "/", "/no/where", "")),
-        *((name, "Did you mean kechkena? ") for name in ("kechken", "Kechkena", "kehckena")),
-    ],
-)
+NAMES = [
+    *((name, "") for name in ("abc", "../..", "*", "a*", "[!x]aaa", "/", "/no/where", "")),
+    *((name, "Did you mean kechkena? ") for name in ("kechken", "Kechkena", "kehckena")),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), NAMES)
 def test_a_name_that_means_nothing_finds_nothing(
     store: Store, name: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

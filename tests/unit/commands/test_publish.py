@@ -118,14 +118,14 @@ def test_a_name_that_is_taken_needs_update(command: Say, hub: Hub, export: Path)
     assert hub.private == {"tugan/tel": True}, "it stays as it was"
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "message"),
-    [
-        ("/api/repos/create", 403, "this token may not write here"),
-        ("/api/models/tugan/tel/commit", 400, "refused with 400"),
-        ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
-    ],
-)
+HUB_ANSWERS = [
+    ("/api/repos/create", 403, "this token may not write here"),
+    ("/api/models/tugan/tel/commit", 400, "refused with 400"),
+    ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "message"), HUB_ANSWERS)
 def test_what_the_hub_refuses_is_one_line(
     command: Say, hub: Hub, export: Path, path: str, status: int, message: str
 ) -> None:

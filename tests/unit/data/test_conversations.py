@@ -38,20 +38,20 @@ def chat(*said: str) -> list[dict[str, Any]]:
     return [message(*each) for each in zip(("user", "assistant") * 3, said, strict=False)]
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"messages": chat(ASKED, ANSWER)},
-        {"conversations": TURNS},
-        {"prompt": ASKED, "completion": ANSWER},
-        {"prompt": ASKED, "response": ANSWER},
-        {"question": ASKED, "answer": ANSWER},
-        {"instruction": ASKED, "input": "", "output": ANSWER},
-        {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
-        {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
-        {"prompt": TEXT, "response": ANSWER},
-    ],
-)
+CONVERSATIONS = [
+    {"messages": chat(ASKED, ANSWER)},
+    {"conversations": TURNS},
+    {"prompt": ASKED, "completion": ANSWER},
+    {"prompt": ASKED, "response": ANSWER},
+    {"question": ASKED, "answer": ANSWER},
+    {"instruction": ASKED, "input": "", "output": ANSWER},
+    {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
+    {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
+    {"prompt": TEXT, "response": ANSWER},
+]
+
+
+@pytest.mark.parametrize("record", CONVERSATIONS)
 def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
     assert conversation_of(record) == (PLAIN, 0)
 
@@ -64,22 +64,22 @@ TRANSLATE = {"instruction": "Traduis.", "input": "le pain", "output": "pâine"}
 BREAD = Message("assistant", "pâine")
 
 
-@pytest.mark.parametrize(
-    ("record", "messages"),
-    [
-        ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
-        ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
-        ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
-        ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
-        ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
-        ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
-        ({"question": "А?", "context": "Б.", "answer": ANSWER}, (said_by("А?\n\nБ."), PLAIN[1])),
-        (
-            {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
-            (*PLAIN, said_by("Și apoi?"), Message("assistant", "Gata.")),
-        ),
-    ],
-)
+COLUMNS = [
+    ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
+    ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
+    ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
+    ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"question": "А?", "context": "Б.", "answer": ANSWER}, (said_by("А?\n\nБ."), PLAIN[1])),
+    (
+        {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
+        (*PLAIN, said_by("Și apoi?"), Message("assistant", "Gata.")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "messages"), COLUMNS)
 def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> None:
     assert conversation_of(record).messages == messages
 
@@ -104,33 +104,33 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
     assert found.prompt == (Message("user", "Ce este?"),)
 
 
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        ([ASKED], "not_object"),
-        ({"text": ASKED}, "no_columns"),
-        ({"messages": []}, "no_answer"),
-        ({"messages": chat(ASKED)}, "no_answer"),
-        ({"prompt": ASKED, "completion": None}, "no_answer"),
-        ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
-        ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
-        ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
-        ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
-        ({"messages": [{"content": ASKED}]}, "unknown_role"),
-        ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
-        ({"messages": "су"}, "not_messages"),
-        ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
-        ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
-        ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
-        ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
-        ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
-        ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
-        ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
-        ({"messages": [1]}, "not_messages"),
-        ({"prompt": ASKED, "completion": 7}, "not_text"),
-        ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
-    ],
-)
+UNFIT = [
+    ([ASKED], "not_object"),
+    ({"text": ASKED}, "no_columns"),
+    ({"messages": []}, "no_answer"),
+    ({"messages": chat(ASKED)}, "no_answer"),
+    ({"prompt": ASKED, "completion": None}, "no_answer"),
+    ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
+    ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
+    ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
+    ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
+    ({"messages": [{"content": ASKED}]}, "unknown_role"),
+    ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
+    ({"messages": "су"}, "not_messages"),
+    ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
+    ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
+    ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
+    ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
+    ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
+    ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
+    ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
+    ({"messages": [1]}, "not_messages"),
+    ({"prompt": ASKED, "completion": 7}, "not_text"),
+    ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), UNFIT)
 def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         conversation_of(record)
@@ -141,35 +141,35 @@ def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
 SIDE = message("assistant", OTHER)
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
-        {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
-        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
-        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
-        {"prompt": chat(ASKED), "chosen": chat(ASKED, ANSWER)[1:], "rejected": [SIDE]},
-        {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
-    ],
-)
+PAIRS = [
+    {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
+    {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
+    {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+    {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+    {"prompt": chat(ASKED), "chosen": chat(ASKED, ANSWER)[1:], "rejected": [SIDE]},
+    {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
+]
+
+
+@pytest.mark.parametrize("record", PAIRS)
 def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
     assert pair_of(record) == ((Message("user", ASKED),), ANSWER, OTHER)
 
 
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
-        ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
-        ({"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "А"}, "unused_column"),
-        ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
-        ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
-        ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
-    ],
-)
+UNFIT_PAIRS = [
+    ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
+    ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
+    ({"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "А"}, "unused_column"),
+    ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
+    ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
+    ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), UNFIT_PAIRS)
 def test_a_pair_that_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         pair_of(record)
@@ -208,14 +208,14 @@ def test_another_weight_is_a_reject(weight: Any) -> None:
     assert caught.value.reason == "nothing_learnt"
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"prompt": "Сәлам!", "completion": "Рәхмәт, яхшы."},
-        {"messages": weighed(1)},
-        {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
-    ],
-)
+WEIGHED = [
+    {"prompt": "Сәлам!", "completion": "Рәхмәт, яхшы."},
+    {"messages": weighed(1)},
+    {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
+]
+
+
+@pytest.mark.parametrize("record", WEIGHED)
 @pytest.mark.parametrize("weight", [None, 1, 1.0, 0, 0.7, "1", 72, "72 kg", [], float("nan")])
 def test_a_weight_of_a_record_changes_nothing_and_is_noted(record: dict[str, Any], weight: Any):
     read = pair_of if "chosen" in record else conversation_of

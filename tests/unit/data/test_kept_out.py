@@ -50,20 +50,20 @@ def test_several_lines_in_one_paragraph_are_known() -> None:
     assert KeptOut([("dev", [poem])]).shared_by([f"Шигырь: {poem}"]) == {f"Шигырь: {poem}"}
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Бүген көн бик җылы",
-        "«Көн бик җылы булды!»",
-        "Юк.\ndoarme iarna în bârlog",
-        "Бүген кич бик җылы була.",
-        "Бүген көн бигрәк җылы була.",
-        "Ursul mare doarme iarna în bârlog.",
-        "Да.\nКичә көн җылы булды.\nБүген кен бик җылы була!",
-        "Кичә төн бик җылы булды. Ursul doarme vara în bârlog.",
-        "ឆ្មែដេកនៅក្រោមតុ។",
-    ],
-)
+CHANGED_LINES = [
+    "Бүген көн бик җылы",
+    "«Көн бик җылы булды!»",
+    "Юк.\ndoarme iarna în bârlog",
+    "Бүген кич бик җылы була.",
+    "Бүген көн бигрәк җылы була.",
+    "Ursul mare doarme iarna în bârlog.",
+    "Да.\nКичә көн җылы булды.\nБүген кен бик җылы була!",
+    "Кичә төн бик җылы булды. Ursul doarme vara în bârlog.",
+    "ឆ្មែដេកនៅក្រោមតុ។",
+]
+
+
+@pytest.mark.parametrize("message", CHANGED_LINES)
 def test_a_line_that_is_changed_in_one_place_is_known_as_most_of_a_message(message: str) -> None:
     lines = ["Бүген көн бик җылы була.", "Кичә көн бик җылы булды.", *SHORT[1:]]
     told = "Аннары әби сүзен дәвам итте, һәм барысы да тыңлап утырды"

@@ -129,14 +129,14 @@ class Steady:
         return [0.5 + 0.25 * number for number in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("keys", "decoding"),
-    [
-        ({"decode_after": 16, "decode_tokens": 8}, (16, 8)),
-        ({"decode_after": 128, "decode_tokens": 64}, (32, 32)),
-        ({"decode_after": 32, "decode_tokens": 60}, (32, 32)),
-    ],
-)
+DECODINGS = [
+    ({"decode_after": 16, "decode_tokens": 8}, (16, 8)),
+    ({"decode_after": 128, "decode_tokens": 64}, (32, 32)),
+    ({"decode_after": 32, "decode_tokens": 60}, (32, 32)),
+]
+
+
+@pytest.mark.parametrize(("keys", "decoding"), DECODINGS)
 def test_prompts_fit_contexts(keys: dict[str, int], decoding: tuple[int, int], monkeypatch: Patch):
     monkeypatch.setitem(runtimes.RUNTIMES, "endonym", Steady)
     asked = {"program": "endonym", "path": "model", "number_format": "fp32", "texts": []}

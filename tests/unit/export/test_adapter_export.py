@@ -103,18 +103,18 @@ def test_a_missing_package_is_told_by_any_phase(monkeypatch: pytest.MonkeyPatch)
         require_adapter_formats([Export(format="gguf-adapter")], decoder, is_last=False)
 
 
-@pytest.mark.parametrize(
-    ("form", "model", "keys", "problem"),
-    [
-        ("adapter", "llama", {"dora": True}, ""),
-        ("gguf-adapter", "llama", {}, ""),
-        ("gguf-adapter", "llama", {"dora": True}, "no norms of rows"),
-        ("adapter", "mamba2", {}, "peft adapts no output"),
-        ("adapter", "moe", {"rank": 3}, ""),
-        ("adapter", "moe", {"dora": True}, "no DoRA for parameters of experts"),
-        ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
-    ],
-)
+FORMS = [
+    ("adapter", "llama", {"dora": True}, ""),
+    ("gguf-adapter", "llama", {}, ""),
+    ("gguf-adapter", "llama", {"dora": True}, "no norms of rows"),
+    ("adapter", "mamba2", {}, "peft adapts no output"),
+    ("adapter", "moe", {"rank": 3}, ""),
+    ("adapter", "moe", {"dora": True}, "no DoRA for parameters of experts"),
+    ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
+]
+
+
+@pytest.mark.parametrize(("form", "model", "keys", "problem"), FORMS)
 def test_a_shape_tells_what_is_lost(form: Form, model: str, keys: dict[str, object], problem: str):
     adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
     if not problem:

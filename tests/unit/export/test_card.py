@@ -268,14 +268,14 @@ def test_a_name_with_quotes_is_quoted() -> None:
     assert 'PARAMETER stop """<"end">"""' in text
 
 
-@pytest.mark.parametrize(
-    ("files", "file"),
-    [
-        (["a-BF16.gguf", "a-F16.gguf", "a-Q4_K_M.gguf", "a-Q8_0.gguf"], "a-Q8_0.gguf"),
-        (["a-BF16.gguf", "a-F16.gguf"], "a-F16.gguf"),
-        (["a-Q4_K_M.gguf", "a-Q5_K_M.gguf"], "a-Q4_K_M.gguf"),
-    ],
-)
+CHOSEN = [
+    (["a-BF16.gguf", "a-F16.gguf", "a-Q4_K_M.gguf", "a-Q8_0.gguf"], "a-Q8_0.gguf"),
+    (["a-BF16.gguf", "a-F16.gguf"], "a-F16.gguf"),
+    (["a-Q4_K_M.gguf", "a-Q5_K_M.gguf"], "a-Q4_K_M.gguf"),
+]
+
+
+@pytest.mark.parametrize(("files", "file"), CHOSEN)
 def test_the_smallest_file_that_loses_nothing_is_taken(files: list[str], file: str) -> None:
     assert chosen_file(files) == file
 

@@ -103,19 +103,19 @@ def test_a_full_file_has_a_next(corpus: Corpus, tmp_path: Path, monkeypatch: pyt
     assert TATAR[0] not in texts
 
 
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        (["CC-BY-SA-4.0", "CC-BY-SA-4.0"], ("cc-by-sa-4.0", "CC-BY-SA-4.0")),
-        (["ODbL-1.0"], ("odbl", "ODbL-1.0")),
-        (["GPL-3.0-or-later"], ("gpl-3.0", "GPL-3.0-or-later")),
-        (["with the author's leave"], ("other", "with the author's leave")),
-        (["CC0-1.0", "CC-BY-4.0"], None),
-        (["CC0-1.0", None], None),
-        ([None], None),
-        ([], None),
-    ],
-)
+LICENSES = [
+    (["CC-BY-SA-4.0", "CC-BY-SA-4.0"], ("cc-by-sa-4.0", "CC-BY-SA-4.0")),
+    (["ODbL-1.0"], ("odbl", "ODbL-1.0")),
+    (["GPL-3.0-or-later"], ("gpl-3.0", "GPL-3.0-or-later")),
+    (["with the author's leave"], ("other", "with the author's leave")),
+    (["CC0-1.0", "CC-BY-4.0"], None),
+    (["CC0-1.0", None], None),
+    ([None], None),
+    ([], None),
+]
+
+
+@pytest.mark.parametrize(("said", "found"), LICENSES)
 def test_one_license_of_all_is_the_model_s(said: list[str | None], found: tuple[str, str] | None):
     assert hub_license(said) == found
 

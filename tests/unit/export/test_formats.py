@@ -88,13 +88,13 @@ def test_limits_and_fallbacks_are_said(exports: dict[str, Made]) -> None:
     assert list(result.fallbacks) == ["kechkena-Q4_K_M.gguf"]
 
 
-@pytest.mark.parametrize(
-    ("merged", "license", "made_of"),
-    [
-        (None, "cc0-1.0", "ab12cd34ef56"),
-        (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
-    ],
-)
+LICENSED = [
+    (None, "cc0-1.0", "ab12cd34ef56"),
+    (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
+]
+
+
+@pytest.mark.parametrize(("merged", "license", "made_of"), LICENSED)
 def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_weights(
     model: LanguageModel,
     finished: Path,
@@ -232,16 +232,16 @@ def test_gguf_has_two_number_formats_unless_others_are_asked() -> None:
     assert Export(format="gguf", quantize=("Q4_K_M",)).quantizations == ("Q4_K_M",)
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
-        ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
-        ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
-        ({"format": "gguf", "quantize": []}, "at least 1"),
-        ({"format": "onnx"}, "gguf"),
-    ],
-)
+CONTRADICTIONS = [
+    ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
+    ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
+    ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
+    ({"format": "gguf", "quantize": []}, "at least 1"),
+    ({"format": "onnx"}, "gguf"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), CONTRADICTIONS)
 def test_what_contradicts_itself_is_refused(asked: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Export.model_validate(asked)

@@ -167,14 +167,14 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
     assert licenses == [None] * 3 + ["CC0-1.0"] * (3 if has_read else 0)
 
 
-@pytest.mark.parametrize(
-    ("read", "names"),
-    [
-        ([["tatar"]], ["tatar"]),
-        ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
-        ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
-    ],
-)
+READ = [
+    ([["tatar"]], ["tatar"]),
+    ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
+    ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
+]
+
+
+@pytest.mark.parametrize(("read", "names"), READ)
 def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]], names: list[str]):
     known = history_of(model)
     phases = list[Artifact]()

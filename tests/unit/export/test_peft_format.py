@@ -51,16 +51,16 @@ def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
     assert found["blocks.1.mixer.query"].scale == 2.0
 
 
-@pytest.mark.parametrize(
-    ("family", "keys", "said"),
-    [
-        ("mamba", {}, "peft adapts no output of mamba"),
-        ("mamba2", {}, "peft adapts no output of mamba2"),
-        ("moe", {"on": ("router",)}, "router"),
-        ("moe", {"on": ("down",), "dora": True}, "no DoRA for parameters of experts"),
-        ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
-    ],
-)
+NOT_IN_PEFT = [
+    ("mamba", {}, "peft adapts no output of mamba"),
+    ("mamba2", {}, "peft adapts no output of mamba2"),
+    ("moe", {"on": ("router",)}, "router"),
+    ("moe", {"on": ("down",), "dora": True}, "no DoRA for parameters of experts"),
+    ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
+]
+
+
+@pytest.mark.parametrize(("family", "keys", "said"), NOT_IN_PEFT)
 def test_what_peft_cannot_hold_is_refused_by_name(family: str, keys: dict[str, Any], said: str):
     config = shape(family)
     with pytest.raises(ExportError, match=said):
@@ -75,33 +75,33 @@ def tensors(**others: torch.Tensor) -> dict[str, torch.Tensor]:
 CONFIG: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
 
 
-@pytest.mark.parametrize(
-    ("found", "config", "said"),
-    [
-        (tensors(lora_C=torch.ones(1)), {}, "lora_C"),
-        ({f"{PREFIX}.lora_A.weight": torch.ones(2, 32)}, {}, "no whole pair"),
-        (tensors(lora_B=torch.ones(32, 3)), {}, r"\(32, 3\)"),
-        (tensors(), {"r": 5}, "rank 2"),
-        (tensors(), {"r": "many"}, "r = 'many'"),
-        (tensors(), {"peft_type": "IA3"}, "IA3"),
-        (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "rank_pattern"),
-        (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
-        (tensors(), {"r": 0}, "r = 0"),
-        (tensors(), {"r": 2.5}, r"r = 2\.5"),
-        (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
-        (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "rank_pattern"),
-        (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "alpha_pattern"),
-        (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
-        (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
-        (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
-        (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
-        (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
-        (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
-        (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
-        ({}, {}, "no tensors"),
-        ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
-    ],
-)
+WRONG_FOLDERS = [
+    (tensors(lora_C=torch.ones(1)), {}, "lora_C"),
+    ({f"{PREFIX}.lora_A.weight": torch.ones(2, 32)}, {}, "no whole pair"),
+    (tensors(lora_B=torch.ones(32, 3)), {}, r"\(32, 3\)"),
+    (tensors(), {"r": 5}, "rank 2"),
+    (tensors(), {"r": "many"}, "r = 'many'"),
+    (tensors(), {"peft_type": "IA3"}, "IA3"),
+    (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "rank_pattern"),
+    (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
+    (tensors(), {"r": 0}, "r = 0"),
+    (tensors(), {"r": 2.5}, r"r = 2\.5"),
+    (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
+    (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "rank_pattern"),
+    (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "alpha_pattern"),
+    (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
+    (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
+    (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
+    (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
+    (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
+    (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
+    (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
+    ({}, {}, "no tensors"),
+    ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
+]
+
+
+@pytest.mark.parametrize(("found", "config", "said"), WRONG_FOLDERS)
 def test_folders_that_are_wrong_are_refused(
     found: dict[str, torch.Tensor], config: dict[str, Any], said: str
 ) -> None:

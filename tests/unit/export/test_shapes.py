@@ -81,19 +81,19 @@ def test_a_shape_is_read_from_its_parts_not_from_its_name() -> None:
         assert row_of(named) is row_of(config)
 
 
-@pytest.mark.parametrize(
-    ("family", "keys", "row"),
-    [
-        ("qwen3", {"mixer": {"query_key_norm": False}}, "llama"),
-        ("qwen3", {"mixer": {"query_key_norm": False, "window": 5}}, "mistral"),
-        ("qwen3", {"ffn": {"kind": "experts", "experts": 3}}, "moe"),
-        ("llama", {"mixer": {"query_key_norm": True}}, "qwen3"),
-        ("gptneox", {"mixer": {"kv_heads": 1}}, "falcon"),
-        ("gptneox", {"parallel": True, "mixer": {"kv_heads": 2}}, "falcon"),
-        ("falcon", {"mixer": {"kv_heads": 4, "bias": True}, "ffn": {"bias": True}}, "gptneox"),
-        ("llama", {"mixer": {"kind": "mamba", "heads": None}, "ffn": {"kind": "none"}}, "mamba"),
-    ],
-)
+OTHER_CLASSES = [
+    ("qwen3", {"mixer": {"query_key_norm": False}}, "llama"),
+    ("qwen3", {"mixer": {"query_key_norm": False, "window": 5}}, "mistral"),
+    ("qwen3", {"ffn": {"kind": "experts", "experts": 3}}, "moe"),
+    ("llama", {"mixer": {"query_key_norm": True}}, "qwen3"),
+    ("gptneox", {"mixer": {"kv_heads": 1}}, "falcon"),
+    ("gptneox", {"parallel": True, "mixer": {"kv_heads": 2}}, "falcon"),
+    ("falcon", {"mixer": {"kv_heads": 4, "bias": True}, "ffn": {"bias": True}}, "gptneox"),
+    ("llama", {"mixer": {"kind": "mamba", "heads": None}, "ffn": {"kind": "none"}}, "mamba"),
+]
+
+
+@pytest.mark.parametrize(("family", "keys", "row"), OTHER_CLASSES)
 def test_a_shape_of_another_class_goes_to_that(family: str, keys: dict[str, Any], row: str):
     assert row_of(shape(family, **keys)).family == row
 
@@ -170,36 +170,36 @@ def test_a_class_that_we_do_not_have_is_refused_with_those_that_we_have(kind: ob
     assert message.startswith(f"model_type {kind!r} is not one of qwen3, llama, mistral, gpt2")
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "value", "text"),
-    [
-        ("llama", "num_attention_heads", 5, "5 heads"),
-        ("llama", "num_attention_heads", 0, "mixer.heads"),
-        ("llama", "num_attention_heads", "vier", "'vier' for mixer.heads"),
-        ("llama", "num_key_value_heads", 3, "3 kv_heads"),
-        ("llama", "hidden_size", -32, "-32 for dim"),
-        ("llama", "vocab_size", 0, "0 for vocab"),
-        ("llama", "vocab_size", [61], "[61] for vocab"),
-        ("llama", "max_position_embeddings", -1, "-1 for context"),
-        ("llama", "rms_norm_eps", float("nan"), "nan for norm_epsilon"),
-        ("llama", "hidden_act", "quick_gelu", "'quick_gelu' for ffn.activation"),
-        ("llama", "hidden_act", ["silu"], "does not fit"),
-        ("llama", "rope_theta", "x", "'x' for mixer.rope_base"),
-        ("llama", "attention_dropout", 1.0, "1.0 for attention_dropout"),
-        ("llama", "tie_word_embeddings", "yes", "tie_word_embeddings = 'yes'"),
-        ("qwen3", "head_dim", 7, "but 7 of 7 rotate"),
-        ("qwen3", "num_hidden_layers", 0, "0 for layers"),
-        ("qwen3", "hidden_size", "32", "hidden_size = '32'"),
-        ("mistral", "sliding_window", 0, "0 for mixer.window"),
-        ("mistral", "sliding_window", "7", "does not fit"),
-        ("qwen3_moe", "num_experts_per_tok", 6, "6 active experts of 5"),
-        ("gpt2", "n_head", 5, "5 heads"),
-        ("gpt2", "n_inner", 1.5, "1.5 for ffn.hidden"),
-        ("falcon", "num_attention_heads", "4", "num_attention_heads = '4'"),
-        ("mamba", "expand", 1.5, "1.5 for mixer.expand"),
-        ("mamba2", "head_dim", 48, "heads of 48 channels"),
-    ],
-)
+SENSELESS = [
+    ("llama", "num_attention_heads", 5, "5 heads"),
+    ("llama", "num_attention_heads", 0, "mixer.heads"),
+    ("llama", "num_attention_heads", "vier", "'vier' for mixer.heads"),
+    ("llama", "num_key_value_heads", 3, "3 kv_heads"),
+    ("llama", "hidden_size", -32, "-32 for dim"),
+    ("llama", "vocab_size", 0, "0 for vocab"),
+    ("llama", "vocab_size", [61], "[61] for vocab"),
+    ("llama", "max_position_embeddings", -1, "-1 for context"),
+    ("llama", "rms_norm_eps", float("nan"), "nan for norm_epsilon"),
+    ("llama", "hidden_act", "quick_gelu", "'quick_gelu' for ffn.activation"),
+    ("llama", "hidden_act", ["silu"], "does not fit"),
+    ("llama", "rope_theta", "x", "'x' for mixer.rope_base"),
+    ("llama", "attention_dropout", 1.0, "1.0 for attention_dropout"),
+    ("llama", "tie_word_embeddings", "yes", "tie_word_embeddings = 'yes'"),
+    ("qwen3", "head_dim", 7, "but 7 of 7 rotate"),
+    ("qwen3", "num_hidden_layers", 0, "0 for layers"),
+    ("qwen3", "hidden_size", "32", "hidden_size = '32'"),
+    ("mistral", "sliding_window", 0, "0 for mixer.window"),
+    ("mistral", "sliding_window", "7", "does not fit"),
+    ("qwen3_moe", "num_experts_per_tok", 6, "6 active experts of 5"),
+    ("gpt2", "n_head", 5, "5 heads"),
+    ("gpt2", "n_inner", 1.5, "1.5 for ffn.hidden"),
+    ("falcon", "num_attention_heads", "4", "num_attention_heads = '4'"),
+    ("mamba", "expand", 1.5, "1.5 for mixer.expand"),
+    ("mamba2", "head_dim", 48, "heads of 48 channels"),
+]
+
+
+@pytest.mark.parametrize(("kind", "key", "value", "text"), SENSELESS)
 def test_a_senseless_size_is_refused_with_its_key(kind: str, key: str, value: object, text: str):
     with pytest.raises(ExportError) as caught:
         read(BARE[kind], **{key: value})

@@ -86,15 +86,15 @@ def test_a_changed_data_set_is_fetched_by_its_branch(hub: Hub):
     assert any("/revision/main" in each for each in hub.asked)
 
 
-@pytest.mark.parametrize(
-    ("path", "revision", "message"),
-    [
-        ("hub:tugan/yuk", "main", "no data set of this name"),
-        ("hub:tugan/tel", "v9", "no version v9"),
-        ("hub:tugan", "main", "no name of a data set"),
-        ("hub:../../etc/passwd", "main", "no name of a data set"),
-    ],
-)
+NOT_THERE = [
+    ("hub:tugan/yuk", "main", "no data set of this name"),
+    ("hub:tugan/tel", "v9", "no version v9"),
+    ("hub:tugan", "main", "no name of a data set"),
+    ("hub:../../etc/passwd", "main", "no name of a data set"),
+]
+
+
+@pytest.mark.parametrize(("path", "revision", "message"), NOT_THERE)
 def test_what_is_not_there_is_named(hub: Hub, path: str, revision: str, message: str):
     with pytest.raises(MissingSource, match=message) as caught:
         source_files(source(path, revision=revision), Path("/"))

@@ -46,14 +46,14 @@ def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
     assert str(tmp_path / "gone.txt") in caught.value.where
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.txt", LINES.encode() * 3_000),
-        ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
-        ("a.tar", tar({"a.txt": LINES * 2_000})),
-    ],
-)
+RAW_FILES = [
+    ("a.txt", LINES.encode() * 3_000),
+    ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
+    ("a.tar", tar({"a.txt": LINES * 2_000})),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), RAW_FILES)
 def test_progress_is_reported_in_bytes_of_the_raw_file(tmp_path: Path, name: str, content: bytes):
     path = write(tmp_path, name, content)
     sizes: list[int] = []

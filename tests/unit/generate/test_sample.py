@@ -274,20 +274,17 @@ def test_top_k_keeps_the_k_likeliest_and_top_p_the_fewest_that_reach_it() -> Non
     assert kept(logits_of(*SHARES), 2, 0.65) == [1, 3]
 
 
-@pytest.mark.parametrize(
-    ("keys", "where"),
-    [
-        ({"temperature": -0.1}, "--temperature"),
-        ({"temperature": math.nan}, "--temperature"),
-        ({"top_k": -1}, "--top-k"),
-        ({"top_p": 0.0}, "--top-p"),
-        ({"top_p": 1.01}, "--top-p"),
-        *(
-            ({"repetition_penalty": n}, "--repetition-penalty")
-            for n in (0.0, 1e-42, 101.0, math.nan)
-        ),
-    ],
-)
+OUT_OF_BOUNDS = [
+    ({"temperature": -0.1}, "--temperature"),
+    ({"temperature": math.nan}, "--temperature"),
+    ({"top_k": -1}, "--top-k"),
+    ({"top_p": 0.0}, "--top-p"),
+    ({"top_p": 1.01}, "--top-p"),
+    *(({"repetition_penalty": n}, "--repetition-penalty") for n in (0.0, 1e-42, 101.0, math.nan)),
+]
+
+
+@pytest.mark.parametrize(("keys", "where"), OUT_OF_BOUNDS)
 def test_settings_out_of_bounds_are_the_users_mistake(keys: dict[str, float], where: str) -> None:
     with pytest.raises(RecipeError, match="out of bounds") as caught:
         Sampling(**keys)

@@ -51,15 +51,15 @@ def by_hand(mixer: Attention, x: torch.Tensor, width: int) -> torch.Tensor:
     return joined @ mixer.output.weight.T + (0 if mixer.output.bias is None else mixer.output.bias)
 
 
-@pytest.mark.parametrize(
-    ("family", "variant", "width"),
-    [
-        ("qwen3", "one-kv-head", 8),
-        ("qwen3", "wide-heads", 12),
-        ("llama", "grouped", 8),
-        ("llama", "biases", 8),
-    ],
-)
+HEADS = [
+    ("qwen3", "one-kv-head", 8),
+    ("qwen3", "wide-heads", 12),
+    ("llama", "grouped", 8),
+    ("llama", "biases", 8),
+]
+
+
+@pytest.mark.parametrize(("family", "variant", "width"), HEADS)
 @torch.no_grad()
 def test_heads_are_neighbouring_channels_each_with_its_norm(family: str, variant: str, width: int):
     mixer = without_rotation(mixer_of(lively(shape(family, variant))))

@@ -20,21 +20,21 @@ MIXER |= {"rotary_share": 0.0, "conv_width": 1}
 FFN = {"hidden": 0, "activation": "tanh", "balance_weight": -1.0}
 
 
-@pytest.mark.parametrize(
-    ("keys", "name"),
-    [
-        *(({key: value}, key) for key, value in TOP.items()),
-        *(({"mixer": {key: value}}, key) for key, value in MIXER.items()),
-        *(({"ffn": {key: value}}, key) for key, value in FFN.items()),
-        ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
-        ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
-        ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
-        ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
-        ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
-        ({"ffn": [{"experts": 0}]}, "experts"),
-        ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
-    ],
-)
+OUT_OF_BOUNDS = [
+    *(({key: value}, key) for key, value in TOP.items()),
+    *(({"mixer": {key: value}}, key) for key, value in MIXER.items()),
+    *(({"ffn": {key: value}}, key) for key, value in FFN.items()),
+    ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
+    ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
+    ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
+    ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
+    ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
+    ({"ffn": [{"experts": 0}]}, "experts"),
+    ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
+]
+
+
+@pytest.mark.parametrize(("keys", "name"), OUT_OF_BOUNDS)
 def test_a_key_out_of_bounds_is_refused_by_name(keys: dict[str, Any], name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ModelKeys.model_validate(keys)

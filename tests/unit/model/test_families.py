@@ -292,28 +292,28 @@ def test_a_scaling_gets_the_turns_of_its_kind(kind: str, given: float | None, hi
     assert found["rope"]["scaling"]["high_turns"] == high
 
 
-@pytest.mark.parametrize(
-    ("keys", "missing"),
-    [
-        ({}, ["mixer.heads"]),
-        ({"mixer": {"heads": 2}}, []),
-        ({"family": "mamba"}, []),
-        ({"family": "mamba", "mixer": {"kind": "attention"}}, ["mixer.heads"]),
-        ({"mixer": [{"kind": "mamba"}, {}, {"heads": 3}]}, ["mixer.1.heads"]),
-    ],
-)
+WITHOUT_HEADS = [
+    ({}, ["mixer.heads"]),
+    ({"mixer": {"heads": 2}}, []),
+    ({"family": "mamba"}, []),
+    ({"family": "mamba", "mixer": {"kind": "attention"}}, ["mixer.heads"]),
+    ({"mixer": [{"kind": "mamba"}, {}, {"heads": 3}]}, ["mixer.1.heads"]),
+]
+
+
+@pytest.mark.parametrize(("keys", "missing"), WITHOUT_HEADS)
 def test_the_heads_that_a_recipe_leaves_out_are_named(keys: dict[str, Any], missing: list) -> None:
     assert without_heads(ModelKeys.model_validate(keys)) == missing
 
 
-@pytest.mark.parametrize(
-    ("keys", "is_half"),
-    [
-        ({}, False),
-        ({"family": "mamba"}, True),
-        ({"family": "mamba2", "ffn": [{}, {"kind": "gated"}]}, False),
-        ({"family": "llama", "ffn": {"kind": "none"}}, True),
-    ],
-)
+HALF_BLOCKS = [
+    ({}, False),
+    ({"family": "mamba"}, True),
+    ({"family": "mamba2", "ffn": [{}, {"kind": "gated"}]}, False),
+    ({"family": "llama", "ffn": {"kind": "none"}}, True),
+]
+
+
+@pytest.mark.parametrize(("keys", "is_half"), HALF_BLOCKS)
 def test_blocks_without_a_feed_forward_are_half_blocks(keys: dict[str, Any], is_half: bool) -> None:
     assert is_half_blocks(ModelKeys.model_validate(keys)) is is_half

@@ -34,13 +34,13 @@ Captured = pytest.CaptureFixture[str]
 READER = toy_tokenizer("byte")
 
 
-@pytest.mark.parametrize(
-    ("text", "documents"),
-    [
-        ("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n", ["Бер.\nИке.", "Өч.", "Дүрт."]),
-        ("Бер.\nИке.\nӨч.\n", ["Бер.", "Ике.", "Өч."]),
-    ],
-)
+CUT = [
+    ("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n", ["Бер.\nИке.", "Өч.", "Дүрт."]),
+    ("Бер.\nИке.\nӨч.\n", ["Бер.", "Ике.", "Өч."]),
+]
+
+
+@pytest.mark.parametrize(("text", "documents"), CUT)
 @pytest.mark.parametrize("form", ["utf-8", "utf-16", "gzip"])
 def test_a_file_is_cut_as_it_looks(tmp_path: Path, text: str, documents: list[str], form: str):
     path = tmp_path / ("тест.txt" if form != "gzip" else "тест.txt.gz")

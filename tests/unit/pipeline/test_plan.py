@@ -188,14 +188,14 @@ def test_a_phase_continues_the_first_file_of_prompts_alone(stages_of: StagesOf, 
     assert [path.name for path in config.prompts] == ["prompts.txt"]
 
 
-@pytest.mark.parametrize(
-    ("sets", "penalty"),
-    [
-        ([], False),
-        (["model.family=moe", "model.ffn={ balance = 'penalty' }"], True),
-        (["model.family=moe", "model.ffn={ balance = 'bias' }"], False),
-    ],
-)
+PENALTIES = [
+    ([], False),
+    (["model.family=moe", "model.ffn={ balance = 'penalty' }"], True),
+    (["model.family=moe", "model.ffn={ balance = 'bias' }"], False),
+]
+
+
+@pytest.mark.parametrize(("sets", "penalty"), PENALTIES)
 def test_micro_batches_are_identity_where_experts_have_a_penalty_within_each(
     small_recipe: Written, tmp_path: Path, sets: list[str], penalty: bool
 ) -> None:

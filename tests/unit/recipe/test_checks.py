@@ -93,23 +93,23 @@ def test_a_contradiction_names_its_line_and_what_to_do(
     assert problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under) == [do]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        'start = "previous"',
-        "batch_tokens = 300\n[pack]\ncontext = 256",
-        "batch_tokens = 256\n[pack]\ncontext = 256",
-        '[tokenizer]\nkind = "byte"',
-        '[tokenizer]\nkind = "byte"\nvocab = 259',
-        '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
-        '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4\ntied = false',
-        '[model]\nfamily = "mamba"\ndim = 64\nlayers = 2',
-        '[model]\nfamily = "mistral"\ndim = 64\nlayers = 2\nmixer = { heads = 4, window = 300 }',
-        "[model]\ndim = 64\nlayers = 2\nmixer = [{ heads = 4 }, { kind = 'mamba' }]",
-        "[model]\ndim = 66\nlayers = 2\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nwindow = 8",
-        "[model]\ndim = 100\nmixer.heads = 3",
-    ],
-)
+FITTING = [
+    'start = "previous"',
+    "batch_tokens = 300\n[pack]\ncontext = 256",
+    "batch_tokens = 256\n[pack]\ncontext = 256",
+    '[tokenizer]\nkind = "byte"',
+    '[tokenizer]\nkind = "byte"\nvocab = 259',
+    '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
+    '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4\ntied = false',
+    '[model]\nfamily = "mamba"\ndim = 64\nlayers = 2',
+    '[model]\nfamily = "mistral"\ndim = 64\nlayers = 2\nmixer = { heads = 4, window = 300 }',
+    "[model]\ndim = 64\nlayers = 2\nmixer = [{ heads = 4 }, { kind = 'mamba' }]",
+    "[model]\ndim = 66\nlayers = 2\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nwindow = 8",
+    "[model]\ndim = 100\nmixer.heads = 3",
+]
+
+
+@pytest.mark.parametrize("body", FITTING)
 def test_what_may_yet_fit_is_accepted(body: str, tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text(HEAD + body, encoding="utf-8")
@@ -245,15 +245,15 @@ def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(tmp_path: Path
     assert load_with_folder(tmp_path, body.format(rows)).phase[1].adapt is not None
 
 
-@pytest.mark.parametrize(
-    ("phase", "problem"),
-    [
-        ({"objective": "chat"}, "needs data"),
-        ({"data": "a.jsonl"}, "data is not read"),
-        ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
-        ({"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1}}, "sources is for"),
-    ],
-)
+ANSWERS = [
+    ({"objective": "chat"}, "needs data"),
+    ({"data": "a.jsonl"}, "data is not read"),
+    ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
+    ({"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1}}, "sources is for"),
+]
+
+
+@pytest.mark.parametrize(("phase", "problem"), ANSWERS)
 def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: str) -> None:
     found = [each.message for each in contradictions({"phase": [phase]}, None)]
     assert any(problem in each for each in found), found
@@ -307,15 +307,15 @@ def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
     assert not missing_files(data, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("template", "problem"),
-    [
-        ("Җавап {{ messages }}".encode("cp1251", "replace"), "no UTF-8 at byte"),
-        (b" \n", "is empty"),
-        (b"{% for %}", "cannot be filled in"),
-        (b"{{ raise_exception('no') }}", "says: no"),
-    ],
-)
+TEMPLATES = [
+    ("Җавап {{ messages }}".encode("cp1251", "replace"), "no UTF-8 at byte"),
+    (b" \n", "is empty"),
+    (b"{% for %}", "cannot be filled in"),
+    (b"{{ raise_exception('no') }}", "says: no"),
+]
+
+
+@pytest.mark.parametrize(("template", "problem"), TEMPLATES)
 def test_a_template_that_cannot_be_used_is_told(template: bytes, problem: str, tmp_path: Path):
     (tmp_path / "a.jinja").write_bytes(template)
     (found,) = missing_files({"chat": {"template": "a.jinja"}}, tmp_path)

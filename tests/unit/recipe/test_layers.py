@@ -148,17 +148,17 @@ def test_sizes_that_do_not_fit_in_a_variant_point_into_the_variant(basme: Path) 
     assert first == "basme.toml:29: dim 100 is not divisible by 3 heads."
 
 
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("[variant.all.pack]\ncontext = 9", "9: 'all' cannot name a variant."),
-        ("[variant.'a b'.pack]\ncontext = 9", "9: 'a b' cannot name a variant."),
-        ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
-        ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
-        ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
-        ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
-    ],
-)
+NO_VARIANTS = [
+    ("[variant.all.pack]\ncontext = 9", "9: 'all' cannot name a variant."),
+    ("[variant.'a b'.pack]\ncontext = 9", "9: 'a b' cannot name a variant."),
+    ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
+    ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
+    ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
+    ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
+]
+
+
+@pytest.mark.parametrize(("written", "said"), NO_VARIANTS)
 def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) -> None:
     file = tmp_path / "r.toml"
     head = 'name = "basme"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a"\n[[phase]]\n\n\n'
@@ -215,26 +215,26 @@ def test_an_empty_set_takes_a_key_or_an_item_out(basme: Path) -> None:
 TWO = 'must be a whole number, not the text "two".'
 
 
-@pytest.mark.parametrize(
-    ("override", "said", "do"),
-    [
-        ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
-        ("model.layers=two", f"model.layers {TWO}", "More: endonym explain model.layers"),
-        ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
-        ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
-        ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
-        ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
-        ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
-        ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
-        ("phase.lr=2", "phase has no item lr.", "Name the item as well: phase.pretrain.lr  It has"),
-        ("source.path=x", "source has no item path.", "Name the item as well: source.povești.path"),
-        ("lr=0.003", "lr is not a key of a recipe.", "Did you mean `phase.lr`?"),
-        ("train.lr=2", "train is not a key of a recipe.", "Did you mean `phase.lr`?"),
-        ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
-        ("name.x=2", "name is not a table.", "More: endonym explain name"),
-        ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
-    ],
-)
+WRONG_SETS = [
+    ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
+    ("model.layers=two", f"model.layers {TWO}", "More: endonym explain model.layers"),
+    ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
+    ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
+    ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
+    ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
+    ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
+    ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
+    ("phase.lr=2", "phase has no item lr.", "Name the item as well: phase.pretrain.lr  It has"),
+    ("source.path=x", "source has no item path.", "Name the item as well: source.povești.path"),
+    ("lr=0.003", "lr is not a key of a recipe.", "Did you mean `phase.lr`?"),
+    ("train.lr=2", "train is not a key of a recipe.", "Did you mean `phase.lr`?"),
+    ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
+    ("name.x=2", "name is not a table.", "More: endonym explain name"),
+    ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
+]
+
+
+@pytest.mark.parametrize(("override", "said", "do"), WRONG_SETS)
 def test_a_wrong_set_is_quoted_as_typed(basme: Path, override: str, said: str, do: str) -> None:
     assert refusal(basme, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
 

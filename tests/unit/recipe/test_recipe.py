@@ -210,17 +210,17 @@ def test_a_model_s_folder_starts_at_the_recipe_and_is_no_identity(tatar: Path) -
     assert Recipe.load(tatar).model_folder is None
 
 
-@pytest.mark.parametrize(
-    ("sets", "end"),
-    [
-        ([], ""),
-        (["name=башка"], ""),
-        (["phase.0.lr=4e-3"], "+phase.0.lr=4e-3"),
-        (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
-        (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
-        (["phase.0.tokens="], "+phase.0.tokens="),
-    ],
-)
+OVERRIDES = [
+    ([], ""),
+    (["name=башка"], ""),
+    (["phase.0.lr=4e-3"], "+phase.0.lr=4e-3"),
+    (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
+    (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
+    (["phase.0.tokens="], "+phase.0.tokens="),
+]
+
+
+@pytest.mark.parametrize(("sets", "end"), OVERRIDES)
 def test_overrides_add_to_the_name_of_a_run(sets: list[str], end: str) -> None:
     assert overrides_name(sets) == end
 

@@ -223,18 +223,18 @@ def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) 
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
 
 
-@pytest.mark.parametrize(
-    ("parts", "sections"),
-    [
-        ([], []),
-        (["corpus"], ["corpus", "making"]),
-        (["examples"], ["answers", "making"]),
-        (["tokenizer"], ["tokenizer", "making"]),
-        (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
-        (["model"], ["curves", "samples", "model", "making"]),
-        (["evaluation"], ["scores", "samples", "making"]),
-    ],
-)
+SECTIONS = [
+    ([], []),
+    (["corpus"], ["corpus", "making"]),
+    (["examples"], ["answers", "making"]),
+    (["tokenizer"], ["tokenizer", "making"]),
+    (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
+    (["model"], ["curves", "samples", "model", "making"]),
+    (["evaluation"], ["scores", "samples", "making"]),
+]
+
+
+@pytest.mark.parametrize(("parts", "sections"), SECTIONS)
 def test_an_empty_section_is_left_out(workshop: Workshop, parts: list[str], sections: list[str]):
     for part in parts:
         getattr(workshop, part)()

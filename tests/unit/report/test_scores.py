@@ -56,15 +56,15 @@ def test_the_verdict_says_that_the_compressor_is_better() -> None:
     assert "the compressor still predicts" in verdict([score("model", 1.64), *baselines()])[-1]
 
 
-@pytest.mark.parametrize(
-    ("value", "rival"),
-    [
-        (2.33, "counting pairs"),
-        (2.29, "counting pairs"),
-        (1.42, "the compressor"),
-        (1.38, "the compressor"),
-    ],
-)
+NEAR_RIVALS = [
+    (2.33, "counting pairs"),
+    (2.29, "counting pairs"),
+    (1.42, "the compressor"),
+    (1.38, "the compressor"),
+]
+
+
+@pytest.mark.parametrize(("value", "rival"), NEAR_RIVALS)
 def test_the_verdict_claims_no_difference_inside_the_interval(value: float, rival: str) -> None:
     sentence = verdict([score("model", value), *baselines()])[-1]
     assert sentence == f"It cannot be told apart from {rival}. {NEXT}"

@@ -56,19 +56,19 @@ def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
     assert refused(LOOPBACK, **capitals) == 0
 
 
-@pytest.mark.parametrize(
-    ("host", "origin", "status"),
-    [
-        ("lm.example.org", "https://lm.example.org", 0),  # the proxy passes the Host on
-        ("127.0.0.1:8000", "https://lm.example.org", 0),  # or writes its own
-        ("LM.example.org", "https://LM.example.org", 0),
-        ("127.0.0.1:8000", "https://tel.example.org:8443", 0),
-        ("127.0.0.1:8000", "https://tel.example.org", 403),
-        ("127.0.0.1:8000", "https://lm.example.org.evil.example", 403),
-        ("127.0.0.1:8000", "http://localhost:9000", 403),
-        ("evil.example", "https://lm.example.org", 403),
-    ],
-)
+THROUGH_A_PROXY = [
+    ("lm.example.org", "https://lm.example.org", 0),  # the proxy passes the Host on
+    ("127.0.0.1:8000", "https://lm.example.org", 0),  # or writes its own
+    ("LM.example.org", "https://LM.example.org", 0),
+    ("127.0.0.1:8000", "https://tel.example.org:8443", 0),
+    ("127.0.0.1:8000", "https://tel.example.org", 403),
+    ("127.0.0.1:8000", "https://lm.example.org.evil.example", 403),
+    ("127.0.0.1:8000", "http://localhost:9000", 403),
+    ("evil.example", "https://lm.example.org", 403),
+]
+
+
+@pytest.mark.parametrize(("host", "origin", "status"), THROUGH_A_PROXY)
 def test_pages_that_came_through_a_named_proxy_may_ask(host: str, origin: str, status: int) -> None:
     place = place_of("127.0.0.1", 8000, None, ["lm.example.org", "tel.example.org:8443"])
     access = Access(hosts_of(place), True, proxies=frozenset(place.proxies))
@@ -190,15 +190,15 @@ CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 MESSAGE = {"role": "user", "content": "Сәлам"}
 
 
-@pytest.mark.parametrize(
-    ("path", "keys"),
-    [
-        (CHAT, {"messages": [MESSAGE | {"content": [{}] * MANY}]}),
-        (CHAT, {"messages": [MESSAGE | {f"{n}": 1 for n in range(80_000)}]}),
-        (TEXT, {"prompt": [""] * (MANY // 2)}),
-        (TEXT, {"logit_bias": {f"{n}": {} for n in range(60_000)}}),
-    ],
-)
+WIDE = [
+    (CHAT, {"messages": [MESSAGE | {"content": [{}] * MANY}]}),
+    (CHAT, {"messages": [MESSAGE | {f"{n}": 1 for n in range(80_000)}]}),
+    (TEXT, {"prompt": [""] * (MANY // 2)}),
+    (TEXT, {"logit_bias": {f"{n}": {} for n in range(60_000)}}),
+]
+
+
+@pytest.mark.parametrize(("path", "keys"), WIDE)
 def test_a_wide_body_is_refused(path: str, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     content = json.dumps({"model": "тел", **keys}, ensure_ascii=False, separators=(",", ":"))
     assert len(content.encode()) < limits.BODY_BYTES

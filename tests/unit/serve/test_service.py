@@ -74,14 +74,14 @@ def test_log_probabilities_end_with_the_context(monkeypatch: pytest.MonkeyPatch)
         assert told.value.code == "too_many_log_probabilities"
 
 
-@pytest.mark.parametrize(
-    ("keys", "scored"),
-    [
-        ({"echo": True, "logprobs": 0}, [True, False, False] * 2),
-        ({"echo": True}, [False] * 6),
-        ({"logprobs": 0}, [False] * 6),
-    ],
-)
+SCORED = [
+    ({"echo": True, "logprobs": 0}, [True, False, False] * 2),
+    ({"echo": True}, [False] * 6),
+    ({"logprobs": 0}, [False] * 6),
+]
+
+
+@pytest.mark.parametrize(("keys", "scored"), SCORED)
 def test_only_the_first_text_of_a_prompt_has_it_scored(keys: dict[str, object], scored: list[bool]):
     job = planned(prompt=["Таң", "Кич"], n=3, **keys)
     assert [each.scored for each in job.generations] == scored

@@ -105,13 +105,13 @@ def test_a_tokenizer_that_loses_letters_is_refused_with_the_position() -> None:
 STRIP = {"type": "Strip", "strip_left": False, "strip_right": True}
 
 
-@pytest.mark.parametrize(
-    ("change", "text", "said"),
-    [
-        ({"decoder": {"type": "Fuse"}}, "алма", "comes back as"),
-        ({"normalizer": STRIP}, "алма  ", "'  ' comes back as ''"),
-    ],
-)
+CHANGED = [
+    ({"decoder": {"type": "Fuse"}}, "алма", "comes back as"),
+    ({"normalizer": STRIP}, "алма  ", "'  ' comes back as ''"),
+]
+
+
+@pytest.mark.parametrize(("change", "text", "said"), CHANGED)
 def test_a_change_at_the_end_is_found_too(change: dict[str, object], text: str, said: str):
     with pytest.raises(TokenizerError, match=said):
         broken(change).check_lossless([text])
@@ -202,17 +202,17 @@ def test_special_ids_beyond_the_model_are_not_counted_as_used() -> None:
 EOS = {"content": "<eos>"}
 
 
-@pytest.mark.parametrize(
-    ("files", "end", "start"),
-    [
-        ({"tokenizer_config.json": {"eos_token": "<bos>"}}, "<bos>", "<bos>"),
-        ({"tokenizer_config.json": {"eos_token": EOS, "bos_token": "<bos>"}}, "<eos>", "<bos>"),
-        ({"special_tokens_map.json": {"eos_token": "<eos>"}}, "<eos>", "<eos>"),
-        ({"config.json": {"eos_token_id": [3, 1], "bos_token_id": 2}}, "<unk>", "<unk>"),
-        ({"generation_config.json": {"eos_token_id": 1}}, "<eos>", "<eos>"),
-        ({"tokenizer_config.json": {"eos_token": None, "bos_token": "<bos>"}}, "<bos>", "<bos>"),
-    ],
-)
+ENDINGS = [
+    ({"tokenizer_config.json": {"eos_token": "<bos>"}}, "<bos>", "<bos>"),
+    ({"tokenizer_config.json": {"eos_token": EOS, "bos_token": "<bos>"}}, "<eos>", "<bos>"),
+    ({"special_tokens_map.json": {"eos_token": "<eos>"}}, "<eos>", "<eos>"),
+    ({"config.json": {"eos_token_id": [3, 1], "bos_token_id": 2}}, "<unk>", "<unk>"),
+    ({"generation_config.json": {"eos_token_id": 1}}, "<eos>", "<eos>"),
+    ({"tokenizer_config.json": {"eos_token": None, "bos_token": "<bos>"}}, "<bos>", "<bos>"),
+]
+
+
+@pytest.mark.parametrize(("files", "end", "start"), ENDINGS)
 def test_the_end_of_a_text_is_read(tmp_path: Path, files: dict[str, Any], end: str, start: str):
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     for name, data in files.items():
@@ -262,15 +262,15 @@ def test_tokens_of_one_letter_are_shown_as_that_letter() -> None:
 TEMPLATED = {"tokenizer_config.json": {"eos_token": "<eos>", "chat_template": "{{ messages }}"}}
 
 
-@pytest.mark.parametrize(
-    ("ends", "wanted"),
-    [
-        ([1, 2], ["<eos>", "<bos>"]),
-        ([2, 1, 3], ["<eos>", "<bos>", "<unk>"]),
-        ([2, 2, 9_999, -1, "2", None], ["<eos>", "<bos>"]),
-        (1, ["<eos>"]),
-    ],
-)
+STOPS = [
+    ([1, 2], ["<eos>", "<bos>"]),
+    ([2, 1, 3], ["<eos>", "<bos>", "<unk>"]),
+    ([2, 2, 9_999, -1, "2", None], ["<eos>", "<bos>"]),
+    (1, ["<eos>"]),
+]
+
+
+@pytest.mark.parametrize(("ends", "wanted"), STOPS)
 def test_a_foreign_folder_ends_as_it_generates(ends: Any, wanted: list[str], tmp_path: Path):
     gemma_like().save(str(tmp_path / "tokenizer.json"))
     for name, data in {**TEMPLATED, "generation_config.json": {"eos_token_id": ends}}.items():
@@ -344,15 +344,15 @@ class PanicException(BaseException):
     """What a failure within the library's Rust code is."""
 
 
-@pytest.mark.parametrize(
-    ("error", "wanted", "advice"),
-    [
-        (Exception("no token"), TokenizerError, "this one cannot read all texts"),
-        (PanicException("slow"), TokenizerError, "too slow for such a text"),
-        (KeyboardInterrupt(), KeyboardInterrupt, ""),
-        (MemoryError(), MemoryError, ""),
-    ],
-)
+FAILURES = [
+    (Exception("no token"), TokenizerError, "this one cannot read all texts"),
+    (PanicException("slow"), TokenizerError, "too slow for such a text"),
+    (KeyboardInterrupt(), KeyboardInterrupt, ""),
+    (MemoryError(), MemoryError, ""),
+]
+
+
+@pytest.mark.parametrize(("error", "wanted", "advice"), FAILURES)
 def test_only_failures_of_the_library_at_a_text_are_errors_of_the_tokenizer(
     error: BaseException, wanted: type[BaseException], advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,17 +96,17 @@ def test_an_id_far_beyond_the_tokens_is_refused(tmp_path: Path, index: Any):
     assert refused(written(tmp_path, described(added_tokens=added)))
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"normalizer": chain(40, "a", "aa")},
-        {"normalizer": chain(10, "ә", "ә" * 9)},
-        {"normalizer": chain(40, "", "a", "Regex")},
-        {"normalizer": replace("a", "ба" * 500)},
-        {"normalizer": {"type": "Sequence", "normalizers": [chain(9, "a", "aaa")] * 9}},
-        {"decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]}},
-    ],
-)
+EXPLODING = [
+    {"normalizer": chain(40, "a", "aa")},
+    {"normalizer": chain(10, "ә", "ә" * 9)},
+    {"normalizer": chain(40, "", "a", "Regex")},
+    {"normalizer": replace("a", "ба" * 500)},
+    {"normalizer": {"type": "Sequence", "normalizers": [chain(9, "a", "aaa")] * 9}},
+    {"decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]}},
+]
+
+
+@pytest.mark.parametrize("rules", EXPLODING)
 def test_rules_that_make_a_text_explode_are_refused(tmp_path: Path, rules: dict[str, Any]):
     assert "letters of one" in refused(written(tmp_path, described(**rules)))
 
@@ -163,14 +163,14 @@ def test_a_sequence_is_counted_by_every_list_it_has():
     assert growth_of(hidden | {"decoders": chain(9, "a", "bb")["normalizers"]}) == 2**9
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "null", "[]", "{", "[" * 100_000, "\0" * 99, '{"model": []}', '{"model": {}}'),
-        *('{"model": {"vocab": 5}}', '{"model": {"vocab": {"a": NaN}}}'),
-        '{"model": {}, "added_tokens": 5}',
-    ],
-)
+NO_TOKENIZERS = [
+    *("", "null", "[]", "{", "[" * 100_000, "\0" * 99, '{"model": []}', '{"model": {}}'),
+    *('{"model": {"vocab": 5}}', '{"model": {"vocab": {"a": NaN}}}'),
+    '{"model": {}, "added_tokens": 5}',
+]
+
+
+@pytest.mark.parametrize("text", NO_TOKENIZERS)
 def test_json_that_is_no_tokenizer_is_an_error_of_ours(tmp_path: Path, text: str):
     assert refused(written(tmp_path, text))
 
@@ -188,17 +188,14 @@ def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "more than 1,000 bytes" in refused(written(tmp_path, json.dumps({"model": "a" * 999})))
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        *(
-            ("tokenizer.json", kind)
-            for kind in ("pipe", "socket", "zeros", "folder", "out", "loop")
-        ),
-        *(("tokenizer_config.json", "pipe"), ("config.json", "zeros")),
-        *(("chat_template.jinja", "out"), ("chat_template.jinja", "pipe")),
-    ],
-)
+NO_FILES = [
+    *(("tokenizer.json", kind) for kind in ("pipe", "socket", "zeros", "folder", "out", "loop")),
+    *(("tokenizer_config.json", "pipe"), ("config.json", "zeros")),
+    *(("chat_template.jinja", "out"), ("chat_template.jinja", "pipe")),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), NO_FILES)
 def test_what_is_no_file_of_the_folder_is_not_waited_for(
     tmp_path: Path, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -29,18 +29,18 @@ def test_values_that_cannot_be_meant_are_refused(key: str, value: object) -> Non
 SHARES, OPEN = {"web": 0.5, "songs": 0.5}, "sources whose shares are open"
 
 
-@pytest.mark.parametrize(
-    ("vain", "wanted", "needed"),
-    [
-        ({"cooldown": 0.1, "schedule": "linear"}, {"schedule": "wsd"}, 'schedule = "wsd"'),
-        ({"final_lr": 0.1, "schedule": "constant"}, {"schedule": "wsd"}, "a schedule that falls"),
-        ({"momentum": 0.9}, {"optimizer": "muon"}, 'optimizer = "muon"'),
-        ({"beta": 0.2}, {"objective": "preferences"}, 'objective = "preferences"'),
-        ({"temperature": 2.0, "sources": SHARES}, {"sources": tuple(SHARES)}, OPEN),
-        ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
-        ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
-    ],
-)
+USELESS = [
+    ({"cooldown": 0.1, "schedule": "linear"}, {"schedule": "wsd"}, 'schedule = "wsd"'),
+    ({"final_lr": 0.1, "schedule": "constant"}, {"schedule": "wsd"}, "a schedule that falls"),
+    ({"momentum": 0.9}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+    ({"beta": 0.2}, {"objective": "preferences"}, 'objective = "preferences"'),
+    ({"temperature": 2.0, "sources": SHARES}, {"sources": tuple(SHARES)}, OPEN),
+    ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+    ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
+]
+
+
+@pytest.mark.parametrize(("vain", "wanted", "needed"), USELESS)
 def test_a_useless_key_is_refused(vain: dict[str, object], wanted: dict[str, object], needed: str):
     key = next(iter(vain))
     with pytest.raises(ValidationError, match=f"{key} changes nothing without {needed}"):

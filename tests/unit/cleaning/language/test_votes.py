@@ -85,14 +85,14 @@ class Says:
         return self.found
 
 
-@pytest.mark.parametrize(
-    ("said", "probability", "certain"),
-    [
-        *((("tt", 100, True), 0.97, "tt"), (("tt", 80, True), 0.776, "tt")),
-        *((("tt", 79, True), 0.7663, ""), (("tt", 100, False), 1.97 / 3, "")),
-        (("un", 100, True), 0.0, ""),
-    ],
-)
+CERTAINTIES = [
+    *((("tt", 100, True), 0.97, "tt"), (("tt", 80, True), 0.776, "tt")),
+    *((("tt", 79, True), 0.7663, ""), (("tt", 100, False), 1.97 / 3, "")),
+    (("un", 100, True), 0.0, ""),
+]
+
+
+@pytest.mark.parametrize(("said", "probability", "certain"), CERTAINTIES)
 def test_a_vote_is_as_probable_as_the_library_is_certain(
     monkeypatch: Patch, said: tuple[str, int, bool], probability: float, certain: str
 ):
@@ -104,14 +104,14 @@ def test_a_vote_is_as_probable_as_the_library_is_certain(
     assert reliable_code("текст") == certain
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "certain"),
-    [
-        *(("ru", Vote("ru", 0.3), "ru"), ("ru", Vote("ba", 0.9), ""), ("", Vote("ru", 0.9), "")),
-        *(("", Vote("zxx", 0.51), "zxx"), ("", Vote("zxx", 0.5), ""), ("tt", Vote("zxx", 0.9), "")),
-        ("ru", Vote("zxx", 0.51), "zxx"),
-    ],
-)
+BOTH = [
+    *(("ru", Vote("ru", 0.3), "ru"), ("ru", Vote("ba", 0.9), ""), ("", Vote("ru", 0.9), "")),
+    *(("", Vote("zxx", 0.51), "zxx"), ("", Vote("zxx", 0.5), ""), ("tt", Vote("zxx", 0.9), "")),
+    ("ru", Vote("zxx", 0.51), "zxx"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "certain"), BOTH)
 def test_both_must_name_it(monkeypatch: Patch, first: str, second: Vote, certain: str):
     monkeypatch.setattr(votes, "reliable_code", lambda text: first)
     monkeypatch.setattr(votes, "langid_vote", lambda text: second)

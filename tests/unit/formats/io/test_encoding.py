@@ -43,17 +43,17 @@ def test_a_byte_order_mark_decides_and_goes(tmp_path: Path, lines: list[str], en
     assert kept(records(path, document="line")) == lines
 
 
+LINES = [
+    *(TATAR, KHMER, ROMANIAN),
+    ["Његова књига је ту.", "Рекла је: Његош."],
+    ["დილა მშვიდობისა, მეგობრებო.", "როგორ ხარ?"],
+    ["ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੋਸਤੋ।", "ਤੁਸੀਂ ਕਿਵੇਂ ਹੋ?"],  # each letter has a LF as its first half
+    ["上海上空有云。", "上上下下 的人很多。"],
+]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize(
-    "lines",
-    [
-        *(TATAR, KHMER, ROMANIAN),
-        ["Његова књига је ту.", "Рекла је: Његош."],
-        ["დილა მშვიდობისა, მეგობრებო.", "როგორ ხარ?"],
-        ["ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੋਸਤੋ।", "ਤੁਸੀਂ ਕਿਵੇਂ ਹੋ?"],  # each letter has a LF as its first half
-        ["上海上空有云。", "上上下下 的人很多。"],
-    ],
-)
+@pytest.mark.parametrize("lines", LINES)
 def test_a_whole_file_of_bare_utf16_is_read(tmp_path: Path, lines: list[str], encoding: str):
     path = write(tmp_path, "a.txt", ("\n".join(lines * 20) + "\n").encode(encoding))
     found = records(path, document="line")
@@ -216,15 +216,15 @@ COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
 ROMANIAN_CEDILLAS = [line.translate(str.maketrans("șțȘȚ", "şţŞŢ")) for line in ROMANIAN * 20]
 
 
-@pytest.mark.parametrize(
-    ("data", "encoding"),
-    [
-        ("\r\n".join(PERSIAN * 20).encode("cp1256"), "cp1256"),
-        (in_cp1256("\r\n".join(PERSIAN * 20)), "cp1256"),
-        ("\n".join(ARABIC).encode("iso8859_6"), "iso8859-6"),
-        ("\n".join(ARABIC).encode("cp1256"), "cp1256"),
-    ],
-)
+BY_SCRIPT = [
+    ("\r\n".join(PERSIAN * 20).encode("cp1256"), "cp1256"),
+    (in_cp1256("\r\n".join(PERSIAN * 20)), "cp1256"),
+    ("\n".join(ARABIC).encode("iso8859_6"), "iso8859-6"),
+    ("\n".join(ARABIC).encode("cp1256"), "cp1256"),
+]
+
+
+@pytest.mark.parametrize(("data", "encoding"), BY_SCRIPT)
 def test_the_script_of_the_text_decides_among_encodings(tmp_path: Path, data: bytes, encoding: str):
     path = write(tmp_path, "a.txt", data)
     found = records(path, document="line", script="arabic")
@@ -268,20 +268,20 @@ def test_letters_of_dos_are_no_signs_of_windows():
     assert refused or text.encode("cp850").decode(name) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "script", "is_it"),
-    [
-        ("كتاب خوب، دوستي؟ «است»", "arabic", True),
-        ("Le mot كتاب veut dire livre.", "arabic", True),
-        ("Mنdchen und Frنulein", "arabic", False),
-        ("яД░МД ъЦгД Ещй", "cyrillic", False),
-        ("Сдђнд ЯгЗд", "arabic", False),
-        ("L’été à la mer", "latin", True),
-        ("p‚ch‚ et l‚sine, dès l’été", "latin", False),
-        ("ƒeftali ƒeker", "latin", False),
-        ("— Ab — cd — ef", "cyrillic", False),
-    ],
-)
+SCRIPTS = [
+    ("كتاب خوب، دوستي؟ «است»", "arabic", True),
+    ("Le mot كتاب veut dire livre.", "arabic", True),
+    ("Mنdchen und Frنulein", "arabic", False),
+    ("яД░МД ъЦгД Ещй", "cyrillic", False),
+    ("Сдђнд ЯгЗд", "arabic", False),
+    ("L’été à la mer", "latin", True),
+    ("p‚ch‚ et l‚sine, dès l’été", "latin", False),
+    ("ƒeftali ƒeker", "latin", False),
+    ("— Ab — cd — ef", "cyrillic", False),
+]
+
+
+@pytest.mark.parametrize(("text", "script", "is_it"), SCRIPTS)
 def test_a_text_of_one_script_has_few_other_letters_and_signs(text: str, script: str, is_it: bool):
     assert is_of_script(text, script) == is_it
 

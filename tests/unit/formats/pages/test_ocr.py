@@ -54,15 +54,15 @@ def test_lines_of_a_picture_are_read_with_their_confidence(engine: Tesseract, tm
     assert ocr_lines("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("crash", "parser_crashed"),
-        ("no picture", "damaged"),
-        ("eat", "parser_memory"),
-        ("spin", "parser_timeout"),
-    ],
-)
+DEADLY = [
+    ("crash", "parser_crashed"),
+    ("no picture", "damaged"),
+    ("eat", "parser_memory"),
+    ("spin", "parser_timeout"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), DEADLY)
 def test_what_the_program_does_not_survive_is_a_failure_of_the_page(
     engine: Tesseract, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
 ):
@@ -86,16 +86,16 @@ def test_a_missing_program_or_pack_is_told(engine: Tesseract, monkeypatch: pytes
     assert "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "reason"),
-    [
-        (152, "", "parser_timeout"),
-        (1, "Error in pixReadStreamPng: ...", "damaged"),
-        (1, "Error during processing.", "parser_crashed"),
-        (134, "std::bad_alloc", "parser_memory"),
-        (139, "", "parser_crashed"),
-    ],
-)
+ENDS = [
+    (152, "", "parser_timeout"),
+    (1, "Error in pixReadStreamPng: ...", "damaged"),
+    (1, "Error during processing.", "parser_crashed"),
+    (134, "std::bad_alloc", "parser_memory"),
+    (139, "", "parser_crashed"),
+]
+
+
+@pytest.mark.parametrize(("code", "said", "reason"), ENDS)
 def test_the_end_of_the_program_has_its_reason(code: int, said: str, reason: str):
     assert failure(code, said).reason == reason
 

@@ -128,24 +128,24 @@ def test_a_capital_behind_a_blank_begins_a_paragraph_in_the_next_column():
     assert texts(columns) == [["Кичә кич белән", "Яңа бүлек башлана"]]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "whole"),
-    [
-        ("без урманга ба-", "рабыз.", "без урманга барабыз."),
-        ("la maison entiè\u00ad", "re dort", "la maison entière dort"),
-        ("le boulan¬", "ger ouvre", "le boulanger ouvre"),
-        ("Бүген һава", "матур.", "Бүген һава матур."),
-        ("Saint-", "Pierre", "Saint-Pierre"),
-        ("un tiret -", "et la suite", "un tiret - et la suite"),
-        ("1914-", "1918", "1914- 1918"),
-        ("ខ្ញុំដើរទៅ", "ផ្សារ", "ខ្ញុំដើរទៅផ្សារ"),
-        ("ខ្ញុំ", "2026", "ខ្ញុំ 2026"),
-        # A hyphen stays if the document writes the word with it, and never without.
-        ("Il viendra peut-", "être", "Il viendra peut-être"),
-        ("ал-", "гөл", "алгөл"),
-        ("week-", "end", "weekend"),  # at line ends only, where words may be cut
-    ],
-)
+JOINED = [
+    ("без урманга ба-", "рабыз.", "без урманга барабыз."),
+    ("la maison entiè\u00ad", "re dort", "la maison entière dort"),
+    ("le boulan¬", "ger ouvre", "le boulanger ouvre"),
+    ("Бүген һава", "матур.", "Бүген һава матур."),
+    ("Saint-", "Pierre", "Saint-Pierre"),
+    ("un tiret -", "et la suite", "un tiret - et la suite"),
+    ("1914-", "1918", "1914- 1918"),
+    ("ខ្ញុំដើរទៅ", "ផ្សារ", "ខ្ញុំដើរទៅផ្សារ"),
+    ("ខ្ញុំ", "2026", "ខ្ញុំ 2026"),
+    # A hyphen stays if the document writes the word with it, and never without.
+    ("Il viendra peut-", "être", "Il viendra peut-être"),
+    ("ал-", "гөл", "алгөл"),
+    ("week-", "end", "weekend"),  # at line ends only, where words may be cut
+]
+
+
+@pytest.mark.parametrize(("before", "after", "whole"), JOINED)
 def test_two_pieces_are_joined_as_the_script_writes_them(before: str, after: str, whole: str):
     words = Words()
     words.learn(["oui, peut-être demain", "бакчада алгөл һәм ал-гөл үсә", "week-end non week-end"])

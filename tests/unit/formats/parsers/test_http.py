@@ -45,13 +45,13 @@ def test_a_body_packed_twice_is_unpacked_in_the_opposite_order():
     assert (found.body, found.is_cut) == (BODY, False)
 
 
-@pytest.mark.parametrize(
-    ("method", "packed"),
-    [
-        ("gzip", gzip.compress(BODY) + gzip.compress(BODY)),
-        ("zstd", zstandard.compress(BODY) + zstandard.compress(BODY)),
-    ],
-)
+MEMBERS = [
+    ("gzip", gzip.compress(BODY) + gzip.compress(BODY)),
+    ("zstd", zstandard.compress(BODY) + zstandard.compress(BODY)),
+]
+
+
+@pytest.mark.parametrize(("method", "packed"), MEMBERS)
 def test_all_members_of_a_body_are_read(method: str, packed: bytes):
     assert unpacked(packed, method) == (BODY * 2, False)
     text, is_cut = unpacked(packed[:-20], method)

@@ -78,15 +78,15 @@ def test_records_of_arc_have_address_kind_date_and_content(monkeypatch: pytest.M
     assert (len(found.data), found.size) == (100, len(BODY) * 90)
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (arc([("http://a.b/", BODY)])[:-30], "truncated"),
-        (b"no head at all\n", "damaged"),
-        (b"http://a 1 2 3 x5\n", "damaged"),
-        (b"x" * 100_000, "damaged"),
-    ],
-)
+NOT_WHOLE = [
+    (arc([("http://a.b/", BODY)])[:-30], "truncated"),
+    (b"no head at all\n", "damaged"),
+    (b"http://a 1 2 3 x5\n", "damaged"),
+    (b"x" * 100_000, "damaged"),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), NOT_WHOLE)
 def test_what_is_no_whole_record_of_arc_is_refused(data: bytes, reason: str):
     with pytest.raises(Refused) as caught:
         read(data)

@@ -143,14 +143,14 @@ def test_a_dump_that_is_cut_keeps_its_whole_pages_and_says_so(tmp_path: Path, sh
         assert reasons(found) == {"truncated": 1}
 
 
-@pytest.mark.parametrize(
-    ("text", "detail"),
-    [
-        ("<TEI><body>юк</body></TEI>", "no dump of MediaWiki"),
-        ("<mediawiki><page></pag></mediawiki>", "no whole page"),
-        ("\x01бу XML түгел", "no whole page"),
-    ],
-)
+NO_DUMPS = [
+    ("<TEI><body>юк</body></TEI>", "no dump of MediaWiki"),
+    ("<mediawiki><page></pag></mediawiki>", "no whole page"),
+    ("\x01бу XML түгел", "no whole page"),
+]
+
+
+@pytest.mark.parametrize(("text", "detail"), NO_DUMPS)
 def test_what_is_no_dump_is_refused(tmp_path: Path, text: str, detail: str):
     (refusal,) = refused(read(tmp_path, NAME, text))
     assert refusal.reason == "damaged"

@@ -109,16 +109,16 @@ def test_json_is_told_what_to_do(tmp_path: Path, name: str, what: str, advice: s
     assert advice in refusal.detail
 
 
-@pytest.mark.parametrize(
-    ("what", "data"),
-    [
-        ("an EPUB book", epub({"one": xhtml(FRENCH)})),
-        ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
-        ("a DOCX document", zipped({"word/document.xml": xhtml(FRENCH)})),
-        ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
-        ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
-    ],
-)
+NO_ARCHIVES = [
+    ("an EPUB book", epub({"one": xhtml(FRENCH)})),
+    ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
+    ("a DOCX document", zipped({"word/document.xml": xhtml(FRENCH)})),
+    ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
+    ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
+]
+
+
+@pytest.mark.parametrize(("what", "data"), NO_ARCHIVES)
 def test_a_document_named_as_an_archive_is_one_reject(tmp_path: Path, what: str, data: bytes):
     (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
     assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
@@ -141,17 +141,17 @@ def test_what_is_compressed_otherwise_than_its_name_says_is_read(tmp_path: Path,
         assert kept(records(write(tmp_path, name, data), document="line")) == TATAR
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<doc id="1" url="http://tt.example">\nБүген җылы.\n</doc>',
-        "{җавап}\nБүген җылы.",
-        '{"ул" диде}\nБүген җылы.',
-        "[1] Бүген җылы.",
-        "[[Казан]] шәһәре",
-        "<b>Бүген</b> җылы.",
-    ],
-)
+LIKE_OTHERS = [
+    '<doc id="1" url="http://tt.example">\nБүген җылы.\n</doc>',
+    "{җавап}\nБүген җылы.",
+    '{"ул" диде}\nБүген җылы.',
+    "[1] Бүген җылы.",
+    "[[Казан]] шәһәре",
+    "<b>Бүген</b> җылы.",
+]
+
+
+@pytest.mark.parametrize("text", LIKE_OTHERS)
 def test_a_text_that_begins_like_another_kind_is_read(tmp_path: Path, text: str) -> None:
     assert kept(records(write(tmp_path, "a.txt", text))) == [text]
 
