@@ -103,10 +103,8 @@ def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixt
 
 def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
     given = ["generate", "kechkena", "--max-tokens", "8", "--store", finished / "store"]
-    alone = [
-        command(*given, prompt, "--seed", seed).out
-        for seed, prompt in enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
-    ]
+    prompts = enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
+    alone = [command(*given, prompt, "--seed", seed).out for seed, prompt in prompts]
     piped = "\ufeffӘбием мич\r\n\r\nភូមិ".encode()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="ascii"))
     said = command(*given, "-n", "2")

@@ -64,15 +64,15 @@ def refusal(file: Path, *, variant: str | None = None, sets: tuple[str, ...] = (
     return str(caught.value).replace(str(file), file.name)
 
 
-def test_a_variant_s_table_replaces_the_table_and_does_not_merge(basme: Path) -> None:
+def test_a_variant_s_tables_phases_and_values_replace_those_of_the_recipe(basme: Path) -> None:
+    assert Recipe.variants(basme) == ["gpt2", "scurt", "semințe"]
     model = Recipe.load(basme, variant="gpt2").model
     assert (model.family, model.layers, model.dim, model.mixer.heads) == ("gpt2", 6, None, None)
-
-
-def test_a_variant_s_phases_replace_all_phases(basme: Path) -> None:
     recipe = Recipe.load(basme, variant="scurt")
     assert [(phase.name, phase.steps) for phase in recipe.phase] == [("una", 5)]
     assert recipe.model.family == "llama"
+    recipe = Recipe.load(basme, variant="semințe")
+    assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
 
 
 def test_a_variant_s_table_for_a_list_changes_keys_of_its_items(basme: Path) -> None:
@@ -106,23 +106,11 @@ def test_an_item_that_a_variant_misnames_is_reported_at_its_line(basme: Path, va
     assert "Did you mean `cărți`?" in said
 
 
-def test_a_variant_may_hold_a_single_value(basme: Path) -> None:
-    recipe = Recipe.load(basme, variant="semințe")
-    assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
-
-
-def test_variants_are_listed_in_the_file_s_order(basme: Path) -> None:
-    assert Recipe.variants(basme) == ["gpt2", "scurt", "semințe"]
-
-
 def test_an_unknown_variant_gets_a_suggestion_and_the_list(basme: Path) -> None:
     assert refusal(basme, variant="scrut") == (
         "basme.toml: variant scrut is not in this recipe.\n"
         "Did you mean `scurt`?  Variants: gpt2, scurt, semințe"
     )
-
-
-def test_a_recipe_without_variants_says_so(basme: Path) -> None:
     basme.write_text(BASME[: BASME.index("[variant")], encoding="utf-8")
     assert refusal(basme, variant="x").endswith("It has no variants.")
 
@@ -186,9 +174,7 @@ def test_the_only_item_may_be_left_out(basme: Path) -> None:
     tokens = ["phase.steps=", "phase.tokens=64"]
     assert Recipe.load(basme, variant="scurt", sets=tokens).phase[0].tokens == 64
     said = refusal(basme, variant="scurt", sets=("phase.lrr=1",))
-    assert said.startswith(
-        "--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you mean"
-    )
+    assert said.startswith("--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you")
     assert "phase has no item 1." in refusal(basme, variant="scurt", sets=("phase.1=",))
     assert "It has: una, 0" in refusal(basme, variant="scurt", sets=("phase.unna.lr=1",))
 

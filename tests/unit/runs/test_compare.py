@@ -46,10 +46,8 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     assert "bigram (2.3100)" in notes
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
-    sampled = [
-        contender(tmp_path / "900", n, [400.0] * len(SENTENCES), others={"sampled_from": 900})
-        for n in ("poor", "ярлы")
-    ]
+    nats, part = [400.0] * len(SENTENCES), {"sampled_from": 900}
+    sampled = [contender(tmp_path / "900", n, nats, others=part) for n in ("poor", "ярлы")]
     assert "loses" not in " ".join(compare(sampled).notes), "a sample is of other documents"
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 

@@ -149,10 +149,8 @@ def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
 def test_a_model_with_a_template_for_conversations_is_asked_by_chat(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert asked("әкият", None) == asked("әкият", make(store)) == 'generate әкият "…"'
-    for tokenizer, said in (
-        (toy_tokenizer("byte"), 'generate әкият "…"'),
-        (fresh_tokenizer("byte"), "chat әкият"),
-    ):
+    plain = (toy_tokenizer("byte"), 'generate әкият "…"')
+    for tokenizer, said in (plain, (fresh_tokenizer("byte"), "chat әкият")):
         identifier = said.encode().hex()[:64]
         with store.workspace("model", identifier, waiting=nobody) as ctx:
             tokenizer.save(ctx.out)
