@@ -6,15 +6,7 @@ import json
 import pytest
 
 from endonym import errors
-from endonym.errors import (
-    Damaged,
-    EndonymError,
-    MissingSource,
-    RecipeError,
-    SourceError,
-    printable,
-    printable_lines,
-)
+from endonym.errors import Damaged, EndonymError, MissingSource, RecipeError, SourceError, printable
 
 FAMILY = {
     name: kind
@@ -65,7 +57,7 @@ NAMES = [
 @pytest.mark.parametrize(("name", "shown"), NAMES)
 def test_what_a_terminal_would_obey_is_written_out(name: str, shown: str):
     assert printable(f"{name}\n\t") == f"{shown}\\x0a\\x09"
-    assert printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"
+    assert errors.printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"
 
 
 def test_an_error_shows_names_with_escapes_and_keeps_its_lines():

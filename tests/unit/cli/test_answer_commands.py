@@ -10,17 +10,8 @@ import click
 import pytest
 from serving import CHATML, write_gguf
 
-from endonym.cli.answer_commands import (
-    CHAT_HELP,
-    HELP,
-    SAMPLING_OPTIONS,
-    Messages,
-    Shaded,
-    conversation_loop,
-    prompt_loop,
-    texts,
-    write_text,
-)
+from endonym.cli import answer_commands
+from endonym.cli.answer_commands import HELP, Messages, Shaded, prompt_loop, texts, write_text
 from endonym.cli.main import cli
 from endonym.errors import RecipeError
 from endonym.serve.pieces import TextPiece, Token
@@ -125,11 +116,11 @@ def test_enter_asks_once_more(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         if seed == 3:
             raise KeyboardInterrupt
 
-    conversation_loop(answered, seed=0)
+    answer_commands.conversation_loop(answered, seed=0)
     assert asked == [(["Сәлам"], 1), (["Сәлам"], 2), (["Сәлам", "җавап 2", "Хәлләр?"], 3)]
     said = capsys.readouterr()
     assert said.out == "> > җавап 1\n> җавап 2\n> җавап 3\n> "
-    assert said.err.startswith(CHAT_HELP)
+    assert said.err.startswith(answer_commands.CHAT_HELP)
 
 
 def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
@@ -145,7 +136,7 @@ def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
         return iter([f"җавап {seed}"])
 
     type_in("\n".join(lines), monkeypatch)
-    conversation_loop(answered, seed=0)
+    answer_commands.conversation_loop(answered, seed=0)
     assert heard[2:] == [["Сәлам"], ["Сәлам", "җавап 2", "Хәлләр?"]]
     assert "MESSAGE: a message of 99 tokens\n" in capsys.readouterr().err
     heard.clear()
@@ -262,5 +253,5 @@ def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:
         command = cli.get_command(context, name)
         found.append({each.name or "": each.default for each in command.params})
     names = [name for name in found[0] if name in found[1]]
-    assert len(names) >= len(SAMPLING_OPTIONS) == 7
+    assert len(names) >= len(answer_commands.SAMPLING_OPTIONS) == 7
     assert all(found[0][name] == found[1][name] for name in names)

@@ -14,16 +14,7 @@ from made_scores import score
 from endonym.autopilot import resolve
 from endonym.autopilot.model_size import Facts
 from endonym.commands import run as run_module
-from endonym.commands.run import (
-    as_dict,
-    check_all,
-    compared,
-    describe_plan,
-    replaced,
-    run_and_report,
-    say_results,
-    scores_of,
-)
+from endonym.commands.run import check_all, describe_plan, replaced, run_and_report, say_results
 from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
@@ -71,11 +62,11 @@ def run(recipe: Recipe, tmp_path: Path) -> Run:
 
 
 def test_the_scores_of_a_run_are_those_of_all_its_evaluations(run: Run) -> None:
-    assert scores_of(run) == []
+    assert run_module.scores_of(run) == []
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     scored(run, "evaluation prompts", None)
     scored(run, "evaluation bits 2", {"fables.txt": 2.5})
-    assert [(each.split, each.value) for each in scores_of(run)] == [
+    assert [(each.split, each.value) for each in run_module.scores_of(run)] == [
         ("test", 1.5),
         ("dev", 1.4),
         ("fables.txt", 2.5),
@@ -84,7 +75,7 @@ def test_the_scores_of_a_run_are_those_of_all_its_evaluations(run: Run) -> None:
 
 def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     scored(run, "evaluation bits", {"test": 1.5})
-    found = as_dict(run)
+    found = run_module.as_dict(run)
     assert found["run"] == str(run.folder)
     assert found["stages"] == [
         {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
@@ -147,7 +138,7 @@ def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_p
     other = Run(tmp_path / "runs" / "kechkena@wide", run.recipe, run.store)
     scored(run, "evaluation bits", {"test": 1.5})
     scored(other, "evaluation bits", {"fables.txt": 1.4})
-    assert compared([run, other]) is None
+    assert run_module.compared([run, other]) is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +151,7 @@ def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
     monkeypatch.setattr(run_module, "read", lambda *given: asked.append(given))
     monkeypatch.setattr(run_module, "compare", lambda runs: len(runs))
     scored(run, "evaluation bits", dict.fromkeys(splits, 1.5))
-    assert compared([run, run]) == 2
+    assert run_module.compared([run, run]) == 2
     assert asked == [(run.folder, "kechkena", split)] * 2
 
 

@@ -16,15 +16,7 @@ from serving import CHATML, toy_language_model, write_gguf
 from endonym.commands import serve
 from endonym.commands.inspect import remove, unused
 from endonym.commands.load import load_model
-from endonym.commands.serve import (
-    Place,
-    hosts_of,
-    make_engine,
-    place_of,
-    read_key,
-    require_extra,
-    served_names,
-)
+from endonym.commands.serve import Place, hosts_of, make_engine, place_of, read_key, served_names
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -218,7 +210,7 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
 def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(RecipeError) as told:
-        require_extra()
+        serve.require_extra()
     assert told.value.do == 'pip install "endonym[serve]"'
     assert 'pip install "endonym[serve]"' in command("serve", "тел").err
     assert serve.FORMAT == "F16"

@@ -14,14 +14,7 @@ from toys import toy_texts
 
 from endonym.errors import EndonymError
 from endonym.evaluate import compressor
-from endonym.evaluate.compressor import (
-    KeptSizes,
-    compressed_bytes,
-    draws_of,
-    ends,
-    most_documents,
-    read_request,
-)
+from endonym.evaluate.compressor import KeptSizes, compressed_bytes, draws_of, ends, read_request
 
 Kept = tuple[KeptSizes, list[str]]
 
@@ -92,12 +85,15 @@ def test_one_size_of_the_training_text_for_all_documents_moves_their_mean() -> N
 )
 def test_few_short_texts_are_measured_at_more_ends(count: int, size: int, draws: int) -> None:
     assert draws_of(count, count * size) == draws
-    assert most_documents() == 2_000
+    assert compressor.most_documents() == 2_000
 
 
 def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(monkeypatch: Patch) -> None:
     monkeypatch.delattr("os.fork")
-    assert (most_documents(), draws_of(len(DOCUMENTS), sum(map(len, DOCUMENTS)))) == (10, 2)
+    assert (compressor.most_documents(), draws_of(len(DOCUMENTS), sum(map(len, DOCUMENTS)))) == (
+        10,
+        2,
+    )
     train_ends = ends(TRAIN, 2)
     output = io.StringIO()
     data = request(TRAIN, train_ends, [b"\n\n" + each for each in DOCUMENTS])

@@ -9,17 +9,7 @@ import pytest
 
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.evaluate import speed
-from endonym.evaluate.speed import (
-    LENGTHS,
-    Contender,
-    Sample,
-    answered,
-    cells,
-    contenders,
-    measure_speed,
-    notes,
-    sample,
-)
+from endonym.evaluate.speed import LENGTHS, Contender, Sample, answered, cells, notes, sample
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -67,7 +57,7 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch
     monkeypatch.setattr(speed, "answered", answered_here)
     ticks: list[float] = []
     given = [contender("one"), contender("two")]
-    one, two = measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
+    one, two = speed.measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
     assert asked == [("one", True), ("two", True), ("one", False), ("one", False)]
     assert len(ticks) == 6
     assert (one.load_seconds, one.peak_bytes, one.bits_per_byte) == (1.0, 60, 1.5)
@@ -94,7 +84,7 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
     (gguf / "a-Q8_0.gguf").write_bytes(b"x" * 10)
     (gguf / "a-Q5_K_M.gguf").write_bytes(b"x" * 8)
     (gguf / "a-F16.gguf").write_bytes(b"x" * 20)
-    found = [(each.name, each.program, each.bytes) for each in contenders(own, [hf, gguf])]
+    found = [(each.name, each.program, each.bytes) for each in speed.contenders(own, [hf, gguf])]
     assert found == [
         ("endonym fp32", "endonym", 40),
         ("transformers fp32", "transformers", 30),

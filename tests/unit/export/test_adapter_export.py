@@ -14,12 +14,7 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
 from endonym.export import adapter_export, formats
-from endonym.export.adapter_export import (
-    Adapter,
-    make_adapter_export,
-    require_adapter_formats,
-    require_form,
-)
+from endonym.export.adapter_export import Adapter, require_adapter_formats, require_form
 from endonym.export.config import Export
 from endonym.export.formats import record_of
 from endonym.generate.language_model import LanguageModel
@@ -44,7 +39,7 @@ def lively_adapter(family: str = "qwen3", **keys: object) -> Adapter:
 
 def exported(form: Form, adapter: Adapter, out: Path, texts: int = 20) -> formats.Exported:
     keys = {"texts": toy_texts()[:texts], "made_of": "0123456789ab", "log": Log(quiet=True)}
-    return make_adapter_export(Export(format=form), adapter, out, **keys)
+    return adapter_export.make_adapter_export(Export(format=form), adapter, out, **keys)
 
 
 @pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])

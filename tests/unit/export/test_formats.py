@@ -19,14 +19,7 @@ from endonym.errors import Damaged, ExportError
 from endonym.export import formats
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
-from endonym.export.formats import (
-    RECORD,
-    make_dataset,
-    make_export,
-    model_behind,
-    record_of,
-    require_formats,
-)
+from endonym.export.formats import RECORD, make_export, model_behind, record_of, require_formats
 from endonym.formats.config import Clean, Split
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -121,7 +114,7 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
     corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
     with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
-        make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
+        formats.make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
     assert not (tmp_path / "out").exists()
 
 

@@ -10,15 +10,8 @@ from made_scores import score
 
 from endonym.disk import list_files, write_json
 from endonym.evaluate.neighbours import Gain
-from endonym.export.history import (
-    History,
-    evaluations_of,
-    history_of,
-    is_of_split,
-    phases_of,
-    phases_of_lineage,
-    with_times,
-)
+from endonym.export import history
+from endonym.export.history import History, history_of, is_of_split, phases_of_lineage, with_times
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -35,7 +28,7 @@ def model(store: Store) -> Artifact:
 
 
 def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
-    known = history_of(model, evaluations_of(model))
+    known = history_of(model, history.evaluations_of(model))
     assert set(known.sources) == {"tatar", "romanian", "others"}
     assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
     assert known.is_from_scratch
@@ -100,7 +93,7 @@ def test_of_a_pruned_store_nothing_is_known(model: Artifact, store: Store, kind:
 def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(model: Artifact) -> None:
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"]}
     second = put(model, "model", "f" * 64, inputs=inputs)
-    assert [each.id for each in phases_of(second)] == [model.id, second.id]
+    assert [each.id for each in history.phases_of(second)] == [model.id, second.id]
     known = history_of(second)
     assert known.evaluations == ()
     found, is_whole = phases_of_lineage(second)

@@ -8,15 +8,8 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import ExportError
-from endonym.export.peft_format import (
-    changes_from,
-    config_of,
-    from_peft,
-    side_by_side,
-    tensors_of,
-    to_peft,
-    with_rows,
-)
+from endonym.export import peft_format
+from endonym.export.peft_format import changes_from, config_of, from_peft, to_peft, with_rows
 from endonym.model.adapt_config import Adapt
 from endonym.model.config import ModelConfig
 from endonym.model.lora import Change, new_changes
@@ -34,7 +27,7 @@ def test_names_are_short_where_all_layers_are_alike() -> None:
     said = config_of(theirs, layers=2, base="base")
     assert said["target_modules"] == ["model.layers.0.mlp.down_proj", "self_attn.q_proj"]
     assert (said["r"], said["lora_alpha"], said["peft_type"]) == (2, 4, "LORA")
-    assert f"{PREFIX}.lora_A.weight" in tensors_of(theirs)
+    assert f"{PREFIX}.lora_A.weight" in peft_format.tensors_of(theirs)
 
 
 def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
@@ -45,7 +38,7 @@ def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
     theirs = to_peft(config, changes | {first: odd})
     said = config_of(theirs, layers=2, base="base")
     assert {said["r"], *said["rank_pattern"].values()} == {2, 3}
-    found = from_peft(config, changes_from(tensors_of(theirs), said, "here"))
+    found = from_peft(config, changes_from(peft_format.tensors_of(theirs), said, "here"))
     assert found[first].scale == pytest.approx(0.7)
     assert found[first].rank == 3
     assert found["blocks.1.mixer.query"].scale == 2.0
@@ -153,7 +146,9 @@ def test_a_module_that_is_not_adapted_here_is_named() -> None:
 def joined(changes: list[Change | None], outputs: list[int]) -> Change:
     names = ["query", "key", "value"][: len(changes)]
     known = {name: each for name, each in zip(names, changes, strict=True) if each}
-    return side_by_side(names, known, dict(zip(names, outputs, strict=True)), where="here")
+    return peft_format.side_by_side(
+        names, known, dict(zip(names, outputs, strict=True)), where="here"
+    )
 
 
 def change(outputs: int, rank: int, scale: float, *, dora: bool = False, seed: int = 0) -> Change:

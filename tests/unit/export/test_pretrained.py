@@ -10,12 +10,8 @@ from foreign_folders import write_model
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.huggingface import (
-    export_huggingface,
-    load_pretrained,
-    pretrained_decoder,
-    with_context,
-)
+from endonym.export import huggingface
+from endonym.export.huggingface import load_pretrained, pretrained_decoder, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
@@ -29,7 +25,7 @@ def our_folder(folder: Path, family: str = "gpt2", kind: str = "bpe") -> Languag
     tokenizer = toy_tokenizer(kind)
     config = toy_config(family, vocab=tokenizer.vocab, context=CONTEXT)
     model = LanguageModel(lively_decoder(config, noise=0.1), tokenizer)
-    export_huggingface(model, folder)
+    huggingface.export_huggingface(model, folder)
     return model
 
 

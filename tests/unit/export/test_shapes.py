@@ -12,16 +12,8 @@ from foreign_folders import made, quiet_transformers
 from laws.shapes import SHAPES, shape
 
 from endonym.errors import ExportError
-from endonym.export.shapes import (
-    ANY_VALUE,
-    ONLY,
-    ROWS,
-    config_json,
-    is_buffer,
-    is_harmless,
-    read_config,
-    row_of,
-)
+from endonym.export import shapes
+from endonym.export.shapes import ANY_VALUE, ONLY, ROWS, config_json, is_buffer, is_harmless, row_of
 from endonym.model.config import ModelConfig
 
 REFUSED = {
@@ -58,7 +50,7 @@ def test_a_shape_that_no_class_says_names_what_its_own_cannot(name: str) -> None
 @ALL_SAID
 def test_a_shape_comes_back_from_its_config_json(config: ModelConfig) -> None:
     """All but how its branches started, which no file says and no answer depends on."""
-    back = read_config(config_json(config, 3), PLACE)
+    back = shapes.read_config(config_json(config, 3), PLACE)
     wanted = {"residual_init": "zero", "family": row_of(config).family}
     assert back == config.model_copy(update=wanted)
 

@@ -22,16 +22,7 @@ from endonym.export import verify
 from endonym.export.gguf import vocabulary, write
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import (
-    Check,
-    Gguf,
-    Ours,
-    Sample,
-    quantization_of,
-    require_ok,
-    require_same_ids,
-    verify_export,
-)
+from endonym.export.verify import Check, Gguf, Ours, Sample, require_same_ids, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import CHATML
@@ -81,7 +72,7 @@ def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) ->
     checks += verify_export(tmp_path / "hf", model, texts, name="kechkena")
     assert failed(checks) == []
     assert {each.runtime.partition(" ")[0] for each in checks} == {"llama.cpp", "transformers"}
-    require_ok(checks)
+    verify.require_ok(checks)
 
 
 def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
@@ -92,7 +83,7 @@ def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, mo
     checks = verify_export(tmp_path, model, toy_texts())
     assert failed(checks) == ["ids"]
     with pytest.raises(ExportError, match=r"ids: \d+ of \d+ lines differ"):
-        require_ok(checks)
+        verify.require_ok(checks)
 
 
 def test_weights_of_another_model_are_found(model: LanguageModel, tmp_path: Path) -> None:
@@ -238,7 +229,7 @@ def test_a_file_that_is_no_gguf_is_damaged(model: LanguageModel, tmp_path: Path,
 
 def test_the_number_format_is_read_from_the_file(model: LanguageModel, tmp_path: Path) -> None:
     for file in export_gguf(model, tmp_path, ("F32", "BF16", "Q4_K_M"), Provenance()):
-        assert quantization_of(file.path) == file.path.stem.partition("-")[2]
+        assert verify.quantization_of(file.path) == file.path.stem.partition("-")[2]
 
 
 def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
@@ -249,7 +240,7 @@ def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
     writer.write_ti_data_to_file()
     writer.close()
     with pytest.raises(Damaged, match="file type 10"):
-        quantization_of(tmp_path / "x.gguf")
+        verify.quantization_of(tmp_path / "x.gguf")
 
 
 def test_a_folder_without_a_model_is_said_before_transformers_is_asked(tmp_path: Path) -> None:

@@ -4,15 +4,8 @@ from collections import Counter
 
 import pytest
 
-from endonym.formats.readable import (
-    FEW_RECORDS,
-    Reading,
-    allowance,
-    judged_share,
-    said,
-    too_few,
-    too_much,
-)
+from endonym.formats import readable
+from endonym.formats.readable import FEW_RECORDS, Reading, allowance, judged_share, said, too_much
 
 
 def reading(source: str, good: int, bad: int, reason: str = "bad_row", size: int = 80) -> Reading:
@@ -137,5 +130,5 @@ def test_a_hundredth_is_left_out_in_silence() -> None:
 
 
 def test_four_documents_are_the_least() -> None:
-    assert too_few(4) == ""
-    assert too_few(3.2).startswith("documents left: 3; ")
+    assert readable.too_few(4) == ""
+    assert readable.too_few(3.2).startswith("documents left: 3; ")

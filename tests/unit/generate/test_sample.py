@@ -9,16 +9,9 @@ import torch
 from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.errors import RecipeError
+from endonym.generate import sample
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import (
-    COLDEST,
-    Sampler,
-    SamplerState,
-    Sampling,
-    likeliest,
-    log_probabilities,
-    unfinished,
-)
+from endonym.generate.sample import COLDEST, Sampler, SamplerState, Sampling, likeliest, unfinished
 from endonym.model.families import FAMILIES
 
 VOCAB = 60
@@ -238,7 +231,7 @@ def test_drawn_tokens_are_whole_characters_and_no_special(kind: str) -> None:
 def test_log_probabilities_are_those_of_torch() -> None:
     logits_BV = rows(3)
     expected = torch.from_numpy(logits_BV).log_softmax(-1).numpy()
-    found = log_probabilities(logits_BV)
+    found = sample.log_probabilities(logits_BV)
     assert found == pytest.approx(expected, abs=1e-5)
     best = likeliest(found[0], 4)
     assert [index for index, _ in best] == np.argsort(-expected[0])[:4].tolist()
@@ -249,7 +242,7 @@ def test_log_probabilities_are_those_of_torch() -> None:
 def test_what_is_no_number_is_not_among_the_likeliest() -> None:
     logits_BV = rows(3, 1.0, 4)
     logits_BV[0, 1], logits_BV[1], logits_BV[2, 3] = -np.inf, -np.inf, np.nan
-    found = [likeliest(log_V, 4) for log_V in log_probabilities(logits_BV)]
+    found = [likeliest(log_V, 4) for log_V in sample.log_probabilities(logits_BV)]
     assert sorted(index for index, _ in found[0]) == [0, 2, 3]
     assert found[1:] == [[], []]
 

@@ -10,16 +10,7 @@ import pytest
 from text_samples import KHMER, TATAR
 
 from endonym.limited import frames
-from endonym.limited.frames import (
-    WHEREABOUTS,
-    BadFrame,
-    Incoming,
-    Whereabouts,
-    framed,
-    readable,
-    send,
-    sendable,
-)
+from endonym.limited.frames import BadFrame, Incoming, Whereabouts, framed, readable, send, sendable
 
 
 @pytest.fixture
@@ -107,7 +98,7 @@ def test_the_longest_message_is_held_and_one_byte_more_is_not(
 
 def test_whereabouts_are_seen_by_both_and_every_step_changes_them():
     with tempfile.TemporaryFile() as file:
-        file.truncate(WHEREABOUTS.size)
+        file.truncate(frames.WHEREABOUTS.size)
         own, other = Whereabouts(file.fileno()), Whereabouts(file.fileno())
         steps = set[int]()
         for unit in (0, 1, 1, 7):

@@ -10,16 +10,8 @@ from foreign_folders import byte_level
 from toys import KINDS, toy_tokenizer
 
 from endonym.errors import RecipeError
-from endonym.tokenizer import template_process
-from endonym.tokenizer.chat_template import (
-    CHATML,
-    Asked,
-    ChatTemplate,
-    Markup,
-    Part,
-    TemplateRefusal,
-    differences,
-)
+from endonym.tokenizer import chat_template, template_process
+from endonym.tokenizer.chat_template import CHATML, Asked, ChatTemplate, Markup, Part, differences
 from endonym.tokenizer.template_process import LONGEST, MEMORY, fill_many, filled
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -54,11 +46,11 @@ def test_it_is_the_chatml_of_transformers() -> None:
 
 
 def test_refusals_and_errors_are_told_apart() -> None:
-    with pytest.raises(TemplateRefusal, match="юк"):
+    with pytest.raises(chat_template.TemplateRefusal, match="юк"):
         template("{{ raise_exception('юк') }}").parts([(("user",), True)])
     with pytest.raises(RecipeError, match="cannot be filled in") as caught:
         template("{{ messages.__class__.__mro__ }}").parts([(("user",), True)])
-    assert not isinstance(caught.value, TemplateRefusal)
+    assert not isinstance(caught.value, chat_template.TemplateRefusal)
 
 
 def test_a_template_that_loops_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,15 +12,9 @@ from toys import lively_decoder, toy_config, train_config
 
 from endonym.data.batches import Batch
 from endonym.model.span import Span
+from endonym.train import objectives
 from endonym.train.config import BETA, Phase
-from endonym.train.objectives import (
-    CROSS_ENTROPY,
-    OBJECTIVES,
-    Objective,
-    objective_of,
-    pairs_of,
-    preferences,
-)
+from endonym.train.objectives import CROSS_ENTROPY, Objective, objective_of, pairs_of, preferences
 from endonym.train.step import held_out_nats
 
 SHAPE = toy_config(vocab=24, context=32)
@@ -47,7 +41,7 @@ def objective_for(batch: Batch) -> Objective:
 
 
 def test_every_objective_has_a_name_and_its_beta(pairs: Batch):
-    assert set(OBJECTIVES) == set(get_args(Phase.model_fields["objective"].annotation))
+    assert set(objectives.OBJECTIVES) == set(get_args(Phase.model_fields["objective"].annotation))
     for name in ("next_token", "chat"):
         assert objective_of(train_config(context=32, objective=name)) is CROSS_ENTROPY
     decoder = lively_decoder(SHAPE, seed=2)

@@ -17,13 +17,7 @@ from endonym.model.lora import adapted
 from endonym.model.span import Span
 from endonym.train import preflight
 from endonym.train.config import TrainConfig
-from endonym.train.preflight import (
-    COMPARED_TOKENS,
-    TOLERANCE,
-    logits,
-    overfit_one_row,
-    require_agreement,
-)
+from endonym.train.preflight import COMPARED_TOKENS, logits, overfit_one_row, require_agreement
 
 READER = toy_tokenizer("bpe")
 CONTEXT = 80
@@ -56,7 +50,7 @@ def test_a_sound_device_agrees(family: str) -> None:
     assert require_agreement(begun(family), begun(family), sentences()) == 0
     there, here = rounded(begun(family)), begun(family)
     gap = require_agreement(there, here, sentences())
-    assert 0 < gap < TOLERANCE / 10
+    assert 0 < gap < preflight.TOLERANCE / 10
     assert torch.get_float32_matmul_precision() == precision
     row = [part[:1, :COMPARED_TOKENS] for part in (sentences().tokens_BT, sentences().documents_BT)]
     one, other = (logits(each, *row) for each in (there, here))

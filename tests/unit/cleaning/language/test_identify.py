@@ -11,13 +11,8 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
-from endonym.cleaning.language.identify import (
-    PRIOR_ODDS,
-    SWITCH_ODDS,
-    Identifier,
-    likeliest,
-    other_language,
-)
+from endonym.cleaning.language import identify
+from endonym.cleaning.language.identify import PRIOR_ODDS, Identifier, likeliest, other_language
 from endonym.cleaning.language.sample import learn
 from endonym.cleaning.language.votes import Vote
 from endonym.script.languages import NAMES
@@ -124,7 +119,7 @@ def test_the_votes_about_a_short_text_count_by_its_letters(monkeypatch: pytest.M
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:
     """The log-probability of a sequence of states, the obvious way."""
     fit = sum(-each / 2 if other else each / 2 for each, other in zip(odds, states, strict=True))
-    return fit - SWITCH_ODDS * sum(one != two for one, two in itertools.pairwise(states))
+    return fit - identify.SWITCH_ODDS * sum(one != two for one, two in itertools.pairwise(states))
 
 
 def test_the_likeliest_sequence_is_that_of_all_sequences():

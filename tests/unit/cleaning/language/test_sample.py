@@ -10,14 +10,7 @@ from text_samples import FRENCH, RUSSIAN, TATAR
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import (
-    Learnt,
-    Sample,
-    candidates,
-    learn,
-    of_others,
-    smallest_keys,
-)
+from endonym.cleaning.language.sample import Learnt, Sample, learn, of_others, smallest_keys
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
@@ -39,7 +32,9 @@ def test_the_sample_is_the_same_in_any_order_and_bounded():
 def test_keys_of_parts_merge_to_those_of_the_sample_of_the_whole(most: int):
     lines = lines_of("fr")
     parts = (lines[40:], lines[:40], lines[30:50])
-    rows = [keyed([(k, len(p)) for line in part for k, p in candidates(line)]) for part in parts]
+    rows = [
+        keyed([(k, len(p)) for line in part for k, p in sample.candidates(line)]) for part in parts
+    ]
     merged = smallest_keys([smallest_keys([rows[0]], most), *rows[1:]], most)
     expected = [key_of(paragraph) for paragraph in sampled(lines, most).paragraphs()]
     assert merged[:, 0].tolist() == expected

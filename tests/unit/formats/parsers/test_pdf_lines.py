@@ -6,17 +6,9 @@ import pytest
 from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
+from endonym.formats.parsers import pdf_lines
 from endonym.formats.parsers.pdf import pdf_units
-from endonym.formats.parsers.pdf_lines import (
-    PARTS,
-    Sign,
-    is_mostly_to_left,
-    is_turned,
-    of_signs,
-    turned_back,
-    with_ligatures,
-    with_marks,
-)
+from endonym.formats.parsers.pdf_lines import PARTS, Sign, of_signs, turned_back, with_ligatures
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -71,7 +63,7 @@ RUNS = [
 
 @pytest.mark.parametrize(("run", "is_it"), RUNS)
 def test_letters_from_right_to_left_of_one_glyph_are_turned(run: str, is_it: bool):
-    assert is_turned(run) == is_it
+    assert pdf_lines.is_turned(run) == is_it
 
 
 def test_latin_ligatures_keep_their_order_beside_others(tmp_path: Path):
@@ -109,7 +101,7 @@ DIRECTIONS = [
 
 @pytest.mark.parametrize(("text", "is_to_left"), DIRECTIONS)
 def test_a_text_runs_as_most_of_its_letters_do(text: str, is_to_left: bool):
-    assert is_mostly_to_left(text) == is_to_left
+    assert pdf_lines.is_mostly_to_left(text) == is_to_left
 
 
 def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
@@ -263,7 +255,7 @@ MARKED = [
 @pytest.mark.parametrize(("found", "wanted"), MARKED)
 def test_a_mark_is_read_behind_its_letter(found: list[tuple[str, float, float]], wanted: str):
     """PDFium sorts what was drawn one by one by its place, before it turns a word round."""
-    read = with_marks(signs(*found), 12)
+    read = pdf_lines.with_marks(signs(*found), 12)
     assert "".join(each.text for each in read) == wanted
     boxes = {each.text: each.box for each in signs(*found)}
     assert all(boxes[each.text] == each.box for each in read)

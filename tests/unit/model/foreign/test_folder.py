@@ -12,14 +12,8 @@ from laws.shapes import shape
 from endonym.errors import ExportError, ShapeError
 from endonym.model.config import AttentionConfig
 from endonym.model.count import cache_bytes, flops_per_token, parameters
-from endonym.model.foreign.folder import (
-    ForeignConfig,
-    folder_files,
-    foreign_config,
-    read_shape,
-    with_context,
-    with_vocab,
-)
+from endonym.model.foreign import folder
+from endonym.model.foreign.folder import ForeignConfig, folder_files, foreign_config, with_context
 from endonym.model.memory import training_bytes
 from endonym.model.weights import load_tensors, save_tensors
 
@@ -35,7 +29,7 @@ def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
     assert flops_per_token(config) == 6 * (count.total + 3 * 32 * 64)
     assert cache_bytes(config, 10) == 2 * 3 * 2 * 8 * 10 * 4
     assert training_bytes(config, 256, "bf16") > training_bytes(config, 256, "fp32") / 2
-    assert read_shape(json.loads(json.dumps(config.model_dump()))) == config
+    assert folder.read_shape(json.loads(json.dumps(config.model_dump()))) == config
 
 
 def test_an_untied_head_is_counted(tmp_path: Path) -> None:
@@ -119,7 +113,7 @@ def test_a_wider_vocabulary_adds_a_row_to_each_table() -> None:
     for tied, tables in ((True, 1), (False, 2)):
         theirs = {"vocab_size": 600, "hidden_size": 32}
         config = ForeignConfig(**sizes, tied=tied, parameters=50_000, transformers=theirs)
-        wider = with_vocab(config, 610)
+        wider = folder.with_vocab(config, 610)
         assert isinstance(wider, ForeignConfig)
         assert (wider.vocab, wider.parameters) == (610, 50_000 + tables * 10 * 32)
         assert wider.transformers == {"vocab_size": 610, "hidden_size": 32}

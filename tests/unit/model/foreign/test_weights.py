@@ -20,14 +20,7 @@ from endonym.errors import Damaged, EndonymError, ExportError
 from endonym.limited.process import LimitedProcess
 from endonym.model.foreign import weights as foreign_weights
 from endonym.model.foreign.folder import read_shape
-from endonym.model.foreign.weights import (
-    load_any,
-    load_foreign,
-    load_tried,
-    open_there,
-    stored_weights,
-    weights_of,
-)
+from endonym.model.foreign.weights import load_any, load_foreign, load_tried, open_there, weights_of
 from endonym.model.weights import load_tensors, save_tensors
 from endonym.store import Store, sealed
 
@@ -193,7 +186,7 @@ def test_a_model_artefact_loads_again(tmp_path: Path, kind: str) -> None:
 def test_weights_are_stored_as_the_library_stores_them(tmp_path: Path, kind: str) -> None:
     write_model(kind, tmp_path)
     wanted = load_file(tmp_path / "model.safetensors")
-    found = stored_weights(load_foreign(tmp_path))
+    found = foreign_weights.stored_weights(load_foreign(tmp_path))
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[name], each) for name, each in wanted.items())
 
