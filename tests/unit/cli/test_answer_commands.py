@@ -16,6 +16,10 @@ from endonym.cli.main import cli
 from endonym.errors import RecipeError
 from endonym.serve.pieces import TextPiece, Token
 
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
+
 Say = Callable[..., Any]
 
 
@@ -26,11 +30,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def type_in(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def type_in(text: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-def test_enter_continues_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_enter_continues_anew(monkeypatch: Patch, capsys: Captured):
     type_in("\nӘбием мич\n\nLe facteur", monkeypatch)
     asked: list[tuple[str, int]] = []
 
@@ -46,7 +50,7 @@ def test_enter_continues_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert said.err.startswith(HELP)
 
 
-def test_ctrl_c_stops_one_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_ctrl_c_stops_one_text(monkeypatch: Patch, capsys: Captured):
     type_in("Таң\nКич\n", monkeypatch)
 
     def continued(prompt: str, seed: int) -> Iterator[str]:
@@ -61,7 +65,7 @@ def test_ctrl_c_stops_one_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "Кич беренче икенче\n" in said
 
 
-def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
+def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: Patch):
     given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
     once = command(*given, "Әбием мич", "--seed", "1").out
     unasked = command(*given, "").out
@@ -76,7 +80,7 @@ def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: pyt
     assert len(command(*given, "--json").out.splitlines()) == 1
 
 
-def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
+def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: Patch):
     def stopped(*given: object, **keys: object) -> Iterator[str]:
         yield " беренче"
         raise KeyboardInterrupt
@@ -87,12 +91,12 @@ def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: pytest.
     assert "interrupted" in said.err
 
 
-def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: Captured) -> None:
     write_text("Таң\x1b]0;", [" атты\n", "\x9b2J\x07"])
     assert capsys.readouterr().out == "Таң\\x1b]0; атты\n\\x9b2J\\x07\n"
 
 
-def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch):
+def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: Patch):
     given = ["generate", "kechkena", "--max-tokens", "8", "--store", finished / "store"]
     prompts = enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
     alone = [command(*given, prompt, "--seed", seed).out for seed, prompt in prompts]
@@ -106,7 +110,7 @@ def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: pytest
     assert len(set(texts)) == 2
 
 
-def test_enter_asks_once_more(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_enter_asks_once_more(monkeypatch: Patch, capsys: Captured):
     type_in("\nСәлам\n\nХәлләр?\n", monkeypatch)
     asked: list[tuple[list[str], int]] = []
 
@@ -123,9 +127,7 @@ def test_enter_asks_once_more(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert said.err.startswith(answer_commands.CHAT_HELP)
 
 
-def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_refused_is_told_and_forgotten(monkeypatch: Patch, capsys: Captured):
     lines = ("Сәлам", "ы" * 99, "", "Хәлләр?")
     heard: list[list[str]] = []
 
@@ -146,7 +148,7 @@ def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
     assert "җавап 2" in capsys.readouterr().out
 
 
-def test_surprise_is_a_colour_of_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surprise_is_a_colour_of_the_background(monkeypatch: Patch) -> None:
     out = io.StringIO()
     out.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdout", out)
@@ -164,7 +166,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("gguf"))
 
 
-def test_a_base_model_continues_texts(command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_base_model_continues_texts(command: Say, gguf: Path, monkeypatch: Patch):
     monkeypatch.setattr("sys.stdin", Terminal("Таң\n\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5")
     assert said.code == 0
@@ -173,7 +175,7 @@ def test_a_base_model_continues_texts(command: Say, gguf: Path, monkeypatch: pyt
     assert f"llama.cpp runs {gguf}" in said.err
 
 
-def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: Patch):
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5", "--json")
     found = [json.loads(line) for line in said.out.splitlines()]
@@ -186,9 +188,7 @@ def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: pyte
     assert (cold.code, "Traceback" in cold.err) == (0, False)
 
 
-def test_a_model_with_a_template_holds_a_conversation(
-    command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypatch: Patch):
     path = write_gguf(tmp_path, CHATML)
     monkeypatch.setattr("sys.stdin", Terminal("Сәлам\nХәлләр ничек?\n"))
     said = command("chat", path, "--max-tokens", "4")
@@ -201,9 +201,7 @@ def test_a_model_with_a_template_holds_a_conversation(
     assert "the context holds the last" in said.err
 
 
-def test_a_line_that_is_too_long_does_not_end_a_session(
-    command: Say, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_line_ends_no_session(command: Say, gguf: Path, tmp_path: Path, monkeypatch: Patch):
     long = "Таң атты " * 60
     for path in (gguf, write_gguf(tmp_path, CHATML)):
         monkeypatch.setattr("sys.stdin", Terminal(f"Сәлам\n{long}\nХәлләр ничек?\n"))

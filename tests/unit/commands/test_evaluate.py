@@ -22,6 +22,10 @@ from endonym.log import Log
 from endonym.pipeline.evaluation_texts import Cutting
 from endonym.store import Store
 
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
+
 
 def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path: Path):
     (folder,) = (finished / "store" / "model").iterdir()
@@ -67,7 +71,7 @@ def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_pat
     assert {score.split for score in found} == {"text.txt"}
 
 
-def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: Captured):
     folder = tmp_path / "яңа"
     folder.mkdir()
     lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
@@ -92,9 +96,7 @@ def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: pytest.Capture
     assert "яңа: not read: 1 in a format that is not read" in said
 
 
-def test_documents_that_were_trained_on_are_counted_in_a_warning(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trained_documents_are_warned_of(finished: Path, tmp_path: Path, capsys: Captured):
     store = Store(finished / "store")
     train = TokenShards(next((store.root / "shards").iterdir()), "train")
     tokenizer = load_model("kechkena", store).tokenizer
@@ -140,9 +142,7 @@ def test_a_text_in_another_language_or_a_broken_one_is_doubted_by_its_name() -> 
         assert why in said
 
 
-def test_a_text_like_one_of_the_sources_is_not_doubted(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_like_a_source_is_not_doubted(finished: Path, tmp_path: Path, capsys: Captured):
     """The model is of four languages."""
     file, store = tmp_path / "хат.txt", Store(finished / "store")
     greek = "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια. "
@@ -173,9 +173,7 @@ def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_
 
 
 @pytest.mark.parametrize("document", ["page", "line"])
-def test_files_are_cut_as_asked_where_their_format_can_be(
-    document: Any, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_are_cut_as_asked(document: Any, finished: Path, tmp_path: Path, capsys: Captured):
     lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
     texts = {
         "a.txt": "\n".join(lines),
@@ -211,9 +209,7 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
     assert mean.averaged == ("бер.txt", "ике.txt")
 
 
-def test_what_an_adapter_learnt_is_not_passed_over(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypatch: Patch):
     asked = list[str | None]()
 
     def known(*given: Any, adapter: str | None) -> list[tuple[str, str]]:

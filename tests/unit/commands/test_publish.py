@@ -16,6 +16,8 @@ from endonym.export.formats import EDITED, RECORD
 from endonym.log import Log
 from endonym.store import Store
 
+Patch = pytest.MonkeyPatch
+
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning")
 """Of the HTTP library, about its caller."""
 
@@ -23,7 +25,7 @@ Say = Callable[..., Any]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Hub]:
+def hub(monkeypatch: Patch, tmp_path: Path) -> Generator[Hub]:
     """A hub of our own, which the client is told of as by HF_ENDPOINT."""
     with running_hub() as found:
         monkeypatch.setattr(constants, "ENDPOINT", found.url)
@@ -93,9 +95,7 @@ def test_a_run_means_its_only_export(command: Say, hub: Hub, finished: Path) -> 
     assert "manifest.json" not in hub.files
 
 
-def test_nothing_is_uploaded_without_a_yes(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_yes_uploads(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     said = command("publish", export, "--to", "tugan/tel")
     assert said.code == 2
     assert "--yes" in said.err
@@ -136,9 +136,7 @@ def test_what_the_hub_refuses_is_one_line(
     assert error["where"] == "tugan/tel"
 
 
-def test_without_a_token_nothing_is_asked(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_token_nothing_is_asked(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     monkeypatch.delenv("HF_TOKEN")
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert (said.code, hub.asked) == (1, [])
@@ -146,9 +144,7 @@ def test_without_a_token_nothing_is_asked(
     assert "hf auth login" in said.err
 
 
-def test_without_a_network_that_is_one_line(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_network_is_one_line(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 1
@@ -210,7 +206,7 @@ def test_only_an_export_with_readme_uploads(command: Say, hub: Hub, export: Path
     assert "there is no README.md" in command("publish", export, "--to", "a/b", "--yes").err
 
 
-def test_a_missing_library_is_named(command: Say, export: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_library_is_named(command: Say, export: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.commands.publish.find_spec", lambda name: None)
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 1

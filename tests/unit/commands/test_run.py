@@ -22,6 +22,10 @@ from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
+
 LOG = Log(quiet=True)
 
 
@@ -30,7 +34,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
     return Recipe.load(small_recipe(tmp_path / "project"))
 
 
-def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: Patch):
     """Its batches are larger, so that the model is another one; the shards are the same."""
     monkeypatch.setattr(resolve, "estimated_facts", lambda *_: Facts(10**8, 10**7, 30.0))
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
@@ -84,7 +88,7 @@ def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_results_are_told_text_by_text(run: Run, capsys: pytest.CaptureFixture[str]):
+def test_results_are_told_text_by_text(run: Run, capsys: Captured):
     scored(run, "evaluation bits", {"test": 1.5, "fables.txt": 2.5})
     scored(run, "evaluation prompts", None)
     continuations = [{"prompt": f"{n} Таң", "text": " атты."} for n in range(3)]
@@ -110,9 +114,7 @@ def test_results_are_told_text_by_text(run: Run, capsys: pytest.CaptureFixture[s
         assert capsys.readouterr().out.endswith(shown)
 
 
-def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(
-    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkeypatch: Patch):
     monkeypatch.setenv("COLUMNS", "80")
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     warning = "wiki: 99 documents hold Khmer signs out of order: one word is spelt in two ways"
@@ -145,7 +147,7 @@ def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_p
     ("splits", "split"), [(("test", "dev"), "dev"), (("dev", "test"), "dev"), (("test",), "test")]
 )
 def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
-    run: Run, monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], split: str
+    run: Run, monkeypatch: Patch, splits: tuple[str, ...], split: str
 ) -> None:
     asked: list[tuple[Path, str, str]] = []
     monkeypatch.setattr(run_module, "read", lambda *given: asked.append(given))
@@ -229,9 +231,7 @@ def test_a_first_run_tells_its_expected_and_real_time(finished: Path, tmp_path: 
         assert len(found) == is_first
 
 
-def test_samples_and_paths_are_folded_and_controls_of_a_terminal_escaped(
-    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_samples_are_folded_and_controls_escaped(run: Run, capsys: Captured, monkeypatch: Patch):
     monkeypatch.setenv("COLUMNS", "80")
     run.folder = run.folder.with_name("әкият\x1b[31m")
     scored(run, "evaluation prompts", None)

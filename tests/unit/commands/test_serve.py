@@ -23,6 +23,10 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.store import Store
 
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
+
 pytest.importorskip("xllamacpp")
 
 
@@ -31,7 +35,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
+def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     engine = make_engine(str(folder), store, "cpu", Log())
@@ -47,7 +51,7 @@ def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: pytest.Capt
     assert made.stat().st_mtime_ns == written
 
 
-def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
+def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     make_engine(str(folder), store, "cpu", Log()).close()
@@ -63,9 +67,7 @@ def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: pytest.C
     assert made.read_bytes() == whole
 
 
-def test_of_two_processes_one_makes_the_file_and_the_other_waits_for_it(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_two_processes_one_makes_the_file(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     with ThreadPoolExecutor() as threads:
@@ -103,7 +105,7 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     assert made.is_dir()
 
 
-def test_the_reason_to_run_here(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]):
+def test_the_reason_to_run_here(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "башка"
     export_huggingface(toy_language_model(), folder)
     path = folder / "tokenizer.json"
@@ -121,9 +123,7 @@ class Ready(Exception):
     """Ends a server before it listens."""
 
 
-def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_llama_cpp_is_not_kept_twice(tmp_path: Path, store: Store, monkeypatch: Patch):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     loaded: list[weakref.ref[LanguageModel]] = []
@@ -146,9 +146,7 @@ def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
     assert held == [None]
 
 
-def test_a_template_that_changes_messages_is_told(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_template_that_changes_messages_is_told(tmp_path: Path, store: Store, capsys: Captured):
     for content, count in (("message.content", 0), ("message.content | trim", 1)):
         path = write_gguf(tmp_path, CHATML.replace("message.content", content))
         make_engine(str(path), store, "cpu", Log(quiet=True)).close()
@@ -207,7 +205,7 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
             place_of("127.0.0.1", 8000, None, [wrong])
 
 
-def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]):
+def test_a_missing_extra_is_one_line(monkeypatch: Patch, command: Callable[..., Any]):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(RecipeError) as told:
         serve.require_extra()

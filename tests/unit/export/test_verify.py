@@ -57,7 +57,7 @@ def model() -> LanguageModel:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def few(monkeypatch: Patch) -> None:
     """Logits of few tokens are compared, where they are not what is tried."""
     monkeypatch.setattr(verify, "TOKENS", 300)
 
@@ -134,9 +134,7 @@ def test_without_texts_the_strange_strings_are_compared(model: LanguageModel, tm
 
 
 @pytest.mark.usefixtures("few")
-def test_a_file_of_other_settings_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_other_settings_are_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     right = write._metadata
     wrong = {
         **{"ggml.eos_token_id": 2, "ggml.bos_token_id": 1, "ggml.add_eos_token": True},
@@ -165,9 +163,7 @@ def test_other_begins_of_texts_are_found(model: LanguageModel, tmp_path: Path):
         (tmp_path / file).write_text(right, encoding="utf-8")
 
 
-def test_blanks_lost_in_decoding_are_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_lost_blanks_are_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     class Losing(Gguf):
         def __init__(self, path: Path, context: int) -> None:
             super().__init__(path, context)
@@ -198,7 +194,7 @@ def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageMod
     assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
 
 
-def test_a_tokenizer_misread_is_refused(model: LanguageModel, monkeypatch: pytest.MonkeyPatch):
+def test_a_tokenizer_misread_is_refused(model: LanguageModel, monkeypatch: Patch):
     config, texts = model.decoder.config, toy_texts()
     assert isinstance(config, ModelConfig)
     require_same_ids(config, model.tokenizer, texts)
@@ -345,9 +341,7 @@ def test_a_second_that_is_nearly_as_likely_counts_as_a_tie(model: LanguageModel)
 
 
 @pytest.mark.parametrize(("most", "times"), [(1 << 40, 1), (1, 2)])
-def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, times: int
-) -> None:
+def test_few_logits_are_kept(model: LanguageModel, monkeypatch: Patch, most: int, times: int):
     monkeypatch.setattr(verify, "MOST_KEPT", most)
     sample, calls = Sample(model, toy_texts()), list[int]()
     read = sample.ours.logits
