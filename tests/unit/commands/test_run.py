@@ -70,20 +70,16 @@ def test_the_scores_of_a_run_are_those_of_all_its_evaluations(run: Run) -> None:
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     scored(run, "evaluation prompts", None)
     scored(run, "evaluation bits 2", {"fables.txt": 2.5})
-    assert [(each.split, each.value) for each in run_module.scores_of(run)] == [
-        ("test", 1.5),
-        ("dev", 1.4),
-        ("fables.txt", 2.5),
-    ]
+    found = {each.split: each.value for each in run_module.scores_of(run)}
+    assert found == {"test": 1.5, "dev": 1.4, "fables.txt": 2.5}
 
 
 def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     scored(run, "evaluation bits", {"test": 1.5})
     found = run_module.as_dict(run)
     assert found["run"] == str(run.folder)
-    assert found["stages"] == [
-        {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
-    ]
+    stage = {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
+    assert found["stages"] == [stage]
     assert found["scores"][0]["value"] == 1.5
     assert json.loads(json.dumps(found)) == found
 
