@@ -198,14 +198,6 @@ def test_texts_that_say_nothing_are_kept(text: str) -> None:
     assert judge.shortened(text) == (text, [])
 
 
-def test_a_line_may_stand_in_as_many_documents_as_the_recipe_says() -> None:
-    clean = Clean(max_line_documents=3)
-    for count, is_gone in ((3, False), (4, True)):
-        texts = [f"{TATAR[n]}\n{NOTICE}" for n in range(count)]
-        judge = CorpusJudge(clean, facts_of(clean, texts))
-        assert [bool(judge.shortened(text)[1]) for text in texts] == [is_gone] * count
-
-
 def test_a_document_that_cannot_be_counted_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     def failing(text: str, *usual: object) -> Any:
         if text == TATAR[1]:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from bare_configs import PLACE, Json, mixer_of
-from laws.shapes import SHAPES, shape
+from laws.shapes import shape
 
 from endonym.errors import ExportError
 from endonym.export.row import (
     ACTIVATIONS,
-    HFArchitecture,
     our_activation,
     read_rope,
     rope_json,
@@ -21,7 +20,6 @@ from endonym.export.row import (
 from endonym.export.rows.llama import LLAMA
 from endonym.export.shapes import ROWS
 from endonym.model.config import AttentionConfig
-from endonym.model.decoder import on_meta
 from endonym.model.families import FAMILIES
 
 
@@ -33,24 +31,6 @@ def test_every_family_has_one_row_in_the_families_order() -> None:
 def test_every_row_fits_its_own_family() -> None:
     for row in ROWS:
         assert row.misfit(shape(row.family)) is None, row.family
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.family)
-def test_a_row_names_every_tensor_of_the_shapes_that_it_fits(row: HFArchitecture) -> None:
-    fitting = [config for config in SHAPES.values() if row.misfit(config) is None]
-    assert fitting
-    for config in fitting:
-        for name in on_meta(config).state_dict():
-            pattern = ".*.".join(name.split(f".{name.split('.')[1]}.", 1))
-            pattern = pattern if name.startswith("blocks.") else name
-            joined = row.joined and any(f".{part}." in name for part in ("query", "key", "value"))
-            assert joined or pattern in row.names(config), name
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.family)
-def test_no_two_tensors_have_one_name(row: HFArchitecture) -> None:
-    names = row.names(shape(row.family))
-    assert len(set(names.values())) == len(names)
 
 
 def test_a_part_counts_only_if_all_layers_have_it() -> None:

@@ -1,14 +1,11 @@
 """A shape as config.json, and what of a stranger's config.json is refused, whatever its class."""
 
 import contextlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from bare_configs import BARE, PLACE, Json, read, refusal
-from foreign_folders import made, quiet_transformers
+from foreign_folders import made
 from laws.shapes import SHAPES, shape
 
 from endonym.errors import ExportError
@@ -217,26 +214,7 @@ def test_rotary_positions_that_are_refused_say_in_which_file(rope: Json) -> None
     assert caught.value.where == PLACE
 
 
-CHANGED: Json = {
-    **{"bos_token_id": 7, "eos_token_id": [3, 4], "initializer_range": 0.5, "use_cache": False},
-    **{"pretraining_tp": 2, "temperature": 0.3, "num_labels": 5, "is_decoder": False},
-    **{"_name_or_path": "ana/tatar-hikaya", "chunk_size_feed_forward": 0},
-}
 """Words with values that another folder may have."""
-
-
-@torch.no_grad()
-def test_harmless_words_do_nothing(tmp_path: Path, language_sentences: Callable[[str], list[str]]):
-    network = made("llama")
-    network.save_pretrained(tmp_path)
-    config = quiet_transformers().AutoConfig.from_pretrained(tmp_path)
-    for key, value in CHANGED.items():
-        assert is_harmless(key, value)
-        setattr(config, key, value)
-    other = type(network).from_pretrained(tmp_path, config=config).eval()
-    text = (language_sentences("tatar")[0] + language_sentences("khmer")[0]).encode()
-    ids = torch.tensor([list(text)[:60]])
-    torch.testing.assert_close(other(ids).logits, network(ids).logits)
 
 
 def test_words_that_a_model_computes_with_are_not_harmless() -> None:
@@ -247,6 +225,8 @@ def test_words_that_a_model_computes_with_are_not_harmless() -> None:
 
 
 def test_some_words_are_harmless_with_some_values_only() -> None:
+    for word in ("temperature", "num_labels", "_name_or_path", "pretraining_tp", "use_cache"):
+        assert is_harmless(word, "anything")
     for key, good, bad in (
         ("is_decoder", False, True),
         ("pruned_heads", {}, {"0": [1]}),

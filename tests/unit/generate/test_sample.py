@@ -108,9 +108,8 @@ def test_a_row_draws_the_same_in_any_company() -> None:
         sampler, states = letters_sampler(), {n: SamplerState(Sampling(seed=n)) for n in which}
         found: dict[int, list[int]] = {n: [] for n in which}
         for _ in range(5):
-            for n, index in zip(
-                which, sampler.next_tokens(logits_BV[which].copy(), [*states.values()]), strict=True
-            ):
+            chosen = sampler.next_tokens(logits_BV[which].copy(), [*states.values()])
+            for n, index in zip(which, chosen, strict=True):
                 found[n].append(index)
         return found
 
@@ -186,9 +185,8 @@ def test_a_row_that_is_no_distribution_gives_a_token(settings: dict[str, float])
     for value in (np.nan, -np.inf):
         logits_BV = np.full((2, VOCAB), value, dtype=np.float32)
         logits_BV[1, 7] = 1.0
-        found = sampler.next_tokens(
-            logits_BV, [SamplerState(Sampling(**settings)) for _ in range(2)]
-        )  # type: ignore[arg-type]
+        states = [SamplerState(Sampling(**settings)) for _ in range(2)]
+        found = sampler.next_tokens(logits_BV, states)
         assert 0 <= found[0] < VOCAB
         assert found[1] == 7
 

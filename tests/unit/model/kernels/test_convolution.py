@@ -51,9 +51,8 @@ def test_it_equals_the_reference(dtype: torch.dtype, length: int, width: int, wi
     tensors = inputs(dtype, length, width)
     is_first_BT = starts(length) if with_starts else None
     x, weight, bias, tail = tensors
-    fast = with_gradients(
-        causal_convolution(x, weight, bias, is_first_BT=is_first_BT, tail_BWC=tail), tensors
-    )
+    found = causal_convolution(x, weight, bias, is_first_BT=is_first_BT, tail_BWC=tail)
+    fast = with_gradients(found, tensors)
     doubles = [tensor.detach().double().requires_grad_() for tensor in tensors]
     x, weight, bias, tail = doubles
     slow = with_gradients(slow_convolution(x, weight, bias, is_first_BT, tail), doubles)
@@ -113,9 +112,8 @@ def test_derivatives_are_those_of_small_differences(with_bias: bool) -> None:
 
     def convolved(*tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, weight, tail, *bias = tensors
-        return causal_convolution(
-            x, weight, bias[0] if bias else None, is_first_BT=starts(6), tail_BWC=tail
-        )
+        keys = {"is_first_BT": starts(6), "tail_BWC": tail}
+        return causal_convolution(x, weight, bias[0] if bias else None, **keys)
 
     given = (x, weight, tail, bias) if with_bias else (x, weight, tail)
     assert torch.autograd.gradcheck(convolved, given)

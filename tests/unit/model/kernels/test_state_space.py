@@ -1,7 +1,5 @@
 """The state space kernel."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -32,16 +30,6 @@ def saved_numbers(length: int) -> int:
         y_BTHK, _ = state_space(*tensors)
     assert y_BTHK.requires_grad
     return sum(saved.values())
-
-
-def test_a_memory_halves_and_is_read_along_its_direction() -> None:
-    x_BTHK = torch.tensor([3.0, 0.0, 8.0]).view(1, 3, 1, 1)
-    log_half_BTH = torch.full((1, 3, 1), -math.log(2))
-    B_BTGS = torch.tensor([[1.0, 0.0], [5.0, 5.0], [0.0, 1.0]]).view(1, 3, 1, 2)
-    C_BTGS = torch.tensor([[1.0, 9.0], [2.0, 9.0], [4.0, 1.0]]).view(1, 3, 1, 2)
-    y_BTHK, state_BHKS = state_space(x_BTHK, log_half_BTH, B_BTGS, C_BTGS)
-    assert y_BTHK.flatten().tolist() == pytest.approx([3.0, 3.0, 3.0 + 8.0])
-    assert state_BHKS.flatten().tolist() == pytest.approx([0.75, 8.0])
 
 
 @pytest.mark.parametrize("length", [1, 5, 70])
