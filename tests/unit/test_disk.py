@@ -98,10 +98,8 @@ def test_files_are_listed_by_their_path_with_size_and_hash(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> None:
-    with (
-        pytest.raises(StoreError, match="the disk is full") as caught,
-        translated_disk_errors(tmp_path / "not" / "yet"),
-    ):
+    told = translated_disk_errors(tmp_path / "not" / "yet")
+    with pytest.raises(StoreError, match="the disk is full") as caught, told:
         raise OSError(number, os.strerror(number))
     assert caught.value.exit_code == 1
     assert "endonym prune" in caught.value.do
@@ -110,10 +108,8 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> Non
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
 def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path, number: int):
-    with (
-        pytest.raises(StoreError, match="cannot write here") as caught,
-        translated_disk_errors(tmp_path),
-    ):
+    told = translated_disk_errors(tmp_path)
+    with pytest.raises(StoreError, match="cannot write here") as caught, told:
         raise OSError(number, os.strerror(number))
     assert caught.value.do == "Choose another folder with --store DIR."
 

@@ -24,12 +24,8 @@ def test_an_error_reads_where_what_and_what_to_do() -> None:
 
 def test_the_form_for_machines_has_four_parts() -> None:
     error = MissingSource("there is no file", where="recipe.toml:5", do="Put it there.")
-    assert error.as_dict() == {
-        "kind": "MissingSource",
-        "message": "there is no file",
-        "where": "recipe.toml:5",
-        "do": "Put it there.",
-    }
+    told = {"message": "there is no file", "where": "recipe.toml:5", "do": "Put it there."}
+    assert error.as_dict() == {"kind": "MissingSource", **told}
 
 
 @pytest.mark.parametrize("name", sorted(FAMILY))

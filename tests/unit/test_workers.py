@@ -111,12 +111,8 @@ def test_results_come_in_order_with_a_record_each(crew: Runner, tmp_path: Path) 
 def test_the_error_of_the_first_failing_job_is_raised_as_it_is(crew: Runner, tmp_path: Path):
     with pytest.raises(SourceError) as caught:
         results(crew, refuse, jobs(tmp_path))
-    assert caught.value.as_dict() == {
-        "kind": "SourceError",
-        "message": "the file 1 cannot be read",
-        "where": "тексты",
-        "do": "Check it.",
-    }
+    told = {"message": "the file 1 cannot be read", "where": "тексты", "do": "Check it."}
+    assert caught.value.as_dict() == {"kind": "SourceError", **told}
 
 
 def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path) -> None:

@@ -113,11 +113,8 @@ def test_evaluate_scores_given_files_and_says_which(command: Say, store: list[An
     file.write_text("Мәктәп янында яңа китапханә.\n\nUn pod vechi de lemn.", encoding="utf-8")
     scores = command("evaluate", "kechkena", "--text", file, *store, "--json").json()["scores"]
     assert {each["split"] for each in scores} == {file.name}
-    (bits,) = [
-        each
-        for each in scores
-        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
-    ]
+    wanted = {"metric": "bits_per_byte", "model": "model", "source": None}.items()
+    (bits,) = [each for each in scores if wanted <= each.items()]
     assert bits["n_documents"] == 2
     assert bits["n_bytes"] == len(file.read_bytes()) - len("\n\n")
     assert 0 < bits["value"] < 8

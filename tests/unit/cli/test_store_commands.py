@@ -96,10 +96,8 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1
-    assert {line.split()[1].partition("/")[0] for line in text.splitlines() if "#" in line} == {
-        "tatar",
-        "others",
-    }
+    lines = [line for line in text.splitlines() if "#" in line]
+    assert {line.split()[1].partition("/")[0] for line in lines} == {"tatar", "others"}
     assert found[0]["text"][:20] in text
     said = command("status", *given)
     assert "goes on from here" in said.out
@@ -154,12 +152,9 @@ def test_prune_says_what_a_finished_model_scores_before_it_offers_it(copy: Path,
     """Also when its evaluation is gone, and for people as for programs."""
     given = ["--store", copy / "store"]
     bits = command("evaluate", "kechkena", *given, "--json").json()["scores"]
-    (score,) = [
-        each["value"]
-        for each in bits
-        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
-        and (each["text"], each["weighting"]) == ("document", "bytes")
-    ]
+    wanted = {"metric": "bits_per_byte", "model": "model", "source": None}
+    wanted |= {"text": "document", "weighting": "bytes"}
+    (score,) = [each["value"] for each in bits if wanted.items() <= each.items()]
     shutil.rmtree(copy / "runs")
 
     def note() -> str:

@@ -201,11 +201,8 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
     (folder / "титул.txt").write_text("Әкиятләр китабы.", encoding="utf-8")
     store = Store(finished / "store")
     found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
-    (mean,) = [
-        score
-        for score in found.scores
-        if (score.metric, score.model, score.weighting) == ("bits_per_byte", "model", "sources")
-    ]
+    named = {(each.metric, each.model, each.weighting): each for each in found.scores}
+    mean = named["bits_per_byte", "model", "sources"]
     assert mean.averaged == ("бер.txt", "ике.txt")
 
 

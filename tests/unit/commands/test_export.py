@@ -148,11 +148,8 @@ def test_sigterm_leaves_nothing_half(store: Store, tmp_path: Path, monkeypatch: 
 
 def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store, tmp_path: Path):
     files = export.export_corpus("kechkena", tmp_path / "out", store=store)
-    assert sorted(path.name for path in files if path.parent.name == "data") == [
-        "dev-00000.parquet",
-        "test-00000.parquet",
-        "train-00000.parquet",
-    ]
+    names = sorted(path.name for path in files if path.parent.name == "data")
+    assert names == [f"{side}-00000.parquet" for side in ("dev", "test", "train")]
     record = record_of(tmp_path / "out")
     (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
     assert record["corpus"] == corpus.id

@@ -405,10 +405,9 @@ def test_an_artefact_and_a_work_folder_without_a_run_are_listed_and_removed(tmp_
     part.mkdir(parents=True)
     (part / "scores.json").write_text("[]", encoding="utf-8")
     found = unused(store)
-    assert [(each.kind, each.id, each.bytes) for each in found] == [
-        (made.stage, made.id, made.bytes()),
-        ("evaluation (unfinished)", "c" * 12, 2),
-    ]
+    listed = [(each.kind, each.id, each.bytes) for each in found]
+    unfinished = ("evaluation (unfinished)", "c" * 12, 2)
+    assert listed == [(made.stage, made.id, made.bytes()), unfinished]
     assert [each.note for each in found] == ["", ""]
     lines = describe_unused(found).splitlines()
     assert [line.index(each.id) for line, each in zip(lines, found, strict=True)] == [25, 25]

@@ -27,13 +27,8 @@ def model(store: Store) -> Path:
 
 def test_a_model_is_named_by_run_folder_or_id(store: Store, model: Path, finished: Path):
     artifact = find_artifact("kechkena", store)
-    for name in (
-        finished / "runs" / "kechkena",
-        model,
-        model.name,
-        model.name[:4],
-        artifact.manifest["id"],
-    ):
+    names = (model, model.name, model.name[:4], artifact.manifest["id"])
+    for name in (finished / "runs" / "kechkena", *names):
         found = find_artifact(str(name), store)
         assert found.id == model.name
 

@@ -117,12 +117,8 @@ def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatc
     found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
     train = "\n\n".join(TRAIN).encode("utf-8")
     begun = [train[:end] for end in ends(train, 8)]
-    added = np.array(
-        [
-            [compressed(each + b"\n\n" + text.encode("utf-8")) - compressed(each) for text in VAL]
-            for each in begun
-        ]
-    )
+    beside = [[compressed(each + b"\n\n" + text.encode()) for text in VAL] for each in begun]
+    added = np.array(beside) - np.array([[compressed(each)] for each in begun])
     n_bytes = np.array([len(text.encode("utf-8")) for text in VAL])
     total = find(found, metric="bits_per_byte", model="compressor", source=None)
     values = 8 * added.sum(1) / n_bytes.sum()
@@ -162,10 +158,8 @@ def test_a_sampled_compressor_has_the_model_beside_it(splits: Splits, monkeypatc
     found, said = compressor_scores(splits[0], texts, model, split="dev")
     chosen = [0, 1, 4, 5, 8, 9]
     assert said["held_out_documents"] == 6
-    assert {(score.model, score.sampled_from) for score in found} == {
-        ("compressor", 14),
-        ("model_on_sample", 14),
-    }
+    models = {(score.model, score.sampled_from) for score in found}
+    assert models == {("compressor", 14), ("model_on_sample", 14)}
     expected = sum(len(VAL[n].encode("utf-8")) for n in chosen)
     assert {score.n_bytes for score in found if score.source is None} == {expected}
     bits = value(found, "bits_per_byte", "model_on_sample")
@@ -215,10 +209,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
 
     def documents(split: str) -> list[ShardDocument]:
         pairs = zip(given, VAL, strict=False)
-        return [
-            ShardDocument(source, text, block, position)
-            for (source, block, position), text in pairs
-        ]
+        return [ShardDocument(place[0], text, *place[1:]) for place, text in pairs]
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])

@@ -30,24 +30,14 @@ def contender(name: str, path: Path = Path("model")) -> Contender:
 
 def answer(load: float, peak: int, rate: float, **more: Any) -> dict[str, Any]:
     rates = {"prompt_tokens_per_second": rate, "decode_tokens_per_second": rate}
-    return {
-        "load_seconds": load,
-        "peak_bytes": peak,
-        "first_token_seconds": {"1": load},
-        **rates,
-    } | more
+    figures = {"load_seconds": load, "peak_bytes": peak, "first_token_seconds": {"1": load}}
+    return figures | rates | more
 
 
 def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch) -> None:
     asked: list[tuple[str, bool]] = []
-    answers = iter(
-        [
-            answer(2.0, 60, 30.0, bits_per_byte=1.5),
-            {"reason": "it is not installed"},
-            answer(1.0, 40, 9.0),
-            answer(3.0, 50, 10.0),
-        ]
-    )
+    first, missing = answer(2.0, 60, 30.0, bits_per_byte=1.5), {"reason": "it is not installed"}
+    answers = iter([first, missing, answer(1.0, 40, 9.0), answer(3.0, 50, 10.0)])
 
     def answered_here(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> Any:
         assert threads == 2

@@ -56,11 +56,8 @@ def test_a_missing_path_is_named_with_the_source_and_what_to_do(tmp_path: Path):
 
 def test_a_folder_or_a_glob_without_a_file_or_with_too_long_a_name_is_missing(tmp_path: Path):
     (tmp_path / "texts").mkdir()
-    for path, why in (
-        ("texts", "no file"),
-        ("texts/*.txt", "no file"),
-        ("texts/" + "ә" * 300, "too long"),  # and the disk is not blamed
-    ):
+    long = ("texts/" + "ә" * 300, "too long")  # and the disk is not blamed
+    for path, why in (("texts", "no file"), ("texts/*.txt", "no file"), long):
         with pytest.raises(MissingSource, match=why):
             names(tmp_path, path)
 

@@ -150,21 +150,16 @@ def test_rows_of_one_length_need_no_padding_and_no_mask() -> None:
     script = Script([[5, 7], [6, 8]])
     list(continued(script, [[END, 1], [END, 2]], 2, [Sampling(0)] * 2, sampler=SAMPLER))
     assert [span.starts_BT for _, span in script.asked] == [None, None]
-    assert [(tokens, span.past) for tokens, span in script.asked] == [
-        ([[END, 1], [END, 2]], 0),
-        ([[5], [6]], 2),
-    ]
+    asked = [(tokens, span.past) for tokens, span in script.asked]
+    assert asked == [([[END, 1], [END, 2]], 0), ([[5], [6]], 2)]
 
 
 def test_a_row_that_ends_says_so_and_is_heard_of_no_more() -> None:
     script = Script([[5, END, 9, 9], [6, 6, 6, END], [END, 9, 9, 9]])
     found = list(continued(script, [[END]] * 3, 9, [Sampling(0)] * 3, sampler=SAMPLER))
     assert found == [{0: 5, 1: 6, 2: END}, {0: END, 1: 6}, {1: 6}, {1: END}]
-    assert [tokens for tokens, _ in script.asked[1:]] == [
-        [[5], [6], [END]],
-        [[END], [6], [END]],
-        [[END], [6], [END]],
-    ]
+    ended = [[END], [6], [END]]
+    assert [tokens for tokens, _ in script.asked[1:]] == [[[5], [6], [END]], ended, ended]
 
 
 def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
@@ -176,11 +171,8 @@ def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
     for _ in continued(script, [[END, 1, 2], [END, 3, 4]], 3, [Sampling(0)] * 2, sampler=SAMPLER):
         if len(script.asked) == 2:
             script.answers = [[7]]
-    assert [tokens for tokens, _ in script.asked] == [
-        [[END, 1, 2], [END, 3, 4]],
-        [[END], [5]],
-        [[5, 6]],
-    ]
+    asked = [tokens for tokens, _ in script.asked]
+    assert asked == [[[END, 1, 2], [END, 3, 4]], [[END], [5]], [[5, 6]]]
 
 
 def test_nothing_is_computed_for_no_tokens() -> None:

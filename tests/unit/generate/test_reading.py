@@ -23,19 +23,10 @@ def test_a_document_that_fits_is_one_window() -> None:
 
 def test_a_longer_one_moves_by_half_the_context() -> None:
     assert list(windows(0, 9, 8)) == [Window(0, 0, 1, 8), Window(0, 1, 8, 9)]
-    assert list(windows(0, 17, 8)) == [
-        Window(0, 0, 1, 8),
-        Window(0, 4, 8, 12),
-        Window(0, 8, 12, 16),
-        Window(0, 9, 16, 17),
-    ]
-    assert list(windows(0, 12, 5)) == [
-        Window(0, 0, 1, 5),
-        Window(0, 2, 5, 7),
-        Window(0, 4, 7, 9),
-        Window(0, 6, 9, 11),
-        Window(0, 7, 11, 12),
-    ]
+    expected = [(0, 0, 1, 8), (0, 4, 8, 12), (0, 8, 12, 16), (0, 9, 16, 17)]
+    assert list(windows(0, 17, 8)) == [Window(*each) for each in expected]
+    expected = [(0, 0, 1, 5), (0, 2, 5, 7), (0, 4, 7, 9), (0, 6, 9, 11), (0, 7, 11, 12)]
+    assert list(windows(0, 12, 5)) == [Window(*each) for each in expected]
 
 
 @given(length=st.integers(1, 400), context=st.integers(2, 50))

@@ -132,13 +132,10 @@ def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, m
     monkeypatch.setattr(LanguageModel, "load", load_trained)
     monkeypatch.setattr(evaluation, "load_pretrained", load_before)
     assert inputs["model"] is not None
-    config = EvaluationConfig(
-        evaluation=recipe.evaluate[0].model_copy(update={"baselines": False}),
-        folder=inputs["model"].folder,
-        files=(),
-        pack=PackConfig.model_validate(first.manifest["config"]["pack"]),
-        seed=recipe.seed,
-    )
+    bare = recipe.evaluate[0].model_copy(update={"baselines": False})
+    pack = PackConfig.model_validate(first.manifest["config"]["pack"])
+    keys = {"folder": inputs["model"].folder, "files": (), "pack": pack, "seed": recipe.seed}
+    config = EvaluationConfig(evaluation=bare, **keys)
     evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))  # pyright: ignore[reportArgumentType]
     assert held == [None]
     found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
@@ -217,10 +214,8 @@ TEXTS = ["Таң атты, кошлар сайрый.", "Plouă mărunt peste sa
 @pytest.fixture
 def context(tmp_path: Path) -> StageContext:
     """A model with one export, and its held-out text, in a store."""
-    folders = {
-        name: tmp_path / "store" / name / "a"
-        for name in ("model", "shards", "export", "evaluation")
-    }
+    names = ("model", "shards", "export", "evaluation")
+    folders = {name: tmp_path / "store" / name / "a" for name in names}
     for folder in folders.values():
         folder.mkdir(parents=True)
     tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter([]))
@@ -241,10 +236,8 @@ def context(tmp_path: Path) -> StageContext:
 def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Patch):
     def measured(given: Any, text: Any, *, threads: int, advance: Any) -> list[Efficiency]:
         assert threads > 0
-        return [
-            Efficiency(each.name, each.bytes, threads, load_seconds=0.5, bits_per_byte=1.0)
-            for each in given
-        ]
+        keys = {"load_seconds": 0.5, "bits_per_byte": 1.0}
+        return [Efficiency(each.name, each.bytes, threads, **keys) for each in given]
 
     monkeypatch.setattr(evaluation, "measure_speed", measured)
     context.journal.parent.mkdir()

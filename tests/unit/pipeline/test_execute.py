@@ -248,10 +248,8 @@ def test_of_a_recipe_without_texts_no_figure_of_texts_is_told() -> None:
 def test_what_cleaning_changed_and_took_out_is_told() -> None:
     changed = card({})
     changed["total"]["changed_documents"] = 40
-    changed["total"]["rules"] = {
-        "spaces": {"documents": 40, "parts": 0},
-        "split_languages": {"documents": 2, "parts": 7},
-    }
+    rules = {"spaces": {"documents": 40, "parts": 0}}
+    changed["total"]["rules"] = {**rules, "split_languages": {"documents": 2, "parts": 7}}
     said = result("corpus", changed)
     assert said.endswith("none dropped · 40 changed · 7 parts in another language")
 
@@ -275,13 +273,13 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "evaluation": "12 prompts continued",
         "export": "huggingface: 5 files",
     }
-    checks = [
-        {"check": "ids", "file": "a-F16.gguf", "runtime": "llama.cpp 0.6 (…)", "value": 0},
-        *(
-            {"check": "bits_per_byte", "file": f, "runtime": "llama.cpp 0.6 (…)", "value": value}
-            for f, value in (("a-F16.gguf", 0.0), ("a-Q4_K_M.gguf", 0.0132))
-        ),
+    figures = [
+        ("ids", "F16", 0),
+        ("bits_per_byte", "F16", 0.0),
+        ("bits_per_byte", "Q4_K_M", 0.0132),
     ]
+    checks = [{"check": c, "file": f"a-{kind}.gguf", "value": v} for c, kind, v in figures]
+    checks = [each | {"runtime": "llama.cpp 0.6 (…)"} for each in checks]
     gguf = {"format": "gguf", "files": ["a-F16.gguf", "a-Q4_K_M.gguf"], "checks": checks}
     expected = "gguf: 2 files · F16 +0.00 % · Q4_K_M +1.32 % bits/byte in llama.cpp 0.6"
     assert result("export", gguf) == expected

@@ -39,12 +39,8 @@ class Counted:
         store, log = Store(self.folder / "store"), Log(quiet=True)
         raw = sources.hash_all(sources.find(self.recipe), store, log)
         lock = Lockfile(self.folder, self.recipe, raw, replan=False)
-        given: dict[str, Any] = {
-            "examples": {},
-            "tune_minutes": tune_minutes,
-            "target": target,
-            "log": log,
-        }
+        given: dict[str, Any] = {"examples": {}, "tune_minutes": tune_minutes}
+        given |= {"target": target, "log": log}
         given["machine_file"] = self.folder / "machine.json"
         return settle(self.recipe, lock, self.shards, lambda _: "this training", **given)
 

@@ -99,10 +99,8 @@ def test_a_given_model_is_tried_before_it_is_noted(model: LanguageModel, tmp_pat
     hashed = tuple(map(file_identity, paths))
     config = stages.PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
-    assert stages.pretrained(config, ctx) == {
-        "files": 2,
-        "bytes": sum(path.stat().st_size for path in paths),
-    }
+    size = sum(path.stat().st_size for path in paths)
+    assert stages.pretrained(config, ctx) == {"files": 2, "bytes": size}
     assert len(json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))) == 2
     listed = {each["name"]: {"sha256": each["sha256"]} for each in hashed}
     write_json(folder / "export.json", {"model": "ab12cd34ef56", "files": listed})
@@ -143,10 +141,8 @@ def test_a_tokenizer_learns_from_training_text_alone(corpus: Path, tmp_path: Pat
 def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(corpus: Path, tmp_path: Path):
     write_tokenizer(gemma_like(), tmp_path / "gemma")
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
-    assert (
-        stages.pretrained_tokenizer(PretrainedTokenizer(folder=tmp_path / "gemma"), ctx)["vocab"]
-        == 600
-    )
+    config = PretrainedTokenizer(folder=tmp_path / "gemma")
+    assert stages.pretrained_tokenizer(config, ctx)["vocab"] == 600
     taken = Tokenizer.load(ctx.out / "tokenizer.json")
     assert taken.encode(TATAR[0]) == Tokenizer(gemma_like(), "<eos>", "<bos>").encode(TATAR[0])
 

@@ -313,10 +313,8 @@ def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(engine.vocabulary, "encode", pytest.fail)
         monkeypatch.setattr(service, "chat_ids", pytest.fail)
         messages = [{"role": "user", "content": "Сәлам!"}]
-        for path, keys in (
-            ("completions", {"prompt": PROMPT}),
-            ("chat/completions", {"messages": messages}),
-        ):
+        texts = ("completions", {"prompt": PROMPT})
+        for path, keys in (texts, ("chat/completions", {"messages": messages})):
             answer = client.post(f"/v1/{path}", **keys)
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
 

@@ -24,18 +24,12 @@ def test_merges_are_those_of_the_library_on_the_whole_text(vocab: int) -> None:
     whole, merges = bpe.merged_bytes(counts, least, vocab)
     others = "".join(f"\\x{{{ord(each):x}}}" for each in counts.characters.keys() - {*whole})
     engine = tokenizers.Tokenizer(models.BPE())
-    engine.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(TRAINING_SPLIT), behavior="isolated"),
-            pre_tokenizers.Split(Regex(f"[{LINE_END}{others}]"), behavior="removed"),
-        ]
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(whole) + vocab - BYTE_VOCAB - len(merges),
-        min_frequency=2,
-        initial_alphabet=whole,
-        show_progress=False,
-    )
+    words = pre_tokenizers.Split(Regex(TRAINING_SPLIT), behavior="isolated")
+    ends = pre_tokenizers.Split(Regex(f"[{LINE_END}{others}]"), behavior="removed")
+    engine.pre_tokenizer = pre_tokenizers.Sequence([words, ends])
+    size = len(whole) + vocab - BYTE_VOCAB - len(merges)
+    keys = {"min_frequency": 2, "initial_alphabet": whole, "show_progress": False}
+    trainer = trainers.BpeTrainer(vocab_size=size, **keys)
     engine.train_from_iterator(texts, trainer)
     plain = json.loads(engine.to_str())["model"]["merges"]
     made = json.loads(bpe.pairs(config, counts).to_str())["model"]["merges"]

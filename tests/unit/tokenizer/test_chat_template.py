@@ -25,13 +25,10 @@ def template(text: str = CHATML) -> ChatTemplate:
 def test_parts_depend_on_the_roles_alone() -> None:
     asked = [(("system", "user"), True), (("user", "assistant"), False)]
     first, second = template().parts(asked)
-    assert first == [
-        Part("<|im_start|>system\n"),
-        Part("", 0),
-        Part("<|im_end|>\n<|im_start|>user\n"),
-        Part("", 1),
-        Part("<|im_end|>\n<|im_start|>assistant\n"),
-    ]
+    markup = ("<|im_start|>system\n", "<|im_end|>\n<|im_start|>user\n")
+    opening, between = map(Part, markup)
+    last = Part("<|im_end|>\n<|im_start|>assistant\n")
+    assert first == [opening, Part("", 0), between, Part("", 1), last]
     assert second[-2:] == [Part("", 1), Part("<|im_end|>\n")]
     assert template().parts(asked) == [first, second]
 

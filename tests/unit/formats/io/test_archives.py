@@ -74,11 +74,8 @@ def test_a_name_that_leads_out_is_named_and_skipped(tmp_path: Path, name: str, p
 def test_links_and_devices_are_named_and_not_followed(tmp_path: Path):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, kind in (
-            ("link.txt", tarfile.SYMTYPE),
-            ("hard.txt", tarfile.LNKTYPE),
-            ("p.txt", tarfile.FIFOTYPE),
-        ):
+        links = (("link.txt", tarfile.SYMTYPE), ("hard.txt", tarfile.LNKTYPE))
+        for name, kind in (*links, ("p.txt", tarfile.FIFOTYPE)):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/hostname"
             archive.addfile(info)

@@ -73,16 +73,11 @@ def test_a_paragraph_goes_on_over_a_page_past_notes_and_blank_pages():
 
 
 def test_a_sentence_that_is_closed_or_a_capital_begins_anew_on_the_next_page():
-    assert texts([line(TATAR[0], 700)], [line("кечкенә хәреф", 700)]) == [
-        [TATAR[0]],
-        ["кечкенә хәреф"],
-    ]
+    after = "кечкенә хәреф"
+    assert texts([line(TATAR[0], 700)], [line(after, 700)]) == [[TATAR[0]], [after]]
     assert texts([line("Кичә кич", 700)], [line("Яңа бүлек", 700)]) == [["Кичә кич"], ["Яңа бүлек"]]
     for closed in (f"«{TATAR[0]}»", f"({TATAR[0]})", f'"{TATAR[0]}"'):
-        assert texts([line(closed, 700)], [line("кечкенә хәреф", 700)]) == [
-            [closed],
-            ["кечкенә хәреф"],
-        ]
+        assert texts([line(closed, 700)], [line(after, 700)]) == [[closed], [after]]
 
 
 def test_a_word_that_is_cut_at_a_column_or_a_page_is_joined():
