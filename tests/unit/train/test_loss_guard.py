@@ -214,6 +214,10 @@ def test_a_fresh_start_may_be_gone_back_to(work: TrainingInputs, monkeypatch: py
     assert run.optimizer.state()
 
 
+RETURNS = [(math.nan, NonFiniteLoss, "not a finite number"), (50.0, TrainingError, "sigma above")]
+
+
+@pytest.mark.parametrize(("nats", "kind", "match"), RETURNS)
 def test_after_three_returns_the_rate_is_named(
     nats: float, kind: type[TrainingError], match: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
