@@ -44,11 +44,6 @@ class Project:
     def steps(self) -> list[int]:
         return [line["step"] for line in self.journal("step")]
 
-    def weights(self) -> dict[str, bytes]:
-        """The weights of each finished model."""
-        found = self.store.glob("model/*/weights.safetensors")
-        return {path.parent.name: path.read_bytes() for path in found}
-
 
 def journal_of(folder: Path, event: str = "") -> list[dict[str, Any]]:
     (path,) = (folder / "store" / "journal").glob("model-*.jsonl")

@@ -44,9 +44,7 @@ def test_a_slow_start_single_slow_steps_and_twice_as_slow_are_no_reason() -> Non
     assert warnings_of([0.1] * 50 + [0.2] * 200) == []
 
 
-def test_a_machine_that_is_busy_from_the_start_is_said_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_machine_that_is_busy_from_the_start_is_said_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     (said,) = warnings_of([0.1] * 100)
     assert said.startswith("other programs take 1.2 of the 2 cores of training. Stop them")
@@ -59,17 +57,13 @@ def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyP
     assert warnings_of([0.1] * 100) == []
 
 
-def test_processes_of_one_training_are_not_in_each_others_way(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_processes_of_one_training_are_not_in_each_others_way(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
     assert warnings_of([0.1] * 100) == []
 
 
-def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_silent_system_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.undo()
     monkeypatch.setattr(cpu_contention, "STAT", tmp_path / "none")
     assert OtherProcesses().cores_used() is None
@@ -81,7 +75,6 @@ def test_what_another_process_computes_is_seen(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.undo()
     busy = "print('begun', flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
         assert other.stdout.readline() == b"begun\n"
         with_other = OtherProcesses()
         time.sleep(1.0)

@@ -43,14 +43,14 @@ def test_freed_memory_is_kept_by_who_is_prepared_and_given_back_where_it_is_shor
     assert given_back < 10
 
 
-@pytest.mark.parametrize(
-    ("keeps", "is_old", "thresholds"),
-    [
-        (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
-        (True, True, {"trim": 2**31 - 1, "most": 0}),
-        (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
-    ],
-)
+THRESHOLDS = [
+    (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
+    (True, True, {"trim": 2**31 - 1, "most": 0}),
+    (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
+]
+
+
+@pytest.mark.parametrize(("keeps", "is_old", "thresholds"), THRESHOLDS)
 def test_a_c_library_that_refuses_large_thresholds_maps_nothing(
     keeps: bool, is_old: bool, thresholds: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,9 +70,7 @@ def test_a_c_library_that_refuses_large_thresholds_maps_nothing(
 
 
 @pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])
-def test_threads_are_as_many_as_asked_for_else_one_a_core(
-    monkeypatch: pytest.MonkeyPatch, asked: str, threads: int
-) -> None:
+def test_threads_are_as_many_as_asked(monkeypatch: pytest.MonkeyPatch, asked: str, threads: int):
     monkeypatch.setattr(device, "cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert device.threads() == threads
@@ -88,17 +86,10 @@ def test_cores_are_those_this_process_may_use() -> None:
     assert device.cores() == len(before)
 
 
-@pytest.mark.parametrize(
-    ("limit", "here", "cores"),
-    [
-        ("200000 100000", 8, 2),
-        ("150000 100000", 8, 2),
-        ("20000 100000", 8, 1),
-        ("900000 100000", 4, 4),
-        ("max 100000", 4, 4),
-        (None, 4, 4),
-    ],
-)
+@pytest.mark.parametrize(("limit", "here", "cores"), [
+    ("200000 100000", 8, 2), ("150000 100000", 8, 2), ("20000 100000", 8, 1),
+    ("900000 100000", 4, 4), ("max 100000", 4, 4), (None, 4, 4),
+])  # fmt: skip
 def test_a_container_has_as_many_cores_as_it_is_given_time_of(
     limit: str | None, here: int, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,9 +100,7 @@ def test_a_container_has_as_many_cores_as_it_is_given_time_of(
     assert device.cores() == cores
 
 
-def test_half_precision_must_be_clearly_faster_to_be_chosen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_half_precision_must_be_clearly_faster_to_be_chosen(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     assert device.faster_format({"fp32": 100.0, "bf16": 129.0}) == "fp32"
     assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "bf16"
@@ -120,9 +109,7 @@ def test_half_precision_must_be_clearly_faster_to_be_chosen(
 
 
 @pytest.mark.parametrize("capability", ["default", "avx2", None])
-def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(
-    capability: str | None,
-) -> None:
+def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(capability: str | None):
     program = (
         "import torch; from endonym import device; x = torch.ones(2, 4, 512, 32).bfloat16()\n"
         'if device.faster_format({"fp32": 1.0, "bf16": 9.0}) == "bf16":\n'
@@ -132,9 +119,7 @@ def test_half_precision_is_chosen_only_where_attention_is_computed_in_it(
     subprocess.run([sys.executable, "-c", program], env=given, check=True)
 
 
-def test_a_device_that_is_not_here_is_refused_with_those_that_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert device.pick(None) == "cpu"
@@ -185,9 +170,7 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
     assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
-def test_products_that_take_a_second_are_measured_in_fewer_rows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_products_that_take_a_second_are_measured_in_fewer_rows(monkeypatch: pytest.MonkeyPatch):
     """As of bf16 on a processor without instructions for it."""
     a_row, now = {torch.float32: 1e-6, torch.bfloat16: 5e-4}, [0.0]
 
@@ -209,15 +192,15 @@ def groups(folder: Path, limits: dict[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("limits", "free"),
-    [
-        ({"memory.max": "1000\n", "memory.current": "700\n"}, 450),
-        ({"memory.max": "max\n", "memory.current": "700\n"}, None),
-        ({"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "500"}, 550),
-        ({}, None),
-    ],
-)
+LIMITS = [
+    ({"memory.max": "1000\n", "memory.current": "700\n"}, 450),
+    ({"memory.max": "max\n", "memory.current": "700\n"}, None),
+    ({"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "500"}, 550),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("limits", "free"), LIMITS)
 def test_what_is_free_is_what_a_container_may_still_take(
     limits: dict[str, str], free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,9 +212,7 @@ def test_what_is_free_is_what_a_container_may_still_take(
     assert found == free if free is not None else found > 1 << 20
 
 
-def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_threads_that_wait_sleep_soon_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # So that what is set below is undone.
         monkeypatch.delenv(name)
@@ -246,9 +227,7 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
-def test_huge_pages_are_asked_for_unless_a_person_has_set_something(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_huge_pages_are_asked_for_unless_set_otherwise(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     monkeypatch.setenv("АВЫЛ", "Казан арты")
     found = device.with_huge_pages()

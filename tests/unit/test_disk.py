@@ -38,9 +38,7 @@ def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "plan.json"
     write_atomic(path, b"old")
 
@@ -54,9 +52,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
 
 
-def test_a_file_is_flushed_before_it_takes_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_flushed_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     events: list[str] = []
     flush, rename = os.fsync, Path.replace
     monkeypatch.setattr(disk.os, "fsync", lambda n: (events.append("flush"), flush(n)))
@@ -102,10 +98,8 @@ def test_files_are_listed_by_their_path_with_size_and_hash(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> None:
-    with (
-        pytest.raises(StoreError, match="the disk is full") as caught,
-        translated_disk_errors(tmp_path / "not" / "yet"),
-    ):
+    told = translated_disk_errors(tmp_path / "not" / "yet")
+    with pytest.raises(StoreError, match="the disk is full") as caught, told:
         raise OSError(number, os.strerror(number))
     assert caught.value.exit_code == 1
     assert "endonym prune" in caught.value.do
@@ -113,24 +107,20 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> Non
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
-    tmp_path: Path, number: int
-) -> None:
-    with (
-        pytest.raises(StoreError, match="cannot write here") as caught,
-        translated_disk_errors(tmp_path),
-    ):
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path, number: int):
+    told = translated_disk_errors(tmp_path)
+    with pytest.raises(StoreError, match="cannot write here") as caught, told:
         raise OSError(number, os.strerror(number))
     assert caught.value.do == "Choose another folder with --store DIR."
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        OSError("cannot identify image file"),
-        FileNotFoundError(errno.ENOENT, "No such file", "texts requested and written.txt"),
-    ],
-)
+OTHER_ERRORS = [
+    OSError("cannot identify image file"),
+    FileNotFoundError(errno.ENOENT, "No such file", "texts requested and written.txt"),
+]
+
+
+@pytest.mark.parametrize("given", OTHER_ERRORS)
 def test_only_a_short_write_without_a_number_is_a_full_disk(tmp_path: Path, given: OSError) -> None:
     pattern = r"image file|No such"
     with pytest.raises(OSError, match=pattern) as caught, translated_disk_errors(tmp_path):
@@ -199,9 +189,7 @@ def test_an_own_file_has_a_plain_name_in_the_folder_and_is_no_link(tmp_path: Pat
 
 
 @pytest.mark.timeout(10)
-def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(
-    tmp_path: Path,
-) -> None:
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_told_and_not_waited_for(tmp_path: Path):
     require_regular(tmp_path / "none.json")
     write_json(tmp_path / "whole.json", {"ә": 1})
     require_regular(tmp_path / "whole.json")
@@ -223,9 +211,7 @@ def test_a_given_file_is_read_up_to_its_limit_and_not_beyond(tmp_path: Path) -> 
         read_given(path, 7)
 
 
-def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(
-    tmp_path: Path,
-) -> None:
+def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(tmp_path: Path):
     snapshot = tmp_path / "models--a" / "snapshots" / "1"
     for folder in (snapshot, tmp_path / "models--a" / "blobs", tmp_path / "blobs"):
         folder.mkdir(parents=True)
@@ -244,9 +230,7 @@ def test_a_given_file_may_be_a_link_within_its_folder_or_into_the_hub_s_blobs(
 
 
 @pytest.mark.parametrize("number", disk.NO_LINKS)
-def test_where_there_are_no_links_a_file_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_without_links_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
     path, name = tmp_path / "a", tmp_path / "new" / "b"
     path.write_bytes("Таң атты".encode())
 

@@ -6,15 +6,7 @@ import json
 import pytest
 
 from endonym import errors
-from endonym.errors import (
-    Damaged,
-    EndonymError,
-    MissingSource,
-    RecipeError,
-    SourceError,
-    printable,
-    printable_lines,
-)
+from endonym.errors import Damaged, EndonymError, MissingSource, RecipeError, SourceError, printable
 
 FAMILY = {
     name: kind
@@ -32,12 +24,8 @@ def test_an_error_reads_where_what_and_what_to_do() -> None:
 
 def test_the_form_for_machines_has_four_parts() -> None:
     error = MissingSource("there is no file", where="recipe.toml:5", do="Put it there.")
-    assert error.as_dict() == {
-        "kind": "MissingSource",
-        "message": "there is no file",
-        "where": "recipe.toml:5",
-        "do": "Put it there.",
-    }
+    told = {"message": "there is no file", "where": "recipe.toml:5", "do": "Put it there."}
+    assert error.as_dict() == {"kind": "MissingSource", **told}
 
 
 @pytest.mark.parametrize("name", sorted(FAMILY))
@@ -53,19 +41,19 @@ def test_the_family_is_drawn_at_the_top_of_its_file() -> None:
     assert not issubclass(MissingSource, RecipeError)
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("әкият.txt", "әкият.txt"),
-        ("ការ\u200b.txt", "ការ\u200b.txt"),
-        ("a\udcff.txt", "a\\xff.txt"),
-        ("a\x1b[31m\r\x9d\x7f", "a\\x1b[31m\\x0d\\x9d\\x7f"),
-        ("a\u202eb\u2028\ud800", "a\\u202eb\\u2028\\ud800"),
-    ],
-)
+NAMES = [
+    ("әкият.txt", "әкият.txt"),
+    ("ការ\u200b.txt", "ការ\u200b.txt"),
+    ("a\udcff.txt", "a\\xff.txt"),
+    ("a\x1b[31m\r\x9d\x7f", "a\\x1b[31m\\x0d\\x9d\\x7f"),
+    ("a\u202eb\u2028\ud800", "a\\u202eb\\u2028\\ud800"),
+]
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES)
 def test_what_a_terminal_would_obey_is_written_out(name: str, shown: str):
     assert printable(f"{name}\n\t") == f"{shown}\\x0a\\x09"
-    assert printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"
+    assert errors.printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"
 
 
 def test_an_error_shows_names_with_escapes_and_keeps_its_lines():

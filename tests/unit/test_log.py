@@ -11,54 +11,27 @@ from endonym.errors import Damaged
 from endonym.log import Log, append_jsonl, columns, duration, folded, number, read_jsonl, size
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1_000, "1\u2009000"),
-        (70_368, "70\u2009368"),
-        (2.5e9, "2\u2009500\u2009000\u2009000"),
-    ],
-)
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (999, "999"), (1_000, "1\u2009000"), (70_368, "70\u2009368"),
+    (2.5e9, "2\u2009500\u2009000\u2009000"),
+])  # fmt: skip
 def test_thousands_are_parted_by_a_thin_space(value: float, text: str) -> None:
     assert number(value) == text
 
 
-@pytest.mark.parametrize(
-    ("n_bytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1_000, "1.0 kB"),
-        (283_936, "283.9 kB"),
-        (12_500_000, "12.5 MB"),
-        (8_000_000_000, "8.0 GB"),
-        (20_000_000_000_000, "20000.0 GB"),
-    ],
-)
+@pytest.mark.parametrize(("n_bytes", "text"), [
+    (0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (283_936, "283.9 kB"), (12_500_000, "12.5 MB"),
+    (8_000_000_000, "8.0 GB"), (20_000_000_000_000, "20000.0 GB"),
+])  # fmt: skip
 def test_a_size_is_said_in_the_unit_that_reads_best(n_bytes: float, text: str) -> None:
     assert size(n_bytes) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (10, "10 s"),
-        (89, "89 s"),
-        (90, "2 min"),
-        (3_600, "60 min"),
-        (5_400, "1.5 h"),
-        (86_400, "24.0 h"),
-        (3 * 86_400, "72.0 h"),
-        (4 * 86_400, "4 days"),
-        (699 * 86_400, "699 days"),
-        (700 * 86_400, "1.9 years"),
-        (1e8, "3.2 years"),
-    ],
-)
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"),
+    (5_400, "1.5 h"), (86_400, "24.0 h"), (3 * 86_400, "72.0 h"), (4 * 86_400, "4 days"),
+    (699 * 86_400, "699 days"), (700 * 86_400, "1.9 years"), (1e8, "3.2 years"),
+])  # fmt: skip
 def test_a_duration_is_said_as_people_say_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
@@ -124,21 +97,12 @@ def test_a_journal_of_an_older_endonym_without_checksums_is_read(tmp_path: Path)
         read_jsonl(path)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"event": 5}',
-        '{"event": "a", "step": "x"}',
-        '{"event": "a", "step": true}',
-        '{"event": "a", "seconds": null}',
-        '{"event": "a", "wall_seconds": "9"}',
-        '{"event": "a", "~": 5}',
-        '{"event": "a", "rows": 5}',
-        '{"event": "a", "threads": 2.0}',
-        "{}",
-        "[]",
-    ],
-)
+@pytest.mark.parametrize("line", [
+    '{"event": 5}', '{"event": "a", "step": "x"}', '{"event": "a", "step": true}',
+    '{"event": "a", "seconds": null}', '{"event": "a", "wall_seconds": "9"}',
+    '{"event": "a", "~": 5}', '{"event": "a", "rows": 5}', '{"event": "a", "threads": 2.0}', "{}",
+    "[]",
+])  # fmt: skip
 def test_an_older_line_of_other_types_is_damage(tmp_path: Path, line: str) -> None:
     (tmp_path / "model.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(Damaged, match="line 1"):
@@ -154,9 +118,7 @@ def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_lines_are_folded_at_blanks_to_the_width_of_the_screen(
-    monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
+def test_lines_are_folded_at_blanks(monkeypatch: pytest.MonkeyPatch, width: int):
     reason = "each tenth of 16 043 sentences, and 1.0392 bits per byte on text of the same kind"
     text = f"chosen            phase.0.lr = 0.0034  ({reason})\n  next: кояшлы көндә {reason}"
     monkeypatch.setenv("COLUMNS", str(width))
@@ -175,9 +137,7 @@ def test_what_has_no_blank_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> Non
     assert folded(f"see {khmer}") == f"see\n{khmer}"
 
 
-def test_a_line_goes_on_below_its_text_if_the_label_before_it_is_short(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_goes_on_below_its_text(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "40")
     for label, start in ((26, 26), (27, 0)):
         first, second, *_ = folded("сүз".ljust(label) + "Кояш чыкты, кошлар сайрый").splitlines()
@@ -204,9 +164,7 @@ def test_a_warning_has_a_colour_on_a_terminal_only(monkeypatch: pytest.MonkeyPat
     assert second == "corpus made"
 
 
-def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(capsys: pytest.CaptureFixture[str]):
     quiet, verbose = Log(quiet=True), Log(verbose=True)
     for log in (quiet, verbose):
         log.line("corpus made")
@@ -257,9 +215,7 @@ def test_a_line_during_progress_stands_whole_above_the_bar(monkeypatch: pytest.M
     assert "training" in said
 
 
-def test_names_that_are_no_text_reach_screen_and_file_with_escapes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_odd_names_are_escaped_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = Log(verbose=True)
     log.file = tmp_path / "log.txt"
     for say in (log.line, log.detail, log.warn):

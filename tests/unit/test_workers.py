@@ -108,17 +108,11 @@ def test_results_come_in_order_with_a_record_each(crew: Runner, tmp_path: Path) 
     assert [json.loads(path.read_text()) for path in records] == found
 
 
-def test_the_error_of_the_first_failing_job_is_raised_as_it_is(
-    crew: Runner, tmp_path: Path
-) -> None:
+def test_the_error_of_the_first_failing_job_is_raised_as_it_is(crew: Runner, tmp_path: Path):
     with pytest.raises(SourceError) as caught:
         results(crew, refuse, jobs(tmp_path))
-    assert caught.value.as_dict() == {
-        "kind": "SourceError",
-        "message": "the file 1 cannot be read",
-        "where": "тексты",
-        "do": "Check it.",
-    }
+    told = {"message": "the file 1 cannot be read", "where": "тексты", "do": "Check it."}
+    assert caught.value.as_dict() == {"kind": "SourceError", **told}
 
 
 def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path) -> None:
@@ -249,9 +243,7 @@ def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_only_workers_that_ended_are_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
-) -> None:
+def test_ended_workers_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool):
     ray = pytest.importorskip("ray")
     error = ray.exceptions.WorkerCrashedError() if is_lost else ray.exceptions.OutOfDiskError("/")
 

@@ -33,9 +33,7 @@ def test_a_key_is_the_same_in_every_process():
 
 
 @pytest.mark.parametrize("portion", [50, 10**6])
-def test_sums_are_those_of_a_plain_count_however_they_are_divided(
-    portion: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sums_are_those_of_a_plain_count(portion: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PORTION_ROWS", portion)
     every = parts(1)
     count = Counter[int]()
@@ -49,9 +47,7 @@ def test_sums_are_those_of_a_plain_count_however_they_are_divided(
 
 
 @pytest.mark.parametrize("portion", [50, 10**6])
-def test_of_large_groups_the_largest_of_the_least_values_is_kept(
-    portion: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_large_groups_the_least_values_are_kept(portion: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PORTION_ROWS", portion)
     every = parts(2)
     values: dict[int, set[int]] = {}

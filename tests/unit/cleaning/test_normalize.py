@@ -30,23 +30,23 @@ def tags(text: str) -> str:
     return "".join(chr(0xE0000 + ord(sign)) for sign in text)
 
 
-@pytest.mark.parametrize(
-    ("step", "others"),
-    [
-        (lambda text: cleaned(text, *ALL), []),
-        (without_controls, ["кояш\tчыкты\nяктырды"]),
-        (
-            without_mojibake,
-            [
-                "„Citatul” rămâne, la fel și « ceci ».",
-                "ﬁn et ﬂeur, largeur ＡＢ, L'été &eacute;tait là…",
-                "Ã und Â sind Buchstaben.",
-            ],
-        ),
-        (lambda text: without_zero_width(text, None), []),
-        (one_script("cyrillic"), ["MP3 форматы", "3D модель"]),
-    ],
-)
+STEPS = [
+    (lambda text: cleaned(text, *ALL), []),
+    (without_controls, ["кояш\tчыкты\nяктырды"]),
+    (
+        without_mojibake,
+        [
+            "„Citatul” rămâne, la fel și « ceci ».",
+            "ﬁn et ﬂeur, largeur ＡＢ, L'été &eacute;tait là…",
+            "Ã und Â sind Buchstaben.",
+        ],
+    ),
+    (lambda text: without_zero_width(text, None), []),
+    (one_script("cyrillic"), ["MP3 форматы", "3D модель"]),
+]
+
+
+@pytest.mark.parametrize(("step", "others"), STEPS)
 def test_good_text_stays_the_same_object(step: Callable[[str], str], others: list[str]):
     for text in [*SENTENCES, *others]:
         assert step(text) is text
@@ -152,33 +152,27 @@ def test_a_word_is_changed_once_with_all_its_letters_and_marks():
     assert with_words(TATAR[0], regex.compile("z"), str.upper) is TATAR[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "script"),
-    [
-        ("می\u200cخواهم به خانه بروم", "arabic"),
-        ("क्\u200dष और क्\u200cष", "devanagari"),
-        ("ខ្ញុំ\u200bទៅ\u200bផ្សារ", "khmer"),
-        ("שלום\u200f, 123", "hebrew"),
-        ("Familia 👩\u200d👩\u200d👧 mea", "latin"),
-        ("គ្រួសារ 👩\u200d👩\u200d👧", "khmer"),
-    ],
-)
+@pytest.mark.parametrize(("text", "script"), [
+    ("می\u200cخواهم به خانه بروم", "arabic"), ("क्\u200dष और क्\u200cष", "devanagari"),
+    ("ខ្ញុំ\u200bទៅ\u200bផ្សារ", "khmer"), ("שלום\u200f, 123", "hebrew"),
+    ("Familia 👩\u200d👩\u200d👧 mea", "latin"), ("គ្រួសារ 👩\u200d👩\u200d👧", "khmer"),
+])  # fmt: skip
 def test_marks_that_a_script_needs_stay(text: str, script: str):
     assert without_zero_width(text, script) == without_zero_width(text, None) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "clean", "script"),
-    [
-        ("Б\u200bе\u200bз урман\u200cга", "Без урманга", "cyrillic"),
-        ("\u202eБез урманга барабыз.\u202c", "Без урманга барабыз.", "cyrillic"),
-        ("\ufeffL’au\u00adbe\u2060", "L’aube", "latin"),
-        ("У\u0336л", "Ул", "cyrillic"),
-        ("ma\u200dmă 👧", "mamă 👧", "latin"),
-        ("ទៅ\u200b\u200bផ្សារ", "ទៅ\u200bផ្សារ", "khmer"),  # the end of a word, typed twice
-        ("ទៅ\u200c\u200d\u200b\u200c\u200dផ្សារ", "ទៅ\u200bផ្សារ", "khmer"),
-    ],
-)
+NEEDLESS_MARKS = [
+    ("Б\u200bе\u200bз урман\u200cга", "Без урманга", "cyrillic"),
+    ("\u202eБез урманга барабыз.\u202c", "Без урманга барабыз.", "cyrillic"),
+    ("\ufeffL’au\u00adbe\u2060", "L’aube", "latin"),
+    ("У\u0336л", "Ул", "cyrillic"),
+    ("ma\u200dmă 👧", "mamă 👧", "latin"),
+    ("ទៅ\u200b\u200bផ្សារ", "ទៅ\u200bផ្សារ", "khmer"),  # the end of a word, typed twice
+    ("ទៅ\u200c\u200d\u200b\u200c\u200dផ្សារ", "ទៅ\u200bផ្សារ", "khmer"),
+]
+
+
+@pytest.mark.parametrize(("text", "clean", "script"), NEEDLESS_MARKS)
 def test_marks_that_a_script_does_not_need_go(text: str, clean: str, script: str):
     assert without_zero_width(text, script) == without_zero_width(text, None) == clean
 
@@ -209,35 +203,33 @@ def test_every_other_look_alike_of_a_tatar_line_is_repaired(line: str):
         assert all(found == right or found.isascii() for found, right in words)
 
 
-@pytest.mark.parametrize(
-    ("script", "before", "wrong", "right"),
-    [
-        # The letters without a twin decide.
-        (None, "", "бaрның", "барның"),
-        (None, "", "hәм", "һәм"),
-        (None, "", "əйбәт", "әйбәт"),
-        (None, "", "Кemнeң", "Кemнeң"),  # m and n are no look-alikes
-        (None, "", "Сookie", "Cookie"),  # a Cyrillic С
-        (None, "", "explorеd", "explored"),
-        (None, "", "κόσμoς", "κόσμος"),
-        (None, "", "ёлкa", "ёлка"),
-        ("cyrillic", "", "Xалык", "Халык"),  # begins like a numeral
-        ("cyrillic", "", "Xәлим", "Хәлим"),
-        ("greek", "κόσμος ", "Αθήvα", "Αθήνα"),
-        ("greek", "κόσμος ", "vερό", "νερό"),
-        # All letters have twins: the recipe decides, and then the text. A Latin o.
-        ("cyrillic", "", "сoх", "сох"),
-        ("latin", "", "сoх", "cox"),
-        (None, f"{FRENCH[0]} ", "сoх", "cox"),
-        (None, f"{TATAR[0]} ", "сoх", "сох"),
-        # Of two scripts with as many letters neither is meant.
-        ("latin", "", "бo", "бo"),
-        ("latin", "", "бoб", "боб"),
-    ],
-)
-def test_a_word_is_written_in_the_script_that_is_meant(
-    script: str | None, before: str, wrong: str, right: str
-):
+WORDS = [
+    # The letters without a twin decide.
+    (None, "", "бaрның", "барның"),
+    (None, "", "hәм", "һәм"),
+    (None, "", "əйбәт", "әйбәт"),
+    (None, "", "Кemнeң", "Кemнeң"),  # m and n are no look-alikes
+    (None, "", "Сookie", "Cookie"),  # a Cyrillic С
+    (None, "", "explorеd", "explored"),
+    (None, "", "κόσμoς", "κόσμος"),
+    (None, "", "ёлкa", "ёлка"),
+    ("cyrillic", "", "Xалык", "Халык"),  # begins like a numeral
+    ("cyrillic", "", "Xәлим", "Хәлим"),
+    ("greek", "κόσμος ", "Αθήvα", "Αθήνα"),
+    ("greek", "κόσμος ", "vερό", "νερό"),
+    # All letters have twins: the recipe decides, and then the text. A Latin o.
+    ("cyrillic", "", "сoх", "сох"),
+    ("latin", "", "сoх", "cox"),
+    (None, f"{FRENCH[0]} ", "сoх", "cox"),
+    (None, f"{TATAR[0]} ", "сoх", "сох"),
+    # Of two scripts with as many letters neither is meant.
+    ("latin", "", "бo", "бo"),
+    ("latin", "", "бoб", "боб"),
+]
+
+
+@pytest.mark.parametrize(("script", "before", "wrong", "right"), WORDS)
+def test_a_word_gets_the_script_it_means(script: str | None, before: str, wrong: str, right: str):
     after = f" {TATAR[0]}" if script is None and not before else ""
     assert one_script(script)(f"{before}{wrong}{after}") == f"{before}{right}{after}"
 

@@ -33,30 +33,30 @@ def test_no_date_beside_a_word_for_a_telephone_is_one(language: str, form: str):
         assert masked(text, language) == text
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "found"),
-    [
-        ("fr", "né le 08.12.1945, mort le 06 03 2001", "né le 08.12.1945, mort le 06 03 2001"),
-        ("fr", "Le 06 03 2001 06 12 34 56 78", "Le 06 03 2001 <phone>"),
-        ("fr", "Le 2001 03 06 06 12 34 56 78", "Le 2001 03 06 <phone>"),
-        ("fr", "Le 08.12.1945 à Lyon: 06.12.34.56.78", "Le 08.12.1945 à Lyon: <phone>"),
-        ("ru", "родился 08-12-1945, +7 843 292 12 34", "родился 08-12-1945, <phone>"),
-    ],
-)
+AFTER_DATES = [
+    ("fr", "né le 08.12.1945, mort le 06 03 2001", "né le 08.12.1945, mort le 06 03 2001"),
+    ("fr", "Le 06 03 2001 06 12 34 56 78", "Le 06 03 2001 <phone>"),
+    ("fr", "Le 2001 03 06 06 12 34 56 78", "Le 2001 03 06 <phone>"),
+    ("fr", "Le 08.12.1945 à Lyon: 06.12.34.56.78", "Le 08.12.1945 à Lyon: <phone>"),
+    ("ru", "родился 08-12-1945, +7 843 292 12 34", "родился 08-12-1945, <phone>"),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "found"), AFTER_DATES)
 def test_a_number_after_a_date_is_found(language: str, text: str, found: str):
     assert masked(text, language) == found
 
 
+BOOKS_AND_GOODS = [
+    "The book 0306406152 is at the library.",
+    "Cartea 978 973 46 2083 6 sau 9789734620838 e la raft.",
+    "Le livre 0 306 40615 2 est paru chez Plenum.",
+    "Lapte 5941234567899, apă 5 941234 567899",
+]
+
+
 @pytest.mark.parametrize("language", ["ro", "fr", "en", "ru", "es"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The book 0306406152 is at the library.",
-        "Cartea 978 973 46 2083 6 sau 9789734620838 e la raft.",
-        "Le livre 0 306 40615 2 est paru chez Plenum.",
-        "Lapte 5941234567899, apă 5 941234 567899",
-    ],
-)
+@pytest.mark.parametrize("text", BOOKS_AND_GOODS)
 def test_numbers_of_books_and_goods_stay(language: str, text: str):
     assert masked(text, language) == text
 
@@ -80,23 +80,23 @@ def test_a_check_digit_says_what_is_a_book():
     assert not is_book("99921-58-10-8")
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "found"),
-    [
-        ("ro", "populația este de 745123456, cod 712345678", ""),
-        ("ro", "Tel. 712345678, mob: 745123456", "Tel. <phone>, mob: <phone>"),
-        ("ro", "Scrie pe WhatsApp 712345678.", "Scrie pe WhatsApp <phone>."),
-        ("ro", "☎ 712345678", "☎ <phone>"),
-        ("ro", "cheamă 712345678 (tel.)", "cheamă <phone> (tel.)"),
-        ("ro", "telle hotel 712345678", ""),
-        ("ro", "Tel. închis\n712345678", ""),
-        ("tt", "Бюджет 9171234567 сум, 8432921234 сум", ""),
-        ("tt", "тел. 9171234567", "тел. <phone>"),
-        ("tt", "89171234567 номеры", "<phone> номеры"),
-        ("ro", "0722123456 e al meu", "<phone> e al meu"),
-        ("km", "ចំនួន 912345678 រៀល", ""),
-    ],
-)
+NEED_A_WORD = [
+    ("ro", "populația este de 745123456, cod 712345678", ""),
+    ("ro", "Tel. 712345678, mob: 745123456", "Tel. <phone>, mob: <phone>"),
+    ("ro", "Scrie pe WhatsApp 712345678.", "Scrie pe WhatsApp <phone>."),
+    ("ro", "☎ 712345678", "☎ <phone>"),
+    ("ro", "cheamă 712345678 (tel.)", "cheamă <phone> (tel.)"),
+    ("ro", "telle hotel 712345678", ""),
+    ("ro", "Tel. închis\n712345678", ""),
+    ("tt", "Бюджет 9171234567 сум, 8432921234 сум", ""),
+    ("tt", "тел. 9171234567", "тел. <phone>"),
+    ("tt", "89171234567 номеры", "<phone> номеры"),
+    ("ro", "0722123456 e al meu", "<phone> e al meu"),
+    ("km", "ចំនួន 912345678 រៀល", ""),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "found"), NEED_A_WORD)
 def test_an_undivided_number_without_a_prefix_needs_a_word(language: str, text: str, found: str):
     assert masked(text, language) == (found or text)
 
@@ -114,15 +114,15 @@ def test_words_for_telephones_and_for_calling_are_found(text: str):
     assert phone_word().search(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Китапта 671234567 сан бар.",
-        "Fondurile orașului, intel, hotel, motel și castel.",
-        "Le recalcul du cellier",
-        "Отель на скалах, мотель",
-        "Ο πατέρας μου",
-    ],
-)
+LIKE_WORDS = [
+    "Китапта 671234567 сан бар.",
+    "Fondurile orașului, intel, hotel, motel și castel.",
+    "Le recalcul du cellier",
+    "Отель на скалах, мотель",
+    "Ο πατέρας μου",
+]
+
+
+@pytest.mark.parametrize("text", LIKE_WORDS)
 def test_words_that_only_begin_or_end_so_are_none(text: str):
     assert not phone_word().search(text)

@@ -10,20 +10,15 @@ import click
 import pytest
 from serving import CHATML, write_gguf
 
-from endonym.cli.answer_commands import (
-    CHAT_HELP,
-    HELP,
-    SAMPLING_OPTIONS,
-    Messages,
-    Shaded,
-    conversation_loop,
-    prompt_loop,
-    texts,
-    write_text,
-)
+from endonym.cli import answer_commands
+from endonym.cli.answer_commands import HELP, Messages, Shaded, prompt_loop, texts, write_text
 from endonym.cli.main import cli
 from endonym.errors import RecipeError
 from endonym.serve.pieces import TextPiece, Token
+
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
 
 Say = Callable[..., Any]
 
@@ -35,13 +30,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def type_in(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def type_in(text: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-def test_a_line_is_continued_and_enter_alone_continues_it_anew(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_enter_continues_anew(monkeypatch: Patch, capsys: Captured):
     type_in("\nӘбием мич\n\nLe facteur", monkeypatch)
     asked: list[tuple[str, int]] = []
 
@@ -57,9 +50,7 @@ def test_a_line_is_continued_and_enter_alone_continues_it_anew(
     assert said.err.startswith(HELP)
 
 
-def test_ctrl_c_stops_a_continuation_and_not_the_loop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_stops_one_text(monkeypatch: Patch, capsys: Captured):
     type_in("Таң\nКич\n", monkeypatch)
 
     def continued(prompt: str, seed: int) -> Iterator[str]:
@@ -74,9 +65,7 @@ def test_ctrl_c_stops_a_continuation_and_not_the_loop(
     assert "Кич беренче икенче\n" in said
 
 
-def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: Patch):
     given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
     once = command(*given, "Әбием мич", "--seed", "1").out
     unasked = command(*given, "").out
@@ -91,9 +80,7 @@ def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
     assert len(command(*given, "--json").out.splitlines()) == 1
 
 
-def test_ctrl_c_ends_generate_and_says_so(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: Patch):
     def stopped(*given: object, **keys: object) -> Iterator[str]:
         yield " беренче"
         raise KeyboardInterrupt
@@ -104,19 +91,15 @@ def test_ctrl_c_ends_generate_and_says_so(
     assert "interrupted" in said.err
 
 
-def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: Captured) -> None:
     write_text("Таң\x1b]0;", [" атты\n", "\x9b2J\x07"])
     assert capsys.readouterr().out == "Таң\\x1b]0; атты\n\\x9b2J\\x07\n"
 
 
-def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
-    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: Patch):
     given = ["generate", "kechkena", "--max-tokens", "8", "--store", finished / "store"]
-    alone = [
-        command(*given, prompt, "--seed", seed).out
-        for seed, prompt in enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
-    ]
+    prompts = enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
+    alone = [command(*given, prompt, "--seed", seed).out for seed, prompt in prompts]
     piped = "\ufeffӘбием мич\r\n\r\nភូមិ".encode()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="ascii"))
     said = command(*given, "-n", "2")
@@ -127,9 +110,7 @@ def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
     assert len(set(texts)) == 2
 
 
-def test_a_conversation_grows_and_enter_alone_asks_for_another_answer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_enter_asks_once_more(monkeypatch: Patch, capsys: Captured):
     type_in("\nСәлам\n\nХәлләр?\n", monkeypatch)
     asked: list[tuple[list[str], int]] = []
 
@@ -139,16 +120,14 @@ def test_a_conversation_grows_and_enter_alone_asks_for_another_answer(
         if seed == 3:
             raise KeyboardInterrupt
 
-    conversation_loop(answered, seed=0)
+    answer_commands.conversation_loop(answered, seed=0)
     assert asked == [(["Сәлам"], 1), (["Сәлам"], 2), (["Сәлам", "җавап 2", "Хәлләр?"], 3)]
     said = capsys.readouterr()
     assert said.out == "> > җавап 1\n> җавап 2\n> җавап 3\n> "
-    assert said.err.startswith(CHAT_HELP)
+    assert said.err.startswith(answer_commands.CHAT_HELP)
 
 
-def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_refused_is_told_and_forgotten(monkeypatch: Patch, capsys: Captured):
     lines = ("Сәлам", "ы" * 99, "", "Хәлләр?")
     heard: list[list[str]] = []
 
@@ -159,7 +138,7 @@ def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
         return iter([f"җавап {seed}"])
 
     type_in("\n".join(lines), monkeypatch)
-    conversation_loop(answered, seed=0)
+    answer_commands.conversation_loop(answered, seed=0)
     assert heard[2:] == [["Сәлам"], ["Сәлам", "җавап 2", "Хәлләр?"]]
     assert "MESSAGE: a message of 99 tokens\n" in capsys.readouterr().err
     heard.clear()
@@ -169,7 +148,7 @@ def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
     assert "җавап 2" in capsys.readouterr().out
 
 
-def test_surprise_is_a_colour_of_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surprise_is_a_colour_of_the_background(monkeypatch: Patch) -> None:
     out = io.StringIO()
     out.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdout", out)
@@ -187,9 +166,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("gguf"))
 
 
-def test_a_base_model_continues_texts_and_says_what_it_is(
-    command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_base_model_continues_texts(command: Say, gguf: Path, monkeypatch: Patch):
     monkeypatch.setattr("sys.stdin", Terminal("Таң\n\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5")
     assert said.code == 0
@@ -198,9 +175,7 @@ def test_a_base_model_continues_texts_and_says_what_it_is(
     assert f"llama.cpp runs {gguf}" in said.err
 
 
-def test_lines_of_a_pipe_are_continued_and_told_as_json(
-    command: Say, gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: Patch):
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
     said = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5", "--json")
     found = [json.loads(line) for line in said.out.splitlines()]
@@ -213,9 +188,7 @@ def test_lines_of_a_pipe_are_continued_and_told_as_json(
     assert (cold.code, "Traceback" in cold.err) == (0, False)
 
 
-def test_a_model_with_a_template_holds_a_conversation(
-    command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypatch: Patch):
     path = write_gguf(tmp_path, CHATML)
     monkeypatch.setattr("sys.stdin", Terminal("Сәлам\nХәлләр ничек?\n"))
     said = command("chat", path, "--max-tokens", "4")
@@ -228,9 +201,7 @@ def test_a_model_with_a_template_holds_a_conversation(
     assert "the context holds the last" in said.err
 
 
-def test_a_line_that_is_too_long_does_not_end_a_session(
-    command: Say, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_line_ends_no_session(command: Say, gguf: Path, tmp_path: Path, monkeypatch: Patch):
     long = "Таң атты " * 60
     for path in (gguf, write_gguf(tmp_path, CHATML)):
         monkeypatch.setattr("sys.stdin", Terminal(f"Сәлам\n{long}\nХәлләр ничек?\n"))
@@ -247,9 +218,7 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
 
 
 @pytest.mark.parametrize("given", [["serve", "--port", "0"], ["chat"]])
-def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
-    command: Say, tmp_path: Path, given: list[str]
-) -> None:
+def test_what_is_no_gguf_file_is_told(command: Say, tmp_path: Path, given: list[str]):
     path = tmp_path / "recipe.toml"
     for text in ('language = "tt"\n', ""):
         path.write_text(text, encoding="utf-8")
@@ -260,18 +229,16 @@ def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
         assert "a run, a model artefact" in error["do"]
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--host", "0.0.0.0"], "can be reached from other machines"),
-        (["--port", "99999"], "--port"),
-        (["--api-key-file", "/nowhere/key"], "--api-key-file"),
-        (["--proxy", "https://lm.example.org"], "is no name of a host"),
-    ],
-)
-def test_a_wrong_place_is_told_before_any_model_is_read(
-    command: Say, flags: list[str], words: str
-) -> None:
+WRONG_PLACES = [
+    (["--host", "0.0.0.0"], "can be reached from other machines"),
+    (["--port", "99999"], "--port"),
+    (["--api-key-file", "/nowhere/key"], "--api-key-file"),
+    (["--proxy", "https://lm.example.org"], "is no name of a host"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), WRONG_PLACES)
+def test_a_wrong_place_is_told_before_any_model_is_read(command: Say, flags: list[str], words: str):
     said = command("serve", "no-such-model", *flags)
     assert said.code == 2
     assert words in said.err
@@ -282,8 +249,7 @@ def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:
     found: list[dict[str, object]] = []
     for name in ("generate", "chat"):
         command = cli.get_command(context, name)
-        assert command is not None
         found.append({each.name or "": each.default for each in command.params})
     names = [name for name in found[0] if name in found[1]]
-    assert len(names) >= len(SAMPLING_OPTIONS) == 7
+    assert len(names) >= len(answer_commands.SAMPLING_OPTIONS) == 7
     assert all(found[0][name] == found[1][name] for name in names)

@@ -40,7 +40,7 @@ FROZEN = {
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},
     "serve": {
-        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR"),
+        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
     },
     "chat": {"MODEL", *SAMPLING, "--surprise", "--adapter DIR"},
     "compare": {"RUN...", "--split", "--out DIR"},
@@ -81,7 +81,6 @@ def test_every_command_says_in_one_line_what_it_does() -> None:
     context = click.Context(cli)
     for name in COMMANDS:
         found = cli.get_command(context, name)
-        assert found is not None
         assert found.help
         assert len(found.help.splitlines()[0]) > 20, name
 
@@ -133,9 +132,7 @@ def test_help_of_the_whole_names_every_command(command: Callable[..., Any]) -> N
         assert line in " ".join(said.out.split())
 
 
-def test_global_flags_stand_before_or_after_the_command_and_the_last_one_counts(
-    finished: Path, command: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_global_flags_stand_anywhere(finished: Path, command: Callable[..., Any], tmp_path: Path):
     store = ["--store", finished / "store"]
     for given in (
         [*store, "--json", "status"],
@@ -147,24 +144,22 @@ def test_global_flags_stand_before_or_after_the_command_and_the_last_one_counts(
         assert Path(run["run"]).name == "kechkena"
 
 
-@pytest.mark.parametrize(
-    ("args", "hint"),
-    [
-        (["chek"], "Did you mean 'check'?"),
-        (["evaluat", "x"], "Did you mean 'evaluate'?"),
-        (["status", "--stor", "x"], "--store"),
-        (["run"], "Missing argument 'RECIPE'"),
-        (["export", "x", "--to", "onnx"], "'huggingface'"),
-        (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
-        (["export", "x", "--quantize", "F16"], "belongs to"),
-        (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
-        (["new", "x", "--hours", "0"], "--hours"),
-        ([], "Commands:"),
-    ],
-)
-def test_a_wrong_command_line_is_2_and_says_what_is_right(
-    command: Callable[..., Any], args: list[str], hint: str
-) -> None:
+WRONG_LINES = [
+    (["chek"], "Did you mean 'check'?"),
+    (["evaluat", "x"], "Did you mean 'evaluate'?"),
+    (["status", "--stor", "x"], "--store"),
+    (["run"], "Missing argument 'RECIPE'"),
+    (["export", "x", "--to", "onnx"], "'huggingface'"),
+    (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
+    (["export", "x", "--quantize", "F16"], "belongs to"),
+    (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
+    (["new", "x", "--hours", "0"], "--hours"),
+    ([], "Commands:"),
+]
+
+
+@pytest.mark.parametrize(("args", "hint"), WRONG_LINES)
+def test_a_wrong_command_line_ends_with_2(command: Callable[..., Any], args: list[str], hint: str):
     said = command(*args)
     assert said.code == 2
     assert hint in said.err
@@ -190,9 +185,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("fault", "code", "kind", "start"), FAILURES)
-def test_every_expected_failure_has_a_code_a_kind_and_a_sentence(
-    fault: BaseException, code: int, kind: str, start: str
-) -> None:
+def test_every_failure_has_a_code_and_kind(fault: BaseException, code: int, kind: str, start: str):
     found, failure, said = failed(fault)
     assert (found, failure["kind"]) == (code, kind)
     assert said.startswith(start)
@@ -245,8 +238,6 @@ def test_the_program_itself_ends_with_1_and_no_traceback(tmp_path: Path) -> None
 def test_a_reader_that_goes_away_is_no_fault(finished: Path) -> None:
     program = [sys.executable, "-m", "endonym.cli.main", "explain", "--schema"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
         running.stdout.close()
         assert running.stderr.read() == b""
     assert running.returncode in (0, 1)

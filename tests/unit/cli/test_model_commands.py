@@ -29,9 +29,7 @@ def test_generate_writes_the_prompt_and_what_follows(command: Say, store: list[A
     assert command(*args).out == said.out
 
 
-def test_another_seed_writes_another_text_and_n_writes_several(
-    command: Say, store: list[Any]
-) -> None:
+def test_another_seed_writes_another_text_and_n_writes_several(command: Say, store: list[Any]):
     args = ["generate", "kechkena", "Таң", "--max-tokens", "12", *store]
     first = command(*args, "--seed", "1").out
     second = command(*args, "--seed", "2").out
@@ -52,9 +50,7 @@ def test_a_setting_out_of_bounds_is_a_wrong_request(command: Say, store: list[An
         assert said.json()["error"]["where"] == flag
 
 
-def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
-    finished: Path, command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_a_model_is_found_four_ways(finished: Path, command: Say, store: list[Any], tmp_path: Path):
     (model,) = (finished / "store" / "model").iterdir()
     (handed,) = (finished / "store" / "export").iterdir()
     out = tmp_path / "out"
@@ -75,9 +71,7 @@ def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
         assert written == kept
 
 
-def test_export_tells_its_files_and_never_writes_over_others(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_export_never_writes_over_other_files(command: Say, store: list[Any], tmp_path: Path):
     args = ["export", "kechkena", "--out", tmp_path / "out", *store, "--json"]
     files = command(*args).json()["files"]
     assert {each["format"] for each in files} == {"huggingface"}
@@ -89,9 +83,7 @@ def test_export_tells_its_files_and_never_writes_over_others(
     assert "--out" in said.json()["error"]["do"]
 
 
-def test_verify_ends_with_1_where_an_export_is_another_model(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_verify_finds_an_export_of_another_model(command: Say, store: list[Any], tmp_path: Path):
     out, other = tmp_path / "out", tmp_path / "other"
     assert command("export", "kechkena", "--out", out, *store).code == 0
     assert command("verify", out, "--against", "kechkena", *store).code == 0
@@ -104,9 +96,7 @@ def test_verify_ends_with_1_where_an_export_is_another_model(
     assert not said.json()["ok"]
 
 
-def test_evaluate_gives_the_scores_that_the_run_gave(
-    finished: Path, command: Say, store: list[Any]
-) -> None:
+def test_evaluate_gives_the_scores_of_the_run(finished: Path, command: Say, store: list[Any]):
     (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
     recorded = json.loads(path.read_text(encoding="utf-8"))
     dev = command("evaluate", "kechkena", *store, "--json", "--split", "dev").json()["scores"]
@@ -118,18 +108,13 @@ def test_evaluate_gives_the_scores_that_the_run_gave(
     assert "the model needs" in table
 
 
-def test_evaluate_scores_given_files_and_says_which(
-    command: Say, store: list[Any], tmp_path: Path
-) -> None:
+def test_evaluate_scores_given_files_and_says_which(command: Say, store: list[Any], tmp_path: Path):
     file = tmp_path / "яңа.txt"
     file.write_text("Мәктәп янында яңа китапханә.\n\nUn pod vechi de lemn.", encoding="utf-8")
     scores = command("evaluate", "kechkena", "--text", file, *store, "--json").json()["scores"]
     assert {each["split"] for each in scores} == {file.name}
-    (bits,) = [
-        each
-        for each in scores
-        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
-    ]
+    wanted = {"metric": "bits_per_byte", "model": "model", "source": None}.items()
+    (bits,) = [each for each in scores if wanted <= each.items()]
     assert bits["n_documents"] == 2
     assert bits["n_bytes"] == len(file.read_bytes()) - len("\n\n")
     assert 0 < bits["value"] < 8
@@ -159,9 +144,7 @@ def test_a_file_that_cannot_be_scored_is_told(
 
 
 @pytest.mark.parametrize("name", ["generate", "export"])
-def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
-    finished: Path, command: Say, store: list[Any], name: str
-) -> None:
+def test_a_missing_model_names_the_runs(finished: Path, command: Say, store: list[Any], name: str):
     said = command(name, "kechken", *store, "--json")
     assert said.code == 2
     assert said.json()["error"]["do"] == "Did you mean kechkena? Runs here: kechkena."
@@ -172,9 +155,7 @@ def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
 
 
 @pytest.mark.parametrize("option", [("--document", "line"), ("--column", "2")])
-def test_each_option_of_texts_needs_a_text(
-    option: tuple[str, str], command: Say, store: list[Any]
-) -> None:
+def test_each_option_of_texts_needs_a_text(option: tuple[str, str], command: Say, store: list[Any]):
     said = command("evaluate", "kechkena", *option, *store)
     assert said.code == 2
     assert "give --text too" in said.err

@@ -31,14 +31,14 @@ KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 LASTS = "import time; time.sleep(60)"
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "code"),
-    [
-        (ENDS.format(0), ENDS.format(0), 0),
-        (ENDS.format(STOPPED), ENDS.format(STOPPED), STOPPED),
-        (ENDS.format(2), ENDS.format(LOST), 2),
-    ],
-)
+FIRST_SAYS = [
+    (ENDS.format(0), ENDS.format(0), 0),
+    (ENDS.format(STOPPED), ENDS.format(STOPPED), STOPPED),
+    (ENDS.format(2), ENDS.format(LOST), 2),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "code"), FIRST_SAYS)
 def test_what_the_first_process_says_of_itself_counts(
     first: str, second: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,15 +47,15 @@ def test_what_the_first_process_says_of_itself_counts(
     assert group.verdict() == code
 
 
-@pytest.mark.parametrize(
-    ("programs", "who", "what"),
-    [
-        ([ENDS.format(LOST), KILLED, ENDS.format(LOST)], "process 2 of 3", "SIGKILL"),
-        ([KILLED, ENDS.format(LOST)], "process 1 of 2", "SIGKILL"),
-        ([ENDS.format(LOST), "import sys; sys.exit('no disk')"], "process 2 of 2", "no disk"),
-        ([ENDS.format(LOST), ENDS.format(LOST)], "process 1 of 2", "lost the others"),
-    ],
-)
+FAILURES_OF_MANY = [
+    ([ENDS.format(LOST), KILLED, ENDS.format(LOST)], "process 2 of 3", "SIGKILL"),
+    ([KILLED, ENDS.format(LOST)], "process 1 of 2", "SIGKILL"),
+    ([ENDS.format(LOST), "import sys; sys.exit('no disk')"], "process 2 of 2", "no disk"),
+    ([ENDS.format(LOST), ENDS.format(LOST)], "process 1 of 2", "lost the others"),
+]
+
+
+@pytest.mark.parametrize(("programs", "who", "what"), FAILURES_OF_MANY)
 def test_the_process_that_failed_is_named_once(
     programs: list[str], who: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,9 +68,7 @@ def test_the_process_that_failed_is_named_once(
     assert "same command" in failed.value.do
 
 
-def test_a_process_that_does_not_notice_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_does_not_notice_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)
     group = group_of(tmp_path, monkeypatch, LASTS, KILLED)
     group.watch()

@@ -61,9 +61,7 @@ def test_status_says_that_a_recipe_was_changed_since_it_ran(copy: Path, command:
     assert "the recipe was changed since: endonym run" in said()
 
 
-def test_status_says_what_a_refused_corpus_needs_until_it_has_it(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
-) -> None:
+def test_status_tells_a_refusal(small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path):
     recipe = small_recipe(tmp_path / "project")
     given = ["--store", recipe.parent / "store"]
     whole = recipe.read_text(encoding="utf-8")
@@ -85,9 +83,7 @@ def test_status_says_what_a_refused_corpus_needs_until_it_has_it(
     assert "no document is left" not in command("status", *given).out
 
 
-def test_a_run_stopped_at_the_corpus_can_be_looked_at(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
-) -> None:
+def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path):
     recipe = small_recipe(tmp_path / "project")
     given = ["--store", tmp_path / "project" / "store"]
     sets = ["--set", "clean.min_chars=60"]
@@ -100,10 +96,8 @@ def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1
-    assert {line.split()[1].partition("/")[0] for line in text.splitlines() if "#" in line} == {
-        "tatar",
-        "others",
-    }
+    lines = [line for line in text.splitlines() if "#" in line]
+    assert {line.split()[1].partition("/")[0] for line in lines} == {"tatar", "others"}
     assert found[0]["text"][:20] in text
     said = command("status", *given)
     assert "goes on from here" in said.out
@@ -119,18 +113,14 @@ def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None
 
 
 @pytest.mark.parametrize("kind", ["source", "export"])
-def test_look_shows_the_manifest_of_other_artefacts(
-    finished: Path, command: Say, store: list[Any], kind: str
-) -> None:
+def test_look_shows_any_other_manifest(finished: Path, command: Say, store: list[Any], kind: str):
     folder = min((finished / "store" / kind).iterdir())
     said = command("look", folder.name, *store)
     assert json.loads(said.out)["stage"] == kind
     assert command("look", folder.name, *store, "--json").json()["artefact"] == folder.name
 
 
-def test_a_flag_that_does_not_fit_the_artefact_is_refused(
-    finished: Path, command: Say, store: list[Any]
-) -> None:
+def test_a_flag_that_does_not_fit_is_refused(finished: Path, command: Say, store: list[Any]):
     (model,) = (finished / "store" / "model").iterdir()
     said = command("look", model, "--dropped", "all", *store, "--json")
     assert said.code == 2
@@ -158,18 +148,13 @@ def test_prune_lists_first_and_removes_only_when_told(copy: Path, command: Say) 
     assert command("prune", *given, "--json").json()["artefacts"] == []
 
 
-def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
-    copy: Path, command: Say
-) -> None:
+def test_prune_says_what_a_finished_model_scores_before_it_offers_it(copy: Path, command: Say):
     """Also when its evaluation is gone, and for people as for programs."""
     given = ["--store", copy / "store"]
     bits = command("evaluate", "kechkena", *given, "--json").json()["scores"]
-    (score,) = [
-        each["value"]
-        for each in bits
-        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
-        and (each["text"], each["weighting"]) == ("document", "bytes")
-    ]
+    wanted = {"metric": "bits_per_byte", "model": "model", "source": None}
+    wanted |= {"text": "document", "weighting": "bytes"}
+    (score,) = [each["value"] for each in bits if wanted.items() <= each.items()]
     shutil.rmtree(copy / "runs")
 
     def note() -> str:
@@ -190,9 +175,7 @@ def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
     assert command("prune", *given).out == "every artefact belongs to a run\n"
 
 
-def test_compare_prints_a_table_a_page_and_the_next_command(
-    finished: Path, copy: Path, command: Say, tmp_path: Path
-) -> None:
+def test_compare_prints_table_and_page(finished: Path, copy: Path, command: Say, tmp_path: Path):
     names = [finished / "runs" / "kechkena", copy / "runs" / "kechkena"]
     out = ["--out", tmp_path / "бит"]
     said = command("compare", *names, *out)
@@ -211,9 +194,7 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     assert "efficiency_csv" not in data
 
 
-def test_compare_advises_what_the_best_run_learnt_or_what_it_still_takes_to_judge(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     def advice(*runs: FinishedRun) -> str:
         show_comparison(Settings(), compare([replace(run) for run in runs]), {}, tmp_path)
         return capsys.readouterr().err.removeprefix("next: endonym ").strip()
@@ -255,9 +236,7 @@ def test_compare_names_the_csv_of_efficiency_if_there_is_one(
 Say = Callable[..., Any]
 
 
-def test_a_run_and_a_file_are_compared_on_the_dev_documents(
-    command: Say, finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_and_a_file_are_compared_on_dev(command: Say, finished: Path, tmp_path: Path):
     toy_tokenizer("unigram").save(tmp_path)
     names = ("kechkena", tmp_path)
     given = ("--store", finished / "store")

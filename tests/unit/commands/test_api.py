@@ -12,9 +12,7 @@ from endonym.recipe.recipe import Recipe
 SENTENCE = "Таң атканда авыл өстендә."
 
 
-def test_a_recipe_whose_artefacts_are_there_is_made_by_finding_them(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_made_recipe_is_found(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     project = tmp_path / "project"
     shutil.copytree(finished, project)
     report = project / "runs" / "kechkena" / "report.html"
@@ -31,9 +29,7 @@ def test_a_recipe_whose_artefacts_are_there_is_made_by_finding_them(
     assert model.score(SENTENCE) == load(run.folder, store=project / "store").score(SENTENCE)
 
 
-def test_a_model_is_loaded_by_run_by_artefact_and_by_exported_folder(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_has_three_names(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)  # Where nothing is called "store".
     (artefact,) = (finished / "store" / "model").iterdir()
     (exported,) = (finished / "store" / "export").iterdir()
@@ -43,9 +39,7 @@ def test_a_model_is_loaded_by_run_by_artefact_and_by_exported_folder(
     assert others == pytest.approx([first] * 2)
 
 
-def test_what_is_not_there_is_refused_as_on_the_command_line(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_what_is_not_there_is_refused_as_on_the_command_line(finished: Path, tmp_path: Path):
     with pytest.raises(RecipeError, match="no model is called kechken"):
         load("kechken", store=finished / "store")
     shutil.copytree(finished, tmp_path / "project", ignore=shutil.ignore_patterns("store", "runs"))

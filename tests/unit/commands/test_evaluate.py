@@ -22,10 +22,12 @@ from endonym.log import Log
 from endonym.pipeline.evaluation_texts import Cutting
 from endonym.store import Store
 
+Captured = pytest.CaptureFixture[str]
 
-def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
-    finished: Path, tmp_path: Path
-) -> None:
+Patch = pytest.MonkeyPatch
+
+
+def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path: Path):
     (folder,) = (finished / "store" / "model").iterdir()
     export_huggingface(LanguageModel.load(folder), tmp_path / "out")
     store, name = Store(finished / "store"), str(tmp_path / "out")
@@ -53,9 +55,7 @@ def test_scores_are_named_after_their_files_and_by_their_paths_where_names_are_a
     assert names_of([one, one]) == ["яңа.txt", "яңа.txt"]
 
 
-def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_baselines(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     store = Store(tmp_path / "project" / "store")
     (shards,) = (store.root / "shards").iterdir()
@@ -71,9 +71,7 @@ def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_basel
     assert {score.split for score in found} == {"text.txt"}
 
 
-def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: Captured):
     folder = tmp_path / "яңа"
     folder.mkdir()
     lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
@@ -89,11 +87,8 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     bits = {
         s.source: s.n_documents for s in found if (s.model, s.metric) == ("model", "bits_per_byte")
     }
-    assert {name: count for name, count in bits.items() if name} == {
-        "юллар.txt": 3,
-        "иске.txt": 9,
-        "web.jsonl": 1,
-    }
+    named = {name: count for name, count in bits.items() if name}
+    assert named == {"юллар.txt": 3, "иске.txt": 9, "web.jsonl": 1}
     said = capsys.readouterr().err
     assert "юллар.txt: 3 documents, one a line (" in said
     assert "иске.txt: 9 documents, which end at empty lines, read as utf-16-le (" in said
@@ -101,9 +96,7 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     assert "яңа: not read: 1 in a format that is not read" in said
 
 
-def test_documents_that_were_trained_on_are_counted_in_a_warning(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trained_documents_are_warned_of(finished: Path, tmp_path: Path, capsys: Captured):
     store = Store(finished / "store")
     train = TokenShards(next((store.root / "shards").iterdir()), "train")
     tokenizer = load_model("kechkena", store).tokenizer
@@ -149,9 +142,7 @@ def test_a_text_in_another_language_or_a_broken_one_is_doubted_by_its_name() -> 
         assert why in said
 
 
-def test_a_text_like_one_of_the_sources_is_not_doubted(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_like_a_source_is_not_doubted(finished: Path, tmp_path: Path, capsys: Captured):
     """The model is of four languages."""
     file, store = tmp_path / "хат.txt", Store(finished / "store")
     greek = "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια. "
@@ -182,9 +173,7 @@ def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_
 
 
 @pytest.mark.parametrize("document", ["page", "line"])
-def test_files_are_cut_as_asked_where_their_format_can_be(
-    document: Any, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_are_cut_as_asked(document: Any, finished: Path, tmp_path: Path, capsys: Captured):
     lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
     texts = {
         "a.txt": "\n".join(lines),
@@ -212,17 +201,12 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
     (folder / "титул.txt").write_text("Әкиятләр китабы.", encoding="utf-8")
     store = Store(finished / "store")
     found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
-    (mean,) = [
-        score
-        for score in found.scores
-        if (score.metric, score.model, score.weighting) == ("bits_per_byte", "model", "sources")
-    ]
+    named = {(each.metric, each.model, each.weighting): each for each in found.scores}
+    mean = named["bits_per_byte", "model", "sources"]
     assert mean.averaged == ("бер.txt", "ике.txt")
 
 
-def test_what_an_adapter_learnt_is_not_passed_over(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypatch: Patch):
     asked = list[str | None]()
 
     def known(*given: Any, adapter: str | None) -> list[tuple[str, str]]:

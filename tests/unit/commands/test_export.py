@@ -11,13 +11,10 @@ import pyarrow.parquet as parquet
 import pytest
 from artefacts import DECLARED, ID, nobody
 
+from endonym.commands import export
 from endonym.commands import export as command
 from endonym.commands.export import (
-    adapter_of,
-    checks_table,
-    export_corpus,
     export_model,
-    verify_model,
 )
 from endonym.commands.load import load_model
 from endonym.device import signals_to
@@ -41,16 +38,16 @@ def store(finished: Path) -> Store:
 
 @pytest.fixture
 def exported(store: Store, tmp_path: Path) -> Path:
-    export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+    export.export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
     return tmp_path / "out"
 
 
 def test_an_export_is_verified_against_its_own_model(exported: Path, store: Store) -> None:
-    checks, documents = verify_model(exported, None, (), store=store, log=QUIET)
+    checks, documents = export.verify_model(exported, None, (), store=store, log=QUIET)
     assert documents > 0
     assert all(each.ok for each in checks)
     assert {each.check for each in checks} >= {"ids", "decoding", "logits", "bits_per_byte"}
-    table = checks_table(checks)
+    table = export.checks_table(checks)
     assert "kechkena-F16.gguf in llama.cpp" in table
     assert "FAILED" not in table
 
@@ -59,7 +56,7 @@ def test_one_file_and_own_text_are_verified(exported: Path, store: Store, tmp_pa
     text = tmp_path / "new.txt"
     text.write_text("Песи баласы капка төбендә утыра.\n", encoding="utf-8")
     file = exported / "kechkena-Q8_0.gguf"
-    checks, documents = verify_model(file, "kechkena", (text,), store=store, log=QUIET)
+    checks, documents = export.verify_model(file, "kechkena", (text,), store=store, log=QUIET)
     assert documents == 1
     assert {each.file for each in checks} == {"kechkena-Q8_0.gguf"}
 
@@ -70,42 +67,38 @@ def test_a_changed_byte_is_said_before_anything_is_run(exported: Path, store: St
     data[len(data) // 2] ^= 255
     file.write_bytes(data)
     with pytest.raises(Damaged, match="SHA-256 differs"):
-        verify_model(exported, None, (), store=store, log=QUIET)
+        export.verify_model(exported, None, (), store=store, log=QUIET)
 
 
-def test_a_failed_check_leaves_nothing_behind(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.export.verify.RISE", {"F16": -1.0, "Q8_0": -1.0})
     with pytest.raises(ExportError, match="bits_per_byte"):
-        export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+        export.export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_while_quantizing_leaves_nothing_behind(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("gguf.GGUFWriter.write_tensor_data", full)
     with pytest.raises(StoreError, match="the disk is full"):
-        export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+        export.export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_something_in_it_is_kept(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("минеке", encoding="utf-8")
     with pytest.raises(ExportError, match="not empty"):
-        export_model("kechkena", GGUF, tmp_path, store=store, log=QUIET)
+        export.export_model("kechkena", GGUF, tmp_path, store=store, log=QUIET)
 
 
 def test_an_export_without_a_record_needs_a_model(exported: Path, store: Store) -> None:
     (exported / RECORD).unlink()
     with pytest.raises(RecipeError, match="names the model") as caught:
-        verify_model(exported, None, (), store=store, log=QUIET)
+        export.verify_model(exported, None, (), store=store, log=QUIET)
     assert "--against" in caught.value.do
-    assert verify_model(exported, "kechkena", (), store=store, log=QUIET)[0]
+    assert export.verify_model(exported, "kechkena", (), store=store, log=QUIET)[0]
 
 
 def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_path: Path) -> None:
@@ -119,32 +112,30 @@ def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_
         write_adapter(ctx.out / "adapter", decoder, changes, base_name="нигез")
         said = {**DECLARED, "inputs": {"start": open_artifact(base).manifest["id"]}}
         made = home.publish(ctx, {**said, "stage": "model", "id": ID, "numbers": {}})
-    found = adapter_of(str(made.folder), None, home, QUIET)
+    found = export.adapter_of(str(made.folder), None, home, QUIET)
     assert (found.base_name, found.changes.keys()) == (model.name, changes.keys())
     for file in (base / "config.json", made.folder / "adapter" / "adapter_config.json"):
         whole = file.read_bytes()
         file.write_bytes(whole + b"\n")
         with pytest.raises(Damaged, match=file.name):
-            adapter_of(str(made.folder), None, home, QUIET)
+            export.adapter_of(str(made.folder), None, home, QUIET)
         file.write_bytes(whole)
     shutil.rmtree(base)
     with pytest.raises(ExportError, match="not in the store"):
-        adapter_of(str(made.folder), None, home, QUIET)
+        export.adapter_of(str(made.folder), None, home, QUIET)
 
 
 def test_without_a_corpus_only_strange_strings_are_compared(
     exported: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "shards_of", lambda *_: None)
-    checks, documents = verify_model(exported, None, (), store=store, log=QUIET)
+    checks, documents = export.verify_model(exported, None, (), store=store, log=QUIET)
     assert documents == 0
     assert {each.check for each in checks} > {"ids", "bits_per_byte"}
     assert all(each.ok for each in checks)
 
 
-def test_sigterm_removes_what_is_half_written(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_leaves_nothing_half(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def half(_: object, __: object, out: Path, **___: object) -> None:
         out.mkdir()
         (out / "model.gguf").write_bytes(b"half")
@@ -159,15 +150,10 @@ def test_sigterm_removes_what_is_half_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(
-    store: Store, tmp_path: Path
-) -> None:
-    files = export_corpus("kechkena", tmp_path / "out", store=store)
-    assert sorted(path.name for path in files if path.parent.name == "data") == [
-        "dev-00000.parquet",
-        "test-00000.parquet",
-        "train-00000.parquet",
-    ]
+def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store, tmp_path: Path):
+    files = export.export_corpus("kechkena", tmp_path / "out", store=store)
+    names = sorted(path.name for path in files if path.parent.name == "data")
+    assert names == [f"{side}-00000.parquet" for side in ("dev", "test", "train")]
     record = record_of(tmp_path / "out")
     (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
     assert record["corpus"] == corpus.id
@@ -178,14 +164,14 @@ def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(
     assert 'pretty_name: "kechkena"' in readme
     assert f"{len(rows):,} documents" in readme
     with pytest.raises(RecipeError, match="no model to be compared with"):
-        verify_model(tmp_path / "out", None, (), store=store, log=QUIET)
+        export.verify_model(tmp_path / "out", None, (), store=store, log=QUIET)
 
 
 def test_a_corpus_may_be_named_by_its_artefact(store: Store, tmp_path: Path) -> None:
     (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
-    export_corpus(str(corpus.folder), tmp_path / "out", store=store)
+    export.export_corpus(str(corpus.folder), tmp_path / "out", store=store)
     assert (tmp_path / "out" / "data" / "train-00000.parquet").is_file()
     (model,) = [each for each in store.artifacts() if each.stage == "model"]
     with pytest.raises(RecipeError, match="is a model, not a corpus"):
-        export_corpus(str(model.folder), tmp_path / "other", store=store)
+        export.export_corpus(str(model.folder), tmp_path / "other", store=store)
     assert not (tmp_path / "other").exists()

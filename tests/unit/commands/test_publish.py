@@ -16,6 +16,8 @@ from endonym.export.formats import EDITED, RECORD
 from endonym.log import Log
 from endonym.store import Store
 
+Patch = pytest.MonkeyPatch
+
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning")
 """Of the HTTP library, about its caller."""
 
@@ -23,7 +25,7 @@ Say = Callable[..., Any]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Hub]:
+def hub(monkeypatch: Patch, tmp_path: Path) -> Generator[Hub]:
     """A hub of our own, which the client is told of as by HF_ENDPOINT."""
     with running_hub() as found:
         monkeypatch.setattr(constants, "ENDPOINT", found.url)
@@ -67,9 +69,7 @@ def test_an_export_is_uploaded_whole_and_privately(command: Say, hub: Hub, expor
     assert "to tugan/tel (private): 7 files" in said.err
 
 
-def test_a_data_set_is_uploaded_as_one(
-    command: Say, hub: Hub, finished: Path, tmp_path: Path
-) -> None:
+def test_a_data_set_is_uploaded_as_one(command: Say, hub: Hub, finished: Path, tmp_path: Path):
     out, store = tmp_path / "texts", finished / "store"
     said = command("export", "kechkena", "--to", "dataset", "--out", out, "--store", store)
     assert said.code == 0, said.err
@@ -95,9 +95,7 @@ def test_a_run_means_its_only_export(command: Say, hub: Hub, finished: Path) -> 
     assert "manifest.json" not in hub.files
 
 
-def test_nothing_is_uploaded_without_a_yes(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_yes_uploads(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     said = command("publish", export, "--to", "tugan/tel")
     assert said.code == 2
     assert "--yes" in said.err
@@ -120,14 +118,14 @@ def test_a_name_that_is_taken_needs_update(command: Say, hub: Hub, export: Path)
     assert hub.private == {"tugan/tel": True}, "it stays as it was"
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "message"),
-    [
-        ("/api/repos/create", 403, "this token may not write here"),
-        ("/api/models/tugan/tel/commit", 400, "refused with 400"),
-        ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
-    ],
-)
+HUB_ANSWERS = [
+    ("/api/repos/create", 403, "this token may not write here"),
+    ("/api/models/tugan/tel/commit", 400, "refused with 400"),
+    ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "message"), HUB_ANSWERS)
 def test_what_the_hub_refuses_is_one_line(
     command: Say, hub: Hub, export: Path, path: str, status: int, message: str
 ) -> None:
@@ -138,9 +136,7 @@ def test_what_the_hub_refuses_is_one_line(
     assert error["where"] == "tugan/tel"
 
 
-def test_without_a_token_nothing_is_asked(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_token_nothing_is_asked(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     monkeypatch.delenv("HF_TOKEN")
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert (said.code, hub.asked) == (1, [])
@@ -148,9 +144,7 @@ def test_without_a_token_nothing_is_asked(
     assert "hf auth login" in said.err
 
 
-def test_without_a_network_that_is_one_line(
-    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_network_is_one_line(command: Say, hub: Hub, export: Path, monkeypatch: Patch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 1
@@ -194,9 +188,7 @@ def test_links_are_not_uploaded(
     assert hub.asked == []
 
 
-def test_links_beside_an_export_are_told_and_not_followed(
-    command: Say, hub: Hub, export: Path, tmp_path: Path
-) -> None:
+def test_links_beside_an_export_are_told(command: Say, hub: Hub, export: Path, tmp_path: Path):
     (tmp_path / "дәфтәр").mkdir()
     (tmp_path / "дәфтәр" / "серләр.txt").write_text("Серләр", encoding="utf-8")
     (export / "notes").symlink_to(tmp_path / "дәфтәр")
@@ -208,17 +200,13 @@ def test_links_beside_an_export_are_told_and_not_followed(
     assert "old is not part of the export" in said.err
 
 
-def test_what_is_no_export_or_has_no_readme_is_not_uploaded(
-    command: Say, hub: Hub, export: Path, tmp_path: Path
-) -> None:
+def test_only_an_export_with_readme_uploads(command: Say, hub: Hub, export: Path, tmp_path: Path):
     assert f"no {RECORD} here" in command("publish", tmp_path, "--to", "a/b", "--yes").err
     (export / "README.md").unlink()
     assert "there is no README.md" in command("publish", export, "--to", "a/b", "--yes").err
 
 
-def test_without_the_library_the_message_is_what_to_install(
-    command: Say, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_library_is_named(command: Say, export: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.commands.publish.find_spec", lambda name: None)
     said = command("publish", export, "--to", "tugan/tel", "--yes")
     assert said.code == 1

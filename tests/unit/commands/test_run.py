@@ -14,22 +14,17 @@ from made_scores import score
 from endonym.autopilot import resolve
 from endonym.autopilot.model_size import Facts
 from endonym.commands import run as run_module
-from endonym.commands.run import (
-    as_dict,
-    check_all,
-    compared,
-    describe_plan,
-    replaced,
-    run_and_report,
-    say_results,
-    scores_of,
-)
+from endonym.commands.run import check_all, describe_plan, replaced, run_and_report, say_results
 from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
 
 LOG = Log(quiet=True)
 
@@ -39,9 +34,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
     return Recipe.load(small_recipe(tmp_path / "project"))
 
 
-def test_a_dry_run_names_what_the_device_that_was_named_would_make(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: Patch):
     """Its batches are larger, so that the model is another one; the shards are the same."""
     monkeypatch.setattr(resolve, "estimated_facts", lambda *_: Facts(10**8, 10**7, 30.0))
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
@@ -73,31 +66,25 @@ def run(recipe: Recipe, tmp_path: Path) -> Run:
 
 
 def test_the_scores_of_a_run_are_those_of_all_its_evaluations(run: Run) -> None:
-    assert scores_of(run) == []
+    assert run_module.scores_of(run) == []
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     scored(run, "evaluation prompts", None)
     scored(run, "evaluation bits 2", {"fables.txt": 2.5})
-    assert [(each.split, each.value) for each in scores_of(run)] == [
-        ("test", 1.5),
-        ("dev", 1.4),
-        ("fables.txt", 2.5),
-    ]
+    found = {each.split: each.value for each in run_module.scores_of(run)}
+    assert found == {"test": 1.5, "dev": 1.4, "fables.txt": 2.5}
 
 
 def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     scored(run, "evaluation bits", {"test": 1.5})
-    found = as_dict(run)
+    found = run_module.as_dict(run)
     assert found["run"] == str(run.folder)
-    assert found["stages"] == [
-        {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
-    ]
+    stage = {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
+    assert found["stages"] == [stage]
     assert found["scores"][0]["value"] == 1.5
     assert json.loads(json.dumps(found)) == found
 
 
-def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_are_told_text_by_text(run: Run, capsys: Captured):
     scored(run, "evaluation bits", {"test": 1.5, "fables.txt": 2.5})
     scored(run, "evaluation prompts", None)
     continuations = [{"prompt": f"{n} Таң", "text": " атты."} for n in range(3)]
@@ -123,9 +110,7 @@ def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
         assert capsys.readouterr().out.endswith(shown)
 
 
-def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(
-    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkeypatch: Patch):
     monkeypatch.setenv("COLUMNS", "80")
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
     warning = "wiki: 99 documents hold Khmer signs out of order: one word is spelt in two ways"
@@ -151,26 +136,24 @@ def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_p
     other = Run(tmp_path / "runs" / "kechkena@wide", run.recipe, run.store)
     scored(run, "evaluation bits", {"test": 1.5})
     scored(other, "evaluation bits", {"fables.txt": 1.4})
-    assert compared([run, other]) is None
+    assert run_module.compared([run, other]) is None
 
 
 @pytest.mark.parametrize(
     ("splits", "split"), [(("test", "dev"), "dev"), (("dev", "test"), "dev"), (("test",), "test")]
 )
 def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
-    run: Run, monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], split: str
+    run: Run, monkeypatch: Patch, splits: tuple[str, ...], split: str
 ) -> None:
     asked: list[tuple[Path, str, str]] = []
     monkeypatch.setattr(run_module, "read", lambda *given: asked.append(given))
     monkeypatch.setattr(run_module, "compare", lambda runs: len(runs))
     scored(run, "evaluation bits", dict.fromkeys(splits, 1.5))
-    assert compared([run, run]) == 2
+    assert run_module.compared([run, run]) == 2
     assert asked == [(run.folder, "kechkena", split)] * 2
 
 
-def test_every_recipe_is_checked_before_the_first_and_what_is_wrong_is_said_once(
-    recipe: Recipe, tmp_path: Path
-) -> None:
+def test_every_recipe_is_checked_first_and_each_fault_said_once(recipe: Recipe, tmp_path: Path):
     store = Store(tmp_path / "store")
     check_all([recipe, recipe], store, LOG, "model")
     with pytest.raises(RecipeError) as caught:
@@ -213,9 +196,7 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
         assert all(stage["there"] for stage in plan), wanted
 
 
-def test_a_report_that_is_replaced_by_another_recipe_s_is_told(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_report_that_is_replaced_by_another_recipe_s_is_told(finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     path = tmp_path / "project" / "recipe.toml"
     folder = tmp_path / "project" / "runs" / "kechkena"
@@ -228,9 +209,7 @@ def test_a_report_that_is_replaced_by_another_recipe_s_is_told(
     assert not replaced(Recipe.load(path), folder)
 
 
-def test_a_first_run_ends_with_the_time_expected_of_it_and_the_time_it_took(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_a_first_run_tells_its_expected_and_real_time(finished: Path, tmp_path: Path):
     project = tmp_path / "project"
     shutil.copytree(finished, project)  # Its machine is measured.
     store, recipe = Store(project / "store"), Recipe.load(project / "recipe.toml")
@@ -248,9 +227,7 @@ def test_a_first_run_ends_with_the_time_expected_of_it_and_the_time_it_took(
         assert len(found) == is_first
 
 
-def test_samples_and_paths_are_folded_and_controls_of_a_terminal_escaped(
-    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_samples_are_folded_and_controls_escaped(run: Run, capsys: Captured, monkeypatch: Patch):
     monkeypatch.setenv("COLUMNS", "80")
     run.folder = run.folder.with_name("әкият\x1b[31m")
     scored(run, "evaluation prompts", None)

@@ -16,20 +16,16 @@ from serving import CHATML, toy_language_model, write_gguf
 from endonym.commands import serve
 from endonym.commands.inspect import remove, unused
 from endonym.commands.load import load_model
-from endonym.commands.serve import (
-    Place,
-    hosts_of,
-    make_engine,
-    place_of,
-    read_key,
-    require_extra,
-    served_names,
-)
+from endonym.commands.serve import Place, hosts_of, make_engine, place_of, read_key, served_names
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.store import Store
+
+Captured = pytest.CaptureFixture[str]
+
+Patch = pytest.MonkeyPatch
 
 pytest.importorskip("xllamacpp")
 
@@ -39,9 +35,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def test_the_gguf_file_is_made_once_and_kept_in_the_store(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     engine = make_engine(str(folder), store, "cpu", Log())
@@ -57,9 +51,7 @@ def test_the_gguf_file_is_made_once_and_kept_in_the_store(
     assert made.stat().st_mtime_ns == written
 
 
-def test_a_damaged_file_is_made_again(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     make_engine(str(folder), store, "cpu", Log()).close()
@@ -75,9 +67,7 @@ def test_a_damaged_file_is_made_again(
     assert made.read_bytes() == whole
 
 
-def test_of_two_processes_one_makes_the_file_and_the_other_waits_for_it(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_two_processes_one_makes_the_file(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     with ThreadPoolExecutor() as threads:
@@ -102,10 +92,9 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     run.mkdir(parents=True)
     store.refer(run, {"c" * 64: "model"})
     found = unused(store)
-    assert [(each.kind, each.folder, each.id) for each in found] == [
-        ("gguf (unfinished)", begun, made.name[:12]),
-        ("gguf", made, made.name[:12]),
-    ]
+    kinds = {(each.kind, each.folder): each.id for each in found}
+    assert list(kinds) == [("gguf (unfinished)", begun), ("gguf", made)]
+    assert set(kinds.values()) == {made.name[:12]}
     assert found[1].bytes > next(made.glob("*.gguf")).stat().st_size
     with store.lock("gguf", made.name, pytest.fail), pytest.raises(Busy):
         remove(store, found)
@@ -115,9 +104,7 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     assert made.is_dir()
 
 
-def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_reason_to_run_here(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "башка"
     export_huggingface(toy_language_model(), folder)
     path = folder / "tokenizer.json"
@@ -135,9 +122,7 @@ class Ready(Exception):
     """Ends a server before it listens."""
 
 
-def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_llama_cpp_is_not_kept_twice(tmp_path: Path, store: Store, monkeypatch: Patch):
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     loaded: list[weakref.ref[LanguageModel]] = []
@@ -154,21 +139,13 @@ def test_a_model_that_llama_cpp_runs_is_not_kept_in_memory_a_second_time(
         raise Ready
 
     monkeypatch.setattr(serve, "load_model", load)
+    keys = {"store": store, "device_name": "cpu", "log": Log(quiet=True), "ready": ready}
     with pytest.raises(Ready):
-        serve.serve(
-            [str(folder)],
-            Place("127.0.0.1", 0),
-            store=store,
-            device_name="cpu",
-            log=Log(quiet=True),
-            ready=ready,
-        )
+        serve.serve([str(folder)], Place("127.0.0.1", 0), **keys)
     assert held == [None]
 
 
-def test_a_template_that_changes_messages_is_told(
-    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_template_that_changes_messages_is_told(tmp_path: Path, store: Store, capsys: Captured):
     for content, count in (("message.content", 0), ("message.content | trim", 1)):
         path = write_gguf(tmp_path, CHATML.replace("message.content", content))
         make_engine(str(path), store, "cpu", Log(quiet=True)).close()
@@ -220,26 +197,17 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
     assert place.proxies == ("lm.example.org:8443", "[2001:db8::1]", "xn--e1amt.example")
     assert {"lm.example.org", "2001:db8::1", "xn--e1amt.example"} <= hosts_of(place)
     wrong_names = (
-        "https://lm.example.org",
-        "lm.example.org/",
-        "a@b",
-        "a b",
-        "a:",
-        "a:x",
-        "[",
-        "а..б",
-    )
+        "https://lm.example.org", "lm.example.org/", "a@b", "a b", "a:", "a:x", "[", "а..б",
+    )  # fmt: skip
     for wrong in ("", *wrong_names):
         with pytest.raises(RecipeError, match="is no name of a host"):
             place_of("127.0.0.1", 8000, None, [wrong])
 
 
-def test_a_missing_extra_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]
-) -> None:
+def test_a_missing_extra_is_one_line(monkeypatch: Patch, command: Callable[..., Any]):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(RecipeError) as told:
-        require_extra()
+        serve.require_extra()
     assert told.value.do == 'pip install "endonym[serve]"'
     assert 'pip install "endonym[serve]"' in command("serve", "тел").err
     assert serve.FORMAT == "F16"

@@ -102,9 +102,7 @@ def test_without_evaluation_texts_nothing_changes() -> None:
     assert contamination.counts[0].as_dict()["runs"] == 0
 
 
-def test_saved_runs_judge_as_those_at_hand_and_know_nothing_of_what_was_judged(
-    tmp_path: Path,
-) -> None:
+def test_saved_runs_judge_as_those_at_hand_and_know_nothing_of_what_was_judged(tmp_path: Path):
     files = [("a.txt", [SENTENCE, PHRASE]), ("b.txt", [KHMER_TEXT, SHORT])]
     at_hand = Contamination.of_files(files)
     at_hand.save(tmp_path)

@@ -1,6 +1,7 @@
 """Runs of letters and who holds them, against a slow and obvious count."""
 
 import random
+from itertools import product
 
 import numpy as np
 import pytest
@@ -47,9 +48,7 @@ def test_numbers_are_counted():
 
 
 @pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])
-def test_postings_give_the_pairs_that_share_a_shingle(
-    monkeypatch: pytest.MonkeyPatch, max_pairs: int
-):
+def test_postings_give_pairs_with_a_common_shingle(monkeypatch: pytest.MonkeyPatch, max_pairs: int):
     monkeypatch.setattr(hashes, "MAX_PAIRS", max_pairs)
     rng = random.Random(1)
     words = " ".join(TATAR + ROMANIAN).split()
@@ -63,12 +62,8 @@ def test_postings_give_the_pairs_that_share_a_shingle(
         for portion in postings.pairs(found)
         for document, owner in zip(*portion, strict=True)
     ]
-    expected = [
-        (document, owner)
-        for document, theirs in enumerate(documents)
-        for owner, ours in enumerate(owners)
-        for _ in set(theirs) & set(ours)
-    ]
+    pairs = product(enumerate(documents), enumerate(owners))
+    expected = [(d, o) for (d, theirs), (o, ours) in pairs for _ in set(theirs) & set(ours)]
     assert sorted(given) == expected
     assert len(expected) > 50
 

@@ -71,9 +71,7 @@ def test_short_paragraphs_have_no_key(tmp_path: Path) -> None:
     assert table["high"][0] == table["high"][1]
 
 
-def test_a_long_text_has_a_row_for_its_level_and_for_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_text_has_rows_of_two_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = " ".join(TATAR)
     for name in ("keys", "shingles"):
         monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 150)
@@ -91,9 +89,7 @@ def test_a_long_text_has_a_row_for_its_level_and_for_the_next(
     assert table["high"][0] == table["high"][1] == high
 
 
-def test_keys_that_could_not_all_be_written_leave_nothing(
-    tmp_path: Path,
-) -> None:
+def test_keys_that_could_not_all_be_written_leave_nothing(tmp_path: Path) -> None:
     def texts() -> Iterator[str]:
         yield "а" * letters.BATCH_CHARS
         yield TATAR[0]

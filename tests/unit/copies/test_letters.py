@@ -112,17 +112,10 @@ def test_a_long_line_is_a_paragraph_of_its_own() -> None:
     assert parts(f"{LONG}\n{LONG}") == [LONG, LONG]
 
 
-@pytest.mark.parametrize(
-    ("removed", "left"),
-    [
-        ((), "бер\n\nике\n\nөч"),
-        ((0,), "ике\n\nөч"),
-        ((1,), "бер\n\nөч"),
-        ((2,), "бер\n\nике"),
-        ((0, 2), "ике"),
-        ((0, 1, 2), ""),
-    ],
-)
+@pytest.mark.parametrize(("removed", "left"), [
+    ((), "бер\n\nике\n\nөч"), ((0,), "ике\n\nөч"), ((1,), "бер\n\nөч"), ((2,), "бер\n\nике"),
+    ((0, 2), "ике"), ((0, 1, 2), ""),
+])  # fmt: skip
 def test_the_rest_stands_as_it_stood(removed: tuple[int, ...], left: str) -> None:
     text = "бер\n\nике\n\nөч"
     assert without(text, paragraphs(text), removed) == left

@@ -6,14 +6,9 @@ from typing import Any
 from endonym.copies.notes import copies, distinct_names, kept_out, kept_out_of, staying_texts
 
 FILE = {
-    "file": "eval.txt",
-    "texts": 60,
-    "too_short": 0,
-    "dropped_documents": 30,
-    "cut_documents": 1,
-    "runs": 490,
-    "overlap": 0.0123,
-}
+    "file": "eval.txt", "texts": 60, "too_short": 0, "dropped_documents": 30, "cut_documents": 1,
+    "runs": 490, "overlap": 0.0123,
+}  # fmt: skip
 
 
 def card(**found: Any) -> dict[str, Any]:

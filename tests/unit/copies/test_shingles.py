@@ -80,15 +80,12 @@ KNOWN = [613896002, 294144392, 615653534]
 
 
 @pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
-def test_bands_miss_a_hundredth_of_pairs_at_the_threshold_and_hardly_any_above(
-    similarity: float,
-) -> None:
+def test_bands_miss_a_hundredth_of_pairs_at_the_threshold_and_hardly_any_above(similarity: float):
     bands = Bands.for_similarity(similarity)
     assert bands.count * bands.rows <= PERMUTATIONS
     assert bands.missed(similarity) <= 0.01
-    assert Bands(PERMUTATIONS // (bands.rows + 1), bands.rows + 1).missed(similarity) > 0.01 or (
-        similarity == 1
-    )
+    longer = Bands(PERMUTATIONS // (bands.rows + 1), bands.rows + 1)
+    assert longer.missed(similarity) > 0.01 or similarity == 1
     assert bands.missed(min(1.0, similarity + 0.05)) < 0.003
 
 
@@ -117,10 +114,8 @@ PAIRED = [THRICE, THRICE.replace("матур", "яхшы"), THRICE[:250], "…",
 
 
 def slow(texts: list[str], first: int, second: int) -> float:
-    made = shingles(folded_letters(texts))
-    one, two = (
-        set(made.hashes[made.firsts[i] : made.firsts[i + 1]].tolist()) for i in (first, second)
-    )
+    made = sets(texts)
+    one, two = made[first], made[second]
     return len(one & two) / max(1, len(one | two))
 
 
@@ -130,11 +125,11 @@ def pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_similarity_is_that_of_sets(tmp_path: Path) -> None:
-    sets = ShingleSets(tmp_path / "sets", PAIRED)
+    made = ShingleSets(tmp_path / "sets", PAIRED)
     first, second = pairs(len(PAIRED))
     expected = [slow(PAIRED, a, b) for a, b in zip(first, second, strict=True)]
-    assert sets.similarity(first, second) == pytest.approx(expected)
-    assert sets.similarity(second, first) == pytest.approx(expected)
+    assert made.similarity(first, second) == pytest.approx(expected)
+    assert made.similarity(second, first) == pytest.approx(expected)
     assert max(expected[:2]) > 0.5
     assert ShingleSets(tmp_path / "none", []).similarity(first[:0], second[:0]).tolist() == []
 
@@ -148,9 +143,7 @@ def test_pairs_are_compared_in_portions(tmp_path: Path, monkeypatch: pytest.Monk
     assert (sets.similarity(first, second) == whole).all()
 
 
-def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_smallest_hashes_estimate_similarity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     words = [f"{a}{b}" for a in "абвгдежзик" for b in range(60)]
     base, changed = " ".join(words), " ".join([*words[:540], *map(str.upper, words[540:]), "яз"])
     other = " ".join([*words[:480], *(f"{word}ц" for word in words[480:])])
@@ -163,9 +156,7 @@ def test_of_a_long_text_the_smallest_hashes_estimate_the_similarity(
         assert abs(found - exact) < 4 * (exact * (1 - exact) / 400) ** 0.5 + 1e-6
 
 
-def test_a_text_of_several_portions_has_the_set_of_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_of_portions_has_the_whole_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = ShingleSets(tmp_path / "whole", [THRICE]).hashes.tolist()
     monkeypatch.setattr(module, "LONG_CHARS", 100)
     monkeypatch.setattr("endonym.script.fold.PORTION_CHARS", 200)
@@ -186,9 +177,7 @@ def test_short_texts_with_different_digits_are_not_similar(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("letters", [99, 100])
-def test_only_texts_below_100_letters_must_have_the_same_numbers(
-    letters: int, tmp_path: Path
-) -> None:
+def test_only_texts_below_100_letters_must_have_the_same_numbers(letters: int, tmp_path: Path):
     text = "".join(character for character in " ".join(TATAR) if character.isalpha())
     both = [f"{number}{text[: letters - 4]}" for number in (1938, 1983)]
     assert np.diff(folded_letters(both).firsts).tolist() == [letters] * 2

@@ -38,9 +38,7 @@ def test_texts_are_those_of_chosen_documents(parts: list[Part]) -> None:
     assert list(texts_of(parts, chosen)) == [texts[n] for n in (0, 5, 100, 242)]
 
 
-def test_workers_find_what_one_process_finds(
-    parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_find_the_same(parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
     candidates = np.arange(243) % 5 == 0
     ours = SearchByWorkers(parts, Work(tmp_path / "work", Inline()))
@@ -56,9 +54,7 @@ def test_workers_find_what_one_process_finds(
     assert made == ["00000.json", "00001.json", "00002.json"]
 
 
-def test_a_near_copy_of_a_near_copy_is_found_though_workers_are_asked_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_near_copies_of_near_copies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 1)
     old, new = " ".join(numbered(2)).split(), " ".join(numbered(2, 700)).split()
     near, far = [*old[:-6], *new[:6]], [*new[10:16], *old[6:-6], *new[:6]]

@@ -230,9 +230,7 @@ made(Path("there"), Source(name="raw", path=sys.argv[1], document="line"), clean
 """
 
 
-def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_same_texts_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("b.txt", "a.txt", "c/ә.txt"):
         lines = numbered(120, len(name) * 1_000)
         texts = [*lines, *KHMER, *map(str.upper, lines[::9])]

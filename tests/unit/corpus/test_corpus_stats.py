@@ -3,22 +3,14 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.corpus.corpus_stats import (
-    MAX_DAMAGES,
-    WARNINGS,
-    SourceStats,
-    reasons_table,
-    text_warnings,
-    total,
-    warning_example,
-)
+from endonym.corpus import corpus_stats
 from endonym.errors import CorpusError
 from endonym.formats.document import Reject
 
 
-def source_stats() -> SourceStats:
+def source_stats() -> corpus_stats.SourceStats:
     """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
-    made = SourceStats("tt", files=1)
+    made = corpus_stats.SourceStats("tt", files=1)
     for size in (4, 6, 5):
         made.read.more(1, size)
     made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
@@ -45,11 +37,11 @@ def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made.read.more(1, 1_000_000)
     made.drop(Reject("unsupported_format", "b.pdf", "tt"), 1_000_000, "b.pdf")
     assert (made.reading().share, made.reading().records) == (5 / 15, 3)
-    assert SourceStats("empty").reading().share == 0.0
+    assert corpus_stats.SourceStats("empty").reading().share == 0.0
 
 
 def test_sources_add_up():
-    both = total([source_stats(), source_stats()])
+    both = corpus_stats.total([source_stats(), source_stats()])
     assert both["read"] == {"records": 6, "bytes": 30}
     assert both["kept"]["test"]["bytes"] == 12
     assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
@@ -59,14 +51,14 @@ def test_reasons_are_listed_the_most_frequent_first():
     made = source_stats()
     for _ in range(3):
         made.drop(Reject("min_chars", "a#1", "tt"), 1, "a")
-    lines = reasons_table([made]).split("\n")
+    lines = corpus_stats.reasons_table([made]).split("\n")
     assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]
 
 
 def test_counts_of_parts_add_up_to_those_of_the_whole():
-    whole = SourceStats("tt")
+    whole = corpus_stats.SourceStats("tt")
     for part in range(3):
-        made = SourceStats("tt")
+        made = corpus_stats.SourceStats("tt")
         for number in range(15):
             made.read.more(1, number)
             made.drop(Reject("truncated", f"{part}-{number}.gz", "tt", "cut"), number)
@@ -74,14 +66,14 @@ def test_counts_of_parts_add_up_to_those_of_the_whole():
         whole.add(made.counts())
     assert (whole.read.records, whole.read.bytes, whole.changed_documents) == (45, 315, 6)
     assert (whole.dropped["truncated"].records, whole.dropped["truncated"].bytes) == (45, 315)
-    assert len(whole.damages) == MAX_DAMAGES
+    assert len(whole.damages) == corpus_stats.MAX_DAMAGES
     assert whole.damages[14:16] == ["0-14.gz: cut", "1-0.gz: cut"]
     assert sum(whole.unreadable.values()) == 315
     whole.balance()
 
 
 def test_a_record_that_cannot_be_read_is_named_by_its_file():
-    made = SourceStats("tt")
+    made = corpus_stats.SourceStats("tt")
     made.drop(Reject("bad_json", "one/a.jsonl#7", "tt"), 5)
     made.drop(Reject("bad_json", "one/a.jsonl#8", "tt"), 6, "one.zip")
     made.drop(Reject("min_chars", "one/a.jsonl#9", "tt"), 7)
@@ -89,7 +81,9 @@ def test_a_record_that_cannot_be_read_is_named_by_its_file():
 
 
 def test_good_text_has_no_warning():
-    assert [text for text in TATAR + KHMER + ROMANIAN + FRENCH if text_warnings(text)] == []
+    assert [
+        text for text in TATAR + KHMER + ROMANIAN + FRENCH if corpus_stats.text_warnings(text)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -97,18 +91,18 @@ def test_good_text_has_no_warning():
     [("ខុ្ញំ", "ខុ្ញំ for ខ្ញុំ"), ("ក្្រោម", "ក្្រោ for ក្រោ"), ("គេា", "គេា for គោ"), ("តេ្រ", "តេ្រ for ត្រេ")],
 )
 def test_an_example_of_khmer_out_of_order_stands_beside_what_is_meant(text: str, said: str):
-    assert warning_example(f"ខ្ញុំទៅ {text}ផ្សារ", "khmer_order") == said
+    assert corpus_stats.warning_example(f"ខ្ញុំទៅ {text}ផ្សារ", "khmer_order") == said
 
 
-@pytest.mark.parametrize(
-    ("text", "warning", "named"),
-    [
-        ("ខុ្ញំទៅផ្សារ", "khmer_order", "ខុ្ញំ for ខ្ញុំ"),
-        ("Бер. Күк й\ufffdзе", "replacement", "й\ufffdзе"),
-        ("Бер. К?чле җил", "lost_letters", "К?чле"),
-    ],
-)
+WARNED = [
+    ("ខុ្ញំទៅផ្សារ", "khmer_order", "ខុ្ញំ for ខ្ញុំ"),
+    ("Бер. Күк й\ufffdзе", "replacement", "й\ufffdзе"),
+    ("Бер. К?чле җил", "lost_letters", "К?чле"),
+]
+
+
+@pytest.mark.parametrize(("text", "warning", "named"), WARNED)
 def test_each_is_found_and_its_warning_shows_where(text: str, warning: str, named: str):
-    assert text_warnings(text) == [warning]
-    assert warning_example(text, warning) == named
-    assert f"as in {named}" in WARNINGS[warning].format(example=named)
+    assert corpus_stats.text_warnings(text) == [warning]
+    assert corpus_stats.warning_example(text, warning) == named
+    assert f"as in {named}" in corpus_stats.WARNINGS[warning].format(example=named)

@@ -23,14 +23,9 @@ from endonym.formats.faults import FAULT
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
 
 CLEAN = Clean(
-    normalize=("nfc", "zero_width", "spaces"),
-    language="tt",
-    min_language_score=0.6,
-    split_languages=True,
-    max_line_documents=10,
-    max_same_skeleton=4,
-    min_chars=12,
-    dedup=("exact", "near", "paragraphs"),
+    **{"normalize": ("nfc", "zero_width", "spaces"), "dedup": ("exact", "near", "paragraphs")},
+    **{"language": "tt", "min_language_score": 0.6, "split_languages": True},
+    **{"max_line_documents": 10, "max_same_skeleton": 4, "min_chars": 12},
 )
 SPLIT = Split(val_share=0.2, seed=7)
 STEPS = ["read", "clean", "count0", "count1", "judge", "decontaminate", "keys", "remove"]
@@ -148,9 +143,7 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     assert first["overlap"] > 0
 
 
-def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
-    sources: Sources, tmp_path: Path, calm: tuple[Any, Any]
-) -> None:
+def test_a_run_stopped_anywhere_goes_on(sources: Sources, tmp_path: Path, calm: tuple[Any, Any]):
     whole, jobs = calm
     steps = [name.partition("/")[0] for name in jobs]
     assert list(dict.fromkeys(steps)) == STEPS
@@ -170,9 +163,7 @@ def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
     assert not work.exists()
 
 
-def test_files_that_a_power_cut_left_empty_are_made_again(
-    sources: Sources, tmp_path: Path, calm: tuple[Any, Any]
-) -> None:
+def test_files_a_power_cut_left_are_remade(sources: Sources, tmp_path: Path, calm: tuple[Any, Any]):
     work = tmp_path / "work"
     with pytest.raises(OSError, match="full"):
         made(tmp_path / "out", sources, Failing(40), work)
@@ -229,9 +220,7 @@ FEW_RULES = Clean(max_line_documents=10, min_chars=12, dedup=("near",))
 
 
 @pytest.mark.slow
-def test_on_two_nodes_of_ray_the_corpus_is_the_same(
-    raw: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_two_nodes_of_ray_the_corpus_is_the_same(raw: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("ray")
     tests = Path(__file__).parents[2]
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
@@ -250,9 +239,7 @@ def test_on_two_nodes_of_ray_the_corpus_is_the_same(
     assert parts > 1
 
 
-def test_a_rule_of_the_corpus_that_fails_in_most_documents_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rule_that_fails_too_often_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     texts = numbered(300)
 
     def failing(judge: Any, text: str) -> Any:

@@ -188,9 +188,7 @@ def test_other_evaluation_texts_in_the_same_place_are_other_texts(tmp_path: Path
         shutil.rmtree(tmp_path)
 
 
-def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evaluation_texts_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen, found = list[str](), contamination.evaluation_runs
     monkeypatch.setattr(
         contamination, "evaluation_runs", lambda texts, n: (seen.append(n.file), found(texts, n))[1]
@@ -199,9 +197,7 @@ def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
     assert seen == ["a.txt", "b.txt"]
 
 
-def test_a_document_that_fails_once_a_part_of_it_is_gone_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_failing_after_a_cut_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     add = Cleaned.add
 
     def failing(rows: Cleaned, found: Document | Reject, *given: Any) -> Document | Reject:

@@ -30,9 +30,7 @@ def numbers(made: Placed) -> list[np.ndarray]:
     return [np.load(part.numbers) for part in made.parts]
 
 
-def test_positions_follow_one_another_and_leave_one_out_where_a_file_begins(
-    tmp_path: Path,
-) -> None:
+def test_positions_follow_one_another_and_leave_one_out_where_a_file_begins(tmp_path: Path) -> None:
     lines = numbered(9)
     texts = [lines[0], None, *lines[2:4], None, lines[4]]
     first = in_files(chunk(tmp_path, 0, texts), [0, 0, 0, 1, 1, 2])
@@ -112,9 +110,7 @@ def test_a_shard_holds_the_documents_of_its_split_with_sorted_keys(
     assert (kept, said["side"]) == ({"тел": 7, "ил": 3}, "dev")
 
 
-def test_files_of_a_split_take_whole_chunks_until_they_are_full(
-    tmp_path: Path, three: Placed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_split_takes_whole_chunks(tmp_path: Path, three: Placed, monkeypatch: pytest.MonkeyPatch):
     first, second, third = (np.load(part.numbers)["bytes"] for part in three.parts)
     monkeypatch.setattr(splits, "SHARD_BYTES", int(first[::2].sum() + 1))
     side = np.zeros(30, dtype=np.int8)

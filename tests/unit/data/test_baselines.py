@@ -34,9 +34,7 @@ def likelihood(baselines: Baselines, ids: list[int], which: str) -> list[float]:
 
 @SETTINGS
 @given(documents=DOCUMENTS)
-def test_after_every_context_seen_or_not_the_guesses_sum_to_one(
-    tmp_path: Path, documents: list[list[int]]
-) -> None:
+def test_the_guesses_sum_to_one_after_every_context(tmp_path: Path, documents: list[list[int]]):
     baselines = counted(tmp_path, documents)
     for which in ("uniform", "unigram", "bigram"):
         for context in range(VOCAB):
@@ -55,9 +53,7 @@ def test_the_bigram_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 1_000])
-def test_line_ends_are_counted_where_documents_are_joined(
-    tmp_path: Path, monkeypatch: Patch, chunk: int
-) -> None:
+def test_line_ends_are_counted_between_documents(tmp_path: Path, monkeypatch: Patch, chunk: int):
     monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
     documents = [[1, 2], [3], [2, 2, 4], [1, 1], [4, 4], [3, 1]] * 3
     shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)
@@ -77,9 +73,7 @@ def test_line_ends_are_counted_where_documents_are_joined(
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])
-def test_the_size_of_the_chunks_changes_nothing(
-    tmp_path: Path, monkeypatch: Patch, chunk: int
-) -> None:
+def test_the_size_of_the_chunks_changes_nothing(tmp_path: Path, monkeypatch: Patch, chunk: int):
     documents = [[1, 2, 2, 1, 2], [3], [2, 2, 2, 5, 1, 1], [4, 4]]
     whole = counted(tmp_path / "whole", documents)
     monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
@@ -93,9 +87,7 @@ def test_the_size_of_the_chunks_changes_nothing(
 
 @SETTINGS
 @given(documents=DOCUMENTS, asked=st.lists(st.integers(0, VOCAB - 1), max_size=9))
-def test_leaving_documents_out_equals_counting_the_others(
-    tmp_path: Path, documents: list[list[int]], asked: list[int]
-) -> None:
+def test_leaving_out_equals_counting(tmp_path: Path, documents: list[list[int]], asked: list[int]):
     ids = np.array(asked, dtype=np.int64)
     whole = counted(tmp_path / "whole", [*documents, [1, 2, 2, 1], [3]])
     less = DocumentCounts(whole, [np.array([1, 2, 2, 1]), np.array([3])])
@@ -104,9 +96,7 @@ def test_leaving_documents_out_equals_counting_the_others(
     assert whole.nats(ids, less)["bigram"] == pytest.approx(left["bigram"])
 
 
-def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(
-    tmp_path: Path,
-) -> None:
+def test_a_pair_that_never_stood_in_the_training_text_takes_no_follower_away(tmp_path: Path):
     """Of joined documents a line end is counted at the end, and end-of-text is left out."""
     documents = [[1, 2], [3, 2], [4, 2]]
     shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)

@@ -43,9 +43,7 @@ def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
     assert len(list(Batch.micro_batches(batch, 99))) == 1
 
 
-def test_tokens_are_counted_by_source_only_if_there_are_several(
-    batches: Batches, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_tokens_are_counted_by_source(batches: Batches, tmp_path: Path, monkeypatch: Patch):
     documents, vocab = distinct_documents([6, 9, 3, 14, 5])
     names = ("tatar", "khmer")
     shards, _ = write_toy_shards(tmp_path / "two", documents, vocab=vocab, sources=names)
@@ -68,9 +66,7 @@ def test_epochs_are_tokens_over_positions(batches: Batches) -> None:
     assert batches.epochs(21) == pytest.approx(21 * 20 / 42)
 
 
-def test_rows_for_a_gpu_are_put_together_while_it_works_on_those_before(
-    batches: Batches, monkeypatch: Patch
-) -> None:
+def test_rows_for_a_gpu_are_prepared_while_it_works(batches: Batches, monkeypatch: Patch):
     """Without a GPU: what is pinned is put on the processor."""
     made: list[tuple[int, bool]] = []
     rows = Order.rows

@@ -60,12 +60,9 @@ def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: s
     model = LanguageModel(lively_decoder(config), tokenizer)
     engine = OwnEngine(model, most_slots=1, memory=1 << 24)
     prompts = [chat_ids(engine, [{"role": r, "content": c} for r, c in SAID[:n]]) for n in (2, 4)]
-    made = [
-        ids[:n]
-        for ids, learnt in rendered(kind, template)
-        for n in range(1, len(ids))
-        if learnt[n] and not learnt[n - 1]
-    ]
+    made = []
+    for ids, learnt in rendered(kind, template):
+        made += [ids[:n] for n in range(1, len(ids)) if learnt[n] and not learnt[n - 1]]
     assert made == prompts
     assert len(rendered(kind, template)) == (1 if template is None else 2)
 
@@ -74,11 +71,8 @@ def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: s
 def test_answers_and_their_ends_are_learnt_and_nothing_else(kind: str) -> None:
     ((ids, learnt),) = rendered(kind)
     tokenizer = fresh_tokenizer(kind)
-    runs = [
-        [index for index, _ in group]
-        for is_learnt, group in groupby(zip(ids, learnt, strict=True), key=lambda each: each[1])
-        if is_learnt
-    ]
+    groups = groupby(zip(ids, learnt, strict=True), key=lambda each: each[1])
+    runs = [[index for index, _ in group] for is_learnt, group in groups if is_learnt]
     end = tokenizer.special_ids["turn_end"]
     assert runs == [[*tokenizer.encode(SAID[n][1]), end] for n in (2, 4)]
     assert learnt[-1]  # the line end behind the last turn is left out

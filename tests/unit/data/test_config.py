@@ -31,9 +31,7 @@ def test_an_unknown_key_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("data", "problem"), [(b"\xcf\xf0\xe8", "byte 1"), (b"\n", "empty")])
-def test_a_template_that_is_no_text_is_an_error_with_its_name(
-    data: bytes, problem: str, tmp_path: Path
-) -> None:
+def test_a_template_that_is_no_text_is_named(data: bytes, problem: str, tmp_path: Path):
     path = tmp_path / "a.jinja"
     with pytest.raises(RecipeError, match="cannot be read"):
         read_template(path)

@@ -38,47 +38,48 @@ def chat(*said: str) -> list[dict[str, Any]]:
     return [message(*each) for each in zip(("user", "assistant") * 3, said, strict=False)]
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"messages": chat(ASKED, ANSWER)},
-        {"conversations": TURNS},
-        {"prompt": ASKED, "completion": ANSWER},
-        {"prompt": ASKED, "response": ANSWER},
-        {"question": ASKED, "answer": ANSWER},
-        {"instruction": ASKED, "input": "", "output": ANSWER},
-        {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
-        {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
-        {"prompt": TEXT, "response": ANSWER},
-    ],
-)
+CONVERSATIONS = [
+    {"messages": chat(ASKED, ANSWER)},
+    {"conversations": TURNS},
+    {"prompt": ASKED, "completion": ANSWER},
+    {"prompt": ASKED, "response": ANSWER},
+    {"question": ASKED, "answer": ANSWER},
+    {"instruction": ASKED, "input": "", "output": ANSWER},
+    {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
+    {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
+    {"prompt": TEXT, "response": ANSWER},
+]
+
+
+@pytest.mark.parametrize("record", CONVERSATIONS)
 def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
     assert conversation_of(record) == (PLAIN, 0)
+
+
+def said_by(text: str, role: str = "user") -> Message:
+    return Message(role, text)
 
 
 TRANSLATE = {"instruction": "Traduis.", "input": "le pain", "output": "pâine"}
 BREAD = Message("assistant", "pâine")
 
 
-@pytest.mark.parametrize(
-    ("record", "messages"),
-    [
-        ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
-        ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
-        ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
-        ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
-        ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
-        ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
-        (
-            {"question": ASKED, "context": "Бу алма турында.", "answer": ANSWER},
-            (Message("user", f"{ASKED}\n\nБу алма турында."), PLAIN[1]),
-        ),
-        (
-            {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
-            (*PLAIN, Message("user", "Și apoi?"), Message("assistant", "Gata.")),
-        ),
-    ],
-)
+COLUMNS = [
+    ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
+    ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
+    ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
+    ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"question": "А?", "context": "Б.", "answer": ANSWER}, (said_by("А?\n\nБ."), PLAIN[1])),
+    (
+        {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
+        (*PLAIN, said_by("Și apoi?"), Message("assistant", "Gata.")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "messages"), COLUMNS)
 def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> None:
     assert conversation_of(record).messages == messages
 
@@ -103,33 +104,33 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
     assert found.prompt == (Message("user", "Ce este?"),)
 
 
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        ([ASKED], "not_object"),
-        ({"text": ASKED}, "no_columns"),
-        ({"messages": []}, "no_answer"),
-        ({"messages": chat(ASKED)}, "no_answer"),
-        ({"prompt": ASKED, "completion": None}, "no_answer"),
-        ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
-        ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
-        ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
-        ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
-        ({"messages": [{"content": ASKED}]}, "unknown_role"),
-        ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
-        ({"messages": "су"}, "not_messages"),
-        ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
-        ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
-        ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
-        ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
-        ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
-        ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
-        ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
-        ({"messages": [1]}, "not_messages"),
-        ({"prompt": ASKED, "completion": 7}, "not_text"),
-        ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
-    ],
-)
+UNFIT = [
+    ([ASKED], "not_object"),
+    ({"text": ASKED}, "no_columns"),
+    ({"messages": []}, "no_answer"),
+    ({"messages": chat(ASKED)}, "no_answer"),
+    ({"prompt": ASKED, "completion": None}, "no_answer"),
+    ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
+    ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
+    ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
+    ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
+    ({"messages": [{"content": ASKED}]}, "unknown_role"),
+    ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
+    ({"messages": "су"}, "not_messages"),
+    ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
+    ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
+    ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
+    ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
+    ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
+    ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
+    ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
+    ({"messages": [1]}, "not_messages"),
+    ({"prompt": ASKED, "completion": 7}, "not_text"),
+    ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), UNFIT)
 def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         conversation_of(record)
@@ -137,42 +138,38 @@ def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     assert caught.value.detail
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
-        {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
-        {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
-        {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
-        {
-            "prompt": chat(ASKED),
-            "chosen": [message("assistant", ANSWER)],
-            "rejected": [message("assistant", OTHER)],
-        },
-        {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
-    ],
-)
+SIDE = message("assistant", OTHER)
+
+
+PAIRS = [
+    {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
+    {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
+    {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+    {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
+    {"prompt": chat(ASKED), "chosen": chat(ASKED, ANSWER)[1:], "rejected": [SIDE]},
+    {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"},
+]
+
+
+@pytest.mark.parametrize("record", PAIRS)
 def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
     assert pair_of(record) == ((Message("user", ASKED),), ANSWER, OTHER)
 
 
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
-        ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
-        (
-            {"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "Бу алма."},
-            "unused_column",
-        ),
-        ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
-        ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
-        ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
-        ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
-    ],
-)
+UNFIT_PAIRS = [
+    ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
+    ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
+    ({"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "А"}, "unused_column"),
+    ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
+    ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
+    ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
+    ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), UNFIT_PAIRS)
 def test_a_pair_that_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         pair_of(record)
@@ -191,18 +188,12 @@ def weighed(*weights: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("weights", "learnt", "cut"),
-    [
-        ((0, 1), [False, True], 0),
-        ((0.0, None, 1.0), [False, True, True], 0),
-        ((1, 0), [True], 2),
-        ((1, 0, 0), [True], 4),
-    ],
+    [((0, 1), "01", 0), ((0.0, None, 1.0), "011", 0), ((1, 0), "1", 2), ((1, 0, 0), "1", 4)],
 )
-def test_an_answer_of_weight_0_is_read_and_not_learnt(
-    weights: tuple[Any, ...], learnt: list[bool], cut: int
-) -> None:
+def test_an_answer_of_weight_0_is_unlearnt(weights: tuple[Any, ...], learnt: str, cut: int):
     found = conversation_of({"messages": weighed(*weights)})
-    assert [each.is_learnt for each in found.messages if each.role == "assistant"] == learnt
+    answers = [each for each in found.messages if each.role == "assistant"]
+    assert "".join(str(int(each.is_learnt)) for each in answers) == learnt
     assert found.cut == cut
 
 
@@ -212,26 +203,21 @@ def test_another_weight_is_a_reject(weight: Any) -> None:
     with pytest.raises(Unfit, match=said) as caught:
         conversation_of({"messages": weighed(1, weight)})
     assert caught.value.reason == "bad_weight"
-
-
-def test_a_conversation_whose_answers_all_have_the_weight_0_is_a_reject() -> None:
     with pytest.raises(Unfit, match='each answer has "weight": 0') as caught:
         conversation_of({"messages": weighed(0, 0)})
     assert caught.value.reason == "nothing_learnt"
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"prompt": "Сәлам!", "completion": "Рәхмәт, яхшы."},
-        {"messages": weighed(1)},
-        {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
-    ],
-)
+WEIGHED = [
+    {"prompt": "Сәлам!", "completion": "Рәхмәт, яхшы."},
+    {"messages": weighed(1)},
+    {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."},
+]
+
+
+@pytest.mark.parametrize("record", WEIGHED)
 @pytest.mark.parametrize("weight", [None, 1, 1.0, 0, 0.7, "1", 72, "72 kg", [], float("nan")])
-def test_a_weight_of_the_whole_record_changes_nothing_and_is_noted(
-    record: dict[str, Any], weight: Any
-) -> None:
+def test_a_weight_of_a_record_changes_nothing_and_is_noted(record: dict[str, Any], weight: Any):
     read = pair_of if "chosen" in record else conversation_of
     weighed = {**record, "weight": weight}
     assert read(weighed) == read(record)
@@ -271,14 +257,11 @@ def test_an_answer_that_is_not_learnt_may_be_empty() -> None:
 def test_a_conversation_may_open_with_an_answer_that_is_not_learnt(content: str) -> None:
     opening = {**EMPTY, "content": content}
     found = conversation_of({"messages": [opening, *weighed(1, 1)]})
-    assert found.prompt == (
-        Message("assistant", content, is_learnt=False),
-        Message("user", f"{ASKED} 0"),
-    )
-    with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
-        conversation_of({"messages": [message("assistant", "Bonjour."), *weighed(1)]})
-    with pytest.raises(Unfit, match="no question stands before the first answer that is learnt"):
-        conversation_of({"messages": [opening, *weighed(None, 1)[1:]]})
+    assert found.prompt == (Message("assistant", content, is_learnt=False), said_by(f"{ASKED} 0"))
+    learnt = [message("assistant", "Bonjour."), *weighed(1)]
+    for messages in (learnt, [opening, *weighed(None, 1)[1:]]):
+        with pytest.raises(Unfit, match="no question stands before the first answer that is"):
+            conversation_of({"messages": messages})
 
 
 def test_a_greeting_after_a_system_message_is_no_answer_to_a_prompt() -> None:
@@ -294,12 +277,8 @@ def test_a_greeting_after_a_system_message_is_no_answer_to_a_prompt() -> None:
 def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -> None:
     sides = {"chosen": weighed(1, 1), "rejected": [*weighed(0), *weighed(None, None)[2:]]}
     sides["rejected"][-1]["content"] = "Яшел."
-    pair = pair_of(sides)
-    assert pair.prompt == (
-        Message("user", f"{ASKED} 0"),
-        Message("assistant", f"{ANSWER} 0"),
-        Message("user", f"{ASKED} 1"),
-    )
+    turns = ((f"{ASKED} 0", "user"), (f"{ANSWER} 0", "assistant"), (f"{ASKED} 1", "user"))
+    assert pair_of(sides).prompt == tuple(said_by(*each) for each in turns)
     sides["rejected"][-1]["weight"] = 0
     with pytest.raises(Unfit, match='the last answer of rejected has "weight": 0'):
         pair_of(sides)
@@ -307,11 +286,8 @@ def test_weights_of_a_prompt_say_nothing_in_a_pair_but_a_side_must_be_learnt() -
 
 @pytest.mark.parametrize("nothing", ["", None, []])
 def test_an_empty_prompt_beside_whole_conversations_is_none(nothing: Any) -> None:
-    sides = {
-        name: f"\n\nHuman: {ASKED}\n\nAssistant: {answer}"
-        for name, answer in (("chosen", ANSWER), ("rejected", "Яшел."))
-    }
-    assert pair_of({"prompt": nothing, **sides}) == (PLAIN[:1], ANSWER, "Яшел.")
+    sides = {"chosen": f"{TEXT} {ANSWER}", "rejected": f"{TEXT} {OTHER}"}
+    assert pair_of({"prompt": nothing, **sides}) == (PLAIN[:1], ANSWER, OTHER)
 
 
 def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
@@ -326,23 +302,20 @@ def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
 Patch = pytest.MonkeyPatch
 
 RECORDS = [
-    {"prompt": "Ce este?", "completion": "O pâine."},
-    {"prompt": "Нәрсә бу?", "completion": "Икмәк."},
+    {"prompt": "Ce?", "completion": "O pâine."},
+    {"prompt": "Нәрсә?", "completion": "Икмәк."},
 ]
 LINES = "".join(json.dumps(each, ensure_ascii=False) + "\n\n" for each in RECORDS).encode()
 
 
 def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
-    packed = {
-        "a.jsonl": LINES,
-        "a.jsonl.gz": gzip.compress(LINES),
-        "a.ndjson.zst": zstandard.compress(LINES),
-    }
-    for name, data in packed.items():
-        (tmp_path / name).write_bytes(data)
-        found = list(read_records(tmp_path / name, "a"))
+    packed = {"jsonl": LINES, "jsonl.gz": gzip.compress(LINES)}
+    for ending, data in (packed | {"ndjson.zst": zstandard.compress(LINES)}).items():
+        path = tmp_path / f"a.{ending}"
+        path.write_bytes(data)
+        found = list(read_records(path, "a"))
         assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
-        assert [each.id for each in found] == [f"{name}#1", f"{name}#3"]
+        assert [each.id for each in found] == [f"{path.name}#1", f"{path.name}#3"]
 
 
 def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
@@ -376,9 +349,7 @@ def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: P
     assert "again" in caught.value.do
 
 
-def test_a_line_that_is_too_long_is_told_how_lines_should_be(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
@@ -419,9 +390,7 @@ MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) 
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
-def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
-    tmp_path: Path, ending: str
-) -> None:
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(tmp_path: Path, ending: str):
     data = "".join(f"{line}\n" for line in MANY).encode()
     pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
     path = tmp_path / f"a.jsonl{ending}"
@@ -431,9 +400,7 @@ def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(
     assert share_read(path, 9_000, 2 * len(data)) == 1.0
 
 
-def test_of_a_large_compressed_file_the_beginning_says_how_much_it_holds(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_the_beginning_of_a_large_file_says_how_much_it_holds(tmp_path: Path, monkeypatch: Patch):
     """So nothing is told of damage behind it."""
     monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 1_000_000)
     lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]

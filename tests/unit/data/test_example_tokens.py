@@ -91,9 +91,7 @@ def test_every_answer_of_several_turns_stands_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 40, 1 << 24])
-def test_totals_are_those_of_the_answers_and_the_ends_of_their_turns(
-    folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_totals_are_those_of_the_answers(folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(example_tokens, "CHUNK_TOKENS", chunk)
     tokenizer, lengths = fresh_tokenizer(), np.diff(np.load(folder / "offsets.npy"))
     for tokens, is_mine in zip(both(folder), (~IS_DEV, IS_DEV), strict=True):
@@ -169,7 +167,6 @@ def test_each_example_stands_whole_in_one_row_of_each_epoch(tokens: ExampleToken
     order = ExampleOrder(tokens, context=256, seed=7)
     for epoch in range(3):
         rows = order.rows(epoch * order.rows_per_epoch, order.rows_per_epoch)
-        assert rows.weights_BT is not None
         seen: Counter[tuple[int, ...]] = Counter()
         for row in range(len(rows.tokens_BT)):
             numbers = rows.documents_BT[row]
@@ -182,13 +179,9 @@ def test_each_example_stands_whole_in_one_row_of_each_epoch(tokens: ExampleToken
                 targets = rows.targets_BT[row][here]
                 assert rows.tokens_BT[row][here].tolist() == [tokens.end_id, *targets[:-1]]
                 seen[(*targets, *rows.weights_BT[row][here].astype(int))] += 1
-        expected = Counter(
-            (
-                *tokens.ids[s : s + n].astype(int).tolist(),
-                *tokens.learnt[s : s + n].astype(int).tolist(),
-            )
-            for s, n in zip(tokens.starts, tokens.lengths, strict=True)
-        )
+        both = np.stack([tokens.ids, tokens.learnt]).astype(int)
+        spans = zip(tokens.starts, tokens.lengths, strict=True)
+        expected = Counter(tuple(both[:, s : s + n].flatten().tolist()) for s, n in spans)
         assert seen == expected
 
 

@@ -19,12 +19,8 @@ from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BROKEN = [
-    "{no json",
-    {"prompt": "Нәрсә?"},
-    {"messages": []},
-    said("Ce?", " "),
-    said("су " * 300, "а"),
-]
+    "{no json", {"prompt": "Нәрсә?"}, {"messages": []}, said("Ce?", " "), said("су " * 300, "а"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,13 +29,9 @@ def test_every_record_is_kept_or_a_reject_by_reason(kind: str, tmp_path: Path) -
     counted = make_toy_examples(tmp_path, [*good, *BROKEN, good[3]], kind=kind, context=400)
     assert counted["records"] == counted["kept"] + sum(counted["dropped"].values()) == 26
     assert counted["dropped"] == {
-        "bad_json": 1,
-        "duplicate": 1,
-        "empty_answer": 1,
-        "no_answer": 1,
-        "no_columns": 1,
+        "bad_json": 1, "duplicate": 1, "empty_answer": 1, "no_answer": 1, "no_columns": 1,
         "longer_than_context": 1,
-    }
+    }  # fmt: skip
     assert counted["train"]["examples"] + counted["dev"]["examples"] == counted["kept"] == 20
     for reason in counted["dropped"]:
         with gzip.open(tmp_path / "dropped" / f"{reason}.jsonl.gz") as lines:
@@ -133,10 +125,8 @@ def test_a_system_message_is_not_compared_with_held_out_texts(tmp_path: Path) ->
     system = {"role": "system", "content": "Бүген көн җылы булды."}
     records = [{"messages": [system, *each["messages"]]} for each in conversations(9)]
     known = KeptOut([("dev", [system["content"]])])
-    kept = [
-        make_toy_examples(tmp_path / name, records, kept_out=out)
-        for name, out in (("with", known), ("without", None))
-    ]
+    given = (("with", known), ("without", None))
+    kept = [make_toy_examples(tmp_path / n, records, kept_out=out) for n, out in given]
     assert kept[0] == kept[1]
 
 
@@ -158,11 +148,8 @@ def test_another_template_says_anew_what_ends_a_turn() -> None:
 def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
     records = [said(f"Сорау {n // 4}?", f"җавап {n}") for n in range(80)]
     make_toy_examples(tmp_path, records)
-    sides = {
-        split: {tuple(tokens.prompt(n)) for n in range(len(tokens))}
-        for split in ("train", "dev")
-        if (tokens := ExampleTokens(tmp_path, split))
-    }
+    both = {split: ExampleTokens(tmp_path, split) for split in ("train", "dev")}
+    sides = {split: {tuple(of.prompt(n)) for n in range(len(of))} for split, of in both.items()}
     assert len(sides["dev"]) + len(sides["train"]) == 20
     assert not sides["dev"] & sides["train"]
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ Patch = pytest.MonkeyPatch
 SETTINGS = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 CONTEXTS = st.integers(1, 24)
 SEEDS = st.integers(0, 2**62)
@@ -64,12 +67,10 @@ def test_every_position_is_visited_exactly_once_an_epoch(
     by_epoch: dict[int, list[tuple[int, int]]] = {}
     for token, target, number in seen:
         by_epoch.setdefault(number // len(lengths), []).append((token, target))
-    for epoch in range(epochs):
-        assert len(by_epoch[epoch]) == len(set(by_epoch[epoch]))
-        assert set(by_epoch[epoch]) == positions(lengths)
-    for epoch in range(epochs, max(by_epoch) + 1):
+    for epoch in range(max(by_epoch) + 1):
         assert len(by_epoch[epoch]) == len(set(by_epoch[epoch]))
         assert set(by_epoch[epoch]) <= positions(lengths)
+        assert epoch >= epochs or set(by_epoch[epoch]) == positions(lengths)
 
 
 @SETTINGS
@@ -112,9 +113,7 @@ def test_the_order_differs_between_epochs_and_between_seeds(tmp_path: Path) -> N
         assert len({tuple(getattr(each, part).tolist()) for each in passes}) == 9
 
 
-def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(
-    tmp_path: Path,
-) -> None:
+def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(tmp_path: Path):
     order = Order(shards_of(tmp_path, [640]), context=8, seed=0)
     begins = order.rows(0, 80).tokens_BT[:, 0]
     neighbours = np.abs(np.diff(begins)) == 8
@@ -127,10 +126,9 @@ def test_several_shards_are_read_as_one(tmp_path: Path, monkeypatch: Patch) -> N
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
     shards = shards_of(tmp_path / "many", lengths)
     assert len(shards.parts) == 4
-    for one, many in zip(
-        whole.rows(0, 30)[:3], Order(shards, context=7, seed=5).rows(0, 30)[:3], strict=True
-    ):
-        np.testing.assert_array_equal(one, many)
+    many = Order(shards, context=7, seed=5).rows(0, 30)
+    for one, other in zip(whole.rows(0, 30)[:3], many[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_shuffling_is_a_permutation_that_no_library_version_may_change() -> None:
@@ -147,12 +145,8 @@ def philox_order(count: int, key: int) -> list[int]:
         low, high = key & mask, key >> 64
         for _ in range(10):
             first, second = a * 0xD2E7470EE14C6C93, c * 0xCA5A826395121157
-            a, b, c, d = (
-                (second >> 64) ^ b ^ low,
-                second & mask,
-                (first >> 64) ^ d ^ high,
-                first & mask,
-            )
+            a, b = (second >> 64) ^ b ^ low, second & mask
+            c, d = (first >> 64) ^ d ^ high, first & mask
             low, high = (low + 0x9E3779B97F4A7C15) & mask, (high + 0xBB67AE8584CAA73B) & mask
         numbers += [a, b, c, d]
         counter += 1
@@ -169,15 +163,21 @@ def test_the_original_of_a_numbered_document_is_found_in_every_epoch(tmp_path: P
         assert token == END or int(token) in documents[int(original)]
 
 
+def with_line_end(
+    folder: Path, lengths: list[int], **keys: Any
+) -> tuple[TokenShards, list[list[int]], int]:
+    """Shards of such documents, the documents, and the id of a line end."""
+    documents, vocab = distinct_documents(lengths)
+    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, **keys)
+    return shards, documents, vocab
+
+
 def joined(
     folder: Path, lengths: list[int], *, context: int = 64, positions: list[int] | None = None
 ) -> tuple[Order, int]:
     """The order of one joined source of such documents, and the id of its line end."""
-    documents, vocab = distinct_documents(lengths)
-    shards, _ = write_toy_shards(
-        folder, documents, vocab=vocab + 1, line_end=vocab, positions=positions
-    )
-    return Order(shards, context=context, seed=4, join=["letters"]), vocab
+    shards, _, line_end = with_line_end(folder, lengths, positions=positions)
+    return Order(shards, context=context, seed=4, join=["letters"]), line_end
 
 
 def counts(order: Order, epoch: int) -> np.ndarray:
@@ -185,9 +185,7 @@ def counts(order: Order, epoch: int) -> np.ndarray:
     return np.diff([*sorted(order.epoch(epoch).documents), len(order.lengths)])
 
 
-def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
-    tmp_path: Path,
-) -> None:
+def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(tmp_path: Path):
     order, _ = joined(tmp_path, [9] * 3_000, context=320)
     lengths = np.concatenate([order.epoch(number).lengths for number in range(4)])
     assert lengths.min() == 10
@@ -202,9 +200,7 @@ def test_six_of_seven_are_read_alone_others_in_stretches_evenly_by_doublings(
     assert (lengths**2).sum() / lengths.sum() == pytest.approx(expected, rel=0.1)
 
 
-def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_process(
-    tmp_path: Path,
-) -> None:
+def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_process(tmp_path: Path):
     order, _ = joined(tmp_path, [4, 7, 2] * 40)
     again = Order(order.shards, context=64, seed=4, join=["letters"])
     other = Order(order.shards, context=64, seed=5, join=["letters"])
@@ -223,11 +219,8 @@ def test_what_is_held_out_in_between_is_not_bridged(tmp_path: Path) -> None:
 
 
 def test_only_named_sources_are_joined_and_none_with_another(tmp_path: Path) -> None:
-    documents, vocab = distinct_documents([3] * 30)
     sources = ["book"] * 10 + ["lines"] * 10 + ["news"] * 10
-    shards, _ = write_toy_shards(
-        tmp_path, documents, vocab=vocab + 1, sources=sources, line_end=vocab
-    )
+    shards = with_line_end(tmp_path, [3] * 30, sources=sources)[0]
     order = Order(shards, context=500, seed=1, join=["lines", "news"])
     passes = [set(order.epoch(epoch).documents.tolist()) for epoch in range(60)]
     assert all({*range(10), 10, 20} <= firsts for firsts in passes)
@@ -242,16 +235,12 @@ def test_rows_are_as_many_with_and_without_joining(tmp_path: Path) -> None:
 
 
 def test_a_list_goes_on_where_a_stretch_is_over_and_a_book_ends(tmp_path: Path) -> None:
-    documents, vocab = distinct_documents([4] * 20)
     sources = ["book"] * 10 + ["lines"] * 10
-    shards, _ = write_toy_shards(
-        tmp_path, documents, vocab=vocab + 1, sources=sources, line_end=vocab
-    )
+    shards, documents, line_end = with_line_end(tmp_path, [4] * 20, sources=sources)
     order = Order(shards, context=50, seed=1, join=["lines"])
     rows = order.rows(0, order.first_row(3))
     after = dict(zip(rows.tokens_BT.flatten(), rows.targets_BT.flatten(), strict=True))
-    lasts = [after[ids[-1]] for ids in documents]
-    assert lasts == [END] * 10 + [vocab] * 10
+    assert [after[ids[-1]] for ids in documents] == [END] * 10 + [line_end] * 10
 
 
 def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
@@ -291,23 +280,24 @@ def source_of_ids(shards: TokenShards) -> dict[int, str]:
     return {int(i): shards.sources[each.source] for each in documents for i in each.ids}
 
 
-@given(st.lists(st.integers(1, 1000), min_size=1, max_size=8), st.integers(1, 5000))
-def test_after_any_number_of_rows_each_source_has_its_share_to_within_two_rows(
-    weights: list[int], count: int
-) -> None:
-    shares = sorted((each / sum(weights) for each in weights), reverse=True)
+def chosen(shares: list[float], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each of the first rows of a mixture, the source and the row of that source."""
     mixture = Mixture.__new__(Mixture)
     mixture.parts = parts_of(shares)
-    numbers, indices = mixture.chosen(np.arange(count))
+    return mixture.chosen(np.arange(count))
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=8), st.integers(1, 5000))
+def test_at_any_row_each_source_has_its_share_within_two_rows(weights: list[int], count: int):
+    shares = sorted((each / sum(weights) for each in weights), reverse=True)
+    numbers, indices = chosen(shares, count)
     for number, share in enumerate(shares):
         here = np.cumsum(numbers == number)
         assert np.abs(here - share * np.arange(1, count + 1)).max() <= 2
         assert indices[numbers == number].tolist() == list(range(int(here[-1])))
     named = [Share(f"{n:02d}", share) for n, share in enumerate(shares)]
-    assert (
-        list(rows_by_source(named, count).values())
-        == np.bincount(numbers, minlength=len(shares)).tolist()
-    )
+    counted = np.bincount(numbers, minlength=len(shares)).tolist()
+    assert list(rows_by_source(named, count).values()) == counted
 
 
 def test_shares_hold_at_every_hundredth_of_a_run_by_the_ids_that_were_read(tmp_path: Path) -> None:
@@ -317,11 +307,9 @@ def test_shares_hold_at_every_hundredth_of_a_run_by_the_ids_that_were_read(tmp_p
     read, counted = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0)
     for step in range(200):
         batch = batches[step]
-        for tokens, targets in zip(
-            batch.tokens_BT.tolist(), batch.targets_BT.tolist(), strict=True
-        ):
+        for ids in np.hstack([batch.tokens_BT, batch.targets_BT]).tolist():
             # A row is of one source: any of its ids tells which.
-            (name,) = {known[each] for each in (*tokens, *targets) if each in known}
+            (name,) = {known[each] for each in ids if each in known}
             read[name] += CONTEXT
         for name, count in batch.read.items():
             counted[name] += count
@@ -386,13 +374,9 @@ def test_an_epoch_ends_when_the_source_with_the_largest_share_was_read_once(tmp_
 
 
 @pytest.mark.parametrize(("rows", "points"), [(1, 90.0), (8, 10.0), (30, 3.4), (200, 0.5)])
-def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
-    rows: int, points: float
-) -> None:
+def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(rows: int, points: float):
     given = [Share("web", 0.1), Share("books", 0.9)]
-    mixture = Mixture.__new__(Mixture)
-    mixture.parts = parts_of([0.9, 0.1])
-    books = mixture.chosen(np.arange(100 * rows))[0].reshape(100, rows) == 0
+    books = chosen([0.9, 0.1], 100 * rows)[0].reshape(100, rows) == 0
     gap = np.abs(books.mean(axis=1) - 0.9).max()
     assert largest_gap(given, range(rows, 100 * rows + 1, rows)) == pytest.approx(gap)
     assert gap <= points / 100 + 1e-9
@@ -403,29 +387,22 @@ def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(
 def test_a_source_that_gets_too_little_is_off_as_well(rows: int) -> None:
     """The largest one lacks what two small ones have too much of."""
     given = [Share("books", 0.5), Share("songs", 0.25), Share("web", 0.25)]
-    mixture = Mixture.__new__(Mixture)
-    mixture.parts = parts_of([0.5, 0.25, 0.25])
-    chosen = mixture.chosen(np.arange(40 * rows))[0].reshape(40, rows)
-    means = np.stack([(chosen == number).mean(axis=1) for number in range(3)], axis=1)
-    gap = np.abs(means - np.array([0.5, 0.25, 0.25])).max()
-    assert largest_gap(given, range(rows, 40 * rows + 1, rows)) == pytest.approx(gap)
-    ends = [4, 5, 8]  # of the second slice the web or the songs have nothing
-    assert largest_gap(given, ends) == pytest.approx(
-        max(
-            np.abs((chosen.ravel()[first:end] == number).mean() - share).max()
-            for first, end in ((0, 4), (4, 5), (5, 8))
+    found = chosen([0.5, 0.25, 0.25], 40 * rows)[0]
+    # Of the second of the unequal slices the web or the songs have nothing.
+    for ends in (range(rows, 40 * rows + 1, rows), [4, 5, 8]):
+        gap = max(
+            abs((found[first:end] == number).mean() - share)
+            for first, end in pairwise([0, *ends])
             for number, (_, share, _) in enumerate(given)
         )
-    )
+        assert largest_gap(given, ends) == pytest.approx(gap)
 
 
 def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
     documents, vocab = distinct_documents([3 + 9 * (n % 3 == 1) for n in range(60)])
     shards = write_toy_shards(tmp_path, documents, vocab=vocab, sources=NAMES)[0]
-    sizes = {
-        name: Order(shards, context=CONTEXT, seed=0, source=name).positions_per_epoch
-        for name in NAMES
-    }
+    orders = {name: Order(shards, context=CONTEXT, seed=0, source=name) for name in NAMES}
+    sizes = {name: order.positions_per_epoch for name, order in orders.items()}
     assert sizes["web"] == sizes["songs"] < sizes["books"]
     for names in (("web", "books"), ("books", "songs")):
         found = mixture_of(shards, **dict.fromkeys(names, 0.5)).positions_per_epoch
@@ -435,16 +412,12 @@ def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
     assert main_source({"web": 0.5, "books": 0.4, "songs": 0.1}, sizes) == "web"
 
 
-def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(
-    tmp_path: Path,
-) -> None:
-    documents, vocab = distinct_documents([3 + n % 3 for n in range(60)])
-    shards, _ = write_toy_shards(
-        tmp_path, documents, vocab=vocab + 1, sources=("lines", "news"), line_end=vocab
-    )
+def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(tmp_path: Path):
+    lengths = [3 + n % 3 for n in range(60)]
+    shards, _, line_end = with_line_end(tmp_path, lengths, sources=("lines", "news"))
     given = [Share("lines", 0.5), Share("news", 0.5)]
     rows = Mixture(shards, given, context=64, seed=5, join=["lines"]).rows(0, 12)
     lines = (rows.documents_BT % 2 == 0).all(axis=1)
-    assert (rows.targets_BT[lines] == vocab).any()
+    assert (rows.targets_BT[lines] == line_end).any()
     assert not (rows.targets_BT[lines] == shards.end_id).any()
-    assert not (rows.targets_BT[~lines] == vocab).any()
+    assert not (rows.targets_BT[~lines] == line_end).any()

@@ -24,9 +24,7 @@ def test_a_shard_opens_with_end_of_text_which_then_closes_every_document(tmp_pat
     assert shards.lengths().tolist() == [4, 2, 3]
 
 
-def test_a_full_shard_gives_way_to_a_new_one_that_opens_with_end_of_text(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_new_shard_opens_with_end_of_text(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 5)
     documents, vocab = distinct_documents([3, 2, 9, 1])
     shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab)
@@ -38,9 +36,7 @@ def test_a_full_shard_gives_way_to_a_new_one_that_opens_with_end_of_text(
 
 
 @pytest.mark.parametrize(("vocab", "width"), [(1 << 16, 2), ((1 << 16) + 1, 4)])
-def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
-    tmp_path: Path, vocab: int, width: int
-) -> None:
+def test_ids_take_two_bytes_while_the_vocabulary_lets_them(tmp_path: Path, vocab: int, width: int):
     shards, _ = write_toy_shards(tmp_path, [[vocab - 1, 1]], vocab=vocab)
     assert (tmp_path / "train-00000.bin").stat().st_size == 4 * width
     assert shards.document(0).ids.tolist() == [vocab - 1, 1]
@@ -59,13 +55,8 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     assert tatar["documents"] == 2
     assert tatar["bytes"] == len((TATAR + TATAR + FRENCH).encode("utf-8"))
     assert tatar["chars"] == len(TATAR + TATAR + FRENCH)
-    assert khmer == {
-        "documents": 1,
-        "tokens": len(KHMER),
-        "bytes": len(KHMER.encode("utf-8")),
-        "chars": len(KHMER),
-        "unused": tokenizer.vocab - 3 - len(set(KHMER)),
-    }
+    sizes = {"tokens": len(KHMER), "bytes": len(KHMER.encode("utf-8")), "chars": len(KHMER)}
+    assert khmer == {"documents": 1, **sizes, "unused": tokenizer.vocab - 3 - len(set(KHMER))}
     french_bytes = set("".join(sorted(set(FRENCH) - set(TATAR + KHMER))).encode("utf-8"))
     used = len(set(KHMER + TATAR)) + len(french_bytes)
     assert numbers["unused"] == tokenizer.vocab - 3 - used
@@ -100,9 +91,7 @@ def test_a_missing_shard_is_damage_and_no_crash_later(tmp_path: Path, monkeypatc
         TokenShards(tmp_path, "train")
 
 
-def test_a_shard_of_which_the_index_names_no_document_has_one_token(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_shard_without_documents_has_one_token(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
     np.save(tmp_path / "train.index.npy", shards.index[1:])
@@ -113,9 +102,7 @@ def test_a_shard_of_which_the_index_names_no_document_has_one_token(
 
 
 @pytest.mark.parametrize("chunk", [2, 5, 1_000])
-def test_bytes_are_those_of_the_documents_of_each_source(
-    tmp_path: Path, monkeypatch: Patch, chunk: int
-) -> None:
+def test_bytes_are_those_of_each_source(tmp_path: Path, monkeypatch: Patch, chunk: int):
     """A document without text has none; one that is longer than a chunk has all of its own."""
     monkeypatch.setattr("endonym.data.shards.CHUNK_TOKENS", chunk)
     documents = [[3, 1], [], [2] * 9, [3], []]
@@ -125,9 +112,7 @@ def test_bytes_are_those_of_the_documents_of_each_source(
     assert dev.bytes_by_source().tolist() == [0, 0]
 
 
-def test_a_document_follows_the_one_before_it_in_the_corpus_if_it_is_in_its_shard(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_document_follows_its_predecessor_in_the_shard(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 7)
     positions = [0, 1, 3, 4, 5]  # the document at 2 is held out
     shards, _ = write_toy_shards(

@@ -54,9 +54,7 @@ def fables(language: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_hand_written_fables_are_clean_text_and_come_in_the_order_of_their_files(
-    language: str,
-) -> None:
+def test_hand_written_fables_are_clean_text_and_come_in_the_order_of_their_files(language: str):
     texts = fables(language)
     assert len(texts) >= (30 if language == "fr" else 10)
     assert recipes.hand_written(language) == [text.strip() for text in texts.values()]

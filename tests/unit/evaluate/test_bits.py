@@ -56,7 +56,6 @@ def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
 
 def value(found: list[Score], metric: str, model: str, source: str | None = None) -> float:
     score = find(found, metric=metric, model=model, source=source)
-    assert score is not None
     return score.value
 
 
@@ -81,23 +80,18 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits
     parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
     assert mean.value == pytest.approx(sum(parts) / 2)
     for total in (mean, find(found, metric="bits_per_byte", model="model", source=None)):
-        assert total is not None
         assert total.low is not None
         assert total.low < total.value < (total.high or 0)
         assert total.n_bytes == sum(len(text.encode("utf-8")) for text in VAL)
     part = find(found, metric="bits_per_byte", model="model", source="a")
-    assert part is not None
     assert part.low is None
 
 
 def test_the_baselines_are_counted_on_the_training_text(splits: Splits) -> None:
     found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="dev")
     slow = SlowCounts([READER.encode(text) for text in TRAIN], vocab=READER.vocab, end_id=0)
-    pairs = [
-        pair
-        for ids in (READER.encode(text) for text in VAL)
-        for pair in zip([0, *ids[:-1]], ids, strict=True)
-    ]
+    encoded = [READER.encode(text) for text in VAL]
+    pairs = [pair for ids in encoded for pair in zip([0, *ids[:-1]], ids, strict=True)]
     bigram = -sum(math.log(slow.bigram(*pair)) for pair in pairs) / len(pairs)
     unigram = -sum(math.log(slow.unigram(token)) for _, token in pairs) / len(pairs)
     assert value(found, "nats_per_token", "uniform") == pytest.approx(math.log(READER.vocab))
@@ -123,22 +117,16 @@ def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatc
     found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
     train = "\n\n".join(TRAIN).encode("utf-8")
     begun = [train[:end] for end in ends(train, 8)]
-    added = np.array(
-        [
-            [compressed(each + b"\n\n" + text.encode("utf-8")) - compressed(each) for text in VAL]
-            for each in begun
-        ]
-    )
+    beside = [[compressed(each + b"\n\n" + text.encode()) for text in VAL] for each in begun]
+    added = np.array(beside) - np.array([[compressed(each)] for each in begun])
     n_bytes = np.array([len(text.encode("utf-8")) for text in VAL])
     total = find(found, metric="bits_per_byte", model="compressor", source=None)
-    assert total is not None
     values = 8 * added.sum(1) / n_bytes.sum()
     assert total.value == pytest.approx(values.mean())
     assert len(begun) > 2
     assert total.deviation == pytest.approx(values.std(ddof=1))
     parts = [8 * added[:, n::2].sum(1) / n_bytes[n::2].sum() for n in (0, 1)]
     mean = headline(found, model="compressor")
-    assert mean is not None
     assert mean.value == pytest.approx(np.mean(parts))
     assert {score.metric for score in found} == {"bits_per_byte", "bits_per_character"}
     assert {score.model for score in found} == {"compressor"}
@@ -172,10 +160,8 @@ def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
     found, said = compressor_scores(splits[0], texts, model, split="dev")
     chosen = [0, 1, 4, 5, 8, 9]
     assert said["held_out_documents"] == 6
-    assert {(score.model, score.sampled_from) for score in found} == {
-        ("compressor", 14),
-        ("model_on_sample", 14),
-    }
+    models = {(score.model, score.sampled_from) for score in found}
+    assert models == {("compressor", 14), ("model_on_sample", 14)}
     expected = sum(len(VAL[n].encode("utf-8")) for n in chosen)
     assert {score.n_bytes for score in found if score.source is None} == {expected}
     bits = value(found, "bits_per_byte", "model_on_sample")
@@ -203,9 +189,7 @@ def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
     assert texts.only([3, 5]).text == "block"
 
 
-def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
-    splits: Splits, monkeypatch: Patch
-) -> None:
+def test_before_blocks_training_texts_are_joined_by_lines(splits: Splits, monkeypatch: Patch):
     asked: list[tuple[bytes, bytes]] = []
 
     def sizes(train: bytes, documents: list[bytes], separator: bytes, **_: Any) -> Any:
@@ -227,10 +211,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
 
     def documents(split: str) -> list[ShardDocument]:
         pairs = zip(given, VAL, strict=False)
-        return [
-            ShardDocument(source, text, block, position)
-            for (source, block, position), text in pairs
-        ]
+        return [ShardDocument(place[0], text, *place[1:]) for place, text in pairs]
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
@@ -244,14 +225,11 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
     assert blocks_of(TokenShards(tmp_path, "test"), READER, []).ids == []
     # Each alone they are drawn together: those of the book's block, too, stay one group.
     alone = held_out(TokenShards(tmp_path, "test"), READER)
-    assert silent(alone).groups is not None
     assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
-def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_means_are_over_sources_with_enough_text(tmp_path: Path, monkeypatch: Patch):
     # Of "a" much is trained on and a line is test; "b" is all test and still too small.
     given = {"train": ["a"] * 12, "dev": [], "test": ["a"] + ["b"] * 3}
 
@@ -280,7 +258,6 @@ def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> 
     measured = texts.measured([[float(n + 1)] for n in range(9)])
     found = by_source(texts, measured, model="model", split="test")
     mean = headline(found, model="model")
-    assert mean is not None
     assert mean.averaged == ("a", "b")
     parts = [value(found, "bits_per_byte", "model", name) for name in "abc"]
     assert mean.value == pytest.approx((parts[0] + parts[1]) / 2)
@@ -288,7 +265,6 @@ def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> 
     some = texts.only([0, 4, 8])
     found = by_source(some, measured.only(np.array([0, 4, 8])), model="model", split="test")
     mean = headline(found, model="model")
-    assert mean is not None
     parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
     assert mean.value == pytest.approx(sum(parts) / 2)
 
@@ -310,7 +286,6 @@ def test_the_interval_of_all_bytes_is_drawn_within_each_source() -> None:
     nats = [[float(size) * (1 + n // 6)] for n, size in enumerate(sizes)]
     found = by_source(texts, texts.measured(nats), model="model", split="test")
     total = find(found, metric="bits_per_byte", model="model", source=None)
-    assert total is not None
     assert total.low == pytest.approx(total.value, rel=0.05)
     assert total.high == pytest.approx(total.value, rel=0.05)
 

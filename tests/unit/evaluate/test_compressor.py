@@ -158,9 +158,7 @@ def test_other_texts_or_settings_are_measured_anew(
     ],
     ids=["empty", "cut", "a list", "no text", "other figures", "foreign"],
 )
-def test_a_damaged_or_foreign_file_is_measured_again(
-    kept: Kept, spoil: Callable[[bytes], bytes], monkeypatch: Patch
-) -> None:
+def test_a_damaged_file_is_redone(kept: Kept, spoil: Callable[[bytes], bytes], monkeypatch: Patch):
     sizes, said = kept
     monkeypatch.setattr(compressor, "answered", fixed_answers)
     right = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
@@ -202,9 +200,7 @@ def test_a_request_is_read_as_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize(("end", "code"), [("exit 1", "1"), ("kill -9 $$", "-9")])
-def test_a_compressor_that_dies_says_how_to_go_on_without(
-    end: str, code: str, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_dead_compressor_says_what_to_do(end: str, code: str, tmp_path: Path, monkeypatch: Patch):
     (program := tmp_path / "python").write_text(f"#!/bin/sh\n{end}\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(program))

@@ -37,7 +37,6 @@ def test_documents_come_back_with_their_sizes_and_nats_sorted_by_text(tmp_path: 
     nats = [float(number) for number in range(40)]
     save(tmp_path, documents(TEXTS, SOURCES, measured(nats, TEXTS)))
     found = load_documents(tmp_path)
-    assert found is not None
     assert sorted(found["nats"].tolist()) == nats
     assert (np.diff(found["text"].astype(float)) >= 0).all()
     by_nats = dict(zip(found["nats"].tolist(), found["bytes"].tolist(), strict=True))
@@ -149,21 +148,19 @@ def test_a_source_that_is_not_averaged_is_no_part_of_the_difference() -> None:
     assert difference(one, other)[0] == pytest.approx(sum(parts) / 2)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "kept"),
-    [
-        ({"roman": 20, "știri": 16, "zicători": 4}, ["roman", "știri"]),
-        ({"roman": 36, "zicători": 4}, ["roman"]),
-        ({"roman": 5, "știri": 5, "zicători": 4}, ["roman", "știri"]),
-        ({"roman": 8, "zicători": 4}, []),
-        ({"roman": 5, "zicători": 5}, ["roman", "zicători"]),
-        ({"roman": 10}, ["roman"]),
-        ({"roman": 9}, []),
-    ],
-)
-def test_differences_are_over_the_sources_that_have_enough(
-    sizes: dict[str, int], kept: list[str]
-) -> None:
+ENOUGH = [
+    ({"roman": 20, "știri": 16, "zicători": 4}, ["roman", "știri"]),
+    ({"roman": 36, "zicători": 4}, ["roman"]),
+    ({"roman": 5, "știri": 5, "zicători": 4}, ["roman", "știri"]),
+    ({"roman": 8, "zicători": 4}, []),
+    ({"roman": 5, "zicători": 5}, ["roman", "zicători"]),
+    ({"roman": 10}, ["roman"]),
+    ({"roman": 9}, []),
+]
+
+
+@pytest.mark.parametrize(("sizes", "kept"), ENOUGH)
+def test_differences_are_over_the_sources_that_have_enough(sizes: dict[str, int], kept: list[str]):
     names = [name for name, count in sizes.items() for _ in range(count)]
     texts = TEXTS[: len(names)]
     found = documents(texts, names, measured([60.0] * len(names), texts))

@@ -73,9 +73,7 @@ def test_neighbours_of_a_block_may_have_two_documents_missing_between_them(tmp_p
     assert module.neighbours(TokenShards(tmp_path, "test")).tolist() == [0, 0, 0, 1, 1]
 
 
-def test_a_book_by_lines_flatters_and_its_shuffled_lines_show_nothing(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_book_by_lines_flatters_until_it_is_shuffled(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr(module, "SIDE_BYTES", 3_000)
     book, other = chapters(1), chapters(2)
     random.Random(3).shuffle(other)
@@ -99,9 +97,7 @@ def test_text_of_another_file_is_no_neighbour(tmp_path: Path) -> None:
     assert [each.source for each in gains(train, test, dev, count(train))] == ["one"]
 
 
-def test_both_sides_of_a_block_are_beside_it_and_as_much_is_taken_elsewhere(
-    tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_both_sides_of_a_block_are_beside_it(tmp_path: Path, monkeypatch: Patch):
     monkeypatch.setattr(module, "SIDE_BYTES", 800)
     train, test, dev = corpus(tmp_path / "a", {"book": [chapters(5)]})
     positions = [each.index["position"] for each in (train, test, dev)]

@@ -56,9 +56,7 @@ def request(model: LanguageModel, path: Path, program: str, **changes: Any) -> d
 
 
 @pytest.mark.parametrize("program", ["endonym", "transformers", "llama.cpp"])
-def test_each_program_has_the_same_loss_and_its_own_times(
-    model: LanguageModel, places: dict[str, Path], program: str
-) -> None:
+def test_each_program_has_one_loss(model: LanguageModel, places: dict[str, Path], program: str):
     bits = sum(model.score(text) * len(text.encode()) for text in TEXTS) / 100
     found = measured(request(model, places[program], program))
     assert found["bits_per_byte"] == pytest.approx(bits, rel=2e-3)
@@ -131,17 +129,15 @@ class Steady:
         return [0.5 + 0.25 * number for number in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("keys", "decoding"),
-    [
-        ({"decode_after": 16, "decode_tokens": 8}, (16, 8)),
-        ({"decode_after": 128, "decode_tokens": 64}, (32, 32)),
-        ({"decode_after": 32, "decode_tokens": 60}, (32, 32)),
-    ],
-)
-def test_prompts_fit_in_the_context_and_speeds_are_those_of_their_tokens(
-    keys: dict[str, int], decoding: tuple[int, int], monkeypatch: Patch
-) -> None:
+DECODINGS = [
+    ({"decode_after": 16, "decode_tokens": 8}, (16, 8)),
+    ({"decode_after": 128, "decode_tokens": 64}, (32, 32)),
+    ({"decode_after": 32, "decode_tokens": 60}, (32, 32)),
+]
+
+
+@pytest.mark.parametrize(("keys", "decoding"), DECODINGS)
+def test_prompts_fit_contexts(keys: dict[str, int], decoding: tuple[int, int], monkeypatch: Patch):
     monkeypatch.setitem(runtimes.RUNTIMES, "endonym", Steady)
     asked = {"program": "endonym", "path": "model", "number_format": "fp32", "texts": []}
     lengths = {"lengths": [1, 16, 64, 65], "prompt": list(range(200))}

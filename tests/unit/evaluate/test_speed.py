@@ -9,17 +9,7 @@ import pytest
 
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.evaluate import speed
-from endonym.evaluate.speed import (
-    LENGTHS,
-    Contender,
-    Sample,
-    answered,
-    cells,
-    contenders,
-    measure_speed,
-    notes,
-    sample,
-)
+from endonym.evaluate.speed import LENGTHS, Contender, Sample, answered, cells, notes, sample
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -40,24 +30,14 @@ def contender(name: str, path: Path = Path("model")) -> Contender:
 
 def answer(load: float, peak: int, rate: float, **more: Any) -> dict[str, Any]:
     rates = {"prompt_tokens_per_second": rate, "decode_tokens_per_second": rate}
-    return {
-        "load_seconds": load,
-        "peak_bytes": peak,
-        "first_token_seconds": {"1": load},
-        **rates,
-    } | more
+    figures = {"load_seconds": load, "peak_bytes": peak, "first_token_seconds": {"1": load}}
+    return figures | rates | more
 
 
 def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch) -> None:
     asked: list[tuple[str, bool]] = []
-    answers = iter(
-        [
-            answer(2.0, 60, 30.0, bits_per_byte=1.5),
-            {"reason": "it is not installed"},
-            answer(1.0, 40, 9.0),
-            answer(3.0, 50, 10.0),
-        ]
-    )
+    first, missing = answer(2.0, 60, 30.0, bits_per_byte=1.5), {"reason": "it is not installed"}
+    answers = iter([first, missing, answer(1.0, 40, 9.0), answer(3.0, 50, 10.0)])
 
     def answered_here(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> Any:
         assert threads == 2
@@ -67,7 +47,7 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch
     monkeypatch.setattr(speed, "answered", answered_here)
     ticks: list[float] = []
     given = [contender("one"), contender("two")]
-    one, two = measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
+    one, two = speed.measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
     assert asked == [("one", True), ("two", True), ("one", False), ("one", False)]
     assert len(ticks) == 6
     assert (one.load_seconds, one.peak_bytes, one.bits_per_byte) == (1.0, 60, 1.5)
@@ -94,7 +74,7 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
     (gguf / "a-Q8_0.gguf").write_bytes(b"x" * 10)
     (gguf / "a-Q5_K_M.gguf").write_bytes(b"x" * 8)
     (gguf / "a-F16.gguf").write_bytes(b"x" * 20)
-    found = [(each.name, each.program, each.bytes) for each in contenders(own, [hf, gguf])]
+    found = [(each.name, each.program, each.bytes) for each in speed.contenders(own, [hf, gguf])]
     assert found == [
         ("endonym fp32", "endonym", 40),
         ("transformers fp32", "transformers", 30),
@@ -105,9 +85,7 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
     ]
 
 
-def test_the_sample_is_of_test_documents_cut_to_the_context(
-    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_the_sample_is_of_test_documents(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch):
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
     pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
     write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)

@@ -16,7 +16,6 @@ from endonym.errors import ExportError
 from endonym.export import adapters, formats
 from endonym.export.adapters import (
     Adapter,
-    make_adapter_export,
     require_adapter_formats,
     require_form,
 )
@@ -35,25 +34,21 @@ def lively_adapter(family: str = "qwen3", **keys: object) -> Adapter:
     decoder = lively_decoder(shape(family, vocab=tokenizer.vocab), seed=1, noise=0.1)
     adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
     generator = torch.Generator().manual_seed(1)
-    changes = {
-        name: Change(
-            each.a, 0.1 * torch.randn(each.b.shape, generator=generator), each.scale, each.magnitude
-        )
-        for name, each in new_changes(decoder, adapt, 1).items()
-    }
+    changes = new_changes(decoder, adapt, 1)
+    for name, each in changes.items():
+        b = 0.1 * torch.randn(each.b.shape, generator=generator)
+        changes[name] = Change(each.a, b, each.scale, each.magnitude)
     return Adapter(LanguageModel(decoder, tokenizer), changes, "татарча", "base")
+
+
+def exported(form: Form, adapter: Adapter, out: Path, texts: int = 20) -> formats.Exported:
+    keys = {"texts": toy_texts()[:texts], "made_of": "0123456789ab", "log": Log(quiet=True)}
+    return adapters.make_adapter_export(Export(format=form), adapter, out, **keys)
 
 
 @pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])
 def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
-    made = make_adapter_export(
-        Export(format=form),
-        lively_adapter(),
-        tmp_path / "out",
-        texts=toy_texts()[:20],
-        made_of="0123456789ab",
-        log=Log(quiet=True),
-    )
+    made = exported(form, lively_adapter(), tmp_path / "out")
     assert all(each.ok for each in made.checks)
     assert {each.check for each in made.checks} >= {"ids", "logits", "likeliest", "bits_per_byte"}
     record = record_of(tmp_path / "out")
@@ -68,14 +63,7 @@ def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_p
     tokenizer.chat_template, tokenizer.turn_ends = "{{ messages }}", ("<|im_end|>",)
     told = replace(adapter, base=LanguageModel(adapter.base.decoder, tokenizer))
     for name, each in (("plain", adapter), ("told", told)):
-        make_adapter_export(
-            Export(format="adapter"),
-            each,
-            tmp_path / name,
-            texts=toy_texts()[:4],
-            made_of="0123456789ab",
-            log=Log(quiet=True),
-        )
+        exported("adapter", each, tmp_path / name, texts=4)
     assert not (tmp_path / "plain" / "tokenizer.json").exists()
     assert "tokenizer.json" in record_of(tmp_path / "told")["files"]
     base = LanguageModel(adapter.base.decoder, adapter.base.tokenizer)
@@ -85,9 +73,7 @@ def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_p
     assert found[1].stop_ids == (found[1].end_id, found[1].special_ids["turn_end"])
 
 
-def test_an_adapter_that_is_not_the_model_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_adapter_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def other(*given: object, **said: object) -> str:
         changes = {n: Change(e.a, -e.b, e.scale) for n, e in adapter.changes.items()}
         return write(given[0], given[1], changes, **said)  # pyright: ignore
@@ -95,14 +81,7 @@ def test_an_adapter_that_is_not_the_model_is_not_kept(
     adapter, write = lively_adapter(), adapters.write_adapter
     monkeypatch.setattr(adapters, "write_adapter", other)
     with pytest.raises(ExportError, match=r"likeliest|bits_per_byte"):
-        make_adapter_export(
-            Export(format="adapter"),
-            adapter,
-            tmp_path,
-            texts=toy_texts()[:20],
-            made_of="x",
-            log=Log(quiet=True),
-        )
+        exported("adapter", adapter, tmp_path)
 
 
 def test_the_last_phase_fails_before_it_trains_what_cannot_be_exported() -> None:
@@ -123,21 +102,19 @@ def test_a_missing_package_is_told_by_any_phase(monkeypatch: pytest.MonkeyPatch)
         require_adapter_formats([Export(format="gguf-adapter")], decoder, is_last=False)
 
 
-@pytest.mark.parametrize(
-    ("form", "model", "keys", "problem"),
-    [
-        ("adapter", "llama", {"dora": True}, ""),
-        ("gguf-adapter", "llama", {}, ""),
-        ("gguf-adapter", "llama", {"dora": True}, "no norms of rows"),
-        ("adapter", "mamba2", {}, "peft adapts no output"),
-        ("adapter", "moe", {"rank": 3}, ""),
-        ("adapter", "moe", {"dora": True}, "no DoRA for parameters of experts"),
-        ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
-    ],
-)
-def test_a_shape_alone_tells_what_a_format_cannot_hold(
-    form: Form, model: str, keys: dict[str, object], problem: str
-) -> None:
+FORMS = [
+    ("adapter", "llama", {"dora": True}, ""),
+    ("gguf-adapter", "llama", {}, ""),
+    ("gguf-adapter", "llama", {"dora": True}, "no norms of rows"),
+    ("adapter", "mamba2", {}, "peft adapts no output"),
+    ("adapter", "moe", {"rank": 3}, ""),
+    ("adapter", "moe", {"dora": True}, "no DoRA for parameters of experts"),
+    ("adapter", "gptneox", {"dora": True, "on": ["query"]}, "only some of query, key"),
+]
+
+
+@pytest.mark.parametrize(("form", "model", "keys", "problem"), FORMS)
+def test_a_shape_tells_what_is_lost(form: Form, model: str, keys: dict[str, object], problem: str):
     adapt = Adapt.model_validate({"rank": 2, **keys}).resolved()
     if not problem:
         require_form(Export(format=form), shape(model), adapt)

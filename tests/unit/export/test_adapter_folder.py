@@ -87,16 +87,16 @@ def test_what_peft_cannot_hold_is_kept_by_our_own_names(tmp_path: Path) -> None:
         read_adapter(tmp_path, decoder)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        (CONFIG, b"{", "cannot be read"),
-        (CONFIG, b"[]", "no JSON object"),
-        (CONFIG, b"{" + b" " * (1 << 24) + b"}", "has more than 16,777,216 bytes"),
-        (OURS, b"\xff", "cannot be read"),
-        (TENSORS, b"\x08", "not a whole safetensors file"),
-    ],
-)
+BROKEN = [
+    (CONFIG, b"{", "cannot be read"),
+    (CONFIG, b"[]", "no JSON object"),
+    (CONFIG, b"{" + b" " * (1 << 24) + b"}", "has more than 16,777,216 bytes"),
+    (OURS, b"\xff", "cannot be read"),
+    (TENSORS, b"\x08", "not a whole safetensors file"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), BROKEN)
 def test_broken_files_are_told(name: str, content: bytes, said: str, tmp_path: Path) -> None:
     folder, decoder = written(tmp_path)
     (folder / name).write_bytes(content)
@@ -108,19 +108,19 @@ QUERY = "blocks.2.mixer.query"
 PAIR = {f"{QUERY}.lora_A": torch.ones(2, 32), f"{QUERY}.lora_B": torch.ones(32, 2)}
 
 
-@pytest.mark.parametrize(
-    ("tensors", "scales", "said"),
-    [
-        (PAIR, [1], "no table of numbers"),
-        (PAIR, {}, "no table of numbers"),
-        (PAIR, {QUERY: float("nan")}, "no table of numbers"),
-        (PAIR, {QUERY: True}, "no table of numbers"),
-        (PAIR, {QUERY: 1, "blocks.2.mixer.key": 1}, "no lora_A and lora_B of blocks.2.mixer.key"),
-        (PAIR | {"blocks.2.mixer.key.lora_B": torch.ones(32, 2)}, {QUERY: 1}, "no scale for"),
-        ({name: each[0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(32,\) and \(2,\)"),
-        ({name: each[0, 0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(\) and \(\)"),
-    ],
-)
+NOT_WHOLE = [
+    (PAIR, [1], "no table of numbers"),
+    (PAIR, {}, "no table of numbers"),
+    (PAIR, {QUERY: float("nan")}, "no table of numbers"),
+    (PAIR, {QUERY: True}, "no table of numbers"),
+    (PAIR, {QUERY: 1, "blocks.2.mixer.key": 1}, "no lora_A and lora_B of blocks.2.mixer.key"),
+    (PAIR | {"blocks.2.mixer.key.lora_B": torch.ones(32, 2)}, {QUERY: 1}, "no scale for"),
+    ({name: each[0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(32,\) and \(2,\)"),
+    ({name: each[0, 0] for name, each in PAIR.items()}, {QUERY: 1}, r"\(\) and \(\)"),
+]
+
+
+@pytest.mark.parametrize(("tensors", "scales", "said"), NOT_WHOLE)
 def test_a_folder_of_our_own_names_that_is_not_whole_is_refused(
     tensors: dict[str, torch.Tensor], scales: object, said: str, tmp_path: Path
 ) -> None:

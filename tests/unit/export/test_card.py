@@ -38,9 +38,7 @@ def of(card: Card, model: LanguageModel, form: Any = "huggingface") -> str:
     ("language", "codes"),
     [("tt", ["tt"]), ("zh-Hant", ["zh"]), ("no", ["no"]), ("x-own", None), ("", None)],
 )
-def test_the_head_names_the_language_if_the_hub_has_a_code_for_it(
-    model: LanguageModel, language: str, codes: list[str] | None
-) -> None:
+def test_the_head_names_the_language(model: LanguageModel, language: str, codes: list[str] | None):
     text = of(Card("китап", language), model)
     head = ModelCard(text).data
     assert head.language == codes
@@ -67,12 +65,9 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert "not known here" in text, "without a history"
 
 
-def test_the_card_of_a_run_has_its_data_training_and_scores(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
-    assert known is not None
     licensed = dict.fromkeys(known.sources, "CC0-1.0")
     text = of(Card("kechkena", "tt", licensed, known), model)
     head = ModelCard(text).data
@@ -94,11 +89,8 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(
     assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
 
 
-def test_an_adapter_in_the_weights_is_named_and_has_no_license_of_the_base_s_texts(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
-    assert card.history is not None
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
     merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
     for form in ("huggingface", "gguf"):
@@ -116,9 +108,7 @@ def test_a_stage_writes_no_times(finished: Path) -> None:
     assert "All steps took" not in text
 
 
-def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Path):
     for name in ("әкият-F16.gguf", "әкият-Q8_0.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
     bits = Check("әкият-Q8_0.gguf", "llama.cpp", "bits_per_byte", True, 0.00012, 0.005, "more")
@@ -134,12 +124,9 @@ def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 
-def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
     known = card.history
-    assert known is not None
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["inputs"]["folder"] = "0" * 64
     phase = type(known.phases[0])(known.phases[0].folder, given)
@@ -168,11 +155,8 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     ) in text
 
 
-def test_licenses_of_the_texts_of_a_base_are_said_by_its_own_recipe(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, finished: Path):
     card = card_of("kechkena", Store(finished / "store"))
-    assert card.history is not None
     count = len(card.history.sources)
     both = replace(card, history=replace(card.history, base=card.history), licenses={})
     data = of(both, model).partition("## Data")[2].partition("## Training")[0]
@@ -203,7 +187,6 @@ def scored(
 ) -> Callable[..., str]:
     """The README of a model with these scores, all of whose sources have this license."""
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
 
     def readme_of(*scores: Score, license: str = "CC0-1.0") -> str:
         monkeypatch.setattr(History, "scores", lambda known: [*scores])
@@ -216,9 +199,7 @@ def scored(
 
 
 @pytest.mark.parametrize(("value", "is_said"), [(1.39, False), (1.40, True), (1.45, True)])
-def test_a_compressor_that_predicts_as_well_is_told(
-    scored: Callable[..., str], value: float, is_said: bool
-) -> None:
+def test_a_good_compressor_is_told(scored: Callable[..., str], value: float, is_said: bool):
     said = scored(score("model", value), *baselines())
     assert ("A compressor that has read the same text" in said) == is_said
     assert "* In this format: it reads names of tokens." in said
@@ -238,19 +219,14 @@ def test_scores_stand_in_the_index_with_their_interval(scored: Callable[..., str
     text = scored(score("model", 1.25, low=1.2, high=1.3), unigram)
     (result,) = ModelCard(text).data.to_dict()["model-index"][0]["results"]
     assert result["dataset"]["split"] == "test"
-    assert [(each["type"], each["value"]) for each in result["metrics"]] == [
-        ("bits_per_byte", 1.25),
-        ("bits_per_byte_unigram", 2.5),
-    ]
+    found = {each["type"]: each["value"] for each in result["metrics"]}
+    assert found == {"bits_per_byte": 1.25, "bits_per_byte_unigram": 2.5}
     assert "1.2000 to 1.3000" in result["metrics"][0]["name"]
     assert "95 %" not in result["metrics"][1]["name"]
 
 
-def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(
-    model: LanguageModel, finished: Path
-) -> None:
+def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, finished: Path):
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["numbers"]["tokens"] = 12_345
     phase = type(known.phases[0])(known.phases[0].folder, given)
@@ -262,7 +238,6 @@ def test_the_phases_of_a_base_and_of_a_model_are_rows_of_one_table(
 
 def test_no_figure_stands_where_there_is_no_dev_text(model: LanguageModel, finished: Path) -> None:
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     assert "bytes of dev text are a token" in of(Card("kechkena", history=known), model)
     given = json.loads(json.dumps(known.tokenizer.manifest))
     given["numbers"]["held_out"]["total"]["bytes_per_token"] = 0.0
@@ -293,14 +268,14 @@ def test_a_name_with_quotes_is_quoted() -> None:
     assert 'PARAMETER stop """<"end">"""' in text
 
 
-@pytest.mark.parametrize(
-    ("files", "file"),
-    [
-        (["a-BF16.gguf", "a-F16.gguf", "a-Q4_K_M.gguf", "a-Q8_0.gguf"], "a-Q8_0.gguf"),
-        (["a-BF16.gguf", "a-F16.gguf"], "a-F16.gguf"),
-        (["a-Q4_K_M.gguf", "a-Q5_K_M.gguf"], "a-Q4_K_M.gguf"),
-    ],
-)
+CHOSEN = [
+    (["a-BF16.gguf", "a-F16.gguf", "a-Q4_K_M.gguf", "a-Q8_0.gguf"], "a-Q8_0.gguf"),
+    (["a-BF16.gguf", "a-F16.gguf"], "a-F16.gguf"),
+    (["a-Q4_K_M.gguf", "a-Q5_K_M.gguf"], "a-Q4_K_M.gguf"),
+]
+
+
+@pytest.mark.parametrize(("files", "file"), CHOSEN)
 def test_the_smallest_file_that_loses_nothing_is_taken(files: list[str], file: str) -> None:
     assert chosen_file(files) == file
 

@@ -59,9 +59,7 @@ def load(folder: Path, cache: Path) -> dict[str, Any]:
     return json.loads(said.stdout.splitlines()[-1])
 
 
-def test_the_library_reads_every_document_with_its_provenance(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_the_library_reads_every_document_with_its_provenance(corpus: Corpus, tmp_path: Path):
     out = tmp_path / "out"
     names = write_dataset(corpus, out, {"lines": "CC-BY-4.0"})
     assert names == [f"data/{side}-00000.parquet" for side in SIDES]
@@ -93,58 +91,45 @@ def test_notes_that_have_no_column_of_their_own_are_kept() -> None:
     assert row["license"] is None
 
 
-def test_a_full_file_is_followed_by_the_next(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_file_has_a_next(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dataset, "BATCH_BYTES", 2_000)
     monkeypatch.setattr(dataset, "FILE_BYTES", 9_000)
     names = write_dataset(corpus, tmp_path / "out", {})
     train = [name for name in names if "train" in name]
     assert len(train) > 2
-    texts = [
-        text
-        for name in train
-        for text in parquet.read_table(tmp_path / "out" / name)["text"].to_pylist()
-    ]
+    tables = [parquet.read_table(tmp_path / "out" / name) for name in train]
+    texts = [text for table in tables for text in table["text"].to_pylist()]
     assert texts == [each.text for each in corpus.documents("train")]
     assert TATAR[0] not in texts
 
 
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        (["CC-BY-SA-4.0", "CC-BY-SA-4.0"], ("cc-by-sa-4.0", "CC-BY-SA-4.0")),
-        (["ODbL-1.0"], ("odbl", "ODbL-1.0")),
-        (["GPL-3.0-or-later"], ("gpl-3.0", "GPL-3.0-or-later")),
-        (["with the author's leave"], ("other", "with the author's leave")),
-        (["CC0-1.0", "CC-BY-4.0"], None),
-        (["CC0-1.0", None], None),
-        ([None], None),
-        ([], None),
-    ],
-)
-def test_a_model_has_a_license_where_all_sources_say_the_same(
-    said: list[str | None], found: tuple[str, str] | None
-) -> None:
+LICENSES = [
+    (["CC-BY-SA-4.0", "CC-BY-SA-4.0"], ("cc-by-sa-4.0", "CC-BY-SA-4.0")),
+    (["ODbL-1.0"], ("odbl", "ODbL-1.0")),
+    (["GPL-3.0-or-later"], ("gpl-3.0", "GPL-3.0-or-later")),
+    (["with the author's leave"], ("other", "with the author's leave")),
+    (["CC0-1.0", "CC-BY-4.0"], None),
+    (["CC0-1.0", None], None),
+    ([None], None),
+    ([], None),
+]
+
+
+@pytest.mark.parametrize(("said", "found"), LICENSES)
+def test_one_license_of_all_is_the_model_s(said: list[str | None], found: tuple[str, str] | None):
     assert hub_license(said) == found
 
 
+FEW = {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600}
 KEPT = {
     "train": {"documents": 900, "bytes": 0, "text_bytes": 90_000, "chars": 50_000},
-    "dev": {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600},
-    "test": {"documents": 30, "bytes": 0, "text_bytes": 3_000, "chars": 1_600},
+    **{"dev": FEW, "test": FEW},
 }
+DROPPED = {"min_chars": {"records": 30, "bytes": 1}, "exact": {"records": 10, "bytes": 1}}
+TOTAL = {"kept": KEPT, "read": {"records": 1_000, "bytes": 1}, "dropped": DROPPED}
 CARD: dict[str, Any] = {
     "sources": {"тел": {"kept": KEPT}, "ил": {"kept": KEPT}},
-    "total": {
-        "kept": KEPT,
-        "read": {"records": 1_000, "bytes": 1},
-        "changed_documents": 77,
-        "dropped": {
-            "min_chars": {"records": 30, "bytes": 1},
-            "exact": {"records": 10, "bytes": 1},
-        },
-    },
+    "total": {**TOTAL, "changed_documents": 77},
     "overlap": 0.0123,
     "warnings": ["тел: 3 documents hold U+FFFD"],
 }
@@ -161,31 +146,16 @@ def card(**keys: Any) -> str:
     return readme(**{**given, **keys})
 
 
+HEAD = (
+    'language:\n- "tt"\nlicense:\n- cc-by-sa-4.0\n- unknown\npretty_name: "tatar"\n'
+    "size_categories:\n- n<1K\ntask_categories:\n- text-generation\ntags:\n- endonym\n"
+)
+FILES = "".join(f"  - split: {n}\n    path: data/{n}-*.parquet\n" for n in ("train", "dev", "test"))
+
+
 def test_the_head_says_what_the_hub_reads() -> None:
-    head = card().split("---\n")[1]
-    assert head.splitlines() == [
-        "language:",
-        '- "tt"',
-        "license:",
-        "- cc-by-sa-4.0",
-        "- unknown",
-        'pretty_name: "tatar"',
-        "size_categories:",
-        "- n<1K",
-        "task_categories:",
-        "- text-generation",
-        "tags:",
-        "- endonym",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        "    path: data/train-*.parquet",
-        "  - split: dev",
-        "    path: data/dev-*.parquet",
-        "  - split: test",
-        "    path: data/test-*.parquet",
-    ]
+    configs = f"configs:\n- config_name: default\n  data_files:\n{FILES}"
+    assert card().split("---\n")[1] == HEAD + configs
 
 
 def test_sources_what_was_dropped_and_limits_are_told() -> None:

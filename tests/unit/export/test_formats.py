@@ -19,14 +19,7 @@ from endonym.errors import Damaged, ExportError
 from endonym.export import formats
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
-from endonym.export.formats import (
-    RECORD,
-    make_dataset,
-    make_export,
-    model_behind,
-    record_of,
-    require_formats,
-)
+from endonym.export.formats import RECORD, make_export, model_behind, record_of, require_formats
 from endonym.formats.config import Clean, Split
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -58,9 +51,7 @@ def exports(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 @pytest.mark.parametrize("form", ["gguf", "huggingface"])
-def test_the_record_names_the_model_and_every_file_and_a_change_is_found(
-    form: str, exports: dict[str, Made], tmp_path: Path
-) -> None:
+def test_a_record_names_every_file(form: str, exports: dict[str, Made], tmp_path: Path):
     out, result = exports[form]
     record = record_of(out)
     assert record["model"] == "ab12cd34ef56"
@@ -93,13 +84,13 @@ def test_limits_and_fallbacks_are_said(
     assert record_of(exports["gguf"][0])["limits"] == limits
 
 
-@pytest.mark.parametrize(
-    ("merged", "license", "made_of"),
-    [
-        (None, "cc0-1.0", "ab12cd34ef56"),
-        (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
-    ],
-)
+LICENSED = [
+    (None, "cc0-1.0", "ab12cd34ef56"),
+    (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
+]
+
+
+@pytest.mark.parametrize(("merged", "license", "made_of"), LICENSED)
 def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_weights(
     model: LanguageModel,
     finished: Path,
@@ -110,7 +101,6 @@ def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_we
     made_of: str,
 ) -> None:
     known = card_of("kechkena", Store(finished / "store")).history
-    assert known is not None
     licenses = dict.fromkeys(known.sources, "CC0-1.0")
     card = Card("kechkena", "tt", licenses, known, merged)
     file = Export(format="gguf", quantize=("F16",))
@@ -127,13 +117,11 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
     corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
     with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
-        make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
+        formats.make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
     assert not (tmp_path / "out").exists()
 
 
-def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
-    exports: dict[str, Made],
-) -> None:
+def test_the_model_of_an_export_is_known_while_its_weights_are_the_same(exports: dict[str, Made]):
     out, _ = exports["huggingface"]
     hashes = {path.name: file_hash(path) for path in out.iterdir()}
     assert model_behind(out, hashes) == "ab12cd34ef56"
@@ -143,9 +131,7 @@ def test_the_model_behind_an_export_is_known_while_its_weights_are_the_same(
     assert model_behind(out, hashes) == ""
 
 
-def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(
-    tmp_path: Path,
-) -> None:
+def test_the_model_behind_weights_is_that_of_their_adapter_or_of_no_strange_name(tmp_path: Path):
     whole = {"model": "ab12cd34ef56", "files": {"model.safetensors": {"sha256": "00"}}}
     strange = ({"adapter": "әңгәмә"}, {"adapter": None}, {"model": "kechkena"})
     strange += ({"model": "../../../x/y"}, {"files": {"model.safetensors": 3}})
@@ -176,9 +162,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize(("record", "missing"), STRANGE)
-def test_a_strange_record_says_what_is_missing(
-    record: dict[str, object] | str, missing: str, tmp_path: Path
-) -> None:
+def test_a_strange_record_is_told(record: dict[str, object] | str, missing: str, tmp_path: Path):
     text = record if isinstance(record, str) else json.dumps(record)
     (tmp_path / RECORD).write_text(text, encoding="utf-8")
     with pytest.raises(Damaged, match=missing) as caught:
@@ -244,16 +228,16 @@ def test_gguf_has_two_number_formats_unless_others_are_asked() -> None:
     assert Export(format="gguf", quantize=("Q4_K_M",)).quantizations == ("Q4_K_M",)
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
-        ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
-        ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
-        ({"format": "gguf", "quantize": []}, "at least 1"),
-        ({"format": "onnx"}, "gguf"),
-    ],
-)
+CONTRADICTIONS = [
+    ({"format": "huggingface", "quantize": ["F16"]}, "belongs to"),
+    ({"format": "gguf", "quantize": ["F16", "F16"]}, "twice"),
+    ({"format": "gguf", "quantize": ["Q4"]}, "Q4_K_M"),
+    ({"format": "gguf", "quantize": []}, "at least 1"),
+    ({"format": "onnx"}, "gguf"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), CONTRADICTIONS)
 def test_what_contradicts_itself_is_refused(asked: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Export.model_validate(asked)

@@ -10,15 +10,8 @@ from made_scores import score
 
 from endonym.disk import list_files, write_json
 from endonym.evaluate.neighbours import Gain
-from endonym.export.history import (
-    History,
-    evaluations_of,
-    history_of,
-    is_of_split,
-    phases_of,
-    phases_of_lineage,
-    with_times,
-)
+from endonym.export import history
+from endonym.export.history import History, history_of, is_of_split, phases_of_lineage, with_times
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -35,8 +28,7 @@ def model(store: Store) -> Artifact:
 
 
 def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
-    known = history_of(model, evaluations_of(model))
-    assert known is not None
+    known = history_of(model, history.evaluations_of(model))
     assert set(known.sources) == {"tatar", "romanian", "others"}
     assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
     assert known.is_from_scratch
@@ -47,19 +39,12 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
     assert "thread" in timed.machine()
 
 
-@pytest.mark.parametrize(
-    ("asked", "wanted"),
-    [
-        ({"kind": "bits"}, True),
-        ({"kind": "bits", "split": "test"}, True),
-        ({"kind": "bits", "split": "dev"}, False),
-        ({"kind": "bits", "file": "яңа.txt"}, False),
-        ({"kind": "tasks"}, False),
-    ],
-)
-def test_scores_are_those_of_the_corpuss_test_documents(
-    asked: dict[str, str], wanted: bool
-) -> None:
+@pytest.mark.parametrize(("asked", "wanted"), [
+    ({"kind": "bits"}, True), ({"kind": "bits", "split": "test"}, True),
+    ({"kind": "bits", "split": "dev"}, False), ({"kind": "bits", "file": "яңа.txt"}, False),
+    ({"kind": "tasks"}, False),
+])  # fmt: skip
+def test_scores_are_those_of_the_corpuss_test_documents(asked: dict[str, str], wanted: bool):
     assert is_of_split({"evaluation": asked}) == wanted
     assert is_of_split({"evaluation": asked}, "dev") == (asked.get("split") == "dev")
     assert not is_of_split({}), "the config of another stage"
@@ -108,9 +93,8 @@ def test_of_a_pruned_store_nothing_is_known(model: Artifact, store: Store, kind:
 def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(model: Artifact) -> None:
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"]}
     second = put(model, "model", "f" * 64, inputs=inputs)
-    assert [each.id for each in phases_of(second)] == [model.id, second.id]
+    assert [each.id for each in history.phases_of(second)] == [model.id, second.id]
     known = history_of(second)
-    assert known is not None
     assert known.evaluations == ()
     found, is_whole = phases_of_lineage(second)
     assert ([each.id for each in found], is_whole) == ([model.id, second.id], True)
@@ -143,9 +127,7 @@ def gone_on(model: Artifact, objective: str, given: dict[str, Any], numbers: Any
     return known
 
 
-def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
-    model: Artifact, store: Store
-) -> None:
+def test_a_base_is_found_by_its_weights_or_its_export(model: Artifact, store: Store):
     weights = model.manifest["files"]["weights.safetensors"]["sha256"]
     given = {"name": "weights.safetensors", "sha256": weights}
     other = {"name": "model.safetensors", "sha256": "0" * 64}
@@ -166,34 +148,28 @@ def test_a_base_is_found_by_its_weights_or_by_the_record_of_its_export(
 
 
 @pytest.mark.parametrize("objective", ["next_token", "chat"])
-def test_sources_and_licenses_are_of_the_phases_that_read_texts(
-    model: Artifact, objective: str
-) -> None:
+def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact, objective: str):
     given = {"name": "model.safetensors", "sha256": "0" * 64}
     known = gone_on(model, objective, given, {"made_of": model.id})
     names = ["others", "romanian", "tatar"]
     has_read = objective == "next_token"
     assert sorted(known.sources) == (names if has_read else [])
-    assert known.base is not None
     assert sorted(known.base.sources) == names
     licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
     # This recipe's licenses say nothing of the base's sources.
     assert licenses == [None] * 3 + ["CC0-1.0"] * (3 if has_read else 0)
 
 
-@pytest.mark.parametrize(
-    ("read", "names"),
-    [
-        ([["tatar"]], ["tatar"]),
-        ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
-        ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
-    ],
-)
-def test_sources_are_those_that_the_phases_take_shares_of(
-    model: Artifact, read: list[list[str]], names: list[str]
-) -> None:
+READ = [
+    ([["tatar"]], ["tatar"]),
+    ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
+    ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
+]
+
+
+@pytest.mark.parametrize(("read", "names"), READ)
+def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]], names: list[str]):
     known = history_of(model)
-    assert known is not None
     phases = list[Artifact]()
     for given in read:
         shares = [{"name": name, "share": 1 / len(given)} for name in given]
@@ -207,11 +183,8 @@ def test_sources_are_those_that_the_phases_take_shares_of(
     assert licenses == ["CC0-1.0" if name == "tatar" else None for name in mixed.sources]
 
 
-def test_what_answers_were_learnt_from_is_found_with_its_files(
-    model: Artifact, store: Store
-) -> None:
+def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, store: Store):
     known = history_of(model)
-    assert known is not None
     assert known.answers() == []
 
     data = {"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]}
@@ -221,7 +194,6 @@ def test_what_answers_were_learnt_from_is_found_with_its_files(
     examples = put(model, "examples", "e" * 64, inputs=inputs, numbers=numbers).manifest["id"]
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
     known = history_of(put(model, "model", "f" * 64, inputs=inputs))
-    assert known is not None
     assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
     shutil.rmtree(store.folder("examples", examples))
     assert known.answers() == []

@@ -44,9 +44,7 @@ def test_a_folder_holds_five_files_and_says_so(model: LanguageModel, tmp_path: P
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == FILES
 
 
-def test_handing_over_twice_writes_the_same_bytes(
-    model: LanguageModel, folder: Path, tmp_path: Path
-) -> None:
+def test_handing_over_again_writes_the_same(model: LanguageModel, folder: Path, tmp_path: Path):
     export_huggingface(model, tmp_path / "again")
     for name in FILES:
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -60,9 +58,7 @@ def test_the_folder_says_how_a_text_begins_and_ends(model: LanguageModel, folder
     assert tokens["model_max_length"] == 64
 
 
-def test_the_tokenizer_of_a_folder_begins_every_text_and_ours_reads_it_as_before(
-    model: LanguageModel, folder: Path
-) -> None:
+def test_the_tokenizer_of_a_folder_begins_every_text(model: LanguageModel, folder: Path):
     text, end = f"Mâine {END_OF_TEXT} plouă", model.tokenizer.end_id
     ids = model.tokenizer.encode(text)
     engine = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -73,9 +69,7 @@ def test_the_tokenizer_of_a_folder_begins_every_text_and_ours_reads_it_as_before
 
 
 @pytest.mark.parametrize("given", [None, "ByteLevel", "BertProcessing", "Sequence"])
-def test_of_a_given_post_processor_only_the_trimming_of_offsets_stays(
-    model: LanguageModel, tmp_path: Path, given: str | None
-) -> None:
+def test_only_trimming_of_offsets_is_kept(model: LanguageModel, tmp_path: Path, given: str | None):
     trimming = processors.ByteLevel(trim_offsets=True)
     bert = processors.BertProcessing(("z", 90), ("a", 65))
     kinds = {"ByteLevel": trimming, "BertProcessing": bert}
@@ -95,9 +89,7 @@ def test_of_a_given_post_processor_only_the_trimming_of_offsets_stays(
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
-def test_every_file_may_be_read_by_whom_other_new_files_may(
-    model: LanguageModel, tmp_path: Path, umask: int, mode: int
-) -> None:
+def test_new_files_have_usual_modes(model: LanguageModel, tmp_path: Path, umask: int, mode: int):
     before = os.umask(umask)
     try:
         export_huggingface(model, tmp_path / "out")
@@ -107,9 +99,7 @@ def test_every_file_may_be_read_by_whom_other_new_files_may(
     assert modes == dict.fromkeys(FILES, mode)
 
 
-def test_a_model_that_came_back_scores_and_continues_alike(
-    model: LanguageModel, folder: Path
-) -> None:
+def test_a_model_that_came_back_scores_and_continues_alike(model: LanguageModel, folder: Path):
     back = import_huggingface(folder)
     assert back.score(SENTENCE) == model.score(SENTENCE)
     assert back.generate(SENTENCE, max_tokens=12) == model.generate(SENTENCE, max_tokens=12)
@@ -183,9 +173,7 @@ def sharded(model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path / "sharded"
 
 
-def test_large_weights_are_written_in_several_files_and_read_back(
-    model: LanguageModel, folder: Path, sharded: Path
-) -> None:
+def test_large_weights_are_in_several_files(model: LanguageModel, folder: Path, sharded: Path):
     files = sorted(path.name for path in sharded.glob("*.safetensors"))
     assert len(files) > 2
     assert files == [
@@ -257,9 +245,7 @@ def test_a_folder_without_weights_says_so(folder: Path) -> None:
     assert caught.value.message == "no model.safetensors in this folder"
 
 
-def test_a_second_copy_of_a_tied_head_is_left_where_it_is(
-    model: LanguageModel, folder: Path
-) -> None:
+def test_a_second_copy_of_a_tied_head_is_left_where_it_is(model: LanguageModel, folder: Path):
     path = folder / "model.safetensors"
     whole = load_file(path)
     save_file(whole | {"lm_head.weight": whole["model.embed_tokens.weight"].clone()}, path)
@@ -304,9 +290,7 @@ def changed(path: Path, change: Change) -> None:
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_tensor_that_does_not_fit_is_refused_by_name_from_the_header_alone(
-    folder: Path, case: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_tensor_that_misfits_is_named(folder: Path, case: str, request: pytest.FixtureRequest):
     changed(folder / "model.safetensors", CHANGES[case])
     request.getfixturevalue("unread")
     with pytest.raises(Damaged) as caught:
@@ -378,9 +362,7 @@ def test_numbers_of_another_kind_are_refused_by_name(folder: Path, kind: torch.d
 
 
 @pytest.mark.parametrize(("layers", "found"), [(9_000, "9000 layers"), (10**12, "10000")])
-def test_more_layers_than_there_are_tensors_take_no_memory(
-    folder: Path, layers: int, found: str
-) -> None:
+def test_more_layers_than_there_are_tensors_take_no_memory(folder: Path, layers: int, found: str):
     data = json.loads((folder / "config.json").read_text("utf-8")) | {"num_hidden_layers": layers}
     (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ExportError, match=found):

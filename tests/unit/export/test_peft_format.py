@@ -8,15 +8,8 @@ from laws.shapes import shape
 from toys import lively_decoder
 
 from endonym.errors import ExportError
-from endonym.export.peft_format import (
-    changes_from,
-    config_of,
-    from_peft,
-    side_by_side,
-    tensors_of,
-    to_peft,
-    with_rows,
-)
+from endonym.export import peft_format
+from endonym.export.peft_format import changes_from, config_of, from_peft, to_peft, with_rows
 from endonym.model.adapt_config import Adapt
 from endonym.model.config import ModelConfig
 from endonym.model.lora import Change, new_changes
@@ -34,7 +27,7 @@ def test_names_are_short_where_all_layers_are_alike() -> None:
     said = config_of(theirs, layers=2, base="base")
     assert said["target_modules"] == ["model.layers.0.mlp.down_proj", "self_attn.q_proj"]
     assert (said["r"], said["lora_alpha"], said["peft_type"]) == (2, 4, "LORA")
-    assert f"{PREFIX}.lora_A.weight" in tensors_of(theirs)
+    assert f"{PREFIX}.lora_A.weight" in peft_format.tensors_of(theirs)
 
 
 def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
@@ -45,25 +38,23 @@ def test_other_ranks_and_scales_are_patterns_that_are_read_again() -> None:
     theirs = to_peft(config, changes | {first: odd})
     said = config_of(theirs, layers=2, base="base")
     assert {said["r"], *said["rank_pattern"].values()} == {2, 3}
-    found = from_peft(config, changes_from(tensors_of(theirs), said, "here"))
+    found = from_peft(config, changes_from(peft_format.tensors_of(theirs), said, "here"))
     assert found[first].scale == pytest.approx(0.7)
     assert found[first].rank == 3
     assert found["blocks.1.mixer.query"].scale == 2.0
 
 
-@pytest.mark.parametrize(
-    ("family", "keys", "said"),
-    [
-        ("mamba", {}, "peft adapts no output of mamba"),
-        ("mamba2", {}, "peft adapts no output of mamba2"),
-        ("moe", {"on": ("router",)}, "router"),
-        ("moe", {"on": ("down",), "dora": True}, "no DoRA for parameters of experts"),
-        ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
-    ],
-)
-def test_what_peft_cannot_hold_is_refused_by_name(
-    family: str, keys: dict[str, Any], said: str
-) -> None:
+NOT_IN_PEFT = [
+    ("mamba", {}, "peft adapts no output of mamba"),
+    ("mamba2", {}, "peft adapts no output of mamba2"),
+    ("moe", {"on": ("router",)}, "router"),
+    ("moe", {"on": ("down",), "dora": True}, "no DoRA for parameters of experts"),
+    ("gpt2", {"on": ("query",), "dora": True}, "only some of query, key and value"),
+]
+
+
+@pytest.mark.parametrize(("family", "keys", "said"), NOT_IN_PEFT)
+def test_what_peft_cannot_hold_is_refused_by_name(family: str, keys: dict[str, Any], said: str):
     config = shape(family)
     with pytest.raises(ExportError, match=said):
         to_peft(config, of(config, **keys))
@@ -77,33 +68,33 @@ def tensors(**others: torch.Tensor) -> dict[str, torch.Tensor]:
 CONFIG: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
 
 
-@pytest.mark.parametrize(
-    ("found", "config", "said"),
-    [
-        (tensors(lora_C=torch.ones(1)), {}, "lora_C"),
-        ({f"{PREFIX}.lora_A.weight": torch.ones(2, 32)}, {}, "no whole pair"),
-        (tensors(lora_B=torch.ones(32, 3)), {}, r"\(32, 3\)"),
-        (tensors(), {"r": 5}, "rank 2"),
-        (tensors(), {"r": "many"}, "r = 'many'"),
-        (tensors(), {"peft_type": "IA3"}, "IA3"),
-        (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "rank_pattern"),
-        (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
-        (tensors(), {"r": 0}, "r = 0"),
-        (tensors(), {"r": 2.5}, r"r = 2\.5"),
-        (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
-        (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "rank_pattern"),
-        (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "alpha_pattern"),
-        (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
-        (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
-        (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
-        (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
-        (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
-        (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
-        (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
-        ({}, {}, "no tensors"),
-        ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
-    ],
-)
+WRONG_FOLDERS = [
+    (tensors(lora_C=torch.ones(1)), {}, "lora_C"),
+    ({f"{PREFIX}.lora_A.weight": torch.ones(2, 32)}, {}, "no whole pair"),
+    (tensors(lora_B=torch.ones(32, 3)), {}, r"\(32, 3\)"),
+    (tensors(), {"r": 5}, "rank 2"),
+    (tensors(), {"r": "many"}, "r = 'many'"),
+    (tensors(), {"peft_type": "IA3"}, "IA3"),
+    (tensors(), {"rank_pattern": {"(a+)+$": 2}}, "rank_pattern"),
+    (tensors(), {"rank_pattern": [3]}, "rank_pattern"),
+    (tensors(), {"r": 0}, "r = 0"),
+    (tensors(), {"r": 2.5}, r"r = 2\.5"),
+    (tensors(), {"rank_pattern": {"q_proj": 2.5}}, "rank_pattern"),
+    (tensors(), {"rank_pattern": {r"\d+" * 20: 2}}, "rank_pattern"),
+    (tensors(), {"alpha_pattern": {r"\d+\.\.+\.+q": 2}}, "alpha_pattern"),
+    (tensors(), {"target_parameters": 5}, "target_parameters = 5"),
+    (tensors(), {"use_rslora": "no"}, "use_rslora = 'no'"),
+    (tensors(), {"use_dora": True}, "use_dora, but no lora_magnitude_vector"),
+    (tensors(lora_magnitude_vector=torch.ones(32)), {}, "no use_dora, but a"),
+    (tensors(lora_magnitude_vector=torch.ones(())), {"use_dora": True}, r"\(\) magnitudes"),
+    (tensors(lora_A=torch.ones(2)), {}, r"\(2,\) and"),
+    (tensors() | {f"{PREFIX}.lora_A": torch.zeros(2, 32)}, {}, "lora_A of .* twice"),
+    ({}, {}, "no tensors"),
+    ({PREFIX.replace("0", "0" * 300) + ".lora_A": torch.ones(2, 32)}, {}, "no part of"),
+]
+
+
+@pytest.mark.parametrize(("found", "config", "said"), WRONG_FOLDERS)
 def test_folders_that_are_wrong_are_refused(
     found: dict[str, torch.Tensor], config: dict[str, Any], said: str
 ) -> None:
@@ -155,7 +146,9 @@ def test_a_module_that_is_not_adapted_here_is_named() -> None:
 def joined(changes: list[Change | None], outputs: list[int]) -> Change:
     names = ["query", "key", "value"][: len(changes)]
     known = {name: each for name, each in zip(names, changes, strict=True) if each}
-    return side_by_side(names, known, dict(zip(names, outputs, strict=True)), where="here")
+    return peft_format.side_by_side(
+        names, known, dict(zip(names, outputs, strict=True)), where="here"
+    )
 
 
 def change(outputs: int, rank: int, scale: float, *, dora: bool = False, seed: int = 0) -> Change:

@@ -10,12 +10,8 @@ from foreign_folders import write_model
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.huggingface import (
-    export_huggingface,
-    load_pretrained,
-    pretrained_decoder,
-    with_context,
-)
+from endonym.export import huggingface
+from endonym.export.huggingface import load_pretrained, pretrained_decoder, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
@@ -29,7 +25,7 @@ def our_folder(folder: Path, family: str = "gpt2", kind: str = "bpe") -> Languag
     tokenizer = toy_tokenizer(kind)
     config = toy_config(family, vocab=tokenizer.vocab, context=CONTEXT)
     model = LanguageModel(lively_decoder(config, noise=0.1), tokenizer)
-    export_huggingface(model, folder)
+    huggingface.export_huggingface(model, folder)
     return model
 
 
@@ -62,9 +58,7 @@ def test_a_class_of_the_library_is_loaded_with_its_logits_and_reads_shorter_rows
 
 
 @torch.no_grad()
-def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_changes(
-    tmp_path: Path,
-) -> None:
+def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_changes(tmp_path: Path):
     model = our_folder(tmp_path)
     ids = some_ids(model.tokenizer, "Bunica povestește seara despre munți.", 20)
     found = pretrained_decoder(tmp_path, 20, model.tokenizer, model.tokenizer.vocab)

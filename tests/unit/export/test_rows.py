@@ -27,45 +27,24 @@ ROPE: Json = {
     "rope_theta": 10_000.0,
 }
 COMMON: Json = {
-    "vocab_size": 61,
-    "bos_token_id": 3,
-    "eos_token_id": 3,
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 32,
-    "dtype": "float32",
-    "use_cache": True,
+    **{"vocab_size": 61, "bos_token_id": 3, "eos_token_id": 3, "tie_word_embeddings": True},
+    **{"max_position_embeddings": 32, "dtype": "float32", "use_cache": True},
 }
 SIZES: Json = COMMON | {"hidden_size": 32, "num_hidden_layers": 2}
 OF_LLAMA: Json = {
     **(SIZES | ROPE),
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "hidden_act": "silu",
-    "rms_norm_eps": 1e-6,
-    "attention_dropout": 0.0,
-    "intermediate_size": 256,
+    **{"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "hidden_act": "silu"},
+    **{"rms_norm_eps": 1e-6, "attention_dropout": 0.0, "intermediate_size": 256},
 }
 OF_FALCON: Json = {
     **(SIZES | ROPE),
-    "architectures": ["FalconForCausalLM"],
-    "model_type": "falcon",
-    "num_attention_heads": 4,
-    "ffn_hidden_size": 128,
-    "activation": "gelu",
-    "layer_norm_epsilon": 1e-5,
-    "bias": False,
-    "alibi": False,
-    "hidden_dropout": 0.0,
-    "attention_dropout": 0.0,
+    **{"architectures": ["FalconForCausalLM"], "model_type": "falcon"},
+    **{"num_attention_heads": 4, "ffn_hidden_size": 128, "activation": "gelu", "bias": False},
+    **{"layer_norm_epsilon": 1e-5, "alibi": False, "hidden_dropout": 0.0, "attention_dropout": 0.0},
 }
 OF_MAMBA: Json = SIZES | {
-    "state_size": 4,
-    "expand": 2,
-    "use_bias": True,
-    "use_conv_bias": True,
-    "hidden_act": "silu",
-    "layer_norm_epsilon": 1e-5,
+    **{"state_size": 4, "expand": 2, "use_bias": True, "use_conv_bias": True},
+    **{"hidden_act": "silu", "layer_norm_epsilon": 1e-5},
 }
 
 
@@ -76,45 +55,25 @@ def form(kv_heads: int, *, parallel: bool = True, norms: int | None = None) -> J
     return OF_FALCON | keys | own | {"new_decoder_architecture": norms is not None}
 
 
+EXPERTS: Json = {"experts": 5, "active": 3, "hidden": 24, "balance_weight": 0.02}
 WRITTEN: list[tuple[str, str | None, Json, Json]] = [
     (
         *("gpt2", None, {"dropout": 0.1, "attention_dropout": 0.2, "embedding_dropout": 0.3}),
         COMMON
-        | {
-            "architectures": ["GPT2LMHeadModel"],
-            "model_type": "gpt2",
-            "n_positions": 32,
-            "n_ctx": 32,
-            "n_embd": 32,
-            "n_layer": 2,
-            "n_head": 4,
-            "n_inner": 128,
-            "activation_function": "gelu_new",
-            "layer_norm_epsilon": 1e-5,
-            "resid_pdrop": 0.1,
-            "embd_pdrop": 0.3,
-            "attn_pdrop": 0.2,
-        },
+        | {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_positions": 32}
+        | {"n_ctx": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 128}
+        | {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}
+        | {"resid_pdrop": 0.1, "embd_pdrop": 0.3, "attn_pdrop": 0.2},
     ),
     (
         *("gptneox", "parallel", {"dropout": 0.1, "attention_dropout": 0.2}),
         SIZES
-        | {
-            "architectures": ["GPTNeoXForCausalLM"],
-            "model_type": "gpt_neox",
-            "rope_parameters": ROPE["rope_parameters"] | {"partial_rotary_factor": 0.25},
-            "rope_theta": 10_000.0,
-            "rotary_pct": 0.25,
-            "rotary_emb_base": 10_000.0,
-            "num_attention_heads": 4,
-            "intermediate_size": 128,
-            "hidden_act": "gelu",
-            "layer_norm_eps": 1e-5,
-            "use_parallel_residual": True,
-            "attention_bias": True,
-            "attention_dropout": 0.2,
-            "hidden_dropout": 0.1,
-        },
+        | {"architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox"}
+        | {"rope_parameters": ROPE["rope_parameters"] | {"partial_rotary_factor": 0.25}}
+        | {"rope_theta": 10_000.0, "rotary_pct": 0.25, "rotary_emb_base": 10_000.0}
+        | {"num_attention_heads": 4, "intermediate_size": 128, "hidden_act": "gelu"}
+        | {"layer_norm_eps": 1e-5, "use_parallel_residual": True, "attention_bias": True}
+        | {"attention_dropout": 0.2, "hidden_dropout": 0.1},
     ),
     ("falcon", "plain", {}, form(1, norms=2)),
     ("falcon", "grouped", {}, form(2, norms=2)),
@@ -140,27 +99,13 @@ WRITTEN: list[tuple[str, str | None, Json, Json]] = [
         | {"attention_bias": True, "use_sliding_window": False},
     ),
     (
-        "moe",
-        None,
-        {
-            "mixer": {"kv_heads": 2, "bias": True},
-            "ffn": {"experts": 5, "active": 3, "hidden": 24, "balance_weight": 0.02},
-        },
+        *("moe", None, {"mixer": {"kv_heads": 2, "bias": True}, "ffn": EXPERTS}),
         OF_LLAMA
-        | {
-            "architectures": ["Qwen3MoeForCausalLM"],
-            "model_type": "qwen3_moe",
-            "attention_bias": True,
-            "use_sliding_window": False,
-            "intermediate_size": 72,
-            "moe_intermediate_size": 24,
-            "num_experts": 5,
-            "num_experts_per_tok": 3,
-            "norm_topk_prob": True,
-            "decoder_sparse_step": 1,
-            "mlp_only_layers": [],
-            "router_aux_loss_coef": 0.02,
-        },
+        | {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe"}
+        | {"attention_bias": True, "use_sliding_window": False, "intermediate_size": 72}
+        | {"moe_intermediate_size": 24, "num_experts": 5, "num_experts_per_tok": 3}
+        | {"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
+        | {"router_aux_loss_coef": 0.02},
     ),
     (
         *("mamba", "biases", {}),
@@ -178,9 +123,7 @@ WRITTEN: list[tuple[str, str | None, Json, Json]] = [
 
 
 @pytest.mark.parametrize(("family", "variant", "keys", "wanted"), WRITTEN)
-def test_a_shape_is_written_key_by_key(
-    family: str, variant: str | None, keys: Json, wanted: Json
-) -> None:
+def test_a_shape_is_written_key_by_key(family: str, variant: str | None, keys: Json, wanted: Json):
     config = shape(family, variant, **keys) if variant else shape(family, **keys)
     assert config_json(config, 3) == wanted
 
@@ -191,6 +134,7 @@ def test_a_share_of_one_is_written_too_since_that_of_neox_is_a_quarter() -> None
 
 
 ALIKE = "layers that are not alike, or of another kind"
+GROUPED = "grouped kv_heads without parallel branches"
 MISFITS: list[tuple[str, str, Json, str]] = [
     ("gpt2", "gpt2", {"norm": "rms"}, 'norm = "rms"'),
     ("gpt2", "gpt2", {"position": "rope"}, 'position = "rope"'),
@@ -214,10 +158,7 @@ MISFITS: list[tuple[str, str, Json, str]] = [
     ("falcon", "falcon", {"position": "learned"}, 'position = "learned"'),
     ("falcon", "falcon", {"ffn": {"bias": True}}, "biases of the mixer or the feed-forward alone"),
     ("falcon", "falcon", {"mixer": {"rotary_share": 0.5}}, "rotary_share"),
-    (
-        *("falcon", "falcon", {"parallel": False, "mixer": {"kv_heads": 2}}),
-        "grouped kv_heads without parallel branches",
-    ),
+    ("falcon", "falcon", {"parallel": False, "mixer": {"kv_heads": 2}}, GROUPED),
     ("llama", "llama", {"norm": "layer"}, 'norm = "layer"'),
     ("llama", "llama", {"position": "learned"}, 'position = "learned"'),
     ("llama", "llama", {"parallel": True}, "parallel = true"),
@@ -294,9 +235,7 @@ FORMS: list[tuple[Json, tuple[bool, bool, int]]] = [
 
 
 @pytest.mark.parametrize(("keys", "wanted"), FORMS)
-def test_the_keys_of_either_form_of_a_falcon_are_read(
-    keys: Json, wanted: tuple[bool, bool, int]
-) -> None:
+def test_the_keys_of_either_form_of_a_falcon_are_read(keys: Json, wanted: tuple[bool, bool, int]):
     config, bias = read(FALCON, **keys), keys.get("bias", False)
     assert (config.parallel, config.shared_norm, mixer_of(config)["kv_heads"]) == wanted
     assert (config.tied, mixer_of(config)["bias"]) == (True, bias)

@@ -22,16 +22,7 @@ from endonym.export import verify
 from endonym.export.gguf import vocabulary, write
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import (
-    Check,
-    Gguf,
-    Ours,
-    Sample,
-    quantization_of,
-    require_ok,
-    require_same_ids,
-    verify_export,
-)
+from endonym.export.verify import Check, Gguf, Ours, Sample, require_same_ids, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import CHATML
@@ -39,6 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE, train_tokenizer
 
+Patch = pytest.MonkeyPatch
 ALL_CHECKS = ["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
 
 
@@ -65,7 +57,7 @@ def model() -> LanguageModel:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def few(monkeypatch: Patch) -> None:
     """Logits of few tokens are compared, where they are not what is tried."""
     monkeypatch.setattr(verify, "TOKENS", 300)
 
@@ -75,19 +67,15 @@ def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) ->
     export_huggingface(model, tmp_path / "hf")
     texts = toy_texts()
     checks = verify_export(tmp_path / "gguf", model, texts)
-    assert [(each.file, each.check) for each in checks][::6] == [
-        ("kechkena-F32.gguf", "ids"),
-        ("kechkena-Q8_0.gguf", "ids"),
-    ]
+    firsts = [(each.file, each.check) for each in checks][::6]
+    assert firsts == [("kechkena-F32.gguf", "ids"), ("kechkena-Q8_0.gguf", "ids")]
     checks += verify_export(tmp_path / "hf", model, texts, name="kechkena")
     assert failed(checks) == []
     assert {each.runtime.partition(" ")[0] for each in checks} == {"llama.cpp", "transformers"}
-    require_ok(checks)
+    verify.require_ok(checks)
 
 
-def test_a_wrong_pre_tokenizer_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     wrong = dict.fromkeys(vocabulary.SPLITS, "gpt-2")
     monkeypatch.setattr(vocabulary, "SPLITS", wrong)
     export_gguf(model, tmp_path, ("F32",), Provenance())
@@ -95,7 +83,7 @@ def test_a_wrong_pre_tokenizer_is_found(
     checks = verify_export(tmp_path, model, toy_texts())
     assert failed(checks) == ["ids"]
     with pytest.raises(ExportError, match=r"ids: \d+ of \d+ lines differ"):
-        require_ok(checks)
+        verify.require_ok(checks)
 
 
 def test_weights_of_another_model_are_found(model: LanguageModel, tmp_path: Path) -> None:
@@ -103,9 +91,7 @@ def test_weights_of_another_model_are_found(model: LanguageModel, tmp_path: Path
     assert failed(verify_export(tmp_path, model, toy_texts())) == ["likeliest", "bits_per_byte"]
 
 
-def test_bits_per_byte_that_fall_are_no_proof_either(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_bits_are_no_proof(model: LanguageModel, tmp_path: Path, monkeypatch: Patch) -> None:
     export_gguf(model, tmp_path, ("Q8_0",), Provenance())
 
     class Flattering(Gguf):
@@ -120,9 +106,7 @@ def test_bits_per_byte_that_fall_are_no_proof_either(
     assert failed(checks) == ["bits_per_byte"]
 
 
-def test_one_wrong_matrix_is_found_in_a_transformers_folder(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_one_wrong_matrix_is_found_in_a_transformers_folder(model: LanguageModel, tmp_path: Path):
     other = small()
     with torch.no_grad():
         other.decoder.get_parameter("blocks.1.mixer.key.weight").neg_()
@@ -130,9 +114,7 @@ def test_one_wrong_matrix_is_found_in_a_transformers_folder(
     assert "likeliest" in failed(verify_export(tmp_path, model, toy_texts()))
 
 
-def test_a_tokenizer_that_reads_specials_by_name_is_found(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_a_tokenizer_that_reads_specials_by_name_is_found(model: LanguageModel, tmp_path: Path):
     export_huggingface(model, tmp_path)
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["split_special_tokens"] = False
@@ -142,9 +124,7 @@ def test_a_tokenizer_that_reads_specials_by_name_is_found(
     assert "<|endoftext|>" in checks[0].example
 
 
-def test_without_texts_the_strange_strings_are_compared(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_without_texts_the_strange_strings_are_compared(model: LanguageModel, tmp_path: Path):
     export_gguf(model, tmp_path, ("F32",), Provenance())
     checks = verify_export(tmp_path, model, [])
     assert [each.check for each in checks] == ALL_CHECKS
@@ -154,47 +134,36 @@ def test_without_texts_the_strange_strings_are_compared(
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"tokenizer.ggml.eos_token_id": 2},
-        {"tokenizer.ggml.bos_token_id": 1},
-        {"tokenizer.ggml.add_eos_token": True},
-        {"tokenizer.ggml.add_bos_token": False},
-        {"tokenizer.chat_template": "{{ messages }}"},
-        {"qwen3.context_length": 32},
-    ],
-)
-def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
-) -> None:
+def test_other_settings_are_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     right = write._metadata
-    monkeypatch.setattr(write, "_metadata", lambda *given: right(*given) | wrong)
-    export_gguf(model, tmp_path, ("F32",), Provenance())
-    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+    wrong = {
+        **{"ggml.eos_token_id": 2, "ggml.bos_token_id": 1, "ggml.add_eos_token": True},
+        **{"ggml.add_bos_token": False, "chat_template": "{{ messages }}"},
+    }
+    keys = {f"tokenizer.{key}": value for key, value in wrong.items()}
+    for number, (key, value) in enumerate((keys | {"qwen3.context_length": 32}).items()):
+        changed = {key: value}
+        monkeypatch.setattr(write, "_metadata", lambda *given, to=changed: right(*given) | to)
+        export_gguf(model, tmp_path / str(number), ("F32",), Provenance())
+        checks = verify_export(tmp_path / str(number), model, toy_texts())
+        assert failed(checks) == ["settings"], key
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(
-    "file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
-)
-def test_a_folder_that_begins_or_ends_texts_otherwise_is_found(
-    model: LanguageModel, tmp_path: Path, file: str
-) -> None:
+def test_other_begins_of_texts_are_found(model: LanguageModel, tmp_path: Path):
     export_huggingface(model, tmp_path)
-    given = json.loads((tmp_path / file).read_text(encoding="utf-8"))
-    wrong = {
-        "tokenizer.json": {"post_processor": None},
-        "tokenizer_config.json": {"eos_token": "<|im_end|>"},
-        "generation_config.json": {"eos_token_id": 2},
-    }
-    (tmp_path / file).write_text(json.dumps(given | wrong[file]), encoding="utf-8")
-    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+    for file, wrong in (
+        ("tokenizer.json", {"post_processor": None}),
+        ("tokenizer_config.json", {"eos_token": "<|im_end|>"}),
+        ("generation_config.json", {"eos_token_id": 2}),
+    ):
+        right = (tmp_path / file).read_text(encoding="utf-8")
+        (tmp_path / file).write_text(json.dumps(json.loads(right) | wrong), encoding="utf-8")
+        assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+        (tmp_path / file).write_text(right, encoding="utf-8")
 
 
-def test_a_runtime_that_loses_blanks_in_decoding_is_found(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_blanks_are_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
     class Losing(Gguf):
         def __init__(self, path: Path, context: int) -> None:
             super().__init__(path, context)
@@ -207,9 +176,7 @@ def test_a_runtime_that_loses_blanks_in_decoding_is_found(
 
 
 @pytest.mark.parametrize(("one", "other"), [(1500, 700), (700, 1500)])
-def test_models_of_two_vocabularies_differ_without_a_crash(
-    tmp_path: Path, one: int, other: int
-) -> None:
+def test_models_of_two_vocabularies_differ_without_a_crash(tmp_path: Path, one: int, other: int):
     export_gguf(small(vocab=one), tmp_path / "gguf", ("F16",), Provenance())
     export_huggingface(small(vocab=one), tmp_path / "hf")
     for form in ("gguf", "hf"):
@@ -227,9 +194,7 @@ def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageMod
     assert 3500 < sum(map(len, Sample(model, texts).rows)) < 5000
 
 
-def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused_before_training(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tokenizer_misread_is_refused(model: LanguageModel, monkeypatch: Patch):
     config, texts = model.decoder.config, toy_texts()
     assert isinstance(config, ModelConfig)
     require_same_ids(config, model.tokenizer, texts)
@@ -251,9 +216,7 @@ def test_letters_that_llama_cpp_does_not_know_are_found_before_training() -> Non
 
 
 @pytest.mark.parametrize("data", [b"", b"GGUF", b"not a model at all" * 9])
-def test_a_file_that_is_no_gguf_is_damaged(
-    model: LanguageModel, tmp_path: Path, data: bytes
-) -> None:
+def test_a_file_that_is_no_gguf_is_damaged(model: LanguageModel, tmp_path: Path, data: bytes):
     path = tmp_path / "model.gguf"
     path.write_bytes(data)
     with pytest.raises(Damaged):
@@ -262,7 +225,7 @@ def test_a_file_that_is_no_gguf_is_damaged(
 
 def test_the_number_format_is_read_from_the_file(model: LanguageModel, tmp_path: Path) -> None:
     for file in export_gguf(model, tmp_path, ("F32", "BF16", "Q4_K_M"), Provenance()):
-        assert quantization_of(file.path) == file.path.stem.partition("-")[2]
+        assert verify.quantization_of(file.path) == file.path.stem.partition("-")[2]
 
 
 def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
@@ -273,7 +236,7 @@ def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
     writer.write_ti_data_to_file()
     writer.close()
     with pytest.raises(Damaged, match="file type 10"):
-        quantization_of(tmp_path / "x.gguf")
+        verify.quantization_of(tmp_path / "x.gguf")
 
 
 def test_a_folder_without_a_model_is_said_before_transformers_is_asked(tmp_path: Path) -> None:
@@ -370,7 +333,6 @@ def test_a_second_that_is_nearly_as_likely_counts_as_a_tie(model: LanguageModel)
     assert near.value < 0.999
     assert near.ok
     ties = re.fullmatch(r"of ([\d,]+) positions agree, (\d+) more are ties", near.unit)
-    assert ties is not None
     total, tied = (int(each.replace(",", "")) for each in ties.groups())
     assert near.value == pytest.approx(1 - tied / total)
     far = numbers(Altered(model, swapped(math.inf)), model)["likeliest"]
@@ -379,9 +341,7 @@ def test_a_second_that_is_nearly_as_likely_counts_as_a_tie(model: LanguageModel)
 
 
 @pytest.mark.parametrize(("most", "times"), [(1 << 40, 1), (1, 2)])
-def test_the_model_s_own_logits_are_kept_for_the_next_file_if_they_are_few(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, times: int
-) -> None:
+def test_few_logits_are_kept(model: LanguageModel, monkeypatch: Patch, most: int, times: int):
     monkeypatch.setattr(verify, "MOST_KEPT", most)
     sample, calls = Sample(model, toy_texts()), list[int]()
     read = sample.ours.logits

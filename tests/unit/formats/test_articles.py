@@ -50,9 +50,7 @@ def archive(path: Path, table: str | None, *, first: bool) -> Path:
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
 @pytest.mark.parametrize("first", [True, False])
-def test_sentences_of_an_archive_know_their_article(
-    tmp_path: Path, name: str, *, first: bool
-) -> None:
+def test_sentences_of_an_archive_know_their_article(tmp_path: Path, name: str, *, first: bool):
     assert found(archive(tmp_path / name, TABLE, first=first)) == EXPECTED
 
 
@@ -70,9 +68,7 @@ def test_a_file_beside_its_table_too_packed_or_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", [None, "", "no table\n", "1\t2\t3\n", "x\t1\n0\t0\n"])
-def test_without_a_table_or_with_a_broken_one_nothing_is_said(
-    tmp_path: Path, table: str | None
-) -> None:
+def test_without_a_table_or_with_a_broken_one_nothing_is_said(tmp_path: Path, table: str | None):
     assert found(archive(tmp_path / "a.tar.gz", table, first=True)) == [None] * 6
 
 

@@ -63,9 +63,7 @@ def test_a_data_set_is_read_and_only_what_can_be_read_is_fetched(hub: Hub):
     assert fetched == {"train-00000.parquet", "test.jsonl"}
 
 
-def test_a_version_that_is_named_by_its_commit_needs_no_network_again(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_commit_needs_no_network_again(hub: Hub, monkeypatch: pytest.MonkeyPatch):
     first = texts(source(revision=COMMIT))
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     asked = len(hub.asked)
@@ -88,15 +86,15 @@ def test_a_changed_data_set_is_fetched_by_its_branch(hub: Hub):
     assert any("/revision/main" in each for each in hub.asked)
 
 
-@pytest.mark.parametrize(
-    ("path", "revision", "message"),
-    [
-        ("hub:tugan/yuk", "main", "no data set of this name"),
-        ("hub:tugan/tel", "v9", "no version v9"),
-        ("hub:tugan", "main", "no name of a data set"),
-        ("hub:../../etc/passwd", "main", "no name of a data set"),
-    ],
-)
+NOT_THERE = [
+    ("hub:tugan/yuk", "main", "no data set of this name"),
+    ("hub:tugan/tel", "v9", "no version v9"),
+    ("hub:tugan", "main", "no name of a data set"),
+    ("hub:../../etc/passwd", "main", "no name of a data set"),
+]
+
+
+@pytest.mark.parametrize(("path", "revision", "message"), NOT_THERE)
 def test_what_is_not_there_is_named(hub: Hub, path: str, revision: str, message: str):
     with pytest.raises(MissingSource, match=message) as caught:
         source_files(source(path, revision=revision), Path("/"))

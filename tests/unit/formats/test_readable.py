@@ -4,15 +4,8 @@ from collections import Counter
 
 import pytest
 
-from endonym.formats.readable import (
-    FEW_RECORDS,
-    Reading,
-    allowance,
-    judged_share,
-    said,
-    too_few,
-    too_much,
-)
+from endonym.formats import readable
+from endonym.formats.readable import FEW_RECORDS, Reading, allowance, judged_share, said, too_much
 
 
 def reading(source: str, good: int, bad: int, reason: str = "bad_row", size: int = 80) -> Reading:
@@ -46,7 +39,6 @@ def test_many_bad_records_are_judged_against_all_sources() -> None:
     few, many = reading("a", 1_000, 30), reading("b", 9_000, 0)
     assert too_much([few, many], 0.01) is None
     error = too_much([few], 0.01)
-    assert error is not None
     assert "2.9% of all bytes cannot be read, above clean.max_unreadable = 0.01" in error.message
     assert "2,400 bytes  bad_row  a.csv" in error.message
     assert error.where == 'source "a"'
@@ -68,7 +60,6 @@ def test_a_few_faults_of_our_own_code_end_nothing_and_many_do(reason: str) -> No
         assert too_much([texts], 0.01) is None
         texts.add(8_000, reason, f"{number}.txt", "a fault of endonym, not of your file")
     error = too_much([texts], 0.01)
-    assert error is not None
     assert f"8,000 bytes  {reason}  0.txt" in error.message
     assert too_much([texts], 1.0) is None
 
@@ -85,7 +76,6 @@ def test_damaged_files_make_no_bad_records_of_themselves() -> None:
 def test_a_source_of_which_nothing_can_be_read_is_an_error_however_small() -> None:
     wrong = reading("wrong", 0, 12, "no_text_field")
     error = too_much([wrong, reading("large", 100_000, 0)], 0.01)
-    assert error is not None
     assert error.where == 'source "wrong"'
     assert "nothing of this source can be read" in error.message
     assert too_much([wrong, reading("large", 100_000, 0)], 1.0) is None
@@ -140,5 +130,5 @@ def test_a_hundredth_is_left_out_in_silence() -> None:
 
 
 def test_four_documents_are_the_least() -> None:
-    assert too_few(4) == ""
-    assert too_few(3.2).startswith("documents left: 3; ")
+    assert readable.too_few(4) == ""
+    assert readable.too_few(3.2).startswith("documents left: 3; ")

@@ -46,14 +46,14 @@ def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
     assert str(tmp_path / "gone.txt") in caught.value.where
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.txt", LINES.encode() * 3_000),
-        ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
-        ("a.tar", tar({"a.txt": LINES * 2_000})),
-    ],
-)
+RAW_FILES = [
+    ("a.txt", LINES.encode() * 3_000),
+    ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
+    ("a.tar", tar({"a.txt": LINES * 2_000})),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), RAW_FILES)
 def test_progress_is_reported_in_bytes_of_the_raw_file(tmp_path: Path, name: str, content: bytes):
     path = write(tmp_path, name, content)
     sizes: list[int] = []
@@ -80,9 +80,7 @@ def test_a_document_that_is_cut_keeps_its_whole_lines(tmp_path: Path):
     assert "ends early" in refusal.detail
 
 
-def test_a_line_without_end_is_refused_without_being_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = write(tmp_path, "a.jsonl.gz", gzipped("x" * 5_000 + "\n" + '{"text": "Кояш"}\n'))
     found = records(path)
@@ -106,9 +104,7 @@ def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
-def test_a_fault_of_our_own_code_costs_one_file_and_is_told(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_our_own_fault_costs_one_file(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
     def faulty(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
         yield origin.document(1, TATAR[0], raw_bytes=1, meta={})
         min([])

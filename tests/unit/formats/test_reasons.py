@@ -7,19 +7,17 @@ from endonym.formats.reasons import in_words, is_reported, is_unread, is_unreada
 UNREADABLE, UNREAD, REPORTED = {"unreadable"}, {"unread"}, {"reported"}
 
 
-@pytest.mark.parametrize(
-    ("reasons", "expected"),
-    [
-        ("invalid_utf8 mojibake", UNREADABLE),
-        ("truncated unknown_encoding reader_failed", UNREADABLE | REPORTED),
-        ("empty_file unsafe_member", UNREAD | REPORTED),
-        ("unsupported_format", UNREAD),
-        ("min_chars exact", set()),
-    ],
-)
-def test_a_reason_says_what_becomes_of_its_bytes_and_who_hears_of_it(
-    reasons: str, expected: set[str]
-) -> None:
+REASONS = [
+    ("invalid_utf8 mojibake", UNREADABLE),
+    ("truncated unknown_encoding reader_failed", UNREADABLE | REPORTED),
+    ("empty_file unsafe_member", UNREAD | REPORTED),
+    ("unsupported_format", UNREAD),
+    ("min_chars exact", set()),
+]
+
+
+@pytest.mark.parametrize(("reasons", "expected"), REASONS)
+def test_a_reason_says_what_becomes_of_its_bytes(reasons: str, expected: set[str]):
     for reason in reasons.split():
         found = UNREADABLE if is_unreadable(reason) else set[str]()
         found = found | (UNREAD if is_unread(reason) else set())

@@ -98,9 +98,7 @@ def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
         LlamaCpp(tmp_path / "none.gguf")
 
 
-def test_without_the_package_the_error_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     real = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -187,9 +185,7 @@ def with_length(data: bytes, key: str, value: int) -> bytes:
 
 @pytest.mark.parametrize("value", [0, 10**9, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("key", NUMBERS)
-def test_a_number_that_no_model_has_is_an_error_of_ours(
-    tmp_path: Path, whole: bytes, key: str, value: int
-):
+def test_an_impossible_number_is_an_error(tmp_path: Path, whole: bytes, key: str, value: int):
     path = tmp_path / "a.gguf"
     path.write_bytes(with_number(whole, key, value))
     if key == "context_length":
@@ -202,9 +198,7 @@ def test_a_number_that_no_model_has_is_an_error_of_ours(
 
 @pytest.mark.parametrize("key", ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type"])
 @pytest.mark.parametrize("length", [0, 10**9, 2**60, 2**64 - 1])
-def test_a_list_that_is_longer_than_its_file_is_an_error_of_ours(
-    tmp_path: Path, whole: bytes, key: str, length: int
-):
+def test_a_list_beyond_its_file_is_an_error(tmp_path: Path, whole: bytes, key: str, length: int):
     path = tmp_path / "a.gguf"
     path.write_bytes(with_length(whole, key, length))
     with pytest.raises(Damaged):
@@ -221,9 +215,7 @@ def test_pipes_devices_and_pieces_are_refused(tmp_path: Path, whole: bytes):
             LlamaCpp(path, context=32)
 
 
-def test_a_good_file_is_tried_once_whatever_it_is_called(
-    tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_good_file_is_tried_once(tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / os.fsdecode(b"\xd2\xe5\xf5\xf2 1.gguf")
     try:
         path.write_bytes(whole)

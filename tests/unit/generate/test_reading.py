@@ -23,25 +23,14 @@ def test_a_document_that_fits_is_one_window() -> None:
 
 def test_a_longer_one_moves_by_half_the_context() -> None:
     assert list(windows(0, 9, 8)) == [Window(0, 0, 1, 8), Window(0, 1, 8, 9)]
-    assert list(windows(0, 17, 8)) == [
-        Window(0, 0, 1, 8),
-        Window(0, 4, 8, 12),
-        Window(0, 8, 12, 16),
-        Window(0, 9, 16, 17),
-    ]
-    assert list(windows(0, 12, 5)) == [
-        Window(0, 0, 1, 5),
-        Window(0, 2, 5, 7),
-        Window(0, 4, 7, 9),
-        Window(0, 6, 9, 11),
-        Window(0, 7, 11, 12),
-    ]
+    expected = [(0, 0, 1, 8), (0, 4, 8, 12), (0, 8, 12, 16), (0, 9, 16, 17)]
+    assert list(windows(0, 17, 8)) == [Window(*each) for each in expected]
+    expected = [(0, 0, 1, 5), (0, 2, 5, 7), (0, 4, 7, 9), (0, 6, 9, 11), (0, 7, 11, 12)]
+    assert list(windows(0, 12, 5)) == [Window(*each) for each in expected]
 
 
 @given(length=st.integers(1, 400), context=st.integers(2, 50))
-def test_every_token_is_predicted_once_with_half_a_context_before_it(
-    length: int, context: int
-) -> None:
+def test_every_token_is_predicted_once_with_half_a_context_before_it(length: int, context: int):
     predicted: list[int] = []
     for _, begin, done, end in windows(0, length, context):
         assert end - begin <= context
@@ -78,9 +67,7 @@ def test_a_decoder_with_a_context_of_one_token_reads_documents_to_their_end() ->
     assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), END)] == [3, 0, 5]
 
 
-def test_documents_are_read_as_they_come_in_bounded_groups(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 20)
     asked: list[int] = []
 
@@ -134,9 +121,7 @@ def watched() -> Callable[[int], tuple[Decoder, Shapes]]:
     return make
 
 
-def test_a_window_holds_as_many_tokens_as_the_outside_judge_reads(
-    watched: Callable[[int], tuple[Decoder, Shapes]],
-) -> None:
+def test_a_window_is_as_long_as_the_judge_s(watched: Callable[[int], tuple[Decoder, Shapes]]):
     decoder, shapes = watched(3000)
     list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), END))
     # A window's last token is predicted and not read.

@@ -9,16 +9,9 @@ import torch
 from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.errors import RecipeError
+from endonym.generate import sample
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import (
-    COLDEST,
-    Sampler,
-    SamplerState,
-    Sampling,
-    likeliest,
-    log_probabilities,
-    unfinished,
-)
+from endonym.generate.sample import COLDEST, Sampler, SamplerState, Sampling, likeliest, unfinished
 from endonym.model.families import FAMILIES
 
 VOCAB = 60
@@ -51,23 +44,15 @@ def rows(count: int, spread: float = 3.0, vocab: int = VOCAB) -> np.ndarray:
 
 
 SETTINGS = [
-    {},
-    {"top_p": 0.5},
-    {"top_p": 1.0},
-    {"top_k": 3},
-    {"top_k": 3, "top_p": 0.6},
-    {"top_k": 59, "top_p": 1.0},
-    {"top_k": 1000, "top_p": 0.999},
-    {"temperature": 2.5},
+    {}, {"top_p": 0.5}, {"top_p": 1.0}, {"top_k": 3}, {"top_k": 3, "top_p": 0.6},
+    {"top_k": 59, "top_p": 1.0}, {"top_k": 1000, "top_p": 0.999}, {"temperature": 2.5},
     {"temperature": 0.1, "top_p": 0.9},
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("spread", [0.1, 3.0])
-def test_tokens_are_drawn_by_their_probabilities_among_those_kept(
-    settings: dict[str, float], spread: float
-) -> None:
+def test_tokens_are_drawn_by_their_probabilities(settings: dict[str, float], spread: float):
     sampling = Sampling(**settings)  # type: ignore[arg-type]
     (logits_V,) = rows(1, spread)
     expected = kept_probabilities(logits_V, sampling)
@@ -99,9 +84,7 @@ def drawn_at(number: float, logits_V: np.ndarray, sampling: Sampling) -> int:
 @pytest.mark.parametrize(
     "settings", [*(s for s in SETTINGS if s != {"top_p": 1.0}), {"top_p": 0.9999}], ids=str
 )
-def test_the_last_token_that_is_kept_is_the_last_that_can_be_drawn(
-    settings: dict[str, float],
-) -> None:
+def test_the_last_token_that_is_kept_is_the_last_that_can_be_drawn(settings: dict[str, float]):
     """However much less likely it is than the first."""
     sampling = Sampling(**settings)  # type: ignore[arg-type]
     (logits_V,) = rows(1)
@@ -125,9 +108,8 @@ def test_a_row_draws_the_same_in_any_company() -> None:
         sampler, states = letters_sampler(), {n: SamplerState(Sampling(seed=n)) for n in which}
         found: dict[int, list[int]] = {n: [] for n in which}
         for _ in range(5):
-            for n, index in zip(
-                which, sampler.next_tokens(logits_BV[which].copy(), [*states.values()]), strict=True
-            ):
+            chosen = sampler.next_tokens(logits_BV[which].copy(), [*states.values()])
+            for n, index in zip(which, chosen, strict=True):
                 found[n].append(index)
         return found
 
@@ -203,9 +185,8 @@ def test_a_row_that_is_no_distribution_gives_a_token(settings: dict[str, float])
     for value in (np.nan, -np.inf):
         logits_BV = np.full((2, VOCAB), value, dtype=np.float32)
         logits_BV[1, 7] = 1.0
-        found = sampler.next_tokens(
-            logits_BV, [SamplerState(Sampling(**settings)) for _ in range(2)]
-        )  # type: ignore[arg-type]
+        states = [SamplerState(Sampling(**settings)) for _ in range(2)]
+        found = sampler.next_tokens(logits_BV, states)
         assert 0 <= found[0] < VOCAB
         assert found[1] == 7
 
@@ -248,7 +229,7 @@ def test_drawn_tokens_are_whole_characters_and_no_special(kind: str) -> None:
 def test_log_probabilities_are_those_of_torch() -> None:
     logits_BV = rows(3)
     expected = torch.from_numpy(logits_BV).log_softmax(-1).numpy()
-    found = log_probabilities(logits_BV)
+    found = sample.log_probabilities(logits_BV)
     assert found == pytest.approx(expected, abs=1e-5)
     best = likeliest(found[0], 4)
     assert [index for index, _ in best] == np.argsort(-expected[0])[:4].tolist()
@@ -259,7 +240,7 @@ def test_log_probabilities_are_those_of_torch() -> None:
 def test_what_is_no_number_is_not_among_the_likeliest() -> None:
     logits_BV = rows(3, 1.0, 4)
     logits_BV[0, 1], logits_BV[1], logits_BV[2, 3] = -np.inf, -np.inf, np.nan
-    found = [likeliest(log_V, 4) for log_V in log_probabilities(logits_BV)]
+    found = [likeliest(log_V, 4) for log_V in sample.log_probabilities(logits_BV)]
     assert sorted(index for index, _ in found[0]) == [0, 2, 3]
     assert found[1:] == [[], []]
 
@@ -284,20 +265,17 @@ def test_top_k_keeps_the_k_likeliest_and_top_p_the_fewest_that_reach_it() -> Non
     assert kept(logits_of(*SHARES), 2, 0.65) == [1, 3]
 
 
-@pytest.mark.parametrize(
-    ("keys", "where"),
-    [
-        ({"temperature": -0.1}, "--temperature"),
-        ({"temperature": math.nan}, "--temperature"),
-        ({"top_k": -1}, "--top-k"),
-        ({"top_p": 0.0}, "--top-p"),
-        ({"top_p": 1.01}, "--top-p"),
-        *(
-            ({"repetition_penalty": n}, "--repetition-penalty")
-            for n in (0.0, 1e-42, 101.0, math.nan)
-        ),
-    ],
-)
+OUT_OF_BOUNDS = [
+    ({"temperature": -0.1}, "--temperature"),
+    ({"temperature": math.nan}, "--temperature"),
+    ({"top_k": -1}, "--top-k"),
+    ({"top_p": 0.0}, "--top-p"),
+    ({"top_p": 1.01}, "--top-p"),
+    *(({"repetition_penalty": n}, "--repetition-penalty") for n in (0.0, 1e-42, 101.0, math.nan)),
+]
+
+
+@pytest.mark.parametrize(("keys", "where"), OUT_OF_BOUNDS)
 def test_settings_out_of_bounds_are_the_users_mistake(keys: dict[str, float], where: str) -> None:
     with pytest.raises(RecipeError, match="out of bounds") as caught:
         Sampling(**keys)

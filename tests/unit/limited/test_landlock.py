@@ -47,9 +47,7 @@ print(there.read_text(encoding="utf-8"))
 
 
 @needs_landlock
-def test_it_cannot_write_delete_connect_start_signal_or_look_into_its_parent(
-    tmp_path: Path, socket_enabled: None
-):
+def test_it_cannot_reach_beyond_its_folder(tmp_path: Path, socket_enabled: None):
     path = write(tmp_path, "a.txt", TATAR[:1])
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -6,14 +6,8 @@ from pydantic import ValidationError
 from toys import toy_decoder
 
 from endonym.errors import ShapeError
-from endonym.model.adapt_config import (
-    Adapt,
-    active_parameters,
-    adapted_matrices,
-    adapter_parameters,
-    chosen,
-    matrices,
-)
+from endonym.model import adapt_config
+from endonym.model.adapt_config import Adapt, adapted_matrices, adapter_parameters, chosen, matrices
 from endonym.model.config import ExpertsConfig
 from endonym.model.count import flops_per_token, parameters, trained_parameters
 from endonym.model.foreign.folder import ForeignConfig
@@ -82,7 +76,9 @@ def test_a_token_uses_the_adapters_of_the_experts_that_it_goes_to() -> None:
     assert ffn.active < ffn.experts
     for on, share in (("down", ffn.active / ffn.experts), ("query", 1), ("router", 1)):
         adapt = Adapt(rank=2, on=(on,)).resolved()
-        assert active_parameters(config, adapt) == share * adapter_parameters(config, adapt)
+        assert adapt_config.active_parameters(config, adapt) == share * adapter_parameters(
+            config, adapt
+        )
 
 
 def test_a_group_without_matrices_is_no_error_beside_one_that_has_some() -> None:

@@ -51,19 +51,17 @@ def by_hand(mixer: Attention, x: torch.Tensor, width: int) -> torch.Tensor:
     return joined @ mixer.output.weight.T + (0 if mixer.output.bias is None else mixer.output.bias)
 
 
-@pytest.mark.parametrize(
-    ("family", "variant", "width"),
-    [
-        ("qwen3", "one-kv-head", 8),
-        ("qwen3", "wide-heads", 12),
-        ("llama", "grouped", 8),
-        ("llama", "biases", 8),
-    ],
-)
+HEADS = [
+    ("qwen3", "one-kv-head", 8),
+    ("qwen3", "wide-heads", 12),
+    ("llama", "grouped", 8),
+    ("llama", "biases", 8),
+]
+
+
+@pytest.mark.parametrize(("family", "variant", "width"), HEADS)
 @torch.no_grad()
-def test_heads_are_neighbouring_channels_each_with_its_norm(
-    family: str, variant: str, width: int
-) -> None:
+def test_heads_are_neighbouring_channels_each_with_its_norm(family: str, variant: str, width: int):
     mixer = without_rotation(mixer_of(lively(shape(family, variant))))
     span = Span.after(0, some_tokens(2, 6))
     torch.testing.assert_close(mixer(stream(), span, None), by_hand(mixer, stream(), width))
@@ -90,10 +88,8 @@ def test_a_memory_under_a_window_holds_the_window_and_no_more() -> None:
 def test_only_the_share_of_channels_that_rotates_knows_the_positions() -> None:
     mixer = mixer_of(lively(shape("qwen3", "part-rotary")))
     rope = mixer.config.rope
-    assert rope is not None
     assert (rope.width, mixer.config.head_width) == (4, 8)
     for norm in (mixer.query_norm, mixer.key_norm):
-        assert norm is not None
         norm.weight[:4] = 0
     span = Span.after(0, some_tokens(2, 6))
     still = mixer(stream(), span, None)

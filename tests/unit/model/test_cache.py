@@ -40,7 +40,6 @@ def test_what_was_added_comes_back_in_order() -> None:
     keys, values, mask = added(cache, 4, 2)
     assert torch.equal(keys, numbered(6, 0))
     assert torch.equal(values, -numbered(6, 0))
-    assert mask is not None
     assert mask.tolist() == [[[True] * 5 + [False], [True] * 6]]
 
 
@@ -49,7 +48,6 @@ def test_a_first_piece_and_one_token_need_no_mask_but_behind_padding_do() -> Non
     assert added(cache, 0, 4)[2] is None
     assert added(cache, 4, 1)[2] is None
     mask = added(cache, 5, 1, torch.tensor([2, 0]))[2]
-    assert mask is not None
     assert mask.tolist() == [[[False] * 2 + [True] * 4], [[True] * 6]]
 
 

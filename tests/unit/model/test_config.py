@@ -12,41 +12,29 @@ from endonym.model.config import FfnKeys, MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import FFN_KEYS, MIXER_KEYS
 from endonym.model.foreign.folder import read_shape
 
+TOP = {"family": "gpt5", "norm": "batch", "position": "alibi", "residual_init": "one", "dim": 1}
+TOP |= {"layers": 0, "logit_cap": 0.0, "norm_epsilon": 0.0, "hidden": 64}
+TOP |= {"dropout": 1.0, "attention_dropout": -0.1, "embedding_dropout": 1.0}
+MIXER = {"kind": "rwkv", "heads": 0, "window": 0, "head_width": 1, "rope_base": 1.0}
+MIXER |= {"rotary_share": 0.0, "conv_width": 1}
+FFN = {"hidden": 0, "activation": "tanh", "balance_weight": -1.0}
 
-@pytest.mark.parametrize(
-    ("keys", "name"),
-    [
-        ({"family": "gpt5"}, "family"),
-        ({"dim": 1}, "dim"),
-        ({"layers": 0}, "layers"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"attention_dropout": -0.1}, "attention_dropout"),
-        ({"embedding_dropout": 1.0}, "embedding_dropout"),
-        ({"logit_cap": 0.0}, "logit_cap"),
-        ({"norm": "batch"}, "norm"),
-        ({"norm_epsilon": 0.0}, "norm_epsilon"),
-        ({"position": "alibi"}, "position"),
-        ({"residual_init": "one"}, "residual_init"),
-        ({"mixer": {"kind": "rwkv"}}, "kind"),
-        ({"mixer": {"heads": 0}}, "heads"),
-        ({"mixer": {"window": 0}}, "window"),
-        ({"mixer": {"head_width": 1}}, "head_width"),
-        ({"mixer": {"rope_base": 1.0}}, "rope_base"),
-        ({"mixer": {"rotary_share": 0.0}}, "rotary_share"),
-        ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
-        ({"mixer": {"conv_width": 1}}, "conv_width"),
-        ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
-        ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
-        ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
-        ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
-        ({"ffn": {"hidden": 0}}, "hidden"),
-        ({"ffn": {"activation": "tanh"}}, "activation"),
-        ({"ffn": {"balance_weight": -1.0}}, "balance_weight"),
-        ({"ffn": [{"experts": 0}]}, "experts"),
-        ({"hidden": 64}, "hidden"),
-        ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
-    ],
-)
+
+OUT_OF_BOUNDS = [
+    *(({key: value}, key) for key, value in TOP.items()),
+    *(({"mixer": {key: value}}, key) for key, value in MIXER.items()),
+    *(({"ffn": {key: value}}, key) for key, value in FFN.items()),
+    ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
+    ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
+    ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
+    ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
+    ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
+    ({"ffn": [{"experts": 0}]}, "experts"),
+    ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
+]
+
+
+@pytest.mark.parametrize(("keys", "name"), OUT_OF_BOUNDS)
 def test_a_key_out_of_bounds_is_refused_by_name(keys: dict[str, Any], name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ModelKeys.model_validate(keys)

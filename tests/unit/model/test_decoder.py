@@ -75,7 +75,7 @@ def test_every_kind_that_a_recipe_may_name_is_a_part_that_exists() -> None:
         assert FAMILIES[family].ffn in {*FFNS, "none"}
 
 
-@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@ALL
 @torch.no_grad()
 def test_logits_are_hidden_states_times_the_head(config: ModelConfig) -> None:
     decoder, tokens_BT = lively(config), some_tokens(2, 5)
@@ -89,7 +89,7 @@ def test_logits_are_hidden_states_times_the_head(config: ModelConfig) -> None:
     torch.testing.assert_close(decoder.logits(tokens_BT), logits_BTV)
 
 
-@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@ALL
 @torch.no_grad()
 def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None:
     decoder, tokens_BT = lively(config), some_tokens(2, 5)
@@ -99,15 +99,13 @@ def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None
     _, penalty = decoder(tokens_BT)
     assert len(found) == config.layers
     assert penalty.item() == pytest.approx(sum(each.item() for each in found))
-    assert (penalty.item() > 0) == any(
-        getattr(ffn, "balance", "bias") == "penalty" for ffn in config.ffns
-    )
+    balances = {getattr(ffn, "balance", "bias") for ffn in config.ffns}
+    assert (penalty.item() > 0) == ("penalty" in balances)
 
 
 def test_a_tied_head_is_the_embedding_itself() -> None:
     tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
     assert tied.readout.weight_VD is tied.embedding.weight
-    assert untied.head is not None
     assert untied.readout.weight_VD is untied.head.weight
     assert "head.weight" not in tied.state_dict()
 

@@ -29,15 +29,13 @@ def ffn_of(family: str, **keys: Any) -> dict[str, Any]:
     return ffn.model_dump()
 
 
+SERIAL = ("serial", "attention")
 TABLE = {
     "qwen3": ("rms", "rope", "serial", "attention", "4 of 4", "normed", "gated silu", "", None),
     "llama": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", None),
     "mistral": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", 16),
-    "gpt2": (
-        *("layer", "learned", "serial", "attention", "4 of 4", "", "plain gelu_tanh"),
-        *("biased", None),
-    ),
-    "gptneox": ("layer", "rope", "serial", "attention", "4 of 4", "", "plain gelu", "biased", None),
+    "gpt2": ("layer", "learned", *SERIAL, "4 of 4", "", "plain gelu_tanh", "biased", None),
+    "gptneox": ("layer", "rope", *SERIAL, "4 of 4", "", "plain gelu", "biased", None),
     "falcon": ("layer", "rope", "parallel", "attention", "1 of 4", "", "plain gelu", "", None),
     "mamba": ("rms", "none", "serial", "mamba", "", "", "none silu", "", None),
     "mamba2": ("rms", "none", "serial", "mamba2", "", "", "none silu", "", None),
@@ -216,9 +214,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
 
 
 @pytest.mark.parametrize(("family", "keys", "where", "message", "do"), REFUSALS)
-def test_what_does_not_fit_is_refused_by_key(
-    family: str, keys: dict[str, Any], where: str, message: str, do: str
-) -> None:
+def test_a_misfit_is_refused(family: str, keys: dict[str, Any], where: str, message: str, do: str):
     with pytest.raises(ShapeError) as caught:
         resolved(family, **keys)
     found = caught.value
@@ -289,37 +285,35 @@ def test_experts_are_eight_of_which_two_share_the_width_of_one_feed_forward() ->
     ("kind", "given", "high"),
     [("linear", None, None), ("llama3", None, 4.0), ("yarn", None, 32.0), ("yarn", 8.0, 8.0)],
 )
-def test_a_scaling_gets_the_turns_of_its_kind(
-    kind: str, given: float | None, high: float | None
-) -> None:
+def test_a_scaling_gets_the_turns_of_its_kind(kind: str, given: float | None, high: float | None):
     scaling = {"kind": kind, "factor": 2.0, "high_turns": given}
     scaling |= {} if kind == "linear" else {"original_context": 16}
     found = mixer_of("llama", mixer={"rope_scaling": scaling})
     assert found["rope"]["scaling"]["high_turns"] == high
 
 
-@pytest.mark.parametrize(
-    ("keys", "missing"),
-    [
-        ({}, ["mixer.heads"]),
-        ({"mixer": {"heads": 2}}, []),
-        ({"family": "mamba"}, []),
-        ({"family": "mamba", "mixer": {"kind": "attention"}}, ["mixer.heads"]),
-        ({"mixer": [{"kind": "mamba"}, {}, {"heads": 3}]}, ["mixer.1.heads"]),
-    ],
-)
+WITHOUT_HEADS = [
+    ({}, ["mixer.heads"]),
+    ({"mixer": {"heads": 2}}, []),
+    ({"family": "mamba"}, []),
+    ({"family": "mamba", "mixer": {"kind": "attention"}}, ["mixer.heads"]),
+    ({"mixer": [{"kind": "mamba"}, {}, {"heads": 3}]}, ["mixer.1.heads"]),
+]
+
+
+@pytest.mark.parametrize(("keys", "missing"), WITHOUT_HEADS)
 def test_the_heads_that_a_recipe_leaves_out_are_named(keys: dict[str, Any], missing: list) -> None:
     assert without_heads(ModelKeys.model_validate(keys)) == missing
 
 
-@pytest.mark.parametrize(
-    ("keys", "is_half"),
-    [
-        ({}, False),
-        ({"family": "mamba"}, True),
-        ({"family": "mamba2", "ffn": [{}, {"kind": "gated"}]}, False),
-        ({"family": "llama", "ffn": {"kind": "none"}}, True),
-    ],
-)
+HALF_BLOCKS = [
+    ({}, False),
+    ({"family": "mamba"}, True),
+    ({"family": "mamba2", "ffn": [{}, {"kind": "gated"}]}, False),
+    ({"family": "llama", "ffn": {"kind": "none"}}, True),
+]
+
+
+@pytest.mark.parametrize(("keys", "is_half"), HALF_BLOCKS)
 def test_blocks_without_a_feed_forward_are_half_blocks(keys: dict[str, Any], is_half: bool) -> None:
     assert is_half_blocks(ModelKeys.model_validate(keys)) is is_half

@@ -7,17 +7,8 @@ from torch import nn
 from toys import lively_decoder, toy_config
 
 from endonym.errors import ShapeError
+from endonym.model import lora
 from endonym.model.adapt_config import Adapt
-from endonym.model.lora import (
-    Change,
-    adapted,
-    attach,
-    changes_of,
-    changes_with,
-    copy_on,
-    merge_changes,
-    new_changes,
-)
 
 ADAPT = Adapt(rank=2, on=("query",)).resolved()
 
@@ -26,23 +17,23 @@ def test_a_change_is_the_product_and_its_scale() -> None:
     a, b = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [0.0]])
     matrix = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
     wanted = torch.tensor([[3.0 + 1.5, 4.0 + 3.0], [0.0, 2.0]])
-    assert torch.equal(Change(a, b, 0.5).of(matrix), wanted)
-    scaled = Change(a, b, 0.5, torch.tensor([10.0, 3.0])).of(matrix)
+    assert torch.equal(lora.Change(a, b, 0.5).of(matrix), wanted)
+    scaled = lora.Change(a, b, 0.5, torch.tensor([10.0, 3.0])).of(matrix)
     assert scaled.norm(dim=-1).tolist() == pytest.approx([10.0, 3.0])
     assert scaled[1].tolist() == [0.0, 3.0]
 
 
 def test_a_row_of_zeros_has_no_direction_and_stays() -> None:
-    change = Change(torch.ones(1, 2), torch.zeros(2, 1), 1.0, torch.tensor([0.0, 5.0]))
+    change = lora.Change(torch.ones(1, 2), torch.zeros(2, 1), 1.0, torch.tensor([0.0, 5.0]))
     matrix = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
     assert torch.equal(change.of(matrix), matrix)
 
 
 def test_a_depends_on_seed_and_name_alone() -> None:
     one, other = lively_decoder(seed=1), lively_decoder(seed=2)
-    first, second = new_changes(one, ADAPT, 5), new_changes(other, ADAPT, 5)
+    first, second = lora.new_changes(one, ADAPT, 5), lora.new_changes(other, ADAPT, 5)
     assert all(torch.equal(first[name].a, second[name].a) for name in first)
-    third = new_changes(one, ADAPT, 6)
+    third = lora.new_changes(one, ADAPT, 6)
     assert not any(torch.equal(first[name].a, third[name].a) for name in first)
     a = first["blocks.0.mixer.query"].a
     assert a.abs().max() <= 1 / a.shape[-1] ** 0.5
@@ -50,7 +41,7 @@ def test_a_depends_on_seed_and_name_alone() -> None:
 
 def test_dropout_acts_in_training_alone() -> None:
     asked = Adapt(rank=2, on=("query",), dropout=0.5).resolved()
-    decoder, tokens = adapted(lively_decoder(), asked, 1).eval(), some_tokens(1, 9, vocab=40)
+    decoder, tokens = lora.adapted(lively_decoder(), asked, 1).eval(), some_tokens(1, 9, vocab=40)
     for module in decoder.modules():
         if hasattr(module, "lora_B"):
             nn.init.ones_(module.lora_B)
@@ -60,34 +51,34 @@ def test_dropout_acts_in_training_alone() -> None:
 
 def test_what_does_not_fit_is_refused_by_name() -> None:
     decoder = lively_decoder()
-    changes = new_changes(decoder, ADAPT, 1)
+    changes = lora.new_changes(decoder, ADAPT, 1)
     with pytest.raises(ShapeError, match=r"blocks\.9\.mixer\.query"):
-        attach(decoder, {"blocks.9.mixer.query": changes["blocks.0.mixer.query"]})
-    wide = Change(torch.ones(2, 99), torch.ones(16, 2), 1.0)
+        lora.attach(decoder, {"blocks.9.mixer.query": changes["blocks.0.mixer.query"]})
+    wide = lora.Change(torch.ones(2, 99), torch.ones(16, 2), 1.0)
     with pytest.raises(ShapeError, match="99"):
-        attach(decoder, {"blocks.0.mixer.query": wide})
-    attach(decoder, changes)
+        lora.attach(decoder, {"blocks.0.mixer.query": wide})
+    lora.attach(decoder, changes)
     with pytest.raises(ShapeError, match="already"):
-        attach(decoder, changes)
+        lora.attach(decoder, changes)
 
 
 def test_weights_of_a_training_become_changes() -> None:
-    decoder = adapted(lively_decoder(), ADAPT, 1)
+    decoder = lora.adapted(lively_decoder(), ADAPT, 1)
     weights = {n: each.detach() + 1 for n, each in decoder.named_parameters() if ".lora_" in n}
-    changes = changes_with(decoder, weights)
-    before = changes_of(decoder)
+    changes = lora.changes_with(decoder, weights)
+    before = lora.changes_of(decoder)
     for name, change in changes.items():
         assert torch.equal(change.a, before[name].a + 1)
         assert change.scale == before[name].scale == 2.0
-    assert not changes_of(lively_decoder())
+    assert not lora.changes_of(lively_decoder())
 
 
 def test_a_copy_with_an_adapter_shares_the_weights_and_leaves_the_first_as_it_is() -> None:
     decoder, tokens = lively_decoder().eval(), some_tokens(1, 9, vocab=40)
     plain = decoder.logits(tokens)
-    changes = new_changes(decoder, ADAPT, 1)
-    lively = {p: Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
-    other = copy_on(decoder, lively)
+    changes = lora.new_changes(decoder, ADAPT, 1)
+    lively = {p: lora.Change(c.a, torch.ones_like(c.b), c.scale) for p, c in changes.items()}
+    other = lora.copy_on(decoder, lively)
     assert not torch.equal(other.logits(tokens), plain)
     assert torch.equal(decoder.logits(tokens), plain)
     own = dict(decoder.named_parameters())
@@ -103,11 +94,11 @@ def test_trained_norms_of_rows_leave_the_bias_alone(family: str) -> None:
     tokens = some_tokens(1, 9, vocab=40)
     adapt = Adapt(rank=2, on=("query", "down", "up"), dora=True).resolved()
     changes = {
-        path: Change(each.a, torch.full_like(each.b, 0.1), each.scale, each.magnitude * 1.7)
-        for path, each in new_changes(decoder, adapt, 1).items()
+        path: lora.Change(each.a, torch.full_like(each.b, 0.1), each.scale, each.magnitude * 1.7)
+        for path, each in lora.new_changes(decoder, adapt, 1).items()
         if each.magnitude is not None
     }
     assert changes
-    attached = copy_on(decoder, changes).logits(tokens)
-    merge_changes(decoder, changes)
+    attached = lora.copy_on(decoder, changes).logits(tokens)
+    lora.merge_changes(decoder, changes)
     torch.testing.assert_close(decoder.logits(tokens), attached, rtol=1e-4, atol=1e-4)

@@ -58,9 +58,7 @@ def test_a_window_takes_away_all_but_the_last_keys(numbers: list[list[int]], win
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 9).flatmap(rows_of_numbers))
-def test_a_packed_position_counts_the_tokens_of_its_document_before_it(
-    numbers: list[list[int]],
-) -> None:
+def test_a_packed_position_counts_the_tokens_of_its_document_before_it(numbers: list[list[int]]):
     positions = document_mask(numbers).sum(-1) - 1
     span = Span.packed(torch.tensor(numbers))
     assert torch.equal(span.positions_BT.expand_as(positions), positions)
@@ -100,7 +98,6 @@ def test_a_chunk_after_a_memory_sees_all_of_it_and_itself_backwards() -> None:
     span = Span.after(3, tokens(2, 4))
     assert span.positions_BT.tolist() == [[3, 4, 5, 6]]
     mask_BTM = span.mask(None, torch.arange(7))
-    assert mask_BTM is not None
     assert torch.equal(mask_BTM.expand(2, 4, 7), causal_mask(2, 4, 7))
 
 
@@ -112,13 +109,11 @@ def test_padding_on_the_left_is_a_document_of_its_own() -> None:
     assert mask_BTM is not None
     assert torch.equal(mask_BTM, document_mask(texts))
     assert span.positions_BT.tolist() == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1], [0, 0, 1, 2, 3]]
-    assert span.is_first_BT is not None
     assert span.is_first_BT.nonzero().tolist() == [[0, 0], [1, 0], [1, 3], [2, 0], [2, 1]]
 
 
 def test_keys_may_stand_in_any_order() -> None:
     mask_BTM = Span.after(6, tokens(1, 1)).mask(3, torch.tensor([6, 4, 5, 3]))
-    assert mask_BTM is not None
     assert mask_BTM.tolist() == [[[True, True, True, False]]]
 
 
@@ -144,7 +139,6 @@ def test_masks_of_different_windows_are_kept_apart() -> None:
 def test_the_bar_hides_what_the_mask_does_and_is_made_once() -> None:
     span = Span.packed(torch.tensor([[4, 4, 7], [1, 1, 1]]))
     attn_bias_BTM, mask_BTM = span.attn_bias(None, torch.bfloat16), span.mask(None)
-    assert attn_bias_BTM is not None
     assert mask_BTM is not None
     assert attn_bias_BTM.dtype is torch.bfloat16
     assert torch.equal(attn_bias_BTM == 0, mask_BTM)

@@ -15,12 +15,7 @@ from endonym.errors import Damaged
 from endonym.model import weights
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
-from endonym.model.weights import (
-    load_decoder,
-    load_tensors,
-    save_tensors,
-    tensor_shapes,
-)
+from endonym.model.weights import load_decoder, load_tensors, save_tensors, tensor_shapes
 
 SHAPE = shape("llama", "untied")
 Tensors = dict[str, torch.Tensor]
@@ -85,9 +80,7 @@ HURTS = {
 
 
 @pytest.mark.parametrize(("hurt", "terms"), HURTS.items(), ids=lambda x: getattr(x, "__name__", ""))
-def test_tensors_that_do_not_fit_are_refused_by_name(
-    path: Path, hurt: Callable[[Tensors], None], terms: list[str]
-) -> None:
+def test_a_tensor_misfit_is_named(path: Path, hurt: Callable[[Tensors], None], terms: list[str]):
     tensors = load_tensors(path)
     hurt(tensors)
     save_tensors(tensors, path)
@@ -99,9 +92,7 @@ def test_tensors_that_do_not_fit_are_refused_by_name(
         assert term in caught.value.message
 
 
-def test_shapes_are_refused_before_any_tensor_is_read(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shapes_are_refused_before_any_tensor_is_read(path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(path: Path) -> Tensors:
         raise AssertionError(f"{path} is read")
 

@@ -89,9 +89,7 @@ def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> No
     assert all(each["finish_reason"] in ("length", "end") for each in found)
 
 
-def test_the_same_prompt_is_continued_in_another_way_each_time(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_the_same_prompt_is_continued_in_another_way_each_time(finished: Path, tmp_path: Path):
     project = tmp_path / "project"
     shutil.copytree(finished, project, ignore=shutil.ignore_patterns("store", "runs"))
     (project / "prompts.txt").write_text("Таң\n" * 17 + "\n", encoding="utf-8")
@@ -111,9 +109,7 @@ def test_the_same_prompt_is_continued_in_another_way_each_time(
     assert len({first, second, last}) == 3
 
 
-def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
-    finished: Path, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, monkeypatch: Patch):
     store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
     (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
     inputs = {
@@ -136,13 +132,10 @@ def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
     monkeypatch.setattr(LanguageModel, "load", load_trained)
     monkeypatch.setattr(evaluation, "load_pretrained", load_before)
     assert inputs["model"] is not None
-    config = EvaluationConfig(
-        evaluation=recipe.evaluate[0].model_copy(update={"baselines": False}),
-        folder=inputs["model"].folder,
-        files=(),
-        pack=PackConfig.model_validate(first.manifest["config"]["pack"]),
-        seed=recipe.seed,
-    )
+    bare = recipe.evaluate[0].model_copy(update={"baselines": False})
+    pack = PackConfig.model_validate(first.manifest["config"]["pack"])
+    keys = {"folder": inputs["model"].folder, "files": (), "pack": pack, "seed": recipe.seed}
+    config = EvaluationConfig(evaluation=bare, **keys)
     evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))  # pyright: ignore[reportArgumentType]
     assert held == [None]
     found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
@@ -157,9 +150,7 @@ def test_the_model_before_training_is_loaded_when_the_trained_one_is_gone(
     ]
 
 
-def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(
-    finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any
-) -> None:
+def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any):
     """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
     shutil.copytree(finished / "store", tmp_path / "store")
     store, recipe = Store(tmp_path / "store"), Recipe.load(finished / "recipe.toml")
@@ -223,10 +214,8 @@ TEXTS = ["Таң атты, кошлар сайрый.", "Plouă mărunt peste sa
 @pytest.fixture
 def context(tmp_path: Path) -> StageContext:
     """A model with one export, and its held-out text, in a store."""
-    folders = {
-        name: tmp_path / "store" / name / "a"
-        for name in ("model", "shards", "export", "evaluation")
-    }
+    names = ("model", "shards", "export", "evaluation")
+    folders = {name: tmp_path / "store" / name / "a" for name in names}
     for folder in folders.values():
         folder.mkdir(parents=True)
     tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter([]))
@@ -244,15 +233,11 @@ def context(tmp_path: Path) -> StageContext:
     return StageContext(out, out, store.journal("evaluation", "a" * 64), inputs, Log(quiet=True))
 
 
-def test_times_stand_in_the_journal_and_not_in_the_artefact(
-    context: StageContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Patch):
     def measured(given: Any, text: Any, *, threads: int, advance: Any) -> list[Efficiency]:
         assert threads > 0
-        return [
-            Efficiency(each.name, each.bytes, threads, load_seconds=0.5, bits_per_byte=1.0)
-            for each in given
-        ]
+        keys = {"load_seconds": 0.5, "bits_per_byte": 1.0}
+        return [Efficiency(each.name, each.bytes, threads, **keys) for each in given]
 
     monkeypatch.setattr(speed, "measure_speed", measured)
     context.journal.parent.mkdir()
@@ -264,11 +249,8 @@ def test_times_stand_in_the_journal_and_not_in_the_artefact(
         "bytes": 2 * (toy_config().context - 1),  # of bytes, after the start token
     }
     kept = json.loads((context.out / "efficiency.json").read_text(encoding="utf-8"))
-    assert [each["runtime"] for each in kept["runtimes"]] == [
-        "endonym fp32",
-        "transformers fp32",
-        "transformers bf16",
-    ]
+    runtimes = ["endonym fp32", "transformers fp32", "transformers bf16"]
+    assert [each["runtime"] for each in kept["runtimes"]] == runtimes
     assert "seconds" not in json.dumps([kept, numbers])
     (line,) = read_jsonl(context.journal)
     assert {"event", "at", "processor", "versions", "rows"} == set(line)

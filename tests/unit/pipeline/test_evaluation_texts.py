@@ -34,17 +34,15 @@ Captured = pytest.CaptureFixture[str]
 READER = toy_tokenizer("byte")
 
 
-@pytest.mark.parametrize(
-    ("text", "documents"),
-    [
-        ("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n", ["Бер.\nИке.", "Өч.", "Дүрт."]),
-        ("Бер.\nИке.\nӨч.\n", ["Бер.", "Ике.", "Өч."]),
-    ],
-)
+CUT = [
+    ("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n", ["Бер.\nИке.", "Өч.", "Дүрт."]),
+    ("Бер.\nИке.\nӨч.\n", ["Бер.", "Ике.", "Өч."]),
+]
+
+
+@pytest.mark.parametrize(("text", "documents"), CUT)
 @pytest.mark.parametrize("form", ["utf-8", "utf-16", "gzip"])
-def test_a_file_is_cut_as_it_looks_in_every_encoding(
-    tmp_path: Path, text: str, documents: list[str], form: str
-) -> None:
+def test_a_file_is_cut_as_it_looks(tmp_path: Path, text: str, documents: list[str], form: str):
     path = tmp_path / ("тест.txt" if form != "gzip" else "тест.txt.gz")
     path.write_bytes(gzip.compress(text.encode()) if form == "gzip" else text.encode(form))
     texts = texts_below(path, READER, Log(quiet=True))
@@ -52,14 +50,17 @@ def test_a_file_is_cut_as_it_looks_in_every_encoding(
     assert list(texts.sources) == [path.name] * len(documents)
 
 
+def documents_of(path: Path, text: str) -> list[str]:
+    """The documents of one file that holds this text."""
+    path.write_text(text, encoding="utf-8")
+    return documents_below(path, Log(quiet=True))[0]
+
+
 @pytest.mark.parametrize("sentences", [TATAR, KHMER, ROMANIAN], ids=["tt", "km", "ro"])
-def test_empty_lines_divide_documents_however_long_these_are(
-    tmp_path: Path, sentences: list[str]
-) -> None:
+def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sentences: list[str]):
     """136 documents of 24 lines each were read as 3,203 lines."""
     documents = ["\n".join(f"{sentences[n % 3]} {m}" for m in range(24)) for n in range(40)]
-    (tmp_path / "text.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    assert documents_of(tmp_path / "text.txt", "\n\n".join(documents) + "\n") == documents
 
 
 @pytest.mark.parametrize(
@@ -75,9 +76,7 @@ def test_empty_lines_divide_documents_however_long_these_are(
          "35 characters)"),
     ],
 )  # fmt: skip
-def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
-    tmp_path: Path, sizes: list[int], said: str, capsys: Captured
-) -> None:
+def test_how_a_text_is_cut_is_said(tmp_path: Path, sizes: list[int], said: str, capsys: Captured):
     lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
     parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
     (tmp_path / "текст.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -85,11 +84,10 @@ def test_how_a_text_is_cut_is_said_and_how_else_it_could_be(
     assert f"текст.txt: {said}\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("row", ["\n\n* * *\n\n", "\n***\n", "\n\n---\n\n", "\n\n— — —\n\n"])
-def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path, row: str) -> None:
+def test_a_row_of_signs_divides_documents_and_is_none(tmp_path: Path) -> None:
     documents = ["\n".join(f"{each} {n}" for each in ROMANIAN) for n in range(12)]
-    (tmp_path / "text.txt").write_text(row.join(documents) + "\n", encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    for row in ("\n\n* * *\n\n", "\n***\n", "\n\n---\n\n", "\n\n— — —\n\n"):
+        assert documents_of(tmp_path / "text.txt", row.join(documents) + "\n") == documents
 
 
 def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> None:
@@ -104,8 +102,7 @@ def test_a_text_without_a_letter_is_none(tmp_path: Path, capsys: Captured) -> No
 def test_empty_lines_after_the_first_megabyte_divide_documents(tmp_path: Path) -> None:
     documents = ["\n".join(ROMANIAN * size) for size in (5_200, 5_200, 5_200)]
     assert len(documents[0].encode()) > 1 << 20
-    (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    assert documents_below(tmp_path / "text.txt", Log(quiet=True))[0] == documents
+    assert documents_of(tmp_path / "text.txt", "\n\n".join(documents)) == documents
 
 
 def test_who_says_how_a_text_is_cut_is_followed(tmp_path: Path, capsys: Captured) -> None:
@@ -147,9 +144,7 @@ def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(tmp_
     assert found == [path.read_text(encoding="utf-8").strip()]
 
 
-def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_folder_is_told_by_its_first_ten_files(tmp_path: Path, capsys: Captured):
     (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
     (tmp_path / "02.rtf").write_bytes(b"{\\rtf1")
     documents_below(tmp_path, Log())
@@ -163,9 +158,7 @@ def test_what_is_said_of_a_folder_names_its_first_ten_files_and_those_not_read(
     assert "12 documents in 13 files; -v lists them all" in said
 
 
-def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_not(
-    tmp_path: Path,
-) -> None:
+def test_a_file_of_two_thousand_bytes_counts_in_the_mean_and_a_smaller_one_does_not(tmp_path: Path):
     for name, size in (("a.txt", 2_000), ("b.txt", 1_999)):
         (tmp_path / name).write_text(("Кояш чыкты. " * 200)[: size // 2] + "." * (size % 2))
         whole = (tmp_path / name).read_bytes().decode()
@@ -190,13 +183,10 @@ def test_neighbours_of_a_file_are_one_group_of_about_two_thousand_bytes(tmp_path
     path = tmp_path / "text.txt"
     path.write_text("".join(f"{TATAR[n % 6]} {n}\n" for n in range(300)), encoding="utf-8")
     found = texts_below(path, READER, Log(quiet=True), Cutting.of("line", None)).groups
-    assert found is not None
     assert 10 < found.max() < 40
 
 
-def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_that_would_lose_is_not_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "text.txt"
     path.write_text("алма", encoding="utf-8")
     monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: "")
@@ -204,13 +194,11 @@ def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
         texts_below(path, READER, Log(quiet=True))
 
 
+BAD_TEXTS = [("юк.txt", None, "no such file", 2), ("буш.txt", b" \n\n \n", "no text", 1)]
+
+
 @pytest.mark.parametrize(
-    ("name", "data", "message", "code"),
-    [
-        ("юк.txt", None, "no such file", 2),
-        ("буш.txt", b" \n\n \n", "no text", 1),
-        ("a.jpg", b"\xff\xd8\xff", "no text", 1),
-    ],
+    ("name", "data", "message", "code"), [*BAD_TEXTS, ("a.jpg", b"\xff\xd8\xff", "no text", 1)]
 )
 def test_a_text_that_cannot_be_scored_is_named(
     tmp_path: Path, name: str, data: bytes | None, message: str, code: int
@@ -232,9 +220,7 @@ def test_what_was_not_read_is_counted_in_words(tmp_path: Path, capsys: Captured)
     assert "1 in a format that is not read" in said
 
 
-def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_file_named_by_itself_is_plain_text(tmp_path: Path, capsys: Captured):
     for name in ("тест.txt.bak", "тест", "тест.md"):
         (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
         assert len(texts_below(tmp_path / name, READER, Log(quiet=True)).ids) == 3
@@ -249,9 +235,7 @@ def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
 @pytest.mark.parametrize(
     ("data", "expected"), [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")]
 )
-def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
-    tmp_path: Path, data: bytes, expected: str, capsys: Captured
-) -> None:
+def test_what_to_do_fits_the_reason(tmp_path: Path, data: bytes, expected: str, capsys: Captured):
     (tmp_path / "text.txt").write_bytes(data)
     with pytest.raises(SourceError) as caught:
         texts_below(tmp_path / "text.txt", READER, Log())
@@ -299,9 +283,7 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
     assert caught.value.where == str(tmp_path / name)
 
 
-def test_how_else_a_text_could_be_cut_is_said_of_plain_text_without_a_column(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_other_cuts_are_named_for_plain_text(tmp_path: Path, capsys: Captured):
     plain = tmp_path / "pairs.txt"
     lines = [f"{line}\t{line}\n" for line in TATAR]
     plain.write_text("".join([*lines[:3], "\n", *lines[3:]]), encoding="utf-8")
@@ -332,18 +314,12 @@ language = "tt"
 pack = { context = 256 }
 model = { folder = "base" }
 
+"""
+PHASE = """
 [[phase]]
-name = "answers"
+name = "{}"
 objective = "chat"
-data = "chat.jsonl"
-steps = 2
-batch_tokens = 512
-number_format = "fp32"
-
-[[phase]]
-name = "more"
-objective = "chat"
-data = "more.jsonl"
+data = "{}"
 steps = 2
 batch_tokens = 512
 number_format = "fp32"
@@ -385,7 +361,8 @@ def project(
     assert told.code == 0, told.err
     (exported,) = (folder / "store" / "export").iterdir()
     shutil.copytree(exported, folder / "base")
-    (folder / "recipe.toml").write_text(CHAT, encoding="utf-8")
+    phases = PHASE.format("answers", "chat.jsonl") + PHASE.format("more", "more.jsonl")
+    (folder / "recipe.toml").write_text(CHAT + phases, encoding="utf-8")
     for name, answers in (("chat.jsonl", ANSWERS), ("more.jsonl", MORE)):
         records = [said(f"{number} нче сорау: сөйлә.", each) for number, each in enumerate(answers)]
         write_lines(folder / name, records)
@@ -405,17 +382,14 @@ def warned(folder: Path, lines: list[str], capsys: Captured) -> str:
 
 def trained(folder: Path) -> list[str]:
     """The answers of both phases that were not held out, and a text of the base."""
-    (made,) = (
-        each["id"] for each in planned(folder / "runs" / "җавап") if each["name"] == "model more"
-    )
+    stages = {each["name"]: each["id"] for each in planned(folder / "runs" / "җавап")}
+    made = stages["model more"]
     learnt = learnt_by(open_artifact(Store(folder / "store").folder("model", made)))
     assert not learnt.lost
     return [text.strip() for part in learnt.parts for text in part.texts() if text.strip()]
 
 
-def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_learnt(
-    project: Path, language_sentences: Sentences
-) -> None:
+def test_a_model_learnt_its_answers_and_base_texts(project: Path, language_sentences: Sentences):
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
     assert len(answers) == len({*ANSWERS, *MORE}) - 2, "one of each phase is held out"
@@ -425,9 +399,7 @@ def test_the_answers_of_all_phases_and_the_texts_of_the_base_are_what_a_model_le
     assert not any("сорау" in text for text in found), "a question is not learnt"
 
 
-def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_not(
-    project: Path, language_sentences: Sentences, capsys: Captured
-) -> None:
+def test_a_learnt_answer_is_told(project: Path, language_sentences: Sentences, capsys: Captured):
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]
     of_base = [text for text in found if text in {*language_sentences("tatar")}][:2]
@@ -441,21 +413,13 @@ def test_a_file_of_answers_that_were_learnt_is_warned_of_and_one_of_others_is_no
     assert "Not compared" not in told
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("examples", "Not compared with answers that it was trained on: not in this store."),
-        ("model", "Not compared with what its base was trained on: not in this store."),
-    ],
-)
-def test_what_the_store_lacks_is_said(
-    kind: str, expected: str, project: Path, tmp_path: Path, capsys: Captured
-) -> None:
-    folder = tmp_path / "project"
-    shutil.copytree(project, folder)
-    store = Store(folder / "store")
-    for each in [*(store.root / kind).iterdir()]:
-        made = open_artifact(each)
-        if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
-            shutil.rmtree(each)
-    assert expected in warned(folder, ANSWERS, capsys)
+def test_what_the_store_lacks_is_said(project: Path, tmp_path: Path, capsys: Captured) -> None:
+    said = {"examples": "answers that it was trained on", "model": "what its base was trained on"}
+    for kind, lost in said.items():
+        folder = tmp_path / kind
+        shutil.copytree(project, folder)
+        for each in [*(folder / "store" / kind).iterdir()]:
+            made = open_artifact(each)
+            if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
+                shutil.rmtree(each)
+        assert f"Not compared with {lost}: not in this store." in warned(folder, ANSWERS, capsys)

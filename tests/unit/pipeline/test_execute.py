@@ -51,22 +51,12 @@ def stages(tmp_path: Path) -> Recipe:
     return Recipe.load(tmp_path / "recipe.toml")
 
 
-@pytest.mark.parametrize(
-    ("until", "name"),
-    [
-        (None, None),
-        ("corpus", "corpus"),
-        ("pilot", "model pilot"),
-        ("model pilot", "model pilot"),
-        ("model", "model books"),
-        ("books", "model books"),
-        ("evaluation", "evaluation bits dev"),
-        ("evaluation bits", "evaluation bits"),
-    ],
-)
-def test_a_stage_is_meant_by_its_name_its_kind_or_what_is_of_that_kind(
-    stages: Recipe, until: str | None, name: str | None
-) -> None:
+@pytest.mark.parametrize(("until", "name"), [
+    (None, None), ("corpus", "corpus"), ("pilot", "model pilot"), ("model pilot", "model pilot"),
+    ("model", "model books"), ("books", "model books"), ("evaluation", "evaluation bits dev"),
+    ("evaluation bits", "evaluation bits"),
+])  # fmt: skip
+def test_a_stage_is_named_in_three_ways(stages: Recipe, until: str | None, name: str | None):
     assert last_stage(stages, until) == name
 
 
@@ -78,9 +68,7 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) ->
         assert name in caught.value.do
 
 
-def test_a_wrong_stage_is_refused_before_a_file_is_read_or_written(
-    stages: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_stage_is_refused(stages: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("endonym.pipeline.sources.file_hash", lambda *given: pytest.fail("read"))
     with pytest.raises(RecipeError, match="no stage is called modle"):
         run_recipe(stages, Store(tmp_path / "store"), Log(quiet=True), until="modle")
@@ -136,9 +124,7 @@ def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
     assert list(store.artifacts()) == []
 
 
-def test_runs_stand_beside_the_store_under_their_name_and_variant(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_runs_stand_beside_the_store_by_name(small_recipe: Written, tmp_path: Path):
     path = small_recipe(tmp_path / "project")
     text = path.read_text(encoding="utf-8") + "\n[variant.wide.model]\ndim = 64\nlayers = 1\n"
     path.write_text(text, encoding="utf-8")
@@ -151,13 +137,8 @@ def test_the_folder_of_a_run_holds_what_people_read(finished: Path) -> None:
     run = finished / "runs" / "kechkena"
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "recipe.toml",
-        "plan.json",
-        "log.txt",
-        "metrics.jsonl",
-        "report.html",
-        "tensorboard",
-    }
+        "recipe.toml", "plan.json", "log.txt", "metrics.jsonl", "report.html", "tensorboard",
+    }  # fmt: skip
     given = (finished / "recipe.toml").read_text(encoding="utf-8")
     assert (run / "recipe.toml").read_text(encoding="utf-8") == given
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
@@ -185,9 +166,7 @@ def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
     assert found == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_source_around_the_store_does_not_read_it_and_says_so(
-    small_recipe: Written, command: Any, tmp_path: Path
-) -> None:
+def test_a_source_leaves_out_the_store(small_recipe: Written, command: Any, tmp_path: Path):
     recipe = small_recipe(tmp_path)
     text = recipe.read_text("utf-8")
     first = text.index("[[source]]")
@@ -269,10 +248,8 @@ def test_of_a_recipe_without_texts_no_figure_of_texts_is_told() -> None:
 def test_what_cleaning_changed_and_took_out_is_told() -> None:
     changed = card({})
     changed["total"]["changed_documents"] = 40
-    changed["total"]["rules"] = {
-        "spaces": {"documents": 40, "parts": 0},
-        "split_languages": {"documents": 2, "parts": 7},
-    }
+    rules = {"spaces": {"documents": 40, "parts": 0}}
+    changed["total"]["rules"] = {**rules, "split_languages": {"documents": 2, "parts": 7}}
     said = result("corpus", changed)
     assert said.endswith("none dropped · 40 changed · 7 parts in another language")
 
@@ -296,13 +273,13 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "evaluation": "12 prompts continued",
         "export": "huggingface: 5 files",
     }
-    checks = [
-        {"check": "ids", "file": "a-F16.gguf", "runtime": "llama.cpp 0.6 (…)", "value": 0},
-        *(
-            {"check": "bits_per_byte", "file": f, "runtime": "llama.cpp 0.6 (…)", "value": value}
-            for f, value in (("a-F16.gguf", 0.0), ("a-Q4_K_M.gguf", 0.0132))
-        ),
+    figures = [
+        ("ids", "F16", 0),
+        ("bits_per_byte", "F16", 0.0),
+        ("bits_per_byte", "Q4_K_M", 0.0132),
     ]
+    checks = [{"check": c, "file": f"a-{kind}.gguf", "value": v} for c, kind, v in figures]
+    checks = [each | {"runtime": "llama.cpp 0.6 (…)"} for each in checks]
     gguf = {"format": "gguf", "files": ["a-F16.gguf", "a-Q4_K_M.gguf"], "checks": checks}
     expected = "gguf: 2 files · F16 +0.00 % · Q4_K_M +1.32 % bits/byte in llama.cpp 0.6"
     assert result("export", gguf) == expected

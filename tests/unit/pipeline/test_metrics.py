@@ -84,9 +84,7 @@ def shown(run: Path) -> list[int]:
     ]
 
 
-def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
-    recipe: Path, command: Say, service: Callable[..., Path]
-) -> None:
+def test_each_step_is_told_while_training(recipe: Path, command: Say, service: Callable[..., Path]):
     told = service("trackio")
     run, seen = run_of(recipe, 'track.to=["trackio"]'), []
 
@@ -105,11 +103,8 @@ def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
     assert all(len(set(each)) == 1 for each in seen)
     assert steps(run) == shown(run) == list(range(21))
     init, *logs, finish = calls(told)
-    assert (init[1]["project"], init[1]["group"], init[1]["resume"]) == (
-        "kechkena",
-        run.name,
-        "allow",
-    )
+    told = {"project": "kechkena", "group": run.name, "resume": "allow"}
+    assert told.items() <= init[1].items()
     assert init[1]["name"].startswith(f"{run.name} model pretrain ")
     assert [each[1] for each in logs] == list(range(21))
     assert all("train_bits_per_byte" in each[2] for each in logs[1:])
@@ -144,9 +139,7 @@ def test_a_step_that_is_repeated_after_a_kill_is_told_once(
     assert (one["project"], len(one["id"])) == ("телләр", 12)
 
 
-def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
-    recipe: Path, command: Say, service: Callable[..., Path]
-) -> None:
+def test_training_survives_a_service(recipe: Path, command: Say, service: Callable[..., Path]):
     told = service("wandb", fails=5)
     given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
     said = command(*given, "--until", "model")
@@ -156,9 +149,7 @@ def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
     assert steps(run_of(recipe, 'track.to=["wandb"]')) == list(range(21))
 
 
-def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
-    recipe: Path, command: Say, monkeypatch: Patch
-) -> None:
+def test_a_missing_service_is_refused_at_once(recipe: Path, command: Say, monkeypatch: Patch):
     monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
     given = [recipe, "--store", recipe.parent / "other", "--set", 'track.to=["trackio"]']
     for name in ("check", "run"):
@@ -192,9 +183,7 @@ def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_pat
     assert shown(run) == [0, 1, 2]
 
 
-def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(
-    recipe: Path, tmp_path: Path
-) -> None:
+def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(recipe: Path, tmp_path: Path):
     journal, written, run = tmp_path / "journal.jsonl", tmp_path / "written.jsonl", tmp_path / "run"
     for step in range(3):
         append_jsonl(written, {"event": "step", "step": step, "note": "җылы көн", "lr": 0.1})
@@ -210,9 +199,7 @@ def test_a_line_that_is_being_written_is_told_once_when_it_is_whole(
             assert steps(run) == shown(run) == [*range(told)]
 
 
-def test_a_run_until_an_earlier_stage_leaves_the_lines_of_later_models(
-    finished: Path, command: Say, tmp_path: Path
-) -> None:
+def test_later_models_keep_their_lines(finished: Path, command: Say, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "project")
     place = tmp_path / "project"
     file = place / "runs" / "kechkena" / "metrics.jsonl"

@@ -14,21 +14,13 @@ from endonym.disk import write_json
 from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
-from endonym.pipeline import sources
-from endonym.pipeline.plan import (
-    Stage,
-    named_files,
-    plan_data,
-    plan_examples,
-    pretrained_stage,
-    stage_names,
-)
+from endonym.pipeline import plan, sources
 from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
 
-StagesOf = Callable[..., dict[str, Stage]]
+StagesOf = Callable[..., dict[str, plan.Stage]]
 
 Written = Callable[[Path], Path]
 
@@ -41,12 +33,12 @@ steps = 4
 
 
 @pytest.fixture
-def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, Stage]]:
+def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, plan.Stage]]:
     """The stages of the small recipe, with more written after it, by name."""
     path = small_recipe(tmp_path / "project")
     ground = path.read_text(encoding="utf-8")
 
-    def stages(more: str = "") -> dict[str, Stage]:
+    def stages(more: str = "") -> dict[str, plan.Stage]:
         path.write_text(ground + more, encoding="utf-8")
         recipe = Recipe.load(path)
         raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
@@ -55,7 +47,7 @@ def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, 
     return stages
 
 
-def reads(stages: dict[str, Stage]) -> dict[str, set[str]]:
+def reads(stages: dict[str, plan.Stage]) -> dict[str, set[str]]:
     """What each stage reads, by name."""
     return {name: {each.name for each in stage.inputs.values()} for name, stage in stages.items()}
 
@@ -86,9 +78,7 @@ def test_speed_is_measured_after_the_exports_of_what_they_hold(stages_of: Stages
     assert "evaluation speed" not in found["export huggingface"]
 
 
-def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
-    stages_of: StagesOf,
-) -> None:
+def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(stages_of: StagesOf):
     after = reads(stages_of(MORE.format(start="")))
     assert "model pretrain" in after["model books"]
     assert after["evaluation bits"] == {"model books", "shards"}
@@ -97,9 +87,7 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
     assert fresh["model books"] == {"shards", "tokenizer"}
 
 
-def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
-    stages_of: StagesOf,
-) -> None:
+def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(stages_of: StagesOf):
     found = stages_of()
     for stage in found.values():
         declared = stage.declared()
@@ -112,13 +100,11 @@ def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
 def test_names_are_known_before_anything_is_planned(stages_of: StagesOf, tmp_path: Path) -> None:
     found = stages_of(MORE.format(start=""))
     recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
-    names = stage_names(recipe)
+    names = plan.stage_names(recipe)
     assert sorted(names) == sorted((stage.name, stage.kind) for stage in found.values())
 
 
-def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
-    stages_of: StagesOf, tmp_path: Path
-) -> None:
+def test_what_is_scored_is_kept_out_of_the_corpus(stages_of: StagesOf, tmp_path: Path):
     folder = tmp_path / "project"
     for name in ("unseen.txt", "tasks/a.jsonl", "tasks/b.jsonl"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -137,7 +123,7 @@ def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
     path.write_text(named, encoding="utf-8")
     recipe = Recipe.load(path)
     assert [each.name for each in recipe.evaluation_texts] == ["unseen.txt", "a.jsonl", "b.jsonl"]
-    names = [name for name, _ in stage_names(recipe)]
+    names = [name for name, _ in plan.stage_names(recipe)]
     assert {"source a.jsonl", "source b.jsonl"} <= set(names)
     assert len(names) == len(set(names))
 
@@ -148,7 +134,6 @@ def a_model(store: Store) -> Path:
     decoder = toy_decoder(toy_config(vocab=tokenizer.vocab))
     identifier = fingerprint("a model")
     with store.workspace("model", identifier, waiting=nobody) as ctx:
-        assert ctx is not None
         write_json(ctx.out / "config.json", decoder.config.model_dump(mode="json"))
         save_tensors(dict(decoder.state_dict()), ctx.out / "weights.safetensors")
         tokenizer.save(ctx.out)
@@ -161,17 +146,17 @@ def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     words = 'name = "a"\nlanguage = "tt"\n[[source]]\nname = "a"\npath = "a.txt"\n[[phase]]\n'
     recipe.write_text(f'{words}[model]\nfolder = "{folder}"\n', encoding="utf-8")
-    assert pretrained_stage(Recipe.load(recipe)) is not None
+    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
     path = folder / "weights.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(Damaged, match="SHA-256 differs") as caught:
-        pretrained_stage(Recipe.load(recipe))
+        plan.pretrained_stage(Recipe.load(recipe))
     assert caught.value.where == str(path)
     assert "take a whole copy" in caught.value.do
     (folder / "manifest.json").unlink()
-    assert pretrained_stage(Recipe.load(recipe)) is not None
+    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
 
 
 def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: StagesOf) -> None:
@@ -184,9 +169,7 @@ def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: Stag
     assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}
 
 
-def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_no_export(
-    stages_of: StagesOf,
-) -> None:
+def test_evaluations_have_names_of_their_own_and_dev_judges_no_export(stages_of: StagesOf):
     dev = '[[evaluate]]\nkind = "bits"\nsplit = "dev"\n'
     prompts = '[[evaluate]]\nkind = "prompts"\nfile = "prompts.txt"\n'
     found = reads(stages_of(dev + prompts + dev))
@@ -197,9 +180,7 @@ def test_evaluations_of_one_kind_have_names_of_their_own_and_those_of_dev_judge_
     assert found["export huggingface"] == {"model pretrain", "evaluation bits", "shards"}
 
 
-def test_a_phase_continues_the_first_file_of_prompts_alone(
-    stages_of: StagesOf, tmp_path: Path
-) -> None:
+def test_a_phase_continues_the_first_file_of_prompts_alone(stages_of: StagesOf, tmp_path: Path):
     (tmp_path / "project").mkdir(exist_ok=True)
     (tmp_path / "project" / "more.txt").write_text("Кояш\n", encoding="utf-8")
     found = stages_of('[[evaluate]]\nkind = "prompts"\nfile = "more.txt"\n')
@@ -207,14 +188,14 @@ def test_a_phase_continues_the_first_file_of_prompts_alone(
     assert [path.name for path in config.prompts] == ["prompts.txt"]
 
 
-@pytest.mark.parametrize(
-    ("sets", "penalty"),
-    [
-        ([], False),
-        (["model.family=moe", "model.ffn={ balance = 'penalty' }"], True),
-        (["model.family=moe", "model.ffn={ balance = 'bias' }"], False),
-    ],
-)
+PENALTIES = [
+    ([], False),
+    (["model.family=moe", "model.ffn={ balance = 'penalty' }"], True),
+    (["model.family=moe", "model.ffn={ balance = 'bias' }"], False),
+]
+
+
+@pytest.mark.parametrize(("sets", "penalty"), PENALTIES)
 def test_micro_batches_are_identity_where_experts_have_a_penalty_within_each(
     small_recipe: Written, tmp_path: Path, sets: list[str], penalty: bool
 ) -> None:
@@ -247,9 +228,7 @@ file = "prompts.txt"
 """
 
 
-def test_a_model_that_is_trained_further_is_scored_beside_it(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_a_model_that_is_trained_further_is_scored_beside_it(small_recipe: Written, tmp_path: Path):
     folder = a_model(Store(tmp_path / "store"))
     path = small_recipe(tmp_path / "project").with_name("onward.toml")
     path.write_text(ONWARD.format(folder=folder), encoding="utf-8")
@@ -264,9 +243,7 @@ def test_a_model_that_is_trained_further_is_scored_beside_it(
     assert "folder" in found["model pretrain"].inputs
 
 
-def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
-    small_recipe: Written, tmp_path: Path
-) -> None:
+def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_path: Path):
     path = small_recipe(tmp_path / "project")
     (path.parent / "chat.jinja").write_text(CHATML, encoding="utf-8")
     (path.parent / "unseen.txt").write_text("Кояш чыкты.", encoding="utf-8")
@@ -274,15 +251,15 @@ def test_examples_are_of_the_phase_s_data_and_kept_out_of_what_judges(
     words = '\n[[evaluate]]\nkind = "bits"\nfile = "unseen.txt"\n[chat]\ntemplate = "chat.jinja"\n'
     text = path.read_text(encoding="utf-8") + words
     path.write_text(text, encoding="utf-8")
-    assert "chat.jinja" not in {each.name for each in named_files(Recipe.load(path))}
+    assert "chat.jinja" not in {each.name for each in plan.named_files(Recipe.load(path))}
     chat = '[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "a.jsonl"\nsteps = 4\n'
     path.write_text(text + chat, encoding="utf-8")
     recipe = Recipe.load(path, sets=["seed=8", "split.seed=11"])
-    names = [each.name for each in named_files(recipe)]
+    names = [each.name for each in plan.named_files(recipe)]
     assert names == ["prompts.txt", "unseen.txt", "a.jsonl", "chat.jinja"]
     raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
-    data = plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
-    found = plan_examples(recipe, data, 32)
+    data = plan.plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+    found = plan.plan_examples(recipe, data, 32)
     assert list(found) == [1]
     config = cast("ExamplesConfig", found[1].config)
     assert config.seed == 11

@@ -54,15 +54,8 @@ def tried(
     log = Log(quiet=True)
     log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
     decoder, (inputs, batches) = toy_decoder(toy_config()), bench
-    before_training(
-        lambda: toy_decoder(toy_config()),
-        decoder,
-        phase,
-        batches,
-        inputs=inputs,
-        group=group,
-        log=log,
-    )
+    given = (lambda: toy_decoder(toy_config()), decoder, phase, batches)
+    before_training(*given, inputs=inputs, group=group, log=log)
     return decoder, said
 
 
@@ -75,9 +68,7 @@ def test_a_row_is_overfitted(bench: Bench) -> None:
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
 
 
-def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
-    tmp_path: Path,
-) -> None:
+def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(tmp_path: Path):
     said: list[str] = []
     log = Log(quiet=True)
     log.warn = said.append  # pyright: ignore[reportAttributeAccessIssue]
@@ -88,15 +79,12 @@ def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     for _ in range(2):
         found = newest(tmp_path, log)
-        assert found is not None
         assert found.state.step == 0
     aside = tmp_path / "step-000020.damaged"
     assert said == [f"a damaged checkpoint was set aside: {aside}"]
 
 
-def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_shards_that_do_not_fit_together_are_not_tried(bench: Bench, monkeypatch: Patch):
     sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
     assert "overfits one row, as it should: loss " in tried(bench, sharded, two)[1][0]
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
@@ -145,9 +133,7 @@ def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
     assert asked == [bench[0].folder, total, saves, copies]
 
 
-def test_training_begins_with_weights_that_nothing_has_touched(
-    project: Project, monkeypatch: Patch
-) -> None:
+def test_training_begins_with_untouched_weights(project: Project, monkeypatch: Patch):
     def spoil(begin: object, decoder: Decoder, *_: object, **__: object) -> None:
         torch.nn.init.normal_(decoder.embedding.weight, std=9.0)
 
@@ -162,9 +148,7 @@ def test_training_begins_with_weights_that_nothing_has_touched(
     assert first[0] == first[1]
 
 
-def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: Patch):
     config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
     short = phase_bytes(config, phase, longest_document=9)
@@ -179,9 +163,7 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
 
 
 @pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
-def test_an_end_of_turn_whose_row_is_that_of_other_ids_is_warned_of(
-    monkeypatch: Patch, number_format: torch.dtype
-) -> None:
+def test_an_untrained_end_of_turn_is_warned_of(monkeypatch: Patch, number_format: torch.dtype):
     model = toy_language_model()
     monkeypatch.setattr(model.tokenizer, "chat_template", "…")
     monkeypatch.setattr(model.tokenizer, "turn_ends", ("<|im_end|>",))

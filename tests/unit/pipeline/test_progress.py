@@ -138,9 +138,7 @@ def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_signal_after_the_last_step_still_stops_the_run_and_its_echo_is_none(
-    times: int, monkeypatch: Patch
-) -> None:
+def test_a_late_signal_stops_the_run_and_its_echo_is_none(times: int, monkeypatch: Patch):
     """What a launcher of several processes hands on at once is no second request."""
     for name, value in ProcessInfo(1, 2, 1, 2).variables().items() if times == 2 else ():
         monkeypatch.setenv(name, value)

@@ -39,12 +39,8 @@ class Counted:
         store, log = Store(self.folder / "store"), Log(quiet=True)
         raw = sources.hash_all(sources.find(self.recipe), store, log)
         lock = Lockfile(self.folder, self.recipe, raw, replan=False)
-        given: dict[str, Any] = {
-            "examples": {},
-            "tune_minutes": tune_minutes,
-            "target": target,
-            "log": log,
-        }
+        given: dict[str, Any] = {"examples": {}, "tune_minutes": tune_minutes}
+        given |= {"target": target, "log": log}
         given["machine_file"] = self.folder / "machine.json"
         return settle(self.recipe, lock, self.shards, lambda _: "this training", **given)
 
@@ -59,9 +55,7 @@ def counted(finished: Path, tmp_path: Path, monkeypatch: Patch) -> Counted:
     return Counted(Recipe.load(finished / "recipe.toml"), shards, tmp_path)
 
 
-def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
-    counted: Counted, capsys: Captured
-) -> None:
+def test_a_year_is_said_where_nothing_was_measured(counted: Counted, capsys: Captured):
     assert counted.recipe.phase[0].number_format == "fp32"
     counted.recipe = counted.recipe.with_values({"phase.0.steps": 10**9, "phase.0.compile": "off"})
     counted.settle("cpu")
@@ -70,9 +64,7 @@ def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
     assert "steps = " in said
 
 
-def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
-    counted: Counted, capsys: Captured, monkeypatch: Patch
-) -> None:
+def test_a_year_is_said_of_a_gpu_too(counted: Counted, capsys: Captured, monkeypatch: Patch):
     def plain(decoder: object, config: object, device: str, document: int) -> float:
         assert device == "cuda:3"
         return 1000.0
@@ -86,9 +78,7 @@ def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
     assert "(31.7 years)" in capsys.readouterr().err
 
 
-def test_another_device_reaches_all_that_is_decided_for_it(
-    counted: Counted, monkeypatch: Patch
-) -> None:
+def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, monkeypatch: Patch):
     reached: list[str] = []
 
     def formats(recipe: Recipe, machine_file: Path, target: str) -> Choices:
@@ -128,9 +118,7 @@ def test_another_device_reaches_all_that_is_decided_for_it(
     assert training.phases[0].lr == 7e-3
 
 
-def test_a_run_settles_for_the_device_that_was_picked(
-    finished: Path, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_run_settles_for_the_picked_device(finished: Path, tmp_path: Path, monkeypatch: Patch):
     def stop(*_: object, target: str, **__: object) -> Recipe:
         raise KeyboardInterrupt(target)
 
@@ -161,9 +149,7 @@ def write(lock: Lockfile, recipe: Recipe) -> None:
     write_sealed(lock.path, plan)
 
 
-def test_what_was_kept_stays_whatever_would_be_chosen_now(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_what_was_kept_stays_whatever_would_be_chosen_now(recipe: Recipe, raw: list[RawSet]):
     lock = kept(recipe, raw)
     assert not lock.is_known
     assert lock.keep({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
@@ -174,9 +160,7 @@ def test_what_was_kept_stays_whatever_would_be_chosen_now(
     assert found == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
 
 
-def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_replanning_anything_else_chooses_anew(recipe: Recipe, raw: list[RawSet]):
     lock = kept(recipe, raw)
     lock.keep({"phase.0.lr": Choice(1e-3, "then")})
     write(lock, recipe)
@@ -200,9 +184,7 @@ class Newer(Recipe):
     hyphens: str = "as they are"
 
 
-def test_a_later_endonym_with_more_keys_keeps_what_was_chosen(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_a_later_endonym_with_more_keys_keeps_what_was_chosen(recipe: Recipe, raw: list[RawSet]):
     lock = kept(recipe, raw)
     lock.keep({"phase.0.lr": Choice(1e-3, "then")})
     write(lock, recipe)
@@ -231,9 +213,7 @@ def test_other_weights_of_the_model_to_go_on_from_choose_anew(recipe: Recipe) ->
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
-def test_a_plan_that_is_not_what_was_written_is_told_and_replanned(
-    recipe: Recipe, raw: list[RawSet], text: str
-) -> None:
+def test_a_damaged_plan_is_told_and_replanned(recipe: Recipe, raw: list[RawSet], text: str):
     (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
     with pytest.raises(Damaged, match="not what was written") as caught:
         kept(recipe, raw)
@@ -243,9 +223,7 @@ def test_a_plan_that_is_not_what_was_written_is_told_and_replanned(
     assert not lock.is_known
 
 
-def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
+def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(recipe: Recipe, raw: list[RawSet]):
     found = {"phase.0.lr": Choice(8e-3, "tried")}
     lock = kept(recipe, raw)
     lock.tuned, lock.tuned_stage = found, "this training"

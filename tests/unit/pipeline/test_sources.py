@@ -46,9 +46,7 @@ def hash_all(recipe: Recipe) -> list[RawSet]:
     return sources.hash_all(sources.find(recipe), store, Log(quiet=True))
 
 
-def test_a_file_is_read_once_and_again_when_its_size_or_time_changes(
-    recipe: Recipe, hashed: list[str]
-) -> None:
+def test_a_file_is_read_once_until_it_changes(recipe: Recipe, hashed: list[str]):
     first = hash_all(recipe)
     assert sorted(hashed) == ["others.txt", "romanian.jsonl.gz", "tatar.txt"]
     hashed.clear()
@@ -89,9 +87,7 @@ def test_a_dry_run_hashes_and_writes_nothing_down(recipe: Recipe) -> None:
     assert hash_all(recipe) == made
 
 
-def test_the_bar_of_hashing_comes_to_its_end_whether_or_not_hashes_are_known(
-    recipe: Recipe, monkeypatch: Patch
-) -> None:
+def test_the_bar_of_hashing_comes_to_its_end(recipe: Recipe, monkeypatch: Patch):
     totals, told = list[float](), list[int]()
 
     @contextmanager
@@ -129,9 +125,7 @@ def test_a_source_is_in_the_script_that_cleaning_names_or_its_language_has(recip
     assert scripts("clean.script=khmer") == {"khmer"}
 
 
-def test_a_pack_for_ocr_is_chosen_once_for_the_first_four_files(
-    tmp_path: Path, recipe: Recipe, monkeypatch: Patch
-) -> None:
+def test_a_pack_for_ocr_is_chosen_once(tmp_path: Path, recipe: Recipe, monkeypatch: Patch):
     for n in range(5):
         write(tmp_path, f"scans/{n}.txt", TATAR)
     tried: list[int] = []
@@ -158,9 +152,7 @@ def test_a_pack_for_ocr_is_chosen_once_for_the_first_four_files(
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
-def test_a_text_changed_at_equal_size_and_time_is_another_file(
-    recipe: Recipe, hashed: list[str], is_replaced: bool
-) -> None:
+def test_a_text_of_equal_size_is_another(recipe: Recipe, hashed: list[str], is_replaced: bool):
     before = hash_all(recipe)[0].hashes
     path = recipe.folder / "texts" / "tatar.txt"
     stat, data = path.stat(), path.read_bytes()
@@ -182,9 +174,7 @@ def test_a_model_file_changed_at_equal_size_and_time_is_another_file(tmp_path: P
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
-def test_a_broken_or_changed_memory_of_hashes_is_made_anew(
-    recipe: Recipe, hashed: list[str], is_cut: bool
-) -> None:
+def test_a_bad_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str], is_cut: bool):
     first = hash_all(recipe)
     memory = recipe.folder / "store" / "hashes.json"
     changed = memory.read_text("utf-8").replace(first[0].hashes[0], "0" * 64)
@@ -201,9 +191,7 @@ def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe
     assert tatar.bytes() == (recipe.folder / "texts" / "tatar.txt").stat().st_size
 
 
-def test_a_source_that_reads_the_recipes_own_folder_is_warned_of(
-    recipe: Recipe, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_source_of_the_recipe_is_warned_of(recipe: Recipe, capsys: pytest.CaptureFixture[str]):
     """Whatever is written there, a log for example, would become a text of the next run."""
     sources.find(recipe, log=Log())
     assert "own folder" not in capsys.readouterr().err

@@ -27,15 +27,7 @@ from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.stages import (
-    CorpusConfig,
-    ExamplesConfig,
-    ExportConfig,
-    NamedFiles,
-    PretrainedFiles,
-    PretrainedTokenizer,
-    StageContext,
-)
+from endonym.pipeline.stages import ExamplesConfig, NamedFiles, PretrainedTokenizer, StageContext
 from endonym.store import Artifact
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
@@ -65,12 +57,9 @@ def corpus(tmp_path: Path) -> Path:
         raw_lines(tmp_path, "others", [*KHMER, *ROMANIAN, *FRENCH]),
     ]
     ctx = context(tmp_path / "corpus")
-    config = CorpusConfig(
-        order=("tatar", "others"),
-        sources=tuple(raw),
-        clean=Clean(),
-        split=Split(val_share=0.3, seed=7),
-    )
+    split = Split(val_share=0.3, seed=7)
+    order = ("tatar", "others")
+    config = stages.CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
     stages.corpus(config, ctx)
     return ctx.out
 
@@ -103,19 +92,15 @@ def test_files_that_a_recipe_names_are_written_down_by_their_content(tmp_path: P
     assert one["sha256"] == two["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
 
 
-def test_a_given_model_is_loaded_as_a_trial_before_its_files_are_written_down(
-    model: LanguageModel, tmp_path: Path
-) -> None:
+def test_a_given_model_is_tried_before_it_is_noted(model: LanguageModel, tmp_path: Path):
     folder = tmp_path / "given"
     export_huggingface(model, folder)
     paths = (folder / "config.json", folder / "model.safetensors")
     hashed = tuple(map(file_identity, paths))
-    config = PretrainedFiles(folder=folder, paths=paths, files=hashed)
+    config = stages.PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
-    assert stages.pretrained(config, ctx) == {
-        "files": 2,
-        "bytes": sum(path.stat().st_size for path in paths),
-    }
+    size = sum(path.stat().st_size for path in paths)
+    assert stages.pretrained(config, ctx) == {"files": 2, "bytes": size}
     assert len(json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))) == 2
     listed = {each["name"]: {"sha256": each["sha256"]} for each in hashed}
     write_json(folder / "export.json", {"model": "ab12cd34ef56", "files": listed})
@@ -137,9 +122,7 @@ def test_a_corpus_has_every_source_and_tells_its_counts(corpus: Path) -> None:
     assert kept == {"tatar": len(TATAR), "others": len(KHMER + ROMANIAN + FRENCH)}
 
 
-def test_a_tokenizer_learns_from_training_text_alone_and_is_judged_on_dev(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_a_tokenizer_learns_from_training_text_alone(corpus: Path, tmp_path: Path):
     config, texts = TokenizerConfig(kind="bpe", vocab=300), Corpus(corpus)
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
     numbers = stages.tokenizer(config, ctx)
@@ -155,23 +138,17 @@ def test_a_tokenizer_learns_from_training_text_alone_and_is_judged_on_dev(
     assert report == numbers["held_out"]
 
 
-def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(corpus: Path, tmp_path: Path):
     write_tokenizer(gemma_like(), tmp_path / "gemma")
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
-    assert (
-        stages.pretrained_tokenizer(PretrainedTokenizer(folder=tmp_path / "gemma"), ctx)["vocab"]
-        == 600
-    )
+    config = PretrainedTokenizer(folder=tmp_path / "gemma")
+    assert stages.pretrained_tokenizer(config, ctx)["vocab"] == 600
     taken = Tokenizer.load(ctx.out / "tokenizer.json")
     assert taken.encode(TATAR[0]) == Tokenizer(gemma_like(), "<eos>", "<bos>").encode(TATAR[0])
 
 
 @pytest.mark.parametrize("side", ["train", "dev", "test"])
-def test_a_given_tokenizer_that_loses_one_letter_of_any_set_is_refused(
-    corpus: Path, tmp_path: Path, side: str
-) -> None:
+def test_a_given_tokenizer_that_loses_letters_is_refused(corpus: Path, tmp_path: Path, side: str):
     """A sign that stands in one set alone is read as another."""
     texts = {name: [each.text for each in Corpus(corpus).documents(name)] for name in SIDES}
     others = set("".join(text for name in SIDES if name != side for text in texts[name]))
@@ -201,9 +178,7 @@ def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_pa
             assert written.sources[found.source] == document.source
 
 
-def test_an_exported_model_scores_as_the_finished_one(
-    model: LanguageModel, corpus: Path, tmp_path: Path
-) -> None:
+def test_an_exported_model_scores_the_same(model: LanguageModel, corpus: Path, tmp_path: Path):
     folder = tmp_path / "model"
     folder.mkdir()
     write_json(folder / "config.json", model.decoder.config.model_dump())
@@ -213,7 +188,9 @@ def test_an_exported_model_scores_as_the_finished_one(
     shards = context(tmp_path / "shards", corpus=corpus, tokenizer=folder)
     stages.shards(Config(), shards)
     ctx = context(tmp_path / "export", model=folder, shards=shards.out)
-    config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
+    config = stages.ExportConfig(
+        export=Export(format="huggingface"), name="kechkena", language="tt"
+    )
     numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
     assert all(check["ok"] for check in numbers["checks"])
@@ -221,28 +198,19 @@ def test_an_exported_model_scores_as_the_finished_one(
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))
 
 
+CHAT = {"objective": "chat", "val_share": 0.2, "max_rejected": 0.0, "seed": 1}
+
+
 @pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
-def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
-    changed: str, tmp_path: Path, corpus: Path
-) -> None:
+def test_a_changed_file_of_examples_is_refused(changed: str, tmp_path: Path, corpus: Path):
     path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
     write_lines(path, conversations(20))
     template.write_text(CHATML, encoding="utf-8")
     toy_tokenizer("bpe").save(tmp_path)
-    config = ExamplesConfig(
-        paths=(path,),
-        template_file=template,
-        objective="chat",
-        context=400,
-        val_share=0.2,
-        max_rejected=0.0,
-        seed=1,
-    )
+    config = ExamplesConfig(paths=(path,), template_file=template, context=400, **CHAT)
     given = {"data 0": path, "template": template}
-    files = {
-        name: Artifact(tmp_path, {"config": {"files": [file_identity(file)]}})
-        for name, file in given.items()
-    }
+    hashed = {name: {"config": {"files": [file_identity(file)]}} for name, file in given.items()}
+    files = {name: Artifact(tmp_path, manifest) for name, manifest in hashed.items()}
 
     def ctx(name: str) -> StageContext:
         made = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
@@ -255,24 +223,14 @@ def test_examples_of_a_file_that_has_changed_since_it_was_hashed_are_refused(
     assert caught.value.where == str(tmp_path / changed)
 
 
-def test_held_out_and_evaluation_texts_are_not_learnt_as_answers(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     texts = Corpus(corpus)
     held = [each.text for split in ("dev", "test") for each in texts.documents(split)]
     judge = write(tmp_path, "judge.txt", ["Кояш чыкты, кар эреде, елгалар тулды."])
     asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
     path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
     toy_tokenizer("bpe").save(tmp_path)
-    config = ExamplesConfig(
-        paths=(path,),
-        evaluation=(judge,),
-        objective="chat",
-        context=4000,
-        val_share=0.2,
-        max_rejected=0.0,
-        seed=1,
-    )
+    config = ExamplesConfig(paths=(path,), evaluation=(judge,), context=4000, **CHAT)
     ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
     listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
     ctx = replace(ctx, inputs={**ctx.inputs, "data 0": listed}, log=Log())

@@ -66,7 +66,6 @@ def opened(finished: Path) -> tuple[ResolvedTraining, Artifact]:
     choices = {key: Choice(*pair) for key, pair in plan["choices"].items()}
     (made,) = (each["id"] for each in plan["stages"] if each["stage"] == "shards")
     shards = Store(finished / "store").find("shards", made)
-    assert shards is not None
     training = resolve_training(
         recipe, choices, facts_of(shards), TokenShards(shards.folder, "train").vocab
     )
@@ -102,18 +101,14 @@ def test_decay_stays_where_trials_read_less_than_half_of_the_phase(bench: Bench)
     assert len(bench.tried) - lasting == 3
 
 
-def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(bench: Bench, monkeypatch: Patch):
     for gain, taken in ((0.001, 3e-3), (0.003, 6e-3)):
         bits = {1.5e-3: 2.5, 3e-3: 2.0, 6e-3: 2.0 - gain}
         monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase, bits=bits: bits[phase.lr])
         assert bench.tune()[LR].value == taken
 
 
-def test_minutes_that_are_too_few_for_five_trainings_may_be_enough_for_three(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_too_few_minutes_for_five_may_do_for_three(bench: Bench, monkeypatch: Patch):
     """Of 20 steps, each of 256 tokens, and of validations a quarter as long at most."""
     monkeypatch.setattr(tuning, "VALIDATION_SHARE", 0.0)
     least = 20 * 256 / TOKENS_A_SECOND / 60
@@ -129,9 +124,7 @@ def test_no_decay_is_not_scaled(bench: Bench) -> None:
     assert len(bench.tried) == 3
 
 
-def test_failed_trials_are_infinitely_bad_and_where_all_fail_nothing_is_tuned(
-    bench: Bench, monkeypatch: Patch
-) -> None:
+def test_failed_trials_are_infinitely_bad(bench: Bench, monkeypatch: Patch):
     monkeypatch.setattr(
         tuning.Trials, "bits", lambda _, phase: 9.0 if phase.lr < 2e-3 else math.inf
     )
@@ -166,9 +159,7 @@ def test_too_few_minutes_are_refused_with_how_many_it_takes(bench: Bench) -> Non
     bench.tune(0.01 * times * 1.05)
 
 
-def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_a_trial_is_the_phase_on_the_asked_device(finished: Path, monkeypatch: Patch):
     given, shards = opened(finished)
     seen: list[Training] = []
     probed: list[tuple[str, int]] = []
@@ -196,9 +187,7 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     assert training.config.lr == 3e-3
 
 
-def test_a_trial_opens_train_and_dev_text_and_no_test_text(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_a_trial_opens_train_and_dev_text_and_no_test_text(finished: Path, monkeypatch: Patch):
     """What chooses a rate must not have seen what judges the model."""
     given, shards = opened(finished)
     splits: list[str] = []
@@ -215,9 +204,7 @@ def test_a_trial_opens_train_and_dev_text_and_no_test_text(
     assert splits == ["train", "dev"]
 
 
-def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
-    finished: Path, monkeypatch: Patch
-) -> None:
+def test_impossible_rates_are_no_trial(finished: Path, monkeypatch: Patch):
     given, shards = opened(finished)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lambda _: pytest.fail("trained"))
@@ -256,16 +243,13 @@ def made(recipe: Path, minutes: float | None = None) -> tuple[Run, list[str]]:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
-    prepared: Path, monkeypatch: Patch
-) -> None:
+def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatch: Patch):
     text = prepared.read_text(encoding="utf-8").replace("steps = 40", "steps = 2")
     rates = ["lr = 1e-5\nweight_decay = 0.1", "lr = 3e-5\nweight_decay = 0.1"]
     first, second = (text.replace("lr = 4e-3", each) for each in rates)
     prepared.write_text(first, encoding="utf-8")
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: 9 - phase.lr * 1e5)
     run, said = made(prepared, 5.0)
-    assert run.training is not None
     phase = run.training.phases[0]
     assert (phase.lr, phase.weight_decay) == (2e-5, 0.1)
     assert phase.embedding_lr == pytest.approx(16e-5), "in proportion"
@@ -281,7 +265,6 @@ def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     assert any("--replan" in each for each in said)
     prepared.write_text(second, encoding="utf-8")
     changed, said = made(prepared)
-    assert changed.training is not None
     assert changed.training.phases[0].lr == 3e-5
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)

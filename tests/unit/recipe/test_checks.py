@@ -93,23 +93,23 @@ def test_a_contradiction_names_its_line_and_what_to_do(
     assert problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under) == [do]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        'start = "previous"',
-        "batch_tokens = 300\n[pack]\ncontext = 256",
-        "batch_tokens = 256\n[pack]\ncontext = 256",
-        '[tokenizer]\nkind = "byte"',
-        '[tokenizer]\nkind = "byte"\nvocab = 259',
-        '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
-        '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4\ntied = false',
-        '[model]\nfamily = "mamba"\ndim = 64\nlayers = 2',
-        '[model]\nfamily = "mistral"\ndim = 64\nlayers = 2\nmixer = { heads = 4, window = 300 }',
-        "[model]\ndim = 64\nlayers = 2\nmixer = [{ heads = 4 }, { kind = 'mamba' }]",
-        "[model]\ndim = 66\nlayers = 2\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nwindow = 8",
-        "[model]\ndim = 100\nmixer.heads = 3",
-    ],
-)
+FITTING = [
+    'start = "previous"',
+    "batch_tokens = 300\n[pack]\ncontext = 256",
+    "batch_tokens = 256\n[pack]\ncontext = 256",
+    '[tokenizer]\nkind = "byte"',
+    '[tokenizer]\nkind = "byte"\nvocab = 259',
+    '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
+    '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4\ntied = false',
+    '[model]\nfamily = "mamba"\ndim = 64\nlayers = 2',
+    '[model]\nfamily = "mistral"\ndim = 64\nlayers = 2\nmixer = { heads = 4, window = 300 }',
+    "[model]\ndim = 64\nlayers = 2\nmixer = [{ heads = 4 }, { kind = 'mamba' }]",
+    "[model]\ndim = 66\nlayers = 2\n[[model.mixer]]\nheads = 4\n[[model.mixer]]\nwindow = 8",
+    "[model]\ndim = 100\nmixer.heads = 3",
+]
+
+
+@pytest.mark.parametrize("body", FITTING)
 def test_what_may_yet_fit_is_accepted(body: str, tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text(HEAD + body, encoding="utf-8")
@@ -123,21 +123,14 @@ def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Pa
     )
     blocks = refusal(tmp_path, HEAD + body).split("\n\n")
     assert [block.split(": ")[0] for block in blocks] == [
-        "r.toml:7",
-        "r.toml:9",
-        "r.toml:12",
-        "r.toml:15",
-        "r.toml:18",
-    ]
+        "r.toml:7", "r.toml:9", "r.toml:12", "r.toml:15", "r.toml:18",
+    ]  # fmt: skip
 
 
 def test_a_third_of_one_name_is_as_the_first() -> None:
     same = [{"name": "роман", "path": "a"}] * 3
-    found = [
-        each.message
-        for each in contradictions({"source": same}, None)
-        if "is called" in each.message
-    ]
+    messages = [each.message for each in contradictions({"source": same}, None)]
+    found = [each for each in messages if "is called" in each]
     assert [each.rpartition("as ")[2] for each in found] == ["source 1 is."] * 2
 
 
@@ -159,16 +152,10 @@ def test_a_later_phase_of_adapters_alone_is_no_first_one() -> None:
     assert not any("adapters train no embeddings" in each for each in found)
 
 
-@pytest.mark.parametrize(
-    ("names", "problems"), [([], 1), (["a"], 0), (["a", "b"], 0), (["a", "a"], 1)]
-)
-def test_a_phase_names_each_of_its_sources_once_and_at_least_one(
-    names: list[str], problems: int
-) -> None:
-    data = {
-        "source": [{"name": name, "path": name} for name in "ab"],
-        "phase": [{"sources": names}],
-    }
+@pytest.mark.parametrize(("names", "problems"), [("", 1), ("a", 0), ("ab", 0), ("aa", 1)])
+def test_a_phase_names_each_of_its_sources_once_and_at_least_one(names: str, problems: int):
+    sources = [{"name": name, "path": name} for name in "ab"]
+    data = {"source": sources, "phase": [{"sources": [*names]}]}
     found = [each for each in contradictions(data, None) if "each source once" in each.message]
     assert [each.path for each in found] == [("phase", 0, "sources")] * problems
 
@@ -185,9 +172,8 @@ def test_operations_need_both_sizes_of_a_model() -> None:
         problems = contradictions({"model": model, "phase": [{"flops": 1e12}]}, None)
         return any("flops needs a model" in each.message for each in problems)
 
-    assert [found(), found(dim=64), found(layers=2), found(dim=64, layers=2)] == [True] * 3 + [
-        False
-    ]
+    assert all([found(), found(dim=64), found(layers=2)])
+    assert not found(dim=64, layers=2)
 
 
 def test_of_an_evaluation_every_file_must_be_there(tmp_path: Path) -> None:
@@ -234,20 +220,16 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
     with pytest.raises(RecipeError) as caught:
         load_with_folder(tmp_path, body)
     text = str(caught.value)
-    for line, message in {
-        8: "dim is set by model.folder.",
-        9: "mixer is set by model.folder.",
-        13: 'start = "scratch" forgets what model.folder holds.',
-    }.items():
+    scratch = 'start = "scratch" forgets what model.folder holds.'
+    set_there = [(8, "dim is set by model.folder."), (9, "mixer is set by model.folder.")]
+    for line, message in (*set_there, (13, scratch)):
         assert f"recipe.toml:{line}: {message}" in text
     assert text.count("Leave one of the two out.") == 3
     assert "vocab" not in text, "it is that of a new tokenizer"
 
 
 @pytest.mark.parametrize("tokenizer", ["extend = 40", 'kind = "bpe"\nvocab = 400'])
-def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(
-    tmp_path: Path, tokenizer: str
-) -> None:
+def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(tmp_path: Path, tokenizer: str):
     body = '[model]\nfolder = "gemma"\n{}[[phase]]\nadapt = {{}}\n'
     with pytest.raises(RecipeError, match="adapters train no embeddings") as caught:
         load_with_folder(tmp_path, body.format(f"[tokenizer]\n{tokenizer}\n"))
@@ -258,18 +240,15 @@ def test_adapters_leave_no_new_rows_of_a_vocabulary_as_they_begin(
     assert load_with_folder(tmp_path, body.format(rows)).phase[1].adapt is not None
 
 
-@pytest.mark.parametrize(
-    ("phase", "problem"),
-    [
-        ({"objective": "chat"}, "needs data"),
-        ({"data": "a.jsonl"}, "data is not read"),
-        ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
-        (
-            {"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1.0}},
-            "sources is for phases",
-        ),
-    ],
-)
+ANSWERS = [
+    ({"objective": "chat"}, "needs data"),
+    ({"data": "a.jsonl"}, "data is not read"),
+    ({"objective": "chat", "data": "a.jsonl", "temperature": 2.0}, "temperature is for phases"),
+    ({"objective": "preferences", "data": "a.jsonl", "sources": {"a": 1}}, "sources is for"),
+]
+
+
+@pytest.mark.parametrize(("phase", "problem"), ANSWERS)
 def test_answers_need_data_and_read_no_sources(phase: dict[str, Any], problem: str) -> None:
     found = [each.message for each in contradictions({"phase": [phase]}, None)]
     assert any(problem in each for each in found), found
@@ -288,9 +267,8 @@ def test_texts_are_needed_unless_a_model_only_learns_to_answer() -> None:
     for more in ({"model": {}}, {"phase": [{"name": "texts"}, chat]}, {"phase": [{"name": "a"}]}):
         assert ("source",) in found(**more)
     for more in ({"tokenizer": {"extend": 9}}, {"evaluate": [{"kind": "bits"}]}):
-        assert found(**more) == [
-            next((name, 0) if name == "evaluate" else (name,) for name in more)
-        ]
+        (name,) = more
+        assert found(**more) == [(name, 0) if name == "evaluate" else (name,)]
     assert found(export=[{"format": "dataset"}]) == [("export", 0)]
     assert found(evaluate=[{"kind": "speed"}]) == [("evaluate", 0)]
     assert found(evaluate=[{"kind": "speed"}], source=[{"name": "a", "path": "a"}]) == []
@@ -323,18 +301,16 @@ def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
     assert not missing_files(data, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("template", "problem"),
-    [
-        ("Җавап {{ messages }}".encode("cp1251", "replace"), "no UTF-8 at byte"),
-        (b" \n", "is empty"),
-        (b"{% for %}", "cannot be filled in"),
-        (b"{{ raise_exception('no') }}", "says: no"),
-    ],
-)
-def test_a_template_that_cannot_be_used_is_told(
-    template: bytes, problem: str, tmp_path: Path
-) -> None:
+TEMPLATES = [
+    ("Җавап {{ messages }}".encode("cp1251", "replace"), "no UTF-8 at byte"),
+    (b" \n", "is empty"),
+    (b"{% for %}", "cannot be filled in"),
+    (b"{{ raise_exception('no') }}", "says: no"),
+]
+
+
+@pytest.mark.parametrize(("template", "problem"), TEMPLATES)
+def test_a_template_that_cannot_be_used_is_told(template: bytes, problem: str, tmp_path: Path):
     (tmp_path / "a.jinja").write_bytes(template)
     (found,) = missing_files({"chat": {"template": "a.jinja"}}, tmp_path)
     assert problem in found.message

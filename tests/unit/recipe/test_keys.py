@@ -49,42 +49,38 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
     assert plain_word("Warmup Steps-x") == "warmup_steps_x"
 
 
-@pytest.mark.parametrize(
-    ("table", "wrong", "suggested"),
-    [
-        ("phase", "step", "`steps`"),
-        ("phase", "Learning-Rate", "`lr`"),
-        ("phase", "batch_size", "`batch_tokens`"),
-        ("model", "num_heads", "`mixer.heads`"),
-        ("model", "bf16", "`number_format` in [[phase]]"),
-        ("model", "kv_head", "`mixer.kv_heads`"),
-        ("pack", "seed", "`seed` at the top of the recipe"),
-        ("", "modle", "`model`"),
-        ("clean", "сүзләр", None),
-        ("", "learnig_rate", "`lr` in [[phase]]"),
-        ("model", "num_haeds", "`mixer.heads`"),
-        ("phase", "batchsize", "`batch_tokens`"),
-    ],
-)
-def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
-    table: str, wrong: str, suggested: str | None
-) -> None:
+UNKNOWN_KEYS = [
+    ("phase", "step", "`steps`"),
+    ("phase", "Learning-Rate", "`lr`"),
+    ("phase", "batch_size", "`batch_tokens`"),
+    ("model", "num_heads", "`mixer.heads`"),
+    ("model", "bf16", "`number_format` in [[phase]]"),
+    ("model", "kv_head", "`mixer.kv_heads`"),
+    ("pack", "seed", "`seed` at the top of the recipe"),
+    ("", "modle", "`model`"),
+    ("clean", "сүзләр", None),
+    ("", "learnig_rate", "`lr` in [[phase]]"),
+    ("model", "num_haeds", "`mixer.heads`"),
+    ("phase", "batchsize", "`batch_tokens`"),
+]
+
+
+@pytest.mark.parametrize(("table", "wrong", "suggested"), UNKNOWN_KEYS)
+def test_an_unknown_key_is_met_with_a_known_one(table: str, wrong: str, suggested: str | None):
     assert nearest_key(Recipe, tables(Recipe)[table], wrong) == suggested
 
 
-@pytest.mark.parametrize(
-    ("wrong", "held", "suggested"),
-    [
-        ("trian", ["learnig_rate", "epoch"], ("`lr` in [[phase]]", "`phase.lr`")),
-        ("optim", ["name", "lr", "clip"], ("`name` in [[phase]]", "`phase.name`")),
-        ("modle", ["lr"], ("`model`", "`model`")),
-        ("lr", [], ("`lr` in [[phase]]", "`phase.lr`")),
-        ("train", ["сүз"], ("`phase`", "`phase`")),
-    ],
-)
-def test_an_unknown_table_is_met_with_the_one_that_has_its_keys(
-    wrong: str, held: list[str], suggested: tuple[str, str]
-) -> None:
+UNKNOWN_TABLES = [
+    ("trian", ["learnig_rate", "epoch"], ("`lr` in [[phase]]", "`phase.lr`")),
+    ("optim", ["name", "lr", "clip"], ("`name` in [[phase]]", "`phase.name`")),
+    ("modle", ["lr"], ("`model`", "`model`")),
+    ("lr", [], ("`lr` in [[phase]]", "`phase.lr`")),
+    ("train", ["сүз"], ("`phase`", "`phase`")),
+]
+
+
+@pytest.mark.parametrize(("wrong", "held", "suggested"), UNKNOWN_TABLES)
+def test_an_unknown_table_is_met_by_keys(wrong: str, held: list[str], suggested: tuple[str, str]):
     top = tables(Recipe)[""]
     found = [nearest_key(Recipe, top, wrong, held=held, is_dotted=each) for each in (False, True)]
     assert tuple(found) == suggested

@@ -64,15 +64,15 @@ def refusal(file: Path, *, variant: str | None = None, sets: tuple[str, ...] = (
     return str(caught.value).replace(str(file), file.name)
 
 
-def test_a_variant_s_table_replaces_the_table_and_does_not_merge(basme: Path) -> None:
+def test_a_variant_s_tables_phases_and_values_replace_those_of_the_recipe(basme: Path) -> None:
+    assert Recipe.variants(basme) == ["gpt2", "scurt", "semințe"]
     model = Recipe.load(basme, variant="gpt2").model
     assert (model.family, model.layers, model.dim, model.mixer.heads) == ("gpt2", 6, None, None)
-
-
-def test_a_variant_s_phases_replace_all_phases(basme: Path) -> None:
     recipe = Recipe.load(basme, variant="scurt")
     assert [(phase.name, phase.steps) for phase in recipe.phase] == [("una", 5)]
     assert recipe.model.family == "llama"
+    recipe = Recipe.load(basme, variant="semințe")
+    assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
 
 
 def test_a_variant_s_table_for_a_list_changes_keys_of_its_items(basme: Path) -> None:
@@ -97,9 +97,7 @@ def test_the_only_item_of_a_list_needs_no_name_in_a_variant(basme: Path) -> None
 
 
 @pytest.mark.parametrize("variant", [None, "rate"])
-def test_an_item_that_a_variant_misnames_is_reported_at_its_line(
-    basme: Path, variant: str | None
-) -> None:
+def test_an_item_that_a_variant_misnames_is_reported_at_its_line(basme: Path, variant: str | None):
     text = basme.read_text(encoding="utf-8")
     more = "\n[variant.rate.phase.carti]\nlr = 0.01\n"
     basme.write_text(text + more, encoding="utf-8")
@@ -108,31 +106,17 @@ def test_an_item_that_a_variant_misnames_is_reported_at_its_line(
     assert "Did you mean `cărți`?" in said
 
 
-def test_a_variant_may_hold_a_single_value(basme: Path) -> None:
-    recipe = Recipe.load(basme, variant="semințe")
-    assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
-
-
-def test_variants_are_listed_in_the_file_s_order(basme: Path) -> None:
-    assert Recipe.variants(basme) == ["gpt2", "scurt", "semințe"]
-
-
 def test_an_unknown_variant_gets_a_suggestion_and_the_list(basme: Path) -> None:
     assert refusal(basme, variant="scrut") == (
         "basme.toml: variant scrut is not in this recipe.\n"
         "Did you mean `scurt`?  Variants: gpt2, scurt, semințe"
     )
-
-
-def test_a_recipe_without_variants_says_so(basme: Path) -> None:
     basme.write_text(BASME[: BASME.index("[variant")], encoding="utf-8")
     assert refusal(basme, variant="x").endswith("It has no variants.")
 
 
 @pytest.mark.parametrize("variant", [None, "gpt2", "scurt"])
-def test_a_mistake_in_a_variant_is_reported_whether_or_not_it_is_chosen(
-    basme: Path, variant: str | None
-) -> None:
+def test_a_mistake_in_any_variant_is_reported(basme: Path, variant: str | None):
     text = basme.read_text(encoding="utf-8").replace("layers = 6", "layer = 6")
     basme.write_text(text, encoding="utf-8")
     assert refusal(basme, variant=variant) == (
@@ -152,17 +136,17 @@ def test_sizes_that_do_not_fit_in_a_variant_point_into_the_variant(basme: Path) 
     assert first == "basme.toml:29: dim 100 is not divisible by 3 heads."
 
 
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("[variant.all.pack]\ncontext = 9", "9: 'all' cannot name a variant."),
-        ("[variant.'a b'.pack]\ncontext = 9", "9: 'a b' cannot name a variant."),
-        ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
-        ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
-        ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
-        ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
-    ],
-)
+NO_VARIANTS = [
+    ("[variant.all.pack]\ncontext = 9", "9: 'all' cannot name a variant."),
+    ("[variant.'a b'.pack]\ncontext = 9", "9: 'a b' cannot name a variant."),
+    ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
+    ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
+    ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
+    ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
+]
+
+
+@pytest.mark.parametrize(("written", "said"), NO_VARIANTS)
 def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) -> None:
     file = tmp_path / "r.toml"
     head = 'name = "basme"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a"\n[[phase]]\n\n\n'
@@ -171,18 +155,10 @@ def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) 
 
 
 def test_a_set_reaches_tables_and_items_by_number_and_by_name(basme: Path) -> None:
-    recipe = Recipe.load(
-        basme,
-        sets=[
-            "model.mixer.heads=8",
-            "phase.0.steps=10",
-            "phase.cărți.epochs=2.5",
-            'source."web.2015".path=alt/*.txt',
-            "source.povești.document=line",
-            "tokenizer.vocab = 1_024",
-            'clean.dedup=["exact"]',
-        ],
-    )
+    numbers = ["model.mixer.heads=8", "phase.0.steps=10", "phase.cărți.epochs=2.5"]
+    texts = ['source."web.2015".path=alt/*.txt', "source.povești.document=line"]
+    others = ["tokenizer.vocab = 1_024", 'clean.dedup=["exact"]']
+    recipe = Recipe.load(basme, sets=[*numbers, *texts, *others])
     assert recipe.model.mixer.heads == 8
     assert [(phase.steps, phase.epochs) for phase in recipe.phase] == [(10, None), (None, 2.5)]
     assert [source.path for source in recipe.source] == ["texte", "alt/*.txt"]
@@ -198,9 +174,7 @@ def test_the_only_item_may_be_left_out(basme: Path) -> None:
     tokens = ["phase.steps=", "phase.tokens=64"]
     assert Recipe.load(basme, variant="scurt", sets=tokens).phase[0].tokens == 64
     said = refusal(basme, variant="scurt", sets=("phase.lrr=1",))
-    assert said.startswith(
-        "--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you mean"
-    )
+    assert said.startswith("--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you")
     assert "phase has no item 1." in refusal(basme, variant="scurt", sets=("phase.1=",))
     assert "It has: una, 0" in refusal(basme, variant="scurt", sets=("phase.unna.lr=1",))
 
@@ -224,30 +198,29 @@ def test_an_empty_set_takes_a_key_or_an_item_out(basme: Path) -> None:
     assert [(phase.steps, phase.tokens) for phase in recipe.phase] == [(None, 64)]
 
 
-@pytest.mark.parametrize(
-    ("override", "said", "do"),
-    [
-        ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
-        (
-            "model.layers=two",
-            'model.layers must be a whole number, not the text "two".',
-            "More: endonym explain model.layers",
-        ),
-        ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
-        ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
-        ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
-        ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
-        ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
-        ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
-        ("phase.lr=2", "phase has no item lr.", "Name the item as well: phase.pretrain.lr  It has"),
-        ("source.path=x", "source has no item path.", "Name the item as well: source.povești.path"),
-        ("lr=0.003", "lr is not a key of a recipe.", "Did you mean `phase.lr`?"),
-        ("train.lr=2", "train is not a key of a recipe.", "Did you mean `phase.lr`?"),
-        ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
-        ("name.x=2", "name is not a table.", "More: endonym explain name"),
-        ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
-    ],
-)
+TWO = 'must be a whole number, not the text "two".'
+
+
+WRONG_SETS = [
+    ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
+    ("model.layers=two", f"model.layers {TWO}", "More: endonym explain model.layers"),
+    ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
+    ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
+    ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
+    ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
+    ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
+    ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
+    ("phase.lr=2", "phase has no item lr.", "Name the item as well: phase.pretrain.lr  It has"),
+    ("source.path=x", "source has no item path.", "Name the item as well: source.povești.path"),
+    ("lr=0.003", "lr is not a key of a recipe.", "Did you mean `phase.lr`?"),
+    ("train.lr=2", "train is not a key of a recipe.", "Did you mean `phase.lr`?"),
+    ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
+    ("name.x=2", "name is not a table.", "More: endonym explain name"),
+    ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
+]
+
+
+@pytest.mark.parametrize(("override", "said", "do"), WRONG_SETS)
 def test_a_wrong_set_is_quoted_as_typed(basme: Path, override: str, said: str, do: str) -> None:
     assert refusal(basme, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
 
@@ -307,25 +280,12 @@ def test_a_key_of_thousands_of_parts_is_refused_in_short(basme: Path) -> None:
     assert len(said) < 500
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        True,
-        False,
-        0,
-        -3,
-        12_345_678,
-        0.1,
-        1e-5,
-        0.123456789012,
-        -2.5e300,
-        'Әбием мич янында\n"ипи" \\ \t\x7f',
-        "ភាសាខ្មែរ",
-        [],
-        [1, 2.5, "три"],
-        {"kind": "yarn", "factor": 2.5, "a b": {"ç": [True]}},
-    ],
-)
+VALUES = [True, False, 0, -3, 12_345_678, 0.1, 1e-5, 0.123456789012, -2.5e300, [], [1, 2.5, "три"]]
+VALUES += ['Әбием мич янында\n"ипи" \\ \t\x7f', "ភាសាខ្មែរ"]
+VALUES += [{"kind": "yarn", "factor": 2.5, "a b": {"ç": [True]}}]
+
+
+@pytest.mark.parametrize("value", VALUES)
 def test_a_value_is_read_as_it_was(value: Any) -> None:
     assert tomllib.loads(f"value = {toml(value)}") == {"value": value}
 

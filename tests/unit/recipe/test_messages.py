@@ -170,12 +170,8 @@ def test_all_problems_are_reported_at_once_in_the_order_of_lines(tmp_path: Path)
     body = "lr = -1\n[model]\nlayer = 2\n[clean]\nscript = 7\n[variant.b.pack]\ncontxt = 9\n"
     blocks = refusal(tmp_path, HEAD.replace('"tt"', "7") + body).split("\n\n")
     assert [block.split(": ")[0] for block in blocks] == [
-        "r.toml:2",
-        "r.toml:7",
-        "r.toml:9",
-        "r.toml:11",
-        "r.toml:13",
-    ]
+        "r.toml:2", "r.toml:7", "r.toml:9", "r.toml:11", "r.toml:13",
+    ]  # fmt: skip
 
 
 def test_a_value_is_reported_once_even_if_it_is_wrong_in_several_ways(tmp_path: Path) -> None:
@@ -291,9 +287,6 @@ def test_what_only_a_variant_has_wrong_is_said_with_its_name() -> None:
     dim, seed = Problem(("model", "dim"), "wrong."), Problem(("seed",), "7.")
     wide = Origin(FILE, TEXT, variant="wide")
     blocks = refused(([seed, dim], ORIGIN), ([seed, dim], wide)).split("\n\n")
-    assert [block.partition(": ")[0] for block in blocks] == [
-        "r.toml:2",
-        "r.toml:5",
-        "r.toml:12, in variant wide",
-    ]
+    places = [block.partition(": ")[0] for block in blocks]
+    assert places == ["r.toml:2", "r.toml:5", "r.toml:12, in variant wide"]
     assert refused(([dim], wide)).startswith("r.toml:12: ")

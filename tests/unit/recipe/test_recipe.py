@@ -144,14 +144,9 @@ def test_sizes_that_do_not_fit_in_a_copy_point_at_the_changed_key(tatar: Path) -
 
 
 def test_a_recipe_made_in_python_takes_changes_too() -> None:
-    recipe = Recipe.model_validate(
-        {
-            "name": "basme",
-            "language": "ro",
-            "source": [{"name": "povești", "path": "texte"}],
-            "phase": [{"steps": 3}],
-        }
-    )
+    sources = [{"name": "povești", "path": "texte"}]
+    said = {"name": "basme", "language": "ro", "source": sources, "phase": [{"steps": 3}]}
+    recipe = Recipe.model_validate(said)
     assert recipe.with_values({"phase.pretrain.steps": 4}).phase[0].steps == 4
     assert recipe.text == ""
     assert recipe.run_name == "basme"
@@ -173,11 +168,7 @@ def test_source_paths_that_lead_to_no_file_are_reported_with_their_lines(tatar: 
 def test_all_of_a_recipe_are_itself_and_its_variants_in_the_files_order(tatar: Path) -> None:
     tatar.write_text(TATAR + "\n[variant.deep.model]\nlayers = 12\n", encoding="utf-8")
     found = Recipe.load_all(tatar, sets=["seed=7"])
-    assert [each.run_name for each in found] == [
-        "tatar+seed=7",
-        "tatar@wide+seed=7",
-        "tatar@deep+seed=7",
-    ]
+    assert [each.run_name for each in found] == [f"tatar{n}+seed=7" for n in ("", "@wide", "@deep")]
     assert [each.model.layers for each in found] == [6, 4, 12]
     assert {each.seed for each in found} == {7}
 
@@ -191,12 +182,8 @@ def test_what_is_wrong_with_several_variants_is_reported_once_each(tatar: Path) 
         Recipe.load_all(tatar)
     blocks = str(caught.value).split("\n\n")
     firsts = [block.splitlines()[0].partition("tatar.toml:")[2] for block in blocks]
-    assert [first.partition(": ")[0] for first in firsts] == [
-        "24",
-        "39",
-        "49, in variant odd",
-        "54, in variant odd2",
-    ]
+    places = [first.partition(": ")[0] for first in firsts]
+    assert places == ["24", "39", "49, in variant odd", "54, in variant odd2"]
     assert "512 is not divisible by 7 heads" in firsts[0]
 
 
@@ -223,17 +210,17 @@ def test_a_model_s_folder_starts_at_the_recipe_and_is_no_identity(tatar: Path) -
     assert Recipe.load(tatar).model_folder is None
 
 
-@pytest.mark.parametrize(
-    ("sets", "end"),
-    [
-        ([], ""),
-        (["name=башка"], ""),
-        (["phase.0.lr=4e-3"], "+phase.0.lr=4e-3"),
-        (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
-        (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
-        (["phase.0.tokens="], "+phase.0.tokens="),
-    ],
-)
+OVERRIDES = [
+    ([], ""),
+    (["name=башка"], ""),
+    (["phase.0.lr=4e-3"], "+phase.0.lr=4e-3"),
+    (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
+    (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
+    (["phase.0.tokens="], "+phase.0.tokens="),
+]
+
+
+@pytest.mark.parametrize(("sets", "end"), OVERRIDES)
 def test_overrides_add_to_the_name_of_a_run(sets: list[str], end: str) -> None:
     assert overrides_name(sets) == end
 
@@ -261,9 +248,7 @@ def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) ->
     ("clean", "language"),
     [('mask = ["phone"]', "ro"), ('mask = ["code"]\nlanguage = "ro-MD"', "ro-MD"), ("", None)],
 )
-def test_masks_take_the_language_of_the_recipe(
-    tmp_path: Path, clean: str, language: str | None
-) -> None:
+def test_masks_take_the_language_of_the_recipe(tmp_path: Path, clean: str, language: str | None):
     path = tmp_path / "recipe.toml"
     head = 'name = "a"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a.txt"\n'
     path.write_text(f'{head}[clean]\n{clean}\n[[phase]]\nname = "a"\n', encoding="utf-8")

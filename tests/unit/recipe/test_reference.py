@@ -110,49 +110,42 @@ def test_a_table_is_explained_by_its_keys() -> None:
     assert "does not merge" in explain("variant.bpe")
 
 
-@pytest.mark.parametrize(
-    ("key", "do"),
-    [
-        ("model.mixer.head", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
-        ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
-        ("зур", "Tables: endonym explain"),
-        ("learnig_rate", "Did you mean `phase.lr`?  Tables: endonym explain"),
-        ("optim.lr", "Did you mean `phase.lr`?  Tables: endonym explain"),
-    ],
-)
+UNKNOWN = [
+    ("model.mixer.head", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
+    ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
+    ("зур", "Tables: endonym explain"),
+    ("learnig_rate", "Did you mean `phase.lr`?  Tables: endonym explain"),
+    ("optim.lr", "Did you mean `phase.lr`?  Tables: endonym explain"),
+]
+
+
+@pytest.mark.parametrize(("key", "do"), UNKNOWN)
 def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
     with pytest.raises(RecipeError) as caught:
         explain(key)
     assert caught.value.do == do
 
 
-@pytest.mark.parametrize(
-    ("asked", "key"),
-    [
-        ("vocab", "tokenizer.vocab"),
-        ("phase.pretrain.lr", "phase.lr"),
-        ("mixer.heads", "model.mixer.heads"),
-        ("model.heads", "model.mixer.heads"),
-        ("kind", "tokenizer.kind"),
-    ],
-)
-def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(
-    asked: str, key: str
-) -> None:
+@pytest.mark.parametrize(("asked", "key"), [
+    ("vocab", "tokenizer.vocab"), ("phase.pretrain.lr", "phase.lr"),
+    ("mixer.heads", "model.mixer.heads"), ("model.heads", "model.mixer.heads"),
+    ("kind", "tokenizer.kind"),
+])  # fmt: skip
+def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(asked: str, key: str):
     assert explain(asked).splitlines()[0] == key
 
 
-@pytest.mark.parametrize(
-    ("asked", "key", "head"),
-    [
-        ("batch size", "phase.batch_tokens", "batch_tokens = batch size × context"),
-        ("phase.0.Learning-Rate", "phase.lr", "learning_rate is called lr here."),
-        ("gradient_accumulation", "phase.micro_tokens", "= batch_tokens / accumulation steps"),
-        ("warmup", "phase.warmup_steps", "is called warmup_steps"),
-        ("fp16", "phase.number_format", "there is no fp16"),
-        ("num_heads", "model.mixer.heads", "is called heads"),
-    ],
-)
+KNOWN_NAMES = [
+    ("batch size", "phase.batch_tokens", "batch_tokens = batch size × context"),
+    ("phase.0.Learning-Rate", "phase.lr", "learning_rate is called lr here."),
+    ("gradient_accumulation", "phase.micro_tokens", "= batch_tokens / accumulation steps"),
+    ("warmup", "phase.warmup_steps", "is called warmup_steps"),
+    ("fp16", "phase.number_format", "there is no fp16"),
+    ("num_heads", "model.mixer.heads", "is called heads"),
+]
+
+
+@pytest.mark.parametrize(("asked", "key", "head"), KNOWN_NAMES)
 def test_names_that_people_know_lead_to_ours(asked: str, key: str, head: str) -> None:
     lines = explain(asked).splitlines()
     assert head in lines[0]
@@ -230,16 +223,14 @@ def test_the_schema_says_nothing_that_toml_cannot_and_holds_what_it_refers_to() 
     assert list(DEFINITIONS) == sorted(DEFINITIONS)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "yes", "no"),
-    [
-        (r"^\w[\w.-]{0,63}$", ["әкият", "ខ្មែរ", "a_1.b-c"], ["-a", "a b", "", "ә" * 65]),
-        (VARIANT_NAME, ["зур", "allo", "all2"], ["all", ".a", ""]),
-    ],
-)
-def test_letters_of_every_script_are_letters_to_an_editor_too(
-    pattern: str, yes: list[str], no: list[str]
-) -> None:
+PATTERNS = [
+    (r"^\w[\w.-]{0,63}$", ["әкият", "ខ្មែរ", "a_1.b-c"], ["-a", "a b", "", "ә" * 65]),
+    (VARIANT_NAME, ["зур", "allo", "all2"], ["all", ".a", ""]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "yes", "no"), PATTERNS)
+def test_letters_of_every_script_are_letters(pattern: str, yes: list[str], no: list[str]):
     written = any_script(pattern)
     assert "\\w" not in written
     assert all(regex.search(written, word) for word in yes)

@@ -33,7 +33,6 @@ def test_the_longest_copied_span_is_found_with_its_document() -> None:
     found = longest_copied(
         ["Яңа ел. Мин бүген мәктәпкә бармыйм."], documents(["юк", f"Ә шулай, {TATAR}", KHMER])
     )
-    assert found is not None
     assert found.text == " Мин бүген мәктәпкә бар"
     assert (found.document, found.documents, found.is_whole) == ("f#1", 3, True)
 
@@ -42,9 +41,7 @@ def test_the_longest_copied_span_is_found_with_its_document() -> None:
     st.lists(st.text("аб ខ", max_size=30), max_size=3),
     st.lists(st.text("аб ខ", max_size=60), max_size=5),
 )
-def test_the_fast_search_for_copies_equals_the_slow_one(
-    samples: list[str], texts: list[str]
-) -> None:
+def test_the_fast_search_for_copies_equals_the_slow_one(samples: list[str], texts: list[str]):
     found = longest_copied(samples, documents(texts))
     assert (len(found.text) if found else 0) == slow_longest(samples, texts)
     if found:
@@ -59,7 +56,6 @@ def test_a_search_that_runs_out_of_time_says_how_far_it_came() -> None:
             time.sleep(0.2)
 
     found = longest_copied([TATAR], slow(), most_seconds=0.1)
-    assert found is not None
     assert (found.text, found.documents, found.is_whole) == (TATAR[:9], 1, False)
 
 
@@ -68,5 +64,4 @@ def test_a_document_that_repeats_one_letter_for_ever_does_not_take_for_ever() ->
     endless = documents([("а" * 1998 + "б") * 2000])
     found = longest_copied(["а" * 1999], endless, most_seconds=0.5)
     assert time.monotonic() - started < 5
-    assert found is not None
     assert (len(found.text), found.is_whole) == (1998, False)

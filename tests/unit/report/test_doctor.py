@@ -9,18 +9,7 @@ from made_dirt import lines_of, stubs
 from text_samples import KHMER, TATAR, reasons, records, write
 
 from endonym.log import Log
-from endonym.report.doctor import (
-    code_points,
-    compared,
-    doctor_page,
-    gone_letters,
-    growth_says,
-    languages,
-    named_groups,
-    percent,
-    rare_letters,
-    visible,
-)
+from endonym.report import doctor
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import FOREIGN
 from endonym.survey.findings import Finding
@@ -40,7 +29,7 @@ def made(tmp_path: Path, monkeypatch: Patch) -> Diagnosis:
 
 
 def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
-    html = doctor_page(made)
+    html = doctor.doctor_page(made)
     assert not re.findall(r"(?:src|href)=\"(?!#)", html)
     assert "http" not in html.split("<body>")[1]
     assert "<b>бүген" not in html
@@ -60,10 +49,10 @@ def test_languages_are_counted_for_each_reason_and_script(tmp_path: Path, monkey
     for name in FOREIGN:
         assert sum(n for _, n in by_name[name].groups) == by_name[name].count
     assert by_name["min_language_score"].groups == [("fr", 3)]
-    assert ("Khmer", "2") in named_groups(by_name["min_script_share"], own="ro")
+    assert ("Khmer", "2") in doctor.named_groups(by_name["min_script_share"], own="ro")
     own = Finding("min_script_share", "t", "m", 1, 0.1, groups=[("ro", 1)])
-    assert named_groups(own, own="ro") == [("Romanian in another script", "1")]
-    assert ("other: French", "3") in [each[:2] for each in languages(found)]
+    assert doctor.named_groups(own, own="ro") == [("Romanian in another script", "1")]
+    assert ("other: French", "3") in [each[:2] for each in doctor.languages(found)]
 
 
 def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: Patch):
@@ -84,13 +73,13 @@ def test_no_text_and_no_name_becomes_markup(tmp_path: Path, monkeypatch: Patch):
     assert "<script>" in by_name["look_alikes"].examples[0].before
     assert "<script>" in by_name["near"].examples[0].place
     assert "<script>" in by_name["unread_files"].examples[0].place
-    html = doctor_page(found)
+    html = doctor.doctor_page(found)
     assert html.count("<script") == 1
     assert "&lt;script&gt;alert(1)" in html
 
 
 def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Diagnosis):
-    html = doctor_page(made)
+    html = doctor.doctor_page(made)
     titles = re.findall(r'<a href="#f-\d+">(.*?)</a>', html)
     assert titles == [each.title for each in made.findings]
     assert titles[0] == "Texts filled in by a program"
@@ -102,44 +91,46 @@ def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Dia
 
 def test_the_page_is_no_text_for_the_next_run(made: Diagnosis, tmp_path: Path):
     """It is written beside the texts, and quotes them."""
-    assert reasons(records(write(tmp_path, "doctor.html", doctor_page(made)))) == {"own_page": 1}
+    assert reasons(records(write(tmp_path, "doctor.html", doctor.doctor_page(made)))) == {
+        "own_page": 1
+    }
 
 
 def test_a_page_about_nothing_is_a_page(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
     found = diagnose([tmp_path], runner_of=lambda size: nullcontext(Inline()), log=Log(quiet=True))
-    assert "No text could be read" in doctor_page(found)
-    assert 'id="whole"' not in doctor_page(found)
+    assert "No text could be read" in doctor.doctor_page(found)
+    assert 'id="whole"' not in doctor.doctor_page(found)
 
 
 def test_changed_letters_are_marked_and_named():
-    before, after = compared("Безнeң aвылда", "Безнең авылда")
+    before, after = doctor.compared("Безнeң aвылда", "Безнең авылда")
     assert before == [("Безн", False), ("e", True), ("ң ", False), ("a", True), ("вылда", False)]
     assert [text for text, is_changed in after if is_changed] == ["е", "а"]
-    assert code_points(before) == "e U+0065, a U+0061"
-    assert code_points([(KHMER[0], True)]) == ""
+    assert doctor.code_points(before) == "e U+0065, a U+0061"
+    assert doctor.code_points([(KHMER[0], True)]) == ""
 
 
 def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
-    before, after = compared("сүз\u200bара тора", "сүзара тора б")
+    before, after = doctor.compared("сүз\u200bара тора", "сүзара тора б")
     assert ("[U+200B]", True) in before
     assert after[-1] == (" б", False)
-    assert visible("а\u00a0б") == "а[U+00A0]б"
+    assert doctor.visible("а\u00a0б") == "а[U+00A0]б"
 
 
 def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
     raw, kept = made.examined.raw, made.examined.kept
-    gone = {each.letter: each for each in gone_letters(raw, kept)}
+    gone = {each.letter: each for each in doctor.gone_letters(raw, kept)}
     assert gone["e"].word == "Безнeң"
     assert gone["e"].code == "U+0065"
-    assert all(kept.letters[each.letter] == each.count for each in rare_letters(kept))
+    assert all(kept.letters[each.letter] == each.count for each in doctor.rare_letters(kept))
 
 
 def test_shares_and_growth_are_said_in_words(made: Diagnosis):
-    said = [percent(each) for each in (0, 0.00001, 0.00123, 0.5, 1.0)]
+    said = [doctor.percent(each) for each in (0, 0.00001, 0.00123, 0.5, 1.0)]
     assert said == ["0 %", "< 0.01 %", "0.12 %", "50 %", "100 %"]
-    assert growth_says(made) == ""
+    assert doctor.growth_says(made) == ""
     made.examined.growth["kept"] = [(n, round(10 * n**0.5)) for n in range(0, 50_000, 1_000)]
-    assert "look for texts of other kinds" in growth_says(made)
+    assert "look for texts of other kinds" in doctor.growth_says(made)
     made.examined.growth["kept"] = [(n, round(10 * n**0.7)) for n in range(0, 50_000, 1_000)]
-    assert "power of 0.70" in growth_says(made)
+    assert "power of 0.70" in doctor.growth_says(made)

@@ -4,48 +4,41 @@ import math
 
 import pytest
 
-from endonym.report.formatting import (
-    JOINER,
-    NARROW_BLANK,
-    SHOWN_CHARS,
-    beginning,
-    between,
-    counted,
-    cut,
-    decimal,
-    shown,
-    whole,
-)
+from endonym.report import formatting
 
 
 def test_thousands_stand_apart_and_stay_on_one_line() -> None:
-    assert whole(412) == "412"
-    assert whole(1_234_567) == f"1{NARROW_BLANK}234{NARROW_BLANK}567"
-    assert decimal(1234.567, 2) == f"1{NARROW_BLANK}234.57"
-    assert decimal(0.5, 0) == "0"
-    assert between(1.17, 1.234, 2) == f"1.17{JOINER}–{JOINER}1.23"
+    assert formatting.whole(412) == "412"
+    assert (
+        formatting.whole(1_234_567) == f"1{formatting.NARROW_BLANK}234{formatting.NARROW_BLANK}567"
+    )
+    assert formatting.decimal(1234.567, 2) == f"1{formatting.NARROW_BLANK}234.57"
+    assert formatting.decimal(0.5, 0) == "0"
+    assert formatting.between(1.17, 1.234, 2) == f"1.17{formatting.JOINER}–{formatting.JOINER}1.23"
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_a_dash(value: float | None) -> None:
-    assert decimal(value, 3) == "–"
+    assert formatting.decimal(value, 3) == "–"
 
 
 def test_a_noun_agrees_with_its_number() -> None:
-    assert counted(1, "file") == "1 file"
-    assert counted(0, "file") == "0 files"
-    assert counted(2000, "copy", "copies") == f"2{NARROW_BLANK}000 copies"
+    assert formatting.counted(1, "file") == "1 file"
+    assert formatting.counted(0, "file") == "0 files"
+    assert formatting.counted(2000, "copy", "copies") == f"2{formatting.NARROW_BLANK}000 copies"
 
 
 def test_control_characters_are_shown_as_their_pictures() -> None:
-    assert shown("ә\0\x1b\x7f\tк\n") == "ә␀␛␡\tк\n"
+    assert formatting.shown("ә\0\x1b\x7f\tк\n") == "ә␀␛␡\tк\n"
 
 
 def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:
-    assert cut("  Таң атты.\n") == "Таң атты."
-    assert cut("ә" * SHOWN_CHARS) == "ә" * SHOWN_CHARS
-    assert cut("Таң атты да", 4) == "Таң …"
-    assert cut("ក" * (SHOWN_CHARS + 1)) == "ក" * SHOWN_CHARS + " …"
-    assert cut("ចង់អនុវត្ត", 9) == "ចង់អនុវ …", "no sign is cut from its letter"
-    assert cut("a\0b") == "a␀b"
-    assert beginning("ខ្មែរ", 3) == "ខ្ម", "of a first letter that is too long, what has room"
+    assert formatting.cut("  Таң атты.\n") == "Таң атты."
+    assert formatting.cut("ә" * formatting.SHOWN_CHARS) == "ә" * formatting.SHOWN_CHARS
+    assert formatting.cut("Таң атты да", 4) == "Таң …"
+    assert formatting.cut("ក" * (formatting.SHOWN_CHARS + 1)) == "ក" * formatting.SHOWN_CHARS + " …"
+    assert formatting.cut("ចង់អនុវត្ត", 9) == "ចង់អនុវ …", "no sign is cut from its letter"
+    assert formatting.cut("a\0b") == "a␀b"
+    assert formatting.beginning("ខ្មែរ", 3) == "ខ្ម", (
+        "of a first letter that is too long, what has room"
+    )

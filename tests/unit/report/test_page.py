@@ -100,12 +100,8 @@ class Workshop:
     def corpus(self) -> None:
         artifact = self.add("corpus", "corpus", {})
         source = Source(name="tatar", path="tatar.txt", document="line")
-        make_corpus(
-            [(source, source_files(source, self.root))],
-            Clean(min_chars=5),
-            Split(val_share=0.2, seed=1),
-            out=artifact.folder,
-        )
+        texts, split = [(source, source_files(source, self.root))], Split(val_share=0.2, seed=1)
+        make_corpus(texts, Clean(min_chars=5), split, out=artifact.folder)
         artifact.manifest["files"] |= Files(artifact.folder)
 
     def tokenizer(self) -> None:
@@ -143,11 +139,8 @@ class Workshop:
                 line |= {"train_nats": 3.0, "train_bits_per_byte": 3.0 - step / 20}
             if step % 10 == 0:
                 bits = 1.5 + abs(step - 20) / 20
-                line |= {
-                    "dev_nats": 1.0,
-                    "dev_bits_per_byte": bits,
-                    "dev_bits_per_byte/tatar": bits,
-                }
+                line |= {"dev_nats": 1.0, "dev_bits_per_byte": bits}
+                line["dev_bits_per_byte/tatar"] = bits
             append_jsonl(path, line)
             if step in (0, 40):
                 text = HOSTILE if step else TATAR
@@ -230,21 +223,19 @@ def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) 
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
 
 
-@pytest.mark.parametrize(
-    ("parts", "sections"),
-    [
-        ([], []),
-        (["corpus"], ["corpus", "making"]),
-        (["examples"], ["answers", "making"]),
-        (["tokenizer"], ["tokenizer", "making"]),
-        (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
-        (["model"], ["curves", "samples", "model", "making"]),
-        (["evaluation"], ["scores", "samples", "making"]),
-    ],
-)
-def test_a_section_without_data_is_left_out(
-    workshop: Workshop, parts: list[str], sections: list[str]
-) -> None:
+SECTIONS = [
+    ([], []),
+    (["corpus"], ["corpus", "making"]),
+    (["examples"], ["answers", "making"]),
+    (["tokenizer"], ["tokenizer", "making"]),
+    (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
+    (["model"], ["curves", "samples", "model", "making"]),
+    (["evaluation"], ["scores", "samples", "making"]),
+]
+
+
+@pytest.mark.parametrize(("parts", "sections"), SECTIONS)
+def test_an_empty_section_is_left_out(workshop: Workshop, parts: list[str], sections: list[str]):
     for part in parts:
         getattr(workshop, part)()
     html = report_page(workshop.run)

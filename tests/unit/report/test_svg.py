@@ -51,9 +51,8 @@ def draw(drawn: Chart, width: float) -> str:
 
 
 def parsed(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(
-        svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    )
+    named = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return ElementTree.fromstring(named)
 
 
 def texts(svg: str) -> list[ElementTree.Element]:
@@ -70,10 +69,8 @@ def test_no_two_texts_of_a_chart_overlap(width: float) -> None:
         x, y = float(text.get("x", "0")) - shift, float(text.get("y", "0"))
         boxes.append((x, y - size * 0.72, x + wide, y + 1))
     for one, other in itertools.combinations(boxes, 2):
-        is_apart = (
-            one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
-        )
-        assert is_apart, (one, other)
+        pairs = ((one[2], other[0]), (other[2], one[0]), (one[3], other[1]), (other[3], one[1]))
+        assert any(end <= begin for end, begin in pairs), (one, other)
 
 
 @pytest.mark.parametrize("width", [350.0, 760.0])
@@ -106,37 +103,31 @@ def test_a_chart_says_what_it_shows_to_those_who_hear_it() -> None:
     assert svg.findtext(f"{SVG}desc") == "It falls."
 
 
-def test_names_in_a_chart_are_escaped() -> None:
+def test_names_in_charts_and_bars_are_escaped() -> None:
     hostile = '"><script>alert(1)</script>'
-    svg = draw(chart(title=hostile, series=[Series(hostile, [(0, 1.6), (9, 1.7)], "held")]), 760)
-    assert "<script" not in svg
-    assert parsed(svg).findtext(f"{SVG}title") == hostile
+    drawn = chart(title=hostile, series=[Series(hostile, [(0, 1.6), (9, 1.7)], "held")])
+    bars = draw_bars(Bars(hostile, [Bar(hostile, 1.0, None, None, hostile)]), 350)
+    for svg in (draw(drawn, 760), bars):
+        assert "<script" not in svg
+        assert parsed(svg).findtext(f"{SVG}title") == hostile
 
 
 def test_charts_below_one_another_have_common_edges() -> None:
     other = chart(low=0.0, high=0.001, levels=[], marks=[])
-    axes = [
-        re.search(r'<line class="axis" x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"', svg)
-        for svg in draw_all([chart(), other], 760)
-    ]
-    first, second = (found.groups() if found else None for found in axes)
+    axis = r'<line class="axis" x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"'
+    first, second = (re.search(axis, svg).groups() for svg in draw_all([chart(), other], 760))
     assert first == second
 
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0)], [(5.0, 1.0), (5.0, 1.0)]])
-def test_a_series_of_one_point_or_none_is_drawn_without_dividing_by_zero(
-    points: list[tuple[float, float]],
-) -> None:
+def test_a_series_of_one_point_or_none_is_drawn(points: list[tuple[float, float]]):
     empty = chart(series=[Series("x", points, "held")], levels=[], marks=[], low=None, high=None)
     parsed(draw(empty, 350))
 
 
 def test_values_have_the_decimals_that_their_size_asks_for() -> None:
-    assert [written(each) for each in (0.00123, 1.234, 27_912.0)] == [
-        "0.00123",
-        "1.23",
-        "27\u2009912",
-    ]
+    found = [written(each) for each in (0.00123, 1.234, 27_912.0)]
+    assert found == ["0.00123", "1.23", "27\u2009912"]
 
 
 POSITIONS = st.floats(0, 300, allow_nan=False)
@@ -178,14 +169,6 @@ def test_labels_keep_their_distance_and_their_order(wanted: list[float], gap: fl
     assert [positions[index] for index in order] == sorted(positions)
 
 
-def test_labels_with_enough_space_stay_where_they_belong() -> None:
-    assert spread([10, 100, 200], 15, 0, 300) == [10, 100, 200]
-
-
-def test_two_labels_at_one_position_move_apart_evenly() -> None:
-    assert spread([100, 100], 20, 0, 300) == [90, 110]
-
-
 def test_an_axis_of_one_value_has_one_tick_and_one_of_none_no_labels() -> None:
     assert nice_ticks(3.0, 3.0, 5) == [3.0]
     assert nice_ticks(-0.5, 0.5, 4) == [-0.5, -0.25, 0.0, 0.25, 0.5]
@@ -199,7 +182,9 @@ def test_marks_take_no_width_and_full_width_letters_nearly_two() -> None:
     assert text_width("") == 0
 
 
-def test_labels_that_do_not_fit_share_what_there_is() -> None:
+def test_labels_stay_move_apart_or_share_what_there_is() -> None:
+    assert spread([10, 100, 200], 15, 0, 300) == [10, 100, 200]
+    assert spread([100, 100], 20, 0, 300) == [90, 110]
     assert spread([5, 5, 5], 100, 0, 10) == [0, 5, 10]
     assert spread([], 15, 0, 300) == []
 
@@ -238,13 +223,6 @@ def test_no_bars_and_bars_of_nothing_are_drawn_without_dividing_by_zero() -> Non
     assert bar.get("width") == "1.0"
 
 
-def test_names_of_bars_are_escaped() -> None:
-    hostile = '"><script>alert(1)</script>'
-    svg = draw_bars(Bars(hostile, [Bar(hostile, 1.0, None, None, hostile)]), 350)
-    assert "<script" not in svg
-    assert parsed(svg).findtext(f"{SVG}title") == hostile
-
-
 def test_thinning_keeps_the_outline() -> None:
     points = [(float(x), 1.0) for x in range(10_000)]
     points[4321] = (4321.0, 9.0)
@@ -257,9 +235,8 @@ def test_thinning_keeps_the_outline() -> None:
 
 def test_smoothing_keeps_a_straight_line_and_calms_a_jagged_one() -> None:
     straight = [(float(x), 2.0 * x) for x in range(50)]
-    assert all(
-        math.isclose(a[1], b[1]) for a, b in zip(straight, smoothed(straight, 9), strict=True)
-    )
+    for (_, y), (_, mean) in zip(straight, smoothed(straight, 9), strict=True):
+        assert math.isclose(y, mean)
     jagged = [(float(x), float(x % 2)) for x in range(50)]
     assert all(0.4 <= y <= 0.6 for _, y in smoothed(jagged, 21)[10:-10])
 

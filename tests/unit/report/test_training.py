@@ -38,24 +38,17 @@ def test_over_fitting_began_after_the_best_validation() -> None:
     assert "the 2 after it were worse, the last by 0.300" in text
 
 
-def test_a_best_validation_at_the_end_is_no_over_fitting() -> None:
-    assert "still falling" in overfitting(validations(3.0, 2.0, 1.8), FALLING)
+NO_OVERFITTING = [
+    ([3.0, 2.0, 1.8], FALLING, "still falling"),
+    ([3.0, 1.8, 1.8001], FALLING, "level after it"),
+    ([1.5, 1.6, 1.7], FALLING, "No validation was better than the start"),
+    ([3.0, 2.0, 1.8, 2.4], [(x, -y) for x, y in FALLING], "Dev loss rose after step 20"),
+]
 
 
-def test_a_level_end_is_no_over_fitting() -> None:
-    assert "level after it" in overfitting(validations(3.0, 1.8, 1.8001), FALLING)
-
-
-def test_a_rise_of_both_losses_is_not_called_over_fitting() -> None:
-    rising = [(x, -y) for x, y in FALLING]
-    text = overfitting(validations(3.0, 2.0, 1.8, 2.4), rising)
-    assert text.startswith("Dev loss rose after step 20")
-
-
-def test_a_run_that_was_best_before_its_first_step_says_so() -> None:
-    assert overfitting(validations(1.5, 1.6, 1.7), FALLING).startswith(
-        "No validation was better than the start"
-    )
+@pytest.mark.parametrize(("bits", "losses", "said"), NO_OVERFITTING)
+def test_what_is_no_over_fitting_is_not_called_so(bits: list[float], losses: Any, said: str):
+    assert said in overfitting(validations(*bits), losses)
 
 
 def test_the_lines_of_the_chart_are_baselines_on_the_text_of_its_dots() -> None:
@@ -98,11 +91,8 @@ def test_shares_are_those_within_each_hundredth() -> None:
 
 
 def test_a_phase_of_fewer_steps_than_hundredths_is_cut_at_its_steps() -> None:
-    assert [each.tokens for each in slices(sources_journal(3, web=0.5, books=0.5))] == [
-        1000,
-        2000,
-        3000,
-    ]
+    found = slices(sources_journal(3, web=0.5, books=0.5))
+    assert [each.tokens for each in found] == [1000, 2000, 3000]
 
 
 def test_the_report_says_what_was_read_and_draws_it() -> None:
@@ -112,7 +102,6 @@ def test_the_report_says_what_was_read_and_draws_it() -> None:
         "within 0.00 points of the recipe at every hundredth of the phase."
     )
     drawn = mixture_chart(parts)
-    assert drawn is not None
     assert [series.name for series in drawn.series] == ["books", "web"]
     assert drawn.series[0].points[7] == (16_000.0, pytest.approx(90.0))
     assert mixture_chart(slices(sources_journal(200, web=1.0))) is None
@@ -135,12 +124,9 @@ LINES = pairs_journal((0.25, 0.0), (0.5, 0.125), (0.875, 0.75), (0.75, 0.5))
 
 
 def test_validations_of_pairs_are_read_from_the_journal_and_other_steps_are_not() -> None:
-    assert judged_pairs(LINES) == [
-        Judged(0, 0, 0.25, 0.0),
-        Judged(2, 2000, 0.5, 0.125),
-        Judged(4, 4000, 0.875, 0.75),
-        Judged(6, 6000, 0.75, 0.5),
-    ]
+    first = [Judged(0, 0, 0.25, 0.0), Judged(2, 2000, 0.5, 0.125)]
+    second = [Judged(4, 4000, 0.875, 0.75), Judged(6, 6000, 0.75, 0.5)]
+    assert judged_pairs(LINES) == first + second
     assert judged_pairs([{"step": 3, "tokens": 9, "dev_nats": 1.0}]) == []
 
 
@@ -162,15 +148,12 @@ def test_the_charts_leave_out_the_accuracy_of_margins_of_zero() -> None:
     assert (accuracy.low, accuracy.high) == (0.0, 100.0)
     assert margin.series[0].points[0] == (0.0, 0.0)
     assert margin.series[0].points[2] == (4000.0, 0.75)
-    assert margin.low is not None
-    assert margin.high is not None
     assert margin.low < 0 < 0.75 < margin.high
     assert pairs_charts(judged_pairs(LINES)[:2]) == pairs_charts([]) == []
 
 
 def test_margins_below_zero_are_drawn_too() -> None:
     (_, margin) = pairs_charts(judged_pairs(pairs_journal((0.5, 0.0), (0.4, -0.2), (0.3, -0.5))))
-    assert margin.low is not None
     assert margin.low < -0.5
 
 

@@ -35,9 +35,7 @@ def test_the_best_comes_first_and_each_other_is_measured_against_it(tmp_path: Pa
     assert "the same 30 test documents" in found.notes[0]
 
 
-def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
-    tmp_path: Path,
-) -> None:
+def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(tmp_path: Path):
     good = contender(tmp_path, "good", [9.0] * len(SENTENCES))
     poor = [contender(tmp_path, name, [400.0] * len(SENTENCES)) for name in ("poor", "ярлы")]
     shape = json.loads((poor[0].folder / "model" / "config.json").read_text(encoding="utf-8"))
@@ -48,10 +46,8 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     assert "bigram (2.3100)" in notes
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
-    sampled = [
-        contender(tmp_path / "900", n, [400.0] * len(SENTENCES), others={"sampled_from": 900})
-        for n in ("poor", "ярлы")
-    ]
+    nats, part = [400.0] * len(SENTENCES), {"sampled_from": 900}
+    sampled = [contender(tmp_path / "900", n, nats, others=part) for n in ("poor", "ярлы")]
     assert "loses" not in " ".join(compare(sampled).notes), "a sample is of other documents"
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 
@@ -145,9 +141,7 @@ def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -
     )
 
 
-def test_runs_are_ordered_by_the_mean_over_sources_and_so_are_their_differences(
-    tmp_path: Path,
-) -> None:
+def test_runs_are_ordered_by_the_mean_over_sources_and_so_are_their_differences(tmp_path: Path):
     texts = [text * (40 if n < 15 else 1) for n, text in enumerate(SENTENCES)]
     sources = ["роман"] * 15 + ["мәкаль"] * 15
     sizes = np.array([len(text.encode("utf-8")) for text in texts])
@@ -172,9 +166,7 @@ def test_a_compressor_line_of_a_sample_says_so(tmp_path: Path) -> None:
     assert "compressor (412 of 900 documents)" in describe(compare(runs))
 
 
-def test_what_the_models_need_on_the_compressors_sample_stands_with_its_line(
-    tmp_path: Path,
-) -> None:
+def test_what_the_models_need_on_the_compressors_sample_stands_with_its_line(tmp_path: Path):
     def runs(folder: str, **other: int) -> list[FinishedRun]:
         made = [
             contender(tmp_path / folder, "a", HARD.tolist()),
@@ -305,13 +297,8 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     data = as_dict(compare(runs))
     assert set(data) == {
-        "runs",
-        "baselines",
-        "same_documents",
-        "shared_documents",
-        "seeds",
-        "notes",
-    }
+        "runs", "baselines", "same_documents", "shared_documents", "seeds", "notes",
+    }  # fmt: skip
     run = data["runs"][1]
     assert run["name"] == "b"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}

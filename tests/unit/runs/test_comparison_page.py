@@ -47,9 +47,7 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
 
 
-def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_efficiency_has_a_table_a_plot_and_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = pair(tmp_path)
     assert not (tmp_path / "tt-comparison-efficiency.csv").exists()
     rows = [
@@ -58,15 +56,8 @@ def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
     ]
     first = {"1": 0.001, "128": 0.02}
     rates = {"prompt_tokens_per_second": 9.0, "decode_tokens_per_second": 8.0}
-    rows[0].add(
-        {
-            "load_seconds": 0.5,
-            "peak_bytes": 7,
-            "first_token_seconds": first,
-            **rates,
-            "bits_per_byte": 1.25,
-        }
-    )
+    figures = {"load_seconds": 0.5, "peak_bytes": 7, "first_token_seconds": first}
+    rows[0].add({**figures, **rates, "bits_per_byte": 1.25})
     monkeypatch.setitem(vars(found.runs[0]), "efficiency", rows)
     page = write_comparison(found)
     html = page.read_text(encoding="utf-8")
@@ -127,9 +118,7 @@ def seeded(folder: Path, name: str, seeds: range, nats: float, dim: int) -> list
     return made
 
 
-def test_recipes_with_several_seeds_have_a_table_and_their_differences_are_in_the_csv(
-    tmp_path: Path,
-) -> None:
+def test_recipes_with_several_seeds_have_a_table_and_a_csv(tmp_path: Path):
     runs = seeded(tmp_path, "studiu", range(42, 45), 90.0, 32)
     runs += seeded(tmp_path, "studiu@highlr", range(42, 45), 99.0, 64)
     page = write_comparison(compare(runs))
@@ -163,14 +152,9 @@ def test_each_curve_names_its_seed_where_there_are_several(tmp_path: Path) -> No
     runs += seeded(tmp_path, "studiu@highlr", range(42, 44), 99.0, 64)
     runs += seeded(tmp_path, "studiu@gpt2", range(42, 43), 99.0, 96)
     drawn = chart(compare(runs))
-    assert drawn is not None
     assert {line.name for line in drawn.series} == {
-        "studiu, seed 42",
-        "studiu, seed 43",
-        "highlr, seed 42",
-        "highlr, seed 43",
-        "gpt2",
-    }
+        "studiu, seed 42", "studiu, seed 43", "highlr, seed 42", "highlr, seed 43", "gpt2",
+    }  # fmt: skip
     ((_, texts),) = samples(compare(runs))
     assert {name for name, _ in texts} == {line.name for line in drawn.series}
 
@@ -216,9 +200,7 @@ def test_a_page_of_dev_scores_says_so_and_leaves_that_of_test_scores_alone(tmp_p
     assert write_comparison(found).name == "tt-comparison-2.html"
 
 
-def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(
-    tmp_path: Path,
-) -> None:
+def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(tmp_path: Path):
     html = write_comparison(pair(tmp_path)).read_text(encoding="utf-8")
     assert re.findall(r'<section id="(\w+)">', html) == ["table", "curves", "samples"]
     assert not re.findall(r'(?:src|href)="(?!#)|https?://|@import|url\(', html)
@@ -243,11 +225,8 @@ def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
     assert curve(run) == [(0, 3.0), (640, 2.0), (1280, 1.9), (1280, 1.9), (1920, 1.8)]
 
 
-def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(
-    tmp_path: Path,
-) -> None:
+def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(tmp_path: Path):
     drawn = chart(pair(tmp_path))
-    assert drawn is not None
     assert [line.name for line in drawn.series] == ["tt", "gpt2"]
     assert [line.name for line in drawn.levels] == ["unigram", "bigram", "compressor"]
     assert (drawn.high or 9) < 3.0
@@ -287,9 +266,7 @@ def test_each_prompt_is_shown_with_what_every_run_made_of_it(tmp_path: Path) -> 
     ]
 
 
-def test_runs_of_another_project_are_others_and_the_same_ones_are_known_from_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_of_another_project_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Both projects have runs of the same names; their paths are relative to where one stands."""
     pages: list[Path] = []
     for project in ("a", "b"):

@@ -53,9 +53,7 @@ def test_a_run_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_run(USUAL, ".").name == "әкият"
 
 
-def test_the_nearest_run_counts_and_two_equally_near_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_nearest_run_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for project in ("a", "b"):
         a_run(tmp_path / project, "poveste")
     monkeypatch.chdir(tmp_path)
@@ -97,9 +95,7 @@ def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) ->
     assert find_run(store, str(file)) == run
 
 
-def test_what_a_run_names_is_relative_where_the_run_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_are_relative_to_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = a_run(tmp_path, "әкият", recipe="recipe.toml")
     monkeypatch.chdir(tmp_path)
     for given, top in ((Path("runs/әкият"), Path()), (run, tmp_path)):
@@ -113,9 +109,7 @@ def test_another_recipe_in_the_folder_of_a_run_is_no_copy(tmp_path: Path) -> Non
     assert recipe_file(own) == own
 
 
-def test_no_name_means_no_run_even_beside_the_only_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_name_means_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     a_run(tmp_path, "әкият")
     monkeypatch.chdir(tmp_path)
     assert find_run(USUAL, "әкият") == Path("runs/әкият")
@@ -155,13 +149,10 @@ def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
 def test_a_model_with_a_template_for_conversations_is_asked_by_chat(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert asked("әкият", None) == asked("әкият", make(store)) == 'generate әкият "…"'
-    for tokenizer, said in (
-        (toy_tokenizer("byte"), 'generate әкият "…"'),
-        (fresh_tokenizer("byte"), "chat әкият"),
-    ):
+    plain = (toy_tokenizer("byte"), 'generate әкият "…"')
+    for tokenizer, said in (plain, (fresh_tokenizer("byte"), "chat әкият")):
         identifier = said.encode().hex()[:64]
         with store.workspace("model", identifier, waiting=nobody) as ctx:
-            assert ctx is not None
             tokenizer.save(ctx.out)
             declared = {**DECLARED, "stage": "model", "id": identifier, "numbers": {}}
             model = store.publish(ctx, declared)
@@ -175,9 +166,7 @@ def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
     assert known_runs(store) == "Runs here: әкият."
 
 
-def test_a_run_that_a_name_finds_is_listed_and_a_project_s_folder_means_its_only_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_folder_means_its_only_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     a_run(tmp_path, "kechkena")
     khmer = a_run(tmp_path / "w" / "km", "khmer")
     monkeypatch.chdir(tmp_path)
@@ -200,9 +189,7 @@ def test_a_recipe_s_mistyped_path_brings_the_one_beside_it(tmp_path: Path) -> No
         assert f"Did you mean {tmp_path / meant}?" in caught.value.do
 
 
-def test_a_project_with_a_log_of_its_own_is_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_with_a_log_of_its_own_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`endonym run recipe.toml > log.txt`: the shell makes the file before the program begins."""
     for file in ("recipe.toml", "log.txt"):
         (tmp_path / file).write_text("", encoding="utf-8")
@@ -227,9 +214,7 @@ def test_a_project_below_a_folder_called_runs_is_no_run(tmp_path: Path) -> None:
     assert run_by_name(USUAL, str(project)) == project
 
 
-def test_a_project_that_is_its_own_store_is_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_that_is_its_own_store_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`endonym run recipe.toml --store . > log.txt`, and then any other command."""
     for file in ("recipe.toml", "log.txt"):
         (tmp_path / file).write_text("", encoding="utf-8")

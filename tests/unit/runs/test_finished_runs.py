@@ -115,7 +115,6 @@ def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) 
     (judged,) = [e for e in planned(run) if e["name"] == "evaluation bits"]
     other = {**judged, "config": {"evaluation": {"kind": "bits", "split": "dev"}}, "id": "f" * 12}
     made = store.find("evaluation", judged["id"])
-    assert made is not None
     shutil.copytree(made.folder, made.folder.with_name("f" * 12))
     named = {**made.manifest, "id": "f" * 64}
     write_sealed(made.folder.with_name("f" * 12) / "manifest.json", named)
@@ -134,9 +133,7 @@ def test_scores_that_were_damaged_are_not_compared(copy: Path) -> None:
         read(copy / "runs" / "kechkena", "kechkena")
 
 
-def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
-    copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_recipe_means_its_finished_runs(copy: Path, capsys: pytest.CaptureFixture[str]):
     recipe = copy / "recipe.toml"
     variants = "".join(f"\n[variant.{name}.model]\ndim = 64\n" for name in ("wide", "late", "none"))
     recipe.write_text(recipe.read_text(encoding="utf-8") + variants, encoding="utf-8")
@@ -150,9 +147,7 @@ def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
     assert "left out: kechkena@none" in err
 
 
-def test_a_folder_with_a_recipe_means_its_runs_and_beside_others_a_run_of_its_name(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_with_a_recipe_means_its_runs(copy: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(copy.parent)
     copy.rename("kechkena")
     runs = Path("kechkena/runs")
@@ -232,9 +227,7 @@ def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None
     assert "endonym run" in caught.value.do
 
 
-def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dev_is_scored_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     evaluations: list[Artifact] = []
     for split, value in (("test", 1.5), ("dev", 1.7), ("far.txt", 3.0)):
         folder = tmp_path / split
@@ -242,7 +235,6 @@ def test_the_score_of_dev_is_of_dev_alone_and_speeds_are_of_what_was_measured(
         write_json(folder / "scores.json", [score("model", value, split=split).as_dict()])
         evaluations.append(Artifact(folder, {"files": list_files(folder)}))
     run = a_finished_run(tmp_path, evaluations)
-    assert run.dev_score is not None
     assert run.dev_score.value == 1.7
     assert a_finished_run(tmp_path, evaluations[:1]).dev_score is None
     for name in ("test", "dev"):

@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
 
+from endonym.runs import quantity
 from endonym.runs.compare import as_dict, cells, compare, describe, recipes
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import (
-    Quantity,
-    SeedGroup,
-    seed_groups,
-    seed_notes,
-    t_quantile,
-    under_seeds,
-    welch,
-)
 from endonym.store import Artifact
 
 NATS = [40.0 + n % 7 for n in range(len(SENTENCES))]
@@ -29,7 +21,7 @@ SOURCES = ["роман"] * 13 + ["хикәя"] * 13 + ["мәкаль"] * 4
 
 def test_runs_of_the_same_documents_keep_their_own_scores(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, [x + d for x in NATS]) for n, d in (("a", 0), ("b", 1))]
-    found = Quantity.of(runs)
+    found = quantity.Quantity.of(runs)
     assert found.is_whole
     assert [each.value for each in found.bits] == [run.score.value for run in runs]
     assert found.notes == found.sources == []
@@ -41,18 +33,16 @@ def test_of_one_source_that_is_left_no_mean_over_sources_is_said(tmp_path: Path)
         contender(tmp_path, n, [x + d for x in NATS], sources=sources)
         for n, d in (("a", 0), ("b", 1))
     ]
-    assert Quantity.of(runs).sources == []
+    assert quantity.Quantity.of(runs).sources == []
     assert not any("means over the sources" in note for note in compare(runs).notes)
 
 
-def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(
-    tmp_path: Path,
-) -> None:
+def test_a_run_whose_documents_are_all_shared_is_not_whole_beside_one_with_more(tmp_path: Path):
     runs = [
         contender(tmp_path, "a", NATS[:24], texts=SENTENCES[:24]),
         contender(tmp_path, "b", [*NATS[:24], *[90.0] * 6], texts=SENTENCES),
     ]
-    found = Quantity.of(runs)
+    found = quantity.Quantity.of(runs)
     assert not found.is_whole
     assert found.bits[0].value == pytest.approx(runs[0].score.value)
     assert found.bits[1].value == pytest.approx(found.bits[0].value)
@@ -83,8 +73,8 @@ def under(tmp_path: Path, name: str, seed: int, nats: float, dim: int = 32) -> F
     return replace(run, models=[Artifact(last.folder, last.manifest | manifest)])
 
 
-def groups_of(runs: list[FinishedRun]) -> list[SeedGroup]:
-    return seed_groups(runs, [run.score.value for run in runs])
+def groups_of(runs: list[FinishedRun]) -> list[quantity.SeedGroup]:
+    return quantity.seed_groups(runs, [run.score.value for run in runs])
 
 
 def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> None:
@@ -98,8 +88,10 @@ def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> N
     values = [run.score.value for run in runs]
     assert groups[0].mean == pytest.approx(statistics.fmean(values))
     assert groups[0].deviation == pytest.approx(statistics.stdev(values))
-    assert seed_notes(groups) == ["Of one seed only, so not judged beside the others: tt@wide."]
-    (note,) = seed_notes(groups[:1])
+    assert quantity.seed_notes(groups) == [
+        "Of one seed only, so not judged beside the others: tt@wide."
+    ]
+    (note,) = quantity.seed_notes(groups[:1])
     assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
     single = as_dict(compare([*wide, *runs]))["seeds"][1]
     assert (single["deviation"], single["difference"]) == (None, None)
@@ -116,9 +108,7 @@ def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -
     assert [run.seed for run in group.runs] == [0, 1]
 
 
-def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(
-    tmp_path: Path,
-) -> None:
+def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(tmp_path: Path):
     both = [under(tmp_path, "tt", seed, 3.0 + seed) for seed in (1, 0)]
     lucky = under(tmp_path, "tt@wide", 0, 1.0, dim=64)
     found = compare([*both, lucky])
@@ -140,16 +130,14 @@ def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(tmp_
     assert "Welch" in notes[0]
 
 
-def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
-    tmp_path: Path,
-) -> None:
+def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(tmp_path: Path):
     base = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
     found = compare([*wide, *base])
     best, other = as_dict(found)["seeds"]
     assert (best["name"], best["difference"]) == ("ro", None)
     groups = found.groups
-    wanted = welch(groups[1].values, groups[0].values)
+    wanted = quantity.welch(groups[1].values, groups[0].values)
     assert other["difference"] == {
         "value": pytest.approx(groups[1].mean - groups[0].mean),
         "low": wanted.low,
@@ -212,12 +200,12 @@ def test_welch_s_interval_is_that_of_r_and_scipy() -> None:
     By hand: the means are 1.1466… and 1.23, the variances 7/30000 and 13/10000, each over three
     seeds; the degrees of freedom are (7 + 39)² / (7² / 2 + 39² / 2) = 2.6955.
     """
-    found = welch([1.13, 1.15, 1.16], [1.20, 1.22, 1.27])
+    found = quantity.welch([1.13, 1.15, 1.16], [1.20, 1.22, 1.27])
     assert (found.low, found.high) == pytest.approx((-0.1601044439, -0.0065622228), abs=1e-8)
     assert found.is_claimed, "with two degrees of freedom it would not be"
-    found = welch([1.5012, 1.5034], [1.4961, 1.4964])
+    found = quantity.welch([1.5012, 1.5034], [1.4961, 1.4964])
     assert (found.low, found.high) == pytest.approx((-0.0069156692, 0.0190156692), abs=1e-8)
-    same = welch([1.0, 1.0], [2.0, 2.0])
+    same = quantity.welch([1.0, 1.0], [2.0, 2.0])
     assert (same.value, same.low, same.high) == (-1.0, -1.0, -1.0)
 
 
@@ -226,28 +214,24 @@ def test_welch_s_interval_is_that_of_r_and_scipy() -> None:
     [(1, 12.7062047), (1.3, 7.5005293), (2.695, 3.3962276), (23, 2.0686576), (1000, 1.9623391)],
 )
 def test_quantiles_of_student_s_t_are_those_of_scipy(freedom: float, quantile: float) -> None:
-    assert t_quantile(freedom) == pytest.approx(quantile, abs=1e-6)
+    assert quantity.t_quantile(freedom) == pytest.approx(quantile, abs=1e-6)
 
 
 def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> None:
     (tmp_path / "books.txt").write_text("Таң атканда авыл өстендә.", encoding="utf-8")
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE, encoding="utf-8")
-    given = under_seeds(path, [None], ["phase.0.steps=2", "seed = 7"], count=3)
+    given = quantity.under_seeds(path, [None], ["phase.0.steps=2", "seed = 7"], count=3)
     assert [each.seed for each in given] == [7, 8, 9]
     assert given[1].sets == ("phase.0.steps=2", "seed=8"), "a name says the seed once"
-    found = under_seeds(path, [None, "wide"], ["phase.0.steps=2"], count=2)
-    assert [(each.variant, each.seed) for each in found] == [
-        (None, 5),
-        ("wide", 5),
-        (None, 6),
-        ("wide", 6),
-    ]
+    found = quantity.under_seeds(path, [None, "wide"], ["phase.0.steps=2"], count=2)
+    named = [(each.variant, each.seed) for each in found]
+    assert named == [(None, 5), ("wide", 5), (None, 6), ("wide", 6)]
     assert {each.phase[0].steps for each in found} == {2}
     assert {each.split.seed for each in found} == {42}
     assert len({each.run_name for each in found}) == 4
     assert found[0].run_name == "tatar+phase.0.steps=2"
-    assert [each.seed for each in under_seeds(path, [None], ["seed=8"], count=2)] == [8, 9]
+    assert [each.seed for each in quantity.under_seeds(path, [None], ["seed=8"], count=2)] == [8, 9]
 
 
 def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
@@ -269,9 +253,7 @@ def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
     assert any("To choose" in note for note in both.notes)
 
 
-def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(
-    tmp_path: Path,
-) -> None:
+def test_the_runs_of_the_best_recipe_come_first_though_another_has_the_luckiest_run(tmp_path: Path):
     base = [under(tmp_path, "tt", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "tt@wide", seed, 20 * seed - 1, dim=64) for seed in range(3)]
     found = compare([*wide, *base])

@@ -181,27 +181,25 @@ def test_a_base_model_says_that_it_continues_texts(client: Client) -> None:
 LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "param"),
-    [
-        (b'{"model": ', 400, None),
-        (b"[]", 400, None),
-        (b"\xff", 400, None),
-        (LONE, 400, "prompt"),
-        ('{"model": "башка"}'.encode(), 404, "model"),
-        ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
-        ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
-        ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
-        ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
-        ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
-        ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
-        ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
-        (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
-    ],
-)
-def test_a_wrong_request_is_told_in_openais_form(
-    client: Client, content: bytes, status: int, param: str | None
-) -> None:
+WRONG_REQUESTS = [
+    (b'{"model": ', 400, None),
+    (b"[]", 400, None),
+    (b"\xff", 400, None),
+    (LONE, 400, "prompt"),
+    ('{"model": "башка"}'.encode(), 404, "model"),
+    ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
+    ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
+    ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
+    ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
+    ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
+    ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
+    ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
+    (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
+]
+
+
+@pytest.mark.parametrize(("content", "status", "param"), WRONG_REQUESTS)
+def test_a_wrong_request_is_told(client: Client, content: bytes, status: int, param: str | None):
     kind = {"Content-Type": "application/json"}
     answer = client.request("POST", "/v1/completions", content=content, headers=kind)
     assert answer.status_code == status
@@ -210,28 +208,17 @@ def test_a_wrong_request_is_told_in_openais_form(
     assert error["param"] == param
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        (
-            "prompt",
-            5,
-            "prompt: expected a text, a list of texts, a list of ids, or a list of such lists",
-        ),
-        ("prompt", ["Таң", 5], "prompt: expected a text, a list of texts, a list of ids"),
-        ("prompt", [], "prompt: an empty list holds no prompt"),
-        (
-            "stop",
-            5,
-            "stop: expected a text of 1 to 200 characters, or a list of at most 16 of them",
-        ),
-        ("stream_options", {"include_usage": True}, "stream_options: only with stream: true"),
-        ("best_of", 3, "body: best_of must be n: texts are not ranked here"),
-    ],
-)
-def test_a_refusal_names_the_key_as_people_wrote_it(
-    client: Client, key: str, value: object, message: str
-) -> None:
+REFUSALS = [
+    *(("prompt", value, "prompt: expected a text, a list of texts") for value in (5, ["Т", 5])),
+    ("prompt", [], "prompt: an empty list holds no prompt"),
+    ("stop", 5, "stop: expected a text of 1 to 200 characters, or a list of at most 16 of"),
+    ("stream_options", {"include_usage": True}, "stream_options: only with stream: true"),
+    ("best_of", 3, "body: best_of must be n: texts are not ranked here"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), REFUSALS)
+def test_a_refusal_names_the_written_key(client: Client, key: str, value: object, message: str):
     error = client.post("/v1/completions", **{key: value}).json()["error"]
     assert error["message"].startswith(message)
     assert "Value error" not in error["message"]
@@ -326,10 +313,8 @@ def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(engine.vocabulary, "encode", pytest.fail)
         monkeypatch.setattr(service, "chat_ids", pytest.fail)
         messages = [{"role": "user", "content": "Сәлам!"}]
-        for path, keys in (
-            ("completions", {"prompt": PROMPT}),
-            ("chat/completions", {"messages": messages}),
-        ):
+        texts = ("completions", {"prompt": PROMPT})
+        for path, keys in (texts, ("chat/completions", {"messages": messages})):
             answer = client.post(f"/v1/{path}", **keys)
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
 

@@ -19,15 +19,11 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("made", "protocol"),
-    [
-        (LlamaEngine, Engine),
-        (OwnEngine, Engine),
-        (LlamaVocabulary, Vocabulary),
-        (Tokenizer, Vocabulary),
-    ],
-)
+ENGINES = [(LlamaEngine, Engine), (OwnEngine, Engine)]
+VOCABULARIES = [(LlamaVocabulary, Vocabulary), (Tokenizer, Vocabulary)]
+
+
+@pytest.mark.parametrize(("made", "protocol"), [*ENGINES, *VOCABULARIES])
 def test_methods_take_what_the_protocol_says(made: type, protocol: type) -> None:
     for name, method in inspect.getmembers(protocol, inspect.isfunction):
         if not name.startswith("_"):
@@ -55,15 +51,15 @@ def test_messages_take_their_places_between_the_templates_own_text() -> None:
     assert chat_ids(engine, MESSAGES) == expected
 
 
-@pytest.mark.parametrize(
-    ("template", "message"),
-    [
-        ("{{ raise_exception('no system messages') }}", "no system messages"),
-        ("{% for %}", "cannot be filled in"),
-        ("{{ messages.x.y }}", "cannot be filled in"),
-        ("{{ messages.__class__.__mro__[1].__subclasses__() }}", "cannot be filled in"),
-    ],
-)
+TEMPLATES = [
+    ("{{ raise_exception('no system messages') }}", "no system messages"),
+    ("{% for %}", "cannot be filled in"),
+    ("{{ messages.x.y }}", "cannot be filled in"),
+    ("{{ messages.__class__.__mro__[1].__subclasses__() }}", "cannot be filled in"),
+]
+
+
+@pytest.mark.parametrize(("template", "message"), TEMPLATES)
 def test_a_template_may_refuse_and_may_be_broken(template: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         chat_ids(engine_with(template), MESSAGES)
@@ -82,15 +78,15 @@ def test_places_that_a_template_makes_itself_are_its_own_text() -> None:
     assert chat_ids(engine, [{"role": "user", "content": "Сәлам \ue0000\ue001"}]) == expected
 
 
-@pytest.mark.parametrize(
-    ("content", "acts"),
-    [
-        ("'' ~ message['content'] ~ '|'", False),
-        ("message.content | trim", True),
-        ("('' if '<think>' in message.content else '<think></think>') ~ message.content", True),
-        ("raise_exception('юк')", False),
-    ],
-)
+ACTING = [
+    ("'' ~ message['content'] ~ '|'", False),
+    ("message.content | trim", True),
+    ("('' if '<think>' in message.content else '<think></think>') ~ message.content", True),
+    ("raise_exception('юк')", False),
+]
+
+
+@pytest.mark.parametrize(("content", "acts"), ACTING)
 def test_a_template_that_acts_on_contents_is_known(content: str, acts: bool) -> None:
     engine = engine_with(CHATML.replace("message.content", content))
     engine.encode_markup = engine.vocabulary.encode

@@ -71,9 +71,7 @@ def _pour(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"])
-def test_a_head_that_does_not_come_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
+def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, sent: bytes):
     monkeypatch.setattr(listen, "HEADER_SECONDS", 0.3)
     with _in_thread() as (port, _):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:

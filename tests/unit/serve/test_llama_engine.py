@@ -48,9 +48,7 @@ def test_ids_bytes_and_ends_are_ours(engine: LlamaEngine) -> None:
     assert (engine.context, engine.template) == (64, None)
 
 
-def test_sequences_in_one_batch_have_the_logits_of_each_alone(
-    engine: LlamaEngine, path: Path
-) -> None:
+def test_sequences_in_one_batch_have_the_logits_of_each_alone(engine: LlamaEngine, path: Path):
     model = toy_language_model()
     rows = [[model.tokenizer.end_id, *model.tokenizer.encode(text)] for text in TEXTS]
     with LlamaCpp(path) as alone:
@@ -95,9 +93,7 @@ def test_a_context_that_no_memory_holds_is_shortened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["mamba2"])
-def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(
-    tmp_path: Path, family: str
-) -> None:
+def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(tmp_path: Path, family: str):
     model = toy_language_model(family)
     (made,) = export_gguf(model, tmp_path, ("F32",), Provenance("тел"))
     each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
@@ -109,9 +105,7 @@ def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(
         engine.close()
 
 
-def test_a_kind_of_memory_that_is_not_known_gets_one_slot(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_kind_of_memory_gets_one_slot(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(llama_engine, "cache_bytes", lambda described: (0, 0))
     engine = engine_of(path)
     assert (engine.slots, engine.context) == (1, 64)
@@ -133,9 +127,7 @@ def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_model_that_is_no_longer_computed_is_freed_when_nobody_asks_any_more(
-    path: Path, ends: bool
-) -> None:
+def test_a_model_nobody_asks_is_freed(path: Path, ends: bool):
     """Requests read the vocabulary in threads of their own; freed memory would kill the server."""
     engine, closed = engine_of(path), list[bool]()
     free, encode = engine.close, engine.vocabulary.encode
@@ -198,9 +190,7 @@ def test_the_template_and_the_ends_of_an_adapter_count_beside_the_files(tmp_path
     assert LlamaEngine(path, most_slots=1, memory=1 << 30, threads=1, chat=chat).ends == plain.ends
 
 
-def test_the_state_takes_its_part_of_the_memory_for_a_context(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_state_takes_its_part_of_memory(path: Path, monkeypatch: pytest.MonkeyPatch):
     """Of a model with layers of both kinds."""
     monkeypatch.setattr(llama_engine, "cache_bytes", lambda described: (64, 1 << 19))
     monkeypatch.setattr(llama_engine, "claimed_context", lambda described: 10_000)
@@ -213,9 +203,7 @@ def test_the_state_takes_its_part_of_the_memory_for_a_context(
     both.close()
 
 
-def test_a_batch_has_a_token_of_each_sequence_however_large_the_vocabulary(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_has_a_token_of_each_sequence(path: Path, monkeypatch: pytest.MonkeyPatch):
     vocab = toy_language_model().tokenizer.vocab
     for numbers, batch in ((2 * vocab, 4), (7 * vocab, 7), (1 << 25, llama_engine.BATCH)):
         monkeypatch.setattr(llama_engine, "BATCH_LOGITS", numbers)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from functools import partial
 
 import pytest
@@ -33,6 +34,11 @@ class Told:
     def text(self) -> str:
         assert self.ended.wait(20)
         return "".join(piece.text for each in self.updates for piece in each.pieces)
+
+
+def all_ended(told: Iterable[Told]) -> None:
+    for each in told:
+        assert each.ended.wait(20)
 
 
 def scheduler_of(engine: SlowEngine) -> Scheduler:
@@ -91,8 +97,7 @@ def test_a_prompt_is_scored_before_any_text_after_it_that_has_it_too() -> None:
     for each in texts:
         each.generation.take = partial(take, told=each)
     scheduler.submit([each.generation for each in texts])
-    for each in texts:
-        assert each.ended.wait(20)
+    all_ended(texts)
     assert set(early) == {0}
     scheduler.close()
 
@@ -103,8 +108,7 @@ def test_requests_take_turns_whatever_their_number_of_texts() -> None:
     modest = Told(scheduler, "Кич", 5)
     scheduler.submit([each.generation for each in greedy])
     scheduler.submit([modest.generation])
-    for each in (*greedy, modest):
-        assert each.ended.wait(20)
+    all_ended([*greedy, modest])
     assert modest.at < max(each.at for each in greedy)
     scheduler.close()
 
@@ -122,8 +126,7 @@ def test_a_cancelled_text_frees_its_slot_and_a_full_queue_is_told() -> None:
         scheduler.submit([Told(scheduler, "Төн").generation])
     assert 1 <= told.value.seconds <= 60
     scheduler.cancel([long.generation, queued[0].generation])
-    for each in queued[1:]:
-        assert each.ended.wait(20)
+    all_ended(queued[1:])
     assert scheduler.counts.cancelled == 2
     assert not long.ended.is_set()
     assert not queued[0].ended.is_set()
@@ -150,9 +153,7 @@ def test_texts_whose_client_has_gone_leave_the_queue_at_once() -> None:
 
 
 @pytest.mark.parametrize("part", ["_admit", "_step"])
-def test_an_error_of_any_kind_fails_texts_and_the_next_is_computed(
-    monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
+def test_an_error_fails_its_texts_and_not_the_next(monkeypatch: pytest.MonkeyPatch, part: str):
     said: list[str] = []
     scheduler = Scheduler(SlowEngine(), report=said.append)
     broken, whole = Told(scheduler, "Таң"), Told(scheduler, "Таң")
@@ -209,9 +210,7 @@ def test_a_request_of_nothing_is_a_fault_of_the_caller_and_tokens_of_others_are_
 
 
 @pytest.mark.parametrize("long", [1, 1_000])
-def test_a_text_of_the_longest_tokens_is_still_encoded(
-    monkeypatch: pytest.MonkeyPatch, long: int
-) -> None:
+def test_a_text_of_the_longest_tokens_is_still_encoded(monkeypatch: pytest.MonkeyPatch, long: int):
     """long: what an unknown token may stand for, here less and more than any of the vocabulary."""
     monkeypatch.setattr("endonym.serve.scheduler.LONG_TOKEN", long)
     scheduler = scheduler_of(SlowEngine(context=64))
@@ -288,8 +287,7 @@ def test_what_waits_when_the_engine_fails_ends_once_and_is_not_computed_later() 
     engine.seconds = -1.0
     first = [Told(scheduler, text) for text in ("Таң", "Кич", "Төн")]
     scheduler.submit([each.generation for each in first])
-    for each in first:
-        assert each.ended.wait(20)
+    all_ended(first)
     engine.seconds = 0.0
     last = Told(scheduler, "Көн", 3)
     scheduler.submit([last.generation])

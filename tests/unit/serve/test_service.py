@@ -63,9 +63,7 @@ def test_an_unknown_model_is_told_with_those_that_are_here() -> None:
     assert told.value.status == 404
 
 
-def test_log_probabilities_are_counted_up_to_the_end_of_the_context(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_log_probabilities_end_with_the_context(monkeypatch: pytest.MonkeyPatch):
     """64 tokens fit, and one is chosen behind them: however many were asked for."""
     monkeypatch.setattr("endonym.serve.service.MOST_NATS", 1)
     ids = [7] * 20  # and the one that opens them
@@ -76,17 +74,15 @@ def test_log_probabilities_are_counted_up_to_the_end_of_the_context(
         assert told.value.code == "too_many_log_probabilities"
 
 
-@pytest.mark.parametrize(
-    ("keys", "scored"),
-    [
-        ({"echo": True, "logprobs": 0}, [True, False, False] * 2),
-        ({"echo": True}, [False] * 6),
-        ({"logprobs": 0}, [False] * 6),
-    ],
-)
-def test_only_the_first_text_of_a_prompt_has_it_scored(
-    keys: dict[str, object], scored: list[bool]
-) -> None:
+SCORED = [
+    ({"echo": True, "logprobs": 0}, [True, False, False] * 2),
+    ({"echo": True}, [False] * 6),
+    ({"logprobs": 0}, [False] * 6),
+]
+
+
+@pytest.mark.parametrize(("keys", "scored"), SCORED)
+def test_only_the_first_text_of_a_prompt_has_it_scored(keys: dict[str, object], scored: list[bool]):
     job = planned(prompt=["Таң", "Кич"], n=3, **keys)
     assert [each.scored for each in job.generations] == scored
 

@@ -24,18 +24,12 @@ def test_merges_are_those_of_the_library_on_the_whole_text(vocab: int) -> None:
     whole, merges = bpe.merged_bytes(counts, least, vocab)
     others = "".join(f"\\x{{{ord(each):x}}}" for each in counts.characters.keys() - {*whole})
     engine = tokenizers.Tokenizer(models.BPE())
-    engine.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(TRAINING_SPLIT), behavior="isolated"),
-            pre_tokenizers.Split(Regex(f"[{LINE_END}{others}]"), behavior="removed"),
-        ]
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(whole) + vocab - BYTE_VOCAB - len(merges),
-        min_frequency=2,
-        initial_alphabet=whole,
-        show_progress=False,
-    )
+    words = pre_tokenizers.Split(Regex(TRAINING_SPLIT), behavior="isolated")
+    ends = pre_tokenizers.Split(Regex(f"[{LINE_END}{others}]"), behavior="removed")
+    engine.pre_tokenizer = pre_tokenizers.Sequence([words, ends])
+    size = len(whole) + vocab - BYTE_VOCAB - len(merges)
+    keys = {"min_frequency": 2, "initial_alphabet": whole, "show_progress": False}
+    trainer = trainers.BpeTrainer(vocab_size=size, **keys)
     engine.train_from_iterator(texts, trainer)
     plain = json.loads(engine.to_str())["model"]["merges"]
     made = json.loads(bpe.pairs(config, counts).to_str())["model"]["merges"]
@@ -60,14 +54,9 @@ def test_the_most_frequent_characters_get_what_ids_there_are() -> None:
 
 
 HARD = [
-    "Ак  кош\tоча ",
-    " \n\n x",
-    "a \r\n b",
-    "e\u0301té  \u00a0d’été",
-    "ស្រី\u200bតូច  បោះ",
-    "",
+    "Ак  кош\tоча ", " \n\n x", "a \r\n b", "e\u0301té  \u00a0d’été", "ស្រី\u200bតូច  បោះ", "",
     "\n",
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("characters", [7, 4_000_000])
@@ -82,9 +71,7 @@ def test_words_are_those_of_a_plain_split(characters: int, monkeypatch: pytest.M
     assert counts.characters == collections.Counter("".join(texts))
 
 
-def test_a_long_text_is_read_in_parts_that_end_with_a_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_long_text_is_read_in_parts_that_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"сүз{n} һәм сүз" for n in range(500)]
     monkeypatch.setattr(module, "BATCH_CHARACTERS", 40)
     found = count_words([LINE_END.join(lines)])

@@ -10,16 +10,8 @@ from foreign_folders import byte_level
 from toys import KINDS, toy_tokenizer
 
 from endonym.errors import RecipeError
-from endonym.tokenizer import template_process
-from endonym.tokenizer.chat_template import (
-    CHATML,
-    Asked,
-    ChatTemplate,
-    Markup,
-    Part,
-    TemplateRefusal,
-    differences,
-)
+from endonym.tokenizer import chat_template, template_process
+from endonym.tokenizer.chat_template import CHATML, Asked, ChatTemplate, Markup, Part, differences
 from endonym.tokenizer.template_process import LONGEST, MEMORY, fill_many, filled
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -33,13 +25,10 @@ def template(text: str = CHATML) -> ChatTemplate:
 def test_parts_depend_on_the_roles_alone() -> None:
     asked = [(("system", "user"), True), (("user", "assistant"), False)]
     first, second = template().parts(asked)
-    assert first == [
-        Part("<|im_start|>system\n"),
-        Part("", 0),
-        Part("<|im_end|>\n<|im_start|>user\n"),
-        Part("", 1),
-        Part("<|im_end|>\n<|im_start|>assistant\n"),
-    ]
+    markup = ("<|im_start|>system\n", "<|im_end|>\n<|im_start|>user\n")
+    opening, between = map(Part, markup)
+    last = Part("<|im_end|>\n<|im_start|>assistant\n")
+    assert first == [opening, Part("", 0), between, Part("", 1), last]
     assert second[-2:] == [Part("", 1), Part("<|im_end|>\n")]
     assert template().parts(asked) == [first, second]
 
@@ -54,11 +43,11 @@ def test_it_is_the_chatml_of_transformers() -> None:
 
 
 def test_refusals_and_errors_are_told_apart() -> None:
-    with pytest.raises(TemplateRefusal, match="юк"):
+    with pytest.raises(chat_template.TemplateRefusal, match="юк"):
         template("{{ raise_exception('юк') }}").parts([(("user",), True)])
     with pytest.raises(RecipeError, match="cannot be filled in") as caught:
         template("{{ messages.__class__.__mro__ }}").parts([(("user",), True)])
-    assert not isinstance(caught.value, TemplateRefusal)
+    assert not isinstance(caught.value, chat_template.TemplateRefusal)
 
 
 def test_a_template_that_loops_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +105,7 @@ class Longest:
 @pytest.mark.parametrize(
     ("before_user", "before_answer", "count"), [(" ", "\n", 1), ("\n", " ", 1), ("\n", "\n", 0)]
 )
-def test_contents_are_tried_with_words_that_the_vocabulary_has_behind_a_blank(
-    before_user: str, before_answer: str, count: int
-) -> None:
+def test_contents_are_tried_behind_blanks(before_user: str, before_answer: str, count: int):
     """Words of letters: a template that strips contents leaves them as they are."""
     before = f"{before_user!r} if m['role'] == 'user' else {before_answer!r}"
     text = (
@@ -180,15 +167,15 @@ def test_a_template_is_filled_in_and_may_refuse() -> None:
         assert "surrogates" in fill(r"{{ '\ud800' }}", {})["error"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{{ 'a' * 3000000000 }}",
-        "{{ 10 ** (10 ** 10) }}",
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-    ],
-)
+ENDLESS = [
+    "{{ 'a' * 3000000000 }}",
+    "{{ 10 ** (10 ** 10) }}",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
 def test_what_does_not_end_or_grows_is_stopped(text: str) -> None:
     assert filled_there("а", {}) == {"text": "а"}
     started = time.monotonic()

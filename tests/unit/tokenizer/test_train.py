@@ -104,9 +104,7 @@ def test_the_training_split_is_the_split_with_shorter_pieces() -> None:
 
 @pytest.mark.parametrize("kind", ["bpe", "char", "byte", "unigram"])
 @pytest.mark.parametrize("texts", [["ә"], ["а", "б"], ["\n"], [""]])
-def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
-    kind: str, texts: list[str]
-) -> None:
+def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(kind: str, texts: list[str]):
     tokenizer = train(texts, kind=kind)
     for text in ("Ә", KHMER, "👩🏽\u200d🚀", "", "\x00 \r\n"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
@@ -187,9 +185,7 @@ def test_no_more_than_the_sample_is_read_even_of_one_long_document() -> None:
     assert train(["ва" * 50, "ж"], kind="char", min_count=11, sample_bytes=41).vocab == 259
 
 
-def test_a_tokenizer_that_loses_text_is_never_handed_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_tokenizer_that_loses_text_is_never_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(self: Tokenizer, ids: object) -> str:
         return ""
 

@@ -8,21 +8,11 @@ import pytest
 from toys import toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
+from endonym.tokenizer import unigram
 from endonym.tokenizer import unigram as module
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
-from endonym.tokenizer.unigram import (
-    BYTE_TOKENS,
-    LOWEST,
-    SPELLING,
-    _settled,
-    _whole_numbers,
-    cut_lines,
-    engine,
-    equal_overlaps,
-    ties,
-)
 from endonym.tokenizer.words import count_words
 
 ALPHABET = dict.fromkeys("abteiroа", -5000000)
@@ -36,15 +26,15 @@ def pieces(kind: str = "unigram") -> dict[str, float]:
 def test_scores_are_whole_numbers_that_llama_cpp_can_hold() -> None:
     found = pieces()
     assert all(score == round(score) for score in found.values())
-    assert min(found.values()) == pytest.approx(LOWEST, rel=1e-3)
+    assert min(found.values()) == pytest.approx(unigram.LOWEST, rel=1e-3)
     assert {*"".join(found)} == {piece for piece in found if len(piece) == 1}
-    assert {*SPELLING, "\n"} <= {*found}
+    assert {*unigram.SPELLING, "\n"} <= {*found}
     assert not [piece for piece in found if len(piece) > 1 and "\n" in piece]
 
 
 def test_names_of_specials_and_bytes_are_spelled_by_the_rarest_letters() -> None:
-    made = Tokenizer(engine(dict.fromkeys(SPELLING, 2 * LOWEST)))
-    for name in [*SPECIALS.values(), *BYTE_TOKENS]:
+    made = Tokenizer(unigram.engine(dict.fromkeys(unigram.SPELLING, 2 * unigram.LOWEST)))
+    for name in [*SPECIALS.values(), *unigram.BYTE_TOKENS]:
         assert [made.token(index) for index in made.encode(name)] == [*name]
 
 
@@ -60,35 +50,35 @@ def test_no_piece_repeats_a_shorter_one() -> None:
 def test_two_best_ways_are_found() -> None:
     text = ["atata"]
     scores = ALPHABET | {"ata": -5_500_000}
-    assert ties(text, scores) == [(["ata", "t", "a"], ["a", "t", "ata"])]
-    assert ties(text, scores | {"at": -5_100_000}) == []
+    assert unigram.ties(text, scores) == [(["ata", "t", "a"], ["a", "t", "ata"])]
+    assert unigram.ties(text, scores | {"at": -5_100_000}) == []
 
 
 def test_two_pairs_of_one_text_never_have_the_same_score() -> None:
     scores = ALPHABET | {"ot": -5_787_946, "ier": -5_733_814, "tier": -6_521_760}
-    assert equal_overlaps(scores) == {"ot"}
-    assert equal_overlaps(scores | {"tier": -6_521_761}) == set()
+    assert unigram.equal_overlaps(scores) == {"ot"}
+    assert unigram.equal_overlaps(scores | {"tier": -6_521_761}) == set()
     # A piece that is as good as two others is found, too.
-    assert equal_overlaps(ALPHABET | {"ab": -10_000_000}) == {"ab"}
+    assert unigram.equal_overlaps(ALPHABET | {"ab": -10_000_000}) == {"ab"}
 
 
 def test_pieces_of_two_ways_are_changed_or_left_out() -> None:
     single = dict.fromkeys(ALPHABET, -5.0)
     longer = {"ata": -5.5, "ot": -5.787946, "ier": -5.733814, "tier": -6.52176, "хаха": -6.0}
-    found = _whole_numbers(single, longer, 20, ["otier", "atata"])
+    found = unigram._whole_numbers(single, longer, 20, ["otier", "atata"])
     assert "ata" not in found
     assert "хаха" not in found
     assert {"ot", "ier", "tier"} <= {*found}
-    assert ties(["otier", "atata"], found) == []
+    assert unigram.ties(["otier", "atata"], found) == []
 
 
 def test_texts_of_pieces_that_begin_as_they_end_are_settled_without_being_given() -> None:
     for piece in ("ata", "abtab"):
         scores = ALPHABET | {piece: -5_500_000}
-        _settled(scores, [])
+        unigram._settled(scores, [])
         texts = [piece + piece[n:] for n in range(1, len(piece)) if piece.endswith(piece[:n])]
         assert texts
-        assert ties(texts, scores) == []
+        assert unigram.ties(texts, scores) == []
 
 
 def test_of_a_large_text_every_so_many_lines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,42 +101,29 @@ def test_of_a_large_text_every_so_many_lines_are_read(monkeypatch: pytest.Monkey
 def test_two_sides_of_one_equation_are_not_changed_alike_for_ever() -> None:
     # вб + в = в + бв, and в + б = вб, and б + в = бв: both pairs are changed in each pass.
     scores = {"а": -5, "б": -2, "в": -2, "вб": -2, "бв": -2}
-    _settled(scores, [])
-    assert equal_overlaps(scores) == set()
+    unigram._settled(scores, [])
+    assert unigram.equal_overlaps(scores) == set()
 
 
 def test_random_texts_of_pieces_have_one_best_way() -> None:
     scores = {piece: int(score) for piece, score in pieces().items()}
     generator, names = random.Random(0), list(scores)
     texts = ["".join(generator.choices(names, k=6)) for _ in range(2_000)]
-    assert ties(texts, scores) == []
+    assert unigram.ties(texts, scores) == []
 
 
 def test_every_kth_line_is_read_and_cut_where_a_character_is_no_piece() -> None:
     texts = ["су ага\nкояш  \r\n\n", "x" * 2_500, "бала ыu"]
     long = ["x" * n for n in (1_000, 1_000, 500)]
-    assert list(cut_lines(texts, "u")) == ["су ага", "кояш", *long, "бала ы"]
-    assert list(cut_lines(texts, "", every=5)) == ["су ага", "бала ыu"]
+    assert list(unigram.cut_lines(texts, "u")) == ["су ага", "кояш", *long, "бала ы"]
+    assert list(unigram.cut_lines(texts, "", every=5)) == ["су ага", "бала ыu"]
 
 
 def test_an_ending_that_stands_before_blanks_alone_is_a_piece() -> None:
     parts = [
-        "ки",
-        "бар",
-        "кил",
-        "яз",
-        "ук",
-        "сөй",
-        "күр",
-        "йө",
-        "ут",
-        "тор",
-        "әш",
-        "ба",
-        "са",
-        "ти",
+        "ки", "бар", "кил", "яз", "ук", "сөй", "күр", "йө", "ут", "тор", "әш", "ба", "са", "ти",
         "чы",
-    ]
+    ]  # fmt: skip
     words = [f"{one}{other}мастан" for one in parts for other in parts]
     texts = [" ".join(words[n : n + 5]) for n in range(0, len(words), 5)]
     tokenizer = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))
@@ -162,7 +139,7 @@ def test_names_of_specials_and_bytes_are_spelled_in_any_language() -> None:
 
 
 def test_a_vocabulary_without_room_for_them_is_refused() -> None:
-    least = BYTE_VOCAB + len(SPELLING) + 1
+    least = BYTE_VOCAB + len(unigram.SPELLING) + 1
     with pytest.raises(TokenizerError, match=f"{least} ids at least, not 280"):
         train_tokenizer(TokenizerConfig(kind="unigram", vocab=280), lambda: iter(["су"]))
     made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=least), lambda: iter(["су"]))
@@ -177,7 +154,7 @@ def test_a_word_of_a_megabyte_is_no_trouble() -> None:
 
 
 def test_an_empty_tokenizer_still_reads_bytes() -> None:
-    made = engine({})
+    made = unigram.engine({})
     assert made.get_vocab_size() == BYTE_VOCAB
     assert made.decode(made.encode("су").ids) == "су"
     assert module.BYTE_TOKENS[10] == "<0x0A>"
@@ -188,6 +165,6 @@ def test_letters_that_no_text_has_are_among_the_rarest_pieces() -> None:
     made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))
     vocab = json.loads(made.to_json())["model"]["vocab"]
     scores = dict(vocab[BYTE_VOCAB:])
-    unseen = [scores[letter] for letter in SPELLING if letter not in "".join(texts)]
+    unseen = [scores[letter] for letter in unigram.SPELLING if letter not in "".join(texts)]
     assert unseen
     assert max(unseen) < sorted(scores.values(), reverse=True)[len(scores) // 10]

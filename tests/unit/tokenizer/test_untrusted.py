@@ -96,19 +96,17 @@ def test_an_id_far_beyond_the_tokens_is_refused(tmp_path: Path, index: Any):
     assert refused(written(tmp_path, described(added_tokens=added)))
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"normalizer": chain(40, "a", "aa")},
-        {"normalizer": chain(10, "ә", "ә" * 9)},
-        {"normalizer": chain(40, "", "a", "Regex")},
-        {"normalizer": replace("a", "ба" * 500)},
-        {"normalizer": {"type": "Sequence", "normalizers": [chain(9, "a", "aaa")] * 9}},
-        {
-            "decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]},
-        },
-    ],
-)
+EXPLODING = [
+    {"normalizer": chain(40, "a", "aa")},
+    {"normalizer": chain(10, "ә", "ә" * 9)},
+    {"normalizer": chain(40, "", "a", "Regex")},
+    {"normalizer": replace("a", "ба" * 500)},
+    {"normalizer": {"type": "Sequence", "normalizers": [chain(9, "a", "aaa")] * 9}},
+    {"decoder": {"type": "Sequence", "decoders": chain(50, "a", "aa")["normalizers"]}},
+]
+
+
+@pytest.mark.parametrize("rules", EXPLODING)
 def test_rules_that_make_a_text_explode_are_refused(tmp_path: Path, rules: dict[str, Any]):
     assert "letters of one" in refused(written(tmp_path, described(**rules)))
 
@@ -142,9 +140,7 @@ MULTIPLYING = [
 
 
 @pytest.mark.parametrize("rules", MULTIPLYING, ids=lambda rules: type(rules[0]).__name__)
-def test_no_rules_one_after_the_other_make_more_letters_than_is_counted(
-    tmp_path: Path, rules: list[Any]
-):
+def test_no_rules_in_a_row_make_more_letters_than_counted(tmp_path: Path, rules: list[Any]):
     module = importlib.import_module(type(rules[0]).__module__)
     for times in (1, 2, 3, 4):
         made = module.Sequence(rules * times)
@@ -167,14 +163,14 @@ def test_a_sequence_is_counted_by_every_list_it_has():
     assert growth_of(hidden | {"decoders": chain(9, "a", "bb")["normalizers"]}) == 2**9
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "null", "[]", "{", "[" * 100_000, "\0" * 99, '{"model": []}', '{"model": {}}'),
-        *('{"model": {"vocab": 5}}', '{"model": {"vocab": {"a": NaN}}}'),
-        '{"model": {}, "added_tokens": 5}',
-    ],
-)
+NO_TOKENIZERS = [
+    *("", "null", "[]", "{", "[" * 100_000, "\0" * 99, '{"model": []}', '{"model": {}}'),
+    *('{"model": {"vocab": 5}}', '{"model": {"vocab": {"a": NaN}}}'),
+    '{"model": {}, "added_tokens": 5}',
+]
+
+
+@pytest.mark.parametrize("text", NO_TOKENIZERS)
 def test_json_that_is_no_tokenizer_is_an_error_of_ours(tmp_path: Path, text: str):
     assert refused(written(tmp_path, text))
 
@@ -192,17 +188,14 @@ def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "more than 1,000 bytes" in refused(written(tmp_path, json.dumps({"model": "a" * 999})))
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        *(
-            ("tokenizer.json", kind)
-            for kind in ("pipe", "socket", "zeros", "folder", "out", "loop")
-        ),
-        *(("tokenizer_config.json", "pipe"), ("config.json", "zeros")),
-        *(("chat_template.jinja", "out"), ("chat_template.jinja", "pipe")),
-    ],
-)
+NO_FILES = [
+    *(("tokenizer.json", kind) for kind in ("pipe", "socket", "zeros", "folder", "out", "loop")),
+    *(("tokenizer_config.json", "pipe"), ("config.json", "zeros")),
+    *(("chat_template.jinja", "out"), ("chat_template.jinja", "pipe")),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), NO_FILES)
 def test_what_is_no_file_of_the_folder_is_not_waited_for(
     tmp_path: Path, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -240,9 +233,7 @@ def test_links_of_the_hubs_cache_and_within_a_folder_are_followed(tmp_path: Path
     assert Tokenizer.load(blobs / "tokenizer.json").encode("су")
 
 
-def test_our_own_kinds_are_opened_here_and_others_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_kinds_are_opened_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for kind in ("bpe", "unigram", "char", "byte"):
         assert is_own(json.loads(toy_tokenizer(kind).to_json()))
     found = json.loads(toy_tokenizer("bpe").to_json())
@@ -267,15 +258,10 @@ def test_other_tokenizers_read_as_before(tmp_path: Path):
             assert found.encode(text).ids == engine.encode(text).ids
 
 
-def test_a_text_that_is_too_slow_for_a_pattern_is_an_error_of_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_slow_pattern_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(LimitedProcess, "ask", lambda *_: {})
     model = described()["model"]
-    made = described(
-        model=model,
-        **split("(a+)+$"),
-    )
+    made = described(model=model, **split("(a+)+$"))
     tokenizer = Tokenizer.load(written(tmp_path, made))
     with pytest.raises(TokenizerError, match="fails at this text"):
         tokenizer.encode("a" * 40 + "b")

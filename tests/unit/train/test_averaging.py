@@ -94,21 +94,6 @@ def test_the_average_is_shown_and_leaves_no_trace(number_format: str, kind: str)
     assert all(torch.equal(each, wanted[name]) for name, each in average.weights().items())
 
 
-@pytest.mark.parametrize("kind", ["ema", "tail"])
-def test_a_loaded_average_goes_on_as_if_it_had_never_stopped(kind: str) -> None:
-    whole, first, second = (average_of(average=kind, average_share=0.3) for _ in range(3))
-    walk(whole, 1, STEPS)
-    walk(first, 1, 17)
-    second.optimizer.load(first.optimizer.weights(), {}, 17)
-    second.load(first.state())
-    walk(first, 18, 18)  # What was loaded is a copy: the other one may go on.
-    walk(second, 18, STEPS)
-    for name, each in whole.weights().items():
-        assert torch.equal(second.weights()[name], each), name
-    second.load({})
-    assert second.state() == {}
-
-
 def test_a_checkpoint_without_an_average_hands_on_its_weights() -> None:
     one, two = torch.ones(2), torch.zeros(2)
     assert averaged({"a": one}, {"a.exp_avg": two}) == {"a": one}

@@ -31,7 +31,6 @@ def steps_kept(work: Path) -> list[int]:
 def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
     save_step(tmp_path, 500, best=500)
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.folder.name == "step-000500"
     validations = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
     assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, validations, False)
@@ -46,13 +45,8 @@ def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> 
     for step, nats, good in ((50, 2.0, 50), (60, 2.2, 60), (70, 2.1, 70), (80, 1.9, 70)):
         validations.append({"step": step, "nats": nats, "bits": 0.0})
         best = min(validations, key=lambda each: each["nats"])
-        state = TrainState(
-            step=step,
-            best_step=int(best["step"]),
-            best_nats=best["nats"],
-            validations=list(validations),
-            good_step=good,
-        )
+        state = TrainState(step, int(best["step"]), best["nats"], 0, list(validations))
+        state.good_step = good
         save(tmp_path, state, tensors(step), {})
     back = checkpoint.back_to(tmp_path, 70)
     assert back.state.best_step == 50
@@ -65,9 +59,7 @@ def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("share", [0.0, 0.99])
-def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
-    tmp_path: Path, name: str, share: float
-) -> None:
+def test_one_flipped_bit_sets_the_newest_aside(tmp_path: Path, name: str, share: float):
     save_step(tmp_path, 10)
     save_step(tmp_path, 20)
     path = tmp_path / "step-000020" / name
@@ -76,7 +68,6 @@ def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
     path.write_bytes(bytes(data))
     assert checkpoint.set_aside(tmp_path) == []
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 10
     assert checkpoint.set_aside(tmp_path) == [tmp_path / "step-000020.damaged"]
     assert (tmp_path / "step-000020.damaged" / name).read_bytes() == bytes(data)
@@ -105,7 +96,6 @@ def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
     save_step(tmp_path, 10)
     shutil.copytree(tmp_path / "step-000010", tmp_path / "step-000020.new")
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 10
     save_step(tmp_path, 15)  # validations are timed: step 20 need not come again
     assert not (tmp_path / "step-000020.new").exists()
@@ -119,7 +109,6 @@ def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
         save_step(tmp_path, step, best=step)
     assert steps_kept(tmp_path) == [999_999, 1_000_000]
     found = checkpoint.last(tmp_path)
-    assert found is not None
     assert found.state.step == 1_000_000
 
 

@@ -154,19 +154,19 @@ def test_a_compilers_failure_is_told_from_an_error_of_a_step() -> None:
             raise error
 
 
-@pytest.mark.parametrize(
-    ("keys", "device", "tools", "reason"),
-    [
-        ({}, "cpu", "g++", None),
-        ({"family": "mamba2", "mixer": {}}, "cpu", "g++", "kernels of their own"),
-        ({"family": "moe"}, "cpu", "g++", "expert"),
-        ({}, "cpu", "triton", "no C++ compiler"),
-        ({}, "cuda", "triton", None),
-        ({}, "cuda:1", "triton", None),
-        ({}, "cuda:1", "g++", "no Triton"),
-        ({}, "mps", "g++", "mps"),
-    ],
-)
+NOT_COMPILED = [
+    ({}, "cpu", "g++", None),
+    ({"family": "mamba2", "mixer": {}}, "cpu", "g++", "kernels of their own"),
+    ({"family": "moe"}, "cpu", "g++", "expert"),
+    ({}, "cpu", "triton", "no C++ compiler"),
+    ({}, "cuda", "triton", None),
+    ({}, "cuda:1", "triton", None),
+    ({}, "cuda:1", "g++", "no Triton"),
+    ({}, "mps", "g++", "mps"),
+]
+
+
+@pytest.mark.parametrize(("keys", "device", "tools", "reason"), NOT_COMPILED)
 def test_what_is_not_compiled_says_why(
     keys: dict[str, object],
     device: str,

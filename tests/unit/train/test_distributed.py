@@ -63,9 +63,7 @@ def test_two_processes_draw_from_different_streams() -> None:
     assert Group(0, 2).stream() != Group(1, 2).stream()
 
 
-def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(monkeypatch: pytest.MonkeyPatch):
     sent: list[int] = []
 
     def doubled(tensor: torch.Tensor) -> None:
@@ -110,21 +108,15 @@ def test_processes_share_the_cores_of_their_machine(monkeypatch: pytest.MonkeyPa
     assert device.threads() == 1
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "[/pytorch/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:3401",
-        "NCCL communicator was aborted on rank 1.",
-    ],
-)
-def test_errors_of_torch_about_a_lost_process_become_one_message(message: str) -> None:
-    with (
-        pytest.raises(LostProcess, match="has ended or cannot be reached"),
-        distributed.translated_distributed_errors(),
-    ):
+GLOO = "[/pytorch/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:3401"
+FAULTS = [
+    (GLOO, LostProcess, "has ended or cannot be reached"),
+    ("NCCL communicator was aborted on rank 1.", LostProcess, "has ended or cannot be reached"),
+    ("mat1 and mat2 shapes cannot be multiplied (8x32 and 64x32)", RuntimeError, "shapes"),
+]
+
+
+@pytest.mark.parametrize(("message", "kind", "said"), FAULTS)
+def test_a_lost_process_is_one_message(message: str, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said), distributed.translated_distributed_errors():
         raise RuntimeError(message)
-
-
-def test_other_faults_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), distributed.translated_distributed_errors():
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x32 and 64x32)")

@@ -45,9 +45,8 @@ def test_figures_of_pairs_are_those_of_their_log_probabilities(tmp_path: Path) -
     phase = train_config(context=32, objective="preferences", eval_tokens=10_000, beta=0.5)
     found = inputs.validate(moved, phase, ALONE)
     folder = tmp_path / "moved"
-    logs = reference(
-        lambda: moved, inputs.dev, context=32, folder=folder, device="cpu", group=ALONE
-    )
+    keys = {"context": 32, "folder": folder, "device": "cpu", "group": ALONE}
+    logs = reference(lambda: moved, inputs.dev, **keys)
     gains = 0.5 * (logs - inputs.references["dev"]).reshape(-1, 2)
     margins = gains[:, 0] - gains[:, 1]
     assert (margins < 0).any()
@@ -69,9 +68,7 @@ def computed(folder: Path, tokens: Any, asked: list[int]) -> np.ndarray:
     return reference(make, tokens, context=32, folder=folder, device="cpu", group=ALONE)
 
 
-def test_pieces_that_are_whole_are_kept_and_others_are_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whole_pieces_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PIECE_TOKENS", 64)
     tokens, _ = write_toy_examples(tmp_path / "a", "preferences", vocab=24, longest=32)
     asked: list[int] = []

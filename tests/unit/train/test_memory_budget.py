@@ -17,9 +17,7 @@ from endonym.train.memory_budget import explained_memory_errors, phase_bytes, wi
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
-MPS = (
-    "MPS backend out of memory (MPS allocated: 9 GB). Tried to allocate 300.00 MiB on private pool"
-)
+MPS = "MPS backend out of memory (MPS allocated: 9 GB). Tried to allocate 300.00 MiB on it"
 VOCAB = 24
 
 
@@ -42,18 +40,13 @@ def test_rows_are_halved_until_they_fit(error: Exception) -> None:
     assert calls == [11, "forget", 6, "forget", 3, "forget", 2]
 
 
+ASKED = [(CUDA, "2.7 GB more"), (CPU, "4.1 MB more"), (MPS, "314.6 MB more")]
+
+
 @pytest.mark.parametrize(
-    ("message", "asked"),
-    [
-        (CUDA, "2.7 GB more"),
-        (CPU, "4.1 MB more"),
-        (MPS, "314.6 MB more"),
-        ("you tried to allocate 4096000", "4.1 MB more"),
-    ],
+    ("message", "asked"), [*ASKED, ("you tried to allocate 4096000", "4.1 MB more")]
 )
-def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
-    message: str, asked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_row_too_large_is_told(message: str, asked: str, monkeypatch: pytest.MonkeyPatch):
     """Of the GPU that says so, or of the machine."""
     free = {"cpu": 1_200_000, "cuda:0": 3_400_000}
     monkeypatch.setattr(memory_budget, "free_memory_bytes", free.__getitem__)
@@ -69,10 +62,9 @@ def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
 
 def test_no_more_memory_is_counted_than_for_a_whole_batch() -> None:
     """A micro-batch is at least a row, and at most the batch."""
-    needed = {
-        tokens: phase_bytes(toy_config(), train_config(batch_tokens=64, micro_tokens=tokens))
-        for tokens in (1, 16, 32, 64, 128)
-    }
+    sizes = (1, 16, 32, 64, 128)
+    phases = {size: train_config(batch_tokens=64, micro_tokens=size) for size in sizes}
+    needed = {size: phase_bytes(toy_config(), phase) for size, phase in phases.items()}
     assert needed[1] == needed[16] < needed[32] < needed[64] == needed[128]
 
 
@@ -91,8 +83,11 @@ def test_other_errors_are_not_about_memory() -> None:
         raise KeyError("out of memory")
 
 
+Corpus = Callable[[str], TrainingInputs]
+
+
 @pytest.fixture
-def corpus(tmp_path: Path) -> Callable[[str], TrainingInputs]:
+def corpus(tmp_path: Path) -> Corpus:
     def made(name: str) -> TrainingInputs:
         random = np.random.default_rng(8)
         documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
@@ -126,9 +121,7 @@ def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     return tried
 
 
-def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_small(
-    corpus: Callable[[str], TrainingInputs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_smaller_parts_of_a_step_stay_small(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
     expected = training(corpus("small"), micro_tokens=32)
     planned = [report.nats for report in expected.reports()]
     tried = starve(monkeypatch, 2)
@@ -152,13 +145,10 @@ def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_
         assert torch.equal(again.optimizer.weights()[name], weight)
 
 
-def test_a_row_that_never_fits_ends_training(
-    corpus: Callable[[str], TrainingInputs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_never_fits_ends_training(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
     tried = starve(monkeypatch, 0)
-    monkeypatch.setattr(
-        memory_budget, "free_memory_bytes", lambda device: 7_000 if device == "cuda:0" else 0
-    )
+    free = {"cuda:0": 7_000, "cpu": 0}
+    monkeypatch.setattr(memory_budget, "free_memory_bytes", free.__getitem__)
     with pytest.raises(OutOfMemory, match=r"7\.0 kB are free"):
         list(training(corpus("hopeless")).reports())
     assert tried == [8, 4, 2, 1]

@@ -15,12 +15,8 @@ from endonym.train.muon import COEFFICIENTS, PUBLISHED, Muon, orthogonal
 JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
 """The coefficients of the first Muon, which are torch's."""
 SHAPES = [(24, 24), (60, 8), (5, 24, 16), (1, 7)]
-PLAIN: dict[str, Any] = {
-    "momentum": 0.95,
-    "row_memory": None,
-    "cautious": False,
-    "number_format": torch.float32,
-}
+PLAIN: dict[str, Any] = {"momentum": 0.95, "row_memory": None, "cautious": False}
+PLAIN |= {"number_format": torch.float32}
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -89,9 +85,7 @@ def test_many_at_once_are_as_each_alone(number_format: torch.dtype) -> None:
         torch.testing.assert_close(found, alone, rtol=0, atol=tolerance)
 
 
-def test_the_matrices_of_one_shape_take_one_call_lying_or_standing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_matrices_of_one_shape_take_one_call_lying_or_standing(monkeypatch: pytest.MonkeyPatch):
     seen: list[tuple[int, ...]] = []
     real = torch.baddbmm
 
@@ -146,25 +140,16 @@ def test_it_is_torch_s_with_torch_s_coefficients(monkeypatch: pytest.MonkeyPatch
 def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: bool) -> None:
     changed = {"row_memory": row_memory, "cautious": cautious, "momentum": 0.8}
     muon = Muon(parameters([(6, 9), (9, 6), (3, 6, 9)]), **PLAIN | changed)
-    plain = [
-        [*each.detach().double().reshape(-1, *each.shape[-2:]).unbind()] for each in muon.matrices
-    ]
+    matrices = [each.detach().double() for each in muon.matrices]
+    plain = [[*each.reshape(-1, *each.shape[-2:]).unbind()] for each in matrices]
     optimizer_state: list[list[OptimizerState]] = [[{} for _ in stack] for stack in plain]
     for number in range(5):
         seen = stepped(muon, number, lr=0.1, decay=0.7)
         for gradient, stack, kept in zip(seen, plain, optimizer_state, strict=True):
             gradients = gradient.double().reshape(-1, *gradient.shape[-2:])
             for index, weights in enumerate(stack):
-                stack[index] = slow_muon(
-                    weights,
-                    gradients[index],
-                    kept[index],
-                    lr=0.1,
-                    decay=0.7,
-                    momentum=0.8,
-                    row_memory=row_memory,
-                    cautious=cautious,
-                )
+                given = (weights, gradients[index], kept[index])
+                stack[index] = slow_muon(*given, lr=0.1, decay=0.7, **changed)
     for matrix, stack in zip(muon.matrices, plain, strict=True):
         expected = torch.stack(stack).float().view(matrix.shape)
         torch.testing.assert_close(matrix.detach(), expected, rtol=0, atol=2e-4)

@@ -61,7 +61,6 @@ def test_five_steps_equal_plain_adamw(family: str) -> None:
         for group, peak in zip(plain.param_groups, peaks, strict=True):
             group["lr"] = peak * lr_scale
         for each, is_clear in zip(theirs.parameters(), clear, strict=True):
-            assert each.grad is not None
             size = each.grad.abs()
             is_clear &= (size == 0) | (size > 1e-4 * size.max())
         plain.step()
@@ -90,9 +89,7 @@ def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None
 
 def test_steps_too_small_for_bf16_still_add_up_in_the_masters() -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(
-        decoder, train_config(lr=1e-4, weight_decay=0.0).but(number_format="bf16")
-    )
+    optimizer = Optimizer(decoder, train_config(lr=1e-4, weight_decay=0.0, number_format="bf16"))
     scale = dict(decoder.named_parameters())["norm.weight"]
     for _ in range(5):
         for parameter in decoder.parameters():
@@ -113,42 +110,7 @@ def test_gradients_of_micro_batches_add_up_in_fp32() -> None:
             parameter.grad = torch.full_like(parameter, value)
         optimizer.collect()
     for master in optimizer.masters:
-        assert master.grad is not None
         assert master.grad.flatten()[0] == 1 + 2**-8
-
-
-@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
-def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_format: str) -> None:
-    decoder = toy_decoder()
-    optimizer = Optimizer(decoder, PHASE.but(number_format=number_format))
-    count = sum(master.numel() for master in optimizer.masters)
-    for master in optimizer.masters:
-        master.grad = torch.full_like(master, 3.0)
-    norm = 3.0 * count**0.5
-    assert float(optimizer.clip(2 * norm)) == pytest.approx(norm)
-    assert float(optimizer.masters[0].grad.flatten()[0]) == 3.0
-    assert float(optimizer.clip(1.0)) == pytest.approx(norm)
-    squares = sum(float(master.grad.double().square().sum()) for master in optimizer.masters)
-    assert squares**0.5 == pytest.approx(1.0, rel=1e-5)
-
-
-@pytest.mark.parametrize("phase", [PHASE, MUON], ids=["adamw", "muon"])
-@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
-def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
-    number_format: str, phase: TrainConfig
-) -> None:
-    decoders = [toy_decoder(), toy_decoder(seed=5)]
-    first = Optimizer(decoders[0], phase.but(number_format=number_format))
-    for number in range(3):
-        take_step(decoders[0], first, batch_of(seed=number), lr_scale=1.0, rows=4)
-    second = Optimizer(decoders[1], phase.but(number_format=number_format))
-    second.load(first.weights(), first.state(), 3)
-    for decoder, optimizer in zip(decoders, (first, second), strict=True):
-        take_step(decoder, optimizer, batch_of(seed=9), lr_scale=0.5, rows=4)
-    for name, value in first.weights().items():
-        assert torch.equal(value, second.weights()[name]), name
-    for name, value in first.state().items():
-        assert torch.equal(value, second.state()[name]), name
 
 
 @pytest.mark.parametrize("family", ROWS)
@@ -165,11 +127,8 @@ def test_muon_steps_the_matrices_of_blocks_and_adamw_all_else(family: str) -> No
     assert by_muon.isdisjoint(by_adamw)
     assert by_muon | by_adamw == {name for name, _ in decoder.named_parameters()}
     taps = ("A_log", "convolution.weight")
-    assert by_muon == {
-        name
-        for name, each in decoder.named_parameters()
-        if name.startswith("blocks.") and each.ndim > 1 and not name.endswith(taps)
-    }
+    matrices = {name for name, each in decoder.blocks.named_parameters() if each.ndim > 1}
+    assert by_muon == {f"blocks.{name}" for name in matrices if not name.endswith(taps)}
     assert len(by_muon) >= 4
 
 
@@ -200,25 +159,15 @@ def test_adamw_with_caution_is_the_slow_one() -> None:
         for parameter in decoder.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         gradient = dict(decoder.named_parameters())[name].grad
-        assert gradient is not None
-        weights = slow_adamw(
-            weights,
-            gradient.double(),
-            optimizer_state,
-            step=step,
-            lr=1e-2 / step,
-            decay=0.5,
-            betas=(0.8, 0.9),
-            cautious=True,
-        )
+        keys = {"step": step, "lr": 1e-2 / step, "decay": 0.5, "betas": (0.8, 0.9)}
+        weights = slow_adamw(weights, gradient.double(), optimizer_state, cautious=True, **keys)
         optimizer.step(1 / step)
         torch.testing.assert_close(optimizer.weights()[name], weights.float(), rtol=0, atol=1e-6)
 
 
 NAME = "blocks.0.ffn.up.weight"
-SAID = train_config(
-    lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, optimizer="muon", betas=(0.5, 0.8)
-)
+SAID = PHASE.but(optimizer="muon", betas=(0.5, 0.8))
+SAME = (("momentum", 0.6), ("momentum", 0.0), ("cautious", True))
 USUAL_MUON = {"momentum": 0.95, "row_memory": None, "cautious": False}
 """What Muon does where the phase says nothing."""
 
@@ -226,17 +175,12 @@ USUAL_MUON = {"momentum": 0.95, "row_memory": None, "cautious": False}
 @pytest.mark.parametrize(
     ("said", "done"),
     [
-        ({}, {}),
-        ({"momentum": 0.6}, {"momentum": 0.6}),
-        ({"momentum": 0.0}, {"momentum": 0.0}),
-        ({"normalise": True}, {"row_memory": 0.8}),
-        ({"cautious": True}, {"cautious": True}),
+        *(({key: value}, {key: value}) for key, value in SAME),
+        *(({}, {}), ({"normalise": True}, {"row_memory": 0.8})),
     ],
     ids=lambda each: "-".join(each) or "nothing",
 )
-def test_muon_steps_with_what_the_phase_says(
-    said: dict[str, object], done: dict[str, object]
-) -> None:
+def test_muon_steps_with_what_the_phase_says(said: dict[str, object], done: dict[str, object]):
     decoder = toy_decoder()
     optimizer = Optimizer(decoder, SAID.but(**said))
     weights, optimizer_state = optimizer.weights()[NAME].double().clone(), OptimizerState()
@@ -245,7 +189,6 @@ def test_muon_steps_with_what_the_phase_says(
         for parameter in decoder.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         gradient = dict(decoder.named_parameters())[NAME].grad
-        assert gradient is not None
         keys = {**USUAL_MUON, **done}
         lr = 1e-2 / number
         weights = slow_muon(weights, gradient.double(), optimizer_state, lr=lr, decay=0.5, **keys)

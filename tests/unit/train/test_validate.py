@@ -37,11 +37,8 @@ def slow_validation(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, 
 
     Text alone counts: what predicts end-of-text is left out.
     """
-    source_of = {
-        int(token): dev.sources[document.source]
-        for document in (dev.document(number) for number in range(len(dev)))
-        for token in document.ids
-    }
+    documents = [dev.document(number) for number in range(len(dev))]
+    source_of = {int(token): dev.sources[each.source] for each in documents for token in each.ids}
     totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0])
     found = Order(dev, context=decoder.config.context, seed=VALIDATION_SEED).rows(0, rows)
     for tokens, targets, numbers in zip(*(part.tolist() for part in found[:3]), strict=True):
@@ -56,19 +53,13 @@ def slow_validation(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, 
     return {name: (nats, int(n_bytes)) for name, (nats, n_bytes) in totals.items()}
 
 
-@pytest.mark.parametrize(
-    ("lengths", "tokens", "rows"),
-    [
-        ([9, 14, 5, 20, 11], 10_000, 5),
-        ([9, 14, 5, 20, 11], 30, 2),
-        ([9, 14, 5, 20, 11], 1, 1),
-        ([4, 2], 10_000, 1),
-        ([1, 2, 1, 1], 10_000, 1),
-    ],
-)
-def test_validation_equals_reading_its_rows_document_by_document(
-    tmp_path: Path, lengths: list[int], tokens: int, rows: int
-) -> None:
+LENGTHS = [9, 14, 5, 20, 11]
+"""Sixty-four positions: five rows of twelve, and four that no validation reads."""
+READINGS = [(LENGTHS, 10_000, 5), (LENGTHS, 30, 2), (LENGTHS, 1, 1), ([4, 2], 10_000, 1)]
+
+
+@pytest.mark.parametrize(("lengths", "tokens", "rows"), [*READINGS, ([1, 2, 1, 1], 10_000, 1)])
+def test_a_slow_validation_agrees(tmp_path: Path, lengths: list[int], tokens: int, rows: int):
     dev, decoder = held_out(tmp_path, lengths)
     expected = slow_validation(dev, decoder, rows)
     found = validate(decoder, dev, tokens, "cpu")
@@ -85,9 +76,8 @@ def test_validation_equals_reading_its_rows_document_by_document(
 def test_validation_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Path) -> None:
     """Line ends between them are text and predicted; an end-of-text would not be."""
     documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 40)
-    _, dev = write_toy_shards(
-        tmp_path, [[1]], documents, vocab=line_end + 1, sources=("tatar",), line_end=line_end
-    )
+    keys = {"vocab": line_end + 1, "sources": ("tatar",), "line_end": line_end}
+    _, dev = write_toy_shards(tmp_path, [[1]], documents, **keys)
     decoder = lively_decoder(toy_config(vocab=line_end + 1, context=24))
     order = Order(dev, context=24, seed=VALIDATION_SEED, join=("tatar",))
     targets = order.rows(0, order.positions_per_epoch // 24).targets_BT
@@ -98,10 +88,8 @@ def test_validation_reads_the_documents_of_a_joined_source_in_stretches(tmp_path
     assert found.bits_per_byte * n_bytes == pytest.approx(found.nats * found.n_tokens / math.log(2))
 
 
-def test_every_validation_reads_the_same_rows_however_many_are_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dev, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
+def test_every_validation_reads_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dev, decoder = held_out(tmp_path, LENGTHS)
     first = validate(decoder, dev, 60, "cpu")
     assert validate(decoder, dev, 60, "cpu") == first
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 1)
@@ -120,10 +108,6 @@ def test_validation_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: 
     assert found.nats == pytest.approx(validate(lively, dev, 100, "cpu").nats)
 
 
-LENGTHS = [9, 14, 5, 20, 11]
-"""Sixty-four positions: five rows of twelve, and four that no validation reads."""
-
-
 class Unheard(Group):
     """One of several processes that hears nothing of the others."""
 
@@ -139,17 +123,14 @@ def test_the_validations_of_several_processes_make_up_that_of_one(
     val, decoder = held_out(tmp_path, LENGTHS)
     alone = validate(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
-    parts = [
-        validate(decoder, val, 10_000, "cpu", group=Unheard(rank, size)) for rank in range(size)
-    ]
+    groups = [Unheard(rank, size) for rank in range(size)]
+    parts = [validate(decoder, val, 10_000, "cpu", group=each) for each in groups]
     assert sum(part.n_tokens for part in parts) == alone.n_tokens
     nats = sum(part.nats * part.n_tokens for part in parts)
     assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)
 
 
-def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_watched(
-    tmp_path: Path,
-) -> None:
+def test_with_shares_the_loss_is_that_of_the_mixture(tmp_path: Path):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     sources = ("tatar", "romanian", "khmer")
     _, dev = write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)
@@ -165,9 +146,7 @@ def test_with_shares_the_loss_is_that_of_the_mixture_and_other_sources_are_only_
         assert mixed.sources[name] == pytest.approx(alone[name].bits_per_byte)
 
 
-def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_none(
-    tmp_path: Path,
-) -> None:
+def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_none(tmp_path: Path):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     sources = ("tatar", "romanian")
     write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=sources)
@@ -185,9 +164,7 @@ def test_sources_without_dev_text_are_left_out_of_the_loss_and_alone_they_are_no
     assert alone.nats > 1
 
 
-def test_a_fifth_of_the_tokens_is_for_sources_that_are_only_watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watched_sources_get_a_fifth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     documents, vocab = distinct_documents([5 + n % 9 for n in range(60)])
     names = ("tatar", "khmer", "romanian")
     _, dev = write_toy_shards(tmp_path, (), documents, vocab=vocab, sources=names)

@@ -11,13 +11,8 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
-from endonym.cleaning.language.identify import (
-    PRIOR_ODDS,
-    SWITCH_ODDS,
-    Identifier,
-    likeliest,
-    other_language,
-)
+from endonym.cleaning.language import identify
+from endonym.cleaning.language.identify import PRIOR_ODDS, Identifier, likeliest, other_language
 from endonym.cleaning.language.sample import learn
 from endonym.cleaning.language.votes import Vote
 from endonym.script.languages import NAMES
@@ -51,10 +46,7 @@ def test_a_model_of_its_own_keeps_pieces_of_sentences_that_votes_do_not():
     for code in ("tt", "ro", "fr"):
         lines = (TEXTS / f"{NAMES[code].lower()}.txt").read_text(encoding="utf-8").splitlines()
         pieces = [" ".join(line.split()[1:4]) for line in lines]
-        identifiers = {
-            "votes": Identifier(code),
-            "own": Identifier(code, learnt_from(code)),
-        }
+        identifiers = {"votes": Identifier(code), "own": Identifier(code, learnt_from(code))}
         for name, identifier in identifiers.items():
             kept[name] += sum(identifier.score(piece) >= 0.6 for piece in pieces)
     assert kept["own"] > kept["votes"]
@@ -90,9 +82,7 @@ def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
     assert own.odds(["نعم", "", "Әйе."])[0] < 0
 
 
-def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_name_it(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_without_texts_of_a_neighbour_libraries_are_not_outvoted(monkeypatch: pytest.MonkeyPatch):
     learnt = learnt_from("tt")
     own = Identifier("tt", learnt)
     text = TATAR[0][:40]
@@ -108,9 +98,7 @@ def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_
     assert own.score(text) > 0.6  # one library names the language: the model decides
 
 
-def test_the_votes_about_a_short_text_count_by_its_letters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_votes_about_a_short_text_count_by_its_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     def says(_: str) -> Vote:
         return Vote("fr", 0.9)
 
@@ -131,7 +119,7 @@ def test_the_votes_about_a_short_text_count_by_its_letters(
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:
     """The log-probability of a sequence of states, the obvious way."""
     fit = sum(-each / 2 if other else each / 2 for each, other in zip(odds, states, strict=True))
-    return fit - SWITCH_ODDS * sum(one != two for one, two in itertools.pairwise(states))
+    return fit - identify.SWITCH_ODDS * sum(one != two for one, two in itertools.pairwise(states))
 
 
 def test_the_likeliest_sequence_is_that_of_all_sequences():

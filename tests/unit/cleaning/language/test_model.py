@@ -22,9 +22,7 @@ def test_letters_are_folded_and_signs_are_one_space():
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_sentences_it_has_not_seen_are_likeliest_in_their_language(
-    code: str, model: CharacterModel
-):
+def test_unseen_sentences_are_likeliest_in_their_language(code: str, model: CharacterModel):
     likely, letters = model.likelihoods(LANGUAGES[code])
     assert [model.codes[best] for best in likely.argmax(axis=1)] == [code] * len(likely)
     assert all(letters > 20)

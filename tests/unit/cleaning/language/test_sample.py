@@ -10,14 +10,7 @@ from text_samples import FRENCH, RUSSIAN, TATAR
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import (
-    Learnt,
-    Sample,
-    candidates,
-    learn,
-    of_others,
-    smallest_keys,
-)
+from endonym.cleaning.language.sample import Learnt, Sample, learn, of_others, smallest_keys
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
@@ -39,7 +32,9 @@ def test_the_sample_is_the_same_in_any_order_and_bounded():
 def test_keys_of_parts_merge_to_those_of_the_sample_of_the_whole(most: int):
     lines = lines_of("fr")
     parts = (lines[40:], lines[:40], lines[30:50])
-    rows = [keyed([(k, len(p)) for line in part for k, p in candidates(line)]) for part in parts]
+    rows = [
+        keyed([(k, len(p)) for line in part for k, p in sample.candidates(line)]) for part in parts
+    ]
     merged = smallest_keys([smallest_keys([rows[0]], most), *rows[1:]], most)
     expected = [key_of(paragraph) for paragraph in sampled(lines, most).paragraphs()]
     assert merged[:, 0].tolist() == expected
@@ -54,7 +49,6 @@ def test_copies_count_once_and_short_lines_not_at_all():
 def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
     dirty = [*lines_of("fr"), *lines_of("ro")]
     learnt = learn(sampled(dirty).paragraphs(), "fr", {})
-    assert learnt is not None
     assert learnt.model.codes == ("fr", "ro")
     assert not learnt.knows_neighbours
 
@@ -76,14 +70,12 @@ def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
 def test_texts_to_contrast_with_are_classes_and_count_for_more():
     texts = sampled(lines_of("tt")).paragraphs()
     learnt = learn(texts, "tt", {"ru": RUSSIAN * 20, "tt": ["left out"]})
-    assert learnt is not None
     assert learnt.model.codes == ("tt", "ru")
     assert learnt.knows_neighbours
 
 
 def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     learnt = learn(sampled(lines_of("fr")).paragraphs(), "fr", {})
-    assert learnt is not None
     learnt.save(tmp_path)
     again = Learnt.load(tmp_path)
     assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)

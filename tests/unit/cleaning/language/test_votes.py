@@ -17,6 +17,7 @@ from endonym.cleaning.language.votes import (
     usual,
 )
 
+Patch = pytest.MonkeyPatch
 SAMPLES = [("tt", TATAR), ("km", KHMER), ("ro", ROMANIAN), ("fr", FRENCH), ("ru", RUSSIAN)]
 
 
@@ -84,24 +85,18 @@ class Says:
         return self.found
 
 
-@pytest.mark.parametrize(
-    ("code", "percent", "is_reliable", "probability", "certain"),
-    [
-        ("tt", 100, True, 0.97, "tt"),
-        ("tt", 80, True, 0.776, "tt"),
-        ("tt", 79, True, 0.7663, ""),
-        ("tt", 100, False, 1.97 / 3, ""),
-        ("un", 100, True, 0.0, ""),
-    ],
-)
+CERTAINTIES = [
+    *((("tt", 100, True), 0.97, "tt"), (("tt", 80, True), 0.776, "tt")),
+    *((("tt", 79, True), 0.7663, ""), (("tt", 100, False), 1.97 / 3, "")),
+    (("un", 100, True), 0.0, ""),
+]
+
+
+@pytest.mark.parametrize(("said", "probability", "certain"), CERTAINTIES)
 def test_a_vote_is_as_probable_as_the_library_is_certain(
-    monkeypatch: pytest.MonkeyPatch,
-    code: str,
-    percent: int,
-    is_reliable: bool,
-    probability: float,
-    certain: str,
+    monkeypatch: Patch, said: tuple[str, int, bool], probability: float, certain: str
 ):
+    code, percent, is_reliable = said
     monkeypatch.setattr(votes, "_cld2", lambda: Says(code, percent, is_reliable=is_reliable))
     vote = cld2_vote("текст")
     assert vote.probability == pytest.approx(probability)
@@ -109,21 +104,15 @@ def test_a_vote_is_as_probable_as_the_library_is_certain(
     assert reliable_code("текст") == certain
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "certain"),
-    [
-        ("ru", Vote("ru", 0.3), "ru"),
-        ("ru", Vote("ba", 0.9), ""),
-        ("tt", Vote("zxx", 0.9), ""),
-        ("", Vote("zxx", 0.51), "zxx"),
-        ("", Vote("zxx", 0.5), ""),
-        ("ru", Vote("zxx", 0.51), "zxx"),
-        ("", Vote("ru", 0.9), ""),
-    ],
-)
-def test_both_libraries_must_name_the_other_language(
-    monkeypatch: pytest.MonkeyPatch, first: str, second: Vote, certain: str
-):
+BOTH = [
+    *(("ru", Vote("ru", 0.3), "ru"), ("ru", Vote("ba", 0.9), ""), ("", Vote("ru", 0.9), "")),
+    *(("", Vote("zxx", 0.51), "zxx"), ("", Vote("zxx", 0.5), ""), ("tt", Vote("zxx", 0.9), "")),
+    ("ru", Vote("zxx", 0.51), "zxx"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "certain"), BOTH)
+def test_both_must_name_it(monkeypatch: Patch, first: str, second: Vote, certain: str):
     monkeypatch.setattr(votes, "reliable_code", lambda text: first)
     monkeypatch.setattr(votes, "langid_vote", lambda text: second)
     assert certain_other("текст", "tt") == certain

@@ -55,9 +55,7 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
 @pytest.mark.parametrize(
     ("batch_chars", "max_pairs"), [(20, 1), (300, 50), (1 << 18, 1), (1 << 18, 1 << 20)]
 )
-def test_what_is_contained_is_what_a_slow_count_finds(
-    monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int
-):
+def test_a_slow_count_agrees(monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int):
     monkeypatch.setattr(letters, "BATCH_CHARS", batch_chars)
     monkeypatch.setattr(hashes, "MAX_PAIRS", max_pairs)
     monkeypatch.setattr(near, "SIMILARITY", 1.0)
@@ -71,9 +69,7 @@ def test_what_is_contained_is_what_a_slow_count_finds(
 
 
 @pytest.mark.parametrize("batch_chars", [20, 1 << 18])
-def test_what_is_similar_is_what_plain_edit_distance_finds(
-    monkeypatch: pytest.MonkeyPatch, batch_chars: int
-):
+def test_similar_is_what_edit_distance_finds(monkeypatch: pytest.MonkeyPatch, batch_chars: int):
     monkeypatch.setattr(letters, "BATCH_CHARS", batch_chars)
     sentences = [*TATAR, *ROMANIAN, *FRENCH, *KHMER, *(story(seed, 5) for seed in range(10))]
     candidates = [*sentences, "Әйе.", "Юк шул."]
@@ -110,15 +106,12 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     assert 10 < sum(expected) < 60
     for seed in range(2):
         order = random.Random(seed).sample(range(80), 80)
-        moved = contaminated(
-            [candidates[i] for i in order], random.Random(seed).sample(texts, len(texts))
-        )
+        others = random.Random(seed).sample(texts, len(texts))
+        moved = contaminated([candidates[i] for i in order], others)
         assert moved == [expected[i] for i in order]
 
 
-def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_a_candidate_is_searched_by_its_rarest_runs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(near, "MAX_COMPARED_TEXTS", 30)
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])

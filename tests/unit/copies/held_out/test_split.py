@@ -23,16 +23,13 @@ from endonym.formats.config import BLOCK_BYTES, Split
 
 
 def keys(texts: list[str], seed: int = 1) -> np.ndarray:
-    return np.array(
-        [int.from_bytes(digest(text.encode(), seed)[:8], "big") for text in texts], dtype=np.uint64
-    )
+    return digests(texts, seed)[:, 0]
 
 
 def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:
     texts = [text for source in sources for text in source]
-    return held_out(
-        [keys(source, seed) for source in sources], split, NearCopySearch(reader(texts))
-    )
+    every = [keys(source, seed) for source in sources]
+    return held_out(every, split, NearCopySearch(reader(texts)))
 
 
 def reader(texts: list[str]) -> Texts:
@@ -104,9 +101,8 @@ def test_of_a_large_source_a_few_bytes_are_enough_and_growth_moves_nothing_into_
 
 
 def test_a_share_is_taken_of_each_source():
-    first, second = candidates_of(
-        [keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.4)
-    )
+    both = [keys(numbered(5_000)), keys(numbered(500, 5_000))]
+    first, second = candidates_of(both, Split(val_share=0.4))
     for share in shares(first):
         assert 0.18 < share < 0.22
     for share in shares(second):
@@ -135,9 +131,8 @@ def test_sources_of_one_document_each_are_held_out_as_if_they_were_one():
 
 
 def test_a_number_of_documents_is_halved_and_in_proportion():
-    first, second = candidates_of(
-        [keys(numbered(9_000)), keys(numbered(1_000, 9_000))], Split(val_documents=500)
-    )
+    both = [keys(numbered(9_000)), keys(numbered(1_000, 9_000))]
+    first, second = candidates_of(both, Split(val_documents=500))
     for side in (0, 1):
         assert first[side].sum() + second[side].sum() == 250
         assert 8 < second[side].sum() < 45
@@ -224,27 +219,26 @@ def indices(side: Marks) -> list[int]:
     return np.nonzero(side)[0].tolist()
 
 
+def ordered_split(texts: list[str], held: int) -> HeldOut:
+    """So many of the first documents are chosen, half for test and half for dev."""
+    return held_out([ordered(len(texts))], Split(val_documents=held), NearCopySearch(reader(texts)))
+
+
 def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
+    held = ordered_split(texts, 4)
     assert indices(held.near_copies) == [1]
     assert (indices(held.test), indices(held.dev)) == ([0], [2, 3])
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
 
 
-def test_near_copies_in_one_set_stay():
-    texts = numbered(20)
-    texts[1] = texts[0] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
-    assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
-
-
-def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
-    texts = numbered(20)
-    texts[2] = texts[1] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), NearCopySearch(reader(texts)))
-    assert (indices(held.test), indices(held.dev)) == ([0], [1, 2, 3])
+def test_near_copies_in_one_set_stay_and_those_of_dev_go_to_dev():
+    for number, test, dev in ((1, [0, 1], [2, 3]), (2, [0], [1, 2, 3])):
+        texts = numbered(20)
+        texts[number] = texts[number - 1] + " Тагын бер сүз."
+        held = ordered_split(texts, 4)
+        assert (indices(held.test), indices(held.dev)) == (test, dev)
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():

@@ -65,17 +65,10 @@ def test_rows_that_do_not_fit_fall_back_as_llama_cpp_does(columns: int, found: s
     assert mixture("Q4_K_M").type_of("blk.3.attn_q.weight", (64, columns)) == found
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "blk.0.attn_norm.weight",
-        "blk.0.ffn_gate_inp.weight",
-        "position_embd.weight",
-        "blk.0.ssm_conv1d.weight",
-        "blk.0.ssm_a",
-        "blk.0.ssm_norm.weight",
-    ],
-)
+@pytest.mark.parametrize("name", [
+    "blk.0.attn_norm.weight", "blk.0.ffn_gate_inp.weight", "position_embd.weight",
+    "blk.0.ssm_conv1d.weight", "blk.0.ssm_a", "blk.0.ssm_norm.weight",
+])  # fmt: skip
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_K_M"])
 def test_small_tensors_stay_whole(name: str, kind: Quantization) -> None:
     assert mixture(kind).type_of(name, (512, 512)) == "F32"

@@ -62,37 +62,27 @@ def test_bytes_alone_need_a_merge_that_never_applies() -> None:
     assert not {left, right} & set(vocabulary_of(ours, ours.vocab)["tokens"])
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (lambda d: d.update(normalizer={"type": "NFD"}), "the normalizer NFD"),
-        (
-            lambda d: d["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex=r"\p{L}+"),
-            "this split",
-        ),
-        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
-        (
-            lambda d: d.update(
-                pre_tokenizer={
-                    "type": "Sequence",
-                    "pretokenizers": [{"type": "Digits", "individual_digits": True}, GPT2],
-                }
-            ),
-            "this split before the merges: Digits, ByteLevel",
-        ),
-        (lambda d: d["model"].update(ignore_merges=True), "a BPE of this kind"),
-        (
-            lambda d: d["added_tokens"].append(
-                d["added_tokens"][0]
-                | {"id": 5, "content": "\u0120", "special": False, "lstrip": True}
-            ),
-            "the added token",
-        ),
-    ],
-)
-def test_what_llama_cpp_does_not_have_is_named(
-    change: Callable[[dict[str, Any]], object], named: str
-) -> None:
+STEPS = [{"type": "Digits", "individual_digits": True}, GPT2]
+DIGITS = {"type": "Sequence", "pretokenizers": STEPS}
+STRIPPED = {"id": 5, "content": "\u0120", "special": False, "lstrip": True}
+
+
+def pattern_of(described: dict[str, Any]) -> dict[str, Any]:
+    return described["pre_tokenizer"]["pretokenizers"][0]["pattern"]
+
+
+LACKING = [
+    (lambda d: d.update(normalizer={"type": "NFD"}), "the normalizer NFD"),
+    (lambda d: pattern_of(d).update(Regex=r"\p{L}+"), "this split"),
+    (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
+    (lambda d: d.update(pre_tokenizer=DIGITS), "this split before the merges: Digits, Byte"),
+    (lambda d: d["model"].update(ignore_merges=True), "a BPE of this kind"),
+    (lambda d: d["added_tokens"].append(d["added_tokens"][0] | STRIPPED), "the added token"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), LACKING)
+def test_what_llama_cpp_lacks_is_named(change: Callable[[dict[str, Any]], object], named: str):
     with pytest.raises(ExportError, match=named):
         vocabulary_of(changed(change), 400)
 

@@ -12,13 +12,8 @@ from laws.shapes import shape
 from toys import lively_decoder, toy_tokenizer
 
 from endonym.errors import ExportError
-from endonym.export.gguf.write import (
-    Provenance,
-    export_gguf,
-    require_gguf,
-    require_gguf_adapter,
-    write_gguf_adapter,
-)
+from endonym.export.gguf import write
+from endonym.export.gguf.write import Provenance, export_gguf, require_gguf, require_gguf_adapter
 from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import Adapt
 from endonym.model.foreign.folder import ForeignConfig
@@ -83,16 +78,8 @@ def test_weights_in_fp32_are_the_model_s_own(tmp_path: Path) -> None:
 
 
 def test_a_foreign_class_is_refused() -> None:
-    config = ForeignConfig(
-        family="gemma3_text",
-        vocab=9,
-        context=8,
-        dim=4,
-        layers=1,
-        tied=True,
-        parameters=9,
-        transformers={},
-    )
+    sizes = {"vocab": 9, "context": 8, "dim": 4, "layers": 1, "parameters": 9}
+    config = ForeignConfig(family="gemma3_text", tied=True, transformers={}, **sizes)
     with pytest.raises(ExportError, match="gemma3_text"):
         require_gguf(config, toy_tokenizer("byte"))
 
@@ -104,7 +91,7 @@ def test_one_alpha_is_right_for_matrices_of_other_scales(tmp_path: Path) -> None
         "blocks.1.ffn.down": Change(torch.ones(3, 96), torch.ones(32, 3), 0.5),
     }
     path = tmp_path / "a.gguf"
-    write_gguf_adapter(config, changes, path, name="татар")
+    write.write_gguf_adapter(config, changes, path, name="татар")
     found = gguf.GGUFReader(path)
     said = {key: found.get_field(key).contents() for key in ("general.type", "adapter.type")}
     assert said == {"general.type": "adapter", "adapter.type": "lora"}

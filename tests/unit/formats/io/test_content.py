@@ -8,7 +8,6 @@ from text_samples import KHMER, TATAR, write
 
 from endonym.formats.io import content as module
 from endonym.formats.io.content import (
-    MAX_DOCUMENT_BYTES,
     SHOWN_CHARS,
     Content,
     Origin,
@@ -89,4 +88,4 @@ def test_no_more_is_shown_than_people_read_and_bytes_that_are_no_letters_as_numb
     assert shown(KHMER[0].encode()) == KHMER[0]
     said = too_long(70_000_000)
     assert "70,000,000 bytes" in said
-    assert f"{MAX_DOCUMENT_BYTES // 2**20} MiB" in said
+    assert f"{module.MAX_DOCUMENT_BYTES // 2**20} MiB" in said

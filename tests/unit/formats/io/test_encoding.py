@@ -43,20 +43,18 @@ def test_a_byte_order_mark_decides_and_goes(tmp_path: Path, lines: list[str], en
     assert kept(records(path, document="line")) == lines
 
 
+LINES = [
+    *(TATAR, KHMER, ROMANIAN),
+    ["Његова књига је ту.", "Рекла је: Његош."],
+    ["დილა მშვიდობისა, მეგობრებო.", "როგორ ხარ?"],
+    ["ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੋਸਤੋ।", "ਤੁਸੀਂ ਕਿਵੇਂ ਹੋ?"],  # each letter has a LF as its first half
+    ["上海上空有云。", "上上下下 的人很多。"],
+]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize(
-    "lines",
-    [
-        *(TATAR, KHMER, ROMANIAN),
-        ["Његова књига је ту.", "Рекла је: Његош."],
-        ["დილა მშვიდობისა, მეგობრებო.", "როგორ ხარ?"],
-        ["ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੋਸਤੋ।", "ਤੁਸੀਂ ਕਿਵੇਂ ਹੋ?"],  # each letter has a LF as its first half
-        ["上海上空有云。", "上上下下 的人很多。"],
-    ],
-)
-def test_a_whole_file_of_utf16_without_a_mark_is_read_as_one(
-    tmp_path: Path, lines: list[str], encoding: str
-):
+@pytest.mark.parametrize("lines", LINES)
+def test_a_whole_file_of_bare_utf16_is_read(tmp_path: Path, lines: list[str], encoding: str):
     path = write(tmp_path, "a.txt", ("\n".join(lines * 20) + "\n").encode(encoding))
     found = records(path, document="line")
     assert kept(found) == lines * 20
@@ -140,9 +138,7 @@ def test_half_a_letter_at_the_end_is_lost_bytes():
 
 @pytest.mark.parametrize("lines", [TATAR, ROMANIAN, FRENCH])
 @pytest.mark.parametrize("order", ["le", "be"])
-def test_utf16_that_is_named_without_its_order_is_read_in_the_right_one(
-    tmp_path: Path, lines: list[str], order: str
-):
+def test_utf16_without_its_order_is_read_rightly(tmp_path: Path, lines: list[str], order: str):
     path = write(tmp_path, "a.txt", ("\n".join(lines * 5) + "\n").encode(f"utf-16-{order}"))
     assert kept(records(path, document="line", encoding="utf-16")) == lines * 5
 
@@ -220,15 +216,15 @@ COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
 ROMANIAN_CEDILLAS = [line.translate(str.maketrans("șțȘȚ", "şţŞŢ")) for line in ROMANIAN * 20]
 
 
-@pytest.mark.parametrize(
-    ("data", "encoding"),
-    [
-        ("\r\n".join(PERSIAN * 20).encode("cp1256"), "cp1256"),
-        (in_cp1256("\r\n".join(PERSIAN * 20)), "cp1256"),
-        ("\n".join(ARABIC).encode("iso8859_6"), "iso8859-6"),
-        ("\n".join(ARABIC).encode("cp1256"), "cp1256"),
-    ],
-)
+BY_SCRIPT = [
+    ("\r\n".join(PERSIAN * 20).encode("cp1256"), "cp1256"),
+    (in_cp1256("\r\n".join(PERSIAN * 20)), "cp1256"),
+    ("\n".join(ARABIC).encode("iso8859_6"), "iso8859-6"),
+    ("\n".join(ARABIC).encode("cp1256"), "cp1256"),
+]
+
+
+@pytest.mark.parametrize(("data", "encoding"), BY_SCRIPT)
 def test_the_script_of_the_text_decides_among_encodings(tmp_path: Path, data: bytes, encoding: str):
     path = write(tmp_path, "a.txt", data)
     found = records(path, document="line", script="arabic")
@@ -272,20 +268,20 @@ def test_letters_of_dos_are_no_signs_of_windows():
     assert refused or text.encode("cp850").decode(name) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "script", "is_it"),
-    [
-        ("كتاب خوب، دوستي؟ «است»", "arabic", True),
-        ("Le mot كتاب veut dire livre.", "arabic", True),
-        ("Mنdchen und Frنulein", "arabic", False),
-        ("яД░МД ъЦгД Ещй", "cyrillic", False),
-        ("Сдђнд ЯгЗд", "arabic", False),
-        ("L’été à la mer", "latin", True),
-        ("p‚ch‚ et l‚sine, dès l’été", "latin", False),
-        ("ƒeftali ƒeker", "latin", False),
-        ("— Ab — cd — ef", "cyrillic", False),
-    ],
-)
+SCRIPTS = [
+    ("كتاب خوب، دوستي؟ «است»", "arabic", True),
+    ("Le mot كتاب veut dire livre.", "arabic", True),
+    ("Mنdchen und Frنulein", "arabic", False),
+    ("яД░МД ъЦгД Ещй", "cyrillic", False),
+    ("Сдђнд ЯгЗд", "arabic", False),
+    ("L’été à la mer", "latin", True),
+    ("p‚ch‚ et l‚sine, dès l’été", "latin", False),
+    ("ƒeftali ƒeker", "latin", False),
+    ("— Ab — cd — ef", "cyrillic", False),
+]
+
+
+@pytest.mark.parametrize(("text", "script", "is_it"), SCRIPTS)
 def test_a_text_of_one_script_has_few_other_letters_and_signs(text: str, script: str, is_it: bool):
     assert is_of_script(text, script) == is_it
 
@@ -325,20 +321,13 @@ class Reading:
         return self.text
 
 
-@pytest.mark.parametrize(
-    ("best", "other", "n_bytes", "is_it"),
-    [
-        ((0.02, 0.4), None, 100, True),
-        ((0.021, 0.9), None, 100, False),
-        ((0.02, 0.39), None, 100, False),
-        ((0.0, 0.5), (0.0, 0.46), 4_096, True),
-        ((0.0, 0.5), (0.0, 0.47), 4_096, False),
-        ((0.0, 0.5), (0.0, 0.46), 4_095, False),
-        ((0.0, 0.5), (0.0, 0.2), 4_095, True),
-        ((0.0, 0.5), (0.03, 0.5), 100, True),
-        ((0.0, 0.5), (0.029, 0.5), 4_096, False),
-    ],
-)
+@pytest.mark.parametrize(("best", "other", "n_bytes", "is_it"), [
+    ((0.02, 0.4), None, 100, True), ((0.021, 0.9), None, 100, False),
+    ((0.02, 0.39), None, 100, False), ((0.0, 0.5), (0.0, 0.46), 4_096, True),
+    ((0.0, 0.5), (0.0, 0.47), 4_096, False), ((0.0, 0.5), (0.0, 0.46), 4_095, False),
+    ((0.0, 0.5), (0.0, 0.2), 4_095, True), ((0.0, 0.5), (0.03, 0.5), 100, True),
+    ((0.0, 0.5), (0.029, 0.5), 4_096, False),
+])  # fmt: skip
 def test_the_best_reading_is_certain_if_it_is_better_by_a_margin(
     best: tuple[float, float], other: tuple[float, float] | None, n_bytes: int, is_it: bool
 ):

@@ -7,60 +7,45 @@ import pytest
 from endonym.formats.config import Source
 from endonym.formats.io.formats import file_format, unsupported
 
+NAMES = [
+    ("a.txt", "", "", "txt"),
+    ("Ә.TXT.GZ", "gzip", "", "txt"),
+    ("a.jsonl.zst", "zstd", "", "jsonl"),
+    ("a.csv.bz2", "bzip2", "", "csv"),
+    ("a.tsv.xz", "xz", "", "tsv"),
+    ("a.parquet", "", "", "parquet"),
+    ("a.tar.gz", "gzip", "tar", ""),
+    ("a.tgz", "gzip", "tar", ""),
+    ("a.zip", "", "zip", ""),
+    ("a.pdf", "", "", "pdf"),
+    ("Ә.JPEG", "", "", "image"),
+    ("a.htm.gz", "gzip", "", "html"),
+    ("a.warc.gz", "gzip", "", "warc"),
+    ("a.warc.wet.gz", "gzip", "", "warc"),
+    ("ttwiki-20260101-pages-articles.xml.bz2", "bzip2", "", "wiki"),
+    ("rowiki-latest-pages-articles1.xml-p1p3040.bz2", "bzip2", "", "wiki"),
+    ("feed.xml", "", "", ""),
+    ("data-00000-of-00002.arrow", "", "", "arrow"),
+    ("cache-3f2a9c1b77d0e4aa.arrow", "", "", ""),
+    ("a.doc", "", "", ""),
+    ("README", "", "", ""),
+    ("tat_2020_1M-words.txt", "", "", ""),
+    ("tat_2020_1M-sentences.txt", "", "", "leipzig"),
+]
 
-@pytest.mark.parametrize(
-    ("name", "compression", "archive", "format"),
-    [
-        ("a.txt", "", "", "txt"),
-        ("Ә.TXT.GZ", "gzip", "", "txt"),
-        ("a.jsonl.zst", "zstd", "", "jsonl"),
-        ("a.csv.bz2", "bzip2", "", "csv"),
-        ("a.tsv.xz", "xz", "", "tsv"),
-        ("a.parquet", "", "", "parquet"),
-        ("a.tar.gz", "gzip", "tar", ""),
-        ("a.tgz", "gzip", "tar", ""),
-        ("a.zip", "", "zip", ""),
-        ("a.pdf", "", "", "pdf"),
-        ("Ә.JPEG", "", "", "image"),
-        ("a.htm.gz", "gzip", "", "html"),
-        ("a.warc.gz", "gzip", "", "warc"),
-        ("a.warc.wet.gz", "gzip", "", "warc"),
-        ("ttwiki-20260101-pages-articles.xml.bz2", "bzip2", "", "wiki"),
-        ("rowiki-latest-pages-articles1.xml-p1p3040.bz2", "bzip2", "", "wiki"),
-        ("feed.xml", "", "", ""),
-        ("data-00000-of-00002.arrow", "", "", "arrow"),
-        ("cache-3f2a9c1b77d0e4aa.arrow", "", "", ""),
-        ("a.doc", "", "", ""),
-        ("README", "", "", ""),
-        ("tat_2020_1M-words.txt", "", "", ""),
-        ("tat_2020_1M-sentences.txt", "", "", "leipzig"),
-    ],
-)
-def test_a_name_gives_packing_archive_and_format(
-    name: str, compression: str, archive: str, format: str
-):
+
+@pytest.mark.parametrize(("name", "compression", "archive", "format"), NAMES)
+def test_a_name_gives_packing_and_format(name: str, compression: str, archive: str, format: str):
     shape = file_format(name, Source(name="probe", path=name))
     assert (shape.compression, shape.archive, shape.format) == (compression, archive, format)
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "format"),
-    [
-        ("a.md", "txt", "txt"),
-        ("b", "txt", "txt"),
-        ("a.pdf", "txt", ""),
-        ("a.pdf", "pdf", "pdf"),
-        ("a.jpg", "pdf", ""),
-        ("export.xml", "wiki", "wiki"),
-        ("page.xml", "html", "html"),
-        ("page.php", "html", "html"),
-        ("a.csv", "txt", "txt"),
-        ("x-sentences.txt", "txt", "txt"),
-    ],
-)
-def test_a_given_format_is_used_but_never_for_what_is_something_else(
-    name: str, given: Any, format: str
-):
+@pytest.mark.parametrize(("name", "given", "format"), [
+    ("a.md", "txt", "txt"), ("b", "txt", "txt"), ("a.pdf", "txt", ""), ("a.pdf", "pdf", "pdf"),
+    ("a.jpg", "pdf", ""), ("export.xml", "wiki", "wiki"), ("page.xml", "html", "html"),
+    ("page.php", "html", "html"), ("a.csv", "txt", "txt"), ("x-sentences.txt", "txt", "txt"),
+])  # fmt: skip
+def test_a_given_format_is_not_used_for_something_else(name: str, given: Any, format: str):
     assert file_format(name, Source(name="probe", path=name, format=given)).format == format
 
 

@@ -12,66 +12,66 @@ from endonym.formats.io.kinds import any_kind, kind
 PAGE = xhtml(TATAR).encode()
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "said"),
-    [
-        ("a.pdf", PAGE, "an HTML page"),
-        ("a.txt", pdf([lines(TATAR)]), "a PDF"),
-        ("a.epub", docx(word_paragraph(TATAR[0])), "a DOCX document"),
-        ("a.docx", epub({"a.xhtml": xhtml(TATAR)}), "an EPUB book"),
-        ("a.csv", b"PAR1" + bytes(50), "a parquet file"),
-        ("a.jsonl", b'[\n {"text": "a"},\n {"text": "b"}\n]\n', "a JSON array"),
-        ("a.jsonl", b"[[1, 2], [3]]", "a JSON array"),
-        ("b.jsonl", b'<?xml version="1.0"?>\n<a>\n<b>c</b>\n</a>\n', "XML"),
-        ("c.jsonl", PAGE, "an HTML page"),
-        ("d.jsonl", b"\xef\xbb\xbf" + PAGE, "an HTML page"),
-    ],
-)
+REJECTS = [
+    ("a.pdf", PAGE, "an HTML page"),
+    ("a.txt", pdf([lines(TATAR)]), "a PDF"),
+    ("a.epub", docx(word_paragraph(TATAR[0])), "a DOCX document"),
+    ("a.docx", epub({"a.xhtml": xhtml(TATAR)}), "an EPUB book"),
+    ("a.csv", b"PAR1" + bytes(50), "a parquet file"),
+    ("a.jsonl", b'[\n {"text": "a"},\n {"text": "b"}\n]\n', "a JSON array"),
+    ("a.jsonl", b"[[1, 2], [3]]", "a JSON array"),
+    ("b.jsonl", b'<?xml version="1.0"?>\n<a>\n<b>c</b>\n</a>\n', "XML"),
+    ("c.jsonl", PAGE, "an HTML page"),
+    ("d.jsonl", b"\xef\xbb\xbf" + PAGE, "an HTML page"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "said"), REJECTS)
 def test_a_reject_says_what_a_file_is(tmp_path: Path, name: str, data: bytes, said: str):
     (refusal,) = refused(records(write(tmp_path, name, data)))
     assert said in refusal.detail
     assert said.split(" ", 2)[:2] == kind(data).split(" ", 2)[:2]
 
 
-@pytest.mark.parametrize(
-    ("head", "said"),
-    [
-        (bytes(257) + b"ustar\x0000", "a tar archive"),
-        (b"RIFF\x24\0\0\0WEBPVP8 ", "a picture"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "a sound file"),
-        (b"BM\x36\x2a\0\0\0\0\0\0\x36", "a picture"),
-        (b"\xff\xff\xff\xff\x78\0\0\0\x10\0\0\0\0\0", "an Arrow file"),
-        (b"\0\0\0\x20ftypisom", "a video or a sound file"),
-        (bytes(60) + b"BOOKMOBI", "a Mobipocket book"),
-        (zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}), "an Excel table"),
-        (zipped({"ppt/presentation.xml": ""}), "a PowerPoint presentation"),
-        (b"PK\x05\x06" + bytes(18), "an empty zip archive"),
-        (b"WARC/1.0\r\n", "a web archive (WARC)"),
-        (b"filedesc://a.arc 0.0.0.0 20260102", "a web archive (ARC)"),
-        (b'{"text": "a"}\n{"text": ', "lines of JSON"),
-        (b'{\n "text": ["a",\n', "a JSON object"),
-    ],
-)
+BEGINNINGS_CASES = [
+    (bytes(257) + b"ustar\x0000", "a tar archive"),
+    (b"RIFF\x24\0\0\0WEBPVP8 ", "a picture"),
+    (b"RIFF\x24\0\0\0WAVEfmt ", "a sound file"),
+    (b"BM\x36\x2a\0\0\0\0\0\0\x36", "a picture"),
+    (b"\xff\xff\xff\xff\x78\0\0\0\x10\0\0\0\0\0", "an Arrow file"),
+    (b"\0\0\0\x20ftypisom", "a video or a sound file"),
+    (bytes(60) + b"BOOKMOBI", "a Mobipocket book"),
+    (zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}), "an Excel table"),
+    (zipped({"ppt/presentation.xml": ""}), "a PowerPoint presentation"),
+    (b"PK\x05\x06" + bytes(18), "an empty zip archive"),
+    (b"WARC/1.0\r\n", "a web archive (WARC)"),
+    (b"filedesc://a.arc 0.0.0.0 20260102", "a web archive (ARC)"),
+    (b'{"text": "a"}\n{"text": ', "lines of JSON"),
+    (b'{\n "text": ["a",\n', "a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("head", "said"), BEGINNINGS_CASES)
 def test_kinds_are_known_by_their_beginning(head: bytes, said: str):
     assert kind(head) == said
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("\n".join(TATAR), "plain text"),
-        ("id,text\n1,Бүген\n2,Кичә", "a table (CSV)"),
-        ('id,text\n1,"Бүген, кичә"', "a table (CSV)"),
-        ("id\ttext\n1\tБүген, кичә", "a table with tabs (TSV)"),
-        ("id,text\n" + "a," * 2 + "ә" * 140_000, "plain text"),
-        ("Allons, dit-il.\nMais, monsieur, il le faut.", "plain text"),
-        ("Non, répondit Nicholl.\nEnfin, il partit.", "plain text"),
-        ("Oui,dit-il.\nMais, monsieur, il le faut.", "plain text"),
-        ("{}", "plain text"),
-        ("\x01\x02", ""),
-        ("\n", ""),
-    ],
-)
+TABLES = [
+    ("\n".join(TATAR), "plain text"),
+    ("id,text\n1,Бүген\n2,Кичә", "a table (CSV)"),
+    ('id,text\n1,"Бүген, кичә"', "a table (CSV)"),
+    ("id\ttext\n1\tБүген, кичә", "a table with tabs (TSV)"),
+    ("id,text\n" + "a," * 2 + "ә" * 140_000, "plain text"),
+    ("Allons, dit-il.\nMais, monsieur, il le faut.", "plain text"),
+    ("Non, répondit Nicholl.\nEnfin, il partit.", "plain text"),
+    ("Oui,dit-il.\nMais, monsieur, il le faut.", "plain text"),
+    ("{}", "plain text"),
+    ("\x01\x02", ""),
+    ("\n", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), TABLES)
 def test_texts_and_tables_are_kinds_for_what_should_be_none(text: str, said: str):
     assert any_kind(text.encode()) == said
     assert any_kind((text + "\n").encode() + "ә".encode()[:1] * (said == "")) == said

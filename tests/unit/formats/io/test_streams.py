@@ -66,11 +66,8 @@ def test_what_is_cut_changed_or_not_packed_is_said_behind_the_text(compression: 
     _, (damage,) = opened(bytes(changed), compression)
     assert damage.reason in ("damaged", "bad_checksum", "truncated")
     text, (damage,) = opened(TATAR[0].encode(), compression)
-    assert (text, damage.reason, damage.raw_bytes) == (
-        b"",
-        "not_compressed",
-        len(TATAR[0].encode()),
-    )
+    lost = (b"", "not_compressed", len(TATAR[0].encode()))
+    assert (text, damage.reason, damage.raw_bytes) == lost
     assert f"this is no {compression} file: it is plain text" in damage.detail
     lost = Damage("truncated", "the archive ends early", 7)
     items = list(unpacked(iter([packed, lost]), compression))
@@ -79,9 +76,7 @@ def test_what_is_cut_changed_or_not_packed_is_said_behind_the_text(compression: 
 
 
 @pytest.mark.parametrize("most", [1, 7, 257, 300])
-def test_what_does_not_fit_into_a_piece_comes_with_the_next(
-    monkeypatch: pytest.MonkeyPatch, most: int
-):
+def test_what_does_not_fit_comes_with_the_next_piece(monkeypatch: pytest.MonkeyPatch, most: int):
     """zlib holds back text though it has taken all its bytes."""
     monkeypatch.setattr(streams, "UNPACKED_BYTES", most)
     for count in range(1, 30):

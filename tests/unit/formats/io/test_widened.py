@@ -35,9 +35,7 @@ def read_as(text: str, order: str, encoding: str) -> str:
 
 @ORDERS
 @pytest.mark.parametrize("texts", [FRENCH, ROMANIAN, TATAR, KHMER, GEORGIAN])
-def test_what_was_read_in_an_old_encoding_and_saved_as_utf8_is_decoded(
-    tmp_path: Path, order: str, texts: list[str]
-):
+def test_text_saved_twice_as_utf8_is_decoded(tmp_path: Path, order: str, texts: list[str]):
     for encoding in ("latin-1", "cp1252", "cp1250", "cp1251"):
         wide = [read_as(each, order, encoding) for each in texts]
         for text, each in zip(texts, wide, strict=True):

@@ -5,14 +5,7 @@ from typing import Any
 import pytest
 from text_samples import numbered
 
-from endonym.formats.pages.margins import (
-    NEAR,
-    Mark,
-    is_same,
-    rows,
-    skeleton,
-    without_margins,
-)
+from endonym.formats.pages.margins import NEAR, Mark, is_same, rows, skeleton, without_margins
 from endonym.formats.pages.page import Line, Page
 
 
@@ -125,23 +118,23 @@ def mark(text: str, height: float = 0.5, *, is_apart: bool = False, **keys: Any)
 HEAD = "бүлек:урманда#яз"  # sixteen signs
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "is_one"),
-    [
-        (mark(HEAD), mark(HEAD, 0.5625), True),
-        (mark(HEAD), mark(HEAD, 0.6), False),
-        (mark(HEAD, near=0.25), mark(HEAD, 0.6), False),
-        (mark(HEAD), mark(HEAD, 0.6, near=0.25), False),
-        (mark(HEAD), mark(HEAD, is_top=False), False),
-        (mark(HEAD), mark(HEAD[:12] + "айлы"), True),  # a quarter differs
-        (mark(HEAD), mark(HEAD[:11] + "айлыш"), False),
-        (mark(HEAD), mark(HEAD[:12]), True),
-        (mark(HEAD), mark(HEAD[:11]), False),
-        (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40, is_apart=True), True),
-        (mark(HEAD, is_apart=True), mark(HEAD[:7] + "к" * 40, is_apart=True), False),
-        (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40), False),
-    ],
-)
+HEADS = [
+    (mark(HEAD), mark(HEAD, 0.5625), True),
+    (mark(HEAD), mark(HEAD, 0.6), False),
+    (mark(HEAD, near=0.25), mark(HEAD, 0.6), False),
+    (mark(HEAD), mark(HEAD, 0.6, near=0.25), False),
+    (mark(HEAD), mark(HEAD, is_top=False), False),
+    (mark(HEAD), mark(HEAD[:12] + "айлы"), True),  # a quarter differs
+    (mark(HEAD), mark(HEAD[:11] + "айлыш"), False),
+    (mark(HEAD), mark(HEAD[:12]), True),
+    (mark(HEAD), mark(HEAD[:11]), False),
+    (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40, is_apart=True), True),
+    (mark(HEAD, is_apart=True), mark(HEAD[:7] + "к" * 40, is_apart=True), False),
+    (mark(HEAD, is_apart=True), mark(HEAD[:8] + "к" * 40), False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "is_one"), HEADS)
 def test_two_lines_are_one_head_if_they_are_near_and_alike(one: Mark, other: Mark, is_one: bool):
     assert is_same(one, other, whole=False) is is_one
     assert is_same(other, one, whole=False) is is_one

@@ -54,15 +54,15 @@ def test_lines_of_a_picture_are_read_with_their_confidence(engine: Tesseract, tm
     assert ocr_lines("level\tleft\ttop\twidth\theight\tconf\ttext\n4\t1\t1\t1\t1\t-1\t\n") == []
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("crash", "parser_crashed"),
-        ("no picture", "damaged"),
-        ("eat", "parser_memory"),
-        ("spin", "parser_timeout"),
-    ],
-)
+DEADLY = [
+    ("crash", "parser_crashed"),
+    ("no picture", "damaged"),
+    ("eat", "parser_memory"),
+    ("spin", "parser_timeout"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), DEADLY)
 def test_what_the_program_does_not_survive_is_a_failure_of_the_page(
     engine: Tesseract, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
 ):
@@ -74,9 +74,7 @@ def test_what_the_program_does_not_survive_is_a_failure_of_the_page(
     assert time.monotonic() - began < 60
 
 
-def test_without_the_program_or_a_pack_one_line_says_what_to_install(
-    engine: Tesseract, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_missing_program_or_pack_is_told(engine: Tesseract, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(SourceError, match="no pack kaz, xyz") as caught:
         require_tesseract(["kaz", "Cyrillic", "xyz"])
     assert "tesseract-ocr-kaz" in caught.value.do
@@ -88,24 +86,22 @@ def test_without_the_program_or_a_pack_one_line_says_what_to_install(
     assert "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "reason"),
-    [
-        (152, "", "parser_timeout"),
-        (1, "Error in pixReadStreamPng: ...", "damaged"),
-        (1, "Error during processing.", "parser_crashed"),
-        (134, "std::bad_alloc", "parser_memory"),
-        (139, "", "parser_crashed"),
-    ],
-)
+ENDS = [
+    (152, "", "parser_timeout"),
+    (1, "Error in pixReadStreamPng: ...", "damaged"),
+    (1, "Error during processing.", "parser_crashed"),
+    (134, "std::bad_alloc", "parser_memory"),
+    (139, "", "parser_crashed"),
+]
+
+
+@pytest.mark.parametrize(("code", "said", "reason"), ENDS)
 def test_the_end_of_the_program_has_its_reason(code: int, said: str, reason: str):
     assert failure(code, said).reason == reason
 
 
 @pytest.mark.parametrize("letters", ["\n".join(TATAR * 9), "әөүҗңһ", ""])
-def test_the_pack_that_reads_the_letters_is_best_whatever_the_others_are_called(
-    engine: Tesseract, letters: str
-):
+def test_the_pack_that_reads_the_letters_is_best(engine: Tesseract, letters: str):
     found = best_pack(engine, [(PAGE, 1)], letters)
     assert (found.pack, found.confidence) == ("Cyrillic", pytest.approx(0.95))
     assert found.reason.startswith("sure to 95%")
@@ -113,9 +109,7 @@ def test_the_pack_that_reads_the_letters_is_best_whatever_the_others_are_called(
     assert ("rus 88%" in found.reason) == (not letters)  # it lacks letters of Tatar
 
 
-def test_without_letters_a_pack_of_each_script_is_tried_before_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_each_script_has_a_pack_tried_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     latin = {f"a{n:02}": ("abcdef", 50.0) for n in range(20)}
     many = {**latin, "Latin": ("abcdefghé", 70.0), **PACKS}
     asked = install(tmp_path / "many", many, monkeypatch)

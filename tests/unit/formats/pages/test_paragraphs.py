@@ -73,16 +73,11 @@ def test_a_paragraph_goes_on_over_a_page_past_notes_and_blank_pages():
 
 
 def test_a_sentence_that_is_closed_or_a_capital_begins_anew_on_the_next_page():
-    assert texts([line(TATAR[0], 700)], [line("кечкенә хәреф", 700)]) == [
-        [TATAR[0]],
-        ["кечкенә хәреф"],
-    ]
+    after = "кечкенә хәреф"
+    assert texts([line(TATAR[0], 700)], [line(after, 700)]) == [[TATAR[0]], [after]]
     assert texts([line("Кичә кич", 700)], [line("Яңа бүлек", 700)]) == [["Кичә кич"], ["Яңа бүлек"]]
     for closed in (f"«{TATAR[0]}»", f"({TATAR[0]})", f'"{TATAR[0]}"'):
-        assert texts([line(closed, 700)], [line("кечкенә хәреф", 700)]) == [
-            [closed],
-            ["кечкенә хәреф"],
-        ]
+        assert texts([line(closed, 700)], [line(after, 700)]) == [[closed], [after]]
 
 
 def test_a_word_that_is_cut_at_a_column_or_a_page_is_joined():
@@ -128,24 +123,24 @@ def test_a_capital_behind_a_blank_begins_a_paragraph_in_the_next_column():
     assert texts(columns) == [["Кичә кич белән", "Яңа бүлек башлана"]]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "whole"),
-    [
-        ("без урманга ба-", "рабыз.", "без урманга барабыз."),
-        ("la maison entiè\u00ad", "re dort", "la maison entière dort"),
-        ("le boulan¬", "ger ouvre", "le boulanger ouvre"),
-        ("Бүген һава", "матур.", "Бүген һава матур."),
-        ("Saint-", "Pierre", "Saint-Pierre"),
-        ("un tiret -", "et la suite", "un tiret - et la suite"),
-        ("1914-", "1918", "1914- 1918"),
-        ("ខ្ញុំដើរទៅ", "ផ្សារ", "ខ្ញុំដើរទៅផ្សារ"),
-        ("ខ្ញុំ", "2026", "ខ្ញុំ 2026"),
-        # A hyphen stays if the document writes the word with it, and never without.
-        ("Il viendra peut-", "être", "Il viendra peut-être"),
-        ("ал-", "гөл", "алгөл"),
-        ("week-", "end", "weekend"),  # at line ends only, where words may be cut
-    ],
-)
+JOINED = [
+    ("без урманга ба-", "рабыз.", "без урманга барабыз."),
+    ("la maison entiè\u00ad", "re dort", "la maison entière dort"),
+    ("le boulan¬", "ger ouvre", "le boulanger ouvre"),
+    ("Бүген һава", "матур.", "Бүген һава матур."),
+    ("Saint-", "Pierre", "Saint-Pierre"),
+    ("un tiret -", "et la suite", "un tiret - et la suite"),
+    ("1914-", "1918", "1914- 1918"),
+    ("ខ្ញុំដើរទៅ", "ផ្សារ", "ខ្ញុំដើរទៅផ្សារ"),
+    ("ខ្ញុំ", "2026", "ខ្ញុំ 2026"),
+    # A hyphen stays if the document writes the word with it, and never without.
+    ("Il viendra peut-", "être", "Il viendra peut-être"),
+    ("ал-", "гөл", "алгөл"),
+    ("week-", "end", "weekend"),  # at line ends only, where words may be cut
+]
+
+
+@pytest.mark.parametrize(("before", "after", "whole"), JOINED)
 def test_two_pieces_are_joined_as_the_script_writes_them(before: str, after: str, whole: str):
     words = Words()
     words.learn(["oui, peut-être demain", "бакчада алгөл һәм ал-гөл үсә", "week-end non week-end"])

@@ -43,9 +43,7 @@ def test_members_that_unpack_to_too_much_are_bombs(tmp_path: Path, monkeypatch: 
     assert caught.value.reason == "bomb"
 
 
-def test_a_wrong_check_sum_and_too_many_members_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_wrong_sum_and_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = zipped({"a": TATAR[0] * 9})
     at = data.index(b"PK\x01\x02") + 16
     path = write(tmp_path, "a.zip", data[:at] + b"\1\2\3\4" + data[at + 4 :])
@@ -70,15 +68,15 @@ def test_xml_is_parsed_without_comments():
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        f'<!ENTITY l0 "ха">{LAUGHS}',
-        '<!ENTITY l9 SYSTEM "file:///etc/passwd">',
-        '<!ENTITY l9 SYSTEM "http://127.0.0.1:9/x">',
-        '<!ENTITY % p SYSTEM "file:///etc/passwd">%p;<!ENTITY l9 "x">',
-    ],
-)
+ENTITIES = [
+    f'<!ENTITY l0 "ха">{LAUGHS}',
+    '<!ENTITY l9 SYSTEM "file:///etc/passwd">',
+    '<!ENTITY l9 SYSTEM "http://127.0.0.1:9/x">',
+    '<!ENTITY % p SYSTEM "file:///etc/passwd">%p;<!ENTITY l9 "x">',
+]
+
+
+@pytest.mark.parametrize("head", ENTITIES)
 def test_entities_are_refused_and_neither_expanded_nor_fetched(head: str):
     began = time.monotonic()
     with pytest.raises(Refused, match=r"entities|no whole XML") as caught:
@@ -99,9 +97,7 @@ PACK["zstd"] = zstandard.compress
 
 
 @pytest.mark.parametrize("name", PACK)
-def test_a_file_is_unpacked_by_its_first_bytes_and_refused_where_it_ends_early(
-    tmp_path: Path, name: str
-):
+def test_a_file_is_unpacked_by_its_first_bytes(tmp_path: Path, name: str):
     path = write(tmp_path, "a", PACK[name](TEXT))
     with path.open("rb") as file:
         packed = Packed(file, str(path))

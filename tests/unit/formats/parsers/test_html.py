@@ -30,17 +30,15 @@ def test_the_script_of_a_page_decides_on_its_encoding(tmp_path: Path):
         next(html_units(str(path), 1, {}))
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        "From: <Saved by Blink>\r\nSubject: Урман\r\nMIME-Version: 1.0\r\nContent-Type: "
-        'multipart/related;\r\n\ttype="text/html"',
-        "\nMIME-Version: 1.0\ncontent-type:\n multipart/related; boundary=x",
-    ],
-)
-def test_a_page_saved_as_a_mail_is_refused_and_a_page_about_mails_is_read(
-    tmp_path: Path, head: str
-):
+MAILS = [
+    "From: <Saved by Blink>\r\nSubject: Урман\r\nMIME-Version: 1.0\r\nContent-Type: "
+    'multipart/related;\r\n\ttype="text/html"',
+    "\nMIME-Version: 1.0\ncontent-type:\n multipart/related; boundary=x",
+]
+
+
+@pytest.mark.parametrize("head", MAILS)
+def test_a_page_saved_as_a_mail_is_refused(tmp_path: Path, head: str):
     saved = f"{head}\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>{TATAR[0]}</p>"
     (unit,) = html_units(str(write(tmp_path, "a.html", saved)), 1, {})
     assert (unit.text, unit.reason) == ("", "unsupported_format")
@@ -56,20 +54,20 @@ def test_utf8_is_taken_as_such_whatever_page_or_server_say():
     assert decoded(b"\xef\xbb\xbf" + data, None, None)[0] == data.decode()
 
 
-@pytest.mark.parametrize(
-    ("head", "of_server", "name"),
-    [
-        ("<meta charset=windows-1251>", "", "cp1251"),
-        ("<META HTTP-EQUIV=x CONTENT='text/html; charset=koi8-r'>", "", "koi8-r"),
-        ('<?xml version="1.0" encoding="ISO-8859-1"?>', "", "cp1252"),
-        ("<meta charset=windows-1251>", "koi8-r", "koi8-r"),
-        ("<meta charset=rot13>", "", ""),
-        ("<meta charset=idna>", "utf-7", ""),
-        ("<meta charset=gb2312>", "", "gbk"),
-        ("<meta charset=x-unknown>", "idna2", ""),
-        ("", "", ""),
-    ],
-)
+DECLARED = [
+    ("<meta charset=windows-1251>", "", "cp1251"),
+    ("<META HTTP-EQUIV=x CONTENT='text/html; charset=koi8-r'>", "", "koi8-r"),
+    ('<?xml version="1.0" encoding="ISO-8859-1"?>', "", "cp1252"),
+    ("<meta charset=windows-1251>", "koi8-r", "koi8-r"),
+    ("<meta charset=rot13>", "", ""),
+    ("<meta charset=idna>", "utf-7", ""),
+    ("<meta charset=gb2312>", "", "gbk"),
+    ("<meta charset=x-unknown>", "idna2", ""),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("head", "of_server", "name"), DECLARED)
 def test_what_is_declared_is_pythons_name(head: str, of_server: str, name: str):
     assert declared(head.encode(), of_server) == name
 

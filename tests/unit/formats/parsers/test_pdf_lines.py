@@ -7,15 +7,13 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.formats.pages.page import PARTS
+from endonym.formats.parsers import pdf_lines
 from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import (
     Sign,
-    is_mostly_to_left,
-    is_turned,
     of_signs,
     turned_back,
     with_ligatures,
-    with_marks,
 )
 
 ARABIC = [
@@ -40,38 +38,28 @@ def test_lines_from_right_to_left_are_read_in_logical_order(tmp_path: Path, text
     assert text.startswith(" ".join(texts[:2])[:60])  # the long lines are one paragraph
 
 
-@pytest.mark.parametrize(
-    "glyphs",
-    [
-        ["س", "لا", "م"],
-        ["ا", "لأ", "س", "ب", "و", "ع"],
-        ["ا", "ل", "إ", "سلا", "م", " ", "و", "لِلّٰه", " ", "ا", "لأ", "م", "ر"],
-        ["خ", "و", "ا", "ه", "م", " ", "ک", "لا", "س"],
-        ["س", "\ufefc", "م", " ", "\ufdf2"],  # PDFium itself takes these apart, in this order
-        ["مح", "م", "د", " ", "مج", "د"],  # There are ligatures that read both ways.
-        ["ש", "לֹא", "ב"],
-    ],
-)
+LIGATURES = [
+    ["س", "لا", "م"],
+    ["ا", "لأ", "س", "ب", "و", "ع"],
+    ["ا", "ل", "إ", "سلا", "م", " ", "و", "لِلّٰه", " ", "ا", "لأ", "م", "ر"],
+    ["خ", "و", "ا", "ه", "م", " ", "ک", "لا", "س"],
+    ["س", "\ufefc", "م", " ", "\ufdf2"],  # PDFium itself takes these apart, in this order
+    ["مح", "م", "د", " ", "مج", "د"],  # There are ligatures that read both ways.
+    ["ש", "לֹא", "ב"],
+]
+
+
+@pytest.mark.parametrize("glyphs", LIGATURES)
 def test_the_letters_of_a_ligature_keep_their_order(tmp_path: Path, glyphs: list[str]):
     wanted = "".join(glyphs).replace("\ufefc", "لا").replace("\ufdf2", "الله")
     assert read(tmp_path, glyphs[::-1]) == wanted
 
 
-@pytest.mark.parametrize(
-    ("run", "is_it"),
-    [
-        ("ال", True),  # The letters of one glyph, lam and alef, turned.
-        ("لا", False),
-        ("مح", True),
-        ("الله", False),
-        ("ffi", False),
-        ("م1", False),
-        ("\u05c1\u05b8", False),
-        ("\U00010900\U00010901", False),
-    ],
-)
-def test_letters_from_right_to_left_of_one_glyph_are_turned(run: str, is_it: bool):
-    assert is_turned(run) == is_it
+def test_letters_from_right_to_left_of_one_glyph_are_turned():
+    """Of the ligature of lam and alef, and of meem and hah."""
+    assert all(map(pdf_lines.is_turned, ("ال", "مح")))
+    others = ("لا", "الله", "ffi", "م1", "\u05c1\u05b8", "\U00010900\U00010901")
+    assert not any(map(pdf_lines.is_turned, others))
 
 
 def test_latin_ligatures_keep_their_order_beside_others(tmp_path: Path):
@@ -98,20 +86,9 @@ def read(tmp_path: Path, glyphs: list[str]) -> str:
     return unit.text
 
 
-@pytest.mark.parametrize(
-    ("text", "is_to_left"),
-    [
-        ("soir ערבי", False),  # equally many
-        ("soir ערבים", True),
-        ("سنة ٢٠٢٤", True),
-        ("12:30 — 45", False),
-        ("", False),
-    ],
-)
-def test_a_text_is_from_right_to_left_if_more_than_half_of_its_letters_are(
-    text: str, is_to_left: bool
-):
-    assert is_mostly_to_left(text) == is_to_left
+def test_a_text_runs_as_most_of_its_letters_do():
+    assert all(map(pdf_lines.is_mostly_to_left, ("soir ערבים", "سنة ٢٠٢٤")))
+    assert not any(map(pdf_lines.is_mostly_to_left, ("soir ערבי", "12:30 — 45", "")))
 
 
 def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
@@ -123,20 +100,19 @@ def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
     assert text.split("\n\n") == [" ".join(long[:2]), " ".join(long[2:])]
 
 
-@pytest.mark.parametrize(
-    ("turn", "x", "y", "step"),
-    [
-        ("0 1 -1 0", 100, 100, (16, 0)),
-        ("-1 0 0 -1", 500, 300, (0, 16)),
-        ("0 -1 1 0", 300, 700, (-16, 0)),
-    ],
-)
+TURNS = [
+    ("0 1 -1 0", 100, 100, (16, 0)),
+    ("-1 0 0 -1", 500, 300, (0, 16)),
+    ("0 -1 1 0", 300, 700, (-16, 0)),
+]
+
+
+@pytest.mark.parametrize(("turn", "x", "y", "step"), TURNS)
 def test_turned_lines_are_read(tmp_path: Path, turn: str, x: int, y: int, step: tuple[int, int]):
     texts = [TEXT, "et le puits les attend au matin"]
-    drawn = "\n".join(
-        f"BT /F1 12 Tf {turn} {x + n * step[0]} {y + n * step[1]} Tm ({each}) Tj ET"
-        for n, each in enumerate(texts)
-    )
+    places = [f"{x + n * step[0]} {y + n * step[1]}" for n in range(2)]
+    lines = [f"BT /F1 12 Tf {turn} {at} Tm" for at in places]
+    drawn = "\n".join(f"{line} ({each}) Tj ET" for line, each in zip(lines, texts, strict=True))
     assert kept(records(write(tmp_path, "a.pdf", drawn_pdf(drawn)))) == [" ".join(texts)]
 
 
@@ -235,45 +211,35 @@ def signs(*placed: tuple[str, float, float]) -> list[Sign]:
 SHADDA, FATHA = "\u0651", "\u064e"
 
 
-@pytest.mark.parametrize(
-    ("found", "wanted"),
-    [
-        # a word whose letters touch, which is read without a blank
-        (
-            [("م", 64, 70), (" ", 62, 62), (SHADDA, 59, 63), ("ر", 58, 64.2), ("ة", 52, 58.1)],
-            "مر\u0651ة",
-        ),
-        # two words, and the second begins with the marked letter
-        ([("م", 64, 70), (" ", 62, 62), (FATHA, 55, 59), ("ب", 54, 60)], "م ب\u064e"),
-        ([(SHADDA, 59, 63), (FATHA, 59, 63), ("ر", 58, 64)], "ر\u0651\u064e"),
-        # marks that stand where they are read
-        ([("ر", 58, 64), (SHADDA, 59, 63), ("ة", 52, 58)], "ر\u0651ة"),
-        ([("ر", 58, 64), (SHADDA, 56, 60), ("ة", 52, 58.5)], "ر\u0651ة"),
-        ([("ר", 58, 64), ("\u05b8", 52, 56), ("a", 52, 58)], "ר\u05b8a"),
-        ([("ر", 58, 64), (SHADDA, 59, 63)], "ر\u0651"),
-        # a blank that is written: letters from left to right stand before it, or a gap
-        (
-            [("5", 52, 58), (" ", 70, 75), ("\u05b8", 88, 90), ("א", 86, 92)],
-            "5 א\u05b8",
-        ),
-        (
-            [("ב", 20, 26), ("W", 30, 36), (" ", 36, 39), ("\u05b8", 42, 44), ("ג", 40, 46)],
-            "בW ג\u05b8",
-        ),
-        # a mark that comes after other letters than its own
-        ([("א", 86, 92), ("ב", 80, 86), ("\u05b8", 88, 90), ("W", 95, 99)], "א\u05b8בW"),
-        # two marks, which stand beside each other
-        (
-            [("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)],
-            "ש\u05c1\u05b8ב",
-        ),
-    ],
-)
-def test_a_mark_is_read_behind_the_letter_on_which_it_stands(
-    found: list[tuple[str, float, float]], wanted: str
-):
+MIM = [("م", 64, 70), (" ", 62, 62)]
+MARKED = [
+    # a word whose letters touch, which is read without a blank
+    ([*MIM, (SHADDA, 59, 63), ("ر", 58, 64.2), ("ة", 52, 58.1)], "مر\u0651ة"),
+    # two words, and the second begins with the marked letter
+    ([*MIM, (FATHA, 55, 59), ("ب", 54, 60)], "م ب\u064e"),
+    ([(SHADDA, 59, 63), (FATHA, 59, 63), ("ر", 58, 64)], "ر\u0651\u064e"),
+    # marks that stand where they are read
+    ([("ر", 58, 64), (SHADDA, 59, 63), ("ة", 52, 58)], "ر\u0651ة"),
+    ([("ر", 58, 64), (SHADDA, 56, 60), ("ة", 52, 58.5)], "ر\u0651ة"),
+    ([("ר", 58, 64), ("\u05b8", 52, 56), ("a", 52, 58)], "ר\u05b8a"),
+    ([("ر", 58, 64), (SHADDA, 59, 63)], "ر\u0651"),
+    # a blank that is written: letters from left to right stand before it, or a gap
+    ([("5", 52, 58), (" ", 70, 75), ("\u05b8", 88, 90), ("א", 86, 92)], "5 א\u05b8"),
+    (
+        [("ב", 20, 26), ("W", 30, 36), (" ", 36, 39), ("\u05b8", 42, 44), ("ג", 40, 46)],
+        "בW ג\u05b8",
+    ),
+    # a mark that comes after other letters than its own
+    ([("א", 86, 92), ("ב", 80, 86), ("\u05b8", 88, 90), ("W", 95, 99)], "א\u05b8בW"),
+    # two marks, which stand beside each other
+    ([("ש", 40, 50), ("\u05c1", 47, 49), ("ב", 34, 40), ("\u05b8", 43, 46)], "ש\u05c1\u05b8ב"),
+]
+
+
+@pytest.mark.parametrize(("found", "wanted"), MARKED)
+def test_a_mark_is_read_behind_its_letter(found: list[tuple[str, float, float]], wanted: str):
     """PDFium sorts what was drawn one by one by its place, before it turns a word round."""
-    read = with_marks(signs(*found), 12)
+    read = pdf_lines.with_marks(signs(*found), 12)
     assert "".join(each.text for each in read) == wanted
     boxes = {each.text: each.box for each in signs(*found)}
     assert all(boxes[each.text] == each.box for each in read)

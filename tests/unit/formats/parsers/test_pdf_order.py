@@ -35,42 +35,37 @@ def read(tmp_path: Path, before: str, line: str) -> str:
     return unit.text.split("\n")[1]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "הוא למד |Python Java Rust| ועוד",
-        "הוא התקין |Windows 10| במחשב",
-        "ב|Microsoft Windows 10| וב|Mac OS 12| אפשר",
-        "ראו |http://example.org/a-b| לפרטים",
-        "ראו |Wikipedia, 2024| (מהדורה |3.5|) ו-|Linux",
-        "ראו (|Smith 2019|) ואת [|Linux|] שם",
-        "בשנים |2020-2024| נולדו |35%| מהם ב|Paris",
-        "|1|. |Python| היא שפת תכנות",
-        "|Python| היא שפת תכנות",
-        "הוא כתב |Python .5| ועוד",
-        "|1|) הוא למד |Python Java Rust",
-        "הוא למד |Python Java Rust| שם)",
-        "|1995| |2024| שלום |C",
-        "שָלוֹם עוֹלָם |Python Java Rust",
-        "كتب |Ibn Khaldun| و|Ibn Rushd| و|Averroes| في سنة |٢٠٢٤",
-        "برنامهٔ |Linux Mint| و|Java| و|C| در سال |۱۳۹۹",
-        "في |2024|-|2020| كتب |Ibn Khaldun| و|Averroes",
-        "سلام שלום |35%",  # as many Arabic letters as Hebrew ones, which stand before the number
-        "هو سلام או שלום רב |2020-2024",
-    ],
-)
+LINES = [
+    "הוא למד |Python Java Rust| ועוד",
+    "הוא התקין |Windows 10| במחשב",
+    "ב|Microsoft Windows 10| וב|Mac OS 12| אפשר",
+    "ראו |http://example.org/a-b| לפרטים",
+    "ראו |Wikipedia, 2024| (מהדורה |3.5|) ו-|Linux",
+    "ראו (|Smith 2019|) ואת [|Linux|] שם",
+    "בשנים |2020-2024| נולדו |35%| מהם ב|Paris",
+    "|1|. |Python| היא שפת תכנות",
+    "|Python| היא שפת תכנות",
+    "הוא כתב |Python .5| ועוד",
+    "|1|) הוא למד |Python Java Rust",
+    "הוא למד |Python Java Rust| שם)",
+    "|1995| |2024| שלום |C",
+    "שָלוֹם עוֹלָם |Python Java Rust",
+    "كتب |Ibn Khaldun| و|Ibn Rushd| و|Averroes| في سنة |٢٠٢٤",
+    "برنامهٔ |Linux Mint| و|Java| و|C| در سال |۱۳۹۹",
+    "في |2024|-|2020| كتب |Ibn Khaldun| و|Averroes",
+    "سلام שלום |35%",  # as many Arabic letters as Hebrew ones, which stand before the number
+    "هو سلام או שלום רב |2020-2024",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_a_line_from_right_to_left_is_read_as_it_was_written(tmp_path: Path, line: str):
     paper = "".join(reversed(drawn(line)))
     assert read(tmp_path, HEBREW[::-1], paper) == line.replace("|", "")
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "Le mot |שלום עולם| veut dire paix",
-        "le mot |שלום",
-        "ou |ספר 35 יפה|, un livre",
-    ],
+    "line", ["Le mot |שלום עולם| veut dire paix", "le mot |שלום", "ou |ספר 35 יפה|, un livre"]
 )
 def test_a_line_from_left_to_right_keeps_its_order(tmp_path: Path, line: str):
     numbers = line.replace("35", "53")  # which are not turned round with the words
@@ -110,10 +105,8 @@ def test_a_mark_stays_behind_its_letter_wherever_its_box_is():
     text = "שָל Linux"  # as PDFium writes it
     places = [(80.0, 90.0), (84.0, 92.0), (70.0, 80.0), (60.0, 70.0)]
     places += [(10.0 + 10 * n, 20.0 + 10 * n) for n in range(5)]
-    assert (
-        in_order(f"{text[4:]} {text[:3]}", [*places[4:], places[3], *places[:3]], is_to_left=True)
-        == text
-    )
+    turned = [*places[4:], places[3], *places[:3]]
+    assert in_order(f"{text[4:]} {text[:3]}", turned, is_to_left=True) == text
 
 
 @pytest.mark.parametrize("line", ["הילד הלך (לבית) הספר", FRENCH, "Кояш чыга 35", "2024"])
@@ -143,17 +136,9 @@ def test_a_line_that_is_put_in_order_has_no_blank_at_its_ends():
         assert sorted(found.replace(" ", "")) == sorted(text.replace(" ", ""))
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("(אב) [גד]", "(אב) [גד]"),
-        (")אב( ]גד[", "(אב) [גד]"),
-        ("אב) גד", "אב) גד"),
-        ("אב( גד", "אב) גד"),
-        ("אב )גד", "אב (גד"),
-        ("א)ב", "א)ב"),
-        ("«א« ב", "«א» ב"),
-    ],
-)
+@pytest.mark.parametrize(("line", "wanted"), [
+    ("(אב) [גד]", "(אב) [גד]"), (")אב( ]גד[", "(אב) [גד]"), ("אב) גד", "אב) גד"),
+    ("אב( גד", "אב) גד"), ("אב )גד", "אב (גד"), ("א)ב", "א)ב"), ("«א« ב", "«א» ב"),
+])  # fmt: skip
 def test_brackets_open_and_close_by_turns_and_a_single_one_by_its_blank(line: str, wanted: str):
     assert with_brackets(line) == wanted

@@ -51,9 +51,7 @@ def test_a_page_that_is_no_xml_loses_nothing_but_itself(tmp_path: Path, bad: str
     assert found == [(1, TATAR[0], ""), (2, "", "damaged"), (3, TATAR[1], "")]
 
 
-def test_a_page_without_end_is_too_long_and_its_neighbours_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_page_without_end_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(wiki, "MAX_PAGE_BYTES", 200_000)
     pages = [("А", "0", TATAR[0]), ("Б", "0", TATAR[2] * 9_000), ("В", "0", TATAR[1])]
     found = reasons_of(tmp_path, dump(pages))

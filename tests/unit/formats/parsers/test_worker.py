@@ -79,9 +79,7 @@ def test_a_stop_is_obeyed_after_the_next_unit(served: Served, monkeypatch: pytes
     assert (len(units), end) == (1, {"stopped": True})
 
 
-def test_a_text_that_is_too_long_is_a_unit_without_text(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_too_long_text_is_a_unit_without_text(served: Served, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker, "MAX_UNIT_BYTES", 100)
     units, _ = served.said()
     long = [each.number for each in units if each.reason == "too_long"]

@@ -45,11 +45,8 @@ BINARY = {
     "an RTF document": rb"{\rtf1\ansi Hello}",
     "an Excel table": zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}),
 }
-PACKED = {
-    "a gzip file": gzip.compress(TEXT),
-    "an xz file": lzma.compress(TEXT),
-    "a bzip2 file": bz2.compress(TEXT),
-}
+PACKED = {"a gzip file": gzip.compress(TEXT), "an xz file": lzma.compress(TEXT)}
+PACKED |= {"a bzip2 file": bz2.compress(TEXT)}
 MARKED = {
     "an HTML page": f"<!DOCTYPE html>{xhtml(FRENCH)}".encode(),
     "a JSON array": json.dumps(OBJECTS, ensure_ascii=False, indent=1).encode(),
@@ -59,25 +56,15 @@ MARKED = {
 }
 JSON_LINES = {"lines of JSON": "\n".join(map(json.dumps, OBJECTS)).encode()}
 PLAIN = {"plain text": TEXT, "a table (CSV)": b"id,text\n1,Apa\n2,Focul\n"}
+OTHERS = BINARY | PACKED | MARKED
 CASES = {
-    "a.txt": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.csv": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.tsv": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.jsonl": BINARY | PACKED | MARKED | PLAIN,
-    "a.parquet": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.arrow": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.pdf": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.docx": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.png": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.doc": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.json": BINARY | PACKED | MARKED | JSON_LINES,
+    **{f"a.{end}": OTHERS | JSON_LINES for end in ("txt", "csv", "tsv", "doc", "json", "html")},
+    **{f"a.{end}": OTHERS | JSON_LINES | PLAIN for end in ("parquet", "arrow", "pdf", "docx")},
+    **{f"a.{end}": OTHERS | JSON_LINES | PLAIN for end in ("png", "zip", "tar")},
+    "a.jsonl": OTHERS | PLAIN,
     "a.gz": BINARY | MARKED | JSON_LINES | PLAIN | {"a bzip2 file": PACKED["a bzip2 file"]},
     "a.xz": {"a gzip file": PACKED["a gzip file"]},
-    "a.html": BINARY | PACKED | MARKED | JSON_LINES,
-    "a.warc": BINARY | MARKED | JSON_LINES | PLAIN,
-    "a.txt.gz": BINARY | MARKED | JSON_LINES | PLAIN,
-    "a.zip": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
-    "a.tar": BINARY | PACKED | MARKED | JSON_LINES | PLAIN,
+    **{f"a.{end}": BINARY | MARKED | JSON_LINES | PLAIN for end in ("warc", "txt.gz")},
 }
 OWN = {
     ("a.html", "an HTML page"), ("a.html", "XML"), ("a.parquet", "a parquet file"),
@@ -113,9 +100,7 @@ def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(tmp_path: Path, 
     [("a JSON array", "jq -c"), ("lines of JSON", ".jsonl"), ("a JSON object", "lines of JSON")],
 )
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.json.bz2"])
-def test_json_that_is_not_read_is_told_what_to_do(
-    tmp_path: Path, name: str, what: str, advice: str
-) -> None:
+def test_json_is_told_what_to_do(tmp_path: Path, name: str, what: str, advice: str):
     data = (MARKED | JSON_LINES)[what]
     if name != "a.json":
         data = (gzip if name.endswith(".gz") else bz2).compress(data)
@@ -124,19 +109,17 @@ def test_json_that_is_not_read_is_told_what_to_do(
     assert advice in refusal.detail
 
 
-@pytest.mark.parametrize(
-    ("what", "data"),
-    [
-        ("an EPUB book", epub({"one": xhtml(FRENCH)})),
-        ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
-        ("a DOCX document", zipped({"word/document.xml": xhtml(FRENCH)})),
-        ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
-        ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
-    ],
-)
-def test_a_document_that_is_named_as_an_archive_is_one_reject(
-    tmp_path: Path, what: str, data: bytes
-) -> None:
+NO_ARCHIVES = [
+    ("an EPUB book", epub({"one": xhtml(FRENCH)})),
+    ("an ODT document", odt(f"<text:p>{FRENCH[0]}</text:p>", {"mimetype": "application"})),
+    ("a DOCX document", zipped({"word/document.xml": xhtml(FRENCH)})),
+    ("a PowerPoint", zipped({"[Content_Types].xml": "", "ppt/presentation.xml": ""})),
+    ("another of Office", zipped({"[Content_Types].xml": "", "visio/document.xml": ""})),
+]
+
+
+@pytest.mark.parametrize(("what", "data"), NO_ARCHIVES)
+def test_a_document_named_as_an_archive_is_one_reject(tmp_path: Path, what: str, data: bytes):
     (refusal,) = refused(records(write(tmp_path, "a.zip", data)))
     assert (refusal.reason, refusal.raw_bytes) == ("other_kind", len(data))
     assert what in refusal.detail
@@ -158,17 +141,17 @@ def test_what_is_compressed_otherwise_than_its_name_says_is_read(tmp_path: Path,
         assert kept(records(write(tmp_path, name, data), document="line")) == TATAR
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<doc id="1" url="http://tt.example">\nБүген җылы.\n</doc>',
-        "{җавап}\nБүген җылы.",
-        '{"ул" диде}\nБүген җылы.',
-        "[1] Бүген җылы.",
-        "[[Казан]] шәһәре",
-        "<b>Бүген</b> җылы.",
-    ],
-)
+LIKE_OTHERS = [
+    '<doc id="1" url="http://tt.example">\nБүген җылы.\n</doc>',
+    "{җавап}\nБүген җылы.",
+    '{"ул" диде}\nБүген җылы.',
+    "[1] Бүген җылы.",
+    "[[Казан]] шәһәре",
+    "<b>Бүген</b> җылы.",
+]
+
+
+@pytest.mark.parametrize("text", LIKE_OTHERS)
 def test_a_text_that_begins_like_another_kind_is_read(tmp_path: Path, text: str) -> None:
     assert kept(records(write(tmp_path, "a.txt", text))) == [text]
 

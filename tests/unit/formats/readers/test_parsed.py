@@ -65,9 +65,7 @@ def read(path: Path, raw_bytes: int, advance: list[int]) -> list[Document | Reje
     return list(read_parsed(content, ORIGIN, Source(name="probe", path="a.odd"), PAGES))
 
 
-def test_what_is_lost_is_counted_as_the_text_it_would_have_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_is_lost_is_counted_as_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path, "a.odd", b"\x01" * 1_000)
     units = [
         Unit(1, TATAR[0], {}, 100),

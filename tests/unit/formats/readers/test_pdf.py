@@ -102,9 +102,7 @@ def test_a_page_is_a_document_where_the_recipe_says_so_and_keeps_its_number(tmp_
     assert "һәм дәвамы" in found[2].text.replace("\n", " ")
 
 
-def test_a_page_without_text_is_a_reject_with_its_number_and_its_neighbours_are_kept(
-    tmp_path: Path,
-):
+def test_a_page_without_text_is_a_numbered_reject(tmp_path: Path):
     whole = pdf([lines(WRAPPED), [], lines(ROMANIAN)])
     found = records(write(tmp_path, "a.pdf", whole))
     assert reasons(found) == {"blank": 1}
@@ -115,9 +113,7 @@ def test_a_page_without_text_is_a_reject_with_its_number_and_its_neighbours_are_
 
 
 @pytest.mark.parametrize(("odd", "wanted"), [(12, {}), (13, {"bad_text_layer": 1})])
-def test_a_page_at_the_limit_is_text_and_one_beyond_it_is_not(
-    tmp_path: Path, odd: int, wanted: dict[str, int]
-):
+def test_a_page_up_to_the_limit_is_text(tmp_path: Path, odd: int, wanted: dict[str, int]):
     """12 of 20 words have a capital within, which is the share of LIMITS."""
     plain = [each.strip(".,") for each in " ".join(TATAR).split() if len(each) > 4][:20]
     words = [each[:2] + each[2:].capitalize() for each in plain[:odd]] + plain[odd:]
@@ -131,9 +127,7 @@ PICTURE = "q 595 0 0 842 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q\n"
 STAMP = "BT /F1 11 Tf 72 30 Td (Scanned by the library, page 7) Tj ET"
 
 
-def test_a_stamp_on_a_scan_is_not_its_text_and_ocr_reads_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_stamp_on_a_scan_is_not_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path, "a.pdf", drawn_pdf(PICTURE + STAMP))
     (refusal,) = records(path)
     assert (refusal.reason, refusal.id) == ("needs_ocr", "a.pdf#1")

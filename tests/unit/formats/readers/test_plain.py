@@ -85,9 +85,7 @@ def test_a_blank_file_is_refused_by_name(tmp_path: Path, content: str):
     assert "no text" in refusal.detail
 
 
-def test_a_block_above_the_limit_is_refused_and_the_next_one_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_large_block_is_refused_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plain, "MAX_DOCUMENT_BYTES", 200)
     path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n\n" + TATAR[0] + "\n")
     found = records(path, document="blank_lines")

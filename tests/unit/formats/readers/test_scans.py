@@ -36,18 +36,14 @@ def tiff(pages: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("packs", [["Cyrillic"], "auto"])
-def test_a_picture_is_a_document_where_the_recipe_asks_for_ocr(
-    tmp_path: Path, packs: str | list[str]
-):
+def test_a_picture_is_a_document_with_ocr(tmp_path: Path, packs: str | list[str]):
     (document,) = records(write(tmp_path, "a.png", picture("\n".join(TATAR))), ocr=packs)
     assert isinstance(document, Document)
     assert document.text.replace("\n", " ") == " ".join(TATAR)
     assert document.meta == {"method": "ocr:Cyrillic", "confidence": "0.95", "pages": "1"}
 
 
-def test_without_ocr_in_the_recipe_it_is_counted_and_nothing_is_asked(
-    tmp_path: Path, asked: Callable[[], list[str]]
-):
+def test_without_ocr_a_picture_is_only_counted(tmp_path: Path, asked: Callable[[], list[str]]):
     assert reasons(records(write(tmp_path, "a.jpg", picture(TATAR[0])))) == {"needs_ocr": 1}
     assert asked() == []
 
@@ -86,18 +82,14 @@ def test_what_is_no_picture_and_what_has_no_text_are_counted(tmp_path: Path):
     assert reasons(records(tmp_path / "p", ocr=["Cyrillic"])) == {"other_kind": 1, "blank": 1}
 
 
-def test_without_tesseract_a_recipe_that_asks_for_it_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_missing_tesseract_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     remove(monkeypatch)
     with pytest.raises(SourceError, match="not on this machine"):
         records(write(tmp_path, "a.png", picture("а")), ocr="auto")
 
 
 @pytest.mark.parametrize("text", ["/etc/passwd\n", "http://127.0.0.1:9/a.png\n", ""])
-def test_a_list_of_files_is_no_picture_and_tesseract_does_not_see_it(
-    tmp_path: Path, asked: Callable[[], list[str]], text: str
-):
+def test_a_list_of_files_is_no_picture(tmp_path: Path, asked: Callable[[], list[str]], text: str):
     found = records(write(tmp_path, "a.png", text + " "), ocr=["Cyrillic"])
     assert reasons(found) == {"other_kind" if text else "damaged": 1}
     assert asked() == []

@@ -44,9 +44,7 @@ def test_documents_of_a_packed_row_do_not_leak(decoder: ForeignDecoder) -> None:
 
 @pytest.mark.parametrize("parts", [[WINDOW + 2, *[1] * (3 * WINDOW - 2)], [7, 6, 1, 6], [2, 18]])
 @torch.no_grad()
-def test_generation_from_memory_equals_one_full_pass(
-    decoder: ForeignDecoder, parts: list[int]
-) -> None:
+def test_generation_from_memory_equals_one_full_pass(decoder: ForeignDecoder, parts: list[int]):
     rows = tokens(2, LENGTH)
     cache = decoder.empty_cache(2, LENGTH)
     found, past = [], 0
@@ -104,13 +102,11 @@ def test_gradients_of_a_packed_row_are_those_of_its_documents(tmp_path: Path) ->
     rows = tokens(1, LENGTH)
     documents = (torch.arange(LENGTH) >= 9).long()[None]
     seen = []
-    for pass_ in ("packed", "alone"):
+    alone = [(rows[:, :9], None), (rows[:, 9:], None)]
+    for parts in ([(rows, Span.packed(documents))], alone):
         decoder.zero_grad()
-        if pass_ == "packed":
-            decoder.logits(rows, Span.packed(documents)).square().sum().backward()
-        else:
-            for part in (rows[:, :9], rows[:, 9:]):
-                decoder.logits(part).square().sum().backward()
+        for part, span in parts:
+            decoder.logits(part, span).square().sum().backward()
         seen.append({name: each.grad.clone() for name, each in decoder.named_parameters()})
     for name, gradient in seen[0].items():
         scale = float(gradient.abs().max())

@@ -12,14 +12,8 @@ from laws.shapes import shape
 from endonym.errors import ExportError, ShapeError
 from endonym.model.config import AttentionConfig
 from endonym.model.count import cache_bytes, flops_per_token, parameters
-from endonym.model.foreign.folder import (
-    ForeignConfig,
-    folder_files,
-    foreign_config,
-    read_shape,
-    with_context,
-    with_vocab,
-)
+from endonym.model.foreign import folder
+from endonym.model.foreign.folder import ForeignConfig, folder_files, foreign_config, with_context
 from endonym.model.memory import training_bytes
 from endonym.model.weights import load_tensors, save_tensors
 
@@ -35,7 +29,7 @@ def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
     assert flops_per_token(config) == 6 * (count.total + 3 * 32 * 64)
     assert cache_bytes(config, 10) == 2 * 3 * 2 * 8 * 10 * 4
     assert training_bytes(config, 256, "bf16") > training_bytes(config, 256, "fp32") / 2
-    assert read_shape(json.loads(json.dumps(config.model_dump()))) == config
+    assert folder.read_shape(json.loads(json.dumps(config.model_dump()))) == config
 
 
 def test_an_untied_head_is_counted(tmp_path: Path) -> None:
@@ -94,9 +88,7 @@ def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
     assert with_context(windowed, before.window + 1).mixers == windowed.mixers
 
 
-def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(
-    tmp_path: Path,
-) -> None:
+def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(tmp_path: Path):
     config = shape("llama").model_dump_json()
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
     for read in (foreign_config, folder_files):
@@ -121,23 +113,18 @@ def test_a_wider_vocabulary_adds_a_row_to_each_table() -> None:
     for tied, tables in ((True, 1), (False, 2)):
         theirs = {"vocab_size": 600, "hidden_size": 32}
         config = ForeignConfig(**sizes, tied=tied, parameters=50_000, transformers=theirs)
-        wider = with_vocab(config, 610)
+        wider = folder.with_vocab(config, 610)
         assert isinstance(wider, ForeignConfig)
         assert (wider.vocab, wider.parameters) == (610, 50_000 + tables * 10 * 32)
         assert wider.transformers == {"vocab_size": 610, "hidden_size": 32}
         assert parameters(wider).blocks == parameters(config).blocks
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("num_hidden_layers", 100_001),
-        ("n_head", 10**6),
-        ("encoder_layers", 10**6),
-        ("intermediate_size", 1 << 33),
-        ("layer_sizes", [4, -(1 << 33)]),
-    ],
-)
+TOO_MANY = [("num_hidden_layers", 100_001), ("n_head", 10**6), ("encoder_layers", 10**6)]
+TOO_LARGE = [("intermediate_size", 1 << 33), ("layer_sizes", [4, -(1 << 33)])]
+
+
+@pytest.mark.parametrize(("key", "value"), [*TOO_MANY, *TOO_LARGE])
 def test_numbers_that_no_model_has_are_refused(tmp_path: Path, key: str, value: object) -> None:
     write_model("gemma3", tmp_path)
     given = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))

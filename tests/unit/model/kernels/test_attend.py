@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from endonym.model.kernels import attend as module
-from endonym.model.kernels.attend import attend, attend_seen
+from endonym.model.kernels.attend import attend
 from endonym.model.span import Span
 
 KERNELS = ("attend_seen", "_by_blocks")
@@ -38,25 +38,12 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ways
 
 
-def test_equal_scores_take_the_mean_of_the_values_so_far() -> None:
-    values = some(1, 5)
-    mixed = attend(torch.zeros(2, 4, 5, 8), torch.zeros(2, 1, 5, 8), values, row(5))
-    means = values.cumsum(2) / torch.arange(1, 6)[:, None]
-    torch.testing.assert_close(mixed, means.expand(2, 4, 5, 8))
-
-
 def test_a_long_row_under_a_window_goes_by_blocks_and_a_short_one_whole(used: list[str]) -> None:
     whole = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=60)
     assert used == ["attend_seen"]
     blocks = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=16)
     assert used[1] == "_by_blocks"
     assert whole.shape == blocks.shape == (2, 4, 320, 8)
-
-
-def test_one_query_sees_every_key_that_it_is_given() -> None:
-    query, keys, values = torch.zeros(2, 4, 1, 8), some(2, 6), some(2, 6)
-    mixed = attend_seen(query, keys, values, None)
-    torch.testing.assert_close(mixed[:, 3, 0], values[:, 1].mean(1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)

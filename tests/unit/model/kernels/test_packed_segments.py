@@ -27,8 +27,6 @@ def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
 def test_a_cut_piece_sees_the_window_and_nothing_before_its_document() -> None:
     blocks = cut([[3, 5]], window=2)
     pieces, whole = blocks.parts[0].mask_NTM, blocks.parts[1].mask_NTM
-    assert pieces is not None
-    assert whole is not None
     nothing_before = [[False, False, True, False], [False, False, True, True]]
     one_before = [[False, True, True, False], [False, False, True, True]]
     assert pieces.tolist() == [nothing_before, one_before, one_before]
@@ -39,7 +37,6 @@ def test_a_cut_piece_sees_the_window_and_nothing_before_its_document() -> None:
 def test_a_whole_row_under_a_window_is_cut_too() -> None:
     span = Span.after(0, torch.zeros(2, 7, dtype=torch.long))
     blocks = blocks_of(span, 2, 3)
-    assert blocks is not None
     assert [(part.count, part.length) for part in blocks.parts] == [(6, 3)]
     assert blocks.laid.tolist() == [0, 1, 2, 3, 4, 5, 6, -1, -1, 7, 8, 9, 10, 11, 12, 13, -1, -1]
 

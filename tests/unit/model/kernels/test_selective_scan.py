@@ -31,7 +31,6 @@ def test_one_input_alone_may_learn(which: int) -> None:
     tensors[which].requires_grad_()
     y_BTC, _ = selective_scan(*tensors)
     y_BTC.square().sum().backward()
-    assert tensors[which].grad is not None
     assert tensors[which].grad.abs().max() > 0
 
 

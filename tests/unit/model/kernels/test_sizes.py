@@ -17,9 +17,7 @@ def test_padding_adds_less_than_a_half() -> None:
 
 @pytest.mark.parametrize("window", [None, 64, 100])
 @pytest.mark.parametrize("document", [30, 128, 200, 256])
-def test_the_keys_that_are_counted_are_those_that_blocks_lay_out(
-    document: int, window: int | None
-) -> None:
+def test_the_keys_that_are_counted_are_those_that_blocks_lay_out(document: int, window: int | None):
     """Of rows of equal documents the rule of lengths and the blocks say the same."""
     context = 6 * document
     span = Span.packed((torch.arange(context) // document)[None])

@@ -1,7 +1,5 @@
 """The state space kernel."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -34,16 +32,6 @@ def saved_numbers(length: int) -> int:
     return sum(saved.values())
 
 
-def test_a_memory_halves_and_is_read_along_its_direction() -> None:
-    x_BTHK = torch.tensor([3.0, 0.0, 8.0]).view(1, 3, 1, 1)
-    log_half_BTH = torch.full((1, 3, 1), -math.log(2))
-    B_BTGS = torch.tensor([[1.0, 0.0], [5.0, 5.0], [0.0, 1.0]]).view(1, 3, 1, 2)
-    C_BTGS = torch.tensor([[1.0, 9.0], [2.0, 9.0], [4.0, 1.0]]).view(1, 3, 1, 2)
-    y_BTHK, state_BHKS = state_space(x_BTHK, log_half_BTH, B_BTGS, C_BTGS)
-    assert y_BTHK.flatten().tolist() == pytest.approx([3.0, 3.0, 3.0 + 8.0])
-    assert state_BHKS.flatten().tolist() == pytest.approx([0.75, 8.0])
-
-
 @pytest.mark.parametrize("length", [1, 5, 70])
 def test_no_state_is_a_state_of_zeros(length: int) -> None:
     zeros_BHKS = torch.zeros(2, HEADS, WIDTH, SIZE)
@@ -56,9 +44,7 @@ def test_no_state_is_a_state_of_zeros(length: int) -> None:
 @pytest.mark.parametrize(
     ("dtype", "wide"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)], ids=str
 )
-def test_y_is_in_the_dtype_of_x_and_the_state_at_least_in_float32(
-    dtype: torch.dtype, wide: torch.dtype, length: int
-) -> None:
+def test_y_has_the_dtype_of_x(dtype: torch.dtype, wide: torch.dtype, length: int):
     y_BTHK, state_BHKS = state_space(*inputs(length, dtype))
     assert (y_BTHK.dtype, state_BHKS.dtype) == (dtype, wide)
     assert y_BTHK.shape == (2, length, HEADS, WIDTH)

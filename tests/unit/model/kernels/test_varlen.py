@@ -57,9 +57,7 @@ def test_a_right_kernel_is_found_right_whoever_asks_first() -> None:
 
 
 @pytest.mark.usefixtures("fresh_trial")
-def test_a_kernel_that_forgets_where_documents_end_is_found_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_kernel_that_forgets_where_documents_end_is_found_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(varlen, "varlen_attn", forgetful)
     assert "differs from the dense mask" in (tried(*WHERE) or "")
     for window in (None, 4):
@@ -67,9 +65,7 @@ def test_a_kernel_that_forgets_where_documents_end_is_found_out(
 
 
 @pytest.mark.usefixtures("fresh_trial")
-def test_a_kernel_that_is_not_there_says_why_and_ending_memory_is_no_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_kernel_that_is_not_there_says_why(monkeypatch: pytest.MonkeyPatch):
     def ends(error: RuntimeError) -> Callable[..., Tensor]:
         def kernel(*_: Any, **__: Any) -> Tensor:
             raise error
