@@ -23,7 +23,6 @@ from laws.together import (
     write_corpus,
 )
 
-from endonym.device import ProcessInfo
 from endonym.train.distributed import ALONE
 
 TRAINED = [(case, size) for size, cases in CASES.items() for case in cases]
@@ -41,26 +40,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for size in CASES:
         for case in RESUMED[size]:
             seen(training(home, case, ALONE, f"for-{size}"), until=HALF)
-        processes = [
-            start(home, ProcessInfo(rank, size, rank, size, str(home / f"meet-{size}")))
-            for rank in range(size)
-        ]
-        ended = [each.communicate(timeout=300)[0] for each in processes]
-        assert not any(each.returncode for each in processes), ended
-    return home
-
-
-def start(home: Path, where: ProcessInfo) -> "subprocess.Popen[str]":
-    """One process of `together.py`."""
-    paths = [str(TESTS), *sys.path]
-    variables = {"PYTHONPATH": os.pathsep.join(paths), "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.Popen(
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    one_thread["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
+    paths = {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "GLOO_SOCKET_IFNAME": "lo"}
+    done = subprocess.run(
         [sys.executable, "-W", "error", str(TESTS / "laws" / "together.py"), str(home)],
-        env={**os.environ, **variables, "OMP_NUM_THREADS": "1", **where.variables()},
+        env={**os.environ, **one_thread, **paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout
+    return home
 
 
 @pytest.fixture(scope="module")

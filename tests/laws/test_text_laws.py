@@ -91,7 +91,7 @@ def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
         [Split(), Split(val_share=0.2), Split(val_documents=2), Split(val_documents=5)]
     ),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_17_added_texts_move_nothing_into_the_held_out_set(before, additions, seed, split):
     assume(split.val_documents is None or split.val_documents < sum(map(len, before)))
     after = [list(source) for source in before]
@@ -145,7 +145,7 @@ def test_17_lines_and_files_that_are_added_move_no_training_line_into_a_held_out
     some.lists(some.lists(SENTENCES, min_size=2, max_size=40), min_size=1, max_size=3),
     some.integers(0, 50),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_17_no_held_out_text_is_nearly_a_training_text(sources, seed):
     held = held_texts(sources, Split(val_share=0.3), seed)
     every = {text for source in sources for text in source}
@@ -207,7 +207,7 @@ RAW = some.lists(
     some.sampled_from(["file", "line", "blank_lines"]),
     some.sampled_from(["", ".gz", "cut"]),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_21_every_record_and_byte_is_kept_or_dropped(lines, name, document, packing):
     contents = [b"\n".join(each) for each in lines]
     if packing:

@@ -1,13 +1,16 @@
-"""One process of a few: `python together.py FOLDER`, its rank in the environment.
+"""Two processes, then four: `python together.py FOLDER`.
 
-All train each case side by side, as `endonym run --processes N` does, then go on from checkpoints
+They train each case side by side, as `endonym run --processes N` does, then go on from checkpoints
 that one process left, and leave some for one process. The first writes what was seen.
+
+torch is imported once: the processes are forked from the one that has done so and nothing else.
 """
 
 import gc
 import json
 import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +21,7 @@ from torch import nn
 from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
-from endonym.device import process_info
+from endonym.device import ProcessInfo, process_info
 from endonym.model.lora import adapted
 from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
@@ -219,9 +222,8 @@ def compare(folder: Path, group: Group) -> None:
         (folder / f"seen-{group.size}.json").write_text(json.dumps(found), "utf-8")
 
 
-def main() -> None:
+def work(folder: Path) -> None:
     """Meet the others and work."""
-    folder = Path(sys.argv[1])
     torch.set_num_threads(1)
     gc.collect = lambda *_: 0  # most of a case's time: a million objects of torch's, each time
     if process_info().rank > 0:
@@ -232,10 +234,38 @@ def main() -> None:
     dismiss()
 
 
+def fork(folder: Path, where: ProcessInfo) -> int:
+    """Start one of the processes; gives its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.environ.update(where.variables())
+        work(folder)
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child says why and ends; its parent goes on
+        traceback.print_exc()
+    finally:
+        # As the command line does: gloo's threads, kept by shards' meshes, may let a tensor go only
+        # while the interpreter ends, which aborts it (pytorch/pytorch#179291).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Fork two processes, and four when they have ended."""
+    folder, codes = Path(sys.argv[1]), list[int]()
+    threads = os.listdir("/proc/self/task")  # noqa: PTH208
+    assert len(threads) == 1, f"{len(threads)} threads: forking would not be safe"
+    for size in CASES:
+        meeting = str(folder / f"meet-{size}")
+        places = [ProcessInfo(rank, size, rank, size, meeting) for rank in range(size)]
+        children = [fork(folder, each) for each in places]
+        codes += [os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in children]
+    sys.exit(any(codes))
+
+
 if __name__ == "__main__":
     main()
-    # As the command line does: gloo's threads, kept by shards' meshes, may let a tensor go only
-    # while the interpreter ends, which aborts it (pytorch/pytorch#179291).
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)

@@ -5,6 +5,7 @@ has them. Every string there is written as JSON, which YAML reads, so that a nam
 "1.0" stays a string. Source: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
 """
 
+import functools
 import json
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -34,6 +35,15 @@ def filled_template(name: str, /, **values: Any) -> str:
 
     Raises ValueError if the template needs a value that is missing.
     """
+    try:
+        return page_templates().get_template(name).render(values)
+    except jinja2.UndefinedError as error:
+        raise ValueError(str(error)) from error
+
+
+@functools.cache
+def page_templates() -> jinja2.Environment:
+    """The templates of the folder `templates`, which are compiled once."""
     environment = templates_in(Path(__file__).parent / "templates")
     filters: dict[str, Any] = {
         "cell": lambda text: str(text).replace("|", "∣"),  # which would begin a column
@@ -49,11 +59,8 @@ def filled_template(name: str, /, **values: Any) -> str:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
-    values["version"] = version("endonym")
-    try:
-        return environment.get_template(name).render(values)
-    except jinja2.UndefinedError as error:
-        raise ValueError(str(error)) from error
+    environment.globals["version"] = version("endonym")
+    return environment
 
 
 HUB_LICENSES = {

@@ -1,5 +1,6 @@
 """`report.html`: the results of a run in one HTML file that loads nothing else."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,12 @@ def report_page(run: Run) -> str:
 
 def render(template: str, values: dict[str, Any]) -> str:
     """A template of this folder, rendered with these values."""
+    return templates().get_template(template).render(values) + "\n"
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -55,7 +62,7 @@ def render(template: str, values: dict[str, Any]) -> str:
     drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
     environment.filters.update(filters)
     environment.globals.update(drawings)
-    return environment.get_template(template).render(values) + "\n"
+    return environment
 
 
 def figures(charts: Sequence[Chart]) -> list[str]:
