@@ -59,7 +59,7 @@ class ProcessInfo:
 @contextmanager
 def signals_to(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> Generator[None]:
     """These signals are handled so, in the main thread; then as before."""
-    before = {each: signal.signal(each, handler) for each in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:

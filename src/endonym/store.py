@@ -425,7 +425,7 @@ class Store:
         """Folders of GGUF files that `serve` made of models that no run needs, or began to make."""
         needed = self._needed()
         folders = sorted((self.cache / "gguf").glob("*"))
-        return [each for each in folders if each.name[:12] not in needed]
+        return [folder for folder in folders if folder.name[:12] not in needed]
 
     def _needed(self) -> set[str]:
         """The short identifiers of all artefacts that runs refer to."""

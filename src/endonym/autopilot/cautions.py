@@ -72,7 +72,7 @@ def cautions(
             f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
             "nothing is lost, as rows hold several, but no token attends so far back"
         )
-    if missing := not_held_out([each.name for each in config.sources], facts):
+    if missing := not_held_out([source.name for source in config.sources], facts):
         warnings.append(
             f"nothing of {missing} is held out, so no loss tells how well it is learnt, and the "
             f"best weights cannot be chosen. {HOLD_OUT}"

@@ -113,7 +113,7 @@ def require_enough_text(
     starts from scratch. Without it a phase reads its sources as many times as it says epochs, or
     once.
     """
-    limits = {each.name: each.repeatable for each in sources}
+    limits = {source.name: source.repeatable for source in sources}
     so_far, slack = dict[str, float](), 0
     for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
         if phase.start == "scratch":
@@ -193,7 +193,7 @@ def epochs_allowed(
     allowed, as many as wanted, which require_enough_text refuses.
     """
     shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
-    limits: Mapping[str, bool | int | None] = {each.name: each.repeatable for each in sources}
+    limits: Mapping[str, bool | int | None] = {source.name: source.repeatable for source in sources}
     found = wanted
     for name in shares or facts.sources:
         there, limit = facts.sources[name].positions, limits.get(name)

@@ -87,7 +87,7 @@ def choose_vocab(letters: int) -> Choice:
 
 def choose_context(facts: Facts, model: ModelKeys) -> Choice:
     """A context for most documents and every attention window, but cheap to train."""
-    widest = max(each.window or 0 for each in model.mixers)
+    widest = max(mixer.window or 0 for mixer in model.mixers)
     is_long = facts.mean_document_tokens > 400 and facts.unique_tokens > 20_000_000
     seen = f"{number(facts.unique_tokens)} tokens in documents of {facts.mean_document_tokens:.0f}"
     if widest > (512 if is_long else 256):
@@ -107,7 +107,7 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
             dim, layers = wide, deep
     kind = FAMILIES[model.family].mixer
     if not model.dim:  # Round up, so that the heads that the recipe gives divide the width evenly.
-        parts = lcm(*(_parts(each, kind) for each in model.mixers))
+        parts = lcm(*(_parts(mixer, kind) for mixer in model.mixers))
         dim = -(-dim // parts) * parts
     dim, layers = model.dim or dim, model.layers or layers * depth
     seen = tokens_for(dim, layers)

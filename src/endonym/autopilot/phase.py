@@ -362,12 +362,12 @@ def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]
     """The contents of each example's messages, and the bytes of its answers."""
     if not is_pairs:
         messages = conversation_of(record).messages
-        contents = [each.content.encode() for each in messages]
+        contents = [message.content.encode() for message in messages]
         return [(contents, sum(len(each.content) for each in messages if each.role == "assistant"))]
     pair = pair_of(record)
     prompt = [each.content.encode() for each in pair.prompt]
     answers = [each.encode() for each in (pair.chosen, pair.rejected)]
-    return [([*prompt, each], len(each)) for each in answers]
+    return [([*prompt, answer], len(answer)) for answer in answers]
 
 
 def choose_memory(

@@ -67,7 +67,7 @@ def facts_of(shards: Artifact) -> Facts:
     dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
 
     def counted(totals: Sequence[Mapping[str, int]]) -> Facts:
-        sums = [sum(each[key] for each in totals) for key in ("bytes", "tokens", "documents")]
+        sums = [sum(total[key] for total in totals) for key in ("bytes", "tokens", "documents")]
         return Facts(sums[0], sums[1], sums[1] / max(1, sums[2]))
 
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]

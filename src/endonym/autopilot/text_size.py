@@ -114,7 +114,7 @@ class Beginning:
     @property
     def documents_read(self) -> list[Document]:
         """Those of its records that are documents."""
-        return [each for each in self.records if isinstance(each, Document)]
+        return [record for record in self.records if isinstance(record, Document)]
 
     @property
     def texts(self) -> list[str]:
@@ -125,9 +125,9 @@ class Beginning:
     def broken(self) -> str:
         """Why its encoding is broken, with what was dropped for it; empty if it is not."""
         lost = (
-            each.text
-            for each in self.records
-            if isinstance(each, Reject) and each.reason == "lost_letters"
+            record.text
+            for record in self.records
+            if isinstance(record, Reject) and record.reason == "lost_letters"
         )
         return lost_letters("\n".join([*self.texts, *lost]))
 
@@ -241,11 +241,11 @@ def chars_a_file(sources: int, files: int) -> int:
 def read_of(records: Iterable[Document | Reject], source: str, file: str) -> Reading:
     """How much of these records cannot be read."""
     found = Reading(source)
-    for each in records:
-        if isinstance(each, Reject):
-            found.add(each.raw_bytes, each.reason, file, each.detail)
+    for record in records:
+        if isinstance(record, Reject):
+            found.add(record.raw_bytes, record.reason, file, record.detail)
         else:
-            found.add(len(each.text.encode("utf-8", "replace")))
+            found.add(len(record.text.encode("utf-8", "replace")))
     return found
 
 
@@ -364,15 +364,15 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and those that cleaning keeps."""
     cleaning, sums, kept, seen = Cleaning(clean), _Sums(), list[str](), set[int]()
-    for each in documents:
-        size = len(each.text.encode("utf-8", "replace"))
+    for document in documents:
+        size = len(document.text.encode("utf-8", "replace"))
         sums.text += size
-        sums.letters += len(each.text)
-        found = cleaning.normalized(each)
+        sums.letters += len(document.text)
+        found = cleaning.normalized(document)
         if isinstance(found, Document):
             found = cleaning.judged(found, size)
         if isinstance(found, Reject):
-            sums.faults += [f"{each.id}: {found.detail}"] if found.reason == FAULT else []
+            sums.faults += [f"{document.id}: {found.detail}"] if found.reason == FAULT else []
         elif not (clean.dedup and hash(found.text) in seen):
             sums.kept += len(found.text.encode("utf-8", "replace"))
             sums.documents += 1

@@ -97,7 +97,7 @@ def is_turkish(code: str) -> bool:
 def is_italian(code: str) -> bool:
     """Codice fiscale: names, date and place as letters and digits, and a check letter."""
     letters = [chr(ord("A") + int(each)) if each.isdigit() else each for each in code[:15]]
-    odd = sum("BAKPLCQDREVOSFTGUHMINJWZYX".index(each) for each in letters[::2])
+    odd = sum("BAKPLCQDREVOSFTGUHMINJWZYX".index(letter) for letter in letters[::2])
     return (odd + sum(ord(each) - ord("A") for each in letters[1::2])) % 26 == ord(code[15]) - 65
 
 

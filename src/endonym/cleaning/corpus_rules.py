@@ -281,7 +281,7 @@ def combine(
         skeletons, texts, learnt = list[np.ndarray](), dict[int, str](), None
         for part in parts:
             skeletons.append(part.skeletons)
-            texts.update((key_of(each), each) for each in part.texts)
+            texts.update((key_of(text), text) for text in part.texts)
         if asks_language(clean):
             paragraphs = [texts[key] for key in sorted(texts)]
             learnt = learn(paragraphs, clean.language or "", contrast or {})

@@ -163,7 +163,7 @@ def repeated_ngram_share(text: str) -> float | None:
     if len(units) < 2 * n:
         return None
     known: dict[str, int] = {}
-    numbers = np.array([known.setdefault(each, len(known)) for each in units], dtype=np.uint64)
+    numbers = np.array([known.setdefault(unit, len(known)) for unit in units], dtype=np.uint64)
     ngrams = np.zeros(len(units) - n + 1, dtype=np.uint64)
     for place in range(n):
         ngrams *= np.uint64(0x9E3779B97F4A7C15)

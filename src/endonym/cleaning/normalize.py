@@ -72,7 +72,7 @@ def without_mojibake(text: str) -> str:
     import ftfy
 
     lines = text.split("\n")
-    return "\n".join(ftfy.fix_encoding(each) if MOJIBAKE.search(each) else each for each in lines)
+    return "\n".join(ftfy.fix_encoding(line) if MOJIBAKE.search(line) else line for line in lines)
 
 
 LINE_ENDS = "\v\f\x85\u2028\u2029"

@@ -50,7 +50,7 @@ def countries(language: str) -> tuple[str, ...]:
     code, *parts = usual_code(language.lower()).split("-")
     if code == "x":
         return ()
-    if region := next((each for each in parts if len(each) == 2 and each.isalpha()), ""):
+    if region := next((part for part in parts if len(part) == 2 and part.isalpha()), ""):
         return (region.upper(),)
     table = packaged_tables("endonym.cleaning", "countries.toml")
     return tuple(table.get(code, table.get(TAKEN_FOR.get(code, ""), "")).split())
@@ -146,7 +146,7 @@ def codes() -> tuple[Code, ...]:
 
 def codes_within(countries: tuple[str, ...]) -> list[Code]:
     """The codes of one of these countries."""
-    return [each for each in codes() if {*each.countries.split()} & {*countries}]
+    return [code for code in codes() if {*code.countries.split()} & {*countries}]
 
 
 @functools.cache

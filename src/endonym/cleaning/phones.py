@@ -95,7 +95,7 @@ def is_book(found: str) -> bool:
     signs = [each for each in found.upper() if each.isdigit() or each == "X"]
     if len(signs) != 10:
         return is_ean(found)
-    values = [10 if each == "X" else int(each) for each in signs]
+    values = [10 if sign == "X" else int(sign) for sign in signs]
     weighted = zip(values, range(10, 0, -1), strict=True)
     return sum(each * weight for each, weight in weighted) % 11 == 0
 

@@ -234,7 +234,7 @@ def chat(
             return texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
-            decoded = [{**each, "content": readable(each["content"])} for each in messages]
+            decoded = [{**message, "content": readable(message["content"])} for message in messages]
             pieces = talk.answered(decoded, how.sampling(seed), **how.lengths)
             return texts(pieces, has_shades=surprise)
 
@@ -379,7 +379,7 @@ def write_text(prompt: str, pieces: Iterable[Text]) -> None:
 def made_text(pieces: Iterable[Text], ended: Callable[[], tuple[str, int]]) -> dict[str, Any]:
     """A text and how long it took, as `--json` prints it. ended: why, and after how many tokens."""
     started = time.perf_counter()
-    text = "".join(each if isinstance(each, str) else each.text for each in pieces)
+    text = "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
     reason, tokens = ended()
     seconds = round(time.perf_counter() - started, 3)
     return {"text": text, "finish_reason": reason, "tokens": tokens, "seconds": seconds}

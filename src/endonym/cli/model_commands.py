@@ -181,7 +181,7 @@ def verify(
 
     store, log = settings.open_store(), settings.log()
     checks, _ = verify_model(path, against, texts, store=store, log=log, adapter=adapter)
-    failed = [each for each in checks if not each.ok]
+    failed = [check for check in checks if not check.ok]
     if settings.is_json:
         print_json({"ok": not failed, "checks": checks})
     else:

@@ -126,15 +126,15 @@ class ProcessGroup:
 
     def hand_on(self, number: int, frame: Any) -> None:
         """Pass a signal on to every process."""
-        for each in self.processes:
+        for process in self.processes:
             with suppress(ProcessLookupError):
-                each.send_signal(number)
+                process.send_signal(number)
 
     def watch(self) -> None:
         """Wait for all to end; kill the others GRACE_SECONDS after one has failed."""
         due = float("inf")
-        while any(each.poll() is None for each in self.processes):
-            if any(each.poll() not in (None, 0, STOPPED) for each in self.processes):
+        while any(process.poll() is None for process in self.processes):
+            if any(process.poll() not in (None, 0, STOPPED) for process in self.processes):
                 due = min(due, time.monotonic() + GRACE_SECONDS)
             if time.monotonic() > due:
                 running = {rank for rank, each in enumerate(self.processes) if each.poll() is None}
@@ -151,7 +151,7 @@ class ProcessGroup:
 
         Raises LostProcess, naming the process that failed, if it did not.
         """
-        codes = [each.returncode for each in self.processes]
+        codes = [process.returncode for process in self.processes]
         if codes[0] >= 0 and codes[0] != LOST:
             return codes[0]
         failed = [

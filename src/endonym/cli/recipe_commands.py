@@ -307,14 +307,14 @@ def show_plans(settings: Settings, plans: list[dict[str, Any]]) -> None:
     if settings.is_json:
         print_json(plans[0] if len(plans) == 1 else {"runs": plans})
         return
-    for each in plans:
+    for plan in plans:
         if len(plans) > 1:
-            say(f"{each['run']} · {number(each['train_tokens'])} training tokens")
-        widest = max(22, *(columns(stage["name"]) for stage in each["stages"]))
-        for stage in each["stages"]:
+            say(f"{plan['run']} · {number(plan['train_tokens'])} training tokens")
+        widest = max(22, *(columns(stage["name"]) for stage in plan["stages"]))
+        for stage in plan["stages"]:
             state = "there" if stage["there"] else "missing"
             say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
-        say(f"\n{describe_cleaning(each['cleaning'])}")
+        say(f"\n{describe_cleaning(plan['cleaning'])}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

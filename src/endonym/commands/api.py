@@ -36,7 +36,7 @@ def new(
     path, _ = write_recipe(
         Path(folder),
         language=language,
-        texts=[Path(each) for each in texts],
+        texts=[Path(text) for text in texts],
         hours=hours,
         store=Path(store),
         log=Log(quiet=quiet),

@@ -128,7 +128,7 @@ class Checked:
                 {
                     "name": config.name,
                     "tokens": config.steps * config.batch_tokens,
-                    "sources": {each.name: each.share for each in config.sources},
+                    "sources": {source.name: source.share for source in config.sources},
                 }
                 for config in phases
             ],
@@ -245,7 +245,7 @@ def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[f
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
     file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
-    paces = [expected_here(training.model, each, file, document) for each in training.phases]
+    paces = [expected_here(training.model, phase, file, document) for phase in training.phases]
     return [pace for pace in paces if pace is not None]
 
 
@@ -321,14 +321,14 @@ def _phase_lines(checked: Checked) -> list[str]:
         return []
     lines: list[str] = []
     for config in phases:
-        shares = "".join(f" · {each.name} {each.share:.1%}" for each in config.sources)
+        shares = "".join(f" · {source.name} {source.share:.1%}" for source in config.sources)
         tokens = number(config.steps * config.batch_tokens)
         # How exact shares can be within a hundredth of a phase, if that has few rows.
         batch = config.batch_tokens // checked.shape.context
         ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
         rows = max(batch, ends[-1] // SLICES)
         if len(config.sources) > 1 and rows < EXACT_ROWS:
-            gap = largest_gap([Share(each.name, each.share) for each in config.sources], ends)
+            gap = largest_gap([Share(source.name, source.share) for source in config.sources], ends)
             shares += (
                 f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
             )

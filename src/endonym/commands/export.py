@@ -227,8 +227,8 @@ def verify_model(
 def checks_table(checks: Sequence[Check]) -> str:
     """A line for each file, with its runtime above."""
     lines: list[str] = []
-    for file in dict.fromkeys(each.file for each in checks):
-        of = [each for each in checks if each.file == file]
+    for file in dict.fromkeys(check.file for check in checks):
+        of = [check for check in checks if check.file == file]
         lines.append(f"{file} in {of[0].runtime}")
         for each in of:
             mark = "ok" if each.ok else "FAILED"

@@ -267,7 +267,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
         sides = ", ".join(f"{side} {kept[side]['documents']}" for side in SIDES)
         lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
-    documents = (each for side in SIDES for each in corpus.documents(side))
+    documents = (document for side in SIDES for document in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
     lines += [] if corpus.card["sources"] else [NO_TEXTS]
     for each in shown:
@@ -325,7 +325,7 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     validations = artifact.json(file.name if file.exists() else "looks.json")
     numbers = artifact.numbers
     key, what = validated_by(artifact)
-    values = [each[key] for each in validations]
+    values = [validation[key] for validation in validations]
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)
     curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
@@ -415,7 +415,7 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
 def _note(model: Artifact, score: float | None) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
     key, what = validated_by(model)
-    values = [each[key] for each in model.rows("validations.json")]
+    values = [row[key] for row in model.rows("validations.json")]
     said = f"{min(values):.3f} {what} of dev text" if values else "not scored"
     if score is not None:
         said = f"{score:.3f} bits/byte of test text"
@@ -426,9 +426,9 @@ def _note(model: Artifact, score: float | None) -> str:
 def _test_scores(store: Store) -> dict[str, float]:
     """Bits per byte of test documents, by the short identifier of each model that was judged."""
     found: dict[str, float] = {}
-    for each in store.artifacts():
-        rows = each.rows("scores.json") if each.stage == "evaluation" else []
+    for artifact in store.artifacts():
+        rows = artifact.rows("scores.json") if artifact.stage == "evaluation" else []
         score = headline([Score(**row) for row in rows if row["split"] == "test"], model="model")
         if score is not None:
-            found[each.manifest["inputs"]["model"][:12]] = score.value
+            found[artifact.manifest["inputs"]["model"][:12]] = score.value
     return found

@@ -100,7 +100,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     if survey.odd:
         row("", "the recipe has them as comments: take out the # to use one")
     if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
-        shown = ", ".join(f'"{each}"' for each in patterns[:NAMED])
+        shown = ", ".join(f'"{pattern}"' for pattern in patterns[:NAMED])
         more = ", …" if len(patterns) > NAMED else ""
         row("", f"the key that leaves them out of a folder: exclude = [{shown}{more}]")
     for warning in few_warnings(survey.all_documents):
@@ -239,8 +239,8 @@ def choose(
     measuring the chosen one.
     """
     texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
-    for each in texts.faults[:SHOWN]:
-        log.warn(each)
+    for fault in texts.faults[:SHOWN]:
+        log.warn(fault)
     vocab = choose_vocab(texts.letters)
     config = TokenizerConfig(kind="bpe", vocab=vocab.value)
     facts = texts.facts(Split(), tried(config, texts.sample).bytes_per_token)

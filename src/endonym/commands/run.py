@@ -142,8 +142,8 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         name = f"{split} documents" if split in ("test", "dev") else split
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):
-        for each in artifact.rows("continuations.json")[:2]:
-            sample = f"  {each['prompt']}{each['text']}"
+        for row in artifact.rows("continuations.json")[:2]:
+            sample = f"  {row['prompt']}{row['text']}"
             out.write(f"\nsample\n{for_screen(sample)}\n")
     said = conclusions(run)
     out.write("".join(f"\n{for_screen(line)}" for line in said) + ("\n" if said else ""))
@@ -203,7 +203,7 @@ def describe_plan(
     ]
     return {
         "run": recipe.run_name,
-        "train_tokens": sum(each.steps * each.batch_tokens for each in training.phases),
+        "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),
         "stages": listed,
         "cleaning": cleaned(recipe, raw, store.find("corpus", data.corpus.id)),
     }

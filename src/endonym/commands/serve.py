@@ -195,7 +195,7 @@ def _identity(name: str, store: Store) -> str:
     files = sorted(
         each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
     )
-    return fingerprint([[each.name, file_hash(each)] for each in files])[:12]
+    return fingerprint([[file.name, file_hash(file)] for file in files])[:12]
 
 
 def _llama_engine(
@@ -309,5 +309,5 @@ def serve(
 def hosts_of(place: Place) -> frozenset[str]:
     """The names by which this server may be asked."""
     own = set() if place.is_loopback else {socket.gethostname().lower()}
-    proxies = (HOST.sub(r"\g<host>", each).strip("[]") for each in place.proxies)
+    proxies = (HOST.sub(r"\g<host>", proxy).strip("[]") for proxy in place.proxies)
     return frozenset({*LOOPBACK, place.host.lower(), *own, *proxies})

@@ -104,7 +104,7 @@ class Contamination:
         """Write the runs to files that can be mapped, before anything is compared."""
         pairs = zip(self.indexes, KINDS, strict=True)
         written = [file for index, kind in pairs for file in index.save(folder, kind)]
-        counts = json_bytes([asdict(each) for each in self.counts])
+        counts = json_bytes([asdict(count) for count in self.counts])
         return [*written, write_file(folder, COUNTS, counts)]
 
     def judge(self, texts: Iterable[str]) -> Iterator[Judged]:

@@ -127,7 +127,7 @@ def with_equal(tables: Tables, copies: Copies) -> Copies:
     both = zip(copies, (same["worse"], stayed, similarity), strict=True)
     columns = [np.concatenate(pair) for pair in both]
     order = np.argsort(columns[0])
-    return Copies._make(each[order] for each in columns)
+    return Copies._make(column[order] for column in columns)
 
 
 class Candidates:

@@ -33,7 +33,7 @@ def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
     """
 
     def parts_of(path: str) -> list[str]:
-        return [each for each in PurePath(path).parts if each != ".."]
+        return [part for part in PurePath(path).parts if part != ".."]
 
     said, asked = kept_out(card), parts_of(file)
     names = {name: parts_of(name) for name in said}

@@ -293,7 +293,7 @@ def count_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Count what the rules need to know of a chunk of normalized documents."""
     counts = Counts(task.clean, None if task.known is None else Facts.load(task.known))
     table = chunks.read_chunk(task.chunk, ["text", "size", "reason"])
-    for text, size, reason in zip(*(each.to_pylist() for each in table.columns), strict=True):
+    for text, size, reason in zip(*(column.to_pylist() for column in table.columns), strict=True):
         if reason is None:
             counts.add(text)
         advance(size)

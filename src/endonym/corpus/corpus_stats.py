@@ -188,8 +188,8 @@ def added(values: list[Any]) -> Any:
 def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
     tables, tally = [stats.as_dict() for stats in all_stats or [SourceStats("")]], Tally()
-    for each in tables:
-        del each["samples"], each["rules"]
+    for table in tables:
+        del table["samples"], table["rules"]
     for stats in all_stats:
         tally.add(stats.tally)
     every = added(tables)

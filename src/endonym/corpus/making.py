@@ -166,8 +166,8 @@ class Making:
         self.work.forget("read")
         folder = self.work.place("clean")
         read = [
-            Chunk(each["source"], folder, each["documents"], each["counts"]["read"]["bytes"])
-            for each in results
+            Chunk(result["source"], folder, result["documents"], result["counts"]["read"]["bytes"])
+            for result in results
         ]
         chunks = self.next_chunks(read, results, folder)
         self.check_readable(chunks)
@@ -301,7 +301,7 @@ class Making:
 
     def note_samples(self, placed: Placed, held: HeldOut) -> None:
         """Note of each source how many near copies moved, and a few documents of each split."""
-        counts = [len(each) for each in placed.keys]
+        counts = [len(key) for key in placed.keys]
         sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
         first = 0
         for stats, keys, side, near in zip(

@@ -109,7 +109,7 @@ def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     made = write_judged(task, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
     made["files"].append(chunks.write_array(task.folder, f"{task.name}-seen.npy", seen))
-    counts = [[each.dropped_documents, each.cut_documents] for each in contamination.counts]
+    counts = [[count.dropped_documents, count.cut_documents] for count in contamination.counts]
     return {**made, "evaluation": counts}
 
 
@@ -123,7 +123,7 @@ def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[d
             counts.dropped_documents += dropped
             counts.cut_documents += cut
     found.count_remaining()
-    return [each.as_dict() for each in found.counts]
+    return [count.as_dict() for count in found.counts]
 
 
 def key_chunk(task: ChunkTask, advance: Advance) -> Result:
@@ -206,16 +206,16 @@ class Decisions:
         def mine(name: str, *others: str) -> list[Any]:
             arrays = chunks.read_arrays(folder, (name, *others))
             low, high = np.searchsorted(arrays[0], [first, first + count])
-            numbers, *rest = (each[low:high] for each in arrays)
+            numbers, *rest = (array[low:high] for array in arrays)
             return [(numbers - first).tolist(), *(each.tolist() for each in rest)]
 
         self.goes: dict[int, tuple[str, int, float]] = {}
         for kind in STAYED:
-            columns = mine(*(f"{kind}-{each}" for each in Copies._fields))
+            columns = mine(*(f"{kind}-{field}" for field in Copies._fields))
             for number, stayed, similarity in zip(*columns, strict=True):
                 self.goes[number] = (kind, stayed, similarity)
         self.cuts: dict[int, list[int]] = {}
-        for number, part in zip(*mine(*(f"cuts-{each}" for each in Cuts._fields)), strict=True):
+        for number, part in zip(*mine(*(f"cuts-{field}" for field in Cuts._fields)), strict=True):
             self.cuts.setdefault(number, []).append(part)
         (emptied,) = mine("scraps")
         self.emptied = set(emptied)

@@ -80,7 +80,7 @@ class Work:
 
     def _are_whole(self, name: str, results: Sequence[Result]) -> bool:
         folder = self.folder / name
-        return all(is_whole(folder, file) for each in results for file in each.get("files", ()))
+        return all(is_whole(folder, file) for result in results for file in result.get("files", ()))
 
     def forget(self, name: str) -> None:
         """Delete the files of a step that nothing needs any more."""

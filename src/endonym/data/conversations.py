@@ -167,7 +167,7 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         with parquet.ParquetFile(path) as table:
             metadata, kept = table.metadata, Expansion(origin.raw_bytes)
             groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
-            if not kept.has_room(sum(each.total_byte_size for each in groups)):
+            if not kept.has_room(sum(group.total_byte_size for group in groups)):
                 raise _damaged(path, kept.message())
             for batch in table.iter_batches(batch_size=BATCH_ROWS):
                 if not kept.has_room(batch.nbytes):
@@ -222,7 +222,7 @@ class Conversation(NamedTuple):
     @property
     def prompt(self) -> Messages:
         """What stands before the first answer, but for a greeting that opens the conversation."""
-        roles = [each.role for each in self.messages]
+        roles = [message.role for message in self.messages]
         return self.messages[: roles.index(ANSWERING, roles.index("user"))]
 
 
@@ -269,7 +269,7 @@ def pair_of(record: Any) -> Pair:
     if not asking:
         _require_unused(fields, (*ADDED, "history"), "chosen")
     sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
-    chosen, rejected = (_with_system(_joined(before, each), fields) for each in sides)
+    chosen, rejected = (_with_system(_joined(before, side), fields) for side in sides)
     if _stripped(chosen) == _stripped(rejected):
         raise Unfit("equal_sides", "chosen and rejected are the same, but for blanks at the ends")
     for name, each in (("chosen", chosen), ("rejected", rejected)):
@@ -379,12 +379,12 @@ def _joined(before: Messages, side: Messages) -> Messages:
 
 def _all_learnt(messages: Messages) -> Messages:
     """Messages of a prompt without their weights, which say nothing there."""
-    return tuple(Message(each.role, each.content) for each in messages)
+    return tuple(Message(message.role, message.content) for message in messages)
 
 
 def _stripped(messages: Messages) -> list[tuple[str, str]]:
     """Messages without blanks around their contents."""
-    return [(each.role, each.content.strip()) for each in messages]
+    return [(message.role, message.content.strip()) for message in messages]
 
 
 def _said(value: Any, name: str, role: str) -> Messages:
@@ -443,8 +443,8 @@ def _content(value: Any, where: str) -> str:
         return ""
     if isinstance(value, list):
         pieces: Sequence[Any] = value
-        if all(isinstance(each, dict) and each.get("type") == "text" for each in pieces):
-            return "".join(_text(each.get("text"), where) for each in pieces)
+        if all(isinstance(piece, dict) and piece.get("type") == "text" for piece in pieces):
+            return "".join(_text(piece.get("text"), where) for piece in pieces)
     return _text(value, where)
 
 

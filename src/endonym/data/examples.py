@@ -136,8 +136,8 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
     try:
         if writer.settings.objective == "chat":
             found = conversation_of(record.value)
-            messages, learns = found.messages, [each.is_learnt for each in found.messages]
-            made = layouts.of([each.role for each in messages])
+            messages, learns = found.messages, [message.is_learnt for message in found.messages]
+            made = layouts.of([message.role for message in messages])
             if not all(learns):
                 made = [kept for layout in made if (kept := with_weights(layout, learns))]
             sides = [(messages, layout) for layout in made]
@@ -149,7 +149,7 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
             roles = [*(each.role for each in prompt), ANSWERING]
             (layout,) = layouts.of(roles, is_last_only=True)
             answers = (pair.chosen, pair.rejected)
-            sides = [((*prompt, Message(ANSWERING, each)), layout) for each in answers]
+            sides = [((*prompt, Message(ANSWERING, answer)), layout) for answer in answers]
     except Unfit as unfit:
         return _reject(record, unfit.reason, unfit.detail)
     mark = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]

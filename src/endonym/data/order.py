@@ -386,5 +386,5 @@ def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
 
 def parts_of(shares: Sequence[float]) -> list[int]:
     """Shares as whole parts of PARTS; the largest, which is the first, takes what rounding left."""
-    parts = [max(1, round(each * PARTS)) for each in shares]
+    parts = [max(1, round(share * PARTS)) for share in shares]
     return [parts[0] + PARTS - sum(parts), *parts[1:]]

@@ -63,7 +63,7 @@ class ShardWriter:
 
     def add(self, texts: list[ShardDocument]) -> None:
         """Append documents."""
-        encoded = self.tokenizer.encode_many([each.text for each in texts])
+        encoded = self.tokenizer.encode_many([text.text for text in texts])
         entries: list[tuple[int, ...]] = []
         for each, ids in zip(texts, encoded, strict=True):
             if self.offset >= SHARD_TOKENS:

@@ -70,8 +70,8 @@ class Texts:
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     """The documents of a held-out split. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
-    ids = [each.ids for each in documents]
-    sources = [shards.sources[each.source] for each in documents]
+    ids = [document.ids for document in documents]
+    sources = [shards.sources[document.source] for document in documents]
     judged = Counter[str]()
     for name, each in zip(sources, ids, strict=True):
         judged[name] += int(tokenizer.byte_counts[each].sum())

@@ -184,7 +184,7 @@ def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
         line += [figure(row.load_seconds, "{:.3f}"), memory]
         speeds = (row.prompt_tokens_per_second, row.decode_tokens_per_second)
         line += [figure(speed, "{:,.0f}") for speed in speeds]
-        table.append(line + [figure(each and 1000 * each, "{:.1f}") for each in firsts])
+        table.append(line + [figure(first and 1000 * first, "{:.1f}") for first in firsts])
     return table
 
 

@@ -181,7 +181,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
 def adapter_identity(folder: Path) -> list[str]:
     """What tells an adapter from all others: the hashes of its files."""
     files = [folder / name for name in (TENSORS, CONFIG, OURS)]
-    return [file_hash(each) for each in files if each.is_file()]
+    return [file_hash(file) for file in files if file.is_file()]
 
 
 def is_adapter(folder: Path) -> bool:
@@ -301,10 +301,10 @@ def require_adapter_formats(
 
     is_last: whether the decoder's adapter is that of the last phase, the only one to be exported.
     """
-    for each in exports:
-        if each.format in ADAPTERS and is_last:
-            require_adapter(each, decoder, changes_of(decoder))
-        elif each.format == "gguf-adapter":
+    for export in exports:
+        if export.format in ADAPTERS and is_last:
+            require_adapter(export, decoder, changes_of(decoder))
+        elif export.format == "gguf-adapter":
             require_gguf_packages()
 
 
@@ -342,14 +342,14 @@ def make_adapter_export(
     readme = filled_template(
         "adapter.md",
         adapter=adapter,
-        is_dora=any(each.magnitude is not None for each in changes),
+        is_dora=any(change.magnitude is not None for change in changes),
         is_gguf=export.format != "adapter",
-        ranks=[each.rank for each in changes],
-        numbers=sum(each.a.numel() + each.b.numel() for each in changes),
+        ranks=[change.rank for change in changes],
+        numbers=sum(change.a.numel() + change.b.numel() for change in changes),
         checks=checks,
     )
     write_atomic(out / README, readme.encode("utf-8"))
-    told = [each.as_dict() for each in checks]
+    told = [check.as_dict() for check in checks]
     files = write_record(out, model=made_of, format=export.format, checks=told)
     log.line(f"  verified on the base in {checks[0].runtime}")
     return Exported(files, checks)

@@ -58,8 +58,8 @@ def require_formats(
 
     texts: which the format's program must read as the tokenizer does.
     """
-    for each in exports:
-        if each.format == "gguf":
+    for export in exports:
+        if export.format == "gguf":
             require_gguf_packages()
             if tokenizer is None and isinstance(config, ModelConfig):
                 architecture_of(config)
@@ -70,7 +70,7 @@ def require_formats(
                 require_gguf(config, tokenizer)
                 assert isinstance(config, ModelConfig)
                 require_same_ids(config, tokenizer, texts)
-        elif each.format not in (DATASET, *ADAPTERS) and isinstance(config, ModelConfig):
+        elif export.format not in (DATASET, *ADAPTERS) and isinstance(config, ModelConfig):
             row_of(config)
 
 
@@ -117,7 +117,7 @@ def make_export(
     form = "gguf" if export.format == "gguf" else "huggingface"
     write_card(out, card, model, form=form, checks=checks, limits=limits)
     merged = {} if card.merged is None else {"adapter": card.merged.id or card.merged.name}
-    told = [each.as_dict() for each in checks]
+    told = [check.as_dict() for check in checks]
     files = write_record(
         out, model=made_of, **merged, format=export.format, limits=limits, checks=told
     )
@@ -185,7 +185,7 @@ def write_export(
         made_of=made_of,
     )
     files = export_gguf(model, out, export.quantizations, about)
-    return limits, {each.path.name: each.fallbacks for each in files if each.fallbacks}
+    return limits, {file.path.name: file.fallbacks for file in files if file.fallbacks}
 
 
 def record_of(folder: Path) -> dict[str, Any]:

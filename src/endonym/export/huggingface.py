@@ -134,7 +134,7 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_tensors(shard, out / file)
         weight_map |= dict.fromkeys(shard, file)
-    total = {"total_size": sum(each.nbytes for each in tensors.values())}
+    total = {"total_size": sum(tensor.nbytes for tensor in tensors.values())}
     write_json(out / folders.INDEX, {"metadata": total, "weight_map": weight_map})
 
 

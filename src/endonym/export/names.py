@@ -52,7 +52,7 @@ def joined_rows(row: HFArchitecture, config: ModelConfig) -> list[Tensor]:
     assert mixer.kind == "attention", "only attention has queries, keys and values"
     groups = 1 if row.joined_how == "side by side" else mixer.kv_heads
     heads = (mixer.heads, mixer.kv_heads, mixer.kv_heads)
-    sizes = [each * mixer.head_width // groups for each in heads]
+    sizes = [head * mixer.head_width // groups for head in heads]
     rows = torch.arange(groups * sum(sizes)).view(groups, -1)
     return [part.flatten() for part in rows.split(sizes, dim=1)]
 

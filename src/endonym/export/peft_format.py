@@ -126,7 +126,7 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
     row = row_of(config)
     _require_supported(row, changes)
     names, theirs = row.names(config), dict[str, Change]()
-    sizes = {each.name: each.outputs for each in matrices(config)}
+    sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     for name, change in changes.items():
         layer, part = re.fullmatch(r"blocks\.(\d+)\.(.+)", name, re.ASCII).groups()  # pyright: ignore
         last = part.rpartition(".")[2]
@@ -165,7 +165,7 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
             where=WHERE,
             do="Export the merged model, or leave router out of adapt.on.",
         )
-    if any(each.a.ndim == 3 and each.magnitude is not None for each in changes.values()):
+    if any(change.a.ndim == 3 and change.magnitude is not None for change in changes.values()):
         raise ExportError(
             "peft has no DoRA for parameters of experts",
             where=WHERE,
@@ -184,13 +184,13 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     row = row_of(config)
     names = row.names(config)
     inverse = {their: our for our, their in names.items()}
-    sizes = {each.name: each.outputs for each in matrices(config)}
+    sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     experts = _module_of_experts(names, "*")
     ours: dict[str, Change] = {}
     for name, change in theirs.items():
         pattern, layer = pattern_of(name)
         if row.joined and pattern == row.joined:
-            parts = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
+            parts = [f"blocks.{layer}.mixer.{part}" for part in PARTS]
             ours |= _cut(change, parts, sizes, joined_rows(row, config))
         elif experts and pattern == f"{experts}.{EXPERTS[0]}":
             parts = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
@@ -273,7 +273,7 @@ def config_of(
         "lora_alpha": alpha,
         "lora_dropout": 0.0 if stacks else dropout,  # peft has none for parameters of experts
         "fan_in_fan_out": inputs_first,
-        "use_dora": any(each.magnitude is not None for each in theirs.values()),
+        "use_dora": any(their.magnitude is not None for their in theirs.values()),
         "rank_pattern": {re.escape(n): each for n, each in ranks.items() if each != rank},
         "alpha_pattern": {re.escape(n): each for n, each in alphas.items() if each != alpha},
         "target_modules": sorted({*ranks} - stacks),
@@ -376,8 +376,8 @@ def side_by_side(
     Raises ExportError if only some have magnitudes: the others' would be the norms of the base.
     """
     parts = [changes.get(name) for name in names]
-    known = [each for each in parts if each is not None]
-    if len({each is not None and each.magnitude is not None for each in parts}) > 1:
+    known = [part for part in parts if part is not None]
+    if len({part is not None and part.magnitude is not None for part in parts}) > 1:
         *others, last = (name.rpartition(".")[2] for name in names)
         raise ExportError(
             f"DoRA changes only some of {', '.join(others)} and {last}, which are one matrix there",

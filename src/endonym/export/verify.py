@@ -262,10 +262,10 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
         with closing(Gguf(path, context=0)) as runtime:
             dropped = drops_of(tokenizer)
             checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
-    for each in checks:
-        if not each.ok:
+    for check in checks:
+        if not check.ok:
             raise ExportError(
-                f"{each.check}: {each.value:,.0f} {each.unit} in {each.runtime}{each.example}",
+                f"{check.check}: {check.value:,.0f} {check.unit} in {check.runtime}{check.example}",
                 where="export gguf",
                 do='llama.cpp cannot hold this tokenizer: leave format = "gguf" out, or choose '
                 "another [tokenizer] kind.",
@@ -348,7 +348,7 @@ class Sample:
         rise, limit = float(nats[1] / nats[0] - 1), AGREEMENT.get(kind)
         agreement, of = same / total, f"of {total:,} positions"
         size = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
-        bits = [float(each / np.log(2) / size) for each in nats]
+        bits = [float(nat / np.log(2) / size) for nat in nats]
         yield Check(file, runtime.name, "logits", True, farthest, None, "nats at most apart")
         is_ok = limit is None or (same + tied) / total >= limit
         told = f"{of} agree" + f", {tied} more are ties" * (tied > 0)

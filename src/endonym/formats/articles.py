@@ -110,7 +110,7 @@ def parsed_rows(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]
 def numbered(rows: Rows) -> Articles:
     """A table as an array; of a sentence in several sources the first counts."""
     most = min(MOST_SENTENCES, SPARSE * sum(map(len, rows)) + 1)
-    known = [(each[:, 1] > 0) & (each[:, 1] < most) for each in rows]
+    known = [(row[:, 1] > 0) & (row[:, 1] < most) for row in rows]
     largest = (int(each[k, 1].max(initial=0)) for each, k in zip(rows, known, strict=True))
     found = np.zeros(max(largest, default=0) + 1, dtype=np.int32)
     for each, k in zip(rows[::-1], known[::-1], strict=True):

@@ -25,7 +25,7 @@ RAISED = (OSError, EndonymError, MemoryError)
 def fault(error: Exception, rest: str = "this document is left out") -> str:
     """What went wrong in our own code, and where: enough to report it. rest: what follows."""
     frames = traceback.extract_tb(error.__traceback__)
-    at = next((each for each in reversed(frames) if "endonym" in each.filename), frames[-1])
+    at = next((frame for frame in reversed(frames) if "endonym" in frame.filename), frames[-1])
     place = f"{Path(at.filename).name}:{at.lineno}"
     if "/endonym/" in (name := Path(at.filename).as_posix()):
         place = f"endonym/{name.rpartition('/endonym/')[2]}:{at.lineno}"

@@ -149,7 +149,7 @@ def is_excluded(name: str, patterns: Sequence[str]) -> bool:
     """
     path = PurePosixPath(name)
     paths = [name, *(folder.as_posix() for folder in path.parents[:-1])]
-    of_names = [each for each in patterns if not each.startswith("/")]
+    of_names = [pattern for pattern in patterns if not pattern.startswith("/")]
     return is_named(path.name, of_names) or any(is_named(each, patterns) for each in paths)
 
 

@@ -263,7 +263,7 @@ class Parsing:
         """What follows from the parser's last message. Raises Refused."""
         what = [key for key in ENDS if key in message]
         words = [message.get(key, "") for key in ("failed", "refused", "missing", "detail")]
-        if len(what) != 1 or any(type(each) is not str for each in words):
+        if len(what) != 1 or any(type(word) is not str for word in words):
             raise Refused("parser_crashed", "what the parser sent is no end of a file")
         if "failed" in message:
             most = self.limits.memory_bytes >> 20

@@ -79,10 +79,10 @@ def judged_share(readings: Sequence[Reading], limit: float) -> float:
 
     They are few if they are at most FEW_RECORDS, or at most this limit's share of all records.
     """
-    bad = sum(each.bad_records for each in readings)
-    few = max(FEW_RECORDS if limit else 0, limit * sum(each.records for each in readings))
-    lost = sum(each.lost.total() if bad > few else each.damaged_bytes for each in readings)
-    return lost / max(1.0, sum(each.bytes for each in readings))
+    bad = sum(reading.bad_records for reading in readings)
+    few = max(FEW_RECORDS if limit else 0, limit * sum(reading.records for reading in readings))
+    lost = sum(reading.lost.total() if bad > few else reading.damaged_bytes for reading in readings)
+    return lost / max(1.0, sum(reading.bytes for reading in readings))
 
 
 def is_lost(reading: Reading) -> bool:
@@ -96,7 +96,7 @@ def too_much(readings: Sequence[Reading], limit: float) -> SourceError | None:
 
     limit: clean.max_unreadable.
     """
-    lost = [each for each in readings if limit < 1 and is_lost(each)]
+    lost = [reading for reading in readings if limit < 1 and is_lost(reading)]
     share = judged_share(readings, limit)
     if share > limit:
         found = f"{share:.1%} of all bytes cannot be read, above clean.max_unreadable = {limit:g}"

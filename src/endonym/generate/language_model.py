@@ -128,8 +128,8 @@ class LanguageModel:
         for chosen in continued(self.decoder, ids, max_tokens, samplings, sampler=self.sampler):
             for number, index in chosen.items():
                 self._take(continuations[number], index)
-        for each in continuations:
-            each.pieces = self._letters(iter(each.ids))
+        for continuation in continuations:
+            continuation.pieces = self._letters(iter(continuation.ids))
         return continuations
 
     def stream(

@@ -147,7 +147,7 @@ def adapted_matrices(config: ModelConfig, adapt: AdaptConfig) -> list[Matrix]:
 
     Raises ShapeError if a name means none, or if the rank is larger than one of them.
     """
-    known = {each.name: each for each in matrices(config)}
+    known = {matrix.name: matrix for matrix in matrices(config)}
     found = [known[name] for name in chosen(list(known), adapt.on)]
     for each in found:
         require_rank(adapt.rank, each.name, each.inputs, each.outputs)
@@ -225,8 +225,8 @@ def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
 def _uses(config: ModelConfig, adapt: AdaptConfig) -> list[tuple[Matrix, int]]:
     """The adapted matrices, and how many of a matrix's copies a token goes through."""
     found: list[tuple[Matrix, int]] = []
-    for each in adapted_matrices(config, adapt):
-        ffn = config.ffn_at(int(each.name.split(".")[1]))
-        used = ffn.active if each.copies > 1 and isinstance(ffn, ExpertsConfig) else 1
-        found.append((each, used))
+    for adapted_matrix in adapted_matrices(config, adapt):
+        ffn = config.ffn_at(int(adapted_matrix.name.split(".")[1]))
+        used = ffn.active if adapted_matrix.copies > 1 and isinstance(ffn, ExpertsConfig) else 1
+        found.append((adapted_matrix, used))
     return found

@@ -150,7 +150,7 @@ def without_heads(keys: ModelKeys) -> list[str]:
 
 def ffn_kinds(keys: ModelKeys) -> set[str]:
     """The kinds of feed-forwards in the blocks."""
-    return {each.kind or FAMILIES[keys.family].ffn for each in keys.ffns}
+    return {ffn.kind or FAMILIES[keys.family].ffn for ffn in keys.ffns}
 
 
 def is_half_blocks(keys: ModelKeys) -> bool:
@@ -171,7 +171,7 @@ def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
             where="model.shared_norm",
             do="Set parallel = true as well, or leave shared_norm out.",
         )
-    kinds = {each.kind or row.mixer for each in keys.mixers}
+    kinds = {mixer.kind or row.mixer for mixer in keys.mixers}
     if keys.attention_dropout is not None and "attention" not in kinds:
         message = "there is no attention in this model"
         raise ShapeError(message, where="model.attention_dropout", do="Leave the key out.")

@@ -123,7 +123,7 @@ def linear_maps(decoder: AnyDecoder) -> dict[str, nn.Module]:
     Of a foreign model all but the head, without the prefix of our own.
     """
     if isinstance(decoder, Decoder):
-        names = [each.name for each in matrices(decoder.config)]
+        names = [matrix.name for matrix in matrices(decoder.config)]
         return {name: decoder.get_submodule(name) for name in names}
     head = decoder.network.get_output_embeddings()
     return {

@@ -172,7 +172,7 @@ def documents_below(
             do=ADVICE.get(rejects[0].reason if rejects else "", "Give a file that holds text."),
         )
     if rejects:
-        reasons = Counter(each.reason for each in rejects).most_common()
+        reasons = Counter(reject.reason for reject in rejects).most_common()
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
         log.warn(f"{path.name}: not read: {counts}")
     if blank:
@@ -226,8 +226,8 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
             names = [field.name for field in schema if is_text(field.type)]
             columns = [source.model_copy(update={"column": name}) for name in names] or columns
     found, refused = 0, list[Reject]()
-    for each in columns:
-        for record in read_file(each, RawFile(path=path, name=path.name)):
+    for column in columns:
+        for record in read_file(column, RawFile(path=path, name=path.name)):
             if isinstance(record, Reject):
                 refused.append(record)
                 continue
@@ -282,7 +282,7 @@ class Learnt:
     @property
     def has_answers(self) -> bool:
         """Whether there are conversations or pairs."""
-        return any(isinstance(each.tokens, ExampleTokens) for each in self.parts)
+        return any(isinstance(part.tokens, ExampleTokens) for part in self.parts)
 
 
 def learnt_by(model: Artifact | None) -> Learnt:

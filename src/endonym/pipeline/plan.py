@@ -167,10 +167,10 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     """Examples, the phases, evaluations and exports of the last one's model, what measures both."""
     *_, model = models = model_stages(recipe, data, training)
     evaluations = evaluation_stages(recipe, data, training, model)
-    speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
-    judges = [each for each in evaluations if each not in speeds]
+    speeds = [evaluation for evaluation in evaluations if evaluation.name.startswith(SPEED_NAME)]
+    judges = [evaluation for evaluation in evaluations if evaluation not in speeds]
     ends = {"model": model, "shards": data.shards}
-    scored = {each.name: each for each in judges if is_of_split(identity(each.config))}
+    scored = {judge.name: judge for judge in judges if is_of_split(identity(judge.config))}
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
         config = stages.ExportConfig(
@@ -191,7 +191,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
         else:
             exports.append(stage(config, stages.export, {**ends, **scored}))
     made = {each.name: each for each in exports}
-    speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
+    speeds = [replace(speed, inputs={**speed.inputs, **made}) for speed in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
     return [*datasets, *examples, *models, *judges, *exports, *adapters, *speeds]
 
@@ -296,7 +296,7 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     folders = [recipe.model_folder] if recipe.model_folder else []
     files = [path.name for path in [*folders, *named_files(recipe)]]
     judges = [(name, "evaluation") for name in evaluation_names(recipe)]
-    speeds = [each for each in judges if each[0].startswith(SPEED_NAME)]
+    speeds = [judge for judge in judges if judge[0].startswith(SPEED_NAME)]
     formats = [each.format for each in recipe.export]
     answers = [each.name for each in recipe.phase if each.objective != "next_token"]
     return [
@@ -305,7 +305,7 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
         *named("examples", answers),
         *named("export", [each for each in formats if each == DATASET]),
         *named("model", [phase.name for phase in recipe.phase]),
-        *(each for each in judges if each not in speeds),
+        *(judge for judge in judges if judge not in speeds),
         *named("export", [each for each in formats if each not in (DATASET, *ADAPTERS)]),
         *named("export", [each for each in formats if each in ADAPTERS]),
         *speeds,

@@ -158,7 +158,7 @@ def announce(
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, {ends}"
     )
     if config.sources:
-        mixed = " · ".join(f"{each.name} {each.share:.1%}" for each in config.sources)
+        mixed = " · ".join(f"{source.name} {source.share:.1%}" for source in config.sources)
         log.line(f"  reads {mixed} of the tokens")
     if guesses:
         said = " · ".join(f"{name} {bits:.4f}" for name, bits in guesses.items())

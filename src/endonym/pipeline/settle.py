@@ -81,7 +81,7 @@ class Lockfile:
             else None,
             "store": os.path.relpath(store.root.resolve(), run),
             "stages": [
-                {"name": each.name, "id": each.id[:12], **each.declared()} for each in stages
+                {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
             ],
         }
 

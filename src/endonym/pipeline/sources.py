@@ -76,7 +76,7 @@ def find(
                 f'source "{source.name}": {names} left out ({counted(count, "file")}): '
                 "endonym made them, and they are no texts"
             )
-        alike = (each.path for each in files if each.path.name == recipe.path.name)
+        alike = (file.path for file in files if file.path.name == recipe.path.name)
         if any(each.resolve() == recipe.path.resolve() for each in alike):
             log.line(
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '

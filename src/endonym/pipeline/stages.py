@@ -200,7 +200,7 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
     from endonym.export.huggingface import load_pretrained
 
     load_pretrained(config.folder)
-    made_of = model_behind(config.folder, {each["name"]: each["sha256"] for each in config.files})
+    made_of = model_behind(config.folder, {file["name"]: file["sha256"] for file in config.files})
     return named_files(config, ctx) | ({"made_of": made_of} if made_of else {})
 
 
@@ -268,12 +268,12 @@ def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iter
     if config.sources:
         named = partial(_named_texts, texts, "train")
         return by_shares(named, config.sources, config.sample_bytes)
-    return lambda: (each.text for each in texts.documents("train"))
+    return lambda: (document.text for document in texts.documents("train"))
 
 
 def _named_texts(texts: Corpus, split: Side) -> Iterator[tuple[str, str]]:
     """The source and the text of each document of a split."""
-    return ((each.source, each.text) for each in texts.documents(split))
+    return ((document.source, document.text) for document in texts.documents(split))
 
 
 def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
@@ -284,7 +284,7 @@ def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numb
     texts = Corpus(ctx.inputs["corpus"].folder)
     given = Tokenizer.load(config.folder / "tokenizer.json")
     for split in SPLITS:
-        given.check_lossless(each.text for each in texts.documents(split))
+        given.check_lossless(document.text for document in texts.documents(split))
     return _keep_tokenizer(given, texts, ctx)
 
 
@@ -310,7 +310,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
     texts = Corpus(ctx.inputs["corpus"].folder)
     tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     stats: dict[str, Any] = texts.card["sources"]
-    total = sum(kept["bytes"] for each in stats.values() for kept in each["kept"].values())
+    total = sum(kept["bytes"] for stat in stats.values() for kept in stat["kept"].values())
 
     def documents(split: Side) -> Iterator[ShardDocument]:
         for each in texts.documents(split):
@@ -462,5 +462,5 @@ def _exported(
 
     texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)
     made = make(ctx.out, texts=texts, made_of=ctx.inputs["model"].id, log=ctx.log)
-    checks = [each.as_dict() for each in made.checks]
+    checks = [check.as_dict() for check in made.checks]
     return {"format": config.export.format, "files": made.files, "checks": checks}

@@ -120,7 +120,7 @@ def text_inputs(
     """Texts to read, and bits per byte of the baselines on the dev text."""
     folder, pack = ctx.inputs["shards"].folder, config.pack
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    given = {each.name: each.share for each in config.phase.sources}
+    given = {source.name: source.share for source in config.phase.sources}
     shares = judged_shares(dev, given)
     lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
     lines, target = group.broadcast(lines), device.pick(ctx.device)
@@ -214,7 +214,7 @@ def mask_reasons(training: Training) -> set[str]:
     if weights_device.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
     dtype = torch.bfloat16 if training.config.number_format == "bf16" else torch.float32
-    widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
+    widths = {mixer.head_width for mixer in shape.mixers if isinstance(mixer, AttentionConfig)}
     reasons = {unsupported_reason(weights_device, dtype, width) for width in widths}
     return {reason for reason in reasons if reason is not None}
 

@@ -391,7 +391,7 @@ def _shape(parts: Parts) -> Iterator[Problem]:
     keys = parts.model
     if keys is None or None in (keys.dim, keys.layers) or without_heads(keys):
         return
-    windows = [each.window or 0 for each in keys.mixers]
+    windows = [mixer.window or 0 for mixer in keys.mixers]
     context = parts.pack.context or max(ASSUMED_CONTEXT, *windows)
     try:
         shape = resolve(keys, vocab=parts.tokenizer.vocab or ASSUMED_VOCAB, context=context)

@@ -114,7 +114,7 @@ def lay_variant(
             laid, _ = _laid(base, tables)
             unusable, values = plain(laid)
             known = {problem.path for problem in unusable}
-            unusable += [each for each in findings(root, values) if each.path not in known]
+            unusable += [finding for finding in findings(root, values) if finding.path not in known]
             inside = [each for each in unusable if each.path and each.path[0] in tables]
             problems += [replace(each, path=("variant", name, *each.path)) for each in inside]
     chosen = variants[wanted] if wanted is not None else {}
@@ -257,7 +257,7 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
 def _names(items: Any, above: str) -> list[str | None]:
     """The names of list items; None for what has none. above: the dotted key of the list."""
     default = DEFAULT_NAMES.get(above)
-    return [each.get("name", default) if isinstance(each, dict) else None for each in items]
+    return [item.get("name", default) if isinstance(item, dict) else None for item in items]
 
 
 def _no_item(at: Any, part: str, above: str, *, is_last: bool) -> Problem:

@@ -260,7 +260,7 @@ class Recipe(Config):
         for data, origin, problems in drafts:
             unusable, values = plain(data)
             known = {problem.path for problem in unusable}
-            wrong = [each for each in findings(cls, values) if each.path not in known]
+            wrong = [finding for finding in findings(cls, values) if finding.path not in known]
             wrong += contradictions(values, origin.variant)
             wrong += missing_files(values, origin.path.absolute().parent)
             checked.append((values, origin, [*problems, *unusable, *wrong]))

@@ -185,7 +185,7 @@ def schedule_curves() -> str:
         eighths = [round(height * full * CURVE_ROWS) for height in heights]
         lines.append(f"  {name}")
         for row in reversed(range(CURVE_ROWS)):
-            bars = (BARS[min(full, max(0, each - full * row))] for each in eighths)
+            bars = (BARS[min(full, max(0, eighth - full * row))] for eighth in eighths)
             lines.append(f"  {''.join(bars)}".rstrip())
     return "\n".join([*lines, f"  0 {'steps':^{CURVE_COLUMNS - 4}} end"])
 

@@ -94,7 +94,7 @@ def gather(run: Run) -> dict[str, Any]:
     phases = [each for made in models if (each := phase_curves(made)) is not None]
     written = sampled_steps(models)
     texts = [text for step in written for _, text in step.texts]
-    texts += [each["text"] for each in prompts]
+    texts += [prompt["text"] for prompt in prompts]
     corpus = run.artifact("corpus")
     has_card = corpus is not None and CARD in corpus.manifest["files"]
     card = corpus.json(CARD) if corpus is not None and has_card else {}
@@ -156,7 +156,7 @@ def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
             facts.append(("training text", size(card["total"]["kept"]["train"]["text_bytes"])))
     if model is not None and "epochs" in model.numbers:
         facts.append(("epochs", f"{model.numbers['epochs']:.1f}"))
-    seconds = sum(each.seconds for each in phases)
+    seconds = sum(phase.seconds for phase in phases)
     return [*facts, ("training time", duration(seconds))] if seconds else facts
 
 

@@ -171,7 +171,7 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     left = max(map(text_width, ticks), default=0.0) + 10
     pairs = list(zip(charts, ranges, strict=True))
     beside = [(chart, ys) for chart, (_, ys) in pairs if not chart.names_at_dots]
-    labels = [each for chart, ys in beside for each in _labels(chart, ys, is_narrow=is_narrow)]
+    labels = [label for chart, ys in beside for label in _labels(chart, ys, is_narrow=is_narrow)]
     right = width - max((text_width(name) + 14 for name, _, _ in labels), default=12.0)
     drawn: list[str] = []
     for chart, both in pairs:
@@ -294,7 +294,7 @@ def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, floa
         for each in chart.series
         if each.is_named and each.points
     ]
-    ends += [(each.name, each.value, f"label level {each.name}") for each in chart.levels]
+    ends += [(level.name, level.value, f"label level {level.name}") for level in chart.levels]
     labels: list[tuple[str, float, str]] = []
     for name, value, style in ends:
         number = "" if is_narrow else f" {written(value)}"

@@ -84,7 +84,7 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     if len(validations) < 2:
         return ""
     best = min(validations, key=lambda each: each.bits)
-    after = [each for each in validations if each.step > best.step]
+    after = [validation for validation in validations if validation.step > best.step]
     if not after:
         return (
             f"The last validation, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
@@ -174,7 +174,7 @@ def _loss(
     levels: dict[str, float],
 ) -> Chart:
     """Training and dev loss, and the baselines as horizontal lines."""
-    held = [(float(each.tokens), each.bits) for each in validations]
+    held = [(float(validation.tokens), validation.bits) for validation in validations]
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
     values += [levels[name] for name in ("bigram", "unigram") if name in levels]
@@ -216,7 +216,7 @@ def _legend(chart: Chart) -> str:
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
-    gone = [each for each in chart.levels if not low <= each.value <= high]
+    gone = [level for level in chart.levels if not low <= level.value <= high]
     if not gone:
         return text
     names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
@@ -240,7 +240,7 @@ def epoch_marks(steps: Lines) -> list[Mark]:
 
 def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     """Dev loss of each source, if there are several."""
-    names = sorted({name for each in validations for name in each.sources})
+    names = sorted({name for validation in validations for name in validation.sources})
     if not 2 <= len(names) <= SOURCES_DRAWN or len(validations) < 2:
         return None
     late = steps[-1]["tokens"] * FIRST_SHARE
@@ -337,7 +337,7 @@ def largest_deviation(parts: list[Slice], planned: Mapping[str, float]) -> float
     """How far the shares of all that was read so far were from the planned ones, at the end of any
     hundredth."""
     return max(
-        abs(share - planned.get(name, 0.0)) for each in parts for name, share in each.so_far.items()
+        abs(share - planned.get(name, 0.0)) for part in parts for name, share in part.so_far.items()
     )
 
 
@@ -355,7 +355,7 @@ def mixture_sentence(parts: list[Slice], planned: Mapping[str, float]) -> str:
 
 def mixture_chart(parts: list[Slice]) -> Chart | None:
     """The shares of the sources over the phase; None if there is nothing to compare."""
-    names = sorted({name for each in parts for name, share in each.shares.items() if share})
+    names = sorted({name for part in parts for name, share in part.shares.items() if share})
     if not 2 <= len(names) <= SOURCES_DRAWN or len(parts) < 2:
         return None
     return Chart(
@@ -365,7 +365,7 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
         series=[
             Series(
                 name,
-                [(float(each.tokens), 100 * each.shares.get(name, 0.0)) for each in parts],
+                [(float(part.tokens), 100 * part.shares.get(name, 0.0)) for part in parts],
                 f"source{index + 1}",
             )
             for index, name in enumerate(names)

@@ -195,7 +195,7 @@ def levels(comparison: Comparison) -> list[Level]:
     """The shared baselines, over all bytes as in the validations of the curves."""
     every = comparison.runs[0].every_score
     totals = [find(every, metric=BITS, model=n.model, source=None) for n in comparison.baselines]
-    return [Level(each.model, each.value) for each in totals if each is not None]
+    return [Level(total.model, total.value) for total in totals if total is not None]
 
 
 def samples(comparison: Comparison) -> list[tuple[str, Texts]]:

@@ -89,7 +89,7 @@ class FinishedRun:
     @cached_property
     def dev_score(self) -> Score | None:
         """The headline bits per byte of dev documents, if an evaluation scored them."""
-        lines = [row for each in self.evaluations for row in each.rows("scores.json")]
+        lines = [row for evaluation in self.evaluations for row in evaluation.rows("scores.json")]
         return headline([Score(**e) for e in lines if e["split"] == "dev"], model="model")
 
     @property
@@ -155,7 +155,7 @@ class FinishedRun:
     def continuations(self) -> Texts:
         """The finished model's continuations of its recipe's prompts."""
         lines = [row for each in self.evaluations for row in each.rows("continuations.json")]
-        return [(each["prompt"], each["text"]) for each in lines]
+        return [(line["prompt"], line["text"]) for line in lines]
 
     @property
     def written(self) -> Texts:
@@ -246,8 +246,8 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
     stages, store = find.planned(folder), find.store_of(folder, Store(find.USUAL_STORE))
-    held_out = [each for each in stages if is_of_split(each["config"], split)]
-    texts = [each for each in stages if each["stage"] == "corpus"]
+    held_out = [stage for stage in stages if is_of_split(stage["config"], split)]
+    texts = [stage for stage in stages if stage["stage"] == "corpus"]
     message = do = ""
     if gone := missing(folder, split):
         message = f"{gone} is not made yet"

@@ -101,7 +101,7 @@ def language_warning(code: str) -> str:
         two = TWO_LETTERS[language]
         return f'language "{code}" is {NAMES[two]}: write its usual code, {usual_code(code)}'
     what = "is no language's code" if len(language) == 2 else "is not in endonym's list"
-    near = " or ".join(f"{each} ({NAMES[each]})" for each in _near_codes(language))
+    near = " or ".join(f"{near_code} ({NAMES[near_code]})" for near_code in _near_codes(language))
     meant = f": did you mean {near}?" if near else ""
     return f'language "{code}" {what}{meant}'
 

@@ -66,7 +66,7 @@ class TextForm:
 
     def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """Some more text."""
-        text = "".join(each.text for each in pieces)
+        text = "".join(piece.text for piece in pieces)
         logprobs = None
         if self.has_logprobs:
             logprobs = self._logprobs(pieces, self._told.get(index, 0))
@@ -109,13 +109,13 @@ class ChatForm:
 
     def chunk(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """Some more text."""
-        text = "".join(each.text for each in pieces)
+        text = "".join(piece.text for piece in pieces)
         delta = {"content": text} if text else {}
         return {"index": index, "delta": delta, **self._end(pieces, reason)}
 
     def whole(self, index: int, pieces: Sequence[TextPiece], reason: str | None) -> Json:
         """A message."""
-        text = "".join(each.text for each in pieces)
+        text = "".join(piece.text for piece in pieces)
         message = {"role": "assistant", "content": text, "refusal": None}
         return {"index": index, "message": message, **self._end(pieces, reason)}
 

@@ -88,8 +88,8 @@ def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]
     names: contents take their places only after the template is filled in. Raises RecipeError if
     the template refuses the messages, or cannot be filled in.
     """
-    (parts,) = template_of(engine).parts([([each["role"] for each in messages], True)])
-    contents = [each["content"] for each in messages]
+    (parts,) = template_of(engine).parts([([message["role"] for message in messages], True)])
+    contents = [message["content"] for message in messages]
     return ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
 
 

@@ -74,7 +74,7 @@ class Access:
         kind, _, given = headers.get("authorization", b"").decode("latin-1").partition(" ")
         keys = (each.encode("utf-8", "replace") for each in (given.strip(), self.key))
         # Keys of any length are compared in a time that tells nothing about them.
-        is_same = hmac.compare_digest(*(hashlib.sha256(each).digest() for each in keys))
+        is_same = hmac.compare_digest(*(hashlib.sha256(key).digest() for key in keys))
         if kind.lower() != "bearer" or not is_same:
             raise ApiError(
                 401,

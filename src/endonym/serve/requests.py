@@ -151,12 +151,12 @@ class Message(BaseModel):
     def _join(cls, given: Any) -> Any:
         parts = given.get("content") if isinstance(given, dict) else None
         if isinstance(parts, list) and all(
-            isinstance(each, dict)
-            and each.get("type") == "text"
-            and isinstance(each.get("text"), str)
-            for each in parts
+            isinstance(part, dict)
+            and part.get("type") == "text"
+            and isinstance(part.get("text"), str)
+            for part in parts
         ):
-            return {**given, "content": "".join(each["text"] for each in parts)}
+            return {**given, "content": "".join(part["text"] for part in parts)}
         return given
 
 

@@ -71,15 +71,15 @@ class Service:
     def end(self) -> None:
         """End all generations, and take no new ones."""
         self.is_ending = True
-        for each in self.schedulers.values():
-            each.stop()
+        for scheduler in self.schedulers.values():
+            scheduler.stop()
 
     def close(self) -> None:
         """End, and free the engines. Only when the event loop and its threads have ended."""
         self.end()
         self.templates.shutdown(cancel_futures=True)
-        for each in self.schedulers.values():
-            each.close()
+        for scheduler in self.schedulers.values():
+            scheduler.close()
 
     def failure(self) -> ApiError:
         """What a request is told whose texts are not computed."""
@@ -145,7 +145,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
             param="model",
             code="no_chat_template",
         )
-    messages = [{"role": each.role, "content": each.content} for each in asked.messages]
+    messages = [{"role": message.role, "content": message.content} for message in asked.messages]
     for each in messages:
         require_readable(each["content"], scheduler, "messages")
     try:
@@ -288,7 +288,7 @@ class Job:
         kind = self.form.chunk_kind
         openings = [self.form.opening(n) for n in range(len(self.generations))]
         try:
-            yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
+            yield b"".join(_event(self._json(kind, [opening])) for opening in openings if opening)
             while self._left or self._news:
                 await self._changed.wait()
                 self._changed.clear()
@@ -315,10 +315,10 @@ class Job:
             pieces = [*self._prompt(number), *update.pieces]
             chunks = [(piece,) for piece in pieces]
             last = chunks.pop() if chunks and not pieces[-1].text else ()
-            choices = [self.form.chunk(number, each, None) for each in chunks]
+            choices = [self.form.chunk(number, chunk, None) for chunk in chunks]
             if last or update.reason:
                 choices.append(self.form.chunk(number, last, update.reason))
-            events += [_event(self._json(self.form.chunk_kind, [each])) for each in choices]
+            events += [_event(self._json(self.form.chunk_kind, [choice])) for choice in choices]
         return b"".join(events)
 
     def _prompt(self, number: int) -> list[TextPiece]:
@@ -335,12 +335,12 @@ class Job:
         if prompt.given == len(prompt.ids):
             tokens = [Token(prompt.ids[0]), *tokens]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
-        return pieces if scored else [TextPiece("".join(each.text for each in pieces), ())]
+        return pieces if scored else [TextPiece("".join(piece.text for piece in pieces), ())]
 
     def _usage(self) -> Json:
         """Tokens of the request; the one that opens a document is not counted."""
-        given = sum(each.given for each in self.prompts)
-        made = sum(each.sampler_state.made for each in self.generations)
+        given = sum(prompt.given for prompt in self.prompts)
+        made = sum(generation.sampler_state.made for generation in self.generations)
         return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:

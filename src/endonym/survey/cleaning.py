@@ -84,7 +84,7 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
     """See diagnostic_clean. Raises whatever a rule raises."""
     script = main_script(sample)
     clean = normalizer(Clean(normalize=ALWAYS))
-    plain = [text for each in documents if (text := clean(each))]
+    plain = [text for document in documents if (text := clean(document))]
     own, code = pack_steps(language), language.partition("-")[0]
     keys: dict[str, Any] = {
         "normalize": tuple(
@@ -128,8 +128,8 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
     A measure gets none if no limit within its bounds is safe.
     """
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
-    rules = {each.key: each for each in DROPS}
-    wanted = [each for each in BOUNDS if has_words or not each.of_words]
+    rules = {drop.key: drop for drop in DROPS}
+    wanted = [bound for bound in BOUNDS if has_words or not bound.of_words]
     measures = [rules[each.key].measure_of(Clean()) for each in wanted]
     chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
     table = [[measure(text) for measure in measures] for text in chosen]

@@ -155,7 +155,7 @@ class Diagnosis:
         """One or two sentences."""
         examined, some = (
             self.examined,
-            [each for each in self.findings if each.weight and each.count],
+            [finding for finding in self.findings if finding.weight and finding.count],
         )
         if not examined.documents:
             return "No text could be read. The findings say which files these are, and why."
@@ -215,7 +215,7 @@ class Diagnosis:
                 "chars": seen.chars,
             },
             "left": {"documents": examined.kept.documents, "bytes": examined.kept.bytes},
-            "findings": [each.as_dict() for each in self.findings],
+            "findings": [finding.as_dict() for finding in self.findings],
             "languages": dict(examined.languages.most_common()),
             "scripts": dict(seen.scripts.most_common()),
             "mixed_scripts": dict(seen.mixed.most_common()),
@@ -361,7 +361,7 @@ def changes_text(
     """
     notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
     if sources:
-        names = ", ".join(f'"{each.name}"' for each in sources)
+        names = ", ".join(f'"{source.name}"' for source in sources)
         notes.append(f"# The same for [[source]] {names}.")
     if keys := ", ".join(own):
         notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")

@@ -91,7 +91,7 @@ class Examined:
     @property
     def encodings(self) -> Counter[str]:
         """Files by their encoding."""
-        return sum((each.encodings for each in self.stats), Counter[str]())
+        return sum((stat.encodings for stat in self.stats), Counter[str]())
 
     @property
     def documents(self) -> int:
@@ -123,7 +123,7 @@ class Examined:
 
     def reasons(self) -> list[str]:
         """All reasons for which something was dropped."""
-        return sorted({reason for each in self.stats for reason in each.dropped})
+        return sorted({reason for stat in self.stats for reason in stat.dropped})
 
 
 class Examining(Making):
@@ -152,7 +152,7 @@ class Examining(Making):
 def observe_raw(task: ChunkTask, advance: Advance) -> Result:
     """See observe_chunk; and by their numbers which files gave documents, and which are broken."""
     table = read_chunk(task.chunk, ["file", "reason"], RAW)
-    rows = set(zip(*(each.to_pylist() for each in table.columns), strict=True))
+    rows = set(zip(*(column.to_pylist() for column in table.columns), strict=True))
     broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
     given = sorted({file for file, reason in rows if reason is None})
     seen = observe_chunk(task, advance)
@@ -195,7 +195,7 @@ def examine(
     most_bytes = shares(sizes, limit)
     examined.all_files, examined.all_bytes = len(every), sum(every)
     examined.files = len(sizes)
-    examined.bytes = sum(sizes if most_bytes is None else (min(each, most_bytes) for each in sizes))
+    examined.bytes = sum(sizes if most_bytes is None else (min(size, most_bytes) for size in sizes))
     examined.cut = most_bytes is not None
     if not examined.files:
         return examined
@@ -279,7 +279,7 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
     names = {each.stayed for each in examined.rejects.get("near", ()) if each.stayed}
     examined.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
-    clusters = [(each["stays"]["text"][:SHOWN_CHARS], each["copies"] + 1) for each in copies]
+    clusters = [(copy["stays"]["text"][:SHOWN_CHARS], copy["copies"] + 1) for copy in copies]
     examined.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
@@ -292,8 +292,8 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
     stubs: skeletons of those that stay.
     """
     sizes = Counter[str]()
-    for each in dropped_records(out, "max_same_skeleton"):
-        sizes[skeleton(each.text, facts.usual)[:SKELETON_CHARS]] += 1
+    for dropped_record in dropped_records(out, "max_same_skeleton"):
+        sizes[skeleton(dropped_record.text, facts.usual)[:SKELETON_CHARS]] += 1
     for name, number in stubs.items():
         sizes[name[:SKELETON_CHARS]] += number
     return sizes

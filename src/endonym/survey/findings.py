@@ -198,7 +198,7 @@ def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
         if "before" in one
     ]
     rejects = [*examined.rejects.get(name, ()), *examined.removed.get(name, ())]
-    every += [_rejected(each, examined) for each in rejects]
+    every += [_rejected(reject, examined) for reject in rejects]
     if name == TEMPLATE:
         every += [
             Example(place, text, why=f"stays: {why}") for place, text, why in examined.kept.members
@@ -230,8 +230,8 @@ def _of_reader(examined: Examined, packages: str) -> Iterator[Finding]:
             packages,
             of="page" if is_page else "record",
             recipe='ocr = "auto"' if is_page else _excluded(examined, reason),
-            table=_sources(each.source for each in rejects),
-            examples=[_rejected(each, examined) for each in rejects],
+            table=_sources(reject.source for reject in rejects),
+            examples=[_rejected(reject, examined) for reject in rejects],
         )
 
 
@@ -278,7 +278,7 @@ def _sources(names: Iterable[str]) -> str:
 
 def only_encoding(examined: Examined, source: str) -> str:
     """The encoding, other than UTF-8, that was guessed for every file of a source; or ""."""
-    (stats,) = (each for each in examined.stats if each.name == source)
+    (stats,) = (stat for stat in examined.stats if stat.name == source)
     is_whole = examined.files == examined.all_files
     is_whole &= not any(READER_REASONS.get(reason) == "file" for reason in stats.dropped)
     (name, *others) = [*stats.encodings, ""]
@@ -307,7 +307,7 @@ def _encoding_lines(examined: Examined, source: str, guessed: Counter[str]) -> s
 
 def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, damage that stays, and sources without a licence."""
-    named = {each.name for each in sources if each.encoding is not None}
+    named = {source.name for source in sources if source.encoding is not None}
     guesses, guessed = dict[str, Counter[str]](), Counter[str]()
     for stats in examined.stats:
         some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
@@ -383,7 +383,7 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     droppers = {*(rule.key for rule in DROPS), "min_language_score"}
     most = {each.name for each in findings if each.name in droppers and each.share > MOST_DROPPED}
     # What a foreign script drops is never a loss, though no text has one yet.
-    names = {*(each.name for each in findings), "min_script_share"} - most
+    names = {*(finding.name for finding in findings), "min_script_share"} - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     given = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
@@ -408,7 +408,7 @@ def mended(examined: Examined, sources: Sources) -> list[Source]:
             given = [file.path for file in files if file not in unread]
             home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
             keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
-        dropped = next(each.dropped for each in examined.stats if each.name == source.name)
+        dropped = next(stat.dropped for stat in examined.stats if stat.name == source.name)
         is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped
         if is_scan and source.ocr is None and tesseract() is not None:
             keys["ocr"] = "auto"
@@ -436,8 +436,8 @@ def readings(examined: Examined) -> list[Reading]:
 def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
     """The findings, each with the lines of [clean] that mend it. clean: what is recommended."""
     return [
-        each if each.recipe else replace(each, recipe=lines_for(each.name, clean))
-        for each in findings
+        finding if finding.recipe else replace(finding, recipe=lines_for(finding.name, clean))
+        for finding in findings
     ]
 
 
@@ -460,7 +460,7 @@ def recipe_text(
     name: str, language: str, sources: Sequence[Source], cleaning: str, *, notes: Sequence[str] = ()
 ) -> str:
     """A recipe with these sources. cleaning: its table. notes: comments at its beginning."""
-    head = [*(f"# {each}" for each in notes), f"name = {toml(name)}"]
+    head = [*(f"# {note}" for note in notes), f"name = {toml(name)}"]
     head.append(f"language = {toml(language or UNKNOWN)}")
     phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
     head_text = "\n".join(map(printable, head))
@@ -477,7 +477,7 @@ def source_table(source: Source) -> str:
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
-    reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
+    reasons = {finding.name: f"{finding.title.lower()}: {finding.count:,}" for finding in findings}
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
         said = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(said)

@@ -363,7 +363,7 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
 
 def needs_ocr(rejects: Sequence[Reject]) -> bool:
     """Whether pages were left out that OCR may read."""
-    return any(each.reason in WANTED for each in rejects)
+    return any(reject.reason in WANTED for reject in rejects)
 
 
 def pack_for(
@@ -378,7 +378,7 @@ def pack_for(
         return "", NO_PROGRAM.format(packages=packages)
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
-        found = best_pack(engine, [page_of(*each) for each in files], letters)
+        found = best_pack(engine, [page_of(*file) for file in files], letters)
     except OcrFailed as failed:
         return "", f"{NO_TEXT}, and {failed.detail}"
     if found.confidence < LEAST_CONFIDENCE:
@@ -392,7 +392,7 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
     plain = source.model_copy(update={"ocr": None, "document": "page"})
     for file in files:
         rejects = (each for each in read_file(plain, file) if isinstance(each, Reject))
-        wanted = next((each for each in rejects if each.reason in WANTED), None)
+        wanted = next((reject for reject in rejects if reject.reason in WANTED), None)
         if wanted is not None and "/" not in wanted.id.rpartition("#")[0].removeprefix(file.name):
             return pack_for([(file.path, [wanted])], language, letters)[0]
     return ""
@@ -400,7 +400,7 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
 
 def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
     """A picture of a page that OCR may read. Raises OcrFailed."""
-    pages = [each for each in rejects if each.reason in WANTED]
+    pages = [reject for reject in rejects if reject.reason in WANTED]
     name = pages[len(pages) // 2].id
     number = name.rpartition("#")[2]
     if member := name.partition(f"{printable(path.name)}/")[2]:

@@ -126,7 +126,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""
     for text, place, meta, size, reason in zip(
-        *(each.to_pylist() for each in table.columns), strict=True
+        *(column.to_pylist() for column in table.columns), strict=True
     ):
         advance(size)
         if reason is not None:

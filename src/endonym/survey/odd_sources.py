@@ -141,9 +141,9 @@ def guess_language(documents: Sequence[str]) -> tuple[str, float]:
     """
     step = max(1, -(-len(documents) // VOTERS))
     votes = Counter[str]()
-    for each in documents[::step]:
+    for document in documents[::step]:
         with passing_over():
-            if code := reliable_code(each):
+            if code := reliable_code(document):
                 votes[code] += 1
     if votes.total() < LEAST_VOTES:
         return "", 0.0
@@ -270,10 +270,10 @@ def other_language(sketch: Sketch, references: Sequence[Reference], language: st
     """
     if sketch.count < LEAST_LETTERS:
         return ""
-    pools = [each.pool for each in references]
-    mixed = any(unexpected(each, language, pools) for each in pools)
+    pools = [reference.pool for reference in references]
+    mixed = any(unexpected(pool, language, pools) for pool in pools)
     why = "" if mixed else unexpected(sketch, language, pools)
-    if not why and references and not any(each.is_alike(sketch) for each in references):
+    if not why and references and not any(reference.is_alike(sketch) for reference in references):
         why = unlike(sketch, max(references, key=lambda each: each.pool.count))
     return with_line(why, sketch) if why else ""
 
@@ -310,7 +310,7 @@ def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
 def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     """Why these are not the letters of the language; empty if they may be."""
     code, *parts = usual_code(language.lower()).split("-")
-    if any(len(each) == 4 and each.isalpha() for each in parts):
+    if any(len(part) == 4 and part.isalpha() for part in parts):
         return ""  # tt-Latn names its script, which may not be the usual one.
     script = usual_script(code) or ""
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
@@ -321,7 +321,7 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:
         return ""
-    most = max((share_of(each, expected) for each in others), default=0.0)
+    most = max((share_of(other, expected) for other in others), default=0.0)
     compared = f", against {most:.1%} in other texts" if most >= LEAST_EXPECTED else ""
     return f"{share:.1%} of its letters are {' '.join(expected)}{compared}"
 

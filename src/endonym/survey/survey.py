@@ -87,7 +87,7 @@ class Look:
     @property
     def rejects(self) -> list[Reject]:
         """The first records that could not be read."""
-        return [each for each in self.begin.records if isinstance(each, Reject)]
+        return [record for record in self.begin.records if isinstance(record, Reject)]
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ def look_through(
                 advance(1, printable(path.name)[:30])
         # The language's letters are known by the beginnings of what was read.
         documents = (text for found in looks for each in found for text in each.documents)
-        some = [each.text[:LETTERS_CHARS] for each in islice(documents, LETTERS_DOCUMENTS)]
+        some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
         for found in looks:
             see(found, language, "\n".join(some))
     read = [each for found in looks for each in found if each.documents]
@@ -215,7 +215,7 @@ def look_through(
     share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
     for files in used:
         most = share // max(1, len(files)) + 1
-        heads = ("\n".join(each.text for each in documents)[:most] for documents in files)
+        heads = ("\n".join(document.text for document in documents)[:most] for documents in files)
         survey.sample += "".join(f"{head}\n" for head in heads)
     every = [each.text[:LONGEST_TEXT] for files in used for some in files for each in some]
     survey.texts = every[:: max(1, -(-sum(map(len, every)) // TEXTS_CHARS))]
@@ -297,10 +297,10 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     """
     if len(documents) < 2 or source.document == "blank_lines":
         return False
-    middle = median(len(each.text.encode("utf-8")) for each in documents)
+    middle = median(len(document.text.encode("utf-8")) for document in documents)
     if source.document == "line":
         return middle <= PARAGRAPH_BYTES
-    files = {each.id.rpartition("#")[0] for each in documents}
+    files = {document.id.rpartition("#")[0] for document in documents}
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
@@ -350,7 +350,7 @@ def _add(
 def _leave_out(survey: Survey, found: Look) -> None:
     """Name a file that cannot be read."""
     survey.skipped.append((printable(str(found.path)), found.problem))
-    if any(each.reason == "unknown_encoding" for each in found.rejects):
+    if any(reject.reason == "unknown_encoding" for reject in found.rejects):
         survey.unknown_encodings.append(found.path.name)
     if needs_ocr(found.rejects):
         survey.pictures = found.problem

@@ -66,7 +66,7 @@ class _Pieces:
         self.described, self.next_id, self.room = described, next_id, room
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
-        self.known = {tuple(each) for each in self.merges}
+        self.known = {tuple(merge) for merge in self.merges}
 
     def add(self, merge: Merge) -> bool:
         """Add a merge, and its piece if it is new; False if there is no room for one."""

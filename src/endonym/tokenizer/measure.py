@@ -61,11 +61,11 @@ class Measured:
     @property
     def is_lossless(self) -> bool:
         """Whether every document came back as it was."""
-        return not any(each.changed for each in self.sources.values())
+        return not any(source.changed for source in self.sources.values())
 
     def total(self) -> Fit:
         """The sums over the sources."""
-        rows = [asdict(each) for each in self.sources.values()]
+        rows = [asdict(source) for source in self.sources.values()]
         return Fit(**{key: sum(row[key] for row in rows) for key in asdict(Fit())})
 
 

@@ -134,7 +134,7 @@ def growth_of(rule: Any) -> float:
         # Source: SentencePiece's normalizer: the size of a trie, the trie, texts that end in 0.
         blob = b64decode(rule["precompiled_charsmap"] or "")
         texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
-        return float(max(1, *(whole_size(each.decode("utf-8", "replace")) for each in texts)))
+        return float(max(1, *(whole_size(text.decode("utf-8", "replace")) for text in texts)))
     if kind == "Replace":
         old, new = rule["pattern"].get("String"), whole_size(rule["content"])
         # A regular expression may match nothing: before and after a letter.
@@ -226,8 +226,8 @@ def open_and_probe(question: Mapping[str, Any]) -> dict[str, Any]:
     engine.no_padding()
     engine.get_vocab(with_added_tokens=True)
     *letters, literal = question["letters"]
-    runs = [each * (REPEATS // len(each)) for each in letters]
-    texts = [f"{each}{stop}{literal}" for each in runs for stop in ("", "\0", "\n")]
+    runs = [letter * (REPEATS // len(letter)) for letter in letters]
+    texts = [f"{run}{stop}{literal}" for run in runs for stop in ("", "\0", "\n")]
     texts += ["a" * LONG, " " * LONG, SENTENCE * (LONG // len(SENTENCE))]
     for text in texts:
         try:

@@ -111,7 +111,7 @@ class Group:
         """
         if self.size == 1:
             return nats, ran_short
-        plain = [each for each in masters if is_plain(each)]
+        plain = [master for master in masters if is_plain(master)]
         has = [float(each.grad is not None) for each in plain]
         sums = self.total(torch.cat([nats.reshape(1), nats.new_tensor([float(ran_short), *has])]))
         short, *counts = sums[1:].tolist()
@@ -150,12 +150,12 @@ def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     """Consecutive parameters of at most PIECE_ELEMENTS numbers, or a single larger one."""
     piece: list[nn.Parameter] = []
     size = 0
-    for each in masters:
-        if piece and size + each.numel() > PIECE_ELEMENTS:
+    for master in masters:
+        if piece and size + master.numel() > PIECE_ELEMENTS:
             yield piece
             piece, size = [], 0
-        piece.append(each)
-        size += each.numel()
+        piece.append(master)
+        size += master.numel()
     if piece:
         yield piece
 

@@ -83,7 +83,7 @@ class TrainingInputs:
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
-        shares = {each.name: each.share for each in config.sources}
+        shares = {source.name: source.share for source in config.sources}
         given = (decoder, self.dev, config.eval_tokens, self.device)
         return validate(*given, group=group, join=self.join, shares=shares)
 

@@ -62,12 +62,12 @@ class Report:
     @property
     def is_skipped(self) -> bool:
         """Whether this step did not change the weights."""
-        return any(each.event == "skipped" for each in self.events)
+        return any(event.event == "skipped" for event in self.events)
 
     @property
     def is_rolled_back(self) -> bool:
         """Whether training goes back to an earlier step."""
-        return any(each.event == "rolled_back" for each in self.events)
+        return any(event.event == "rolled_back" for event in self.events)
 
 
 def as_metrics(report: Report) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Optimizer:
         self.masters = self.parameters
         if self.is_narrow:
             copies = [each.detach().to(torch.float32, copy=True) for each in self.masters]
-            self.masters = [nn.Parameter(each) for each in copies]
+            self.masters = [nn.Parameter(copy) for copy in copies]
             narrow(decoder)
         kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
         for name, master in zip(self.names, self.masters, strict=True):
@@ -89,7 +89,7 @@ class Optimizer:
 
     def clip(self, largest: float) -> Tensor:
         """Clip the gradient to this norm; returns its L2 norm before clipping."""
-        gradients = [each.grad for each in self.masters if each.grad is not None]
+        gradients = [master.grad for master in self.masters if master.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = full_tensor(total)
         # torch's clipping rewrites gradients even where nothing is clipped: a CPU can skip that; on
@@ -186,6 +186,6 @@ class Optimizer:
 
 def embedding_and_head_names(decoder: AnyDecoder) -> set[str]:
     """Names of the embeddings (of tokens and positions) and the head."""
-    found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
+    found = [module.weight for module in decoder.modules() if isinstance(module, nn.Embedding)]
     embeddings_and_head = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in embeddings_and_head}

@@ -140,12 +140,12 @@ def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
 def likeliest(odds: Sequence[float]) -> list[bool]:
     """Whether each is the second of two states, in the likeliest sequence of states."""
     best, came = [0.0, 0.0], list[tuple[int, int]]()
-    for each in odds:
+    for odd in odds:
         first, second = best[0] < best[1] - SWITCH_ODDS, best[1] > best[0] - SWITCH_ODDS
         came.append((int(first), int(second)))  # The state before, if this one is the first, …
         best = [
-            best[first] - SWITCH_ODDS * first + each / 2,
-            best[second] - SWITCH_ODDS * (not second) - each / 2,
+            best[first] - SWITCH_ODDS * first + odd / 2,
+            best[second] - SWITCH_ODDS * (not second) - odd / 2,
         ]
     states = [best[1] > best[0]]
     for before in reversed(came):

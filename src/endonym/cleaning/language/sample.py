@@ -162,7 +162,7 @@ def _usual(above: NDArray[np.float64]) -> float:
 
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
-    found = [reliable_code(each) or code for each in paragraphs]
+    found = [reliable_code(paragraph) or code for paragraph in paragraphs]
     frequent = _frequent(found, MOST_WRONG) | {code}
     return [
         label if label not in frequent and langid_vote(text).code == label else code

@@ -94,7 +94,7 @@ class Covered:
         stretches = [stretch for some in found for stretch in some]
         sentences = [stretch.sentences for stretch in stretches]
         runs = [stretch.runs for stretch in stretches]
-        hashes = [each.hashes for each in sentences]
+        hashes = [sentence.hashes for sentence in sentences]
         every = np.concatenate([np.empty(0, dtype=np.uint64), *runs, *hashes])
         none = np.empty((3, 0), dtype=np.int64)
         spans = [
@@ -103,7 +103,7 @@ class Covered:
         ]
         return cls(
             Postings.made(every, np.arange(len(every))),
-            ends=np.cumsum([len(each) for each in runs], dtype=np.int64),
+            ends=np.cumsum([len(run) for run in runs], dtype=np.int64),
             owners=np.repeat(np.arange(len(found)), [len(some) for some in found]),
             sizes=np.array([each.letters for each in stretches], dtype=np.int64),
             spans=np.concatenate([none, *spans], axis=1),

@@ -228,7 +228,7 @@ def kept_runs(text: str) -> Hashes:
     """The distinct runs of thirteen that represent a folded text."""
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
     hashes = [run_hashes(portion, LONG) for portion in overlapping_portions(text, LONG)]
-    kept = np.concatenate([each[each % np.uint64(step) == 0] for each in hashes])
+    kept = np.concatenate([hash_[hash_ % np.uint64(step) == 0] for hash_ in hashes])
     return np.unique(kept) if len(kept) else np.unique(hashes[0])[:1]
 
 

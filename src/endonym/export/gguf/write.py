@@ -189,7 +189,7 @@ def require_gguf_adapter(config: object, changes: Mapping[str, Change]) -> None:
             "this class of transformers has no GGUF form that endonym knows", where=WHERE, do=MERGE
         )
     architecture_of(config)
-    if any(each.magnitude is not None for each in changes.values()):
+    if any(change.magnitude is not None for change in changes.values()):
         raise ExportError(
             "llama.cpp adds B A to a matrix; it has no norms of rows, which DoRA trains",
             where=WHERE,
@@ -206,7 +206,7 @@ def write_gguf_adapter(
     require_gguf_adapter(config, changes)
     row = architecture_of(config)
     theirs = _changes_in_llama_cpp(row, config, changes)
-    alpha = max(each.scale * each.rank for each in theirs.values())
+    alpha = max(their.scale * their.rank for their in theirs.values())
     writer = gguf.GGUFWriter(path, row.name)
     try:
         writer.add_type("adapter")
@@ -230,12 +230,12 @@ def _changes_in_llama_cpp(
 ) -> dict[str, Change]:
     """The changes by llama.cpp's tensors, with its order of rows."""
     names, theirs = row.names(config), dict[str, Change]()
-    sizes = {each.name: each.outputs for each in matrices(config)}
+    sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     for name, change in changes.items():
         pattern, layer = pattern_of(f"{name}.weight")
         place, _, last = name.rpartition(".")
         if row.joined and place.endswith("mixer") and last in PARTS:
-            parts = [f"{place}.{each}" for each in PARTS]
+            parts = [f"{place}.{part}" for part in PARTS]
             joined = side_by_side(parts, changes, sizes, where=WHERE)
             theirs[f"blk.{layer}.attn_qkv.weight"] = joined
             continue

@@ -164,9 +164,9 @@ def usual_pitch(page: Page) -> float:
 def rows(heights: list[float], near: float) -> list[float]:
     """Different heights, the lowest first."""
     found: list[float] = []
-    for each in sorted(heights):
-        if not found or each - found[-1] > near:
-            found.append(each)
+    for height in sorted(heights):
+        if not found or height - found[-1] > near:
+            found.append(height)
     return found
 
 

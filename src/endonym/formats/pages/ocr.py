@@ -227,7 +227,7 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     tried = candidates(engine, wanted)
     scores, sure = dict[str, Score](), dict[str, float]()
     for pack, covered in tried.items():
-        read = (measured(engine, pack, each, wanted) for each in pictures)
+        read = (measured(engine, pack, picture, wanted) for picture in pictures)
         found = [score._replace(total=score.total * covered) for score in read if score]
         if found:
             sums = [sum(parts) / len(pictures) for parts in zip(*found, strict=True)]
@@ -240,7 +240,7 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     if wanted.total() >= LEAST_LETTERS:
         said += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
     others = sorted((each for each in scores if each != best), key=lambda x: -scores[x].total)
-    beaten = ", ".join(f"{each} {scores[each].confidence:.0%}" for each in others[:SHOWN])
+    beaten = ", ".join(f"{other} {scores[other].confidence:.0%}" for other in others[:SHOWN])
     return Chosen(best, sure[best], f"{said}; {beaten}" if beaten else said)
 
 
@@ -298,7 +298,7 @@ def pack_letters(path: Path) -> set[str]:
             if not 0 < count < 1_000:
                 return set()
             offsets = struct.unpack(f"<{count}q", file.read(8 * count))
-            ends = [*sorted(each for each in offsets if each > 0), path.stat().st_size]
+            ends = [*sorted(offset for offset in offsets if offset > 0), path.stat().st_size]
             listed = [n for n in (LSTM_LETTERS, LEGACY_LETTERS) if n < count and offsets[n] > 0]
             if not listed:
                 return set()

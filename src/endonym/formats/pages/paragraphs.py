@@ -107,7 +107,7 @@ class Rebuilt:
     @property
     def text(self) -> str:
         """The text of the page, with what its last paragraph has on the next one."""
-        return "\n\n".join(each.text for each in self.paragraphs)
+        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
 
 
 def rebuilt(pages: Iterable[Page]) -> Iterator[Rebuilt]:

@@ -35,7 +35,7 @@ def epub_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The chapters from number `start` on. Raises Refused if the book has no list of them."""
     archive = Bounded(path)
     roots = xml_root(archive.read(CONTAINER), CONTAINER).iter("{*}rootfile")
-    place = next((name for each in roots if (name := each.get("full-path"))), None)
+    place = next((name for root in roots if (name := root.get("full-path"))), None)
     if place is None:
         raise Refused("damaged", f"{CONTAINER} names no list of the book's parts")
     package = xml_root(archive.read(place), place)
@@ -45,7 +45,7 @@ def epub_units(path: str, start: int, options: Options) -> Iterator[Unit]:
         if found is not None and (text := " ".join("".join(found.itertext()).split())):
             meta["author" if name == "creator" else name] = text[:FIELD_CHARS]
     chapters = [*spine(package, posixpath.dirname(place), locked(archive))]
-    named = {each.name for each in chapters}
+    named = {chapter.name for chapter in chapters}
     for name in archive.infos:
         if (why := unsafe_name(name)) and posixpath.normpath(name) not in named:
             chapters.append(Chapter(name, "unsafe_member", f"{name}: {why}"))

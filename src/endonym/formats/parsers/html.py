@@ -72,7 +72,7 @@ def decoded(
 def declared(data: bytes, of_server: str | None) -> str:
     """Python's name of the encoding that the server or the page names; "" if none is known."""
     found = DECLARED.search(data[:DECLARED_BYTES])
-    of_page = next((each for each in found.groups() if each), b"") if found else b""
+    of_page = next((group for group in found.groups() if group), b"") if found else b""
     for name in (of_server or "", of_page.decode("ascii", "ignore")):
         try:
             known = codecs.lookup(name.strip().strip("\"'")).name

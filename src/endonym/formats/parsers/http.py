@@ -67,7 +67,7 @@ def answer(data: bytes) -> Answer:
 def media(value: str) -> tuple[str, str]:
     """Media type and charset of a Content-Type."""
     kind, *parameters = value.split(";")
-    found = (each.partition("=") for each in parameters)
+    found = (parameter.partition("=") for parameter in parameters)
     named = {name.strip().lower(): value.strip().strip("\"'") for name, _, value in found}
     return kind.strip().lower(), named.get("charset", "")
 

@@ -94,7 +94,7 @@ def page_letters(page: Any) -> tuple[str, Sequence[int]]:
     numbers: Sequence[int] = range(count)
     if units != count:
         index = pdfium.FPDFText_GetTextIndexFromCharIndex
-        numbers = array("q", (each for each in numbers if index(page.raw, each) >= 0))
+        numbers = array("q", (number for number in numbers if index(page.raw, number) >= 0))
         # Should the two ever differ, a box is wrong, and the text is not.
         numbers.extend([max(0, count - 1)] * (units - len(numbers)))
     if HYPHEN in whole:
@@ -130,7 +130,7 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
         _, _, right, top = loose_box(page, signs[-1])
         if right >= x.value and top >= y.value:
             return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
-    boxes = [loose_box(page, each) for each in signs]
+    boxes = [loose_box(page, sign) for sign in signs]
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0:
         line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
@@ -184,19 +184,19 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
     come before the letter on which it stands, and a blank that nobody wrote before the mark.
     """
     line, marks = list[Sign](), list[Sign]()
-    for each in signs:
-        if is_mark(each.text):
-            marks.append(each)
+    for sign in signs:
+        if is_mark(sign.text):
+            marks.append(sign)
             continue
         place = place_of(marks, line)
-        if place is None and stands_on(marks[0], each):
-            if is_unwritten_blank(line, each, size):
+        if place is None and stands_on(marks[0], sign):
+            if is_unwritten_blank(line, sign, size):
                 line.pop()
-            line += [each, *marks]
+            line += [sign, *marks]
         else:
             place = len(line) if place is None else place
             line[place:place] = marks
-            line.append(each)
+            line.append(sign)
         marks = []
     place = place_of(marks, line)
     place = len(line) if place is None else place

@@ -45,7 +45,7 @@ def arc_records(feed: Feed) -> Iterator[Record]:
         data = feed.read(min(size, MAX_BODY_BYTES))
         if len(data) < min(size, MAX_BODY_BYTES) or feed.skip(size - len(data)):
             raise Refused("truncated", "the archive ends early, within a record")
-        url, _, date, kind = (each.decode("utf-8", "replace") for each in fields[:4])
+        url, _, date, kind = (field.decode("utf-8", "replace") for field in fields[:4])
         yield Record(data, size, kind, {"url": url, "date": date, "method": "arc"})
 
 

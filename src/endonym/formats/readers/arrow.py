@@ -253,7 +253,7 @@ def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
         with readable(question["file"]) as name, arrow.memory_map(name) as file:
             for batch in islice(opened(file)[1], question["batches"]):
                 # Batches share a dictionary: of it only the memory is limited.
-                total += sum(getattr(each, "indices", each).nbytes for each in batch.columns)
+                total += sum(getattr(column, "indices", column).nbytes for column in batch.columns)
                 if total > question["most"]:
                     break
     except MemoryError:
@@ -293,16 +293,16 @@ def read_parquet_content(content: Content, origin: Origin, source: Source) -> Re
             yield no_column(schema, origin, source)
             return
         # What the column says that it unpacks to. Its pages, which may lie, have 2 GiB at most.
-        own = (each for each in chunks if each.path_in_schema == column)
+        own = (chunk for chunk in chunks if chunk.path_in_schema == column)
         declared = sum(each.total_uncompressed_size for each in own)
         allowed = Expansion(origin.raw_bytes)
         if not allowed.has_room(declared):
             yield origin.whole_file("bomb", allowed.message())
             return
         large = {
-            each.path_in_schema
-            for each in chunks
-            if each.total_uncompressed_size > MAX_NOTE_BYTES * max(1, each.num_values)
+            chunk.path_in_schema
+            for chunk in chunks
+            if chunk.total_uncompressed_size > MAX_NOTE_BYTES * max(1, chunk.num_values)
         }
         beside = {k: name for k, name in note_columns(schema, column).items() if name not in large}
         names = [column, *beside.values()]
@@ -324,5 +324,5 @@ def column_chunks(table: parquet.ParquetFile) -> list[Any]:
 def batch_rows(table: parquet.ParquetFile) -> int:
     """How many rows of a table are decoded at a time."""
     groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
-    largest = max((each.total_byte_size / max(1, each.num_rows) for each in groups), default=0)
+    largest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))

@@ -33,7 +33,7 @@ class ForeignCache:
         """Memory it takes."""
         layers = getattr(self.held, "layers", [])
         parts = tree_leaves([vars(layer) for layer in layers])
-        return sum(each.nbytes for each in parts if isinstance(each, Tensor))
+        return sum(part.nbytes for part in parts if isinstance(part, Tensor))
 
 
 class ForeignDecoder(nn.Module):

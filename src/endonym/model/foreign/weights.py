@@ -105,14 +105,14 @@ def require_harmless(folder: Path, given: dict[str, Any]) -> None:
         return
     _library("")
     files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
-    stats = [each.stat() for each in files]
+    stats = [file.stat() for file in files]
     key = (
         str(given),
         *((str(f), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
     )
     if key in _tried:
         return
-    size = sum(each.st_size for each in stats)
+    size = sum(stat.st_size for stat in stats)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + COPIES * size, seconds, 4 * seconds)
     question = {"folder": sendable(str(folder.absolute())), "given": given}

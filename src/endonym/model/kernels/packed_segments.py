@@ -146,4 +146,4 @@ def _laid_out(
         parts.append(Segments(len(found), width, has_before, mask_NTM))
     joined = [np.concatenate(each) for each in (taken, laid, before)]
     indices = (joined[0], back, joined[1], joined[2], before_back)
-    return Blocks(parts, *(torch.from_numpy(each) for each in indices))
+    return Blocks(parts, *(torch.from_numpy(index) for index in indices))
