@@ -59,7 +59,7 @@ def page_templates() -> jinja2.Environment:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
-    environment.globals["version"] = version("endonym")
+    environment.globals.update(version=version("endonym"))
     return environment
 
 

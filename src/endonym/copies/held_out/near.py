@@ -118,7 +118,7 @@ class Index:
             ]
             for part, names in ARRAYS.items()
         }
-        similar = Similar(*parts["similar"], chosen)
+        similar = Similar(*parts["similar"], texts=chosen)
         return cls(Contained(*parts["contained"]), similar, Covered(*parts["covered"]))
 
     def compare(self, texts: Iterable[str]) -> None:
