@@ -3,12 +3,14 @@
 import gc
 import gzip
 import io
+import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,17 @@ if CAPABILITY := os.environ.get("ATEN_CPU_CAPABILITY"):
     CACHE = str(Path(tempfile.gettempdir()) / f"torchinductor_{CAPABILITY}")
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", CACHE)
 TEXTS = Path(__file__).parent / "texts"
+FOLDERS = itertools.count()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: nothing of it is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +47,7 @@ def pytest_collection_finish() -> None:
     """Modules and tests stay to the end: no collection needs to walk through them."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def sentences(language: str) -> list[str]:
@@ -57,6 +71,15 @@ def write_small_recipe(folder: Path) -> Path:
     return recipe
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test. pytest's own looks at the folders of all other tests each time."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}-{next(FOLDERS)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def brief_measuring() -> Iterator[None]:
     """This machine is measured in an instant: what is done with its pace is tested, not the pace.
@@ -67,9 +90,9 @@ def brief_measuring() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda number: None)
         if "torch" in sys.modules:
-            patch.setattr("endonym.pipeline.progress.SAMPLE_TOKENS", 8)
-            patch.setattr("endonym.device.PROBE_SECONDS", 0.05)
-            patch.setattr("endonym.autopilot.probe.SECONDS", 0.05)
+            patch.setattr("endonym.pipeline.progress.SAMPLE_TOKENS", 3)
+            patch.setattr("endonym.device.PROBE_SECONDS", 0.01)
+            patch.setattr("endonym.autopilot.probe.SECONDS", 0.01)
         yield
 
 

@@ -304,7 +304,11 @@ def nested(folder: Path, levels: int) -> Generator[None]:
 LIMITED = """
 import os, re, resource, sys
 from pathlib import Path
+from endonym import device
 from endonym.cli.main import main
+if "check" in sys.argv:  # The machine is measured in an instant.
+    from endonym.autopilot import probe
+    device.PROBE_SECONDS = probe.SECONDS = 0.05
 bytes_ = int(float(sys.argv.pop(1)) * 1e9)
 resource.setrlimit(resource.RLIMIT_AS, (2 * bytes_,) * 2)
 try:

@@ -1,4 +1,4 @@
-"""What the journeys through the pages share: a folder of texts."""
+"""What journeys share: a folder of texts, and a machine that compiles nothing."""
 
 from pathlib import Path
 
@@ -16,3 +16,10 @@ def fables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for number, fable in enumerate(found):
         (tmp_path / "texts" / f"{number}.txt").write_text(fable + "\n", encoding="utf-8")
     return found
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are not compiled: tests/unit/train/test_compile.py does that."""
+    why = "no compiler in this test"
+    monkeypatch.setattr("endonym.autopilot.probe.unsupported_reason", lambda *given: why)

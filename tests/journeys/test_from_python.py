@@ -23,22 +23,15 @@ def cells(notebook: Path) -> Iterator[dict[str, Any]]:
     yield from data["cells"]
 
 
-def without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks are not compiled: tests/unit/train/test_compile.py does that."""
-    why = "no compiler in this test"
-    monkeypatch.setattr("endonym.autopilot.probe.unsupported_reason", lambda *given: why)
-
-
 def test_there_is_a_notebook_to_run() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.usefixtures("fables")
+@pytest.mark.usefixtures("fables", "no_compiler")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_goes_from_texts_to_a_continued_sentence(
-    notebook: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    notebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    without_compiler(monkeypatch)
     names: dict[str, Any] = {}
     for cell in cells(notebook):
         assert cell["id"]
@@ -55,7 +48,7 @@ def test_a_notebook_goes_from_texts_to_a_continued_sentence(
     assert said.count(" nats  ") == 2
 
 
-@pytest.mark.usefixtures("fables")
+@pytest.mark.usefixtures("fables", "no_compiler")
 def test_the_examples_of_the_page_run_one_after_the_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +60,6 @@ def test_the_examples_of_the_page_run_one_after_the_other(
         return whole(path, sets=SMALL_SETS)
 
     monkeypatch.setattr(endonym.Recipe, "load", small)
-    without_compiler(monkeypatch)
     names: dict[str, Any] = {}
     for number, example in enumerate(examples):
         exec(compile(example, f"python.md, example {number}", "exec"), names)

@@ -2,9 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from foreign_folders import quiet_transformers, write_model
+from small_project import Killed
 
 from endonym.disk import list_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.store import Artifact, open_artifact
+from endonym.train import checkpoint
 
 Say = Callable[..., Any]
 SECOND = """
@@ -135,26 +134,18 @@ def test_a_folder_is_continued_by_name_and_generates(continued: Path, command: S
     assert said.out.startswith("Бакчада")
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from endonym.train import checkpoint
-whole = checkpoint.save
-def save(work, state, *rest):
-    whole(work, state, *rest)
-    if state.step == 8:
-        import os, signal
-        os.kill(os.getpid(), signal.SIGKILL)
-checkpoint.save = save
-from endonym.cli.main import answer
-sys.exit(answer(sys.argv[1:]))
-"""
+def killed_at_step_8(args: list[str], command: Say) -> None:
+    """Run the command, which dies after its checkpoint of step 8."""
+    save = checkpoint.save
 
+    def save_and_die(*arguments: Any) -> None:
+        if save(*arguments).state.step == 8:
+            raise Killed
 
-def killed_at_step_8(args: list[str]) -> None:
-    """Run the command in a process that dies after its checkpoint of step 8."""
-    killed = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            command(*args)
 
 
 def files_of(store: Path, kind: str) -> dict[str, list[Any]]:
@@ -167,7 +158,7 @@ def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
 ) -> None:
     recipe = going_on(small_recipe(tmp_path / "project"), str(continued / "gemma"), SECOND)
     args = ["run", str(recipe), "--store", str(tmp_path / "store")]
-    killed_at_step_8(args)
+    killed_at_step_8(args, command)
     assert list((tmp_path / "store" / "model").glob("*.part/step-000008"))
     said = command(*args)
     assert said.code == 0, said.err

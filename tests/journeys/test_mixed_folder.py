@@ -103,7 +103,7 @@ KINDS: dict[str, Callable[[list[str]], bytes]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
+@pytest.mark.usefixtures("no_compiler")
 def test_every_kind_of_file_becomes_a_source_whose_texts_reach_the_corpus(
     folder: dict[str, list[str]], command: Say, tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
     run = finished / "runs" / "kechkena"
     recipe = new_language(small_recipe(tmp_path / "project"), run, EXTEND, GGUF)
     args = ["run", str(recipe), "--store", str(tmp_path / "store"), "--until", "model"]
-    killed_at_step_8(args)
+    killed_at_step_8(args, command)
     said = command(*args)
     assert said.code == 0, said.err
     assert "goes on from step 8" in said.err

@@ -27,7 +27,7 @@ def make_small(path: Path) -> None:
     path.write_text(endonym.Recipe.load(path, sets=SMALL_SETS).as_run(), encoding="utf-8")
 
 
-@pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
+@pytest.mark.usefixtures("no_compiler")
 def test_the_session_of_the_readme_works_as_it_is_written(
     tmp_path: Path, fables: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

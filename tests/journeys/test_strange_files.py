@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,28 @@ WHOLE = {*PACKED, *HEADED, *(name for name in STRANGE_NAMES if not name.endswith
 KEPT = {"marks.txt", "line_ends.txt", "members.txt.gz", "rows.parquet", "huge_number.jsonl"}
 
 
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], object]:
+    """Puts every strange file into a folder; they are made once, and linked."""
+    made = tmp_path_factory.mktemp("strange") / "made"
+    made.mkdir()
+    write_all(made)
+    return partial(shutil.copytree, made, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
+
+
 def file_of(record: str) -> str:
     """The file or folder of the source in which a record stands, by the record's id."""
     return record.partition("#")[0].partition("/")[0]
 
 
 @pytest.mark.timeout(240)
-def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Path):
+def test_the_good_documents_are_kept_and_each_strange_file_is_named(
+    tmp_path: Path, strange: Callable[[Path], object]
+):
     place = tmp_path / odd(b"work-\xff-\x1b[31m")
     write(place, "texts/tatar.txt", GOOD)
     write(place, odd(b"recipe-\xff.toml"), RECIPE)
-    write_all(place / "texts")
+    strange(place / "texts")
     with nested(place / "texts", 2_050):
         said = limited("run", odd(b"recipe-\xff.toml"), "--until", "corpus", cwd=place)
     assert said.returncode == 0, said.stderr.decode()
@@ -111,10 +123,12 @@ def test_a_strange_recipe_gets_a_clear_error(
 
 
 @pytest.mark.timeout(120)
-def test_checking_and_scoring_strange_files_ends_in_time_and_memory(tmp_path: Path, finished: Path):
+def test_checking_and_scoring_strange_files_ends_in_time_and_memory(
+    tmp_path: Path, finished: Path, strange: Callable[[Path], object]
+):
     write(tmp_path, "texts/tatar.txt", GOOD)
     write(tmp_path, "recipe.toml", RECIPE)
-    write_all(tmp_path / "texts")
+    strange(tmp_path / "texts")
     said = limited("check", "recipe.toml", cwd=tmp_path)
     assert said.returncode == 0, said.stderr.decode()
     store = ["--store", str(finished / "store"), "--json"]

@@ -17,10 +17,16 @@ PROGRAM = """
 import os, random, sys
 core = random.Random(os.getpid()).choice(sorted(os.sched_getaffinity(0)))
 os.sched_setaffinity(0, {core})
+from endonym import device
 from endonym.cli.main import main
+from endonym.pipeline import progress
+device.PROBE_SECONDS, progress.SAMPLE_TOKENS = 0.05, 8
 main(sys.argv[1:])
 """
-"""The command on one core: two torch threads on a busy machine wait for one another."""
+"""The command on one core: two torch threads on a busy machine wait for one another.
+
+The machine is measured in an instant, and the samples of a training are short.
+"""
 
 
 def heed_interrupts() -> None:

@@ -76,7 +76,7 @@ print(json.dumps(ids(Path(sys.argv[2]))))
 """
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4294967295"])
+@pytest.mark.parametrize("seed", ["0", "4294967295"])
 def test_names_are_the_same_in_another_process_with_another_hash_seed(
     recipe: Path, seed: str
 ) -> None:

@@ -75,9 +75,10 @@ def test_no_number_of_sampling_is_an_internal_error(
 def test_no_number_of_a_recipe_is_an_internal_error(
     table: Any, tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:
+    """Each key with half of the values, in turn: keys of one kind are checked alike."""
     path = small_recipe(tmp_path)
-    for key in table.keys:
+    for turn, key in enumerate(table.keys):
         dotted = f"{table.name}.{key}" if table.name else key
-        for number in [*NUMBERS, *DEEP]:
+        for number in [*NUMBERS, *DEEP][turn % 2 :: 2]:
             with suppress(EndonymError):
                 Recipe.load(path, sets=[f"{dotted}={number}"])

@@ -1,6 +1,5 @@
 """Laws 1, 2 and 3: what a token may depend on, in one pass, from memory, and in a packed row."""
 
-import pytest
 import torch
 from laws.shapes import some_tokens
 from torch import Tensor
@@ -47,17 +46,18 @@ def assert_same(decoder: Decoder, found: Tensor, wanted: Tensor) -> None:
         assert torch.equal(found, wanted)
 
 
-@pytest.mark.parametrize("index", [0, 11, LENGTH - 1])
-def test_a_token_never_sees_what_comes_after_it(decoder: Decoder, index: int) -> None:
+def test_a_token_never_sees_what_comes_after_it(decoder: Decoder) -> None:
     tokens_BT = some_tokens(2, LENGTH)
-    changed_BT = tokens_BT.clone()
-    changed_BT[:, index] = (changed_BT[:, index] + 1) % 61
-    before, after = answers(decoder, tokens_BT), answers(decoder, changed_BT)
-    assert_same(decoder, before[:, :index], after[:, :index])
-    moved_BT = (before - after).abs().amax(-1)
-    end = index + reach(decoder)
-    assert (moved_BT[:, index:end] > 1e-6).all()
-    assert (moved_BT[:, end:] < 1e-9).all()
+    before = answers(decoder, tokens_BT)
+    for index in (0, 11, LENGTH - 1):
+        changed_BT = tokens_BT.clone()
+        changed_BT[:, index] = (changed_BT[:, index] + 1) % 61
+        after = answers(decoder, changed_BT)
+        assert_same(decoder, before[:, :index], after[:, :index])
+        moved_BT = (before - after).abs().amax(-1)
+        end = index + reach(decoder)
+        assert (moved_BT[:, index:end] > 1e-6).all(), index
+        assert (moved_BT[:, end:] < 1e-9).all(), index
 
 
 def test_a_token_of_a_packed_row_never_sees_what_comes_after_it(decoder: Decoder) -> None:
@@ -81,11 +81,12 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS.keys())
-def test_generation_from_memory_equals_one_full_pass(decoder: Decoder, parts: list[int]) -> None:
+def test_generation_from_memory_equals_one_full_pass(decoder: Decoder) -> None:
     tokens_BT = some_tokens(3, LENGTH)
-    found = remembered(decoder, tokens_BT, parts, decoder.empty_cache(3, LENGTH))
-    torch.testing.assert_close(found, answers(decoder, tokens_BT), **NEAR)
+    wanted = answers(decoder, tokens_BT)
+    for name, parts in PARTS.items():
+        found = remembered(decoder, tokens_BT, parts, decoder.empty_cache(3, LENGTH))
+        torch.testing.assert_close(found, wanted, **NEAR, msg=lambda said, name=name: name + said)
 
 
 def test_memory_not_yet_written_is_never_read(decoder: Decoder) -> None:
@@ -112,7 +113,8 @@ def test_padding_on_the_left_is_never_seen(decoder: Decoder) -> None:
     rows = [some_tokens(1, length, seed=length) for length in lengths]
     starts_B = torch.tensor([LENGTH - length for length in lengths])
     padded_BT = torch.cat([F.pad(row, (LENGTH - row.shape[1], 0)) for row in rows])
-    for parts in ([LENGTH], [7, 1, 1, 11], [1] * LENGTH):
+    alone = [answers(decoder, row)[0] for row in rows]
+    for parts in ([LENGTH], [7, 1, 1, 11]):
         cache, past, found = decoder.empty_cache(3, LENGTH + 2), 0, []
         for piece_BT in padded_BT.split(parts, dim=1):
             span = Span.after(past, piece_BT, starts_B)
@@ -120,9 +122,8 @@ def test_padding_on_the_left_is_never_seen(decoder: Decoder) -> None:
                 found.append(decoder.logits(piece_BT, span, cache))
             past += piece_BT.shape[1]
         together = torch.cat(found, dim=1)
-        for row, length, answer in zip(rows, lengths, together, strict=True):
-            alone = answers(decoder, row)[0]
-            torch.testing.assert_close(answer[LENGTH - length :], alone, **NEAR)
+        for wanted, length, answer in zip(alone, lengths, together, strict=True):
+            torch.testing.assert_close(answer[LENGTH - length :], wanted, **NEAR)
 
 
 def test_a_cache_taken_back_to_an_earlier_index_forgets_the_rest(decoder: Decoder) -> None:
@@ -139,23 +140,19 @@ def test_a_cache_taken_back_to_an_earlier_index_forgets_the_rest(decoder: Decode
     torch.testing.assert_close(found, answers(decoder, second_BT)[:, 8:], **NEAR)
 
 
-LAYOUTS = {
-    "several": [[5, 1, 8, 6], [1, 1, 17, 1]],
-    "halves, and one whole": [[10, 10], [20]],
-}
+LAYOUTS = ([[5, 1, 8, 6], [1, 1, 17, 1]], [[10, 10], [20]])
+"""The documents of two rows: several; halves, and a whole one."""
 
 
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
-def test_a_packed_row_gives_each_document_the_logits_it_has_alone(
-    decoder: Decoder, layout: list[list[int]]
-) -> None:
-    tokens_BT = some_tokens(len(layout), LENGTH)
-    numbers = [[n for n, size in enumerate(row) for _ in range(size)] for row in layout]
-    together = answers(decoder, tokens_BT, Span.packed(torch.tensor(numbers)))
-    for row, sizes in enumerate(layout):
-        documents = tokens_BT[row].split(sizes)
-        alone = [answers(decoder, document[None])[0] for document in documents]
-        torch.testing.assert_close(together[row], torch.cat(alone), **NEAR)
+def test_a_packed_row_gives_each_document_the_logits_it_has_alone(decoder: Decoder) -> None:
+    for layout in LAYOUTS:
+        tokens_BT = some_tokens(len(layout), LENGTH)
+        numbers = [[n for n, size in enumerate(row) for _ in range(size)] for row in layout]
+        together = answers(decoder, tokens_BT, Span.packed(torch.tensor(numbers)))
+        for row, sizes in enumerate(layout):
+            documents = tokens_BT[row].split(sizes)
+            alone = [answers(decoder, document[None])[0] for document in documents]
+            torch.testing.assert_close(together[row], torch.cat(alone), **NEAR)
 
 
 def test_a_number_used_again_later_in_a_row_is_another_document(decoder: Decoder) -> None:

@@ -83,8 +83,15 @@ def test_steps_of_several_parts_learn_the_same(family: str) -> None:
     assert all(torch.equal(learnt[0][1][name], each) for name, each in learnt[1][1].items())
 
 
-@pytest.mark.parametrize("number_format", FORMATS)
-@pytest.mark.parametrize("family", FAMILIES)
+KEPT = [
+    (family, number_format)
+    for turn, family in enumerate(FAMILIES)
+    for number_format in (FORMATS if family in ("qwen3", "mamba2", "moe") else [FORMATS[turn % 2]])
+]
+"""A family of each kind in both formats, the others in either."""
+
+
+@pytest.mark.parametrize(("family", "number_format"), KEPT)
 def test_of_each_block_only_what_it_is_given_is_kept(family: str, number_format: str) -> None:
     config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}))
     decoder = toy_decoder(config).train()

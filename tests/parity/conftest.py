@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from laws.shapes import NAMED, shape
 from toys import lively_decoder
 
@@ -94,3 +95,20 @@ def handed_over(
     """A model of each family and variant, and its folder."""
     family, variant = request.param
     return exported(family, variant)
+
+
+@pytest.fixture(scope="session")
+def opened() -> dict[Path, torch.nn.Module]:
+    """The models of folders that the library has opened."""
+    return {}
+
+
+@pytest.fixture
+def theirs(
+    handed_over: Exported, transformers: ModuleType, opened: dict[Path, torch.nn.Module]
+) -> torch.nn.Module:
+    """What the library opens in that folder, in evaluation mode; not to be changed."""
+    _, folder = handed_over
+    if folder not in opened:
+        opened[folder] = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    return opened[folder]

@@ -33,10 +33,7 @@ SHAPES = {
     "moe": ["pack.context=20", "model.ffn.experts=3"],
     "mamba2": ["pack.context=32", 'model.mixer={kind="mamba2", state=4, head_width=8}'],
 }
-JUDGED = [
-    *(("qwen3", language) for language in LANGUAGES),
-    *((family, LANGUAGES[n % 4]) for n, family in enumerate(SHAPES) if family != "qwen3"),
-]
+JUDGED = [(family, LANGUAGES[n % 4]) for n, family in enumerate(SHAPES)]
 SHORT_TRAINING = ["phase.0.steps=12", "phase.0.warmup_steps=2", "phase.0.eval_every_steps=12"]
 LOG = Log(quiet=True)
 Trained = Callable[[str], tuple[Path, Path]]

@@ -1,9 +1,5 @@
 """A folder of `transformers` answers through us as it does there, and as our own rows do."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 from foreign_folders import VOCAB, byte_level, gemma_like, made, write_model, write_tokenizer
+from reference.judge import judge
 from torch import Tensor
 
 from endonym.disk import list_files
@@ -26,7 +23,6 @@ from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
 CLOSE = {"rtol": 0.0, "atol": 2e-5}
-JUDGE = Path(__file__).parents[3] / "shared" / "checks" / "bits_per_byte.py"
 PROMPTS = ["Әбием мич янында", "Bunica spunea", "ក្មេងៗលេង", "Le facteur"]
 
 
@@ -140,29 +136,26 @@ def test_a_given_tokenizer_gives_the_ids_of_auto_tokenizer(
                 assert theirs.decode(ids) == text == ours.decode(ids)
 
 
-@pytest.mark.skipif(not JUDGE.is_file(), reason=f"no {JUDGE}")
 @pytest.mark.parametrize("kind", ["gemma3", "qwen2"])
-def test_the_fixed_judge_finds_the_bits_that_we_find(
-    language_sentences: Callable[[str], list[str]], tmp_path: Path, kind: str
+def test_the_judge_finds_the_bits_that_we_find(
+    language_sentences: Callable[[str], list[str]],
+    transformers: ModuleType,
+    tmp_path: Path,
+    kind: str,
 ) -> None:
     write_model(kind, tmp_path / "model")
     write_tokenizer(gemma_like() if kind == "gemma3" else byte_level(), tmp_path / "model")
-    text = tmp_path / "text.txt"
     some = [*language_sentences("tatar")[:4], *language_sentences("khmer")[:3]]
-    text.write_text("\n\n".join([*some, " ".join(some)]), encoding="utf-8")
-    command = [sys.executable, str(JUDGE), str(tmp_path / "model"), str(text)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, check=True)
-    judged = json.loads(done.stdout.splitlines()[-1])
+    judged = judge(tmp_path / "model", "\n\n".join([*some, " ".join(some)]))
     model: LanguageModel = import_huggingface(tmp_path / "model")
     documents = [*some, " ".join(some)]
     ids = model.tokenizer.encode_many(documents)
-    texts = Texts(ids, [text.name] * len(ids), model.tokenizer)
+    texts = Texts(ids, ["texts"] * len(ids), model.tokenizer)
     assert max(len(ids) for ids in texts.ids) > 4 * model.decoder.config.context
     measured = measure_nats(model, texts, advance=lambda n: None)
     found = by_source(texts, measured, model="model", split="val")
     total = {score.metric: score for score in found if score.source is None}
     for metric in ("bits_per_byte", "bits_per_character", "nats_per_token"):
-        assert total[metric].value == pytest.approx(judged[metric], rel=1e-5)
+        assert total[metric].value == pytest.approx(judged.metrics()[metric], rel=1e-5)
     for size in ("n_documents", "n_bytes", "n_chars", "n_tokens"):
-        assert getattr(total["bits_per_byte"], size) == judged[size]
+        assert getattr(total["bits_per_byte"], size) == getattr(judged, size)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-import pytest
 import torch
 from laws.shapes import some_tokens
 from torch.nn import functional as F
@@ -42,24 +42,20 @@ def test_the_slope_of_the_loss_is_the_same(
         assert gap < 1e-3 * parameter.grad.norm() or gap < 1e-6 * whole, name
 
 
-PIECES = {"one by one at the end": [LENGTH - 6, *[1] * 6], "in pieces": [97, 4, LENGTH - 101]}
-
-
-@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES.keys())
 @torch.no_grad()
 def test_what_is_remembered_gives_the_logits_of_one_pass(
-    handed_over: HandedOver, transformers: ModuleType, pieces: list[int]
+    handed_over: HandedOver, theirs: Any
 ) -> None:
     """Over the window's edge too: theirs in one pass, ours piece by piece from memory."""
-    model, folder = handed_over
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    model, _ = handed_over
     tokens_BT = some_tokens(2, LENGTH, vocab=model.tokenizer.vocab)
-    cache, past, found = model.decoder.empty_cache(2, LENGTH), 0, []
-    for piece_BT in tokens_BT.split(pieces, dim=1):
-        found.append(model.decoder.logits(piece_BT, Span.after(past, piece_BT), cache))
-        past += piece_BT.shape[1]
     wanted = theirs(tokens_BT).logits
-    torch.testing.assert_close(torch.cat(found, dim=1), wanted, rtol=0.0, atol=1e-4)
+    for pieces in ([LENGTH - 6, *[1] * 6], [97, 4, LENGTH - 101]):
+        cache, past, found = model.decoder.empty_cache(2, LENGTH), 0, []
+        for piece_BT in tokens_BT.split(pieces, dim=1):
+            found.append(model.decoder.logits(piece_BT, Span.after(past, piece_BT), cache))
+            past += piece_BT.shape[1]
+        torch.testing.assert_close(torch.cat(found, dim=1), wanted, rtol=0.0, atol=1e-4)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Adapters in the library peft: ours there, and its own here, give the same logits."""
 
+import functools
 import json
 import warnings
 from pathlib import Path
@@ -58,6 +59,7 @@ def lively_changes(decoder: AnyDecoder, adapt: Adapt) -> dict[str, Change]:
     }
 
 
+@functools.cache
 def cases() -> list[tuple[str, str, bool]]:
     """Every shape that transformers has, on all matrices and on some, LoRA and DoRA in turn; a
     family's plain shape in all ways.

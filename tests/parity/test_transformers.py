@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -91,11 +92,11 @@ FOREIGN = {
 """Folders that `transformers` writes itself, with its own defaults where nothing is said."""
 
 
-def test_transformers_gives_the_same_logits(
-    handed_over: HandedOver, transformers: ModuleType
+def test_transformers_gives_the_same_logits_and_counts_the_same_parameters(
+    handed_over: HandedOver, theirs: Any
 ) -> None:
-    model, folder = handed_over
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    model, _ = handed_over
+    assert theirs.num_parameters() == parameters(model.decoder.config).total
     tokens_BT = some_tokens(2, 300, vocab=model.tokenizer.vocab)
     with torch.no_grad():
         wanted, found = model.decoder.logits(tokens_BT), theirs(tokens_BT).logits
@@ -103,27 +104,18 @@ def test_transformers_gives_the_same_logits(
     torch.testing.assert_close(found, wanted, **CLOSE)
 
 
-def test_transformers_counts_the_same_parameters(
-    handed_over: HandedOver, transformers: ModuleType
-) -> None:
-    model, folder = handed_over
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    assert theirs.num_parameters() == parameters(model.decoder.config).total
-
-
 def test_transformers_generates_the_same_ids_from_its_cache(
-    handed_over: HandedOver, transformers: ModuleType
+    handed_over: HandedOver, theirs: Any
 ) -> None:
-    model, folder = handed_over
+    model, _ = handed_over
     if getattr(model.decoder.config.mixers[0], "window", None) == 1:
         pytest.skip("transformers' cache for a window of one key keeps all of them")
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = [model.tokenizer.end_id, *model.tokenizer.encode(PROMPT)]
     row = torch.tensor([ids])
     answer = theirs.generate(
-        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=60
+        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=24
     )
-    ours = model.stream(PROMPT, max_tokens=60, sampling=Sampling(temperature=0))
+    ours = model.stream(PROMPT, max_tokens=24, sampling=Sampling(temperature=0))
     assert list(ours)
     ending = [model.tokenizer.end_id] if ours.finish_reason == "end" else []
     assert answer[0, len(ids) :].tolist() == [*ours.ids, *ending]

@@ -21,7 +21,7 @@ from endonym.formats.parsers.unit import Unit
 from endonym.limited.landlock import version
 
 QUICK = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=60.0, file_seconds=300.0)
-WAITING = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=3.0, file_seconds=60.0)
+WAITING = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, unit_seconds=2.0, file_seconds=60.0)
 """For what neither computes nor ends."""
 A, B, C = TATAR[:3]
 
@@ -49,7 +49,7 @@ ACTS = {
     "exit-now": ("parser_crashed", "exit code 0"),
     "exit": ("parser_failed", "SystemExit"),
     "spin": ("parser_timeout", "1 s of processor time"),
-    "sleep": ("parser_timeout", "nothing came for 3 s"),
+    "sleep": ("parser_timeout", "nothing came for 2 s"),
     "ignore-signals-and-spin": ("parser_timeout", "nothing came"),
     "eat": ("parser_memory", "400 MiB"),
     "eat-in-c": ("parser_memory", "400 MiB"),

@@ -56,7 +56,7 @@ def test_an_answered_question_ends_nothing_when_its_time_is_over(process: Limite
     for seconds in (30.0, 0.7):
         process.ask({"do": "echo", "word": TATAR[0]}, Limits(300 << 20, 0.2, seconds))
     answering = process._process
-    time.sleep(2.0)
+    time.sleep(1.0)
     assert answering.poll() is None
 
 

@@ -66,6 +66,7 @@ def nats(one: Training) -> dict[int, tuple[float, float]]:
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bit(
     tmp_path: Path, graphs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
@@ -112,6 +113,7 @@ def test_blocks_that_are_all_computed_again_are_not_compiled(tmp_path: Path) -> 
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_model_has_the_same_loss_and_gradients(graphs: Callable[[], int]) -> None:
     keys = {"dim": 32, "layers": 1, "mixer": {"heads": 2}, "residual_init": "scaled"}

@@ -224,8 +224,7 @@ def test_memory_is_given_back_to_the_collector_unless_it_was_frozen_before(work:
     assert gc.get_freeze_count() == 0
     gc.freeze()
     list(training(work, steps=1).reports())
-    assert gc.get_freeze_count() > 0
-    gc.unfreeze()
+    assert gc.get_freeze_count() > 0  # and so it stays: later trainings walk through no objects
 
 
 @pytest.mark.parametrize(("schedule", "warmup"), [("linear", 3), ("cosine", 0), ("constant", 4)])
