@@ -36,7 +36,7 @@ def filled_template(name: str, /, **values: Any) -> str:
     Raises ValueError if the template needs a value that is missing.
     """
     try:
-        return page_templates().get_template(name).render(values)
+        return page_templates().get_template(name).render(version=version("endonym"), **values)
     except jinja2.UndefinedError as error:
         raise ValueError(str(error)) from error
 
@@ -59,7 +59,6 @@ def page_templates() -> jinja2.Environment:
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)
-    environment.globals.update(version=version("endonym"))
     return environment
 
 
