@@ -64,7 +64,7 @@ NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 LEAST_PART = 0.05
 """Parts of a run that take less of its time are not named."""
-EXAMINED_BYTES, EXAMPLES = 30_000_000, 3
+EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
 """Raw bytes that are examined, about, and examples that are kept of each finding."""
 
 
