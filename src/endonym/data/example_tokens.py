@@ -164,7 +164,7 @@ class ExampleOrder:
             None if reference is None else reference.reshape(shape),
         )
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """Nothing: examples are of no source of the corpus."""
         return {}
 

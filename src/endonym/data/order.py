@@ -14,6 +14,7 @@ P: pieces of the rows asked for, each within one epoch. S: stretches that a piec
 """
 
 import functools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -136,14 +137,15 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of the inputs are of each source; the end-of-text before a document is its.
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
+        """How many of the inputs of these document numbers are of each source.
 
+        The end-of-text before a document is of its source.
         Empty if there is one source: then nobody asks.
         """
         if len(self.shards.sources) == 1:
             return {}
-        sources = self.index["source"][self.originals(rows.documents_BT)]
+        sources = self.index["source"][self.originals(documents)]
         counts = np.bincount(sources.flatten(), minlength=len(self.shards.sources))
         return dict(zip(self.shards.sources, counts.tolist(), strict=True))
 
@@ -340,18 +342,12 @@ class Mixture:
             left_B, parts = left_B - before_B, parts - part
         return numbers_B, indices_B
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """As Order.tokens_by_source: looked up by the documents."""
-        if len(self.shards.sources) == 1:
-            return {}
-        found = dict.fromkeys(self.shards.sources, 0)
-        numbers_BT = rows.documents_BT % len(self.orders)
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
+        """As Order.tokens_by_source."""
+        found, numbers = Counter[str](), documents % len(self.orders)
         for number, order in enumerate(self.orders):
-            documents_P = rows.documents_BT[numbers_BT == number] // len(self.orders)
-            sources_P = order.index["source"][order.originals(documents_P)]
-            for source, count in zip(*np.unique(sources_P, return_counts=True), strict=True):
-                found[self.shards.sources[source]] += int(count)
-        return found
+            found.update(order.tokens_by_source(documents[numbers == number] // len(self.orders)))
+        return dict(found)
 
 
 def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:

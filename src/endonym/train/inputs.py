@@ -5,13 +5,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from endonym.data.batches import AnyOrder, Batch, Batches
+from endonym.data.batches import Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.order import Mixture, Numbers, Order, Share
 from endonym.data.shards import TokenShards
@@ -35,32 +34,11 @@ PIECE_TOKENS = 1 << 20
 HASH_BYTES = 32
 
 
-class PhaseInputs(Protocol):
-    """What a phase reads, and the folder of its checkpoints.
-
-    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
-    """
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def unigram_nats(self) -> float: ...
-
-    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
-        """The batches of a phase."""
-        ...
-
-    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
-        """The loss on held-out data, of at most `config.eval_tokens` positions."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """Texts to train on and held-out ones.
+    """Texts to train on and held-out ones. folder: of the checkpoints.
 
+    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
     join: sources whose documents are joined (data/order.py), in both texts.
     """
 
@@ -73,7 +51,7 @@ class TrainingInputs:
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
-        order: AnyOrder
+        order: Order | Mixture
         if config.sources:
             shares = [Share(each.name, each.share, each.first_row) for each in config.sources]
             order = Mixture(self.train, shares, context=context, seed=seed, join=self.join)
@@ -133,6 +111,10 @@ class ExampleInputs:
         count = max(1.0, count)
         figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
         return ValidationResult(loss / count, bits(nats, n_bytes), {}, int(count), figures)
+
+
+PhaseInputs = TrainingInputs | ExampleInputs
+"""What a phase reads, the folder of its checkpoints, and its validation."""
 
 
 def _answer_sums(batch: Batch, nats_BT: torch.Tensor, tokens: ExampleTokens) -> Sums:

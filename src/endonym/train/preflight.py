@@ -9,7 +9,6 @@ from endonym.model.attention import Attention
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 from endonym.train.config import TrainConfig
-from endonym.train.objectives import objective_of
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import require_finite, take_step
 
@@ -91,12 +90,10 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     lively = config.but(
         lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr)
     )
-    optimizer, objective = Optimizer(decoder, lively), objective_of(config)
-    seen, refuses = list[float](), require_finite("pre-flight")
+    optimizer, refuses = Optimizer(decoder, lively), require_finite("pre-flight")
+    seen = list[float]()
     for _ in range(STEPS):
-        stepped = take_step(
-            decoder, optimizer, row, lr_scale=0.5, rows=1, objective=objective, refuses=refuses
-        )
+        stepped = take_step(optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
         seen.append(stepped.nats)
         if stepped.nats < enough / 2 * seen[0]:
             break
