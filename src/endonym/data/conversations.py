@@ -20,18 +20,11 @@ import pyarrow.parquet as parquet
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.streams import (
-    ZSTD_PIECE_BYTES,
-    Damage,
-    Expansion,
-    Stream,
-    uncompressed,
-    unpacked,
-)
 from endonym.formats.readers.records import LARGE_BYTES, json_value, too_many
 from endonym.tokenizer.chat_template import ANSWERING
 
@@ -103,8 +96,8 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     if compression := COMPRESSIONS.get(path.suffix.lower(), ""):
         with path.open("rb") as raw:
             # In small pieces, so that little is read that is not unpacked yet.
-            packed: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
-            for piece in _whole(unpacked(packed, compression), path):
+            packed: streams.Stream = iter(lambda: raw.read(streams.ZSTD_PIECE_BYTES), b"")
+            for piece in _whole(streams.unpacked(packed, compression), path):
                 unpacked_bytes += len(piece)
                 if unpacked_bytes > MOST_UNPACKED:
                     break
@@ -115,10 +108,12 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
-        stream: Stream = uncompressed(raw)
+        stream: streams.Stream = streams.uncompressed(raw)
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
         if compression:
-            stream = Expansion(origin.raw_bytes).bounded(unpacked(stream, compression))
+            stream = streams.Expansion(origin.raw_bytes).bounded(
+                streams.unpacked(stream, compression)
+            )
         _, stream = utf8_stream(stream, "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
@@ -127,10 +122,10 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                 yield _line(*item, origin)
 
 
-def _whole(stream: Stream, path: Path) -> Iterator[bytes]:
+def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     """The stream. Raises SourceError where it is damaged."""
     for piece in stream:
-        if isinstance(piece, Damage):
+        if isinstance(piece, streams.Damage):
             raise _damaged(path, piece.detail)
         yield piece
 
@@ -165,7 +160,7 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     number = 0
     try:
         with parquet.ParquetFile(path) as table:
-            metadata, kept = table.metadata, Expansion(origin.raw_bytes)
+            metadata, kept = table.metadata, streams.Expansion(origin.raw_bytes)
             groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
             if not kept.has_room(sum(group.total_byte_size for group in groups)):
                 raise _damaged(path, kept.message())

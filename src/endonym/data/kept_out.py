@@ -17,19 +17,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from endonym.copies import letters
 from endonym.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination
 from endonym.copies.hashes import Marks, Postings
-from endonym.copies.letters import (
-    KINDS,
-    SPACED,
-    Letters,
-    Runs,
-    batches,
-    folded_letters,
-    kinds,
-    runs,
-    single_letters,
-)
 from endonym.script.fold import Codes
 
 LEAST_LETTERS = 13
@@ -59,7 +49,7 @@ class KeptOut:
         self._lines.index()
 
     def _noted(self, texts: Iterable[str]) -> Iterator[str]:
-        for batch in batches(texts):
+        for batch in letters.batches(texts):
             self._lines.add(batch)
             yield from batch
 
@@ -67,7 +57,7 @@ class KeptOut:
         """Those of the messages that share text with what is kept out."""
         judged = zip(messages, self._runs.judge(messages), strict=True)
         shared = {message for message, found in judged if found.files}
-        for batch in batches(message for message in messages if message not in shared):
+        for batch in letters.batches(message for message in messages if message not in shared):
             shared.update(self._lines.found_in(batch))
         return shared
 
@@ -82,7 +72,7 @@ class _Lines:
     def add(self, texts: Sequence[str]) -> None:
         """Note these texts and their lines."""
         lines = dict.fromkeys(each for text in texts for each in (text, *text.splitlines()))
-        folded = folded_letters(list(lines))
+        folded = letters.folded_letters(list(lines))
         heads = _heads(folded)
         at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
         for first, last in _spans(folded):
@@ -108,7 +98,7 @@ class _Lines:
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
         for parts in {(message,), tuple(lines), tuple(sentences)}:
-            folded = folded_letters(parts)
+            folded = letters.folded_letters(parts)
             known = sum(
                 last - first
                 for first, last in _spans(folded)
@@ -121,7 +111,7 @@ class _Lines:
 
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages in which a whole line stands between borders of words."""
-        folded = folded_letters(messages)
+        folded = letters.folded_letters(messages)
         heads, is_border = _heads(folded), _borders(folded)
         which, _ = self._known.matches(heads.hashes)
         which = which[is_border[heads.firsts[which]]]
@@ -137,28 +127,30 @@ class _Lines:
                     break
 
 
-def _spans(folded: Letters) -> Iterator[tuple[int, int]]:
+def _spans(folded: letters.Letters) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(folded.firsts.tolist())
 
 
-def _heads(folded: Letters) -> Runs:
+def _heads(folded: letters.Letters) -> letters.Runs:
     """All runs of thirteen letters."""
-    return runs(single_letters(folded, *range(KINDS)), folded, LEAST_LETTERS)
+    return letters.runs(
+        letters.single_letters(folded, *range(letters.KINDS)), folded, LEAST_LETTERS
+    )
 
 
-def _borders(folded: Letters) -> Marks:
+def _borders(folded: letters.Letters) -> Marks:
     """Whether a line may begin or end before each letter; one more for the end of all.
 
     Anywhere beside a letter of a script that does not divide words.
     """
     is_border = np.append(folded.begins, True)
-    undivided = kinds()[folded.codes] != SPACED
+    undivided = letters.kinds()[folded.codes] != letters.SPACED
     is_border[:-1] |= undivided
     is_border[1:] |= undivided
     return is_border
 
 
-def _mark(folded: Letters, first: int, last: int) -> bytes:
+def _mark(folded: letters.Letters, first: int, last: int) -> bytes:
     """A hash of 64 bits of some letters."""
     return hashlib.blake2b(folded.codes[first:last].tobytes(), digest_size=8).digest()
 
@@ -179,18 +171,18 @@ class ChangedLines:
 
     def has(self, line: Codes) -> bool:
         """Whether one of them is the same line, or the same but for one place."""
-        letters = line.tobytes()
+        data = line.tobytes()
         for length in range(int(ALIKE * len(line)), int(len(line) / ALIKE) + 2):
-            for key in _ends(letters, length) if length in self._lengths else ():
+            for key in _ends(data, length) if length in self._lengths else ():
                 if any(_is_alike(line, other) for other in self._by_end.get(key, ())):
                     return True
         return False
 
 
-def _ends(letters: bytes, length: int) -> tuple[int, int]:
+def _ends(data: bytes, length: int) -> tuple[int, int]:
     """Keys of the beginning and the end that a line has with another one of this length."""
     size = int(END * length) * LETTER_BYTES
-    return hash((length, letters[:size])), hash((letters[len(letters) - size :], length))
+    return hash((length, data[:size])), hash((data[len(data) - size :], length))
 
 
 def _is_alike(one: Codes, other: Codes) -> bool:
