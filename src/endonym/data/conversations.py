@@ -262,7 +262,7 @@ def pair_of(record: Any) -> Pair:
     asking = next((name for name in ("prompt", "question", "instruction") if fields.get(name)), "")
     before = _asked(fields, asking) if asking else ()
     if not asking:
-        _require_unused(fields, (*ADDED, "history"), "chosen")
+        _require_unused(fields, "chosen")
     sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
     chosen, rejected = (_with_system(_joined(before, side), fields) for side in sides)
     if _stripped(chosen) == _stripped(rejected):
@@ -308,7 +308,7 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
     """The messages of a record, by whichever columns it has."""
     for name in MESSAGES:
         if fields.get(name) is not None:
-            _require_unused(fields, (*ADDED, "history"), name)
+            _require_unused(fields, name)
             return _with_system(_messages(fields[name], name), fields)
     for asking, answering in ANSWERED:
         if asking in fields and answering in fields:
@@ -326,7 +326,7 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     asked = _said(fields[asking], asking, "user")
     more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
     if isinstance(fields[asking], list) or len(asked) != 1:
-        _require_unused(fields, (*ADDED, "history"), asking)
+        _require_unused(fields, asking)
     elif more:
         asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
     history = fields.get("history") or []
@@ -339,9 +339,9 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     return (*(message for turn in before for message in turn), *asked)
 
 
-def _require_unused(fields: Mapping[str, Any], names: Sequence[str], beside: str) -> None:
+def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in names:
+    for name in (*ADDED, "history"):
         if fields.get(name):
             raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 

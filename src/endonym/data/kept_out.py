@@ -39,18 +39,32 @@ MOST_OF_ONE_END = 200
 class KeptOut:
     """The runs and the lines of texts that must not be learnt from.
 
+    Lines are kept as hashes by their first letters, and as they are to find changed ones.
     files: name and texts of each. Texts are read once, and not kept.
     """
 
     def __init__(self, files: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._lines = _Lines()
+        self._whole, self._changed = set[bytes](), ChangedLines()
+        self._lengths = defaultdict[int, set[int]](set)
         noted = ((name, self._noted(texts)) for name, texts in files)
         self._runs = Contamination.of_files(noted)
-        self._lines.index()
+        heads = np.fromiter(self._lengths, dtype=np.uint64)
+        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 
     def _noted(self, texts: Iterable[str]) -> Iterator[str]:
+        """These texts; they and their lines are noted on the way."""
         for batch in letters.batches(texts):
-            self._lines.add(batch)
+            lines = dict.fromkeys(each for text in batch for each in (text, *text.splitlines()))
+            folded = letters.folded_letters(list(lines))
+            heads = _heads(folded)
+            at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
+            for first, last in _spans(folded):
+                length = min(last - first, MOST_LETTERS)
+                if length >= LEAST_LETTERS:
+                    self._whole.add(_mark(folded, first, first + length))
+                    self._lengths[at[first]].add(length)
+                if LEAST_LETTERS <= last - first <= MOST_LETTERS:
+                    self._changed.add(folded.codes[first:last].copy())
             yield from batch
 
     def shared_by(self, messages: Sequence[str]) -> set[str]:
@@ -58,40 +72,9 @@ class KeptOut:
         judged = zip(messages, self._runs.judge(messages), strict=True)
         shared = {message for message, found in judged if found.files}
         for batch in letters.batches(message for message in messages if message not in shared):
-            shared.update(self._lines.found_in(batch))
+            shared.update(self._holding(batch))
+            shared.update(message for message in batch if self._is_changed(message))
         return shared
-
-
-class _Lines:
-    """Lines of texts: as hashes by their first letters, and as they are to find changed ones."""
-
-    def __init__(self) -> None:
-        self._whole, self._changed = set[bytes](), ChangedLines()
-        self._lengths = defaultdict[int, set[int]](set)
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Note these texts and their lines."""
-        lines = dict.fromkeys(each for text in texts for each in (text, *text.splitlines()))
-        folded = letters.folded_letters(list(lines))
-        heads = _heads(folded)
-        at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
-        for first, last in _spans(folded):
-            length = min(last - first, MOST_LETTERS)
-            if length >= LEAST_LETTERS:
-                self._whole.add(_mark(folded, first, first + length))
-                self._lengths[at[first]].add(length)
-                if last - first <= MOST_LETTERS:
-                    self._changed.add(folded.codes[first:last].copy())
-
-    def index(self) -> None:
-        """Make ready for `found_in`, when all is added."""
-        heads = np.fromiter(self._lengths, dtype=np.uint64)
-        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
-
-    def found_in(self, messages: Sequence[str]) -> Iterator[str]:
-        """The messages that hold a line, or that are changed lines."""
-        yield from self._holding(messages)
-        yield from (message for message in messages if self._is_changed(message))
 
     def _is_changed(self, message: str) -> bool:
         """Whether a message is such a line, or lines or sentences with most of its letters are."""

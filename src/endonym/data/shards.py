@@ -259,17 +259,21 @@ class TokenShards:
         """Raise Damaged if the number or the lengths of the files do not match the index."""
         needed = int(self.index["shard"].max(initial=-1)) + 1
         if needed != len(self.parts):
-            raise Damaged(
-                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}",
-                where=str(self.folder),
-                do=f"Remove the folder {self.folder} and run again.",
+            message = (
+                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}"
             )
+            raise damaged(self.folder, message)
         for number, part in enumerate(self.parts):
             mine = self.index[self.index["shard"] == number]
             end = int(mine["start"][-1] + mine["length"][-1]) + 2 if len(mine) else 1
             if end != len(part):
-                raise Damaged(
-                    f"the index needs {end} tokens, the file has {len(part)}",
-                    where=str(self.folder / f"{self.split}-{number:05d}.bin"),
-                    do=f"Remove the folder {self.folder} and run again.",
-                )
+                file = f"{self.split}-{number:05d}.bin"
+                message = f"the index needs {end} tokens, the file has {len(part)}"
+                raise damaged(self.folder, message, file)
+
+
+def damaged(folder: Path, message: str, file: str = "") -> Damaged:
+    """The error of an artefact of tokens whose files do not fit together."""
+    return Damaged(
+        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
+    )
