@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from endonym.config import Config
+from endonym.config import Config, optional
 from endonym.errors import RecipeError, printable
 
 ALONE_SHARE = 0.85
@@ -18,11 +18,8 @@ CHATML_NAME = "chatml"
 class Pack(Config):
     """How documents become rows of equal length, without padding and without losing tokens."""
 
-    context: int | None = Field(
-        default=None,
-        ge=8,
-        le=131_072,
-        description="tokens in a row; chosen from the texts if not given",
+    context: int | None = optional(
+        "tokens in a row; chosen from the texts if not given", ge=8, le=131_072
     )
     join: tuple[str, ...] = Field(
         default=(),
@@ -39,12 +36,11 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 class Chat(Config):
     """How conversations and preference pairs become tokens."""
 
-    template: str | None = Field(
-        default=None,
-        min_length=1,
-        description='"chatml", or the path of a Jinja template as `transformers` has them; it goes '
+    template: str | None = optional(
+        '"chatml", or the path of a Jinja template as `transformers` has them; it goes '
         "with the model and its exports\n"
         "    if not given, the template of model.folder, or chatml",
+        min_length=1,
     )
     val_share: float = Field(
         default=0.05,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, optional
 
 
 class Evaluation(Config):
@@ -15,9 +15,7 @@ class Evaluation(Config):
         description="bits: bits per byte of held-out text; prompts: continuations to read; speed: "
         "size, memory, speed and loss in each program that runs the model or an export of it"
     )
-    file: str | None = Field(
-        default=None, description="bits: a text to score instead; prompts: one prompt a line"
-    )
+    file: str | None = optional("bits: a text to score instead; prompts: one prompt a line")
     split: Literal["test", "dev"] = Field(
         default="test",
         description="bits: test for the final score; dev for comparing settings before choosing",

@@ -92,9 +92,9 @@ def matrices(config: ModelConfig) -> list[Matrix]:
     Not the step of Mamba, which is a product of low rank itself, nor tables and convolutions.
     """
     found: list[Matrix] = []
-    for layer in range(config.layers):
-        place, ffn = f"blocks.{layer}.", config.ffn_at(layer)
-        for name, size in config.mixer_at(layer).matrices(config.dim).items():
+    for layer, (mixer, ffn) in enumerate(config.blocks):
+        place = f"blocks.{layer}."
+        for name, size in mixer.matrices(config.dim).items():
             if name != "step":
                 found.append(Matrix(f"{place}mixer.{name}", *size))
         copies = ffn.experts if isinstance(ffn, ExpertsConfig) else 1
@@ -224,9 +224,8 @@ def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
 
 def _uses(config: ModelConfig, adapt: AdaptConfig) -> list[tuple[Matrix, int]]:
     """The adapted matrices, and how many of a matrix's copies a token goes through."""
-    found: list[tuple[Matrix, int]] = []
-    for adapted_matrix in adapted_matrices(config, adapt):
-        ffn = config.ffn_at(int(adapted_matrix.name.split(".")[1]))
-        used = ffn.active if adapted_matrix.copies > 1 and isinstance(ffn, ExpertsConfig) else 1
-        found.append((adapted_matrix, used))
-    return found
+    active = [each.active if isinstance(each, ExpertsConfig) else 1 for _, each in config.blocks]
+    found = adapted_matrices(config, adapt)
+    return [
+        (each, active[int(each.name.split(".")[1])] if each.copies > 1 else 1) for each in found
+    ]

@@ -73,8 +73,7 @@ def parameters(config: AnyModelConfig) -> Parameters:
         return Parameters(table, 0, config.parameters - table - head, head)
     norm = config.dim * (2 if config.norm == "layer" else 1)  # a LayerNorm has a shift as well
     blocks, idle = norm, 0
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+    for mixer, ffn in config.blocks:
         blocks += mixer_parameters(config.dim, mixer) + ffn_parameters(config.dim, ffn)
         blocks += norm * (1 if ffn.kind == "none" or config.shared_norm else 2)
         if isinstance(ffn, shapes.ExpertsConfig):
@@ -106,8 +105,7 @@ def flops_per_token(
         weights = config.parameters - (0 if config.tied else weights)
         mixing = 6 * config.layers * config.dim * length
     else:
-        for layer in range(config.layers):
-            mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        for mixer, ffn in config.blocks:
             used = weights_of(ffn.matrices(config.dim))
             if isinstance(ffn, shapes.ExpertsConfig):
                 used = ffn.active * used + config.dim * ffn.experts
@@ -135,8 +133,7 @@ def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -
     if isinstance(config, ForeignConfig):
         return 2 * config.layers * config.remembered * length * bytes_per_value
     total = 0
-    for layer in range(config.layers):
-        mixer = config.mixer_at(layer)
+    for mixer, _ in config.blocks:
         if isinstance(mixer, shapes.AttentionConfig):
             kept = min(length, mixer.window or length)
             total += 2 * kept * mixer.shared * bytes_per_value

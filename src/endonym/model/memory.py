@@ -126,8 +126,7 @@ def _kept(
     # RMSNorm saves fp32 intermediates beside its input and output.
     norm = config.dim * (2 if config.norm == "layer" else 3 if is_wide else 5)
     blocks: list[int] = []
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+    for mixer, ffn in config.blocks:
         window = mixer.window if isinstance(mixer, shapes.AttentionConfig) else None
         kept = norm + _mixer(mixer, seen.get(window) or config.context, is_wide)
         kept += _ffn(config.dim, ffn)
