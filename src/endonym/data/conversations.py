@@ -272,7 +272,10 @@ def pair_of(record: Any) -> Pair:
             raise Unfit("no_answer", f"{name} does not end with an answer")
         if not each[-1].is_learnt:
             raise Unfit("nothing_learnt", f'the last answer of {name} has "weight": 0')
-    prompt, other = (_all_learnt(each[:-1]) for each in (chosen, rejected))
+    # Their weights say nothing there.
+    prompt, other = (
+        tuple(said._replace(is_learnt=True) for said in each[:-1]) for each in (chosen, rejected)
+    )
     if prompt != other:
         raise Unfit("no_common_prompt", "chosen and rejected differ before their last answers")
     if not any(each.role == "user" for each in chosen[:-1]):
@@ -370,11 +373,6 @@ def _joined(before: Messages, side: Messages) -> Messages:
     if side and side[0].role == "system" and side[1 : 1 + len(before)] == before:
         return side
     return (*before, *side)
-
-
-def _all_learnt(messages: Messages) -> Messages:
-    """Messages of a prompt without their weights, which say nothing there."""
-    return tuple(Message(message.role, message.content) for message in messages)
 
 
 def _stripped(messages: Messages) -> list[tuple[str, str]]:

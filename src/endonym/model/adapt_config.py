@@ -78,12 +78,16 @@ class AdaptConfig(Config):
 
 
 class Matrix(NamedTuple):
-    """A matrix that can be adapted, by the name of its module. copies: of the experts."""
+    """A matrix that can be adapted, by the name of its module.
+
+    copies: of the experts. used: those that a token goes through.
+    """
 
     name: str
     inputs: int
     outputs: int
     copies: int = 1
+    used: int = 1
 
 
 def matrices(config: ModelConfig) -> list[Matrix]:
@@ -97,11 +101,12 @@ def matrices(config: ModelConfig) -> list[Matrix]:
         for name, size in mixer.matrices(config.dim).items():
             if name != "step":
                 found.append(Matrix(f"{place}mixer.{name}", *size))
-        copies = ffn.experts if isinstance(ffn, ExpertsConfig) else 1
+        copies, used = 1, 1
         if isinstance(ffn, ExpertsConfig):
+            copies, used = ffn.experts, ffn.active
             found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, copies))
         for name, size in ffn.matrices(config.dim).items():
-            found.append(Matrix(f"{place}ffn.{name}", *size, copies))
+            found.append(Matrix(f"{place}ffn.{name}", *size, copies, used))
     return found
 
 
@@ -207,8 +212,8 @@ def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
     """How many numbers of A and B one token uses: of the experts only those it goes to."""
     if isinstance(config, ForeignConfig):
         return adapter_parameters(config, adapt)
-    uses = _uses(config, adapt)
-    return sum(adapt.rank * (each.inputs + each.outputs) * used for each, used in uses)
+    found = adapted_matrices(config, adapt)
+    return sum(adapt.rank * (each.inputs + each.outputs) * each.used for each in found)
 
 
 def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
@@ -217,15 +222,6 @@ def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
         return config.layers * 7 * adapt.rank
     masks = 2 if adapt.dropout else 0
     return sum(
-        (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * used
-        for each, used in _uses(config, adapt)
+        (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * each.used
+        for each in adapted_matrices(config, adapt)
     )
-
-
-def _uses(config: ModelConfig, adapt: AdaptConfig) -> list[tuple[Matrix, int]]:
-    """The adapted matrices, and how many of a matrix's copies a token goes through."""
-    active = [each.active if isinstance(each, ExpertsConfig) else 1 for _, each in config.blocks]
-    found = adapted_matrices(config, adapt)
-    return [
-        (each, active[int(each.name.split(".")[1])] if each.copies > 1 else 1) for each in found
-    ]

@@ -33,6 +33,8 @@ FFN_KEYS: dict[str, set[str]] = {
     },
     "none": set(),
 }
+SHARED_KEYS = ("norm", "norm_epsilon", "position", "parallel", "shared_norm")
+"""The keys of a model that have a default in each family."""
 ROPE_BASE = 10_000.0
 HIGH_TURNS = {"llama3": 4.0, "yarn": 32.0}
 HEAD_WIDTH = 64
@@ -89,8 +91,8 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     if keys.dim is None or keys.layers is None:
         raise ShapeError("a shape needs dim and layers", where="model")
     row = FAMILIES[keys.family]
-    names = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
-    row = row.but(**{name: _first(getattr(keys, name), getattr(row, name)) for name in names})
+    given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
+    row = row.but(**{name: value for name, value in given.items() if value is not None})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -108,11 +110,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
         context=context,
         dim=dim,
         layers=layers,
-        norm=row.norm,
-        norm_epsilon=row.norm_epsilon,
-        position=row.position,
-        parallel=row.parallel,
-        shared_norm=row.shared_norm,
+        **{name: getattr(row, name) for name in SHARED_KEYS},
         tied=_first(keys.tied, True),
         logit_cap=keys.logit_cap,
         dropout=dropout,

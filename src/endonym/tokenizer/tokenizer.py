@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -218,10 +219,8 @@ class Tokenizer:
             for reader in (self.decode, self._engine.decode):
                 back = reader(self.encode(text))
                 if back != text:
-                    start = next(
-                        (n for n, (a, b) in enumerate(zip(text, back, strict=False)) if a != b),
-                        min(len(text), len(back)),
-                    )
+                    letters = enumerate(zip_longest(text, back))
+                    start = next(number for number, (a, b) in letters if a != b)
                     raise TokenizerError(
                         f"{text[start : start + 20]!r} comes back as {back[start : start + 20]!r}",
                         where=f"character {start} of {text[:40]!r}",
