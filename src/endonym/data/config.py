@@ -1,10 +1,11 @@
 """The recipe's keys of packing: how documents become rows."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from endonym.config import Config, optional
+from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.errors import RecipeError, printable
 
 ALONE_SHARE = 0.85
@@ -56,6 +57,20 @@ class Chat(Config):
         description="a larger share of records that cannot be used is an error; duplicates and "
         "held-out texts do not count",
     )
+
+
+class ExampleSettings(Config):
+    """How examples are made.
+
+    context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
+    max_rejected: share of the records above which it is an error. seed: of the split.
+    """
+
+    objective: Literal["chat", "preferences"]
+    context: int
+    val_share: float
+    max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
+    seed: int
 
 
 class PackConfig(Config):

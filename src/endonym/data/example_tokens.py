@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from endonym.data.order import Numbers, Rows, runs, shuffled
+from endonym.data.order import Integers, Numbers, Rows, runs, shuffled
 from endonym.data.shards import CHUNK_TOKENS, damaged, id_type
 from endonym.disk import read_json
 from endonym.seed import named_seed
 
-Integers = NDArray[np.int64]
 ExampleSplit = Literal["train", "dev"]
 
 
