@@ -266,42 +266,36 @@ PARTS = 1_000_000
 """Shares are whole numbers of these parts, so that counting rows is exact."""
 
 
-class Share(NamedTuple):
-    """A source's share of the tokens, and the row of its own stream that is read first."""
-
-    source: str
-    share: float
-    first_row: int = 0
-
-
 class Mixture:
     """The order in which sources are read together; the sources of one row are never mixed.
 
-    join: as in Order. positions_per_epoch: the tokens in which `main_source` is read once.
+    shares: of the tokens, by source. join: as in Order. first_rows: which row of its own stream a
+    source begins with, if not 0. positions_per_epoch: the tokens in which `main_source` is read
+    once.
     """
 
     def __init__(
         self,
         shards: TokenShards,
-        shares: Sequence[Share],
+        shares: Mapping[str, float],
         *,
         context: int,
         seed: int,
         join: Collection[str] = (),
+        first_rows: Mapping[str, int] | None = None,
     ) -> None:
-        self.shards, self.context = shards, context
-        self.shares = sorted(shares, key=lambda each: (-each.share, each.source))
-        self.parts = parts_of([each.share for each in self.shares])
+        self.shards, self.context, self.first_rows = shards, context, first_rows or {}
+        self.shares = largest_first(shares)
+        self.parts = parts_of(self.shares)
         self.orders = [
-            Order(shards, context=context, seed=seed, join=join, source=each.source)
-            for each in self.shares
+            Order(shards, context=context, seed=seed, join=join, source=name)
+            for name in self.shares
         ]
-        sizes = {share.source: order.positions_per_epoch for share, order in self._pairs()}
-        main = main_source({each.source: each.share for each in self.shares}, sizes)
-        part = self.parts[[each.source for each in self.shares].index(main)]
-        self.positions_per_epoch = sizes[main] * PARTS // part
+        sizes = {name: order.positions_per_epoch for name, order in self._pairs()}
+        main = main_source(self.shares, sizes)
+        self.positions_per_epoch = sizes[main] * PARTS // self.parts[[*sizes].index(main)]
 
-    def _pairs(self) -> Iterator[tuple[Share, Order]]:
+    def _pairs(self) -> Iterator[tuple[str, Order]]:
         return zip(self.shares, self.orders, strict=True)
 
     @property
@@ -315,11 +309,11 @@ class Mixture:
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
         tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
-        for number, (share, order) in enumerate(self._pairs()):
+        for number, (name, order) in enumerate(self._pairs()):
             here = numbers_B == number
             if not here.any():
                 continue
-            start, many = share.first_row + int(indices_B[here][0]), int(here.sum())
+            start, many = self.first_rows.get(name, 0) + int(indices_B[here][0]), int(here.sum())
             read = order.rows(start, many)
             tokens_BT[here], targets_BT[here] = read.tokens_BT, read.targets_BT
             documents_BT[here] = read.documents_BT * len(self.orders) + number
@@ -356,31 +350,36 @@ def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
-def rows_by_source(shares: Sequence[Share], rows: int) -> dict[str, int]:
+def largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+    """The shares in the order of a mixture; of equal ones by name."""
+    return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0])))
+
+
+def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
-    ordered = sorted(shares, key=lambda each: (-each.share, each.source))
+    ordered = largest_first(shares)
     left, parts, found = rows, PARTS, dict[str, int]()
-    for each, part in zip(ordered, parts_of([each.share for each in ordered]), strict=True):
-        found[each.source] = (left * part + parts // 2) // parts
-        left, parts = left - found[each.source], parts - part
+    for name, part in zip(ordered, parts_of(ordered), strict=True):
+        found[name] = (left * part + parts // 2) // parts
+        left, parts = left - found[name], parts - part
     return found
 
 
-def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
+def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
     """How far a source's share is off, at most, within the rows between two of these numbers.
 
     Rows are of one source each, so that few rows cannot have any share.
     """
-    gap, before, first = 0.0, dict.fromkeys((each.source for each in shares), 0), 0
+    gap, before, first = 0.0, dict.fromkeys(shares, 0), 0
     for end in ends:
         counts = rows_by_source(shares, end)
-        for name, share, _ in shares if end > first else ():
+        for name, share in shares.items() if end > first else ():
             gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
         before, first = counts, end
     return gap
 
 
-def parts_of(shares: Sequence[float]) -> list[int]:
+def parts_of(shares: Mapping[str, float]) -> list[int]:
     """Shares as whole parts of PARTS; the largest, which is the first, takes what rounding left."""
-    parts = [max(1, round(share * PARTS)) for share in shares]
+    parts = [max(1, round(share * PARTS)) for share in shares.values()]
     return [parts[0] + PARTS - sum(parts), *parts[1:]]

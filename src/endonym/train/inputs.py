@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from endonym.data.batches import Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import Mixture, Numbers, Order, Share
+from endonym.data.order import Mixture, Numbers, Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_atomic
 from endonym.model.foreign.decoder import AnyDecoder
@@ -52,11 +53,13 @@ class TrainingInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order: Order | Mixture
+        how: dict[str, Any] = {"context": context, "seed": seed, "join": self.join}
         if config.sources:
-            shares = [Share(each.name, each.share, each.first_row) for each in config.sources]
-            order = Mixture(self.train, shares, context=context, seed=seed, join=self.join)
+            how["first_rows"] = {each.name: each.first_row for each in config.sources}
+            shares = {each.name: each.share for each in config.sources}
+            order = Mixture(self.train, shares, **how)
         else:
-            order = Order(self.train, context=context, seed=seed, join=self.join)
+            order = Order(self.train, **how)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
