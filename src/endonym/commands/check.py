@@ -328,7 +328,7 @@ def _phase_lines(checked: Checked) -> list[str]:
         ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
         rows = max(batch, ends[-1] // SLICES)
         if len(config.sources) > 1 and rows < EXACT_ROWS:
-            gap = largest_gap({each.name: each.share for each in config.sources}, ends)
+            gap = largest_gap(config.shares, ends)
             shares += (
                 f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
             )

@@ -306,6 +306,11 @@ class TrainConfig(Config):
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
 
     @property
+    def shares(self) -> dict[str, float]:
+        """The shares of the tokens by source; empty if all texts are read together."""
+        return {source.name: source.share for source in self.sources}
+
+    @property
     def is_averaged(self) -> bool:
         """Whether an average of the weights is kept."""
         return self.average != "none"

@@ -56,17 +56,15 @@ class TrainingInputs:
         how: dict[str, Any] = {"context": context, "seed": seed, "join": self.join}
         if config.sources:
             how["first_rows"] = {each.name: each.first_row for each in config.sources}
-            shares = {each.name: each.share for each in config.sources}
-            order = Mixture(self.train, shares, **how)
+            order = Mixture(self.train, config.shares, **how)
         else:
             order = Order(self.train, **how)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
-        shares = {source.name: source.share for source in config.sources}
         given = (decoder, self.dev, config.eval_tokens, self.device)
-        return validate(*given, group=group, join=self.join, shares=shares)
+        return validate(*given, group=group, join=self.join, shares=config.shares)
 
 
 @dataclass(frozen=True, slots=True)

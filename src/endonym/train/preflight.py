@@ -102,7 +102,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
         raise TrainingError(
             f"the {what}: {seen[0]:.4f} nats became {min(seen):.4f} after {len(seen)} steps",
             where=f"phase {config.name}",
-            do=_advice(config, has_risen=seen[-1] > seen[0]),
+            do=_advice(config, least_lr, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
 
@@ -116,9 +116,8 @@ def _short_row(batch: Batch) -> Batch:
     return batch.each(lambda part: part[:1, : width if is_cut else None].contiguous())
 
 
-def _advice(config: TrainConfig, *, has_risen: bool) -> str:
+def _advice(config: TrainConfig, least_lr: float, *, has_risen: bool) -> str:
     """What may help. The learning rate only if the phase's own was tried and diverged."""
-    least_lr = LEAST_LR if config.adapt is None else ADAPTED_LR
     if has_risen and config.lr > least_lr:
         return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
     tried = f"It was tried at lr = {max(config.lr, least_lr):g}. "
