@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from endonym.errors import ShapeError
 from endonym.model.attention import Attention
 from endonym.model.cache import Cache, LayerCache
-from endonym.model.config import ModelConfig
+from endonym.model.config import ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
 from endonym.model.ffn import Experts, GatedFfn, PlainFfn
 from endonym.model.kernels.loss import Readout
 from endonym.model.layers import Dropout, make_norm
@@ -40,7 +40,9 @@ class Block(nn.Module):
     With a feed-forward of kind "none" the block is its mixer alone.
     """
 
-    def __init__(self, config: ModelConfig, mixer: Any, ffn: Any) -> None:
+    def __init__(
+        self, config: ModelConfig, mixer: MixerConfig, ffn: FfnConfig | ExpertsConfig
+    ) -> None:
         super().__init__()
         self.parallel = config.parallel
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
