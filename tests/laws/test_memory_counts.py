@@ -173,8 +173,8 @@ def test_what_a_batch_keeps_under_adapters_is_within_the_formula(
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
-    assert memory.CHUNK_LOGITS == loss.CHUNK_LOGITS
-    assert memory.CPU_CHUNK == state_space.CPU_CHUNK
+    assert memory.sizes.CHUNK_LOGITS == loss.CHUNK_LOGITS
+    assert memory.sizes.CPU_CHUNK == state_space.CPU_CHUNK
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
