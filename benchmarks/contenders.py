@@ -160,8 +160,7 @@ class Ours(Contender):
 
     def learn(self, batch: Batch, lr_scale: float) -> float:
         """One step of ours."""
-        given = (self.decoder, self.optimizer, batch)
-        return take_step(*given, lr_scale=lr_scale, rows=len(batch)).nats
+        return take_step(self.optimizer, batch, lr_scale=lr_scale, rows=len(batch)).nats
 
     def judged(self) -> Any:
         """The masters in a decoder of their own, as a run hands them on."""

@@ -148,7 +148,7 @@ def steps(
     documents_BT = (torch.arange(config.context) // DOCUMENT).expand(2 * rows, -1).contiguous()
     batch = Batch(tokens_BT, tokens_BT, documents_BT)
     for _ in range(2):
-        take_step(decoder, learner, batch, lr_scale=1.0, rows=rows)
+        take_step(learner, batch, lr_scale=1.0, rows=rows)
 
 
 def resident() -> int:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from toys import toy_tokenizer
 
+from endonym.data.config import ExampleSettings
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.examples import ExampleSettings, make_examples, with_template
+from endonym.data.examples import make_examples, with_template
 from endonym.data.kept_out import KeptOut
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group
@@ -69,7 +70,7 @@ def fresh_tokenizer(kind: str = "bpe", template: str | None = None) -> Tokenizer
 def settings(objective: Any = "chat", **changes: Any) -> ExampleSettings:
     """How toy examples are made: a quarter held out, in rows of 128 tokens."""
     usual = {"context": 128, "val_share": 0.25, "max_rejected": 0.5, "seed": 1}
-    return ExampleSettings(objective, **{**usual, **changes})
+    return ExampleSettings.model_validate({"objective": objective, **usual, **changes})
 
 
 def make_toy_examples(

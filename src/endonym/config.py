@@ -13,13 +13,16 @@ def unset(default: str) -> dict[str, Any]:
     return {"unset": default}
 
 
-def optional(description: str, default: str | None = None, **limits: Any) -> Any:
+def optional(
+    description: str, default: str | None = None, *, is_identity: bool = True, **limits: Any
+) -> Any:
     """A field that may be left out. default: what then holds, in words (`unset`).
 
-    limits: of its values, as of a Field.
+    is_identity: False as of NOT_IDENTITY. limits: of its values, as of a Field.
     """
-    extra = None if default is None else unset(default)
-    return Field(default=None, description=description, json_schema_extra=extra, **limits)
+    extra = {} if is_identity else NOT_IDENTITY
+    extra = extra if default is None else extra | unset(default)
+    return Field(default=None, description=description, json_schema_extra=extra or None, **limits)
 
 
 class Config(BaseModel):

@@ -101,7 +101,7 @@ def test_only_the_adapter_learns_and_all_of_it(family: str, way: str, number_for
     tokens_BT = some_tokens(8, 32)
     batch = Batch(tokens_BT, tokens_BT.roll(-1, 1), torch.zeros_like(tokens_BT))
     nats = [
-        take_step(decoder, optimizer, batch, lr_scale=1.0, rows=8, refuses=require_finite("")).nats
+        take_step(optimizer, batch, lr_scale=1.0, rows=8, refuses=require_finite("")).nats
         for _ in range(4)
     ]
     assert min(nats[1:]) < nats[0]

@@ -117,7 +117,7 @@ def test_weights_gradients_and_optimizer_state_take_the_bytes_of_the_formula(fam
         optimizer = Optimizer(decoder, train_config(lr=1e-3).but(number_format=number_format))
         tokens_BT = some_tokens(2, 16)
         batch = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT))
-        take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2, refuses=require_finite(family))
+        take_step(optimizer, batch, lr_scale=1.0, rows=2, refuses=require_finite(family))
         tensors = {id(each): each for each in [*decoder.parameters(), *optimizer.masters]}
         weights = sum(each.nbytes for each in tensors.values())
         optimizer_state = sum(each.nbytes for each in optimizer.state().values())
@@ -138,7 +138,7 @@ def test_of_an_adapted_model_only_the_adapter_has_gradients_and_state(
         optimizer = Optimizer(decoder, phase)
         tokens_BT = some_tokens(4, 32)
         batch = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT))
-        take_step(decoder, optimizer, batch, lr_scale=1.0, rows=4, refuses=require_finite(family))
+        take_step(optimizer, batch, lr_scale=1.0, rows=4, refuses=require_finite(family))
         frozen = [each for each in decoder.parameters() if not each.requires_grad]
         assert all(each.grad is None for each in frozen)
         base = sum(each.nbytes for each in frozen)
@@ -179,8 +179,8 @@ def test_what_a_batch_keeps_under_adapters_is_within_the_formula(
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
-    assert memory.CHUNK_LOGITS == loss.CHUNK_LOGITS
-    assert memory.CPU_CHUNK == state_space.CPU_CHUNK
+    assert memory.sizes.CHUNK_LOGITS == loss.CHUNK_LOGITS
+    assert memory.sizes.CPU_CHUNK == state_space.CPU_CHUNK
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")

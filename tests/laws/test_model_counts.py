@@ -135,7 +135,7 @@ def test_operations_by_formula_are_those_of_the_products(config: ModelConfig) ->
         assert counted == products(config, decoder) * tokens_BT.numel()
     between = 0
     for layer in range(config.layers):
-        mixer = config.mixer_at(layer)
+        mixer = config.blocks[layer][0]
         if mixer.kind == "attention":
             hidden = max(0, 12 - (mixer.window or 12)) ** 2
             between += -(-6 * mixer.heads * mixer.head_width * (144 - hidden) // 12)

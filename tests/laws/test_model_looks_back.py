@@ -33,7 +33,7 @@ def reach(decoder: Decoder) -> int:
     """How many tokens, itself included, can show what a token was: a window more each layer."""
     found = 1
     for layer in range(decoder.config.layers):
-        mixer = decoder.config.mixer_at(layer)
+        mixer = decoder.config.blocks[layer][0]
         found += (getattr(mixer, "window", None) or LENGTH) - 1
     return found
 

@@ -75,9 +75,9 @@ def test_steps_of_several_parts_learn_the_same(family: str) -> None:
         )
         torch.manual_seed(3)
         batch = batch_of(decoder.config.vocab)
-        seen = accumulate_gradients(decoder, optimizer, batch, rows=2)
+        seen = accumulate_gradients(optimizer, batch, rows=2, weight=batch.targets_BT.numel())
         for _ in range(2):
-            take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2)
+            take_step(optimizer, batch, lr_scale=1.0, rows=2)
         learnt.append((seen, optimizer.weights()))
     assert learnt[0][0] == learnt[1][0]
     assert all(torch.equal(learnt[0][1][name], each) for name, each in learnt[1][1].items())

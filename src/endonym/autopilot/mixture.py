@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.order import Share, main_source, rows_by_source
+from endonym.data.order import main_source, rows_by_source
 from endonym.errors import RecipeError
 from endonym.formats.config import Source
 from endonym.log import number
@@ -78,7 +78,7 @@ def with_sources(
         found.append(config.but(sources=tuple(kept)))
         if shares:
             rows = config.steps * config.batch_tokens // context
-            of_each = rows_by_source([Share(*each) for each in shares.items()], rows)
+            of_each = rows_by_source(shares, rows)
             read |= {name: read.get(name, 0) + more for name, more in of_each.items()}
     return tuple(found)
 
@@ -88,7 +88,7 @@ def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str,
     if phase.objective != "next_token":
         return {}
     if shares := shares_of(phase, facts):
-        counts = rows_by_source([Share(*each) for each in shares.items()], rows)
+        counts = rows_by_source(shares, rows)
         return {name: float(count * context) for name, count in counts.items()}
     epochs = rows * context / max(1, facts.positions)
     return {name: epochs * each.positions for name, each in facts.sources.items()}

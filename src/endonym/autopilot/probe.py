@@ -58,8 +58,7 @@ class Steps:
     def take(self) -> None:
         """One step; waits until a GPU has finished it."""
         refuses = require_finite("probe")
-        given = (self.decoder, self.optimizer, self.batch)
-        take_step(*given, lr_scale=1.0, rows=self.rows, refuses=refuses)
+        take_step(self.optimizer, self.batch, lr_scale=1.0, rows=self.rows, refuses=refuses)
         torch.get_device_module(self.device).synchronize()
 
     def speed(self) -> float:

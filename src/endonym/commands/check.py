@@ -23,7 +23,7 @@ from endonym.autopilot.resolve import (
     unsaid_formats,
 )
 from endonym.autopilot.text_size import SourceSample, samples_of
-from endonym.data.order import Share, largest_gap
+from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
@@ -328,7 +328,7 @@ def _phase_lines(checked: Checked) -> list[str]:
         ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
         rows = max(batch, ends[-1] // SLICES)
         if len(config.sources) > 1 and rows < EXACT_ROWS:
-            gap = largest_gap([Share(source.name, source.share) for source in config.sources], ends)
+            gap = largest_gap(config.shares, ends)
             shares += (
                 f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
             )

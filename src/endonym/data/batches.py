@@ -6,12 +6,21 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from endonym.data.order import Rows
+from endonym.data.example_tokens import ExampleOrder
+from endonym.data.order import Mixture, Order, Rows
+
+AnyOrder = Order | Mixture | ExampleOrder
+"""What a phase reads, row by row.
+
+positions_per_epoch: tokens of one epoch. bytes_per_position: mean bytes of what a target stands
+for, where the loss counts it. tokens_by_source: how many inputs with these document numbers are of
+each source of the corpus; empty if there is no choice of sources.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +64,6 @@ class Batch:
             yield self.each(lambda part, start=start: part[start : start + rows])
 
 
-class AnyOrder(Protocol):
-    """What a phase reads, row by row: text (data/order.py) or other data.
-
-    positions_per_epoch: tokens of one epoch. bytes_per_position: mean bytes of what a target
-    stands for, where the loss counts it.
-    """
-
-    context: int
-    positions_per_epoch: int
-
-    @property
-    def bytes_per_position(self) -> float:
-        """Bytes of text per target."""
-        ...
-
-    def rows(self, first: int, count: int) -> Rows:
-        """Rows `first` to `first + count`."""
-        ...
-
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of these rows' inputs are of each source of the corpus; empty if there is no
-        choice of sources."""
-        ...
-
-
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed."""
 
@@ -103,7 +87,7 @@ class Batches:
 
     def _made(self, step: int, rows: range) -> Batch:
         read = self.order.rows(step * self.rows + rows.start, len(rows))
-        batch = Batch.of(read, self.order.tokens_by_source(read))
+        batch = Batch.of(read, self.order.tokens_by_source(read.documents_BT))
         return batch if self._aside is None else batch.each(Tensor.pin_memory)
 
     @property

@@ -1,10 +1,11 @@
 """The recipe's keys of packing: how documents become rows."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from endonym.config import Config
+from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.errors import RecipeError, printable
 
 ALONE_SHARE = 0.85
@@ -18,11 +19,8 @@ CHATML_NAME = "chatml"
 class Pack(Config):
     """How documents become rows of equal length, without padding and without losing tokens."""
 
-    context: int | None = Field(
-        default=None,
-        ge=8,
-        le=131_072,
-        description="tokens in a row; chosen from the texts if not given",
+    context: int | None = optional(
+        "tokens in a row; chosen from the texts if not given", ge=8, le=131_072
     )
     join: tuple[str, ...] = Field(
         default=(),
@@ -39,12 +37,11 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 class Chat(Config):
     """How conversations and preference pairs become tokens."""
 
-    template: str | None = Field(
-        default=None,
-        min_length=1,
-        description='"chatml", or the path of a Jinja template as `transformers` has them; it goes '
+    template: str | None = optional(
+        '"chatml", or the path of a Jinja template as `transformers` has them; it goes '
         "with the model and its exports\n"
         "    if not given, the template of model.folder, or chatml",
+        min_length=1,
     )
     val_share: float = Field(
         default=0.05,
@@ -60,6 +57,20 @@ class Chat(Config):
         description="a larger share of records that cannot be used is an error; duplicates and "
         "held-out texts do not count",
     )
+
+
+class ExampleSettings(Config):
+    """How examples are made.
+
+    context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
+    max_rejected: share of the records above which it is an error. seed: of the split.
+    """
+
+    objective: Literal["chat", "preferences"]
+    context: int
+    val_share: float
+    max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
+    seed: int
 
 
 class PackConfig(Config):

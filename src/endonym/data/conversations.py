@@ -20,18 +20,11 @@ import pyarrow.parquet as parquet
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
-from endonym.formats.io.streams import (
-    ZSTD_PIECE_BYTES,
-    Damage,
-    Expansion,
-    Stream,
-    uncompressed,
-    unpacked,
-)
 from endonym.formats.readers.records import LARGE_BYTES, json_value, too_many
 from endonym.tokenizer.chat_template import ANSWERING
 
@@ -103,8 +96,8 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     if compression := COMPRESSIONS.get(path.suffix.lower(), ""):
         with path.open("rb") as raw:
             # In small pieces, so that little is read that is not unpacked yet.
-            packed: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
-            for piece in _whole(unpacked(packed, compression), path):
+            packed: streams.Stream = iter(lambda: raw.read(streams.ZSTD_PIECE_BYTES), b"")
+            for piece in _whole(streams.unpacked(packed, compression), path):
                 unpacked_bytes += len(piece)
                 if unpacked_bytes > MOST_UNPACKED:
                     break
@@ -115,10 +108,12 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
-        stream: Stream = uncompressed(raw)
+        stream: streams.Stream = streams.uncompressed(raw)
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
         if compression:
-            stream = Expansion(origin.raw_bytes).bounded(unpacked(stream, compression))
+            stream = streams.Expansion(origin.raw_bytes).bounded(
+                streams.unpacked(stream, compression)
+            )
         _, stream = utf8_stream(stream, "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
@@ -127,10 +122,10 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                 yield _line(*item, origin)
 
 
-def _whole(stream: Stream, path: Path) -> Iterator[bytes]:
+def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     """The stream. Raises SourceError where it is damaged."""
     for piece in stream:
-        if isinstance(piece, Damage):
+        if isinstance(piece, streams.Damage):
             raise _damaged(path, piece.detail)
         yield piece
 
@@ -165,7 +160,7 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     number = 0
     try:
         with parquet.ParquetFile(path) as table:
-            metadata, kept = table.metadata, Expansion(origin.raw_bytes)
+            metadata, kept = table.metadata, streams.Expansion(origin.raw_bytes)
             groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
             if not kept.has_room(sum(group.total_byte_size for group in groups)):
                 raise _damaged(path, kept.message())
@@ -267,7 +262,7 @@ def pair_of(record: Any) -> Pair:
     asking = next((name for name in ("prompt", "question", "instruction") if fields.get(name)), "")
     before = _asked(fields, asking) if asking else ()
     if not asking:
-        _require_unused(fields, (*ADDED, "history"), "chosen")
+        _require_unused(fields, "chosen")
     sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
     chosen, rejected = (_with_system(_joined(before, side), fields) for side in sides)
     if _stripped(chosen) == _stripped(rejected):
@@ -277,7 +272,10 @@ def pair_of(record: Any) -> Pair:
             raise Unfit("no_answer", f"{name} does not end with an answer")
         if not each[-1].is_learnt:
             raise Unfit("nothing_learnt", f'the last answer of {name} has "weight": 0')
-    prompt, other = (_all_learnt(each[:-1]) for each in (chosen, rejected))
+    # Their weights say nothing there.
+    prompt, other = (
+        tuple(said._replace(is_learnt=True) for said in each[:-1]) for each in (chosen, rejected)
+    )
     if prompt != other:
         raise Unfit("no_common_prompt", "chosen and rejected differ before their last answers")
     if not any(each.role == "user" for each in chosen[:-1]):
@@ -313,7 +311,7 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
     """The messages of a record, by whichever columns it has."""
     for name in MESSAGES:
         if fields.get(name) is not None:
-            _require_unused(fields, (*ADDED, "history"), name)
+            _require_unused(fields, name)
             return _with_system(_messages(fields[name], name), fields)
     for asking, answering in ANSWERED:
         if asking in fields and answering in fields:
@@ -331,7 +329,7 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     asked = _said(fields[asking], asking, "user")
     more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
     if isinstance(fields[asking], list) or len(asked) != 1:
-        _require_unused(fields, (*ADDED, "history"), asking)
+        _require_unused(fields, asking)
     elif more:
         asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
     history = fields.get("history") or []
@@ -344,9 +342,9 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     return (*(message for turn in before for message in turn), *asked)
 
 
-def _require_unused(fields: Mapping[str, Any], names: Sequence[str], beside: str) -> None:
+def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in names:
+    for name in (*ADDED, "history"):
         if fields.get(name):
             raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
@@ -375,11 +373,6 @@ def _joined(before: Messages, side: Messages) -> Messages:
     if side and side[0].role == "system" and side[1 : 1 + len(before)] == before:
         return side
     return (*before, *side)
-
-
-def _all_learnt(messages: Messages) -> Messages:
-    """Messages of a prompt without their weights, which say nothing there."""
-    return tuple(Message(message.role, message.content) for message in messages)
 
 
 def _stripped(messages: Messages) -> list[tuple[str, str]]:

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from endonym.data.order import Numbers, Rows, runs, shuffled
-from endonym.data.shards import CHUNK_TOKENS, id_type
+from endonym.data.order import Integers, Numbers, Rows, runs, shuffled
+from endonym.data.shards import CHUNK_TOKENS, damaged, id_type
 from endonym.disk import read_json
-from endonym.errors import Damaged
 from endonym.seed import named_seed
 
-Integers = NDArray[np.int64]
 ExampleSplit = Literal["train", "dev"]
 
 
@@ -41,11 +38,8 @@ class ExampleTokens:
         offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
         for name, size in (("ids.bin", kind.itemsize), ("learnt.bin", 1)):
             if (folder / name).stat().st_size != offsets[-1] * size:
-                raise Damaged(
-                    f"the index needs {offsets[-1]:,} tokens, the file has another size",
-                    where=str(folder / name),
-                    do=f"Remove the folder {folder} and run again.",
-                )
+                message = f"the index needs {offsets[-1]:,} tokens, the file has another size"
+                raise damaged(folder, message, name)
         is_mine = np.load(folder / "dev.npy", allow_pickle=False) == (split == "dev")
         self.starts: Integers = offsets[:-1][is_mine]
         self.lengths: Integers = np.diff(offsets)[is_mine]
@@ -164,7 +158,7 @@ class ExampleOrder:
             None if reference is None else reference.reshape(shape),
         )
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """Nothing: examples are of no source of the corpus."""
         return {}
 

@@ -14,16 +14,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endonym.copies.held_out.split import digest
 from endonym.data.chat_layout import Layout, Layouts, with_weights
+from endonym.data.config import ExampleSettings
 from endonym.data.conversations import (
     Message,
     Record,
@@ -48,23 +48,7 @@ SHOWN_REASONS = 6
 HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
 ALLOWED = ("duplicate", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault."""
-Objective = Literal["chat", "preferences"]
 Ids = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleSettings:
-    """How examples are made.
-
-    context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
-    max_rejected: share of the records above which it is an error. seed: of the split.
-    """
-
-    objective: Objective
-    context: int
-    val_share: float
-    max_rejected: float
-    seed: int
 
 
 class Prepared(NamedTuple):

@@ -17,19 +17,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from endonym.copies import letters
 from endonym.copies.contamination import MOST_REMOVED, SENTENCE_END, Contamination
 from endonym.copies.hashes import Marks, Postings
-from endonym.copies.letters import (
-    KINDS,
-    SPACED,
-    Letters,
-    Runs,
-    batches,
-    folded_letters,
-    kinds,
-    runs,
-    single_letters,
-)
 from endonym.script.fold import Codes
 
 LEAST_LETTERS = 13
@@ -49,66 +39,49 @@ MOST_OF_ONE_END = 200
 class KeptOut:
     """The runs and the lines of texts that must not be learnt from.
 
+    Lines are kept as hashes by their first letters, and as they are to find changed ones.
     files: name and texts of each. Texts are read once, and not kept.
     """
 
     def __init__(self, files: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._lines = _Lines()
+        self._whole, self._changed = set[bytes](), ChangedLines()
+        self._lengths = defaultdict[int, set[int]](set)
         noted = ((name, self._noted(texts)) for name, texts in files)
         self._runs = Contamination.of_files(noted)
-        self._lines.index()
+        heads = np.fromiter(self._lengths, dtype=np.uint64)
+        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 
     def _noted(self, texts: Iterable[str]) -> Iterator[str]:
-        for batch in batches(texts):
-            self._lines.add(batch)
+        """These texts; they and their lines are noted on the way."""
+        for batch in letters.batches(texts):
+            lines = dict.fromkeys(each for text in batch for each in (text, *text.splitlines()))
+            folded = letters.folded_letters(list(lines))
+            heads = _heads(folded)
+            at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
+            for first, last in _spans(folded):
+                length = min(last - first, MOST_LETTERS)
+                if length >= LEAST_LETTERS:
+                    self._whole.add(_mark(folded, first, first + length))
+                    self._lengths[at[first]].add(length)
+                if LEAST_LETTERS <= last - first <= MOST_LETTERS:
+                    self._changed.add(folded.codes[first:last].copy())
             yield from batch
 
     def shared_by(self, messages: Sequence[str]) -> set[str]:
         """Those of the messages that share text with what is kept out."""
         judged = zip(messages, self._runs.judge(messages), strict=True)
         shared = {message for message, found in judged if found.files}
-        for batch in batches(message for message in messages if message not in shared):
-            shared.update(self._lines.found_in(batch))
+        for batch in letters.batches(message for message in messages if message not in shared):
+            shared.update(self._holding(batch))
+            shared.update(message for message in batch if self._is_changed(message))
         return shared
-
-
-class _Lines:
-    """Lines of texts: as hashes by their first letters, and as they are to find changed ones."""
-
-    def __init__(self) -> None:
-        self._whole, self._changed = set[bytes](), ChangedLines()
-        self._lengths = defaultdict[int, set[int]](set)
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Note these texts and their lines."""
-        lines = dict.fromkeys(each for text in texts for each in (text, *text.splitlines()))
-        folded = folded_letters(list(lines))
-        heads = _heads(folded)
-        at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
-        for first, last in _spans(folded):
-            length = min(last - first, MOST_LETTERS)
-            if length >= LEAST_LETTERS:
-                self._whole.add(_mark(folded, first, first + length))
-                self._lengths[at[first]].add(length)
-                if last - first <= MOST_LETTERS:
-                    self._changed.add(folded.codes[first:last].copy())
-
-    def index(self) -> None:
-        """Make ready for `found_in`, when all is added."""
-        heads = np.fromiter(self._lengths, dtype=np.uint64)
-        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
-
-    def found_in(self, messages: Sequence[str]) -> Iterator[str]:
-        """The messages that hold a line, or that are changed lines."""
-        yield from self._holding(messages)
-        yield from (message for message in messages if self._is_changed(message))
 
     def _is_changed(self, message: str) -> bool:
         """Whether a message is such a line, or lines or sentences with most of its letters are."""
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
         for parts in {(message,), tuple(lines), tuple(sentences)}:
-            folded = folded_letters(parts)
+            folded = letters.folded_letters(parts)
             known = sum(
                 last - first
                 for first, last in _spans(folded)
@@ -121,7 +94,7 @@ class _Lines:
 
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages in which a whole line stands between borders of words."""
-        folded = folded_letters(messages)
+        folded = letters.folded_letters(messages)
         heads, is_border = _heads(folded), _borders(folded)
         which, _ = self._known.matches(heads.hashes)
         which = which[is_border[heads.firsts[which]]]
@@ -137,28 +110,30 @@ class _Lines:
                     break
 
 
-def _spans(folded: Letters) -> Iterator[tuple[int, int]]:
+def _spans(folded: letters.Letters) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(folded.firsts.tolist())
 
 
-def _heads(folded: Letters) -> Runs:
+def _heads(folded: letters.Letters) -> letters.Runs:
     """All runs of thirteen letters."""
-    return runs(single_letters(folded, *range(KINDS)), folded, LEAST_LETTERS)
+    return letters.runs(
+        letters.single_letters(folded, *range(letters.KINDS)), folded, LEAST_LETTERS
+    )
 
 
-def _borders(folded: Letters) -> Marks:
+def _borders(folded: letters.Letters) -> Marks:
     """Whether a line may begin or end before each letter; one more for the end of all.
 
     Anywhere beside a letter of a script that does not divide words.
     """
     is_border = np.append(folded.begins, True)
-    undivided = kinds()[folded.codes] != SPACED
+    undivided = letters.kinds()[folded.codes] != letters.SPACED
     is_border[:-1] |= undivided
     is_border[1:] |= undivided
     return is_border
 
 
-def _mark(folded: Letters, first: int, last: int) -> bytes:
+def _mark(folded: letters.Letters, first: int, last: int) -> bytes:
     """A hash of 64 bits of some letters."""
     return hashlib.blake2b(folded.codes[first:last].tobytes(), digest_size=8).digest()
 
@@ -179,18 +154,18 @@ class ChangedLines:
 
     def has(self, line: Codes) -> bool:
         """Whether one of them is the same line, or the same but for one place."""
-        letters = line.tobytes()
+        data = line.tobytes()
         for length in range(int(ALIKE * len(line)), int(len(line) / ALIKE) + 2):
-            for key in _ends(letters, length) if length in self._lengths else ():
+            for key in _ends(data, length) if length in self._lengths else ():
                 if any(_is_alike(line, other) for other in self._by_end.get(key, ())):
                     return True
         return False
 
 
-def _ends(letters: bytes, length: int) -> tuple[int, int]:
+def _ends(data: bytes, length: int) -> tuple[int, int]:
     """Keys of the beginning and the end that a line has with another one of this length."""
     size = int(END * length) * LETTER_BYTES
-    return hash((length, letters[:size])), hash((letters[len(letters) - size :], length))
+    return hash((length, data[:size])), hash((data[len(data) - size :], length))
 
 
 def _is_alike(one: Codes, other: Codes) -> bool:

@@ -14,6 +14,7 @@ P: pieces of the rows asked for, each within one epoch. S: stretches that a piec
 """
 
 import functools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -136,14 +137,15 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """How many of the inputs are of each source; the end-of-text before a document is its.
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
+        """How many of the inputs of these document numbers are of each source.
 
+        The end-of-text before a document is of its source.
         Empty if there is one source: then nobody asks.
         """
         if len(self.shards.sources) == 1:
             return {}
-        sources = self.index["source"][self.originals(rows.documents_BT)]
+        sources = self.index["source"][self.originals(documents)]
         counts = np.bincount(sources.flatten(), minlength=len(self.shards.sources))
         return dict(zip(self.shards.sources, counts.tolist(), strict=True))
 
@@ -264,42 +266,36 @@ PARTS = 1_000_000
 """Shares are whole numbers of these parts, so that counting rows is exact."""
 
 
-class Share(NamedTuple):
-    """A source's share of the tokens, and the row of its own stream that is read first."""
-
-    source: str
-    share: float
-    first_row: int = 0
-
-
 class Mixture:
     """The order in which sources are read together; the sources of one row are never mixed.
 
-    join: as in Order. positions_per_epoch: the tokens in which `main_source` is read once.
+    shares: of the tokens, by source. join: as in Order. first_rows: which row of its own stream a
+    source begins with, if not 0. positions_per_epoch: the tokens in which `main_source` is read
+    once.
     """
 
     def __init__(
         self,
         shards: TokenShards,
-        shares: Sequence[Share],
+        shares: Mapping[str, float],
         *,
         context: int,
         seed: int,
         join: Collection[str] = (),
+        first_rows: Mapping[str, int] | None = None,
     ) -> None:
-        self.shards, self.context = shards, context
-        self.shares = sorted(shares, key=lambda each: (-each.share, each.source))
-        self.parts = parts_of([each.share for each in self.shares])
+        self.shards, self.context, self.first_rows = shards, context, first_rows or {}
+        self.shares = largest_first(shares)
+        self.parts = parts_of(self.shares)
         self.orders = [
-            Order(shards, context=context, seed=seed, join=join, source=each.source)
-            for each in self.shares
+            Order(shards, context=context, seed=seed, join=join, source=name)
+            for name in self.shares
         ]
-        sizes = {share.source: order.positions_per_epoch for share, order in self._pairs()}
-        main = main_source({each.source: each.share for each in self.shares}, sizes)
-        part = self.parts[[each.source for each in self.shares].index(main)]
-        self.positions_per_epoch = sizes[main] * PARTS // part
+        sizes = {name: order.positions_per_epoch for name, order in self._pairs()}
+        main = main_source(self.shares, sizes)
+        self.positions_per_epoch = sizes[main] * PARTS // self.parts[[*sizes].index(main)]
 
-    def _pairs(self) -> Iterator[tuple[Share, Order]]:
+    def _pairs(self) -> Iterator[tuple[str, Order]]:
         return zip(self.shares, self.orders, strict=True)
 
     @property
@@ -313,11 +309,11 @@ class Mixture:
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
         tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
-        for number, (share, order) in enumerate(self._pairs()):
+        for number, (name, order) in enumerate(self._pairs()):
             here = numbers_B == number
             if not here.any():
                 continue
-            start, many = share.first_row + int(indices_B[here][0]), int(here.sum())
+            start, many = self.first_rows.get(name, 0) + int(indices_B[here][0]), int(here.sum())
             read = order.rows(start, many)
             tokens_BT[here], targets_BT[here] = read.tokens_BT, read.targets_BT
             documents_BT[here] = read.documents_BT * len(self.orders) + number
@@ -340,18 +336,12 @@ class Mixture:
             left_B, parts = left_B - before_B, parts - part
         return numbers_B, indices_B
 
-    def tokens_by_source(self, rows: Rows) -> dict[str, int]:
-        """As Order.tokens_by_source: looked up by the documents."""
-        if len(self.shards.sources) == 1:
-            return {}
-        found = dict.fromkeys(self.shards.sources, 0)
-        numbers_BT = rows.documents_BT % len(self.orders)
+    def tokens_by_source(self, documents: Integers) -> dict[str, int]:
+        """As Order.tokens_by_source."""
+        found, numbers = Counter[str](), documents % len(self.orders)
         for number, order in enumerate(self.orders):
-            documents_P = rows.documents_BT[numbers_BT == number] // len(self.orders)
-            sources_P = order.index["source"][order.originals(documents_P)]
-            for source, count in zip(*np.unique(sources_P, return_counts=True), strict=True):
-                found[self.shards.sources[source]] += int(count)
-        return found
+            found.update(order.tokens_by_source(documents[numbers == number] // len(self.orders)))
+        return dict(found)
 
 
 def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
@@ -360,31 +350,36 @@ def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
-def rows_by_source(shares: Sequence[Share], rows: int) -> dict[str, int]:
+def largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+    """The shares in the order of a mixture; of equal ones by name."""
+    return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0])))
+
+
+def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
-    ordered = sorted(shares, key=lambda each: (-each.share, each.source))
+    ordered = largest_first(shares)
     left, parts, found = rows, PARTS, dict[str, int]()
-    for each, part in zip(ordered, parts_of([each.share for each in ordered]), strict=True):
-        found[each.source] = (left * part + parts // 2) // parts
-        left, parts = left - found[each.source], parts - part
+    for name, part in zip(ordered, parts_of(ordered), strict=True):
+        found[name] = (left * part + parts // 2) // parts
+        left, parts = left - found[name], parts - part
     return found
 
 
-def largest_gap(shares: Sequence[Share], ends: Sequence[int]) -> float:
+def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
     """How far a source's share is off, at most, within the rows between two of these numbers.
 
     Rows are of one source each, so that few rows cannot have any share.
     """
-    gap, before, first = 0.0, dict.fromkeys((each.source for each in shares), 0), 0
+    gap, before, first = 0.0, dict.fromkeys(shares, 0), 0
     for end in ends:
         counts = rows_by_source(shares, end)
-        for name, share, _ in shares if end > first else ():
+        for name, share in shares.items() if end > first else ():
             gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
         before, first = counts, end
     return gap
 
 
-def parts_of(shares: Sequence[float]) -> list[int]:
+def parts_of(shares: Mapping[str, float]) -> list[int]:
     """Shares as whole parts of PARTS; the largest, which is the first, takes what rounding left."""
-    parts = [max(1, round(share * PARTS)) for share in shares]
+    parts = [max(1, round(share * PARTS)) for share in shares.values()]
     return [parts[0] + PARTS - sum(parts), *parts[1:]]

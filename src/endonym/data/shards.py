@@ -5,7 +5,7 @@ and the first input of the next one. A document of n tokens therefore takes n + 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from endonym.errors import Damaged, RecipeError, StoreError
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.words import in_batches
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -104,7 +105,8 @@ def write_shards(
     sizes = dict.fromkeys(sources, 0)
     for split in SPLITS:
         writer = ShardWriter(out, split, tokenizer, sources)
-        for batch in _batches(documents(split)):
+        # For the tokenizer's threads.
+        for batch in in_batches(documents(split), lambda each: len(each.text), BATCH_CHARS):
             writer.add(batch)
             bytes_read = [len(each.text.encode("utf-8")) for each in batch]
             for each, n_bytes in zip(batch, bytes_read, strict=True):
@@ -121,23 +123,9 @@ def write_shards(
         "bytes": sizes,
     }
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
-    written = {split: TokenShards(out, split) for split in SPLITS}
-    totals: dict[str, Any] = {split: shards.totals() for split, shards in written.items()}
-    return {**totals, "unused": written["train"].unused()}
-
-
-def _batches(documents: Iterable[ShardDocument]) -> Iterator[list[ShardDocument]]:
-    """Batches of a few million characters, for the tokenizer's threads."""
-    batch: list[ShardDocument] = []
-    chars = 0
-    for document in documents:
-        batch.append(document)
-        chars += len(document.text)
-        if chars >= BATCH_CHARS:
-            yield batch
-            batch, chars = [], 0
-    if batch:
-        yield batch
+    totals = {split: TokenShards(out, split).totals() for split in SPLITS}
+    found: dict[str, Any] = {split: of_sources for split, (of_sources, _) in totals.items()}
+    return {**found, "unused": totals["train"][1]}
 
 
 def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
@@ -246,8 +234,11 @@ class TokenShards:
             found[here] = self.parts[number][offsets[here]]
         return found
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Documents, tokens, bytes, characters and unused ids of each source."""
+    def totals(self) -> tuple[dict[str, dict[str, int]], int]:
+        """Documents, tokens, bytes, characters and unused ids of each source; ids that none uses.
+
+        Special tokens are left out of the unused ids.
+        """
         nothing = {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0}
         totals: dict[str, dict[str, int]] = {name: dict(nothing) for name in self.sources}
         used = np.zeros((len(self.sources), self.vocab), dtype=np.bool_)
@@ -259,33 +250,30 @@ class TokenShards:
             total["bytes"] += int(self.byte_counts[document.ids].sum())
             total["chars"] += int(self.char_counts[document.ids].sum())
             used[document.source, document.ids] = True
-        for total, seen in zip(totals.values(), used, strict=True):
-            total["unused"] = int((self.byte_counts > 0)[~seen].sum())
-        return totals
-
-    def unused(self) -> int:
-        """Ids that do not occur in this split, without special tokens."""
-        seen = np.zeros(self.vocab, dtype=np.bool_)
-        for part in self.parts:
-            for start in range(0, len(part), CHUNK_TOKENS):
-                seen[part[start : start + CHUNK_TOKENS]] = True
-        return int((self.byte_counts > 0)[~seen].sum())
+        unused = ~used & (self.byte_counts > 0)
+        for total, count in zip(totals.values(), unused.sum(axis=1).tolist(), strict=True):
+            total["unused"] = count
+        return totals, int(unused.all(axis=0).sum())
 
     def _check(self) -> None:
         """Raise Damaged if the number or the lengths of the files do not match the index."""
         needed = int(self.index["shard"].max(initial=-1)) + 1
         if needed != len(self.parts):
-            raise Damaged(
-                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}",
-                where=str(self.folder),
-                do=f"Remove the folder {self.folder} and run again.",
+            message = (
+                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}"
             )
+            raise damaged(self.folder, message)
         for number, part in enumerate(self.parts):
             mine = self.index[self.index["shard"] == number]
             end = int(mine["start"][-1] + mine["length"][-1]) + 2 if len(mine) else 1
             if end != len(part):
-                raise Damaged(
-                    f"the index needs {end} tokens, the file has {len(part)}",
-                    where=str(self.folder / f"{self.split}-{number:05d}.bin"),
-                    do=f"Remove the folder {self.folder} and run again.",
-                )
+                file = f"{self.split}-{number:05d}.bin"
+                message = f"the index needs {end} tokens, the file has {len(part)}"
+                raise damaged(self.folder, message, file)
+
+
+def damaged(folder: Path, message: str, file: str = "") -> Damaged:
+    """The error of an artefact of tokens whose files do not fit together."""
+    return Damaged(
+        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
+    )

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
-from endonym.evaluate.compressor import (
-    MOST_DOCUMENTS,
-    ORDER,
-    PRIMING_LIMIT_BYTES,
-    SEPARATORS,
-    KeptSizes,
-    compressed_bytes,
-)
+from endonym.evaluate import compressor
 from endonym.evaluate.neighbours import neighbours
 from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
@@ -129,7 +122,7 @@ def compressor_scores(
     model: Measured,
     *,
     split: str,
-    kept: KeptSizes | None = None,
+    kept: compressor.KeptSizes | None = None,
     advance: Callable[[float], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
     """Scores of PPMd primed with the training text, and the sizes of its samples.
@@ -140,12 +133,12 @@ def compressor_scores(
     model: nats of all texts. kept: sizes of earlier runs. advance: called with the share of the
     ends that is done.
     """
-    separator = SEPARATORS[texts.text]
+    separator = compressor.SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
-    chosen = spaced_sample(texts.sources, MOST_DOCUMENTS)
+    chosen = spaced_sample(texts.sources, compressor.MOST_DOCUMENTS)
     some = texts.only(chosen)
     data = [each.encode("utf-8") for each in some.each()]
-    sizes = compressed_bytes(priming, data, separator, kept=kept, advance=advance)
+    sizes = compressor.compressed_bytes(priming, data, separator, kept=kept, advance=advance)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
     measured = some.measured(list(nats.mean(0)), nats)
     of = len(texts.ids) if len(chosen) < len(texts.ids) else None
@@ -153,7 +146,7 @@ def compressor_scores(
     found = by_source(some, measured, model="compressor", **frame)
     if of is not None:
         found += by_source(some, model.only(np.array(chosen)), model="model_on_sample", **frame)
-    settings = {"order": ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
+    settings = {"order": compressor.ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
     return found, {**sample, **settings}
 
 
@@ -165,10 +158,10 @@ def priming_text(
     Document n is taken where n · share passes a whole number; text over the limit is cut.
     """
     total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
-    share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
+    share = min(1.0, compressor.PRIMING_LIMIT_BYTES / max(1, total))
     taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
     parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
-    data = separator.join(parts)[:PRIMING_LIMIT_BYTES]
+    data = separator.join(parts)[: compressor.PRIMING_LIMIT_BYTES]
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, optional
 
 
 class Evaluation(Config):
@@ -15,9 +15,7 @@ class Evaluation(Config):
         description="bits: bits per byte of held-out text; prompts: continuations to read; speed: "
         "size, memory, speed and loss in each program that runs the model or an export of it"
     )
-    file: str | None = Field(
-        default=None, description="bits: a text to score instead; prompts: one prompt a line"
-    )
+    file: str | None = optional("bits: a text to score instead; prompts: one prompt a line")
     split: Literal["test", "dev"] = Field(
         default="test",
         description="bits: test for the final score; dev for comparing settings before choosing",
@@ -39,14 +37,10 @@ class Evaluation(Config):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         return self
 
-    def files(self, folder: Path) -> list[Path]:
-        """The files of this evaluation; names are relative to the recipe's folder."""
-        return [folder / self.file] if self.file else []
+    def files(self, folder: Path, *kinds: str) -> list[Path]:
+        """The files of this evaluation, if it is of one of these kinds, or no kinds are given.
 
-    def scored_files(self, folder: Path) -> list[Path]:
-        """The file that is scored, if there is one."""
-        return self.files(folder) if self.kind == "bits" else []
-
-    def prompt_files(self, folder: Path) -> list[Path]:
-        """The file of prompts, if there is one."""
-        return self.files(folder) if self.kind == "prompts" else []
+        Names are relative to the recipe's folder.
+        """
+        is_asked = not kinds or self.kind in kinds
+        return [folder / self.file] if self.file and is_asked else []

@@ -13,14 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import (
-    FEWEST_DOCUMENTS,
-    FEWEST_OF_SOURCE,
-    LARGEST_SHARE,
-    Measured,
-    largest_share,
-    ratio,
-)
+from endonym.evaluate import score
 
 RECORD = np.dtype(
     [
@@ -44,7 +37,7 @@ Documents = NDArray[Any]
 def documents(
     texts: Iterable[str],
     sources: Sequence[str],
-    measured: Measured,
+    measured: score.Measured,
     averaged: Collection[str] | None = None,
 ) -> Documents:
     """Each text with its source, size and nats, in order.
@@ -123,12 +116,12 @@ def with_enough(every: Sequence[Documents]) -> list[Documents]:
     enough: dict[int, int] = {}
     for source in sources:
         sizes = [_group_sizes(each[each["source"] == source]) for each in every]
-        fewest, largest = min(map(len, sizes)), max(map(largest_share, sizes))
-        if fewest >= FEWEST_OF_SOURCE and largest <= LARGEST_SHARE:
+        fewest, largest = min(map(len, sizes)), max(map(score.largest_share, sizes))
+        if fewest >= score.FEWEST_OF_SOURCE and largest <= score.LARGEST_SHARE:
             enough[source] = fewest
     if len(enough) == len(sources):
         return list(every)
-    if sum(enough.values()) < FEWEST_DOCUMENTS:
+    if sum(enough.values()) < score.FEWEST_DOCUMENTS:
         return []
     return [each[np.isin(each["source"], list(enough))] for each in every]
 
@@ -162,4 +155,4 @@ def difference(one: Documents, other: Documents) -> tuple[float, float | None, f
     is_mean = len(np.unique(one["source"][one["averaged"]])) > 1
     some = one["averaged"] if is_mean else np.ones(len(one), dtype=np.bool_)
     part = one[some]
-    return ratio(bits[some], part["bytes"], part["source"], part["group"], is_mean=is_mean)
+    return score.ratio(bits[some], part["bytes"], part["source"], part["group"], is_mean=is_mean)

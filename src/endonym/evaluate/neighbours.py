@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines, DocumentCounts
+from endonym.data.order import Integers
 from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
 
@@ -31,10 +31,8 @@ MOST_MISSING = 2
 MUCH_COVERED = 0.1
 """A source is named of which training text has so large a share: the share of all may hide it."""
 
-Integers = NDArray[np.int64]
 
-
-def neighbours(shards: TokenShards) -> NDArray[np.int64]:
+def neighbours(shards: TokenShards) -> Integers:
     """For each document the number of its group: neighbours within one block."""
     index = shards.index
     is_first = np.ones(len(index), dtype=np.bool_)

@@ -14,27 +14,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from endonym import device
 from endonym.errors import EndonymError
 
 WARM_UP_TOKENS = 8
 TRANSFORMERS_MISSING = 'transformers is not installed: pip install "endonym[hf]"'
-
-
-class Runtime(Protocol):
-    """A loaded model."""
-
-    context: int
-
-    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
-        """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
-        ...
-
-    def nats(self, ids: Sequence[int]) -> float:
-        """The loss of all ids but the first, together."""
-        ...
 
 
 class Endonym:
@@ -48,7 +34,7 @@ class Endonym:
         self.context = self.model.decoder.config.context
 
     def token_times(self, ids: Sequence[int], count: int) -> list[float]:
-        """As in Runtime."""
+        """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
         from endonym.generate.language_model import continued
         from endonym.generate.sample import Sampling
 
@@ -60,7 +46,7 @@ class Endonym:
         return times
 
     def nats(self, ids: Sequence[int]) -> float:
-        """As in Runtime."""
+        """The loss of all ids but the first, together."""
         import numpy as np
 
         from endonym.generate.reading import read_nats
@@ -92,7 +78,7 @@ class Transformers:
         self.model.generation_config = settings(do_sample=False, pad_token_id=pad)
 
     def token_times(self, ids: Sequence[int], count: int) -> list[float]:
-        """As in Runtime."""
+        """As of Endonym."""
         import torch
 
         clock = _Clock()
@@ -103,7 +89,7 @@ class Transformers:
         return clock.times[1:]  # The first is of the prompt.
 
     def nats(self, ids: Sequence[int]) -> float:
-        """As in Runtime."""
+        """As of Endonym."""
         import torch
 
         row = torch.tensor([list(ids)])
@@ -137,7 +123,7 @@ class LlamaCppRuntime:
         self.context = self.model.context
 
     def token_times(self, ids: Sequence[int], count: int) -> list[float]:
-        """As in Runtime."""
+        """As of Endonym."""
         started, times, new = time.perf_counter(), list[float](), list(ids)
         self.model.clear()
         for _ in range(count):
@@ -147,7 +133,7 @@ class LlamaCppRuntime:
         return times
 
     def nats(self, ids: Sequence[int]) -> float:
-        """As in Runtime."""
+        """As of Endonym."""
         import numpy as np
 
         logits_TV = self.model.logits(ids[:-1]).astype(np.float64)
@@ -182,7 +168,7 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
     if request["program"] != "llama.cpp":
         device.prepare()
     started = time.perf_counter()
-    model: Runtime = RUNTIMES[request["program"]](path, request["number_format"])
+    model = RUNTIMES[request["program"]](path, request["number_format"])
     answer: dict[str, Any] = {"load_seconds": time.perf_counter() - started}
     prompt, most = request["prompt"], model.context
     model.token_times(prompt[: min(WARM_UP_TOKENS, most // 2)], 2)

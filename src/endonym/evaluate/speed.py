@@ -8,7 +8,7 @@ memory the largest. Times are no part of an artefact: they stand in its journal.
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -149,15 +149,13 @@ def measure_speed(
 def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> dict[str, Any]:
     """What one process measures, or the reason why it could not."""
     request = {
-        "program": each.program,
+        **asdict(each),
         "path": str(each.path),
-        "number_format": each.number_format,
+        **asdict(text),
+        "texts": text.texts if with_texts else [],
         "lengths": LENGTHS,
         "decode_after": DECODE_AFTER,
         "decode_tokens": DECODE_TOKENS,
-        "prompt": text.prompt,
-        "texts": text.texts if with_texts else [],
-        "bytes": text.bytes,
     }
     module, environment = "endonym.evaluate.runtimes", device.with_threads(threads)
     try:

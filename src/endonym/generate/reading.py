@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import token_nats
+from endonym.tokenizer.words import in_batches
 
 LONGEST_WINDOW = 2048
 GROUP_TOKENS = 1 << 18
@@ -43,15 +44,8 @@ def windows(document: int, length: int, context: int) -> Iterator[Window]:
 
 def read_nats(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
     """Nats of each token of each document, in order. Documents are read in groups."""
-    group: list[Ids] = []
-    size = 0
-    for ids in documents:
-        group.append(ids)
-        size += len(ids) + 1
-        if size >= GROUP_TOKENS:
-            yield from _read_group(decoder, group, end_id)
-            group, size = [], 0
-    yield from _read_group(decoder, group, end_id)
+    for group in in_batches(documents, lambda ids: len(ids) + 1, GROUP_TOKENS):
+        yield from _read_group(decoder, group, end_id)
 
 
 @torch.inference_mode()
@@ -60,9 +54,8 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    context = max(
-        2, min(decoder.config.context, LONGEST_WINDOW)
-    )  # one token to read, one to predict
+    # At least one token to read, and one to predict.
+    context = max(2, min(decoder.config.context, LONGEST_WINDOW))
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     results = [np.zeros(len(ids)) for ids in documents]
@@ -73,9 +66,8 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
         padded = np.full((len(batch), longest), end_id, dtype=np.int64)
         for index, window in enumerate(batch):
-            padded[index, : window.end - window.begin] = rows[window.document][
-                window.begin : window.end
-            ]
+            read = rows[window.document][window.begin : window.end]
+            padded[index, : len(read)] = read
         tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
         hidden_ND = decoder(tokens_BT[:, :-1])[0].flatten(0, 1)
         nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())

@@ -78,12 +78,16 @@ class AdaptConfig(Config):
 
 
 class Matrix(NamedTuple):
-    """A matrix that can be adapted, by the name of its module. copies: of the experts."""
+    """A matrix that can be adapted, by the name of its module.
+
+    copies: of the experts. used: those that a token goes through.
+    """
 
     name: str
     inputs: int
     outputs: int
     copies: int = 1
+    used: int = 1
 
 
 def matrices(config: ModelConfig) -> list[Matrix]:
@@ -92,16 +96,17 @@ def matrices(config: ModelConfig) -> list[Matrix]:
     Not the step of Mamba, which is a product of low rank itself, nor tables and convolutions.
     """
     found: list[Matrix] = []
-    for layer in range(config.layers):
-        place, ffn = f"blocks.{layer}.", config.ffn_at(layer)
-        for name, size in config.mixer_at(layer).matrices(config.dim).items():
+    for layer, (mixer, ffn) in enumerate(config.blocks):
+        place = f"blocks.{layer}."
+        for name, size in mixer.matrices(config.dim).items():
             if name != "step":
                 found.append(Matrix(f"{place}mixer.{name}", *size))
-        copies = ffn.experts if isinstance(ffn, ExpertsConfig) else 1
+        copies, used = 1, 1
         if isinstance(ffn, ExpertsConfig):
+            copies, used = ffn.experts, ffn.active
             found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, copies))
         for name, size in ffn.matrices(config.dim).items():
-            found.append(Matrix(f"{place}ffn.{name}", *size, copies))
+            found.append(Matrix(f"{place}ffn.{name}", *size, copies, used))
     return found
 
 
@@ -207,8 +212,8 @@ def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
     """How many numbers of A and B one token uses: of the experts only those it goes to."""
     if isinstance(config, ForeignConfig):
         return adapter_parameters(config, adapt)
-    uses = _uses(config, adapt)
-    return sum(adapt.rank * (each.inputs + each.outputs) * used for each, used in uses)
+    found = adapted_matrices(config, adapt)
+    return sum(adapt.rank * (each.inputs + each.outputs) * each.used for each in found)
 
 
 def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
@@ -217,16 +222,6 @@ def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
         return config.layers * 7 * adapt.rank
     masks = 2 if adapt.dropout else 0
     return sum(
-        (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * used
-        for each, used in _uses(config, adapt)
+        (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * each.used
+        for each in adapted_matrices(config, adapt)
     )
-
-
-def _uses(config: ModelConfig, adapt: AdaptConfig) -> list[tuple[Matrix, int]]:
-    """The adapted matrices, and how many of a matrix's copies a token goes through."""
-    found: list[tuple[Matrix, int]] = []
-    for adapted_matrix in adapted_matrices(config, adapt):
-        ffn = config.ffn_at(int(adapted_matrix.name.split(".")[1]))
-        used = ffn.active if adapted_matrix.copies > 1 and isinstance(ffn, ExpertsConfig) else 1
-        found.append((adapted_matrix, used))
-    return found

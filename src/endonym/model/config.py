@@ -4,11 +4,12 @@
 `ModelConfig` is what code computes with. Imports no torch.
 """
 
+from itertools import cycle, islice
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from endonym.config import NOT_IDENTITY, Config, optional
+from endonym.config import Config, optional
 
 MOST_HEADS, MOST_HEAD_WIDTH, MOST_CHANNELS = 1 << 14, 1 << 16, 1 << 22
 MOST_EXPAND, MOST_CONV, MOST_LAYERS, MOST_EXPERTS = 1 << 10, 1 << 12, 10_000, 10_000
@@ -201,13 +202,11 @@ class ModelConfig(Config):
     mixers: tuple[MixerConfig, ...]
     ffns: tuple[FfnConfig | ExpertsConfig, ...]
 
-    def mixer_at(self, layer: int) -> MixerConfig:
-        """The mixer of a layer."""
-        return self.mixers[layer % len(self.mixers)]
-
-    def ffn_at(self, layer: int) -> FfnConfig | ExpertsConfig:
-        """The feed-forward of a layer."""
-        return self.ffns[layer % len(self.ffns)]
+    @property
+    def blocks(self) -> list[tuple[MixerConfig, FfnConfig | ExpertsConfig]]:
+        """The mixer and the feed-forward of each layer."""
+        parts = zip(cycle(self.mixers), cycle(self.ffns), strict=False)
+        return list(islice(parts, self.layers))
 
 
 class MixerKeys(Config):
@@ -294,13 +293,12 @@ Ffns = Annotated[
 class ModelKeys(Config):
     """What a recipe may say about the model; the family's row fills in what it does not."""
 
-    folder: str | None = Field(
-        default=None,
-        description="go on from a model: a run's folder, a model artefact, or a folder in the "
+    folder: str | None = optional(
+        "go on from a model: a run's folder, a model artefact, or a folder in the "
         "transformers format\n"
         "    its weights and shape, so no other key of [model]; [tokenizer] may extend or replace "
         "its tokenizer",
-        json_schema_extra=NOT_IDENTITY,
+        is_identity=False,
     )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")
     dim: Annotated[int, Field(ge=2, le=MOST_CHANNELS)] | None = optional("model width")

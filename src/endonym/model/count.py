@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from endonym.log import number
+from endonym.model import config as shapes
 from endonym.model.adapt_config import AdaptConfig, active_parameters, adapter_parameters
-from endonym.model.config import (
-    AttentionConfig,
-    ExpertsConfig,
-    FfnConfig,
-    Mamba2Config,
-    Matrices,
-    MixerConfig,
-    ModelConfig,
-)
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
 
 PRECISE_BYTES = 4
@@ -47,28 +39,28 @@ class Parameters:
         return self.total - self.idle
 
 
-def weights_of(matrices: Matrices) -> int:
+def weights_of(matrices: shapes.Matrices) -> int:
     """Numbers of these matrices."""
     return sum(inputs * outputs for inputs, outputs in matrices.values())
 
 
-def mixer_parameters(dim: int, mixer: MixerConfig) -> int:
+def mixer_parameters(dim: int, mixer: shapes.MixerConfig) -> int:
     """Parameters of one mixer in a model of this width."""
     matrices = mixer.matrices(dim)
     weights = weights_of(matrices)
-    if isinstance(mixer, AttentionConfig):
+    if isinstance(mixer, shapes.AttentionConfig):
         biases = mixer.bias * sum(outputs for _, outputs in matrices.values())
         return weights + biases + mixer.query_key_norm * 2 * mixer.head_width
     weights += mixer.bias * (matrices["input"][1] + dim) + (mixer.conv_width + 1) * mixer.convolved
-    if isinstance(mixer, Mamba2Config):
+    if isinstance(mixer, shapes.Mamba2Config):
         return weights + 3 * mixer.heads + mixer.inner
     return weights + mixer.inner * (mixer.state + 2)
 
 
-def ffn_parameters(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
+def ffn_parameters(dim: int, ffn: shapes.FfnConfig | shapes.ExpertsConfig) -> int:
     """Parameters of one feed-forward: all experts and the router, if it has experts."""
     matrices = ffn.matrices(dim)
-    if isinstance(ffn, ExpertsConfig):
+    if isinstance(ffn, shapes.ExpertsConfig):
         return ffn.experts * (weights_of(matrices) + dim + (ffn.balance == "bias"))
     return weights_of(matrices) + ffn.bias * sum(outputs for _, outputs in matrices.values())
 
@@ -81,11 +73,10 @@ def parameters(config: AnyModelConfig) -> Parameters:
         return Parameters(table, 0, config.parameters - table - head, head)
     norm = config.dim * (2 if config.norm == "layer" else 1)  # a LayerNorm has a shift as well
     blocks, idle = norm, 0
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+    for mixer, ffn in config.blocks:
         blocks += mixer_parameters(config.dim, mixer) + ffn_parameters(config.dim, ffn)
         blocks += norm * (1 if ffn.kind == "none" or config.shared_norm else 2)
-        if isinstance(ffn, ExpertsConfig):
+        if isinstance(ffn, shapes.ExpertsConfig):
             idle += (ffn.experts - ffn.active) * weights_of(ffn.matrices(config.dim))
     positions = config.context * config.dim if config.position == "learned" else 0
     return Parameters(table, positions, blocks, head, idle)
@@ -114,10 +105,9 @@ def flops_per_token(
         weights = config.parameters - (0 if config.tied else weights)
         mixing = 6 * config.layers * config.dim * length
     else:
-        for layer in range(config.layers):
-            mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        for mixer, ffn in config.blocks:
             used = weights_of(ffn.matrices(config.dim))
-            if isinstance(ffn, ExpertsConfig):
+            if isinstance(ffn, shapes.ExpertsConfig):
                 used = ffn.active * used + config.dim * ffn.experts
             weights += weights_of(mixer.matrices(config.dim)) + used
             mixing += _mixing(mixer, length)
@@ -126,9 +116,9 @@ def flops_per_token(
     return 4 * weights + 6 * active_parameters(config, adapt) + mixing
 
 
-def _mixing(mixer: MixerConfig, length: int) -> int:
+def _mixing(mixer: shapes.MixerConfig, length: int) -> int:
     """Operations between positions, for one token of a document of this length."""
-    if isinstance(mixer, AttentionConfig):
+    if isinstance(mixer, shapes.AttentionConfig):
         hidden = max(0, length - (mixer.window or length)) ** 2
         return -(-6 * mixer.inner * (length**2 - hidden) // length)
     return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * mixer.convolved
@@ -143,9 +133,8 @@ def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -
     if isinstance(config, ForeignConfig):
         return 2 * config.layers * config.remembered * length * bytes_per_value
     total = 0
-    for layer in range(config.layers):
-        mixer = config.mixer_at(layer)
-        if isinstance(mixer, AttentionConfig):
+    for mixer, _ in config.blocks:
+        if isinstance(mixer, shapes.AttentionConfig):
             kept = min(length, mixer.window or length)
             total += 2 * kept * mixer.shared * bytes_per_value
         else:
@@ -161,18 +150,18 @@ def cache_bytes_per_token(config: AnyModelConfig, bytes_per_value: int = 4) -> f
 
 def parts_text(shape: AnyModelConfig) -> str:
     """The parts of the blocks: "4 heads of 64, gated feed-forward of 512"."""
-    if not isinstance(shape, ModelConfig):
+    if not isinstance(shape, shapes.ModelConfig):
         return "computed by transformers"
     parts = [*map(_mixer_text, shape.mixers), *filter(None, map(_ffn_text, shape.ffns))]
     counted = [(part, len(list(alike))) for part, alike in groupby(parts)]
     return ", ".join(f"{count} × {part}" if count > 1 else part for part, count in counted)
 
 
-def _mixer_text(mixer: MixerConfig) -> str:
+def _mixer_text(mixer: shapes.MixerConfig) -> str:
     """One mixer: "16 heads of 64 on 4, window of 512", "mamba of 1 024, state of 16"."""
-    if not isinstance(mixer, AttentionConfig):
+    if not isinstance(mixer, shapes.AttentionConfig):
         inner = f"{number(mixer.inner)} channels"
-        if isinstance(mixer, Mamba2Config):
+        if isinstance(mixer, shapes.Mamba2Config):
             inner = f"{mixer.heads} heads of {mixer.head_width}"
         return f"{mixer.kind} with {inner}, state of {mixer.state}"
     shared = f" on {mixer.kv_heads}" if mixer.kv_heads != mixer.heads else ""
@@ -181,8 +170,8 @@ def _mixer_text(mixer: MixerConfig) -> str:
     return f"{mixer.heads} head{plural} of {mixer.head_width}{shared}{reach}"
 
 
-def _ffn_text(ffn: FfnConfig | ExpertsConfig) -> str:
+def _ffn_text(ffn: shapes.FfnConfig | shapes.ExpertsConfig) -> str:
     """One feed-forward: "gated feed-forward of 2 816", "2 of 8 experts of 512"."""
-    if isinstance(ffn, ExpertsConfig):
+    if isinstance(ffn, shapes.ExpertsConfig):
         return f"{ffn.active} of {ffn.experts} experts of {number(ffn.hidden)}"
     return "" if ffn.kind == "none" else f"{ffn.kind} feed-forward of {number(ffn.hidden)}"

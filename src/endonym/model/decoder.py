@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from endonym.errors import ShapeError
 from endonym.model.attention import Attention
 from endonym.model.cache import Cache, LayerCache
-from endonym.model.config import ModelConfig
+from endonym.model.config import ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
 from endonym.model.ffn import Experts, GatedFfn, PlainFfn
 from endonym.model.kernels.loss import Readout
 from endonym.model.layers import Dropout, make_norm
@@ -40,9 +40,10 @@ class Block(nn.Module):
     With a feed-forward of kind "none" the block is its mixer alone.
     """
 
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    def __init__(
+        self, config: ModelConfig, mixer: MixerConfig, ffn: FfnConfig | ExpertsConfig
+    ) -> None:
         super().__init__()
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
         self.parallel = config.parallel
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
         self.mixer = MIXERS[mixer.kind](config, mixer)
@@ -84,7 +85,7 @@ class Decoder(nn.Module):
         if config.position == "learned":
             self.positions = _embedding(config.context, config.dim)
         self.dropout = Dropout(config.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
+        self.blocks = nn.ModuleList(Block(config, *parts) for parts in config.blocks)
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
         self.head = None if config.tied else nn.Linear(config.dim, config.vocab, bias=False)
 

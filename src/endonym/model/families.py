@@ -13,22 +13,7 @@ from typing import Any, Literal
 
 from endonym.config import Config
 from endonym.errors import ShapeError
-from endonym.model.config import (
-    Activation,
-    AttentionConfig,
-    ExpertsConfig,
-    Family,
-    FfnConfig,
-    FfnKeys,
-    Mamba2Config,
-    MambaConfig,
-    MixerConfig,
-    MixerKeys,
-    ModelConfig,
-    ModelKeys,
-    RopeConfig,
-    RopeScaling,
-)
+from endonym.model import config as shapes
 
 MIXER_KEYS: dict[str, set[str]] = {
     "attention": {
@@ -48,6 +33,8 @@ FFN_KEYS: dict[str, set[str]] = {
     },
     "none": set(),
 }
+SHARED_KEYS = ("norm", "norm_epsilon", "position", "parallel", "shared_norm")
+"""The keys of a model that have a default in each family."""
 ROPE_BASE = 10_000.0
 HIGH_TURNS = {"llama3": 4.0, "yarn": 32.0}
 HEAD_WIDTH = 64
@@ -70,7 +57,7 @@ class FamilyDefaults:
     mixer: Literal["attention", "mamba", "mamba2"] = "attention"
     query_key_norm: bool = False
     ffn: Literal["plain", "gated", "experts", "none"] = "gated"
-    activation: Activation = "silu"
+    activation: shapes.Activation = "silu"
     kv_heads: int | None = None
     has_window: bool = False
     attention_dropout: float = 0.0
@@ -83,7 +70,7 @@ class FamilyDefaults:
 MODERN = FamilyDefaults()
 CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
 STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
-FAMILIES: dict[Family, FamilyDefaults] = {
+FAMILIES: dict[shapes.Family, FamilyDefaults] = {
     "qwen3": MODERN.but(query_key_norm=True),
     "llama": MODERN,
     "mistral": MODERN.but(has_window=True),
@@ -96,7 +83,7 @@ FAMILIES: dict[Family, FamilyDefaults] = {
 }
 
 
-def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
+def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.ModelConfig:
     """The config of a model: its family's defaults, overridden by the recipe's keys.
 
     Raises ShapeError, naming the key, if the sizes do not fit.
@@ -104,8 +91,8 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
     if keys.dim is None or keys.layers is None:
         raise ShapeError("a shape needs dim and layers", where="model")
     row = FAMILIES[keys.family]
-    names = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
-    row = row.but(**{name: _first(getattr(keys, name), getattr(row, name)) for name in names})
+    given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
+    row = row.but(**{name: value for name, value in given.items() if value is not None})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -117,17 +104,13 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
     )
     _check(keys, row)
     dropout = keys.dropout or 0.0
-    return ModelConfig(
+    return shapes.ModelConfig(
         family=keys.family,
         vocab=vocab,
         context=context,
         dim=dim,
         layers=layers,
-        norm=row.norm,
-        norm_epsilon=row.norm_epsilon,
-        position=row.position,
-        parallel=row.parallel,
-        shared_norm=row.shared_norm,
+        **{name: getattr(row, name) for name in SHARED_KEYS},
         tied=_first(keys.tied, True),
         logit_cap=keys.logit_cap,
         dropout=dropout,
@@ -138,7 +121,7 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
     )
 
 
-def without_heads(keys: ModelKeys) -> list[str]:
+def without_heads(keys: shapes.ModelKeys) -> list[str]:
     """The keys in [model] of attention layers for which a recipe gives no number of heads."""
     kind = FAMILIES[keys.family].mixer
     return [
@@ -148,12 +131,12 @@ def without_heads(keys: ModelKeys) -> list[str]:
     ]
 
 
-def ffn_kinds(keys: ModelKeys) -> set[str]:
+def ffn_kinds(keys: shapes.ModelKeys) -> set[str]:
     """The kinds of feed-forwards in the blocks."""
     return {ffn.kind or FAMILIES[keys.family].ffn for ffn in keys.ffns}
 
 
-def is_half_blocks(keys: ModelKeys) -> bool:
+def is_half_blocks(keys: shapes.ModelKeys) -> bool:
     """True if no block has a feed-forward; two such blocks replace one with a feed-forward."""
     return ffn_kinds(keys) == {"none"}
 
@@ -163,7 +146,7 @@ def _part_key(written: Any, name: str, number: int) -> str:
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
 
 
-def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
+def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
     """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
         raise ShapeError(
@@ -191,8 +174,8 @@ def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
 
 
 def resolve_mixer(
-    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
-) -> MixerConfig:
+    keys: shapes.MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> shapes.MixerConfig:
     """A mixer's config with all defaults filled in. Raises ShapeError, naming the key."""
     kind = keys.kind or row.mixer
     _refuse_unused(keys, kind, MIXER_KEYS, where)
@@ -202,7 +185,7 @@ def resolve_mixer(
     conv_width, bias = keys.conv_width or 4, keys.bias or False
     if kind == "mamba":
         state, rank = keys.state or 16, keys.step_rank or -(-dim // 16)
-        return MambaConfig(
+        return shapes.MambaConfig(
             inner=inner, state=state, step_rank=rank, conv_width=conv_width, bias=bias
         )
     width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
@@ -213,7 +196,7 @@ def resolve_mixer(
             do="Choose a head_width that divides dim · expand.",
         )
     _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
-    return Mamba2Config(
+    return shapes.Mamba2Config(
         heads=inner // width,
         head_width=width,
         state=keys.state or 128,
@@ -224,8 +207,8 @@ def resolve_mixer(
 
 
 def _attention(
-    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
-) -> AttentionConfig:
+    keys: shapes.MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> shapes.AttentionConfig:
     """An attention config with all defaults filled in."""
     if keys.heads is None:
         raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
@@ -245,7 +228,7 @@ def _attention(
             do="A window is at most the context; leave it out to see everything.",
         )
     width = keys.head_width or dim // keys.heads
-    return AttentionConfig(
+    return shapes.AttentionConfig(
         heads=keys.heads,
         kv_heads=kv_heads,
         head_width=width,
@@ -257,7 +240,9 @@ def _attention(
     )
 
 
-def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> RopeConfig | None:
+def _rope(
+    keys: shapes.MixerKeys, row: FamilyDefaults, head_width: int, where: str
+) -> shapes.RopeConfig | None:
     """Rotary positions of a mixer; None if its model has none."""
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
@@ -276,10 +261,10 @@ def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> 
             do="Choose an even number of channels.",
         )
     scaling = keys.rope_scaling and _stretched(keys.rope_scaling, f"{where}.rope_scaling")
-    return RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
+    return shapes.RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
 
 
-def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
+def _stretched(scaling: shapes.RopeScaling, where: str) -> shapes.RopeScaling:
     """The scaling of rotary positions, with the defaults of its kind."""
     if scaling.kind == "linear":
         for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
@@ -304,8 +289,8 @@ def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
 
 
 def resolve_ffn(
-    keys: FfnKeys, row: FamilyDefaults, *, dim: int, where: str
-) -> FfnConfig | ExpertsConfig:
+    keys: shapes.FfnKeys, row: FamilyDefaults, *, dim: int, where: str
+) -> shapes.FfnConfig | shapes.ExpertsConfig:
     """A feed-forward's config with all defaults filled in. Raises ShapeError, naming the key."""
     kind = keys.kind or row.ffn
     _refuse_unused(keys, kind, FFN_KEYS, where)
@@ -313,7 +298,7 @@ def resolve_ffn(
     if kind != "experts":
         hidden = keys.hidden or (0 if kind == "none" else _width(dim, is_gated=kind == "gated"))
         bias = _first(keys.bias, row.bias)
-        return FfnConfig(kind=kind, hidden=hidden, activation=activation, bias=bias)
+        return shapes.FfnConfig(kind=kind, hidden=hidden, activation=activation, bias=bias)
     experts = keys.experts or 8
     asked = keys.active or min(2, experts)
     active = experts if asked == "all" else asked
@@ -330,7 +315,7 @@ def resolve_ffn(
             do="Leave it out: the bias learns at the rate of the other vectors.",
         )
     is_gated = _first(keys.gated, True)
-    return ExpertsConfig(
+    return shapes.ExpertsConfig(
         hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
         activation=activation,
         gated=is_gated,

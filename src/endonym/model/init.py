@@ -100,7 +100,7 @@ def is_unlearnt(name: str, config: ModelConfig) -> bool:
     With a window of one token the attention weights are constant: no query or key learns.
     """
     layer = re.match(r"blocks\.(\d+)\.mixer\.(query|key)", name)
-    if layer and getattr(config.mixer_at(int(layer[1])), "window", None) == 1:
+    if layer and getattr(config.blocks[int(layer[1])][0], "window", None) == 1:
         return True
     return config.position != "rope" and re.search(UNLEARNT, name) is not None
 

@@ -186,11 +186,7 @@ def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) ->
     """Raise ShapeError if a change has no matrix, or one of another shape."""
     for path, change in changes.items():
         if path not in maps:
-            raise ShapeError(
-                f"the adapter changes {path}, which this model has not",
-                where="adapter",
-                do="Take the adapter of this model.",
-            )
+            raise _misfit(f"the adapter changes {path}, which this model has not")
         *experts, outputs, inputs = matrix_of(maps[path]).shape
         rank = change.rank
         wanted = [(*experts, rank, inputs), (*experts, outputs, rank), (*experts, outputs)]
@@ -198,11 +194,11 @@ def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) ->
         found = [None if part is None else tuple(part.shape) for part in parts]
         for have, want in zip(found, wanted, strict=True):
             if have is not None and have != want:
-                raise ShapeError(
-                    f"the adapter has {have} for {path}, where {want} would fit",
-                    where="adapter",
-                    do="Take the adapter of this model.",
-                )
+                raise _misfit(f"the adapter has {have} for {path}, where {want} would fit")
+
+
+def _misfit(message: str) -> ShapeError:
+    return ShapeError(message, where="adapter", do="Take the adapter of this model.")
 
 
 def adapted(decoder: AnyDecoder, adapt: AdaptConfig | None, seed: int) -> AnyDecoder:

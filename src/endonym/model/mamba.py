@@ -117,9 +117,9 @@ class Mamba2(nn.Module):
     def __init__(self, config: ModelConfig, mixer: Mamba2Config) -> None:
         super().__init__()
         self.config = mixer
-        mixed = mixer.inner + 2 * mixer.groups * mixer.state
-        self.input = nn.Linear(config.dim, mixer.inner + mixed + mixer.heads, bias=mixer.bias)
-        self.convolution = ShortConvolution(mixed, mixer.conv_width)
+        wide = mixer.inner + mixer.convolved + mixer.heads
+        self.input = nn.Linear(config.dim, wide, bias=mixer.bias)
+        self.convolution = ShortConvolution(mixer.convolved, mixer.conv_width)
         self.step_bias = nn.Parameter(torch.empty(mixer.heads))
         self.A_log = nn.Parameter(torch.empty(mixer.heads))
         self.skip = nn.Parameter(torch.empty(mixer.heads))
@@ -140,7 +140,7 @@ class Mamba2(nn.Module):
         tail_BWC, state_BHKS = (None, None) if cache is None else cache.at(span)
         shared = mixer.groups * mixer.state
         gate_BTC, mixed_BTC, dt_BTH = self.input(x_BTD).split(
-            (mixer.inner, mixer.inner + 2 * shared, mixer.heads), dim=-1
+            (mixer.inner, mixer.convolved, mixer.heads), dim=-1
         )
         mixed_BTC, tail_BWC = self.convolution(mixed_BTC, span.is_first_BT, tail_BWC)
         x_BTC, B, C = mixed_BTC.split((mixer.inner, shared, shared), dim=-1)

@@ -7,22 +7,11 @@ that the allocator keeps (train/memory_budget.py), are not counted.
 
 from typing import Any
 
+from endonym.model import config as shapes
 from endonym.model.adapt_config import AdaptConfig, adapter_parameters, low_rank_numbers
-from endonym.model.config import (
-    AttentionConfig,
-    ExpertsConfig,
-    FfnConfig,
-    MambaConfig,
-    MixerConfig,
-)
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
-from endonym.model.kernels.sizes import (
-    CHUNK_LOGITS,
-    CPU_CHUNK,
-    LONGEST_WHOLE_SCORES,
-    keys_a_token,
-)
+from endonym.model.kernels import sizes
 
 WAY_BACK = 1.2
 """Activations and gradients of a block, relative to its activations (measured: 1.1 to 1.4)."""
@@ -48,7 +37,7 @@ def training_bytes(
     there are, and on how many processes; as in `fixed_bytes`.
     """
     narrow = 2 if number_format == "bf16" else 4
-    rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
+    rows = min(micro_tokens, max(128, sizes.CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
     kept = kept_numbers(config, number_format, longest_document, checkpointed_blocks)
     _, blocks = _kept(config, number_format, longest_document)
@@ -129,15 +118,16 @@ def _kept(
         return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
     longest = config.context if longest_document is None else longest_document
-    attentions = [each for each in config.mixers if isinstance(each, AttentionConfig)]
-    seen = {each.window: keys_a_token(config.context, each.window, longest) for each in attentions}
+    attentions = [each for each in config.mixers if isinstance(each, shapes.AttentionConfig)]
+    seen = {
+        each.window: sizes.keys_a_token(config.context, each.window, longest) for each in attentions
+    }
     bars = config.context * sum(keys is None for keys in seen.values())
     # RMSNorm saves fp32 intermediates beside its input and output.
     norm = config.dim * (2 if config.norm == "layer" else 3 if is_wide else 5)
     blocks: list[int] = []
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
-        window = mixer.window if isinstance(mixer, AttentionConfig) else None
+    for mixer, ffn in config.blocks:
+        window = mixer.window if isinstance(mixer, shapes.AttentionConfig) else None
         kept = norm + _mixer(mixer, seen.get(window) or config.context, is_wide)
         kept += _ffn(config.dim, ffn)
         if ffn.kind != "none" and not config.shared_norm:
@@ -148,34 +138,34 @@ def _kept(
     return ends + bars, blocks
 
 
-def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
+def _mixer(mixer: shapes.MixerConfig, keys: int, is_wide: bool) -> int:
     """Numbers saved by a mixer; a number in fp32 counts as two in bf16.
 
     Attention saves queries, keys, values and twice its output; of short rows in bf16 all scores.
     """
     precise = 1 if is_wide else 2
-    if isinstance(mixer, AttentionConfig):
+    if isinstance(mixer, shapes.AttentionConfig):
         inner, shared = mixer.inner, mixer.shared
         kept = 3 * inner + 2 * shared
         if mixer.window is not None and keys == 2 * mixer.window:
             # Documents are cut after every window: keys and values are copied for the next piece,
             # and torch's kernel saves the mask of each layer.
             kept += 2 * shared + keys * is_wide
-        if not is_wide and keys <= LONGEST_WHOLE_SCORES:
+        if not is_wide and keys <= sizes.LONGEST_WHOLE_SCORES:
             kept += mixer.heads * keys - inner
         if mixer.query_key_norm:
             kept += 2 * precise * (inner + shared)
         return kept
     inner = mixer.inner
-    if isinstance(mixer, MambaConfig):
+    if isinstance(mixer, shapes.MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
-    states = inner * mixer.state // CPU_CHUNK + mixer.heads * CPU_CHUNK
+    states = inner * mixer.state // sizes.CPU_CHUNK + mixer.heads * sizes.CPU_CHUNK
     return 4 * mixer.convolved + 10 * inner + mixer.heads + states
 
 
-def _ffn(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
+def _ffn(dim: int, ffn: shapes.FfnConfig | shapes.ExpertsConfig) -> int:
     """Numbers saved by a feed-forward."""
-    if isinstance(ffn, ExpertsConfig):
+    if isinstance(ffn, shapes.ExpertsConfig):
         wide = (4 if ffn.gated else 2) * ffn.hidden
         return ffn.active * (2 * dim + wide) + 3 * ffn.experts
     return (4 if ffn.kind == "gated" else 2) * ffn.hidden

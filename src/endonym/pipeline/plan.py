@@ -227,7 +227,9 @@ def named_files(recipe: Recipe) -> list[Path]:
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """The phases; each starts from the previous one unless the recipe says otherwise."""
     models: list[Stage] = []
-    prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
+    prompts = tuple(
+        path for each in recipe.evaluate for path in each.files(recipe.folder, "prompts")
+    )
     examples = plan_examples(recipe, data, training.pack.context)
     ffns = training.model.ffns if isinstance(training.model, ModelConfig) else ()
     has_penalty = any(isinstance(e, ExpertsConfig) and e.balance == "penalty" for e in ffns)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from endonym.config import NOT_IDENTITY, Config
 from endonym.copies.held_out.split import Side
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus import Corpus, make_corpus
-from endonym.data.config import CHATML_NAME, PackConfig, read_template
+from endonym.data.config import CHATML_NAME, ExampleSettings, PackConfig, read_template
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.evaluate.config import Evaluation
@@ -99,23 +99,18 @@ class PretrainedTokenizer(Config):
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
 
 
-class ExamplesConfig(Config):
+class ExamplesConfig(ExampleSettings):
     """How a phase's conversations or preference pairs become examples.
 
     paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
-    Without both it is the tokenizer's, or ChatML. context: positions of a row. seed: of the split.
-    evaluation: files that judge the model, inputs as well.
+    Without both it is the tokenizer's, or ChatML. evaluation: files that judge the model, inputs
+    as well.
     """
 
     paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
     evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     template: str | None = None
-    objective: Literal["chat", "preferences"]
-    context: int
-    val_share: float
-    max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
-    seed: int
 
 
 class ChangedTokenizer(Config):
@@ -322,7 +317,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
-    from endonym.data.examples import HELD_OUT, ExampleSettings, make_examples, with_template
+    from endonym.data.examples import HELD_OUT, make_examples, with_template
     from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
@@ -343,13 +338,11 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         warn("its chat template may write the date: later prompts differ from what is learnt")
     texts = Corpus(ctx.inputs["corpus"].folder)
     held = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
-    keys = ("objective", "context", "val_share", "max_rejected", "seed")
-    settings = ExampleSettings(**{key: getattr(config, key) for key in keys})
     with ctx.log.progress("examples", 0, "records") as advance:
         counted = make_examples(
             config.paths,
             tokenizer,
-            settings,
+            config,
             out=ctx.out,
             advance=advance,
             kept_out=KeptOut([*held, *_evaluation_texts(config.evaluation)]),

@@ -120,12 +120,11 @@ def text_inputs(
     """Texts to read, and bits per byte of the baselines on the dev text."""
     folder, pack = ctx.inputs["shards"].folder, config.pack
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    given = {source.name: source.share for source in config.phase.sources}
-    shares = judged_shares(dev, given)
+    shares = judged_shares(dev, config.phase.shares)
     lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
     lines, target = group.broadcast(lines), device.pick(ctx.device)
     # A phase that is judged by other texts alone need not be good at them.
-    unigram = lines["unigram"].nats if shares or not given else math.inf
+    unigram = lines["unigram"].nats if shares or not config.phase.sources else math.inf
     inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
     return inputs, {name: line.bits for name, line in lines.items()}
 

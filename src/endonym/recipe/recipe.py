@@ -176,7 +176,7 @@ class Recipe(Config):
     def evaluation_texts(self) -> list[Path]:
         """The files whose texts must not stand in the corpus: those that are scored, and those of
         `clean.decontaminate`."""
-        scored = [path for each in self.evaluate for path in each.scored_files(self.folder)]
+        scored = [path for each in self.evaluate for path in each.files(self.folder, "bits")]
         named, _ = files_named(self.clean.decontaminate, self.folder)
         found: dict[Path, Path] = {}
         for path in [*scored, *named]:

@@ -16,7 +16,8 @@ from endonym.recipe.keys import Table, inner, meant, other_programs, plain_word,
 from endonym.recipe.messages import SHAPES, WORDS, unknown_key
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.text import dotted
-from endonym.train.schedule import SCHEDULES, multiplier
+from endonym.train.config import Phase, resolve_phase
+from endonym.train.schedule import SCHEDULES, lr_scale
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WORD_SIGNS = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"
@@ -178,10 +179,10 @@ def schedule_curves() -> str:
     lines: list[str] = []
     full = len(BARS) - 1
     for name in SCHEDULES:
-        heights = [
-            multiplier(name, step=step, steps=CURVE_COLUMNS, warmup_steps=CURVE_WARMUP)
-            for step in range(CURVE_COLUMNS)
-        ]
+        keys = {"schedule": name, "steps": CURVE_COLUMNS, "warmup_steps": CURVE_WARMUP}
+        phase = Phase.model_validate({**keys, "lr": 1.0, "number_format": "fp32"})
+        config = resolve_phase(phase, context=1, positions=1)
+        heights = [lr_scale(config, step) for step in range(CURVE_COLUMNS)]
         eighths = [round(height * full * CURVE_ROWS) for height in heights]
         lines.append(f"  {name}")
         for row in reversed(range(CURVE_ROWS)):

@@ -9,7 +9,6 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
 
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
-from endonym.tokenizer.tokenizer import byte_alphabet
 from endonym.tokenizer.words import LINE_END, SPLIT, Counts, fed
 
 Merges = list[tuple[str, str]]
@@ -106,6 +105,18 @@ def in_byte_letters(text: str) -> str:
     """The bytes of a text in the alphabet of bytes."""
     alphabet = byte_letters()
     return "".join(alphabet[byte] for byte in text.encode("utf-8"))
+
+
+@functools.cache
+def byte_alphabet() -> dict[str, int]:
+    """The printable character for each byte in a byte-level `tokenizer.json`.
+
+    GPT-2's convention: printable bytes stand for themselves, the others take U+0100 and following.
+    """
+    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printing]
+    letters = {chr(byte): byte for byte in printing}
+    return letters | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
 @functools.cache

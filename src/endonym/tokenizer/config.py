@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from endonym.config import Config, unset
+from endonym.config import Config, optional
 
 END_OF_TEXT = "<|endoftext|>"
 SPECIALS = {"end_of_text": END_OF_TEXT, "turn_start": "<|im_start|>", "turn_end": "<|im_end|>"}
@@ -28,11 +28,10 @@ class TokenizerConfig(Config):
         "    char: the characters of the corpus, others as bytes\n"
         "    byte: 256 bytes",
     )
-    vocab: int | None = Field(
-        default=None,
+    vocab: int | None = optional(
+        "ids in all, specials included; chosen from the amount of text if not given",
         ge=BYTE_VOCAB,
         le=1_000_000,
-        description="ids in all, specials included; chosen from the amount of text if not given",
     )
     min_count: int = Field(
         default=2,
@@ -50,12 +49,11 @@ class TokenizerConfig(Config):
         description="the share of each source in the bytes to train on, as "
         "`{khmer = 0.6, english = 0.4}`; sources without a share are left out",
     )
-    extend: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000_000,
-        description="with [model] folder: keep its tokenizer and add up to so many pieces of these "
+    extend: int | None = optional(
+        "with [model] folder: keep its tokenizer and add up to so many pieces of these "
         "texts\n"
         "    it must be a byte-level bpe. Instead, kind (and vocab) replaces it by a new one",
-        json_schema_extra=unset("the folder's tokenizer stays as it is"),
+        "the folder's tokenizer stays as it is",
+        ge=1,
+        le=1_000_000,
     )

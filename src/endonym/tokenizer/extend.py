@@ -16,9 +16,9 @@ from typing import Any
 from tokenizers import Tokenizer as Engine
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.bpe import in_byte_letters, learnt_merges, zipf_least
+from endonym.tokenizer.bpe import byte_alphabet, in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet, half_characters
+from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.train import STRANGE, checked_texts, evenly
 from endonym.tokenizer.words import Counts, count_words
 

@@ -1,12 +1,10 @@
 """What a `tokenizer.json` is, for programs that have their own reader of a kind."""
 
-import functools
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from endonym.tokenizer import bpe, unigram
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.untrusted import frame, own_frame
 
 Kind = Literal["bpe", "unigram", "char", "byte"]
 GGUF_SCALE = 10_000
@@ -18,21 +16,13 @@ def kind_of(tokenizer: Tokenizer) -> Kind | None:
 
     None is also a tokenizer of characters that was made before they were merges of bytes.
     """
-    frame = _frame(json.loads(tokenizer.to_json()))
-    if frame == _own_frame("unigram"):
+    found = frame(json.loads(tokenizer.to_json()))
+    if found == own_frame("unigram"):
         return "unigram"
-    if frame != _own_frame("bpe"):
+    if found != own_frame("bpe"):
         return None
     is_pairs = (tokenizer.char_counts > 1).any()
     return "bpe" if is_pairs else "char" if merges_of(tokenizer) else "byte"
-
-
-def is_own_frame(described: Mapping[str, Any]) -> bool:
-    """Whether a `tokenizer.json` is one of these but for what training decides."""
-    try:
-        return _frame(described) in (_own_frame("bpe"), _own_frame("unigram"))
-    except (LookupError, TypeError, AttributeError):
-        return False
 
 
 def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:
@@ -49,19 +39,3 @@ def gguf_scores(tokenizer: Tokenizer) -> list[float]:
     """
     model = json.loads(tokenizer.to_json())["model"]
     return [score / GGUF_SCALE for _, score in model["vocab"]]
-
-
-@functools.cache
-def _own_frame(kind: Literal["bpe", "unigram"]) -> str:
-    """What all tokenizers of a kind have in common."""
-    made = bpe.byte_level([]) if kind == "bpe" else unigram.engine({})
-    return _frame(json.loads(made.to_str()))
-
-
-def _frame(described: Mapping[str, Any]) -> str:
-    """A `tokenizer.json` without what training decides, and without the list of specials."""
-    model = described["model"].items()
-    kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
-    rules = dict(described)
-    del rules["added_tokens"]  # A file without the list was not written here.
-    return json.dumps(rules | {"model": kept}, sort_keys=True)

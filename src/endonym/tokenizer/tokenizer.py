@@ -1,10 +1,10 @@
 """A tokenizer: a `tokenizer.json`, and the bytes of each id."""
 
 import copy
-import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from endonym.disk import read_given
 from endonym.errors import TokenizerError
+from endonym.tokenizer.bpe import byte_alphabet
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 from endonym.tokenizer.untrusted import trusted_text
 
@@ -24,18 +25,6 @@ CHAT_TEMPLATE = "chat_template.jinja"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
-
-
-@functools.cache
-def byte_alphabet() -> dict[str, int]:
-    """The printable character for each byte in a byte-level `tokenizer.json`.
-
-    GPT-2's convention: printable bytes stand for themselves, the others take U+0100 and following.
-    """
-    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printing]
-    letters = {chr(byte): byte for byte in printing}
-    return letters | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
 class Tokenizer:
@@ -230,10 +219,8 @@ class Tokenizer:
             for reader in (self.decode, self._engine.decode):
                 back = reader(self.encode(text))
                 if back != text:
-                    start = next(
-                        (n for n, (a, b) in enumerate(zip(text, back, strict=False)) if a != b),
-                        min(len(text), len(back)),
-                    )
+                    letters = enumerate(zip_longest(text, back))
+                    start = next(number for number, (a, b) in letters if a != b)
                     raise TokenizerError(
                         f"{text[start : start + 20]!r} comes back as {back[start : start + 20]!r}",
                         where=f"character {start} of {text[:40]!r}",

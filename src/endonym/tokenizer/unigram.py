@@ -246,13 +246,11 @@ def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str
     Read backwards, the longer last piece is the longer first one. So a reader of reversed texts
     cuts as llama.cpp does.
     """
-    backwards = [text[::-1] for text in texts]
+    backwards = engine({piece[::-1]: score for piece, score in scores.items()})
     forth = engine(scores).encode_batch(list(texts), add_special_tokens=False)
-    back = engine({piece[::-1]: score for piece, score in scores.items()})
+    back = backwards.encode_batch([text[::-1] for text in texts], add_special_tokens=False)
     found: list[tuple[list[str], list[str]]] = []
-    for here, there in zip(
-        forth, back.encode_batch(backwards, add_special_tokens=False), strict=True
-    ):
+    for here, there in zip(forth, back, strict=True):
         other = [piece[::-1] for piece in reversed(there.tokens)]
         if other != here.tokens:
             found.append((other, here.tokens))

@@ -16,7 +16,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unicodedata import normalize
 
 import regex
@@ -89,10 +89,34 @@ def checked_json(data: bytes, path: Path) -> dict[str, Any]:
 
 def is_own(described: Mapping[str, Any]) -> bool:
     """Whether it has the rules of endonym's own tokenizers, and numbers its tokens from 0."""
-    from endonym.tokenizer.kinds import is_own_frame
-
     ids = sorted(ids_of(described))
     return ids == [*range(len(ids))] and is_own_frame(described)
+
+
+def is_own_frame(described: Mapping[str, Any]) -> bool:
+    """Whether it is one of endonym's own tokenizers but for what training decides."""
+    try:
+        return frame(described) in (own_frame("bpe"), own_frame("unigram"))
+    except (LookupError, TypeError, AttributeError):
+        return False
+
+
+@functools.cache
+def own_frame(kind: Literal["bpe", "unigram"]) -> str:
+    """What all tokenizers of a kind have in common."""
+    from endonym.tokenizer import bpe, unigram  # not in the process with limits
+
+    made = bpe.byte_level([]) if kind == "bpe" else unigram.engine({})
+    return frame(json.loads(made.to_str()))
+
+
+def frame(described: Mapping[str, Any]) -> str:
+    """A `tokenizer.json` without what training decides, and without the list of specials."""
+    model = described["model"].items()
+    kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
+    rules = dict(described)
+    del rules["added_tokens"]  # A file without the list was not written here.
+    return json.dumps(rules | {"model": kept}, sort_keys=True)
 
 
 def ids_of(described: Mapping[str, Any]) -> set[int]:

@@ -1,8 +1,9 @@
 """Counts the words and characters of a stream of texts, in bounded memory."""
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import regex
@@ -33,6 +34,7 @@ BATCH_CHARACTERS = 4_000_000
 FED_CHARACTERS = 10_000
 """Of a text that is given to a trainer: the library holds 256 of them, with 20 bytes a letter."""
 
+Item = TypeVar("Item")
 _CUT = regex.compile(TRAINING_SPLIT)
 
 
@@ -67,7 +69,9 @@ def count_words(texts: Iterable[str], max_words: int = MAX_WORDS) -> Counts:
     counts = Counts()
     words: collections.Counter[str] = collections.Counter()
     codes = np.zeros(0x110000, dtype=np.int64)
-    for batch in _batches(texts):
+    # Long texts in parts that end at a line's end.
+    parts = (part for text in texts for part in _parts(text))
+    for batch in in_batches(parts, len, BATCH_CHARACTERS):
         data = np.frombuffer("".join(batch).encode("utf-32-le"), dtype="<u4")
         codes += np.bincount(data, minlength=len(codes))
         _count_batch(batch, words)
@@ -98,17 +102,18 @@ def fed(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
     yield "".join(waiting)
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in batches of about BATCH_CHARACTERS, long ones in parts that end at a line's end."""
-    batch: list[str] = []
-    length = 0
-    for text in texts:
-        for part in _parts(text):
-            batch.append(part)
-            length += len(part)
-            if length >= BATCH_CHARACTERS:
-                yield batch
-                batch, length = [], 0
+def in_batches(
+    items: Iterable[Item], size: Callable[[Item], int], most: int
+) -> Iterator[list[Item]]:
+    """Items in batches; a batch ends with the item that makes their sizes reach `most`."""
+    batch: list[Item] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += size(item)
+        if total >= most:
+            yield batch
+            batch, total = [], 0
     if batch:
         yield batch
 

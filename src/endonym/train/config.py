@@ -58,8 +58,7 @@ class Phase(Config):
         json_schema_extra=NOT_IDENTITY,
     )
     start: Literal["previous", "scratch"] = Field(
-        default="previous",
-        description="initial weights; the first phase starts from scratch",
+        default="previous", description="initial weights; the first phase starts from scratch"
     )
     objective: Literal["next_token", "chat", "preferences"] = Field(
         default="next_token",
@@ -68,24 +67,22 @@ class Phase(Config):
         "    chat: the answers in the conversations of `data`, and where they end\n"
         "    preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)",
     )
-    data: str | None = Field(
-        default=None,
-        min_length=1,
-        description="conversations or preference pairs: a path or a glob of .jsonl (also .gz, "
+    data: str | None = optional(
+        "conversations or preference pairs: a path or a glob of .jsonl (also .gz, "
         ".zst) or .parquet with the usual names of columns; for chat and preferences",
-        json_schema_extra=NOT_IDENTITY,
+        min_length=1,
+        is_identity=False,
     )
     beta: Positive | None = optional(
         "preferences: DPO's beta, the penalty for moving away from the weights that "
         "the phase starts with; 0.1 if not given"
     )
-    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = Field(
-        default=None,
-        description="what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of "
+    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = optional(
+        "what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of "
         "names reads each by its size\n"
         "    if not given, all sources together, each document once in an epoch\n"
         "    a source that is read to its end begins again if its `repeatable` allows it, or if "
-        "the phase says epochs",
+        "the phase says epochs"
     )
     temperature: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = optional(
         "shares in proportion to size^(1 / temperature), for sources without shares: "
@@ -165,10 +162,7 @@ class Phase(Config):
         "steps between validations on dev text; if not given, a twentieth of the steps"
     )
     eval_tokens: int = Field(
-        default=32_768,
-        ge=1,
-        le=MOST_TOKENS,
-        description="dev tokens of a validation",
+        default=32_768, ge=1, le=MOST_TOKENS, description="dev tokens of a validation"
     )
     patience: Count | None = optional(
         "early stopping: training ends after so many validations without a better one"
@@ -179,11 +173,8 @@ class Phase(Config):
         "    if not given, best; last if nothing is held out of a source that has a share; average "
         "in the last of several phases on texts, if it reads its text at most twice"
     )
-    save_every_steps: int | None = Field(
-        default=None,
-        ge=1,
-        description="steps between checkpoints; as eval_every_steps if not given",
-        json_schema_extra=NOT_IDENTITY,
+    save_every_steps: int | None = optional(
+        "steps between checkpoints; as eval_every_steps if not given", ge=1, is_identity=False
     )
     number_format: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
@@ -195,13 +186,12 @@ class Phase(Config):
         "whether it pays off; never with recompute or shards",
         json_schema_extra=NOT_IDENTITY,
     )
-    micro_tokens: int | None = Field(
-        default=None,
+    micro_tokens: int | None = optional(
+        "tokens of a micro-batch; if not given, as many as fit in memory\n"
+        "    the gradients of a batch are accumulated over batch_tokens / micro_tokens of them",
         ge=1,
         le=MOST_BATCH_TOKENS,
-        description="tokens of a micro-batch; if not given, as many as fit in memory\n"
-        "    the gradients of a batch are accumulated over batch_tokens / micro_tokens of them",
-        json_schema_extra=NOT_IDENTITY,
+        is_identity=False,
     )
     recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         default="auto",
@@ -314,6 +304,11 @@ class TrainConfig(Config):
     keep: Literal["best", "last", "average"] = "best"
     number_format: Literal["fp32", "bf16"]
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares of the tokens by source; empty if all texts are read together."""
+        return {source.name: source.share for source in self.sources}
 
     @property
     def is_averaged(self) -> bool:

@@ -5,15 +5,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from endonym.data.batches import AnyOrder, Batch, Batches
+from endonym.data.batches import Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import Mixture, Numbers, Order, Share
+from endonym.data.order import Mixture, Numbers, Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_atomic
 from endonym.model.foreign.decoder import AnyDecoder
@@ -35,32 +35,11 @@ PIECE_TOKENS = 1 << 20
 HASH_BYTES = 32
 
 
-class PhaseInputs(Protocol):
-    """What a phase reads, and the folder of its checkpoints.
-
-    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
-    """
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def unigram_nats(self) -> float: ...
-
-    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
-        """The batches of a phase."""
-        ...
-
-    def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
-        """The loss on held-out data, of at most `config.eval_tokens` positions."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """Texts to train on and held-out ones.
+    """Texts to train on and held-out ones. folder: of the checkpoints.
 
+    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
     join: sources whose documents are joined (data/order.py), in both texts.
     """
 
@@ -73,19 +52,19 @@ class TrainingInputs:
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
-        order: AnyOrder
+        order: Order | Mixture
+        how: dict[str, Any] = {"context": context, "seed": seed, "join": self.join}
         if config.sources:
-            shares = [Share(each.name, each.share, each.first_row) for each in config.sources]
-            order = Mixture(self.train, shares, context=context, seed=seed, join=self.join)
+            how["first_rows"] = {each.name: each.first_row for each in config.sources}
+            order = Mixture(self.train, config.shares, **how)
         else:
-            order = Order(self.train, context=context, seed=seed, join=self.join)
+            order = Order(self.train, **how)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
-        shares = {source.name: source.share for source in config.sources}
         given = (decoder, self.dev, config.eval_tokens, self.device)
-        return validate(*given, group=group, join=self.join, shares=shares)
+        return validate(*given, group=group, join=self.join, shares=config.shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +112,10 @@ class ExampleInputs:
         count = max(1.0, count)
         figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
         return ValidationResult(loss / count, bits(nats, n_bytes), {}, int(count), figures)
+
+
+PhaseInputs = TrainingInputs | ExampleInputs
+"""What a phase reads, the folder of its checkpoints, and its validation."""
 
 
 def _answer_sums(batch: Batch, nats_BT: torch.Tensor, tokens: ExampleTokens) -> Sums:

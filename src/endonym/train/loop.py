@@ -29,7 +29,6 @@ from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.inputs import PhaseInputs
 from endonym.train.loss_guard import TrainingEvent
-from endonym.train.objectives import objective_of
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
@@ -135,7 +134,6 @@ class Training:
             from endonym.train.sharding import shard  # takes a second to import
 
             shard(decoder, config, group)
-        self.objective = objective_of(config)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
         unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)
@@ -200,12 +198,10 @@ class Training:
         planned = state.micro_rows or self.micro_rows
         batch = self.batches.part(state.step, group.share(self.batches.rows))
         stepped = take_step(
-            self.decoder,
             self.optimizer,
             batch,
             lr_scale=self._lr_scale(state.step),
             rows=planned,
-            objective=self.objective,
             batch_rows=self.batches.rows,
             group=group,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import full_tensor, own, part_of
 
 Matrices = list[Tensor] | tuple[Tensor, ...]
@@ -45,26 +46,19 @@ class Muon:
     """Muon for matrices of shape (..., R, C).
 
     row_memory: decay rate of the second moment for row normalisation, or None.
-    cautious: whether to use cautious weight decay.
     number_format: of the matrix products of the orthogonalisation.
     """
 
-    def __init__(
-        self,
-        matrices: Sequence[Tensor],
-        *,
-        momentum: float,
-        row_memory: float | None,
-        cautious: bool,
-        number_format: torch.dtype,
-    ) -> None:
+    def __init__(self, matrices: Sequence[Tensor], config: TrainConfig) -> None:
         self.matrices: list[Tensor] = list(matrices)
-        self.momentum, self.row_memory, self.cautious = momentum, row_memory, cautious
-        self.number_format = number_format
+        self.momentum, self.cautious = config.momentum, config.cautious
+        self.row_memory = config.betas[1] if config.normalise else None
+        is_narrow = config.number_format == "bf16"
+        self.number_format = torch.bfloat16 if is_narrow else torch.float32
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for matrix in self.matrices:
             self.state[matrix] = {"momentum": torch.zeros_like(matrix)}
-            if row_memory is not None:
+            if self.row_memory is not None:
                 rows = (*matrix.shape[:-1], 1)
                 self.state[matrix]["row_squares"] = torch.zeros(rows, device=matrix.device)
 

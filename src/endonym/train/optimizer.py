@@ -54,15 +54,7 @@ class Optimizer:
             else:
                 kinds["vector"].append(master)
         self.matrices: list[Tensor] = [*kinds["matrix"]]
-        self.muon: Muon | None = None
-        if config.optimizer == "muon":
-            self.muon = Muon(
-                self.matrices,
-                momentum=config.momentum,
-                row_memory=config.betas[1] if config.normalise else None,
-                cautious=config.cautious,
-                number_format=torch.bfloat16 if config.number_format == "bf16" else torch.float32,
-            )
+        self.muon = Muon(self.matrices, config) if config.optimizer == "muon" else None
         peaks = {"matrix": config.lr, "table": config.embedding_lr, "vector": config.lr}
         groups = [
             {"params": parameters, "lr": peaks[kind], "peak": peaks[kind], "kind": kind}

@@ -9,7 +9,6 @@ from endonym.model.attention import Attention
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 from endonym.train.config import TrainConfig
-from endonym.train.objectives import objective_of
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import require_finite, take_step
 
@@ -91,12 +90,10 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     lively = config.but(
         lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr)
     )
-    optimizer, objective = Optimizer(decoder, lively), objective_of(config)
-    seen, refuses = list[float](), require_finite("pre-flight")
+    optimizer, refuses = Optimizer(decoder, lively), require_finite("pre-flight")
+    seen = list[float]()
     for _ in range(STEPS):
-        stepped = take_step(
-            decoder, optimizer, row, lr_scale=0.5, rows=1, objective=objective, refuses=refuses
-        )
+        stepped = take_step(optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
         seen.append(stepped.nats)
         if stepped.nats < enough / 2 * seen[0]:
             break
@@ -105,7 +102,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
         raise TrainingError(
             f"the {what}: {seen[0]:.4f} nats became {min(seen):.4f} after {len(seen)} steps",
             where=f"phase {config.name}",
-            do=_advice(config, has_risen=seen[-1] > seen[0]),
+            do=_advice(config, least_lr, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
 
@@ -119,9 +116,8 @@ def _short_row(batch: Batch) -> Batch:
     return batch.each(lambda part: part[:1, : width if is_cut else None].contiguous())
 
 
-def _advice(config: TrainConfig, *, has_risen: bool) -> str:
+def _advice(config: TrainConfig, least_lr: float, *, has_risen: bool) -> str:
     """What may help. The learning rate only if the phase's own was tried and diverged."""
-    least_lr = LEAST_LR if config.adapt is None else ADAPTED_LR
     if has_risen and config.lr > least_lr:
         return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
     tried = f"It was tried at lr = {max(config.lr, least_lr):g}. "

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from endonym.train.config import COOLDOWN, FINAL_LRS, TrainConfig
+from endonym.train.config import TrainConfig
 
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "linear": lambda progress, cooldown: 1.0 - progress,
@@ -16,40 +16,18 @@ warm-up (0 to 1) and of the cooldown's share of it. Sources: arXiv:2502.15938 (l
 tokens a parameter equal 200), arXiv:2405.18392 (wsd), arXiv:2203.15556, appendix B (cosine)."""
 
 
-def multiplier(
-    schedule: str,
-    *,
-    step: int,
-    steps: int,
-    warmup_steps: int,
-    final: float | None = None,
-    cooldown: float = COOLDOWN,
-) -> float:
-    """The share of the peak at a step (from 0): linear warm-up, then the schedule.
-
-    Neither the first nor the last step has a learning rate of 0: the first has
-    1 / (warmup_steps + 1) of the peak, the last is one step before the end.
-    final: final share of the peak, by default the schedule's. cooldown: share of all steps.
-    """
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    end = FINAL_LRS[schedule] if final is None else final
-    left = max(1, steps - warmup_steps)
-    slope = min(1.0, cooldown * steps / left)
-    height = SCHEDULES[schedule](min(1.0, (step - warmup_steps) / left), slope)
-    return end + (1.0 - end) * height
-
-
 def lr_scale(config: TrainConfig, step: int) -> float:
-    """The learning rate of a phase's step (from 0), as a share of the peak."""
-    return multiplier(
-        config.schedule,
-        step=step,
-        steps=config.steps,
-        warmup_steps=config.warmup_steps,
-        final=config.final_lr,
-        cooldown=config.cooldown,
-    )
+    """The learning rate of a step (from 0) as a share of the peak: warm-up, then the schedule.
+
+    The warm-up is linear. Neither the first nor the last step has a learning rate of 0: the first
+    has 1 / (warmup_steps + 1) of the peak, the last is one step before the end.
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / (config.warmup_steps + 1)
+    left = max(1, config.steps - config.warmup_steps)
+    progress = min(1.0, (step - config.warmup_steps) / left)
+    height = SCHEDULES[config.schedule](progress, min(1.0, config.cooldown * config.steps / left))
+    return config.final_lr + (1.0 - config.final_lr) * height
 
 
 def validates_at(config: TrainConfig, step: int) -> bool:

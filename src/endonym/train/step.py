@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from endonym.model.kernels.loss import token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.memory_budget import explained_memory_errors, within_memory
-from endonym.train.objectives import CROSS_ENTROPY, Objective
+from endonym.train.objectives import objective_of
 from endonym.train.optimizer import Optimizer
 
 
@@ -59,13 +58,11 @@ MUST_BE_FINITE = require_finite("")
 
 
 def take_step(
-    decoder: AnyDecoder,
     optimizer: Optimizer,
     batch: Batch,
     *,
     lr_scale: float,
     rows: int,
-    objective: Objective = CROSS_ENTROPY,
     batch_rows: int | None = None,
     group: Group = ALONE,
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
@@ -80,22 +77,18 @@ def take_step(
     NonFiniteLoss.
     seed: called before each attempt, so that a repeated one uses the same random numbers.
     """
-    weight = group.sum(objective.weight(batch))
-    forward_backward = partial(
-        accumulate_gradients,
-        decoder,
-        optimizer,
-        batch,
-        objective=objective,
-        weight=weight,
-        batch_rows=batch_rows,
-        group=group,
-        seed=seed,
-    )
+    weight = group.sum(objective_of(optimizer.config).weight(batch))
+
+    def forward_backward(rows: int) -> Tensor:
+        seed()
+        return accumulate_gradients(
+            optimizer, batch, rows=rows, weight=weight, batch_rows=batch_rows, group=group
+        )
+
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
-            nats, held = forward_backward(rows=rows), rows
+            nats, held = forward_backward(rows), rows
     else:
         nats, held = within_memory(forward_backward, rows, optimizer.forget)
     total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
@@ -110,29 +103,25 @@ def take_step(
 
 
 def accumulate_gradients(
-    decoder: AnyDecoder,
     optimizer: Optimizer,
     batch: Batch,
     *,
     rows: int,
-    objective: Objective = CROSS_ENTROPY,
-    weight: float | None = None,
+    weight: float,
     batch_rows: int | None = None,
     group: Group = ALONE,
-    seed: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Summed nats of this process's part of a batch; accumulates the gradient in the optimizer.
 
     weight: of the whole batch's targets, by which the loss is divided. batch_rows: as in
-    `take_step`. seed: called before anything random.
+    `take_step`.
     """
-    seed()
-    divisor = weight or objective.weight(batch)
+    objective, is_sharded = objective_of(optimizer.config), optimizer.is_sharded
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    all_rows = batch_rows or len(batch)
-    for part, counts in group.micro_batches(batch, rows, all_rows, is_sharded=optimizer.is_sharded):
-        loss = objective.loss(decoder, part)
-        (loss.objective * counts / divisor).backward()
+    whole = batch_rows or len(batch)
+    for part, counts in group.micro_batches(batch, rows, whole, is_sharded=is_sharded):
+        loss = objective.loss(optimizer.decoder, part)
+        (loss.objective * counts / weight).backward()
         optimizer.collect()
         total += loss.nats.detach() * counts
     return total

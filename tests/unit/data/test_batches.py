@@ -8,7 +8,7 @@ import torch
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
-from endonym.data.order import Mixture, Order, Rows, Share
+from endonym.data.order import Mixture, Order, Rows
 from endonym.train.distributed import Group
 
 Patch = pytest.MonkeyPatch
@@ -56,7 +56,7 @@ def test_tokens_are_counted_by_source(batches: Batches, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Order, "originals", looked_up)
     assert batches[0].read == {}
-    alone = Mixture(batches.order.shards, [Share("letters", 1.0)], context=4, seed=9)
+    alone = Mixture(batches.order.shards, {"letters": 1.0}, context=4, seed=9)
     assert Batches(alone, rows=5)[0].read == {}
 
 

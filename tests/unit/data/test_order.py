@@ -15,7 +15,6 @@ from endonym.data.config import PackConfig
 from endonym.data.order import (
     Mixture,
     Order,
-    Share,
     largest_gap,
     main_source,
     parts_of,
@@ -270,8 +269,7 @@ def three_sources(folder: Path, count: int = 60) -> TokenShards:
 
 
 def mixture_of(shards: TokenShards, **shares: float) -> Mixture:
-    given = [Share(name, share) for name, share in shares.items()]
-    return Mixture(shards, given, context=CONTEXT, seed=5)
+    return Mixture(shards, shares, context=CONTEXT, seed=5)
 
 
 def source_of_ids(shards: TokenShards) -> dict[int, str]:
@@ -283,7 +281,7 @@ def source_of_ids(shards: TokenShards) -> dict[int, str]:
 def chosen(shares: list[float], count: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each of the first rows of a mixture, the source and the row of that source."""
     mixture = Mixture.__new__(Mixture)
-    mixture.parts = parts_of(shares)
+    mixture.parts = parts_of({str(n): share for n, share in enumerate(shares)})
     return mixture.chosen(np.arange(count))
 
 
@@ -295,7 +293,7 @@ def test_at_any_row_each_source_has_its_share_within_two_rows(weights: list[int]
         here = np.cumsum(numbers == number)
         assert np.abs(here - share * np.arange(1, count + 1)).max() <= 2
         assert indices[numbers == number].tolist() == list(range(int(here[-1])))
-    named = [Share(f"{n:02d}", share) for n, share in enumerate(shares)]
+    named = {f"{n:02d}": share for n, share in enumerate(shares)}
     counted = np.bincount(numbers, minlength=len(shares)).tolist()
     assert list(rows_by_source(named, count).values()) == counted
 
@@ -339,13 +337,13 @@ def test_each_source_is_read_to_its_end_before_any_document_is_read_again(tmp_pa
 
 def test_a_later_phase_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
     shards = three_sources(tmp_path)
-    first = Mixture(shards, [Share("web", 0.5), Share("books", 0.5)], context=CONTEXT, seed=5)
-    read = rows_by_source([Share("web", 0.5), Share("books", 0.5)], 21)
-    later = Mixture(shards, [Share("web", 1.0, read["web"])], context=CONTEXT, seed=5)
+    first = mixture_of(shards, web=0.5, books=0.5)
+    read = rows_by_source({"web": 0.5, "books": 0.5}, 21)
+    later = Mixture(shards, {"web": 1.0}, context=CONTEXT, seed=5, first_rows=read)
     alone = Order(shards, context=CONTEXT, seed=5, source="web")
     whole = alone.rows(0, read["web"] + 4).tokens_BT.tolist()
     rows = first.rows(0, 21)
-    web = [each.source for each in first.shares].index("web")
+    web = list(first.shares).index("web")
     here = (rows.documents_BT % 2 == web).all(axis=1)
     assert [*rows.tokens_BT[here].tolist(), *later.rows(0, 4).tokens_BT.tolist()] == whole
 
@@ -375,25 +373,25 @@ def test_an_epoch_ends_when_the_source_with_the_largest_share_was_read_once(tmp_
 
 @pytest.mark.parametrize(("rows", "points"), [(1, 90.0), (8, 10.0), (30, 3.4), (200, 0.5)])
 def test_the_fewer_rows_a_slice_has_the_further_its_shares_are_off(rows: int, points: float):
-    given = [Share("web", 0.1), Share("books", 0.9)]
+    given = {"web": 0.1, "books": 0.9}
     books = chosen([0.9, 0.1], 100 * rows)[0].reshape(100, rows) == 0
     gap = np.abs(books.mean(axis=1) - 0.9).max()
     assert largest_gap(given, range(rows, 100 * rows + 1, rows)) == pytest.approx(gap)
     assert gap <= points / 100 + 1e-9
-    assert largest_gap([Share("web", 1.0)], [4, 4, 9]) == 0
+    assert largest_gap({"web": 1.0}, [4, 4, 9]) == 0
 
 
 @pytest.mark.parametrize("rows", [3, 5, 8])
 def test_a_source_that_gets_too_little_is_off_as_well(rows: int) -> None:
     """The largest one lacks what two small ones have too much of."""
-    given = [Share("books", 0.5), Share("songs", 0.25), Share("web", 0.25)]
+    given = {"books": 0.5, "songs": 0.25, "web": 0.25}
     found = chosen([0.5, 0.25, 0.25], 40 * rows)[0]
     # Of the second of the unequal slices the web or the songs have nothing.
     for ends in (range(rows, 40 * rows + 1, rows), [4, 5, 8]):
         gap = max(
             abs((found[first:end] == number).mean() - share)
             for first, end in pairwise([0, *ends])
-            for number, (_, share, _) in enumerate(given)
+            for number, share in enumerate(given.values())
         )
         assert largest_gap(given, ends) == pytest.approx(gap)
 
@@ -415,7 +413,7 @@ def test_of_equal_shares_the_largest_source_is_an_epoch(tmp_path: Path) -> None:
 def test_joined_documents_of_one_source_end_with_line_ends_and_others_do_not(tmp_path: Path):
     lengths = [3 + n % 3 for n in range(60)]
     shards, _, line_end = with_line_end(tmp_path, lengths, sources=("lines", "news"))
-    given = [Share("lines", 0.5), Share("news", 0.5)]
+    given = {"lines": 0.5, "news": 0.5}
     rows = Mixture(shards, given, context=64, seed=5, join=["lines"]).rows(0, 12)
     lines = (rows.documents_BT % 2 == 0).all(axis=1)
     assert (rows.targets_BT[lines] == line_end).any()

@@ -141,7 +141,7 @@ def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatc
 
 
 def test_priming_is_spread_over_all_documents_and_said(splits: Splits, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
+    monkeypatch.setattr("endonym.evaluate.compressor.PRIMING_LIMIT_BYTES", 600)
     data, sample = priming_text(splits[0], READER, b"\n\n")
     share = 600 / (sum(len(text.encode("utf-8")) for text in TRAIN) + 2)
     passed = [int(n * share) for n in range(len(TRAIN) + 1)]
@@ -154,7 +154,7 @@ def test_priming_is_spread_over_all_documents_and_said(splits: Splits, monkeypat
 def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
     splits: Splits, monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.MOST_DOCUMENTS", 6)
+    monkeypatch.setattr("endonym.evaluate.compressor.MOST_DOCUMENTS", 6)
     texts = held_out(splits[1], READER)
     model = texts.measured([[float(n)] for n in range(14)])
     found, said = compressor_scores(splits[0], texts, model, split="dev")
@@ -196,7 +196,7 @@ def test_before_blocks_training_texts_are_joined_by_lines(splits: Splits, monkey
         asked.append((train, separator))
         return np.ones((2, len(documents)), dtype=np.int64)
 
-    monkeypatch.setattr("endonym.evaluate.bits.compressed_bytes", sizes)
+    monkeypatch.setattr("endonym.evaluate.compressor.compressed_bytes", sizes)
     one = held_out(splits[1], READER)
     for texts in (one, Texts(one.ids, one.sources, READER, "block")):
         found, _ = compressor_scores(splits[0], texts, silent(texts), split="dev")

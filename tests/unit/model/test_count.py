@@ -11,7 +11,7 @@ from endonym.model.config import ModelConfig
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
 def test_operations_grow_with_the_length_by_attention_alone(config: ModelConfig) -> None:
-    mixers = [config.mixer_at(layer) for layer in range(config.layers)]
+    mixers = [mixer for mixer, _ in config.blocks]
     whole = [each for each in mixers if each.kind == "attention" and each.window is None]
     step = count.flops_per_token(config, 40_001) - count.flops_per_token(config, 40_000)
     assert step == 6 * sum(each.heads * each.head_width for each in whole)

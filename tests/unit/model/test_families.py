@@ -93,9 +93,9 @@ def test_dropout_holds_for_the_embedding_and_attention_as_it_is_said() -> None:
 def test_parts_are_tiled_over_the_layers() -> None:
     mixer = [{"heads": 4}, {"heads": 2}, {"kind": "mamba"}]
     config = resolved("llama", layers=5, mixer=mixer, ffn=[{"hidden": 8}, {"kind": "plain"}])
-    found = [config.mixer_at(layer).model_dump().get("heads") for layer in range(5)]
+    found = [mixer.model_dump().get("heads") for mixer, _ in config.blocks[:5]]
     assert found == [4, 2, None, 4, 2]
-    assert [config.ffn_at(layer).hidden for layer in range(5)] == [8, 256, 8, 256, 8]
+    assert [ffn.hidden for _, ffn in config.blocks[:5]] == [8, 256, 8, 256, 8]
 
 
 SCALING = {"factor": 4.0, "kind": "llama3"}

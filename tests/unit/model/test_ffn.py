@@ -36,7 +36,7 @@ def filled(linear: torch.nn.Linear, *numbers: float) -> None:
 def dense(family: str) -> tuple[ModelConfig, FfnConfig]:
     """A family's shape and its feed-forward."""
     config = shape(family)
-    ffn = config.ffn_at(0)
+    ffn = config.blocks[0][1]
     assert isinstance(ffn, FfnConfig)
     return config, ffn
 

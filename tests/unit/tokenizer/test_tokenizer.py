@@ -13,9 +13,10 @@ from tokenizers.pre_tokenizers import ByteLevel
 from toys import KINDS, toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
+from endonym.tokenizer.bpe import byte_alphabet
 from endonym.tokenizer.config import END_OF_TEXT
 from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of, merges_of
-from endonym.tokenizer.tokenizer import Tokenizer, byte_alphabet
+from endonym.tokenizer.tokenizer import Tokenizer
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើម"
 

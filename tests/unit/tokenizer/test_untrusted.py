@@ -18,9 +18,15 @@ from toys import toy_tokenizer
 from endonym.errors import TokenizerError
 from endonym.limited.process import LimitedProcess
 from endonym.tokenizer import untrusted
-from endonym.tokenizer.kinds import is_own_frame
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer, read_engine
-from endonym.tokenizer.untrusted import growth_of, is_own, literals_of, risky_letters, whole_size
+from endonym.tokenizer.untrusted import (
+    growth_of,
+    is_own,
+    is_own_frame,
+    literals_of,
+    risky_letters,
+    whole_size,
+)
 
 VOCAB = {END_OF_TEXT: 0, "a": 1, "b": 2, "ә": 3}
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

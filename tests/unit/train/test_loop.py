@@ -22,7 +22,7 @@ from endonym.train.inputs import TrainingInputs
 from endonym.train.loop import Report, Training, as_metrics, journal_lines, read_tokens
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
-from endonym.train.schedule import multiplier
+from endonym.train.schedule import lr_scale
 from endonym.train.step import take_step
 from endonym.train.validate import ValidationResult
 
@@ -236,9 +236,9 @@ def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup: int, work: Train
     decoder = toy_decoder(toy_config(vocab=VOCAB))
     optimizer = Optimizer(decoder, run.config)
     for step in range(9):
-        lr_scale = multiplier(schedule, step=step, steps=9, warmup_steps=warmup)
-        assert rates[step] == pytest.approx(1e-2 * lr_scale)
-        take_step(decoder, optimizer, batches[step], lr_scale=lr_scale, rows=2)
+        share = lr_scale(run.config, step)
+        assert rates[step] == pytest.approx(1e-2 * share)
+        take_step(optimizer, batches[step], lr_scale=share, rows=2)
     for name, weights in optimizer.weights().items():
         assert torch.equal(run.optimizer.weights()[name], weights), name
 

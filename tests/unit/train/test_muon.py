@@ -9,14 +9,13 @@ import torch
 from reference.optimizing import OptimizerState, slow_muon
 from reference.polar_express import polar_express
 from torch import Tensor, nn
+from toys import train_config
 
 from endonym.train.muon import COEFFICIENTS, PUBLISHED, Muon, orthogonal
 
 JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
 """The coefficients of the first Muon, which are torch's."""
 SHAPES = [(24, 24), (60, 8), (5, 24, 16), (1, 7)]
-PLAIN: dict[str, Any] = {"momentum": 0.95, "row_memory": None, "cautious": False}
-PLAIN |= {"number_format": torch.float32}
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -25,6 +24,14 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 def parameters(shapes: Sequence[tuple[int, ...]], *, seed: int = 0) -> list[nn.Parameter]:
     return [nn.Parameter(random(*each, seed=seed + n)) for n, each in enumerate(shapes)]
+
+
+def muon_of(
+    matrices: list[nn.Parameter], *, row_memory: float | None = None, **keys: object
+) -> Muon:
+    if row_memory is not None:
+        keys |= {"normalise": True, "betas": (0.9, row_memory)}
+    return Muon(matrices, train_config(optimizer="muon", **keys))
 
 
 def stepped(muon: Muon, seed: int, *, lr: float = 0.02, decay: float = 0.5) -> list[Tensor]:
@@ -106,7 +113,7 @@ def test_zeros_stay_zeros_beside_others() -> None:
 
 @pytest.mark.parametrize("shape", [(24, 24), (4, 16, 48)])
 def test_a_step_has_the_size_of_adamw_s(shape: tuple[int, ...]) -> None:
-    muon = Muon(parameters([shape]), **PLAIN)
+    muon = muon_of(parameters([shape]))
     before = muon.matrices[0].detach().clone()
     stepped(muon, 1, lr=1e-2, decay=0.0)
     change = (muon.matrices[0].detach() - before).square().mean().sqrt()
@@ -116,7 +123,7 @@ def test_a_step_has_the_size_of_adamw_s(shape: tuple[int, ...]) -> None:
 def test_it_is_torch_s_with_torch_s_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.train.muon.COEFFICIENTS", JORDAN)
     shapes = [(24, 24), (8, 60), (60, 8)]
-    muon = Muon(parameters(shapes), **PLAIN | {"number_format": torch.bfloat16})
+    muon = muon_of(parameters(shapes), number_format="bf16")
     plain = torch.optim.Muon(
         parameters(shapes), lr=0.02, weight_decay=0.5, adjust_lr_fn="match_rms_adamw"
     )
@@ -138,8 +145,8 @@ def test_it_is_torch_s_with_torch_s_coefficients(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("cautious", [False, True])
 @pytest.mark.parametrize("row_memory", [None, 0.9])
 def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: bool) -> None:
-    changed = {"row_memory": row_memory, "cautious": cautious, "momentum": 0.8}
-    muon = Muon(parameters([(6, 9), (9, 6), (3, 6, 9)]), **PLAIN | changed)
+    changed: dict[str, Any] = {"row_memory": row_memory, "cautious": cautious, "momentum": 0.8}
+    muon = muon_of(parameters([(6, 9), (9, 6), (3, 6, 9)]), **changed)
     matrices = [each.detach().double() for each in muon.matrices]
     plain = [[*each.reshape(-1, *each.shape[-2:]).unbind()] for each in matrices]
     optimizer_state: list[list[OptimizerState]] = [[{} for _ in stack] for stack in plain]
@@ -157,7 +164,7 @@ def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: boo
 
 def test_rows_that_were_large_for_long_are_evened_out_and_the_norm_stays() -> None:
     ground, even = parameters([(8, 16)]), parameters([(8, 16)])
-    plain, evened = Muon(ground, **PLAIN), Muon(even, **PLAIN | {"row_memory": 0.5})
+    plain, evened = muon_of(ground), muon_of(even, row_memory=0.5)
     common = random(1, 16)
     changes: list[list[Tensor]] = [[], []]
     for number in range(6):
@@ -174,7 +181,7 @@ def test_rows_that_were_large_for_long_are_evened_out_and_the_norm_stays() -> No
 
 
 def test_a_matrix_without_a_gradient_goes_on_by_its_momentum() -> None:
-    muon = Muon(parameters([(6, 9)]), **PLAIN)
+    muon = muon_of(parameters([(6, 9)]))
     stepped(muon, 0)
     momentum = muon.state[muon.matrices[0]]["momentum"].clone()
     before = muon.matrices[0].detach().clone()

@@ -55,7 +55,7 @@ def test_five_steps_equal_plain_adamw(family: str) -> None:
     clear = [torch.ones_like(each, dtype=torch.bool) for each in theirs.parameters()]
     for number, lr_scale in enumerate((0.5, 1.0, 0.75, 0.5, 0.25)):
         batch = batch_of(seed=number)
-        take_step(ours, optimizer, batch, lr_scale=lr_scale, rows=2)
+        take_step(optimizer, batch, lr_scale=lr_scale, rows=2)
         logits_BTV = theirs.logits(batch.tokens_BT)
         F.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten()).backward()
         for group, peak in zip(plain.param_groups, peaks, strict=True):
@@ -78,7 +78,7 @@ def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None
     optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
     assert all(torch.equal(optimizer.weights()[name], before[name]) for name in before)
     for number in range(3):
-        take_step(decoder, optimizer, batch_of(seed=number), lr_scale=1.0, rows=3)
+        take_step(optimizer, batch_of(seed=number), lr_scale=1.0, rows=3)
         for name, parameter in decoder.named_parameters():
             master = optimizer.weights()[name]
             assert (parameter.dtype, master.dtype) == (torch.bfloat16, torch.float32)
@@ -117,7 +117,7 @@ def test_gradients_of_micro_batches_add_up_in_fp32() -> None:
 def test_muon_steps_the_matrices_of_blocks_and_adamw_all_else(family: str) -> None:
     decoder = toy_decoder(toy_config(family))
     optimizer = Optimizer(decoder, MUON)
-    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4)
+    take_step(optimizer, batch_of(), lr_scale=1.0, rows=4)
     kinds: dict[str, set[str]] = {"momentum": set(), "row_squares": set()}
     for name in optimizer.state():
         parameter, _, kind = name.rpartition(".")
@@ -271,7 +271,7 @@ def test_many_small_gradients_are_clipped_together() -> None:
 def test_state_that_is_no_number_is_found_as_weights_are(phase: TrainConfig) -> None:
     decoder = toy_decoder()
     optimizer = Optimizer(decoder, phase)
-    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4)
+    take_step(optimizer, batch_of(), lr_scale=1.0, rows=4)
     assert optimizer.is_finite()
     for held in (optimizer.weights(), optimizer.state()):
         for each in held.values():

@@ -5,19 +5,18 @@ import math
 import pytest
 from toys import train_config
 
-from endonym.train.schedule import SCHEDULES, lr_scale, multiplier, saves_at, validates_at
+from endonym.train.schedule import SCHEDULES, lr_scale, saves_at, validates_at
 
 
-def shares(schedule: str, *, steps: int, warmup_steps: int) -> list[float]:
-    return [
-        multiplier(schedule, step=step, steps=steps, warmup_steps=warmup_steps)
-        for step in range(steps)
-    ]
+def shares(schedule: str, *, steps: int, **keys: object) -> list[float]:
+    """Also of the step after the last."""
+    config = train_config(schedule=schedule, steps=steps, **keys)
+    return [lr_scale(config, step) for step in range(steps + 1)]
 
 
 def test_a_linear_schedule_rises_and_falls_in_straight_lines() -> None:
     expected = [0.25, 0.5, 0.75, 1.0, 0.8, 0.6, 0.4, 0.2]
-    assert shares("linear", steps=8, warmup_steps=3) == pytest.approx(expected)
+    assert shares("linear", steps=8, warmup_steps=3)[:-1] == pytest.approx(expected)
 
 
 def test_a_cosine_falls_to_a_tenth() -> None:
@@ -26,46 +25,39 @@ def test_a_cosine_falls_to_a_tenth() -> None:
     assert found[1] == pytest.approx(1.0)
     assert found[5] == pytest.approx(0.55)
     assert found[3] == pytest.approx(0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2)
-    assert multiplier("cosine", step=9, steps=9, warmup_steps=1) == pytest.approx(0.1)
+    assert found[9] == pytest.approx(0.1)
 
 
 def test_a_plateau_ends_in_a_straight_line_over_the_last_share_of_all_steps() -> None:
     found = shares("wsd", steps=20, warmup_steps=5)
     assert found[5:17] == [1.0] * 12
-    assert found[16:] == pytest.approx([1.0, 0.75, 0.5, 0.25])
-    longer = [
-        multiplier("wsd", step=step, steps=20, warmup_steps=5, cooldown=0.5) for step in range(20)
-    ]
+    assert found[16:] == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
+    longer = shares("wsd", steps=20, warmup_steps=5, cooldown=0.5)
     assert longer[5:11] == [1.0] * 6
-    assert longer[10:] == pytest.approx([1 - n / 10 for n in range(10)])
-    whole = [multiplier("wsd", step=s, steps=20, warmup_steps=5, cooldown=1.0) for s in range(20)]
+    assert longer[10:] == pytest.approx([1 - n / 10 for n in range(11)])
+    whole = shares("wsd", steps=20, warmup_steps=5, cooldown=1.0)
     assert whole == shares("linear", steps=20, warmup_steps=5)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "wsd", "cosine"])
 def test_a_phase_may_end_above_zero(schedule: str) -> None:
-    found = [
-        multiplier(schedule, step=step, steps=100, warmup_steps=10, final=0.3)
-        for step in range(101)
-    ]
-    plain = [
-        multiplier(schedule, step=step, steps=100, warmup_steps=10, final=0.0)
-        for step in range(101)
-    ]
+    found, plain, level = (
+        shares(schedule, steps=100, warmup_steps=10, final_lr=final) for final in (0.3, 0.0, 1.0)
+    )
     assert found[100] == 0.3
     assert found[:10] == plain[:10]
     assert found[10:] == pytest.approx([0.3 + 0.7 * share for share in plain[10:]])
-    assert multiplier(schedule, step=100, steps=100, warmup_steps=10, final=1.0) == 1.0
+    assert level[100] == 1.0
 
 
 def test_a_constant_is_level_after_its_warmup() -> None:
-    assert shares("constant", steps=4, warmup_steps=1) == [0.5, 1.0, 1.0, 1.0]
+    assert shares("constant", steps=4, warmup_steps=1)[:-1] == [0.5, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_no_step_is_wasted_and_none_exceeds_the_peak(schedule: str) -> None:
     for warmup_steps in (0, 1, 7):
-        found = shares(schedule, steps=20, warmup_steps=warmup_steps)
+        found = shares(schedule, steps=20, warmup_steps=warmup_steps)[:-1]
         assert all(0 < share <= 1 for share in found)
         assert max(found) == 1.0
         assert found[warmup_steps] == 1.0

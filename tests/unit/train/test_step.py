@@ -43,7 +43,7 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
     for rows in (1, 2, 5, 99):
         decoder = lively_decoder().train()
         optimizer = Optimizer(decoder, PHASE)
-        stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=rows)
+        stepped = take_step(optimizer, batch_of(), lr_scale=1.0, rows=rows)
         assert stepped.nats == pytest.approx(expected, rel=1e-5)
         weights.append(decoder.embedding.weight.detach())
     for other in weights[1:]:
@@ -56,7 +56,7 @@ def test_the_penalty_of_experts_is_objective_and_not_reported() -> None:
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
     assert loss.objective.item() > loss.nats.item() + 1e-3
     optimizer = Optimizer(decoder, PHASE)
-    stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=99)
+    stepped = take_step(optimizer, batch_of(), lr_scale=1.0, rows=99)
     assert stepped.nats == pytest.approx(loss.nats.item() / 80, rel=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
     batch, names = batch_of(), ("blocks.0.ffn.router.weight", "embedding.weight")
     for rows in (1, 2, 5):
         decoder, twin = (lively_decoder(toy_config("moe")) for _ in range(2))
-        accumulate_gradients(decoder, Optimizer(decoder, PHASE), batch, rows=rows)
+        accumulate_gradients(Optimizer(decoder, PHASE), batch, rows=rows, weight=80.0)
         for part in batch.micro_batches(rows):
             hidden_BTD, penalty = twin(part.tokens_BT, Span.packed(part.documents_BT))
             logits_NV = twin.readout.logits(hidden_BTD.flatten(0, 1))
@@ -89,13 +89,13 @@ def poison_gradient(decoder: Decoder) -> None:
 def test_a_nan_spares_the_weights(poison: Callable[[Decoder], None], what: str, number_format: str):
     decoder = lively_decoder()
     optimizer = Optimizer(decoder, PHASE.but(number_format=number_format))
-    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=2)
+    take_step(optimizer, batch_of(), lr_scale=1.0, rows=2)
     poison(decoder)
     weights = {name: tensor.clone() for name, tensor in optimizer.weights().items()}
     optimizer_state = {name: tensor.clone() for name, tensor in optimizer.state().items()}
     finite = require_finite("step 8, rows 3")
     with pytest.raises(NonFiniteLoss, match=f"the {what} is not a finite") as caught:
-        take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=2, refuses=finite)
+        take_step(optimizer, batch_of(), lr_scale=1.0, rows=2, refuses=finite)
     assert caught.value.where == "step 8, rows 3"
     assert isinstance(caught.value, TrainingError)
     for before, after in ((weights, optimizer.weights()), (optimizer_state, optimizer.state())):
@@ -138,7 +138,7 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(rows: int, f
     expected, norm = clipped_by_torch(gradients, largest)
     decoder = lively_decoder()
     optimizer = Optimizer(decoder, PHASE.but(**{"clip": largest}))
-    stepped = take_step(decoder, optimizer, uneven_batch(), lr_scale=1.0, rows=rows)
+    stepped = take_step(optimizer, uneven_batch(), lr_scale=1.0, rows=rows)
     assert stepped.gradient_norm == pytest.approx(norm, rel=1e-4)
     first_moments = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
     assert norm_of(first_moments) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
@@ -152,7 +152,7 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(rows: int, f
 def test_in_bf16_the_sum_of_all_micro_batches_is_clipped() -> None:
     decoder = lively_decoder()
     optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
-    accumulate_gradients(decoder, optimizer, uneven_batch(), rows=2)
+    accumulate_gradients(optimizer, uneven_batch(), rows=2, weight=80.0)
     before = gradients_of(optimizer)
     expected, norm = clipped_by_torch(before, norm_of(before) / 4)
     assert float(optimizer.clip(norm / 4)) == pytest.approx(norm, rel=1e-5)
@@ -175,5 +175,5 @@ class Shortest(Group):
 def test_all_processes_take_as_few_rows_as_the_one_with_the_least_memory(group: Group, rows: int):
     decoder = lively_decoder().train()
     optimizer = Optimizer(decoder, PHASE)
-    stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=5, group=group)
+    stepped = take_step(optimizer, batch_of(), lr_scale=1.0, rows=5, group=group)
     assert stepped.rows == rows
