@@ -6,22 +6,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from endonym.autopilot import machine
+from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
 from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.resolve import (
-    ResolvedTraining,
-    counted_choices,
-    estimated,
-    facts_of,
-    likely_vocab,
-    memory_choices,
-    number_formats,
-    resolve_tokenizer,
-    resolve_training,
-    unsaid_formats,
-)
 from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.data.order import Share, largest_gap
 from endonym.data.shards import TokenShards
@@ -32,15 +20,8 @@ from endonym.export.formats import require_formats
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
 from endonym.log import counted, duration, number, size
+from endonym.model import count
 from endonym.model.config import ModelConfig
-from endonym.model.count import (
-    cache_bytes,
-    cache_bytes_per_token,
-    flops_per_token,
-    parameters,
-    parts_text,
-    trained_parameters,
-)
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder
@@ -80,7 +61,7 @@ class Checked:
     """
 
     recipe: Recipe
-    training: ResolvedTraining
+    training: resolve.ResolvedTraining
     choices: Choices
     facts: Facts
     train_tokens: int
@@ -115,10 +96,12 @@ class Checked:
         return {
             "name": self.recipe.run_name,
             "family": shape.family,
-            "parameters": parameters(shape).total,
-            "active_parameters": parameters(shape).active,
-            "trained_parameters": {e.name: trained_parameters(shape, e.adapt) for e in phases},
-            "flops_per_token": flops_per_token(shape),
+            "parameters": count.parameters(shape).total,
+            "active_parameters": count.parameters(shape).active,
+            "trained_parameters": {
+                e.name: count.trained_parameters(shape, e.adapt) for e in phases
+            },
+            "flops_per_token": count.flops_per_token(shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.facts.unique_tokens,
             "positions": self.facts.positions,
@@ -133,8 +116,8 @@ class Checked:
                 for config in phases
             ],
             "memory_bytes": self.memory_bytes,
-            "cache_bytes_per_token": cache_bytes_per_token(shape),
-            "cache_bytes": cache_bytes(shape, shape.context),
+            "cache_bytes_per_token": count.cache_bytes_per_token(shape),
+            "cache_bytes": count.cache_bytes(shape, shape.context),
             "seconds": self.seconds,
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
@@ -158,7 +141,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
-        memory = memory_choices(recipe, training, {}, device=target)
+        memory = resolve.memory_choices(recipe, training, {}, device=target)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
@@ -197,7 +180,7 @@ class Expected(NamedTuple):
 
     facts: Facts
     choices: Choices
-    training: ResolvedTraining
+    training: resolve.ResolvedTraining
     data: DataStages | None
     lock: Lockfile | None
     is_counted: bool
@@ -222,26 +205,26 @@ def expected(
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     known = lock.choices if lock else {}
-    facts, choices = estimated(recipe, samples, target, known)
-    vocab = likely_vocab(recipe, choices, facts)
+    facts, choices = resolve.estimated(recipe, samples, target, known)
+    vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None:
-        data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
+        data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
         shards = store.find("shards", data.shards.id)
     if data is not None and shards is not None:
         vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, facts_of(shards), data, store)
-        choices = counted_choices(choices, recipe, facts, vocab, device=target)
+        facts = with_examples(recipe, resolve.facts_of(shards), data, store)
+        choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
-    formats = dict.fromkeys(unsaid_formats(recipe), UNMEASURED)
+    formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
     if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
-        formats = number_formats(recipe, machine_file, target)
+        formats = resolve.number_formats(recipe, machine_file, target)
     choices |= formats | known
-    training = resolve_training(recipe, choices, facts, vocab)
+    training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
     return Expected(facts, choices, training, data, lock, shards is not None)
 
 
-def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:
+def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -> list[float]:
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
     file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
@@ -263,7 +246,10 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
 
 
 def promised_parts(
-    recipe: Recipe, training: ResolvedTraining, facts: Facts, seconds_a_token: Sequence[float]
+    recipe: Recipe,
+    training: resolve.ResolvedTraining,
+    facts: Facts,
+    seconds_a_token: Sequence[float],
 ) -> dict[str, float]:
     """Seconds by part. seconds_a_token: of training, for each phase."""
     split = recipe.split.resolved()
@@ -338,13 +324,13 @@ def _phase_lines(checked: Checked) -> list[str]:
 
 def _adapted_lines(checked: Checked) -> list[str]:
     """What each phase trains that has adapters, and how much of the model that is."""
-    shape, total = checked.shape, parameters(checked.shape).total
+    shape, total = checked.shape, count.parameters(checked.shape).total
     about = "" if isinstance(shape, ModelConfig) else "≈ "
     lines: list[str] = []
     for config in checked.training.phases:
         if config.adapt is not None:
-            trained = trained_parameters(shape, config.adapt)
-            operations = number(flops_per_token(shape, adapt=config.adapt))
+            trained = count.trained_parameters(shape, config.adapt)
+            operations = number(count.flops_per_token(shape, adapt=config.adapt))
             lines.append(
                 f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
                 f"{config.name}, {100 * trained / total:.2g} % of the model, with {operations} "
@@ -367,7 +353,8 @@ def _answers(checked: Checked, phase: int) -> str:
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
-    recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
+    recipe, shape = checked.recipe, checked.shape
+    weights = count.parameters(shape)
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
     ids = about if is_open else ""
     facts = checked.facts
@@ -383,22 +370,22 @@ def describe(checked: Checked) -> str:
     )
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
-        f"{parts_text(shape)}",
+        f"{count.parts_text(shape)}",
         *([f"{'training text':<18}{texts}"] if recipe.source else []),
-        f"{'parameters':<18}{ids}{number(count.total)}   embedding {ids}{number(count.embedding)}"
-        f" · positions {number(count.positions)} · blocks {number(count.blocks)} · "
-        f"head {ids}{number(count.head)}",
-        *([f"{'active':<18}{number(count.active)} for each token"] if count.idle else []),
+        f"{'parameters':<18}{ids}{number(weights.total)}   embedding {ids}"
+        f"{number(weights.embedding)} · positions {number(weights.positions)} · "
+        f"blocks {number(weights.blocks)} · head {ids}{number(weights.head)}",
+        *([f"{'active':<18}{number(weights.active)} for each token"] if weights.idle else []),
         *_adapted_lines(checked),
-        f"{'operations':<18}{ids}{number(flops_per_token(shape))} FLOPs to train on a token",
+        f"{'operations':<18}{ids}{number(count.flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {ids}{number(shape.vocab)} · "
         f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
         *([f"{'training':<18}{read}"] if recipe.source else []),
         *_phase_lines(checked),
         *(_answers(checked, phase) for phase in sorted(checked.facts.examples)),
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
-        f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
-        f"{size(cache_bytes(shape, shape.context))} for a whole context",
+        f"{'cache':<18}{size(count.cache_bytes_per_token(shape))} a token of generation, "
+        f"{size(count.cache_bytes(shape, shape.context))} for a whole context",
         f"{'time':<18}{time}",
     ]
     for key, choice in checked.choices.items():

@@ -7,28 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from endonym.autopilot import machine
-from endonym.autopilot.machine import (
-    Pace,
-    matrix_rates,
-    measured_pace,
-    plain_pace,
-    promised_seconds,
-    small_shape,
-    usual_shape,
-    usual_training,
-)
-from endonym.autopilot.model_size import (
-    MOST_PASSES,
-    Choice,
-    Choices,
-    Facts,
-    choose_context,
-    choose_dropout,
-    choose_shape,
-    choose_vocab,
-    deeper,
-)
+from endonym.autopilot import machine, model_size
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import measure, tried
 from endonym.commands.check import Checked, check
@@ -241,23 +221,23 @@ def choose(
     texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
     for fault in texts.faults[:SHOWN]:
         log.warn(fault)
-    vocab = choose_vocab(texts.letters)
+    vocab = model_size.choose_vocab(texts.letters)
     config = TokenizerConfig(kind="bpe", vocab=vocab.value)
     facts = texts.facts(Split(), tried(config, texts.sample).bytes_per_token)
-    context = choose_context(facts, ModelKeys())
+    context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
         facts, vocab.value, context.value, seconds=seconds, machine_file=machine_file
     )
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
-    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
+    chosen = machine.usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
 
-    def probed(muon: Choice | None) -> Pace:
+    def probed(muon: Choice | None) -> machine.Pace:
         optimizer = "adamw" if muon is None else "muon"
-        usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
+        usual = machine.usual_training(machine.matrix_rates(machine_file), optimizer=optimizer)
         pack = PackConfig(context=context.value, join=tuple(survey.joined))
         document = pack.usual_length(facts.mean_document_tokens)
-        return measured_pace(chosen, usual, machine_file, document=document)
+        return machine.measured_pace(chosen, usual, machine_file, document=document)
 
     budget = partial(_budget, unique=facts.unique_tokens, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
@@ -281,7 +261,8 @@ def choose(
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)
-    data |= shape | choose_dropout(facts, tokens) | {"phase.tokens": Choice(tokens, reason)}
+    data |= shape | model_size.choose_dropout(facts, tokens)
+    data["phase.tokens"] = Choice(tokens, reason)
     return data | {f"phase.{key}": c for key, c in phase.items()}
 
 
@@ -292,35 +273,36 @@ def _timed_shape(
 
     It gets more layers if time is left.
     """
-    rates = matrix_rates(machine_file)
-    usual = usual_training(rates)
-    small = measured_pace(small_shape(), usual, machine_file)
+    rates = machine.matrix_rates(machine_file)
+    usual = machine.usual_training(rates)
+    small = machine.measured_pace(machine.small_shape(), usual, machine_file)
 
     def promised(dim: int, layers: int) -> int:
-        shape = usual_shape(dim, layers, vocab, context)
-        tokens = seconds / promised_seconds(shape, rates[usual.number_format], small)
+        shape = machine.usual_shape(dim, layers, vocab, context)
+        tokens = seconds / machine.promised_seconds(shape, rates[usual.number_format], small)
         return max(1, int(tokens))
 
-    choices = choose_shape(ModelKeys(), facts, promised)
+    choices = model_size.choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    if (more := deeper(dim, layers, facts, promised)) is not None:
+    if (more := model_size.deeper(dim, layers, facts, promised)) is not None:
         choices["model.layers"] = more
     return choices, promised(dim, choices["model.layers"].value)
 
 
-def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+def _budget(pace: machine.Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
     """Training tokens, in whole thousands, and why: limited by time or by the size of the text.
 
     seconds: time for training steps.
     """
-    most, possible = MOST_PASSES * unique, pace.tokens_in(seconds)
+    most, possible = model_size.MOST_PASSES * unique, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
-        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
+        passes = f"{model_size.MOST_PASSES} passes"
+        reason = f"{passes}; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
-def busy(pace: Pace) -> str:
+def busy(pace: machine.Pace) -> str:
     """That a measurement was disturbed."""
     return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
@@ -398,7 +380,8 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     assert context is not None, "a demo says its context"
     machine.forget(machine_file)
     shape = resolve(recipe.model, vocab=vocab, context=context)
-    pace = plain_pace(shape, usual_training(matrix_rates(machine_file)), machine_file)
+    usual = machine.usual_training(machine.matrix_rates(machine_file))
+    pace = machine.plain_pace(shape, usual, machine_file)
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
