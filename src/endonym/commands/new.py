@@ -25,12 +25,7 @@ from endonym.model.families import resolve
 from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
-from endonym.script.languages import (
-    language_name,
-    language_warning,
-    nearest_code,
-    usual_code,
-)
+from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.odd_sources import few_warnings
