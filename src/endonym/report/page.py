@@ -58,10 +58,8 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"cut": cut, "shown": shown, "number": whole, "counted": counted}
-    drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
-    environment.filters.update(filters)
-    environment.globals.update(drawings)
+    environment.filters.update(cut=cut, shown=shown, number=whole, counted=counted, size=size)
+    environment.globals.update(figures=figures, bars=both_bars)
     return environment
 
 
