@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot import machine, resolve
@@ -17,9 +18,10 @@ from endonym.errors import OutOfMemory
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
 from endonym.export.config import DATASET
 from endonym.export.formats import require_formats
+from endonym.export.markdown import templates_in
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
-from endonym.log import counted, duration, number, size
+from endonym.log import counted
 from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
@@ -32,7 +34,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
-from endonym.train.config import SAMPLE_TOKENS
+from endonym.train.config import SAMPLE_TOKENS, TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
 EXACT_ROWS = 200
@@ -300,95 +302,35 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
     return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
 
 
-def _phase_lines(checked: Checked) -> list[str]:
-    """A line for each phase, if there are several or if one reads its sources by shares."""
-    phases = checked.training.phases
-    if len(phases) == 1 and not phases[0].sources:
-        return []
-    lines: list[str] = []
-    for config in phases:
-        shares = "".join(f" · {source.name} {source.share:.1%}" for source in config.sources)
-        tokens = number(config.steps * config.batch_tokens)
-        # How exact shares can be within a hundredth of a phase, if that has few rows.
-        batch = config.batch_tokens // checked.shape.context
-        ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
-        rows = max(batch, ends[-1] // SLICES)
-        if len(config.sources) > 1 and rows < EXACT_ROWS:
-            gap = largest_gap([Share(source.name, source.share) for source in config.sources], ends)
-            shares += (
-                f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
-            )
-        lines.append(f"{'phase ' + config.name:<18}{tokens} tokens{shares}")
-    return lines
-
-
-def _adapted_lines(checked: Checked) -> list[str]:
-    """What each phase trains that has adapters, and how much of the model that is."""
-    shape, total = checked.shape, count.parameters(checked.shape).total
-    about = "" if isinstance(shape, ModelConfig) else "≈ "
-    lines: list[str] = []
-    for config in checked.training.phases:
-        if config.adapt is not None:
-            trained = count.trained_parameters(shape, config.adapt)
-            operations = number(count.flops_per_token(shape, adapt=config.adapt))
-            lines.append(
-                f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
-                f"{config.name}, {100 * trained / total:.2g} % of the model, with {operations} "
-                "FLOPs on a token"
-            )
-    return lines
-
-
-def _answers(checked: Checked, phase: int) -> str:
-    """What a phase reads that learns from conversations or preference pairs."""
-    config, facts = checked.training.phases[phase], checked.facts.examples[phase]
-    examples = number(round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)))
-    tokens = config.steps * config.batch_tokens
-    return (
-        f"{config.objective:<18}≈ {number(tokens)} tokens, {tokens / facts.positions:.1f} epochs "
-        f"of {examples} examples of {facts.mean_document_tokens:.0f} tokens (phase {config.name})"
-    )
-
-
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
     recipe, shape = checked.recipe, checked.shape
-    weights = count.parameters(shape)
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
-    ids = about if is_open else ""
-    facts = checked.facts
-    per_token = facts.text_bytes / max(1, facts.unique_tokens)
-    time = "unknown until this machine is measured (endonym new or run does it)"
-    if checked.seconds is not None:
-        of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
-        time = f"≈ {duration(checked.seconds)} on this machine: {of}"
-    texts = f"{about}{size(facts.text_bytes)} of {counted(len(recipe.source), 'source')}"
-    read = (
-        f"{about}{number(checked.text_tokens)} tokens, {checked.epochs:.1f} epochs of "
-        f"{about}{number(facts.positions)}, document ends too ({per_token:.1f} bytes a token)"
+    template = templates_in(Path(__file__).parent).get_template("check.txt")
+    text = template.render(
+        checked=checked,
+        recipe=recipe,
+        facts=checked.facts,
+        phases=checked.training.phases,
+        shape=shape,
+        is_ours=isinstance(shape, ModelConfig),
+        count=count,
+        weights=count.parameters(shape),
+        uniform=math.log(shape.vocab),
+        about=about,
+        ids=about if is_open else "",
+        inexact=inexact,
     )
-    lines = [
-        f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
-        f"{count.parts_text(shape)}",
-        *([f"{'training text':<18}{texts}"] if recipe.source else []),
-        f"{'parameters':<18}{ids}{number(weights.total)}   embedding {ids}"
-        f"{number(weights.embedding)} · positions {number(weights.positions)} · "
-        f"blocks {number(weights.blocks)} · head {ids}{number(weights.head)}",
-        *([f"{'active':<18}{number(weights.active)} for each token"] if weights.idle else []),
-        *_adapted_lines(checked),
-        f"{'operations':<18}{ids}{number(count.flops_per_token(shape))} FLOPs to train on a token",
-        f"{'context':<18}{number(shape.context)} tokens · vocabulary {ids}{number(shape.vocab)} · "
-        f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
-        *([f"{'training':<18}{read}"] if recipe.source else []),
-        *_phase_lines(checked),
-        *(_answers(checked, phase) for phase in sorted(checked.facts.examples)),
-        f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
-        f"{'cache':<18}{size(count.cache_bytes_per_token(shape))} a token of generation, "
-        f"{size(count.cache_bytes(shape, shape.context))} for a whole context",
-        f"{'time':<18}{time}",
-    ]
-    for key, choice in checked.choices.items():
-        lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
-    lines += [f"{'warning':<18}{text}" for text in checked.warnings]
-    return "\n".join(lines)
+    return text.rstrip("\n")
+
+
+def inexact(phase: TrainConfig, context: int) -> str:
+    """How exact shares can be within a hundredth of a phase, if that has few rows."""
+    batch = phase.batch_tokens // context
+    ends = [batch * -(-phase.steps * part // SLICES) for part in range(1, SLICES + 1)]
+    rows = max(batch, ends[-1] // SLICES)
+    if len(phase.sources) < 2 or rows >= EXACT_ROWS:
+        return ""
+    gap = largest_gap([Share(source.name, source.share) for source in phase.sources], ends)
+    return f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
