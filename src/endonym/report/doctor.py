@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from endonym.log import duration
 from endonym.report.formatting import whole
 from endonym.report.page import render
 from endonym.report.svg import Bar, Bars, Chart, Series
@@ -53,7 +52,6 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "kept": kept,
             "percent": percent,
             "rough": rough,
-            "duration": duration,
             "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),
             "compared": compared,
             "code_points": code_points,
