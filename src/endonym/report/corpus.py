@@ -13,7 +13,7 @@ from endonym.corpus.corpus import CARD, Corpus, some_dropped
 from endonym.data.config import RECORDS
 from endonym.formats.document import Document, Reject
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import beginning, counted, shown, whole
+from endonym.report.formatting import beginning, shown
 from endonym.script.scripts import SENTENCE_ENDS
 from endonym.store import Artifact
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -28,16 +28,15 @@ SENTENCE = regex.compile(rf".+?(?:[{SENTENCE_ENDS}](?=\s|$)|[។៕])", regex.DO
 
 @dataclass(frozen=True, slots=True)
 class CorpusCard:
-    """sources: each with its numbers, then those of all. dropped: reasons with records and bytes,
-    the most frequent first. changes: the rules that changed documents, with what they did.
+    """card: the corpus's own. sources: each with its numbers, then those of all. dropped: reasons
+    with records and bytes, the most frequent first. changes: the rules that changed documents.
     """
 
+    card: dict[str, Any]
     sources: list[tuple[str, dict[str, Any]]]
-    read: int
     dropped: list[tuple[str, dict[str, int]]]
     changes: dict[str, dict[str, Any]]
     notes: list[str]
-    warnings: list[str]
     kept: list[tuple[str, Document]]
     rejects: list[tuple[str, list[Reject]]]
 
@@ -69,12 +68,11 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
     dropped: dict[str, dict[str, int]] = total.get("dropped", {})
     firsts = ((r, some_dropped(corpus.folder, r, REJECTS_SHOWN)) for r in dropped)
     return CorpusCard(
+        card=card,
         sources=[*sources.items(), *([("all", total)] if len(sources) > 1 else [])],
-        read=max(1, total["read"]["records"]),
         dropped=sorted(dropped.items(), key=lambda each: -each[1]["records"]),
         changes=_changes(total),
-        notes=_notes(card),
-        warnings=list(card.get("warnings", [])),
+        notes=[*copies(card), *kept_out(card).values()],
         kept=_kept(corpus, sources),
         rejects=[(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
     )
@@ -84,27 +82,6 @@ def _changes(total: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The rules that changed documents, in their order; a corpus of version 4 has none."""
     rules: dict[str, dict[str, Any]] = total.get("rules", {})
     return {name: rules[name] for name in in_order(rules) if name not in total["dropped"]}
-
-
-def _notes(card: dict[str, Any]) -> list[str]:
-    """The card's other numbers, as sentences."""
-    total = card["total"]
-    encodings: dict[str, int] = total["encodings"]
-    names = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in encodings.items())
-    near = total["near_copies_moved"]
-    changed = total.get("changed_documents", 0)
-    return [
-        *([f"Encodings: {names}."] if names else []),
-        f"{100 * card.get('overlap', 0.0):.1f} % of the 13-grams of letters of dev and test also "
-        "stand in training text.",
-        f"{counted(near, 'document')} drawn for dev or test nearly "
-        f"{'repeats' if near == 1 else 'repeat'} a training text: "
-        f"{'it is' if near == 1 else 'they are'} trained on instead (one of test that repeats a "
-        "text of dev goes to dev).",
-        *copies(card),
-        *kept_out(card).values(),
-        *([f"Cleaning changed {whole(changed)} of the texts."] if changed else []),
-    ]
 
 
 def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
