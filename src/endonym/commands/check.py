@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot import machine, resolve
@@ -12,13 +11,13 @@ from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_
 from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.text_size import SourceSample, samples_of
+from endonym.commands.filled import filled
 from endonym.data.order import Share, largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
 from endonym.export.config import DATASET
 from endonym.export.formats import require_formats
-from endonym.export.markdown import templates_in
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
 from endonym.log import counted
@@ -307,8 +306,8 @@ def describe(checked: Checked) -> str:
     about = "" if checked.is_counted else "≈ "
     recipe, shape = checked.recipe, checked.shape
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
-    template = templates_in(Path(__file__).parent).get_template("check.txt")
-    text = template.render(
+    text = filled(
+        "check.txt",
         checked=checked,
         recipe=recipe,
         facts=checked.facts,

@@ -12,10 +12,11 @@ from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import measure, tried
 from endonym.commands.check import Checked, check
+from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
-from endonym.errors import RecipeError, printable
-from endonym.formats.config import Clean, Source, Split
+from endonym.errors import RecipeError
+from endonym.formats.config import Clean, Split
 from endonym.formats.files import source_files
 from endonym.formats.readable import said
 from endonym.log import Log, counted, duration, number, rounded, size
@@ -139,22 +140,8 @@ def write_recipe(
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
-    reasons = {source.name: reason for source, reason in survey.sources}
-    parts = [
-        _head(path, language, survey),
-        *(
-            "\n".join([f"[[source]]  # {printable(reasons[source.name])}", *config_lines(source)])
-            for source in advised.sources
-        ),
-        *(_commented(source, printable(reason)) for source, reason in survey.odd),
-        advised.table,
-        _training(choices),
-        '[[evaluate]]\nkind = "bits"',
-        "[[evaluate]]  # to choose between runs: endonym compare RUN RUN --split dev\n"
-        'kind = "bits"\nsplit = "dev"\nbaselines = false',
-        '[[export]]\nformat = "huggingface"',
-    ]
-    write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))
+    text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
+    write_atomic(path, text.encode("utf-8"))
     try:
         describe_model(check(Recipe.load(path), Store(store)), log)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -302,47 +289,27 @@ def busy(pace: machine.Pace) -> str:
     return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
 
-def _head(path: Path, language: str, survey: Survey) -> str:
-    """The recipe's first lines. Its name is that of its folder, as far as a name can hold it."""
+def recipe_text(
+    path: Path, *, language: str, survey: Survey, advised: Advice, choices: Choices
+) -> str:
+    """The recipe. Its name is that of its folder, as far as a name can hold it."""
     name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
-    lines = [
-        f"# {name}: a language model from {counted(len(survey.sources), 'source')}, about "
-        f"{survey.text_bytes / 1e6:.1f} MB of text.",
-        f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
-        *(f"# left out: {file}: {reason}" for file, reason in survey.skipped[:SHOWN]),
-        *([f"# left out: {more} more files"] if (more := len(survey.skipped) - SHOWN) > 0 else []),
-        *([f"# doubtful: {survey.doubt}"] if survey.doubt else []),
-        f"name = {toml(name)}",
-        f"language = {toml(language)}",
-        "seed = 42",
-    ]
-    return "\n".join(map(printable, lines))
-
-
-def _training(choices: Choices) -> str:
-    """Tokenizer, packing, model and phase, each value with its reason."""
-    tables = {
-        "tokenizer": ["[tokenizer]", 'kind = "bpe"'],
-        "pack": ["[pack]"],
-        "model": ["[model]", f"family = {toml(ModelKeys().family)}"],
-        "phase": ["[[phase]]", 'name = "pretrain"'],
-    }
-    for key, choice in choices.items():
-        table, _, rest = key.partition(".")
-        tables[table].append(noted(f"{rest} = {toml(choice.value)}", choice.reason))
-    patience = "validations without a better one before it stops"
-    tables["phase"].append(noted("patience = 6", patience))
-    return "\n\n".join(map("\n".join, tables.values()))
-
-
-def _commented(source: Source, reason: str) -> str:
-    """A source that is not used, with the reason, as comments."""
-    lines = [
-        *f"left out, as it reads like another language: {reason}".splitlines(),
-        *("To use it all the same:", "[[source]]"),
-        *config_lines(source),
-    ]
-    return "\n".join(f"# {line}" for line in lines)
+    return filled(
+        "recipe.txt",
+        called=name,
+        path=shlex.quote(str(path)),
+        language=language,
+        survey=survey,
+        shown=SHOWN,
+        sources=advised.sources,
+        reasons={source.name: reason for source, reason in survey.sources},
+        clean=advised.table,
+        family=ModelKeys().family,
+        choices=choices,
+        config_lines=config_lines,
+        noted=noted,
+        toml=toml,
+    )
 
 
 def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
