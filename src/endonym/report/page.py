@@ -58,9 +58,12 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(cut=cut, shown=shown, number=whole, counted=counted)
-    environment.filters.update(size=size, duration=duration)
-    environment.globals.update(figures=figures, bars=both_bars)
+    texts: dict[str, Any] = {"cut": cut, "shown": shown}
+    figures_of: dict[str, Any] = {"number": whole, "counted": counted}
+    sizes: dict[str, Any] = {"size": size, "duration": duration}
+    drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
+    environment.filters.update(texts | figures_of | sizes)
+    environment.globals.update(drawings)
     return environment
 
 
