@@ -28,7 +28,8 @@ def templates_in(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(counted=counted, duration=duration, number=number, size=size)
+    figures: dict[str, Any] = {"counted": counted, "duration": duration}
+    environment.filters.update(figures | {"number": number, "size": size})
     return environment
 
 
