@@ -11,7 +11,7 @@ from made_dirt import lines_of
 from text_samples import files
 from text_samples import write as write_file
 
-from endonym.autopilot import text_size
+from endonym.autopilot import machine, text_size
 from endonym.autopilot.machine import Pace
 from endonym.cleaning import corpus_rules, rules
 from endonym.cleaning.language import identify
@@ -163,7 +163,7 @@ def test_the_doctor_finds_it(
 def test_a_new_recipe_is_written_and_says_what_it_could_not_clean(
     texts: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(5_000.0))
+    monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: Pace(5_000.0))
     break_it(monkeypatch)
     said: list[str] = []
     log = Log(quiet=True)

@@ -111,10 +111,7 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
 
 
 def promised_seconds(
-    shape: AnyModelConfig,
-    rate: float,
-    small: Pace | None = None,
-    adapt: AdaptConfig | None = None,
+    shape: AnyModelConfig, rate: float, small: Pace | None = None, adapt: AdaptConfig | None = None
 ) -> float:
     """Training time per token by formula.
 

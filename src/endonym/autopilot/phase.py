@@ -167,12 +167,7 @@ def adapter_rates(phase: Phase, full: float) -> Choices:
 
 
 def muon_for(
-    phase: Phase,
-    facts: Facts,
-    *,
-    dim: int | None = None,
-    device: str = "cpu",
-    read: float = 0.0,
+    phase: Phase, facts: Facts, *, dim: int | None = None, device: str = "cpu", read: float = 0.0
 ) -> Choice | None:
     """Muon, if most of the text is new and the batch is large enough to pay for its steps.
 
@@ -281,13 +276,7 @@ def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int
 
 
 def choose_answers(
-    phase: Phase,
-    facts: Facts,
-    context: int,
-    *,
-    dim: int | None,
-    device: str,
-    is_new: bool = False,
+    phase: Phase, facts: Facts, context: int, *, dim: int | None, device: str, is_new: bool = False
 ) -> Choices:
     """Budget, batch size, learning rates and schedule.
 

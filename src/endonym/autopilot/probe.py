@@ -34,11 +34,7 @@ class Steps:
     """
 
     def __init__(
-        self,
-        decoder: AnyDecoder,
-        config: TrainConfig,
-        device: str,
-        document: int = DOCUMENT_TOKENS,
+        self, decoder: AnyDecoder, config: TrainConfig, device: str, document: int = DOCUMENT_TOKENS
     ) -> None:
         prepare()
         shape = decoder.config

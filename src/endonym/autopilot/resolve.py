@@ -24,17 +24,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endonym.autopilot import mixture
+from endonym.autopilot import mixture, model_size
 from endonym.autopilot.cautions import require_adapters
 from endonym.autopilot.machine import choose_compile, matrix_rates
-from endonym.autopilot.model_size import (
-    Choice,
-    Choices,
-    Facts,
-    choose_context,
-    choose_shape,
-    choose_vocab,
-)
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
     Place,
     budget_of,
@@ -87,7 +80,7 @@ def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
         return {}
     if recipe.keeps_tokenizer or recipe.tokenizer.extend is not None:
         return {}
-    return {"tokenizer.vocab": choose_vocab(size().letters)}
+    return {"tokenizer.vocab": model_size.choose_vocab(size().letters)}
 
 
 def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
@@ -95,7 +88,7 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     phases = {n: phase.flops for n, phase in enumerate(recipe.phase) if phase.flops is not None}
     if not phases:
         return recipe
-    context = recipe.pack.context or choose_context(facts, recipe.model).value
+    context = recipe.pack.context or model_size.choose_context(facts, recipe.model).value
     shape = shape_of(recipe, vocab, context)
     values: dict[str, Any] = {}
     for n, flops in phases.items():
@@ -114,7 +107,7 @@ def facts_of_examples(examples: Artifact) -> Facts:
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:
     """The context, whether the recipe leaves it open or not."""
-    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
+    folder, choice = recipe.model_folder, model_size.choose_context(facts, recipe.model)
     if recipe.pack.context is not None:
         return Choice(recipe.pack.context, "as the recipe says")
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
@@ -147,7 +140,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     choices: Choices = {"pack.context": choice}
     context: int = choice.value
     if given is None:
-        choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
+        choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
     setting = {
         "goes_on": given is not None,

@@ -126,6 +126,7 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any
     """
     from endonym.commands import doctor as examining
     from endonym.commands.new import require_language
+    from endonym.survey.findings import UNKNOWN
 
     if how["language"] is not None:
         require_language(how["language"])
@@ -135,6 +136,12 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any
         raise click.Abort("Nothing is kept of it. The same command begins anew.") from stop
     text = f"{examining.describe(diagnosis)}\n\npage  {out}"
     settings.show(text, {**diagnosis.as_dict(), "page": str(out)})
+    patient = diagnosis.patient
+    if diagnosis.recipe and patient.recipe is None and not settings.is_json:
+        folder = f"{patient.name}-model" if Path(patient.name).exists() else patient.name
+        texts = "".join(f" --text {shlex.quote(str(path))}" for path in paths)
+        new = f"new {folder} --language {patient.code or UNKNOWN}{texts}"
+        settings.log().line(f"next: {program()} {new}")
 
 
 @click.command()

@@ -6,23 +6,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from endonym.autopilot import machine
+from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
 from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.resolve import (
-    ResolvedTraining,
-    counted_choices,
-    estimated,
-    facts_of,
-    likely_vocab,
-    memory_choices,
-    number_formats,
-    resolve_tokenizer,
-    resolve_training,
-    unsaid_formats,
-)
 from endonym.autopilot.text_size import SourceSample, samples_of
+from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
@@ -31,16 +20,9 @@ from endonym.export.config import DATASET
 from endonym.export.formats import require_formats
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
-from endonym.log import counted, duration, number, size
+from endonym.log import counted
+from endonym.model import count
 from endonym.model.config import ModelConfig
-from endonym.model.count import (
-    cache_bytes,
-    cache_bytes_per_token,
-    flops_per_token,
-    parameters,
-    parts_text,
-    trained_parameters,
-)
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import run_folder
@@ -51,7 +33,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
-from endonym.train.config import SAMPLE_TOKENS
+from endonym.train.config import SAMPLE_TOKENS, TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
 EXACT_ROWS = 200
@@ -80,7 +62,7 @@ class Checked:
     """
 
     recipe: Recipe
-    training: ResolvedTraining
+    training: resolve.ResolvedTraining
     choices: Choices
     facts: Facts
     train_tokens: int
@@ -115,10 +97,12 @@ class Checked:
         return {
             "name": self.recipe.run_name,
             "family": shape.family,
-            "parameters": parameters(shape).total,
-            "active_parameters": parameters(shape).active,
-            "trained_parameters": {e.name: trained_parameters(shape, e.adapt) for e in phases},
-            "flops_per_token": flops_per_token(shape),
+            "parameters": count.parameters(shape).total,
+            "active_parameters": count.parameters(shape).active,
+            "trained_parameters": {
+                e.name: count.trained_parameters(shape, e.adapt) for e in phases
+            },
+            "flops_per_token": count.flops_per_token(shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.facts.unique_tokens,
             "positions": self.facts.positions,
@@ -133,8 +117,8 @@ class Checked:
                 for config in phases
             ],
             "memory_bytes": self.memory_bytes,
-            "cache_bytes_per_token": cache_bytes_per_token(shape),
-            "cache_bytes": cache_bytes(shape, shape.context),
+            "cache_bytes_per_token": count.cache_bytes_per_token(shape),
+            "cache_bytes": count.cache_bytes(shape, shape.context),
             "seconds": self.seconds,
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
@@ -158,7 +142,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
-        memory = memory_choices(recipe, training, {}, device=target)
+        memory = resolve.memory_choices(recipe, training, {}, device=target)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
@@ -197,7 +181,7 @@ class Expected(NamedTuple):
 
     facts: Facts
     choices: Choices
-    training: ResolvedTraining
+    training: resolve.ResolvedTraining
     data: DataStages | None
     lock: Lockfile | None
     is_counted: bool
@@ -222,26 +206,26 @@ def expected(
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     known = lock.choices if lock else {}
-    facts, choices = estimated(recipe, samples, target, known)
-    vocab = likely_vocab(recipe, choices, facts)
+    facts, choices = resolve.estimated(recipe, samples, target, known)
+    vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None:
-        data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
+        data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
         shards = store.find("shards", data.shards.id)
     if data is not None and shards is not None:
         vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, facts_of(shards), data, store)
-        choices = counted_choices(choices, recipe, facts, vocab, device=target)
+        facts = with_examples(recipe, resolve.facts_of(shards), data, store)
+        choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
-    formats = dict.fromkeys(unsaid_formats(recipe), UNMEASURED)
+    formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
     if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
-        formats = number_formats(recipe, machine_file, target)
+        formats = resolve.number_formats(recipe, machine_file, target)
     choices |= formats | known
-    training = resolve_training(recipe, choices, facts, vocab)
+    training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
     return Expected(facts, choices, training, data, lock, shards is not None)
 
 
-def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:
+def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -> list[float]:
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
     file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
@@ -263,7 +247,10 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
 
 
 def promised_parts(
-    recipe: Recipe, training: ResolvedTraining, facts: Facts, seconds_a_token: Sequence[float]
+    recipe: Recipe,
+    training: resolve.ResolvedTraining,
+    facts: Facts,
+    seconds_a_token: Sequence[float],
 ) -> dict[str, float]:
     """Seconds by part. seconds_a_token: of training, for each phase."""
     split = recipe.split.resolved()
@@ -314,94 +301,35 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
     return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
 
 
-def _phase_lines(checked: Checked) -> list[str]:
-    """A line for each phase, if there are several or if one reads its sources by shares."""
-    phases = checked.training.phases
-    if len(phases) == 1 and not phases[0].sources:
-        return []
-    lines: list[str] = []
-    for config in phases:
-        shares = "".join(f" · {source.name} {source.share:.1%}" for source in config.sources)
-        tokens = number(config.steps * config.batch_tokens)
-        # How exact shares can be within a hundredth of a phase, if that has few rows.
-        batch = config.batch_tokens // checked.shape.context
-        ends = [batch * -(-config.steps * part // SLICES) for part in range(1, SLICES + 1)]
-        rows = max(batch, ends[-1] // SLICES)
-        if len(config.sources) > 1 and rows < EXACT_ROWS:
-            gap = largest_gap(config.shares, ends)
-            shares += (
-                f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"
-            )
-        lines.append(f"{'phase ' + config.name:<18}{tokens} tokens{shares}")
-    return lines
-
-
-def _adapted_lines(checked: Checked) -> list[str]:
-    """What each phase trains that has adapters, and how much of the model that is."""
-    shape, total = checked.shape, parameters(checked.shape).total
-    about = "" if isinstance(shape, ModelConfig) else "≈ "
-    lines: list[str] = []
-    for config in checked.training.phases:
-        if config.adapt is not None:
-            trained = trained_parameters(shape, config.adapt)
-            operations = number(flops_per_token(shape, adapt=config.adapt))
-            lines.append(
-                f"{'adapters':<18}{about}{number(trained)} parameters are trained in phase "
-                f"{config.name}, {100 * trained / total:.2g} % of the model, with {operations} "
-                "FLOPs on a token"
-            )
-    return lines
-
-
-def _answers(checked: Checked, phase: int) -> str:
-    """What a phase reads that learns from conversations or preference pairs."""
-    config, facts = checked.training.phases[phase], checked.facts.examples[phase]
-    examples = number(round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)))
-    tokens = config.steps * config.batch_tokens
-    return (
-        f"{config.objective:<18}≈ {number(tokens)} tokens, {tokens / facts.positions:.1f} epochs "
-        f"of {examples} examples of {facts.mean_document_tokens:.0f} tokens (phase {config.name})"
-    )
-
-
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
     about = "" if checked.is_counted else "≈ "
-    recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
+    recipe, shape = checked.recipe, checked.shape
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
-    ids = about if is_open else ""
-    facts = checked.facts
-    per_token = facts.text_bytes / max(1, facts.unique_tokens)
-    time = "unknown until this machine is measured (endonym new or run does it)"
-    if checked.seconds is not None:
-        of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
-        time = f"≈ {duration(checked.seconds)} on this machine: {of}"
-    texts = f"{about}{size(facts.text_bytes)} of {counted(len(recipe.source), 'source')}"
-    read = (
-        f"{about}{number(checked.text_tokens)} tokens, {checked.epochs:.1f} epochs of "
-        f"{about}{number(facts.positions)}, document ends too ({per_token:.1f} bytes a token)"
+    text = filled(
+        "check.txt",
+        checked=checked,
+        recipe=recipe,
+        facts=checked.facts,
+        phases=checked.training.phases,
+        shape=shape,
+        is_ours=isinstance(shape, ModelConfig),
+        count=count,
+        weights=count.parameters(shape),
+        uniform=math.log(shape.vocab),
+        about=about,
+        ids=about if is_open else "",
+        inexact=inexact,
     )
-    lines = [
-        f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
-        f"{parts_text(shape)}",
-        *([f"{'training text':<18}{texts}"] if recipe.source else []),
-        f"{'parameters':<18}{ids}{number(count.total)}   embedding {ids}{number(count.embedding)}"
-        f" · positions {number(count.positions)} · blocks {number(count.blocks)} · "
-        f"head {ids}{number(count.head)}",
-        *([f"{'active':<18}{number(count.active)} for each token"] if count.idle else []),
-        *_adapted_lines(checked),
-        f"{'operations':<18}{ids}{number(flops_per_token(shape))} FLOPs to train on a token",
-        f"{'context':<18}{number(shape.context)} tokens · vocabulary {ids}{number(shape.vocab)} · "
-        f"uniform guess {ids}{math.log(shape.vocab):.2f} nats/token",
-        *([f"{'training':<18}{read}"] if recipe.source else []),
-        *_phase_lines(checked),
-        *(_answers(checked, phase) for phase in sorted(checked.facts.examples)),
-        f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
-        f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
-        f"{size(cache_bytes(shape, shape.context))} for a whole context",
-        f"{'time':<18}{time}",
-    ]
-    for key, choice in checked.choices.items():
-        lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
-    lines += [f"{'warning':<18}{text}" for text in checked.warnings]
-    return "\n".join(lines)
+    return text.rstrip("\n")
+
+
+def inexact(phase: TrainConfig, context: int) -> str:
+    """How exact shares can be within a hundredth of a phase, if that has few rows."""
+    batch = phase.batch_tokens // context
+    ends = [batch * -(-phase.steps * part // SLICES) for part in range(1, SLICES + 1)]
+    rows = max(batch, ends[-1] // SLICES)
+    if len(phase.sources) < 2 or rows >= EXACT_ROWS:
+        return ""
+    gap = largest_gap(phase.shares, ends)
+    return f" · a hundredth has {counted(rows, 'row')}: off by up to {100 * gap:.1f} points"

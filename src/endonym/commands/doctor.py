@@ -16,12 +16,7 @@ SHOWN = 12
 
 
 def examine_texts(
-    paths: Sequence[Path],
-    *,
-    out: Path,
-    log: Log,
-    workers: int | str | None = None,
-    **how: Any,
+    paths: Sequence[Path], *, out: Path, log: Log, workers: int | str | None = None, **how: Any
 ) -> Diagnosis:
     """Examine texts or a recipe's sources, and write the page to `out`.
 

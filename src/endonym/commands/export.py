@@ -8,29 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from endonym.commands import load
 from endonym.commands.evaluate import shards_of
-from endonym.commands.load import (
-    adapter_name,
-    card_of,
-    find_adapter,
-    find_artifact,
-    find_corpus,
-    load_model,
-    with_chat,
-    words_of,
-)
 from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapters import (
-    Adapter,
-    adapter_folder,
-    base_name_of,
-    is_adapter,
-    make_adapter_export,
-    model_around,
-    read_adapter,
-)
+from endonym.export import adapters
+from endonym.export.adapters import Adapter
 from endonym.export.card import Card, Merged
 from endonym.export.config import ADAPTERS, DATASET, Export
 from endonym.export.formats import RECORD, make_dataset, make_export, record_of
@@ -55,7 +39,7 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     Nothing is left of an export that fails. Raises RecipeError if there is no finished corpus, and
     ExportError if the folder is not empty.
     """
-    corpus, said = find_corpus(name, store).verify(), words_of(name, store)
+    corpus, said = load.find_corpus(name, store).verify(), load.words_of(name, store)
     with new_folder(out) as part, corpus.read_with_care():
         files = make_dataset(
             corpus, part, name=said.name, language=said.language, licenses=said.licenses
@@ -74,16 +58,18 @@ def export_model(
     require_empty(out)
     is_alone = export.format in ADAPTERS
     held = adapter_of(name, adapter, store, log) if is_alone else None
-    model = held.base if held else load_model(name, store, log=log, adapter=adapter)
-    artifact, texts = find_artifact(name, store), texts_of(name, model, store)
+    model = held.base if held else load.load_model(name, store, log=log, adapter=adapter)
+    artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
         if held is not None:
-            made = make_adapter_export(export, held, part, texts=texts, made_of=made_of, log=log)
+            made = adapters.make_adapter_export(
+                export, held, part, texts=texts, made_of=made_of, log=log
+            )
         else:
-            card = card_of(name, store)
+            card = load.card_of(name, store)
             card = card if adapter is None else _merged_card(card, adapter, store)
             made = make_export(
                 export, model, part, card=card, texts=texts, made_of=made_of, log=log
@@ -93,10 +79,10 @@ def export_model(
 
 def _merged_card(card: Card, adapter: str, store: Store) -> Card:
     """The card of a base with an adapter in its weights, of which the base's scores say nothing."""
-    folder = find_adapter(adapter, store)
-    around = model_around(folder)
+    folder = load.find_adapter(adapter, store)
+    around = adapters.model_around(folder)
     made = open_artifact(around) if around is not None else None
-    merged = Merged(adapter_name(adapter, store), "" if made is None else made.id)
+    merged = Merged(load.adapter_name(adapter, store), "" if made is None else made.id)
     if made is not None and (known := history_of(made)) is not None:
         phase = made.manifest["config"]["phase"]
         read = [each["name"] for each in phase.get("sources") or ()] or [*known.sources]
@@ -112,20 +98,20 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
     in the same store. Raises ExportError if there is no adapter or no base.
     """
     if adapter is not None:
-        base, folder = load_model(name, store, log=log), find_adapter(adapter, store)
-        base_name = base_name_of(folder) or Path(name).name
-        own_name = adapter_name(adapter, store)
+        base, folder = load.load_model(name, store, log=log), load.find_adapter(adapter, store)
+        base_name = adapters.base_name_of(folder) or Path(name).name
+        own_name = load.adapter_name(adapter, store)
     else:
-        artifact = find_artifact(name, store)
-        folder = None if artifact is None else adapter_folder(artifact.verify().folder)
-        if artifact is None or folder is None or not is_adapter(folder):
+        artifact = load.find_artifact(name, store)
+        folder = None if artifact is None else adapters.adapter_folder(artifact.verify().folder)
+        if artifact is None or folder is None or not adapters.is_adapter(folder):
             raise ExportError(
                 "this model was not made by a phase with adapters: there is none to hand over",
                 where=name,
                 do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase "
                 "with adapt.",
             )
-        start = artifact.manifest["inputs"].get("start") or base_name_of(folder)
+        start = artifact.manifest["inputs"].get("start") or adapters.base_name_of(folder)
         found = Store.of(artifact.folder).find("model", start) if start else None
         if found is None:
             raise ExportError(
@@ -135,9 +121,9 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
         base, base_name = load_pretrained(found.verify().folder), found.id
-        own_name = words_of(name, store).name
-    changes = read_adapter(folder, base.decoder)
-    base = LanguageModel(base.decoder, with_chat(base.tokenizer, folder))
+        own_name = load.words_of(name, store).name
+    changes = adapters.read_adapter(folder, base.decoder)
+    base = LanguageModel(base.decoder, load.with_chat(base.tokenizer, folder))
     return Adapter(base, changes, own_name, base_name)
 
 
@@ -210,7 +196,7 @@ def verify_model(
     if message or not name:
         raise RecipeError(message, where=str(folder), do=do)
     try:
-        model = load_model(name, store, log=log, adapter=adapter or made_with)
+        model = load.load_model(name, store, log=log, adapter=adapter or made_with)
     except RecipeError as error:
         if made_with is None:
             raise

@@ -7,35 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from endonym.autopilot import machine
-from endonym.autopilot.machine import (
-    Pace,
-    matrix_rates,
-    measured_pace,
-    plain_pace,
-    promised_seconds,
-    small_shape,
-    usual_shape,
-    usual_training,
-)
-from endonym.autopilot.model_size import (
-    MOST_PASSES,
-    Choice,
-    Choices,
-    Facts,
-    choose_context,
-    choose_dropout,
-    choose_shape,
-    choose_vocab,
-    deeper,
-)
+from endonym.autopilot import machine, model_size
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import measure, tried
 from endonym.commands.check import Checked, check
+from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
-from endonym.errors import RecipeError, printable
-from endonym.formats.config import Clean, Source, Split
+from endonym.errors import RecipeError
+from endonym.formats.config import Clean, Split
 from endonym.formats.files import source_files
 from endonym.formats.readable import said
 from endonym.log import Log, counted, duration, number, rounded, size
@@ -45,12 +26,7 @@ from endonym.model.families import resolve
 from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import config_lines, noted, toml
 from endonym.recipe.recipe import Recipe
-from endonym.script.languages import (
-    language_name,
-    language_warning,
-    nearest_code,
-    usual_code,
-)
+from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.odd_sources import few_warnings
@@ -164,22 +140,8 @@ def write_recipe(
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
-    reasons = {source.name: reason for source, reason in survey.sources}
-    parts = [
-        _head(path, language, survey),
-        *(
-            "\n".join([f"[[source]]  # {printable(reasons[source.name])}", *config_lines(source)])
-            for source in advised.sources
-        ),
-        *(_commented(source, printable(reason)) for source, reason in survey.odd),
-        advised.table,
-        _training(choices),
-        '[[evaluate]]\nkind = "bits"',
-        "[[evaluate]]  # to choose between runs: endonym compare RUN RUN --split dev\n"
-        'kind = "bits"\nsplit = "dev"\nbaselines = false',
-        '[[export]]\nformat = "huggingface"',
-    ]
-    write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))
+    text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
+    write_atomic(path, text.encode("utf-8"))
     try:
         describe_model(check(Recipe.load(path), Store(store)), log)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -241,23 +203,23 @@ def choose(
     texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
     for fault in texts.faults[:SHOWN]:
         log.warn(fault)
-    vocab = choose_vocab(texts.letters)
+    vocab = model_size.choose_vocab(texts.letters)
     config = TokenizerConfig(kind="bpe", vocab=vocab.value)
     facts = texts.facts(Split(), tried(config, texts.sample).bytes_per_token)
-    context = choose_context(facts, ModelKeys())
+    context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
         facts, vocab.value, context.value, seconds=seconds, machine_file=machine_file
     )
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
-    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
+    chosen = machine.usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
 
-    def probed(muon: Choice | None) -> Pace:
+    def probed(muon: Choice | None) -> machine.Pace:
         optimizer = "adamw" if muon is None else "muon"
-        usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
+        usual = machine.usual_training(machine.matrix_rates(machine_file), optimizer=optimizer)
         pack = PackConfig(context=context.value, join=tuple(survey.joined))
         document = pack.usual_length(facts.mean_document_tokens)
-        return measured_pace(chosen, usual, machine_file, document=document)
+        return machine.measured_pace(chosen, usual, machine_file, document=document)
 
     budget = partial(_budget, unique=facts.unique_tokens, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
@@ -281,7 +243,8 @@ def choose(
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)
-    data |= shape | choose_dropout(facts, tokens) | {"phase.tokens": Choice(tokens, reason)}
+    data |= shape | model_size.choose_dropout(facts, tokens)
+    data["phase.tokens"] = Choice(tokens, reason)
     return data | {f"phase.{key}": c for key, c in phase.items()}
 
 
@@ -292,80 +255,61 @@ def _timed_shape(
 
     It gets more layers if time is left.
     """
-    rates = matrix_rates(machine_file)
-    usual = usual_training(rates)
-    small = measured_pace(small_shape(), usual, machine_file)
+    rates = machine.matrix_rates(machine_file)
+    usual = machine.usual_training(rates)
+    small = machine.measured_pace(machine.small_shape(), usual, machine_file)
 
     def promised(dim: int, layers: int) -> int:
-        shape = usual_shape(dim, layers, vocab, context)
-        tokens = seconds / promised_seconds(shape, rates[usual.number_format], small)
+        shape = machine.usual_shape(dim, layers, vocab, context)
+        tokens = seconds / machine.promised_seconds(shape, rates[usual.number_format], small)
         return max(1, int(tokens))
 
-    choices = choose_shape(ModelKeys(), facts, promised)
+    choices = model_size.choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    if (more := deeper(dim, layers, facts, promised)) is not None:
+    if (more := model_size.deeper(dim, layers, facts, promised)) is not None:
         choices["model.layers"] = more
     return choices, promised(dim, choices["model.layers"].value)
 
 
-def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+def _budget(pace: machine.Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
     """Training tokens, in whole thousands, and why: limited by time or by the size of the text.
 
     seconds: time for training steps.
     """
-    most, possible = MOST_PASSES * unique, pace.tokens_in(seconds)
+    most, possible = model_size.MOST_PASSES * unique, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
-        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
+        passes = f"{model_size.MOST_PASSES} passes"
+        reason = f"{passes}; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
-def busy(pace: Pace) -> str:
+def busy(pace: machine.Pace) -> str:
     """That a measurement was disturbed."""
     return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
 
-def _head(path: Path, language: str, survey: Survey) -> str:
-    """The recipe's first lines. Its name is that of its folder, as far as a name can hold it."""
+def recipe_text(
+    path: Path, *, language: str, survey: Survey, advised: Advice, choices: Choices
+) -> str:
+    """The recipe. Its name is that of its folder, as far as a name can hold it."""
     name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
-    lines = [
-        f"# {name}: a language model from {counted(len(survey.sources), 'source')}, about "
-        f"{survey.text_bytes / 1e6:.1f} MB of text.",
-        f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
-        *(f"# left out: {file}: {reason}" for file, reason in survey.skipped[:SHOWN]),
-        *([f"# left out: {more} more files"] if (more := len(survey.skipped) - SHOWN) > 0 else []),
-        *([f"# doubtful: {survey.doubt}"] if survey.doubt else []),
-        f"name = {toml(name)}",
-        f"language = {toml(language)}",
-        "seed = 42",
-    ]
-    return "\n".join(map(printable, lines))
-
-
-def _training(choices: Choices) -> str:
-    """Tokenizer, packing, model and phase, each value with its reason."""
-    tables = {
-        "tokenizer": ["[tokenizer]", 'kind = "bpe"'],
-        "pack": ["[pack]"],
-        "model": ["[model]", f"family = {toml(ModelKeys().family)}"],
-        "phase": ["[[phase]]", 'name = "pretrain"'],
-    }
-    for key, choice in choices.items():
-        table, _, rest = key.partition(".")
-        tables[table].append(noted(f"{rest} = {toml(choice.value)}", choice.reason))
-    patience = "validations without a better one before it stops"
-    tables["phase"].append(noted("patience = 6", patience))
-    return "\n\n".join(map("\n".join, tables.values()))
-
-
-def _commented(source: Source, reason: str) -> str:
-    """A source that is not used, with the reason, as comments."""
-    lines = [
-        *f"left out, as it reads like another language: {reason}".splitlines(),
-        *("To use it all the same:", "[[source]]"),
-        *config_lines(source),
-    ]
-    return "\n".join(f"# {line}" for line in lines)
+    return filled(
+        "recipe.txt",
+        called=name,
+        path=shlex.quote(str(path)),
+        language=language,
+        survey=survey,
+        shown=SHOWN,
+        sources=advised.sources,
+        reasons={source.name: reason for source, reason in survey.sources},
+        clean=advised.table,
+        family=ModelKeys().family,
+        choices=choices,
+        config_lines=config_lines,
+        noted=noted,
+        toml=toml,
+    )
 
 
 def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
@@ -398,7 +342,8 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     assert context is not None, "a demo says its context"
     machine.forget(machine_file)
     shape = resolve(recipe.model, vocab=vocab, context=context)
-    pace = plain_pace(shape, usual_training(matrix_rates(machine_file)), machine_file)
+    usual = machine.usual_training(machine.matrix_rates(machine_file))
+    pace = machine.plain_pace(shape, usual, machine_file)
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)

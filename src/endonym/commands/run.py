@@ -8,6 +8,7 @@ from typing import Any
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, expected, promised
+from endonym.commands.filled import filled
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import program
@@ -16,7 +17,7 @@ from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.formats.files import RawSet
-from endonym.log import Log, counted, duration, for_screen, number, size
+from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
@@ -237,25 +238,15 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
 
 def describe_cleaning(cleaning: dict[str, Any]) -> str:
     """What each rule of cleaning does to a sample: documents, their share, and examples."""
-    whole = "all texts" if cleaning["is_whole"] else "a sample of the texts"
-    head = (
-        f"cleaning of {whole}: {counted(cleaning['documents'], 'document')}, "
-        f"{size(cleaning['bytes'])}; {number(cleaning['kept'])} kept"
-    )
-    rules: dict[str, dict[str, Any]] = cleaning["rules"]
-    if not rules:
-        return f"{head}; no rule changes or drops any"
-    widest, lines = max(map(len, rules)), [head]
-    for name in in_order(rules):
-        rule = rules[name]
-        parts = f"  {counted(rule['parts'], 'part')} taken out" if rule["parts"] else ""
-        share = f"{100 * rule['share']:.2f} %"
-        lines.append(f"  {name:<{widest}}  {number(rule['documents']):>9}  {share:>8}{parts}")
-        for sample in rule["samples"]:
-            if "before" in sample:
-                shown = f"{sample['before']!r} → {sample['after']!r}"
-            else:
-                why = f"  ({sample['why']})" if sample.get("why") else ""
-                shown = " ".join(sample["text"].split())[:SAMPLE_SHOWN] + why
-            lines.append(f"      {for_screen(shown)}")
-    return "\n".join(lines)
+    rules = {name: cleaning["rules"][name] for name in in_order(cleaning["rules"])}
+    widest = max(map(len, rules), default=0)
+    given = {"cleaning": cleaning, "rules": rules, "widest": widest, "shown": _shown}
+    return filled("cleaning.txt", **given).removesuffix("\n")
+
+
+def _shown(sample: dict[str, str]) -> str:
+    """A change, or what was dropped or taken out and why, on one line of the screen."""
+    if "before" in sample:
+        return for_screen(f"{sample['before']!r} → {sample['after']!r}")
+    why = f"  ({sample['why']})" if sample.get("why") else ""
+    return for_screen(" ".join(sample["text"].split())[:SAMPLE_SHOWN] + why)

@@ -21,13 +21,16 @@ from endonym.log import counted, duration, number, size
 
 def templates_in(folder: Path) -> jinja2.Environment:
     """The templates of a folder, of plain text; a value that is missing is an error."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    figures: dict[str, Any] = {"counted": counted, "duration": duration}
+    environment.filters.update(figures | {"number": number, "size": size})
+    return environment
 
 
 def filled_template(name: str, /, **values: Any) -> str:
@@ -48,14 +51,10 @@ def page_templates() -> jinja2.Environment:
     filters: dict[str, Any] = {
         "cell": lambda text: str(text).replace("|", "∣"),  # which would begin a column
         "code": lambda text: f"`{text}`",
-        "counted": counted,
-        "duration": duration,
         "in_words": in_words,
         "language_code": language_code,
-        "number": number,
         "printable": printable,
         "quoted": lambda text: json.dumps(text, ensure_ascii=False),  # which is YAML, too
-        "size": size,
         "thousands": lambda count: f"{count:,}",
     }
     environment.filters.update(filters)

@@ -10,15 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from endonym.config import Config
-from endonym.recipe.keys import (
-    Table,
-    did_you_mean,
-    inner,
-    nearest_key,
-    other_programs,
-    plain_word,
-    tables,
-)
+from endonym.recipe import keys
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
 
@@ -102,15 +94,15 @@ def _problem(
         return Problem(path[:-1], f"{key} has too few values.", explained)
     if kind == "missing":
         field = _table(root, path[:-1]).keys[str(path[-1])]
-        if inner(field.annotation)[0] is not None:
+        if keys.inner(field.annotation)[0] is not None:
             do = f"Write it under [[{_names(path)}]].  All keys: {_command(path)}"
         else:
             do = f"{path[-1]}: {field.description}.  All keys: {_command(path[:-1])}"
         return Problem(path[:-1], f"{key} is missing.", do)
     if kind == "literal_error":
         above, _, last = _names(path).rpartition(".")
-        allowed = choices(tables(root)[above].keys[last].annotation)
-        question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
+        allowed = choices(keys.tables(root)[above].keys[last].annotation)
+        question = keys.did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
         listed = ", ".join(found_value(each) for each in allowed)
         message = f"{key} = {found_value(value)} is not one of {listed}."
         return Problem(path, message, f"{question}Meanings: {_command(path)}", at_value=True)
@@ -123,7 +115,7 @@ def _problem(
         return Problem(path, message, _retype(path, kind, value) or explained, at_value=True)
     message = f"{key} {_constraint(detail)}, not {found(value)}."
     # What a person names, such as a source in `sources`, has no explanation of its own.
-    if _names(path[:-1]) not in tables(root):
+    if _names(path[:-1]) not in keys.tables(root):
         explained = f"More: {_command(path[:-1])}"
     return Problem(path, message, explained, at_value=True)
 
@@ -134,15 +126,17 @@ def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str]
     held: the keys under it, if it is a table.
     """
     table = _table(root, path[:-1])
-    word = plain_word(str(path[-1]))
+    word = keys.plain_word(str(path[-1]))
     message = f"{key} is not a key of {table.title}."
-    elsewhere = other_programs()
+    elsewhere = keys.other_programs()
     if word in elsewhere["without_key"]:
         return Problem(path, message, elsewhere["without_key"][word])
     hint = f"{'All keys' if table.name else 'Tables'}: {_command((table.name,))}"
     if conversion := elsewhere["conversions"].get(word):
         hint = f"{word}: {conversion}  {hint}"
-    near = [nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)]
+    near = [
+        keys.nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)
+    ]
     do, do_in_set = (f"Did you mean {each}?  {hint}" if each else hint for each in near)
     return Problem(path, message, do, do_in_set=do_in_set)
 
@@ -210,9 +204,9 @@ def found_value(value: Any) -> str:
     return written if len(written) <= 60 else f"{written[:57]}…"
 
 
-def _table(root: type[Config], path: KeyPath) -> Table:
+def _table(root: type[Config], path: KeyPath) -> keys.Table:
     """The table of this name; the recipe itself if there is none."""
-    known = tables(root)
+    known = keys.tables(root)
     return known.get(_names(path), known[""])
 
 

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
-from endonym.log import duration, size
-from endonym.report.formatting import counted, whole
+from endonym.report.formatting import whole
 from endonym.report.page import render
 from endonym.report.svg import Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
@@ -47,13 +45,13 @@ def doctor_page(diagnosis: Diagnosis) -> str:
     return render(
         "doctor.html",
         {
-            "name": diagnosis.patient.name,
-            "language": diagnosis.language,
-            "verdict": diagnosis.verdict(),
-            "notes": diagnosis.read(),
-            "facts": facts(diagnosis),
-            "findings": diagnosis.findings,
+            "diagnosis": diagnosis,
+            "patient": diagnosis.patient,
+            "examined": examined,
+            "raw": raw,
+            "kept": kept,
             "percent": percent,
+            "rough": rough,
             "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),
             "compared": compared,
             "code_points": code_points,
@@ -61,36 +59,15 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "languages": languages(diagnosis),
             "scripts": shares(raw.scripts, raw.documents),
             "mixed": shares(raw.mixed, raw.documents),
-            "mixed_examples": raw.mixed_examples[:FIRST_EXAMPLES],
             "encodings": shares(examined.encodings, examined.encodings.total()),
             "lengths": lengths(raw) if raw.documents else None,
-            "alphabet": alphabet(kept),
             "rare": rare_letters(kept),
             "gone": gone_letters(raw, kept),
             "growth": growth_chart(diagnosis),
             "growth_says": growth_says(diagnosis),
             "licences": licences(diagnosis),
-            "feeds": feeds(diagnosis),
-            "recipe": diagnosis.recipe,
-            "folder": str(diagnosis.patient.folder),
-            "changed": str(diagnosis.patient.recipe.path) if diagnosis.patient.recipe else "",
-            "reading": f"{counted(examined.files, 'file')}, {size(examined.bytes)}, examined in "
-            f"{duration(diagnosis.seconds)}",
         },
     )
-
-
-def facts(diagnosis: Diagnosis) -> list[tuple[str, str]]:
-    """The few numbers under the verdict."""
-    raw, kept = diagnosis.examined.raw, diagnosis.examined.kept
-    return [
-        ("documents", whole(raw.documents)),
-        ("text", size(raw.bytes)),
-        ("findings", whole(len(diagnosis.findings))),
-        ("documents that stay", whole(kept.documents)),
-        ("text that stays", size(kept.bytes)),
-        ("tokens that stay", f"≈ {rough(diagnosis.kept.tokens)}"),
-    ]
 
 
 def percent(share: float) -> str:
@@ -185,11 +162,6 @@ def lengths(raw: Seen) -> Bars:
     return Bars("Documents by their length in characters, in percent", bars)
 
 
-def alphabet(raw: Seen) -> list[tuple[str, str]]:
-    """All letters with their counts, the most frequent first."""
-    return [(letter, whole(n)) for letter, n in raw.letters.most_common() if n > 1][:300]
-
-
 def rare_letters(seen: Seen) -> list[Letter]:
     """Letters that are rare; first those in a word with another script, where look-alikes hide."""
     most = max(1, RARE_SHARE * seen.letters.total())
@@ -263,19 +235,3 @@ def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
         said += [f"{whole(silent)} documents say none"] if said and silent else []
         rows.append((source.name, source.license or ", ".join(said) or "none is named"))
     return rows
-
-
-def feeds(diagnosis: Diagnosis) -> list[list[str]]:
-    """Tokens, and the model that they can feed: of the text as it is, and of what stays."""
-    sides: Sequence[tuple[str, Any]] = (("as it is", diagnosis.raw), ("what stays", diagnosis.kept))
-    return [
-        [
-            name,
-            size(each.bytes),
-            whole(each.vocab),
-            rough(each.tokens),
-            f"{each.layers} layers × {each.dim}",
-            rough(each.parameters) if each.is_enough else "too few tokens",
-        ]
-        for name, each in sides
-    ]

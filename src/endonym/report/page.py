@@ -23,7 +23,7 @@ from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
-from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps
+from endonym.report.training import SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
 from endonym.store import read_plan
 
@@ -58,9 +58,11 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"cut": cut, "shown": shown, "number": whole, "counted": counted}
+    texts: dict[str, Any] = {"cut": cut, "shown": shown}
+    figures_of: dict[str, Any] = {"number": whole, "counted": counted}
+    sizes: dict[str, Any] = {"size": size, "duration": duration}
     drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
-    environment.filters.update(filters)
+    environment.filters.update(texts | figures_of | sizes)
     environment.globals.update(drawings)
     return environment
 
@@ -95,7 +97,8 @@ def gather(run: Run) -> dict[str, Any]:
     written = sampled_steps(models)
     texts = [text for step in written for _, text in step.texts]
     texts += [prompt["text"] for prompt in prompts]
-    corpus = run.artifact("corpus")
+    corpus, model = run.artifact("corpus"), run.artifact("model")
+    starts = events(journal_of(models[-1].artifact), "started") if models else []
     has_card = corpus is not None and CARD in corpus.manifest["files"]
     card = corpus.json(CARD) if corpus is not None and has_card else {}
     copied = None
@@ -105,7 +108,8 @@ def gather(run: Run) -> dict[str, Any]:
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
         "verdict": verdicts(scores, card, beside),
-        "facts": _facts(run, phases),
+        "numbers": {} if model is None else model.numbers,
+        "card": card,
         "groups": [
             group(each, card, beside)
             for part in parts.values()
@@ -125,8 +129,8 @@ def gather(run: Run) -> dict[str, Any]:
             run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
         ),
         "model": _model(run, models),
-        "stages": [*map(_stage, run.made)],
-        "machine": _machine(models),
+        "stages": [(made, _seconds(made)) for made in run.made],
+        "machine": starts[-1] if starts else {},
         "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
         "recipe": run.recipe.as_run(),
     }
@@ -144,38 +148,19 @@ def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
     return [written[index] for index in indices] if written else []
 
 
-def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
-    """The few numbers under the verdict."""
-    facts: list[tuple[str, str]] = []
-    model, corpus = run.artifact("model"), run.artifact("corpus")
-    if model is not None and "parameters" in model.numbers:
-        facts.append(("parameters", whole(model.numbers["parameters"])))
-    if corpus is not None and CARD in corpus.manifest["files"]:
-        card = corpus.json(CARD)
-        if card["sources"]:
-            facts.append(("training text", size(card["total"]["kept"]["train"]["text_bytes"])))
-    if model is not None and "epochs" in model.numbers:
-        facts.append(("epochs", f"{model.numbers['epochs']:.1f}"))
-    seconds = sum(phase.seconds for phase in phases)
-    return [*facts, ("training time", duration(seconds))] if seconds else facts
-
-
 def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     """Shape, parameter counts, phases, and the values chosen for keys that the recipe left out."""
     artifact = run.artifact("model")
     if artifact is None or "config.json" not in artifact.manifest["files"]:
         return None
     shape = read_shape(artifact.json("config.json"))
-    counted = parameters(shape)
-    counts = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
     known = read_plan(run.folder)
     choices = {**known.get("choices", {}), **(known.get("tuned") or {}).get("choices", {})}
     phases = run.training.phases if run.training else ()
     return {
         "shape": shape,
         "parts": parts_text(shape),
-        "parameters": [(name, value) for name, value in counts.items() if value],
-        "total": counted.total,
+        "parameters": parameters(shape),
         "choices": [
             (key, value if isinstance(value, str) else json.dumps(value), reason)
             for key, (value, reason) in choices.items()
@@ -187,26 +172,12 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     }
 
 
-def _stage(made: Made) -> dict[str, str]:
-    """Name, identity, size and time of a stage."""
-    full = made.artifact.manifest["id"]
+def _seconds(made: Made) -> float | None:
+    """How long a stage took; None if it is not known."""
     lines = journal_of(made.artifact)
     ends = events(lines, "finished")
+    if not (ends or made.is_new):
+        return None
     wall = ends[-1]["wall_seconds"] if ends else made.seconds
     # After an interruption the wall time is that of the last call; the steps have theirs.
-    seconds = max(wall, sum(line.get("seconds", 0.0) for line in lines))
-    return {
-        "name": made.stage.name,
-        "short": made.artifact.id,
-        "full": full,
-        "size": size(made.artifact.bytes()),
-        "seconds": duration(seconds) if ends or made.is_new else "–",
-    }
-
-
-def _machine(models: Sequence[Made]) -> list[tuple[str, str]]:
-    """The machine and the library versions that trained the last phase."""
-    starts = events(journal_of(models[-1].artifact), "started") if models else []
-    note = starts[-1] if starts else {}
-    rows = [(key, str(note[key])) for key in ("processor", "threads") if key in note]
-    return [*rows, *((name, str(value)) for name, value in note.get("versions", {}).items())]
+    return max(wall, sum(line.get("seconds", 0.0) for line in lines))

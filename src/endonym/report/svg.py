@@ -3,14 +3,18 @@
 Colours are classes of the page's style sheet, so one drawing serves light and dark mode.
 """
 
+import functools
 import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from endonym.export.markdown import templates_in
 from endonym.log import number as whole_number
 
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -181,44 +185,33 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     return drawn
 
 
+@functools.cache
+def _template() -> Any:
+    """The macros of svg.html, which write the drawings."""
+    environment = templates_in(Path(__file__).parent)
+    environment.filters.update(at=lambda value: f"{value:.1f}", escaped=escape)
+    return environment.get_template("svg.html").module
+
+
 def _draw(chart: Chart, frame: Frame, width: float) -> str:
     """All parts of a chart, the lines clipped at the plot's edges."""
     is_narrow = width < NARROW
-    lines: list[str] = []
-    for level in chart.levels:
-        if frame.ys[0] <= level.value <= frame.ys[1]:
-            y, style = frame.y(level.value), f"level {level.name}"
-            lines.append(_stroke(style, x1=frame.left, y1=y, x2=frame.right, y2=y))
-    lines += [_line(series, frame) for series in chart.series]
-    # An inner <svg> clips; it is 4 wider than the plot, so that dots at the edges stay whole.
-    x, y = frame.left - 4, frame.top - 1
-    wide, high = frame.right - x + 4, frame.bottom - y + 1
-    box = f"{x:.1f} {y:.1f} {wide:.1f} {high:.1f}"
-    bounds = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
-    parts = [
-        *_axes(chart, frame, is_narrow=is_narrow),
-        *_marks(chart, frame),
-        f'<svg {bounds} viewBox="{box}" overflow="hidden">{"".join(lines)}</svg>',
-    ]
-    for mark in chart.marks:
-        if mark.is_strong and mark.y is not None:
-            x, y = frame.x(mark.x), frame.y_inside(mark.y)
-            parts.append(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>')
+    down = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
+    across = nice_ticks(*frame.xs, 3 if is_narrow else 6)
+    x_ticks: list[tuple[float, str, str]] = []
+    for tick, label in zip(across, tick_labels(across), strict=True):
+        x = frame.x(tick)
+        is_last = x + text_width(label) / 2 > frame.right + 12
+        x_ticks.append((x, label, "end" if is_last else "middle"))
     named = _dot_names if chart.names_at_dots else _names
-    parts += named(chart, frame, is_narrow=is_narrow)
-    said = (chart.title, chart.description)
-    return _svg("chart", said, parts, width=width, height=chart.height)
-
-
-def _svg(
-    kind: str, said: tuple[str, str], parts: Sequence[str], *, width: float, height: float
-) -> str:
-    """A whole drawing. said: its title, and its description for those who cannot see it."""
-    title, description = map(escape, said)
-    return (
-        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" role="img"><title>{title}</title>'
-        f"<desc>{description}</desc>{''.join(parts)}</svg>"
+    return _template().chart(
+        chart,
+        frame,
+        width,
+        y_ticks=zip(map(frame.y, down), tick_labels(down), strict=True),
+        x_ticks=x_ticks,
+        marks=_marks(chart, frame),
+        labels=named(chart, frame, is_narrow=is_narrow),
     )
 
 
@@ -235,56 +228,25 @@ def _ranges(chart: Chart) -> tuple[Range, Range]:
     return (first, max(xs) if max(xs) > first else first + 1), (low, high)
 
 
-def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
-    """Grid lines, ticks and the names of both axes."""
-    ticks = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
-    parts = [_text(0, 12, chart.y_name, style="name")]
-    for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        y = frame.y(tick)
-        parts.append(_stroke("grid", x1=frame.left, y1=y, x2=frame.right, y2=y))
-        parts.append(_text(frame.left - 8, y + 4, label, style="tick", anchor="end"))
-    across = nice_ticks(*frame.xs, 3 if is_narrow else 6)
-    parts.append(_stroke("axis", x1=frame.left, y1=frame.bottom, x2=frame.right, y2=frame.bottom))
-    for tick, label in zip(across, tick_labels(across), strict=True):
-        x = frame.x(tick)
-        anchor = "end" if x + text_width(label) / 2 > frame.right + 12 else "middle"
-        parts.append(_stroke("axis", x1=x, y1=frame.bottom, x2=x, y2=frame.bottom + 4))
-        parts.append(_text(x, frame.bottom + 17, label, style="tick", anchor=anchor))
-    middle = (frame.left + frame.right) / 2
-    parts.append(_text(middle, chart.height - 4, chart.x_name, style="name", anchor="middle"))
-    return parts
+def _marks(chart: Chart, frame: Frame) -> list[tuple[str, float, float, float, str, str]]:
+    """Vertical lines with names above the plot: strong ones in a strip of their own, on top.
 
-
-def _marks(chart: Chart, frame: Frame) -> list[str]:
-    """Vertical lines with names above the plot: strong ones in a strip of their own, on top."""
-    plain = [mark for mark in chart.marks if not mark.is_strong]
-    parts: list[str] = []
+    Each as its class, where it stands and begins, where its name stands, the name (empty if it
+    would lie over another one) and the name's class.
+    """
+    marks: list[tuple[str, float, float, float, str, str]] = []
     free = -math.inf
-    for mark in sorted(plain, key=lambda mark: mark.x):
+    for mark in sorted((each for each in chart.marks if not each.is_strong), key=lambda m: m.x):
         x, half = frame.x(mark.x), text_width(mark.name, 11) / 2
-        parts.append(_stroke("epoch", x1=x, y1=frame.top, x2=x, y2=frame.bottom))
-        if x - half > free and x + half < frame.right + 12:
-            parts.append(_text(x, frame.top - 5, mark.name, style="tick", anchor="middle"))
-            free = x + half + 6
+        is_named = x - half > free and x + half < frame.right + 12
+        free = x + half + 6 if is_named else free
+        marks.append(("epoch", x, frame.top, x, mark.name if is_named else "", "tick"))
+    top = frame.top - (STRIP if marks else 0)
     for mark in (mark for mark in chart.marks if mark.is_strong):
         x, half = frame.x(mark.x), text_width(mark.name) / 2
-        label_x = min(max(x, frame.left + half), frame.right - half)
-        top = frame.top - (STRIP if plain else 0)
-        parts.append(_stroke("best", x1=x, y1=top, x2=x, y2=frame.bottom))
-        parts.append(_text(label_x, top - 5, mark.name, style="label strong", anchor="middle"))
-    return parts
-
-
-def _line(series: Series, frame: Frame) -> str:
-    """A line and its dots."""
-    points = [(frame.x(x), frame.y(y)) for x, y in series.points]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    style = escape(series.style)
-    drawn = f'<path class="line {style}" d="{path}"/>' if len(points) > 1 else ""
-    if not (series.has_dots or len(points) == 1):
-        return drawn
-    dots = (f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points)
-    return drawn + "".join(dots)
+        name_x = min(max(x, frame.left + half), frame.right - half)
+        marks.append(("best", x, top, name_x, mark.name, "label strong"))
+    return marks
 
 
 def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, float, str]]:
@@ -310,41 +272,42 @@ def written(value: float) -> str:
     return f"{value:.3g}" if value < 1e-2 else f"{value:.2f}"
 
 
-def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
+class Label(NamedTuple):
+    """A name that a short line joins to what it names: from (x1, y1) to (x2, y2)."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    text_x: float
+    text: str
+    style: str
+    anchor: str = "start"
+
+
+def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[Label]:
     """The labels at the right edge, spread so that none overlap, each joined to its line."""
-    labels = _labels(chart, frame.ys, is_narrow=is_narrow)
+    labels, right = _labels(chart, frame.ys, is_narrow=is_narrow), frame.right
     wanted = [frame.y_inside(value) for _, value, _ in labels]
     label_ys = spread(wanted, GAP, frame.top, frame.bottom)
-    parts: list[str] = []
-    for (text, _, style), y, label_y in zip(labels, wanted, label_ys, strict=True):
-        parts.append(_stroke("lead", x1=frame.right + 1, y1=y, x2=frame.right + 8, y2=label_y))
-        parts.append(_text(frame.right + 11, label_y + 4, text, style=style))
-    return parts
+    return [
+        Label(right + 1, y, right + 8, label_y, right + 11, text, style)
+        for (text, _, style), y, label_y in zip(labels, wanted, label_ys, strict=True)
+    ]
 
 
-def _dot_names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
+def _dot_names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[Label]:
     """A name beside each dot, on the side that has space, spread so that none overlap."""
     middle, out = (frame.left + frame.right) / 2, 6.0 if is_narrow else 14.0
     dots = [(frame.x(x), frame.y_inside(y)) for each in chart.series for x, y in each.points]
     label_ys = spread([y for _, y in dots], GAP, frame.top, frame.bottom)
-    parts: list[str] = []
+    labels: list[Label] = []
     for each, (x, y), label_y in zip(chart.series, dots, label_ys, strict=True):
         side, anchor = (1, "start") if x < middle else (-1, "end")
-        end = x + side * out
-        parts.append(_stroke("lead", x1=x + side * 3, y1=y, x2=end, y2=label_y))
-        style = f"label {each.style}"
-        parts.append(_text(end + side * 2, label_y + 4, each.name, style=style, anchor=anchor))
-    return parts
-
-
-def _stroke(style: str, *, x1: float, y1: float, x2: float, y2: float) -> str:
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line class="{escape(style)}" {ends}/>'
-
-
-def _text(x: float, y: float, text: str, *, style: str, anchor: str = "start") -> str:
-    xy = f'x="{x:.1f}" y="{y:.1f}"'
-    return f'<text class="{escape(style)}" {xy} text-anchor="{anchor}">{escape(text)}</text>'
+        end, style = x + side * out, f"label {each.style}"
+        text_x = end + side * 2
+        labels.append(Label(x + side * 3, y, end, label_y, text_x, each.name, style, anchor))
+    return labels
 
 
 def thinned(points: Points, limit: int) -> list[tuple[float, float]]:
@@ -396,6 +359,11 @@ class Bar:
     high: float | None
     style: str
 
+    @property
+    def end(self) -> float:
+        """Where it ends with its whisker."""
+        return self.value if self.high is None else max(self.value, self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Bars:
@@ -404,6 +372,11 @@ class Bars:
     title: str
     bars: Sequence[Bar]
 
+    @property
+    def description(self) -> str:
+        """What they show, for those who cannot see them."""
+        return ", ".join(f"{bar.name} {bar.value:.2f}" for bar in self.bars)
+
 
 def draw_bars(bars: Bars, width: float) -> str:
     """The chart as one <svg>, `width` wide."""
@@ -411,40 +384,13 @@ def draw_bars(bars: Bars, width: float) -> str:
         each.name if len(each.name) <= LONGEST_NAME else each.name[: LONGEST_NAME - 1] + "…"
         for each in bars.bars
     ]
-    left = max((text_width(name, BAR_FONT) for name in names), default=0.0) + 12
-    right = width - 52
-    largest = max((_end(bar) for bar in bars.bars), default=0.0) or 1.0
-    height = ROW * len(bars.bars) + 4
-    parts: list[str] = []
-    for row, (bar, name) in enumerate(zip(bars.bars, names, strict=True)):
-        middle = ROW * row + ROW / 2 + 2
-        parts += _bar(bar, name, (left, right, largest), middle)
-    description = ", ".join(f"{bar.name} {bar.value:.2f}" for bar in bars.bars)
-    return _svg("bars", (bars.title, description), parts, width=width, height=height)
-
-
-def _end(bar: Bar) -> float:
-    """Where the bar with its whisker ends."""
-    return bar.value if bar.high is None else max(bar.value, bar.high)
-
-
-def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) -> list[str]:
-    """Name, bar, whisker and value of one row. scale: left edge, right edge, largest value."""
-    left, right, largest = scale
-    span = right - left
-    long = max(1.0, bar.value / largest * span)
-    edge = left + _end(bar) / largest * span
-    parts = [
-        _text(left - 12, middle + 4, name, style="label", anchor="end"),
-        f'<rect class="bar {escape(bar.style)}" x="{left:.1f}" y="{middle - THICK / 2:.1f}" '
-        f'width="{long:.1f}" height="{THICK:g}" rx="1.5"/>',
-        _text(edge + 8, middle + 4, f"{bar.value:.2f}", style=f"value {bar.style}"),
-    ]
-    if bar.low is not None and bar.high is not None:
-        low, high = left + bar.low / largest * span, left + bar.high / largest * span
-        path = (
-            f"M{low:.1f} {middle - 4:.1f}V{middle + 4:.1f}M{low:.1f} {middle:.1f}H{high:.1f}"
-            f"M{high:.1f} {middle - 4:.1f}V{middle + 4:.1f}"
-        )
-        parts.append(f'<path class="whisker" d="{path}"/>')
-    return parts
+    return _template().bars(
+        bars,
+        names,
+        width,
+        left=max((text_width(name, BAR_FONT) for name in names), default=0.0) + 12,
+        right=width - 52,
+        largest=max((bar.end for bar in bars.bars), default=0.0) or 1.0,
+        row=ROW,
+        thick=THICK,
+    )

@@ -240,31 +240,41 @@ def epoch_marks(steps: Lines) -> list[Mark]:
 
 def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     """Dev loss of each source, if there are several."""
-    names = sorted({name for validation in validations for name in validation.sources})
-    if not 2 <= len(names) <= SOURCES_DRAWN or len(validations) < 2:
-        return None
+    points = [(each.tokens, each.sources) for each in validations]
+    series = source_series(points, has_dots=True)
     late = steps[-1]["tokens"] * FIRST_SHARE
-    lines = {
-        name: [(float(k.tokens), k.sources[name]) for k in validations if name in k.sources]
-        for name in names
-    }
-    values = [y for points in lines.values() for x, y in points if x >= late]
-    if not values:
+    values = [y for each in series for x, y in each.points if x >= late]
+    if not values or len(validations) < 2:
         return None
     low, high = with_margin(values)
     return Chart(
         title="Dev loss by source, in bits per byte",
-        description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
+        description=" ".join(f"{s.name} ends at {s.points[-1][1]:.2f}." for s in series),
         y_name="bits per byte, dev, by source",
-        series=[
-            Series(name, points, f"source{index + 1}", has_dots=True)
-            for index, (name, points) in enumerate(lines.items())
-        ],
+        series=series,
         marks=epoch_marks(steps),
         low=low,
         high=high,
         height=240,
     )
+
+
+def source_series(
+    points: Sequence[tuple[int, Mapping[str, float]]], *, has_dots: bool = False
+) -> list[Series]:
+    """A line for each source, of its values by tokens; none unless there are a few sources."""
+    names = sorted({name for _, values in points for name in values})
+    if not 2 <= len(names) <= SOURCES_DRAWN:
+        return []
+    return [
+        Series(
+            name,
+            [(float(tokens), values[name]) for tokens, values in points if name in values],
+            f"source{number}",
+            has_dots=has_dots,
+        )
+        for number, name in enumerate(names, 1)
+    ]
 
 
 def _rates(steps: Lines) -> Chart | None:
@@ -355,21 +365,18 @@ def mixture_sentence(parts: list[Slice], planned: Mapping[str, float]) -> str:
 
 def mixture_chart(parts: list[Slice]) -> Chart | None:
     """The shares of the sources over the phase; None if there is nothing to compare."""
-    names = sorted({name for part in parts for name, share in part.shares.items() if share})
-    if not 2 <= len(names) <= SOURCES_DRAWN or len(parts) < 2:
+    names = {name for part in parts for name, share in part.shares.items() if share}
+    series = source_series(
+        [(part.tokens, {n: 100 * part.shares.get(n, 0.0) for n in names}) for part in parts]
+    )
+    if not series or len(parts) < 2:
         return None
+    so_far = parts[-1].so_far
     return Chart(
         title="What was read, in per cent of the tokens",
-        description=" ".join(f"{n}: {100 * parts[-1].so_far.get(n, 0.0):.1f} %." for n in names),
+        description=" ".join(f"{s.name}: {100 * so_far.get(s.name, 0.0):.1f} %." for s in series),
         y_name="per cent of the tokens, by source",
-        series=[
-            Series(
-                name,
-                [(float(part.tokens), 100 * part.shares.get(name, 0.0)) for part in parts],
-                f"source{index + 1}",
-            )
-            for index, name in enumerate(names)
-        ],
+        series=series,
         low=0.0,
         high=100.0,
         height=170,
@@ -379,51 +386,36 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
 ACCURACY, MARGIN = "dev_accuracy", "dev_margin"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One validation. step 0 is the reference itself: every margin is zero, up to rounding."""
+def judged_pairs(steps: Lines) -> Lines:
+    """The steps at which a phase on pairs was validated; none of another phase.
 
-    step: int
-    tokens: int
-    accuracy: float
-    margin: float
-
-
-def judged_pairs(steps: list[dict[str, Any]]) -> list[Judged]:
-    """The validations of a phase on pairs, in order; none of another phase.
-
-    steps: the lines of a journal whose event is "step".
+    Step 0 is the reference itself: every margin is zero, up to rounding.
     """
-    return [
-        Judged(line["step"], line["tokens"], line[ACCURACY], line[MARGIN])
-        for line in steps
-        if ACCURACY in line and MARGIN in line
-    ]
+    return [line for line in steps if ACCURACY in line and MARGIN in line]
 
 
-def pairs_sentence(found: list[Judged]) -> str:
+def pairs_sentence(found: Lines) -> str:
     """What the last validation says, and which had the widest margin; empty without any."""
-    after = [each for each in found if each.step]
+    after = [line for line in found if line["step"]]
     if not after:
         return ""
-    last, widest = after[-1], max(after, key=lambda each: each.margin)
+    last, widest = after[-1], max(after, key=lambda line: line[MARGIN])
     text = (
-        f"Of the held-out pairs {last.accuracy:.1%} are judged rightly at step "
-        f"{whole(last.step)}, by a margin of {last.margin:.3f} on average"
+        f"Of the held-out pairs {last[ACCURACY]:.1%} are judged rightly at step "
+        f"{whole(last['step'])}, by a margin of {last[MARGIN]:.3f} on average"
     )
     if widest is last:
         return f"{text}."
-    return f"{text}; the margin was widest at step {whole(widest.step)} ({widest.margin:.3f})."
+    return f"{text}; the margin was widest at step {whole(widest['step'])} ({widest[MARGIN]:.3f})."
 
 
-def pairs_charts(found: list[Judged]) -> list[Chart]:
+def pairs_charts(found: Lines) -> list[Chart]:
     """Accuracy and margin over the phase; none of fewer than two validations after the start."""
-    after = [each for each in found if each.step]
-    if len(after) < 2:
+    right = [(float(line["tokens"]), 100 * line[ACCURACY]) for line in found if line["step"]]
+    wide = [(float(line["tokens"]), line[MARGIN]) for line in found]
+    if len(right) < 2:
         return []
-    low, high = with_margin([0.0, *(each.margin for each in found)])
-    right = [(float(each.tokens), 100 * each.accuracy) for each in after]
-    wide = [(float(each.tokens), each.margin) for each in found]
+    low, high = with_margin([0.0, *(margin for _, margin in wide)])
     return [
         Chart(
             title="Held-out pairs judged rightly, in per cent",

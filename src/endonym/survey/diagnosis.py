@@ -8,16 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot import model_size
 from endonym.autopilot.machine import usual_shape
-from endonym.autopilot.model_size import (
-    BYTES_PER_TOKEN,
-    TOKENS_PER_PARAMETER,
-    block_weights,
-    choose_context,
-    choose_shape,
-    choose_vocab,
-    useful,
-)
 from endonym.autopilot.phase import budget_of
 from endonym.autopilot.text_size import TextSize, samples_of, tried
 from endonym.errors import MissingSource, RecipeError, printable
@@ -98,19 +90,20 @@ class Potential:
 
 def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]) -> Potential:
     """What a text of this size can feed. sample: paragraphs of it."""
-    vocab = choose_vocab(chars).value
-    ratio = BYTES_PER_TOKEN
+    vocab = model_size.choose_vocab(chars).value
+    ratio = model_size.BYTES_PER_TOKEN
     if sum(map(len, sample)) >= LEAST_CHARS:
         ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
     tokens = int(text_bytes / ratio)
     text_size = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
     facts = text_size.facts(Split(), ratio)
     budget = budget_of([Phase(name="pretrain")], facts)
-    shape = choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
+    shape = model_size.choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
     dim, layers = shape["model.dim"].value, shape["model.layers"].value
-    context = choose_context(facts, ModelKeys()).value
+    context = model_size.choose_context(facts, ModelKeys()).value
     total = parameters(usual_shape(dim, layers, vocab, context)).total
-    is_enough = TOKENS_PER_PARAMETER * block_weights(dim, layers) <= useful(budget, facts)
+    needed = model_size.TOKENS_PER_PARAMETER * model_size.block_weights(dim, layers)
+    is_enough = needed <= model_size.useful(budget, facts)
     return Potential(text_bytes, tokens, vocab, total, dim, layers, is_enough)
 
 

@@ -107,11 +107,7 @@ class Finding:
         told: dict[str, Any] = asdict(self)
         examples: list[dict[str, str]] = told["examples"]
         shown = [{key: value for key, value in each.items() if value} for each in examples]
-        return told | {
-            "severity": self.severity,
-            "share": round(self.share, 6),
-            "examples": shown,
-        }
+        return told | {"severity": self.severity, "share": round(self.share, 6), "examples": shown}
 
 
 def findings_of(

@@ -35,19 +35,9 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
+from endonym.survey import raw_files
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 from endonym.survey.odd_sources import Sketch, odd_ones, sketch
-from endonym.survey.raw_files import (
-    DIVISIBLE,
-    as_glob,
-    files_below,
-    globs,
-    grouped,
-    is_writable,
-    kind,
-    pattern,
-    relative,
-)
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -178,15 +168,17 @@ def look_through(
 
     option: what an error writes before a path. Raises MissingSource if a path has no file.
     """
-    listed = [files_below(text, option) for text in texts]
+    listed = [raw_files.files_below(text, option) for text in texts]
     refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
     groups = [
-        group for paths in listed for group in grouped([p for p in paths if p not in refused])
+        group
+        for paths in listed
+        for group in raw_files.grouped([p for p in paths if p not in refused])
     ]
     survey = Survey(files=sum(map(len, groups)))
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
-    survey.unreadable |= {pattern(path): why for path, why in refused.items()}
+    survey.unreadable |= {raw_files.pattern(path): why for path, why in refused.items()}
     looks, script = list[list[Look]](), usual_script(language)
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
         for group in groups:
@@ -359,7 +351,7 @@ def _leave_out(survey: Survey, found: Look) -> None:
         survey.foreign[printable(found.path.suffix).lower() or "no extension"] += 1
     else:
         is_one = survey.names[found.path.name] < 2
-        name = pattern(found.path) if is_one else f"*{pattern(found.path, 2)}"
+        name = raw_files.pattern(found.path) if is_one else f"*{raw_files.pattern(found.path, 2)}"
         survey.unreadable[name] = found.problem
 
 
@@ -395,13 +387,17 @@ def _source(
     is_alone = len(found) == 1 and not left_out
     name = _unique(first.path if is_alone else home, taken)
     taken.add(name)
-    path, reason = relative(first.path, folder), first.reason
-    is_exact = is_alone and is_writable(path)
+    path, reason = raw_files.relative(first.path, folder), first.reason
+    is_exact = is_alone and raw_files.is_writable(path)
     if not is_exact:
-        below = relative(home, folder) + "/"
-        path = as_glob(path)
+        below = raw_files.relative(home, folder) + "/"
+        path = raw_files.as_glob(path)
         if not is_alone:
-            path = as_glob(below) + ("**/*" if is_deep else "*") + as_glob(kind(first.path))
+            path = (
+                raw_files.as_glob(below)
+                + ("**/*" if is_deep else "*")
+                + raw_files.as_glob(raw_files.kind(first.path))
+            )
         home = glob_root(Path(path), folder)[0]
         if len(found) > 1:
             reason = f"{len(found)} files of one kind; the first: {reason}"
@@ -412,7 +408,7 @@ def _source(
         out = counted(len(left_out), "file")
         reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
     given = [each.path for each in found]
-    exclude = globs(left_out, given, home)
+    exclude = raw_files.globs(left_out, given, home)
     update = {"name": name, "path": path, "exclude": tuple(exclude)}
     source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
     if not is_exact:
@@ -425,19 +421,23 @@ def _source(
 def _divided(found: list[Look]) -> str:
     """How the documents of a source are divided if they are too few to hold some out; or ""."""
     kind_of = file_format(found[0].path.name, found[0].source).format
-    if len(found) >= FEW_DOCUMENTS or kind_of not in DIVISIBLE:
+    if len(found) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
         return ""
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 
 
 def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list[str]:
     """Globs that leave out what else the path of a source matches: other kinds, other sources."""
-    known, own = {each.absolute() for each in given}, kind(given[0])
+    known, own = {each.absolute() for each in given}, raw_files.kind(given[0])
     paths = [file.path for file in source_files(source, folder)]
     more = [path for path in paths if path.absolute() not in known]
-    kinds = ["*" + escape(printable(kind(path))) for path in more if kind(path) != own]
-    alike = [path for path in more if kind(path) == own]
-    return list(dict.fromkeys([*kinds, *globs(alike, given, home)]))
+    kinds = [
+        "*" + escape(printable(raw_files.kind(path)))
+        for path in more
+        if raw_files.kind(path) != own
+    ]
+    alike = [path for path in more if raw_files.kind(path) == own]
+    return list(dict.fromkeys([*kinds, *raw_files.globs(alike, given, home)]))
 
 
 def _unique(path: Path, taken: set[str]) -> str:

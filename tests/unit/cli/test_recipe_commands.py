@@ -317,6 +317,31 @@ def test_the_doctor_writes_a_page_and_prints_a_table_or_json(
     assert told["language"] == "tt"
 
 
+def test_the_doctor_ends_with_the_command_that_writes_its_recipe(
+    tmp_path: Path,
+    command: Say,
+    language_sentences: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a b.txt").write_text("\n".join(language_sentences("tatar")), encoding="utf-8")
+    Path("c.txt").write_text("Кояш чыкты.\n", encoding="utf-8")
+    given = "--text 'a b.txt' --text c.txt"
+    said = command("doctor", "a b.txt", "c.txt", "--language", "tt")
+    assert said.err.splitlines()[-1] == f"next: endonym new a-b --language tt {given}"
+    Path("c").mkdir()
+    said = command("doctor", "c.txt")
+    assert said.err.splitlines()[-1] == "next: endonym new c-model --language x-mine --text c.txt"
+    assert "next:" not in command("doctor", "c.txt", "--json").err
+    text = 'name = "r"\nlanguage = "tt"\nphase = [{}]\n[[source]]\nname = "a"\npath = "c.txt"\n'
+    Path("recipe.toml").write_text(text, encoding="utf-8")
+    Path("bad.txt").write_bytes(bytes(range(256)) * 20)
+    for path in ("recipe.toml", "bad.txt"):
+        said = command("doctor", path)
+        assert said.code == 0, said.err
+        assert "next:" not in said.err
+
+
 def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say) -> None:
     (tmp_path / "empty").mkdir()
     said = command("doctor", tmp_path / "empty", "--out", tmp_path / "page.html")

@@ -48,7 +48,7 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
         asked.append(shape)
         return Pace(SPEED)
 
-    monkeypatch.setattr(starter, "measured_pace", speed)
+    monkeypatch.setattr(machine, "measured_pace", speed)
     return asked
 
 
@@ -123,7 +123,7 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     assert machine.known(file, "pace of an older version") is None
     (texts.parent / "project" / "recipe.toml").unlink()
     capsys.readouterr()
-    monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
+    monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
     text = write(texts)
     assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
     said = capsys.readouterr().err
@@ -191,8 +191,8 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
         measured.append(shape.dim)
         return Pace(speed)
 
-    monkeypatch.setattr(starter, "plain_pace", found)
-    monkeypatch.setattr(starter, "matrix_rates", lambda file: {"fp32": 1e11, "bf16": 1e10})
+    monkeypatch.setattr(machine, "plain_pace", found)
+    monkeypatch.setattr(machine, "matrix_rates", lambda file: {"fp32": 1e11, "bf16": 1e10})
     given = {"store": tmp_path / "store", "log": Log(quiet=True)}
     recipe = Recipe.load(starter.write_demo(tmp_path / "demo", "french", **given))
     assert recipe.phase[0].tokens == tokens
@@ -298,8 +298,8 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
     def pace(_: ModelConfig, phase: Phase, *__: object, **___: object) -> Pace:
         return Pace(SPEED * (3 if phase.optimizer == "muon" else 1), others=1.3)
 
-    monkeypatch.setattr(starter, "measured_pace", pace)
-    monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
+    monkeypatch.setattr(machine, "measured_pace", pace)
+    monkeypatch.setattr(machine, "promised_seconds", lambda *_: 1 / SPEED)
     once = replace(survey_texts([texts], texts.parent / "project"), text_bytes=10**8)
     monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: once)
     capsys.readouterr()
@@ -320,7 +320,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
         asked.append(phase)
         return Pace(SPEED)
 
-    monkeypatch.setattr(starter, "measured_pace", pace)
+    monkeypatch.setattr(machine, "measured_pace", pace)
     found = survey_texts([texts], texts.parent / "project")
     much = replace(found, text_bytes=10**8)
     monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: much)
