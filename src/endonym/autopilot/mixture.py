@@ -85,7 +85,7 @@ def with_sources(
 
 def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:
     """Tokens of each source in so many rows of a phase; without shares each has its part."""
-    if phase.objective != "next_token":
+    if not phase.reads_texts:
         return {}
     if shares := shares_of(phase, facts):
         counts = rows_by_source(shares, rows)

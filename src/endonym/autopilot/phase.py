@@ -271,7 +271,7 @@ def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int
     return sum(
         _budget(phase, facts_of_phase(phase, facts), phase.batch_tokens or usual)
         for phase in phases
-        if phase.objective == "next_token"
+        if phase.reads_texts
     )
 
 
@@ -314,9 +314,9 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
     """What the data of each phase will be as examples, by the first records of its files."""
     facts: dict[int, Facts] = {}
     for phase, asked in enumerate(recipe.phase):
-        if asked.objective == "next_token":
+        if asked.reads_texts:
             continue
-        sums, is_pairs = np.zeros(3), asked.objective == "preferences"
+        sums, is_pairs = np.zeros(3), asked.is_of_pairs
         for path in recipe.data_files(phase):
             sums += _sampled(path, bytes_per_token, is_pairs=is_pairs)
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()

@@ -151,7 +151,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":
             so_far = {}
-        if phase.objective != "next_token":
+        if not phase.reads_texts:
             own = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
             chosen = choose_answers(phase, own, context, dim=dim, device=device, is_new=is_new)
@@ -212,7 +212,7 @@ def _goes_on(both: Sequence[Phase]) -> bool:
         and both[0].lr == both[1].lr
         and both[0].schedule in (None, "constant")
         and both[1].start != "scratch"
-        and all(each.objective == "next_token" and each.adapt is None for each in both)
+        and all(each.reads_texts and each.adapt is None for each in both)
     )
 
 

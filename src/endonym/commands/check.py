@@ -149,7 +149,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     tokens, read = 0, 0
     for n, (config, pace) in enumerate(zip_longest(training.phases, paces)):
         tokens += config.steps * config.batch_tokens
-        read += config.steps * config.batch_tokens * (config.objective == "next_token")
+        read += config.steps * config.batch_tokens * config.reads_texts
         own = facts.examples.get(n, facts)
         warnings += cautions(config, own, training.pack.context, seconds=pace)
     return Checked(
@@ -264,7 +264,7 @@ def promised_parts(
     models = sum(each.format != DATASET for each in recipe.export)
     generated = GENERATED_TOKEN_SECONDS * training.model.layers
     for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
-        if config.objective == "preferences" and phase in facts.examples:
+        if config.is_of_pairs and phase in facts.examples:
             parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
         validations = config.steps // config.eval_every_steps + 1
         parts["start"] += START_SECONDS

@@ -72,6 +72,11 @@ class ExampleSettings(Config):
     max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
 
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether a record is a pair of answers to one prompt."""
+        return self.objective == "preferences"
+
 
 class PackConfig(Config):
     """`Pack` with a value for every key."""

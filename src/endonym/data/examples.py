@@ -89,7 +89,7 @@ def make_examples(
     rejected, and CorpusError if too few are left.
     """
     # Both sides of a pair stand in one row.
-    longest = settings.context // (2 if settings.objective == "preferences" else 1)
+    longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
     records = chain.from_iterable(read_records(path, path.name) for path in paths)
@@ -212,7 +212,7 @@ class ExampleWriter:
         said = (message for each in prepared for side, _ in each.sides for message in side)
         contents = list(dict.fromkeys(message.content for message in said))
         ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
-        context, is_pair = self.settings.context, self.settings.objective == "preferences"
+        context, is_pair = self.settings.context, self.settings.is_of_pairs
         for each in prepared:
             examples = [
                 self._example(layout, [ids[message.content] for message in side])

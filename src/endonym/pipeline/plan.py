@@ -140,7 +140,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
     """
     found: dict[int, Stage] = {}
     for number, phase in enumerate(recipe.phase):
-        if phase.objective == "next_token":
+        if phase.reads_texts:
             continue
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
         config = stages.ExamplesConfig(
@@ -300,7 +300,7 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     judges = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [judge for judge in judges if judge[0].startswith(SPEED_NAME)]
     formats = [each.format for each in recipe.export]
-    answers = [each.name for each in recipe.phase if each.objective != "next_token"]
+    answers = [each.name for each in recipe.phase if not each.reads_texts]
     return [
         *named("source", [each.name for each in recipe.source] + files),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),

@@ -94,7 +94,7 @@ def warn_of_unlearnt_ends(
     Where the head has the same row for several ids, these share their probability, whatever
     adapters do in the layers before it.
     """
-    if config.adapt is None or config.objective == "next_token":
+    if config.adapt is None or config.reads_texts:
         return
     weight_VD = decoder.readout.weight_VD
     norms_V = torch.linalg.vector_norm(weight_VD, dim=-1, dtype=torch.float32)

@@ -147,7 +147,7 @@ def example_inputs(
             narrow(decoder)
         return decoder
 
-    if config.phase.objective == "preferences":
+    if config.phase.is_of_pairs:
         how: dict[str, Any] = {"context": config.pack.context, "folder": ctx.work}
         how |= {"device": target, "group": group}
         for tokens in (train, dev):

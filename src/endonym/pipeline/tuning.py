@@ -128,7 +128,7 @@ def tune(
     short.
     """
     config = training.phases[0]
-    if config.objective != "next_token":
+    if not config.reads_texts:
         raise RecipeError(
             f'the first phase has objective = "{config.objective}"',
             where="--tune",

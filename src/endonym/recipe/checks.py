@@ -283,7 +283,7 @@ def _answers(parts: Parts) -> Iterator[Problem]:
     """A phase that learns answers has data and no sources; others have no data."""
     for number, phase in parts.phases:
         path, said = ("phase", number), f'objective = "{phase.objective}"'
-        if phase.objective == "next_token":
+        if phase.reads_texts:
             if phase.data is not None:
                 message = f"data is not read with {said}."
                 do = 'Write objective = "chat" or "preferences", or make it a [[source]] of texts.'
@@ -303,7 +303,7 @@ def _texts_of_none(parts: Parts) -> Iterator[Problem]:
     """A recipe needs no texts if it only teaches a model to answer; what reads texts is refused."""
     if parts.data.get("source"):
         return
-    reads_texts = any(phase.objective == "next_token" for _, phase in parts.phases)
+    reads_texts = any(phase.reads_texts for _, phase in parts.phases)
     if not parts.is_continued or reads_texts:
         do = "Write it under [[source]].  All keys: endonym explain source"
         yield Problem(("source",), "source is missing.", do)
@@ -341,7 +341,7 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
         if phase.adapt is not None:
             message = f"adapters change little of a model, {here}"
             yield _wrong_value(path, message, f"{first}or name a model in model.folder.")
-        if phase.objective == "preferences":
+        if phase.is_of_pairs:
             message = f"preferences choose among answers that a model can give, {here}"
             do = (
                 'Let a phase on texts, or one with objective = "chat", come before it, or name a '

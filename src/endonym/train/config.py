@@ -241,13 +241,23 @@ class Phase(Config):
             ("momentum", is_muon, muon),
             ("normalise", is_muon or not self.normalise, muon),
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
-            ("beta", self.objective == "preferences", 'objective = "preferences"'),
+            ("beta", self.is_of_pairs, 'objective = "preferences"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
             if getattr(self, key) is not None and not has_effect:
                 raise ValueError(f"{key} changes nothing without {condition}")
         return self
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it learns every token of the corpus, and not the records of `data`."""
+        return self.objective == "next_token"
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it learns which of two answers is better."""
+        return self.objective == "preferences"
 
 
 class Execution(Config):
@@ -306,6 +316,16 @@ class TrainConfig(Config):
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
 
     @property
+    def reads_texts(self) -> bool:
+        """Whether it learns every token of the corpus, and not the records of `data`."""
+        return self.objective == "next_token"
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it learns which of two answers is better."""
+        return self.objective == "preferences"
+
+    @property
     def shares(self) -> dict[str, float]:
         """The shares of the tokens by source; empty if all texts are read together."""
         return {source.name: source.share for source in self.sources}
@@ -360,7 +380,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "average_share": AVERAGE_SHARES[average],
         "eval_every_steps": every,
     }
-    if phase.objective == "preferences":
+    if phase.is_of_pairs:
         implied["beta"] = BETA
     execution = Execution(
         micro_tokens=phase.micro_tokens or USEFUL_TOKENS,

@@ -98,7 +98,7 @@ class ExampleInputs:
 
         In a group each process scores its share of the rows, and all get the same sums.
         """
-        context, is_pairs = decoder.config.context, config.objective == "preferences"
+        context, is_pairs = decoder.config.context, config.is_of_pairs
         order = self.order(self.dev, context, VALIDATION_SEED)
         rows = range(max(1, min(config.eval_tokens // context, order.rows_per_epoch)))
         sums: Sums = np.zeros(6)
