@@ -11,7 +11,7 @@ import pytest
 import torch
 from made_conversations import write_toy_examples
 from small_project import Killed, Project, journal_of
-from toys import lively_decoder, toy_config
+from toys import lively_decoder, toy_config, train_config
 
 from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
@@ -229,7 +229,7 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
     found: dict[str, Any] = {}
     for form in ("fp32", "bf16"):
         (tmp_path / form).mkdir()
-        phase = SimpleNamespace(objective="preferences", number_format=form)
+        phase = train_config(objective="preferences", data="a.jsonl", number_format=form)
         config: Any = SimpleNamespace(phase=phase, pack=SimpleNamespace(context=16))
         inputs = {"examples": SimpleNamespace(folder=folder)}
         ctx: Any = SimpleNamespace(inputs=inputs, work=tmp_path / form, device="cpu")
