@@ -27,15 +27,15 @@ from endonym.export.adapters import (
     adapter_folder,
     base_name_of,
     is_adapter,
-    make_adapter_export,
     model_around,
     read_adapter,
 )
 from endonym.export.card import Card, Merged
-from endonym.export.config import ADAPTERS, DATASET, Export
-from endonym.export.formats import RECORD, make_dataset, make_export, record_of
+from endonym.export.config import Export
+from endonym.export.formats import make_adapter_export, make_dataset, make_export
 from endonym.export.history import history_of
 from endonym.export.huggingface import load_pretrained
+from endonym.export.record import RECORD, content_of, record_of
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -72,7 +72,7 @@ def export_model(
     ExportError if the folder is not empty, the format cannot hold the model, or a check fails.
     """
     require_empty(out)
-    is_alone = export.format in ADAPTERS
+    is_alone = export.row.content == "adapter"
     held = adapter_of(name, adapter, store, log) if is_alone else None
     model = held.base if held else load_model(name, store, log=log, adapter=adapter)
     artifact, texts = find_artifact(name, store), texts_of(name, model, store)
@@ -196,9 +196,9 @@ def verify_model(
     name = against or record.get("model")
     made_with = record.get("adapter") if against is None else None
     message = do = ""
-    if record.get("format") == DATASET:
+    if content_of(record) == "corpus":
         message = "this is a data set, which has no model to be compared with; its files are whole"
-    elif record.get("format") in ADAPTERS:
+    elif content_of(record) == "adapter":
         message = (
             "this is an adapter, which was proven on its base when it was exported; its files are "
             "whole"

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
@@ -16,10 +16,10 @@ from endonym.disk import write_atomic
 from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
-from endonym.export.formats import MODELFILE, README
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.markdown import filled_template, hub_license
+from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
@@ -43,8 +43,6 @@ OF_BASE = "see its base"
 BASELINES = ("uniform", "unigram", "bigram", "compressor")
 READ = {"document": "read alone", "block": "read in blocks of neighbours"}
 """How documents and blocks are read."""
-
-Form = Literal["huggingface", "gguf"]
 
 
 class Merged(NamedTuple):
@@ -77,7 +75,7 @@ def write_card(
     card: Card,
     model: LanguageModel,
     *,
-    form: Form,
+    is_gguf: bool,
     checks: Sequence["Check"] = (),
     limits: Sequence[str] = (),
 ) -> None:
@@ -86,9 +84,9 @@ def write_card(
     checks: that the export has passed. limits: what its program does otherwise than endonym.
     """
     sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
-    text = readme(card, model, form=form, sizes=sizes, checks=checks, limits=limits)
+    text = readme(card, model, is_gguf=is_gguf, sizes=sizes, checks=checks, limits=limits)
     write_atomic(folder / README, text.encode("utf-8"))
-    if form == "gguf":
+    if is_gguf:
         write_atomic(folder / MODELFILE, modelfile(chosen_file(list(sizes)), model).encode("utf-8"))
 
 
@@ -96,7 +94,7 @@ def readme(
     card: Card,
     model: LanguageModel,
     *,
-    form: Form,
+    is_gguf: bool,
     sizes: Mapping[str, int],
     checks: Sequence["Check"] = (),
     limits: Sequence[str] = (),
@@ -105,7 +103,7 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, known, is_gguf = model.decoder.config, card.history, form == "gguf"
+    config, known = model.decoder.config, card.history
     licenses = known.licenses(card.licenses) if known and not card.merged else ()
     if isinstance(config, ModelConfig):
         kind = architecture_of(config).name if is_gguf else row_of(config).model_type

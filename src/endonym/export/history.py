@@ -6,7 +6,7 @@ from typing import Any
 
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
-from endonym.export.formats import WEIGHTS
+from endonym.export.record import WEIGHTS
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
 

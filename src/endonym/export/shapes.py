@@ -5,12 +5,15 @@ so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
+from endonym.export.config import Export
+from endonym.export.gguf.rows import architecture_of
 from endonym.export.row import HFArchitecture, Json, our_activation
 from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
@@ -53,6 +56,19 @@ def row_of(config: ModelConfig) -> HFArchitecture:
         where="export huggingface",
         do="Remove the export from the recipe, or keep the family's value of that key of [model].",
     )
+
+
+ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
+"""For each format of a model: what gives its row for a shape, or raises ExportError."""
+
+
+def require_shapes(exports: Iterable[Export], config: AnyModelConfig) -> None:
+    """Raise ExportError if a format lacks a package, or cannot express this shape."""
+    for export in exports:
+        if export.row.content == "model":
+            export.row.require_packages()
+            if isinstance(config, ModelConfig):
+                ROW_OF[export.format](config)
 
 
 def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = None) -> Json:

@@ -196,8 +196,8 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
     made_of: the id of the model that it was exported from, if its record tells.
     """
-    from endonym.export.formats import model_behind
     from endonym.export.huggingface import load_pretrained
+    from endonym.export.record import model_behind
 
     load_pretrained(config.folder)
     made_of = model_behind(config.folder, {file["name"]: file["sha256"] for file in config.files})
@@ -417,13 +417,8 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
 
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
-    from endonym.export.adapters import (
-        Adapter,
-        adapter_folder,
-        base_name_of,
-        make_adapter_export,
-        read_adapter,
-    )
+    from endonym.export.adapters import Adapter, adapter_folder, base_name_of, read_adapter
+    from endonym.export.formats import make_adapter_export
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.training import initial_decoder
     from endonym.tokenizer.tokenizer import Tokenizer

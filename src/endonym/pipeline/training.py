@@ -20,8 +20,8 @@ from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
-from endonym.export.adapters import require_adapter_formats, write_adapter
-from endonym.export.formats import require_formats
+from endonym.export.adapters import write_adapter
+from endonym.export.formats import require_adapter_formats, require_formats
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.adapt_config import AdaptConfig
