@@ -24,7 +24,7 @@ def toy_export(name: FormatName, finished: Path, out: Path) -> None:
     export = Export(format=name)
     if export.row.content == "corpus":
         (corpus,) = (finished / "store" / "corpus").iterdir()
-        make_dataset(open_artifact(corpus), out, name="toy", language="tt", licenses={})
+        make_dataset(open_artifact(corpus), out, Card("toy"))
         return
     tokenizer = toy_tokenizer("bpe")
     decoder = lively_decoder(shape("llama", vocab=tokenizer.vocab, context=64), seed=1)

@@ -55,11 +55,9 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     Nothing is left of an export that fails. Raises RecipeError if there is no finished corpus, and
     ExportError if the folder is not empty.
     """
-    corpus, said = find_corpus(name, store).verify(), words_of(name, store)
+    corpus = find_corpus(name, store).verify()
     with new_folder(out) as part, corpus.read_with_care():
-        files = make_dataset(
-            corpus, part, name=said.name, language=said.language, licenses=said.licenses
-        )
+        files = make_dataset(corpus, part, words_of(name, store))
     return [out / file for file in files]
 
 

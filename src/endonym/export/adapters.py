@@ -147,9 +147,9 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     record = _json(folder / OURS) if (folder / OURS).is_file() else {}
     if not path.is_file():
         pickle = (folder / "adapter_model.bin").is_file()
-        found = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
+        pickle_note = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
         raise ExportError(
-            f"no {TENSORS} in this folder{found}",
+            f"no {TENSORS} in this folder{pickle_note}",
             where=str(folder),
             do="Name the folder of an adapter: of peft, or `adapter` in a model of an adapted "
             "phase.",
@@ -170,10 +170,10 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
         require_fit(linear_maps(decoder), changes)
     except ShapeError as error:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
-    wanted = record.get("base")  # peft's own folders name none by hash
-    if wanted is not None and wanted != (own := base_identity(decoder)):
+    base = record.get("base")  # peft's own folders name none by hash
+    if base is not None and base != (own := base_identity(decoder)):
         raise ExportError(
-            f"this is the adapter of another base: its weights have the hash {str(wanted)[:12]}, "
+            f"this is the adapter of another base: its weights have the hash {str(base)[:12]}, "
             f"this model's {own[:12]}",
             where=str(folder),
             do="Name the model that the adapted phase began from.",
@@ -214,7 +214,7 @@ def adapter_folder(folder: Path) -> Path:
 
 def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
     """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
-    found: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     try:
         scales = SCALES.validate_python(scales, strict=True)
     except ValidationError as error:
@@ -226,11 +226,11 @@ def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> d
             raise _not_whole(f"no {PARTS[0]} and {PARTS[1]} of {name}", path)
         if min(a.ndim, b.ndim) < 2 or not a.shape[-2]:
             raise _not_whole(f"{tuple(a.shape)} and {tuple(b.shape)} for {name}", path)
-        found[name] = Change(a, b, float(scale), magnitude)
-    known = {f"{name}.{part}" for name in scales for part in PARTS}
-    if unknown := sorted({*tensors} - known):
+        changes[name] = Change(a, b, float(scale), magnitude)
+    names = {f"{name}.{part}" for name in scales for part in PARTS}
+    if unknown := sorted({*tensors} - names):
         raise _not_whole(f"no scale for {unknown[0]}", path)
-    return found
+    return changes
 
 
 def _not_whole(what: str, path: Path) -> Damaged:
@@ -240,12 +240,12 @@ def _not_whole(what: str, path: Path) -> Damaged:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises Damaged for anything else."""
     try:
-        found = json.loads(read_given(path, MOST_JSON_BYTES))
+        value = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"cannot be read ({error})", where=str(path)) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Damaged("it is no JSON object", where=str(path))
-    return found
+    return value
 
 
 @dataclass(frozen=True, slots=True)

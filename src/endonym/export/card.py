@@ -103,17 +103,17 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, known = model.decoder.config, card.history
-    licenses = known.licenses(card.licenses) if known and not card.merged else ()
+    config, history = model.decoder.config, card.history
+    licenses = history.licenses(card.licenses) if history and not card.merged else ()
     if isinstance(config, ModelConfig):
-        kind = architecture_of(config).name if is_gguf else row_of(config).model_type
+        architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
-        kind = str(config.transformers["model_type"])
+        architecture = str(config.transformers["model_type"])
     return filled_template(
         "model.md",
         card=card,
         license=hub_license(licenses),
-        kind=kind,
+        kind=architecture,
         is_gguf=is_gguf,
         config=config,
         tokenizer=model.tokenizer,
@@ -124,14 +124,14 @@ def readme(
         sizes=sizes,
         checks=checks,
         limits=limits,
-        **_scores(known),
-        **({} if known is None else _data(known, card.licenses)),
+        **_scores(history),
+        **({} if history is None else _data(history, card.licenses)),
     )
 
 
-def _scores(known: History | None) -> dict[str, Any]:
+def _scores(history: History | None) -> dict[str, Any]:
     """Bits per byte of test documents, and what is said of their neighbours in training."""
-    scores = known.scores() if known else []
+    scores = history.scores() if history else []
     by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
     mine, compressor = by_model["model"], by_model["compressor"]
     tables: list[tuple[list[list[str]], list[str]]] = []
@@ -146,26 +146,26 @@ def _scores(known: History | None) -> dict[str, Any]:
         "headlines": [score for score in by_model.values() if score is not None],
         "loses_to_compressor": mine and compressor and mine.value >= compressor.value,
         "score_tables": tables,
-        "neighbours": sentences(known.neighbours(), known.corpus.numbers) if known else [],
+        "neighbours": sentences(history.neighbours(), history.corpus.numbers) if history else [],
     }
 
 
-def _data(known: History, licenses: Mapping[str, str]) -> dict[str, Any]:
+def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
     """Sources with their licenses, corpora, data of answers and phases, of the whole lineage."""
     sources = [
-        (name, figures["kept"], "not stated" if each is known else OF_BASE)
-        for each in known.lineage
+        (name, figures["kept"], "not stated" if each is history else OF_BASE)
+        for each in history.lineage
         for name, figures in each.sources.items()
     ]
-    named = zip(sources, known.licenses(licenses), strict=True)
+    named = zip(sources, history.licenses(licenses), strict=True)
     return {
         "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
-        "corpora": [each.corpus.numbers for each in known.lineage if each.sources],
+        "corpora": [each.corpus.numbers for each in history.lineage if each.sources],
         "copies": copies,
         "kept_out": kept_out,
-        "answers": [answers for each in known.lineage for answers in each.answers()],
+        "answers": [answers for each in history.lineage for answers in each.answers()],
         "records": RECORDS,
-        "phases": [phase for each in known.lineage for phase in each.phases],
+        "phases": [phase for each in history.lineage for phase in each.phases],
     }
 
 
@@ -185,13 +185,13 @@ def modelfile(file: str, model: LanguageModel) -> str:
     Ollama takes its own form of the one in the GGUF file.
     """
     context, template = model.decoder.config.context, model.tokenizer.chat_template
-    asked = "{{ .Prompt }}"
+    prompt = "{{ .Prompt }}"
     if template is not None:
-        asked = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
+        prompt = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
     return filled_template(
         MODELFILE,
         file=file,
-        template=_quoted(asked) if asked else "",
+        template=_quoted(prompt) if prompt else "",
         stops=[_quoted(model.tokenizer.token(each)) for each in model.tokenizer.stop_ids],
         context=context,
         max_tokens=most_tokens(context),

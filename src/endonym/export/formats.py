@@ -1,6 +1,6 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,24 +130,21 @@ def make_adapter_export(
     return Exported(files, checks)
 
 
-def make_dataset(
-    corpus: Artifact, out: Path, *, name: str, language: str, licenses: Mapping[str, str]
-) -> list[str]:
+def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
     """Write a corpus as a data set into an empty folder, with its card; the files' names.
 
-    It is copied, and no program computes with it: there is nothing to prove. name, language: of the
-    recipe, for the card. licenses: of its sources, by name. Raises ExportError for the corpus of a
-    recipe without texts, which holds no document.
+    It is copied, and no program computes with it: there is nothing to prove. card: what the recipe
+    says. Raises ExportError for the corpus of a recipe without texts, which holds no document.
     """
     if not corpus.numbers["sources"]:
         raise ExportError(
             "there is no corpus to export: the recipe has no [[source]], only conversations",
-            where=name,
+            where=card.name,
             do="They are in the files that data in [[phase]] names.",
         )
-    files = dataset.write_dataset(Corpus(corpus.folder), out, licenses)
+    files = dataset.write_dataset(Corpus(corpus.folder), out, card.licenses)
     clean = corpus.manifest["config"]["clean"]
-    text = dataset.readme(corpus.numbers, clean, name=name, language=language, licenses=licenses)
+    text = dataset.readme(corpus.numbers, clean, card)
     write_atomic(out / README, text.encode("utf-8"))
     write_record(out, format="dataset", corpus=corpus.id)
     return [*files, README, RECORD]

@@ -54,8 +54,8 @@ def record_of(folder: Path) -> dict[str, Any]:
 
 def content_of(record: Mapping[str, Any]) -> Content:
     """What a record says was exported; a model if it names no format, or none that is known."""
-    rows = (row for name, row in FORMATS.items() if name == record.get("format"))
-    return next((row.content for row in rows), "model")
+    contents = [row.content for name, row in FORMATS.items() if name == record.get("format")]
+    return contents[0] if contents else "model"
 
 
 def model_behind(folder: Path, hashes: Mapping[str, str]) -> str:

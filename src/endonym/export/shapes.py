@@ -121,14 +121,14 @@ def folder_shape(folder: Path) -> AnyModelConfig:
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
-    given, where = read_json(folder / CONFIG), str(folder / CONFIG)
+    config_json, where = read_json(folder / CONFIG), str(folder / CONFIG)
     if is_artefact(folder):
-        return our_shape(given, where)
-    given = without_own_code(given)
-    if not has_row(given):
-        return foreign_config(folder, given)
+        return our_shape(config_json, where)
+    config_json = without_own_code(config_json)
+    if not has_row(config_json):
+        return foreign_config(folder, config_json)
     weight_shapes(folder)
-    return read_config(given, where)
+    return read_config(config_json, where)
 
 
 def without_own_code(given: Json) -> Json:

@@ -60,9 +60,8 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    context = max(
-        2, min(decoder.config.context, LONGEST_WINDOW)
-    )  # one token to read, one to predict
+    # At least one token to read and one to predict.
+    context = max(2, min(decoder.config.context, LONGEST_WINDOW))
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     results = [np.zeros(len(ids)) for ids in documents]
@@ -72,10 +71,8 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
         longest = todo[-1].end - todo[-1].begin
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
         padded = np.full((len(batch), longest), end_id, dtype=np.int64)
-        for index, window in enumerate(batch):
-            padded[index, : window.end - window.begin] = rows[window.document][
-                window.begin : window.end
-            ]
+        for index, (number, begin, _, end) in enumerate(batch):
+            padded[index, : end - begin] = rows[number][begin:end]
         tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
         hidden_ND = decoder(tokens_BT[:, :-1])[0].flatten(0, 1)
         nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())

@@ -84,8 +84,8 @@ class DataStages(NamedTuple):
     def all(self) -> list[Stage]:
         """Every one, in order."""
         folder = [self.folder] if self.folder else []
-        made = [self.corpus, self.tokenizer, self.shards]
-        return [*self.sources, *folder, *self.files.values(), *made]
+        computed = [self.corpus, self.tokenizer, self.shards]
+        return [*self.sources, *folder, *self.files.values(), *computed]
 
 
 def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig) -> DataStages:
@@ -138,7 +138,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
 
     context: positions of a row.
     """
-    found: dict[int, Stage] = {}
+    examples: dict[int, Stage] = {}
     for number, phase in enumerate(recipe.phase):
         if phase.objective == "next_token":
             continue
@@ -159,8 +159,8 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         inputs |= evaluation_inputs(recipe, data.files)
         inputs |= {"corpus": data.corpus, "tokenizer": data.tokenizer}
         name = f"examples {phase.name}"
-        found[number] = Stage(name, "examples", config, stages.examples, inputs)
-    return found
+        examples[number] = Stage(name, "examples", config, stages.examples, inputs)
+    return examples
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -218,11 +218,11 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 
 def named_files(recipe: Recipe) -> list[Path]:
     """The files that evaluations, cleaning and phases name, each once."""
-    named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    evaluated = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
     contrast = recipe.clean.contrast_files(recipe.folder)
-    given = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
-    given += [recipe.template_file] if recipe.template_file is not None and given else []
-    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts, *given]))
+    data = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
+    data += [recipe.template_file] if recipe.template_file is not None and data else []
+    return list(dict.fromkeys([*contrast, *evaluated, *recipe.evaluation_texts, *data]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:

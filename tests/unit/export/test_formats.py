@@ -119,7 +119,7 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
     corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
     with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
-        formats.make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
+        formats.make_dataset(corpus, tmp_path / "out", Card("әңгәмә", "tt"))
     assert not (tmp_path / "out").exists()
 
 
