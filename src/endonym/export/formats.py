@@ -106,10 +106,8 @@ def make_export(
     making.write_card(out, card, model, checks=checks, limits=limits)
     merged = {} if card.merged is None else {"adapter": card.merged.id or card.merged.name}
     figures = [check.as_dict() for check in checks]
-    files = write_record(
-        out, model=made_of, **merged, format=export.format, limits=limits, checks=figures
-    )
-    return Exported(files, checks)
+    record = {"model": made_of, "format": export.format, "limits": limits, "checks": figures}
+    return Exported(write_record(out, **record, **merged), checks)
 
 
 def make_adapter_export(

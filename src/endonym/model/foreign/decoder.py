@@ -118,8 +118,7 @@ class ForeignDecoder(nn.Module):
             tokens = [tokens_BT[:, index, None] for index in range(span.length)]
             spans = [Span.after(span.past + n, token_B1) for n, token_B1 in enumerate(tokens)]
             parts = zip(tokens, spans, strict=True)
-            hidden = [self._continue_from_cache(*part, cache) for part in parts]
-            return torch.cat(hidden, dim=1)
+            return torch.cat([self._continue_from_cache(*part, cache) for part in parts], dim=1)
         arguments: dict[str, Any] = {"use_cache": True}
         if span.past:
             arguments[self.cache_argument] = cache.held
