@@ -118,14 +118,14 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
     """
     sources, total, licenses = corpus["sources"], corpus["total"], card.licenses
     documents = sum(side["documents"] for side in total["kept"].values())
-    known = [hub_license([licenses.get(source)]) for source in sources]
-    dropped = ((reason, lost["records"]) for reason, lost in total["dropped"].items())
+    hub_names = [hub_license([licenses.get(source)]) for source in sources]
+    dropped = ((reason, counts["records"]) for reason, counts in total["dropped"].items())
     return filled_template(
         "dataset.md",
         name=printable(card.name),
         language=card.language,
         licenses=licenses,
-        hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in known}),
+        hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in hub_names}),
         unstated=[source for source in sources if source not in licenses],
         corpus=corpus,
         documents=documents,
