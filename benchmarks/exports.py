@@ -25,7 +25,7 @@ from runs import endonym, last_json
 from endonym.data.shards import TokenShards
 from endonym.export.card import Card
 from endonym.export.config import Export
-from endonym.export.formats import write_export
+from endonym.export.formats import MAKING
 from endonym.export.verify import LINES, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.model.families import FAMILIES
@@ -105,7 +105,8 @@ def cell(asked: argparse.Namespace, language: str, kind: str, row: str) -> Cell:
     started, checks = time.perf_counter(), list[dict[str, Any]]()
     for export in (Export(format="huggingface"), Export(format="gguf", quantize=GGUF)):
         with tempfile.TemporaryDirectory(dir=asked.work) as folder:
-            write_export(export, model, Path(folder), Card(recipe.stem, language))
+            card = Card(recipe.stem, language)
+            MAKING[export.format].write(export, model, Path(folder), card=card)
             checks += [c.as_dict() for c in verify_export(Path(folder), model, texts)]
     return {
         "seconds": round(time.perf_counter() - started, 1),

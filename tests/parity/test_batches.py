@@ -79,7 +79,7 @@ def test_the_code_of_the_readme_runs(
         model = LanguageModel(model.decoder, with_template(tokenizer, None))
         folder = tmp_path / "chat"
         export_huggingface(model, folder)
-    write_card(folder, Card(), model, form="huggingface")
+    write_card(folder, Card(), model, is_gguf=False)
     text = (folder / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(folder)

@@ -6,7 +6,6 @@ from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
 from endonym.errors import ExportError, ShapeError
-from endonym.export.config import ADAPTERS
 from endonym.formats.config import Clean
 from endonym.log import duration, number
 from endonym.model.adapt_config import require_adaptable
@@ -128,7 +127,7 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
             problems.append(unfit_adapter(n, error))
     last = phases[-1]
     for n, export in enumerate(() if problems else recipe.export):
-        if export.format not in ADAPTERS or last.adapt is None:
+        if export.row.content != "adapter" or last.adapt is None:
             continue
         from endonym.export.adapters import require_form
 

@@ -20,7 +20,7 @@ from endonym.cli.main import (
 )
 from endonym.device import program, signals_to
 from endonym.errors import printable
-from endonym.export.config import ADAPTERS
+from endonym.export.config import FORMATS
 
 
 @click.command(context_settings={"allow_extra_args": True})
@@ -83,7 +83,7 @@ def evaluate(
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["huggingface", "gguf", "dataset", *ADAPTERS]),
+    type=click.Choice([*FORMATS]),
     default="huggingface",
     help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
     "an adapter alone, for peft or llama.cpp.",
@@ -119,21 +119,21 @@ def export(
     from pydantic import ValidationError
 
     from endonym.commands.export import export_corpus, export_model
-    from endonym.export.config import DATASET, Export
+    from endonym.export.config import Export
 
     asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
     try:
         wanted = Export.model_validate({"format": form, "quantize": asked})
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
-    if form == DATASET and adapter is not None:
+    if wanted.row.content == "corpus" and adapter is not None:
         raise click.UsageError("A data set has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
     # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
     with signals_to(signal.default_int_handler, signal.SIGTERM):
-        if form == DATASET:
+        if wanted.row.content == "corpus":
             written = export_corpus(model, target, store=store)
         else:
             written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
@@ -148,15 +148,7 @@ def export(
     for each in files:
         click.echo(f"{printable(str(each['path']))}  {each['bytes']}")
     gguf = next((path for path in written if path.suffix == ".gguf"), None)
-    uses = {
-        "huggingface": "pip install torch transformers, then "
-        f'AutoModelForCausalLM.from_pretrained("{target}")',
-        "gguf": f"{program()} serve {gguf}",
-        DATASET: f'pip install datasets, then datasets.load_dataset("{target}")',
-        "adapter": f'pip install peft, then PeftModel.from_pretrained(base, "{target}")',
-        "gguf-adapter": f"llama-cli -m BASE.gguf --lora {gguf}",
-    }
-    log.line(f"next: {uses[form]}")
+    log.line(f"next: {wanted.row.use.format(folder=target, file=gguf, program=program())}")
 
 
 @click.command()

@@ -16,8 +16,7 @@ from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
-from endonym.export.config import DATASET
-from endonym.export.formats import require_formats
+from endonym.export.shapes import require_shapes
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
 from endonym.log import counted
@@ -137,7 +136,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     found = expected(recipe, samples, store, target, raw=raw)
     facts, choices, training = found.facts, found.choices, found.training
     paces = paces_here(training, facts, store) if target == "cpu" else []
-    require_formats(recipe.export, training.model)
+    require_shapes(recipe.export, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
@@ -261,7 +260,7 @@ def promised_parts(
     judged = held / 2  # of dev and of test each
     names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
-    models = sum(each.format != DATASET for each in recipe.export)
+    models = sum(each.row.content != "corpus" for each in recipe.export)
     generated = GENERATED_TOKEN_SECONDS * training.model.layers
     for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
         if config.is_of_pairs and phase in facts.examples:

@@ -16,10 +16,11 @@ from endonym.errors import ExportError, RecipeError
 from endonym.export import adapters
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, Merged
-from endonym.export.config import ADAPTERS, DATASET, Export
-from endonym.export.formats import RECORD, make_dataset, make_export, record_of
+from endonym.export.config import Export
+from endonym.export.formats import make_dataset, make_export
 from endonym.export.history import history_of
 from endonym.export.huggingface import load_pretrained
+from endonym.export.record import RECORD, content_of, record_of
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -39,11 +40,9 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     Nothing is left of an export that fails. Raises RecipeError if there is no finished corpus, and
     ExportError if the folder is not empty.
     """
-    corpus, said = load.find_corpus(name, store).verify(), load.words_of(name, store)
+    corpus = load.find_corpus(name, store).verify()
     with new_folder(out) as part, corpus.read_with_care():
-        files = make_dataset(
-            corpus, part, name=said.name, language=said.language, licenses=said.licenses
-        )
+        files = make_dataset(corpus, part, load.words_of(name, store))
     return [out / file for file in files]
 
 
@@ -56,7 +55,7 @@ def export_model(
     ExportError if the folder is not empty, the format cannot hold the model, or a check fails.
     """
     require_empty(out)
-    is_alone = export.format in ADAPTERS
+    is_alone = export.row.content == "adapter"
     held = adapter_of(name, adapter, store, log) if is_alone else None
     model = held.base if held else load.load_model(name, store, log=log, adapter=adapter)
     artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
@@ -65,7 +64,7 @@ def export_model(
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
         if held is not None:
-            made = adapters.make_adapter_export(
+            made = make_adapter_export(
                 export, held, part, texts=texts, made_of=made_of, log=log
             )
         else:
@@ -182,9 +181,9 @@ def verify_model(
     name = against or record.get("model")
     made_with = record.get("adapter") if against is None else None
     message = do = ""
-    if record.get("format") == DATASET:
+    if content_of(record) == "corpus":
         message = "this is a data set, which has no model to be compared with; its files are whole"
-    elif record.get("format") in ADAPTERS:
+    elif content_of(record) == "adapter":
         message = (
             "this is an adapter, which was proven on its base when it was exported; its files are "
             "whole"

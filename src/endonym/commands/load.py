@@ -1,7 +1,7 @@
 """Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
@@ -42,28 +42,19 @@ def card_of(name: str, store: Store) -> Card:
         with artifact.read_with_care():
             history = history_of(artifact, evaluations_of(artifact))
             history = with_times(history) if history else None
-    said = words_of(name, store)
-    return Card(said.name, said.language, said.licenses, history)
+    return replace(words_of(name, store), history=history)
 
 
-class Words(NamedTuple):
-    """What a recipe calls its run, its language and the licenses of its sources."""
-
-    name: str
-    language: str = ""
-    licenses: dict[str, str] = {}  # noqa: RUF012
-
-
-def words_of(name: str, store: Store) -> Words:
+def words_of(name: str, store: Store) -> Card:
     """The words of a run's recipe; of an artefact its folder's name alone."""
     is_folder = any((Path(name) / each).is_file() for each in ("config.json", "manifest.json"))
     folder = None if is_folder else resolve_run(store, name)
     if folder is None:
-        return Words(Path(name).name)
+        return Card(Path(name).name)
     recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
-    said = {each["name"]: each.get("license") for each in recipe.get("source", [])}
-    licenses = {name: str(license) for name, license in said.items() if license}
-    return Words(str(recipe.get("name", name)), str(recipe.get("language", "")), licenses)
+    stated = {each["name"]: each.get("license") for each in recipe.get("source", [])}
+    licenses = {name: str(license) for name, license in stated.items() if license}
+    return Card(str(recipe.get("name", name)), str(recipe.get("language", "")), licenses)
 
 
 def find_corpus(name: str, store: Store) -> Artifact:

@@ -14,8 +14,7 @@ from typing import Any, Literal, cast
 
 from endonym.disk import own_file
 from endonym.errors import ExportError
-from endonym.export.config import DATASET
-from endonym.export.formats import AGAIN, EDITED, RECORD, record_of
+from endonym.export.record import AGAIN, EDITED, RECORD, content_of, record_of
 from endonym.log import Log
 from endonym.runs.find import planned, resolve_run, store_of
 from endonym.store import Store
@@ -52,7 +51,7 @@ def find_upload(name: str, store: Store) -> Upload:
         if path.is_symlink() or not path.is_dir()
     } - {*names, "manifest.json"}
     sizes = {each: (folder / each).stat().st_size for each in sorted(names)}
-    kind = "dataset" if record.get("format") == DATASET else "model"
+    kind = "dataset" if content_of(record) == "corpus" else "model"
     return Upload(folder, sizes, sorted(others), kind)
 
 

@@ -20,9 +20,9 @@ from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
-from endonym.export.config import Export
-from endonym.export.formats import record_of, require_gguf_packages
+from endonym.export.config import FORMATS, Export
 from endonym.export.gguf.write import require_gguf, require_gguf_adapter
+from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
 from endonym.model.lora import changes_of
@@ -131,7 +131,7 @@ def make_engine(
     model = base if adapter is None else with_adapter(base, find_adapter(adapter, store))
     if device_name != "cpu":
         return _own_engine(model, name, f"--device {device_name}", log)
-    require_gguf_packages()
+    FORMATS["gguf"].require_packages()
     try:
         for limit in require_gguf(base.decoder.config, base.tokenizer):
             log.line(f"{name}: {limit}")

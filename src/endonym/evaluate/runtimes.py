@@ -33,17 +33,17 @@ class Endonym:
         self.model = LanguageModel.load(path)
         self.context = self.model.decoder.config.context
 
-    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+    def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
         from endonym.generate.language_model import continued
         from endonym.generate.sample import Sampling
 
         greedy, sampler = [Sampling(temperature=0)], self.model.sampler
-        started, times = time.perf_counter(), list[float]()
+        started, seconds = time.perf_counter(), list[float]()
         decoder = self.model.decoder
         for _ in continued(decoder, [ids], count, greedy, sampler=sampler, min_tokens=count):
-            times.append(time.perf_counter() - started)
-        return times
+            seconds.append(time.perf_counter() - started)
+        return seconds
 
     def nats(self, ids: Sequence[int]) -> float:
         """The loss of all ids but the first, together."""
@@ -67,17 +67,17 @@ class Transformers:
             raise EndonymError(TRANSFORMERS_MISSING) from error
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        kind = torch.bfloat16 if number_format == "bf16" else torch.float32
+        dtype = torch.bfloat16 if number_format == "bf16" else torch.float32
         loaded: Any = transformers.AutoModelForCausalLM
-        self.model = loaded.from_pretrained(path, dtype=kind, local_files_only=True).eval()
-        own = self.model.generation_config
+        self.model = loaded.from_pretrained(path, dtype=dtype, local_files_only=True).eval()
+        defaults = self.model.generation_config
         self.context = int(
             json.loads((path / "tokenizer_config.json").read_text("utf-8"))["model_max_length"]
         )
-        pad, settings = own.pad_token_id, transformers.GenerationConfig
+        pad, settings = defaults.pad_token_id, transformers.GenerationConfig
         self.model.generation_config = settings(do_sample=False, pad_token_id=pad)
 
-    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+    def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """As of Endonym."""
         import torch
 
@@ -122,15 +122,15 @@ class LlamaCppRuntime:
         self.model = LlamaCpp(path, threads=device.threads())
         self.context = self.model.context
 
-    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+    def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """As of Endonym."""
-        started, times, new = time.perf_counter(), list[float](), list(ids)
+        started, seconds, new = time.perf_counter(), list[float](), list(ids)
         self.model.clear()
         for _ in range(count):
             *_, last = self.model.read(new, all_logits=False)
             new = [int(last[-1].argmax())]
-            times.append(time.perf_counter() - started)
-        return times
+            seconds.append(time.perf_counter() - started)
+        return seconds
 
     def nats(self, ids: Sequence[int]) -> float:
         """As of Endonym."""
@@ -170,15 +170,16 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     model = RUNTIMES[request["program"]](path, request["number_format"])
     answer: dict[str, Any] = {"load_seconds": time.perf_counter() - started}
-    prompt, most = request["prompt"], model.context
-    model.token_times(prompt[: min(WARM_UP_TOKENS, most // 2)], 2)
-    first = {n: model.token_times(prompt[:n], 1)[0] for n in request["lengths"] if n <= most}
-    longest = max(first)
-    answer["first_token_seconds"] = {str(n): seconds for n, seconds in first.items()}
-    answer["prompt_tokens_per_second"] = longest / first[longest]
-    before = max(1, min(request["decode_after"], most // 2))
-    count = min(request["decode_tokens"], most - before)
-    times = model.token_times(prompt[:before], count)
+    prompt, context = request["prompt"], model.context
+    model.seconds_to_each_token(prompt[: min(WARM_UP_TOKENS, context // 2)], 2)
+    lengths = [n for n in request["lengths"] if n <= context]
+    first_times = {n: model.seconds_to_each_token(prompt[:n], 1)[0] for n in lengths}
+    longest = max(first_times)
+    answer["first_token_seconds"] = {str(n): seconds for n, seconds in first_times.items()}
+    answer["prompt_tokens_per_second"] = longest / first_times[longest]
+    prompt_tokens = max(1, min(request["decode_after"], context // 2))
+    count = min(request["decode_tokens"], context - prompt_tokens)
+    times = model.seconds_to_each_token(prompt[:prompt_tokens], count)
     answer["decode_tokens_per_second"] = (count - 1) / (times[-1] - times[0])
     answer["peak_bytes"] = peak_bytes()
     if request["texts"]:

@@ -13,12 +13,12 @@ import copy
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
@@ -26,8 +26,14 @@ from torch import Tensor
 
 from endonym.disk import file_hash, read_given, write_atomic, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.export.config import ADAPTERS, Export
-from endonym.export.formats import README, Exported, require_gguf_packages, write_record
+from endonym.export.config import Export
+from endonym.export.gguf.write import (
+    Provenance,
+    export_gguf,
+    require_gguf_adapter,
+    write_gguf_adapter,
+)
+from endonym.export.huggingface import export_huggingface
 from endonym.export.markdown import filled_template
 from endonym.export.peft_format import (
     Alpha,
@@ -37,9 +43,10 @@ from endonym.export.peft_format import (
     tensors_of,
     to_peft,
 )
+from endonym.export.record import README
 from endonym.export.shapes import row_of
+from endonym.export.verify import Check, Gguf, Ours, Peft, Sample
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
@@ -47,7 +54,6 @@ from endonym.model.foreign.folder import MOST_JSON_BYTES, AnyModelConfig, requir
 from endonym.model.foreign.weights import weights_of
 from endonym.model.lora import (
     Change,
-    changes_of,
     copy_on,
     is_inputs_first,
     linear_maps,
@@ -57,9 +63,6 @@ from endonym.model.lora import (
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
 from endonym.tokenizer.chat_template import template_of
-
-if TYPE_CHECKING:
-    from endonym.export.verify import Check
 
 FOLDER = "adapter"
 """The folder of an adapter in a model artefact."""
@@ -118,7 +121,7 @@ def write_adapter(
 
 
 def in_peft(
-    decoder: AnyDecoder, changes: Mapping[str, Change], base_name: str, dropout: float = 0.0
+    decoder: AnyDecoder, changes: Mapping[str, Change], base_name: str = "", dropout: float = 0.0
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
     shape = decoder.config
@@ -144,9 +147,9 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     record = _json(folder / OURS) if (folder / OURS).is_file() else {}
     if not path.is_file():
         pickle = (folder / "adapter_model.bin").is_file()
-        found = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
+        pickle_note = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
         raise ExportError(
-            f"no {TENSORS} in this folder{found}",
+            f"no {TENSORS} in this folder{pickle_note}",
             where=str(folder),
             do="Name the folder of an adapter: of peft, or `adapter` in a model of an adapted "
             "phase.",
@@ -167,10 +170,10 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
         require_fit(linear_maps(decoder), changes)
     except ShapeError as error:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
-    wanted = record.get("base")  # peft's own folders name none by hash
-    if wanted is not None and wanted != (own := base_identity(decoder)):
+    base = record.get("base")  # peft's own folders name none by hash
+    if base is not None and base != (own := base_identity(decoder)):
         raise ExportError(
-            f"this is the adapter of another base: its weights have the hash {str(wanted)[:12]}, "
+            f"this is the adapter of another base: its weights have the hash {str(base)[:12]}, "
             f"this model's {own[:12]}",
             where=str(folder),
             do="Name the model that the adapted phase began from.",
@@ -211,7 +214,7 @@ def adapter_folder(folder: Path) -> Path:
 
 def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
     """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
-    found: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     try:
         scales = SCALES.validate_python(scales, strict=True)
     except ValidationError as error:
@@ -223,11 +226,11 @@ def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> d
             raise _not_whole(f"no {PARTS[0]} and {PARTS[1]} of {name}", path)
         if min(a.ndim, b.ndim) < 2 or not a.shape[-2]:
             raise _not_whole(f"{tuple(a.shape)} and {tuple(b.shape)} for {name}", path)
-        found[name] = Change(a, b, float(scale), magnitude)
-    known = {f"{name}.{part}" for name in scales for part in PARTS}
-    if unknown := sorted({*tensors} - known):
+        changes[name] = Change(a, b, float(scale), magnitude)
+    names = {f"{name}.{part}" for name in scales for part in PARTS}
+    if unknown := sorted({*tensors} - names):
         raise _not_whole(f"no scale for {unknown[0]}", path)
-    return found
+    return changes
 
 
 def _not_whole(what: str, path: Path) -> Damaged:
@@ -237,12 +240,12 @@ def _not_whole(what: str, path: Path) -> Damaged:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises Damaged for anything else."""
     try:
-        found = json.loads(read_given(path, MOST_JSON_BYTES))
+        value = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"cannot be read ({error})", where=str(path)) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Damaged("it is no JSON object", where=str(path))
-    return found
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,10 @@ class Adapter:
         merge_changes(decoder, self.changes)
         return LanguageModel(decoder, self.base.tokenizer)
 
+    def gguf_file(self, folder: Path) -> Path:
+        """The path of the GGUF file in an export."""
+        return folder / f"{self.name}-adapter.gguf"
+
 
 def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> None:
     """Raise ExportError if the format cannot hold such an adapter of a model of this shape.
@@ -275,91 +282,60 @@ def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> N
         experts = (each.copies,) if each.copies > 1 else ()
         a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
         changes[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
-    if export.format != "adapter":
-        from endonym.export.gguf.write import require_gguf_adapter
+    REQUIRE_SHAPE[export.format](shape, changes)
 
-        require_gguf_adapter(shape, changes)
-    elif isinstance(shape, ModelConfig):
+
+def _require_peft(shape: AnyModelConfig, changes: Mapping[str, Change]) -> None:
+    """Raise ExportError if peft cannot hold changes of a model of ours."""
+    if isinstance(shape, ModelConfig):
         to_peft(shape, changes)
 
 
-def require_adapter(export: Export, decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
-    """Raise ExportError if the format cannot hold these changes."""
-    if export.format == "adapter":
-        in_peft(decoder, changes, "")
-        return
-    require_gguf_packages()
-    from endonym.export.gguf.write import require_gguf_adapter
+REQUIRE_SHAPE = {"adapter": _require_peft, "gguf-adapter": require_gguf_adapter}
+"""What refuses the changes of a model of some shape, before there are weights."""
 
+
+def require_gguf(decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
+    """Raise ExportError if llama.cpp cannot add these changes to this decoder."""
     require_gguf_adapter(decoder.config, changes)
 
 
-def require_adapter_formats(
-    exports: Iterable[Export], decoder: AnyDecoder, *, is_last: bool
-) -> None:
-    """Raise ExportError if an adapter's export lacks a package, or cannot hold the decoder's.
-
-    is_last: whether the decoder's adapter is that of the last phase, the only one to be exported.
-    """
-    for export in exports:
-        if export.format in ADAPTERS and is_last:
-            require_adapter(export, decoder, changes_of(decoder))
-        elif export.format == "gguf-adapter":
-            require_gguf_packages()
+def write_for_peft(out: Path, adapter: Adapter) -> None:
+    """Write the folder that peft reads, with a tokenizer if the adapter learnt to answer."""
+    decoder, tokenizer = adapter.base.decoder, adapter.base.tokenizer
+    write_adapter(
+        out, decoder, adapter.changes, base_name=adapter.base_name, dropout=adapter.dropout
+    )
+    if tokenizer.chat_template is not None:
+        tokenizer = copy.copy(tokenizer)
+        tokenizer.chat_template = template_of(tokenizer).opened
+        tokenizer.save(out)
 
 
-def make_adapter_export(
-    export: Export, adapter: Adapter, out: Path, *, texts: Sequence[str], made_of: str, log: Log
-) -> Exported:
-    """Write the adapter into a folder, and verify it there.
+def write_gguf(out: Path, adapter: Adapter) -> None:
+    """Write the GGUF file that llama.cpp adds to its base."""
+    config = adapter.base.decoder.config
+    assert isinstance(config, ModelConfig), "require_gguf has checked it"
+    write_gguf_adapter(config, adapter.changes, adapter.gguf_file(out), name=adapter.name)
 
-    texts: held-out documents to verify it on. made_of: the model's identity, for the record.
-    Raises ExportError if the format cannot hold the adapter, or if a check fails.
-    """
-    from endonym.export.verify import require_ok
 
-    decoder = adapter.base.decoder
-    require_adapter(export, decoder, adapter.changes)
-    out.mkdir(parents=True, exist_ok=True)
-    if export.format == "adapter":
-        write_adapter(
-            out, decoder, adapter.changes, base_name=adapter.base_name, dropout=adapter.dropout
-        )
-        if adapter.base.tokenizer.chat_template is not None:
-            tokenizer = copy.copy(adapter.base.tokenizer)
-            tokenizer.chat_template = template_of(tokenizer).opened
-            tokenizer.save(out)
-        checks = _checked_in_peft(out, adapter, texts)
-    else:
-        from endonym.export.gguf.write import write_gguf_adapter
-
-        path = out / f"{adapter.name}-adapter.gguf"
-        assert isinstance(decoder.config, ModelConfig), "require_adapter has checked it"
-        write_gguf_adapter(decoder.config, adapter.changes, path, name=adapter.name)
-        checks = _checked_in_llama_cpp(path, adapter, texts)
-    require_ok(checks)
+def write_card(out: Path, adapter: Adapter, *, is_gguf: bool, checks: Sequence[Check]) -> None:
+    """Write the README of an adapter that is handed over alone."""
     changes = adapter.changes.values()
-    readme = filled_template(
+    text = filled_template(
         "adapter.md",
         adapter=adapter,
         is_dora=any(change.magnitude is not None for change in changes),
-        is_gguf=export.format != "adapter",
+        is_gguf=is_gguf,
         ranks=[change.rank for change in changes],
         numbers=sum(change.a.numel() + change.b.numel() for change in changes),
         checks=checks,
     )
-    write_atomic(out / README, readme.encode("utf-8"))
-    told = [check.as_dict() for check in checks]
-    files = write_record(out, model=made_of, format=export.format, checks=told)
-    log.line(f"  verified on the base in {checks[0].runtime}")
-    return Exported(files, checks)
+    write_atomic(out / README, text.encode("utf-8"))
 
 
-def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
     """The adapter on its base in peft, or in our own reader where peft is not installed."""
-    from endonym.export.huggingface import export_huggingface
-    from endonym.export.verify import Ours, Peft, Sample
-
     base, sample = adapter.base, Sample(adapter.merged(), texts)
     if find_spec("peft") and find_spec("transformers"):
         with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
@@ -371,13 +347,10 @@ def _checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> li
     return list(sample.compared(runtime, folder.name, "F32"))
 
 
-def _checked_in_llama_cpp(path: Path, adapter: Adapter, texts: Sequence[str]) -> list["Check"]:
+def checked_in_llama_cpp(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
     """The adapter on its base in llama.cpp, both in fp32."""
-    from endonym.export.gguf.write import Provenance, export_gguf
-    from endonym.export.verify import Gguf, Sample
-
-    sample = Sample(adapter.merged(), texts)
-    with tempfile.TemporaryDirectory(dir=path.parent) as work:  # as large as the base
+    path, sample = adapter.gguf_file(folder), Sample(adapter.merged(), texts)
+    with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
         with closing(Gguf(base.path, context=sample.longest, adapter=path)) as runtime:
             return list(sample.compared(runtime, path.name, "F32"))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
@@ -16,10 +16,10 @@ from endonym.disk import write_atomic
 from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
-from endonym.export.formats import MODELFILE, README
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.markdown import filled_template, hub_license
+from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
@@ -43,8 +43,6 @@ OF_BASE = "see its base"
 BASELINES = ("uniform", "unigram", "bigram", "compressor")
 READ = {"document": "read alone", "block": "read in blocks of neighbours"}
 """How documents and blocks are read."""
-
-Form = Literal["huggingface", "gguf"]
 
 
 class Merged(NamedTuple):
@@ -77,7 +75,7 @@ def write_card(
     card: Card,
     model: LanguageModel,
     *,
-    form: Form,
+    is_gguf: bool,
     checks: Sequence["Check"] = (),
     limits: Sequence[str] = (),
 ) -> None:
@@ -86,9 +84,9 @@ def write_card(
     checks: that the export has passed. limits: what its program does otherwise than endonym.
     """
     sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
-    text = readme(card, model, form=form, sizes=sizes, checks=checks, limits=limits)
+    text = readme(card, model, is_gguf=is_gguf, sizes=sizes, checks=checks, limits=limits)
     write_atomic(folder / README, text.encode("utf-8"))
-    if form == "gguf":
+    if is_gguf:
         write_atomic(folder / MODELFILE, modelfile(chosen_file(list(sizes)), model).encode("utf-8"))
 
 
@@ -96,7 +94,7 @@ def readme(
     card: Card,
     model: LanguageModel,
     *,
-    form: Form,
+    is_gguf: bool,
     sizes: Mapping[str, int],
     checks: Sequence["Check"] = (),
     limits: Sequence[str] = (),
@@ -105,17 +103,17 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, known, is_gguf = model.decoder.config, card.history, form == "gguf"
-    licenses = known.licenses(card.licenses) if known and not card.merged else ()
+    config, history = model.decoder.config, card.history
+    licenses = history.licenses(card.licenses) if history and not card.merged else ()
     if isinstance(config, ModelConfig):
-        kind = architecture_of(config).name if is_gguf else row_of(config).model_type
+        architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
-        kind = str(config.transformers["model_type"])
+        architecture = str(config.transformers["model_type"])
     return filled_template(
         "model.md",
         card=card,
         license=hub_license(licenses),
-        kind=kind,
+        kind=architecture,
         is_gguf=is_gguf,
         config=config,
         tokenizer=model.tokenizer,
@@ -126,14 +124,14 @@ def readme(
         sizes=sizes,
         checks=checks,
         limits=limits,
-        **_scores(known),
-        **({} if known is None else _data(known, card.licenses)),
+        **_scores(history),
+        **({} if history is None else _data(history, card.licenses)),
     )
 
 
-def _scores(known: History | None) -> dict[str, Any]:
+def _scores(history: History | None) -> dict[str, Any]:
     """Bits per byte of test documents, and what is said of their neighbours in training."""
-    scores = known.scores() if known else []
+    scores = history.scores() if history else []
     by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
     mine, compressor = by_model["model"], by_model["compressor"]
     tables: list[tuple[list[list[str]], list[str]]] = []
@@ -148,26 +146,26 @@ def _scores(known: History | None) -> dict[str, Any]:
         "headlines": [score for score in by_model.values() if score is not None],
         "loses_to_compressor": mine and compressor and mine.value >= compressor.value,
         "score_tables": tables,
-        "neighbours": sentences(known.neighbours(), known.corpus.numbers) if known else [],
+        "neighbours": sentences(history.neighbours(), history.corpus.numbers) if history else [],
     }
 
 
-def _data(known: History, licenses: Mapping[str, str]) -> dict[str, Any]:
+def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
     """Sources with their licenses, corpora, data of answers and phases, of the whole lineage."""
     sources = [
-        (name, figures["kept"], "not stated" if each is known else OF_BASE)
-        for each in known.lineage
+        (name, figures["kept"], "not stated" if each is history else OF_BASE)
+        for each in history.lineage
         for name, figures in each.sources.items()
     ]
-    named = zip(sources, known.licenses(licenses), strict=True)
+    named = zip(sources, history.licenses(licenses), strict=True)
     return {
         "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
-        "corpora": [each.corpus.numbers for each in known.lineage if each.sources],
+        "corpora": [each.corpus.numbers for each in history.lineage if each.sources],
         "copies": copies,
         "kept_out": kept_out,
-        "answers": [answers for each in known.lineage for answers in each.answers()],
+        "answers": [answers for each in history.lineage for answers in each.answers()],
         "records": RECORDS,
-        "phases": [phase for each in known.lineage for phase in each.phases],
+        "phases": [phase for each in history.lineage for phase in each.phases],
     }
 
 
@@ -187,13 +185,13 @@ def modelfile(file: str, model: LanguageModel) -> str:
     Ollama takes its own form of the one in the GGUF file.
     """
     context, template = model.decoder.config.context, model.tokenizer.chat_template
-    asked = "{{ .Prompt }}"
+    prompt = "{{ .Prompt }}"
     if template is not None:
-        asked = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
+        prompt = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""
     return filled_template(
         MODELFILE,
         file=file,
-        template=_quoted(asked) if asked else "",
+        template=_quoted(prompt) if prompt else "",
         stops=[_quoted(model.tokenizer.token(each)) for each in model.tokenizer.stop_ids],
         context=context,
         max_tokens=most_tokens(context),

@@ -1,26 +1,49 @@
-"""The recipe's keys of export. Imports no torch."""
+"""The recipe's keys of export, and the table of formats. Imports no torch."""
 
-from typing import Literal
+import tomllib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from endonym.config import Config, unset
+from endonym.errors import ExportError
 
-DATASET = "dataset"
-ADAPTERS = ("adapter", "gguf-adapter")
-"""Formats of an adapter alone, without its base."""
+FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"]
+Content = Literal["model", "adapter", "corpus"]
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
+
+
+class Format(NamedTuple):
+    """A row of `formats.toml`, which says what each column is."""
+
+    content: Content
+    words: str
+    use: str
+    packages: Sequence[str] = ()
+
+    def require_packages(self) -> None:
+        """Raise ExportError if what writes and verifies such files is not installed."""
+        missing = [name for name in self.packages if find_spec(name) is None]
+        if missing:
+            raise ExportError(
+                f"GGUF files need {' and '.join(missing)}, which is not installed here",
+                where="export gguf",
+                do='Install it: pip install "endonym[gguf]"',
+            )
+
+
+TABLE = tomllib.loads(Path(__file__).with_name("formats.toml").read_text(encoding="utf-8"))
+FORMATS: dict[str, Format] = {name: Format(**row) for name, row in TABLE.items()}
 
 
 class Export(Config):
     """One format in which the finished model, or the corpus, is exported."""
 
-    format: Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"] = Field(
-        description="huggingface: a folder that transformers loads without remote code\n"
-        "    gguf: files for llama.cpp, Ollama and other programs that are built on it\n"
-        "    dataset: the corpus, as parquet files that `datasets.load_dataset` opens\n"
-        "    adapter: the adapter of the last phase alone, as the library peft reads it\n"
-        "    gguf-adapter: the same as a file that llama.cpp adds to its base (--lora)"
+    format: FormatName = Field(
+        description="\n    ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
     )
     quantize: tuple[Quantization, ...] | None = Field(
         default=None,
@@ -43,3 +66,8 @@ class Export(Config):
     def quantizations(self) -> tuple[Quantization, ...]:
         """The number formats, a file for each."""
         return self.quantize or ("F16", "Q8_0")
+
+    @property
+    def row(self) -> Format:
+        """What is known of the format."""
+        return FORMATS[self.format]

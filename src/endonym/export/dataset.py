@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
 from endonym.errors import printable
+from endonym.export.card import Card
 from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
 from endonym.formats.document import KEYS, Document
@@ -110,29 +111,21 @@ def row_batches(
         yield rows
 
 
-def readme(
-    corpus: Mapping[str, Any],
-    clean: Mapping[str, Any],
-    *,
-    name: str,
-    language: str,
-    licenses: Mapping[str, str],
-) -> str:
+def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> str:
     """The card: the head that the hub reads, then Markdown for people.
 
-    corpus: the numbers of its manifest. clean: the rules of its recipe. licenses: of its sources,
-    by name.
+    corpus: the numbers of its manifest. clean: the rules of its recipe.
     """
-    sources, total = corpus["sources"], corpus["total"]
+    sources, total, licenses = corpus["sources"], corpus["total"], card.licenses
     documents = sum(side["documents"] for side in total["kept"].values())
-    known = [hub_license([licenses.get(source)]) for source in sources]
-    dropped = ((reason, lost["records"]) for reason, lost in total["dropped"].items())
+    hub_names = [hub_license([licenses.get(source)]) for source in sources]
+    dropped = ((reason, counts["records"]) for reason, counts in total["dropped"].items())
     return filled_template(
         "dataset.md",
-        name=printable(name),
-        language=language,
+        name=printable(card.name),
+        language=card.language,
         licenses=licenses,
-        hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in known}),
+        hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in hub_names}),
         unstated=[source for source in sources if source not in licenses],
         corpus=corpus,
         documents=documents,

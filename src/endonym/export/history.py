@@ -6,7 +6,7 @@ from typing import Any
 
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
-from endonym.export.formats import WEIGHTS
+from endonym.export.record import WEIGHTS
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
 
@@ -111,20 +111,20 @@ def machine_of(journal: list[dict[str, Any]]) -> tuple[str, str] | None:
 
 def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
     """Whether a stage's config asks for the scores of the corpus's documents of a split."""
-    asked = config.get("evaluation", {})
-    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
-    return is_of_corpus and asked.get("split", "test") == split
+    evaluation = config.get("evaluation", {})
+    is_of_corpus = evaluation.get("kind") == "bits" and not evaluation.get("file")
+    return is_of_corpus and evaluation.get("split", "test") == split
 
 
 def phases_of(model: Artifact) -> list[Artifact]:
     """The phase that made a model and those it started from, as far as they are in its store."""
-    store, found = Store.of(model.folder), [model]
-    while start := found[0].manifest["inputs"].get("start"):
-        before = store.find("model", start)
-        if before is None:
+    store, phases = Store.of(model.folder), [model]
+    while start := phases[0].manifest["inputs"].get("start"):
+        earlier = store.find("model", start)
+        if earlier is None:
             break
-        found.insert(0, before)
-    return found
+        phases.insert(0, earlier)
+    return phases
 
 
 def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History | None:
@@ -157,33 +157,34 @@ def base_of(phase: Artifact) -> Artifact | None:
     the export's record had. None if its store made no such model.
     """
     store, identity = Store.of(phase.folder), phase.manifest["inputs"].get("folder")
-    given = store.find("source", identity) if identity else None
-    if given is None:
+    folder = store.find("source", identity) if identity else None
+    if folder is None:
         return None
-    asked = _made_with(given, store) or given.numbers.get("made_of")
-    return store.find("model", asked) if asked else None
+    made_of = _model_of_weights(folder, store) or folder.numbers.get("made_of")
+    return store.find("model", made_of) if made_of else None
 
 
-def _made_with(given: Artifact, store: Store) -> str | None:
+def _model_of_weights(folder: Artifact, store: Store) -> str | None:
     """The id of the model that has one of the given files as weights, or was exported to it."""
-    hashes = {each["sha256"] for each in given.manifest["config"]["files"]}
-    for made in store.artifacts():
-        files = made.manifest["files"].items()
+    hashes = {each["sha256"] for each in folder.manifest["config"]["files"]}
+    for artifact in store.artifacts():
+        files = artifact.manifest["files"].items()
         weights = {each["sha256"] for name, each in files if name.endswith(WEIGHTS)}
-        if made.stage in ("model", "export") and weights & hashes:
-            return made.id if made.stage == "model" else made.manifest["inputs"]["model"]
+        if artifact.stage in ("model", "export") and weights & hashes:
+            inputs = artifact.manifest["inputs"]
+            return artifact.id if artifact.stage == "model" else inputs["model"]
     return None
 
 
-def with_times(known: History) -> History:
+def with_times(history: History) -> History:
     """The same with the journals of training, for what is written outside the store."""
-    base = with_times(known.base) if known.base else None
-    return replace(known, journals=[*map(journal_of, known.phases)], base=base)
+    base = with_times(history.base) if history.base else None
+    return replace(history, journals=[*map(journal_of, history.phases)], base=base)
 
 
 def evaluations_of(model: Artifact) -> list[Artifact]:
     """The evaluations of a model in its store, in the order of their names."""
-    made = sorted(Store.of(model.folder).root.glob("evaluation/*/manifest.json"))
-    found = (Store.of(model.folder).find("evaluation", path.parent.name) for path in made)
+    manifests = sorted(Store.of(model.folder).root.glob("evaluation/*/manifest.json"))
+    found = (Store.of(model.folder).find("evaluation", path.parent.name) for path in manifests)
     identity = model.manifest["id"]
     return [each for each in found if each and each.manifest["inputs"].get("model") == identity]

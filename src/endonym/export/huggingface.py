@@ -48,8 +48,8 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     """
     decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
     if isinstance(decoder, ForeignDecoder):
-        theirs = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
-        config, weights = theirs | {"dtype": "float32"}, stored_weights(decoder)
+        keys = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
+        config, weights = keys | {"dtype": "float32"}, stored_weights(decoder)
     else:
         config = config_json(decoder.config, tokenizer.end_id)
         weights = to_theirs(decoder.config, decoder.state_dict())
@@ -82,7 +82,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     tokens, as transformers reads a filled template as one text; it writes bos.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    start, index, own = tokenizer.start, tokenizer.start_id, content["post_processor"]
+    start, index, processor = tokenizer.start, tokenizer.start_id, content["post_processor"]
     first = [
         [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
         for n, name in enumerate("AB")
@@ -93,10 +93,10 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
         "pair": first[0] + first[1],
         "special_tokens": {start: {"id": start, "ids": [index], "tokens": [start]}},
     }
-    steps: list[dict[str, Any]] = own.get("processors", [own]) if own else []
+    steps: list[dict[str, Any]] = processor.get("processors", [processor]) if processor else []
     trimming = [step for step in steps if step["type"] == "ByteLevel"]
-    whole = {"type": "Sequence", "processors": [*trimming, start_first]}
-    content["post_processor"] = whole if trimming else start_first
+    sequence = {"type": "Sequence", "processors": [*trimming, start_first]}
+    content["post_processor"] = sequence if trimming else start_first
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
     if tokenizer.chat_template is not None:
@@ -122,8 +122,8 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
     """Write one file of weights, or several of at most SHARD_BYTES with an index."""
     shards: list[dict[str, Tensor]] = [{}]
     for name in sorted(tensors):
-        held = sum(each.nbytes for each in shards[-1].values())
-        if shards[-1] and held + tensors[name].nbytes > SHARD_BYTES:
+        size = sum(each.nbytes for each in shards[-1].values())
+        if shards[-1] and size + tensors[name].nbytes > SHARD_BYTES:
             shards.append({})
         shards[-1][name] = tensors[name]
     if len(shards) == 1:
@@ -145,51 +145,51 @@ def import_huggingface(folder: Path) -> LanguageModel:
     read, raises ExportError for unsupported models and Damaged for damaged weights.
     """
     where = str(folder / folders.CONFIG)
-    given = without_own_code(folders.read_json(folder / folders.CONFIG))
-    folders.refuse_code(given, where)
+    config_json = without_own_code(folders.read_json(folder / folders.CONFIG))
+    folders.refuse_code(config_json, where)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    if not has_row(given):
-        decoder: AnyDecoder = load_tried(folder, given)
+    if not has_row(config_json):
+        decoder: AnyDecoder = load_tried(folder, config_json)
         _require_ids(decoder.config, tokenizer, where)
         return LanguageModel(decoder, tokenizer)
-    config = read_config(given, where)
+    config = read_config(config_json, where)
     _require_ids(config, tokenizer, where)
     files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
-    own_names = names_in(given, shapes)
-    found = {now: shapes[name] for name, now in own_names.items()}
-    if config.layers > len(found):
-        raise ExportError(f"{config.layers} layers, but {len(found)} tensors", where=where)
-    row = row_that_fits(given, config, where)
+    own_names = names_in(config_json, shapes)
+    shapes_now = {now: shapes[name] for name, now in own_names.items()}
+    if config.layers > len(shapes_now):
+        raise ExportError(f"{config.layers} layers, but {len(shapes_now)} tensors", where=where)
+    row = row_that_fits(config_json, config, where)
     stored = to_theirs(config, on_meta(config).state_dict(), row)
-    wanted = {name: tuple(tensor.shape) for name, tensor in stored.items()}
-    doubled = [name for name in folders.HEADS if config.tied and name in found]
-    wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
-    folders.require_shapes(found, wanted, files[0])
+    expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
+    expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
+    folders.require_shapes(shapes_now, expected, files[0])
     folders.require_numbers(files, names=own_names)
-    theirs = {
+    tensors = {
         own_names[name]: each
         for file in files
         for name, each in load_tensors(file).items()
         if name in own_names
     }
-    heads = {name: theirs.pop(name) for name in doubled}
-    ours = to_ours(config, theirs, row)
+    heads = {name: tensors.pop(name) for name in doubled}
+    ours = to_ours(config, tensors, row)
     require_tied(heads, ours["embedding.weight"], where)
     return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
 
 
-def names_in(given: dict[str, Any], found: Iterable[str]) -> dict[str, str]:
+def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
     """A folder's tensors with the names that their class has for them now.
 
     Without the buffers that it computes by itself. A folder that was saved without its head, as
     GPT-2 was published, lacks the prefix of all names.
     """
-    row = row_named(given, folders.CONFIG)
-    kept = [name for name in found if not re.search(row.buffers, name)]
+    row = row_named(config_json, folders.CONFIG)
+    weights = [name for name in names if not re.search(row.buffers, name)]
     prefix = row.prefix
-    if any(name.startswith(prefix) for name in kept):
-        return {name: name for name in kept}
-    return {name: name if name in folders.HEADS else prefix + name for name in kept}
+    if any(name.startswith(prefix) for name in weights):
+        return {name: name for name in weights}
+    return {name: name if name in folders.HEADS else prefix + name for name in weights}
 
 
 def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
@@ -209,9 +209,9 @@ def load_pretrained(folder: Path) -> LanguageModel:
     """
     if not folders.is_artefact(folder):
         return import_huggingface(folder)
-    given = folders.read_json(folder / folders.CONFIG)
-    our_shape(given, str(folder / folders.CONFIG))
-    require_harmless(folder, given)
+    config_json = folders.read_json(folder / folders.CONFIG)
+    our_shape(config_json, str(folder / folders.CONFIG))
+    require_harmless(folder, config_json)
     return LanguageModel.load(folder)
 
 
@@ -223,11 +223,11 @@ def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: 
     the model's ids beyond the tokenizer keep theirs. Raises ShapeError if the model never read so
     many tokens at once.
     """
-    given = load_pretrained(folder)
-    decoder = with_context(given.decoder, context, folder)
-    if given.tokenizer.to_json() == tokenizer.to_json():
+    base = load_pretrained(folder)
+    decoder = with_context(base.decoder, context, folder)
+    if base.tokenizer.to_json() == tokenizer.to_json():
         return decoder
-    replaced = spelled(tokenizer, given.tokenizer)
+    replaced = spelled(tokenizer, base.tokenizer)
     replaced += [[index] for index in range(len(replaced), vocab)]
     return with_vocabulary(decoder, replaced)
 

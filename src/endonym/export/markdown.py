@@ -75,7 +75,7 @@ SPDX_PREFIXES = {"odbl-": "odbl", "odc-by-": "odc-by", "pddl-": "pddl", "gfdl-":
 """Identifiers of SPDX that the hub has without a version."""
 
 
-def hub_license(said: Iterable[str | None]) -> tuple[str, str] | None:
+def hub_license(licenses: Iterable[str | None]) -> tuple[str, str] | None:
     """The one license of all sources, as the hub's identifier and in their words.
 
     The identifier is "other" if the hub does not list it. None if a source says nothing, or if
@@ -84,7 +84,7 @@ def hub_license(said: Iterable[str | None]) -> tuple[str, str] | None:
     >>> hub_license(["CC0-1.0", "CC0-1.0"])
     ('cc0-1.0', 'CC0-1.0')
     """
-    every = set(said)
+    every = set(licenses)
     if len(every) != 1 or None in every:
         return None
     (one,) = every

@@ -21,7 +21,7 @@ def to_theirs(
 ) -> dict[str, Tensor]:
     """Our tensors as a class of `transformers` stores them; by default the first that fits."""
     row = row or row_of(config)
-    names, found = row.names(config), dict[str, Tensor]()
+    names, tensors = row.names(config), dict[str, Tensor]()
     for name, tensor in weights.items():
         joined = OURS_JOINED.match(name) if row.joined else None
         if joined:
@@ -29,16 +29,16 @@ def to_theirs(
             if part == "query":
                 parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in PARTS]
                 rows = torch.cat(parts)[torch.cat(joined_rows(row, config)).argsort()]
-                found[f"{row.joined.replace('*', layer)}.{kind}"] = _turned(row, name, rows)
+                tensors[f"{row.joined.replace('*', layer)}.{kind}"] = _turned(row, name, rows)
             continue
         pattern, number = pattern_of(name)
         theirs = names[pattern].replace("*", number)
         if "+" in theirs:
-            found |= {theirs.replace("+", str(e)): each for e, each in enumerate(tensor)}
+            tensors |= {theirs.replace("+", str(e)): each for e, each in enumerate(tensor)}
         else:
             tensor = tensor[:, None] if name.endswith(CONVOLUTION) else tensor
-            found[theirs] = _turned(row, name, tensor)
-    return found
+            tensors[theirs] = _turned(row, name, tensor)
+    return tensors
 
 
 def _turned(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def to_ours(
     """The inverse of `to_theirs`. Raises ExportError for an unknown tensor."""
     row = row or row_of(config)
     inverse = {their: our for our, their in row.names(config).items()}
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     experts: dict[str, dict[int, Tensor]] = {}
     for name, tensor in theirs.items():
         expert = re.search(r"\.experts\.(\d+)\.", name)
@@ -72,7 +72,7 @@ def to_ours(
         if row.joined and pattern == f"{row.joined}.{kind}":
             for part, rows in zip(PARTS, joined_rows(row, config), strict=True):
                 ours = f"blocks.{layer}.mixer.{part}.{kind}"
-                found[ours] = _turned(row, ours, tensor)[rows]
+                tensors[ours] = _turned(row, ours, tensor)[rows]
         elif pattern not in inverse:
             raise ExportError(
                 f"the folder has a tensor {name}, which {row.architecture} does not have",
@@ -85,10 +85,10 @@ def to_ours(
         else:
             ours = inverse[pattern].replace("*", layer)
             tensor = tensor[:, 0] if ours.endswith(CONVOLUTION) else tensor
-            found[ours] = _turned(row, ours, tensor)
+            tensors[ours] = _turned(row, ours, tensor)
     for ours, each in experts.items():
-        found[ours] = torch.stack([each[number] for number in range(len(each))])
-    return found
+        tensors[ours] = torch.stack([each[number] for number in range(len(each))])
+    return tensors
 
 
 def pattern_of(name: str) -> tuple[str, str]:

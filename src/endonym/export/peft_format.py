@@ -175,8 +175,8 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
 
 def _module_of_experts(names: Mapping[str, str], layer: str) -> str:
     """The module that holds the experts of a layer; empty if there are none."""
-    module, found, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
-    return f"{module}.experts".replace("*", layer) if found else ""
+    module, separator, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
+    return f"{module}.experts".replace("*", layer) if separator else ""
 
 
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
@@ -290,7 +290,7 @@ def changes_from(
     """
     keys = LoraConfig.read(config, where)
     parts = _parts(tensors, where)
-    found: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     for module, tensor in parts.items():
         name, experts = _parameter(module, parts, keys)
         magnitude = tensor.get("lora_magnitude_vector")
@@ -304,8 +304,8 @@ def changes_from(
             b = b.unflatten(1, (rank, -1)).permute(2, 0, 1)
         elif a.shape[0] != rank:
             raise _unknown(f"rank {a.shape[0]} for {module}, where the config says {rank}", where)
-        found[name] = Change(a, b, keys.scale(name), magnitude)
-    return found
+        changes[name] = Change(a, b, keys.scale(name), magnitude)
+    return changes
 
 
 def _parts(tensors: Mapping[str, Tensor], where: str) -> dict[str, dict[str, Tensor]]:
@@ -336,8 +336,8 @@ def _require_shapes(
     if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or not a.shape[0]:
         raise _unknown(f"{tuple(a.shape)} and {tuple(b.shape)} for {module}", where)
     if (magnitude is not None) != has_magnitude:
-        said = "use_dora, but no" if has_magnitude else "no use_dora, but a"
-        raise _unknown(f"{said} lora_magnitude_vector for {module}", where)
+        mismatch = "use_dora, but no" if has_magnitude else "no use_dora, but a"
+        raise _unknown(f"{mismatch} lora_magnitude_vector for {module}", where)
     if magnitude is not None and tuple(magnitude.shape) != (b.shape[0],):
         raise _unknown(f"{tuple(magnitude.shape)} magnitudes for {b.shape[0]} rows", where)
 

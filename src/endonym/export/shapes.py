@@ -5,12 +5,15 @@ so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
+from endonym.export.config import Export
+from endonym.export.gguf.rows import architecture_of
 from endonym.export.row import HFArchitecture, Json, our_activation
 from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
@@ -53,6 +56,19 @@ def row_of(config: ModelConfig) -> HFArchitecture:
         where="export huggingface",
         do="Remove the export from the recipe, or keep the family's value of that key of [model].",
     )
+
+
+ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
+"""For each format of a model: what gives its row for a shape, or raises ExportError."""
+
+
+def require_shapes(exports: Iterable[Export], config: AnyModelConfig) -> None:
+    """Raise ExportError if a format lacks a package, or cannot express this shape."""
+    for export in exports:
+        if export.row.content == "model":
+            export.row.require_packages()
+            if isinstance(config, ModelConfig):
+                ROW_OF[export.format](config)
 
 
 def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = None) -> Json:
@@ -105,36 +121,36 @@ def folder_shape(folder: Path) -> AnyModelConfig:
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
-    given, where = read_json(folder / CONFIG), str(folder / CONFIG)
+    config_json, where = read_json(folder / CONFIG), str(folder / CONFIG)
     if is_artefact(folder):
-        return our_shape(given, where)
-    given = without_own_code(given)
-    if not has_row(given):
-        return foreign_config(folder, given)
+        return our_shape(config_json, where)
+    config_json = without_own_code(config_json)
+    if not has_row(config_json):
+        return foreign_config(folder, config_json)
     weight_shapes(folder)
-    return read_config(given, where)
+    return read_config(config_json, where)
 
 
-def without_own_code(given: Json) -> Json:
+def without_own_code(config_json: Json) -> Json:
     """A `config.json` without an `auto_map` that names a class which transformers has since then.
 
     The first Falcons were published with their class as code. The class of the same name that we
     compute is in transformers; the folder's code is never run.
     """
-    named = given.get("auto_map")
-    own = {row.architecture for row in ROWS if row.model_type == given.get("model_type")}
+    named = config_json.get("auto_map")
+    own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}
     if not isinstance(named, dict) or not own:
-        return given
+        return config_json
     model = str(named.get("AutoModelForCausalLM")).rpartition(".")[2]
-    if model not in own or given.get("architectures") != [model]:
-        return given
-    return {key: value for key, value in given.items() if key != "auto_map"}
+    if model not in own or config_json.get("architectures") != [model]:
+        return config_json
+    return {key: value for key, value in config_json.items() if key != "auto_map"}
 
 
-def our_shape(given: Json, where: str) -> AnyModelConfig:
+def our_shape(config_json: Json, where: str) -> AnyModelConfig:
     """The config in a model artefact's `config.json`. Raises ExportError if it is none."""
     try:
-        return read_shape(given)
+        return read_shape(config_json)
     except ValidationError as error:
         raise ExportError(
             "there are weights.safetensors, but config.json is not of one of endonym's models",
@@ -149,13 +165,13 @@ def has_row(data: Json) -> bool:
     return any(not any(data.get(key) is True for key in row.elsewhere) for row in rows)
 
 
-def row_named(given: Json, where: str) -> HFArchitecture:
+def row_named(config_json: Json, where: str) -> HFArchitecture:
     """The row of a folder's model_type. Raises ExportError if there is none."""
     for row in ROWS:
-        if row.model_type == given.get("model_type"):
+        if row.model_type == config_json.get("model_type"):
             return row
     raise ExportError(
-        f"model_type {given.get('model_type')!r} is not one of "
+        f"model_type {config_json.get('model_type')!r} is not one of "
         f"{', '.join(row.model_type for row in ROWS)}",
         where=where,
         do="Other architectures are computed by transformers: see endonym explain model.folder",

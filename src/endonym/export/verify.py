@@ -293,10 +293,10 @@ def quantization_of(path: Path) -> Quantization:
         declared = None if field is None else int(field.contents())
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
         raise Damaged(f"no whole GGUF file: {error}", where=str(path)) from error
-    known: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
-    if declared not in known:
+    by_number: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
+    if declared not in by_number:
         raise Damaged(f"file type {declared} is not one that endonym writes", where=str(path))
-    return known[declared]
+    return by_number[declared]
 
 
 class Sample:
@@ -317,14 +317,14 @@ class Sample:
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
         dropped = drops_of(tokenizer) if is_gguf else ""
         yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
-        wanted = self.ours.settings()
+        expected = self.ours.settings()
         found = runtime.settings()
         if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
-            found["stops"] = [each for each in wanted["stops"] if each in found["stops"]]
-        wrong = [name for name in found if found[name] != wanted[name]]
-        shown = (f"{name} is {found[name]!r}, not {wanted[name]!r}"[:120] for name in wrong)
-        told, example = f"of {len(found)} settings differ", "".join(f": {each}" for each in shown)
-        yield Check(file, runtime.name, "settings", not wrong, len(wrong), 0, told, example)
+            found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
+        differing = [name for name in found if found[name] != expected[name]]
+        shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
+        unit, example = f"of {len(found)} settings differ", "".join(f": {each}" for each in shown)
+        yield Check(file, runtime.name, "settings", not differing, len(differing), 0, unit, example)
         if runtime.vocab == self.ours.vocab:
             yield from self._numbers(runtime, file, kind)
         else:
@@ -361,10 +361,10 @@ class Sample:
         """The model's own log-probabilities of a row; kept for the next runtime if they are few."""
         if number in self._known:
             return self._known[number]
-        found = _log_softmax(self.ours.logits(self.rows[number].tolist()))
-        if sum(map(len, self.rows)) * found.shape[-1] <= MOST_KEPT:
-            self._known[number] = found
-        return found
+        log_probabilities = _log_softmax(self.ours.logits(self.rows[number].tolist()))
+        if sum(map(len, self.rows)) * log_probabilities.shape[-1] <= MOST_KEPT:
+            self._known[number] = log_probabilities
+        return log_probabilities
 
 
 def _lines(texts: Sequence[str]) -> list[str]:
@@ -383,10 +383,10 @@ def _text_checks(
     wrong = {"ids": 0, "decoding": 0}
     examples = {"ids": "", "decoding": ""}
     texts = [line.removeprefix(dropped) for line in lines]
-    for line, text, known in zip(lines, texts, tokenizer.encode_many(texts), strict=True):
-        found, expected = runtime.encode(line), known.tolist()
+    for line, text, expected_ids in zip(lines, texts, tokenizer.encode_many(texts), strict=True):
+        ids, expected = runtime.encode(line), expected_ids.tolist()
         # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-        shown = {"ids": found, "decoding": runtime.decode(found)}
+        shown = {"ids": ids, "decoding": runtime.decode(ids)}
         wanted = {"ids": expected, "decoding": tokenizer.decode(expected)}
         for check in wrong:
             differs = shown[check] != wanted[check]
@@ -407,15 +407,15 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
     rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
     some = texts[:: -(-len(texts) // 64)]
     size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
-    wanted = math.ceil(TOKENS * len(some) / max(1, size))
-    left = TOKENS
-    for text in texts[:: max(1, len(texts) // wanted)]:
+    count = math.ceil(TOKENS * len(some) / max(1, size))
+    room = TOKENS
+    for text in texts[:: max(1, len(texts) // count)]:
         ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
-        ids = ids[: min(longest, left)]
+        ids = ids[: min(longest, room)]
         if len(ids) > 1:
             rows.append(ids)
-            left -= len(ids)
-        if left <= 1:
+            room -= len(ids)
+        if room <= 1:
             break
     return [row for row in rows if len(row) > 1]
 

@@ -160,8 +160,8 @@ class LanguageModel:
             sampler=self.sampler,
             min_tokens=min_tokens,
         )
-        taken = (each[0] for each in chosen if self._take(continuation, each[0]))
-        continuation.pieces = self._letters(taken)
+        ids = (each[0] for each in chosen if self._take(continuation, each[0]))
+        continuation.pieces = self._letters(ids)
         return continuation
 
     def score(self, text: str) -> "TextScore":

@@ -55,15 +55,15 @@ CONTEXT = 64
 TEXTS = ("Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ។\n", "a" * 2_000, " " * 2_000)
 
 
-_said: list[str] = []
+_messages: list[str] = []
 
 
 @LOG
 def _log(level: int, text: bytes, _: object) -> None:
     """Keep llama.cpp's errors for our own messages; it prints nothing."""
     if level == ERROR:
-        _said.append(text.decode("utf-8", "replace").strip())
-        del _said[5:]
+        _messages.append(text.decode("utf-8", "replace").strip())
+        del _messages[5:]
 
 
 @cache
@@ -89,12 +89,12 @@ def library() -> ctypes.CDLL:
     return found
 
 
-def version(found: ctypes.CDLL | None = None) -> str:
+def version(loaded: ctypes.CDLL | None = None) -> str:
     """llama.cpp's version, and that of the package that holds it."""
     import xllamacpp
 
-    own = (found or library()).llama_version().decode("ascii")
-    return f"{own} (xllamacpp {xllamacpp.__version__})"
+    number = (loaded or library()).llama_version().decode("ascii")
+    return f"{number} (xllamacpp {xllamacpp.__version__})"
 
 
 class LlamaCpp:
@@ -124,7 +124,7 @@ class LlamaCpp:
             require_openable(path, adapter)
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers, params.vocab_only = 0, context == 0
-        _said.clear()
+        _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise Damaged(
@@ -149,7 +149,7 @@ class LlamaCpp:
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
             settings.flash_attn_type = 0
-        _said.clear()
+        _messages.clear()
         self._context = self._lib.llama_init_from_model(self._model, settings)
         if not self._context:
             self.close()
@@ -159,11 +159,11 @@ class LlamaCpp:
 
     def _adapt(self, path: Path) -> None:
         """Add an adapter. It lives as long as the model. Raises Damaged if it does not fit."""
-        _said.clear()
-        found = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
-        if found:
-            held, scale = ctypes.c_void_p(found), ctypes.c_float(1.0)
-            if self._lib.llama_set_adapters_lora(self._context, held, 1, scale) == 0:
+        _messages.clear()
+        adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
+        if adapter:
+            handle, scale = ctypes.c_void_p(adapter), ctypes.c_float(1.0)
+            if self._lib.llama_set_adapters_lora(self._context, handle, 1, scale) == 0:
                 return
         reason = _reason()
         self.close()
@@ -199,11 +199,11 @@ class LlamaCpp:
         """The ids of a chat template's own text: specials by name, and nothing before it."""
         return self._ids(text, False, True)
 
-    def _ids(self, text: str, *how: bool) -> list[int]:
-        """how: whether the start token is put before it, whether names of specials are specials."""
+    def _ids(self, text: str, *options: bool) -> list[int]:
+        """options: put the start token before it; read names of specials as specials."""
         data = text.encode("utf-8")
         room = (ctypes.c_int32 * (len(data) + 2))()
-        count = self._lib.llama_tokenize(self._vocab, data, len(data), room, len(room), *how)
+        count = self._lib.llama_tokenize(self._vocab, data, len(data), room, len(room), *options)
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
@@ -251,13 +251,13 @@ class LlamaCpp:
         ids: NDArray[np.int32],
         positions: NDArray[np.int32],
         sequences: NDArray[np.int32],
-        asked: NDArray[np.int8],
+        is_wanted: NDArray[np.int8],
     ) -> NDArray[np.float32]:
         """Logits of tokens of several texts, where `asked` is 1. Each has a position in its text.
 
         Raises ExportError if llama.cpp fails.
         """
-        _said.clear()
+        _messages.clear()
         counts = np.ones_like(ids)  # A token is of one sequence.
         pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
         batch = STRUCTS["batch"](
@@ -267,12 +267,12 @@ class LlamaCpp:
             positions.ctypes.data_as(INTS),
             counts.ctypes.data,
             pointers.ctypes.data,
-            asked.ctypes.data_as(BYTES),
+            is_wanted.ctypes.data_as(BYTES),
         )
         code = self._lib.llama_decode(self._context, batch)
         if code != 0:
             raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
-        shape = (int(asked.sum()), self.vocab)
+        shape = (int(is_wanted.sum()), self.vocab)
         if not shape[0]:
             return np.empty(shape, dtype=np.float32)
         return np.ctypeslib.as_array(self._lib.llama_get_logits(self._context), shape=shape).copy()
@@ -293,20 +293,20 @@ class LlamaCpp:
         Raises ExportError if the context is too short.
         """
         if self._position + len(ids) > self.context:
-            asked = self._position + len(ids)
-            raise ExportError(f"{asked} tokens, but a context of {self.context}")
+            length = self._position + len(ids)
+            raise ExportError(f"{length} tokens, but a context of {self.context}")
         for first in range(0, len(ids), BATCH):
             part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
             positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
-            asked = np.full(len(part), all_logits, dtype=np.int8)
-            asked[-1] = 1
+            is_wanted = np.full(len(part), all_logits, dtype=np.int8)
+            is_wanted[-1] = 1
             self._position += len(part)
-            yield self.compute(part, positions, np.zeros_like(part), asked)
+            yield self.compute(part, positions, np.zeros_like(part), is_wanted)
 
 
 def _reason() -> str:
     """The first error that llama.cpp told since it was asked: the others follow from it."""
-    return _said[0] if _said else "it does not say why"
+    return _messages[0] if _messages else "it does not say why"
 
 
 _process = LimitedProcess("endonym.generate.llama_cpp:open_and_read")

@@ -54,7 +54,7 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    # At least one token to read, and one to predict.
+    # At least one token to read and one to predict.
     context = max(2, min(decoder.config.context, LONGEST_WINDOW))
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]

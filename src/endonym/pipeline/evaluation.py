@@ -80,15 +80,15 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         before = pretrained_model(config.folder, pack.context, place)
         for texts, scored in zip(judged, scores, strict=True):
             ids = before.tokenizer.encode_many(list(texts.each()))
-            own = replace(texts, ids=ids, tokenizer=before.tokenizer)
-            measured = read_texts(before, own, ctx.log)
-            scored += by_source(own, measured, model=BEFORE, split=split)
+            reread = replace(texts, ids=ids, tokenizer=before.tokenizer)
+            measured = read_texts(before, reread, ctx.log)
+            scored += by_source(reread, measured, model=BEFORE, split=split)
     write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
     if train is not None and not files:
         other = "dev" if asked.split == "test" else "test"
-        held, third = (TokenShards(shards, each) for each in (asked.split, other))
-        found = gains(train.shards, held, third, train.counts)
-        write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in found])
+        split_shards, third = (TokenShards(shards, each) for each in (asked.split, other))
+        neighbour_gains = gains(train.shards, split_shards, third, train.counts)
+        write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
@@ -97,9 +97,9 @@ def pretrained_model(folder: Path, context: int, place: torch.device) -> Languag
 
     Its tokenizer is its own: bits per byte compare across tokenizers, nats per token do not.
     """
-    given = load_pretrained(folder)
-    context = min(context, given.decoder.config.context)
-    return LanguageModel(with_context(given.decoder, context, folder).to(place), given.tokenizer)
+    base = load_pretrained(folder)
+    context = min(context, base.decoder.config.context)
+    return LanguageModel(with_context(base.decoder, context, folder).to(place), base.tokenizer)
 
 
 class TrainingText(NamedTuple):
@@ -131,15 +131,15 @@ def held_texts(
 
     Raises RecipeError if there are none: a recipe without texts holds no documents out.
     """
-    held = TokenShards(shards, split)
-    if not len(held):
+    split_shards = TokenShards(shards, split)
+    if not len(split_shards):
         raise RecipeError(
             "none are held out: the recipe has no [[source]], only conversations",
             where=f"{split} documents",
             do="Give a text to score it on: --text FILE.",
         )
-    blocks = blocks_of(held, tokenizer, pack.join)
-    return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
+    blocks = blocks_of(split_shards, tokenizer, pack.join)
+    return [held_out(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
@@ -163,16 +163,16 @@ def score_texts(
     if train is None:
         return scores, {}
     scores += baseline_scores(train.counts, texts, split=split)
-    kept = KeptSizes(train.cache, log.line)
+    sizes = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
         lines, sample = compressor_scores(
-            train.shards, texts, measured, split=split, kept=kept, advance=advance
+            train.shards, texts, measured, split=split, kept=sizes, advance=advance
         )
     return scores + lines, sample
 
 
 def _continue_prompts(
-    asked: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
+    evaluation: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
     """Continue each line of the file, each with a seed of its own."""
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -181,12 +181,12 @@ def _continue_prompts(
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         some = prompts[first : first + PROMPTS_AT_ONCE]
         seeds = range(seed + first, seed + first + len(some))
-        samplings = [Sampling(temperature=asked.temperature, seed=each) for each in seeds]
-        made = model.generate_many(some, max_tokens=asked.max_tokens, samplings=samplings)
-        for prompt, each in zip(some, made, strict=True):
+        samplings = [Sampling(temperature=evaluation.temperature, seed=each) for each in seeds]
+        texts = model.generate_many(some, max_tokens=evaluation.max_tokens, samplings=samplings)
+        for prompt, each in zip(some, texts, strict=True):
             text = "".join(each)
-            found = {"prompt": prompt, "text": text, "finish_reason": each.finish_reason}
-            continuations.append(found)
+            reason = each.finish_reason
+            continuations.append({"prompt": prompt, "text": text, "finish_reason": reason})
     write_json(ctx.out / "continuations.json", continuations)
     return {"kind": "prompts", "continuations": len(continuations)}
 
@@ -217,10 +217,8 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
         "rows": [asdict(row) for row in rows],
     }
     append_jsonl(ctx.journal, line)
-    for shown in [
-        *aligned(speed.cells(rows), indent=2),
-        *(f"  {note}" for note in speed.notes(rows)),
-    ]:
+    table, notes = aligned(speed.cells(rows), indent=2), (f"  {note}" for note in speed.notes(rows))
+    for shown in (*table, *notes):
         ctx.log.line(shown)
     counts = {"documents": len(text.texts), "bytes": text.bytes}
     files = [{"runtime": each.name, "bytes": each.bytes} for each in measured]

@@ -151,15 +151,15 @@ def documents_below(
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
             source, reason = source.model_copy(update=keys), AS_ASKED
         read = list(read_file(source, file))
-        here = [e for e in read if isinstance(e, Document) and LETTER.search(e.text)]
+        documents_here = [e for e in read if isinstance(e, Document) and LETTER.search(e.text)]
         refused = [each for each in read if isinstance(each, Reject)]
-        blank += len(read) - len(here) - len(refused)
-        texts += [each.text for each in here]
-        sources += [file.name] * len(here)
+        blank += len(read) - len(documents_here) - len(refused)
+        texts += [each.text for each in documents_here]
+        sources += [file.name] * len(documents_here)
         rejects += refused
         say = log.line if place < SHOWN_FILES else log.detail
-        if here:
-            say(f"{file.name}: {how_cut(source, file, here, reason)}")
+        if documents_here:
+            say(f"{file.name}: {how_cut(source, file, documents_here, reason)}")
         elif len(files) > 1:
             say(f"{file.name}: not read: {why_not(refused)}")
     if len(files) > SHOWN_FILES:
@@ -185,17 +185,17 @@ def how_cut(source: Source, file: RawFile, documents: Sequence[Document], reason
 
     Of plain text that nobody said how to cut: how else it could be, if that gives other documents.
     """
-    said = counted(len(documents), "document") + ENDS[source.document]
+    cut = counted(len(documents), "document") + ENDS[source.document]
     if encoding := documents[0].meta.get("encoding", ""):
-        said += f", read as {encoding}"
+        cut += f", read as {encoding}"
     is_plain = file_format(file.path.name, source).format == "txt" and source.column is None
     if reason != AS_ASKED and is_plain:
         other = OTHER[source.document]
         read = read_file(source.model_copy(update={"document": other}), file)
-        found = sum(isinstance(each, Document) for each in read)
-        if found not in (1, len(documents)):
-            reason += f"; --document {other} reads {number(found)}"
-    return f"{said} ({reason})"
+        others = sum(isinstance(each, Document) for each in read)
+        if others not in (1, len(documents)):
+            reason += f"; --document {other} reads {number(others)}"
+    return f"{cut} ({reason})"
 
 
 def why_not(rejects: Sequence[Reject]) -> str:
@@ -225,15 +225,15 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
             schema = parquet.read_schema(path)
             names = [field.name for field in schema if is_text(field.type)]
             columns = [source.model_copy(update={"column": name}) for name in names] or columns
-    found, refused = 0, list[Reject]()
+    count, refused = 0, list[Reject]()
     for column in columns:
         for record in read_file(column, RawFile(path=path, name=path.name)):
             if isinstance(record, Reject):
                 refused.append(record)
                 continue
-            found += 1
+            count += 1
             yield from strings(record.text) if is_json else (record.text,)
-    if not found:
+    if not count:
         raise SourceError(
             f"no text that can be read: {why_not(refused)}",
             where=str(path),
@@ -244,16 +244,16 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
 def strings(record: str) -> Iterator[str]:
     """Every string in a record of JSON, however deep; the record itself if it is none."""
     try:
-        left: list[Any] = [json.loads(record)]
+        waiting: list[Any] = [json.loads(record)]
     except (ValueError, RecursionError):
         yield record
         return
-    while left:
-        value = left.pop()
+    while waiting:
+        value = waiting.pop()
         if isinstance(value, str):
             yield value
         elif isinstance(value, dict | list):
-            left += reversed(list(value.values()) if isinstance(value, dict) else value)
+            waiting += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
 class Part(NamedTuple):
@@ -301,12 +301,12 @@ def learnt_by(model: Artifact | None) -> Learnt:
             identity = inputs.get(kind)
             if identity is None or identity in parts:
                 continue
-            found = store.find(kind, identity)
-            if found is None:
+            artifact = store.find(kind, identity)
+            if artifact is None:
                 lost[f"{what} that it was trained on"] = None
                 continue
-            opened = TokenShards if kind == "shards" else ExampleTokens
-            tokens = opened(found.verify().folder, "train")
+            tokens_class = TokenShards if kind == "shards" else ExampleTokens
+            tokens = tokens_class(artifact.verify().folder, "train")
             parts[identity] = Part(tokens, Tokenizer.load(phase.folder / "tokenizer.json"))
     return Learnt([*parts.values()], [*lost])
 
@@ -317,7 +317,7 @@ def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
     By the rules that keep held-out text apart from training text (copies/held_out/near.py): a part
     of a training line counts, and so does a page of training lines.
     """
-    mine = [text for texts in judged for text in texts.each()]
+    judged_texts = [text for texts in judged for text in texts.each()]
     total = 2 * sum(len(each.tokens) for each in learnt.parts)
     with log.progress("comparing with the training text", total, "documents") as advance:
 
@@ -327,8 +327,8 @@ def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
                     yield text
                     advance(1)
 
-        index = Index.made(mine, chain(mine, theirs()))
+        index = Index.made(judged_texts, chain(judged_texts, theirs()))
         index.compare(theirs())
     index.judge_covered()
     ends = np.cumsum([len(texts.ids) for texts in judged], dtype=np.int64)
-    return [int(found.sum()) for found in np.split(index.contaminated, ends[:-1])]
+    return [int(is_learnt.sum()) for is_learnt in np.split(index.contaminated, ends[:-1])]

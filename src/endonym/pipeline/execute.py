@@ -108,14 +108,13 @@ def run_recipe(
         raw = sources.hash_all(sources.find(recipe, store, log), store, log)
         run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
-        given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
-        resolved = partial(settle, recipe, lock, **given, target=target, log=log)
+        settings = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
+        resolved = partial(settle, recipe, lock, **settings, target=target, log=log)
         (folder / FAILURE).unlink(missing_ok=True)
         try:
             for stage in planned_stages(run, raw, lock, resolved, log=log):
-                run.made.append(
-                    make(stage, store, log, device=device, metrics=metrics, workers=workers)
-                )
+                made = make(stage, store, log, device=device, metrics=metrics, workers=workers)
+                run.made.append(made)
                 if stage.name == last:
                     break
         except EndonymError as error:
@@ -144,15 +143,15 @@ def planned_stages(
     samples = cache(lambda: samples_of(raw))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
-    known = data.all()
+    data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
         for warning in source_warnings(samples(), recipe.language, limit):
             log.warn(warning)
-    store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
+    store.refer(run.folder, {stage.id: stage.kind for stage in data_stages}, is_whole=False)
     if not lock.is_known:
-        write_sealed(lock.path, lock.as_json(known, store))
-    yield from known
+        write_sealed(lock.path, lock.as_json(data_stages, store))
+    yield from data_stages
     shards = run.artifact("shards")
     assert shards is not None
     context = resolve.context_choice(recipe, resolve.facts_of(shards))
@@ -162,10 +161,10 @@ def planned_stages(
     yield from planned.values()
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
-    rest = plan_training(recipe, data, run.training)
-    write_sealed(lock.path, lock.as_json([*known, *rest], store))
-    store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})
-    yield from (each for each in rest if each.kind != "examples")
+    training_stages = plan_training(recipe, data, run.training)
+    write_sealed(lock.path, lock.as_json([*data_stages, *training_stages], store))
+    store.refer(run.folder, {stage.id: stage.kind for stage in [*data_stages, *training_stages]})
+    yield from (each for each in training_stages if each.kind != "examples")
 
 
 def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> str:
@@ -181,11 +180,11 @@ def make(
     metrics: of the run, which follow the training of a model. how: other fields of StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
-    found = store.find(stage.kind, stage.id)
-    if found is not None:
-        log.line(f"{stage.name:<22} {found.id}  there already")
-        store.tidy(found)
-        made = Made(stage, found.verify(), False, 0.0)
+    artifact = store.find(stage.kind, stage.id)
+    if artifact is not None:
+        log.line(f"{stage.name:<22} {artifact.id}  there already")
+        store.tidy(artifact)
+        made = Made(stage, artifact.verify(), False, 0.0)
     else:
         made = _make_now(stage, store, log, metrics=metrics, **how)
     if metrics is not None:
@@ -199,29 +198,29 @@ def _make_now(stage: Stage, store: Store, log: Log, *, metrics: Metrics | None, 
     started = time.perf_counter()
     with store.workspace(
         stage.kind, stage.id, waiting=lambda who: log.line(f"  waiting: {who}")
-    ) as at:
-        if at is None:
+    ) as part:
+        if part is None:
             found = store.find(stage.kind, stage.id)
             assert found is not None
             return Made(stage, found.verify(), False, time.perf_counter() - started)
         if not stage.resumes:
-            at.journal.unlink(missing_ok=True)
+            part.journal.unlink(missing_ok=True)
         inputs: dict[str, Artifact] = {}
         for name, upstream in stage.inputs.items():
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        ctx = StageContext(at.out, at.work, at.journal, inputs, log, metrics=metrics, **how)
-        follows = metrics and metrics.following(stage.name, stage.id, at.journal)
+        ctx = StageContext(part.out, part.work, part.journal, inputs, log, metrics=metrics, **how)
+        follows = metrics and metrics.following(stage.name, stage.id, part.journal)
         with follows or nullcontext():
             numbers = stage.make(stage.config, ctx)
-        artifact = store.publish(at, {**stage.declared(), "id": stage.id, "numbers": numbers})
+        artifact = store.publish(part, {**stage.declared(), "id": stage.id, "numbers": numbers})
     seconds = time.perf_counter() - started
     finished = {"event": "finished", "at": datetime.now(UTC).isoformat(timespec="seconds")}
     line = {**finished, "wall_seconds": round(seconds, 3)}
     append_jsonl(store.journal(stage.kind, stage.id), line)
-    if said := result(stage.kind, numbers):
-        log.line(f"  {said}")
+    if counts := result(stage.kind, numbers):
+        log.line(f"  {counts}")
     for warning in numbers.get("warnings", []) if stage.kind == "corpus" else []:
         log.warn(warning)
     log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
@@ -241,11 +240,11 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     if until is None:
         return None
     names = [(name, kind, name.partition(" ")[2]) for name, kind in stage_names(recipe)]
-    meant = [each[0] for each in names if until in each]
-    if not meant:
-        known = ", ".join(sorted({term for each in names for term in each if term}))
-        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
-    return meant[-1]
+    matches = [each[0] for each in names if until in each]
+    if not matches:
+        terms = ", ".join(sorted({term for each in names for term in each if term}))
+        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {terms}.")
+    return matches[-1]
 
 
 REASONS_SHOWN = 4
@@ -290,13 +289,13 @@ def result(kind: str, numbers: Numbers) -> str:
 
 def _export(numbers: Numbers) -> str:
     """The files, and how far bits per byte are from the model's where the runtime computes them."""
-    told = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
+    text = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
     checks = [each for each in numbers["checks"] if each["check"] == "bits_per_byte"]
     for each in checks:
         kind = each["file"].removesuffix(".gguf").rpartition("-")[2] + " "
-        told += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
+        text += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
     runtime = " ".join(checks[0]["runtime"].split()[:2]) if checks else ""
-    return told + f" bits/byte in {runtime}" * bool(checks)
+    return text + f" bits/byte in {runtime}" * bool(checks)
 
 
 def _corpus(card: Numbers) -> str:
@@ -329,23 +328,22 @@ def _dropped(dropped: Mapping[str, int]) -> str:
     if not counts:
         return "none dropped"
     shown = [f"{number(count)} {in_words(reason)}" for count, reason in counts[:REASONS_SHOWN]]
-    rest = sum(count for count, _ in counts[REASONS_SHOWN:])
-    shown += [f"{number(rest)} for other reasons"] if rest else []
+    others = sum(count for count, _ in counts[REASONS_SHOWN:])
+    shown += [f"{number(others)} for other reasons"] if others else []
     return f"{number(sum(dropped.values()))} dropped ({', '.join(shown)})"
 
 
 def _tokenizer(numbers: Numbers) -> str:
     fit = numbers["held_out"]["total"]["bytes_per_token"]
-    told = f"{number(numbers['vocab'])} ids"
-    told += f" · {fit:.2f} bytes a token on dev text" if fit else ""
+    text = f"{number(numbers['vocab'])} ids"
+    text += f" · {fit:.2f} bytes a token on dev text" if fit else ""
     if (before := numbers["held_out"].get("before")) is not None:
-        told += (
-            f" · {before['total']['bytes_per_token']:.2f} with the {number(before['vocab'])} before"
-        )
+        fit_before = before["total"]["bytes_per_token"]
+        text += f" · {fit_before:.2f} with the {number(before['vocab'])} before"
     if numbers.get("added", 0) < numbers.get("asked", 0):
-        told += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
-        told += "the texts have no more that stand often enough"
-    return told
+        text += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
+        text += "the texts have no more that stand often enough"
+    return text
 
 
 def _examples(numbers: Numbers) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
-from endonym.export.config import ADAPTERS, DATASET
+from endonym.export.config import Content
 from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
@@ -84,8 +84,8 @@ class DataStages(NamedTuple):
     def all(self) -> list[Stage]:
         """Every one, in order."""
         folder = [self.folder] if self.folder else []
-        made = [self.corpus, self.tokenizer, self.shards]
-        return [*self.sources, *folder, *self.files.values(), *made]
+        computed = [self.corpus, self.tokenizer, self.shards]
+        return [*self.sources, *folder, *self.files.values(), *computed]
 
 
 def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig) -> DataStages:
@@ -138,7 +138,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
 
     context: positions of a row.
     """
-    found: dict[int, Stage] = {}
+    examples: dict[int, Stage] = {}
     for number, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
@@ -159,8 +159,8 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         inputs |= evaluation_inputs(recipe, data.files)
         inputs |= {"corpus": data.corpus, "tokenizer": data.tokenizer}
         name = f"examples {phase.name}"
-        found[number] = Stage(name, "examples", config, stages.examples, inputs)
-    return found
+        examples[number] = Stage(name, "examples", config, stages.examples, inputs)
+    return examples
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -180,18 +180,19 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
             licenses={each.name: each.license for each in recipe.source if each.license} or None,
         )
         stage = partial(Stage, f"export {export.format}", "export")
-        if export.format == DATASET:  # needs no model, and comes before it
-            datasets.append(stage(config, stages.dataset, {"corpus": data.corpus}))
-        elif export.format in ADAPTERS:  # proven on the weights that the phase began with
-            # A folder is read with the tokenizer of the recipe, which may have changed its ids.
-            needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
-            began = {key: model.inputs[key] for key in needed}
-            config = config.model_copy(update={"training": model.config})
-            adapters.append(stage(config, stages.export_adapter, {**ends, **began}))
-        else:
-            exports.append(stage(config, stages.export, {**ends, **scored}))
-    made = {each.name: each for each in exports}
-    speeds = [replace(speed, inputs={**speed.inputs, **made}) for speed in speeds]
+        match export.row.content:
+            case "corpus":  # needs no model, and comes before it
+                datasets.append(stage(config, stages.dataset, {"corpus": data.corpus}))
+            case "adapter":  # proven on the weights that the phase began with
+                # A folder is read with the tokenizer of the recipe, which may have changed its ids.
+                needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
+                before = {key: model.inputs[key] for key in needed}
+                config = config.model_copy(update={"training": model.config})
+                adapters.append(stage(config, stages.export_adapter, {**ends, **before}))
+            case "model":
+                exports.append(stage(config, stages.export, {**ends, **scored}))
+    exported = {each.name: each for each in exports}
+    speeds = [replace(speed, inputs={**speed.inputs, **exported}) for speed in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
     return [*datasets, *examples, *models, *judges, *exports, *adapters, *speeds]
 
@@ -217,11 +218,11 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 
 def named_files(recipe: Recipe) -> list[Path]:
     """The files that evaluations, cleaning and phases name, each once."""
-    named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    evaluated = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
     contrast = recipe.clean.contrast_files(recipe.folder)
-    given = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
-    given += [recipe.template_file] if recipe.template_file is not None and given else []
-    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts, *given]))
+    data = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
+    data += [recipe.template_file] if recipe.template_file is not None and data else []
+    return list(dict.fromkeys([*contrast, *evaluated, *recipe.evaluation_texts, *data]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -295,20 +296,22 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     def named(kind: str, names: Iterable[str]) -> list[tuple[str, str]]:
         return [(f"{kind} {name}", kind) for name in names]
 
+    def formats(content: Content) -> list[str]:
+        return [each.format for each in recipe.export if each.row.content == content]
+
     folders = [recipe.model_folder] if recipe.model_folder else []
     files = [path.name for path in [*folders, *named_files(recipe)]]
     judges = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [judge for judge in judges if judge[0].startswith(SPEED_NAME)]
-    formats = [each.format for each in recipe.export]
-    answers = [each.name for each in recipe.phase if not each.reads_texts]
+    answers = [phase.name for phase in recipe.phase if not phase.reads_texts]
     return [
         *named("source", [each.name for each in recipe.source] + files),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
         *named("examples", answers),
-        *named("export", [each for each in formats if each == DATASET]),
+        *named("export", formats("corpus")),
         *named("model", [phase.name for phase in recipe.phase]),
         *(judge for judge in judges if judge not in speeds),
-        *named("export", [each for each in formats if each not in (DATASET, *ADAPTERS)]),
-        *named("export", [each for each in formats if each in ADAPTERS]),
+        *named("export", formats("model")),
+        *named("export", formats("adapter")),
         *speeds,
     ]

@@ -119,11 +119,8 @@ def spare_memory(
     """
     needed = phase_bytes(shape, config, longest)
     free = device.free_memory_bytes()
-    if (
-        target == "cpu"
-        and needed * ALLOCATOR_OVERHEAD > free
-        and device.keep_freed_memory(keeps=False)
-    ):
+    is_short = target == "cpu" and needed * ALLOCATOR_OVERHEAD > free
+    if is_short and device.keep_freed_memory(keeps=False):
         log.line(
             f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
             "as soon as it is not needed, which is slower"
@@ -134,14 +131,14 @@ def announce(
     shape: AnyModelConfig,
     config: TrainConfig,
     batches: Batches,
-    guesses: Mapping[str, float],
+    baseline_bits: Mapping[str, float],
     *,
     group: Group,
     log: Log,
 ) -> None:
     """Log shape, budget and baselines, and warn if compilation is not possible.
 
-    guesses: bits per byte of the baselines on dev text; empty if no text is read.
+    baseline_bits: bits per byte of the baselines on dev text; empty if no text is read.
     """
     total, read = parameters(shape).total, batches.order.positions_per_epoch
     spread = ""
@@ -152,7 +149,7 @@ def announce(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
         f"{config.number_format}{spread}"
     )
-    ends = "document ends too" if guesses else "empty ends of rows too"
+    ends = "document ends too" if baseline_bits else "empty ends of rows too"
     log.line(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, {ends}"
@@ -160,9 +157,9 @@ def announce(
     if config.sources:
         mixed = " · ".join(f"{source.name} {source.share:.1%}" for source in config.sources)
         log.line(f"  reads {mixed} of the tokens")
-    if guesses:
-        said = " · ".join(f"{name} {bits:.4f}" for name, bits in guesses.items())
-        log.line(f"  baselines, dev bits/byte over all bytes: {said}")
+    if baseline_bits:
+        baselines = " · ".join(f"{name} {bits:.4f}" for name, bits in baseline_bits.items())
+        log.line(f"  baselines, dev bits/byte over all bytes: {baselines}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')

@@ -73,9 +73,9 @@ def cut_journal(journal: Path, training: Training) -> None:
     """Delete what will be repeated; add the lines of a saved step that a kill left unwritten."""
     state = training.state
     kept = _still_true(journal, state) if state.step else []
-    lost = [line for line in state.lines if line["step"] == state.step and line not in kept]
+    unwritten = [line for line in state.lines if line["step"] == state.step and line not in kept]
     if not any(line["event"] == "step" and line["step"] == state.step for line in kept):
-        kept.extend(lost)
+        kept.extend(unwritten)
     _rewrite(journal, kept)
 
 
@@ -137,14 +137,14 @@ def run_training(
                 raise KeyboardInterrupt
 
 
-def _validation_line(report: Report, seen: ValidationResult, pace: str) -> str:
+def _validation_line(report: Report, validation: ValidationResult, pace: str) -> str:
     """One validation as a line of the log."""
     mark = " · best" if report.is_best and report.step else ""
     step = f"{report.step:>{len(str(report.steps))}} of {report.steps}"
-    bits = f"dev {seen.bits_per_byte:.4f} bits/byte"
-    if seen.figures:
-        figures = " · ".join(f"{name} {value:.3f}" for name, value in seen.figures.items())
-        bits = f"dev loss {seen.nats:.4f} · {figures}"
+    bits = f"dev {validation.bits_per_byte:.4f} bits/byte"
+    if validation.figures:
+        figures = " · ".join(f"{name} {value:.3f}" for name, value in validation.figures.items())
+        bits = f"dev loss {validation.nats:.4f} · {figures}"
     return f"  step {step} · epoch {report.epoch:.2f} · {bits}{pace}{mark}"
 
 
@@ -158,8 +158,8 @@ def _sample(
         if not training.group.is_first:
             return
         model = LanguageModel(decoder, tokenizer)
-        made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
-    for prompt, each in zip(prompts, made, strict=True):
+        texts = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
+    for prompt, each in zip(prompts, texts, strict=True):
         if not isinstance(prompt, str):
             prompt = "".join(text for text, _ in tokenizer.pieces(prompt))
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}

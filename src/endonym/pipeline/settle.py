@@ -70,15 +70,14 @@ class Lockfile:
     def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
         """The lockfile: choices with their reasons, and every stage with its identity."""
         run = self.path.parent.resolve()
+        tuned = {"stage": self.tuned_stage, "choices": _pairs(self.tuned)}
         return {
             "key": self.key,
             "recipe": os.path.relpath(self.recipe.path.resolve(), run),
             "variant": self.recipe.variant,
             "sets": list(self.recipe.sets),
             "choices": _pairs(self.choices),
-            "tuned": {"stage": self.tuned_stage, "choices": _pairs(self.tuned)}
-            if self.tuned
-            else None,
+            "tuned": tuned if self.tuned else None,
             "store": os.path.relpath(store.root.resolve(), run),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
@@ -112,8 +111,8 @@ def settle(
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
-    own = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
-    facts = replace(facts, examples=own)
+    of_examples = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
+    facts = replace(facts, examples=of_examples)
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
@@ -132,9 +131,9 @@ def settle(
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
                 seconds = seconds_a_token(training.model, config, **machine, document=document)
-        most = longest if number not in own else None
-        here = own.get(number, facts)
-        for warning in cautions(config, here, pack.context, seconds=seconds, longest_document=most):
+        most = longest if number not in of_examples else None
+        data = of_examples.get(number, facts)
+        for warning in cautions(config, data, pack.context, seconds=seconds, longest_document=most):
             log.warn(warning)
     tuned = _tuned(
         training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
@@ -147,11 +146,11 @@ def settle(
 def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:
     """Facts of texts with those of examples: counted if they are made, estimated otherwise."""
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
-    made = {number: store.find(each.kind, each.id) for number, each in planned.items()}
-    known = {number: resolve.facts_of_examples(each) for number, each in made.items() if each}
-    if len(known) < len(planned):
-        known = {**resolve.likely_examples(recipe, facts), **known}
-    return replace(facts, examples=known)
+    examples = {number: store.find(each.kind, each.id) for number, each in planned.items()}
+    counted = {number: resolve.facts_of_examples(each) for number, each in examples.items() if each}
+    if len(counted) < len(planned):
+        counted = {**resolve.likely_examples(recipe, facts), **counted}
+    return replace(facts, examples=counted)
 
 
 def _tuned(
@@ -165,9 +164,9 @@ def _tuned(
     log: Log,
 ) -> Choices:
     """The learning rates found by tuning, now or earlier for the training of this identity."""
-    if known := lock.tuned_for(identity):
+    if earlier := lock.tuned_for(identity):
         again = "; --replan forgets it" if minutes is not None else ""
-        log.line(f"{'tuned before':<22} {values(known)}{again}")
+        log.line(f"{'tuned before':<22} {values(earlier)}{again}")
     elif minutes is not None:
         from endonym.pipeline.tuning import tune
 

@@ -63,15 +63,15 @@ def find(
     remember it in: the name of the pack is part of what the corpus is made of.
     log: is told of stores and runs of endonym below a source, which are left out.
     """
-    found: list[tuple[Source, list[RawFile]]] = []
+    sources: list[tuple[Source, list[RawFile]]] = []
     log = log or Log(quiet=True)
     script = recipe.clean.script or usual_script(recipe.language)
     for source in recipe.source:
-        made: list[Path] = []
-        files = source_files(source, recipe.folder, made)
-        if made:
-            count = sum(each.is_file() for folder in made for each in folder.rglob("*"))
-            names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(made))
+        own_folders: list[Path] = []
+        files = source_files(source, recipe.folder, own_folders)
+        if own_folders:
+            count = sum(each.is_file() for folder in own_folders for each in folder.rglob("*"))
+            names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(own_folders))
             log.line(
                 f'source "{source.name}": {names} left out ({counted(count, "file")}): '
                 "endonym made them, and they are no texts"
@@ -82,10 +82,10 @@ def find(
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
                 "that is written there becomes training text. Give the texts their own folder."
             )
-        found.append((source.in_script(script), files))
+        sources.append((source.in_script(script), files))
     if store is None:
-        return found
-    return [(with_pack(source, files, recipe, store), files) for source, files in found]
+        return sources
+    return [(with_pack(source, files, recipe, store), files) for source, files in sources]
 
 
 def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: Store) -> Source:
@@ -101,7 +101,7 @@ def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: S
 
 
 def hash_all(
-    found: Sequence[tuple[Source, Sequence[RawFile]]],
+    sources: Sequence[tuple[Source, Sequence[RawFile]]],
     store: Store,
     log: Log,
     *,
@@ -112,60 +112,60 @@ def hash_all(
     is_kept: the hashes are written down; a dry run writes nothing.
     """
     memory = store.root / "hashes.json"
-    known = read_if_whole(memory)
-    total = sum(size_on_disk(file.path) for _, files in found for file in files)
+    entries = read_if_whole(memory)
+    total = sum(size_on_disk(file.path) for _, files in sources for file in files)
     sets: list[RawSet] = []
     with log.progress("hashing", total, "raw files") as advance:
-        for source, files in found:
-            hashes = tuple(_hash(file, known, advance) for file in files)
+        for source, files in sources:
+            hashes = tuple(_hash(file, entries, advance) for file in files)
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
-    if is_kept and known != read_if_whole(memory):
-        write_sealed(memory, known)
+    if is_kept and entries != read_if_whole(memory):
+        write_sealed(memory, entries)
     return sets
 
 
 def remembered(
-    found: Sequence[tuple[Source, Sequence[RawFile]]], store: Store
+    sources: Sequence[tuple[Source, Sequence[RawFile]]], store: Store
 ) -> list[RawSet] | None:
     """The same, if every file's hash is known from an earlier run; no file is read. Or else None.
 
     Without it there is no corpus of these files in this store.
     """
-    known = read_if_whole(store.root / "hashes.json")
+    entries = read_if_whole(store.root / "hashes.json")
     sets: list[RawSet] = []
-    for source, files in found:
-        hashes = tuple(_known_hash(file.path, known) for file in files)
+    for source, files in sources:
+        hashes = tuple(_known_hash(file.path, entries) for file in files)
         if not all(hashes):
             return None
         sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     return sets
 
 
-def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
+def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:
     """The file's SHA-256, remembered under its path and mark.
 
     Raises SourceError if it cannot be read from the disk.
     """
     path = file.path
     try:
-        if found := _known_hash(path, known):
+        if sha256 := _known_hash(path, entries):
             advance(size_on_disk(path))
-            return found
+            return sha256
         entry = {"mark": _mark(path), "sha256": file_hash(path, advance)}
-        known[str(path.resolve())] = entry
+        entries[str(path.resolve())] = entry
     except OSError as error:
         raise no_access(file, error) from error
     return str(entry["sha256"])
 
 
-def _known_hash(path: Path, known: dict[str, Any]) -> str:
+def _known_hash(path: Path, entries: dict[str, Any]) -> str:
     """The remembered SHA-256; empty if the file is new or has changed.
 
     What is no file is not opened: reading a pipe or a device may never end.
     """
     if refusal := not_a_file(path):
         return hashlib.sha256(refusal.encode()).hexdigest()
-    entry = known.get(str(path.resolve()), {"mark": None})
+    entry = entries.get(str(path.resolve()), {"mark": None})
     return str(entry["sha256"]) if entry["mark"] == _mark(path) else ""
 
 

@@ -191,8 +191,8 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
     made_of: the id of the model that it was exported from, if its record tells.
     """
-    from endonym.export.formats import model_behind
     from endonym.export.huggingface import load_pretrained
+    from endonym.export.record import model_behind
 
     load_pretrained(config.folder)
     made_of = model_behind(config.folder, {file["name"]: file["sha256"] for file in config.files})
@@ -248,12 +248,12 @@ def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
     from endonym.tokenizer.train import train_tokenizer
 
     texts, asked = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
-    given, sample = Tokenizer.load(config.folder / "tokenizer.json"), _training_texts(asked, texts)
+    base, sample = Tokenizer.load(config.folder / "tokenizer.json"), _training_texts(asked, texts)
     if asked.extend is None:
-        return _keep_tokenizer(train_tokenizer(asked, sample), texts, ctx, before=given)
-    made = extend_tokenizer(given, asked, sample)
-    numbers = _keep_tokenizer(made, texts, ctx, before=given)
-    return numbers | {"asked": asked.extend, "added": made.vocab - given.vocab}
+        return _keep_tokenizer(train_tokenizer(asked, sample), texts, ctx, before=base)
+    extended = extend_tokenizer(base, asked, sample)
+    numbers = _keep_tokenizer(extended, texts, ctx, before=base)
+    return numbers | {"asked": asked.extend, "added": extended.vocab - base.vocab}
 
 
 def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iterator[str]]:
@@ -277,24 +277,24 @@ def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numb
     from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
-    given = Tokenizer.load(config.folder / "tokenizer.json")
+    tokenizer = Tokenizer.load(config.folder / "tokenizer.json")
     for split in SPLITS:
-        given.check_lossless(document.text for document in texts.documents(split))
-    return _keep_tokenizer(given, texts, ctx)
+        tokenizer.check_lossless(document.text for document in texts.documents(split))
+    return _keep_tokenizer(tokenizer, texts, ctx)
 
 
 def _keep_tokenizer(
-    made: "Tokenizer", texts: Corpus, ctx: StageContext, before: "Tokenizer | None" = None
+    tokenizer: "Tokenizer", texts: Corpus, ctx: StageContext, before: "Tokenizer | None" = None
 ) -> Numbers:
     """Write a tokenizer, and how it fits the dev documents. before: the one that it takes over."""
     from endonym.tokenizer.train import fit
 
-    made.save(ctx.out)
-    report = fit(made, _named_texts(texts, "dev"))
+    tokenizer.save(ctx.out)
+    report = fit(tokenizer, _named_texts(texts, "dev"))
     if before is not None:
         report["before"] = fit(before, _named_texts(texts, "dev"))
     write_json(ctx.out / "report.json", report)
-    return {"vocab": made.vocab, "held_out": report}
+    return {"vocab": tokenizer.vocab, "held_out": report}
 
 
 def shards(_: Config, ctx: StageContext) -> Numbers:
@@ -401,22 +401,18 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 
 def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus."""
+    from endonym.export.card import Card
     from endonym.export.formats import make_dataset
 
-    said: dict[str, Any] = {"name": config.name, "language": config.language}
-    files = make_dataset(ctx.inputs["corpus"], ctx.out, licenses=config.licenses or {}, **said)
+    card = Card(config.name, config.language, config.licenses or {})
+    files = make_dataset(ctx.inputs["corpus"], ctx.out, card)
     return {"format": config.export.format, "files": files, "checks": []}
 
 
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
-    from endonym.export.adapters import (
-        Adapter,
-        adapter_folder,
-        base_name_of,
-        make_adapter_export,
-        read_adapter,
-    )
+    from endonym.export.adapters import Adapter, adapter_folder, base_name_of, read_adapter
+    from endonym.export.formats import make_adapter_export
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.training import initial_decoder
     from endonym.tokenizer.tokenizer import Tokenizer

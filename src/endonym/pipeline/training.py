@@ -20,8 +20,8 @@ from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
-from endonym.export.adapters import require_adapter_formats, write_adapter
-from endonym.export.formats import require_formats
+from endonym.export.adapters import write_adapter
+from endonym.export.formats import require_adapter_formats, require_formats
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.adapt_config import AdaptConfig
@@ -62,50 +62,50 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     device.prepare()
     phase, pack, folders = config.phase, config.pack, ctx.inputs
     # With the chat template of the examples, or of what the phase starts from.
-    tokenized = next(name for name in ("examples", "start", "tokenizer") if name in folders)
-    tokenizer = Tokenizer.load(folders[tokenized].folder / "tokenizer.json")
+    stage = next(name for name in ("examples", "start", "tokenizer") if name in folders)
+    tokenizer = Tokenizer.load(folders[stage].folder / "tokenizer.json")
     dev = TokenShards(folders["shards"].folder, "dev")
 
     def make_decoder() -> AnyDecoder:
         return adapted(initial_decoder(config, folders), phase.adapt, config.seed)
 
     prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
-    guesses: dict[str, float] = {}
+    baseline_bits: dict[str, float] = {}
     if "examples" in folders:
         inputs = example_inputs(config, ctx, make_decoder, group)
         sampled = range(0, len(inputs.dev), inputs.dev.together)[:2]
         prompts = [inputs.dev.prompt(n).tolist() for n in sampled]
         longest = inputs.train.longest_document
     else:
-        inputs, guesses = text_inputs(config, ctx, tokenizer, group)
+        inputs, baseline_bits = text_inputs(config, ctx, tokenizer, group)
         longest = pack.longest(inputs.train.longest_document)
         if config.prompts:
             lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
             prompts = [line for line in lines if line.strip()][:2]
     decoder = make_decoder()
     shape = decoder.config
-    compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
-    require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
+    dev_texts = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
+    require_formats(config.exports, shape, tokenizer, list(dev_texts))  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = inputs.batches(phase, shape.context, config.seed)
-        announce(shape, phase, batches, guesses, group=group, log=ctx.log)
+        announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
             warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
             before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
-            decoder = make_decoder()
+            decoder = make_decoder()  # The check has changed the first one.
     training = Training(decoder.to(inputs.device), phase, inputs, seed=config.seed, group=group)
     training.resume(checkpoint)
-    masked = mask_reasons(training)
+    slow_mask_reasons = mask_reasons(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
-        if not training.state.step and guesses:
-            append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **guesses})
-        for reason in masked:
+        if not training.state.step and baseline_bits:
+            append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
+        for reason in slow_mask_reasons:
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
@@ -148,10 +148,10 @@ def example_inputs(
         return decoder
 
     if config.phase.is_of_pairs:
-        how: dict[str, Any] = {"context": config.pack.context, "folder": ctx.work}
-        how |= {"device": target, "group": group}
+        settings: dict[str, Any] = {"context": config.pack.context, "folder": ctx.work}
+        settings |= {"device": target, "group": group}
         for tokens in (train, dev):
-            inputs.references[tokens.split] = reference(starting_decoder, tokens, **how)
+            inputs.references[tokens.split] = reference(starting_decoder, tokens, **settings)
     return inputs
 
 
@@ -169,19 +169,18 @@ def baseline_lines(
 
     shares: of the sources in its tokens, if it has shares; all dev text otherwise.
     """
-    scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
+    all_scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
     lines: dict[str, Line] = {}
     for name in ("uniform", "unigram", "bigram"):
-        known = {
-            source: find(scores, metric="nats_per_token", model=name, source=source)
+        scores = {
+            source: find(all_scores, metric="nats_per_token", model=name, source=source)
             for source in (shares or [None])
         }
-        found = [(shares.get(s or "", 1.0), each) for s, each in known.items() if each is not None]
-        nats = sum(share * each.value for share, each in found)
-        size = sum(share * each.n_bytes / max(1, each.n_tokens) for share, each in found)
-        lines[name] = Line(
-            nats / (sum(share for share, _ in found) or 1.0), nats / math.log(2) / (size or 1.0)
-        )
+        parts = [(shares.get(s or "", 1.0), each) for s, each in scores.items() if each is not None]
+        nats = sum(share * each.value for share, each in parts)
+        size = sum(share * each.n_bytes / max(1, each.n_tokens) for share, each in parts)
+        total = sum(share for share, _ in parts) or 1.0
+        lines[name] = Line(nats / total, nats / math.log(2) / (size or 1.0))
     return lines
 
 
@@ -229,11 +228,11 @@ def _keep(
     """Write the finished model."""
     shape, adapt = training.decoder.config, config.phase.adapt
     if adapt is None:
-        kept, trained = weights_of(training.decoder) | learnt, {}
+        weights, trained = weights_of(training.decoder) | learnt, {}
     else:
         trained = {"trained_parameters": sum(each.numel() for each in learnt.values())}
-        kept = _merged_adapter(training, learnt, adapt, config=config, ctx=ctx)
-    save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
+        weights = _merged_adapter(training, learnt, adapt, config=config, ctx=ctx)
+    save_tensors({name: each.cpu() for name, each in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     tokenizer.save(ctx.out)
     state, nats = training.state, training.state.best_nats

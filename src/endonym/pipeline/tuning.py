@@ -52,8 +52,8 @@ class Trials:
     ) -> None:
         self.training, self.target, self.failure = training, target, ""
         self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
-        made = Store.of(shards.folder).folder("tokenizer", shards.manifest["inputs"]["tokenizer"])
-        self.tokenizer = made / "tokenizer.json"
+        folder = Store.of(shards.folder).folder("tokenizer", shards.manifest["inputs"]["tokenizer"])
+        self.tokenizer = folder / "tokenizer.json"
         config = training.phases[0]
         self.batch, decoder = config.batch_tokens, self.decoder()
         length = training.pack.usual_length(facts_of(shards).mean_document_tokens)
@@ -65,8 +65,8 @@ class Trials:
 
     def decoder(self) -> AnyDecoder:
         """A decoder as the phase starts with."""
-        given = self.training
-        return new_or_loaded(given.model, given.folder, self.tokenizer, given.seed)
+        training = self.training
+        return new_or_loaded(training.model, training.folder, self.tokenizer, training.seed)
 
     def give(self, seconds: float) -> None:
         """Set the seconds of each training, and from them its tokens."""
@@ -149,16 +149,16 @@ def tune(
     log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens")
     choices: Choices = {}
     bits: dict[float, float] = {}
-    best = 1.0
+    best_scale = 1.0
     for key in keys:
         values = {scale: scaled(config, key, scale) for scale in SCALES[key]}
-        bits = {1.0: bits[best]} if bits else {}
+        bits = {1.0: bits[best_scale]} if bits else {}
         for scale, changed in values.items():
             if scale not in bits:
                 bits[scale] = trials.bits(config.but(**changed))
             log.line(f"  {key} = {changed[key]:g}: {trials.describe(bits[scale])}")
-        best = min(SCALES[key], key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
-        if not math.isfinite(bits[best]):
+        best_scale = min(SCALES[key], key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
+        if not math.isfinite(bits[best_scale]):
             log.warn("all trainings failed: nothing is tuned")
             return {}
         scores = " · ".join(
@@ -166,10 +166,10 @@ def tune(
             for s, changed in values.items()
         )
         reason = f"instead of {getattr(config, key):g}, tried on {tokens} tokens: {scores}"
-        for name, value in values[best].items():
+        for name, value in values[best_scale].items():
             why = reason if name == key else f"in proportion to {key}"
             choices[f"phase.0.{name}"] = Choice(value, why)
-        config = config.but(**values[best])
+        config = config.but(**values[best_scale])  # The next key is tuned beside this one.
     log.line("  tuned, for this run. To keep it in the recipe, write into its first [[phase]]:")
     for key, choice in choices.items():
         log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")

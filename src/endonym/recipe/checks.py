@@ -16,9 +16,8 @@ from endonym.device import program
 from endonym.disk import is_file
 from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.export.config import ADAPTERS, DATASET, Export
-from endonym.export.gguf.rows import architecture_of
-from endonym.export.shapes import row_of
+from endonym.export.config import Export
+from endonym.export.shapes import ROW_OF
 from endonym.formats.config import Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
@@ -317,7 +316,7 @@ def _texts_of_none(parts: Parts) -> Iterator[Problem]:
             message = "it reads the texts of [[source]], and there are none."
             yield Problem(("evaluate", number), message, do)
     for number, each in parts.exports:
-        if each.format == DATASET:
+        if each.row.content == "corpus":
             yield Problem(("export", number), "it is made of [[source]], and there is none.", do)
 
 
@@ -359,7 +358,7 @@ def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     message = f"the last phase, {last.name}, trains no adapter."
     do = "Give the last [[phase]] adapt = {}, or leave this export out."
     for number, item in parts.exports:
-        if item.format in ADAPTERS:
+        if item.row.content == "adapter":
             yield _wrong_value(("export", number, "format"), message, do)
 
 
@@ -405,9 +404,9 @@ def _shape(parts: Parts) -> Iterator[Problem]:
         except ShapeError as error:
             yield unfit_adapter(number, error)
     for number, item in parts.exports:
-        if item.format not in (DATASET, *ADAPTERS):
+        if item.row.content == "model":
             try:
-                architecture_of(shape) if item.format == "gguf" else row_of(shape)
+                ROW_OF[item.format](shape)
             except ExportError as error:
                 path, message = ("export", number), f"{error.message}."
                 yield Problem(path, message, error.do, about=(("model",),))

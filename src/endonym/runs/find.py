@@ -112,13 +112,13 @@ def _places(store: Store) -> Iterator[list[Path]]:
 
 def known_runs(store: Store, name: str = "") -> str:
     """The runs that can be named here, as a sentence, after what `name` is most like."""
-    known = list(dict.fromkeys(path.name for path in runs_here(store)))
+    names = list(dict.fromkeys(path.name for path in runs_here(store)))
     folder = Path(name).parent
     beside = [str(path) for path in sorted(folder.glob("*.toml"))]
     beside += [str(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]
-    near = get_close_matches(name, [*known, *beside], n=1) if name else []
+    near = get_close_matches(name, [*names, *beside], n=1) if name else []
     return "".join(f"Did you mean {each}? " for each in near) + (
-        f"Runs here: {', '.join(known) or 'none yet'}."
+        f"Runs here: {', '.join(names) or 'none yet'}."
     )
 
 
@@ -127,9 +127,9 @@ def find_recipe(store: Store, name: Path) -> NamedRecipe:
 
     Raises RecipeError if a run does not know its recipe any more, or if nothing has this name.
     """
-    given = recipe_file(name)
-    if given is not None:
-        return NamedRecipe(given, store)
+    file = recipe_file(name)
+    if file is not None:
+        return NamedRecipe(file, store)
     run = run_by_name(store, str(name))
     if run is not None:
         return recipe_of(run, store)
@@ -170,11 +170,11 @@ def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
 
     Raises Damaged if the plan of a run is damaged: it may be a run of any recipe.
     """
-    found: dict[Path, list[Path]] = {}
+    runs: dict[Path, list[Path]] = {}
     for run in runs_here(store):
         if path := read_plan(run).get("recipe"):
-            found.setdefault((run / path).resolve(), []).append(run)
-    return found
+            runs.setdefault((run / path).resolve(), []).append(run)
+    return runs
 
 
 def run_argument(run: Path, store: Store) -> str:
@@ -192,8 +192,8 @@ def store_of(run: Path, store: Store) -> Store:
 
 def _beside(run: Path, path: str) -> Path:
     """A path that a run has relative to itself; absolute if the run's own is."""
-    found = (run / path).resolve()
-    return found if run.is_absolute() else Path(os.path.relpath(found))
+    resolved = (run / path).resolve()
+    return resolved if run.is_absolute() else Path(os.path.relpath(resolved))
 
 
 def asked(name: str, model: Artifact | None) -> str:
@@ -220,11 +220,11 @@ def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Art
 
     until: what is added to the command that makes it.
     """
-    made = planned_artifact(run, store, kind)
-    if made is None:
+    artifact = planned_artifact(run, store, kind)
+    if artifact is None:
         do = f"Make it: {program()} run {run_argument(run, store)}{until}"
         raise RecipeError(f"this run has no finished {kind} yet", where=str(run), do=do)
-    return made
+    return artifact
 
 
 def artifact_by_id(store: Store, kind: str, name: str) -> Artifact | None:

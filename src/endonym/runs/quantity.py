@@ -83,16 +83,15 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     if old:
         return [], [
             f"{listed(old)} kept no scores of single documents with their sources, "
-            "so no difference is shown. "
-            "Run again: only the scoring is done anew."
+            "so no difference is shown. Run again: only the scoring is done anew."
         ]
     own = [run.documents for run in runs if run.documents is not None]
     if all(are_same(own[0], each) for each in own[1:]):
         return own, []
     common = shared(own)
     is_enough = bool(with_enough(common))
-    kept = _averaged(runs, common[0])
-    over = listed(kept) if kept else "all bytes"
+    averaged = _averaged(runs, common[0])
+    over = listed(averaged) if averaged else "all bytes"
     if all(are_of_same_texts(own[0], each) for each in own):
         opening = "The means of these runs are over different sources"
         if not is_enough:
@@ -106,31 +105,31 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
             "sources: too few, so no difference is shown."
         ]
     note = f"{opening}: all figures here are over the {number(len(common[0]))} that all share"
-    return common, [f"{note}, of {over}." if kept else f"{note}."]
+    return common, [f"{note}, of {over}." if averaged else f"{note}."]
 
 
 def _with_intervals(
-    runs: Sequence[FinishedRun], found: list[Documents]
+    runs: Sequence[FinishedRun], documents: list[Documents]
 ) -> tuple[list[Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
     And a note if they are of some, or if there are no intervals.
     """
-    some, split = with_enough(found), runs[0].score.split
-    if some and len(some[0]) == len(found[0]):
-        return found, []
+    some, split = with_enough(documents), runs[0].score.split
+    if some and len(some[0]) == len(documents[0]):
+        return documents, []
     if not some:
-        return found, [
+        return documents, [
             f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
             f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source, none "
             "with most of its text."
         ]
-    averaged = _averaged(runs, found[0])
+    averaged = _averaged(runs, documents[0])
     kept = named_in(some[0], averaged)
-    left = [name for name in averaged if name not in kept]
+    left_out = [name for name in averaged if name not in kept]
     return some, [
         f"Too few {split} documents for an interval, of fewer than {FEWEST_OF_SOURCE} groups of "
-        f"neighbours, or most of the text in one: {listed(left)}. So all figures here are over "
+        f"neighbours, or most of the text in one: {listed(left_out)}. So all figures here are over "
         f"{listed(kept)} alone: {number(len(some[0]))} documents. Each report has the others."
     ]
 
@@ -224,12 +223,12 @@ def under_seeds(
     """
     firsts = [Recipe.load(path, variant=variant, sets=sets) for variant in variants]
     others = [each for each in sets if each.partition("=")[0].strip() != "seed"]
-    more = [
+    next_seeds = [
         Recipe.load(path, variant=first.variant, sets=[*others, f"seed={first.seed + ahead}"])
         for ahead in range(1, count)
         for first in firsts
     ]
-    return [*firsts, *more]
+    return [*firsts, *next_seeds]
 
 
 def seed_groups(
@@ -315,8 +314,8 @@ def t_quantile(freedom: float) -> float:
     t = √freedom · tan angle, where the density of the angle is proportional to
     cos(angle)^(freedom − 1), from −π / 2 to π / 2.
     """
-    whole = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
+    area = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
     angles = np.linspace(0, math.pi / 2, ANGLES)
     density = np.cos(angles) ** (freedom - 1)
     from_zero = (np.cumsum(density) - (density + density[0]) / 2) * angles[1]
-    return math.sqrt(freedom) * math.tan(np.interp(0.475 * whole, from_zero, angles))
+    return math.sqrt(freedom) * math.tan(np.interp(0.475 * area, from_zero, angles))

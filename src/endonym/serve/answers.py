@@ -34,8 +34,8 @@ TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_
 def error_json(error: ApiError) -> Json:
     """An error as OpenAI's clients read it."""
     usual = "server_error" if error.status >= 500 else "invalid_request_error"
-    told = {"message": error.message, "type": TYPES.get(error.status, usual)}
-    return {"error": {**told, "param": error.param, "code": error.code}}
+    fields = {"message": error.message, "type": TYPES.get(error.status, usual)}
+    return {"error": {**fields, "param": error.param, "code": error.code}}
 
 
 def token_text(vocabulary: Vocabulary, index: int) -> str:
@@ -81,16 +81,16 @@ class TextForm:
         text_offset: where a token's text begins; tokens of one character begin together.
         """
         keys = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
-        found: dict[str, list[Any]] = {key: [] for key in keys}
+        columns: dict[str, list[Any]] = {key: [] for key in keys}
         for piece in pieces:
             for token in piece.tokens:
                 likeliest = {token_text(self.vocabulary, n): nats for n, nats in token.likeliest}
                 top = None if token.nats is None else likeliest
-                told = (token_text(self.vocabulary, token.index), token.nats, top, offset)
-                for key, value in zip(keys, told, strict=True):
-                    found[key].append(value)
+                values = (token_text(self.vocabulary, token.index), token.nats, top, offset)
+                for key, value in zip(keys, values, strict=True):
+                    columns[key].append(value)
             offset += len(piece.text)
-        return found
+        return columns
 
 
 @dataclass(slots=True)
@@ -145,5 +145,5 @@ Form = TextForm | ChatForm
 def pieces_of(vocabulary: Vocabulary, tokens: Iterable[Token]) -> list[TextPiece]:
     """Tokens of a whole text as pieces."""
     cut = Pieces()
-    found = [each for token in tokens for each in cut.add(token, vocabulary.bytes_of(token.index))]
-    return [*found, *cut.end()]
+    pieces = [each for token in tokens for each in cut.add(token, vocabulary.bytes_of(token.index))]
+    return [*pieces, *cut.end()]

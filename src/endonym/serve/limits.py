@@ -71,8 +71,8 @@ class Access:
         path = scope["path"]
         if self.key is None or path in OPEN_PATHS or path.startswith("/page/"):
             return
-        kind, _, given = headers.get("authorization", b"").decode("latin-1").partition(" ")
-        keys = (each.encode("utf-8", "replace") for each in (given.strip(), self.key))
+        kind, _, sent_key = headers.get("authorization", b"").decode("latin-1").partition(" ")
+        keys = (each.encode("utf-8", "replace") for each in (sent_key.strip(), self.key))
         # Keys of any length are compared in a time that tells nothing about them.
         is_same = hmac.compare_digest(*(hashlib.sha256(key).digest() for key in keys))
         if kind.lower() != "bearer" or not is_same:
@@ -211,11 +211,11 @@ def require_few_values(body: bytes) -> None:
             return
         count = 0
         while waiting and count <= MOST_VALUES:
-            found, inner = waiting.pop(), []
-            if isinstance(found, dict):
-                inner = [*found.values()]
-            elif isinstance(found, list):
-                inner = [each for each in found if not isinstance(each, int | float)]
+            value, inner = waiting.pop(), []
+            if isinstance(value, dict):
+                inner = [*value.values()]
+            elif isinstance(value, list):
+                inner = [each for each in value if not isinstance(each, int | float)]
             count += len(inner)
             waiting += inner
     if count > MOST_VALUES:

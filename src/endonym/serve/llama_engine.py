@@ -84,13 +84,13 @@ class LlamaEngine:
         lengths = [len(row.ids) for row in rows]
         ids = np.concatenate([np.asarray(row.ids, dtype=np.int32) for row in rows])
         ends = np.cumsum(lengths)
-        asked = np.zeros(len(ids), dtype=np.int8)
+        is_wanted = np.zeros(len(ids), dtype=np.int8)
         for row, end in zip(rows, ends.tolist(), strict=True):
-            asked[end - row.outputs : end] = 1
+            is_wanted[end - row.outputs : end] = 1
         offsets = np.array([row.past for row in rows]) - ends + lengths
         positions = np.arange(len(ids)) + np.repeat(offsets, lengths)
         slots = np.repeat(np.array([row.slot for row in rows], dtype=np.int32), lengths)
-        return self._llama.compute(ids, positions.astype(np.int32), slots, asked)
+        return self._llama.compute(ids, positions.astype(np.int32), slots, is_wanted)
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
@@ -107,8 +107,8 @@ class LlamaEngine:
 
 def claimed_context(described: LlamaCpp) -> int:
     """The context by the keys of the file; 0 if it has none."""
-    found = described.says(f"{described.says('general.architecture')}.context_length") or ""
-    return int(found) if found.isdigit() else 0
+    length = described.says(f"{described.says('general.architecture')}.context_length") or ""
+    return int(length) if length.isdigit() else 0
 
 
 def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
@@ -126,9 +126,9 @@ def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
     heads = number("attention.head_count", 1)
     key = number("attention.key_length", width // max(1, heads))
     value = number("attention.value_length", key)
-    kept = number("attention.head_count_kv", heads) * (key + value)
+    attention = number("attention.head_count_kv", heads) * (key + value)
     inner, state = number("ssm.inner_size", 0), number("ssm.state_size", 0)
     channels = inner + 2 * number("ssm.group_count", 0) * state
-    remembered = max(0, number("ssm.conv_kernel", 0) - 1) * channels + inner * state
+    states = max(0, number("ssm.conv_kernel", 0) - 1) * channels + inner * state
     layers = number("block_count", 1)
-    return BYTES * layers * kept, STATE_BYTES * layers * remembered
+    return BYTES * layers * attention, STATE_BYTES * layers * states

@@ -39,10 +39,9 @@ class OwnEngine:
     @torch.inference_mode()
     def compute(self, rows: Sequence[Row]) -> Logits:
         """The wanted logits, row after row."""
-        found = [self._computed(row) for row in rows]
-        return np.concatenate(found)
+        return np.concatenate([self._row_logits(row) for row in rows])
 
-    def _computed(self, row: Row) -> Logits:
+    def _row_logits(self, row: Row) -> Logits:
         decoder = self.model.decoder
         if row.slot not in self._caches:
             self._caches[row.slot] = decoder.empty_cache(1, self.context)

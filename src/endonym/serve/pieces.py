@@ -56,11 +56,11 @@ class Pieces:
 
     def end(self) -> list[TextPiece]:
         """What was waiting, at the end; an incomplete character is left out."""
-        found, self._waiting = self._waiting, []
+        pieces, self._waiting = self._waiting, []
         if self._tokens:
-            found.append(TextPiece("", tuple(self._tokens)))
+            pieces.append(TextPiece("", tuple(self._tokens)))
             self._tokens = []
-        return found
+        return pieces
 
     def _released(self) -> list[TextPiece]:
         """The waiting pieces that no stop string can reach any more."""
@@ -69,24 +69,24 @@ class Pieces:
         if starts:
             self.has_stopped = True
             return self._before(min(starts))
-        held = max(_overlap(text, each) for each in self.stop)
-        found: list[TextPiece] = []
-        free = len(text) - held
+        overlap = max(_overlap(text, each) for each in self.stop)
+        pieces: list[TextPiece] = []
+        free = len(text) - overlap
         while self._waiting and len(self._waiting[0].text) <= free:
             free -= len(self._waiting[0].text)
-            found.append(self._waiting.pop(0))
-        return found
+            pieces.append(self._waiting.pop(0))
+        return pieces
 
     def _before(self, end: int) -> list[TextPiece]:
         """The pieces of the first `end` characters of what is waiting; the rest is dropped."""
-        found: list[TextPiece] = []
+        pieces: list[TextPiece] = []
         for piece in self._waiting:
             if end <= 0:
                 break
-            found.append(TextPiece(piece.text[:end], piece.tokens))
+            pieces.append(TextPiece(piece.text[:end], piece.tokens))
             end -= len(piece.text)
         self._waiting, self._tokens = [], []
-        return found
+        return pieces
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -167,10 +167,10 @@ class Scheduler:
             for each in sequences:
                 each.is_cancelled = True
             for request in self._waiting:
-                left = [each for each in request if not each.is_cancelled]
-                self.counts.cancelled += len(request) - len(left)
+                remaining = [each for each in request if not each.is_cancelled]
+                self.counts.cancelled += len(request) - len(remaining)
                 request.clear()
-                request.extend(left)
+                request.extend(remaining)
             self._waiting = deque(request for request in self._waiting if request)
             self._changed.notify()
 
@@ -244,30 +244,30 @@ class Scheduler:
         Rows are in the order of their slots: llama.cpp computes neighbouring slots together.
         """
         rows: list[Row] = []
-        given: list[Generation] = []
-        left = self.engine.batch
+        sequences: list[Generation] = []
+        room = self.engine.batch
         # Texts first, then prompts, of which more than one token is to be computed, as they came.
         for each in sorted(self._active, key=lambda each: len(each.ids) - each.past > 1):
-            ids = each.ids[each.past : each.past + left]
+            ids = each.ids[each.past : each.past + room]
             if not ids:
                 break
             is_last = each.past + len(ids) == len(each.ids)
             rows.append(Row(each.slot, ids, each.past, len(ids) if each.scored else int(is_last)))
-            given.append(each)
-            left -= len(ids)
+            sequences.append(each)
+            room -= len(ids)
         if not rows:
             return
         order = sorted(range(len(rows)), key=lambda n: rows[n].slot)
-        rows, given = [rows[n] for n in order], [given[n] for n in order]
+        rows, sequences = [rows[n] for n in order], [sequences[n] for n in order]
         logits_NV = self.engine.compute(rows)
-        at = 0
+        offset = 0
         lasts: list[int] = []
         writers: list[Generation] = []
-        for row, each in zip(rows, given, strict=True):
-            self._read(each, row, logits_NV[at : at + row.outputs])
-            at += row.outputs
+        for row, each in zip(rows, sequences, strict=True):
+            self._read(each, row, logits_NV[offset : offset + row.outputs])
+            offset += row.outputs
             if each.past == len(each.ids):
-                lasts.append(at - 1)
+                lasts.append(offset - 1)
                 writers.append(each)
         if writers:
             self._write(logits_NV[lasts], writers)
@@ -293,13 +293,13 @@ class Scheduler:
 
     def _write(self, logits_BV: Logits, writers: list[Generation]) -> None:
         """Choose the next token of each text, and tell it."""
-        told = [n for n, each in enumerate(writers) if each.logprobs is not None]
-        log_BV = dict(zip(told, log_probabilities(logits_BV[told]), strict=True)) if told else {}
-        wanted = [n for n, each in enumerate(writers) if each.max_tokens > 0]
+        rows = [n for n, each in enumerate(writers) if each.logprobs is not None]
+        log_BV = dict(zip(rows, log_probabilities(logits_BV[rows]), strict=True)) if rows else {}
+        continuing = [n for n, each in enumerate(writers) if each.max_tokens > 0]
         chosen = self._sampler.next_tokens(
-            logits_BV[wanted], [writers[n].sampler_state for n in wanted]
+            logits_BV[continuing], [writers[n].sampler_state for n in continuing]
         )
-        indices = dict(zip(wanted, chosen, strict=True))
+        indices = dict(zip(continuing, chosen, strict=True))
         for number, each in enumerate(writers):
             each.scored = False
             if number not in indices:

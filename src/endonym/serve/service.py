@@ -114,19 +114,19 @@ class Service:
 
 async def text_job(service: Service, asked: CompletionRequest) -> "Job":
     """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
-    given = asked.prompts()
-    scheduler = service.scheduler_with_room(asked.model, len(given) * (asked.n or 1))
+    texts = asked.prompts()
+    scheduler = service.scheduler_with_room(asked.model, len(texts) * (asked.n or 1))
     engine = scheduler.engine
     prompts: list[Prompt] = []
-    for each in given:
+    for each in texts:
         if isinstance(each, str):
             require_readable(each, scheduler, "prompt")
             ids = await asyncio.to_thread(engine.vocabulary.encode, each)
             prompts.append(opened(ids, engine, "prompt", is_open=False))
             continue
-        beyond = next((index for index in each if index >= engine.vocabulary.vocab), None)
-        if beyond is not None:
-            message = f"id {beyond} in a vocabulary of {engine.vocabulary.vocab}"
+        unknown = next((index for index in each if index >= engine.vocabulary.vocab), None)
+        if unknown is not None:
+            message = f"id {unknown} in a vocabulary of {engine.vocabulary.vocab}"
             raise ApiError(400, message, param="prompt")
         prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
@@ -180,8 +180,8 @@ def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
         raise _too_long(f"{size} bytes", scheduler.engine, param)
 
 
-def _too_long(found: str, engine: Engine, param: str) -> ApiError:
-    message = f"{found}, but the model's context is {engine.context} tokens"
+def _too_long(length: str, engine: Engine, param: str) -> ApiError:
+    message = f"{length}, but the model's context is {engine.context} tokens"
     return ApiError(400, message, param=param, code="context_length_exceeded")
 
 
@@ -207,10 +207,10 @@ class Job:
             # One text of a whole context may always have them.
             room, each = scheduler.engine.context + 1, 1 + logprobs
             sizes = [len(prompt.ids) for prompt in prompts]
-            told = sum(bool(asked.echo) * size + min(length, room - size) for size in sizes)
-            told, most = told * times * each, max(MOST_NATS, room * each)
-            if told > most:
-                message = f"up to {told} log-probabilities in one answer; at most {most}"
+            count = sum(bool(asked.echo) * size + min(length, room - size) for size in sizes)
+            count, most = count * times * each, max(MOST_NATS, room * each)
+            if count > most:
+                message = f"up to {count} log-probabilities in one answer; at most {most}"
                 raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
         seed = secrets.randbits(60) if asked.seed is None else asked.seed
         bias = logit_bias(asked, scheduler.engine)
@@ -280,8 +280,8 @@ class Job:
             pieces[number] += [*self._prompt(number), *update.pieces]
             reasons[number] = update.reason
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
-        found = self._json(self.form.whole_kind, choices, self._usage())
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+        answer = self._json(self.form.whole_kind, choices, self._usage())
+        return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The answer as server-sent events, each a chunk. Left early, everything is cancelled."""
@@ -339,13 +339,13 @@ class Job:
 
     def _usage(self) -> Json:
         """Tokens of the request; the one that opens a document is not counted."""
-        given = sum(prompt.given for prompt in self.prompts)
-        made = sum(generation.sampler_state.made for generation in self.generations)
-        return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+        sent = sum(prompt.given for prompt in self.prompts)
+        answer = sum(generation.sampler_state.made for generation in self.generations)
+        return {"prompt_tokens": sent, "completion_tokens": answer, "total_tokens": sent + answer}
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
-        found = {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}
-        return {**found, "choices": choices} | ({"usage": usage} if usage else {})
+        head = {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}
+        return {**head, "choices": choices} | ({"usage": usage} if usage else {})
 
 
 async def _gone(receive: Receive) -> None:

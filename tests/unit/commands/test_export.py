@@ -21,7 +21,7 @@ from endonym.device import signals_to
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
 from endonym.export.adapters import write_adapter
 from endonym.export.config import Export
-from endonym.export.formats import RECORD, record_of
+from endonym.export.record import RECORD, record_of
 from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.lora import new_changes

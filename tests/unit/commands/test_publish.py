@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard, constants
 
 from endonym.commands.export import export_model
 from endonym.export.config import Export
-from endonym.export.formats import EDITED, RECORD
+from endonym.export.record import EDITED, RECORD
 from endonym.log import Log
 from endonym.store import Store
 

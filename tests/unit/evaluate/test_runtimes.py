@@ -124,7 +124,7 @@ class Steady:
     def __init__(self, path: Path, number_format: str) -> None:
         self.asked.clear()
 
-    def token_times(self, ids: list[int], count: int) -> list[float]:
+    def seconds_to_each_token(self, ids: list[int], count: int) -> list[float]:
         self.asked.append((len(ids), count))
         return [0.5 + 0.25 * number for number in range(count)]
 

@@ -13,14 +13,11 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 
 from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
-from endonym.export import adapters, formats
-from endonym.export.adapters import (
-    Adapter,
-    require_adapter_formats,
-    require_form,
-)
+from endonym.export import adapters, config, formats
+from endonym.export.adapters import Adapter, require_form
 from endonym.export.config import Export
-from endonym.export.formats import record_of
+from endonym.export.formats import require_adapter_formats
+from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.adapt_config import Adapt
@@ -43,7 +40,7 @@ def lively_adapter(family: str = "qwen3", **keys: object) -> Adapter:
 
 def exported(form: Form, adapter: Adapter, out: Path, texts: int = 20) -> formats.Exported:
     keys = {"texts": toy_texts()[:texts], "made_of": "0123456789ab", "log": Log(quiet=True)}
-    return adapters.make_adapter_export(Export(format=form), adapter, out, **keys)
+    return formats.make_adapter_export(Export(format=form), adapter, out, **keys)
 
 
 @pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])
@@ -95,10 +92,10 @@ def test_the_last_phase_fails_before_it_trains_what_cannot_be_exported() -> None
 
 
 def test_a_missing_package_is_told_by_any_phase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
+    monkeypatch.setattr(config, "find_spec", {"gguf": "installed"}.get)
     decoder = lively_decoder(shape("llama"))
     require_adapter_formats([Export(format="adapter")], decoder, is_last=False)
-    with pytest.raises(ExportError, match="need a-package-that-nobody-wrote"):
+    with pytest.raises(ExportError, match="need xllamacpp, which"):
         require_adapter_formats([Export(format="gguf-adapter")], decoder, is_last=False)
 
 

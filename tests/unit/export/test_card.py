@@ -29,9 +29,9 @@ MADE = f"made with endonym {version('endonym')}."
 SIZES = {"model.safetensors": 37_248}
 
 
-def of(card: Card, model: LanguageModel, form: Any = "huggingface") -> str:
-    sizes = SIZES if form == "huggingface" else {"әкият-F16.gguf": 9_000, "әкият-Q8_0.gguf": 5_000}
-    return readme(card, model, form=form, sizes=sizes)
+def of(card: Card, model: LanguageModel, *, is_gguf: bool = False) -> str:
+    sizes = {"әкият-F16.gguf": 9_000, "әкият-Q8_0.gguf": 5_000} if is_gguf else SIZES
+    return readme(card, model, is_gguf=is_gguf, sizes=sizes)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_head_names_the_language(model: LanguageModel, language: str, codes:
 
 def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Path) -> None:
     export_huggingface(model, tmp_path)
-    write_card(tmp_path, Card("әкият", "tt"), model, form="huggingface")
+    write_card(tmp_path, Card("әкият", "tt"), model, is_gguf=False)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     parameters = sum(each.numel() for each in model.decoder.parameters())
     assert "\n# әкият\n\nA language model of the language `tt`, exported by endonym" in text
@@ -93,9 +93,9 @@ def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, f
     card = card_of("kechkena", Store(finished / "store"))
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
     merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
-    for form in ("huggingface", "gguf"):
-        assert ModelCard(of(card, model, form)).data.license == "cc0-1.0"
-        text = of(merged, model, form)
+    for is_gguf in (False, True):
+        assert ModelCard(of(card, model, is_gguf=is_gguf)).data.license == "cc0-1.0"
+        text = of(merged, model, is_gguf=is_gguf)
         assert ModelCard(text).data.license is None
         assert "The adapter `әңгәмә` is merged into the weights.\nIt was trained on сөйләшү" in text
 
@@ -113,7 +113,7 @@ def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Pa
         (tmp_path / name).write_bytes(b"GGUF")
     bits = Check("әкият-Q8_0.gguf", "llama.cpp", "bits_per_byte", True, 0.00012, 0.005, "more")
     limits = ["a window is not kept"]
-    write_card(tmp_path, Card("Әкият"), model, form="gguf", checks=[bits], limits=limits)
+    write_card(tmp_path, Card("Әкият"), model, is_gguf=True, checks=[bits], limits=limits)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert ModelCard(text).data.library_name == "gguf"
     assert "llama-completion -m 'әкият-Q8_0.gguf'" in text
@@ -193,7 +193,7 @@ def scored(
         licenses = dict.fromkeys(known.sources, license)
         limits = ["it reads names of tokens"]
         card = Card("әкият", "tt", licenses, known)
-        return readme(card, model, form="gguf", sizes={"a-F16.gguf": 1}, limits=limits)
+        return readme(card, model, is_gguf=True, sizes={"a-F16.gguf": 1}, limits=limits)
 
     return readme_of
 

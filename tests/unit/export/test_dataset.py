@@ -14,6 +14,7 @@ from text_samples import KHMER, TATAR, files, numbered, write
 from endonym.copies.held_out.split import SIDES
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.export import dataset
+from endonym.export.card import Card
 from endonym.export.dataset import COLUMNS, SCHEMA, readme, size_category, write_dataset
 from endonym.export.markdown import hub_license
 from endonym.formats.config import Clean, Source, Split
@@ -135,15 +136,11 @@ CARD: dict[str, Any] = {
 }
 
 
-def card(**keys: Any) -> str:
-    given: dict[str, Any] = {
-        "name": "tatar",
-        "language": "tt",
-        "corpus": CARD,
-        "clean": {"normalize": ["nfc"], "min_chars": 20, "dedup": ["exact"], "max_unreadable": 1},
-        "licenses": {"тел": "CC-BY-SA-4.0"},
-    }
-    return readme(**{**given, **keys})
+CLEAN = {"normalize": ["nfc"], "min_chars": 20, "dedup": ["exact"], "max_unreadable": 1}
+
+
+def card(language: str = "tt", corpus: dict[str, Any] = CARD, clean: Any = CLEAN) -> str:
+    return readme(corpus, clean, Card("tatar", language, {"тел": "CC-BY-SA-4.0"}))
 
 
 HEAD = (

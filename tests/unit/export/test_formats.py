@@ -16,10 +16,12 @@ from endonym.commands.load import card_of
 from endonym.corpus.corpus import make_corpus
 from endonym.disk import file_hash
 from endonym.errors import Damaged, ExportError
-from endonym.export import formats
+from endonym.export import config, formats
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
-from endonym.export.formats import RECORD, make_export, model_behind, record_of, require_formats
+from endonym.export.formats import MAKING, make_export, require_formats
+from endonym.export.record import RECORD, model_behind, record_of
+from endonym.export.shapes import require_shapes
 from endonym.formats.config import Clean, Split
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -78,7 +80,7 @@ def test_a_record_names_every_file(form: str, exports: dict[str, Made], tmp_path
 def test_limits_and_fallbacks_are_said(
     model: LanguageModel, exports: dict[str, Made], tmp_path: Path
 ) -> None:
-    limits, fallbacks = formats.write_export(GGUF, model, tmp_path, Card("kechkena", "tt"))
+    limits, fallbacks = MAKING["gguf"].write(GGUF, model, tmp_path, card=Card("kechkena", "tt"))
     assert "GELU" in limits[0]
     assert list(fallbacks) == ["kechkena-Q4_K_M.gguf"]
     assert record_of(exports["gguf"][0])["limits"] == limits
@@ -104,7 +106,7 @@ def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_we
     licenses = dict.fromkeys(known.sources, "CC0-1.0")
     card = Card("kechkena", "tt", licenses, known, merged)
     file = Export(format="gguf", quantize=("F16",))
-    formats.write_export(file, model, tmp_path, card, made_of="ab12cd34ef56")
+    MAKING["gguf"].write(file, model, tmp_path, card=card, made_of="ab12cd34ef56")
     (path,) = tmp_path.glob("*.gguf")
     said = gguf.GGUFReader(path).fields
     found = said.get("general.license")
@@ -117,7 +119,7 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
     corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
     with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
-        formats.make_dataset(corpus, tmp_path / "out", name="әңгәмә", language="tt", licenses={})
+        formats.make_dataset(corpus, tmp_path / "out", Card("әңгәмә", "tt"))
     assert not (tmp_path / "out").exists()
 
 
@@ -210,17 +212,17 @@ def test_shapes_and_tokenizers_are_refused_before_training() -> None:
     capped = shape("qwen3", "capped")
     for export in (GGUF, FOLDER):
         with pytest.raises(ExportError, match="logit_cap"):
-            require_formats([export], capped)
+            require_shapes([export], capped)
     tokenizer = toy_tokenizer("bpe")
-    require_formats([GGUF, FOLDER], shape("qwen3", vocab=tokenizer.vocab), tokenizer)
+    require_formats([GGUF, FOLDER], shape("qwen3", vocab=tokenizer.vocab), tokenizer, [])
 
 
 def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("gguf", "no_such_package"))
-    with pytest.raises(ExportError, match="no_such_package") as caught:
-        require_formats([GGUF], shape("qwen3"))
+    monkeypatch.setattr(config, "find_spec", {"gguf": "installed"}.get)
+    with pytest.raises(ExportError, match="need xllamacpp, which") as caught:
+        require_shapes([GGUF], shape("qwen3"))
     assert 'pip install "endonym[gguf]"' in caught.value.do
-    require_formats([FOLDER], shape("qwen3"))
+    require_shapes([FOLDER], shape("qwen3"))
 
 
 def test_gguf_has_two_number_formats_unless_others_are_asked() -> None:

@@ -17,7 +17,7 @@ from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
-from endonym.export import formats
+from endonym.export import config as export_config
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
@@ -245,13 +245,13 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
 
 
 def test_an_impossible_adapter_is_told_before_training(project: Project, monkeypatch: Patch):
-    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("a-package-that-nobody-wrote",))
+    monkeypatch.setattr(export_config, "find_spec", {"gguf": "installed"}.get)
     tales = '[[phase]]\nname = "tales"\nsteps = 4\nadapt = {}\n[[evaluate]]'
     export = '[[export]]\nformat = "gguf-adapter"\n[[evaluate]]'
     project.edit(("[[evaluate]]", tales), ("[[evaluate]]", export))
     said = project.run()
     assert said.code == 1
-    assert "GGUF files need a-package-that-nobody-wrote" in said.err
+    assert "GGUF files need xllamacpp, which" in said.err
     assert not [*(project.store / "model").glob("*/manifest.json")]
     lines = [each for path in project.store.glob("journal/*.jsonl") for each in read_jsonl(path)]
     assert not [each for each in lines if each["event"] == "step"]

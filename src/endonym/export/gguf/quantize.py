@@ -116,12 +116,12 @@ def quantized(values: NDArray[np.float32], kind: "TensorType") -> NDArray[np.uin
     values = np.ascontiguousarray(values, dtype=np.float32)
     block, size = gguf.GGML_QUANT_SIZES[kind]
     row_bytes = columns // block * size
-    made = np.empty((*values.shape[:-1], row_bytes), dtype=np.uint8)
+    blocks = np.empty((*values.shape[:-1], row_bytes), dtype=np.uint8)
     kernel = library().ggml_quantize_chunk
     rows = values.size // columns
     written = kernel(
-        int(kind), values.ctypes.data, made.ctypes.data, 0, rows, columns, ctypes.c_void_p(None)
+        int(kind), values.ctypes.data, blocks.ctypes.data, 0, rows, columns, ctypes.c_void_p(None)
     )
-    if written != made.nbytes:
-        raise ExportError(f"llama.cpp wrote {written} bytes of {kind.name}, not {made.nbytes}")
-    return made
+    if written != blocks.nbytes:
+        raise ExportError(f"llama.cpp wrote {written} bytes of {kind.name}, not {blocks.nbytes}")
+    return blocks

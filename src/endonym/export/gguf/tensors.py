@@ -20,18 +20,18 @@ def gguf_tensors(
 ) -> dict[str, Tensor]:
     """The tensors of a GGUF file, in fp32: llama.cpp's names, layer after layer."""
     names = row.names(config)
-    found = dict(_added(row, config, weights))
+    tensors = dict(_added(row, config, weights))
     for name, tensor in weights.items():
         pattern, layer = pattern_of(name)
         part = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
         if row.joined and part:
             if part[1] == "query":
                 parts = [weights[name.replace(".query.", f".{each}.")] for each in PARTS]
-                found[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
+                tensors[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
             continue
         theirs = names[pattern].replace("*", layer)
-        found[theirs] = in_llama_cpp(row, config, name, tensor)
-    contiguous = {name: tensor.detach().float().contiguous() for name, tensor in found.items()}
+        tensors[theirs] = in_llama_cpp(row, config, name, tensor)
+    contiguous = {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()}
     layers = {name: re.match(r"blk\.(\d+)\.", name) for name in contiguous}
     places = {name: int(layer[1]) if layer else -1 for name, layer in layers.items()}
     return {name: contiguous[name] for name in sorted(contiguous, key=lambda n: (places[n], n))}

@@ -34,8 +34,8 @@ BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start 
 def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
     """The keys below `tokenizer.ggml` of a tokenizer with `size` ids, as the model has rows.
 
-    model: llama.cpp's tokenizer; pre: its split. Raises ExportError for a tokenizer that llama.cpp
-    does not have.
+    model: llama.cpp's tokenizer: gpt2 with a split `pre` and merges, or plamo2 with scores.
+    Raises ExportError for a tokenizer that llama.cpp does not have.
     """
     described: dict[str, Any] = json.loads(tokenizer.to_json())
     for each in described["added_tokens"]:
@@ -48,15 +48,15 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
     model = described["model"]
+    if model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
+        merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+        split, merges = _split(described.get("pre_tokenizer")), merges or [NO_MERGE]
+        keys = {"model": "gpt2", "pre": split, "tokens": tokens, "token_type": types}
+        return keys | {"merges": merges}
     if kind_of(tokenizer) == "unigram":
         scores = gguf_scores(tokenizer)
     elif model["type"] == "BPE" and model.get("byte_fallback") and not model["merges"]:
         scores = [-1.0] * size  # Characters, as endonym made them before they were merges of bytes.
-    elif model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
-        merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-        split, merges = _split(described.get("pre_tokenizer")), merges or [NO_MERGE]
-        words = {"model": "gpt2", "pre": split, "tokens": tokens, "token_type": types}
-        return words | {"merges": merges}
     else:
         raise _unknown(f"a {model['type']} of this kind")
     scores += [NEVER / GGUF_SCALE] * (size - len(scores))  # No text is cut into unused ids.

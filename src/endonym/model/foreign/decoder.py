@@ -45,10 +45,9 @@ class ForeignDecoder(nn.Module):
     def __init__(self, config: ForeignConfig, network: Any) -> None:
         super().__init__()
         self.config, self.network = config, network
-        taken = inspect.signature(network.base_model.forward).parameters
-        self.taken = set(taken)
-        self.cache_argument = next((name for name in CACHE_ARGUMENTS if name in self.taken), "")
-        self.reads_packed = self.reads_padded = self.reads_on = True
+        self.arguments = set(inspect.signature(network.base_model.forward).parameters)
+        self.cache_argument = next((name for name in CACHE_ARGUMENTS if name in self.arguments), "")
+        self.reads_packed = self.reads_padded = self.cache_takes_many = True
         self._checkpointed_blocks = 0
 
     @property
@@ -91,7 +90,7 @@ class ForeignDecoder(nn.Module):
         if cache is not None:
             foreign_cache = cache[0]
             assert isinstance(foreign_cache, ForeignCache)
-            hidden_BTD = self._go_on(tokens_BT, span, foreign_cache)
+            hidden_BTD = self._continue_from_cache(tokens_BT, span, foreign_cache)
         elif span.starts_BT is None or self.reads_packed:
             hidden_BTD = self._body(tokens_BT, span.positions_BT)[0]
         else:
@@ -109,21 +108,21 @@ class ForeignDecoder(nn.Module):
     def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **arguments: Any) -> Any:
         """The network without its head. transformers finds packed documents by their positions."""
         positions_BT = positions_BT.expand(tokens_BT.shape)
-        given = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | arguments
-        kept = {k: v for k, v in given.items() if k in self.taken or k == "return_dict"}
+        usual = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | arguments
+        kept = {k: v for k, v in usual.items() if k in self.arguments or k == "return_dict"}
         return self.network.base_model(input_ids=tokens_BT, **kept)
 
-    def _go_on(self, tokens_BT: Tensor, span: Span, cache: ForeignCache) -> Tensor:
+    def _continue_from_cache(self, tokens_BT: Tensor, span: Span, cache: ForeignCache) -> Tensor:
         """Hidden states of the tokens that follow those in the cache, which are added to it."""
-        if span.past and span.length > 1 and not self.reads_on:
+        if span.past and span.length > 1 and not self.cache_takes_many:
             tokens = [tokens_BT[:, index, None] for index in range(span.length)]
-            spans = [Span.after(span.past + index, one) for index, one in enumerate(tokens)]
+            spans = [Span.after(span.past + n, token_B1) for n, token_B1 in enumerate(tokens)]
             parts = zip(tokens, spans, strict=True)
-            return torch.cat([self._go_on(one, at, cache) for one, at in parts], dim=1)
+            return torch.cat([self._continue_from_cache(*part, cache) for part in parts], dim=1)
         arguments: dict[str, Any] = {"use_cache": True}
         if span.past:
             arguments[self.cache_argument] = cache.held
-        if span.starts_BT is not None:
+        if span.starts_BT is not None:  # rows with padding before their documents
             if not self.reads_padded:
                 raise ShapeError(
                     f"{self.config.family} reads rows of one length only, without padding",

@@ -86,21 +86,21 @@ def read_shape(data: dict[str, Any]) -> AnyModelConfig:
     return kind.model_validate(data)
 
 
-def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> ForeignConfig:
+def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignConfig:
     """The config of a folder of any architecture, from `config.json` and the weights' headers.
 
-    given: what to read in place of its `config.json`. Raises ExportError for a model that endonym
-    does not support, Damaged for broken weights.
+    config_json: what to read in place of the file. Raises ExportError for a model that endonym does
+    not support, Damaged for broken weights.
     """
     path = folder / CONFIG
-    given = read_json(path) if given is None else given
-    refuse_code(given, str(path))
-    _refuse_unsupported(given, str(path))
-    _refuse_huge(given, str(path))
-    sizes = {name: _size(given, keys, str(path)) for name, keys in SIZES.items()}
+    config_json = read_json(path) if config_json is None else config_json
+    refuse_code(config_json, str(path))
+    _refuse_unsupported(config_json, str(path))
+    _refuse_huge(config_json, str(path))
+    sizes = {name: _size(config_json, keys, str(path)) for name, keys in SIZES.items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
-    tied = bool(given.get("tie_word_embeddings", not heads))
+    tied = bool(config_json.get("tie_word_embeddings", not heads))
     total = sum(math.prod(shape) for name, shape in shapes.items() if not tied or name not in HEADS)
     if sizes["layers"] > len(shapes):
         raise ExportError(
@@ -109,15 +109,15 @@ def foreign_config(folder: Path, given: dict[str, Any] | None = None) -> Foreign
             do="Take a whole copy of the folder.",
         )
     context = UNKNOWN_CONTEXT
-    if any(given.get(key) is not None for key in CONTEXTS):
-        context = _size(given, CONTEXTS, str(path))
+    if any(config_json.get(key) is not None for key in CONTEXTS):
+        context = _size(config_json, CONTEXTS, str(path))
     return ForeignConfig(
         **sizes,
-        family=str(given["model_type"]),
+        family=str(config_json["model_type"]),
         context=context,
         tied=tied,
         parameters=total,
-        transformers=given,
+        transformers=config_json,
     )
 
 
@@ -141,10 +141,10 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
             for mixer in shape.mixers
         )
         return shape.model_copy(update={"context": context, "mixers": mixers})
-    theirs = dict(shape.transformers)
-    if CONTEXTS[0] in theirs and _is_rope_fixed(theirs):
-        theirs[CONTEXTS[0]] = context
-    return shape.model_copy(update={"context": context, "transformers": theirs})
+    keys = dict(shape.transformers)
+    if CONTEXTS[0] in keys and _is_rope_fixed(keys):
+        keys[CONTEXTS[0]] = context
+    return shape.model_copy(update={"context": context, "transformers": keys})
 
 
 def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
@@ -160,21 +160,21 @@ def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
     return shape.model_copy(update=changed)
 
 
-def _is_rope_fixed(theirs: dict[str, Any]) -> bool:
+def _is_rope_fixed(keys: dict[str, Any]) -> bool:
     """Whether positions are rotary, with angles that do not depend on the context length."""
-    tables = [theirs.get(key) for key in ("rope_parameters", "rope_scaling")]
-    found = [each for each in tables if isinstance(each, dict)]
-    inside = [each for table in found for each in table.values() if isinstance(each, dict)]
-    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*found, *inside)}
-    return bool(found or "rope_theta" in theirs) and kinds <= {"default", "linear", "llama3"}
+    tables = [keys.get(key) for key in ("rope_parameters", "rope_scaling")]
+    settings = [each for each in tables if isinstance(each, dict)]
+    inside = [each for table in settings for each in table.values() if isinstance(each, dict)]
+    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*settings, *inside)}
+    return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
-def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
+def _size(config_json: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
     """One of the sizes, by the first of these keys that there is."""
-    found = next((given[key] for key in keys if key in given), None)
-    if isinstance(found, int) and 0 < found < 1 << 40:
-        return found
-    what = "lacks" if found is None else f"has {found!r} for"
+    size = next((config_json[key] for key in keys if key in config_json), None)
+    if isinstance(size, int) and 0 < size < 1 << 40:
+        return size
+    what = "lacks" if size is None else f"has {size!r} for"
     raise ExportError(f"config.json {what} {keys[0]}", where=where)
 
 
@@ -195,9 +195,9 @@ def _refuse_huge(value: Any, where: str, key: str = "") -> None:
             raise ExportError(f"config.json has {str(value)[:40]} for {key}", where=where)
 
 
-def _refuse_half_artefact(given: dict[str, Any], where: str) -> None:
+def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError for the config of a model artefact: its weights are not beside it."""
-    if "family" in given and "model_type" not in given:
+    if "family" in config_json and "model_type" not in config_json:
         raise ExportError(
             f"this is the {CONFIG} of a model of endonym's, and {OUR_WEIGHTS} is missing beside it",
             where=where,
@@ -205,20 +205,20 @@ def _refuse_half_artefact(given: dict[str, Any], where: str) -> None:
         )
 
 
-def _refuse_unsupported(given: dict[str, Any], where: str) -> None:
+def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
-    _refuse_half_artefact(given, where)
+    _refuse_half_artefact(config_json, where)
     for key, what in (
         ("quantization_config", "weights that are quantised, which cannot be trained on"),
         ("text_config", "a model of more than text"),
         ("vision_config", "a model of more than text"),
         ("is_encoder_decoder", "an encoder and a decoder"),
     ):
-        if given.get(key):
+        if config_json.get(key):
             raise ExportError(
                 f"{key} says {what}", where=where, do="Take a plain causal model of text."
             )
-    if not isinstance(given.get("model_type"), str):
+    if not isinstance(config_json.get("model_type"), str):
         raise ExportError("config.json lacks model_type", where=where)
 
 
@@ -264,9 +264,9 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if not (folder / INDEX).is_file():
         pickles = sorted(path.name for path in folder.glob("*.bin"))
-        found = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
+        pickle_note = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
         raise ExportError(
-            f"no {WEIGHTS} in this folder{found}",
+            f"no {WEIGHTS} in this folder{pickle_note}",
             where=str(folder),
             do="Save the model again with transformers: save_pretrained writes safetensors.",
         )
@@ -296,14 +296,14 @@ def tensor_shapes(path: Path) -> Shapes:
 
 def require_numbers(
     files: Iterable[Path],
-    kinds: tuple[str, ...] = FLOATS,
+    dtypes: tuple[str, ...] = FLOATS,
     names: Container[str] | None = None,
 ) -> None:
     """Raise Damaged, from the headers, if a tensor has another dtype. names: those that count."""
     for path in files:
-        for name, (_, kind) in _header(path).items():
-            if kind not in kinds and (names is None or name in names):
-                raise damaged(path, f"holds {name} as {kind}, not {', '.join(kinds)}")
+        for name, (_, dtype) in _header(path).items():
+            if dtype not in dtypes and (names is None or name in names):
+                raise damaged(path, f"holds {name} as {dtype}, not {', '.join(dtypes)}")
 
 
 def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -322,7 +322,7 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             header = json.loads(file.read(length))
             entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
             end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
-            found = {
+            tensors = {
                 name: (tuple(map(int, each["shape"])), str(each["dtype"]))
                 for name, each in entries.items()
             }
@@ -330,23 +330,23 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             raise damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise damaged(path, f"should have {8 + length + end} bytes but has {size}")
-    return found
+    return tensors
 
 
 def require_shapes(
-    found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
+    shapes: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
     """Raise Damaged if a tensor is missing, unknown or of another shape."""
-    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
     if missing or extra:
         raise damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")
-    for name, shape in found.items():
+    for name, shape in shapes.items():
         if shape != wanted[name]:
             raise damaged(path, f"holds {name} of shape {shape} instead of {wanted[name]}")
 
 
-def damaged(path: Path, found: str) -> Damaged:
+def damaged(path: Path, problem: str) -> Damaged:
     """An error in a file of weights."""
     return Damaged(
-        f"{path.name} {found}", where=str(path), do="Take a whole copy, or make the model anew."
+        f"{path.name} {problem}", where=str(path), do="Take a whole copy, or make the model anew."
     )

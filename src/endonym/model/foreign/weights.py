@@ -79,35 +79,35 @@ _tried: set[tuple[Any, ...]] = set()
 
 def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
     """A decoder's parameters and saved buffers, each once, by name."""
-    kept = decoder.state_dict(keep_vars=True)
-    constants = {name: each for name, each in decoder.named_buffers() if name in kept}
+    saved = decoder.state_dict(keep_vars=True)
+    constants = {name: each for name, each in decoder.named_buffers() if name in saved}
     return {name: each.detach() for name, each in (*decoder.named_parameters(), *constants.items())}
 
 
-def load_tried(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
+def load_tried(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
     """The model of a stranger's folder: `load_foreign`, once it is known to be harmless.
 
     Raises the errors of `load_foreign`, and ExportError if opening takes too much memory or time.
     """
-    given = read_json(folder / CONFIG) if given is None else given
-    foreign_config(folder, given)
-    require_harmless(folder, given)
-    return load_foreign(folder, given)
+    config_json = read_json(folder / CONFIG) if config_json is None else config_json
+    foreign_config(folder, config_json)
+    require_harmless(folder, config_json)
+    return load_foreign(folder, config_json)
 
 
-def require_harmless(folder: Path, given: dict[str, Any]) -> None:
+def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     """Raise an error if opening the folder fails, or takes far more than its weights.
 
-    folder: in the format of transformers, or a model artefact. given: its `config.json`. A model
-    that endonym computes itself is not tried.
+    folder: in the format of transformers, or a model artefact. config_json: its `config.json`. A
+    model that endonym computes itself is not tried.
     """
-    if is_artefact(folder) and not isinstance(read_shape(given), ForeignConfig):
+    if is_artefact(folder) and not isinstance(read_shape(config_json), ForeignConfig):
         return
-    _library("")
+    _transformers()  # raises if it is not installed
     files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
     stats = [file.stat() for file in files]
     key = (
-        str(given),
+        str(config_json),
         *((str(f), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
     )
     if key in _tried:
@@ -115,7 +115,7 @@ def require_harmless(folder: Path, given: dict[str, Any]) -> None:
     size = sum(stat.st_size for stat in stats)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + COPIES * size, seconds, 4 * seconds)
-    question = {"folder": sendable(str(folder.absolute())), "given": given}
+    question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
     try:
         answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
@@ -126,8 +126,9 @@ def require_harmless(folder: Path, given: dict[str, Any]) -> None:
             "config.json is wrong: then take the folder from its publisher again, or another one.",
         ) from failure
     if "refused" in answer:
-        said = answer["refused"]
-        raise getattr(errors, said["kind"])(said["message"], where=said["where"], do=said["do"])
+        refusal = answer["refused"]
+        kind = getattr(errors, refusal["kind"])
+        raise kind(refusal["message"], where=refusal["where"], do=refusal["do"])
     _tried.add(key)
 
 
@@ -136,12 +137,12 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises MemoryError if there is not enough memory.
     """
-    folder, given = Path(as_sent(question["folder"])), question["given"]
+    folder, config_json = Path(as_sent(question["folder"])), question["config_json"]
     try:
         if is_artefact(folder):
-            load_any(read_shape(given), folder / OUR_WEIGHTS)
+            load_any(read_shape(config_json), folder / OUR_WEIGHTS)
         else:
-            load_foreign(folder, given)
+            load_foreign(folder, config_json)
     except EndonymError as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -162,20 +163,20 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
     skeleton = _skeleton(config, str(path))
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
     require_shapes(tensor_shapes(path), wanted, path)
-    found = {name.removeprefix(NETWORK): each for name, each in load_tensors(path).items()}
-    require_finite(found, path)
-    return _loaded(config, found, str(path))
+    weights = {name.removeprefix(NETWORK): each for name, each in load_tensors(path).items()}
+    require_finite(weights, path)
+    return _loaded(config, weights, str(path))
 
 
-def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDecoder:
-    """The model of a folder, in fp32. given: as in foreign_config.
+def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
+    """The model of a folder, in fp32. config_json: as in foreign_config.
 
     Building may take any memory and time: for a stranger's folder see `load_tried`. Before
     tensors are read, raises ExportError for a model that endonym does not support, and Damaged for
     tensors that are missing, unknown or of another shape; then Damaged for numbers that are not
     finite.
     """
-    config, files = foreign_config(folder, given), weight_files(folder)
+    config, files = foreign_config(folder, config_json), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
     with _fitting(where):
@@ -185,13 +186,13 @@ def load_foreign(folder: Path, given: dict[str, Any] | None = None) -> ForeignDe
     shapes = weight_shapes(folder)
     require_shapes({n: each for n, each in shapes.items() if n not in doubled}, wanted, files[0])
     require_numbers(files, (*FLOATS, *WHOLE))
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for file in files:
         part = load_tensors(file)
         require_finite(part, file)
-        found |= part
-    decoder = _loaded(config, {n: each for n, each in found.items() if n in wanted}, where)
-    heads = {name: found[name] for name in HEADS if name in found and name in doubled}
+        tensors |= part
+    decoder = _loaded(config, {n: each for n, each in tensors.items() if n in wanted}, where)
+    heads = {name: tensors[name] for name in HEADS if name in tensors and name in doubled}
     require_tied(heads, decoder.network.get_input_embeddings().weight, where)
     return decoder
 
@@ -201,10 +202,10 @@ def stored_weights(decoder: ForeignDecoder) -> dict[str, Tensor]:
     return _as_stored(decoder.network, weights_of(decoder.network))
 
 
-def _library(name: str) -> Any:
-    """A module of transformers, imported when needed. Raises ExportError if it is not installed."""
+def _transformers(submodule: str = "") -> Any:
+    """transformers or a module of it, imported when needed. Raises ExportError if it is missing."""
     try:
-        return importlib.import_module(f"transformers{name}")
+        return importlib.import_module(f"transformers{submodule}")
     except ImportError as error:
         if error.name != "transformers":
             raise
@@ -217,20 +218,20 @@ def _library(name: str) -> Any:
 
 def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as the class saves them; for example, each expert is a tensor of its own."""
-    loading = _library(".core_model_loading")
+    loading = _transformers(".core_model_loading")
     return dict(loading.revert_weight_conversion(network, dict(weights)))
 
 
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
-    library, auto = _library(""), _library(".models.auto.modeling_auto")
-    given = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
-    given = library.PreTrainedConfig._decode_special_floats(given)
+    library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
+    keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
+    keys = library.PreTrainedConfig._decode_special_floats(keys)
     errors = importlib.import_module("huggingface_hub.errors")
     try:
         with _quiet():
-            theirs = library.CONFIG_MAPPING[config.family].from_dict(given)
-        return auto.MODEL_FOR_CAUSAL_LM_MAPPING[type(theirs)], theirs
+            class_config = library.CONFIG_MAPPING[config.family].from_dict(keys)
+        return auto.MODEL_FOR_CAUSAL_LM_MAPPING[type(class_config)], class_config
     except KeyError as error:
         raise ExportError(
             f"transformers {library.__version__} has no causal model called {config.family}",
@@ -261,21 +262,21 @@ def _fitting(where: str) -> Generator[None]:
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:
     """The network on the meta device, for names and shapes."""
-    kind, theirs = _network_class(config, where)
+    network_class, class_config = _network_class(config, where)
     with torch.device("meta"), _fitting(where):
-        return kind(theirs)
+        return network_class(class_config)
 
 
 def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
-    kind, theirs = _network_class(config, where)
+    network_class, class_config = _network_class(config, where)
     with _fitting(where):
-        network, info = kind.from_pretrained(
+        network, info = network_class.from_pretrained(
             None,
-            config=theirs,
+            config=class_config,
             state_dict={name: each.float() for name, each in weights.items()},
             dtype=torch.float32,
-            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+            attn_implementation="sdpa" if network_class._supports_sdpa else "eager",
             output_loading_info=True,
         )
     with _quiet():
@@ -288,8 +289,8 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
         try:
             _try(decoder, where)
         except BUILDING as error:
-            said = " ".join(str(error).split())
-            message = f"{config.family} cannot read a few tokens: {said}"
+            reason = " ".join(str(error).split())
+            message = f"{config.family} cannot read a few tokens: {reason}"
             raise ExportError(message, where=where) from error
     return decoder.train()
 
@@ -297,7 +298,7 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
 @contextmanager
 def _quiet() -> Generator[None]:
     """Keep the library from writing to the terminal."""
-    logging = _library("").utils.logging
+    logging = _transformers().utils.logging
     level, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -315,16 +316,16 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
     family, vocab = decoder.config.family, decoder.config.vocab
     row_T = torch.arange(3, 3 + 2 * TRIED_TOKENS) * 7 % min(vocab, len(decoder.readout.weight_VD))
     row, half = row_T[None], row_T[None, :TRIED_TOKENS]
-    whole = decoder.network(row, use_cache=False).logits
+    expected = decoder.network(row, use_cache=False).logits
     hidden_BTD, _ = decoder(row)
-    if not _close(decoder.readout.logits(hidden_BTD), whole):
+    if not _agree(decoder.readout.logits(hidden_BTD), expected):
         raise ExportError(f"{family} {_unknown_head(decoder)}", where=where)
-    if not _close(decoder.logits(half), whole[:, :TRIED_TOKENS]):
+    if not _agree(decoder.logits(half), expected[:, :TRIED_TOKENS]):
         raise ExportError(f"{family} is not causal: a token sees those after it", where=where)
     if not decoder.cache_argument:
         raise ExportError(f"{family} has a cache of an unknown kind", where=where)
-    decoder.reads_on = _close(_remembered(decoder, row), whole)
-    if not decoder.reads_on and not _close(_remembered(decoder, row), whole):
+    decoder.cache_takes_many = _agree(_logits_with_cache(decoder, row), expected)
+    if not decoder.cache_takes_many and not _agree(_logits_with_cache(decoder, row), expected):
         raise ExportError(f"{family} computes other logits with its cache", where=where)
     if getattr(decoder.network, "_is_stateful", False):
         decoder.reads_packed = decoder.reads_padded = False
@@ -334,35 +335,35 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
     other = torch.cat((half.flip(1), row[:, TRIED_TOKENS:]), dim=1)
     first, second = (decoder.logits(each, packed)[:, TRIED_TOKENS:] for each in (row, other))
     # Tokens that change nothing even within one document, as with weights of 0, show no leak.
-    is_seen = not _close(decoder.logits(other)[:, TRIED_TOKENS:], whole[:, TRIED_TOKENS:])
-    decoder.reads_packed = is_seen and _close(first, alone) and _close(first, second, UNCHANGED)
+    is_seen = not _agree(decoder.logits(other)[:, TRIED_TOKENS:], expected[:, TRIED_TOKENS:])
+    decoder.reads_packed = is_seen and _agree(first, alone) and _agree(first, second, UNCHANGED)
     padded = Span.after(0, row, torch.tensor([TRIED_TOKENS]))
-    found = decoder.logits(row, padded, decoder.empty_cache(1, row.shape[1]))
-    decoder.reads_padded = _close(found[:, TRIED_TOKENS:], alone)
+    padded_logits = decoder.logits(row, padded, decoder.empty_cache(1, row.shape[1]))
+    decoder.reads_padded = _agree(padded_logits[:, TRIED_TOKENS:], alone)
 
 
-def _remembered(decoder: ForeignDecoder, row: Tensor) -> Tensor:
+def _logits_with_cache(decoder: ForeignDecoder, row: Tensor) -> Tensor:
     """The logits of a row, computed with a cache in two pieces."""
-    cache, parts, past = decoder.empty_cache(1, row.shape[1]), list[Tensor](), 0
+    cache, parts, length = decoder.empty_cache(1, row.shape[1]), list[Tensor](), 0
     for piece in row.split(TRIED_TOKENS, dim=1):
-        parts.append(decoder.logits(piece, Span.after(past, piece), cache))
-        past += piece.shape[1]
+        parts.append(decoder.logits(piece, Span.after(length, piece), cache))
+        length += piece.shape[1]
     return torch.cat(parts, dim=1)
 
 
-def _close(found: Tensor, wanted: Tensor, share: float = CLOSE) -> bool:
+def _agree(logits: Tensor, wanted: Tensor, share: float = CLOSE) -> bool:
     """Whether two ways of computing logits agree."""
-    return bool((found - wanted).abs().max() <= share * wanted.abs().max())
+    return bool((logits - wanted).abs().max() <= share * wanted.abs().max())
 
 
 def _unknown_head(decoder: ForeignDecoder) -> str:
     """Why the logits of a class are not a product with a cap."""
     if getattr(decoder.network.get_output_embeddings(), "bias", None) is not None:
         return "adds a bias to its logits, which endonym does not support"
-    found = [
+    factors = [
         f"{key} = {value}"
         for key, value in decoder.config.transformers.items()
         if isinstance(value, float) and value != 1.0 and re.search("logit|multiplier|scal", key)
     ]
-    named = f" ({', '.join(sorted(found))})" if found else ""
+    named = f" ({', '.join(sorted(factors))})" if factors else ""
     return f"does more to its logits than a product and a cap{named}, which is not supported"
