@@ -17,7 +17,7 @@ from endonym.export import adapters
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
-from endonym.export.formats import make_dataset, make_export
+from endonym.export.formats import make_adapter_export, make_dataset, make_export
 from endonym.export.history import history_of
 from endonym.export.huggingface import load_pretrained
 from endonym.export.record import RECORD, content_of, record_of
@@ -64,9 +64,7 @@ def export_model(
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
         if held is not None:
-            made = make_adapter_export(
-                export, held, part, texts=texts, made_of=made_of, log=log
-            )
+            made = make_adapter_export(export, held, part, texts=texts, made_of=made_of, log=log)
         else:
             card = load.card_of(name, store)
             card = card if adapter is None else _merged_card(card, adapter, store)

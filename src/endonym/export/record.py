@@ -54,7 +54,9 @@ def record_of(folder: Path) -> dict[str, Any]:
 
 def content_of(record: Mapping[str, Any]) -> Content:
     """What a record says was exported; a model if it names no format, or none that is known."""
-    contents = [row.content for name, row in FORMATS.items() if name == record.get("format")]
+    contents: list[Content] = [
+        row.content for name, row in FORMATS.items() if name == record.get("format")
+    ]
     return contents[0] if contents else "model"
 
 

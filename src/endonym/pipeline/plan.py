@@ -140,7 +140,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
     """
     examples: dict[int, Stage] = {}
     for number, phase in enumerate(recipe.phase):
-        if phase.reads_texts:
+        if phase.objective == "next_token":
             continue
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
         config = stages.ExamplesConfig(
