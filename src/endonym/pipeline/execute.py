@@ -30,7 +30,7 @@ from endonym.pipeline.plan import (
     stage_names,
 )
 from endonym.pipeline.settle import Lockfile, settle
-from endonym.pipeline.stages import Numbers, StageContext
+from endonym.pipeline.stage_configs import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
