@@ -277,16 +277,15 @@ def combine(
     before: the facts of the first round. contrast: texts in other languages that the user names,
     by the code or name of each.
     """
-    if before is not None:
-        skeletons, texts, learnt = list[np.ndarray](), dict[int, str](), None
-        for part in parts:
-            skeletons.append(part.skeletons)
-            texts.update((key_of(text), text) for text in part.texts)
-        if asks_language(clean):
-            paragraphs = [texts[key] for key in sorted(texts)]
-            learnt = learn(paragraphs, clean.language or "", contrast or {})
-        found = merged(skeletons, smallest(clean.max_same_skeleton or 1))
-        return replace(before, skeletons=found, learnt=learnt)
+    return (
+        _first_facts(clean, parts)
+        if before is None
+        else _second_facts(clean, parts, before, contrast or {})
+    )
+
+
+def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:
+    """The number of documents, lines and words of many of them, and which paragraphs to learn."""
     every, sample = list[Counted](), NONE
     for part in parts:
         sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
@@ -296,12 +295,27 @@ def combine(
     least = max((clean.max_same_skeleton or 0) + 1, int(USUAL_SHARE * documents))
     usual = merged([each.words for each in every], summed(least))
     return Facts(
-        documents,
-        lines[:, 0].copy(),
-        lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
-        frozenset(int(key) for key in usual[:, 0]),
-        int(sample[-1, 0]) if len(sample) else -1,
+        documents=documents,
+        lines=lines[:, 0].copy(),
+        common=lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
+        usual=frozenset(int(key) for key in usual[:, 0]),
+        sampled=int(sample[-1, 0]) if len(sample) else -1,
     )
+
+
+def _second_facts(
+    clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
+) -> Facts:
+    """The facts of the first round with what needs them: skeletons, and the language's model."""
+    skeletons, texts, learnt = list[np.ndarray](), dict[int, str](), None
+    for part in parts:
+        skeletons.append(part.skeletons)
+        texts.update((key_of(text), text) for text in part.texts)
+    if asks_language(clean):
+        paragraphs = [texts[key] for key in sorted(texts)]
+        learnt = learn(paragraphs, clean.language or "", contrast)
+    allowed = merged(skeletons, smallest(clean.max_same_skeleton or 1))
+    return replace(before, skeletons=allowed, learnt=learnt)
 
 
 def facts_of(clean: Clean, documents: Sequence[str]) -> Facts:

@@ -174,9 +174,12 @@ def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
-    """For each text with letters: its digest, how good a copy it is, and the keys of its bands.
+    """A row of columns for each text with letters, by which near copies are found and chosen.
 
-    The digests and bands of the shortest texts tell their spelling.
+    document: its number. letters: how many. damage, accents: which copy is the best. high, low: the
+    halves of its digest. level: of its length, 0 for texts that are compared whole. band0, band1,
+    …: equal in texts that may be near copies. Texts of fewer than SPELT_LETTERS have a digest of
+    the letters as they are spelt, with case and accents, and no other key.
     """
     if len(texts) == 1 and 2 * len(texts[0]) > LONG_CHARS:
         return long_near_keys(texts[0], int(numbers[0]), clean)

@@ -104,11 +104,12 @@ def shared(every: Sequence[Documents]) -> list[Documents]:
     return found
 
 
-def with_enough(every: Sequence[Documents]) -> list[Documents]:
-    """The documents on which differences have intervals: all, or those of some sources of the mean.
+def documents_for_intervals(every: Sequence[Documents]) -> list[Documents]:
+    """The documents of each run on which a difference has an interval; [] if there is none.
 
-    every: as from `shared`. None if too few are left in sources with enough groups of neighbours,
-    none of which has most of the bytes.
+    every: the same documents of each run, as from `shared`. Of one source: all of them, if its own
+    score has an interval. Of several: those of the sources that have enough groups of neighbours,
+    of which none has most of the bytes; [] if these are too few together.
     """
     sources = np.unique(every[0]["source"][every[0]["averaged"]])
     if len(sources) < 2:

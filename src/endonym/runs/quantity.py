@@ -21,10 +21,10 @@ from endonym.evaluate.documents import (
     Documents,
     are_of_same_texts,
     are_same,
+    documents_for_intervals,
     interval,
     named_in,
     shared,
-    with_enough,
 )
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
 from endonym.log import counted, listed, number
@@ -89,7 +89,7 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     if all(are_same(own[0], each) for each in own[1:]):
         return own, []
     common = shared(own)
-    is_enough = bool(with_enough(common))
+    is_enough = bool(documents_for_intervals(common))
     averaged = _averaged(runs, common[0])
     over = listed(averaged) if averaged else "all bytes"
     if all(are_of_same_texts(own[0], each) for each in own):
@@ -115,7 +115,7 @@ def _with_intervals(
 
     And a note if they are of some, or if there are no intervals.
     """
-    some, split = with_enough(documents), runs[0].score.split
+    some, split = documents_for_intervals(documents), runs[0].score.split
     if some and len(some[0]) == len(documents[0]):
         return documents, []
     if not some:

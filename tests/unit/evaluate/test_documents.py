@@ -13,11 +13,11 @@ from endonym.evaluate.documents import (
     are_same,
     difference,
     documents,
+    documents_for_intervals,
     load_documents,
     named_in,
     save,
     shared,
-    with_enough,
 )
 from endonym.evaluate.score import Measured, ratio
 
@@ -164,7 +164,7 @@ def test_differences_are_over_the_sources_that_have_enough(sizes: dict[str, int]
     names = [name for name, count in sizes.items() for _ in range(count)]
     texts = TEXTS[: len(names)]
     found = documents(texts, names, measured([60.0] * len(names), texts))
-    some = with_enough([found, found])
+    some = documents_for_intervals([found, found])
     assert [len(each) for each in some] == [sum(sizes[name] for name in kept)] * 2 * bool(kept)
     if kept:
         assert named_in(some[0], list(sizes)) == kept
@@ -177,9 +177,9 @@ def test_a_source_that_one_document_is_most_of_has_no_part_in_differences() -> N
     names = ["roman"] * 20 + ["zicători"] * 20
     texts = [*TEXTS[:25], TEXTS[25] * 40, *TEXTS[26:]]
     found = documents(texts, names, measured([60.0] * 40, texts))
-    assert [named_in(each, ["roman", "zicători"]) for each in with_enough([found, found])] == [
-        ["roman"]
-    ] * 2
+    assert [
+        named_in(each, ["roman", "zicători"]) for each in documents_for_intervals([found, found])
+    ] == [["roman"]] * 2
 
 
 def test_groups_are_counted_not_documents_and_in_the_run_that_has_fewest() -> None:
@@ -188,7 +188,9 @@ def test_groups_are_counted_not_documents_and_in_the_run_that_has_fewest() -> No
     groups = np.where(np.arange(40) < 20, np.arange(40), 20 + np.arange(40) // 10)
     grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
     every = [documents(TEXTS, names, each) for each in (plain, grouped)]
-    assert [named_in(each, ["roman", "zicători"]) for each in with_enough(every)] == [["roman"]] * 2
+    assert [named_in(each, ["roman", "zicători"]) for each in documents_for_intervals(every)] == [
+        ["roman"]
+    ] * 2
 
 
 def test_a_group_that_is_most_of_a_source_in_one_run_leaves_it_out_for_all() -> None:
@@ -198,7 +200,9 @@ def test_a_group_that_is_most_of_a_source_in_one_run_leaves_it_out_for_all() -> 
     groups[20:34] = 20
     grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
     every = [documents(TEXTS, names, each) for each in (plain, grouped)]
-    assert [named_in(each, ["roman", "zicători"]) for each in with_enough(every)] == [["roman"]] * 2
+    assert [named_in(each, ["roman", "zicători"]) for each in documents_for_intervals(every)] == [
+        ["roman"]
+    ] * 2
 
 
 def test_a_source_is_in_the_mean_of_what_runs_share_if_it_is_in_that_of_each() -> None:

@@ -138,15 +138,21 @@ def held_out(
     chosen = candidates_of(keys, split, sizes)
     dev, test = (np.concatenate(each) for each in zip(*chosen, strict=True))
     candidates = dev | test
-    moved, index = nearly_repeated(candidates, ~candidates, search)
-    dev, test = dev & ~moved, test & ~moved
+    to_train, index = nearly_repeated(candidates, ~candidates, search)
+    dev, test = dev & ~to_train, test & ~to_train
     to_dev, _ = nearly_repeated(test, dev, NearCopySearch(search.texts))
-    kept = np.nonzero(~moved[candidates])[0]
-    stays = of_source(candidates & ~moved, map(len, keys))
-    ends = np.cumsum([int(each.sum()) for each in stays])
-    covered_of = [index.covered.share(some) for some in np.split(kept, ends[:-1])]
-    shares = index.contained.overlap(kept), index.covered.share(kept), covered_of
-    return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, *shares)
+    # What training text still covers of the documents that stay, by their numbers in the index.
+    staying = np.nonzero(~to_train[candidates])[0]
+    sizes_of = [int(marks.sum()) for marks in of_source(candidates & ~to_train, map(len, keys))]
+    of_sources = np.split(staying, np.cumsum(sizes_of)[:-1])
+    return HeldOut(
+        dev | to_dev,
+        test & ~to_dev,
+        to_train | to_dev,
+        index.contained.overlap(staying),
+        index.covered.share(staying),
+        [index.covered.share(numbers) for numbers in of_sources],
+    )
 
 
 def nearly_repeated(
@@ -212,14 +218,15 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
 def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
     """Dev and test of a source: blocks with keys below a share of all, the lower half of it test.
 
-    At least one of each, of four documents or more, and at most half of the documents in all.
+    At least one of each, of four blocks or more, and at most half of the documents in all, unless
+    the first block alone has more.
     """
     blocks = np.unique(keys)
     nothing = np.zeros(len(keys), dtype=np.bool_)
     if len(blocks) < 2:
         return nothing, nothing
-    most = np.sort(keys)[len(keys) // 2]
-    allowed = blocks[blocks < most] if (blocks < most).any() else blocks[:1]
+    median = np.sort(keys)[len(keys) // 2]  # below it lies at most half of the documents
+    allowed = blocks[blocks < median] if (blocks < median).any() else blocks[:1]
     middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
     # At least two are held out, one for each, whatever their hashes are.
     last = max(last, min(2, len(allowed)))

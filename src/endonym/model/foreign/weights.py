@@ -181,18 +181,20 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     skeleton = _skeleton(config, where)
     with _fitting(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
-    wanted = {name: tuple(each.shape) for name, each in stored.items()}
-    doubled = skeleton.all_tied_weights_keys.keys() - wanted.keys()
-    shapes = weight_shapes(folder)
-    require_shapes({n: each for n, each in shapes.items() if n not in doubled}, wanted, files[0])
+    expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    # Some folders store the tied head again: it must be equal to the embedding.
+    tied = skeleton.all_tied_weights_keys.keys() - expected.keys()
+    shapes = {name: shape for name, shape in weight_shapes(folder).items() if name not in tied}
+    require_shapes(shapes, expected, files[0])
     require_numbers(files, (*FLOATS, *WHOLE))
     tensors: dict[str, Tensor] = {}
     for file in files:
         part = load_tensors(file)
         require_finite(part, file)
         tensors |= part
-    decoder = _loaded(config, {n: each for n, each in tensors.items() if n in wanted}, where)
-    heads = {name: tensors[name] for name in HEADS if name in tensors and name in doubled}
+    weights = {name: tensor for name, tensor in tensors.items() if name in expected}
+    decoder = _loaded(config, weights, where)
+    heads = {name: tensors[name] for name in HEADS if name in tensors and name in tied}
     require_tied(heads, decoder.network.get_input_embeddings().weight, where)
     return decoder
 
