@@ -136,22 +136,37 @@ class Events:
         self.close()
         self.steps = 0
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            from tensorboard.compat.proto.event_pb2 import (
+                Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
+                SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+            )
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._writer = SummaryWriter(str(self.folder), purge_step=0)
+        self._writer = EventFileWriter(str(self.folder))
+        self._writer.add_event(Event(step=0, session_log=SessionLog(status=SessionLog.START)))
         self.write(lines)
 
     def write(self, lines: Sequence[Line]) -> None:
         """Write the numbers of steps, and flush them."""
         if self._writer is None:
             return
+        from tensorboard.compat.proto.event_pb2 import (
+            Event,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        from tensorboard.compat.proto.summary_pb2 import (
+            Summary,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+
         for line in lines:
-            found = numbers(line)
-            for key, value in found.items():
-                self._writer.add_scalar(f"{line['stage']}/{key}", value, line["step"])
-            self.steps += bool(found)
+            values = [
+                Summary.Value(tag=f"{line['stage']}/{key}", simple_value=value)
+                for key, value in numbers(line).items()
+            ]
+            if values:
+                self.steps += 1
+                self._writer.add_event(Event(step=line["step"], summary=Summary(value=values)))
         self._writer.flush()
 
     def close(self) -> None:
