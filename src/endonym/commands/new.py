@@ -29,6 +29,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
+from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
 from endonym.tokenizer.config import TokenizerConfig
@@ -163,12 +164,17 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
         samples=EXAMPLES,
         limit=EXAMINED_BYTES,
     )
+    for finding in of_most(advised.findings):
+        log.warn(
+            f"{finding.title.lower()}: {finding.share:.0%} of the documents. No rule is written "
+            f"for that. Is --language {language} right?"
+        )
     examined = advised.examined
     goes = examined.documents - examined.kept.documents
     log.line(
         f"{'cleaning':<{LABEL}}{100 * goes / max(1, examined.documents):.1f} % of "
-        f"{counted(examined.documents, 'document')} go, by the rules in the recipe; each with "
-        "examples: endonym doctor"
+        f"{counted(examined.documents, 'document')} are dropped by the rules in the "
+        "recipe; endonym doctor shows examples of each rule"
     )
     return advised
 

@@ -369,6 +369,12 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
         )
 
 
+def of_most(findings: Iterable[Finding]) -> list[Finding]:
+    """What would drop most of the documents: no rule is recommended for it."""
+    droppers = {*(rule.key for rule in DROPS), "min_language_score"}
+    return [each for each in findings if each.name in droppers and each.share > MOST_DROPPED]
+
+
 def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
     """Of the rules that were switched on, those that did something, and those for every corpus.
 
@@ -376,8 +382,7 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     not the one that was named. read: of each source, of which more than usual may have to be
     unreadable.
     """
-    droppers = {*(rule.key for rule in DROPS), "min_language_score"}
-    most = {each.name for each in findings if each.name in droppers and each.share > MOST_DROPPED}
+    most = {finding.name for finding in of_most(findings)}
     # What a foreign script drops is never a loss, though no text has one yet.
     names = {*(finding.name for finding in findings), "min_script_share"} - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)

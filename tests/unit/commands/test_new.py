@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from found_texts import write_found_texts
 from made_dirt import stubs
-from text_samples import RUSSIAN
+from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
@@ -474,3 +474,14 @@ def test_a_plain_folder_is_three_lines_without_a_warning(
     assert "warning: no text reads like Tatar" in said(plain, capsys)
     plain.doubt, plain.all_documents = "", 3.0
     assert "warning: the run will end: documents left: 3; " in said(plain, capsys)
+
+
+def test_a_rule_that_would_drop_most_of_the_texts_is_not_written_but_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("\n".join([*RUSSIAN * 20, *TATAR[:5]]), "utf-8")
+    recipe = Recipe.load(new(tmp_path / "project", tmp_path / "texts", log=Log()))
+    assert recipe.clean.min_language_score is None
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"\d\d% of the documents. No rule is written for that. Is --language tt", said)
