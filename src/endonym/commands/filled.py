@@ -1,4 +1,4 @@
-"""Texts of commands that are templates of this folder: what check and status say, a recipe."""
+"""Texts of commands that are templates of this folder, and of the recipe that `new` writes."""
 
 from pathlib import Path
 from typing import Any

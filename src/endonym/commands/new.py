@@ -15,7 +15,7 @@ from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import write_atomic
-from endonym.errors import RecipeError
+from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Split
 from endonym.formats.files import source_files
 from endonym.formats.readable import said
@@ -73,11 +73,11 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         files = counted(survey.odd_files, "file")
         sources += f" · {files} ({size(survey.odd_bytes)}, {share:.0%}) in another, left out"
     row("language", f"{language_name(language)}: {sources}")
-    _warn_of([f"{source.path}: {reason}" for source, reason in survey.odd], "", log)
+    _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)
     if survey.odd:
         row("", "the recipe has them as comments: take out the # to use one")
     if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
-        shown = ", ".join(f'"{pattern}"' for pattern in patterns[:NAMED])
+        shown = ", ".join(map(toml, patterns[:NAMED]))
         more = ", …" if len(patterns) > NAMED else ""
         row("", f"the key that leaves them out of a folder: exclude = [{shown}{more}]")
     for warning in few_warnings(survey.all_documents):
@@ -138,6 +138,12 @@ def write_recipe(
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
     advised = examined_texts(survey, folder, language, log)
+    usable = {source.name for source in advised.sources}
+    if not usable:
+        raise MissingSource("no text that can be read", where=", ".join(map(str, texts)))
+    survey.sources = [pair for pair in survey.sources if pair[0].name in usable]
+    survey.joined = [name for name in survey.joined if name in usable]
+    survey.samples = [sample for sample in survey.samples if sample.source.name in usable]
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
@@ -170,12 +176,16 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
             f"for that. Is --language {language} right?"
         )
     examined = advised.examined
-    goes = examined.documents - examined.kept.documents
-    log.line(
-        f"{'cleaning':<{LABEL}}{100 * goes / max(1, examined.documents):.1f} % of "
-        f"{counted(examined.documents, 'document')} are dropped by the rules in the "
-        "recipe; endonym doctor shows examples of each rule"
-    )
+    text = "nothing could be examined: the run reads pictures of text"
+    if examined.documents:
+        goes = 1 - examined.kept.documents / examined.documents
+        sample = "" if examined.is_whole else "a sample of "
+        documents = counted(examined.documents, "document")
+        text = (
+            f"{100 * goes:.1f} % of {sample}{documents} are dropped by the rules in the recipe; "
+            "endonym doctor shows examples of each rule"
+        )
+    log.line(f"{'cleaning':<{LABEL}}{text}")
     return advised
 
 

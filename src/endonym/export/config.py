@@ -29,8 +29,8 @@ class Format(NamedTuple):
         missing = [name for name in self.packages if find_spec(name) is None]
         if missing:
             raise ExportError(
-                f"GGUF files need {' and '.join(missing)}, which is not installed here",
-                where="export gguf",
+                f"it needs {' and '.join(missing)}, which is not installed here",
+                where=f"export: {self.words}",
                 do='Install it: pip install "endonym[gguf]"',
             )
 

@@ -328,8 +328,9 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
 
     At the start, where a loss falls steeply, the mean is of fewer values, as many on each side. At
     the end it is the straight line through the last `window` values, so that none of them, which
-    are noisy, is shown alone.
+    are noisy, is shown alone. Values that are not finite are left out.
     """
+    points = [point for point in points if math.isfinite(point[1])]
     if not points:
         return []
     half = max(0, window // 2)

@@ -22,6 +22,7 @@ from endonym.formats.faults import FAULT
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.readable import Reading, allowance
 from endonym.formats.reasons import READER_REASONS, in_words
+from endonym.log import number
 from endonym.recipe.layers import config_lines, toml
 from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined, Sources
@@ -383,8 +384,9 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     unreadable.
     """
     most = {finding.name for finding in of_most(findings)}
-    # What a foreign script drops is never a loss, though no text has one yet.
-    names = {*(finding.name for finding in findings), "min_script_share"} - most
+    # Rules against other languages stay for what was not examined: pictures, later files.
+    always = {"min_script_share", "min_language_score"}
+    names = always.union(finding.name for finding in findings) - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     given = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
@@ -478,7 +480,9 @@ def source_table(source: Source) -> str:
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
-    reasons = {finding.name: f"{finding.title.lower()}: {finding.count:,}" for finding in findings}
+    reasons = {
+        finding.name: f"{finding.title.lower()}: {number(finding.count)}" for finding in findings
+    }
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
         said = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(said)

@@ -239,6 +239,9 @@ def test_smoothing_keeps_a_straight_line_and_calms_a_jagged_one() -> None:
         assert math.isclose(y, mean)
     jagged = [(float(x), float(x % 2)) for x in range(50)]
     assert all(0.4 <= y <= 0.6 for _, y in smoothed(jagged, 21)[10:-10])
+    diverged = [(0.0, 1.0), (1.0, math.inf), (2.0, math.nan), (3.0, 1.0)]
+    assert [x for x, _ in smoothed(diverged, 3)] == [0.0, 3.0]
+    assert smoothed([], 3) == smoothed(diverged[1:3], 3) == []
 
 
 def test_of_each_stretch_the_lowest_and_the_highest_are_kept_in_their_order() -> None:

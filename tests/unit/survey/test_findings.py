@@ -256,7 +256,7 @@ def of_ten(name: str) -> Finding:
 def test_what_found_nothing_is_not_prescribed():
     clean = recommended(EVERY, [of_ten("look_alikes"), of_ten("max_digits")])
     assert clean.normalize == ("nfc", "zero_width", "look_alikes", "spaces")
-    assert (clean.max_digits, clean.max_line_documents, clean.language) == (0.3, None, None)
+    assert (clean.max_digits, clean.max_line_documents, clean.split_languages) == (0.3, None, False)
     assert clean.dedup == ("exact", "near", "paragraphs")
     assert clean.max_unreadable == Clean().max_unreadable
 
@@ -368,3 +368,8 @@ def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: P
     assert len(made.exclude) == 2
     assert PurePosixPath(files[1].name).match(made.exclude[1])
     assert not PurePosixPath(files[0].name).match(made.exclude[1])
+
+
+def test_rules_against_other_languages_stay_for_what_was_not_examined():
+    clean = recommended(EVERY, [])
+    assert (clean.language, clean.min_language_score, clean.min_script_share) == ("tt", 0.2, 0.5)
