@@ -29,7 +29,7 @@ class Format(NamedTuple):
         missing = [name for name in self.packages if find_spec(name) is None]
         if missing:
             raise ExportError(
-                f"it needs {' and '.join(missing)}, which is not installed here",
+                f"its files need {' and '.join(missing)}, which is not installed here",
                 where=f"export: {self.words}",
                 do='Install it: pip install "endonym[gguf]"',
             )
