@@ -251,7 +251,7 @@ def test_an_impossible_adapter_is_told_before_training(project: Project, monkeyp
     project.edit(("[[evaluate]]", tales), ("[[evaluate]]", export))
     said = project.run()
     assert said.code == 1
-    assert "GGUF files need xllamacpp, which" in said.err
+    assert "its files need xllamacpp, which" in said.err
     assert not [*(project.store / "model").glob("*/manifest.json")]
     lines = [each for path in project.store.glob("journal/*.jsonl") for each in read_jsonl(path)]
     assert not [each for each in lines if each["event"] == "step"]

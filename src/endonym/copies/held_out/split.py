@@ -218,15 +218,16 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
 def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
     """Dev and test of a source: blocks with keys below a share of all, the lower half of it test.
 
-    At least one of each, of four blocks or more, and at most half of the documents in all, unless
-    the first block alone has more.
+    At least one of each, of four blocks or more, and at most half of the documents in all. A block
+    that has more than half of them stays in train.
     """
-    blocks = np.unique(keys)
+    blocks, counts = np.unique(keys, return_counts=True)
     nothing = np.zeros(len(keys), dtype=np.bool_)
     if len(blocks) < 2:
         return nothing, nothing
-    median = np.sort(keys)[len(keys) // 2]  # below it lies at most half of the documents
-    allowed = blocks[blocks < median] if (blocks < median).any() else blocks[:1]
+    half = len(keys) // 2
+    blocks, counts = blocks[counts <= half], counts[counts <= half]
+    allowed = blocks[np.cumsum(counts) <= half]
     middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
     # At least two are held out, one for each, whatever their hashes are.
     last = max(last, min(2, len(allowed)))

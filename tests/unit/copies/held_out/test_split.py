@@ -118,6 +118,18 @@ def test_a_small_source_holds_out_at_least_one_and_at_most_half(count: int):
         assert (dev | test).sum() <= max(1, count // 2)
 
 
+def test_a_block_of_more_than_half_of_a_source_is_not_held_out():
+    """All sentences of one article, for example, with the smallest key of all blocks."""
+    for documents, dev, test in (
+        ([1, 1, 1, 2], [], [3]),
+        ([1, 1, 1, 1, 1, 2, 3, 4], [7], [5, 6]),
+        ([1, 1, 2, 2], [], [0, 1]),
+        ([1, 2, 2, 2, 3], [4], [0]),
+    ):
+        (found,) = candidates_of([np.array(documents, dtype=np.uint64)], Split())
+        assert [indices(side) for side in found] == [dev, test]
+
+
 def test_a_source_with_one_document_holds_out_nothing_beside_others():
     first, second = candidates_of([keys(numbered(100)), keys(["Кояш чыкты."])], Split())
     assert all(each.any() for each in first)
