@@ -13,20 +13,22 @@ def unset(default: str) -> dict[str, Any]:
     return {"unset": default}
 
 
-def optional(
-    description: str, default: str | None = None, *, is_identity: bool = True, **limits: Any
-) -> Any:
+def optional(default: str | None = None, *, is_identity: bool = True, **limits: Any) -> Any:
     """A field that may be left out. default: what then holds, in words (`unset`).
 
     is_identity: False as of NOT_IDENTITY. limits: of its values, as of a Field.
     """
     extra = {} if is_identity else NOT_IDENTITY
     extra = extra if default is None else extra | unset(default)
-    return Field(default=None, description=description, json_schema_extra=extra or None, **limits)
+    return Field(default=None, json_schema_extra=extra or None, **limits)
 
 
 class Config(BaseModel):
-    """A frozen table of a recipe; unknown keys are errors."""
+    """A frozen table of a recipe; unknown keys are errors.
+
+    The docstring below a field is its description in `endonym explain`, docs/recipe.md and the
+    JSON Schema: what it means in one paragraph, and then a list of what else to know (`- …`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -19,15 +19,14 @@ CHATML_NAME = "chatml"
 class Pack(Config):
     """How documents become rows of equal length, without padding and without losing tokens."""
 
-    context: int | None = optional(
-        "tokens in a row; chosen from the texts if not given", ge=8, le=131_072
-    )
-    join: tuple[str, ...] = Field(
-        default=(),
-        description="sources that are lists of sentences\n"
-        "    one document in seven is read together with its neighbours\n"
-        "    a line end follows each document instead of end-of-text",
-    )
+    context: int | None = optional(ge=8, le=131_072)
+    """tokens in a row; chosen from the texts if not given"""
+    join: tuple[str, ...] = ()
+    """sources that are lists of sentences
+
+    - one document in seven is read together with its neighbours
+    - a line end follows each document instead of end-of-text
+    """
 
 
 RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
@@ -37,26 +36,18 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 class Chat(Config):
     """How conversations and preference pairs become tokens."""
 
-    template: str | None = optional(
-        '"chatml", or the path of a Jinja template as `transformers` has them; it goes '
-        "with the model and its exports\n"
-        "    if not given, the template of model.folder, or chatml",
-        min_length=1,
-    )
-    val_share: float = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="share of the prompts that are held out for validations, by a keyed hash; at "
-        "least one",
-    )
-    max_rejected: float = Field(
-        default=0.1,
-        ge=0,
-        le=1,
-        description="a larger share of records that cannot be used is an error; duplicates and "
-        "held-out texts do not count",
-    )
+    template: str | None = optional(min_length=1)
+    """chat template: "chatml", or the path of a Jinja template as `transformers` has them; it goes
+    with the model and its exports
+
+    - if not given, the template of model.folder, or chatml
+    """
+    val_share: float = Field(default=0.05, gt=0, lt=1)
+    """share of the prompts that are held out for validations, by a keyed hash; at least one"""
+    max_rejected: float = Field(default=0.1, ge=0, le=1)
+    """a larger share of records that cannot be used is an error; duplicates and held-out texts do
+    not count
+    """
 
 
 class ExampleSettings(Config):

@@ -5,28 +5,26 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import Config, optional
+from endonym.config import Config
 
 
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "prompts", "speed"] = Field(
-        description="bits: bits per byte of held-out text; prompts: continuations to read; speed: "
-        "size, memory, speed and loss in each program that runs the model or an export of it"
-    )
-    file: str | None = optional("bits: a text to score instead; prompts: one prompt a line")
-    split: Literal["test", "dev"] = Field(
-        default="test",
-        description="bits: test for the final score; dev for comparing settings before choosing",
-    )
-    max_tokens: int = Field(default=120, ge=1, description="prompts: length of a continuation")
-    temperature: float = Field(
-        default=0.8, ge=0, description="prompts: sampling temperature; 0 is greedy"
-    )
-    baselines: bool = Field(
-        default=True, description="bits: also uniform, unigram, bigram and a primed compressor"
-    )
+    kind: Literal["bits", "prompts", "speed"]
+    """bits: bits per byte of held-out text; prompts: continuations to read; speed: size, memory,
+    speed and loss in each program that runs the model or an export of it
+    """
+    file: str | None = None
+    """bits: a text to score instead; prompts: one prompt a line"""
+    split: Literal["test", "dev"] = "test"
+    """bits: test for the final score; dev for comparing settings before choosing"""
+    max_tokens: int = Field(default=120, ge=1)
+    """prompts: length of a continuation"""
+    temperature: float = Field(default=0.8, ge=0)
+    """prompts: sampling temperature; 0 is greedy"""
+    baselines: bool = True
+    """bits: also uniform, unigram, bigram and a primed compressor"""
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":

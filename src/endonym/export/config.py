@@ -43,14 +43,12 @@ class Export(Config):
     """One format in which the finished model, or the corpus, is exported."""
 
     format: FormatName = Field(
-        description="\n    ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
+        description="\n- ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
     )
     quantize: tuple[Quantization, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="gguf: number formats of the weights, a file for each; names are llama.cpp's",
-        json_schema_extra=unset("F16 and Q8_0"),
+        default=None, min_length=1, json_schema_extra=unset("F16 and Q8_0")
     )
+    """gguf: number formats of the weights, a file for each; names are llama.cpp's"""
 
     @model_validator(mode="after")
     def quantizes_gguf_alone(self) -> "Export":

@@ -34,75 +34,69 @@ Count = Annotated[int, Field(ge=1)]
 class Source(Config):
     """One named set of raw files; each source is scored on its own."""
 
-    name: str = Field(pattern=r"^[\w.-]{1,64}$", description="what scores and tables call it")
-    path: str = Field(
-        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe\n"
-        '    "hub:owner/name" is a data set of the Hugging Face hub',
-        json_schema_extra=NOT_IDENTITY,
-    )
-    exclude: tuple[str, ...] = Field(
-        default=(),
-        description='files and folders to leave out, as globs: "*.bak" matches a name, '
-        '"old/*.txt" a path below `path`',
-        json_schema_extra=NOT_IDENTITY,
-    )
+    name: str = Field(pattern=r"^[\w.-]{1,64}$")
+    """what scores and tables call it"""
+    path: str = Field(json_schema_extra=NOT_IDENTITY)
+    """a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe
+
+    - "hub:owner/name" is a data set of the Hugging Face hub
+    """
+    exclude: tuple[str, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    """files and folders to leave out, as globs: "*.bak" matches a name, "old/*.txt" a path below
+    `path`
+    """
     revision: str | None = Field(
-        default=None,
-        pattern=r"^[\w./-]{1,200}$",
-        description="which version of a data set of the hub: a commit, a tag or a branch; "
-        "default main",
-        json_schema_extra=NOT_IDENTITY,
+        default=None, pattern=r"^[\w./-]{1,200}$", json_schema_extra=NOT_IDENTITY
     )
-    format: Format = Field(
-        default="auto", description="how records are written; auto goes by the file's name"
-    )
-    document: Literal["file", "page", "line", "blank_lines"] = Field(
-        default="file",
-        description="what one document is\n"
-        '    "file" a whole file; each page of web archives, each article of dumps\n'
-        '    "page" a page of a PDF, a chapter of an e-book\n'
-        '    "line" or "blank_lines" each line, or each block between empty lines or stars',
-    )
-    blank_lines: Literal[1, 2] = Field(
-        default=1,
-        description="how many empty lines end a document; 2 keeps the stanzas of verse together",
-    )
-    column: Count | str | None = optional(
-        "the field that holds the text: a name, or a number from 1\n"
-        '    jsonl and parquet use "text" if none is given\n'
-        '    with document = "line" a number splits each line at tabs'
-    )
-    member: str | None = optional("which members of tar and zip archives to read, as a glob")
-    encoding: str | None = optional("the files' encoding; detected and recorded if it is not given")
-    script: Script = optional(
-        "the script of the text, such as georgian\n"
-        "    a page of a PDF that an old font writes in Latin letters is then refused\n"
-        "    if not given, that of [clean], or of the recipe's language"
-    )
-    ocr: Literal["auto"] | tuple[str, ...] | None = optional(
-        "Tesseract reads pictures, and pages of PDFs without good text\n"
-        '    a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]\n'
-        '    "auto" measures which of the packs on this machine read the language\'s letters '
-        "best\n"
-        "    without it such pages are counted and left out"
-    )
-    min_ocr_confidence: Share | None = optional(
-        "a page of which Tesseract is less sure is left out", "0.6"
-    )
-    repeatable: bool | Count | None = Field(
-        default=None,
-        description="how often all phases together may read the source: true is without limit, "
-        "a number so many times, false once; counted anew where a phase starts from scratch\n"
-        "    if not given, each phase as many times as it says epochs; with `sources` else once",
-        json_schema_extra=NOT_IDENTITY,
-    )
+    """which version of a data set of the hub: a commit, a tag or a branch; default main"""
+    format: Format = "auto"
+    """how records are written; auto goes by the file's name"""
+    document: Literal["file", "page", "line", "blank_lines"] = "file"
+    """what one document is
+
+    - "file" a whole file; each page of web archives, each article of dumps
+    - "page" a page of a PDF, a chapter of an e-book
+    - "line" or "blank_lines" each line, or each block between empty lines or stars
+    """
+    blank_lines: Literal[1, 2] = 1
+    """how many empty lines end a document; 2 keeps the stanzas of verse together"""
+    column: Count | str | None = None
+    """the field that holds the text: a name, or a number from 1
+
+    - jsonl and parquet use "text" if none is given
+    - with document = "line" a number splits each line at tabs
+    """
+    member: str | None = None
+    """which members of tar and zip archives to read, as a glob"""
+    encoding: str | None = None
+    """the files' encoding; detected and recorded if it is not given"""
+    script: Script = None
+    """the script of the text, such as georgian
+
+    - a page of a PDF that an old font writes in Latin letters is then refused
+    - if not given, that of [clean], or of the recipe's language
+    """
+    ocr: Literal["auto"] | tuple[str, ...] | None = None
+    """Tesseract reads pictures, and pages of PDFs without good text
+
+    - a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]
+    - "auto" measures which of the packs on this machine read the language's letters best
+    - without it such pages are counted and left out
+    """
+    min_ocr_confidence: Share | None = optional("0.6")
+    """a page of which Tesseract is less sure is left out"""
+    repeatable: bool | Count | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    """how often all phases together may read the source: true is without limit, a number so many
+    times, false once; counted anew where a phase starts from scratch
+
+    - if not given, each phase as many times as it says epochs; with `sources` else once
+    """
     license: str | None = Field(
-        default=None,
-        pattern=r"^[^\s`|][^\n`|]{0,99}$",
-        description="what the texts may be used under, for the model's README: an identifier of "
-        "SPDX such as CC-BY-SA-4.0, or words",
-        json_schema_extra=NOT_IDENTITY,
+        default=None, pattern=r"^[^\s`|][^\n`|]{0,99}$", json_schema_extra=NOT_IDENTITY
     )
+    """what the texts may be used under, for the model's README: an identifier of SPDX such as
+    CC-BY-SA-4.0, or words
+    """
 
     def in_script(self, script: str | None) -> "Source":
         """Itself with a script, if it names none."""
@@ -125,121 +119,93 @@ class Clean(Config):
     normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
         description="changes made to every text, in this order"
-        + "".join(f'\n    "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
+        + "".join(f'\n- "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
     )
-    mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = Field(
-        default=(),
-        description="personal data that is replaced by `mask_with`; telephone numbers without + "
-        "and codes of persons are those of countries of `language`",
-    )
-    mask_with: str = Field(
-        default="<{kind}>",
-        pattern=r"^[^@\d]*$",
-        description="what stands in place of it; {kind} is its kind",
-    )
-    language: str | None = optional(
-        "the code of the language that documents must be in",
-        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
-    )
-    contrast: tuple[str, ...] = Field(
-        default=(),
-        description="texts in other languages from which to tell it, as globs; one file a "
-        "language, named by its code: neighbours/ba.txt",
-        json_schema_extra=NOT_IDENTITY,
-    )
-    min_language_score: Share | None = optional(
-        "drop documents that are less probably in `language`"
-    )
-    split_languages: bool = Field(
-        default=False,
-        description="take out the paragraphs of a document that are in another language; "
-        "without min_language_score drop documents of such paragraphs alone",
-    )
-    max_line_documents: Count | None = optional(
-        "take out lines that stand in more documents: lines of at least 40 letters wherever they "
-        "stand, shorter ones at the beginning and end of a document if they also stand in one of "
-        "a hundred documents"
-    )
-    max_same_skeleton: Count | None = optional(
-        "keep so many of the documents that are the same once digits, names and rare words are "
-        "blanked, as those that a program has filled in"
-    )
-    min_chars: Count | None = optional("drop documents shorter than this")
-    max_chars: Count | None = optional("drop documents longer than this")
-    script: Script = optional("the language's script: latin, cyrillic, khmer, arabic, devanagari …")
-    min_script_share: Share | None = optional(
-        "drop documents with a smaller share of letters and vowel signs in `script`"
-    )
-    expected_letters: str | None = optional(
-        "letters that tell the language from its neighbours, such as әөүҗңһ"
-    )
-    min_expected_share: Share | None = optional(
-        "drop documents where they are a smaller share of letters"
-    )
-    min_words: Count | None = optional("drop documents of fewer words")
-    min_word_length: float | None = optional(
-        "drop documents whose words are shorter on average", gt=0
-    )
-    max_word_length: float | None = optional(
-        "drop documents whose words are longer on average", gt=0
-    )
-    max_symbols: Share | None = optional(
-        "drop documents where more of the characters are no letters, digits or punctuation"
-    )
-    max_digits: Share | None = optional("drop documents where more of the characters are digits")
-    min_ended_lines: Share | None = optional(
-        "drop documents where fewer of the lines end with punctuation, as menus"
-    )
-    max_short_lines: Share | None = optional(
-        "drop documents where more of the lines have at most 30 characters"
-    )
-    max_list_lines: Share | None = optional(
-        "drop documents where more of the lines begin with a bullet or a number"
-    )
-    max_table_lines: Share | None = optional(
-        "drop documents where more of the lines are rows of a table"
-    )
-    max_code_lines: Share | None = optional(
-        "drop documents where more of the lines look like a program"
-    )
-    max_repeated_lines: Share | None = optional(
-        "drop documents where more of the lines are repetitions"
-    )
-    max_repeated_5grams: Share | None = optional(
-        "drop documents where more of the words are in five words in a row that stood before in it"
-    )
-    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
-        default=(),
-        description="which copies are dropped, in this order: exact, near, paragraphs\n"
-        '    "exact" drops a document whose text stood before\n'
-        '    "near" drops a document that is similar to another one; the better copy stays: less '
-        "damaged, longer, with more accents, earlier. Texts of fewer than 100 letters are no "
-        "copies if their numbers differ, and those of fewer than 11 must be equal but for case, "
-        "blanks and punctuation\n"
-        '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
-        "earlier document",
-    )
-    near_similarity: float = Field(
-        default=0.8,
-        ge=0.5,
-        le=1,
-        description="from which share of common shingles on two documents are near copies; a "
-        "shingle is a run of six letters",
-    )
-    decontaminate: tuple[str, ...] = Field(
-        default=(),
-        description="files or globs whose texts must not stand in the corpus, beside those that "
-        "[[evaluate]] scores: paragraphs that share thirteen words in a row with them are taken "
-        "out",
-        json_schema_extra=NOT_IDENTITY,
-    )
-    max_unreadable: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="a larger share of unreadable bytes of all sources is an error, not a reject; "
-        "ten bad records, or this share of all, are always rejects unless it is 0",
-    )
+    mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = ()
+    """personal data that is replaced by `mask_with`; telephone numbers without + and codes of
+    persons are those of countries of `language`
+    """
+    mask_with: str = Field(default="<{kind}>", pattern=r"^[^@\d]*$")
+    """what stands in place of it; {kind} is its kind"""
+    language: str | None = optional(pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$")
+    """the code of the language that documents must be in"""
+    contrast: tuple[str, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    """texts in other languages from which to tell it, as globs; one file a language, named by its
+    code: neighbours/ba.txt
+    """
+    min_language_score: Share | None = None
+    """drop documents that are less probably in `language`"""
+    split_languages: bool = False
+    """take out the paragraphs of a document that are in another language; without
+    min_language_score drop documents of such paragraphs alone
+    """
+    max_line_documents: Count | None = None
+    """take out lines that stand in more documents: lines of at least 40 letters wherever they
+    stand, shorter ones at the beginning and end of a document if they also stand in one of a
+    hundred documents
+    """
+    max_same_skeleton: Count | None = None
+    """keep so many of the documents that are the same once digits, names and rare words are
+    blanked, as those that a program has filled in
+    """
+    min_chars: Count | None = None
+    """drop documents shorter than this"""
+    max_chars: Count | None = None
+    """drop documents longer than this"""
+    script: Script = None
+    """the language's script: latin, cyrillic, khmer, arabic, devanagari …"""
+    min_script_share: Share | None = None
+    """drop documents with a smaller share of letters and vowel signs in `script`"""
+    expected_letters: str | None = None
+    """letters that tell the language from its neighbours, such as әөүҗңһ"""
+    min_expected_share: Share | None = None
+    """drop documents where they are a smaller share of letters"""
+    min_words: Count | None = None
+    """drop documents of fewer words"""
+    min_word_length: float | None = optional(gt=0)
+    """drop documents whose words are shorter on average"""
+    max_word_length: float | None = optional(gt=0)
+    """drop documents whose words are longer on average"""
+    max_symbols: Share | None = None
+    """drop documents where more of the characters are no letters, digits or punctuation"""
+    max_digits: Share | None = None
+    """drop documents where more of the characters are digits"""
+    min_ended_lines: Share | None = None
+    """drop documents where fewer of the lines end with punctuation, as menus"""
+    max_short_lines: Share | None = None
+    """drop documents where more of the lines have at most 30 characters"""
+    max_list_lines: Share | None = None
+    """drop documents where more of the lines begin with a bullet or a number"""
+    max_table_lines: Share | None = None
+    """drop documents where more of the lines are rows of a table"""
+    max_code_lines: Share | None = None
+    """drop documents where more of the lines look like a program"""
+    max_repeated_lines: Share | None = None
+    """drop documents where more of the lines are repetitions"""
+    max_repeated_5grams: Share | None = None
+    """drop documents where more of the words are in five words in a row that stood before in it"""
+    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = ()
+    """which copies are dropped, in this order: exact, near, paragraphs
+
+    - "exact" drops a document whose text stood before
+    - "near" drops a document that is similar to another one; the better copy stays: less damaged,
+      longer, with more accents, earlier. Texts of fewer than 100 letters are no copies if their
+      numbers differ, and those of fewer than 11 must be equal but for case, blanks and punctuation
+    - "paragraphs" takes out paragraphs of a hundred letters or more that stand in an earlier
+      document
+    """
+    near_similarity: float = Field(default=0.8, ge=0.5, le=1)
+    """from which share of common shingles on two documents are near copies; a shingle is a run of
+    six letters
+    """
+    decontaminate: tuple[str, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    """files or globs whose texts must not stand in the corpus, beside those that [[evaluate]]
+    scores: paragraphs that share thirteen words in a row with them are taken out
+    """
+    max_unreadable: float = Field(default=0.01, ge=0, le=1)
+    """a larger share of unreadable bytes of all sources is an error, not a reject; ten bad records,
+    or this share of all, are always rejects unless it is 0
+    """
 
     def contrast_files(self, folder: Path) -> list[Path]:
         """The files of texts in other languages; patterns are relative to the recipe's folder."""
@@ -276,34 +242,24 @@ class Split(Config):
     They are taken in blocks of neighbours, by a keyed hash of the text.
     """
 
-    val_documents: int | None = optional(
-        "hold out about so many documents, in whole blocks of neighbours: half of them for dev, "
-        "half for test",
-        ge=2,
-    )
-    val_share: float | None = optional(
-        "hold out this share of each source's documents: half of them for dev, half for test; "
-        "default 0.06",
-        gt=0,
-        lt=1,
-    )
-    val_bytes: Count | None = optional(
-        "hold out about so many bytes of each source at most, whatever its share is; default "
-        "20,000,000 where neither key above is given"
-    )
-    block_bytes: int = Field(
-        default=BLOCK_BYTES,
-        ge=1,
-        le=1_000_000,
-        description="about how many bytes of neighbouring lines are held out together; larger "
-        "blocks have less training text beside them, smaller ones are more",
-    )
-    seed: int = Field(
-        default=42,
-        ge=0,
-        lt=2**63,
-        description="random seed of the split; independent of the training seed",
-    )
+    val_documents: int | None = optional(ge=2)
+    """hold out about so many documents, in whole blocks of neighbours: half of them for dev, half
+    for test
+    """
+    val_share: float | None = optional(gt=0, lt=1)
+    """hold out this share of each source's documents: half of them for dev, half for test; default
+    0.06
+    """
+    val_bytes: Count | None = None
+    """hold out about so many bytes of each source at most, whatever its share is; default
+    20,000,000 where neither key above is given
+    """
+    block_bytes: int = Field(default=BLOCK_BYTES, ge=1, le=1_000_000)
+    """about how many bytes of neighbouring lines are held out together; larger blocks have less
+    training text beside them, smaller ones are more
+    """
+    seed: int = Field(default=42, ge=0, lt=2**63)
+    """random seed of the split; independent of the training seed"""
 
     @model_validator(mode="after")
     def one_of_the_two(self) -> "Split":

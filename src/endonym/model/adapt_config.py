@@ -32,24 +32,20 @@ ROUTER = "router"
 class Adapt(Config):
     """Adapters that a phase trains instead of the weights themselves."""
 
-    kind: Literal["lora"] = Field(default="lora", description="low-rank adapters")
-    rank: int = Field(
-        default=RANK, ge=1, le=65_536, description="rows of A, columns of B: what it can learn"
-    )
-    alpha: Positive | None = optional(
-        "the change of a matrix is alpha / rank times B A", "twice the rank"
-    )
-    dropout: Share = Field(default=0.0, description="of the inputs of A")
-    on: tuple[str, ...] = Field(
-        default=GROUPS,
-        min_length=1,
-        description="which matrices: mixer, ffn, all (each linear map but the head), or a name, as "
-        "query and down; q_proj of a model that transformers computes",
-    )
-    dora: bool = Field(
-        default=False,
-        description="whether the norms of the rows are trained too (DoRA, arXiv:2402.09353)",
-    )
+    kind: Literal["lora"] = "lora"
+    """low-rank adapters"""
+    rank: int = Field(default=RANK, ge=1, le=65_536)
+    """rows of A, columns of B: what it can learn"""
+    alpha: Positive | None = optional("twice the rank")
+    """the change of a matrix is alpha / rank times B A"""
+    dropout: Share = 0.0
+    """of the inputs of A"""
+    on: tuple[str, ...] = Field(default=GROUPS, min_length=1)
+    """which matrices: mixer, ffn, all (each linear map but the head), or a name, as query and down;
+    q_proj of a model that transformers computes
+    """
+    dora: bool = False
+    """whether the norms of the rows are trained too (DoRA, arXiv:2402.09353)"""
 
     @field_validator("on")
     @classmethod

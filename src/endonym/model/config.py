@@ -34,18 +34,18 @@ Matrices = dict[str, tuple[int, int]]
 class RopeScaling(Config):
     """How rotary positions are stretched beyond the context they were learnt in."""
 
-    kind: Literal["linear", "llama3", "yarn"] = Field(
-        description="linear (arXiv:2306.15595), llama3 (as Llama 3.1), yarn (arXiv:2309.00071)"
-    )
-    factor: float = Field(ge=1, description="how many times longer the new context is")
-    original_context: Tokens | None = optional(
-        "tokens of the context before", "none; required for llama3 and yarn"
-    )
-    low_turns: float = Field(
-        default=1.0, gt=0, description="channels with fewer turns in it are stretched whole"
-    )
-    high_turns: Positive | None = optional("channels with more turns stay", "llama3: 4, yarn: 32")
-    sharpness: Positive | None = optional("factor on cosine and sine", "yarn: 0.1 ln(factor) + 1")
+    kind: Literal["linear", "llama3", "yarn"]
+    """linear (arXiv:2306.15595), llama3 (as Llama 3.1), yarn (arXiv:2309.00071)"""
+    factor: float = Field(ge=1)
+    """how many times longer the new context is"""
+    original_context: Tokens | None = optional("none; required for llama3 and yarn")
+    """tokens of the context before"""
+    low_turns: float = Field(default=1.0, gt=0)
+    """channels with fewer turns in it are stretched whole"""
+    high_turns: Positive | None = optional("llama3: 4, yarn: 32")
+    """channels with more turns stay"""
+    sharpness: Positive | None = optional("yarn: 0.1 ln(factor) + 1")
+    """factor on cosine and sine"""
 
 
 class RopeConfig(Config):
@@ -212,65 +212,66 @@ class ModelConfig(Config):
 class MixerKeys(Config):
     """What a recipe may say about the part that moves information between positions."""
 
-    kind: Literal["attention", "mamba", "mamba2"] | None = optional(
-        "which part; the family's if not given"
-    )
-    heads: Heads | None = optional("attention: query heads")
-    kv_heads: Heads | None = optional(
-        "attention: key and value heads; as many as heads if not given (falcon: 1)"
-    )
+    kind: Literal["attention", "mamba", "mamba2"] | None = None
+    """which part; the family's if not given"""
+    heads: Heads | None = None
+    """attention: query heads"""
+    kv_heads: Heads | None = None
+    """attention: key and value heads; as many as heads if not given (falcon: 1)"""
     head_width: Annotated[int, Field(ge=2, le=MOST_HEAD_WIDTH)] | None = optional(
-        "channels of one head", "dim / heads; mamba2: 64"
+        "dim / heads; mamba2: 64"
     )
-    query_key_norm: bool | None = optional("attention: normalise each head's queries and keys")
-    window: Tokens | None = optional(
-        "attention: keys a token sees, itself included; all if not given (mistral: half the "
-        "context)"
-    )
-    rope_base: Annotated[float, Field(gt=1)] | None = optional(
-        "longest wavelength of the rotary positions, in turns of 2π tokens", "10000"
-    )
-    rope_scaling: RopeScaling | None = optional("attention: stretched rotary positions")
-    rotary_share: Annotated[float, Field(gt=0, le=1)] | None = optional(
-        "attention: share of a head's channels that rotate", "1"
-    )
-    bias: bool | None = optional("biases of the linear maps")
-    state: HeadWidth | None = optional("mamba: state size of a channel", "16; mamba2: 128")
-    expand: Annotated[int, Field(ge=1, le=MOST_EXPAND)] | None = optional(
-        "mamba: inner channels per channel of the model", "2"
-    )
-    conv_width: Annotated[int, Field(ge=2, le=MOST_CONV)] | None = optional(
-        "mamba: tokens the short convolution sees", "4"
-    )
-    step_rank: Channels | None = optional(
-        "mamba: rank of the matrix that computes dt", "dim / 16, rounded up"
-    )
-    groups: Heads | None = optional("mamba2: groups of heads; those of a group share B and C", "1")
+    """channels of one head"""
+    query_key_norm: bool | None = None
+    """attention: normalise each head's queries and keys"""
+    window: Tokens | None = None
+    """attention: keys a token sees, itself included; all if not given (mistral: half the context)
+    """
+    rope_base: Annotated[float, Field(gt=1)] | None = optional("10000")
+    """longest wavelength of the rotary positions, in turns of 2π tokens"""
+    rope_scaling: RopeScaling | None = None
+    """attention: stretched rotary positions"""
+    rotary_share: Annotated[float, Field(gt=0, le=1)] | None = optional("1")
+    """attention: share of a head's channels that rotate"""
+    bias: bool | None = None
+    """biases of the linear maps"""
+    state: HeadWidth | None = optional("16; mamba2: 128")
+    """mamba: state size of a channel"""
+    expand: Annotated[int, Field(ge=1, le=MOST_EXPAND)] | None = optional("2")
+    """mamba: inner channels per channel of the model"""
+    conv_width: Annotated[int, Field(ge=2, le=MOST_CONV)] | None = optional("4")
+    """mamba: tokens the short convolution sees"""
+    step_rank: Channels | None = optional("dim / 16, rounded up")
+    """mamba: rank of the matrix that computes dt"""
+    groups: Heads | None = optional("1")
+    """mamba2: groups of heads; those of a group share B and C"""
 
 
 class FfnKeys(Config):
     """What a recipe may say about the part that works on each position alone."""
 
-    kind: Literal["plain", "gated", "experts", "none"] | None = optional(
-        "which part; the family's if not given"
-    )
+    kind: Literal["plain", "gated", "experts", "none"] | None = None
+    """which part; the family's if not given"""
     hidden: Channels | None = optional(
-        "inner width, of each expert if there are several",
-        "4·dim; gated: 8/3·dim, rounded up to a multiple of 256; experts: that over `active`",
+        "4·dim; gated: 8/3·dim, rounded up to a multiple of 256; experts: that over `active`"
     )
-    activation: Activation | None = optional("the non-linearity")
-    bias: bool | None = optional("biases of the linear maps")
-    experts: Experts | None = optional("experts of a layer", "8")
-    active: Experts | Literal["all"] | None = optional(
-        'experts a token goes to; "all" is the dense soft mixture', "2"
-    )
-    gated: bool | None = optional("experts are gated, or plain", "true")
-    balance: Literal["penalty", "bias"] | None = optional(
-        'how experts are kept in use: a "penalty" on the loss (arXiv:2101.03961), or a learnt '
-        '"bias" on the choice alone (arXiv:2408.15664)',
-        '"penalty"',
-    )
-    balance_weight: Annotated[float, Field(ge=0)] | None = optional("weight of the penalty", "0.01")
+    """inner width, of each expert if there are several"""
+    activation: Activation | None = None
+    """the non-linearity"""
+    bias: bool | None = None
+    """biases of the linear maps"""
+    experts: Experts | None = optional("8")
+    """experts of a layer"""
+    active: Experts | Literal["all"] | None = optional("2")
+    """experts a token goes to; "all" is the dense soft mixture"""
+    gated: bool | None = optional("true")
+    """experts are gated, or plain"""
+    balance: Literal["penalty", "bias"] | None = optional('"penalty"')
+    """how experts are kept in use: a "penalty" on the loss (arXiv:2101.03961), or a learnt "bias"
+    on the choice alone (arXiv:2408.15664)
+    """
+    balance_weight: Annotated[float, Field(ge=0)] | None = optional("0.01")
+    """weight of the penalty"""
 
 
 def _written_as(value: object) -> str:
@@ -293,50 +294,46 @@ Ffns = Annotated[
 class ModelKeys(Config):
     """What a recipe may say about the model; the family's row fills in what it does not."""
 
-    folder: str | None = optional(
-        "go on from a model: a run's folder, a model artefact, or a folder in the "
-        "transformers format\n"
-        "    its weights and shape, so no other key of [model]; [tokenizer] may extend or replace "
-        "its tokenizer",
-        is_identity=False,
-    )
-    family: Family = Field(default="qwen3", description="the row of the table of architectures")
-    dim: Annotated[int, Field(ge=2, le=MOST_CHANNELS)] | None = optional("model width")
-    layers: Layers | None = optional("blocks")
-    mixer: Mixers = Field(
-        default_factory=MixerKeys,
-        title="a mixer",
-        description="attention or state space; a list is tiled over the layers",
-    )
-    ffn: Ffns = Field(
-        default_factory=FfnKeys,
-        title="a feed-forward",
-        description="feed-forward; a list is tiled over the layers",
-    )
-    norm: Literal["rms", "layer"] | None = optional("kind of the norms")
-    norm_epsilon: Positive | None = optional("added to the variance inside each norm")
-    position: Literal["rope", "learned", "none"] | None = optional(
-        "how attention knows positions: rotated, added, or not at all"
-    )
-    parallel: bool | None = optional(
-        "mixer and feed-forward read the same stream, and are added once"
-    )
-    shared_norm: bool | None = optional("parallel only: one norm for both branches")
-    tied: bool | None = optional("one matrix for the embedding and the head", "true")
-    logit_cap: Positive | None = optional(
-        "logits are cap·tanh(logits / cap) (arXiv:2408.00118)", "no cap"
-    )
-    dropout: Share | None = optional(
-        "dropout of the output of each mixer and feed-forward layer, from 0 to 1; it helps where "
-        "a text is read in many epochs"
-    )
-    attention_dropout: Share | None = optional("dropout of attention weights, from 0 to 1", "0")
-    embedding_dropout: Share | None = optional(
-        "dropout of the embedding, from 0 to 1", "as dropout"
-    )
-    residual_init: Literal["zero", "scaled"] | None = optional(
-        "branches start at zero, or with deviations over √(2·layers)", '"zero"'
-    )
+    folder: str | None = optional(is_identity=False)
+    """go on from a model: a run's folder, a model artefact, or a folder in the transformers format
+
+    - its weights and shape, so no other key of [model]; [tokenizer] may extend or replace its
+      tokenizer
+    """
+    family: Family = "qwen3"
+    """the row of the table of architectures"""
+    dim: Annotated[int, Field(ge=2, le=MOST_CHANNELS)] | None = None
+    """model width"""
+    layers: Layers | None = None
+    """blocks"""
+    mixer: Mixers = Field(default_factory=MixerKeys, title="a mixer")
+    """attention or state space; a list is tiled over the layers"""
+    ffn: Ffns = Field(default_factory=FfnKeys, title="a feed-forward")
+    """feed-forward; a list is tiled over the layers"""
+    norm: Literal["rms", "layer"] | None = None
+    """kind of the norms"""
+    norm_epsilon: Positive | None = None
+    """added to the variance inside each norm"""
+    position: Literal["rope", "learned", "none"] | None = None
+    """how attention knows positions: rotated, added, or not at all"""
+    parallel: bool | None = None
+    """mixer and feed-forward read the same stream, and are added once"""
+    shared_norm: bool | None = None
+    """parallel only: one norm for both branches"""
+    tied: bool | None = optional("true")
+    """one matrix for the embedding and the head"""
+    logit_cap: Positive | None = optional("no cap")
+    """logits are cap·tanh(logits / cap) (arXiv:2408.00118)"""
+    dropout: Share | None = None
+    """dropout of the output of each mixer and feed-forward layer, from 0 to 1; it helps where a
+    text is read in many epochs
+    """
+    attention_dropout: Share | None = optional("0")
+    """dropout of attention weights, from 0 to 1"""
+    embedding_dropout: Share | None = optional("as dropout")
+    """dropout of the embedding, from 0 to 1"""
+    residual_init: Literal["zero", "scaled"] | None = optional('"zero"')
+    """branches start at zero, or with deviations over √(2·layers)"""
 
     @property
     def mixers(self) -> tuple[MixerKeys, ...]:

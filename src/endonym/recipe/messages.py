@@ -93,11 +93,12 @@ def _problem(
     if kind == "missing" and isinstance(path[-1], int):
         return Problem(path[:-1], f"{key} has too few values.", explained)
     if kind == "missing":
-        field = _table(root, path[:-1]).keys[str(path[-1])]
-        if keys.inner(field.annotation)[0] is not None:
+        table = _table(root, path[:-1])
+        if keys.inner(table.keys[str(path[-1])].annotation)[0] is not None:
             do = f"Write it under [[{_names(path)}]].  All keys: {_command(path)}"
         else:
-            do = f"{path[-1]}: {field.description}.  All keys: {_command(path[:-1])}"
+            about = table.meaning(str(path[-1]))
+            do = f"{path[-1]}: {about}.  All keys: {_command(path[:-1])}"
         return Problem(path[:-1], f"{key} is missing.", do)
     if kind == "literal_error":
         above, _, last = _names(path).rpartition(".")

@@ -38,56 +38,36 @@ LONGEST_OVERRIDES = 32
 class Recipe(Config):
     """One language model: its texts, cleaning, tokenizer, shape, training, judgement, hand-over."""
 
-    name: str = Field(pattern=r"^\w[\w.-]{0,63}$", description="what runs and reports are called")
-    language: str = Field(
-        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
-        description="the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none",
-    )
-    seed: int = Field(
-        default=42, ge=0, lt=2**63, description="the number that every random choice follows from"
-    )
-    source: tuple[Source, ...] = Field(
-        default=(),
-        title="a source",
-        description="the raw texts, one table for each set of files; none is needed to teach a "
-        "model of model.folder to answer",
-    )
-    clean: Clean = Field(
-        default_factory=Clean,
-        title="cleaning",
-        description="what is changed in the texts, and which documents are dropped",
-    )
-    split: Split = Field(
-        default_factory=Split, title="the split", description="which documents are held out"
-    )
-    tokenizer: TokenizerConfig = Field(
-        default_factory=TokenizerConfig, title="a tokenizer", description="how text becomes ids"
-    )
-    pack: Pack = Field(
-        default_factory=Pack, title="packing", description="how documents become rows of tokens"
-    )
-    chat: Chat = Field(
-        default_factory=Chat,
-        title="conversations",
-        description="how the data of chat and preferences become tokens",
-    )
-    model: ModelKeys = Field(
-        default_factory=ModelKeys, title="a model", description="the shape of the network"
-    )
-    phase: tuple[Phase, ...] = Field(
-        min_length=1, title="a phase", description="the stretches of training, in their order"
-    )
-    evaluate: tuple[Evaluation, ...] = Field(
-        default=(), title="an evaluation", description="how the finished model is judged"
-    )
-    export: tuple[Export, ...] = Field(
-        default=(), title="an export", description="the forms in which the model is handed over"
-    )
-    track: Track = Field(
-        default_factory=Track,
-        title="tracking",
-        description="experiment trackers that get the training metrics",
-    )
+    name: str = Field(pattern=r"^\w[\w.-]{0,63}$")
+    """what runs and reports are called"""
+    language: str = Field(pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$")
+    """the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none"""
+    seed: int = Field(default=42, ge=0, lt=2**63)
+    """the number that every random choice follows from"""
+    source: tuple[Source, ...] = Field(default=(), title="a source")
+    """the raw texts, one table for each set of files; none is needed to teach a model of
+    model.folder to answer
+    """
+    clean: Clean = Field(default_factory=Clean, title="cleaning")
+    """what is changed in the texts, and which documents are dropped"""
+    split: Split = Field(default_factory=Split, title="the split")
+    """which documents are held out"""
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig, title="a tokenizer")
+    """how text becomes ids"""
+    pack: Pack = Field(default_factory=Pack, title="packing")
+    """how documents become rows of tokens"""
+    chat: Chat = Field(default_factory=Chat, title="conversations")
+    """how the data of chat and preferences become tokens"""
+    model: ModelKeys = Field(default_factory=ModelKeys, title="a model")
+    """the shape of the network"""
+    phase: tuple[Phase, ...] = Field(min_length=1, title="a phase")
+    """the stretches of training, in their order"""
+    evaluate: tuple[Evaluation, ...] = Field(default=(), title="an evaluation")
+    """how the finished model is judged"""
+    export: tuple[Export, ...] = Field(default=(), title="an export")
+    """the forms in which the model is handed over"""
+    track: Track = Field(default_factory=Track, title="tracking")
+    """experiment trackers that get the training metrics"""
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

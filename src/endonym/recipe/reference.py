@@ -36,6 +36,7 @@ def json_schema() -> dict[str, Any]:
         node["description"] = (table.config.__doc__ or "").strip()
         for key, property_node in node["properties"].items():
             property_node["title"] = f"{table.name}.{key}" if table.name else key
+            property_node["description"] = table.meaning(key)
     # A variant holds what a recipe holds, except its name; nothing is required.
     definitions["Variant"] = {
         "type": "object",
@@ -143,7 +144,7 @@ def explain(key: str = "") -> str:
 
 def _explain_table(table: Table) -> str:
     """A table: what it is for, and its keys with their meanings."""
-    keys = {key: first_line(field.description) for key, field in table.keys.items()}
+    keys = {key: first_line(table.meaning(key)) for key in table.keys}
     width = max(len(key) for key in keys)
     lines = [f"  {key:<{width}}  {meaning}" for key, meaning in keys.items()]
     head = f"{table.header}: {table.description}" if table.name else table.description
@@ -153,9 +154,9 @@ def _explain_table(table: Table) -> str:
     return "\n".join([head, "", *lines, *variant, "", last])
 
 
-def first_line(description: str | None) -> str:
+def first_line(description: str) -> str:
     """What a key means, without the details below."""
-    return (description or "").split("\n")[0]
+    return description.split("\n")[0]
 
 
 def _explain_key(table: Table, key: str) -> str:
@@ -165,7 +166,7 @@ def _explain_key(table: Table, key: str) -> str:
         return _explain_table(tables(Recipe)[name])
     lines = [
         name,
-        f"  {table.keys[key].description}",
+        f"  {table.meaning(key)}",
         "",
         f"  type     {type_text(key_schema(table, key))}",
         f"  default  {default_text(table, key)}",

@@ -18,42 +18,29 @@ BYTE_VOCAB = 256 + len(SPECIALS)
 class TokenizerConfig(Config):
     """How text becomes ids; every kind is lossless."""
 
-    kind: Literal["bpe", "unigram", "char", "byte"] = Field(
-        default="bpe",
-        description="what a token is\n"
-        "    bpe: pairs of characters merged by frequency, never across a word's edge; rare "
-        "characters as bytes\n"
-        "    unigram: pieces that make the text most probable, by sentencepiece; rare characters "
-        "as bytes\n"
-        "    char: the characters of the corpus, others as bytes\n"
-        "    byte: 256 bytes",
-    )
-    vocab: int | None = optional(
-        "ids in all, specials included; chosen from the amount of text if not given",
-        ge=BYTE_VOCAB,
-        le=1_000_000,
-    )
-    min_count: int = Field(
-        default=2,
-        ge=1,
-        description="merge or keep only what stands at least this often in the corpus",
-    )
-    sample_bytes: int = Field(
-        default=200_000_000,
-        ge=1,
-        description="train on at most this much text, spread evenly over the corpus; a matter of "
-        "time, memory is bounded without it",
-    )
-    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
-        default={},
-        description="the share of each source in the bytes to train on, as "
-        "`{khmer = 0.6, english = 0.4}`; sources without a share are left out",
-    )
-    extend: int | None = optional(
-        "with [model] folder: keep its tokenizer and add up to so many pieces of these "
-        "texts\n"
-        "    it must be a byte-level bpe. Instead, kind (and vocab) replaces it by a new one",
-        "the folder's tokenizer stays as it is",
-        ge=1,
-        le=1_000_000,
-    )
+    kind: Literal["bpe", "unigram", "char", "byte"] = "bpe"
+    """what a token is
+
+    - bpe: pairs of characters merged by frequency, never across a word's edge; rare characters as
+      bytes
+    - unigram: pieces that make the text most probable, by sentencepiece; rare characters as bytes
+    - char: the characters of the corpus, others as bytes
+    - byte: 256 bytes
+    """
+    vocab: int | None = optional(ge=BYTE_VOCAB, le=1_000_000)
+    """ids in all, specials included; chosen from the amount of text if not given"""
+    min_count: int = Field(default=2, ge=1)
+    """merge or keep only what stands at least this often in the corpus"""
+    sample_bytes: int = Field(default=200_000_000, ge=1)
+    """train on at most this much text, spread evenly over the corpus; a matter of time, memory is
+    bounded without it
+    """
+    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default={})
+    """the share of each source in the bytes to train on, as `{khmer = 0.6, english = 0.4}`; sources
+    without a share are left out
+    """
+    extend: int | None = optional("the folder's tokenizer stays as it is", ge=1, le=1_000_000)
+    """with [model] folder: keep its tokenizer and add up to so many pieces of these texts
+
+    - it must be a byte-level bpe. Instead, kind (and vocab) replaces it by a new one
+    """

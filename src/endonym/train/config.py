@@ -51,163 +51,149 @@ def require_weights_left(lr: float, decay: float) -> None:
 class Phase(Config):
     """A phase of training: its length, optimizer, schedule and execution."""
 
-    name: str = Field(
-        default="pretrain",
-        pattern=r"^[\w.-]{1,64}$",
-        description="name of the phase in the run",
-        json_schema_extra=NOT_IDENTITY,
-    )
-    start: Literal["previous", "scratch"] = Field(
-        default="previous", description="initial weights; the first phase starts from scratch"
-    )
-    objective: Literal["next_token", "chat", "preferences"] = Field(
-        default="next_token",
-        description="what is learnt\n"
-        "    next_token: every token of the texts\n"
-        "    chat: the answers in the conversations of `data`, and where they end\n"
-        "    preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)",
-    )
-    data: str | None = optional(
-        "conversations or preference pairs: a path or a glob of .jsonl (also .gz, "
-        ".zst) or .parquet with the usual names of columns; for chat and preferences",
-        min_length=1,
-        is_identity=False,
-    )
-    beta: Positive | None = optional(
-        "preferences: DPO's beta, the penalty for moving away from the weights that "
-        "the phase starts with; 0.1 if not given"
-    )
-    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = optional(
-        "what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of "
-        "names reads each by its size\n"
-        "    if not given, all sources together, each document once in an epoch\n"
-        "    a source that is read to its end begins again if its `repeatable` allows it, or if "
-        "the phase says epochs"
-    )
-    temperature: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = optional(
-        "shares in proportion to size^(1 / temperature), for sources without shares: "
-        "1 is by size, higher values give small ones more (arXiv:1907.05019)"
-    )
-    steps: Steps | None = optional("optimizer steps")
-    tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = optional(
-        "training tokens, repeats included"
-    )
-    epochs: Annotated[float, Field(gt=0, le=MOST_EPOCHS)] | None = optional(
-        "times that the training text is read; with `sources`, the one with the largest share"
-    )
-    flops: Annotated[float, Field(gt=0, le=MOST_FLOPS)] | None = optional(
-        "floating-point operations of training, as `endonym check` counts them for a "
-        "token; needs model.dim and model.layers"
-    )
-    batch_tokens: Annotated[int, Field(ge=1, le=MOST_BATCH_TOKENS)] | None = optional(
-        "batch size in tokens"
-    )
-    lr: Positive | None = optional("peak learning rate; embeddings have embedding_lr")
-    embedding_lr: Positive | None = optional(
-        "peak learning rate of embeddings and head\n"
-        "    if not given, four times lr, or eight times if text is read at most twice\n"
-        "    more above 256 channels, where lr is lower\n"
-        "    equal to lr if a model from a folder is trained on"
-    )
-    warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = optional(
-        "linear warm-up steps"
-    )
-    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = optional(
-        "learning rate after warm-up: linear decay, constant and then linear decay "
-        "(wsd), half a cosine, or constant\n"
-        "    if not given, linear; constant if the next phase reads texts at the same lr"
-    )
-    final_lr: Annotated[float, Field(ge=0, le=1)] | None = optional(
-        "final learning rate as a share of the peak; if not given 0, 0.1 for cosine, "
-        'or 0.3 where keep = "average" was chosen'
-    )
-    cooldown: Annotated[float, Field(gt=0, le=1)] | None = optional(
-        "share of the steps in which wsd decays; 0.2 if not given"
-    )
-    optimizer: Literal["adamw", "muon"] | None = optional(
-        "for the matrices in blocks; AdamW is used for all other parameters\n"
-        "    if not given, muon if text is read at most twice in large enough batches, else adamw"
-    )
-    momentum: Share | None = optional("Muon's momentum; 0.95 if not given")
-    normalise: bool | None = optional("whether Muon normalises the rows of an update (NorMuon)")
-    betas: tuple[Share, Share] | None = optional(
-        "AdamW's decay rates of first and second moment; normalise uses the second, too"
-    )
-    weight_decay: Annotated[float, Field(ge=0)] | None = optional(
-        "decoupled weight decay of the matrices; a step decays by lr × weight_decay"
-    )
-    decay_schedule: Literal["lr", "constant"] | None = optional(
-        "whether weight decay follows the learning rate (if not given) or keeps its "
-        "value at the peak"
-    )
-    cautious: bool | None = optional(
-        "whether weight decay spares weights whose update moves them away from zero"
-    )
-    average: Literal["none", "ema", "tail"] | None = optional(
-        "weight averaging for validation and the final model; none if not given\n"
-        "    ema: an exponential moving average\n"
-        "    tail: the mean over the last steps"
-    )
-    average_share: Annotated[float, Field(gt=0, le=1)] | None = optional(
-        "half-life of ema as a share of the steps, 0.05 if not given; or share of the "
-        "steps that tail averages, 0.2 if not given"
-    )
-    adapt: Adapt | None = optional(
-        "train low-rank adapters of the model's matrices, and keep its own weights as "
-        "they are (docs/adapters.md)\n"
-        "    the finished model has them merged into its weights, and keeps them beside these"
-    )
-    clip: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
-    eval_every_steps: Steps | None = optional(
-        "steps between validations on dev text; if not given, a twentieth of the steps"
-    )
-    eval_tokens: int = Field(
-        default=32_768, ge=1, le=MOST_TOKENS, description="dev tokens of a validation"
-    )
-    patience: Count | None = optional(
-        "early stopping: training ends after so many validations without a better one"
-    )
-    keep: Literal["best", "last", "average"] | None = optional(
-        "keep the weights of the best validation, those of the last step, or the "
-        'average of the last steps, as with average = "tail"\n'
-        "    if not given, best; last if nothing is held out of a source that has a share; average "
-        "in the last of several phases on texts, if it reads its text at most twice"
-    )
-    save_every_steps: int | None = optional(
-        "steps between checkpoints; as eval_every_steps if not given", ge=1, is_identity=False
-    )
-    number_format: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto",
-        description="of the computation; master weights are fp32. auto measures this machine",
-    )
-    compile: Literal["auto", "on", "off"] = Field(
-        default="auto",
-        description="torch.compile for the blocks, which needs a C++ compiler; auto measures "
-        "whether it pays off; never with recompute or shards",
-        json_schema_extra=NOT_IDENTITY,
-    )
-    micro_tokens: int | None = optional(
-        "tokens of a micro-batch; if not given, as many as fit in memory\n"
-        "    the gradients of a batch are accumulated over batch_tokens / micro_tokens of them",
-        ge=1,
-        le=MOST_BATCH_TOKENS,
-        is_identity=False,
-    )
+    name: str = Field(default="pretrain", pattern=r"^[\w.-]{1,64}$", json_schema_extra=NOT_IDENTITY)
+    """name of the phase in the run"""
+    start: Literal["previous", "scratch"] = "previous"
+    """initial weights; the first phase starts from scratch"""
+    objective: Literal["next_token", "chat", "preferences"] = "next_token"
+    """what is learnt
+
+    - next_token: every token of the texts
+    - chat: the answers in the conversations of `data`, and where they end
+    - preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)
+    """
+    data: str | None = optional(min_length=1, is_identity=False)
+    """conversations or preference pairs: a path or a glob of .jsonl (also .gz, .zst) or .parquet
+    with the usual names of columns; for chat and preferences
+    """
+    beta: Positive | None = None
+    """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts
+    with; 0.1 if not given
+    """
+    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = None
+    """what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of names reads each
+    by its size
+
+    - if not given, all sources together, each document once in an epoch
+    - a source that is read to its end begins again if its `repeatable` allows it, or if the phase
+      says epochs
+    """
+    temperature: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = None
+    """shares in proportion to size^(1 / temperature), for sources without shares: 1 is by size,
+    higher values give small ones more (arXiv:1907.05019)
+    """
+    steps: Steps | None = None
+    """optimizer steps"""
+    tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
+    """training tokens, repeats included"""
+    epochs: Annotated[float, Field(gt=0, le=MOST_EPOCHS)] | None = None
+    """times that the training text is read; with `sources`, the one with the largest share"""
+    flops: Annotated[float, Field(gt=0, le=MOST_FLOPS)] | None = None
+    """floating-point operations of training, as `endonym check` counts them for a token; needs
+    model.dim and model.layers
+    """
+    batch_tokens: Annotated[int, Field(ge=1, le=MOST_BATCH_TOKENS)] | None = None
+    """batch size in tokens"""
+    lr: Positive | None = None
+    """peak learning rate; embeddings have embedding_lr"""
+    embedding_lr: Positive | None = None
+    """peak learning rate of embeddings and head
+
+    - if not given, four times lr, or eight times if text is read at most twice
+    - more above 256 channels, where lr is lower
+    - equal to lr if a model from a folder is trained on
+    """
+    warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = None
+    """linear warm-up steps"""
+    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = None
+    """learning rate after warm-up: linear decay, constant and then linear decay (wsd), half a
+    cosine, or constant
+
+    - if not given, linear; constant if the next phase reads texts at the same lr
+    """
+    final_lr: Annotated[float, Field(ge=0, le=1)] | None = None
+    """final learning rate as a share of the peak; if not given 0, 0.1 for cosine, or 0.3 where keep
+    = "average" was chosen
+    """
+    cooldown: Annotated[float, Field(gt=0, le=1)] | None = None
+    """share of the steps in which wsd decays; 0.2 if not given"""
+    optimizer: Literal["adamw", "muon"] | None = None
+    """for the matrices in blocks; AdamW is used for all other parameters
+
+    - if not given, muon if text is read at most twice in large enough batches, else adamw
+    """
+    momentum: Share | None = None
+    """Muon's momentum; 0.95 if not given"""
+    normalise: bool | None = None
+    """whether Muon normalises the rows of an update (NorMuon)"""
+    betas: tuple[Share, Share] | None = None
+    """AdamW's decay rates of first and second moment; normalise uses the second, too"""
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """decoupled weight decay of the matrices; a step decays by lr × weight_decay"""
+    decay_schedule: Literal["lr", "constant"] | None = None
+    """whether weight decay follows the learning rate (if not given) or keeps its value at the peak
+    """
+    cautious: bool | None = None
+    """whether weight decay spares weights whose update moves them away from zero"""
+    average: Literal["none", "ema", "tail"] | None = None
+    """weight averaging for validation and the final model; none if not given
+
+    - ema: an exponential moving average
+    - tail: the mean over the last steps
+    """
+    average_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """half-life of ema as a share of the steps, 0.05 if not given; or share of the steps that tail
+    averages, 0.2 if not given
+    """
+    adapt: Adapt | None = None
+    """train low-rank adapters of the model's matrices, and keep its own weights as they are
+    (docs/adapters.md)
+
+    - the finished model has them merged into its weights, and keeps them beside these
+    """
+    clip: float = Field(default=1.0, gt=0)
+    """gradients are clipped to this norm"""
+    eval_every_steps: Steps | None = None
+    """steps between validations on dev text; if not given, a twentieth of the steps"""
+    eval_tokens: int = Field(default=32_768, ge=1, le=MOST_TOKENS)
+    """dev tokens of a validation"""
+    patience: Count | None = None
+    """early stopping: training ends after so many validations without a better one"""
+    keep: Literal["best", "last", "average"] | None = None
+    """keep the weights of the best validation, those of the last step, or the average of the last
+    steps, as with average = "tail"
+
+    - if not given, best; last if nothing is held out of a source that has a share; average in the
+      last of several phases on texts, if it reads its text at most twice
+    """
+    save_every_steps: int | None = optional(ge=1, is_identity=False)
+    """steps between checkpoints; as eval_every_steps if not given"""
+    number_format: Literal["auto", "fp32", "bf16"] = "auto"
+    """of the computation; master weights are fp32. auto measures this machine"""
+    compile: Literal["auto", "on", "off"] = Field(default="auto", json_schema_extra=NOT_IDENTITY)
+    """torch.compile for the blocks, which needs a C++ compiler; auto measures whether it pays off;
+    never with recompute or shards
+    """
+    micro_tokens: int | None = optional(ge=1, le=MOST_BATCH_TOKENS, is_identity=False)
+    """tokens of a micro-batch; if not given, as many as fit in memory
+
+    - the gradients of a batch are accumulated over batch_tokens / micro_tokens of them
+    """
     recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
-        default="auto",
-        description="activation checkpointing: of how many blocks\n"
-        "    these, the first ones, keep only their inputs and are computed again in the backward "
-        "pass\n"
-        "    all blocks: a third slower, far less memory, the same result\n"
-        "    auto: as few as needed to fit",
-        json_schema_extra=NOT_IDENTITY,
+        default="auto", json_schema_extra=NOT_IDENTITY
     )
+    """activation checkpointing: of how many blocks
+
+    - these, the first ones, keep only their inputs and are computed again in the backward pass
+    - all blocks: a third slower, far less memory, the same result
+    - auto: as few as needed to fit
+    """
     shard: Literal["none", "gradients", "weights"] = Field(
-        default="none",
-        description="what is sharded over several processes: nothing, gradients and optimizer "
-        "state, or weights too",
-        json_schema_extra=NOT_IDENTITY,
+        default="none", json_schema_extra=NOT_IDENTITY
     )
+    """what is sharded over several processes: nothing, gradients and optimizer state, or weights
+    too
+    """
 
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
@@ -352,10 +338,10 @@ class TrainConfig(Config):
 class Track(Config):
     """Experiment trackers that get the training metrics, beside `metrics.jsonl` and TensorBoard."""
 
-    to: tuple[Literal["wandb", "trackio"], ...] = Field(
-        default=(), description="experiment trackers; their packages must be installed"
-    )
-    project: str | None = optional("the name of the project there; the recipe's name if not given")
+    to: tuple[Literal["wandb", "trackio"], ...] = ()
+    """experiment trackers; their packages must be installed"""
+    project: str | None = None
+    """the name of the project there; the recipe's name if not given"""
 
 
 def length_of(phase: Phase, *, context: int, positions: int) -> tuple[int, int]:
