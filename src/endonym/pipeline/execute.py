@@ -1,7 +1,7 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +15,10 @@ from endonym.autopilot.text_size import measure, samples_of
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
+from endonym.export.markdown import templates_in
 from endonym.formats.files import RawSet
 from endonym.formats.reasons import in_words
-from endonym.log import Log, append_jsonl, counted, duration, number, size
+from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.plan import (
@@ -247,7 +248,6 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     return matches[-1]
 
 
-REASONS_SHOWN = 4
 NO_TEXTS = "no texts: the recipe has no [[source]]"
 """Of a recipe that learns from conversations alone."""
 
@@ -258,112 +258,9 @@ def result(kind: str, numbers: Numbers) -> str:
     >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
     '512 ids · 2.52 bytes a token on dev text'
     """
-    match kind:
-        case "source":
-            return f"{counted(numbers['files'], 'file')} · {size(numbers['bytes'])}"
-        case "corpus":
-            return _corpus(numbers)
-        case "tokenizer":
-            return _tokenizer(numbers)
-        case "shards":
-            if not numbers["train"]:
-                return NO_TEXTS
-            train, dev, test = (
-                number(sum(each["tokens"] for each in numbers[split].values()))
-                for split in ("train", "dev", "test")
-            )
-            return f"{train} training tokens · {dev} dev · {test} test"
-        case "examples":
-            return _examples(numbers)
-        case "model":
-            kept, of = number(numbers["kept_step"]), number(numbers["steps"])
-            seen = f"{number(numbers['tokens'])} tokens seen, {numbers['epochs']:.1f} epochs"
-            return f"{seen} · weights of step {kept} of {of} kept"
-        case "evaluation":
-            return _evaluation(numbers)
-        case "export":
-            return _export(numbers)
-        case _:
-            return ""
-
-
-def _export(numbers: Numbers) -> str:
-    """The files, and how far bits per byte are from the model's where the runtime computes them."""
-    text = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
-    checks = [each for each in numbers["checks"] if each["check"] == "bits_per_byte"]
-    for each in checks:
-        kind = each["file"].removesuffix(".gguf").rpartition("-")[2] + " "
-        text += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
-    runtime = " ".join(checks[0]["runtime"].split()[:2]) if checks else ""
-    return text + f" bits/byte in {runtime}" * bool(checks)
-
-
-def _corpus(card: Numbers) -> str:
-    """Documents read, kept, dropped and changed, and encodings other than UTF-8."""
-    if not card["sources"]:
-        return NO_TEXTS
-    total: dict[str, Any] = card["total"]
-    kept = {side: each["documents"] for side, each in total["kept"].items()}
-    dropped = {reason: n["records"] for reason, n in total["dropped"].items()}
-    parts = [
-        f"{counted(total['read']['records'], 'document')} read",
-        f"{number(kept['train'])} to train on",
-        f"{number(kept['dev'] + kept['test'])} held out",
-        _dropped(dropped),
-    ]
-    if total["changed_documents"]:
-        parts.append(f"{number(total['changed_documents'])} changed")
-    for name, rule in total["rules"].items():
-        if rule["parts"]:
-            parts.append(f"{counted(rule['parts'], 'part')} {in_words(name)}")
-    others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
-    if others:
-        parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")
-    return " · ".join(parts)
-
-
-def _dropped(dropped: Mapping[str, int]) -> str:
-    """How many records were dropped, and the most frequent reasons."""
-    counts = sorted(((n, reason) for reason, n in dropped.items()), reverse=True)
-    if not counts:
-        return "none dropped"
-    shown = [f"{number(count)} {in_words(reason)}" for count, reason in counts[:REASONS_SHOWN]]
-    others = sum(count for count, _ in counts[REASONS_SHOWN:])
-    shown += [f"{number(others)} for other reasons"] if others else []
-    return f"{number(sum(dropped.values()))} dropped ({', '.join(shown)})"
-
-
-def _tokenizer(numbers: Numbers) -> str:
-    fit = numbers["held_out"]["total"]["bytes_per_token"]
-    text = f"{number(numbers['vocab'])} ids"
-    text += f" · {fit:.2f} bytes a token on dev text" if fit else ""
-    if (before := numbers["held_out"].get("before")) is not None:
-        fit_before = before["total"]["bytes_per_token"]
-        text += f" · {fit_before:.2f} with the {number(before['vocab'])} before"
-    if numbers.get("added", 0) < numbers.get("asked", 0):
-        text += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
-        text += "the texts have no more that stand often enough"
-    return text
-
-
-def _examples(numbers: Numbers) -> str:
-    """Records read and rejected, examples, what is learnt of them, and what rows leave empty."""
-    train, cut = numbers["train"], numbers["cut"]
-    parts = [
-        f"{counted(numbers['records'], 'record')} read",
-        f"{number(train['examples'])} examples to train on",
-        f"{number(numbers['dev']['examples'])} held out",
-        _dropped(numbers["dropped"]),
-        *([f"{number(cut)} without what followed the last answer"] if cut else []),
-        f"{number(train['learnt'])} of {number(train['tokens'])} tokens learnt",
-        f"{100 * train['gap']:.1f} % of {counted(train['rows'], 'row')} empty",
-    ]
-    return " · ".join(parts)
-
-
-def _evaluation(numbers: Numbers) -> str:
-    if numbers["kind"] == "prompts":
-        return f"{number(numbers['continuations'])} prompts continued"
-    if numbers["kind"] == "speed":
-        return f"{counted(numbers['runtimes'], 'runtime')} measured"
-    return f"{numbers['split']} scored; the table comes at the end of the run"
+    environment = templates_in(Path(__file__).parent)
+    environment.filters["in_words"] = in_words
+    environment.tests["unicode"] = lambda encoding: encoding.startswith("utf-")
+    template = environment.get_template("counts.txt")
+    figures = template.render(kind=kind, numbers=numbers, no_texts=NO_TEXTS).splitlines()
+    return " · ".join(figure for figure in figures if figure)
