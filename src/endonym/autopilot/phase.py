@@ -61,7 +61,6 @@ USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
 ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to USUAL_DIM channels, less in wider models."""
-STEPS_AN_EPOCH = 8
 SAMPLE_RECORDS = 2_000
 TINY_SHARE = 1e-9
 TEMPLATE_TOKENS = 8
@@ -106,7 +105,7 @@ def choose_phase(
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
         if muon is not None:
             choices["optimizer"], optimizer = muon, "muon"
-    batch, why = _batch(phase, facts, optimizer, device, row=context)
+    batch, why = _batch(phase, facts.unique_tokens, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     choices["batch_tokens"] = Choice(batch, why)
@@ -173,7 +172,7 @@ def muon_for(
 
     The cost of Muon grows with the width, the rest of a step with the batch size.
     """
-    batch, _ = _batch(phase, facts, "muon", device, row=1)
+    batch, _ = _batch(phase, facts.unique_tokens, "muon", device, row=1)
     if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
         return None
     passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
@@ -182,10 +181,10 @@ def muon_for(
     return Choice("muon", f"{passes:.1f} epochs: in the first ones Muon learns more than AdamW")
 
 
-def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
-    """Batch size of a phase in tokens, a multiple of `row`, and why."""
+def _batch(phase: Phase, epoch: int, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
+    """Batch size of a phase in tokens, a multiple of `row`, and why. epoch: tokens of one."""
     usual, why = usual_batch(optimizer, device)
-    few = facts.unique_tokens // STEPS_A_READING // row * row
+    few = epoch // STEPS_A_READING // row * row
     return phase.batch_tokens or max(row, min(usual, few)), why
 
 
@@ -230,9 +229,8 @@ def _rates_of_pretrained(phase: Phase, dim: int | None, *, has_new_vocabulary: b
     lr = phase.lr or lr
     tables = Choice(lr, "as lr: the embeddings are pretrained, too")
     if has_new_vocabulary:
-        tables = Choice(
-            float(f"{NEW_ROWS * lr:.4g}"), "more than lr: rows of new ids are to be learnt"
-        )
+        more = float(f"{NEW_ROWS * lr:.4g}")
+        tables = Choice(more, "more than lr: rows of new ids are to be learnt")
     return {"lr": Choice(lr, why), "embedding_lr": tables}
 
 
@@ -268,11 +266,8 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
     """Training tokens of all phases that read texts, as far as the recipe says."""
     usual, _ = usual_batch("adamw", device)
-    return sum(
-        _budget(phase, facts_of_phase(phase, facts), phase.batch_tokens or usual)
-        for phase in phases
-        if phase.reads_texts
-    )
+    reading = [(phase, facts_of_phase(phase, facts)) for phase in phases if phase.reads_texts]
+    return sum(_budget(phase, own, phase.batch_tokens or usual) for phase, own in reading)
 
 
 def choose_answers(
@@ -285,9 +280,7 @@ def choose_answers(
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = ANSWERS_EPOCHS
-    usual, why = usual_batch("adamw", device)
-    few = facts.positions // STEPS_AN_EPOCH // context * context
-    batch = phase.batch_tokens or max(context, min(usual, few))
+    batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))
@@ -360,26 +353,22 @@ def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]
 
 
 def choose_memory(
-    shape: AnyModelConfig,
-    phase: Phase,
-    config: TrainConfig,
-    *,
-    free_bytes: int,
-    longest_document: int | None = None,
+    shape: AnyModelConfig, phase: Phase, config: TrainConfig, *, free: int, longest: int | None
 ) -> Choices:
     """The largest micro_tokens and the smallest recompute that fit into free memory.
 
-    Only what the phase leaves open is chosen. config: the same phase, resolved so far.
+    Only what the phase leaves open is chosen. config: the same phase, resolved so far. longest: the
+    longest document in tokens, if known.
     Raises OutOfMemory if not even one row fits.
     """
     if phase.micro_tokens is not None and phase.recompute != "auto":
         return {}
     for tokens, blocks in _ways(shape, phase, config):
         way = config.executed(micro_tokens=tokens, recompute=blocks)
-        needed = phase_bytes(shape, way, longest_document)
-        if needed * FORMULA_MARGIN <= free_bytes:
+        needed = phase_bytes(shape, way, longest)
+        if needed * FORMULA_MARGIN <= free:
             choices: Choices = {}
-            reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
+            reason = f"training needs ≈ {size(needed)} of {size(free)} free"
             if phase.micro_tokens is None:
                 tokens = min(tokens, max(config.batch_tokens, shape.context))
                 is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
@@ -390,10 +379,10 @@ def choose_memory(
             return choices
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute
     way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
-    least = phase_bytes(shape, way, longest_document)
+    least = phase_bytes(shape, way, longest)
     raise OutOfMemory(
         f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
-        f"{size(free_bytes)} are free",
+        f"{size(free)} are free",
         where=f"phase {phase.name}",
         do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
         "end other programs. To try it all the same: set micro_tokens and recompute.",

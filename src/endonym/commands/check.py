@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
-from endonym.autopilot.machine import expected_here
+from endonym.autopilot.machine import Work, expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.commands.filled import filled
@@ -141,7 +141,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
-        memory = resolve.memory_choices(recipe, training, {}, device=target)
+        memory = resolve.memory_choices(recipe, training, {}, target, longest=None)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
@@ -150,7 +150,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         tokens += config.steps * config.batch_tokens
         read += config.steps * config.batch_tokens * config.reads_texts
         own = facts.examples.get(n, facts)
-        warnings += cautions(config, own, training.pack.context, seconds=pace)
+        warnings += cautions(config, own, training.pack.context, seconds=pace, longest=None)
     return Checked(
         recipe=recipe,
         training=training,
@@ -228,7 +228,10 @@ def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
     file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
-    paces = [expected_here(training.model, phase, file, document) for phase in training.phases]
+    paces = [
+        expected_here(Work(training.model, phase, document=document), file)
+        for phase in training.phases
+    ]
     return [pace for pace in paces if pace is not None]
 
 

@@ -17,15 +17,17 @@ from typing import Any, NamedTuple
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
-from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, ignored
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
-from endonym.formats.readers.records import LARGE_BYTES, json_value, too_many
+from endonym.formats.reader import no_access
+from endonym.formats.readers.records import value_of
 from endonym.tokenizer.chat_template import ANSWERING
 
 
@@ -36,6 +38,11 @@ class Record(NamedTuple):
     source: str
     value: Any
     raw: str
+
+    @property
+    def has_unread_weight(self) -> bool:
+        """Whether it has a weight that says something and is not that of an answer."""
+        return has_unread_weight(self.value)
 
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
@@ -76,11 +83,7 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
         else:
             yield from _lines(path, origin)
     except OSError as error:
-        raise SourceError(
-            f"the file cannot be read: {error.strerror or error}",
-            where=printable(str(path)),
-            do="Check the disk and the file's permissions.",
-        ) from error
+        raise no_access(RawFile(path=path, name=path.name), error) from error
 
 
 def share_read(path: Path, records: int, line_bytes: int) -> float:
@@ -108,18 +111,20 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
-        stream: streams.Stream = streams.uncompressed(raw)
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
-        if compression:
-            stream = streams.Expansion(origin.raw_bytes).bounded(
-                streams.unpacked(stream, compression)
-            )
-        _, stream = utf8_stream(stream, "utf-8")
+        room = streams.Expansion(origin.raw_bytes)
+        packed = streams.uncompressed(raw)
+        content = Content(packed, compression, room, path, origin.raw_bytes, ignored)
+        _, stream = utf8_stream(content.stream(), "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
                 yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
-            elif item[1].strip():
-                yield _line(*item, origin)
+                continue
+            number, line = item
+            if line.strip():
+                value = value_of(number, line, origin)
+                record = Record(f"{origin.name}#{number}", origin.source, value, line)
+                yield value if isinstance(value, Reject) else record
 
 
 def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
@@ -138,21 +143,6 @@ def _damaged(path: Path, why: str) -> SourceError:
         do="Fetch or write the file again. If nothing but this part is left of it, write its "
         "records to a new file.",
     )
-
-
-def _line(number: int, line: str, origin: Origin) -> Record | Reject:
-    """One line of JSON as a record, or why it is none."""
-    raw = line.encode()
-    if len(raw) > LARGE_BYTES and (what := too_many(line)):
-        detail = f"line {number}: more than {what} in one record"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    try:
-        return Record(f"{origin.name}#{number}", origin.source, json_value(line), line)
-    except RecursionError:
-        detail = f"line {number}: the JSON is too deep, objects within objects without end"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    except ValueError as error:
-        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
 
 
 def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
@@ -175,25 +165,9 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         raise _damaged(path, f"no whole parquet file, after {number:,} rows: {why}") from error
 
 
-ROLE_NAMES = {
-    "system": "system",
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys((ANSWERING, "gpt", "chatgpt", "bot", "model"), ANSWERING),
-}
+COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
+ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
-MESSAGES = ("messages", "conversations", "conversation")
-ANSWERED = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("question", "answer"),
-    ("instruction", "output"),
-    ("instruction", "response"),
-)
-"""Columns of a prompt and its answer."""
-ADDED = ("input", "context")
-"""Columns of what a question is about, as in Alpaca and Dolly."""
-CALLS = ("tool_calls", "function_call")
-"""What a message does instead of speaking; it cannot be learnt from."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
@@ -309,11 +283,11 @@ def _fields(record: Any) -> Mapping[str, Any]:
 
 def _conversation(fields: Mapping[str, Any]) -> Messages:
     """The messages of a record, by whichever columns it has."""
-    for name in MESSAGES:
+    for name in COLUMNS["messages"]:
         if fields.get(name) is not None:
             _require_unused(fields, name)
             return _with_system(_messages(fields[name], name), fields)
-    for asking, answering in ANSWERED:
+    for asking, answering in COLUMNS["answered"]:
         if asking in fields and answering in fields:
             break
     else:
@@ -327,7 +301,7 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
 def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     """The question in a column, with what it is about, after the history."""
     asked = _said(fields[asking], asking, "user")
-    more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
+    more = [_text(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
     if isinstance(fields[asking], list) or len(asked) != 1:
         _require_unused(fields, asking)
     elif more:
@@ -344,7 +318,7 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
 
 def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in (*ADDED, "history"):
+    for name in (*COLUMNS["added"], "history"):
         if fields.get(name):
             raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
@@ -403,10 +377,10 @@ def _messages(value: Any, name: str) -> Messages:
     for number, each in enumerate(value, 1):
         role = _role(each)
         if role is None:
-            known, said_by = ", ".join(ROLE_NAMES), each.get("role", each.get("from"))
+            known, said_by = ", ".join(ROLES), each.get("role", each.get("from"))
             detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
             raise Unfit("unknown_role", detail)
-        if calls := [key for key in CALLS if each.get(key)]:
+        if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
             raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
         is_learnt = role != ANSWERING or _is_learnt(each.get("weight"), f"message {number}")
@@ -417,7 +391,7 @@ def _messages(value: Any, name: str) -> Messages:
 def _role(message: Mapping[str, Any]) -> str | None:
     """Who says a message; None if that is not known."""
     said_by = message.get("role", message.get("from"))
-    return ROLE_NAMES.get(said_by.lower()) if isinstance(said_by, str) else None
+    return ROLES.get(said_by.lower()) if isinstance(said_by, str) else None
 
 
 def _is_learnt(value: Any, where: str) -> bool:

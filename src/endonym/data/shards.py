@@ -5,10 +5,11 @@ and the first input of the next one. A document of n tokens therefore takes n + 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,8 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
 CHUNK_TOKENS = 1 << 24
-INDEX = np.dtype(
-    [
-        ("shard", "<i4"),
-        ("start", "<i8"),
-        ("length", "<i8"),
-        ("source", "<i4"),
-        ("block", "<i8"),
-        ("position", "<i8"),
-    ]
-)
+FIELDS = ("shard", "start", "length", "source", "block", "position")
+INDEX = np.dtype([(name, "<i4" if name in ("shard", "source") else "<i8") for name in FIELDS])
 """A document: its shard, the index of the E before it, its tokens without E, its source, its block
 of neighbours and its position in the corpus (formats/document.py)."""
 
@@ -51,44 +44,6 @@ def id_type(vocab: int) -> np.dtype[np.unsignedinteger[Any]]:
     return np.dtype("<u2" if vocab <= 1 << 16 else "<u4")
 
 
-class ShardWriter:
-    """Writes the shards of one split."""
-
-    def __init__(self, out: Path, split: Split, tokenizer: Tokenizer, sources: list[str]) -> None:
-        self.out, self.split, self.tokenizer = out, split, tokenizer
-        self.sources = {name: number for number, name in enumerate(sources)}
-        self.kind = id_type(tokenizer.vocab)
-        self.entries: list[NDArray[Any]] = []
-        self.shard, self.offset = -1, SHARD_TOKENS
-        self.file: IO[bytes] | None = None
-
-    def add(self, texts: list[ShardDocument]) -> None:
-        """Append documents."""
-        encoded = self.tokenizer.encode_many([text.text for text in texts])
-        entries: list[tuple[int, ...]] = []
-        for each, ids in zip(texts, encoded, strict=True):
-            if self.offset >= SHARD_TOKENS:
-                if self.file is not None:
-                    self.file.close()
-                self.shard += 1
-                self.file = (self.out / f"{self.split}-{self.shard:05d}.bin").open("wb")
-                self.file.write(np.array([self.tokenizer.end_id], dtype=self.kind).tobytes())
-                self.offset = 0
-            assert self.file is not None
-            source = self.sources[each.source]
-            entries.append((self.shard, self.offset, len(ids), source, each.block, each.position))
-            self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
-            self.offset += len(ids) + 1
-        self.entries.append(np.array(entries, dtype=INDEX))
-
-    def finish(self) -> None:
-        """Close the last shard and write the index."""
-        if self.file is not None:
-            self.file.close()
-        index = np.concatenate(self.entries) if self.entries else np.zeros(0, dtype=INDEX)
-        np.save(self.out / f"{self.split}.index.npy", index, allow_pickle=False)
-
-
 def write_shards(
     out: Path,
     tokenizer: Tokenizer,
@@ -103,29 +58,52 @@ def write_shards(
     documents: those of a split, in order. advance: called with the bytes read.
     """
     sizes = dict.fromkeys(sources, 0)
-    for split in SPLITS:
-        writer = ShardWriter(out, split, tokenizer, sources)
+
+    def batches(split: Split) -> Iterator[list[ShardDocument]]:
         # For the tokenizer's threads.
         for batch in in_batches(documents(split), lambda each: len(each.text), BATCH_CHARS):
-            writer.add(batch)
-            bytes_read = [len(each.text.encode("utf-8")) for each in batch]
-            for each, n_bytes in zip(batch, bytes_read, strict=True):
-                sizes[each.source] += n_bytes
-            advance(sum(bytes_read))
-        writer.finish()
+            yield batch
+            before = sum(sizes.values())
+            for each in batch:
+                sizes[each.source] += len(each.text.encode("utf-8"))
+            advance(sum(sizes.values()) - before)
+
+    for split in SPLITS:
+        index = _write_split(f"{out / split}", tokenizer, batches(split), sources)
+        np.save(out / f"{split}.index.npy", index, allow_pickle=False)
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
-    description = {
-        "vocab": tokenizer.vocab,
-        "end": tokenizer.end_id,
-        "line_end": tokenizer.line_end_id,
-        "sources": sources,
-        "bytes": sizes,
-    }
+    ends = {"end": tokenizer.end_id, "line_end": tokenizer.line_end_id}
+    description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
     found: dict[str, Any] = {split: of_sources for split, (of_sources, _) in totals.items()}
     return {**found, "unused": totals["train"][1]}
+
+
+def _write_split(
+    start: str, tokenizer: Tokenizer, batches: Iterable[list[ShardDocument]], sources: list[str]
+) -> NDArray[Any]:
+    """Write the shards of a split, in files whose paths start so; returns its index."""
+    kind, end = id_type(tokenizer.vocab), tokenizer.end_id
+    index, numbers = [np.zeros(0, dtype=INDEX)], {name: n for n, name in enumerate(sources)}
+    shard, offset, file = -1, SHARD_TOKENS, None
+    with ExitStack() as opened:
+        for batch in batches:
+            entries: list[tuple[int, ...]] = []
+            encoded = tokenizer.encode_many([each.text for each in batch])
+            for each, ids in zip(batch, encoded, strict=True):
+                if file is None or offset >= SHARD_TOKENS:
+                    opened.close()
+                    shard, offset = shard + 1, 0
+                    file = opened.enter_context(Path(f"{start}-{shard:05d}.bin").open("wb"))
+                    file.write(np.array([end], dtype=kind).tobytes())
+                place = (numbers[each.source], each.block, each.position)
+                entries.append((shard, offset, len(ids), *place))
+                file.write(np.append(ids, end).astype(kind).tobytes())
+                offset += len(ids) + 1
+            index.append(np.array(entries, dtype=INDEX))
+    return np.concatenate(index)
 
 
 def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
@@ -163,7 +141,7 @@ class TokenShards:
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
-        self.index.dtype.names = INDEX.names  # shards of version 3 called the position place
+        self.index.dtype.names = FIELDS  # shards of version 3 called the position place
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
         self.byte_counts: NDArray[np.int64] = byte_counts
         self.char_counts: NDArray[np.int64] = char_counts
@@ -274,6 +252,5 @@ class TokenShards:
 
 def damaged(folder: Path, message: str, file: str = "") -> Damaged:
     """The error of an artefact of tokens whose files do not fit together."""
-    return Damaged(
-        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
-    )
+    do = f"Remove the folder {folder} and run again."
+    return Damaged(message, where=str(folder / file), do=do)

@@ -1,7 +1,7 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,22 +15,13 @@ from endonym.autopilot.text_size import measure, samples_of
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
-from endonym.formats.files import RawSet
+from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
-from endonym.log import Log, append_jsonl, counted, duration, number, size
-from endonym.pipeline import sources
+from endonym.log import Log, append_jsonl, duration, size
+from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
-from endonym.pipeline.plan import (
-    DataStages,
-    Stage,
-    model_stages,
-    plan_data,
-    plan_examples,
-    plan_training,
-    stage_names,
-)
 from endonym.pipeline.settle import Lockfile, settle
-from endonym.pipeline.stage_configs import Numbers, StageContext
+from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
@@ -43,7 +34,7 @@ FAILURE = "failure.json"
 class Made:
     """A finished stage: its artefact, whether this run made it, and how long that took."""
 
-    stage: Stage
+    stage: plan.Stage
     artifact: Artifact
     is_new: bool
     seconds: float
@@ -74,9 +65,7 @@ class Run:
         """The final model, ready to generate text."""
         from endonym.generate.language_model import LanguageModel
 
-        model = self.artifact("model")
-        assert model is not None
-        return LanguageModel.load(model.folder)
+        return LanguageModel.load(self.all("model")[-1].folder)
 
 
 def run_recipe(
@@ -112,7 +101,7 @@ def run_recipe(
         resolved = partial(settle, recipe, lock, **settings, target=target, log=log)
         (folder / FAILURE).unlink(missing_ok=True)
         try:
-            for stage in planned_stages(run, raw, lock, resolved, log=log):
+            for stage in planned_stages(run, lock, resolved, log):
                 made = make(stage, store, log, device=device, metrics=metrics, workers=workers)
                 run.made.append(made)
                 if stage.name == last:
@@ -127,22 +116,17 @@ def run_recipe(
 
 
 def planned_stages(
-    run: Run,
-    raw: list[RawSet],
-    lock: Lockfile,
-    resolved: Callable[..., ResolvedTraining],
-    *,
-    log: Log,
-) -> Iterator[Stage]:
+    run: Run, lock: Lockfile, resolved: Callable[..., ResolvedTraining], log: Log
+) -> Iterator[plan.Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
     warned of.
     """
     recipe, store = run.recipe, run.store
-    samples = cache(lambda: samples_of(raw))
+    samples = cache(lambda: samples_of(lock.raw))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
-    data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
+    data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
@@ -152,28 +136,27 @@ def planned_stages(
     if not lock.is_known:
         write_sealed(lock.path, lock.as_json(data_stages, store))
     yield from data_stages
-    shards = run.artifact("shards")
-    assert shards is not None
+    (shards,) = run.all("shards")
     context = resolve.context_choice(recipe, resolve.facts_of(shards))
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]
-    planned = plan_examples(recipe, data, context.value)
+    planned = plan.plan_examples(recipe, data, context.value)
     yield from planned.values()
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
-    training_stages = plan_training(recipe, data, run.training)
+    training_stages = plan.plan_training(recipe, data, run.training)
     write_sealed(lock.path, lock.as_json([*data_stages, *training_stages], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*data_stages, *training_stages]})
     yield from (each for each in training_stages if each.kind != "examples")
 
 
-def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> str:
+def first_identity(recipe: Recipe, data: plan.DataStages, training: ResolvedTraining) -> str:
     """The identity of the first phase."""
-    return model_stages(recipe, data, training)[0].id
+    return plan.model_stages(recipe, data, training)[0].id
 
 
 def make(
-    stage: Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
+    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
@@ -192,7 +175,9 @@ def make(
     return made
 
 
-def _make_now(stage: Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any) -> Made:
+def _make_now(
+    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any
+) -> Made:
     """The artefact, made here, or by another process that was waited for."""
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
@@ -239,15 +224,14 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     """
     if until is None:
         return None
-    names = [(name, kind, name.partition(" ")[2]) for name, kind in stage_names(recipe)]
-    matches = [each[0] for each in names if until in each]
+    names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
+    matches = [name for name, terms in names.items() if until in terms]
     if not matches:
-        terms = ", ".join(sorted({term for each in names for term in each if term}))
-        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {terms}.")
+        known = ", ".join(sorted({term for terms in names.values() for term in terms}))
+        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
     return matches[-1]
 
 
-REASONS_SHOWN = 4
 NO_TEXTS = "no texts: the recipe has no [[source]]"
 """Of a recipe that learns from conversations alone."""
 
@@ -258,112 +242,9 @@ def result(kind: str, numbers: Numbers) -> str:
     >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
     '512 ids · 2.52 bytes a token on dev text'
     """
-    match kind:
-        case "source":
-            return f"{counted(numbers['files'], 'file')} · {size(numbers['bytes'])}"
-        case "corpus":
-            return _corpus(numbers)
-        case "tokenizer":
-            return _tokenizer(numbers)
-        case "shards":
-            if not numbers["train"]:
-                return NO_TEXTS
-            train, dev, test = (
-                number(sum(each["tokens"] for each in numbers[split].values()))
-                for split in ("train", "dev", "test")
-            )
-            return f"{train} training tokens · {dev} dev · {test} test"
-        case "examples":
-            return _examples(numbers)
-        case "model":
-            kept, of = number(numbers["kept_step"]), number(numbers["steps"])
-            seen = f"{number(numbers['tokens'])} tokens seen, {numbers['epochs']:.1f} epochs"
-            return f"{seen} · weights of step {kept} of {of} kept"
-        case "evaluation":
-            return _evaluation(numbers)
-        case "export":
-            return _export(numbers)
-        case _:
-            return ""
-
-
-def _export(numbers: Numbers) -> str:
-    """The files, and how far bits per byte are from the model's where the runtime computes them."""
-    text = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
-    checks = [each for each in numbers["checks"] if each["check"] == "bits_per_byte"]
-    for each in checks:
-        kind = each["file"].removesuffix(".gguf").rpartition("-")[2] + " "
-        text += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
-    runtime = " ".join(checks[0]["runtime"].split()[:2]) if checks else ""
-    return text + f" bits/byte in {runtime}" * bool(checks)
-
-
-def _corpus(card: Numbers) -> str:
-    """Documents read, kept, dropped and changed, and encodings other than UTF-8."""
-    if not card["sources"]:
-        return NO_TEXTS
-    total: dict[str, Any] = card["total"]
-    kept = {side: each["documents"] for side, each in total["kept"].items()}
-    dropped = {reason: n["records"] for reason, n in total["dropped"].items()}
-    parts = [
-        f"{counted(total['read']['records'], 'document')} read",
-        f"{number(kept['train'])} to train on",
-        f"{number(kept['dev'] + kept['test'])} held out",
-        _dropped(dropped),
-    ]
-    if total["changed_documents"]:
-        parts.append(f"{number(total['changed_documents'])} changed")
-    for name, rule in total["rules"].items():
-        if rule["parts"]:
-            parts.append(f"{counted(rule['parts'], 'part')} {in_words(name)}")
-    others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
-    if others:
-        parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")
-    return " · ".join(parts)
-
-
-def _dropped(dropped: Mapping[str, int]) -> str:
-    """How many records were dropped, and the most frequent reasons."""
-    counts = sorted(((n, reason) for reason, n in dropped.items()), reverse=True)
-    if not counts:
-        return "none dropped"
-    shown = [f"{number(count)} {in_words(reason)}" for count, reason in counts[:REASONS_SHOWN]]
-    others = sum(count for count, _ in counts[REASONS_SHOWN:])
-    shown += [f"{number(others)} for other reasons"] if others else []
-    return f"{number(sum(dropped.values()))} dropped ({', '.join(shown)})"
-
-
-def _tokenizer(numbers: Numbers) -> str:
-    fit = numbers["held_out"]["total"]["bytes_per_token"]
-    text = f"{number(numbers['vocab'])} ids"
-    text += f" · {fit:.2f} bytes a token on dev text" if fit else ""
-    if (before := numbers["held_out"].get("before")) is not None:
-        fit_before = before["total"]["bytes_per_token"]
-        text += f" · {fit_before:.2f} with the {number(before['vocab'])} before"
-    if numbers.get("added", 0) < numbers.get("asked", 0):
-        text += f" · only {number(numbers['added'])} of {number(numbers['asked'])} pieces added: "
-        text += "the texts have no more that stand often enough"
-    return text
-
-
-def _examples(numbers: Numbers) -> str:
-    """Records read and rejected, examples, what is learnt of them, and what rows leave empty."""
-    train, cut = numbers["train"], numbers["cut"]
-    parts = [
-        f"{counted(numbers['records'], 'record')} read",
-        f"{number(train['examples'])} examples to train on",
-        f"{number(numbers['dev']['examples'])} held out",
-        _dropped(numbers["dropped"]),
-        *([f"{number(cut)} without what followed the last answer"] if cut else []),
-        f"{number(train['learnt'])} of {number(train['tokens'])} tokens learnt",
-        f"{100 * train['gap']:.1f} % of {counted(train['rows'], 'row')} empty",
-    ]
-    return " · ".join(parts)
-
-
-def _evaluation(numbers: Numbers) -> str:
-    if numbers["kind"] == "prompts":
-        return f"{number(numbers['continuations'])} prompts continued"
-    if numbers["kind"] == "speed":
-        return f"{counted(numbers['runtimes'], 'runtime')} measured"
-    return f"{numbers['split']} scored; the table comes at the end of the run"
+    environment = templates_in(Path(__file__).parent)
+    environment.filters["in_words"] = in_words
+    environment.tests["unicode"] = lambda encoding: str(encoding).startswith("utf-")
+    template = environment.get_template("counts.txt")
+    figures = template.render(kind=kind, numbers=numbers, no_texts=NO_TEXTS).splitlines()
+    return " · ".join(figure for figure in figures if figure)

@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
-from endonym.autopilot.machine import seconds_a_token
+from endonym.autopilot.machine import Work, seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -32,7 +33,7 @@ class Lockfile:
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
         self.path, folder = run / PLAN, recipe.model_folder
-        self.recipe = recipe
+        self.recipe, self.raw = recipe, raw
         pretrained = [] if folder is None else folder_files(folder)
         self.key = fingerprint(
             {
@@ -44,15 +45,13 @@ class Lockfile:
             }
         )
         self.choices: Choices = {}
-        self.tuned: Choices = {}
-        self.tuned_stage = ""
         data = {} if replan else read_plan(run)
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-        if tuned := data.get("tuned"):
-            self.tuned_stage = tuned["stage"]
-            self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
+        tuned: dict[str, Any] = data.get("tuned") or {"stage": "", "choices": {}}
+        self.tuned_stage: str = tuned["stage"]
+        self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 
     def tuned_for(self, training: str) -> Choices:
         """The result of tuning, if it was for this very training; else nothing.
@@ -117,11 +116,8 @@ def settle(
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     pack = training.pack
-    machine: dict[str, Any] = {"machine_file": machine_file, "target": target}
     longest = pack.longest(train.longest_document)
-    memory = resolve.memory_choices(
-        recipe, training, lock.choices, longest_document=longest, device=target
-    )
+    memory = resolve.memory_choices(recipe, training, lock.choices, target, longest=longest)
     training = training.with_choices(lock.keep(memory))
     for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
         log.warn(warning)
@@ -130,16 +126,19 @@ def settle(
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                seconds = seconds_a_token(training.model, config, **machine, document=document)
+                work = Work(training.model, config, target, document)
+                seconds = seconds_a_token(work, machine_file)
         most = longest if number not in of_examples else None
         data = of_examples.get(number, facts)
-        for warning in cautions(config, data, pack.context, seconds=seconds, longest_document=most):
+        for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
-    tuned = _tuned(
-        training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
-    )
-    training = training.with_choices(tuned)
-    compiling = resolve.compile_choices(recipe, training, facts, **machine)
+    tune = None
+    if tune_minutes is not None:
+        from endonym.pipeline import tuning
+
+        tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
+    training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
+    compiling = resolve.compile_choices(recipe, training, document, machine_file, target=target)
     return training.with_choices(lock.keep(compiling))
 
 
@@ -153,25 +152,13 @@ def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) 
     return replace(facts, examples=counted)
 
 
-def _tuned(
-    training: ResolvedTraining,
-    lock: Lockfile,
-    shards: Artifact,
-    identity: str,
-    *,
-    minutes: float | None,
-    target: str,
-    log: Log,
-) -> Choices:
+def _tuned(lock: Lockfile, identity: str, tune: Callable[[], Choices] | None, log: Log) -> Choices:
     """The learning rates found by tuning, now or earlier for the training of this identity."""
     if earlier := lock.tuned_for(identity):
-        again = "; --replan forgets it" if minutes is not None else ""
+        again = "; --replan forgets it" if tune is not None else ""
         log.line(f"{'tuned before':<22} {values(earlier)}{again}")
-    elif minutes is not None:
-        from endonym.pipeline.tuning import tune
-
-        lock.tuned = tune(training, shards, minutes, log=log, target=target)
-        lock.tuned_stage = identity
+    elif tune is not None:
+        lock.tuned, lock.tuned_stage = tune(), identity
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "

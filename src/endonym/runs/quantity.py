@@ -17,20 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from endonym.evaluate.documents import (
-    Documents,
-    are_of_same_texts,
-    are_same,
-    documents_for_intervals,
-    interval,
-    named_in,
-    shared,
-)
+from endonym.disk import packaged_tables
+from endonym.evaluate import documents as scored
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
-from endonym.log import counted, listed, number
+from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun
 from endonym.store import fingerprint
+
+NOTES: dict[str, str] = packaged_tables("endonym.runs", "notes.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ class Quantity:
     sources that each run was scored on. notes: what was left out, and why.
     """
 
-    documents: list[Documents]
+    documents: list[scored.Documents]
     bits: list[Bits]
     sources: list[str]
     is_whole: bool
@@ -67,81 +62,65 @@ class Quantity:
             return cls([], own, [], False, notes)
         documents, more_notes = _with_intervals(runs, common)
         own_documents = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(map(are_same, documents, own_documents))
-        bits = own if is_whole else [Bits(*interval(of_run)) for of_run in documents]
+        is_whole = all(map(scored.are_same, documents, own_documents))
+        bits = own if is_whole else [Bits(*scored.interval(of_run)) for of_run in documents]
         averaged = _averaged(runs, documents[0])
         sources = averaged if len(averaged) > 1 else []
         return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
-def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
+def _common(runs: Sequence[FinishedRun]) -> tuple[list[scored.Documents], list[str]]:
     """The documents that all runs were scored on, and a note if they are not all of each.
 
     None, and why, if the runs share too few.
     """
     old = [run.name for run in runs if run.documents is None]
     if old:
-        return [], [
-            f"{listed(old)} kept no scores of single documents with their sources, "
-            "so no difference is shown. Run again: only the scoring is done anew."
-        ]
+        return [], [NOTES["no_documents"].format(names=listed(old))]
     own = [run.documents for run in runs if run.documents is not None]
-    if all(are_same(own[0], each) for each in own[1:]):
+    if all(scored.are_same(own[0], each) for each in own[1:]):
         return own, []
-    common = shared(own)
-    is_enough = bool(documents_for_intervals(common))
-    averaged = _averaged(runs, common[0])
-    over = listed(averaged) if averaged else "all bytes"
-    if all(are_of_same_texts(own[0], each) for each in own):
-        opening = "The means of these runs are over different sources"
-        if not is_enough:
-            return [], [f"{opening}, and too few documents are in all: no difference is shown."]
-        return common, [f"{opening}: all figures here are over {over}, which all share."]
-    sizes = "; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs)
-    opening = f"These runs were scored on different {runs[0].score.split} documents ({sizes})"
-    if not is_enough:
-        return [], [
-            f"{opening} and share {number(len(common[0]))} from the same "
-            "sources: too few, so no difference is shown."
-        ]
-    note = f"{opening}: all figures here are over the {number(len(common[0]))} that all share"
-    return common, [f"{note}, of {over}." if averaged else f"{note}."]
+    common = scored.shared(own)
+    is_enough = bool(scored.documents_for_intervals(common))
+    are_of_same = all(scored.are_of_same_texts(own[0], each) for each in own)
+    note = "other_sources" if are_of_same else "other_documents"
+    averaged = listed(_averaged(runs, common[0]))
+    note = NOTES[note if is_enough else f"{note}_and_few"].format(
+        split=runs[0].score.split,
+        sizes="; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs),
+        common=number(len(common[0])),
+        sources=averaged or "all bytes",
+        of=f", of {averaged}" if averaged else "",
+    )
+    return common if is_enough else [], [note]
 
 
 def _with_intervals(
-    runs: Sequence[FinishedRun], documents: list[Documents]
-) -> tuple[list[Documents], list[str]]:
+    runs: Sequence[FinishedRun], documents: list[scored.Documents]
+) -> tuple[list[scored.Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
     And a note if they are of some, or if there are no intervals.
     """
-    some, split = documents_for_intervals(documents), runs[0].score.split
+    some = scored.documents_for_intervals(documents)
     if some and len(some[0]) == len(documents[0]):
         return documents, []
+    limits = {"split": runs[0].score.split, "of_source": FEWEST_OF_SOURCE}
     if not some:
-        return documents, [
-            f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
-            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source, none "
-            "with most of its text."
-        ]
+        return documents, [NOTES["no_interval"].format(documents=FEWEST_DOCUMENTS, **limits)]
     averaged = _averaged(runs, documents[0])
-    kept = named_in(some[0], averaged)
-    left_out = [name for name in averaged if name not in kept]
-    return some, [
-        f"Too few {split} documents for an interval, of fewer than {FEWEST_OF_SOURCE} groups of "
-        f"neighbours, or most of the text in one: {listed(left_out)}. So all figures here are over "
-        f"{listed(kept)} alone: {number(len(some[0]))} documents. Each report has the others."
-    ]
+    kept = scored.named_in(some[0], averaged)
+    names = listed([name for name in averaged if name not in kept])
+    values = {"names": names, "kept": listed(kept), "documents": number(len(some[0]))}
+    return some, [NOTES["left_out"].format(**values, **limits)]
 
 
-def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
+def _averaged(runs: Sequence[FinishedRun], documents: scored.Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
-    return named_in(documents[documents["averaged"]], names)
+    return scored.named_in(documents[documents["averaged"]], names)
 
 
-FEW_SEEDS = 2
-"""With so many, Student's t has one or two degrees of freedom: an interval is very wide."""
 ANGLES = 200_001
 """Points of the trapezoidal rule: quantiles are right to 1e-6."""
 
@@ -189,6 +168,12 @@ class SeedGroup:
     def has_several(self) -> bool:
         """Whether there are several seeds."""
         return len({run.seed for run in self.runs}) > 1
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are two seeds: Student's t then has one or two degrees of freedom, so that
+        an interval is very wide."""
+        return self.has_several and len(self.runs) == 2
 
     @property
     def mean(self) -> float:
@@ -261,35 +246,6 @@ def seed_groups(
         replace(group, difference=welch(group.values, best.values)) if group in others else group
         for group in groups
     ]
-
-
-def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
-    """Which recipe is the best by its seeds, and what one seed or two cannot say."""
-    several = [group for group in groups if group.has_several]
-    if not several:
-        return []
-    best, notes = several[0], list[str]()
-    others = [group for group in groups if group.difference]
-    if len(groups) == 1:
-        notes.append(
-            f"{best.name}: {best.mean:.4f} bits per byte on average over "
-            f"{counted(len(best.runs), 'seed')}, standard deviation {best.deviation:.4f}."
-        )
-    elif others:
-        verdict = ", and every interval of a difference to it excludes zero"
-        near = [g.name for g in others if g.difference and not g.difference.is_claimed]
-        if near:
-            verdict = f"; {', '.join(near)} cannot be told apart from it"
-        notes.append(f"{best.name} has the lowest mean over its seeds{verdict} (Welch's t-test).")
-    few = [group.name for group in several if len(group.runs) == FEW_SEEDS]
-    if few:
-        notes.append(
-            f"Two seeds decide little ({', '.join(few)}): with three or more the intervals are "
-            "much narrower. endonym run RECIPE --seeds 3"
-        )
-    if alone := [group.name for group in groups if not group.has_several]:
-        notes.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
-    return notes
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:

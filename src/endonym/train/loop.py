@@ -17,22 +17,16 @@ from endonym.model.lora import HELD, attach, changes_with
 from endonym.model.weights import decoder_with
 from endonym.seed import named_seed
 from endonym.train import checkpoint, loss_guard
+from endonym.train import compile as compiler
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
-from endonym.train.compile import (
-    compile_blocks,
-    explained_errors,
-    phase_unsupported_reason,
-    uncompiled,
-)
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.inputs import PhaseInputs
+from endonym.train.inputs import PhaseInputs, ValidationResult
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
-from endonym.train.validate import ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,6 @@ class Report:
     """
 
     step: int
-    steps: int
     tokens: int
     epoch: float
     nats: float
@@ -71,15 +64,11 @@ class Report:
 
 def as_metrics(report: Report) -> dict[str, Any]:
     """A report as one flat object, with units in the keys."""
-    flat: dict[str, Any] = {
-        "event": "step",
-        "step": report.step,
-        "tokens": report.tokens,
-        "epoch": round(report.epoch, 5),
-        "seconds": round(report.seconds, 5),
-        "lr": report.lr,
-        **read_tokens(report.read),
-    }
+    flat: dict[str, Any] = {"event": "step", "step": report.step, "tokens": report.tokens}
+    flat |= {"epoch": round(report.epoch, 5), "seconds": round(report.seconds, 5)}
+    flat["lr"] = report.lr
+    if len(report.read) > 1:
+        flat |= {f"read_tokens/{name}": count for name, count in report.read.items()}
     if report.seconds:
         flat["train_nats"] = report.nats
         if report.bits_per_byte:  # the loss of pairs is not one of bytes
@@ -87,19 +76,11 @@ def as_metrics(report: Report) -> dict[str, Any]:
         flat["gradient_norm"] = report.gradient_norm
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
-    if report.validation is not None:
-        flat |= {
-            "dev_nats": report.validation.nats,
-            "dev_bits_per_byte": report.validation.bits_per_byte,
-        }
-        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
-        flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
+    if (seen := report.validation) is not None:
+        flat |= {"dev_nats": seen.nats, "dev_bits_per_byte": seen.bits_per_byte}
+        flat |= {f"dev_bits_per_byte/{k}": v for k, v in seen.sources.items()}
+        flat |= {f"dev_{k}": v for k, v in seen.figures.items()}
     return flat
-
-
-def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
-    """The tokens read so far of each source, if there are several."""
-    return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
 
 
 def journal_lines(report: Report) -> list[dict[str, Any]]:
@@ -136,9 +117,11 @@ class Training:
             shard(decoder, config, group)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
-        unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)
+        unsupported = compiler.phase_unsupported_reason(
+            decoder.config, execution, inputs.device, group.size
+        )
         if execution.compile and unsupported is None:
-            compile_blocks(decoder)
+            compiler.compile_blocks(decoder)
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
 
@@ -191,7 +174,7 @@ class Training:
             if freezes:
                 gc.unfreeze()
 
-    @explained_errors()
+    @compiler.explained_errors()
     def _step(self) -> Stepped:
         """One optimizer step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
@@ -202,7 +185,6 @@ class Training:
             batch,
             lr_scale=self._lr_scale(state.step),
             rows=planned,
-            batch_rows=self.batches.rows,
             group=group,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
@@ -260,12 +242,12 @@ class Training:
 
     def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, inputs, seen, is_best = self.state, self.config, self.inputs, None, False
+        state, config, inputs, seen = self.state, self.config, self.inputs, None
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
             with self.for_evaluation():
                 seen = inputs.validate(self.decoder, config, self.group)
             if math.isfinite(seen.nats):
-                is_best = state.note_validation(seen.nats, seen.bits_per_byte)
+                state.note_validation(seen.nats, seen.bits_per_byte)
                 loss_guard.require_learning(state, config, inputs.unigram_nats)
             else:
                 why = f"the dev loss is not a finite number ({seen.nats})"
@@ -274,7 +256,7 @@ class Training:
         if not loss_guard.is_lost(state):
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
-        report = self._report(stepped, seconds, seen, is_best=is_best)
+        report = self._report(stepped, seconds, seen)
         is_due = seen or state.is_finished or saves_at(config, state.step)
         if is_due and not loss_guard.is_lost(state):
             state.lines = journal_lines(report)
@@ -282,12 +264,7 @@ class Training:
         return report
 
     def _report(
-        self,
-        stepped: Stepped | None,
-        seconds: float,
-        seen: ValidationResult | None = None,
-        *,
-        is_best: bool = False,
+        self, stepped: Stepped | None, seconds: float, seen: ValidationResult | None = None
     ) -> Report:
         """The report of the current step; it takes all events noted so far."""
         step, events = self.state.step, tuple(self.events)
@@ -295,7 +272,6 @@ class Training:
         nats = stepped.nats if stepped else float("nan")
         return Report(
             step=step,
-            steps=self.config.steps,
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
@@ -304,7 +280,7 @@ class Training:
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
             validation=seen,
-            is_best=is_best,
+            is_best=seen is not None and self.state.best_step == step,
             events=events,
             read=dict(self.state.read),
         )
@@ -317,16 +293,15 @@ class Training:
             self.state.good_step = self.state.step
         folder, weights = self.inputs.folder, self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
-        if self.optimizer.is_sharded:
-            checkpoint.save_sharded(folder, self.state, weights, optimizer_state, group=self.group)
-        elif self.group.is_first:
-            checkpoint.save(folder, self.state, weights, optimizer_state)
+        shards_of = self.group if self.optimizer.is_sharded else None
+        if shards_of or self.group.is_first:
+            checkpoint.save(folder, self.state, weights, optimizer_state, shards_of=shards_of)
         return True
 
     @contextmanager
     def for_evaluation(self) -> Generator[None]:
         """The uncompiled model with the averaged weights, for validation and samples."""
-        with uncompiled(), self.average.shown():
+        with compiler.uncompiled(), self.average.shown():
             yield
 
     def whole_decoder(self) -> AnyDecoder:

@@ -20,14 +20,13 @@ from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
 from endonym.model.memory import training_bytes
-from endonym.pipeline import preflight, training
-from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt_ends
+from endonym.pipeline import preflight
+from endonym.pipeline.preflight import ROW_TOKENS, before_training, newest, warn_of_unlearnt_ends
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.inputs import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
-from endonym.train.preflight import ROW_TOKENS
 
 Bench = tuple[TrainingInputs, Batches]
 
@@ -144,14 +143,14 @@ def test_training_begins_with_untouched_weights(project: Project, monkeypatch: P
         (validations,) = project.store.glob("model/*/validations.json")
         first.append(json.loads(validations.read_text(encoding="utf-8"))[0]["nats"])
         shutil.rmtree(project.store / "model")
-        monkeypatch.setattr(training, "before_training", spoil)
+        monkeypatch.setattr(preflight, "before_training", spoil)
     assert first[0] == first[1]
 
 
 def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: Patch):
     config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
-    short = phase_bytes(config, phase, longest_document=9)
+    short = phase_bytes(config, phase, longest=9)
     whole = phase_bytes(config, phase)
     assert short < whole
     calls: list[bool] = []

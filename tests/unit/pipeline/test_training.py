@@ -23,11 +23,10 @@ from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
-from endonym.train import checkpoint, inputs, loop, validate
+from endonym.train import checkpoint, inputs, loop
 from endonym.train.distributed import ALONE
-from endonym.train.inputs import reference
+from endonym.train.inputs import ValidationResult, reference
 from endonym.train.loop import Report, as_metrics
-from endonym.train.validate import ValidationResult
 
 Patch = pytest.MonkeyPatch
 
@@ -81,15 +80,16 @@ def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(f
     assert numbers["kept_step"] == best["step"]
     assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
     dev, decoder = TokenShards(shards, "dev"), LanguageModel.load(folder).decoder
-    found = validate.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
+    found = inputs.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
     assert best["nats"] == pytest.approx(found.nats, rel=1e-6)
 
 
 def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finished: Path):
     save = checkpoint.save
 
-    def save_and_die(*arguments: Any) -> None:
-        if save(*arguments).state.step == 16:
+    def save_and_die(work: Path, state: checkpoint.TrainState, *tensors: Any, **how: Any) -> None:
+        save(work, state, *tensors, **how)
+        if state.step == 16:
             raise Killed
 
     with monkeypatch.context() as patch:
@@ -110,7 +110,7 @@ def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finish
 def test_a_report_is_one_flat_object() -> None:
     result = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
     numbers = {"nats": 3.4, "bits_per_byte": 1.2, "lr": 1e-3, "gradient_norm": 0.5, "seconds": 0.25}
-    frame = {"step": 8, "steps": 40, "tokens": 2048, "epoch": 0.6201234}
+    frame = {"step": 8, "tokens": 2048, "epoch": 0.6201234}
     report = Report(validation=result, is_best=True, **frame, **numbers)
     assert as_metrics(report) == {
         **{"event": "step", "step": 8, "tokens": 2048, "epoch": 0.62012, "seconds": 0.25},
@@ -145,7 +145,7 @@ def test_another_device_is_compared_first(project: Project, tmp_path: Path, monk
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):
-    for module in (preflight, loop):
+    for module in (preflight, loop.compiler):
         monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
     said = project.run(sets=("phase.0.steps=1", "phase.0.compile=on"))
     assert said.code == 0, said.err
