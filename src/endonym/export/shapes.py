@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from endonym.errors import ExportError, ShapeError
 from endonym.export.config import Export
 from endonym.export.gguf.rows import architecture_of
-from endonym.export.row import HFArchitecture, Json, our_activation
+from endonym.export.row import HFArchitecture, Json, nearest, our_activation
 from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
@@ -45,13 +45,11 @@ def row_of(config: ModelConfig) -> HFArchitecture:
 
     Raises ExportError if there is none, with what the family's own class does not support.
     """
-    misfits = {row.family: row.misfit(config) for row in ROWS}
-    for row in ROWS:
-        if misfits[row.family] is None:
-            return row
-    own = next((row for row in ROWS if row.family == config.family), ROWS[0])
+    row, reason = nearest(ROWS, config)
+    if reason is None:
+        return row
     raise ExportError(
-        f"{own.architecture} does not support {misfits[own.family]}, and no other class of "
+        f"{row.architecture} does not support {reason}, and no other class of "
         "transformers has this shape",
         where="export huggingface",
         do="Remove the export from the recipe, or keep the family's value of that key of [model].",

@@ -1,12 +1,12 @@
 """The table of architectures: a family is a set of defaults, not a class. Imports no torch.
 
 A new architecture whose parts exist needs a row here, a name in `Family` (`model/config.py`), a row
-in `ROWS` of `export/rows.py` with its words in `export/rows.toml` and `export/tensor_names.toml`,
-and one in `export/gguf/rows.py`. A part that does not exist yet
-also needs a field for what a recipe may say and for its resolved value (`model/config.py`), for its
-default (`FamilyDefaults`), code in its layer, and a term of the formulas (`count.py`, `memory.py`).
-The other rows of `ROWS` must refuse models with that part, unless their classes in transformers
-have it. The laws in `tests/laws` run over every row.
+in `export/rows.toml` with its names in `export/tensor_names.toml`, and one in `export/gguf/rows.toml`
+with those in `gguf/tensor_names.toml`. A part that does not exist yet also needs a field for what a
+recipe may say and for its resolved value (`model/config.py`), for its default (`FamilyDefaults`),
+code in its layer, and a term of the formulas (`count.py`, `memory.py`). The rows of `export` must
+refuse models with that part (`supports`), unless their architectures have it. The laws in
+`tests/laws` run over every row.
 """
 
 from dataclasses import dataclass, replace

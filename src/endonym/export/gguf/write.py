@@ -154,7 +154,7 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
         "general.quantized_by": f"endonym {version('endonym')}",
     }
     template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
-    own = row.metadata(config, config.mixers[0], config.ffns[0])
+    own = row.metadata(config)
     words = vocabulary_of(tokenizer, config.vocab)
     return {
         **{key: value for key, value in general.items() if value},
