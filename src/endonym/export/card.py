@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
-from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.markdown import filled_template, hub_license
+from endonym.export.neighbours import sentences
 from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens

@@ -37,19 +37,6 @@ SCHEMA = arrow.schema(
         "block": arrow.int64(),
     }
 )
-COLUMNS = {
-    "text": "the document, cleaned",
-    "id": "its place: file, member of an archive, and number of the record",
-    "source": "the source of the recipe",
-    "license": "what its record or its source says; null if neither does",
-    **{column: KEYS[key] for column, key in NOTED.items()},
-    "meta": "other notes of the reader, as JSON",
-    "block": "documents with the same number are neighbours; they are in one split, but for near "
-    f"copies that were moved and sources of fewer than {FEW_BLOCKS} blocks, split by documents",
-}
-"""What each column holds."""
-
-
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
 """Limits of the hub's categories of size, in documents, and how they are written."""
 UNKNOWN = "unknown"
@@ -136,7 +123,7 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
         sides=SIDES,
         few_blocks=FEW_BLOCKS,
         folder=FOLDER,
-        columns=COLUMNS,
+        noted={column: KEYS[key] for column, key in NOTED.items()},
     )
 
 

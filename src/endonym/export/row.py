@@ -178,6 +178,7 @@ class HFArchitecture(Architecture):
     required: Json = field(default_factory=dict[str, Any])
     harmless: Sequence[str] = ()
     elsewhere: Sequence[str] = ()
+    uncalled: Sequence[str] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     assumed: Json = field(default_factory=dict[str, Any])
     may_be_null: Sequence[str] = ()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from endonym import device
 from endonym.errors import Damaged, ExportError
 from endonym.export.config import Quantization
-from endonym.export.gguf.quantize import FILE_TYPES
+from endonym.export.gguf.quantize import FILE_TYPES, TABLES
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.generate.language_model import LanguageModel
@@ -35,20 +35,10 @@ TOKENS = 4096
 """Tokens of held-out text whose logits are compared."""
 LONGEST = 512
 """Most tokens of one of these documents."""
-RISE: dict[Quantization, float] = {
-    "F32": 0.001,
-    "F16": 0.001,
-    "BF16": 0.005,
-    "Q8_0": 0.005,
-    "Q5_K_M": 0.03,
-    "Q4_K_M": 0.10,
-}
-"""Most that bits per byte may change, as a share of the model's own."""
+RISE: dict[Quantization, float] = TABLES["rise"]
+AGREEMENT: dict[Quantization, float] = TABLES["agreement"]
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
-AGREEMENT: dict[Quantization, float] = {"F32": 0.999, "F16": 0.999}
-"""Least share of positions with the same likeliest id, ties included. Coarser formats are reported
-only."""
 TIE = 0.05
 """Nats by which the model's likeliest id is ahead of one that counts as equally likely: a model of
 little training has many of these."""

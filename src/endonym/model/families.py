@@ -1,39 +1,27 @@
 """The table of architectures: a family is a set of defaults, not a class. Imports no torch.
 
-A new architecture whose parts exist needs a row here, a name in `Family` (`model/config.py`), a row
-in `export/rows.toml` with its names in `export/tensor_names.toml`, and one in `export/gguf/rows.toml`
-with those in `gguf/tensor_names.toml`. A part that does not exist yet also needs a field for what a
-recipe may say and for its resolved value (`model/config.py`), for its default (`FamilyDefaults`),
-code in its layer, and a term of the formulas (`count.py`, `memory.py`). The rows of `export` must
-refuse models with that part (`supports`), unless their architectures have it. The laws in
-`tests/laws` run over every row.
+A new architecture whose parts exist needs a row in `families.toml`, a name in `Family`
+(`model/config.py`), a row in `export/rows.toml` with its names in `export/tensor_names.toml`, and
+one in `export/gguf/rows.toml` with those in `gguf/tensor_names.toml`. A part that does not exist
+yet also needs a field for what a recipe may say and for its resolved value (`model/config.py`), for
+its default (`FamilyDefaults`), code in its layer, and a term of the formulas (`count.py`,
+`memory.py`). The rows of `export` must refuse models with that part (`supports`), unless their
+architectures have it. The laws in `tests/laws` run over every row.
 """
 
+import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from endonym.config import Config
 from endonym.errors import ShapeError
 from endonym.model import config as shapes
 
-MIXER_KEYS: dict[str, set[str]] = {
-    "attention": {
-        *("heads", "kv_heads", "head_width", "query_key_norm", "window", "bias"),
-        *("rope_base", "rope_scaling", "rotary_share"),
-    },
-    "mamba": {"state", "expand", "conv_width", "step_rank", "bias"},
-    "mamba2": {"state", "expand", "conv_width", "groups", "head_width", "bias"},
-}
-"""The keys that each kind of mixer reads; any other is an error."""
-FFN_KEYS: dict[str, set[str]] = {
-    "plain": {"hidden", "activation", "bias"},
-    "gated": {"hidden", "activation", "bias"},
-    "experts": {
-        *("hidden", "activation", "experts", "active", "gated"),
-        *("balance", "balance_weight"),
-    },
-    "none": set(),
-}
+DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+MIXER_KEYS: dict[str, list[str]] = DATA["mixer_keys"]
+FFN_KEYS: dict[str, list[str]] = DATA["ffn_keys"]
+"""The keys that each kind of part reads; any other is an error."""
 SHARED_KEYS = ("norm", "norm_epsilon", "position", "parallel", "shared_norm")
 """The keys of a model that have a default in each family."""
 ROPE_BASE = 10_000.0
@@ -63,24 +51,9 @@ class FamilyDefaults:
     has_window: bool = False
     attention_dropout: float = 0.0
 
-    def but(self, **changes: Any) -> "FamilyDefaults":
-        """A copy with some defaults changed."""
-        return replace(self, **changes)
 
-
-MODERN = FamilyDefaults()
-CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
-STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
-FAMILIES: dict[shapes.Family, FamilyDefaults] = {
-    "qwen3": MODERN.but(query_key_norm=True),
-    "llama": MODERN,
-    "mistral": MODERN.but(has_window=True),
-    "gpt2": CLASSIC.but(position="learned", activation="gelu_tanh"),
-    "gptneox": CLASSIC,
-    "falcon": CLASSIC.but(bias=False, parallel=True, kv_heads=1),
-    "mamba": STATE_SPACE.but(mixer="mamba"),
-    "mamba2": STATE_SPACE.but(mixer="mamba2"),
-    "moe": MODERN.but(query_key_norm=True, ffn="experts"),
+FAMILIES: dict[str, FamilyDefaults] = {
+    family: FamilyDefaults(**row) for family, row in DATA["families"].items()
 }
 
 
@@ -93,7 +66,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
         raise ShapeError("a shape needs dim and layers", where="model")
     row = FAMILIES[keys.family]
     given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
-    row = row.but(**{name: value for name, value in given.items() if value is not None})
+    row = replace(row, **{name: value for name, value in given.items() if value is not None})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -348,7 +321,7 @@ def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> N
         )
 
 
-def _refuse_unused(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
+def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: str) -> None:
     """Raise ShapeError for a key that this kind of part does not read."""
     for name in type(keys).model_fields:
         if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from endonym.errors import ExportError
 from endonym.export.row import Architecture, Json, nearest, sizes_of, tensor_names, toml_of
-from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.config import ModelConfig
 
 DATA = toml_of(Path(__file__).with_name("rows.toml"))
 GELU = (
@@ -48,9 +48,8 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
     row, reason = nearest(ROWS, config)
     if reason is None:
         return row
-    mixer = config.mixers[0]
-    is_windowed = reason.startswith("mixer.window") and isinstance(mixer, AttentionConfig)
-    if is_windowed and mixer.query_key_norm:
+    has_norm = getattr(config.mixers[0], "query_key_norm", False)
+    if has_norm and reason.startswith("mixer.window"):
         reason = "window together with query_key_norm"
     raise ExportError(
         f"llama.cpp cannot compute this model: its {row.name} does not support {reason}, "

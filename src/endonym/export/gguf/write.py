@@ -21,8 +21,7 @@ from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
-from endonym.export.names import PARTS, pattern_of
-from endonym.export.peft_format import side_by_side
+from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import matrices
@@ -229,17 +228,14 @@ def _changes_in_llama_cpp(
     row: GGUFArchitecture, config: ModelConfig, changes: Mapping[str, Change]
 ) -> dict[str, Change]:
     """The changes by llama.cpp's tensors, with its order of rows."""
-    names, theirs = row.names(config), dict[str, Change]()
+    theirs: dict[str, Change] = {}
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
-    for name, change in changes.items():
-        pattern, layer = pattern_of(f"{name}.weight")
-        place, _, last = name.rpartition(".")
-        if row.joined and place.endswith("mixer") and last in PARTS:
-            parts = [f"{place}.{part}" for part in PARTS]
-            joined = side_by_side(parts, changes, sizes, where=WHERE)
-            theirs[f"blk.{layer}.attn_qkv.weight"] = joined
-            continue
-        tensor = names[pattern].replace("*", layer)
-        b = in_llama_cpp(row, config, f"{name}.weight", change.b)
-        theirs[tensor] = Change(change.a, b, change.scale)
+    joined = "blk.*.attn_qkv.weight" if row.joined else ""
+    for tensor, parts in held_together(config, joined, row.names(config)).items():
+        if len(parts) > 1 and any(part in changes for part in parts):
+            theirs[tensor] = side_by_side(parts, changes, sizes, where=WHERE)
+        elif len(parts) == 1 and parts[0] in changes:
+            change = changes[parts[0]]
+            b = in_llama_cpp(row, config, f"{parts[0]}.weight", change.b)
+            theirs[tensor] = Change(change.a, b, change.scale)
     return theirs
