@@ -127,7 +127,7 @@ def forms_of(config: ModelConfig) -> Json:
         forms["mixer.window"] = mixer.window is not None
         is_whole = mixer.inner == config.dim
         forms["head width"] = "whole" if is_whole else "mixer.head_width other than dim / heads"
-        forms["key heads"] = "one kv_head" if mixer.kv_heads == 1 else "grouped kv_heads"
+        forms["key heads"] = "kv_heads = 1" if mixer.kv_heads == 1 else "grouped kv_heads"
         if mixer.kv_heads == mixer.heads:
             forms["key heads"] = "as many kv_heads as heads"
         elif mixer.kv_heads > 1 and not config.parallel:

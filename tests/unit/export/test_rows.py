@@ -155,7 +155,7 @@ MISFITS: list[tuple[str, str, Json, str]] = [
     ("gptneox", "gptneox", {"parallel": True, "shared_norm": True}, "shared_norm = true"),
     ("gptneox", "gptneox", {"ffn": {"bias": False}}, "ffn.bias = false"),
     ("gptneox", "gptneox", {"parallel": True, "mixer": {"kv_heads": 2}}, GROUPED),
-    ("gptneox", "gptneox", {"mixer": {"kv_heads": 1}}, "one kv_head"),
+    ("gptneox", "gptneox", {"mixer": {"kv_heads": 1}}, "kv_heads = 1"),
     ("falcon", "falcon", {"norm": "rms"}, 'norm = "rms"'),
     ("falcon", "falcon", {"position": "learned"}, 'position = "learned"'),
     ("falcon", "falcon", {"ffn": {"bias": True}}, "biases of the mixer or the feed-forward alone"),
