@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from endonym import device
 from endonym.errors import Damaged, ExportError
+from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, TABLES
 from endonym.export.gguf.vocabulary import drops_of
@@ -24,6 +26,7 @@ from endonym.export.gguf.write import write_vocabulary
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
+from endonym.generate.sample import log_softmax
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -134,22 +137,19 @@ class Ours:
         return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
 
 
-class Transformers:
+class Transformers(runtimes.Transformers):
     """A folder as `transformers` loads it, in fp32."""
 
     def __init__(self, folder: Path) -> None:
-        transformers = import_module("transformers")
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        self.name = f"transformers {transformers.__version__}"
-        local: dict[str, Any] = {"local_files_only": True}
-        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32", **local)
-        self._model, self.vocab = loaded.eval(), loaded.config.vocab_size
+        super().__init__(folder, "fp32")
+        library = import_module("transformers")
+        self.name = f"transformers {library.__version__}"
+        self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.vocab = self.model.config.vocab_size
 
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
-        stops = self._model.generation_config.eos_token_id
+        stops = self.model.generation_config.eos_token_id
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
@@ -169,11 +169,6 @@ class Transformers:
         """The text of ids."""
         return self._tokenizer.decode(ids)
 
-    @torch.inference_mode()
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits after each id, (T, V)."""
-        return self._model(torch.tensor([list(ids)])).logits[0].float().numpy()
-
 
 class Peft(Transformers):
     """A folder as `transformers` loads it, with an adapter as `peft` loads it."""
@@ -184,7 +179,7 @@ class Peft(Transformers):
         self.name = f"peft {library.__version__} on {self.name}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what peft itself calls in transformers
-            self._model = library.PeftModel.from_pretrained(self._model, str(adapter)).eval()
+            self.model = library.PeftModel.from_pretrained(self.model, str(adapter)).eval()
 
 
 class Gguf:
@@ -228,9 +223,9 @@ def verify_export(
         raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = Sample(model, texts)
     if not files:
-        try:
+        if find_spec("transformers"):
             runtime: Runtime = Transformers(path)
-        except ImportError:
+        else:
             from endonym.export.huggingface import import_huggingface
 
             runtime = Ours(import_huggingface(path))
@@ -326,7 +321,7 @@ class Sample:
         farthest, same, tied, total, nats = 0.0, 0, 0, 0, np.zeros(2)
         for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
-            pair = (self._own(number), _log_softmax(runtime.logits(row.tolist())))
+            pair = (self._own(number), log_softmax(runtime.logits(row.tolist())))
             farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
             theirs = np.take_along_axis(pair[0], pair[1].argmax(-1)[:, None], -1)[:, 0]
             behind = pair[0].max(-1) - theirs
@@ -351,7 +346,7 @@ class Sample:
         """The model's own log-probabilities of a row; kept for the next runtime if they are few."""
         if number in self._known:
             return self._known[number]
-        log_probabilities = _log_softmax(self.ours.logits(self.rows[number].tolist()))
+        log_probabilities = log_softmax(self.ours.logits(self.rows[number].tolist()))
         if sum(map(len, self.rows)) * log_probabilities.shape[-1] <= MOST_KEPT:
             self._known[number] = log_probabilities
         return log_probabilities
@@ -408,10 +403,3 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
         if room <= 1:
             break
     return [row for row in rows if len(row) > 1]
-
-
-def _log_softmax(logits_TV: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-probabilities, in float64."""
-    logits = logits_TV.astype(np.float64)
-    logits -= logits.max(-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

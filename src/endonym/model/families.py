@@ -63,7 +63,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     Raises ShapeError, naming the key, if the sizes do not fit.
     """
     if keys.dim is None or keys.layers is None:
-        raise ShapeError("a shape needs dim and layers", where="model")
+        raise _refusal("no_size", "model")
     row = FAMILIES[keys.family]
     given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
     row = replace(row, **{name: value for name, value in given.items() if value is not None})
@@ -123,28 +123,16 @@ def _part_key(written: Any, name: str, number: int) -> str:
 def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
     """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
-        raise ShapeError(
-            "one norm can be shared only by branches that read the same stream",
-            where="model.shared_norm",
-            do="Set parallel = true as well, or leave shared_norm out.",
-        )
+        raise _refusal("shared_norm", "model.shared_norm")
     kinds = {mixer.kind or row.mixer for mixer in keys.mixers}
     if keys.attention_dropout is not None and "attention" not in kinds:
-        message = "there is no attention in this model"
-        raise ShapeError(message, where="model.attention_dropout", do="Leave the key out.")
+        raise _refusal("no_attention", "model.attention_dropout")
     if (keys.parallel or keys.shared_norm) and is_half_blocks(keys):
-        raise ShapeError(
-            "there is no feed-forward beside the mixers",
-            where=f"model.{'parallel' if keys.parallel else 'shared_norm'}",
-            do="Leave the key out, or give the blocks a feed-forward.",
-        )
+        raise _refusal("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:
-            raise ShapeError(
-                f"{len(parts)} kinds of {name} in {keys.layers} layers",
-                where=f"model.{name}",
-                do=f"Name at most {keys.layers}, or set more layers.",
-            )
+            words = {"kinds": len(parts), "part": name, "layers": keys.layers}
+            raise _refusal("too_many_kinds", f"model.{name}", **words)
 
 
 def resolve_mixer(
@@ -164,11 +152,7 @@ def resolve_mixer(
         )
     width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
     if inner % width:
-        raise ShapeError(
-            f"dim · expand = {inner} is not divisible by heads of {width} channels",
-            where=f"{where}.head_width",
-            do="Choose a head_width that divides dim · expand.",
-        )
+        raise _refusal("uneven_inner", f"{where}.head_width", inner=inner, width=width)
     _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
     return shapes.Mamba2Config(
         heads=inner // width,
@@ -185,22 +169,14 @@ def _attention(
 ) -> shapes.AttentionConfig:
     """An attention config with all defaults filled in."""
     if keys.heads is None:
-        raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
+        raise _refusal("no_heads", f"{where}.heads")
     if keys.head_width is None and dim % keys.heads:
-        raise ShapeError(
-            f"dim {dim} is not divisible by {keys.heads} heads",
-            where=f"{where}.heads",
-            do="Choose heads that divide dim, or give mixer.head_width.",
-        )
+        raise _refusal("uneven_dim", f"{where}.heads", dim=dim, heads=keys.heads)
     kv_heads = keys.kv_heads or row.kv_heads or keys.heads
     _refuse_uneven(keys.heads, kv_heads, ("heads", "kv_heads"), where)
     window = keys.window or (max(1, context // 2) if row.has_window else None)
     if window is not None and window > context:
-        raise ShapeError(
-            f"a window of {window} keys in a context of {context} tokens",
-            where=f"{where}.window",
-            do="A window is at most the context; leave it out to see everything.",
-        )
+        raise _refusal("wide_window", f"{where}.window", window=window, context=context)
     width = keys.head_width or dim // keys.heads
     return shapes.AttentionConfig(
         heads=keys.heads,
@@ -221,19 +197,12 @@ def _rope(
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
             if getattr(keys, name) is not None:
-                raise ShapeError(
-                    f"positions are {row.position}, not rotary",
-                    where=f"{where}.{name}",
-                    do='Leave the key out, or set model.position = "rope".',
-                )
+                raise _refusal("not_rotary", f"{where}.{name}", position=row.position)
         return None
     width = int(head_width * (keys.rotary_share or 1.0))
     if width % 2 or width == 0:
-        raise ShapeError(
-            f"rotary positions rotate pairs of channels, but {width} of {head_width} rotate",
-            where=f"{where}.{'rotary_share' if keys.rotary_share else 'head_width'}",
-            do="Choose an even number of channels.",
-        )
+        key = "rotary_share" if keys.rotary_share else "head_width"
+        raise _refusal("odd_rotation", f"{where}.{key}", width=width, of=head_width)
     scaling = keys.rope_scaling and _stretched(keys.rope_scaling, f"{where}.rope_scaling")
     return shapes.RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
 
@@ -243,22 +212,13 @@ def _stretched(scaling: shapes.RopeScaling, where: str) -> shapes.RopeScaling:
     if scaling.kind == "linear":
         for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
             if getattr(scaling, name) is not None:
-                message = f"linear scaling has a factor and no {name}"
-                raise ShapeError(message, where=f"{where}.{name}", do="Leave the key out.")
+                raise _refusal("linear_scaling", f"{where}.{name}", key=name)
         return scaling
     if scaling.original_context is None:
-        raise ShapeError(
-            f"{scaling.kind} needs the original context length",
-            where=f"{where}.original_context",
-            do="Give the number of tokens the model was first trained with.",
-        )
+        raise _refusal("no_original_context", f"{where}.original_context", kind=scaling.kind)
     high = scaling.high_turns or HIGH_TURNS[scaling.kind]
     if scaling.low_turns >= high:
-        raise ShapeError(
-            f"low_turns = {scaling.low_turns:g} is not below high_turns = {high:g}",
-            where=f"{where}.low_turns",
-            do="Choose low_turns below high_turns.",
-        )
+        raise _refusal("turns", f"{where}.low_turns", low=scaling.low_turns, high=high)
     return scaling.model_copy(update={"high_turns": high})
 
 
@@ -277,17 +237,9 @@ def resolve_ffn(
     asked = keys.active or min(2, experts)
     active = experts if asked == "all" else asked
     if active > experts or active < 1:
-        raise ShapeError(
-            f"{active} active experts of {experts}",
-            where=f"{where}.active",
-            do=f'Choose 1 to {experts}, or "all" for the dense mixture.',
-        )
+        raise _refusal("active_experts", f"{where}.active", active=active, experts=experts)
     if keys.balance == "bias" and keys.balance_weight is not None:
-        raise ShapeError(
-            'balance_weight has no effect with balance = "bias"',
-            where=f"{where}.balance_weight",
-            do="Leave it out: the bias learns at the rate of the other vectors.",
-        )
+        raise _refusal("balance_weight", f"{where}.balance_weight")
     is_gated = _first(keys.gated, True)
     return shapes.ExpertsConfig(
         hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
@@ -314,11 +266,8 @@ def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
 def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
     """Raise ShapeError if `few` does not divide `many`."""
     if many % few:
-        raise ShapeError(
-            f"{many} {names[0]} are not divisible by {few} {names[1]}",
-            where=f"{where}.{names[1]}",
-            do=f"Choose {names[1]} that divide {names[0]}.",
-        )
+        words = {"many": many, "few": few, "heads": names[0], "groups": names[1]}
+        raise _refusal("uneven_groups", f"{where}.{names[1]}", **words)
 
 
 def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: str) -> None:
@@ -326,11 +275,14 @@ def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: 
     for name in type(keys).model_fields:
         if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
             homes = [other for other, names in known.items() if name in names]
-            raise ShapeError(
-                f'{name} has no effect with kind = "{kind}"',
-                where=f"{where}.{name}",
-                do=f"Leave it out; it belongs to {', '.join(homes)}.",
-            )
+            words = {"key": name, "kind": kind, "homes": ", ".join(homes)}
+            raise _refusal("no_effect", f"{where}.{name}", **words)
+
+
+def _refusal(name: str, where: str, **words: Any) -> ShapeError:
+    """The refusal of this name in `families.toml`, filled in."""
+    texts = {part: text.format(**words) for part, text in DATA["refusals"][name].items()}
+    return ShapeError(**texts, where=where)
 
 
 def _first(given: Any, default: Any) -> Any:
