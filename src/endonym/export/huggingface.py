@@ -31,7 +31,7 @@ from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
-from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
+from endonym.model.weights import decoder_with, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
@@ -164,14 +164,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
     expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
-    folders.require_shapes(shapes_now, expected, files[0])
-    folders.require_numbers(files, names=own_names)
-    tensors = {
-        own_names[name]: each
-        for file in files
-        for name, each in load_tensors(file).items()
-        if name in own_names
-    }
+    tensors = read_tensors(files, expected, named=own_names.get)
     heads = {name: tensors.pop(name) for name in doubled}
     ours = to_ours(config, tensors, row)
     require_tied(heads, ours["embedding.weight"], where)

@@ -365,23 +365,17 @@ def _text_checks(
 
     dropped: what the runtime takes from the start of a text.
     """
-    wrong = {"ids": 0, "decoding": 0}
-    examples = {"ids": "", "decoding": ""}
     texts = [line.removeprefix(dropped) for line in lines]
-    for line, text, expected_ids in zip(lines, texts, tokenizer.encode_many(texts), strict=True):
-        ids, expected = runtime.encode(line), expected_ids.tolist()
-        # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-        shown = {"ids": ids, "decoding": runtime.decode(ids)}
-        wanted = {"ids": expected, "decoding": tokenizer.decode(expected)}
-        for check in wrong:
-            differs = shown[check] != wanted[check]
-            wrong[check] += differs
-            if differs and not examples[check]:
-                examples[check] = f": {text[:60]!r} became {str(shown[check])[:80]}"
-    for check in ("ids", "decoding"):
-        unit = f"of {len(lines):,} lines differ"
-        is_ok = wrong[check] == 0
-        yield Check(file, runtime.name, check, is_ok, wrong[check], 0, unit, examples[check])
+    expected = [ids.tolist() for ids in tokenizer.encode_many(texts)]
+    found = [runtime.encode(line) for line in lines]
+    unit = f"of {len(lines):,} lines differ"
+    # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
+    decoded = map(tokenizer.decode, expected), map(runtime.decode, found)
+    for check, (here, there) in (("ids", (expected, found)), ("decoding", decoded)):
+        rows = zip(texts, here, there, strict=True)
+        wrong = [(text, theirs) for text, ours, theirs in rows if ours != theirs]
+        example = f": {wrong[0][0][:60]!r} became {str(wrong[0][1])[:80]}" if wrong else ""
+        yield Check(file, runtime.name, check, not wrong, len(wrong), 0, unit, example)
 
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:

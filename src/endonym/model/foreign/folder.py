@@ -8,7 +8,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -297,12 +297,12 @@ def tensor_shapes(path: Path) -> Shapes:
 def require_numbers(
     files: Iterable[Path],
     dtypes: tuple[str, ...] = FLOATS,
-    names: Container[str] | None = None,
+    named: Callable[[str], str | None] = str,
 ) -> None:
-    """Raise Damaged, from the headers, if a tensor has another dtype. names: those that count."""
+    """Raise Damaged, from the headers, if a tensor that has a name here has another dtype."""
     for path in files:
         for name, (_, dtype) in _header(path).items():
-            if dtype not in dtypes and (names is None or name in names):
+            if dtype not in dtypes and named(name):
                 raise damaged(path, f"holds {name} as {dtype}, not {', '.join(dtypes)}")
 
 

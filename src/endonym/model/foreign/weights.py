@@ -37,14 +37,11 @@ from endonym.model.foreign.folder import (
     is_artefact,
     read_json,
     read_shape,
-    require_numbers,
-    require_shapes,
-    tensor_shapes,
     weight_files,
     weight_shapes,
 )
 from endonym.model.span import Span
-from endonym.model.weights import load_decoder, load_tensors, require_finite, require_tied
+from endonym.model.weights import load_decoder, read_tensors, require_tied
 
 NETWORK = "network."
 """Prefix of a ForeignDecoder's parameters."""
@@ -162,10 +159,9 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
         return load_decoder(config, path)
     skeleton = _skeleton(config, str(path))
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
-    require_shapes(tensor_shapes(path), wanted, path)
-    weights = {name.removeprefix(NETWORK): each for name, each in load_tensors(path).items()}
-    require_finite(weights, path)
-    return _loaded(config, weights, str(path))
+    weights = read_tensors([path], wanted, (*FLOATS, *WHOLE))
+    own = {name.removeprefix(NETWORK): each for name, each in weights.items()}
+    return _loaded(config, own, str(path))
 
 
 def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
@@ -184,17 +180,16 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     # Some folders store the tied head again: it must be equal to the embedding.
     tied = skeleton.all_tied_weights_keys.keys() - expected.keys()
-    shapes = {name: shape for name, shape in weight_shapes(folder).items() if name not in tied}
-    require_shapes(shapes, expected, files[0])
-    require_numbers(files, (*FLOATS, *WHOLE))
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        part = load_tensors(file)
-        require_finite(part, file)
-        tensors |= part
-    weights = {name: tensor for name, tensor in tensors.items() if name in expected}
-    decoder = _loaded(config, weights, where)
-    heads = {name: tensors[name] for name in HEADS if name in tensors and name in tied}
+    doubled = {name for name in HEADS if name in tied and name in weight_shapes(folder)}
+    expected |= dict.fromkeys(doubled, tuple(skeleton.get_input_embeddings().weight.shape))
+    tensors = read_tensors(
+        files,
+        expected,
+        (*FLOATS, *WHOLE),
+        named=lambda name: None if name in tied - doubled else name,
+    )
+    heads = {name: tensors.pop(name) for name in doubled}
+    decoder = _loaded(config, tensors, where)
     require_tied(heads, decoder.network.get_input_embeddings().weight, where)
     return decoder
 
@@ -227,39 +222,34 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
-    keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
-    keys = library.PreTrainedConfig._decode_special_floats(keys)
-    errors = importlib.import_module("huggingface_hub.errors")
-    try:
-        with _quiet():
-            class_config = library.CONFIG_MAPPING[config.family].from_dict(keys)
-        return auto.MODEL_FOR_CAUSAL_LM_MAPPING[type(class_config)], class_config
-    except KeyError as error:
+    classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
+    if config.family in library.CONFIG_MAPPING:
+        config_class = library.CONFIG_MAPPING[config.family]
+    if config_class not in classes:
         raise ExportError(
             f"transformers {library.__version__} has no causal model called {config.family}",
             where=where,
             do="Take a model of a known architecture; code that comes with one is never run.",
-        ) from error
-    except (errors.StrictDataclassError, *BUILDING) as error:
-        raise _misfit(error, where) from error
-
-
-def _misfit(error: Exception, where: str) -> ExportError:
-    return ExportError(
-        f"config.json does not fit its own class: {' '.join(str(error).split())}",
-        where=where,
-        do="Take a whole copy of the folder.",
-    )
+        )
+    keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
+    with _fitting(where):
+        keys = library.PreTrainedConfig._decode_special_floats(keys)
+        return classes[config_class], config_class.from_dict(keys)
 
 
 @contextmanager
 def _fitting(where: str) -> Generator[None]:
     """Around what a class builds from its sizes, which may not fit together."""
+    of_keys = importlib.import_module("huggingface_hub.errors").StrictDataclassError
     try:
         with _quiet():
             yield
-    except BUILDING as error:
-        raise _misfit(error, where) from error
+    except (of_keys, *BUILDING) as error:
+        raise ExportError(
+            f"config.json does not fit its own class: {' '.join(str(error).split())}",
+            where=where,
+            do="Take a whole copy of the folder.",
+        ) from error
 
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:
