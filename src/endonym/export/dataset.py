@@ -21,6 +21,7 @@ from endonym.export.card import Card
 from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
 from endonym.formats.document import KEYS, Document
+from endonym.tokenizer.words import in_batches
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000
@@ -74,28 +75,23 @@ def row_batches(
     documents: Iterator[Document], licenses: Mapping[str, str]
 ) -> Iterator[list[dict[str, Any]]]:
     """Documents as rows, about 16 MB of text at a time; what they do not say is null."""
-    rows: list[dict[str, Any]] = []
-    size = 0
-    for document in documents:
-        meta = document.meta
-        others = {key: value for key, value in meta.items() if key not in KEYS}
-        rows.append(
-            {
-                "text": document.text,
-                "id": document.id,
-                "source": document.source,
-                "license": meta.get("license") or licenses.get(document.source),
-                **{column: meta.get(key) for column, key in NOTED.items()},
-                "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
-                "block": document.block,
-            }
-        )
-        size += len(document.text.encode())
-        if size >= BATCH_BYTES:
-            yield rows
-            rows, size = [], 0
-    if rows:
-        yield rows
+    for batch in in_batches(documents, lambda each: len(each.text.encode()), BATCH_BYTES):
+        yield [_row(document, licenses) for document in batch]
+
+
+def _row(document: Document, licenses: Mapping[str, str]) -> dict[str, Any]:
+    """A document as a row."""
+    meta = document.meta
+    others = {key: value for key, value in meta.items() if key not in KEYS}
+    return {
+        "text": document.text,
+        "id": document.id,
+        "source": document.source,
+        "license": meta.get("license") or licenses.get(document.source),
+        **{column: meta.get(key) for column, key in NOTED.items()},
+        "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
+        "block": document.block,
+    }
 
 
 def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> str:

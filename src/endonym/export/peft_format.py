@@ -16,7 +16,7 @@ from torch import Tensor
 
 from endonym.errors import ExportError
 from endonym.export.names import PARTS, joined_rows, pattern_of
-from endonym.export.row import HFArchitecture
+from endonym.export.row import HFArchitecture, Json
 from endonym.export.shapes import KNOWN, row_of
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ModelConfig
@@ -28,17 +28,7 @@ PREFIX, WRAPPED = "base_model.model.", ".base_layer"
 WHERE = "export adapter"
 EXPERTS = ("gate_up_proj", "down_proj")
 """Parameters of a module of experts, in its own order: peft wraps one around the other."""
-DEFAULTS: dict[str, Any] = {
-    "auto_mapping": None,
-    "base_model_name_or_path": None,
-    "bias": "none",
-    "inference_mode": True,
-    "init_lora_weights": True,
-    "modules_to_save": None,
-    "peft_type": "LORA",
-    "task_type": "CAUSAL_LM",
-    "use_rslora": False,
-}
+DEFAULTS: Json = KNOWN["adapter"]["written"] | {"auto_mapping": None, "modules_to_save": None}
 CHANGES_NOTHING: list[str] = KNOWN["adapter"]["any_value"]
 REFUSED_FOR = {
     "bias": ": it trained biases of the base, too",

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -370,8 +370,11 @@ def _text_checks(
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-    decoded = map(tokenizer.decode, expected), map(runtime.decode, found)
-    for check, (here, there) in (("ids", (expected, found)), ("decoding", decoded)):
+    pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
+        ("ids", expected, found),
+        ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
+    ]
+    for check, here, there in pairs:
         rows = zip(texts, here, there, strict=True)
         wrong = [(text, theirs) for text, ours, theirs in rows if ours != theirs]
         example = f": {wrong[0][0][:60]!r} became {str(wrong[0][1])[:80]}" if wrong else ""

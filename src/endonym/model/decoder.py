@@ -14,22 +14,20 @@ from endonym.errors import ShapeError
 from endonym.model.attention import Attention
 from endonym.model.cache import Cache, LayerCache
 from endonym.model.config import ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
-from endonym.model.ffn import Experts, GatedFfn, PlainFfn
+from endonym.model.ffn import DenseFfn, Experts
 from endonym.model.kernels.loss import Readout
 from endonym.model.layers import Dropout, make_norm
 from endonym.model.mamba import Mamba, Mamba2
 from endonym.model.span import Span
 
-Mixer = Attention | Mamba | Mamba2
-Ffn = PlainFfn | GatedFfn | Experts
-MIXERS: dict[str, Callable[[ModelConfig, Any], Mixer]] = {
+MIXERS: dict[str, Callable[[ModelConfig, Any], Attention | Mamba | Mamba2]] = {
     "attention": Attention,
     "mamba": Mamba,
     "mamba2": Mamba2,
 }
-FFNS: dict[str, Callable[[ModelConfig, Any], Ffn]] = {
-    "plain": PlainFfn,
-    "gated": GatedFfn,
+FFNS: dict[str, Callable[[ModelConfig, Any], DenseFfn | Experts]] = {
+    "plain": DenseFfn,
+    "gated": DenseFfn,
     "experts": Experts,
 }
 

@@ -8,7 +8,8 @@ import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OUR_WEIGHTS = "weights.safetensors"
 """The weights of a model artefact, which has our own `config.json`."""
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-)
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
@@ -41,12 +36,6 @@ MOST_PARTS, MOST_SIZE = 100_000, 1 << 32
 """Layers, heads or experts; any other number of a foreign config.json."""
 UNKNOWN_CONTEXT = 1024
 """Context length of a model whose config.json has none."""
-SIZES = {
-    "vocab": ("vocab_size",),
-    "dim": ("hidden_size", "n_embd", "d_model"),
-    "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-}
-"""Keys of config.json, which differ by architecture."""
 HEADS = ("lm_head.weight", "embed_out.weight")
 """Names of the head; a tied head may be stored beside the embedding."""
 CONTEXTS = ("max_position_embeddings", "n_positions")
@@ -97,7 +86,7 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     refuse_code(config_json, str(path))
     _refuse_unsupported(config_json, str(path))
     _refuse_huge(config_json, str(path))
-    sizes = {name: _size(config_json, keys, str(path)) for name, keys in SIZES.items()}
+    sizes = {name: _size(config_json, keys, str(path)) for name, keys in WORDS["sizes"].items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
     tied = bool(config_json.get("tie_word_embeddings", not heads))
@@ -169,7 +158,7 @@ def _is_rope_fixed(keys: dict[str, Any]) -> bool:
     return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
-def _size(config_json: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
+def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
     """One of the sizes, by the first of these keys that there is."""
     size = next((config_json[key] for key in keys if key in config_json), None)
     if isinstance(size, int) and 0 < size < 1 << 40:
@@ -208,12 +197,7 @@ def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
 def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
     _refuse_half_artefact(config_json, where)
-    for key, what in (
-        ("quantization_config", "weights that are quantised, which cannot be trained on"),
-        ("text_config", "a model of more than text"),
-        ("vision_config", "a model of more than text"),
-        ("is_encoder_decoder", "an encoder and a decoder"),
-    ):
+    for key, what in WORDS["unsupported"].items():
         if config_json.get(key):
             raise ExportError(
                 f"{key} says {what}", where=where, do="Take a plain causal model of text."
@@ -250,7 +234,7 @@ def is_artefact(folder: Path) -> bool:
 
 def folder_files(folder: Path) -> list[Path]:
     """The files that determine a folder's model, in a fixed order."""
-    tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    tokens = [folder / name for name in WORDS["tokenizer"] if (folder / name).is_file()]
     if is_artefact(folder):
         return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
     _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))

@@ -222,9 +222,8 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
-    classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
-    if config.family in library.CONFIG_MAPPING:
-        config_class = library.CONFIG_MAPPING[config.family]
+    classes, known = auto.MODEL_FOR_CAUSAL_LM_MAPPING, library.CONFIG_MAPPING
+    config_class: Any = known[config.family] if config.family in known else None
     if config_class not in classes:
         raise ExportError(
             f"transformers {library.__version__} has no causal model called {config.family}",
