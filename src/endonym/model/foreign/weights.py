@@ -222,8 +222,9 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
-    classes, known = auto.MODEL_FOR_CAUSAL_LM_MAPPING, library.CONFIG_MAPPING
-    config_class: Any = known[config.family] if config.family in known else None
+    classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
+    if config.family in library.CONFIG_MAPPING:
+        config_class: Any = library.CONFIG_MAPPING[config.family]
     if config_class not in classes:
         raise ExportError(
             f"transformers {library.__version__} has no causal model called {config.family}",
